@@ -1,0 +1,3 @@
+//! The shell: the only room where time passes.
+
+pub mod clock;
