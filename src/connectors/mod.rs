@@ -1,1 +1,73 @@
-//! connectors
+//! Adapters to outside systems. They know the wire and nothing of cases, policies or the store:
+//! a `Call` comes in, an `Outcome` goes out, and failure is data.
+
+use std::fmt::Debug;
+
+use futures::future::BoxFuture;
+use reqwest::header::HeaderMap;
+
+use crate::model::{Call, Event, Failure, Outcome, Subject, SubjectRef};
+
+pub mod jumio;
+pub mod onelogin;
+pub mod smtp;
+
+/// Performs calls of one or more lanes.
+pub trait Connector: Debug + Send + Sync {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome>;
+
+    /// Tries what can be tried without anybody noticing: token, permissions, clock, a read.
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>>;
+}
+
+/// An identity provider as a source of events and of people.
+pub trait IdentitySource: Debug + Send + Sync {
+    /// A name for logs, metrics and the stored cursor, such as `onelogin`.
+    fn name(&self) -> &'static str;
+
+    /// The next page of what happened. `cursor` is what the page before returned, none at the very
+    /// first poll. The truth: what no webhook brings, this does.
+    fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>>;
+
+    /// Events from a webhook's request. A hint that saves time.
+    fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused>;
+
+    /// The person an event is about as they are now. `None`: there is no such person (any more).
+    fn subject<'a>(
+        &'a self,
+        reference: &'a SubjectRef,
+        event: Option<&'a Event>,
+    ) -> BoxFuture<'a, Result<Option<Subject>, Failure>>;
+}
+
+/// One page of a poll.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub events: Vec<Event>,
+    /// Stored in the same commit as the events.
+    pub cursor: Option<String>,
+    /// More can be fetched at once.
+    pub more: bool,
+}
+
+/// Why a webhook's request is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookRefused {
+    #[error("the shared header is missing or wrong")]
+    NotAuthentic,
+    /// Says which element and what is wrong with it; none of the request is taken.
+    #[error("{0}")]
+    Malformed(String),
+    #[error("no webhook is configured")]
+    NotConfigured,
+}
+
+/// One line of `proofd doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub ok: bool,
+    /// What was tried.
+    pub what: String,
+    /// What came of it and, if it is not well, what to do.
+    pub detail: String,
+}

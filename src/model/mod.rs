@@ -1,8 +1,25 @@
 //! Plain data that every room speaks: no files, no clock, no network, no policy.
 
+pub mod call;
 pub mod clock;
+pub mod event;
+pub mod message;
+pub mod secret;
+pub mod span;
+pub mod subject;
+pub mod verification;
 
+pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Snapshot};
 pub use clock::Clock;
+pub use event::{Event, EventType};
+pub use message::{Address, Message};
+pub use secret::Secret;
+pub use span::Span;
+pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
+pub use verification::{Document, Judgement, Method, Phase, Proof, Reading, Session};
 
 /// A moment. Always UTC; wall time exists only where a zone is named beside it.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// Loose fields: what a vendor sent, what a policy's settings hold.
+pub type Fields = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,219 @@
+//! Requests for an effect, as data, and how they ended. A case makes calls; connectors perform them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Message, Method, Reading, Session, SubjectRef, Timestamp};
+
+/// The id of a case. Derived from what opened it, so the same opening twice is the same case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CaseId(pub String);
+
+impl CaseId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of a call: its case and a number that grows. The same for every attempt, so it serves as
+/// idempotency key, Message-ID and reference at the vendor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CallId {
+    pub case: CaseId,
+    pub number: u32,
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.case, self.number)
+    }
+}
+
+/// One request for an effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    pub id: CallId,
+    /// Counts from 1; a call is attempted again with a higher number and the same id.
+    pub attempt: u32,
+    /// True if an earlier attempt began and its end is not known: look before acting again.
+    #[serde(default)]
+    pub in_doubt: bool,
+    pub action: Action,
+}
+
+/// What the identity provider held when the case began; an effect that cannot be undone happens only
+/// while this is still true.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub subject: SubjectRef,
+    /// The account behind a registration, where there is one.
+    pub user_id: Option<String>,
+    /// The profile a registration came through, where the provider keeps registrations under it.
+    pub profile_id: Option<String>,
+    pub email: Option<String>,
+    pub created_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({})", self.subject)
+    }
+}
+
+/// The closed list of effects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// Sends one mail.
+    Mail { message: Message },
+    /// Starts a session at a verification provider.
+    StartVerification {
+        provider: String,
+        /// The vendor's name of the workflow.
+        workflow: String,
+        method: Method,
+        /// The person's account at the provider, if there was an earlier run.
+        account: Option<String>,
+        /// Comes back with the result, which counts only with it. No personal data.
+        reference: String,
+        /// Stable for the person, no personal data.
+        person: String,
+        /// How long the vendor should honour the link, in seconds.
+        lifetime_seconds: i64,
+        locale: Option<String>,
+        /// Where the vendor may hint that something changed (absolute), if hints are configured.
+        callback_url: Option<String>,
+        /// Where the vendor sends the person afterwards (absolute).
+        return_url: Option<String>,
+    },
+    /// Reads how far a session is and, when it is done, its result.
+    ReadVerification { provider: String, account: String, execution: String, reference: String },
+    /// Lets the registration in: reads, writes, reads back.
+    Approve { snapshot: Snapshot },
+    /// Makes sure that the approved person was invited since `since`; sends the invitation only if not.
+    EnsureInvited { snapshot: Snapshot, since: Timestamp },
+    /// Marks the registration as rejected.
+    Reject { snapshot: Snapshot },
+    /// Deletes the registration or the user, if it still is what the snapshot says.
+    Delete { snapshot: Snapshot },
+}
+
+/// Calls of one lane share a connector and its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    Mail,
+    /// Starts are limited by the vendor, about one a second.
+    VerificationStart,
+    VerificationRead,
+    Identity,
+}
+
+impl Lane {
+    pub const ALL: [Self; 4] = [Self::Mail, Self::VerificationStart, Self::VerificationRead, Self::Identity];
+}
+
+impl Action {
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Mail { .. } => Lane::Mail,
+            Self::StartVerification { .. } => Lane::VerificationStart,
+            Self::ReadVerification { .. } => Lane::VerificationRead,
+            Self::Approve { .. } | Self::EnsureInvited { .. } | Self::Reject { .. } | Self::Delete { .. } => {
+                Lane::Identity
+            }
+        }
+    }
+
+    /// A word for journals, metrics and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Mail { .. } => "mail",
+            Self::StartVerification { .. } => "start_verification",
+            Self::ReadVerification { .. } => "read_verification",
+            Self::Approve { .. } => "approve",
+            Self::EnsureInvited { .. } => "ensure_invited",
+            Self::Reject { .. } => "reject",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+/// How an attempt of a call ended. Failure is data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Done(Done),
+    Failed(Failure),
+}
+
+/// What was achieved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "done", rename_all = "snake_case")]
+pub enum Done {
+    /// The mail server took the mail.
+    Sent,
+    Started {
+        session: Session,
+    },
+    Read {
+        reading: Reading,
+    },
+    /// `already`: it was so before. `invited_at`: when the provider last invited the person, if it says.
+    Approved {
+        already: bool,
+        invited_at: Option<Timestamp>,
+    },
+    Invited {
+        already: bool,
+    },
+    Rejected {
+        already: bool,
+    },
+    Deleted {
+        already: bool,
+    },
+}
+
+/// Why an attempt did not succeed. `reason` is a sentence without names, addresses or secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub reason: String,
+    /// How long the other side asks us to wait.
+    #[serde(default)]
+    pub retry_after_seconds: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Not reachable, overloaded, or answered with something that is not an answer. Trying again may help.
+    Unavailable,
+    /// The other side understood and said no. Trying again does not help.
+    Refused,
+    /// The world is not what the case believes: somebody else decided. A person must look.
+    Changed,
+}
+
+impl Failure {
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Unavailable, reason: reason.into(), retry_after_seconds: None }
+    }
+
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Refused, reason: reason.into(), retry_after_seconds: None }
+    }
+
+    pub fn changed(reason: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Changed, reason: reason.into(), retry_after_seconds: None }
+    }
+}

@@ -1,0 +1,65 @@
+//! A fact that happened elsewhere, in one shape whatever its source.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fields, SubjectRef, Timestamp};
+
+/// A normalized event type such as `registration.created`, or `custom.<type>`, or `onelogin.<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventType(pub String);
+
+impl EventType {
+    pub const REGISTRATION_CREATED: &'static str = "registration.created";
+    pub const REGISTRATION_WITHDRAWN: &'static str = "registration.withdrawn";
+    pub const REGISTRATION_DELETED: &'static str = "registration.deleted";
+
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One event. `key` is what makes it the same event when it arrives twice.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Same event, same key, whichever channel brought it.
+    pub key: String,
+    /// Marks that another channel may have left for the same event, where its clock is coarser.
+    /// An event counts as seen if `key` or one of these was left before.
+    #[serde(default)]
+    pub near: Vec<String>,
+    /// Further marks that this event leaves for the `near` of others.
+    #[serde(default)]
+    pub leaves: Vec<String>,
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// Other names of the same fact that a policy may use, such as `onelogin.100`.
+    #[serde(default)]
+    pub also: Vec<EventType>,
+    /// Where it comes from, such as `onelogin`.
+    pub source: String,
+    pub time: Timestamp,
+    pub subject: SubjectRef,
+    pub actor: Option<String>,
+    pub ip: Option<String>,
+    /// The fields of this type by the published schema, and raw ones under `data`.
+    pub fields: Fields,
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({} {} of {})", self.key, self.kind, self.subject)
+    }
+}

@@ -1,0 +1,27 @@
+//! A value that must not be seen: it has no `Display`, its `Debug` is a constant, it is not serialized.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// Text such as a password, a token or a vendor's link.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself. Each call is a place to look at in a review.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}

@@ -1,0 +1,175 @@
+//! The person a case is about, as an identity provider or an event described them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Fields, Timestamp};
+
+/// What kind of record stands for the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// Somebody who filled in a self-registration form and waits for approval.
+    Registration,
+    /// Somebody with an account.
+    User,
+    /// Somebody who is in no identity provider yet.
+    Applicant,
+}
+
+impl SubjectKind {
+    pub const ALL: [Self; 3] = [Self::Registration, Self::User, Self::Applicant];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::User => "user",
+            Self::Applicant => "applicant",
+        }
+    }
+}
+
+impl fmt::Display for SubjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Which person, without saying anything about them: fit for logs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SubjectRef {
+    #[serde(rename = "type")]
+    pub kind: SubjectKind,
+    pub id: String,
+}
+
+impl fmt::Display for SubjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.id)
+    }
+}
+
+/// A person with what is known of them. `fields` has every field of the kind's published schema, empty
+/// ones as null, so that a policy never meets a missing one.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    #[serde(rename = "type")]
+    pub kind: SubjectKind,
+    pub id: String,
+    pub fields: Fields,
+}
+
+impl Subject {
+    pub fn reference(&self) -> SubjectRef {
+        SubjectRef { kind: self.kind, id: self.id.clone() }
+    }
+
+    /// A text field that is not empty.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// First and last name, or the mail address where both are empty, or the id.
+    pub fn display_name(&self) -> String {
+        let names: Vec<_> = ["first_name", "last_name"].iter().filter_map(|field| self.text(field)).collect();
+        match (names.is_empty(), self.text("email")) {
+            (false, _) => names.join(" "),
+            (true, Some(email)) => email.to_owned(),
+            (true, None) => self.id.clone(),
+        }
+    }
+}
+
+/// Names and addresses stay out of logs: only the reference is shown.
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({}/{})", self.kind, self.id)
+    }
+}
+
+/// The fields of `subject: registration`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    pub id: String,
+    pub user_id: Option<String>,
+    /// The self-registration profile's name.
+    pub profile: Option<String>,
+    pub profile_id: Option<String>,
+    pub email: Option<String>,
+    pub email_domain: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    /// `not_verified`, `not_reviewed`, `approved` or `rejected`.
+    pub state: String,
+    pub created_at: Option<Timestamp>,
+    /// The person's language as the provider knows it (BCP 47).
+    pub locale: Option<String>,
+    /// Custom fields by short name.
+    pub attributes: Fields,
+}
+
+/// The fields of `subject: user`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    pub id: String,
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub email_domain: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    /// `active`, `suspended`, `locked`, ...
+    pub status: Option<String>,
+    /// `unapproved`, `approved`, `rejected` or `unlicensed`.
+    pub state: Option<String>,
+    pub roles: Vec<String>,
+    pub groups: Vec<String>,
+    pub manager: Option<Fields>,
+    pub department: Option<String>,
+    pub title: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub last_login_at: Option<Timestamp>,
+    pub verified_at: Option<Timestamp>,
+    pub exempt_until: Option<Timestamp>,
+    pub service_account: Option<bool>,
+    pub locale: Option<String>,
+    pub attributes: Fields,
+}
+
+/// The fields of `subject: applicant`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Applicant {
+    pub id: String,
+    pub email: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub locale: Option<String>,
+    pub attributes: Fields,
+}
+
+macro_rules! into_subject {
+    ($type:ident, $kind:expr) => {
+        impl From<$type> for Subject {
+            fn from(record: $type) -> Self {
+                let id = record.id.clone();
+                let fields = match serde_json::to_value(record) {
+                    Ok(Value::Object(fields)) => fields,
+                    // A record of plain fields always becomes an object.
+                    Ok(_) | Err(_) => Fields::new(),
+                };
+                Self { kind: $kind, id, fields }
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($type), self.id)
+            }
+        }
+    };
+}
+
+into_subject!(Registration, SubjectKind::Registration);
+into_subject!(User, SubjectKind::User);
+into_subject!(Applicant, SubjectKind::Applicant);

@@ -1,0 +1,115 @@
+//! Identity verification in words that fit every provider: sessions, readings, proofs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// How a person proves themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Identity document, selfie and liveness.
+    Full,
+    /// A new selfie against the face enrolled by an earlier pass.
+    Authentication,
+    /// A new selfie against the document submitted earlier.
+    ExistingId,
+}
+
+/// A vendor session that a person can be sent to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The person at the provider; stored for life, it is the key to re-verification.
+    pub account: String,
+    /// This run.
+    pub execution: String,
+    /// Where the person is redirected. A secret of the person.
+    pub link: String,
+    /// Until when the vendor honours the link if it is not used.
+    pub expires_at: Timestamp,
+    /// Our reference, which a result must carry to count.
+    pub reference: String,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.execution)
+    }
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Nothing captured yet.
+    Waiting,
+    /// The person is at it.
+    Capturing,
+    /// Captured; the provider is deciding.
+    Processing,
+    /// A result is there.
+    Done,
+    /// The session ended without a result: nobody failed, nobody passed.
+    Expired,
+}
+
+/// What the provider said about a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    pub account: String,
+    pub execution: String,
+    /// The reference that the provider holds for this session, where this answer carries it.
+    pub reference: Option<String>,
+    pub phase: Phase,
+    /// Only with `Phase::Done`.
+    pub proof: Option<Box<Proof>>,
+}
+
+/// The provider's own judgement of a run or of one of its checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    Passed,
+    Warning,
+    Rejected,
+    NotExecuted,
+}
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    pub decision: Judgement,
+    pub score: Option<f64>,
+    /// Labels of everything that did not pass; open strings.
+    pub reasons: Vec<String>,
+    /// Capability to its worst judgement.
+    pub checks: BTreeMap<String, Judgement>,
+    pub document: Option<Document>,
+    /// Earlier runs in which the provider saw the same face.
+    #[serde(default)]
+    pub same_face: Vec<String>,
+    pub completed_at: Option<Timestamp>,
+}
+
+/// What was read from the document.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Document {
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// ISO 3166-1 alpha-3.
+    pub country: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub date_of_birth: Option<NaiveDate>,
+    pub expires_on: Option<NaiveDate>,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({:?}, {:?})", self.kind, self.country)
+    }
+}
