@@ -1,1 +1,26 @@
-//! policy
+//! Policies: from files to something that a case can walk along. Pure: it is handed bytes and facts, and
+//! knows no disk, clock or network.
+//!
+//! | file | what |
+//! |---|---|
+//! | `files` | the bytes of a policy tree, and the revision that names a part of it |
+//! | `source` | YAML with places; every mistake of a file in one go |
+//! | `grammar` | the keys and verbs, as a table that also makes the published schema |
+//! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
+//! | `tree` | the compiled policy: steps, branches, limits |
+//! | `schema` | the fields of events and subjects |
+//! | `script` | clauses, functions and `${...}` in Rhai |
+//! | `template` | mails |
+//! | `diagnostic` | a mistake with its place, and how it is shown |
+
+pub mod diagnostic;
+pub mod files;
+pub mod load;
+pub mod script;
+pub mod template;
+pub mod tree;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use files::{Files, Revision};
+pub use load::{Known, Loaded, PolicySet, load};
+pub use tree::{Mode, Policy};

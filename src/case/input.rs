@@ -1,0 +1,122 @@
+//! Everything that can happen to a case, as one closed enum, and every way in which it is refused.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Event, Outcome, Subject, Timestamp};
+
+/// What opens a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    pub subject: Subject,
+    pub by: OpenedBy,
+    /// Differs between cases that were open for the same key one after the other.
+    pub key: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum OpenedBy {
+    Event(Event),
+    /// A person, with a name that may be shown and a reason; `nonce` tells two starts apart.
+    Hand {
+        by: String,
+        reason: String,
+        nonce: String,
+    },
+}
+
+/// The mouths of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Something happened that the policy names in `when` (joins) or `cancel_when` (ends).
+    Event(Event),
+    /// An attempt of a call is about to begin; only after this is on disk may it act.
+    Attempt {
+        call: u32,
+    },
+    /// An attempt ended.
+    Outcome {
+        call: u32,
+        attempt: u32,
+        outcome: Outcome,
+    },
+    /// An attempt's end will never be known: the daemon stopped meanwhile.
+    Lost {
+        call: u32,
+        attempt: u32,
+    },
+    /// `wake_at` has come.
+    Wake,
+    /// The person pressed the button of their page. `link` is the number in their link.
+    Press {
+        link: u32,
+        locale: Option<String>,
+    },
+    /// The person contests an adverse end.
+    Contest {
+        link: u32,
+    },
+    /// The vendor says that something may have changed.
+    Hint {
+        execution: String,
+    },
+    Decision(Decision),
+    Operator(Operator),
+}
+
+/// A person's decision in a review.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub decision: String,
+    pub reason: Option<String>,
+    /// Who decided: the name of a token or a login.
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// An operator's order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operator {
+    pub order: Order,
+    pub by: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// A stuck case tries again.
+    Retry,
+    /// The case ends as `cancelled`; nothing more is done.
+    Cancel,
+    /// A held effect happens.
+    Release,
+    /// A held effect does not happen and the case ends as `dropped`.
+    Drop,
+    /// An effect in grace does not happen; the case ends as `undone`.
+    Undo,
+    /// The reminder goes out now.
+    Remind,
+}
+
+/// Why an input changes nothing. Journaled where it matters, never a crash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the case is closed")]
+    Closed,
+    #[error("this was overtaken by something newer")]
+    Stale,
+    #[error("the case does not wait for this now")]
+    NotAwaited,
+    #[error("the link is not valid any more")]
+    DeadLink,
+    #[error("{decision} is not a decision here; allowed: {}", allowed.join(", "))]
+    NotAllowed { decision: String, allowed: Vec<String> },
+    #[error("a reason is required")]
+    ReasonRequired,
+    #[error("{by} may not decide this case: {rule}")]
+    MayNotDecide { by: String, rule: String },
+    #[error("{by} has decided already; another person is needed")]
+    SamePerson { by: String },
+    #[error("the case has another policy or revision than the one at hand")]
+    WrongPolicy,
+}

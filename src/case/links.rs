@@ -1,0 +1,124 @@
+//! Addresses into a case: the person's link and the vendor's callback path. Both are a case, a number and
+//! a code made with a key, so nothing has to be stored and nobody can make one.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::model::{CaseId, Secret};
+
+/// What a link is for; codes of one kind are worthless for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    Verify,
+    Contest,
+}
+
+impl LinkKind {
+    fn letter(self) -> char {
+        match self {
+            Self::Verify => 'v',
+            Self::Contest => 'c',
+        }
+    }
+}
+
+/// Makes and reads links.
+#[derive(Debug, Clone)]
+pub struct Links {
+    public_url: String,
+    key: Secret,
+    callback_key: Option<Secret>,
+}
+
+impl Links {
+    /// `key` is the store's own secret; `callback_key` the configured one for the vendor's hints.
+    pub fn new(public_url: &str, key: Secret, callback_key: Option<Secret>) -> Self {
+        Self { public_url: public_url.trim_end_matches('/').to_owned(), key, callback_key }
+    }
+
+    /// The address that a mail carries.
+    pub fn person(&self, case: &CaseId, kind: LinkKind, number: u32) -> String {
+        format!("{}/v/{}", self.public_url, self.token(case, kind, number))
+    }
+
+    pub fn token(&self, case: &CaseId, kind: LinkKind, number: u32) -> String {
+        let stem = format!("{}.{}{number}", case, kind.letter());
+        let code = code(&self.key, &stem);
+        format!("{stem}.{code}")
+    }
+
+    /// What a token stands for, if we made it.
+    pub fn read(&self, token: &str) -> Option<(CaseId, LinkKind, u32)> {
+        let (stem, given) = token.rsplit_once('.')?;
+        if !same(&code(&self.key, stem), given) {
+            return None;
+        }
+        let (case, tail) = stem.rsplit_once('.')?;
+        let kind = match tail.as_bytes().first()? {
+            b'v' => LinkKind::Verify,
+            b'c' => LinkKind::Contest,
+            _ => return None,
+        };
+        Some((CaseId(case.to_owned()), kind, tail.get(1..)?.parse().ok()?))
+    }
+
+    /// Where the vendor hints that something changed; none: no hints are configured.
+    pub fn callback(&self, case: &CaseId, attempt: u32) -> Option<String> {
+        let secret = self.callback_secret(case, attempt)?;
+        Some(format!("{}/hooks/jumio/{secret}", self.public_url))
+    }
+
+    /// Whether a callback's path is the one that was given out for this case and attempt.
+    pub fn is_callback(&self, case: &CaseId, attempt: u32, given: &str) -> bool {
+        self.callback_secret(case, attempt).is_some_and(|secret| same(&secret, given))
+    }
+
+    fn callback_secret(&self, case: &CaseId, attempt: u32) -> Option<String> {
+        Some(code(self.callback_key.as_ref()?, &format!("{case}.{attempt}")))
+    }
+}
+
+/// The first 128 bits of HMAC-SHA256, in hexadecimal.
+fn code(key: &Secret, text: &str) -> String {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) else { return String::new() };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn same(ours: &str, given: &str) -> bool {
+    use subtle::ConstantTimeEq as _;
+    !ours.is_empty() && bool::from(ours.as_bytes().ct_eq(given.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links() -> Links {
+        Links::new("https://proof.example.com/", Secret::new("k"), Some(Secret::new("c")))
+    }
+
+    #[test]
+    fn a_link_reads_back_and_no_other_does() {
+        let case = CaseId("case-1".to_owned());
+        let token = links().token(&case, LinkKind::Verify, 2);
+        assert_eq!(links().read(&token), Some((case.clone(), LinkKind::Verify, 2)));
+        let mut tampered = token.clone().into_bytes();
+        for place in 0..tampered.len() {
+            tampered[place] ^= 1;
+            assert_eq!(links().read(&String::from_utf8_lossy(&tampered)), None, "at {place}");
+            tampered[place] ^= 1;
+        }
+        for text in ["", ".", "..", "case-1.v2.", "case-1.v2", "\u{1F600}.v1.x"] {
+            assert_eq!(links().read(text), None, "{text}");
+        }
+        assert!(!links().is_callback(&case, 1, ""));
+        assert!(links().callback(&case, 1).is_some_and(|url| links().is_callback(
+            &case,
+            1,
+            &url[url.len() - 32..]
+        )));
+        assert!(!links().is_callback(&case, 2, &links().callback(&case, 1).unwrap_or_default()[38..]));
+    }
+}

@@ -1,0 +1,196 @@
+//! A case as it is stored. Everything it waits for is a field, so a restart forgets nothing and a waiting
+//! case costs no memory.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::input::Decision;
+use crate::model::{Action, CallId, CaseId, Event, Fields, Session, Snapshot, Subject, Timestamp};
+use crate::policy::Revision;
+use crate::policy::tree::{LimitedAction, StepIndex};
+
+/// One subject going through one policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub id: CaseId,
+    pub policy: String,
+    /// The revision it opened with, and keeps.
+    pub revision: Revision,
+    /// What makes it different from other open cases of its policy.
+    pub key: String,
+    pub subject: Subject,
+    /// What opened it; none for a manual start.
+    pub event: Option<Event>,
+    pub opened_at: Timestamp,
+    pub state: State,
+    /// `steps.<id>` for scripts and mails: what finished steps learned.
+    pub steps: Fields,
+    /// Calls that have not ended, by number. The outbox is made of these.
+    pub calls: BTreeMap<u32, Pending>,
+    pub next_call: u32,
+    pub next_entry: u64,
+    /// How often each `retry_from` was taken.
+    pub retries: BTreeMap<StepIndex, u32>,
+    /// Verification sessions started, over all steps: references and links count with it.
+    pub attempts: u32,
+    /// Every vendor session of this case: execution id to account id.
+    pub sessions: BTreeMap<String, String>,
+    /// The word of the `close` that was reached.
+    pub result: Option<String>,
+    pub closed_at: Option<Timestamp>,
+}
+
+/// Where a case is. Every state says what ends it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// A step's effect is on its way; its outcome moves the case on.
+    Calling {
+        step: StepIndex,
+        call: u32,
+    },
+    /// A person is asked to prove who they are.
+    Proving(Proving),
+    /// People are asked to decide.
+    Reviewing(Reviewing),
+    /// A limit stopped an effect; an admin releases or drops it.
+    Held {
+        step: StepIndex,
+        action: LimitedAction,
+        since: Timestamp,
+    },
+    /// Something failed for good; its owner retries or cancels.
+    Stuck(Stuck),
+    /// The path has ended; an adverse effect waits for its time and can be undone.
+    Grace(InGrace),
+    Closed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proving {
+    pub step: StepIndex,
+    /// Deadlines and reminders count from here.
+    pub started_at: Timestamp,
+    pub deadline: Timestamp,
+    /// Reminders that were sent or skipped.
+    pub reminded: u32,
+    /// The number in the person's link; a new link makes old ones dead.
+    pub link: u32,
+    /// The current vendor session.
+    pub session: Option<Session>,
+    /// When the session is to be read next.
+    pub poll_at: Option<Timestamp>,
+    /// How often it was read since its capture ended.
+    pub polls: u32,
+    /// When its capture was first seen to have ended.
+    pub captured_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reviewing {
+    pub step: StepIndex,
+    pub started_at: Timestamp,
+    pub deadline: Timestamp,
+    pub queue: String,
+    pub escalate_at: Option<Timestamp>,
+    /// Decisions so far, where two people must agree.
+    pub given: Vec<Decision>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stuck {
+    pub step: StepIndex,
+    pub since: Timestamp,
+    /// A sentence without names, addresses or secrets.
+    pub reason: String,
+    /// The call that failed; none: a script or a template.
+    pub call: Option<u32>,
+    /// What the case goes back to on retry, if the step had begun to wait.
+    pub interrupted: Option<Box<State>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InGrace {
+    /// The effect that happens when the time is up.
+    pub action: Action,
+    pub until: Timestamp,
+    /// Since when the person contests it; the clock stands and people decide.
+    pub contested_at: Option<Timestamp>,
+    /// The number in the contest link.
+    pub link: u32,
+    /// The call, once the time was up.
+    pub call: Option<u32>,
+}
+
+/// A call that has not ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    pub action: Action,
+    pub purpose: Purpose,
+    /// When it is to be attempted.
+    pub due: Timestamp,
+    /// Attempts that have begun.
+    pub attempt: u32,
+    /// When the current attempt began; none: no attempt is under way.
+    pub begun: Option<Timestamp>,
+    /// An earlier attempt's end is not known.
+    #[serde(default)]
+    pub in_doubt: bool,
+    /// When it was first asked for; retries are bounded from here.
+    pub asked_at: Timestamp,
+}
+
+/// What a call is for, so that its outcome finds its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The step waits for it.
+    Step,
+    /// The mail with the link; the step goes on waiting when it is out.
+    Invite,
+    Reminder,
+    Start,
+    Read,
+    /// Is the invitation out after an approval? The step waits for it.
+    EnsureInvited,
+    /// The destruction at the end of a grace period.
+    Destroy,
+    /// Tells the owner that the case is stuck. Its failure changes nothing.
+    OwnerNotice,
+}
+
+impl Case {
+    /// When the case itself has something to do next, whatever becomes of its calls.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        // Filled in with `advance`: deadlines, reminders, polls, escalation, grace.
+        match &self.state {
+            State::Closed | State::Calling { .. } | State::Held { .. } | State::Stuck(_) => None,
+            State::Proving(proving) => Some(proving.deadline),
+            State::Reviewing(reviewing) => Some(reviewing.deadline),
+            State::Grace(grace) => {
+                (grace.contested_at.is_none() && grace.call.is_none()).then_some(grace.until)
+            }
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    pub fn call_id(&self, number: u32) -> CallId {
+        CallId { case: self.id.clone(), number }
+    }
+
+    /// What the identity provider held when the case opened.
+    pub fn snapshot(&self) -> Snapshot {
+        let text = |field: &str| self.subject.text(field).map(str::to_owned);
+        Snapshot {
+            subject: self.subject.reference(),
+            user_id: text("user_id"),
+            profile_id: text("profile_id"),
+            email: text("email"),
+            created_at: text("created_at").and_then(|at| at.parse().ok()),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The compiled policy. Steps lie in a flat list; each knows the step after it and the first step of
+//! each of its branches, so that a case's position is one number and walking needs no recursion.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::diagnostic::Place;
+use super::files::{Files, Revision};
+use super::script::{Condition, Function, Text};
+use super::template::Templates;
+use crate::model::{EventType, Fields, Method, Span, SubjectKind};
+
+/// Whether a policy acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    Enforce,
+    /// Opens no case; what it would have opened is recorded.
+    Shadow,
+    Disabled,
+}
+
+/// One policy at one revision.
+#[derive(Debug)]
+pub struct Policy {
+    pub name: String,
+    pub title: String,
+    pub owner: String,
+    /// BCP 47 language of mails where the person's is not known.
+    pub language: Option<String>,
+    pub mode: Mode,
+    pub subject: SubjectKind,
+    pub when: Vec<Trigger>,
+    /// All of it must hold for a case to open.
+    pub condition: Condition,
+    pub if_already_open: IfAlreadyOpen,
+    /// What makes two open cases different; by default the subject's id.
+    pub case_key: Option<Text>,
+    pub cancel_when: Vec<EventType>,
+    pub as_long_as: Option<Condition>,
+    pub settings: Fields,
+    pub limits: Vec<Limit>,
+    pub keep: Keep,
+    pub steps: Vec<Step>,
+    /// Where a case begins.
+    pub first: StepIndex,
+    /// Step ids to steps.
+    pub by_id: BTreeMap<String, StepIndex>,
+    pub people: Arc<People>,
+    pub templates: Templates,
+    pub revision: Revision,
+    /// Everything that the revision is the hash of; loading it again gives this policy.
+    pub files: Files,
+}
+
+/// A place in `Policy::steps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepIndex(pub u32);
+
+impl Policy {
+    /// The step at an index of this very revision.
+    pub fn step(&self, index: StepIndex) -> Option<&Step> {
+        self.steps.get(usize::try_from(index.0).ok()?)
+    }
+
+    /// Whether a person may open a case by hand.
+    pub fn manual(&self) -> bool {
+        self.when.iter().any(|trigger| matches!(trigger, Trigger::Manual))
+    }
+}
+
+/// How a case can start.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trigger {
+    Event(EventType),
+    Manual,
+    Sweep(Sweep),
+}
+
+/// A schedule over a population. Parsed and checked; not yet run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sweep {
+    pub over: String,
+    pub place: Place,
+}
+
+/// What an event does to a case that is open already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfAlreadyOpen {
+    Attach,
+    Restart,
+    Cancel,
+    OpenAnother,
+}
+
+/// At most so many effects in a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    pub action: LimitedAction,
+    pub at_most: Amount,
+    pub per: Span,
+    pub when_exceeded: WhenExceeded,
+    /// False for the limits that hold when a policy states none.
+    pub stated: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedAction {
+    Approve,
+    Reject,
+    Delete,
+    Suspend,
+    Reinstate,
+    HoldRole,
+    ReleaseRole,
+    AssignRole,
+    RemoveRole,
+    Set,
+    EndSessions,
+    Invite,
+    CreateUser,
+    UpdateUser,
+    Notify,
+    Call,
+    Emit,
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Amount {
+    Count(u32),
+    /// Of a population, such as `users`.
+    Percent(f64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenExceeded {
+    /// The case waits until a person releases it.
+    Hold,
+    /// The effect is left out and the case goes on.
+    Skip,
+}
+
+/// How long things are kept after a case closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    pub case: Span,
+    pub evidence: Span,
+}
+
+/// One line of a policy.
+#[derive(Debug)]
+pub struct Step {
+    pub index: StepIndex,
+    /// Where it stands, readable: `proof`, `proof/rejected/sort`, `desk_review/desk`, `proof/passed/2`.
+    pub path: String,
+    pub id: Option<String>,
+    /// The step is left out if this does not hold.
+    pub condition: Option<Condition>,
+    pub retry: Option<Retry>,
+    pub verb: Verb,
+    /// Outcome to the first step of its branch. Complete for the verb.
+    pub outcomes: BTreeMap<String, StepIndex>,
+    /// The step after it; none only where nothing can come after.
+    pub next: Option<StepIndex>,
+    pub place: Place,
+}
+
+/// How calls of a step are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    pub attempts: u32,
+    pub first: Span,
+    pub longest: Span,
+}
+
+#[derive(Debug)]
+pub enum Verb {
+    Verify(Verify),
+    Review(Review),
+    Run {
+        function: Function,
+        returns: Vec<String>,
+    },
+    Notify(Notify),
+    Approve,
+    Reject {
+        grace: Grace,
+    },
+    Delete {
+        grace: Grace,
+    },
+    Do {
+        block: String,
+        target: StepIndex,
+    },
+    RetryFrom {
+        step: StepIndex,
+        at_most: u32,
+        or_else: StepIndex,
+    },
+    Close {
+        result: String,
+    },
+    /// A verb of the language that this version does not execute; `check` says so, and a policy with
+    /// it is not activated.
+    Later {
+        verb: &'static str,
+    },
+}
+
+/// How long an adverse end can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// Zero only with a stated reason.
+    pub length: Span,
+}
+
+#[derive(Debug)]
+pub struct Verify {
+    pub verification: Arc<Verification>,
+    pub answer_within: Span,
+    /// The template of the mail that carries the link.
+    pub invite: String,
+    pub remind: Vec<Reminder>,
+    /// Registered fields that must agree with the document.
+    pub compare: Vec<String>,
+    pub reuse_within: Option<Span>,
+}
+
+/// A mail at a time counted from the start of the step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reminder {
+    pub after: Span,
+    pub template: String,
+    /// Somebody besides the person who gets it too.
+    pub also: Vec<Recipient>,
+}
+
+/// A provider's workflow under the name that policies use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verification {
+    pub name: String,
+    pub provider: String,
+    /// The vendor's name of it.
+    pub workflow: String,
+    pub method: Method,
+    /// Capabilities that must themselves have passed.
+    pub require: Vec<String>,
+    pub fallback: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Review {
+    pub queue: String,
+    pub show: Vec<String>,
+    pub decisions: BTreeMap<String, DecisionRule>,
+    /// How many different people must agree.
+    pub people: u32,
+    /// Who may not decide, as written: `subject`, `manager`, `sponsor`, `event.actor`.
+    pub never: Vec<String>,
+    pub answer_within: Span,
+    pub escalate: Option<Escalate>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecisionRule {
+    pub reason_required: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Escalate {
+    pub after: Span,
+    pub queue: String,
+}
+
+#[derive(Debug)]
+pub struct Notify {
+    pub to: Vec<Recipient>,
+    pub template: String,
+    pub urgent: bool,
+}
+
+/// Who gets a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    Subject,
+    Manager,
+    Team(String),
+}
+
+/// `people.yaml`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct People {
+    pub teams: BTreeMap<String, Team>,
+    pub queues: BTreeMap<String, Queue>,
+    pub calendars: BTreeMap<String, Calendar>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Team {
+    pub mail: String,
+    pub call: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    pub team: String,
+    pub calendar: Option<String>,
+}
+
+/// When people work; what business days are counted in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calendar {
+    pub timezone: chrono_tz::Tz,
+    /// Monday first.
+    pub workdays: [bool; 7],
+    pub opens: chrono::NaiveTime,
+    pub closes: chrono::NaiveTime,
+}
