@@ -1,1 +1,197 @@
-//! cli
+//! The command line. `run` and `demo` compose the rooms; everything else asks a running daemon or works
+//! on files.
+//!
+//! | file | what |
+//! |---|---|
+//! | `serve` | `run`: the daemon, from configuration to the last answer |
+//! | `compose` | connectors and access out of a configuration |
+//! | `notify` | what systemd is told |
+//! | `demo` | the whole product with nothing to set up |
+//! | `simulate` | the simulators alone |
+//! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `client`, `cases`, `policies` | ask a running daemon |
+//! | `output` | the only place that prints |
+
+mod cases;
+mod check;
+mod client;
+mod compose;
+mod demo;
+mod doctor;
+mod notify;
+mod output;
+mod policies;
+mod schema;
+mod serve;
+mod simulate;
+mod store;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Identity proofing as policy files.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Try it: proofd demo\nExit codes: 0 ok, 1 the answer is no, 2 wrong use or bad configuration, 3 not reachable")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Machine-readable output.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole product with nothing to set up: simulated OneLogin, Jumio and mail, shipped policies.
+    #[command(after_help = "Example: proofd demo --exit")]
+    Demo(demo::Arguments),
+    /// The daemon.
+    #[command(after_help = "Example: proofd run --config /etc/proofd/proofd.yaml")]
+    Run {
+        #[arg(long, default_value = client::DEFAULT_CONFIG)]
+        config: PathBuf,
+    },
+    /// Everything that loading a policy tree finds, every mistake of every file.
+    #[command(after_help = "Example: proofd check policies")]
+    Check(check::Arguments),
+    /// JSON Schema for editors.
+    #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
+    Schema { which: schema::Which },
+    /// Tries each connector alone, the store and the policies, and says what is wrong. Sends nothing to a person.
+    #[command(after_help = "Example: proofd doctor --config proofd.yaml --mail-to me@example.com")]
+    Doctor(doctor::Arguments),
+    /// Cases of a running daemon.
+    #[command(after_help = "Example: proofd case decide CASE approve --reason 'seen in person'")]
+    Case {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: cases::Command,
+    },
+    /// Effects that a limit stopped.
+    #[command(after_help = "Example: proofd held release CASE --reason 'checked with HR'")]
+    Held {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: cases::Held,
+    },
+    /// The policies of a running daemon.
+    #[command(after_help = "Example: proofd policy reload")]
+    Policy {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: policies::Command,
+    },
+    /// The embedded store, with the daemon stopped.
+    #[command(after_help = "Example: proofd store verify --config proofd.yaml")]
+    Store {
+        #[command(subcommand)]
+        command: store::Command,
+    },
+    /// The simulators alone, for people who develop against them.
+    #[command(after_help = "Example: proofd simulate all")]
+    Simulate(simulate::Arguments),
+}
+
+/// How a command finds the daemon.
+#[derive(Debug, Clone, Default, Args)]
+struct Daemon {
+    /// Address of the daemon; otherwise it is taken from the configuration.
+    #[arg(long, env = "PROOFD_URL", global = true)]
+    url: Option<String>,
+    /// File with the token; otherwise PROOFD_TOKEN, or a token of the configuration.
+    #[arg(long, global = true)]
+    token_file: Option<PathBuf>,
+    /// Configuration of a daemon on this machine.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+}
+
+/// How a command ended, as an exit code that scripts can rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Ok,
+    /// The answer is no: a check failed, a case was not found, a decision was refused.
+    No,
+    /// Wrong use or bad configuration.
+    Usage,
+    /// A connector or the daemon could not be reached.
+    Unreachable,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(match ending {
+            Ending::Ok => 0,
+            Ending::No => 1,
+            Ending::Usage => 2,
+            Ending::Unreachable => 3,
+        })
+    }
+}
+
+/// An error with the exit code it leads to.
+#[derive(Debug)]
+struct Failed {
+    ending: Ending,
+    error: anyhow::Error,
+}
+
+impl Failed {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { ending: Ending::Usage, error: error.into() }
+    }
+
+    fn unreachable(error: impl Into<anyhow::Error>) -> Self {
+        Self { ending: Ending::Unreachable, error: error.into() }
+    }
+
+    fn no(error: impl Into<anyhow::Error>) -> Self {
+        Self { ending: Ending::No, error: error.into() }
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self { ending: Ending::No, error }
+    }
+}
+
+/// Runs the program. Everything that `main` does.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("the runtime cannot be started: {error}"));
+            return Ending::No.into();
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(ending) => ending.into(),
+        Err(failed) => {
+            output::error(&format!("{:#}", failed.error));
+            failed.ending.into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
+    let json = cli.json;
+    match cli.command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Run { config } => serve::run(&config).await,
+        Command::Check(arguments) => check::run(&arguments, json),
+        Command::Schema { which } => Ok(schema::run(which)),
+        Command::Doctor(arguments) => doctor::run(&arguments, json).await,
+        Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
+        Command::Held { daemon, command } => cases::held(&daemon, command, json).await,
+        Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
+        Command::Store { command } => store::run(&command, json),
+        Command::Simulate(arguments) => simulate::run(arguments).await,
+    }
+}

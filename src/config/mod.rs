@@ -1,1 +1,312 @@
-//! config
+//! `proofd.yaml`: what the daemon is connected to and who may ask it. Strict: an unknown key is an error
+//! with its line, and a secret is a reference. It knows nothing but plain data.
+
+mod read;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+pub use read::{Mistake, read};
+pub use secret::{SecretSource, Unreadable};
+
+use crate::model::Span;
+
+/// The whole file. `proofd schema config` prints this as JSON Schema.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address of everything: API, hooks, people's links.
+    #[serde(default = "default_listen")]
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Where hooks and people's links are served instead, and only they.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub public_listen: Option<SocketAddr>,
+    /// How people and vendors reach the daemon from outside. People's links begin with it.
+    #[schemars(with = "String")]
+    pub public_url: Url,
+    /// Shown in mails and on people's pages.
+    #[serde(default = "default_organization")]
+    pub organization: String,
+    /// Directory of the policy tree.
+    #[serde(default = "default_policies")]
+    #[schemars(with = "String")]
+    pub policies: PathBuf,
+    /// `sled:` and a directory.
+    #[serde(default = "default_store")]
+    pub store: String,
+    #[serde(default)]
+    pub reload: Reload,
+    #[serde(default)]
+    pub connectors: Connectors,
+    #[serde(default)]
+    pub access: Access,
+    /// The directory of the file; relative paths start here.
+    #[serde(skip)]
+    pub base: PathBuf,
+}
+
+/// How edits of policies take effect.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// One bad policy keeps every edit back, instead of only its own.
+    #[serde(default)]
+    pub all_or_nothing: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connectors {
+    #[serde(default)]
+    pub onelogin: Option<OneLogin>,
+    #[serde(default)]
+    pub jumio: Option<Jumio>,
+    #[serde(default)]
+    pub smtp: Option<Smtp>,
+    /// SCIM targets by name. Read and checked; no verb of this version uses them.
+    #[serde(default)]
+    pub scim: BTreeMap<String, Scim>,
+    /// HTTP endpoints by name. Read and checked; no verb of this version uses them.
+    #[serde(default)]
+    pub http: BTreeMap<String, Http>,
+    /// Sinks of events by name. Read and checked; no verb of this version uses them.
+    #[serde(default)]
+    pub events: BTreeMap<String, Sink>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneLogin {
+    /// `https://<subdomain>.onelogin.com`.
+    #[schemars(with = "String")]
+    pub url: Url,
+    pub client_id: String,
+    pub client_secret: SecretSource,
+    /// Which interface approves and rejects registrations; `auto` tries at start.
+    #[serde(default)]
+    pub registrations: Registrations,
+    /// How often the Events API is read. It is the truth; a webhook only saves this time.
+    #[serde(default = "default_poll_onelogin")]
+    #[schemars(with = "String")]
+    pub poll_every: Span,
+    /// The shared header of OneLogin's event webhook.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
+    /// Our names (`verified_at`, `exempt_until`, `service_account`, ...) to custom attribute short names.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Registrations {
+    #[default]
+    Auto,
+    Resource,
+    UserRecord,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    #[serde(default = "default_webhook_header")]
+    pub header: String,
+    pub value: SecretSource,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jumio {
+    /// `amer-1`, `emea-1` or `apac-1`; or give `urls`.
+    #[serde(default)]
+    pub region: Option<String>,
+    #[serde(default)]
+    pub urls: Option<JumioUrls>,
+    pub client_id: String,
+    pub client_secret: SecretSource,
+    /// Required by the vendor: `YourCompany YourApp/1.0`.
+    #[serde(default = "default_user_agent")]
+    pub user_agent: String,
+    /// Starts per second that the vendor allows the whole tenant.
+    #[serde(default = "default_starts")]
+    pub starts_per_second: f64,
+    /// How often a session is read until its capture has ended.
+    #[serde(default = "default_poll_jumio")]
+    #[schemars(with = "String")]
+    pub poll_every: Span,
+    /// Key of the per-case secret callback paths; without it no callback address is given to the vendor.
+    #[serde(default)]
+    pub callback_secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JumioUrls {
+    #[schemars(with = "String")]
+    pub auth: Url,
+    #[schemars(with = "String")]
+    pub account: Url,
+    #[schemars(with = "String")]
+    pub retrieval: Url,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    /// `smtps://user@host` (TLS from the start), `smtp://host:587` (STARTTLS, required unless loopback).
+    pub url: String,
+    #[serde(default)]
+    pub password: Option<SecretSource>,
+    /// `Example IAM <iam@example.com>`.
+    pub from: String,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scim {
+    #[schemars(with = "String")]
+    pub url: Url,
+    pub token: SecretSource,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    #[schemars(with = "String")]
+    pub url: Url,
+    #[serde(default)]
+    pub headers: BTreeMap<String, SecretSource>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    #[schemars(with = "String")]
+    pub url: Url,
+    #[serde(default)]
+    pub signing_secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    #[serde(default)]
+    pub tokens: Vec<Token>,
+    /// Login of people to the console. Read and checked; this version has no console.
+    #[serde(default)]
+    pub oidc: Option<Oidc>,
+}
+
+/// A bearer token. Programs and people on the command line use it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Stands in journals as who did it.
+    pub name: String,
+    #[serde(default)]
+    pub role: Option<Role>,
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    pub token: SecretSource,
+}
+
+impl Token {
+    pub fn all_roles(&self) -> impl Iterator<Item = Role> + '_ {
+        self.role.into_iter().chain(self.roles.iter().copied())
+    }
+}
+
+/// What a token or a person may do. Roles are not ordered; somebody may have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees cases and journals.
+    Viewer,
+    /// Decides reviews.
+    Desk,
+    /// Sees and reloads policies.
+    Author,
+    /// Starts, retries and cancels cases.
+    Operator,
+    /// All but raw identity data.
+    Admin,
+    /// Answers and erases for one person.
+    Privacy,
+    /// Posts events and nothing else.
+    Source,
+    /// Sees raw identity data, in addition to another role.
+    RawIdentity,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    #[schemars(with = "String")]
+    pub issuer: Url,
+    pub client_id: String,
+    pub client_secret: SecretSource,
+    #[serde(default = "default_roles_claim")]
+    pub roles_claim: String,
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+}
+
+impl Config {
+    /// A path of the file, seen from the file.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    pub fn policies_dir(&self) -> PathBuf {
+        self.path(&self.policies)
+    }
+
+    /// The directory of the embedded store.
+    pub fn store_dir(&self) -> Option<PathBuf> {
+        self.store.strip_prefix("sled:").map(|dir| self.path(Path::new(dir)))
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8470))
+}
+fn default_organization() -> String {
+    "our organization".to_owned()
+}
+fn default_policies() -> PathBuf {
+    PathBuf::from("policies")
+}
+fn default_store() -> String {
+    "sled:/var/lib/proofd".to_owned()
+}
+fn default_poll_onelogin() -> Span {
+    Span::Elapsed(chrono::TimeDelta::seconds(30))
+}
+fn default_poll_jumio() -> Span {
+    Span::Elapsed(chrono::TimeDelta::seconds(60))
+}
+fn default_webhook_header() -> String {
+    "Authorization".to_owned()
+}
+fn default_user_agent() -> String {
+    concat!("proofd/", env!("CARGO_PKG_VERSION")).to_owned()
+}
+fn default_starts() -> f64 {
+    1.0
+}
+fn default_roles_claim() -> String {
+    "groups".to_owned()
+}
+
+/// JSON Schema for editors.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}

@@ -1,3 +1,204 @@
-//! The shell: the only room where time passes.
+//! The shell: the only room where time passes. It takes events in, hands inputs to cases one at a time,
+//! commits what they decide, and performs their calls afterwards.
+//!
+//! | file | what |
+//! |---|---|
+//! | `clock` | the clocks |
+//! | `intake` | events: durable first, then matched with policies |
+//! | `cases` | one input, one case, one commit |
+//! | `worker` | performs due calls, lane by lane |
+//! | `waker` | wakes cases whose time has come |
+//! | `poller` | reads identity sources |
+//! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
+//! | `limits` | how many effects a policy has had in a window |
+//! | `person` | what the person's page shows and does |
+//! | `desk` | what people and programs ask and order |
+//! | `metrics`, `health` | what an operator watches |
 
+pub mod cases;
 pub mod clock;
+pub mod desk;
+pub mod health;
+pub mod intake;
+pub mod limits;
+mod locks;
+pub mod metrics;
+pub mod person;
+pub mod poller;
+pub mod reload;
+pub mod tree;
+mod waker;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use chrono::TimeDelta;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::case::Links;
+use crate::connectors::{Connector, IdentitySource};
+use crate::model::{Clock, Secret, Timestamp};
+use crate::policy::{Known, PolicySet};
+use crate::store::{Opened, Store};
+
+pub use intake::HookRefused;
+pub use reload::{PolicyState, PolicyStatus, Report};
+
+/// A failure of the store, for the doors.
+pub use crate::store::Error as StoreError;
+
+/// What the engine is told once, at start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub public_url: String,
+    pub organization: String,
+    pub policies: PathBuf,
+    pub all_or_nothing: bool,
+    /// Names that policies may use.
+    pub known: Known,
+    /// Vendor starts per second, for the whole tenant.
+    pub starts_per_second: f64,
+    pub poll_identity: TimeDelta,
+    pub poll_verification: TimeDelta,
+    pub callback_secret: Option<Secret>,
+}
+
+/// The outside systems, by what they are for.
+#[derive(Debug, Clone, Default)]
+pub struct Connectors {
+    pub identity: Option<Arc<dyn Connector>>,
+    pub source: Option<Arc<dyn IdentitySource>>,
+    pub verification: BTreeMap<String, Arc<dyn Connector>>,
+    pub mail: Option<Arc<dyn Connector>>,
+}
+
+/// The running daemon's heart. Clones are handles to the same engine.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    connectors: Connectors,
+    links: Links,
+    active: ArcSwap<Active>,
+    revisions: reload::Revisions,
+    reloading: tokio::sync::Mutex<reload::Attempted>,
+    locks: locks::Locks,
+    limits: Mutex<limits::Counters>,
+    metrics: metrics::Metrics,
+    health: health::Health,
+    stop: watch::Sender<bool>,
+}
+
+/// What runs now, swapped as a whole.
+#[derive(Debug)]
+pub struct Active {
+    pub set: PolicySet,
+    pub report: Report,
+}
+
+impl Engine {
+    /// Opens everything and loads the policies; nothing is started yet.
+    pub async fn open(
+        settings: Settings,
+        store: Store,
+        opened: &Opened,
+        clock: Arc<dyn Clock>,
+        connectors: Connectors,
+    ) -> anyhow::Result<Self> {
+        let links = Links::new(&settings.public_url, store.secret(), settings.callback_secret.clone());
+        let now = clock.now();
+        let counters = limits::Counters::from_store(&store, now)?;
+        let inner = Inner {
+            links,
+            active: ArcSwap::from_pointee(Active { set: PolicySet::default(), report: Report::default() }),
+            revisions: reload::Revisions::default(),
+            reloading: tokio::sync::Mutex::new(reload::Attempted::default()),
+            locks: locks::Locks::default(),
+            limits: Mutex::new(counters),
+            metrics: metrics::Metrics::new(opened),
+            health: health::Health::new(now),
+            stop: watch::Sender::new(false),
+            settings,
+            store,
+            clock,
+            connectors,
+        };
+        let engine = Self(Arc::new(inner));
+        engine.start_policies().await?;
+        engine.recover().await?;
+        Ok(engine)
+    }
+
+    /// Starts the loops. They end after `stop`.
+    pub fn start(&self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for lane in crate::model::Lane::ALL {
+            tasks.spawn(self.clone().work(lane));
+        }
+        tasks.spawn(self.clone().wake_cases());
+        tasks.spawn(self.clone().digest_inbox());
+        tasks.spawn(self.clone().watch_policies());
+        if let Some(source) = self.0.connectors.source.clone() {
+            tasks.spawn(self.clone().poll_source(source));
+        }
+        tasks
+    }
+
+    /// Asks the loops to end: no call begins any more, those under way are waited for.
+    pub fn stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stop.subscribe()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.clock)
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub fn links(&self) -> &Links {
+        &self.0.links
+    }
+
+    pub fn metrics(&self) -> &metrics::Metrics {
+        &self.0.metrics
+    }
+
+    /// What runs now.
+    pub fn active(&self) -> Arc<Active> {
+        self.0.active.load_full()
+    }
+
+    /// Calls that were under way when the daemon stopped: their end is not known.
+    async fn recover(&self) -> anyhow::Result<()> {
+        for (case, call, attempt) in self.0.store.begun_calls()? {
+            let lost = crate::case::Input::Lost { call, attempt };
+            match self.apply(&case, lost).await {
+                Ok(_) | Err(cases::ApplyError::Refused(_)) => {}
+                Err(error) => tracing::error!(case = %case, %error, "a call under way at the last stop is not taken up"),
+            }
+        }
+        Ok(())
+    }
+}

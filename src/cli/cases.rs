@@ -1,0 +1,200 @@
+//! `case` and `held`: looking at cases and ordering.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, expect};
+use super::{Daemon, Ending, Failed, output};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Cases, newest first.
+    List {
+        /// running, waiting, in_review, in_grace, held, stuck, closed, or open.
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long)]
+        policy: Option<String>,
+        /// A subject's id.
+        #[arg(long)]
+        subject: Option<String>,
+        /// The result that a case closed with.
+        #[arg(long)]
+        outcome: Option<String>,
+        /// In a name, an address or a case id.
+        #[arg(long)]
+        text: Option<String>,
+        /// An execution or account id at the vendor.
+        #[arg(long)]
+        vendor: Option<String>,
+        #[arg(long)]
+        cursor: Option<String>,
+        #[arg(long)]
+        limit: Option<usize>,
+    },
+    /// One case with its journal.
+    Show { case: String },
+    /// Decides a review.
+    Decide {
+        case: String,
+        decision: String,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// A stuck case tries again.
+    Retry { case: String, #[arg(long)] reason: String },
+    /// The case ends; nothing more is done.
+    Cancel { case: String, #[arg(long)] reason: String },
+    /// An effect in grace does not happen.
+    Undo { case: String, #[arg(long)] reason: String },
+    /// The reminder goes out now.
+    Remind { case: String, #[arg(long)] reason: String },
+    /// Opens a case by hand.
+    Start {
+        policy: String,
+        /// registration/ID or user/ID.
+        subject: String,
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Held {
+    /// Effects that a limit stopped.
+    List,
+    /// The effect happens.
+    Release { case: String, #[arg(long)] reason: String },
+    /// The effect does not happen.
+    Drop { case: String, #[arg(long)] reason: String },
+}
+
+pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
+    let client = Client::find(daemon)?;
+    match command {
+        Command::List { state, policy, subject, outcome, text, vendor, cursor, limit } => {
+            let limit = limit.map(|limit| limit.to_string());
+            let filters = [
+                ("state", state), ("policy", policy), ("subject", subject), ("outcome", outcome), ("text", text),
+                ("vendor", vendor), ("cursor", cursor), ("limit", limit),
+            ];
+            let query: Vec<_> = filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+            list(&expect(client.get(&format!("/v1/cases?{query}")).await?)?, json);
+        }
+        Command::Show { case } => show(&client, &case, json).await?,
+        Command::Decide { case, decision, reason } => {
+            let body = json!({ "decision": decision, "reason": reason });
+            changed(&expect(client.post(&format!("/v1/cases/{case}/decisions"), body).await?)?, json);
+        }
+        Command::Retry { case, reason } => order(&client, &format!("/v1/cases/{case}/retry"), &reason, json).await?,
+        Command::Cancel { case, reason } => order(&client, &format!("/v1/cases/{case}/cancel"), &reason, json).await?,
+        Command::Undo { case, reason } => order(&client, &format!("/v1/cases/{case}/undo"), &reason, json).await?,
+        Command::Remind { case, reason } => order(&client, &format!("/v1/cases/{case}/remind"), &reason, json).await?,
+        Command::Start { policy, subject, reason } => {
+            let Some((kind, id)) = subject.split_once('/') else {
+                return Err(Failed::usage(anyhow::anyhow!("subject: expected registration/ID or user/ID")));
+            };
+            let body = json!({ "policy": policy, "subject": { "type": kind, "id": id }, "reason": reason });
+            let started = expect(client.post("/v1/cases", body).await?)?;
+            if json { output::json(&started) } else { output::line(text(&started, "id")) }
+        }
+    }
+    Ok(Ending::Ok)
+}
+
+pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, Failed> {
+    let client = Client::find(daemon)?;
+    match command {
+        Held::List => {
+            let held = expect(client.get("/v1/held").await?)?;
+            if json {
+                output::json(&held);
+                return Ok(Ending::Ok);
+            }
+            let rows: Vec<_> = items(&held).map(|line| cells(line, &["id", "policy", "action", "since"])).collect();
+            output::table(&["CASE", "POLICY", "ACTION", "SINCE"], &rows);
+        }
+        Held::Release { case, reason } => order(&client, &format!("/v1/held/{case}/release"), &reason, json).await?,
+        Held::Drop { case, reason } => order(&client, &format!("/v1/held/{case}/drop"), &reason, json).await?,
+    }
+    Ok(Ending::Ok)
+}
+
+async fn order(client: &Client, path: &str, reason: &str, json: bool) -> Result<(), Failed> {
+    changed(&expect(client.post(path, json!({ "reason": reason })).await?)?, json);
+    Ok(())
+}
+
+fn changed(case: &Value, json: bool) {
+    if json {
+        output::json(case);
+    } else {
+        let result = case.get("result").and_then(Value::as_str).map(|result| format!(" ({result})"));
+        output::line(&format!("{}: {}{}", text(case, "id"), text(case, "state"), result.unwrap_or_default()));
+    }
+}
+
+fn list(cases: &Value, json: bool) {
+    if json {
+        return output::json(cases);
+    }
+    let rows: Vec<_> = items(cases)
+        .map(|case| {
+            let mut row = cells(case, &["id", "policy", "state", "waiting_for", "result", "due_at"]);
+            row.insert(2, case.pointer("/subject/name").and_then(Value::as_str).unwrap_or_default().to_owned());
+            row
+        })
+        .collect();
+    output::table(&["CASE", "POLICY", "WHO", "STATE", "WAITS FOR", "RESULT", "DUE"], &rows);
+    if let Some(next) = cases.get("next").and_then(Value::as_str) {
+        output::line(&format!("more: --cursor {next}"));
+    }
+}
+
+async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
+    let sheet = expect(client.get(&format!("/v1/cases/{case}")).await?)?;
+    let journal = expect(client.get(&format!("/v1/cases/{case}/journal?limit=1000")).await?)?;
+    if json {
+        output::json(&json!({ "case": sheet, "journal": journal["items"] }));
+        return Ok(());
+    }
+    for (label, pointer) in [
+        ("case", "/id"), ("policy", "/policy"), ("revision", "/revision"), ("who", "/subject/name"),
+        ("subject", "/subject/id"), ("state", "/state"), ("waits for", "/waiting_for"), ("due", "/due_at"),
+        ("result", "/result"), ("stuck because", "/stuck_because"),
+    ] {
+        if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
+            output::line(&format!("{label:>14}  {}", output::visible(value)));
+        }
+    }
+    let allowed: Vec<_> = sheet["decisions_allowed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !allowed.is_empty() {
+        output::line(&format!("{:>14}  {}", "decisions", allowed.join(", ")));
+    }
+    output::line("");
+    for entry in items(&journal) {
+        let mut rest = entry.clone();
+        if let Some(members) = rest.as_object_mut() {
+            members.retain(|key, _| !["number", "at", "step", "what"].contains(&key.as_str()));
+        }
+        let rest = if rest.as_object().is_some_and(serde_json::Map::is_empty) { String::new() } else { rest.to_string() };
+        output::line(&format!(
+            "{:>4}  {}  {:<24} {:<16} {}",
+            entry["number"], text(entry, "at"), text(entry, "step"), text(entry, "what"), output::visible(&rest)
+        ));
+    }
+    Ok(())
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.get("items").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn cells(value: &Value, keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| text(value, key).to_owned()).collect()
+}

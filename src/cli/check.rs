@@ -1,0 +1,62 @@
+//! `check`: everything that loading a tree finds, by the same function as the daemon's.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use serde_json::json;
+
+use super::{Ending, Failed, compose, output};
+use crate::config;
+use crate::engine::tree;
+use crate::policy::diagnostic::Severity;
+use crate::policy::{self, Known};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The policy tree.
+    #[arg(default_value = "policies")]
+    dir: PathBuf,
+    /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside DIR.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
+    let dir = &arguments.dir;
+    let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
+    let path = arguments.config.clone().or_else(|| beside.is_file().then_some(beside));
+    let known = match &path {
+        Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
+        None => Known::default(),
+    };
+    let (files, _) = tree::read(dir)
+        .map_err(|why| Failed::usage(anyhow!(why)))?
+        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
+    let loaded = policy::load(&files, &known);
+    let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let warnings = loaded.diagnostics.len() - errors;
+    let none = loaded.declared.is_empty();
+    if json {
+        output::json(&json!({
+            "ok": errors == 0 && !none, "errors": errors, "warnings": warnings, "policies": loaded.declared,
+            "diagnostics": loaded.diagnostics,
+        }));
+    } else {
+        let rendered = policy::diagnostic::render(&loaded.diagnostics, &files, output::is_terminal());
+        if !rendered.is_empty() {
+            output::line(&rendered);
+        }
+        if path.is_none() {
+            output::line("no proofd.yaml: names of endpoints and systems were not judged (--config FILE)");
+        }
+        let good = loaded.set.policies.len();
+        output::line(&format!(
+            "{good} of {} policies are good; {errors} errors, {warnings} warnings", loaded.declared.len()
+        ));
+        if none {
+            output::line(&format!("there is no policy in {}; each has a folder with a policy.yaml", dir.display()));
+        }
+    }
+    Ok(if errors == 0 && !none { Ending::Ok } else { Ending::No })
+}

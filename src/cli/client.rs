@@ -1,0 +1,109 @@
+//! A running daemon, found as the user says or as the configuration says, and asked over its API.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::{Daemon, Failed};
+use crate::config;
+use crate::model::Secret;
+
+pub const DEFAULT_CONFIG: &str = "/etc/proofd/proofd.yaml";
+
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Secret,
+}
+
+impl Client {
+    /// `--url` and a token; else the configuration given; else the one in `/etc`.
+    pub fn find(daemon: &Daemon) -> Result<Self, Failed> {
+        let given = token(daemon).map_err(Failed::usage)?;
+        let (url, token) = match (&daemon.url, given) {
+            (Some(url), Some(token)) => (url.trim_end_matches('/').to_owned(), token),
+            (url, given) => {
+                let path = daemon.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+                let (from_url, from_token) = configured(&path).map_err(Failed::usage)?;
+                let url = url.as_ref().map_or(from_url, |url| url.trim_end_matches('/').to_owned());
+                let token = given.or(from_token).ok_or_else(|| {
+                    Failed::usage(anyhow!("no token: set PROOFD_TOKEN, or give --token-file, or access.tokens"))
+                })?;
+                (url, token)
+            }
+        };
+        crate::connectors::http::install_tls();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(std::time::Duration::from_secs(60))
+            .build()
+            .context("while making the HTTP client")?;
+        Ok(Self { http, url, token })
+    }
+
+    pub async fn get(&self, path: &str) -> Result<(StatusCode, Value), Failed> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Result<(StatusCode, Value), Failed> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<(StatusCode, Value), Failed> {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token.expose());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.map_err(|error| {
+            Failed::unreachable(anyhow!("the daemon at {} cannot be reached: {}", self.url, error.without_url()))
+        })?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| Failed::unreachable(error.without_url()))?;
+        let value = serde_json::from_str(&text).map_err(|_| {
+            Failed::unreachable(anyhow!("{} answered {status} with something that is not proofd's", self.url))
+        })?;
+        Ok((status, value))
+    }
+}
+
+/// The answer of a call that must succeed; a problem document becomes an error with its sentence.
+pub fn expect(answer: (StatusCode, Value)) -> Result<Value, Failed> {
+    let (status, value) = answer;
+    if status.is_success() {
+        return Ok(value);
+    }
+    let detail = value.get("detail").and_then(Value::as_str).unwrap_or("no reason was given").to_owned();
+    let allowed = value.get("decisions_allowed").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let allowed = allowed.map(|list| {
+        let words: Vec<_> = list.iter().filter_map(Value::as_str).collect();
+        format!(" (allowed now: {})", words.join(", "))
+    });
+    Err(Failed::no(anyhow!("{detail}{}", allowed.unwrap_or_default())))
+}
+
+fn token(daemon: &Daemon) -> anyhow::Result<Option<Secret>> {
+    if let Some(path) = &daemon.token_file {
+        let text = std::fs::read_to_string(path).with_context(|| format!("while reading {}", path.display()))?;
+        return Ok(Some(Secret::new(text.trim())));
+    }
+    Ok(std::env::var("PROOFD_TOKEN").ok().map(Secret::new))
+}
+
+/// Address and a token of a daemon on this machine. The token with the most roles is taken.
+fn configured(path: &Path) -> anyhow::Result<(String, Option<Secret>)> {
+    let (config, _) = config::read(path)?;
+    let mut tokens: Vec<_> = config.access.tokens.iter().collect();
+    let rank = |token: &config::Token| (token.all_roles().any(|role| role == config::Role::Admin), token.all_roles().count());
+    tokens.sort_by_key(|token| std::cmp::Reverse(rank(token)));
+    let token = tokens.iter().find_map(|token| token.token.reveal(&config.base).ok());
+    let mut address = config.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Ok((format!("http://{address}"), token))
+}

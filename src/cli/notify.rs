@@ -1,0 +1,45 @@
+//! What systemd is told: readiness, one line of status, and that there is progress. Without systemd these
+//! do nothing.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sd_notify::NotifyState;
+
+use crate::engine::Engine;
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}
+
+pub fn ready(engine: &Engine) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&engine.status_line())]);
+}
+
+pub fn status(engine: &Engine) {
+    tell(&[NotifyState::Status(&engine.status_line())]);
+}
+
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Feeds the watchdog only while the committer and the waker make progress, and keeps the status line.
+pub async fn keep_telling(engine: Engine) {
+    let watchdog = sd_notify::watchdog_enabled();
+    let every = watchdog.map_or(Duration::from_secs(10), |limit| limit / 3).max(Duration::from_secs(1));
+    loop {
+        tokio::time::sleep(every).await;
+        status(&engine);
+        if let Some(limit) = watchdog {
+            let within = TimeDelta::from_std(limit).unwrap_or(TimeDelta::seconds(60));
+            if engine.alive(within).await {
+                tell(&[NotifyState::Watchdog]);
+            } else {
+                tracing::error!("no progress; the watchdog is not fed");
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `policy`: what runs, and a reload that waits for its verdict.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, expect};
+use super::{Daemon, Ending, Failed, output};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What runs and how it compares with the tree.
+    List,
+    /// Every revision of a policy that the daemon has.
+    Revisions { policy: String },
+    /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
+    Reload,
+}
+
+pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
+    let client = Client::find(daemon)?;
+    match command {
+        Command::List => {
+            let policies = expect(client.get("/v1/policies").await?)?;
+            if json { output::json(&policies) } else { list(&policies) }
+            Ok(Ending::Ok)
+        }
+        Command::Revisions { policy } => {
+            let revisions = expect(client.get(&format!("/v1/policies/{policy}/revisions")).await?)?;
+            if json {
+                output::json(&revisions);
+                return Ok(Ending::Ok);
+            }
+            let rows: Vec<_> = items(&revisions)
+                .map(|line| {
+                    let runs = if line["active"] == Value::Bool(true) { "runs" } else { "" };
+                    vec![text(line, "revision"), text(line, "at"), runs.to_owned()]
+                })
+                .collect();
+            output::table(&["REVISION", "FIRST RAN", ""], &rows);
+            Ok(Ending::Ok)
+        }
+        Command::Reload => {
+            let (status, report) = client.post("/v1/policies/reload", json!({})).await?;
+            if report.get("policies").is_none() {
+                expect((status, report))?;
+                return Ok(Ending::No);
+            }
+            if json {
+                output::json(&report);
+            } else {
+                let rendered = text(&report, "text");
+                if !rendered.is_empty() {
+                    output::line(&rendered);
+                }
+                table(report["policies"].as_array().map(Vec::as_slice).unwrap_or_default());
+            }
+            Ok(if report["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
+        }
+    }
+}
+
+fn list(policies: &Value) {
+    table(policies["items"].as_array().map(Vec::as_slice).unwrap_or_default());
+    let reload = &policies["last_reload"];
+    let verdict = if reload["ok"] == Value::Bool(true) { "everything in the tree runs" } else { "not everything in the tree runs" };
+    output::line(&format!("last reload {}: {verdict}", text(reload, "at")));
+    for found in reload["diagnostics"].as_array().into_iter().flatten() {
+        let place = &found["place"];
+        output::line(&format!("  {}:{}:{}: {}", text(place, "file"), place["line"], place["column"], text(found, "message")));
+    }
+}
+
+fn table(policies: &[Value]) {
+    let rows: Vec<_> = policies
+        .iter()
+        .map(|line| {
+            let revision = text(line, "revision");
+            vec![text(line, "name"), text(line, "mode"), revision.chars().take(8).collect(), text(line, "state"), text(line, "title")]
+        })
+        .collect();
+    output::table(&["POLICY", "MODE", "REVISION", "STATE", "TITLE"], &rows);
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.get("items").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,107 @@
+//! `run`: the daemon, from configuration to the last answer.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Ending, Failed, compose, notify, output};
+use crate::config::{self, Config};
+use crate::engine::Engine;
+use crate::engine::clock::System;
+use crate::http::{Doors, Listening, listen};
+use crate::model::Clock;
+use crate::store::Store;
+
+pub async fn run(path: &Path) -> Result<Ending, Failed> {
+    let (config, warnings) = config::read(path).map_err(Failed::usage)?;
+    log_to_stderr();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let clock: Arc<dyn Clock> = Arc::new(System);
+    let engine = open(&config, clock).await?;
+    let tasks = engine.start();
+    let doors = Doors::new(engine.clone(), compose::access(&config).map_err(Failed::usage)?)
+        .map_err(|why| Failed::usage(anyhow!(why)))?;
+    let listeners = bind(&config, &doors).await?;
+    for listening in &listeners {
+        output::line(&format!("listening on http://{}", listening.address));
+    }
+    notify::ready(&engine);
+    let telling = tokio::spawn(notify::keep_telling(engine.clone()));
+    until_told_to_stop(&engine).await?;
+
+    notify::stopping();
+    tracing::info!("stopping: calls under way are waited for, no new ones begin");
+    for listening in listeners {
+        listening.stop().await;
+    }
+    engine.stop();
+    tasks.join_all().await;
+    telling.abort();
+    engine.store().close().await.context("while closing the store")?;
+    tracing::info!("stopped");
+    Ok(Ending::Ok)
+}
+
+/// The engine with its store and connectors. What a connector cannot do shows in `doctor`, not here: a
+/// vendor that is down must not keep the daemon from starting.
+async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engine, Failed> {
+    let settings = compose::settings(config).map_err(Failed::usage)?;
+    let built = compose::connectors(config, &clock).map_err(Failed::usage)?;
+    let dir = config.store_dir().ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
+    let now = clock.now();
+    let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&dir, now))
+        .await
+        .context("while opening the store")?
+        .map_err(|error| Failed::usage(anyhow!(error).context("while opening the store")))?;
+    if opened.cut_bytes > 0 {
+        tracing::warn!(bytes = opened.cut_bytes, "the journal's torn end was cut; it was never acknowledged");
+    }
+    if let Some(why) = &opened.rebuilt {
+        tracing::warn!(why, records = opened.records, "the state was rebuilt from the journal");
+    }
+    Ok(Engine::open(settings, store, &opened, clock, built.connectors()).await?)
+}
+
+async fn bind(config: &Config, doors: &Doors) -> Result<Vec<Listening>, Failed> {
+    let bind = async |address, router| {
+        listen(address, router).await.map_err(|error| {
+            Failed::usage(anyhow!("cannot listen on {address}: {error}; is another proofd running?"))
+        })
+    };
+    Ok(match config.public_listen {
+        Some(public) => {
+            vec![bind(config.listen, doors.private()).await?, bind(public, doors.public()).await?]
+        }
+        None => vec![bind(config.listen, doors.everything()).await?],
+    })
+}
+
+/// SIGHUP reloads the policies, SIGTERM and Ctrl-C end the daemon.
+async fn until_told_to_stop(engine: &Engine) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                engine.reload(true).await;
+                notify::status(engine);
+            }
+            _ = terminate.recv() => return Ok(()),
+            pressed = tokio::signal::ctrl_c() => return pressed.context("while waiting for Ctrl-C"),
+        }
+    }
+}
+
+/// Logs for people on a terminal, JSON lines for journald and the like. `RUST_LOG` chooses what.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=error"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Already set by an embedding program: its choice stands.
+    let _ = if std::io::stderr().is_terminal() { log.try_init() } else { log.json().flatten_event(true).try_init() };
+}

@@ -1,0 +1,214 @@
+//! From text to a configuration, with the line of every mistake.
+
+use std::fmt;
+use std::path::Path;
+
+use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
+use serde_path_to_error::Segment;
+
+use super::Config;
+
+/// What is wrong with the file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    pub file: String,
+    /// 1-based; 0 where the file as a whole is meant.
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+    /// The line itself, for showing. Withheld where a secret may stand in it.
+    pub source: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.message),
+            line => {
+                write!(f, "{}:{line}:{}: {}", self.file, self.column, self.message)?;
+                match &self.source {
+                    Some(source) => write!(f, "\n  {line} | {source}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// Reads and checks a configuration. The first value is the configuration with its warnings.
+pub fn read(path: &Path) -> Result<(Config, Vec<Mistake>), Mistake> {
+    let file = path.display().to_string();
+    let whole = |message: String| Mistake { file: file.clone(), line: 0, column: 0, message, source: None };
+    let bytes = std::fs::read(path).map_err(|cause| whole(format!("cannot be read: {}", cause.kind())))?;
+    let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8 text".to_owned()))?;
+    let mut config = parse(&file, &text)?;
+    config.base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut warnings = warnings(&config, &file);
+    check(&config).map_err(whole)?;
+    warnings.sort_by_key(|warning| warning.line);
+    Ok((config, warnings))
+}
+
+fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
+    let at = |line: usize, column: usize, message: String| {
+        let source = text.lines().nth(line.saturating_sub(1)).filter(|line| !may_be_secret(line));
+        Mistake { file: file.to_owned(), line, column, message, source: source.map(str::to_owned) }
+    };
+    // This pass finds duplicate keys, which serde_yaml would let through inside maps.
+    let nodes = MarkedYaml::load_from_str(text).map_err(|error| {
+        let marker = error.marker();
+        at(marker.line(), marker.col() + 1, error.info().to_owned())
+    })?;
+    let deserializer = serde_yaml::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let place = nodes.first().and_then(|root| locate(root, error.path().iter()));
+        let inner = error.inner();
+        let (line, column) = place
+            .or_else(|| inner.location().map(|location| (location.line(), location.column())))
+            .unwrap_or((1, 1));
+        // serde_yaml appends its own place, which is less exact than ours.
+        let message = inner.to_string();
+        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+        let message = message.rsplit_once(": ").filter(|(path, _)| !path.contains(' ')).map_or(
+            message.clone(),
+            |(path, rest)| format!("{path}: {rest}"),
+        );
+        at(line, column, message)
+    })
+}
+
+fn may_be_secret(line: &str) -> bool {
+    ["secret", "password", "token", "value", "Authorization"].iter().any(|word| line.contains(word))
+}
+
+/// Follows a path through the tree as far as it goes.
+fn locate<'a>(root: &MarkedYaml<'_>, path: impl Iterator<Item = &'a Segment>) -> Option<(usize, usize)> {
+    let mut node = root;
+    let mut place = None;
+    for segment in path {
+        let next = match (&node.data, segment) {
+            (YamlData::Mapping(map), Segment::Map { key }) => {
+                let found = map.iter().find(|(name, _)| name.data.as_str() == Some(key));
+                found.map(|(name, value)| (value, name))
+            }
+            (YamlData::Sequence(list), Segment::Seq { index }) => list.get(*index).map(|item| (item, item)),
+            _ => None,
+        };
+        let Some((value, mark)) = next else { break };
+        place = Some((mark.span.start.line(), mark.span.start.col() + 1));
+        node = value;
+    }
+    place
+}
+
+/// Rules between keys.
+fn check(config: &Config) -> Result<(), String> {
+    match config.store.split_once(':') {
+        Some(("sled", dir)) if !dir.is_empty() => {}
+        Some(("postgres", _)) => {
+            return Err("store: PostgreSQL is not supported by this version; use sled:DIRECTORY".to_owned());
+        }
+        _ => return Err("store: expected sled:DIRECTORY".to_owned()),
+    }
+    if config.public_url.cannot_be_a_base() || config.public_url.host().is_none() {
+        return Err("public_url: expected an address such as https://proof.example.com".to_owned());
+    }
+    if let Some(jumio) = &config.connectors.jumio {
+        if jumio.region.is_some() == jumio.urls.is_some() {
+            return Err("connectors.jumio: give either region or urls".to_owned());
+        }
+        if !(jumio.starts_per_second > 0.0 && jumio.starts_per_second <= 1_000.0) {
+            return Err("connectors.jumio.starts_per_second: expected a number above 0, such as 1".to_owned());
+        }
+    }
+    for (number, token) in config.access.tokens.iter().enumerate() {
+        if token.all_roles().next().is_none() {
+            return Err(format!("access.tokens[{number}] ({}): give it a role", token.name));
+        }
+    }
+    Ok(())
+}
+
+fn warnings(config: &Config, file: &str) -> Vec<Mistake> {
+    let warn = |message: String| Mistake { file: file.to_owned(), line: 0, column: 0, message, source: None };
+    let mut warnings = Vec::new();
+    let mut plain = |what: &str, source: &super::SecretSource| {
+        if source.is_plain() {
+            warnings.push(warn(format!(
+                "warning: {what} is a plain text; use {{credential: NAME}}, {{file: PATH}} or {{env: NAME}}"
+            )));
+        }
+    };
+    let connectors = &config.connectors;
+    if let Some(onelogin) = &connectors.onelogin {
+        plain("connectors.onelogin.client_secret", &onelogin.client_secret);
+        if let Some(webhook) = &onelogin.webhook {
+            plain("connectors.onelogin.webhook.value", &webhook.value);
+        }
+    }
+    if let Some(jumio) = &connectors.jumio {
+        plain("connectors.jumio.client_secret", &jumio.client_secret);
+    }
+    for token in &config.access.tokens {
+        plain(&format!("the token {}", token.name), &token.token);
+    }
+    let addresses = [
+        ("connectors.onelogin.url", connectors.onelogin.as_ref().map(|onelogin| &onelogin.url)),
+        ("public_url", Some(&config.public_url)),
+    ];
+    for (what, url) in addresses {
+        if let Some(url) = url.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
+            warnings.push(warn(format!("warning: {what} ({url}) is plain http: everybody on the way can read it")));
+        }
+    }
+    warnings
+}
+
+/// Whether an address stays on this machine.
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "public_url: https://proof.example.com\n";
+
+    fn check_mistake(text: &str, line: usize, column: usize, says: &str) {
+        let mistake = parse("proofd.yaml", text).unwrap_err();
+        assert_eq!((mistake.line, mistake.column), (line, column), "{mistake}");
+        assert!(mistake.message.contains(says), "{mistake}");
+    }
+
+    #[test]
+    fn the_smallest_file_has_the_defaults() {
+        let config = parse("proofd.yaml", SMALLEST).unwrap();
+        assert_eq!(config.listen.port(), 8470);
+        assert_eq!(config.store, "sled:/var/lib/proofd");
+        assert!(check(&config).is_ok());
+    }
+
+    #[test]
+    fn a_mistake_has_its_place() {
+        check_mistake(&format!("{SMALLEST}lisen: 1\n"), 2, 1, "unknown field `lisen`");
+        check_mistake(&format!("{SMALLEST}connectors:\n  jumio:\n    regin: x\n"), 4, 5, "unknown field `regin`");
+        check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
+        check_mistake("public_url: [\n", 2, 1, "");
+        check_mistake(&format!("{SMALLEST}{SMALLEST}"), 2, 1, "");
+    }
+
+    #[test]
+    fn a_line_with_a_secret_is_not_shown() {
+        let text = format!("{SMALLEST}access:\n  tokens:\n    - {{name: a, role: admin, tokn: hunter2, token: x}}\n");
+        let mistake = parse("proofd.yaml", &text).unwrap_err();
+        assert!(!mistake.to_string().contains("hunter2"), "{mistake}");
+    }
+}

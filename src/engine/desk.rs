@@ -1,0 +1,322 @@
+//! What people and programs ask about cases and order them to do. The shapes here have the stable field
+//! names of the API.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::case::{self, Case, Decision, Entry, Input, Operator, State};
+use crate::model::{CaseId, Fields, SubjectKind, SubjectRef, Timestamp};
+use crate::policy::Policy;
+use crate::store::{self, CaseFilter, Consumed};
+
+use super::Engine;
+use super::cases::ApplyError;
+
+pub use crate::case::Order;
+
+/// One line of a case list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CaseLine {
+    pub id: CaseId,
+    pub policy: String,
+    pub revision: String,
+    pub subject: SubjectLine,
+    /// `running`, `waiting`, `in_review`, `in_grace`, `held`, `stuck` or `closed`.
+    pub state: String,
+    /// In plain words.
+    pub waiting_for: String,
+    /// The step's path.
+    pub step: Option<String>,
+    /// The word of the `close` that was reached.
+    pub result: Option<String>,
+    pub opened_at: Timestamp,
+    pub due_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    /// Verification sessions started.
+    pub attempts: u32,
+    pub assignee: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SubjectLine {
+    #[serde(rename = "type")]
+    pub kind: SubjectKind,
+    pub id: String,
+    pub name: String,
+}
+
+/// A case with what there is to know of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CaseSheet {
+    #[serde(flatten)]
+    pub line: CaseLine,
+    /// What finished steps learned, by step id.
+    pub steps: Fields,
+    /// Calls that have not ended.
+    pub calls: Vec<CallLine>,
+    pub decisions_allowed: Vec<String>,
+    /// Decisions so far, where several people must agree.
+    pub decisions_given: Vec<Decision>,
+    pub stuck_because: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CallLine {
+    pub id: String,
+    pub action: String,
+    pub due_at: Timestamp,
+    pub attempts: u32,
+    pub under_way: bool,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listed<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Query {
+    pub policy: Option<String>,
+    pub subject: Option<String>,
+    /// A state's word, or `open`.
+    pub state: Option<String>,
+    /// The result's word.
+    pub outcome: Option<String>,
+    /// In the subject's name or mail address, or a part of the case id.
+    pub text: Option<String>,
+    /// Execution or account id at the vendor.
+    pub vendor: Option<String>,
+    pub cursor: Option<String>,
+    pub limit: Option<usize>,
+}
+
+/// An effect that a limit stopped.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeldLine {
+    /// The case's id.
+    pub id: CaseId,
+    pub policy: String,
+    pub action: String,
+    pub subject: SubjectLine,
+    pub since: Timestamp,
+}
+
+/// A revision of a policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevisionLine {
+    pub revision: String,
+    pub active: bool,
+    /// When it first ran.
+    pub at: Timestamp,
+    pub files: Vec<String>,
+}
+
+/// Pages of the store looked through for one page of a filtered list, so that a rare match cannot hold a
+/// request for ever; the cursor goes on from there.
+const PAGES_PER_REQUEST: usize = 50;
+
+impl Engine {
+    pub fn list_cases(&self, query: &Query) -> Result<Listed<CaseLine>, store::Error> {
+        self.search(query, |engine, case| engine.matches(case, query).then(|| engine.line(case)))
+    }
+
+    pub fn list_held(&self, cursor: Option<String>, limit: Option<usize>) -> Result<Listed<HeldLine>, store::Error> {
+        let query = Query { state: Some("open".to_owned()), cursor, limit, ..Query::default() };
+        self.search(&query, |_, case| match &case.state {
+            State::Held { action, since, .. } => Some(HeldLine {
+                id: case.id.clone(),
+                policy: case.policy.clone(),
+                action: word(action),
+                subject: subject(case),
+                since: *since,
+            }),
+            _ => None,
+        })
+    }
+
+    fn search<T>(
+        &self,
+        query: &Query,
+        pick: impl Fn(&Self, &Case) -> Option<T>,
+    ) -> Result<Listed<T>, store::Error> {
+        let limit = query.limit.unwrap_or(50).clamp(1, 500);
+        let filter = CaseFilter {
+            policy: query.policy.clone(),
+            subject: query.subject.clone(),
+            open: query.state.as_deref().map(|state| state != "closed"),
+            vendor: query.vendor.clone(),
+        };
+        let mut items = Vec::new();
+        let mut cursor = query.cursor.clone();
+        for _ in 0..PAGES_PER_REQUEST {
+            let (cases, next) = self.0.store.cases(&filter, cursor.as_deref(), limit - items.len())?;
+            items.extend(cases.iter().filter_map(|case| pick(self, case)));
+            cursor = next;
+            if cursor.is_none() || items.len() >= limit {
+                break;
+            }
+        }
+        Ok(Listed { items, next: cursor })
+    }
+
+    fn matches(&self, case: &Case, query: &Query) -> bool {
+        let state = query.state.as_deref().filter(|state| *state != "open");
+        let outcome = query.outcome.as_deref();
+        let text = query.text.as_deref().map(str::to_lowercase);
+        state.is_none_or(|state| case.state_word() == state)
+            && outcome.is_none_or(|outcome| case.result.as_deref() == Some(outcome))
+            && text.is_none_or(|text| {
+                case.id.as_str().contains(&text)
+                    || case.subject.display_name().to_lowercase().contains(&text)
+                    || case.subject.text("email").is_some_and(|email| email.to_lowercase().contains(&text))
+            })
+    }
+
+    fn line(&self, case: &Case) -> CaseLine {
+        // A revision that cannot be used any more must not hide the case.
+        let policy = self.policy_of(case).ok();
+        let step = |policy: &Policy| {
+            case.step().and_then(|index| policy.step(index)).map(|step| step.path.clone())
+        };
+        CaseLine {
+            id: case.id.clone(),
+            policy: case.policy.clone(),
+            revision: case.revision.0.clone(),
+            subject: subject(case),
+            state: case.state_word().to_owned(),
+            waiting_for: policy.as_ref().map_or_else(
+                || "a revision that can be used".to_owned(),
+                |policy| case::waiting_for(case, policy),
+            ),
+            step: policy.as_deref().and_then(step),
+            result: case.result.clone(),
+            opened_at: case.opened_at,
+            due_at: case.due_at(),
+            closed_at: case.closed_at,
+            attempts: case.attempts,
+            assignee: None,
+        }
+    }
+
+    pub fn case_sheet(&self, id: &CaseId) -> Result<Option<CaseSheet>, store::Error> {
+        let Some(case) = self.0.store.case(id)? else { return Ok(None) };
+        let policy = self.policy_of(&case).ok();
+        let calls = case.calls.iter().map(|(number, pending)| CallLine {
+            id: case.call_id(*number).to_string(),
+            action: pending.action.word().to_owned(),
+            due_at: pending.due,
+            attempts: pending.attempt,
+            under_way: pending.begun.is_some(),
+        });
+        Ok(Some(CaseSheet {
+            line: self.line(&case),
+            steps: case.steps.clone(),
+            calls: calls.collect(),
+            decisions_allowed: policy.map(|policy| case::decisions_allowed(&case, &policy)).unwrap_or_default(),
+            decisions_given: match &case.state {
+                State::Reviewing(review) => review.given.clone(),
+                _ => Vec::new(),
+            },
+            stuck_because: match &case.state {
+                State::Stuck(stuck) => Some(stuck.reason.clone()),
+                _ => None,
+            },
+        }))
+    }
+
+    /// The journal of a case from an entry number on.
+    pub fn journal(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, store::Error> {
+        self.0.store.entries(id, from, limit.clamp(1, 1_000))
+    }
+
+    /// A person's decision in a review, or about a contested end.
+    pub async fn decide_case(
+        &self,
+        id: &CaseId,
+        decision: String,
+        reason: Option<String>,
+        by: String,
+    ) -> Result<(), ApplyError> {
+        let decision = Decision { decision, reason, by, at: self.now() };
+        tracing::info!(case = %id, decision = decision.decision, by = decision.by, "decision");
+        self.apply(id, Input::Decision(decision)).await.map(|_| ())
+    }
+
+    pub async fn order(&self, id: &CaseId, order: Order, by: String, reason: String) -> Result<(), ApplyError> {
+        tracing::info!(case = %id, ?order, by, "order");
+        self.apply(id, Input::Operator(Operator { order, by, reason })).await.map(|_| ())
+    }
+
+    /// Opens a case by hand. The outer error is ours, the inner one is a sentence for who asked.
+    pub async fn start_case(
+        &self,
+        policy: &str,
+        subject: &SubjectRef,
+        by: String,
+        reason: String,
+    ) -> Result<Result<CaseId, String>, ApplyError> {
+        let active = self.active();
+        let Some(policy) = active.set.policies.get(policy) else {
+            return Ok(Err(format!("there is no policy {policy}")));
+        };
+        if !policy.manual() {
+            return Ok(Err(format!("policy {} has no `manual: true` under `when`", policy.name)));
+        }
+        if policy.subject != subject.kind {
+            return Ok(Err(format!("policy {} is about a {}, not a {}", policy.name, policy.subject, subject.kind)));
+        }
+        let Some(source) = &self.0.connectors.source else {
+            return Ok(Err("no identity provider is configured".to_owned()));
+        };
+        match source.subject(subject, None).await {
+            Err(failure) => Ok(Err(format!("the identity provider does not answer: {}", failure.reason))),
+            Ok(None) => Ok(Err(format!("there is no {subject} at the identity provider"))),
+            Ok(Some(subject)) => {
+                let started = self.start_by_hand(policy, subject, by, reason).await?;
+                Ok(started.map(|case| case.id))
+            }
+        }
+    }
+
+    /// Every revision of a policy that the store has, newest first.
+    pub fn policy_revisions(&self, name: &str) -> Result<Vec<RevisionLine>, store::Error> {
+        let active = self.active();
+        let runs = active.set.policies.get(name).map(|policy| policy.revision.clone());
+        let mut lines: Vec<_> = self.0.store.revisions(name)?.into_iter().map(|stored| RevisionLine {
+            active: runs.as_ref() == Some(&stored.revision),
+            revision: stored.revision.0,
+            at: stored.at,
+            files: stored.files.into_keys().collect(),
+        }).collect();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+        Ok(lines)
+    }
+
+    /// Open cases by policy and state.
+    pub fn counts(&self) -> Result<BTreeMap<(String, String), u64>, store::Error> {
+        let mut counts = self.0.store.counts()?;
+        counts.retain(|(_, state), _| state != "closed");
+        Ok(counts)
+    }
+
+    /// What every policy said about an event.
+    pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, store::Error> {
+        self.0.store.verdicts(key)
+    }
+}
+
+fn subject(case: &Case) -> SubjectLine {
+    SubjectLine { kind: case.subject.kind, id: case.subject.id.clone(), name: case.subject.display_name() }
+}
+
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

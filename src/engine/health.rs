@@ -1,0 +1,77 @@
+//! Whether the daemon makes progress. The watchdog is fed from here, and only from here.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::TimeDelta;
+
+use crate::model::Timestamp;
+
+use super::Engine;
+
+/// When the loops that everything depends on were last seen alive, in milliseconds.
+#[derive(Debug)]
+pub struct Health {
+    waker: AtomicI64,
+    committer: AtomicI64,
+}
+
+impl Health {
+    pub(super) fn new(now: Timestamp) -> Self {
+        let now = now.timestamp_millis();
+        Self { waker: AtomicI64::new(now), committer: AtomicI64::new(now) }
+    }
+
+    pub(super) fn waker_alive(&self, now: Timestamp) {
+        self.waker.store(now.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn progressed(&self, now: Timestamp) {
+        self.committer.store(now.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn age(of: &AtomicI64, now: Timestamp) -> TimeDelta {
+        TimeDelta::milliseconds(now.timestamp_millis() - of.load(Ordering::Relaxed))
+    }
+}
+
+impl Engine {
+    /// The waker looked around lately and the committer took a commit lately; if there was none to take,
+    /// an empty one is made, so that a stuck disk shows.
+    pub async fn alive(&self, within: TimeDelta) -> bool {
+        let now = self.now();
+        if Health::age(&self.0.health.committer, now) > within / 2 {
+            if self.0.store.commit_durable(crate::store::Commit::default()).await.is_err() {
+                return false;
+            }
+            self.0.health.progressed(self.now());
+        }
+        Health::age(&self.0.health.waker, self.now()) <= within
+    }
+
+    /// One line for `systemctl status`.
+    pub fn status_line(&self) -> String {
+        let active = self.active();
+        let open = self.counts().map(|counts| counts.values().sum::<u64>());
+        let open = open.map_or_else(|_| "?".to_owned(), |open| open.to_string());
+        let report = &active.report;
+        let kept = report.policies.iter().filter(|policy| policy.state != super::PolicyState::Active).count();
+        let verdict = match (&report.problem, report.ok) {
+            (Some(problem), _) => format!("last reload failed: {problem}"),
+            (None, true) => "last reload ok".to_owned(),
+            (None, false) => format!("last reload: {kept} of {} policies not as in the tree", report.policies.len()),
+        };
+        let tree = report.tree.get(..8).unwrap_or("none");
+        format!("{} policies (tree {tree}), {open} open cases, {verdict}", active.set.policies.len())
+    }
+
+    /// Ready to serve: the store answers and policies are loaded.
+    pub fn ready(&self) -> Result<(), String> {
+        self.counts().map_err(|error| error.to_string())?;
+        let active = self.active();
+        match &active.report.problem {
+            Some(problem) if active.set.policies.is_empty() => Err(problem.clone()),
+            _ if active.report.at.is_none() => Err("the policies are not loaded yet".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}

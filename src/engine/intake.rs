@@ -1,0 +1,339 @@
+//! Events: durable first, answered next, matched with policies after. An event lies in the inbox until
+//! every policy has had its say, and what each said is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use futures::StreamExt as _;
+use reqwest::header::HeaderMap;
+
+use crate::case::{Case, Input, OpenedBy, Opening};
+use crate::connectors::{WebhookRefused, jumio};
+use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp};
+use crate::policy::script::{Facts, Verdict};
+use crate::policy::tree::IfAlreadyOpen;
+use crate::policy::{Mode, Policy};
+use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
+
+use super::Engine;
+use super::cases::ApplyError;
+
+/// Inbox events handled at the same time.
+const AT_ONCE: usize = 16;
+/// An event about somebody who is not there (yet) is looked at again this often before it is given up.
+const LOOKS: u32 = 6;
+
+/// What became of an event for now.
+enum Digested {
+    Consumed(Vec<PolicyVerdict>),
+    /// Looked at again later.
+    Deferred(String),
+}
+
+impl Engine {
+    /// Takes events in. When it returns they are on disk, and whoever sent them may forget them.
+    pub async fn receive(
+        &self,
+        events: Vec<Event>,
+        cursor: Option<(String, String)>,
+    ) -> Result<(), store::Error> {
+        if events.is_empty() && cursor.is_none() {
+            return Ok(());
+        }
+        self.0.metrics.received(&events);
+        let commit = Commit { received: events, cursors: cursor.into_iter().collect(), ..Commit::default() };
+        self.0.store.commit_durable(commit).await
+    }
+
+    /// The loop that empties the inbox.
+    pub(super) async fn digest_inbox(self) {
+        let mut applied = self.0.store.applied();
+        let mut stop = self.stopping();
+        while !*stop.borrow() {
+            applied.mark_unchanged();
+            let now = self.now();
+            let next = match self.0.store.inbox(now, AT_ONCE * 8) {
+                Ok((waiting, next)) if waiting.is_empty() => next,
+                Ok((waiting, _)) => {
+                    futures::stream::iter(waiting)
+                        .for_each_concurrent(AT_ONCE, |waiting| self.digest(waiting))
+                        .await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the inbox cannot be read");
+                    Some(now + TimeDelta::seconds(30))
+                }
+            };
+            self.until(next, &mut applied, &mut stop).await;
+        }
+    }
+
+    async fn digest(&self, waiting: Waiting) {
+        let Waiting { event, attempts, .. } = waiting;
+        let (key, at) = (event.key.clone(), self.now());
+        let commit = match self.consider(event, attempts).await {
+            Ok(Digested::Consumed(verdicts)) => {
+                Commit { consumed: vec![Consumed { key, at, verdicts }], ..Commit::default() }
+            }
+            Ok(Digested::Deferred(reason)) => self.defer(key, attempts, at, reason),
+            Err(error) => {
+                tracing::warn!(event = key, %error, "an event could not be dealt with and is looked at again");
+                self.defer(key, attempts, at, error.to_string())
+            }
+        };
+        if let Err(error) = self.0.store.commit(commit).await {
+            tracing::error!(%error, "an event's end could not be kept");
+        }
+    }
+
+    fn defer(&self, key: String, attempts: u32, now: Timestamp, reason: String) -> Commit {
+        let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
+        let deferred = Deferred { key, due: now + wait.min(TimeDelta::hours(1)), attempts: attempts + 1, reason };
+        Commit { deferred: vec![deferred], ..Commit::default() }
+    }
+
+    async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
+        let mut verdicts = Vec::new();
+        for id in self.0.store.open_cases_of(&event.subject)? {
+            let Some(case) = self.0.store.case(&id)? else { continue };
+            let policy = self.policy_of(&case)?;
+            let cancels = policy.cancel_when.iter().any(|kind| *kind == event.kind || event.also.contains(kind));
+            if cancels {
+                let verdict = self.join(&case, &event).await?;
+                verdicts.push(said(&policy, verdict, id.to_string()));
+            }
+        }
+        let active = self.active();
+        let policies: Vec<Arc<Policy>> = active.set.matching(&event).into_iter().cloned().collect();
+        if policies.is_empty() {
+            return Ok(Digested::Consumed(verdicts));
+        }
+        let subject = match self.resolve(&event, attempts).await {
+            Resolved::Subject(subject) => subject,
+            Resolved::Later(reason) => return Ok(Digested::Deferred(reason)),
+            Resolved::Never(why) => {
+                verdicts.extend(policies.iter().map(|policy| said(policy, "no_subject", why.clone())));
+                return Ok(Digested::Consumed(verdicts));
+            }
+        };
+        for policy in &policies {
+            verdicts.push(self.offer(policy, &event, &subject).await?);
+        }
+        Ok(Digested::Consumed(verdicts))
+    }
+
+    /// Who the event is about, as they are now.
+    async fn resolve(&self, event: &Event, attempts: u32) -> Resolved {
+        let Some(source) = &self.0.connectors.source else {
+            return Resolved::Never("no identity provider is configured".to_owned());
+        };
+        match source.subject(&event.subject, Some(event)).await {
+            Err(failure) => {
+                self.0.metrics.connector_failed(source.name());
+                Resolved::Later(failure.reason)
+            }
+            Ok(None) if attempts < LOOKS => Resolved::Later("the person is not to be found yet".to_owned()),
+            Ok(None) => Resolved::Never("the person is not there".to_owned()),
+            Ok(Some(subject)) => pending(event, subject, attempts),
+        }
+    }
+
+    /// Offers an event to one policy.
+    async fn offer(&self, policy: &Arc<Policy>, event: &Event, subject: &Subject) -> Result<PolicyVerdict, ApplyError> {
+        match policy.mode {
+            Mode::Disabled => return Ok(said(policy, "disabled", String::new())),
+            Mode::Enforce | Mode::Shadow => {}
+        }
+        let (steps, this_case) = (Fields::new(), self.no_case(policy));
+        let facts = Facts {
+            event: Some(event),
+            subject,
+            settings: &policy.settings,
+            steps: &steps,
+            this_case: &this_case,
+            now: self.now(),
+        };
+        let key = match decide(policy, &facts) {
+            Ok(Ok(key)) => key,
+            Ok(Err(clause)) => return Ok(said(policy, "clause", clause)),
+            Err(error) => {
+                self.0.metrics.could_not_decide(&policy.name);
+                tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %subject.reference(),
+                    error, "could not decide whether a case should open; no case was opened");
+                return Ok(said(policy, "could_not_decide", error));
+            }
+        };
+        if policy.mode == Mode::Shadow {
+            return Ok(said(policy, "shadow", "a case would have opened".to_owned()));
+        }
+        let _who_opens = self.0.locks.key(&policy.name, &key).await;
+        if let Some(id) = self.0.store.open_case(&policy.name, &key)? {
+            let Some(case) = self.0.store.case(&id)? else { return Ok(said(policy, "gone", id.to_string())) };
+            // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
+            let verdict = self.join(&case, event).await?;
+            return Ok(said(policy, verdict, id.to_string()));
+        }
+        let opening = Opening { subject: subject.clone(), by: OpenedBy::Event(event.clone()), key };
+        Ok(match self.open_case(opening, policy).await? {
+            Some(case) => said(policy, "opened", case.id.to_string()),
+            None => said(policy, "duplicate", "the same event opened a case before".to_owned()),
+        })
+    }
+
+    async fn join(&self, case: &Case, event: &Event) -> Result<&'static str, ApplyError> {
+        match self.apply(&case.id, Input::Event(event.clone())).await {
+            Ok(after) if after.is_closed() => Ok("cancelled"),
+            Ok(_) => Ok("joined"),
+            Err(ApplyError::Refused(_)) => Ok("ignored"),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `this_case` before there is one.
+    fn no_case(&self, policy: &Policy) -> Fields {
+        let empty = serde_json::json!({
+            "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
+        });
+        match empty {
+            serde_json::Value::Object(fields) => fields,
+            _ => Fields::new(),
+        }
+    }
+
+    /// Opens a case by hand, under the same conditions as an event would.
+    pub async fn start_by_hand(
+        &self,
+        policy: &Arc<Policy>,
+        subject: Subject,
+        by: String,
+        reason: String,
+    ) -> Result<Result<Case, String>, ApplyError> {
+        let (steps, this_case) = (Fields::new(), self.no_case(policy));
+        let now = self.now();
+        let settings = &policy.settings;
+        let facts =
+            Facts { event: None, subject: &subject, settings, steps: &steps, this_case: &this_case, now };
+        let key = match decide(policy, &facts) {
+            Ok(Ok(key)) => key,
+            Ok(Err(clause)) => return Ok(Err(format!("the policy does not apply: {clause}"))),
+            Err(error) => return Ok(Err(format!("the policy cannot decide: {error}"))),
+        };
+        let _who_opens = self.0.locks.key(&policy.name, &key).await;
+        if let Some(id) = self.0.store.open_case(&policy.name, &key)?
+            && policy.if_already_open != IfAlreadyOpen::OpenAnother
+        {
+            return Ok(Err(format!("there is an open case already: {id}")));
+        }
+        let opening = Opening { subject, by: OpenedBy::Hand { by, reason, nonce: now.to_rfc3339() }, key };
+        Ok(self.open_case(opening, policy).await?.ok_or_else(|| "it was started already".to_owned()))
+    }
+
+    /// Waits until something was written, a time has come, or the daemon stops.
+    pub(super) async fn until(
+        &self,
+        next: Option<Timestamp>,
+        applied: &mut tokio::sync::watch::Receiver<u64>,
+        stop: &mut tokio::sync::watch::Receiver<bool>,
+    ) {
+        let timer = async {
+            match next {
+                Some(at) => self.0.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // An error means the sender is gone, which only happens at the very end.
+            _ = applied.changed() => {}
+            _ = stop.changed() => {}
+            () = timer => {}
+        }
+    }
+}
+
+enum Resolved {
+    Subject(Subject),
+    Later(String),
+    Never(String),
+}
+
+/// A registration opens a case only while it waits for a decision.
+fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
+    if subject.kind != SubjectKind::Registration || event.kind.as_str() != EventType::REGISTRATION_CREATED {
+        return Resolved::Subject(subject);
+    }
+    match subject.text("state") {
+        Some("not_reviewed") => Resolved::Subject(subject),
+        // The person has not confirmed their address yet; another event may or may not come then.
+        Some("not_verified") if attempts < 24 => Resolved::Later("the address is not confirmed yet".to_owned()),
+        state => Resolved::Never(format!("the registration is {}", state.unwrap_or("in no known state"))),
+    }
+}
+
+/// The case key if the policy applies, else the clause that says no.
+fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
+    match policy.condition.decide(facts).map_err(|error| error.to_string())? {
+        Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
+        Verdict::Holds => {}
+    }
+    match &policy.case_key {
+        Some(key) => key.render(facts).map(Ok).map_err(|error| error.to_string()),
+        None => Ok(Ok(facts.subject.id.clone())),
+    }
+}
+
+fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerdict {
+    PolicyVerdict {
+        policy: policy.name.clone(),
+        revision: policy.revision.clone(),
+        verdict: verdict.to_owned(),
+        detail,
+    }
+}
+
+/// Verdicts by policy, for those who ask why.
+pub fn by_policy(consumed: &Consumed) -> BTreeMap<&str, &PolicyVerdict> {
+    consumed.verdicts.iter().map(|verdict| (verdict.policy.as_str(), verdict)).collect()
+}
+
+/// Why a webhook's request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum HookRefused {
+    #[error("the shared header is missing or wrong")]
+    NotAuthentic,
+    #[error("{0}")]
+    Malformed(String),
+    #[error("no webhook is configured")]
+    NotConfigured,
+    #[error("{0}")]
+    Store(#[from] store::Error),
+}
+
+impl Engine {
+    /// An identity provider's webhook. When it returns, its events are on disk.
+    pub async fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<usize, HookRefused> {
+        let source = self.0.connectors.source.as_ref().ok_or(HookRefused::NotConfigured)?;
+        let events = source.webhook(headers, body).map_err(|refused| match refused {
+            WebhookRefused::NotAuthentic => HookRefused::NotAuthentic,
+            WebhookRefused::Malformed(why) => HookRefused::Malformed(why),
+            WebhookRefused::NotConfigured => HookRefused::NotConfigured,
+        })?;
+        let count = events.len();
+        self.receive(events, None).await?;
+        Ok(count)
+    }
+
+    /// A verification vendor's callback. False: not one of ours, whatever is wrong with it.
+    pub async fn vendor_hint(&self, provider: &str, secret: &str, body: &[u8]) -> Result<bool, ApplyError> {
+        let known = self.0.connectors.verification.contains_key(provider);
+        match jumio::hint(body) {
+            Ok(hint) if known => self.hint(secret, &hint.execution).await,
+            Ok(_) => Ok(false),
+            Err(why) => {
+                tracing::debug!(why, "a callback was not understood");
+                Ok(false)
+            }
+        }
+    }
+}

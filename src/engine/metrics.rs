@@ -1,0 +1,211 @@
+//! Counters for Prometheus. Labels are policies, actions and outcomes; never a case or a person.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::case::Note;
+use crate::model::{Event, Outcome, Timestamp};
+use crate::store::Opened;
+
+use super::{Engine, PolicyState, Report};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByPolicy {
+    policy: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    policy: String,
+    result: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAction {
+    action: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySource {
+    source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByState {
+    policy: String,
+    state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByVerdict {
+    result: &'static str,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    events: Family<BySource, Counter>,
+    opened: Family<ByPolicy, Counter>,
+    closed: Family<ByResult, Counter>,
+    stuck: Family<ByPolicy, Counter>,
+    held: Family<ByPolicy, Counter>,
+    undecided: Family<ByPolicy, Counter>,
+    calls: Family<ByAction, Counter>,
+    connector_failures: Family<BySource, Counter>,
+    polled: Family<BySource, Seconds>,
+    reloads: Family<ByVerdict, Counter>,
+    reload_ok: Gauge,
+    reload_at: Seconds,
+    not_active: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn new(opened: &Opened) -> Self {
+        let mut registry = Registry::with_prefix("proofd");
+        let rebuilt: Gauge = Gauge::default();
+        rebuilt.set(i64::from(opened.rebuilt.is_some()));
+        registry.register("store_rebuilt", "1 if the state was rebuilt from the journal at this start", rebuilt);
+        let metrics = Self {
+            events: Family::default(),
+            opened: Family::default(),
+            closed: Family::default(),
+            stuck: Family::default(),
+            held: Family::default(),
+            undecided: Family::default(),
+            calls: Family::default(),
+            connector_failures: Family::default(),
+            polled: Family::default(),
+            reloads: Family::default(),
+            reload_ok: Gauge::default(),
+            reload_at: Seconds::default(),
+            not_active: Gauge::default(),
+            registry,
+        };
+        metrics.register()
+    }
+
+    fn register(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("events", "Events taken in, by source", self.events.clone());
+        registry.register("cases_opened", "Cases opened", self.opened.clone());
+        registry.register("cases_closed", "Cases closed, by result", self.closed.clone());
+        registry.register("cases_stuck", "Times a case got stuck", self.stuck.clone());
+        registry.register("effects_held", "Effects that a limit held", self.held.clone());
+        registry.register(
+            "could_not_decide",
+            "Events for which a policy's clauses failed; no case was opened",
+            self.undecided.clone(),
+        );
+        registry.register("calls", "Attempts of calls, by action and outcome", self.calls.clone());
+        registry.register(
+            "connector_failures",
+            "Reads of an identity provider that failed",
+            self.connector_failures.clone(),
+        );
+        registry.register(
+            "source_polled_timestamp_seconds",
+            "When a source was last read",
+            self.polled.clone(),
+        );
+        registry.register("policy_reloads", "Looks at a changed policy tree, by result", self.reloads.clone());
+        registry.register(
+            "policy_last_reload_successful",
+            "1 if everything in the policy tree runs",
+            self.reload_ok.clone(),
+        );
+        registry.register(
+            "policy_last_reload_timestamp_seconds",
+            "When the tree was last looked at",
+            self.reload_at.clone(),
+        );
+        registry.register("policies_not_active", "Policies whose version in the tree does not run", self.not_active.clone());
+        self
+    }
+
+    pub(super) fn received(&self, events: &[Event]) {
+        for event in events {
+            self.events.get_or_create(&BySource { source: event.source.clone() }).inc();
+        }
+    }
+
+    pub(super) fn opened(&self, policy: &str) {
+        self.opened.get_or_create(&ByPolicy { policy: policy.to_owned() }).inc();
+    }
+
+    pub(super) fn could_not_decide(&self, policy: &str) {
+        self.undecided.get_or_create(&ByPolicy { policy: policy.to_owned() }).inc();
+    }
+
+    pub(super) fn noted(&self, policy: &str, note: &Note) {
+        let by_policy = || ByPolicy { policy: policy.to_owned() };
+        if let Note::Closed { result } = note {
+            self.closed.get_or_create(&ByResult { policy: policy.to_owned(), result: result.clone() }).inc();
+        } else if let Note::Stuck { .. } = note {
+            self.stuck.get_or_create(&by_policy()).inc();
+        } else if let Note::Held { .. } = note {
+            self.held.get_or_create(&by_policy()).inc();
+        }
+    }
+
+    pub(super) fn performed(&self, action: &'static str, outcome: &Outcome) {
+        let outcome = match outcome {
+            Outcome::Done(_) => "done",
+            Outcome::Failed(failure) => match failure.kind {
+                crate::model::FailureKind::Unavailable => "unavailable",
+                crate::model::FailureKind::Refused => "refused",
+                crate::model::FailureKind::Changed => "changed",
+            },
+        };
+        self.calls.get_or_create(&ByAction { action, outcome }).inc();
+    }
+
+    pub(super) fn connector_failed(&self, source: &str) {
+        self.connector_failures.get_or_create(&BySource { source: source.to_owned() }).inc();
+    }
+
+    pub(super) fn polled(&self, source: &str, at: Timestamp) {
+        self.polled.get_or_create(&BySource { source: source.to_owned() }).set(seconds(at));
+    }
+
+    pub(super) fn reloaded(&self, report: &Report, at: Timestamp) {
+        let result = if report.ok { "ok" } else { "errors" };
+        self.reloads.get_or_create(&ByVerdict { result }).inc();
+        self.reload_ok.set(i64::from(report.ok));
+        self.reload_at.set(seconds(at));
+        let not_active = report.policies.iter().filter(|policy| policy.state != PolicyState::Active).count();
+        self.not_active.set(i64::try_from(not_active).unwrap_or(i64::MAX));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit")]
+fn seconds(at: Timestamp) -> f64 {
+    at.timestamp_millis() as f64 / 1_000.0
+}
+
+impl Engine {
+    /// Everything in the Prometheus text format (OpenMetrics).
+    pub fn metrics_text(&self) -> Result<String, String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0.metrics.registry)
+            .map_err(|error| error.to_string())?;
+        // Gauges that are counted in the store are put before the end mark.
+        let open = Family::<ByState, Gauge>::default();
+        for ((policy, state), count) in self.counts().map_err(|error| error.to_string())? {
+            open.get_or_create(&ByState { policy, state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        let mut registry = Registry::with_prefix("proofd");
+        registry.register("cases_open", "Open cases by policy and state", open);
+        let mut more = String::new();
+        prometheus_client::encoding::text::encode(&mut more, &registry).map_err(|error| error.to_string())?;
+        let text = text.trim_end_matches("# EOF\n");
+        Ok(format!("{text}{more}"))
+    }
+}

@@ -1,0 +1,159 @@
+//! What a person's link shows and what their button does. Looking starts nothing; only pressing does.
+
+use chrono::TimeDelta;
+
+use crate::case::{Case, Input, LinkKind, Refused, State};
+use crate::model::{CaseId, Timestamp};
+use crate::store;
+
+use super::Engine;
+use super::cases::ApplyError;
+
+/// The page behind a link. It says no more than the person knows already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// Not one of our links, or of a case that is long gone.
+    Unknown,
+    /// Please prove who you are.
+    Ask { why: String, until: Timestamp, language: Option<String>, resumes: bool },
+    /// Captured; the provider is checking.
+    Checking { language: Option<String> },
+    /// The case has gone on; nothing is asked of the person now.
+    Over { language: Option<String> },
+    /// An adverse end that can be contested.
+    Contest { why: String, until: Timestamp, language: Option<String> },
+    /// People look at it.
+    Contested { language: Option<String> },
+}
+
+/// What pressing the button led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pressed {
+    /// The vendor's page is ready.
+    Go(String),
+    /// The start waits for its turn; ask again in a moment.
+    Wait { language: Option<String> },
+    Page(Page),
+}
+
+/// How long a press waits for the vendor before the person sees the waiting page.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(6);
+
+impl Engine {
+    /// The page of a link.
+    pub fn look(&self, token: &str) -> Result<Page, store::Error> {
+        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Page::Unknown) };
+        let Some(case) = self.0.store.case(&id)? else { return Ok(Page::Unknown) };
+        Ok(self.page(&case, kind, number))
+    }
+
+    fn page(&self, case: &Case, kind: LinkKind, number: u32) -> Page {
+        let why = self.policy_of(case).map(|policy| policy.title.clone()).unwrap_or_default();
+        let language = language(case);
+        match (&case.state, kind) {
+            (State::Proving(proving), LinkKind::Verify) if proving.link == number => {
+                if proving.captured_at.is_some() {
+                    return Page::Checking { language };
+                }
+                let resumes = proving.session.is_some();
+                Page::Ask { why, until: proving.deadline, language, resumes }
+            }
+            (State::Grace(grace), LinkKind::Contest) => match grace.contested_at {
+                Some(_) => Page::Contested { language },
+                None => Page::Contest { why, until: grace.until, language },
+            },
+            _ => Page::Over { language },
+        }
+    }
+
+    /// The person pressed the button: a vendor session is started or resumed.
+    pub async fn press(&self, token: &str, locale: Option<String>) -> Result<Pressed, ApplyError> {
+        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Pressed::Page(Page::Unknown)) };
+        let input = match kind {
+            LinkKind::Verify => Input::Press { link: number, locale },
+            LinkKind::Contest => Input::Contest { link: number },
+        };
+        match self.apply(&id, input).await {
+            Ok(case) if kind == LinkKind::Contest => Ok(Pressed::Page(self.page(&case, kind, number))),
+            Ok(_) => self.await_session(&id, number).await,
+            Err(ApplyError::NoCase) => Ok(Pressed::Page(Page::Unknown)),
+            // Pressed twice, or too late: the page says where things stand.
+            Err(ApplyError::Refused(Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale)) => {
+                Ok(Pressed::Page(self.look(token)?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits a moment for the vendor. The session is on disk before anybody is sent to it.
+    async fn await_session(&self, id: &CaseId, number: u32) -> Result<Pressed, ApplyError> {
+        let mut applied = self.0.store.applied();
+        let give_up = tokio::time::sleep(PATIENCE);
+        tokio::pin!(give_up);
+        loop {
+            applied.mark_unchanged();
+            let Some(case) = self.0.store.case(id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+            let wait = match self.session(&case) {
+                Some(wait @ Pressed::Wait { .. }) => wait,
+                Some(ready) => return Ok(ready),
+                None => return Ok(Pressed::Page(self.page(&case, LinkKind::Verify, number))),
+            };
+            tokio::select! {
+                changed = applied.changed() => if changed.is_err() { return Ok(wait) },
+                () = &mut give_up => return Ok(wait),
+            }
+        }
+    }
+
+    /// What a person who pressed and waits is shown now. Starts nothing.
+    pub fn ready_session(&self, token: &str) -> Result<Pressed, store::Error> {
+        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Pressed::Page(Page::Unknown)) };
+        let Some(case) = self.0.store.case(&id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+        Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
+    }
+
+    /// The person came back from the vendor: a reason to read, never a result.
+    pub async fn came_back(&self, token: &str) -> Result<Page, ApplyError> {
+        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Page::Unknown) };
+        let Some(case) = self.0.store.case(&id)? else { return Ok(Page::Unknown) };
+        let State::Proving(proving) = &case.state else { return Ok(self.page(&case, kind, number)) };
+        let Some(session) = &proving.session else { return Ok(self.page(&case, kind, number)) };
+        match self.apply(&id, Input::Hint { execution: session.execution.clone() }).await {
+            Ok(_) | Err(ApplyError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Page::Checking { language: language(&case) })
+    }
+
+    /// Where a person who pressed goes now; none: the page says it.
+    fn session(&self, case: &Case) -> Option<Pressed> {
+        let State::Proving(proving) = &case.state else { return None };
+        if proving.captured_at.is_some() {
+            return None;
+        }
+        let soon = self.now() + TimeDelta::seconds(5);
+        let ready = proving.session.as_ref().filter(|session| !proving.wanted && session.expires_at > soon);
+        Some(match ready {
+            Some(session) => Pressed::Go(session.link.clone()),
+            None => Pressed::Wait { language: language(case) },
+        })
+    }
+
+    /// A vendor's hint: only a reason to read. Whether the path is the one we gave out is checked first.
+    pub async fn hint(&self, secret: &str, execution: &str) -> Result<bool, ApplyError> {
+        let Some(id) = self.0.store.case_by_execution(execution)? else { return Ok(false) };
+        let Some(case) = self.0.store.case(&id)? else { return Ok(false) };
+        let ours = (1..=case.attempts).any(|attempt| self.0.links.is_callback(&id, attempt, secret));
+        if !ours {
+            return Ok(false);
+        }
+        match self.apply(&id, Input::Hint { execution: execution.to_owned() }).await {
+            Ok(_) | Err(ApplyError::Refused(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn language(case: &Case) -> Option<String> {
+    case.subject.text("locale").map(str::to_owned)
+}

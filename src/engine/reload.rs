@@ -1,0 +1,337 @@
+//! Hot reload: the whole tree is read when it stands still, built off to the side by the same function that
+//! `check` uses, and swapped in one step. A bad policy keeps its last good revision and the others move.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher as _};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::model::Timestamp;
+use crate::policy::diagnostic::{Diagnostic, Severity};
+use crate::policy::{self, Files, Known, Loaded, Policy, PolicySet, Revision};
+use crate::store::{self, Commit, Store, StoredRevision};
+
+use super::cases::ApplyError;
+use super::{Active, Engine, tree};
+
+/// Files change in the machine's time, whatever the clock of the cases says: these are real durations.
+const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
+/// The guarantee behind the watcher: network mounts, re-pointed links and lost watches are seen too.
+const RESCAN: Duration = Duration::from_secs(10);
+
+/// What became of the last look at the tree.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Report {
+    pub at: Option<Timestamp>,
+    /// Everything in the tree is what runs.
+    pub ok: bool,
+    /// The hash of the tree that was looked at.
+    pub tree: String,
+    pub policies: Vec<PolicyStatus>,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Why the tree as a whole could not be taken.
+    pub problem: Option<String>,
+    /// The diagnostics as text, for a terminal.
+    #[serde(skip)]
+    pub rendered: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyStatus {
+    pub name: String,
+    pub title: Option<String>,
+    pub mode: Option<policy::Mode>,
+    pub revision: Option<Revision>,
+    pub state: PolicyState,
+}
+
+/// How what runs compares with what is in the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyState {
+    /// What is in the tree runs.
+    Active,
+    /// The tree's version has errors; the last good one runs.
+    KeptLastGood,
+    /// The tree's version has errors and there was no good one.
+    Refused,
+    /// Good, but kept back because another policy is not (`all_or_nothing`).
+    KeptBack,
+}
+
+/// The tree that was looked at last, so that nothing is built twice for nothing.
+#[derive(Debug, Default)]
+pub(super) struct Attempted {
+    tree: Option<Revision>,
+}
+
+/// Compiled policies of revisions that open cases still follow.
+#[derive(Debug, Default)]
+pub(super) struct Revisions(Mutex<HashMap<Revision, Arc<Policy>>>);
+
+impl Revisions {
+    pub fn get(&self, name: &str, revision: &Revision, store: &Store, known: &Known) -> Result<Arc<Policy>, ApplyError> {
+        let mut compiled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = compiled.get(revision) {
+            return Ok(Arc::clone(policy));
+        }
+        let gone = |why: &str| {
+            ApplyError::Revision(format!("revision {} of policy {name} cannot be used: {why}", revision.short()))
+        };
+        let files = store.revision(revision)?.ok_or_else(|| gone("its files are not in the store"))?;
+        let loaded = policy::load(&files, known);
+        let policy = loaded.set.policies.get(name).ok_or_else(|| gone("its files do not load any more"))?;
+        compiled.insert(revision.clone(), Arc::clone(policy));
+        Ok(Arc::clone(policy))
+    }
+}
+
+impl Engine {
+    /// The first load. With broken files the last good revisions of the store run.
+    pub(super) async fn start_policies(&self) -> anyhow::Result<()> {
+        let mut last = Vec::new();
+        for (name, revision) in self.0.store.active()? {
+            match self.0.revisions.get(&name, &revision, &self.0.store, &self.0.settings.known) {
+                Ok(policy) => last.push(policy),
+                Err(error) => tracing::error!(policy = name, %error, "the last good revision cannot be used"),
+            }
+        }
+        let set = PolicySet::new(last);
+        self.0.active.store(Arc::new(Active { set, report: Report::default() }));
+        self.reload(true).await;
+        Ok(())
+    }
+
+    /// Looks at the tree and takes what is good of it. Always answers with what runs afterwards and why.
+    pub async fn reload(&self, even_if_unchanged: bool) -> Arc<Active> {
+        let mut attempted = self.0.reloading.lock().await;
+        let known = self.0.settings.known.clone();
+        let dir = self.0.settings.policies.clone();
+        let last = attempted.tree.clone().filter(|_| !even_if_unchanged);
+        let built = tokio::task::spawn_blocking(move || build(&dir, &known, last.as_ref())).await;
+        let built = built.unwrap_or_else(|_| Err("loading the tree failed inside; the policies that ran go on".to_owned()));
+        let active = match built {
+            Ok(None) => return self.active(),
+            Ok(Some((tree, loaded, files))) => {
+                attempted.tree = Some(tree.clone());
+                self.take(tree, loaded, &files).await
+            }
+            Err(problem) => {
+                // The next look is a new one, whatever is there then.
+                attempted.tree = None;
+                self.keep_all(problem)
+            }
+        };
+        self.0.metrics.reloaded(&active.report, self.now());
+        active
+    }
+
+    async fn take(&self, tree: Revision, loaded: Loaded, files: &Files) -> Arc<Active> {
+        let before = self.active();
+        if loaded.declared.is_empty() && !before.set.policies.is_empty() {
+            return self.keep_all("the tree has no policies; the ones that ran go on".to_owned());
+        }
+        let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
+        let keep_back = any_error && self.0.settings.all_or_nothing;
+        let mut next: Vec<Arc<Policy>> = Vec::new();
+        let mut statuses = Vec::new();
+        for name in &loaded.declared {
+            let (old, new) = (before.set.policies.get(name), loaded.set.policies.get(name));
+            let (runs, state) = match (new, old) {
+                (Some(new), _) if !keep_back => (Some(new), PolicyState::Active),
+                (Some(new), Some(old)) if new.revision == old.revision => (Some(old), PolicyState::Active),
+                (Some(_), old) => (old, PolicyState::KeptBack),
+                (None, Some(old)) => (Some(old), PolicyState::KeptLastGood),
+                (None, None) => (None, PolicyState::Refused),
+            };
+            statuses.push(PolicyStatus {
+                name: name.clone(),
+                title: runs.map(|policy| policy.title.clone()),
+                mode: runs.map(|policy| policy.mode),
+                revision: runs.map(|policy| policy.revision.clone()),
+                state,
+            });
+            next.extend(runs.cloned());
+        }
+        let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
+        let report = Report {
+            at: Some(self.now()),
+            ok: !any_error,
+            tree: tree.0,
+            policies: statuses,
+            diagnostics: loaded.diagnostics,
+            problem: None,
+            rendered,
+        };
+        if let Err(error) = self.remember(&before, &next).await {
+            return self.keep_all(format!("the new revisions cannot be stored: {error}"));
+        }
+        let active = Arc::new(Active { set: PolicySet::new(next), report });
+        // Nothing after this line can fail.
+        self.0.active.store(Arc::clone(&active));
+        told(&before, &active);
+        active
+    }
+
+    /// Revisions are durable before they run, so that a case never names one that is lost.
+    async fn remember(&self, before: &Active, next: &[Arc<Policy>]) -> Result<(), store::Error> {
+        let at = self.now();
+        let known: BTreeMap<_, _> = revisions(before.set.policies.values());
+        let active = revisions(next);
+        let fresh = next.iter().filter(|policy| known.get(&policy.name) != Some(&policy.revision));
+        let revisions = fresh.map(|policy| stored(policy, at)).collect::<Vec<_>>();
+        if revisions.is_empty() && known == active {
+            return Ok(());
+        }
+        self.0.store.commit(Commit { revisions, active: Some(active), ..Commit::default() }).await
+    }
+
+    /// Nothing of the tree is taken; what ran goes on.
+    fn keep_all(&self, problem: String) -> Arc<Active> {
+        let before = self.active();
+        tracing::error!(problem, "the policies could not be reloaded; those that ran go on");
+        let report = Report {
+            at: Some(self.now()),
+            ok: false,
+            problem: Some(problem.clone()),
+            rendered: problem,
+            ..before.report.clone()
+        };
+        let set = PolicySet::new(before.set.policies.values().cloned());
+        let active = Arc::new(Active { set, report });
+        self.0.active.store(Arc::clone(&active));
+        active
+    }
+
+    /// Watches the directories and looks again by itself from time to time.
+    pub(super) async fn watch_policies(self) {
+        let mut stop = self.stopping();
+        let (hints, mut hinted) = mpsc::channel(1);
+        let mut watch = Watch::new(hints);
+        let root = self.0.settings.policies.clone();
+        while !*stop.borrow() {
+            watch.arm(&root);
+            tokio::select! {
+                _ = hinted.recv() => settle(&root).await,
+                () = tokio::time::sleep(RESCAN) => {}
+                _ = stop.changed() => break,
+            }
+            while hinted.try_recv().is_ok() {}
+            self.reload(false).await;
+        }
+    }
+}
+
+type Built = (Revision, Loaded, Files);
+
+/// Reads and loads. `None`: it is the tree that was looked at last.
+fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Built>, String> {
+    for _ in 0..10 {
+        let Some((files, _)) = tree::read(dir)? else {
+            std::thread::sleep(SETTLE);
+            continue;
+        };
+        let revision = files.revision();
+        if Some(&revision) == last {
+            return Ok(None);
+        }
+        let loaded = policy::load(&files, known);
+        return Ok(Some((revision, loaded, files)));
+    }
+    Err("the tree keeps changing while it is read; it is looked at again soon".to_owned())
+}
+
+fn revisions<'a>(policies: impl IntoIterator<Item = &'a Arc<Policy>>) -> BTreeMap<String, Revision> {
+    policies.into_iter().map(|policy| (policy.name.clone(), policy.revision.clone())).collect()
+}
+
+fn stored(policy: &Policy, at: Timestamp) -> StoredRevision {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    StoredRevision {
+        policy: policy.name.clone(),
+        revision: policy.revision.clone(),
+        files: policy.files.0.iter().map(|(path, bytes)| (path.clone(), text(bytes))).collect(),
+        at,
+    }
+}
+
+fn told(before: &Active, active: &Active) {
+    for policy in active.set.policies.values() {
+        let old = before.set.policies.get(&policy.name);
+        if old.is_none_or(|old| old.revision != policy.revision) {
+            tracing::info!(policy = policy.name, revision = policy.revision.short(), mode = ?policy.mode,
+                "policy active");
+        }
+    }
+    for name in before.set.policies.keys().filter(|name| !active.set.policies.contains_key(*name)) {
+        tracing::warn!(policy = name, "policy gone from the tree: it opens no cases, its open cases go on");
+    }
+    for found in &active.report.diagnostics {
+        match found.severity {
+            Severity::Error => tracing::error!(place = %found.place, code = found.code, "{}", found.message),
+            Severity::Warning => tracing::warn!(place = %found.place, code = found.code, "{}", found.message),
+        }
+    }
+}
+
+/// Waits until the tree stands still for a moment.
+async fn settle(root: &Path) {
+    let started = tokio::time::Instant::now();
+    let mut last = tree::look(root);
+    while started.elapsed() < SETTLE_AT_MOST {
+        tokio::time::sleep(SETTLE).await;
+        let now = tree::look(root);
+        if now == last {
+            return;
+        }
+        last = now;
+    }
+}
+
+/// Watches every directory of the tree and the one above it, each by itself: a watch on a file, or a
+/// recursive one, loses files that are replaced by renaming. Armed anew after every look.
+#[derive(Debug)]
+struct Watch {
+    hints: mpsc::Sender<()>,
+    watcher: Option<notify::RecommendedWatcher>,
+    dirs: Vec<std::path::PathBuf>,
+}
+
+impl Watch {
+    fn new(hints: mpsc::Sender<()>) -> Self {
+        Self { hints, watcher: None, dirs: Vec::new() }
+    }
+
+    fn arm(&mut self, root: &Path) {
+        let mut dirs = tree::look(root).map(|seen| seen.dirs).unwrap_or_default();
+        dirs.extend(root.parent().map(Path::to_owned));
+        if dirs == self.dirs && self.watcher.is_some() {
+            return;
+        }
+        let hints = self.hints.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading is an event too, and the reload reads.
+            if event.map_or(true, |event| !event.kind.is_access()) {
+                // A full channel holds a hint already.
+                let _ = hints.try_send(());
+            }
+        });
+        match watcher {
+            Ok(mut watcher) => {
+                for dir in &dirs {
+                    if let Err(error) = watcher.watch(dir, RecursiveMode::NonRecursive) {
+                        tracing::debug!(dir = %dir.display(), %error, "not watched; the rescan sees it");
+                    }
+                }
+                self.watcher = Some(watcher);
+                self.dirs = dirs;
+            }
+            Err(error) => tracing::warn!(%error, "no file watcher; changes are seen every {RESCAN:?}"),
+        }
+    }
+}

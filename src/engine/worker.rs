@@ -1,0 +1,214 @@
+//! Performs due calls, lane by lane: journals the attempt, performs it, hands the outcome to the case.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::TimeDelta;
+use futures::FutureExt as _;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::case::{Case, Input};
+use crate::connectors::Connector;
+use crate::model::{Action, Call, CaseId, Failure, Lane, Outcome, Timestamp};
+
+use super::Engine;
+use super::cases::{ApplyError, earlier};
+
+/// Calls of a lane that are under way at the same time.
+fn width(lane: Lane) -> usize {
+    match lane {
+        Lane::Mail => 4,
+        Lane::VerificationStart => 2,
+        Lane::VerificationRead | Lane::Identity => 8,
+    }
+}
+
+/// Calls that are in hand, and those that could not begin and rest for a while.
+#[derive(Debug, Default)]
+struct InHand {
+    calls: Mutex<BTreeMap<(CaseId, u32), Option<Timestamp>>>,
+    freed: Notify,
+}
+
+impl InHand {
+    fn take(&self, call: &(CaseId, u32), now: Timestamp) -> bool {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        match calls.get(call) {
+            None => {}
+            Some(Some(until)) if *until <= now => {}
+            Some(_) => return false,
+        }
+        calls.insert(call.clone(), None);
+        true
+    }
+
+    fn done(&self, call: &(CaseId, u32), rest_until: Option<Timestamp>) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        match rest_until {
+            Some(until) => calls.insert(call.clone(), Some(until)),
+            None => calls.remove(call),
+        };
+        drop(calls);
+        self.freed.notify_one();
+    }
+
+    fn resting(&self) -> Option<Timestamp> {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.values().flatten().min().copied()
+    }
+}
+
+impl Engine {
+    /// One lane's loop. When it is asked to stop it begins nothing and waits for what is under way.
+    pub(super) async fn work(self, lane: Lane) {
+        let mut applied = self.0.store.applied();
+        let mut stop = self.stopping();
+        let in_hand = Arc::new(InHand::default());
+        let mut attempts = JoinSet::new();
+        let mut pace = Pace::new(&self, lane);
+        while !*stop.borrow() {
+            applied.mark_unchanged();
+            while attempts.try_join_next().is_some() {}
+            let now = self.now();
+            let free = width(lane).saturating_sub(attempts.len());
+            let mut began = false;
+            let next = match self.0.store.due_calls(lane, now, width(lane) * 4) {
+                Ok((due, next)) => {
+                    for call in due.into_iter().filter(|call| in_hand.take(call, now)).take(free) {
+                        pace.wait(&self).await;
+                        began = true;
+                        attempts.spawn(self.clone().attempt(call, Arc::clone(&in_hand)));
+                    }
+                    next
+                }
+                Err(error) => {
+                    tracing::error!(%error, "due calls cannot be read");
+                    Some(now + TimeDelta::seconds(30))
+                }
+            };
+            if began {
+                continue;
+            }
+            let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
+            tokio::select! {
+                () = self.until(next, &mut applied, &mut stop) => {}
+                () = in_hand.freed.notified() => {}
+            }
+        }
+        while attempts.join_next().await.is_some() {}
+    }
+
+    async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>) {
+        let rest_until = match self.begin(&id, number).await {
+            Ok(Some(call)) => {
+                self.perform(&id, call).await;
+                None
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(case = %id, call = number, %error, "a call cannot begin");
+                Some(self.now() + TimeDelta::seconds(30))
+            }
+        };
+        in_hand.done(&(id, number), rest_until);
+    }
+
+    /// Makes the attempt durable. Only what this returns may be performed.
+    async fn begin(&self, id: &CaseId, number: u32) -> Result<Option<Call>, ApplyError> {
+        match self.apply(id, Input::Attempt { call: number }).await {
+            Ok(case) => Ok(call(&case, number)),
+            // Overtaken: the case does not want it any more.
+            Err(ApplyError::Refused(_) | ApplyError::NoCase) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn perform(&self, id: &CaseId, call: Call) {
+        let (number, attempt, word) = (call.id.number, call.attempt, call.action.word());
+        let outcome = match self.connector(&call.action) {
+            Some(connector) => {
+                let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
+                performed.unwrap_or_else(|_| {
+                    tracing::error!(case = %id, action = word, "a connector panicked");
+                    Outcome::Failed(Failure::unavailable("the connector failed inside"))
+                })
+            }
+            None => Outcome::Failed(Failure::unavailable(format!(
+                "no connector is configured for {word}; add it to proofd.yaml and restart"
+            ))),
+        };
+        self.0.metrics.performed(word, &outcome);
+        if let Outcome::Failed(failure) = &outcome {
+            tracing::warn!(case = %id, action = word, attempt, reason = failure.reason, "a call failed");
+        }
+        // The outcome of an effect that happened must not be lost while the daemon runs.
+        loop {
+            let input = Input::Outcome { call: number, attempt, outcome: outcome.clone() };
+            match self.apply(id, input).await {
+                Ok(_) | Err(ApplyError::Refused(_) | ApplyError::NoCase) => return,
+                Err(error) => {
+                    tracing::error!(case = %id, action = word, %error, "an outcome cannot be kept yet");
+                    self.0.clock.sleep_until(self.now() + TimeDelta::seconds(5)).await;
+                    if *self.0.stop.borrow() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
+        let connectors = &self.0.connectors;
+        match action {
+            Action::Mail { .. } => connectors.mail.clone(),
+            Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. } => {
+                connectors.verification.get(provider).cloned()
+            }
+            Action::Approve { .. }
+            | Action::EnsureInvited { .. }
+            | Action::Reject { .. }
+            | Action::Delete { .. } => connectors.identity.clone(),
+        }
+    }
+}
+
+fn call(case: &Case, number: u32) -> Option<Call> {
+    let pending = case.calls.get(&number)?;
+    pending.begun.map(|_| Call {
+        id: case.call_id(number),
+        attempt: pending.attempt,
+        in_doubt: pending.in_doubt,
+        action: pending.action.clone(),
+    })
+}
+
+/// Spaces the starts of a lane that the vendor limits. The queue itself is durable: it is the due calls.
+struct Pace {
+    gap: Option<TimeDelta>,
+    next: Option<Timestamp>,
+}
+
+impl Pace {
+    fn new(engine: &Engine, lane: Lane) -> Self {
+        let per_second = match lane {
+            Lane::VerificationStart => Some(engine.0.settings.starts_per_second),
+            // The vendor allows 15 details a second to the whole tenant; status reads come on top.
+            Lane::VerificationRead => Some(12.0),
+            Lane::Mail | Lane::Identity => None,
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]
+        let gap = per_second.map(|rate| TimeDelta::microseconds((1_000_000.0 / rate.max(0.001)) as i64));
+        Self { gap, next: None }
+    }
+
+    async fn wait(&mut self, engine: &Engine) {
+        let Some(gap) = self.gap else { return };
+        let now = engine.now();
+        let at = self.next.map_or(now, |next| next.max(now));
+        self.next = Some(at + gap);
+        if at > now {
+            engine.0.clock.sleep_until(at).await;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What vendors send. A hook's answer is 200 only when what it brought is on disk; what it says is a hint.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+
+use crate::engine::HookRefused;
+
+use super::{Doors, Problem};
+
+pub async fn onelogin(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+    match doors.engine.webhook(&headers, &body).await {
+        Ok(_) => Ok(StatusCode::OK),
+        Err(HookRefused::NotAuthentic) => {
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "the shared header is missing or wrong"))
+        }
+        Err(HookRefused::Malformed(why)) => Err(Problem::bad_request(why)),
+        Err(HookRefused::NotConfigured) => Err(Problem::not_found("hook")),
+        Err(HookRefused::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Whether the path is one of ours or not looks the same from outside until the secret is right.
+pub async fn jumio(
+    State(doors): State<Doors>,
+    Path(secret): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    match doors.engine.vendor_hint("jumio", &secret, &body).await {
+        Ok(true) => Ok(StatusCode::OK),
+        Ok(false) => Err(Problem::not_found("hook")),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,158 @@
+//! The page behind a person's link: who asks, why, until when, and one button. Only the button starts
+//! something, so that programs that open links in mails start nothing.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use chrono_tz::Tz;
+use minijinja::{Environment, context};
+use serde::Deserialize;
+
+use crate::engine::person::{Page, Pressed};
+use crate::model::Timestamp;
+
+use super::{Doors, Problem};
+
+const LANGUAGES: [&str; 2] = ["en", "de"];
+
+/// The pages' templates, compiled once.
+#[derive(Debug)]
+pub struct Pages(Environment<'static>);
+
+impl Pages {
+    pub fn new() -> Result<Self, String> {
+        let mut pages = Environment::new();
+        pages.add_template("person.html", include_str!("pages/person.html")).map_err(|error| error.to_string())?;
+        Ok(Self(pages))
+    }
+
+    fn render(&self, doors: &Doors, headers: &HeaderMap, page: &Page, wait: bool) -> Result<Response, Problem> {
+        let (status, name, why, until, known) = match page {
+            _ if wait => (StatusCode::OK, "wait", None, None, page_language(page)),
+            Page::Unknown => (StatusCode::NOT_FOUND, "unknown", None, None, None),
+            Page::Ask { why, until, language, resumes } => {
+                (StatusCode::OK, if *resumes { "resume" } else { "ask" }, Some(why), Some(until), language.as_deref())
+            }
+            Page::Checking { language } => (StatusCode::OK, "checking", None, None, language.as_deref()),
+            Page::Over { language } => (StatusCode::GONE, "over", None, None, language.as_deref()),
+            Page::Contest { why, until, language } => {
+                (StatusCode::OK, "contest", Some(why), Some(until), language.as_deref())
+            }
+            Page::Contested { language } => (StatusCode::OK, "contested", None, None, language.as_deref()),
+        };
+        let language = choose(known, headers);
+        let template = self.0.get_template("person.html").map_err(|error| Problem::internal(&error))?;
+        let organization = &doors.engine.settings().organization;
+        let until = until.map(|until| date(*until));
+        let html = template
+            .render(context! { page => name, language, organization, why, until })
+            .map_err(|error| Problem::internal(&error))?;
+        Ok((status, guards(), Html(html)).into_response())
+    }
+}
+
+fn page_language(page: &Page) -> Option<&str> {
+    match page {
+        Page::Ask { language, .. }
+        | Page::Checking { language }
+        | Page::Over { language }
+        | Page::Contest { language, .. }
+        | Page::Contested { language } => language.as_deref(),
+        Page::Unknown => None,
+    }
+}
+
+/// Headers of a page that must not be framed, cached, referred from or run anything.
+fn guards() -> [(HeaderName, &'static str); 5] {
+    [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; form-action *; frame-ancestors 'none'; base-uri 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ]
+}
+
+/// The person's language if we have it, else the browser's first that we have, else English.
+fn choose(known: Option<&str>, headers: &HeaderMap) -> &'static str {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wanted = known.into_iter().chain(accepted.split(',').map(|tag| tag.split(';').next().unwrap_or_default().trim()));
+    let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    wanted
+        .filter_map(|tag| LANGUAGES.into_iter().find(|language| *language == primary(tag)))
+        .next()
+        .unwrap_or("en")
+}
+
+fn date(at: Timestamp) -> String {
+    at.with_timezone(&Tz::UTC).format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Waiting {
+    #[serde(default)]
+    wait: Option<String>,
+}
+
+/// GET: shows the page. After a press that had to wait, goes on to the vendor once it is ready.
+pub async fn look(
+    State(doors): State<Doors>,
+    Path(token): Path<String>,
+    Query(waiting): Query<Waiting>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if waiting.wait.is_some() {
+        match doors.engine.ready_session(&token)? {
+            Pressed::Go(link) => return Ok(go(&link)),
+            Pressed::Wait { .. } => {
+                let page = doors.engine.look(&token)?;
+                return doors.pages.render(&doors, &headers, &page, true);
+            }
+            Pressed::Page(page) => return doors.pages.render(&doors, &headers, &page, false),
+        }
+    }
+    let page = doors.engine.look(&token)?;
+    doors.pages.render(&doors, &headers, &page, false)
+}
+
+/// POST: starts or resumes the vendor session and sends the person there.
+pub async fn press(
+    State(doors): State<Doors>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let language = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split([',', ';']).next())
+        .map(str::trim)
+        .filter(|tag| (2..=12).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        .map(str::to_owned);
+    match doors.engine.press(&token, language).await? {
+        Pressed::Go(link) => Ok(go(&link)),
+        Pressed::Wait { .. } => Ok((guards(), Redirect::to(&format!("/v/{token}?wait=1"))).into_response()),
+        Pressed::Page(page) => doors.pages.render(&doors, &headers, &page, false),
+    }
+}
+
+/// Where the vendor sends the person afterwards: never a result, only a reason to look.
+pub async fn back(
+    State(doors): State<Doors>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let page = doors.engine.came_back(&token).await?;
+    doors.pages.render(&doors, &headers, &page, false)
+}
+
+fn go(link: &str) -> Response {
+    (guards(), Redirect::to(link)).into_response()
+}
+
+pub async fn style() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "max-age=3600")];
+    (headers, include_str!("pages/person.css"))
+}

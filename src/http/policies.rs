@@ -1,0 +1,50 @@
+//! Policies over HTTP: what runs, its revisions, and a reload that answers with its verdict.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::config::Role;
+
+use super::{Doors, Problem};
+
+const LOOK: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
+
+pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Response, Problem> {
+    doors.access.require(&headers, LOOK)?;
+    let active = doors.engine.active();
+    let report = &active.report;
+    let last_reload = json!({
+        "at": report.at, "ok": report.ok, "tree": report.tree, "problem": report.problem,
+        "diagnostics": report.diagnostics,
+    });
+    Ok(Json(json!({ "items": report.policies, "next": null, "last_reload": last_reload })).into_response())
+}
+
+pub async fn revisions(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    doors.access.require(&headers, LOOK)?;
+    let revisions = doors.engine.policy_revisions(&name)?;
+    if revisions.is_empty() {
+        return Err(Problem::not_found("policy"));
+    }
+    Ok(Json(json!({ "items": revisions, "next": null })).into_response())
+}
+
+/// 200 if everything in the tree runs afterwards, 422 if something does not; the report either way.
+pub async fn reload(State(doors): State<Doors>, headers: HeaderMap) -> Result<Response, Problem> {
+    let caller = doors.access.require(&headers, &[Role::Author])?;
+    tracing::info!(by = caller.name, "reload asked for");
+    let active = doors.engine.reload(true).await;
+    let status = if active.report.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let mut report = serde_json::to_value(&active.report).map_err(|error| Problem::internal(&error))?;
+    if let Some(members) = report.as_object_mut() {
+        members.insert("text".to_owned(), json!(active.report.rendered));
+    }
+    Ok((status, Json(report)).into_response())
+}

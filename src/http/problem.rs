@@ -1,0 +1,90 @@
+//! Errors as RFC 9457 problem documents: a sentence for who asked, the cause only in the log.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::engine::cases::ApplyError;
+
+/// What went wrong, for the one who asked.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    /// Further members of the document.
+    more: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), more: serde_json::Map::new() }
+    }
+
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// Our own fault: the cause is logged, not told.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this failed inside; the daemon's log says why")
+    }
+
+    pub fn with(mut self, member: &str, value: serde_json::Value) -> Self {
+        self.more.insert(member.to_owned(), value);
+        self
+    }
+}
+
+impl From<ApplyError> for Problem {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::NoCase => Self::not_found("case"),
+            ApplyError::Refused(refused) => Self::new(StatusCode::CONFLICT, refused.to_string()),
+            ApplyError::Store(store) => Self::from(store),
+            ApplyError::Revision(why) => Self::new(StatusCode::CONFLICT, why),
+        }
+    }
+}
+
+impl From<crate::engine::StoreError> for Problem {
+    fn from(error: crate::engine::StoreError) -> Self {
+        match error {
+            crate::engine::StoreError::Full => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut document = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(members) = document.as_object_mut() {
+            members.extend(self.more);
+        }
+        let mut response = (self.status, Json(document)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+        }
+        response
+    }
+}
+
+pub(super) async fn no_such_path(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}

@@ -1,0 +1,29 @@
+//! What monitoring asks. Open to everybody who reaches the private listener: it names no person.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+
+use super::{Doors, Problem};
+
+pub async fn metrics(State(doors): State<Doors>) -> Result<Response, Problem> {
+    let text = doors.engine.metrics_text().map_err(|error| Problem::internal(&error))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+pub async fn live(State(doors): State<Doors>) -> (StatusCode, &'static str) {
+    if doors.engine.alive(TimeDelta::seconds(60)).await {
+        (StatusCode::OK, "alive\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "no progress\n")
+    }
+}
+
+pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
+    match doors.engine.ready() {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
