@@ -69,6 +69,10 @@ pub enum Note {
     SessionEnded {
         execution: String,
     },
+    /// A reading was not about the current session or did not carry its reference; it was not used.
+    ReadingIgnored {
+        execution: String,
+    },
     Pressed,
     Hinted,
     RemindersSkipped {
@@ -97,6 +101,12 @@ pub enum Note {
         until: Timestamp,
     },
     Contested,
+    /// A contested adverse end stands; its clock runs again.
+    Upheld {
+        until: Timestamp,
+    },
+    /// An adverse effect in grace does not happen.
+    Undone,
     Destroyed {
         call: CallId,
     },

@@ -7,19 +7,52 @@
 //! | `input` | everything that can happen to a case, and why an input is refused |
 //! | `entry` | the journal of a case |
 //! | `links` | the person's and the vendor's addresses into a case |
-//! | `advance` | the one function, split by state |
+//! | `identity` | derived names: of a case, of a person at a vendor |
+//! | `calendar` | business days |
+//! | `advance` | the one function: every legal pair of state and input |
+//! | `turn` | one input being worked on: journal, calls, facts |
+//! | `walk` | entering steps until one of them waits |
+//! | `calling` | attempts of calls, how they end, when they are tried again |
+//! | `proving`, `session` | the person is asked; the vendor's session and its result |
+//! | `judge` | a vendor's proof in the words of policies |
+//! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
+//! | `order` | what an operator may tell a case |
+//! | `mail` | who gets a mail, in which language, frozen |
+//! | `outlook` | a case in plain words: what it waits for, what can be decided |
+//! | `comparison` | names and dates of a document against what was registered |
 
+mod advance;
+pub mod calendar;
+mod calling;
+pub mod comparison;
 pub mod entry;
+mod grace;
+mod identity;
 pub mod input;
+mod judge;
 pub mod links;
+mod mail;
+mod order;
+mod outlook;
+mod proving;
+mod reviewing;
+mod session;
 pub mod state;
+mod stuck;
+mod turn;
+mod walk;
 
+pub use advance::{advance, open};
 pub use entry::{Entry, Note};
-pub use input::{Decision, Input, Opening, Operator, Order, Refused};
+pub use identity::{case_id, person};
+pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use links::{LinkKind, Links};
-pub use state::{Case, Pending, Purpose, State};
+pub use outlook::{decisions_allowed, waiting_for};
+pub use state::{Case, InGrace, Pending, Proving, Purpose, Reviewing, State, Stuck};
 
 use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
 
 use crate::model::Timestamp;
 use crate::policy::tree::LimitedAction;
@@ -35,6 +68,10 @@ pub struct Here<'a> {
     pub over_limit: &'a BTreeSet<LimitedAction>,
     /// The person's account at a verification provider, if an earlier case left one.
     pub account: Option<&'a str>,
+    /// How often a session is read while the person may be at it.
+    pub poll_every: TimeDelta,
+    /// How long an approval may take to invite the person by itself before we look.
+    pub invite_grace: TimeDelta,
 }
 
 /// What one input did: the new state with its calls, what is written into the journal of the case, and

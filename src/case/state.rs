@@ -32,8 +32,16 @@ pub struct Case {
     pub next_entry: u64,
     /// How often each `retry_from` was taken.
     pub retries: BTreeMap<StepIndex, u32>,
-    /// Verification sessions started, over all steps: references and links count with it.
+    /// Verification sessions started, over all steps. The callback path of the current one carries it.
     pub attempts: u32,
+    /// Links given out to the person; only the newest one works.
+    pub links: u32,
+    /// How often an adverse end was contested; makes the number of the next contest link.
+    pub contests: u32,
+    /// An adverse effect whose step was reached and whose grace period runs while the case walks to its end.
+    pub doomed: Option<InGrace>,
+    /// What has really been done to the registration or the user, in order.
+    pub settled: Vec<LimitedAction>,
     /// Every vendor session of this case: execution id to account id.
     pub sessions: BTreeMap<String, String>,
     /// The word of the `close` that was reached.
@@ -45,7 +53,7 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    /// A step's effect is on its way; its outcome moves the case on.
+    /// A step's effects are on their way; when the last one is done the case moves on. `call` is the newest.
     Calling {
         step: StepIndex,
         call: u32,
@@ -75,6 +83,8 @@ pub struct Proving {
     pub deadline: Timestamp,
     /// Reminders that were sent or skipped.
     pub reminded: u32,
+    /// When the next reminder is due.
+    pub remind_at: Option<Timestamp>,
     /// The number in the person's link; a new link makes old ones dead.
     pub link: u32,
     /// The current vendor session.
@@ -85,6 +95,16 @@ pub struct Proving {
     pub polls: u32,
     /// When its capture was first seen to have ended.
     pub captured_at: Option<Timestamp>,
+    /// The start that is under way.
+    pub start: Option<u32>,
+    /// The reading that is under way.
+    pub read: Option<u32>,
+    /// The person waits at their page for a session to be sent to.
+    pub wanted: bool,
+    /// The language of the browser that pressed last (BCP 47).
+    pub locale: Option<String>,
+    /// The deadline has come and only a result of the session is waited for, until then.
+    pub late_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,14 +124,18 @@ pub struct Stuck {
     pub since: Timestamp,
     /// A sentence without names, addresses or secrets.
     pub reason: String,
-    /// The call that failed; none: a script or a template.
+    /// The call that failed first; none: a script or a template.
     pub call: Option<u32>,
+    /// The calls that failed, out of the outbox until somebody says retry.
+    pub parked: BTreeMap<u32, Pending>,
     /// What the case goes back to on retry, if the step had begun to wait.
     pub interrupted: Option<Box<State>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InGrace {
+    /// The step that asked for the effect.
+    pub step: StepIndex,
     /// The effect that happens when the time is up.
     pub action: Action,
     pub until: Timestamp,
@@ -137,8 +161,11 @@ pub struct Pending {
     /// An earlier attempt's end is not known.
     #[serde(default)]
     pub in_doubt: bool,
-    /// When it was first asked for; retries are bounded from here.
+    /// When it was first asked for.
     pub asked_at: Timestamp,
+    /// Attempts that do not count against the bound on retries: those before a person said retry.
+    #[serde(default)]
+    pub forgiven: u32,
 }
 
 /// What a call is for, so that its outcome finds its place.
@@ -156,21 +183,56 @@ pub enum Purpose {
     EnsureInvited,
     /// The destruction at the end of a grace period.
     Destroy,
-    /// Tells the owner that the case is stuck. Its failure changes nothing.
+    /// Tells the owner that the case is stuck, or a team that it has to decide. Its failure changes nothing.
     OwnerNotice,
 }
 
 impl Case {
     /// When the case itself has something to do next, whatever becomes of its calls.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        // Filled in with `advance`: deadlines, reminders, polls, escalation, grace.
         match &self.state {
             State::Closed | State::Calling { .. } | State::Held { .. } | State::Stuck(_) => None,
+            State::Proving(proving) => Some(proving.wake_at()),
+            State::Reviewing(reviewing) => {
+                Some(reviewing.escalate_at.map_or(reviewing.deadline, |at| at.min(reviewing.deadline)))
+            }
+            State::Grace(grace) => grace.runs().then_some(grace.until),
+        }
+    }
+
+    /// A word for lists and metrics.
+    pub fn state_word(&self) -> &'static str {
+        match &self.state {
+            State::Calling { .. } => "running",
+            State::Proving(_) => "waiting",
+            State::Reviewing(_) => "in_review",
+            State::Held { .. } => "held",
+            State::Stuck(_) => "stuck",
+            State::Grace(_) => "in_grace",
+            State::Closed => "closed",
+        }
+    }
+
+    /// Until when somebody can still answer, decide or contest.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match &self.state {
             State::Proving(proving) => Some(proving.deadline),
             State::Reviewing(reviewing) => Some(reviewing.deadline),
-            State::Grace(grace) => {
-                (grace.contested_at.is_none() && grace.call.is_none()).then_some(grace.until)
-            }
+            // While people decide about a contest there is no time by which it must happen.
+            State::Grace(grace) => grace.contested_at.is_none().then_some(grace.until),
+            State::Calling { .. } | State::Held { .. } | State::Stuck(_) | State::Closed => None,
+        }
+    }
+
+    /// The step the case is at.
+    pub fn step(&self) -> Option<StepIndex> {
+        match &self.state {
+            State::Calling { step, .. } | State::Held { step, .. } => Some(*step),
+            State::Proving(proving) => Some(proving.step),
+            State::Reviewing(reviewing) => Some(reviewing.step),
+            State::Stuck(stuck) => Some(stuck.step),
+            State::Grace(grace) => Some(grace.step),
+            State::Closed => None,
         }
     }
 
@@ -192,5 +254,19 @@ impl Case {
             email: text("email"),
             created_at: text("created_at").and_then(|at| at.parse().ok()),
         }
+    }
+}
+
+impl Proving {
+    fn wake_at(&self) -> Timestamp {
+        let end = self.late_until.unwrap_or(self.deadline);
+        [self.poll_at, self.remind_at].into_iter().flatten().fold(end, Timestamp::min)
+    }
+}
+
+impl InGrace {
+    /// Whether the clock runs: nobody contests it and the effect is not on its way.
+    pub fn runs(&self) -> bool {
+        self.contested_at.is_none() && self.call.is_none()
     }
 }

@@ -1,0 +1,183 @@
+//! The one function: what one input does to one case. Every legal pair of state and input is listed here
+//! and leads to the file of that state; the rest is refused by name.
+
+use std::collections::BTreeMap;
+
+use super::entry::Note;
+use super::identity::case_id;
+use super::input::{Input, OpenedBy, Opening, Refused};
+use super::order::CANCELLED;
+use super::state::{Case, State};
+use super::turn::Turn;
+use super::walk::{NO_LONGER_APPLIES, nothing_learned};
+use super::{Advance, Here};
+use crate::model::{Action, Event, EventType, Fields};
+use crate::policy::Policy;
+use crate::policy::tree::{IfAlreadyOpen, Trigger};
+
+/// A case at its first step. Whether it should open was decided before.
+pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
+    let id = case_id(&policy.name, &opening.key, &opening.by);
+    let (event, by) = match opening.by {
+        OpenedBy::Event(event) => {
+            let by = format!("event {}", event.kind);
+            (Some(event), by)
+        }
+        OpenedBy::Hand { by, reason, .. } => (None, format!("{by} by hand: {reason}")),
+    };
+    let case = Case {
+        id,
+        policy: policy.name.clone(),
+        revision: policy.revision.clone(),
+        key: opening.key,
+        subject: opening.subject,
+        event,
+        opened_at: here.now,
+        // Left with the first step.
+        state: State::Calling { step: policy.first, call: 0 },
+        steps: untouched(policy),
+        calls: BTreeMap::new(),
+        next_call: 1,
+        next_entry: 1,
+        retries: BTreeMap::new(),
+        attempts: 0,
+        links: 0,
+        contests: 0,
+        doomed: None,
+        settled: Vec::new(),
+        sessions: BTreeMap::new(),
+        result: None,
+        closed_at: None,
+    };
+    let mut turn = Turn::new(case, policy, here);
+    turn.note_at(None, Note::Opened { by });
+    turn.walk(policy.first);
+    turn.end()
+}
+
+/// Decides what one input does to one case. Pure: same arguments, same answer. A refused input changes
+/// nothing at all.
+pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Result<Advance, Refused> {
+    if case.policy != policy.name || case.revision != policy.revision {
+        return Err(Refused::WrongPolicy);
+    }
+    let state = case.state.clone();
+    let mut turn = Turn::new(case, policy, here);
+    match (state, input) {
+        // Ends of attempts are taken in every state: what has begun may have happened.
+        (_, Input::Outcome { call, attempt, outcome }) => turn.end_attempt(call, attempt, outcome)?,
+        (_, Input::Lost { call, attempt }) => turn.lose_attempt(call, attempt)?,
+        (State::Closed, _) => return Err(Refused::Closed),
+        (_, Input::Attempt { call }) => turn.begin_attempt(call)?,
+        (_, Input::Event(event)) => turn.happened(event)?,
+        (_, Input::Operator(operator)) => turn.ordered(operator)?,
+
+        (State::Proving(_) | State::Reviewing(_) | State::Grace(_), Input::Wake) => turn.woken()?,
+        (State::Proving(proving), Input::Press { link, locale }) => turn.press(proving, link, locale)?,
+        (State::Proving(proving), Input::Hint { execution }) => turn.hinted(proving, &execution)?,
+        (State::Reviewing(reviewing), Input::Decision(decision)) => turn.decided(reviewing, decision)?,
+        (State::Grace(grace), Input::Decision(decision)) => turn.decide_contest(grace, decision)?,
+        (State::Grace(grace), Input::Contest { link }) => turn.contest(grace, link)?,
+        (
+            State::Calling { .. }
+            | State::Proving(_)
+            | State::Reviewing(_)
+            | State::Held { .. }
+            | State::Stuck(_),
+            Input::Contest { link },
+        ) => turn.contest_early(link)?,
+
+        (
+            State::Calling { .. } | State::Held { .. } | State::Stuck(_),
+            Input::Wake | Input::Press { .. } | Input::Hint { .. } | Input::Decision(_),
+        )
+        | (State::Proving(_), Input::Decision(_))
+        | (State::Reviewing(_) | State::Grace(_), Input::Press { .. } | Input::Hint { .. }) => {
+            return Err(Refused::NotAwaited);
+        }
+    }
+    Ok(turn.end())
+}
+
+fn untouched(policy: &Policy) -> Fields {
+    let empty = |(id, index): (&String, _)| Some((id.clone(), nothing_learned(&policy.step(index)?.verb)?));
+    policy.by_id.iter().filter_map(|(id, index)| empty((id, *index))).collect()
+}
+
+impl Turn<'_> {
+    /// `wake_at` has come. Whether the policy still applies is asked first.
+    fn woken(&mut self) -> Result<(), Refused> {
+        if self.case.wake_at().is_none_or(|at| at > self.now()) {
+            return Err(Refused::NotAwaited);
+        }
+        let state = self.case.state.clone();
+        match self.applies() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.close(NO_LONGER_APPLIES);
+                return Ok(());
+            }
+            Err(trouble) => {
+                let Some(step) = self.case.step() else { return Ok(()) };
+                self.stick_with(step, trouble, None, Some(state));
+                return Ok(());
+            }
+        }
+        match state {
+            State::Proving(proving) => self.wake_proving(proving),
+            State::Reviewing(reviewing) => self.wake_reviewing(reviewing),
+            State::Grace(grace) => self.wake_grace(grace),
+            State::Calling { .. } | State::Held { .. } | State::Stuck(_) | State::Closed => {}
+        }
+        Ok(())
+    }
+
+    /// Something happened elsewhere that the policy names.
+    fn happened(&mut self, event: Event) -> Result<(), Refused> {
+        let named = |kind: &EventType| event.kind == *kind || event.also.contains(kind);
+        let joined = Note::Joined { event: event.kind.to_string(), key: event.key.clone() };
+        if self.policy.cancel_when.iter().any(named) {
+            self.note(joined);
+            self.close(CANCELLED);
+            return Ok(());
+        }
+        let opens = self.policy.when.iter().any(|trigger| match trigger {
+            Trigger::Event(kind) => named(kind),
+            Trigger::Manual | Trigger::Sweep(_) => false,
+        });
+        if !opens {
+            return Err(Refused::NotAwaited);
+        }
+        self.note(joined);
+        match self.policy.if_already_open {
+            // Another case is the business of whoever opens cases.
+            IfAlreadyOpen::Attach | IfAlreadyOpen::OpenAnother => {}
+            IfAlreadyOpen::Cancel => self.close(CANCELLED),
+            // While an effect is on its way there is no going back; the event is on record.
+            IfAlreadyOpen::Restart if self.effect_under_way() => {}
+            IfAlreadyOpen::Restart => {
+                self.drop_calls(|_| true);
+                self.case.steps = untouched(self.policy);
+                self.case.retries.clear();
+                self.case.doomed = None;
+                self.case.result = None;
+                self.case.event = Some(event);
+                self.walk(self.policy.first);
+            }
+        }
+        Ok(())
+    }
+
+    fn effect_under_way(&self) -> bool {
+        self.case.calls.values().any(|pending| {
+            (pending.begun.is_some() || pending.in_doubt)
+                && matches!(
+                    pending.action,
+                    Action::Approve { .. }
+                        | Action::EnsureInvited { .. }
+                        | Action::Reject { .. }
+                        | Action::Delete { .. }
+                )
+        })
+    }
+}

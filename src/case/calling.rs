@@ -1,0 +1,259 @@
+//! Attempts of calls: how they begin, how they end, and when they are tried again. What an end means for
+//! the case is a matter of the call's purpose.
+
+use chrono::TimeDelta;
+
+use super::entry::Note;
+use super::identity::spread;
+use super::input::Refused;
+use super::state::{Pending, Purpose, State};
+use super::turn::Turn;
+use crate::model::{Action, Done, Failure, FailureKind, Outcome, Span, Timestamp};
+use crate::policy::tree::{LimitedAction, Retry, StepIndex};
+
+/// With half an hour between late attempts this is about two days: an outage over a weekend's night ends
+/// no case, and a person hears of it before a week is lost.
+const DEFAULT_RETRY: Retry = Retry {
+    attempts: 100,
+    first: Span::Elapsed(TimeDelta::seconds(30)),
+    longest: Span::Elapsed(TimeDelta::minutes(30)),
+};
+
+/// A ghost of a lost attempt may still arrive through a proxy; what looks before it acts waits for that.
+const AFTER_A_LOSS: TimeDelta = TimeDelta::seconds(30);
+
+/// However long the other side asks us to wait.
+const LONGEST_RETRY_AFTER: u32 = 3_600;
+
+/// Clocks of the provider and ours may differ by this much.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
+impl Turn<'_> {
+    pub fn begin_attempt(&mut self, number: u32) -> Result<(), Refused> {
+        let (now, call) = (self.now(), self.case.call_id(number));
+        let pending = self.case.calls.get_mut(&number).ok_or(Refused::Stale)?;
+        if pending.begun.is_some() {
+            return Err(Refused::Stale);
+        }
+        if pending.due > now {
+            return Err(Refused::NotAwaited);
+        }
+        pending.begun = Some(now);
+        pending.attempt += 1;
+        let attempt = pending.attempt;
+        if let Action::StartVerification { reference, .. } = &mut pending.action {
+            // Every attempt has its own, so that a session out of a lost one is never taken for ours.
+            *reference = format!("{call}.{attempt}");
+        }
+        self.note(Note::AttemptBegan { call, attempt });
+        Ok(())
+    }
+
+    /// Takes the call out of the case if this attempt of it is under way.
+    fn take(&mut self, number: u32, attempt: u32) -> Result<Pending, Refused> {
+        match self.case.calls.get(&number) {
+            Some(pending) if pending.begun.is_some() && pending.attempt == attempt => {
+                self.case.calls.remove(&number).ok_or(Refused::Stale)
+            }
+            Some(_) | None => Err(Refused::Stale),
+        }
+    }
+
+    pub fn end_attempt(&mut self, number: u32, attempt: u32, outcome: Outcome) -> Result<(), Refused> {
+        let mut pending = self.take(number, attempt)?;
+        pending.begun = None;
+        match outcome {
+            Outcome::Failed(failure) => self.failed(number, pending, failure),
+            Outcome::Done(done) if fits(&pending.action, &done) => self.done(number, pending, done),
+            Outcome::Done(_) => {
+                let failure = Failure::refused("the connector answered another question");
+                self.failed(number, pending, failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// The daemon stopped while an attempt was under way.
+    pub fn lose_attempt(&mut self, number: u32, attempt: u32) -> Result<(), Refused> {
+        let mut pending = self.take(number, attempt)?;
+        let call = self.case.call_id(number);
+        self.note(Note::AttemptLost { call, attempt });
+        if self.case.is_closed() {
+            return Ok(());
+        }
+        pending.begun = None;
+        match pending.purpose {
+            Purpose::Start => self.restart_session(number),
+            Purpose::Step
+            | Purpose::Invite
+            | Purpose::Reminder
+            | Purpose::Read
+            | Purpose::EnsureInvited
+            | Purpose::Destroy
+            | Purpose::OwnerNotice => {
+                pending.in_doubt = true;
+                pending.due = self.now() + AFTER_A_LOSS;
+                self.case.calls.insert(number, pending);
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, number: u32, pending: Pending, done: Done) {
+        let call = self.case.call_id(number);
+        self.note(Note::CallDone { call: call.clone(), detail: detail(&done) });
+        // An effect happened, whatever became of the case meanwhile.
+        match &pending.action {
+            Action::Approve { .. } => self.case.settled.push(LimitedAction::Approve),
+            Action::Reject { .. } => self.case.settled.push(LimitedAction::Reject),
+            Action::Delete { .. } => self.case.settled.push(LimitedAction::Delete),
+            Action::Mail { .. }
+            | Action::StartVerification { .. }
+            | Action::ReadVerification { .. }
+            | Action::EnsureInvited { .. } => {}
+        }
+        match (pending.purpose, done) {
+            (Purpose::Start, Done::Started { session }) => self.session_started(number, session),
+            (Purpose::Read, Done::Read { reading }) => self.session_read(number, reading),
+            (Purpose::Step, Done::Approved { already, invited_at }) => {
+                self.approved(&pending, already, invited_at);
+            }
+            (Purpose::Step | Purpose::EnsureInvited, _) => self.step_call_done(),
+            (Purpose::Destroy, _) => self.destroyed(number),
+            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice, _) => {}
+            // `fits` lets only sessions through to these.
+            (Purpose::Start | Purpose::Read, _) => {}
+        }
+    }
+
+    /// The provider invites by itself after an approval; if it did not say so, we look a little later.
+    fn approved(&mut self, pending: &Pending, already: bool, invited_at: Option<Timestamp>) {
+        let State::Calling { step, .. } = self.case.state else { return };
+        let invited = invited_at.is_some_and(|at| at >= pending.asked_at - CLOCK_SKEW);
+        // What was so before our first attempt was somebody else's doing, and so was the invitation.
+        let theirs = already && pending.attempt == 1 && !pending.in_doubt;
+        if invited || theirs {
+            return self.step_call_done();
+        }
+        let action = Action::EnsureInvited { snapshot: self.case.snapshot(), since: pending.asked_at };
+        let call = self.ask(step, action, Purpose::EnsureInvited, self.now() + self.here.invite_grace);
+        self.case.state = State::Calling { step, call };
+    }
+
+    fn step_call_done(&mut self) {
+        if let State::Calling { step, .. } = self.case.state {
+            self.continue_if_done(step);
+        }
+    }
+
+    /// A step that sends several mails goes on when the last one is out.
+    pub fn continue_if_done(&mut self, step: StepIndex) {
+        let waits = |pending: &Pending| matches!(pending.purpose, Purpose::Step | Purpose::EnsureInvited);
+        if !self.case.calls.values().any(waits) {
+            self.walk_past(step);
+        }
+    }
+
+    fn failed(&mut self, number: u32, mut pending: Pending, failure: Failure) {
+        let retry_at = match failure.kind {
+            FailureKind::Unavailable if !self.case.is_closed() => self.retry_at(number, &pending, &failure),
+            FailureKind::Unavailable | FailureKind::Refused | FailureKind::Changed => None,
+        };
+        let note = Note::AttemptFailed {
+            call: self.case.call_id(number),
+            attempt: pending.attempt,
+            failure: failure.clone(),
+            retry_at,
+        };
+        self.note(note);
+        match retry_at {
+            Some(at) => {
+                // It may have happened although the answer did not come: look before acting again.
+                pending.in_doubt = true;
+                pending.due = at;
+                self.case.calls.insert(number, pending);
+            }
+            None => self.failed_for_good(number, pending, &failure),
+        }
+    }
+
+    fn failed_for_good(&mut self, number: u32, pending: Pending, failure: &Failure) {
+        if self.case.is_closed() {
+            return;
+        }
+        let Some(step) = self.case.step() else { return };
+        let reason = format!("{} failed: {}", pending.action.word(), failure.reason);
+        match pending.purpose {
+            Purpose::Reminder | Purpose::OwnerNotice => {}
+            Purpose::Start => self.start_failed(number, failure, reason),
+            Purpose::Read => self.read_failed(number),
+            Purpose::Step | Purpose::EnsureInvited | Purpose::Destroy | Purpose::Invite => {
+                if self.waits_for(pending.purpose) {
+                    let interrupted = Some(self.case.state.clone());
+                    self.stick_with(step, reason, Some((number, pending)), interrupted);
+                }
+            }
+        }
+    }
+
+    /// Whether the case still needs a call of this purpose; it may have left the step meanwhile.
+    fn waits_for(&self, purpose: Purpose) -> bool {
+        let state = match &self.case.state {
+            State::Stuck(stuck) => stuck.interrupted.as_deref(),
+            other => Some(other),
+        };
+        match purpose {
+            Purpose::Step | Purpose::EnsureInvited => matches!(state, Some(State::Calling { .. })),
+            Purpose::Invite | Purpose::Reminder | Purpose::Start | Purpose::Read => {
+                matches!(state, Some(State::Proving(_)))
+            }
+            Purpose::Destroy => matches!(state, Some(State::Grace(_))),
+            Purpose::OwnerNotice => false,
+        }
+    }
+
+    /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number.
+    fn retry_at(&self, number: u32, pending: &Pending, failure: &Failure) -> Option<Timestamp> {
+        let step = self.case.step().and_then(|step| self.policy.step(step));
+        let retry = step.and_then(|step| step.retry).unwrap_or(DEFAULT_RETRY);
+        let tries = pending.attempt.saturating_sub(pending.forgiven);
+        if tries >= retry.attempts {
+            return None;
+        }
+        let seconds = |span: Span| span.elapsed().map_or(86_400, |delta| delta.num_seconds()).max(1);
+        let doubled = seconds(retry.first).saturating_mul(1 << tries.saturating_sub(1).min(30));
+        let wait = doubled.min(seconds(retry.longest));
+        let jitter =
+            wait * i64::from(spread(&self.case.call_id(number).to_string(), pending.attempt) % 21) / 100;
+        let asked = i64::from(failure.retry_after_seconds.unwrap_or(0).min(LONGEST_RETRY_AFTER));
+        Some(self.now() + TimeDelta::seconds((wait + jitter).max(asked)))
+    }
+}
+
+/// Whether an answer is one to the question.
+fn fits(action: &Action, done: &Done) -> bool {
+    matches!(
+        (action, done),
+        (Action::Mail { .. }, Done::Sent)
+            | (Action::StartVerification { .. }, Done::Started { .. })
+            | (Action::ReadVerification { .. }, Done::Read { .. })
+            | (Action::Approve { .. }, Done::Approved { .. })
+            | (Action::EnsureInvited { .. }, Done::Invited { .. })
+            | (Action::Reject { .. }, Done::Rejected { .. })
+            | (Action::Delete { .. }, Done::Deleted { .. })
+    )
+}
+
+fn detail(done: &Done) -> String {
+    let already =
+        |word: &str, already: bool| if already { format!("{word} already") } else { word.to_owned() };
+    match done {
+        Done::Sent => "sent".to_owned(),
+        Done::Started { .. } => "started".to_owned(),
+        Done::Read { reading } => format!("read: {:?}", reading.phase).to_lowercase(),
+        Done::Approved { already: so, .. } => already("approved", *so),
+        Done::Invited { already: so } => already("invited", *so),
+        Done::Rejected { already: so } => already("rejected", *so),
+        Done::Deleted { already: so } => already("deleted", *so),
+    }
+}

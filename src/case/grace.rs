@@ -1,0 +1,138 @@
+//! An adverse effect waits for its time: until then the person can contest it and an operator can undo it.
+
+use chrono::TimeDelta;
+
+use super::entry::Note;
+use super::input::{Decision, Refused};
+use super::reviewing::{has_reason, may_decide};
+use super::state::{InGrace, Purpose, State};
+use super::turn::Turn;
+use super::walk::NO_LONGER_APPLIES;
+
+/// What people may decide about a contested end.
+pub(super) const UPHOLD: &str = "uphold";
+pub(super) const UNDO: &str = "undo";
+/// The result of a case whose adverse effect does not happen.
+pub(super) const UNDONE: &str = "undone";
+
+/// After a contest was turned down the person has at least this long to do something else.
+const LEAST_AFTER_UPHOLD: TimeDelta = TimeDelta::hours(24);
+
+impl Turn<'_> {
+    pub fn wake_grace(&mut self, mut grace: InGrace) {
+        if !grace.runs() || self.now() < grace.until {
+            return;
+        }
+        match self.applies() {
+            Ok(true) => {
+                let action = grace.action.clone();
+                grace.call = Some(self.ask(grace.step, action, Purpose::Destroy, self.now()));
+                self.case.state = State::Grace(grace);
+            }
+            Ok(false) => self.close(NO_LONGER_APPLIES),
+            Err(trouble) => self.stick_with(grace.step, trouble, None, Some(State::Grace(grace))),
+        }
+    }
+
+    pub fn destroyed(&mut self, number: u32) {
+        let State::Grace(grace) = self.case.state.clone() else { return };
+        if grace.call != Some(number) {
+            return;
+        }
+        self.note(Note::Destroyed { call: self.case.call_id(number) });
+        let result = self.case.result.clone().unwrap_or_default();
+        self.close(&result);
+    }
+
+    /// The person contests. The clock stands until people have decided.
+    pub fn contest(&mut self, mut grace: InGrace, link: u32) -> Result<(), Refused> {
+        if link != grace.link {
+            return Err(Refused::DeadLink);
+        }
+        if grace.contested_at.is_some() || self.under_way(&grace) {
+            return Err(Refused::NotAwaited);
+        }
+        self.call_off(&mut grace);
+        grace.contested_at = Some(self.now());
+        self.case.contests += 1;
+        let step = grace.step;
+        self.note(Note::Contested);
+        self.case.state = State::Grace(grace);
+        self.tell_contested(step);
+        Ok(())
+    }
+
+    /// The person contests while the case still walks to its end; it stands when it gets there.
+    pub fn contest_early(&mut self, link: u32) -> Result<(), Refused> {
+        let now = self.now();
+        let doomed = self.case.doomed.as_mut().ok_or(Refused::DeadLink)?;
+        if link != doomed.link {
+            return Err(Refused::DeadLink);
+        }
+        if doomed.contested_at.is_some() {
+            return Err(Refused::NotAwaited);
+        }
+        doomed.contested_at = Some(now);
+        let step = doomed.step;
+        self.case.contests += 1;
+        self.note(Note::Contested);
+        self.tell_contested(step);
+        Ok(())
+    }
+
+    pub fn decide_contest(&mut self, mut grace: InGrace, decision: Decision) -> Result<(), Refused> {
+        let Some(contested_at) = grace.contested_at else { return Err(Refused::NotAwaited) };
+        if decision.decision != UPHOLD && decision.decision != UNDO {
+            return Err(Refused::NotAllowed {
+                decision: decision.decision,
+                allowed: vec![UNDO.to_owned(), UPHOLD.to_owned()],
+            });
+        }
+        if !has_reason(&decision) {
+            return Err(Refused::ReasonRequired);
+        }
+        may_decide(&self.case, &["subject".to_owned()], &decision.by)?;
+        let undo = decision.decision == UNDO;
+        self.note(Note::Decided { decision, complete: true });
+        if undo {
+            self.undo_now();
+            return Ok(());
+        }
+        let now = self.now();
+        let left = (grace.until - contested_at).max(LEAST_AFTER_UPHOLD);
+        grace.until = now + left;
+        grace.contested_at = None;
+        grace.link = self.case.contests + 1;
+        self.note(Note::Upheld { until: grace.until });
+        self.case.state = State::Grace(grace);
+        Ok(())
+    }
+
+    /// The effect does not happen, unless it may have happened already.
+    pub fn undo(&mut self, grace: &InGrace) -> Result<(), Refused> {
+        if self.under_way(grace) {
+            return Err(Refused::NotAwaited);
+        }
+        self.undo_now();
+        Ok(())
+    }
+
+    fn undo_now(&mut self) {
+        self.note(Note::Undone);
+        self.close(UNDONE);
+    }
+
+    /// Whether the destruction may have happened: its attempt is under way, or the end of one is unknown.
+    fn under_way(&self, grace: &InGrace) -> bool {
+        grace
+            .call
+            .and_then(|call| self.case.calls.get(&call))
+            .is_some_and(|pending| pending.begun.is_some() || pending.in_doubt)
+    }
+
+    fn call_off(&mut self, grace: &mut InGrace) {
+        if grace.call.take().is_some() {
+            self.drop_calls(|purpose| purpose == Purpose::Destroy);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Derived names: of a case, of a person at a vendor. Same facts, same name; no counter, no random number.
+
+use sha2::{Digest as _, Sha256};
+
+use super::input::OpenedBy;
+use crate::model::{CaseId, SubjectRef};
+
+/// The same opening twice is the same case: a crash between two writes, or an event that arrives again,
+/// makes no second one.
+pub fn case_id(policy: &str, key: &str, by: &OpenedBy) -> CaseId {
+    let parts: Vec<&str> = match by {
+        OpenedBy::Event(event) => vec!["event", &event.key],
+        OpenedBy::Hand { by, nonce, .. } => vec!["hand", by, nonce],
+    };
+    let hash = digest([policy, key].into_iter().chain(parts));
+    CaseId(format!("c{}", hash.get(..20).unwrap_or(&hash)))
+}
+
+/// What a person is called at a vendor: stable, and saying nothing about them.
+pub fn person(subject: &SubjectRef) -> String {
+    let hash = digest(["person", subject.kind.word(), &subject.id]);
+    format!("p{}", hash.get(..24).unwrap_or(&hash))
+}
+
+/// A number that differs from text to text, for spreading things without randomness.
+pub(super) fn spread(text: &str, attempt: u32) -> u32 {
+    let digest = Sha256::digest(format!("{text}#{attempt}").as_bytes());
+    digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
+}
+
+/// Hexadecimal hash over parts with their lengths, so that no two lists of parts look alike.
+fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

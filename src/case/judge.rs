@@ -1,0 +1,65 @@
+//! A vendor's proof in the words of policies. Knows no state: a proof goes in, a judgement comes out.
+
+use serde_json::{Value, json};
+
+use super::comparison::compare;
+use crate::model::{Judgement, Proof, Subject, Timestamp};
+use crate::policy::tree::Verify;
+
+pub(super) const PASSED: &str = "passed";
+pub(super) const WARNING: &str = "warning";
+pub(super) const REJECTED: &str = "rejected";
+pub(super) const NO_RESPONSE: &str = "no_response";
+pub(super) const UNAVAILABLE: &str = "unavailable";
+
+/// What a proof means for the step.
+#[derive(Debug, PartialEq)]
+pub(super) struct Judged {
+    /// None: the attempt ended without a result, and the person may try again.
+    pub outcome: Option<&'static str>,
+    pub reasons: Vec<String>,
+    pub mismatches: Vec<String>,
+}
+
+/// A pass counts only if everything that the policy's people require passed too and the document agrees
+/// with what was registered; otherwise it is a warning, which people look at.
+pub(super) fn judge(proof: &Proof, verify: &Verify, subject: &Subject) -> Judged {
+    let mut reasons = proof.reasons.clone();
+    match proof.decision {
+        Judgement::NotExecuted => Judged { outcome: None, reasons, mismatches: Vec::new() },
+        Judgement::Rejected => Judged { outcome: Some(REJECTED), reasons, mismatches: Vec::new() },
+        Judgement::Warning => {
+            let mismatches = compare(&verify.compare, subject, proof.document.as_ref());
+            Judged { outcome: Some(WARNING), reasons, mismatches }
+        }
+        Judgement::Passed => {
+            let missing = verify.verification.require.iter().filter(|name| {
+                proof.checks.get(name.as_str()).is_none_or(|check| *check != Judgement::Passed)
+            });
+            let before = reasons.len();
+            reasons.extend(missing.map(|name| format!("required_check_missing:{name}")));
+            let mismatches = compare(&verify.compare, subject, proof.document.as_ref());
+            let clean = reasons.len() == before && mismatches.is_empty();
+            Judged { outcome: Some(if clean { PASSED } else { WARNING }), reasons, mismatches }
+        }
+    }
+}
+
+/// `steps.<id>` of a verification: every key is always there, empty as null or as an empty list.
+pub(super) fn record(
+    outcome: Option<&str>,
+    judged: Option<&Judged>,
+    proof: Option<&Proof>,
+    at: Option<Timestamp>,
+) -> Value {
+    let document = proof.and_then(|proof| proof.document.clone()).unwrap_or_default();
+    json!({
+        "outcome": outcome,
+        "reasons": judged.map_or(&[][..], |judged| &judged.reasons),
+        "score": proof.and_then(|proof| proof.score),
+        "checks": proof.map(|proof| json!(proof.checks)).unwrap_or_else(|| json!({})),
+        "document": document,
+        "mismatches": judged.map_or(&[][..], |judged| &judged.mismatches),
+        "completed_at": proof.and_then(|proof| proof.completed_at).or(at),
+    })
+}

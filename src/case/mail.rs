@@ -1,0 +1,156 @@
+//! Mails of a case: who gets them, in which language, and as what frozen text. Knows no mail server.
+
+use super::links::LinkKind;
+use super::state::Purpose;
+use super::turn::{Trouble, Turn};
+use crate::model::{Action, Address, Message, Timestamp};
+use crate::policy::template::MailFacts;
+use crate::policy::tree::{Recipient, StepIndex};
+
+/// What a mail about a step that waits for the person carries.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub link: u32,
+    pub deadline: Timestamp,
+}
+
+impl Turn<'_> {
+    /// A mail as it will be sent, at every attempt the same.
+    pub fn mail(&self, to: &Recipient, template: &str, asked: Option<Asked>) -> Result<Message, Trouble> {
+        let address = self.address(to)?;
+        // Only the person themselves gets their links: whoever has one can act as them.
+        let personal = matches!(to, Recipient::Subject);
+        let link = asked
+            .filter(|_| personal)
+            .map(|asked| self.here.links.person(&self.case.id, LinkKind::Verify, asked.link));
+        let contest = personal
+            .then(|| self.here.links.person(&self.case.id, LinkKind::Contest, self.case.contests + 1));
+        let this_case = self.this_case();
+        let facts = MailFacts {
+            facts: self.facts(&this_case),
+            link: link.as_deref(),
+            contest_link: contest.as_deref(),
+            deadline: asked.map(|asked| asked.deadline),
+            organization: self.here.organization,
+        };
+        let languages = self.languages(personal);
+        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+        let rendered =
+            self.policy.templates.render(template, &languages, &facts).map_err(|error| error.to_string())?;
+        Ok(Message {
+            to: address,
+            subject: rendered.subject,
+            text: rendered.text,
+            html: rendered.html,
+            template: template.to_owned(),
+            language: rendered.language,
+        })
+    }
+
+    /// The person's language, then the policy's, then English; of `de-AT` also `de`.
+    fn languages(&self, personal: bool) -> Vec<String> {
+        let locale = self.case.subject.text("locale").filter(|_| personal);
+        let mut languages: Vec<String> = Vec::new();
+        for tag in [locale, self.policy.language.as_deref(), Some("en")].into_iter().flatten() {
+            let tag = tag.replace('_', "-");
+            let primary = tag.split('-').next().unwrap_or_default().to_owned();
+            for language in [tag, primary] {
+                if !language.is_empty() && !languages.contains(&language) {
+                    languages.push(language);
+                }
+            }
+        }
+        languages
+    }
+
+    fn address(&self, to: &Recipient) -> Result<Address, Trouble> {
+        let subject = &self.case.subject;
+        match to {
+            Recipient::Subject => subject
+                .text("email")
+                .map(|email| Address { name: Some(subject.display_name()), email: email.to_owned() })
+                .ok_or_else(|| "the subject has no mail address".to_owned()),
+            Recipient::Manager => {
+                let manager = subject.fields.get("manager");
+                let text = |field: &str| manager?.get(field)?.as_str().filter(|text| !text.is_empty());
+                text("email")
+                    .map(|email| Address { name: text("name").map(str::to_owned), email: email.to_owned() })
+                    .ok_or_else(|| "the subject has no manager with a mail address".to_owned())
+            }
+            Recipient::Team(name) => self
+                .team(name)
+                .ok_or_else(|| format!("people.yaml has no team {name}; the mail has nowhere to go")),
+        }
+    }
+
+    fn team(&self, name: &str) -> Option<Address> {
+        let team = self.policy.people.teams.get(name)?;
+        Some(Address { name: None, email: team.mail.clone() })
+    }
+
+    /// A policy's owner is a mail address or `team:name`.
+    fn owner(&self) -> Option<Address> {
+        let owner = &self.policy.owner;
+        match owner.strip_prefix("team:") {
+            Some(team) => self.team(team),
+            None => owner.contains('@').then(|| Address { name: None, email: owner.clone() }),
+        }
+    }
+
+    /// Tells the policy's owner, in our own fixed words, that a person is needed.
+    pub fn tell_owner(&mut self, step: StepIndex, reason: &str) {
+        let to = self.owner();
+        let paragraphs = [
+            format!("A case of the policy \"{}\" is stuck and waits for you.", self.policy.title),
+            format!("Case: {}", self.case.id),
+            format!("Reason: {reason}"),
+            "Nothing was approved and nothing more happens until somebody retries or cancels it.".to_owned(),
+        ];
+        self.notice(step, to, "stuck", format!("Stuck: {}", self.policy.title), &paragraphs);
+    }
+
+    /// Tells a queue's team that there is something to decide, without saying about whom.
+    pub fn tell_queue(&mut self, step: StepIndex, queue: &str, deadline: Timestamp) {
+        let team = self.policy.people.queues.get(queue).map(|queue| queue.team.clone());
+        let to = team.and_then(|team| self.team(&team));
+        let paragraphs = [
+            format!(
+                "A case of the policy \"{}\" waits for a decision in the queue {queue}.",
+                self.policy.title
+            ),
+            format!("Case: {}", self.case.id),
+            format!("Decide before: {}", deadline.format("%Y-%m-%d %H:%M UTC")),
+        ];
+        self.notice(step, to, "review", format!("To decide: {}", self.policy.title), &paragraphs);
+    }
+
+    /// Tells the owner that somebody contests an adverse end.
+    pub fn tell_contested(&mut self, step: StepIndex) {
+        let to = self.owner();
+        let paragraphs = [
+            format!("A person contests the end of their case of the policy \"{}\".", self.policy.title),
+            format!("Case: {}", self.case.id),
+            "The clock stands until somebody decides: undo or uphold.".to_owned(),
+        ];
+        self.notice(step, to, "contested", format!("Contested: {}", self.policy.title), &paragraphs);
+    }
+
+    fn notice(&mut self, step: StepIndex, to: Option<Address>, name: &str, subject: String, text: &[String]) {
+        // Nowhere to send it: the console and the metrics still show the case.
+        let Some(to) = to else { return };
+        let html = text.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect();
+        let message = Message {
+            to,
+            subject: subject.replace(['\r', '\n'], " "),
+            text: text.join("\n\n"),
+            html,
+            template: name.to_owned(),
+            language: "en".to_owned(),
+        };
+        self.ask(step, Action::Mail { message }, Purpose::OwnerNotice, self.now());
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

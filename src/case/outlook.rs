@@ -1,0 +1,86 @@
+//! A case in plain words: what it waits for and what people may decide. Says nothing about the person.
+
+use super::grace::{UNDO, UPHOLD};
+use super::state::{Case, State};
+use crate::model::Timestamp;
+use crate::policy::Policy;
+use crate::policy::tree::{StepIndex, Verb};
+
+/// The decisions that a person may take now; empty: none is awaited.
+pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
+    match &case.state {
+        State::Reviewing(reviewing) => match policy.step(reviewing.step).map(|step| &step.verb) {
+            Some(Verb::Review(review)) => review.decisions.keys().cloned().collect(),
+            Some(_) | None => Vec::new(),
+        },
+        State::Grace(grace) if grace.contested_at.is_some() => vec![UNDO.to_owned(), UPHOLD.to_owned()],
+        State::Grace(_)
+        | State::Calling { .. }
+        | State::Proving(_)
+        | State::Held { .. }
+        | State::Stuck(_)
+        | State::Closed => Vec::new(),
+    }
+}
+
+/// One sentence about what would move the case on.
+pub fn waiting_for(case: &Case, policy: &Policy) -> String {
+    let at = |step: &StepIndex| policy.step(*step).map_or("?", |step| step.path.as_str()).to_owned();
+    match &case.state {
+        State::Calling { step, call } => match case.calls.get(call) {
+            Some(pending) if pending.attempt > 0 && pending.begun.is_none() => {
+                format!(
+                    "{} at {}, to be tried again at {}",
+                    pending.action.word(),
+                    at(step),
+                    moment(pending.due)
+                )
+            }
+            Some(pending) => format!("{} at {}", pending.action.word(), at(step)),
+            None => format!("calls of {}", at(step)),
+        },
+        State::Proving(proving) => match (proving.late_until, proving.captured_at, &proving.session) {
+            (Some(until), _, _) => {
+                format!("a last word of the provider at {}, until {}", at(&proving.step), moment(until))
+            }
+            (None, Some(_), _) => format!("the provider's result at {}", at(&proving.step)),
+            (None, None, Some(_)) => {
+                format!(
+                    "the person, who has a session open, at {}, until {}",
+                    at(&proving.step),
+                    moment(proving.deadline)
+                )
+            }
+            (None, None, None) => {
+                format!(
+                    "the person to prove who they are at {}, until {}",
+                    at(&proving.step),
+                    moment(proving.deadline)
+                )
+            }
+        },
+        State::Reviewing(reviewing) => {
+            let given = match reviewing.given.len() {
+                0 => String::new(),
+                some => format!(" ({some} given, another person must agree)"),
+            };
+            format!("a decision in the queue {} until {}{given}", reviewing.queue, moment(reviewing.deadline))
+        }
+        State::Held { step, .. } => {
+            format!("an operator to release or drop {}: a limit was reached", at(step))
+        }
+        State::Stuck(stuck) => {
+            format!("an operator to retry or cancel {}: {}", at(&stuck.step), stuck.reason)
+        }
+        State::Grace(grace) => match (grace.contested_at, grace.call) {
+            (Some(_), _) => "a decision about a contested end: undo or uphold".to_owned(),
+            (None, Some(_)) => format!("{}, whose time has come", grace.action.word()),
+            (None, None) => format!("the time to {}, {}", grace.action.word(), moment(grace.until)),
+        },
+        State::Closed => "nothing".to_owned(),
+    }
+}
+
+fn moment(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,183 @@
+//! People decide: who may, how many must agree, what happens when nobody does.
+
+use serde_json::{Value, json};
+
+use super::entry::Note;
+use super::input::{Decision, Refused};
+use super::state::{Case, Reviewing, State};
+use super::turn::Turn;
+use crate::model::Timestamp;
+use crate::policy::tree::{Review, StepIndex, Verb};
+
+pub(super) const OVERDUE: &str = "overdue";
+
+/// `steps.<id>` of a review: every key is always there.
+pub(super) fn record(outcome: Option<&str>, decision: Option<&Decision>) -> Value {
+    json!({
+        "outcome": outcome,
+        "decision": decision.map(|decision| &decision.decision),
+        "reason": decision.and_then(|decision| decision.reason.as_ref()),
+        "by": decision.map(|decision| &decision.by),
+        "at": decision.map(|decision| decision.at),
+    })
+}
+
+impl<'a> Turn<'a> {
+    pub fn begin_review(&mut self, step: StepIndex, review: &Review) {
+        let now = self.now();
+        let deadline = self.in_queue(&review.queue, now, review.answer_within);
+        let escalate_at = review
+            .escalate
+            .as_ref()
+            .map(|escalate| self.in_queue(&review.queue, now, escalate.after))
+            .filter(|at| *at < deadline);
+        let queue = review.queue.clone();
+        self.case.state = State::Reviewing(Reviewing {
+            step,
+            started_at: now,
+            deadline,
+            queue: queue.clone(),
+            escalate_at,
+            given: Vec::new(),
+        });
+        self.tell_queue(step, &queue, deadline);
+    }
+
+    /// Spans of a queue's people count in their calendar.
+    fn in_queue(&self, queue: &str, start: Timestamp, span: crate::model::Span) -> Timestamp {
+        let calendar = self.policy.people.queues.get(queue).and_then(|queue| queue.calendar.as_deref());
+        self.after(start, span, calendar)
+    }
+
+    pub fn review_of(&self, step: StepIndex) -> Option<&'a Review> {
+        match &self.policy.step(step)?.verb {
+            Verb::Review(review) => Some(review),
+            Verb::Verify(_)
+            | Verb::Run { .. }
+            | Verb::Notify(_)
+            | Verb::Approve
+            | Verb::Reject { .. }
+            | Verb::Delete { .. }
+            | Verb::Do { .. }
+            | Verb::RetryFrom { .. }
+            | Verb::Close { .. }
+            | Verb::Later { .. } => None,
+        }
+    }
+
+    pub fn wake_reviewing(&mut self, mut reviewing: Reviewing) {
+        let now = self.now();
+        if now >= reviewing.deadline {
+            return self.end_review(reviewing.step, OVERDUE, None);
+        }
+        if reviewing.escalate_at.is_some_and(|at| now >= at) {
+            self.escalate(&mut reviewing);
+        }
+        self.case.state = State::Reviewing(reviewing);
+    }
+
+    fn escalate(&mut self, reviewing: &mut Reviewing) {
+        if reviewing.escalate_at.take().is_none() {
+            return;
+        }
+        let Some(escalate) = self.review_of(reviewing.step).and_then(|review| review.escalate.as_ref())
+        else {
+            return;
+        };
+        reviewing.queue.clone_from(&escalate.queue);
+        self.note(Note::Escalated { queue: escalate.queue.clone() });
+        self.tell_queue(reviewing.step, &escalate.queue, reviewing.deadline);
+    }
+
+    pub fn decided(&mut self, mut reviewing: Reviewing, decision: Decision) -> Result<(), Refused> {
+        let review = self.review_of(reviewing.step).ok_or(Refused::NotAwaited)?;
+        if self.now() >= reviewing.deadline {
+            return Err(Refused::Stale);
+        }
+        let rule = review.decisions.get(&decision.decision).ok_or_else(|| Refused::NotAllowed {
+            decision: decision.decision.clone(),
+            allowed: review.decisions.keys().cloned().collect(),
+        })?;
+        if rule.reason_required && !has_reason(&decision) {
+            return Err(Refused::ReasonRequired);
+        }
+        may_decide(&self.case, &review.never, &decision.by)?;
+        if reviewing.given.iter().any(|given| same_person(&given.by, &decision.by)) {
+            return Err(Refused::SamePerson { by: decision.by });
+        }
+        let agrees = reviewing.given.iter().all(|given| given.decision == decision.decision);
+        let needed = usize::try_from(review.people.max(1)).unwrap_or(usize::MAX);
+        let complete = agrees && reviewing.given.len() + 1 >= needed;
+        self.note(Note::Decided { decision: decision.clone(), complete });
+        if complete {
+            let outcome = decision.decision.clone();
+            self.end_review(reviewing.step, &outcome, Some(&decision));
+            return Ok(());
+        }
+        if !agrees {
+            // Agreement starts anew with this opinion, and those above are asked to join in.
+            reviewing.given.clear();
+            self.escalate(&mut reviewing);
+        }
+        reviewing.given.push(decision);
+        self.case.state = State::Reviewing(reviewing);
+        Ok(())
+    }
+
+    fn end_review(&mut self, step: StepIndex, outcome: &str, decision: Option<&Decision>) {
+        self.learn(step, record(Some(outcome), decision));
+        self.note(Note::StepEnded { outcome: outcome.to_owned(), reasons: Vec::new() });
+        self.follow(step, outcome);
+    }
+}
+
+pub(super) fn has_reason(decision: &Decision) -> bool {
+    decision.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
+}
+
+/// One person may have a login with and without capitals.
+fn same_person(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+/// Nobody named in `never` decides. A person is known by id, login, mail address or whole name.
+pub(super) fn may_decide(case: &Case, never: &[String], by: &str) -> Result<(), Refused> {
+    for rule in never {
+        if people_of(case, rule).iter().any(|person| same_person(person, by)) {
+            return Err(Refused::MayNotDecide { by: by.to_owned(), rule: format!("never: {rule}") });
+        }
+    }
+    Ok(())
+}
+
+fn people_of(case: &Case, rule: &str) -> Vec<String> {
+    let fields = &case.subject.fields;
+    match rule {
+        "subject" => {
+            let mut names = vec![case.subject.id.clone(), case.subject.display_name()];
+            let fields = ["email", "username", "user_id"].iter().filter_map(|field| case.subject.text(field));
+            names.extend(fields.map(str::to_owned));
+            names
+        }
+        "event.actor" => case.event.iter().filter_map(|event| event.actor.clone()).collect(),
+        // A manager or a sponsor stands in a field of their own or among the custom ones, as text or as a record.
+        other => {
+            let custom = fields.get("attributes").and_then(|attributes| attributes.get(other));
+            [fields.get(other), custom].into_iter().flatten().flat_map(names_in).collect()
+        }
+    }
+}
+
+fn names_in(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        Value::Object(record) => ["id", "email", "name", "username"]
+            .iter()
+            .filter_map(|field| record.get(*field))
+            .flat_map(names_in)
+            .collect(),
+        Value::Array(people) => people.iter().flat_map(names_in).collect(),
+        Value::String(_) | Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,229 @@
+//! The vendor's session of a person who is asked to prove who they are: start, readings, result. Only what
+//! carries our own reference counts, and only for the session it belongs to.
+
+use chrono::TimeDelta;
+
+use super::entry::Note;
+use super::identity::person;
+use super::input::Refused;
+use super::judge::{NO_RESPONSE, UNAVAILABLE, judge, record};
+use super::links::LinkKind;
+use super::state::{Proving, Purpose, State};
+use super::turn::{Trouble, Turn};
+use crate::model::{Action, Failure, FailureKind, Phase, Proof, Reading, Session, Timestamp};
+
+/// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
+const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
+const THEN_EVERY: TimeDelta = TimeDelta::minutes(30);
+
+/// What vendors take as a link's life: five minutes to sixty days.
+const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 300..=60 * 86_400;
+
+impl Turn<'_> {
+    /// Starts a session for a person who waits at their page.
+    pub fn start_session(&mut self, proving: &mut Proving) -> Result<(), Trouble> {
+        let verification = self.verify_of(proving.step)?.verification.clone();
+        let call = self.case.call_id(self.case.next_call);
+        let earlier = self.case.sessions.values().next().map(String::as_str);
+        let action = Action::StartVerification {
+            provider: verification.provider.clone(),
+            workflow: verification.workflow.clone(),
+            method: verification.method,
+            account: earlier.or(self.here.account).map(str::to_owned),
+            // Each attempt puts its own number behind it.
+            reference: format!("{call}.1"),
+            person: person(&self.case.subject.reference()),
+            lifetime_seconds: (proving.deadline - self.now())
+                .num_seconds()
+                .clamp(*LIFETIME_SECONDS.start(), *LIFETIME_SECONDS.end()),
+            locale: proving.locale.clone(),
+            callback_url: self.here.links.callback(&self.case.id, self.case.attempts + 1),
+            return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
+        };
+        proving.start = Some(self.ask(proving.step, action, Purpose::Start, self.now()));
+        Ok(())
+    }
+
+    /// A start whose end is not known is given up: nobody ever saw its link. A fresh one takes its place
+    /// if the person still waits.
+    pub fn restart_session(&mut self, call: u32) {
+        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        if proving.start != Some(call) {
+            return;
+        }
+        proving.start = None;
+        if let Err(trouble) = self.start_session(&mut proving) {
+            return self.stick_with(proving.step, trouble, None, Some(State::Proving(proving)));
+        }
+        self.case.state = State::Proving(proving);
+    }
+
+    pub fn session_started(&mut self, call: u32, session: Session) {
+        // Kept in any case: a hint for it must find this case, where it is then judged.
+        self.case.sessions.insert(session.execution.clone(), session.account.clone());
+        self.case.attempts += 1;
+        let attempt = self.case.attempts;
+        self.note(Note::SessionStarted { execution: session.execution.clone(), attempt });
+        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        if proving.start != Some(call) {
+            return;
+        }
+        proving.start = None;
+        proving.session = Some(session);
+        proving.poll_at = Some(self.now() + self.here.poll_every);
+        proving.polls = 0;
+        proving.captured_at = None;
+        proving.wanted = false;
+        self.case.state = State::Proving(proving);
+    }
+
+    pub fn start_failed(&mut self, call: u32, failure: &Failure, reason: Trouble) {
+        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        if proving.start != Some(call) {
+            return;
+        }
+        match failure.kind {
+            FailureKind::Unavailable => self.end_proving(&proving, UNAVAILABLE),
+            // Our request is wrong, which says nothing about the person. They press again after the retry.
+            FailureKind::Refused | FailureKind::Changed => {
+                proving.start = None;
+                self.stick_with(proving.step, reason, None, Some(State::Proving(proving)));
+            }
+        }
+    }
+
+    /// Asks for the session's state, once at a time.
+    pub fn ask_reading(&mut self, proving: &mut Proving) {
+        let Some(session) = &proving.session else { return };
+        proving.poll_at = None;
+        if let Some(call) = proving.read {
+            return self.hasten(call);
+        }
+        let Ok(verify) = self.verify_of(proving.step) else { return };
+        let action = Action::ReadVerification {
+            provider: verify.verification.provider.clone(),
+            account: session.account.clone(),
+            execution: session.execution.clone(),
+            reference: session.reference.clone(),
+        };
+        proving.read = Some(self.ask(proving.step, action, Purpose::Read, self.now()));
+    }
+
+    /// The vendor says that something may have changed. Only the current session is worth a look.
+    pub fn hinted(&mut self, mut proving: Proving, execution: &str) -> Result<(), Refused> {
+        if proving.session.as_ref().is_none_or(|session| session.execution != execution) {
+            return Err(Refused::Stale);
+        }
+        self.note(Note::Hinted);
+        self.ask_reading(&mut proving);
+        self.case.state = State::Proving(proving);
+        Ok(())
+    }
+
+    /// The provider refused to show the session, or could not be reached until the retries ran out.
+    pub fn read_failed(&mut self, call: u32) {
+        let State::Proving(proving) = self.case.state.clone() else { return };
+        if proving.read == Some(call) {
+            self.end_proving(&proving, UNAVAILABLE);
+        }
+    }
+
+    pub fn session_read(&mut self, call: u32, reading: Reading) {
+        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        if proving.read != Some(call) {
+            return;
+        }
+        proving.read = None;
+        let Some(session) = proving.session.clone() else {
+            self.case.state = State::Proving(proving);
+            return;
+        };
+        if !belongs(&reading, &session) {
+            self.note(Note::ReadingIgnored { execution: reading.execution });
+            return self.read_again(proving, self.now() + THEN_EVERY);
+        }
+        match (reading.phase, reading.proof) {
+            (Phase::Waiting | Phase::Capturing, _) if proving.late_until.is_some() => {
+                self.end_proving(&proving, NO_RESPONSE);
+            }
+            (Phase::Waiting | Phase::Capturing, _) => {
+                // Known good just now: the page may send the person there.
+                proving.wanted = false;
+                self.read_again(proving, self.now() + self.here.poll_every);
+            }
+            (Phase::Processing, _) => {
+                proving.wanted = false;
+                let at = self.next_vendor_poll(&mut proving);
+                self.read_again(proving, at);
+            }
+            (Phase::Done, Some(proof)) => self.judged(proving, &session, &proof),
+            (Phase::Done, None) => {
+                // Done without a word is not an answer; ask again.
+                let at = self.next_vendor_poll(&mut proving);
+                self.read_again(proving, at);
+            }
+            (Phase::Expired, _) => self.session_ended(proving, &session),
+        }
+    }
+
+    fn read_again(&mut self, mut proving: Proving, at: Timestamp) {
+        proving.poll_at = Some(at);
+        self.case.state = State::Proving(proving);
+    }
+
+    fn next_vendor_poll(&self, proving: &mut Proving) -> Timestamp {
+        let now = self.now();
+        let captured = *proving.captured_at.get_or_insert(now);
+        proving.polls += 1;
+        ASK_AFTER
+            .iter()
+            .map(|seconds| captured + TimeDelta::seconds(*seconds))
+            .find(|at| *at > now)
+            .unwrap_or(now + THEN_EVERY)
+    }
+
+    /// A session without a result: nobody failed, nobody passed, and the person may start another.
+    fn session_ended(&mut self, mut proving: Proving, session: &Session) {
+        self.note(Note::SessionEnded { execution: session.execution.clone() });
+        proving.session = None;
+        proving.poll_at = None;
+        proving.polls = 0;
+        proving.captured_at = None;
+        if proving.late_until.is_some() {
+            return self.end_proving(&proving, NO_RESPONSE);
+        }
+        if proving.wanted
+            && let Err(trouble) = self.start_session(&mut proving)
+        {
+            return self.stick_with(proving.step, trouble, None, Some(State::Proving(proving)));
+        }
+        self.case.state = State::Proving(proving);
+    }
+
+    fn judged(&mut self, proving: Proving, session: &Session, proof: &Proof) {
+        let verify = match self.verify_of(proving.step) {
+            Ok(verify) => verify,
+            Err(trouble) => return self.stick(proving.step, trouble),
+        };
+        let judged = judge(proof, verify, &self.case.subject);
+        match judged.outcome {
+            None => self.session_ended(proving, session),
+            Some(outcome) => {
+                let value = record(Some(outcome), Some(&judged), Some(proof), Some(self.now()));
+                self.learn(proving.step, value);
+                self.leave_proving(proving.step, outcome, judged.reasons);
+            }
+        }
+    }
+}
+
+/// A result counts only for the session it belongs to, and only if it carries the reference that we gave
+/// out for it. An answer without a result need not carry it.
+fn belongs(reading: &Reading, session: &Session) -> bool {
+    let reference = match (&reading.reference, reading.phase) {
+        (Some(reference), _) => *reference == session.reference,
+        (None, Phase::Done) => false,
+        (None, Phase::Waiting | Phase::Capturing | Phase::Processing | Phase::Expired) => true,
+    };
+    reading.account == session.account && reading.execution == session.execution && reference
+}

@@ -1,0 +1,79 @@
+//! Something failed for good: the case stands still, its owner is told, and nothing counts as decided.
+
+use std::collections::BTreeMap;
+
+use super::entry::Note;
+use super::state::{Pending, Purpose, State, Stuck};
+use super::turn::{Trouble, Turn};
+use crate::policy::tree::StepIndex;
+
+impl Turn<'_> {
+    /// A step that could not even begin: retrying enters it again.
+    pub fn stick(&mut self, step: StepIndex, trouble: Trouble) {
+        self.stick_with(step, trouble, None, None);
+    }
+
+    /// A step that waited already goes back to waiting on retry; a call that failed is tried again then.
+    pub fn stick_with(
+        &mut self,
+        step: StepIndex,
+        reason: Trouble,
+        failed: Option<(u32, Pending)>,
+        interrupted: Option<State>,
+    ) {
+        if let State::Stuck(stuck) = &mut self.case.state {
+            // A second call of the same step failed too: one retry is for both.
+            stuck.parked.extend(failed);
+            return;
+        }
+        self.case.state = State::Stuck(Stuck {
+            step,
+            since: self.now(),
+            reason: reason.clone(),
+            call: failed.as_ref().map(|(number, _)| *number),
+            parked: BTreeMap::from_iter(failed),
+            interrupted: interrupted.map(Box::new),
+        });
+        self.note(Note::Stuck { reason: reason.clone() });
+        self.tell_owner(step, &reason);
+    }
+
+    /// Somebody says: try again. Whoever waited gets the time back that the case stood still.
+    pub fn retry(&mut self, stuck: Stuck) {
+        self.drop_calls(|purpose| purpose == Purpose::OwnerNotice);
+        let Some(interrupted) = stuck.interrupted else {
+            return self.walk(stuck.step);
+        };
+        let now = self.now();
+        for (number, mut pending) in stuck.parked {
+            pending.due = now;
+            pending.begun = None;
+            pending.forgiven = pending.attempt;
+            self.case.calls.insert(number, pending);
+        }
+        let stood = now - stuck.since;
+        match *interrupted {
+            State::Calling { step, call } => {
+                self.case.state = State::Calling { step, call };
+                self.continue_if_done(step);
+            }
+            State::Proving(mut proving) => {
+                proving.started_at += stood;
+                proving.deadline += stood;
+                proving.late_until = proving.late_until.map(|until| until + stood);
+                proving.remind_at = proving.remind_at.map(|at| at + stood);
+                proving.poll_at = proving.session.as_ref().map(|_| now);
+                // Readings and starts ended while the case stood still; they are asked for again.
+                proving.read = proving.read.filter(|call| self.case.calls.contains_key(call));
+                proving.start = proving.start.filter(|call| self.case.calls.contains_key(call));
+                if proving.read.is_some() {
+                    proving.poll_at = None;
+                }
+                self.case.state = State::Proving(proving);
+            }
+            state @ (State::Grace(_) | State::Reviewing(_) | State::Held { .. }) => self.case.state = state,
+            // Neither is ever interrupted; entering the step again is always right.
+            State::Stuck(_) | State::Closed => self.walk(stuck.step),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One input being worked on: the case as it becomes, what is written into its journal, what it asks for.
+//! Knows how these are kept together, and nothing of what any input means.
+
+use serde_json::{Value, json};
+
+use super::entry::{Entry, Note};
+use super::state::{Case, Pending, Purpose, State};
+use super::{Advance, Here};
+use crate::model::{Action, Fields, Span, Timestamp};
+use crate::policy::Policy;
+use crate::policy::script::{Condition, Facts, ScriptError, Verdict};
+use crate::policy::tree::{LimitedAction, Step, StepIndex};
+
+/// Why a step cannot be done: a sentence without names, addresses or secrets, for its owner.
+pub(super) type Trouble = String;
+
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub case: Case,
+    pub policy: &'a Policy,
+    pub here: &'a Here<'a>,
+    entries: Vec<Entry>,
+    effects: Vec<LimitedAction>,
+}
+
+impl<'a> Turn<'a> {
+    pub fn new(case: Case, policy: &'a Policy, here: &'a Here<'a>) -> Self {
+        Self { case, policy, here, entries: Vec::new(), effects: Vec::new() }
+    }
+
+    pub fn end(self) -> Advance {
+        Advance { case: self.case, entries: self.entries, effects: self.effects }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.here.now
+    }
+
+    /// Writes into the case's journal, under the step the case is at.
+    pub fn note(&mut self, note: Note) {
+        let step = self.case.step();
+        self.note_at(step, note);
+    }
+
+    pub fn note_at(&mut self, step: Option<StepIndex>, note: Note) {
+        let step = step.and_then(|step| self.policy.step(step)).map(|step| step.path.clone());
+        self.entries.push(Entry { number: self.case.next_entry, at: self.now(), step, note });
+        self.case.next_entry += 1;
+    }
+
+    /// A limited effect is reached; it counts once.
+    pub fn count(&mut self, action: LimitedAction) {
+        self.effects.push(action);
+    }
+
+    /// Puts a call into the outbox.
+    pub fn ask(&mut self, step: StepIndex, action: Action, purpose: Purpose, due: Timestamp) -> u32 {
+        let number = self.case.next_call;
+        self.case.next_call += 1;
+        let word = action.word().to_owned();
+        let pending = Pending {
+            action,
+            purpose,
+            due,
+            attempt: 0,
+            begun: None,
+            in_doubt: false,
+            asked_at: self.now(),
+            forgiven: 0,
+        };
+        self.case.calls.insert(number, pending);
+        let call = self.case.call_id(number);
+        self.note_at(Some(step), Note::CallAsked { call, action: word });
+        number
+    }
+
+    /// Takes calls out of the outbox that nobody needs any more. One that is under way stays until its
+    /// end is known.
+    pub fn drop_calls(&mut self, unneeded: impl Fn(Purpose) -> bool) {
+        self.case.calls.retain(|_, pending| pending.begun.is_some() || !unneeded(pending.purpose));
+    }
+
+    /// The case ends. Only calls that are under way are left.
+    pub fn close(&mut self, result: &str) {
+        self.note(Note::Closed { result: result.to_owned() });
+        self.drop_calls(|_| true);
+        self.case.result = Some(result.to_owned());
+        self.case.closed_at = Some(self.now());
+        self.case.doomed = None;
+        self.case.state = State::Closed;
+    }
+
+    pub fn step(&self, index: StepIndex) -> Result<&'a Step, Trouble> {
+        self.policy.step(index).ok_or_else(|| format!("the policy has no step number {}", index.0))
+    }
+
+    /// Where an outcome of a step leads.
+    pub fn branch(&self, index: StepIndex, outcome: &str) -> Result<StepIndex, Trouble> {
+        let step = self.step(index)?;
+        step.outcomes
+            .get(outcome)
+            .copied()
+            .ok_or_else(|| format!("step {} does not say what follows {outcome}", step.path))
+    }
+
+    /// What a step learned, for scripts and mails; steps without an id keep it to themselves.
+    pub fn learn(&mut self, index: StepIndex, value: Value) {
+        if let Some(id) = self.policy.step(index).and_then(|step| step.id.clone()) {
+            self.case.steps.insert(id, value);
+        }
+    }
+
+    pub fn after(&self, start: Timestamp, span: Span, calendar: Option<&str>) -> Timestamp {
+        super::calendar::after(start, span, super::calendar::of(&self.policy.people, calendar))
+    }
+
+    /// `this_case` of scripts and mails.
+    pub fn this_case(&self) -> Fields {
+        let value = json!({
+            "id": self.case.id,
+            "policy": self.case.policy,
+            "revision": self.case.revision,
+            "opened_at": self.case.opened_at,
+            "attempts": self.case.attempts,
+        });
+        match value {
+            Value::Object(fields) => fields,
+            // An object literal is an object.
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Fields::new()
+            }
+        }
+    }
+
+    pub fn facts<'b>(&'b self, this_case: &'b Fields) -> Facts<'b> {
+        Facts {
+            event: self.case.event.as_ref(),
+            subject: &self.case.subject,
+            settings: &self.policy.settings,
+            steps: &self.case.steps,
+            this_case,
+            now: self.now(),
+        }
+    }
+
+    pub fn decide(&self, condition: &Condition) -> Result<Verdict, ScriptError> {
+        condition.decide(&self.facts(&self.this_case()))
+    }
+
+    /// Whether the policy's `as_long_as` still holds.
+    pub fn applies(&self) -> Result<bool, Trouble> {
+        match self.policy.as_long_as.as_ref().map(|condition| self.decide(condition)) {
+            None | Some(Ok(Verdict::Holds)) => Ok(true),
+            Some(Ok(Verdict::Fails { .. })) => Ok(false),
+            Some(Err(error)) => Err(format!("as_long_as could not decide: {error}")),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Entering steps, one after the other, until one of them waits for something. An error anywhere is never
+//! "false" and never "approved": the case is stuck and its owner is told.
+
+use serde_json::{Value, json};
+
+use super::entry::Note;
+use super::state::{InGrace, Purpose, State};
+use super::turn::{Trouble, Turn};
+use crate::model::{Action, Span};
+use crate::policy::script::{Function, Verdict};
+use crate::policy::tree::{Grace, LimitedAction, Notify, Step, StepIndex, Verb, WhenExceeded};
+
+/// The loader proves that no loop is unbounded; this is for the day it is wrong.
+const LONGEST_WALK: usize = 1_000;
+
+/// The result of a case whose `as_long_as` does not hold any more.
+pub(super) const NO_LONGER_APPLIES: &str = "no_longer_applies";
+
+/// What entering a step came to.
+enum Entered {
+    Go(StepIndex),
+    /// The case waits now, or has ended.
+    Rests,
+}
+
+/// Whether an effect still has to ask its limit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Limited,
+    /// A person released it.
+    Released,
+}
+
+impl Turn<'_> {
+    /// Walks on from a step.
+    pub fn walk(&mut self, from: StepIndex) {
+        let entered = self.enter(from);
+        self.walk_on(from, entered);
+    }
+
+    /// Walks on along the branch of an outcome.
+    pub fn follow(&mut self, from: StepIndex, outcome: &str) {
+        match self.branch(from, outcome) {
+            Ok(next) => self.walk(next),
+            Err(trouble) => self.stick(from, trouble),
+        }
+    }
+
+    /// Walks on after a step that is done.
+    pub fn walk_past(&mut self, step: StepIndex) {
+        let next = self.step(step).and_then(next_of).map(Entered::Go);
+        self.walk_on(step, next);
+    }
+
+    /// Does a held effect and walks on.
+    pub fn walk_released(&mut self, index: StepIndex) {
+        let entered = self.step(index).and_then(|step| self.perform(step, Bound::Released));
+        self.walk_on(index, entered);
+    }
+
+    fn walk_on(&mut self, from: StepIndex, entered: Result<Entered, Trouble>) {
+        let (mut at, mut entered) = (from, entered);
+        for _ in 0..LONGEST_WALK {
+            match entered {
+                Ok(Entered::Rests) => return,
+                Ok(Entered::Go(next)) => {
+                    at = next;
+                    entered = self.enter(at);
+                }
+                Err(trouble) => return self.stick(at, trouble),
+            }
+        }
+        self.stick(at, format!("the path did not come to rest after {LONGEST_WALK} steps"));
+    }
+
+    fn enter(&mut self, index: StepIndex) -> Result<Entered, Trouble> {
+        let step = self.step(index)?;
+        if let Some(condition) = &step.condition {
+            match self.decide(condition).map_err(|error| format!("`if` could not decide: {error}"))? {
+                Verdict::Holds => {}
+                Verdict::Fails { clause, .. } => {
+                    self.note_at(Some(index), Note::StepSkipped { clause });
+                    return next_of(step).map(Entered::Go);
+                }
+            }
+        }
+        if changes_identity(&step.verb) && !self.applies()? {
+            self.close(NO_LONGER_APPLIES);
+            return Ok(Entered::Rests);
+        }
+        self.note_at(Some(index), Note::StepBegan { verb: word(&step.verb).to_owned() });
+        self.perform(step, Bound::Limited)
+    }
+
+    fn perform(&mut self, step: &Step, bound: Bound) -> Result<Entered, Trouble> {
+        if let Some(action) = limited(&step.verb) {
+            if bound == Bound::Limited
+                && self.here.over_limit.contains(&action)
+                && let Some(entered) = self.over_limit(step, action)?
+            {
+                return Ok(entered);
+            }
+            self.count(action);
+        }
+        match &step.verb {
+            Verb::Verify(verify) => self.begin_proving(step.index, verify).map(|()| Entered::Rests),
+            Verb::Review(review) => {
+                self.begin_review(step.index, review);
+                Ok(Entered::Rests)
+            }
+            Verb::Run { function, returns } => self.run(step, function, returns),
+            Verb::Notify(notify) => self.notify(step, notify),
+            Verb::Approve => self.approve(step),
+            Verb::Reject { grace } => self.adverse(step, LimitedAction::Reject, *grace),
+            Verb::Delete { grace } => self.adverse(step, LimitedAction::Delete, *grace),
+            Verb::Do { target, .. } => Ok(Entered::Go(*target)),
+            Verb::RetryFrom { step: target, at_most, or_else } => {
+                let taken = self.case.retries.entry(step.index).or_default();
+                if *taken >= *at_most {
+                    return Ok(Entered::Go(*or_else));
+                }
+                *taken += 1;
+                Ok(Entered::Go(*target))
+            }
+            Verb::Close { result } => {
+                self.arrive(step.index, result);
+                Ok(Entered::Rests)
+            }
+            Verb::Later { verb } => Err(format!("this version does not execute {verb}")),
+        }
+    }
+
+    /// What the policy says about a limit that is used up. Without a word of it, the careful way.
+    fn over_limit(&mut self, step: &Step, action: LimitedAction) -> Result<Option<Entered>, Trouble> {
+        let limits = self.policy.limits.iter().filter(|limit| limit.action == action);
+        let skips = limits.clone().count() > 0
+            && limits.clone().all(|limit| limit.when_exceeded == WhenExceeded::Skip)
+            // A step with outcomes cannot be left out: nothing says where the case goes then.
+            && step.outcomes.is_empty();
+        if skips {
+            self.note_at(Some(step.index), Note::Skipped { action });
+            return next_of(step).map(|next| Some(Entered::Go(next)));
+        }
+        self.case.state = State::Held { step: step.index, action, since: self.now() };
+        self.note(Note::Held { action });
+        Ok(Some(Entered::Rests))
+    }
+
+    fn run(&mut self, step: &Step, function: &Function, returns: &[String]) -> Result<Entered, Trouble> {
+        let this_case = self.this_case();
+        let outcome = function
+            .choose(&self.facts(&this_case))
+            .map_err(|error| format!("the function could not decide: {error}"))?;
+        if !returns.contains(&outcome) {
+            return Err(format!(
+                "the function of step {} gave something that is not one of: {}",
+                step.path,
+                returns.join(", ")
+            ));
+        }
+        let next = self.branch(step.index, &outcome)?;
+        self.learn(step.index, json!({ "outcome": outcome }));
+        self.note_at(Some(step.index), Note::StepEnded { outcome, reasons: Vec::new() });
+        Ok(Entered::Go(next))
+    }
+
+    fn notify(&mut self, step: &Step, notify: &Notify) -> Result<Entered, Trouble> {
+        let mut messages = Vec::new();
+        for recipient in &notify.to {
+            messages.push(self.mail(recipient, &notify.template, None)?);
+        }
+        let mut newest = None;
+        for message in messages {
+            newest = Some(self.ask(step.index, Action::Mail { message }, Purpose::Step, self.now()));
+        }
+        match newest {
+            Some(call) => {
+                self.case.state = State::Calling { step: step.index, call };
+                Ok(Entered::Rests)
+            }
+            None => next_of(step).map(Entered::Go),
+        }
+    }
+
+    fn approve(&mut self, step: &Step) -> Result<Entered, Trouble> {
+        if self.case.settled.contains(&LimitedAction::Approve) {
+            return next_of(step).map(Entered::Go);
+        }
+        if self.case.doomed.is_some() || !self.case.settled.is_empty() {
+            return Err("the path approves after it rejected or deleted; nothing was approved".to_owned());
+        }
+        let action = Action::Approve { snapshot: self.case.snapshot() };
+        self.call(step, action)
+    }
+
+    /// Rejects or deletes: now, or at the end of its grace period.
+    fn adverse(&mut self, step: &Step, action: LimitedAction, grace: Grace) -> Result<Entered, Trouble> {
+        if self.case.settled.contains(&action) {
+            return next_of(step).map(Entered::Go);
+        }
+        if self.case.settled.contains(&LimitedAction::Approve) {
+            return Err("the path rejects or deletes after it approved; nothing was changed".to_owned());
+        }
+        let snapshot = self.case.snapshot();
+        let effect = match action {
+            LimitedAction::Reject => Action::Reject { snapshot },
+            _ => Action::Delete { snapshot },
+        };
+        if grace.length == Span::ZERO {
+            return self.call(step, effect);
+        }
+        self.doom(step.index, effect, grace);
+        next_of(step).map(Entered::Go)
+    }
+
+    /// Of two adverse effects on one path the graver one counts, at the later time.
+    fn doom(&mut self, step: StepIndex, effect: Action, grace: Grace) {
+        let until = self.after(self.now(), grace.length, None);
+        let (action, until, contested_at) = match self.case.doomed.take() {
+            Some(earlier) => {
+                let graver =
+                    if matches!(earlier.action, Action::Delete { .. }) { earlier.action } else { effect };
+                (graver, earlier.until.max(until), earlier.contested_at)
+            }
+            None => (effect, until, None),
+        };
+        let link = self.case.contests + 1;
+        self.case.doomed = Some(InGrace { step, action, until, contested_at, link, call: None });
+        self.note_at(Some(step), Note::GraceBegan { until });
+    }
+
+    fn call(&mut self, step: &Step, action: Action) -> Result<Entered, Trouble> {
+        // What comes after it must exist before it happens.
+        next_of(step)?;
+        let call = self.ask(step.index, action, Purpose::Step, self.now());
+        self.case.state = State::Calling { step: step.index, call };
+        Ok(Entered::Rests)
+    }
+
+    /// The path's end. An effect in grace keeps the case open until its time is up.
+    fn arrive(&mut self, step: StepIndex, result: &str) {
+        match self.case.doomed.take() {
+            None => {
+                self.close_at(step, result);
+            }
+            Some(doomed) => {
+                self.drop_calls(|_| true);
+                self.case.result = Some(result.to_owned());
+                self.case.state = State::Grace(doomed);
+            }
+        }
+    }
+
+    fn close_at(&mut self, step: StepIndex, result: &str) {
+        // The journal shows the `close` that was reached, not the step before it.
+        self.case.state = State::Calling { step, call: 0 };
+        self.close(result);
+    }
+}
+
+fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
+    step.next.ok_or_else(|| format!("nothing follows step {}, and the case cannot end here", step.path))
+}
+
+fn limited(verb: &Verb) -> Option<LimitedAction> {
+    match verb {
+        Verb::Verify(_) => Some(LimitedAction::Verify),
+        Verb::Notify(_) => Some(LimitedAction::Notify),
+        Verb::Approve => Some(LimitedAction::Approve),
+        Verb::Reject { .. } => Some(LimitedAction::Reject),
+        Verb::Delete { .. } => Some(LimitedAction::Delete),
+        Verb::Review(_)
+        | Verb::Run { .. }
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. }
+        | Verb::Later { .. } => None,
+    }
+}
+
+fn changes_identity(verb: &Verb) -> bool {
+    matches!(verb, Verb::Approve | Verb::Reject { .. } | Verb::Delete { .. })
+}
+
+fn word(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Verify(_) => "verify",
+        Verb::Review(_) => "review",
+        Verb::Run { .. } => "run",
+        Verb::Notify(_) => "notify",
+        Verb::Approve => "approve",
+        Verb::Reject { .. } => "reject",
+        Verb::Delete { .. } => "delete",
+        Verb::Do { .. } => "do",
+        Verb::RetryFrom { .. } => "retry_from",
+        Verb::Close { .. } => "close",
+        Verb::Later { verb } => verb,
+    }
+}
+
+/// `steps` before anything was learned: every step with an id is there, so that a script never meets a
+/// missing one.
+pub(super) fn nothing_learned(verb: &Verb) -> Option<Value> {
+    match verb {
+        Verb::Verify(_) => Some(super::judge::record(None, None, None, None)),
+        Verb::Review(_) => Some(super::reviewing::record(None, None)),
+        Verb::Run { .. } => Some(json!({ "outcome": null })),
+        Verb::Notify(_)
+        | Verb::Approve
+        | Verb::Reject { .. }
+        | Verb::Delete { .. }
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. }
+        | Verb::Later { .. } => None,
+    }
+}
