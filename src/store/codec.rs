@@ -1,0 +1,110 @@
+//! The versioned shape on disk: records of the journal, and checked values of the state. Pure; it knows
+//! neither files nor sled.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Commit, Error};
+use crate::model::Timestamp;
+
+const RECORD_VERSION: u32 = 1;
+const VALUE_VERSION: u8 = 1;
+/// Version and checksum before a value's payload.
+const VALUE_HEAD: usize = 5;
+
+/// What a record of the journal says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Body {
+    Commit(Commit),
+    /// Marks of events that were consumed before this are forgotten.
+    Prune(Timestamp),
+}
+
+// Fields instead of an enum: a tagged enum would be buffered by serde, which loses the numbers that are
+// keys of maps.
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'a Commit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    commit: Option<Commit>,
+    prune: Option<Timestamp>,
+}
+
+/// One line of JSON, with its end of line.
+pub(super) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
+    let (commit, prune) = match body {
+        Body::Commit(commit) => (Some(commit), None),
+        Body::Prune(before) => (None, Some(*before)),
+    };
+    let mut line = json(&Written { v: RECORD_VERSION, commit, prune })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+pub(super) fn decode(line: &[u8]) -> Result<Body, Error> {
+    // The error of serde is not passed on: it may quote what it read.
+    let unreadable = |_| Error::Damaged("a record of the journal cannot be read".to_owned());
+    let version: Version = serde_json::from_slice(line).map_err(unreadable)?;
+    if version.v != RECORD_VERSION {
+        return Err(Error::Damaged(format!(
+            "the journal has a record of version {}, this program reads version {RECORD_VERSION}; \
+             start the version of the program that wrote it",
+            version.v
+        )));
+    }
+    match serde_json::from_slice(line).map_err(unreadable)? {
+        Read { commit: Some(commit), prune: None } => Ok(Body::Commit(commit)),
+        Read { commit: None, prune: Some(before) } => Ok(Body::Prune(before)),
+        Read { .. } => Err(Error::Damaged("a record of the journal says nothing".to_owned())),
+    }
+}
+
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| Error::io("writing JSON")(error.into()))
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+    serde_json::from_slice(payload).ok()
+}
+
+/// The checksum covers the key, so that a value under a wrong key is noticed too.
+fn checksum(key: &[u8], payload: &[u8]) -> u32 {
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(key);
+    hash.update(payload);
+    hash.finalize()
+}
+
+/// A value as it lies in the state.
+pub(super) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(VALUE_HEAD + payload.len());
+    value.push(VALUE_VERSION);
+    value.extend(checksum(key, payload).to_be_bytes());
+    value.extend_from_slice(payload);
+    value
+}
+
+/// The payload of a value; none if it fails its check.
+pub(super) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
+    let (head, payload) = value.split_at_checked(VALUE_HEAD)?;
+    let (version, sum) = head.split_first()?;
+    (*version == VALUE_VERSION && sum == checksum(key, payload).to_be_bytes()).then_some(payload)
+}
+
+/// The checksum that a sealed value carries, spread over 64 bits, for the sum over all values.
+pub(super) fn weight(value: &[u8]) -> u64 {
+    let sum = value.get(1..VALUE_HEAD).and_then(|sum| sum.try_into().ok()).map_or(0, u32::from_be_bytes);
+    (u64::from(sum) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}

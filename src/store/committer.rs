@@ -1,0 +1,221 @@
+//! Two threads. The committer takes whatever is waiting, writes it as one frame and syncs once; the
+//! applier brings sled along. It decides nothing about cases.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::codec::Body;
+use super::journal::{Journal, Refusal};
+use super::reserve::Reserve;
+use super::state::{Draft, State};
+use super::{Error, Options, projection, rebuild};
+
+/// More writes than these are not put into one batch: large batches of cold keys take much memory. About
+/// 32 cases.
+const BATCH: usize = 512;
+
+/// When the one who commits goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    Durable,
+    Visible,
+}
+
+/// A commit on its way.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Encoded by the task that asks, not by the committer.
+    pub(super) record: Vec<u8>,
+    pub(super) body: Body,
+    pub(super) until: Until,
+    pub(super) done: oneshot::Sender<Result<(), Error>>,
+}
+
+impl Request {
+    /// Brings new events: what is refused when the disk is full.
+    fn takes_in(&self) -> bool {
+        matches!(&self.body, Body::Commit(commit) if !commit.received.is_empty())
+    }
+
+    fn refuse(self, error: Error) {
+        // Whoever asked may have gone; then nobody needs the answer.
+        drop(self.done.send(Err(error)));
+    }
+}
+
+/// A record that is in the journal.
+#[derive(Debug)]
+pub(super) struct Durable {
+    sequence: u64,
+    body: Body,
+    done: Option<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// Writes the journal.
+pub(super) struct Committer {
+    pub(super) journal: Journal,
+    pub(super) options: Options,
+    pub(super) reserve: Reserve,
+    pub(super) full: Arc<AtomicBool>,
+    pub(super) queue: mpsc::Receiver<Request>,
+    pub(super) applier: SyncSender<Vec<Durable>>,
+}
+
+impl Committer {
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let group = self.gather(first);
+            if let Err(reason) = self.commit(group) {
+                // Those who wait are dropped without an answer: nothing of theirs counts.
+                (self.options.failure)(&reason);
+                return;
+            }
+        }
+    }
+
+    fn gather(&mut self, first: Request) -> Vec<Request> {
+        let mut bytes = first.record.len();
+        let mut group = vec![first];
+        while group.len() < self.options.group_commits && bytes < self.options.group_bytes {
+            let Ok(next) = self.queue.try_recv() else { break };
+            bytes += next.record.len();
+            group.push(next);
+        }
+        group
+    }
+
+    fn commit(&mut self, group: Vec<Request>) -> Result<(), String> {
+        let mut group = group;
+        if self.full.load(Ordering::Relaxed) && group.iter().any(Request::takes_in) {
+            if self.reserve.fill() {
+                tracing::info!("there is room on the disk again; new events are taken in");
+                self.full.store(false, Ordering::Relaxed);
+            } else {
+                group = refuse_intake(group);
+            }
+        }
+        match self.append(group) {
+            Ok(()) => Ok(()),
+            Err((Refusal::Broken(reason), _)) => Err(reason),
+            Err((Refusal::NoRoom, group)) => {
+                tracing::error!("the disk is full; new events are refused and the reserve is used up");
+                self.full.store(true, Ordering::Relaxed);
+                self.reserve.release();
+                match self.append(refuse_intake(group)) {
+                    Ok(()) => Ok(()),
+                    Err((Refusal::Broken(reason), _)) => Err(reason),
+                    Err((Refusal::NoRoom, _)) => Err("the disk is full and so is the reserve".to_owned()),
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, group: Vec<Request>) -> Result<(), (Refusal, Vec<Request>)> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<_> = group.iter().map(|request| request.record.as_slice()).collect();
+        let first = match self.journal.append(&records) {
+            Ok(first) => first,
+            Err(refusal) => return Err((refusal, group)),
+        };
+        let durable = group.into_iter().zip(first..).map(|(request, sequence)| {
+            let done = match request.until {
+                Until::Visible => Some(request.done),
+                Until::Durable => {
+                    drop(request.done.send(Ok(())));
+                    None
+                }
+            };
+            Durable { sequence, body: request.body, done }
+        });
+        self.applier
+            .send(durable.collect())
+            .map_err(|_| (Refusal::Broken("the state takes no more records".to_owned()), Vec::new()))
+    }
+}
+
+fn refuse_intake(group: Vec<Request>) -> Vec<Request> {
+    let (intake, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(Request::takes_in);
+    intake.into_iter().for_each(|request| request.refuse(Error::Full));
+    rest
+}
+
+/// Brings sled along.
+pub(super) struct Applier {
+    pub(super) dir: PathBuf,
+    pub(super) state: Arc<State>,
+    pub(super) options: Options,
+    pub(super) groups: Receiver<Vec<Durable>>,
+    pub(super) applied: watch::Sender<u64>,
+}
+
+impl Applier {
+    /// Sled's errors and panics are not survived but healed: the next start makes the state anew.
+    pub(super) fn run(self) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let reason = match outcome {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a panic while writing the state".to_owned(),
+        };
+        rebuild::suspect(&self.dir, &reason);
+        (self.options.failure)(&reason);
+    }
+
+    fn work(&self) -> Result<(), Error> {
+        while let Ok(group) = self.groups.recv() {
+            self.apply(group)?;
+        }
+        self.state.sync()
+    }
+
+    fn apply(&self, group: Vec<Durable>) -> Result<(), Error> {
+        let mut draft = Draft::new(&self.state);
+        let mut waiting = Vec::new();
+        let mut last = 0;
+        for record in group {
+            projection::apply(&mut draft, record.sequence, &record.body)?;
+            last = record.sequence;
+            waiting.extend(record.done);
+            if draft.len() >= BATCH {
+                self.write(&mut draft, last, &mut waiting)?;
+            }
+        }
+        if last > self.state.meta().applied {
+            self.write(&mut draft, last, &mut waiting)?;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        draft: &mut Draft<'_>,
+        last: u64,
+        waiting: &mut Vec<oneshot::Sender<Result<(), Error>>>,
+    ) -> Result<(), Error> {
+        draft.write(last)?;
+        self.applied.send_replace(last);
+        for done in waiting.drain(..) {
+            drop(done.send(Ok(())));
+        }
+        Ok(())
+    }
+}
+
+/// Starts a named thread of the store.
+pub(super) fn thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, Error> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|cause: io::Error| Error::io("starting a thread of the store")(cause))
+}

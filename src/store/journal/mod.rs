@@ -1,0 +1,139 @@
+//! The journal: segments `000001.log`, `000002.log`, ... of frames that are only ever appended. The truth
+//! about everything that was acknowledged. It does not know what its records mean.
+
+mod frame;
+mod segment;
+mod tail;
+
+pub(super) use frame::{Chain, hex};
+pub(super) use segment::{End, Tail, read};
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{Act, Error, Options};
+
+/// The open end of the journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    dir: PathBuf,
+    options: Options,
+    file: File,
+    segment: u64,
+    length: u64,
+    /// The sequence of the next record.
+    next: u64,
+    chain: Chain,
+}
+
+/// Why a group was not appended.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// No room; nothing of the group is in the file.
+    NoRoom,
+    /// What is on disk is not known any more.
+    Broken(String),
+}
+
+impl Journal {
+    /// Goes on where reading ended.
+    pub(super) fn resume(dir: &Path, options: Options, end: &End) -> Result<Self, Error> {
+        let (segment, length) = match end.last {
+            Some(last) => last,
+            None => (1, segment::create(dir, 1, end.next, end.chain)?),
+        };
+        let file = append(dir, segment)?;
+        Ok(Self { dir: dir.to_owned(), options, file, segment, length, next: end.next, chain: end.chain })
+    }
+
+    /// Writes a group as one frame and syncs it; gives the sequence of its first record.
+    pub(super) fn append(&mut self, records: &[&[u8]]) -> Result<u64, Refusal> {
+        let first = self.next;
+        let bytes = frame::build(first, self.chain, records)
+            .ok_or_else(|| Refusal::Broken("a group of commits has more than 4 GiB".to_owned()))?;
+        if self.length > segment::HEAD && self.length + bytes.len() as u64 > self.options.segment_bytes {
+            self.rotate()?;
+        }
+        if let Err(error) = self.options.before(Act::Write).and_then(|()| self.file.write_all(&bytes)) {
+            return Err(self.take_back(&error));
+        }
+        self.options
+            .before(Act::Sync)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| Refusal::Broken(format!("syncing the journal: {error}")))?;
+        self.length += bytes.len() as u64;
+        self.next += records.len() as u64;
+        self.chain = frame::chain(&bytes);
+        Ok(first)
+    }
+
+    /// A full disk is told by the write, before anything was synced or acknowledged: the file goes back to
+    /// its length. Every other error leaves the disk in an unknown state.
+    fn take_back(&self, error: &io::Error) -> Refusal {
+        if !no_room(error) {
+            return Refusal::Broken(format!("writing the journal: {error}"));
+        }
+        match self.file.set_len(self.length) {
+            Ok(()) => Refusal::NoRoom,
+            Err(error) => Refusal::Broken(format!("taking back a write to the journal: {error}")),
+        }
+    }
+
+    fn rotate(&mut self) -> Result<(), Refusal> {
+        let segment = self.segment + 1;
+        let opened = segment::create(&self.dir, segment, self.next, self.chain)
+            .and_then(|length| Ok((length, append(&self.dir, segment)?)));
+        match opened {
+            Ok((length, file)) => {
+                self.file = file;
+                self.length = length;
+                self.segment = segment;
+                Ok(())
+            }
+            Err(Error::Io { cause, .. }) if no_room(&cause) => Err(Refusal::NoRoom),
+            Err(error) => Err(Refusal::Broken(error.to_string())),
+        }
+    }
+}
+
+fn no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn append(dir: &Path, segment: u64) -> Result<File, Error> {
+    let path = segment::path(dir, segment);
+    File::options().append(true).open(&path).map_err(Error::io(format!("opening {}", path.display())))
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(Error::io(format!("syncing the directory {}", dir.display())))
+}
+
+/// A whole file or none: written beside, synced, renamed, its name synced.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let beside = path.with_extension("tmp");
+    let write = || -> io::Result<()> {
+        let mut file = private().open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(Error::io(format!("writing {}", path.display())))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Files of the store hold what names persons: only their owner reads them.
+fn private() -> std::fs::OpenOptions {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}

@@ -1,0 +1,191 @@
+//! How a key of the state is spelled. All keys lie in one tree: a first byte names the kind, numbers are
+//! big-endian and texts are escaped, so that the order of keys is the order in which things are read.
+
+use crate::model::{CaseId, Lane, SubjectRef, Timestamp};
+use crate::policy::Revision;
+
+/// The kinds of key, each one listing of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// How far the state is.
+    Meta = 0,
+    Case = b'c',
+    Entry = b'e',
+    /// Time, case.
+    Wake = b'w',
+    /// Lane, due, case, number; only calls that are not under way.
+    Call = b'q',
+    /// Case, number of calls that are under way.
+    Begun = b'b',
+    /// Policy, key, newest first, case.
+    Open = b'o',
+    /// Subject, open case.
+    Subject = b's',
+    /// Vendor execution to case.
+    Execution = b'x',
+    /// Vendor account, case.
+    Vendor = b'y',
+    /// Newest first, case.
+    Listing = b'l',
+    /// Event key to the waiting event.
+    Inbox = b'k',
+    /// Due, time, event key.
+    InboxDue = b'i',
+    /// Mark of an event to when it was consumed.
+    Seen = b'm',
+    Verdict = b'v',
+    Cursor = b'u',
+    Revision = b'r',
+    /// Policy, time, revision.
+    RevisionOf = b'p',
+    Active = b'a',
+    /// Provider, person to account.
+    Account = b'n',
+    /// Time, policy, action, case, number.
+    Effect = b'f',
+    /// Policy, state word to the number of open cases.
+    Count = b't',
+}
+
+/// A key under construction.
+#[derive(Debug, Clone)]
+pub(super) struct Key(Vec<u8>);
+
+impl Key {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self(vec![kind as u8])
+    }
+
+    /// A text that ends within the key: zero bytes are escaped and a zero byte ends it, which keeps order
+    /// and keeps one text from running into the next.
+    pub(super) fn text(mut self, text: &str) -> Self {
+        for byte in text.bytes() {
+            self.0.push(byte);
+            if byte == 0 {
+                self.0.push(0xFF);
+            }
+        }
+        self.0.push(0);
+        self
+    }
+
+    pub(super) fn byte(mut self, byte: u8) -> Self {
+        self.0.push(byte);
+        self
+    }
+
+    pub(super) fn number(mut self, number: u64) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    /// Earlier is smaller.
+    pub(super) fn time(self, time: Timestamp) -> Self {
+        self.number(ordinal(time))
+    }
+
+    /// Later is smaller.
+    pub(super) fn time_descending(self, time: Timestamp) -> Self {
+        self.number(!ordinal(time))
+    }
+
+    pub(super) fn end(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Nanoseconds with the sign turned, so that bytes order as time does. Times outside the years 1677 to
+/// 2262 are moved to the ends.
+fn ordinal(time: Timestamp) -> u64 {
+    let nanos = time.timestamp_nanos_opt().unwrap_or(if time.timestamp() < 0 { i64::MIN } else { i64::MAX });
+    nanos.cast_unsigned() ^ (1 << 63)
+}
+
+/// The time that lies at a place of a key.
+pub(super) fn time_at(key: &[u8], place: usize) -> Option<Timestamp> {
+    let bytes = key.get(place..place + 8)?.try_into().ok()?;
+    let nanos = (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed();
+    Some(Timestamp::from_timestamp_nanos(nanos))
+}
+
+/// The first key after all that begin so; every kind is less than 0xFF.
+pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xFF {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+pub(super) fn lane_byte(lane: Lane) -> u8 {
+    match lane {
+        Lane::Mail => 1,
+        Lane::VerificationStart => 2,
+        Lane::VerificationRead => 3,
+        Lane::Identity => 4,
+    }
+}
+
+pub(super) fn case(id: &CaseId) -> Vec<u8> {
+    Key::new(Kind::Case).text(id.as_str()).end()
+}
+
+pub(super) fn entry(id: &CaseId, number: u64) -> Vec<u8> {
+    Key::new(Kind::Entry).text(id.as_str()).number(number).end()
+}
+
+pub(super) fn inbox(key: &str) -> Vec<u8> {
+    Key::new(Kind::Inbox).text(key).end()
+}
+
+pub(super) fn seen(mark: &str) -> Vec<u8> {
+    Key::new(Kind::Seen).text(mark).end()
+}
+
+pub(super) fn verdict(key: &str) -> Vec<u8> {
+    Key::new(Kind::Verdict).text(key).end()
+}
+
+pub(super) fn cursor(source: &str) -> Vec<u8> {
+    Key::new(Kind::Cursor).text(source).end()
+}
+
+pub(super) fn revision(revision: &Revision) -> Vec<u8> {
+    Key::new(Kind::Revision).text(&revision.0).end()
+}
+
+pub(super) fn active() -> Vec<u8> {
+    Key::new(Kind::Active).end()
+}
+
+pub(super) fn account(provider: &str, person: &str) -> Vec<u8> {
+    Key::new(Kind::Account).text(provider).text(person).end()
+}
+
+pub(super) fn count(policy: &str, word: &str) -> Vec<u8> {
+    Key::new(Kind::Count).text(policy).text(word).end()
+}
+
+pub(super) fn execution(execution: &str) -> Vec<u8> {
+    Key::new(Kind::Execution).text(execution).end()
+}
+
+pub(super) fn vendor(account: &str) -> Key {
+    Key::new(Kind::Vendor).text(account)
+}
+
+pub(super) fn open(policy: &str, key: &str) -> Key {
+    Key::new(Kind::Open).text(policy).text(key)
+}
+
+pub(super) fn subject(subject: &SubjectRef) -> Key {
+    Key::new(Kind::Subject).text(subject.kind.word()).text(&subject.id)
+}
+
+pub(super) fn meta() -> Vec<u8> {
+    Key::new(Kind::Meta).end()
+}

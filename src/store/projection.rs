@@ -1,0 +1,222 @@
+//! What a record of the journal does to the state. A function of the records in their order and of nothing
+//! else, so that a state made anew is the same state, key by key.
+
+use std::collections::BTreeMap;
+
+use super::Error;
+use super::codec::{self, Body};
+use super::commit::{Changed, Commit, Consumed, Deferred, StoredRevision, Waiting};
+use super::keys::{self, Key, Kind};
+use super::state::Draft;
+use crate::case::Case;
+use crate::model::{Event, Timestamp};
+
+/// What a listing needs to know of a case without reading it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Summary {
+    pub(super) case: crate::model::CaseId,
+    pub(super) policy: String,
+    pub(super) subject: crate::model::SubjectRef,
+    pub(super) open: bool,
+}
+
+/// Adds a record to a draft.
+pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result<(), Error> {
+    match body {
+        Body::Commit(commit) => apply_commit(draft, commit),
+        Body::Prune(before) => prune(draft, sequence, *before),
+    }
+}
+
+fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
+    for changed in &commit.cases {
+        change(draft, changed)?;
+    }
+    for event in &commit.received {
+        receive(draft, event)?;
+    }
+    for deferred in &commit.deferred {
+        defer(draft, deferred)?;
+    }
+    for consumed in &commit.consumed {
+        consume(draft, consumed)?;
+    }
+    for (source, cursor) in &commit.cursors {
+        draft.put(keys::cursor(source), cursor)?;
+    }
+    for stored in &commit.revisions {
+        store_revision(draft, stored)?;
+    }
+    if let Some(active) = &commit.active {
+        draft.put(keys::active(), active)?;
+    }
+    for account in &commit.accounts {
+        draft.put(keys::account(&account.provider, &account.person), &account.account)?;
+    }
+    Ok(())
+}
+
+fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
+    let case = &changed.case;
+    let old: Option<Case> = draft.get(&keys::case(&case.id))?;
+    let before = old.as_ref().map(index).transpose()?.unwrap_or_default();
+    let after = index(case)?;
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        draft.remove(key.clone());
+    }
+    for (key, payload) in after {
+        if before.get(&key) != Some(&payload) {
+            draft.put_json(key, payload);
+        }
+    }
+    let was = old.as_ref().filter(|case| !case.is_closed()).map(|case| (&case.policy, case.state_word()));
+    let is = (!case.is_closed()).then(|| (&case.policy, case.state_word()));
+    if was != is {
+        if let Some((policy, word)) = was {
+            count(draft, policy, word, |count| count.saturating_sub(1))?;
+        }
+        if let Some((policy, word)) = is {
+            count(draft, policy, word, |count| count + 1)?;
+        }
+    }
+    draft.put(keys::case(&case.id), case)?;
+    for entry in &changed.entries {
+        draft.put(keys::entry(&case.id, entry.number), entry)?;
+    }
+    for (number, effect) in changed.effects.iter().enumerate() {
+        let key = Key::new(Kind::Effect)
+            .time(changed.at)
+            .text(&case.policy)
+            .text(case.id.as_str())
+            .number(case.next_entry)
+            .number(number as u64);
+        draft.put(key.end(), &(&case.policy, effect, changed.at))?;
+    }
+    Ok(())
+}
+
+fn count(draft: &mut Draft<'_>, policy: &str, word: &str, new: impl Fn(u64) -> u64) -> Result<(), Error> {
+    let key = keys::count(policy, word);
+    let (_, _, old): (String, String, u64) = draft.get(&key)?.unwrap_or_default();
+    match new(old) {
+        0 => draft.remove(key),
+        new => draft.put(key, &(policy, word, new))?,
+    }
+    Ok(())
+}
+
+/// Everything by which a case is found, computed from the case alone.
+fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+    let id = case.id.as_str();
+    let own = codec::json(&case.id)?;
+    let open = !case.is_closed();
+    let subject = case.subject.reference();
+    let mut index = BTreeMap::new();
+    if let Some(at) = case.wake_at() {
+        index.insert(Key::new(Kind::Wake).time(at).text(id).end(), own.clone());
+    }
+    for (number, pending) in &case.calls {
+        let at = u64::from(*number);
+        match pending.begun {
+            None => {
+                let lane = keys::lane_byte(pending.action.lane());
+                let key = Key::new(Kind::Call).byte(lane).time(pending.due).text(id).number(at).end();
+                index.insert(key, codec::json(&(&case.id, number))?);
+            }
+            Some(_) => {
+                let key = Key::new(Kind::Begun).text(id).number(at).end();
+                index.insert(key, codec::json(&(&case.id, number, pending.attempt))?);
+            }
+        }
+    }
+    if open {
+        let key = keys::open(&case.policy, &case.key).time_descending(case.opened_at).text(id).end();
+        index.insert(key, own.clone());
+        index.insert(keys::subject(&subject).text(id).end(), own.clone());
+    }
+    for (execution, account) in &case.sessions {
+        index.insert(keys::execution(execution), own.clone());
+        index.insert(keys::vendor(account).text(id).end(), own.clone());
+    }
+    let summary = Summary { case: case.id.clone(), policy: case.policy.clone(), subject, open };
+    let listing = Key::new(Kind::Listing).time_descending(case.opened_at).text(id).end();
+    index.insert(listing, codec::json(&summary)?);
+    Ok(index)
+}
+
+/// An event is taken in once: if it or a near one was received before, it is dropped here, whoever asked
+/// first. New events lie before deferred ones and in the order of their own times.
+fn receive(draft: &mut Draft<'_>, event: &Event) -> Result<(), Error> {
+    for mark in std::iter::once(&event.key).chain(&event.near) {
+        if draft.get::<Option<Timestamp>>(&keys::seen(mark))?.is_some() {
+            return Ok(());
+        }
+    }
+    for mark in std::iter::once(&event.key).chain(&event.leaves) {
+        draft.put(keys::seen(mark), &None::<Timestamp>)?;
+    }
+    place(draft, &Waiting { event: event.clone(), due: Timestamp::UNIX_EPOCH, attempts: 0 })
+}
+
+fn place(draft: &mut Draft<'_>, waiting: &Waiting) -> Result<(), Error> {
+    draft.put(inbox_due(waiting), &waiting.event.key)?;
+    draft.put(keys::inbox(&waiting.event.key), waiting)
+}
+
+fn inbox_due(waiting: &Waiting) -> Vec<u8> {
+    let event = &waiting.event;
+    Key::new(Kind::InboxDue).time(waiting.due).time(event.time).text(&event.key).end()
+}
+
+fn defer(draft: &mut Draft<'_>, deferred: &Deferred) -> Result<(), Error> {
+    let Some(mut waiting) = draft.get::<Waiting>(&keys::inbox(&deferred.key))? else { return Ok(()) };
+    draft.remove(inbox_due(&waiting));
+    waiting.due = deferred.due;
+    waiting.attempts = deferred.attempts;
+    place(draft, &waiting)
+}
+
+fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
+    let mut marks = vec![consumed.key.clone()];
+    if let Some(waiting) = draft.get::<Waiting>(&keys::inbox(&consumed.key))? {
+        draft.remove(inbox_due(&waiting));
+        draft.remove(keys::inbox(&consumed.key));
+        marks.extend(waiting.event.leaves);
+    }
+    for mark in marks {
+        draft.put(keys::seen(&mark), &Some(consumed.at))?;
+    }
+    draft.put(keys::verdict(&consumed.key), consumed)
+}
+
+fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), Error> {
+    // Files of a revision never change; the first time that it was stored counts.
+    if draft.get::<StoredRevision>(&keys::revision(&stored.revision))?.is_some() {
+        return Ok(());
+    }
+    let key = Key::new(Kind::RevisionOf).text(&stored.policy).time(stored.at).text(&stored.revision.0);
+    draft.put(key.end(), &stored.revision)?;
+    draft.put(keys::revision(&stored.revision), stored)
+}
+
+/// Marks of events that were not consumed yet stay. Goes over the state, so what is drafted is written
+/// first; if it is interrupted, the record is applied again from its beginning.
+fn prune(draft: &mut Draft<'_>, sequence: u64, before: Timestamp) -> Result<(), Error> {
+    const AT_ONCE: usize = 2_000;
+    draft.write(sequence - 1)?;
+    let prefix = Key::new(Kind::Seen).end();
+    let mut from = prefix.clone();
+    loop {
+        let mut old = Vec::new();
+        draft.state.walk(&prefix, &from, &mut |key, at: Option<Timestamp>| {
+            if at.is_some_and(|at| at < before) {
+                old.push(key.to_vec());
+            }
+            old.len() < AT_ONCE
+        })?;
+        let Some(last) = old.last() else { return Ok(()) };
+        from.clone_from(last);
+        old.into_iter().for_each(|key| draft.remove(key));
+        draft.write(sequence - 1)?;
+    }
+}

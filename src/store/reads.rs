@@ -1,0 +1,257 @@
+//! The questions that other rooms ask, each a walk over one listing of the state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::commit::{Consumed, StoredRevision, Waiting};
+use super::keys::{self, Key, Kind, time_at};
+use super::projection::Summary;
+use super::state::State;
+use super::{CaseFilter, Error, Store};
+use crate::case::{Case, Entry};
+use crate::model::{CaseId, Event, Lane, SubjectRef, Timestamp};
+use crate::policy::tree::LimitedAction;
+use crate::policy::{Files, Revision};
+
+/// What is due, and when the next is.
+type Due<T> = (Vec<T>, Option<Timestamp>);
+
+impl Store {
+    fn state(&self) -> &State {
+        &self.shared.state
+    }
+
+    pub fn case(&self, id: &CaseId) -> Result<Option<Case>, Error> {
+        self.state().value(&keys::case(id))
+    }
+
+    /// Entries of a case from a number on.
+    pub fn entries(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, Error> {
+        let prefix = Key::new(Kind::Entry).text(id.as_str()).end();
+        self.some(&prefix, &keys::entry(id, from), limit)
+    }
+
+    /// Newest first; `cursor` is what the page before returned.
+    pub fn cases(
+        &self,
+        filter: &CaseFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Case>, Option<String>), Error> {
+        if let Some(vendor) = &filter.vendor {
+            return self.cases_of_vendor(filter, vendor, limit);
+        }
+        let prefix = Key::new(Kind::Listing).end();
+        let from = cursor.and_then(from_cursor).unwrap_or_else(|| prefix.clone());
+        let (mut found, mut next) = (Vec::new(), None);
+        self.state().walk(&prefix, &from, &mut |key, summary: Summary| {
+            if !matches(filter, &summary) {
+                return true;
+            }
+            if found.len() == limit {
+                next = Some(to_cursor(key));
+                return false;
+            }
+            found.push(summary.case);
+            true
+        })?;
+        let mut cases = Vec::with_capacity(found.len());
+        for id in found {
+            match self.case(&id) {
+                Ok(case) => cases.extend(case),
+                // Named and counted where it was found; the others are still listed.
+                Err(Error::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((cases, next))
+    }
+
+    /// A person has few sessions at a vendor: one page holds them.
+    fn cases_of_vendor(
+        &self,
+        filter: &CaseFilter,
+        vendor: &str,
+        limit: usize,
+    ) -> Result<(Vec<Case>, Option<String>), Error> {
+        let prefix = keys::vendor(vendor).end();
+        let mut ids: Vec<CaseId> = self.some(&prefix, &prefix, usize::MAX)?;
+        ids.extend(self.case_by_execution(vendor)?);
+        ids.sort_unstable();
+        ids.dedup();
+        let mut cases = Vec::new();
+        for id in ids {
+            cases.extend(self.case(&id)?.filter(|case| {
+                matches(
+                    filter,
+                    &Summary {
+                        case: case.id.clone(),
+                        policy: case.policy.clone(),
+                        subject: case.subject.reference(),
+                        open: !case.is_closed(),
+                    },
+                )
+            }));
+        }
+        cases.sort_by(|a, b| b.opened_at.cmp(&a.opened_at).then_with(|| a.id.cmp(&b.id)));
+        cases.truncate(limit);
+        Ok((cases, None))
+    }
+
+    /// The open case of a policy with this key; the newest, where a policy may open another.
+    pub fn open_case(&self, policy: &str, key: &str) -> Result<Option<CaseId>, Error> {
+        let prefix = keys::open(policy, key).end();
+        Ok(self.some(&prefix, &prefix, 1)?.pop())
+    }
+
+    pub fn open_cases_of(&self, subject: &SubjectRef) -> Result<Vec<CaseId>, Error> {
+        let prefix = keys::subject(subject).end();
+        self.some(&prefix, &prefix, usize::MAX)
+    }
+
+    pub fn case_by_execution(&self, execution: &str) -> Result<Option<CaseId>, Error> {
+        self.state().value(&keys::execution(execution))
+    }
+
+    /// Cases whose `wake_at` is due, earliest first, and the time of the next one after them.
+    pub fn due_cases(&self, now: Timestamp, limit: usize) -> Result<Due<CaseId>, Error> {
+        self.due(&Key::new(Kind::Wake).end(), now, limit)
+    }
+
+    /// Calls of a lane that are due and not under way, earliest first, and the time of the next one.
+    pub fn due_calls(&self, lane: Lane, now: Timestamp, limit: usize) -> Result<Due<(CaseId, u32)>, Error> {
+        self.due(&Key::new(Kind::Call).byte(keys::lane_byte(lane)).end(), now, limit)
+    }
+
+    /// Calls whose attempt had begun: after a start, their end is not known.
+    pub fn begun_calls(&self) -> Result<Vec<(CaseId, u32, u32)>, Error> {
+        let prefix = Key::new(Kind::Begun).end();
+        self.some(&prefix, &prefix, usize::MAX)
+    }
+
+    /// Inbox events that are due, and the time of the next one.
+    pub fn inbox(&self, now: Timestamp, limit: usize) -> Result<Due<Waiting>, Error> {
+        let (due, next) = self.due::<String>(&Key::new(Kind::InboxDue).end(), now, limit)?;
+        let mut waiting = Vec::with_capacity(due.len());
+        for key in due {
+            waiting.extend(self.state().value::<Waiting>(&keys::inbox(&key))?);
+        }
+        Ok((waiting, next))
+    }
+
+    /// Whether an event with this key, or with one of the marks, was received and consumed before. An
+    /// event that still lies in the inbox is not seen, so that it may be asked about itself.
+    pub fn seen(&self, event: &Event) -> Result<bool, Error> {
+        for mark in std::iter::once(&event.key).chain(&event.near) {
+            if let Some(Some(_)) = self.state().value::<Option<Timestamp>>(&keys::seen(mark))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, Error> {
+        self.state().value(&keys::verdict(key))
+    }
+
+    pub fn cursor(&self, source: &str) -> Result<Option<String>, Error> {
+        self.state().value(&keys::cursor(source))
+    }
+
+    pub fn revision(&self, revision: &Revision) -> Result<Option<Files>, Error> {
+        let stored: Option<StoredRevision> = self.state().value(&keys::revision(revision))?;
+        Ok(stored.map(|stored| {
+            Files(stored.files.into_iter().map(|(path, text)| (path, Arc::from(text.as_bytes()))).collect())
+        }))
+    }
+
+    /// All revisions of a policy that were stored, oldest first.
+    pub fn revisions(&self, policy: &str) -> Result<Vec<StoredRevision>, Error> {
+        let prefix = Key::new(Kind::RevisionOf).text(policy).end();
+        let names: Vec<Revision> = self.some(&prefix, &prefix, usize::MAX)?;
+        let mut revisions = Vec::with_capacity(names.len());
+        for name in names {
+            revisions.extend(self.state().value::<StoredRevision>(&keys::revision(&name))?);
+        }
+        Ok(revisions)
+    }
+
+    pub fn active(&self) -> Result<BTreeMap<String, Revision>, Error> {
+        Ok(self.state().value(&keys::active())?.unwrap_or_default())
+    }
+
+    pub fn account(&self, provider: &str, person: &str) -> Result<Option<String>, Error> {
+        self.state().value(&keys::account(provider, person))
+    }
+
+    /// Limited effects since a time: (policy, action, when), for the counters at start.
+    pub fn effects_since(&self, since: Timestamp) -> Result<Vec<(String, LimitedAction, Timestamp)>, Error> {
+        let from = Key::new(Kind::Effect).time(since).end();
+        self.some(&Key::new(Kind::Effect).end(), &from, usize::MAX)
+    }
+
+    /// Counts of open cases by policy and state word, from counters that are kept, not by a scan.
+    pub fn counts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
+        let prefix = Key::new(Kind::Count).end();
+        let counts: Vec<(String, String, u64)> = self.some(&prefix, &prefix, usize::MAX)?;
+        Ok(counts.into_iter().map(|(policy, word, count)| ((policy, word), count)).collect())
+    }
+
+    fn some<T: serde::de::DeserializeOwned>(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        if limit > 0 {
+            self.state().walk(prefix, from, &mut |_, value| {
+                found.push(value);
+                found.len() < limit
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// A listing whose keys are a prefix and a time.
+    fn due<T: serde::de::DeserializeOwned>(
+        &self,
+        prefix: &[u8],
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Due<T>, Error> {
+        let (mut due, mut next) = (Vec::new(), None);
+        self.state().walk(prefix, prefix, &mut |key, value| {
+            let at = time_at(key, prefix.len());
+            if at.is_some_and(|at| at > now) || due.len() >= limit {
+                next = at;
+                return false;
+            }
+            due.push(value);
+            true
+        })?;
+        Ok((due, next))
+    }
+}
+
+fn matches(filter: &CaseFilter, summary: &Summary) -> bool {
+    let subject = |wanted: &String| summary.subject.id == *wanted || summary.subject.to_string() == *wanted;
+    filter.policy.as_ref().is_none_or(|policy| summary.policy == *policy)
+        && filter.subject.as_ref().is_none_or(subject)
+        && filter.open.is_none_or(|open| summary.open == open)
+}
+
+fn to_cursor(key: &[u8]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A cursor that was not given by `to_cursor` begins at the beginning.
+fn from_cursor(cursor: &str) -> Option<Vec<u8>> {
+    let bytes = cursor.as_bytes().chunks(2).map(|pair| {
+        std::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| pair.len() == 2)
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    });
+    bytes.collect::<Option<Vec<u8>>>().filter(|key| key.first() == Some(&(Kind::Listing as u8)))
+}

@@ -1,0 +1,224 @@
+//! Sled from the journal, and the comparison of the two. A state that does not open, fails its check, is
+//! ahead of the journal or was found wanting while running is set aside and made anew, without a person.
+
+use std::path::{Path, PathBuf};
+
+use super::journal::{self, End, Tail};
+use super::state::{Draft, State};
+use super::{Error, codec, opening, projection};
+
+const BATCH: usize = 512;
+/// Differences that a report names; the rest is counted.
+const NAMED: usize = 100;
+
+/// What the comparison of journal and state found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records in the journal.
+    pub records: u64,
+    pub segments: u64,
+    /// Bytes of a torn end, which the next start cuts.
+    pub torn_bytes: u64,
+    /// The hash of the last frame: with it, everything before is proved unchanged.
+    pub head: String,
+    /// The record up to which the state is; behind after a crash, the next start catches up.
+    pub applied: u64,
+    /// Keys of the state.
+    pub keys: u64,
+    /// How many keys differ from what the journal says.
+    pub different: u64,
+    /// The first of them.
+    pub differences: Vec<String>,
+}
+
+impl Report {
+    fn differs(&mut self, what: String) {
+        self.different += 1;
+        if self.differences.len() < NAMED {
+            self.differences.push(what);
+        }
+    }
+}
+
+pub(super) fn state_dir(dir: &Path) -> PathBuf {
+    dir.join("state")
+}
+
+fn marker(dir: &Path) -> PathBuf {
+    dir.join("state.ok")
+}
+
+fn doubt(dir: &Path) -> PathBuf {
+    dir.join("state.suspect")
+}
+
+/// Has the next start make the state anew.
+pub(super) fn suspect(dir: &Path, reason: &str) {
+    if let Err(error) = journal::write_whole(&doubt(dir), reason.as_bytes()) {
+        tracing::error!(%error, "the doubt about the state could not be noted");
+    }
+}
+
+/// A state that is as far as the journal, the journal's end, and why the state was made anew.
+pub(super) fn bring_up(dir: &Path) -> Result<(State, End, Option<String>), Error> {
+    let journal = opening::journal_dir(dir);
+    let mut torn = 0;
+    let reason = match sound(dir) {
+        Ok(state) => {
+            let end = replay(&journal, Tail::Cut, &state, u64::MAX)?;
+            let applied = state.meta().applied;
+            if applied < end.next {
+                return Ok((state, end, None));
+            }
+            torn = end.torn;
+            format!("it holds record {applied}, the journal ends at {}", end.next - 1)
+        }
+        Err(reason) => reason,
+    };
+    set_aside(dir)?;
+    let state = make(dir)?;
+    let mut end = replay(&journal, Tail::Cut, &state, u64::MAX)?;
+    end.torn += torn;
+    state.sync()?;
+    // A store without a segment is new: nothing was made anew.
+    let rebuilt = end.last.is_some().then_some(reason);
+    Ok((state, end, rebuilt))
+}
+
+/// The state that is there, if it can be trusted; else why not.
+fn sound(dir: &Path) -> Result<State, String> {
+    if let Ok(reason) = std::fs::read_to_string(doubt(dir)) {
+        return Err(reason);
+    }
+    if !marker(dir).exists() || !state_dir(dir).exists() {
+        return Err("it is not there or was not finished".to_owned());
+    }
+    let state = State::open(&state_dir(dir)).map_err(|error| error.to_string())?;
+    state.check().map_err(|error| error.to_string())?;
+    Ok(state)
+}
+
+fn set_aside(dir: &Path) -> Result<(), Error> {
+    let remove = |path: PathBuf| match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("removing {}", path.display()))(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    };
+    let from = state_dir(dir);
+    remove(marker(dir))?;
+    if from.exists() {
+        let name = |number: u32| dir.join(format!("state.damaged-{number}"));
+        let to = (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX));
+        std::fs::rename(&from, &to).map_err(Error::io(format!("setting {} aside", from.display())))?;
+    }
+    remove(doubt(dir))?;
+    journal::sync_dir(dir)
+}
+
+fn make(dir: &Path) -> Result<State, Error> {
+    let state = State::open(&state_dir(dir))?;
+    state.sync()?;
+    journal::sync_dir(dir)?;
+    journal::write_whole(&marker(dir), b"")?;
+    Ok(state)
+}
+
+/// Applies the records that the state does not have, up to one of them.
+fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<End, Error> {
+    let applied = state.meta().applied;
+    let mut draft = Draft::new(state);
+    let mut last = applied;
+    let end = journal::read(journal, tail, &mut |sequence, line| {
+        if sequence <= applied || sequence > up_to {
+            return Ok(());
+        }
+        projection::apply(&mut draft, sequence, &codec::decode(line)?)?;
+        last = sequence;
+        if draft.len() >= BATCH { draft.write(last) } else { Ok(()) }
+    })?;
+    if last > applied {
+        draft.write(last)?;
+    }
+    Ok(end)
+}
+
+/// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
+/// them key by key. The store must be closed; nothing of it is changed.
+pub fn verify(dir: &Path) -> Result<Report, Error> {
+    let _lock = opening::lock(dir)?;
+    let scratch = dir.join("verify.scratch");
+    clear(&scratch)?;
+    let report = compare(dir, &scratch);
+    clear(&scratch)?;
+    report
+}
+
+fn clear(scratch: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(scratch) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("removing {}", scratch.display()))(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn compare(dir: &Path, scratch: &Path) -> Result<Report, Error> {
+    let state = sound(dir);
+    let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
+    let implied = State::open(scratch)?;
+    let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied)?;
+    let mut report = Report {
+        records: end.next - 1,
+        segments: end.segments,
+        torn_bytes: end.torn,
+        head: journal::hex(end.chain),
+        ..Report::default()
+    };
+    let state = match state {
+        Ok(state) => state,
+        Err(reason) => {
+            report.differs(format!("the state cannot be used: {reason}"));
+            return Ok(report);
+        }
+    };
+    report.applied = applied;
+    report.keys = state.meta().keys;
+    if applied >= end.next {
+        report.differs(format!("the state holds record {applied}, the journal ends at {}", end.next - 1));
+    }
+    side_by_side(&implied, &state, &mut report)?;
+    Ok(report)
+}
+
+fn side_by_side(implied: &State, state: &State, report: &mut Report) -> Result<(), Error> {
+    let name = |key: &[u8]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (mut left, mut right) = (implied.pairs(), state.pairs());
+    let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);
+    loop {
+        let order = match (&want, &have) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some((want, _)), Some((have, _))) => want.cmp(have),
+        };
+        match (order, &want, &have) {
+            (std::cmp::Ordering::Less, Some((key, _)), _) => {
+                report.differs(format!("key {} is missing", name(key)));
+            }
+            (std::cmp::Ordering::Greater, _, Some((key, _))) => {
+                report.differs(format!("key {} is not from the journal", name(key)));
+            }
+            (_, Some((key, want)), Some((_, have))) if want != have => {
+                report.differs(format!("key {} has another value", name(key)));
+            }
+            (_, _, _) => {}
+        }
+        if order.is_le() {
+            want = left.next().transpose()?;
+        }
+        if order.is_ge() {
+            have = right.next().transpose()?;
+        }
+    }
+}

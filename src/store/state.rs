@@ -1,0 +1,249 @@
+//! The state that is read: one sled tree of checked values, written in batches that carry how far they
+//! are. The only file that calls sled. It does not know what its keys mean.
+//!
+//! One tree instead of many: sled's batch over one tree is atomic by itself, needs no transaction whose
+//! closure may run twice, and two states compare by walking them side by side.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, codec, keys};
+
+/// So many values are checked one by one at a start; beyond, only the ends of the tree.
+const CHECK_ALL: u64 = 200_000;
+const CHECK_ENDS: usize = 5_000;
+
+/// How far the state is, and a sum over all its values: a lost or doubled value changes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Meta {
+    /// The last record that is in it.
+    pub(super) applied: u64,
+    pub(super) keys: u64,
+    pub(super) sum: u64,
+}
+
+/// Sled, opened.
+pub(super) struct State {
+    dir: PathBuf,
+    db: sled::Db,
+    meta: Mutex<Meta>,
+    damaged: AtomicU64,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("dir", &self.dir).field("meta", &self.meta()).finish_non_exhaustive()
+    }
+}
+
+/// Sled panics on some damaged files; a panic is an error like any other here.
+fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::io(doing)(error.into())),
+        Err(_) => Err(Error::Damaged(format!("sled panicked while {doing}"))),
+    }
+}
+
+impl State {
+    /// Opens what is there or makes an empty one; `meta` is read but nothing is checked yet.
+    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+        let db = guarded("opening sled", || {
+            sled::Config::new()
+                .path(dir)
+                .cache_capacity(64 << 20)
+                .mode(sled::Mode::LowSpace)
+                // Four times the default: values up to half a megabyte stay out of the unsynced blob
+                // files, at less growth than larger segments cost.
+                .segment_size(2 << 20)
+                .flush_every_ms(Some(1000))
+                .open()
+        })?;
+        let state = Self { dir: dir.to_owned(), db, meta: Mutex::default(), damaged: AtomicU64::new(0) };
+        let meta = state.value(&keys::meta())?.unwrap_or_default();
+        *state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
+        Ok(state)
+    }
+
+    pub(super) fn meta(&self) -> Meta {
+        *self.meta.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// The payload of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match guarded("reading sled", || self.db.get(key))? {
+            Some(value) => match codec::unseal(key, &value) {
+                Some(payload) => Ok(Some(payload.to_vec())),
+                None => Err(self.broken(key)),
+            },
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+        match self.get(key)? {
+            Some(payload) => codec::from_json(&payload).map(Some).ok_or_else(|| self.broken(key)),
+            None => Ok(None),
+        }
+    }
+
+    /// Walks keys from `from` while they begin with `prefix` and `visit` says to go on. A value that fails
+    /// its check is named and counted and the walk goes on, so that one damaged case does not hide others.
+    pub(super) fn walk<T: DeserializeOwned>(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], T) -> bool,
+    ) -> Result<(), Error> {
+        let mut pairs = self.db.range(from.to_vec()..keys::after(prefix));
+        while let Some((key, value)) = guarded("reading sled", || pairs.next().transpose())? {
+            match codec::unseal(&key, &value).and_then(codec::from_json) {
+                Some(value) => {
+                    if !visit(&key, value) {
+                        break;
+                    }
+                }
+                None => drop(self.broken(&key)),
+            }
+        }
+        Ok(())
+    }
+
+    fn broken(&self, key: &[u8]) -> Error {
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+        let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        tracing::error!(key = name, "a value of the state fails its check");
+        Error::Damaged(format!(
+            "the value under key {name} of the state fails its check; the next start makes the state anew \
+             from the journal"
+        ))
+    }
+
+    /// Whether what is there is what was written: every value, and the sum over all of them.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let meta = self.meta();
+        let whole = meta.keys <= CHECK_ALL;
+        let limit = if whole { usize::MAX } else { CHECK_ENDS };
+        let first = keys::meta();
+        let mut found = Meta { applied: meta.applied, ..Meta::default() };
+        let mut look = |pair: Option<(sled::IVec, sled::IVec)>| -> Result<bool, Error> {
+            let Some((key, value)) = pair else { return Ok(false) };
+            codec::unseal(&key, &value).ok_or_else(|| self.broken(&key))?;
+            if key != first {
+                found.keys += 1;
+                found.sum = found.sum.wrapping_add(codec::weight(&value));
+            }
+            Ok(true)
+        };
+        let mut pairs = self.db.iter().take(limit);
+        while look(guarded("reading sled", || pairs.next().transpose())?)? {}
+        if whole {
+            return (found == meta)
+                .then_some(())
+                .ok_or_else(|| Error::Damaged("values of the state are missing".to_owned()));
+        }
+        let mut pairs = self.db.iter().rev().take(limit);
+        while look(guarded("reading sled", || pairs.next().transpose())?)? {}
+        Ok(())
+    }
+
+    /// All keys with their sealed values, but for `meta`.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>> + '_ {
+        let mut pairs = self.db.range(vec![1]..);
+        std::iter::from_fn(move || {
+            guarded("reading sled", || pairs.next().transpose())
+                .map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec())))
+                .transpose()
+        })
+    }
+
+    /// Everything written so far on disk. Sled's own flush syncs neither file nor directory; a second
+    /// descriptor does, and is told errors that sled would hide.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        guarded("flushing sled", || self.db.flush())?;
+        for name in ["conf", "db"] {
+            let path = self.dir.join(name);
+            File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(Error::io(format!("syncing {}", path.display())))?;
+        }
+        super::journal::sync_dir(&self.dir)
+    }
+}
+
+/// Writes under construction, that reads of the same draft see.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) state: &'a State,
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(state: &'a State) -> Self {
+        Self { state, writes: BTreeMap::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+        match self.writes.get(key) {
+            Some(Some(payload)) => Ok(codec::from_json(payload)),
+            Some(None) => Ok(None),
+            None => self.state.value(key),
+        }
+    }
+
+    pub(super) fn put(&mut self, key: Vec<u8>, value: &impl Serialize) -> Result<(), Error> {
+        self.writes.insert(key, Some(codec::json(value)?));
+        Ok(())
+    }
+
+    pub(super) fn put_json(&mut self, key: Vec<u8>, payload: Vec<u8>) {
+        self.writes.insert(key, Some(payload));
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    /// One atomic batch; afterwards the state is as far as `applied`.
+    pub(super) fn write(&mut self, applied: u64) -> Result<(), Error> {
+        let mut meta = self.state.meta();
+        let mut batch = sled::Batch::default();
+        for (key, payload) in std::mem::take(&mut self.writes) {
+            if let Some(old) = guarded("reading sled", || self.state.db.get(&key))? {
+                meta.keys -= 1;
+                meta.sum = meta.sum.wrapping_sub(codec::weight(&old));
+            }
+            match payload {
+                Some(payload) => {
+                    let value = codec::seal(&key, &payload);
+                    meta.keys += 1;
+                    meta.sum = meta.sum.wrapping_add(codec::weight(&value));
+                    batch.insert(key, value);
+                }
+                None => batch.remove(key),
+            }
+        }
+        meta.applied = applied;
+        let key = keys::meta();
+        let value = codec::seal(&key, &codec::json(&meta)?);
+        batch.insert(key, value);
+        guarded("writing sled", || self.state.db.apply_batch(batch))?;
+        *self.state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
+        Ok(())
+    }
+}
