@@ -559,7 +559,7 @@ async fn other_calls_are_refused() {
     let peer = Peer::start(|_, before| token(before)).await;
     let (jumio, _clock) = peer.connector();
     let snapshot = json!({"do": "delete", "snapshot": {
-        "subject": {"kind": "user", "id": "1"}, "user_id": null, "profile_id": null, "email": null,
+        "subject": {"type": "user", "id": "1"}, "user_id": null, "profile_id": null, "email": null,
         "created_at": null}});
     let action: Action = serde_json::from_value(snapshot).unwrap();
     assert_eq!(failure(jumio.perform(&call(action)).await).kind, FailureKind::Refused);
