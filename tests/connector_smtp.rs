@@ -1,5 +1,7 @@
 //! The SMTP connector against a scripted server that says what a table tells it to say.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -121,7 +123,10 @@ fn smtp(settings: Settings) -> Smtp {
 
 fn call(email: &str, attempt: u32) -> Call {
     let message = Message {
-        to: Address { name: Some("Zoë, \"Secretname\"\r\nBcc: eve@example.com".to_owned()), email: email.to_owned() },
+        to: Address {
+            name: Some("Zoë, \"Secretname\"\r\nBcc: eve@example.com".to_owned()),
+            email: email.to_owned(),
+        },
         subject: "Please prove who you are".to_owned(),
         text: "Hello,\n.\nhttps://idv.example.com/p/LINKSECRET\n".to_owned(),
         html: "<p>Hello</p>".to_owned(),
@@ -356,7 +361,11 @@ fn settings() {
         ("smtp://[::1]:2525", None, "idv@example.com"),
         ("smtp://relay.example.com", None, from),
         ("smtp://relay-user@relay.example.com:587?tls=required", Some("PASSWORD"), from),
-        ("smtps://relay-user%40example.com@relay.example.com/", Some("PASSWORD"), "\"A, B\" <idv@example.com>"),
+        (
+            "smtps://relay-user%40example.com@relay.example.com/",
+            Some("PASSWORD"),
+            "\"A, B\" <idv@example.com>",
+        ),
     ] {
         let smtp = Smtp::new(settings(url, password, from), clock()).unwrap();
         let shown = format!("{smtp:?} {:?}", settings(url, password, from));

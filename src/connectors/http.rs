@@ -35,8 +35,7 @@ impl Wire {
         if let Some(name) = user_agent {
             builder = builder.user_agent(name);
         }
-        let client =
-            builder.build().map_err(|error| format!("the HTTP client cannot be built: {error}"))?;
+        let client = builder.build().map_err(|error| format!("the HTTP client cannot be built: {error}"))?;
         Ok(Self { client })
     }
 
@@ -93,11 +92,8 @@ impl Answer {
 pub fn failure(answer: &Answer, system: &str) -> Failure {
     let status = answer.status;
     let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-    let kind = if again || !status.is_client_error() {
-        FailureKind::Unavailable
-    } else {
-        FailureKind::Refused
-    };
+    let kind =
+        if again || !status.is_client_error() { FailureKind::Unavailable } else { FailureKind::Refused };
     let retry_after_seconds = answer
         .headers
         .get(RETRY_AFTER)

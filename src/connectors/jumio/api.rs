@@ -208,7 +208,9 @@ fn said(body: &[u8]) -> Option<String> {
         .into_iter()
         .find_map(|key| body.get(key)?.as_str().filter(|text| !text.trim().is_empty()))?;
     let words = text.split_whitespace().map(|word| {
-        if word.contains('/') || word.contains('@') || word.chars().count() > 40 { "[…]" } else { word }
+        let length = word.chars().count();
+        let tokenlike = length > 40 || (length > 12 && word.contains(|c: char| c.is_ascii_digit()));
+        if tokenlike || word.contains(['/', '@', '=']) { "[…]" } else { word }
     });
     Some(plain(&words.collect::<Vec<_>>().join(" "), 200))
 }

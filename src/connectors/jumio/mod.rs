@@ -120,10 +120,9 @@ impl Jumio {
             | Action::Approve { .. }
             | Action::EnsureInvited { .. }
             | Action::Reject { .. }
-            | Action::Delete { .. } => Err(Failure::refused(format!(
-                "'{}' is not something that Jumio does",
-                call.action.word()
-            ))),
+            | Action::Delete { .. } => {
+                Err(Failure::refused(format!("'{}' is not something that Jumio does", call.action.word())))
+            }
         }
     }
 }

@@ -177,7 +177,8 @@ impl Details {
     /// Whether the data was deleted. A decision outlives the data, but without the checks it rests on it
     /// proves nothing; what was left of the checks counts as usual.
     pub(super) fn is_wiped(&self) -> bool {
-        let has_checks = self.capabilities.iter().flat_map(BTreeMap::values).flatten().any(|all| !all.is_empty());
+        let has_checks =
+            self.capabilities.iter().flat_map(BTreeMap::values).flatten().any(|all| !all.is_empty());
         self.wiped_out_at.is_some() && !has_checks
     }
 }

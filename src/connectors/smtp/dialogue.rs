@@ -92,7 +92,8 @@ fn untrusted() -> String {
 
 fn not_private(error: &Error) -> Failure {
     Failure::unavailable(if error.is_client() {
-        "the mail server offers no STARTTLS, and nothing is sent in the open; check port and address".to_owned()
+        "the mail server offers no STARTTLS, and nothing is sent in the open; check port and address"
+            .to_owned()
     } else {
         untrusted()
     })
@@ -105,7 +106,8 @@ fn not_signed_in(error: &Error) -> Failure {
         }
         Some(code) => format!("the mail server cannot sign us in at the moment (code {code})"),
         None if error.is_client() => {
-            "the mail server offers no sign-in that we know (PLAIN, LOGIN); is a user needed there?".to_owned()
+            "the mail server offers no sign-in that we know (PLAIN, LOGIN); is a user needed there?"
+                .to_owned()
         }
         None => "the connection to the mail server broke during sign-in".to_owned(),
     })

@@ -35,12 +35,7 @@ impl Header for AutoSubmitted {
     }
 }
 
-pub(super) fn letter(
-    from: &Mailbox,
-    id: &str,
-    message: &Message,
-    now: Timestamp,
-) -> Result<Letter, Failure> {
+pub(super) fn letter(from: &Mailbox, id: &str, message: &Message, now: Timestamp) -> Result<Letter, Failure> {
     let to = safe_mailbox(message.to.name.as_deref(), &message.to.email)?;
     // The mail library panics where it believes that something cannot happen; strangers' text must not be
     // able to prove it wrong at the cost of the process.
@@ -49,13 +44,7 @@ pub(super) fn letter(
         .map_err(|why| Failure::refused(format!("the mail '{}' cannot be built: {why}", message.template)))
 }
 
-fn write(
-    from: &Mailbox,
-    to: Mailbox,
-    id: &str,
-    message: &Message,
-    now: Timestamp,
-) -> Result<Letter, String> {
+fn write(from: &Mailbox, to: Mailbox, id: &str, message: &Message, now: Timestamp) -> Result<Letter, String> {
     let parts = MultiPart::alternative()
         .boundary(boundary(id, message))
         .singlepart(SinglePart::plain(message.text.clone()))

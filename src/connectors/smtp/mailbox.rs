@@ -13,7 +13,8 @@ const LONGEST_NAME: usize = 200;
 /// A mailbox whose name cannot do harm. An address that is not one is refused.
 #[expect(clippy::disallowed_methods, reason = "the place that makes it safe")]
 pub fn safe_mailbox(name: Option<&str>, email: &str) -> Result<Mailbox, Failure> {
-    let address = address(email).ok_or_else(|| Failure::refused("the recipient's mail address is not one"))?;
+    let address =
+        address(email).ok_or_else(|| Failure::refused("the recipient's mail address is not one"))?;
     let name = name.map(|name| line(name, LONGEST_NAME)).filter(|name| !name.is_empty());
     Ok(Mailbox::new(name, address))
 }
@@ -42,12 +43,13 @@ fn address(email: &str) -> Option<Address> {
     }
 }
 
-/// Text as one line: no control characters, nothing invisible that turns or hides text, single spaces.
+/// Text as one line: no control characters, nothing invisible that turns or hides text, single spaces. What
+/// looks like an encoded word is broken up, so that no mail program decodes it into any of these.
 pub(super) fn line(text: &str, limit: usize) -> String {
     let visible: String =
         text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = visible.split_whitespace().collect();
-    let mut line: String = words.join(" ").chars().take(limit).collect();
+    let mut line: String = words.join(" ").replace("=?", "= ?").chars().take(limit).collect();
     line.truncate(line.trim_end().len());
     line
 }

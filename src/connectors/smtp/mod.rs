@@ -91,11 +91,8 @@ impl Smtp {
 
     async fn deliver(&self, id: &str, message: &Message) -> Result<(), Failure> {
         let letter = letter::letter(&self.from, id, message, self.clock.now())?;
-        let _permit = self
-            .connections
-            .acquire()
-            .await
-            .map_err(|_| Failure::unavailable("mail is being shut down"))?;
+        let _permit =
+            self.connections.acquire().await.map_err(|_| Failure::unavailable("mail is being shut down"))?;
         dialogue::hand_over(&self.relay, self.timeout, &letter).await
     }
 

@@ -109,7 +109,7 @@ fn credentials(user: &str, password: Option<&Secret>) -> Result<Option<Credentia
 
 /// Users are often addresses, whose `@` stands as `%40` in an address.
 fn decoded(user: &str) -> Result<String, String> {
-    url::form_urlencoded::parse(format!("u={}", user.replace('+', "%2B")).as_bytes())
+    url::form_urlencoded::parse(format!("u={}", user.replace('+', "%2B").replace('&', "%26")).as_bytes())
         .next()
         .map(|(_, user)| user.into_owned())
         .filter(|user| !user.contains(char::is_control))
