@@ -89,6 +89,7 @@ async fn converse(stream: TcpStream, says: Says, log: Arc<Mutex<Log>>) -> Option
             "AUTH" => answer("AUTH", "235 2.7.0 ok"),
             "MAIL" => answer("MAIL", "250 ok"),
             "RCPT" => answer("RCPT", "250 ok"),
+            "STARTTLS" => answer("STARTTLS", "500 what?"),
             "QUIT" => answer("QUIT", "221 bye"),
             "DATA" => {
                 let said = answer("DATA", "354 go on");
@@ -308,6 +309,19 @@ async fn nothing_in_the_open_where_tls_is_required() {
     assert_eq!(refused.kind, FailureKind::Unavailable);
     assert!(refused.reason.contains("STARTTLS"), "{}", refused.reason);
     assert!(peer.lines().iter().all(|line| line.starts_with("EHLO")), "{:?}", peer.lines());
+
+    // It is offered, but what follows is no TLS.
+    for said in ["220 go on", "454 not now", CLOSE, HANG] {
+        let peer =
+            Peer::start(vec![("EHLO", "250-relay\r\n250-STARTTLS\r\n250 AUTH PLAIN"), ("STARTTLS", said)])
+                .await;
+        let settings = with_user(&peer);
+        let settings = Settings { url: format!("{}?tls=required", settings.url), ..settings };
+        let refused = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);
+        assert_eq!(refused.kind, FailureKind::Unavailable, "{said}");
+        assert!(!peer.lines().iter().any(|line| line.starts_with("AUTH")), "{:?}", peer.lines());
+        assert!(peer.mails().is_empty());
+    }
 
     let settings = Settings { url: format!("smtps://127.0.0.1:{}", peer.port), ..peer.settings() };
     let refused = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);

@@ -285,3 +285,113 @@ fn document(data: Data) -> Option<Document> {
     };
     (document != Document::default()).then_some(document)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn passed() -> Value {
+        let check =
+            |label: &str| json!([{"id": "1", "decision": {"type": "PASSED", "details": {"label": label}}}]);
+        json!({
+            "workflow": {"id": "run", "status": "PROCESSED", "customerInternalReference": "case-1.2.1"},
+            "account": {"id": "account"},
+            "completedAt": "2026-01-15T10:02:31.075Z",
+            "decision": {"type": "PASSED", "details": {"label": "PASSED"}, "risk": {"score": 0.0}},
+            "capabilities": {
+                "liveness": check("OK"),
+                "similarity": check("MATCH"),
+                "usability": [
+                    {"decision": {"type": "PASSED", "details": {"label": "OK"}}},
+                    {"decision": {"type": "PASSED", "details": {"label": "OK"}}}
+                ],
+                "imageChecks": [{
+                    "decision": {"type": "WARNING", "details": {"label": "REPEATED_FACE"}},
+                    "data": {"faceSearchFindings": {"status": "DONE", "findings": ["earlier"]}}
+                }],
+                "extraction": [{
+                    "decision": {"type": "PASSED", "details": {"label": "OK"}},
+                    "data": {"type": "PASSPORT", "firstName": "ALEX", "dateOfBirth": "1990-01-01",
+                        "dateOfBirthParts": {"year": "1990", "month": "01", "day": "01"}}
+                }]
+            }
+        })
+    }
+
+    /// The addresses of all values in a document.
+    fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+        found.push(at.to_owned());
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| places(value, &format!("{at}/{key}"), found));
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(n, value)| places(value, &format!("{at}/{n}"), found));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    fn odd() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!([])),
+            Just(json!({})),
+            Just(json!([[]])),
+            Just(json!({"type": "PASSED"})),
+            prop_oneof![
+                Just("PASSED"),
+                Just("WARNING"),
+                Just("REJECTED"),
+                Just("NOT_EXECUTED"),
+                Just("passed")
+            ]
+            .prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+        ]
+    }
+
+    /// Whether Jumio's answer says PASSED for every entry of a capability, read without the types above.
+    fn says_passed(answer: &Value, capability: &str) -> bool {
+        answer["capabilities"][capability].as_array().is_some_and(|entries| {
+            !entries.is_empty() && entries.iter().all(|entry| entry["decision"]["type"] == "PASSED")
+        })
+    }
+
+    proptest! {
+        /// However an answer is damaged: no panic, and nothing passes that Jumio does not say passed.
+        #[test]
+        fn damage_never_passes(damage in proptest::collection::vec((any::<proptest::sample::Index>(), odd()), 0..4)) {
+            let mut answer = passed();
+            for (index, value) in damage {
+                let mut found = Vec::new();
+                places(&answer, "", &mut found);
+                if let Some(place) = answer.pointer_mut(&found[index.index(found.len())]) {
+                    *place = value;
+                }
+            }
+            let Ok(details) = serde_json::from_value::<Details>(answer.clone()) else { return Ok(()) };
+            let Some(proof) = proof(details) else { return Ok(()) };
+            assert_eq!(proof.decision == Judgement::Passed, answer["decision"]["type"] == "PASSED", "{answer}");
+            for (name, judgement) in &proof.checks {
+                assert_eq!(*judgement == Judgement::Passed, says_passed(&answer, name), "{name} in {answer}");
+            }
+            assert!(proof.score.is_none_or(|score| score >= 0.0), "{answer}");
+            assert!(proof.reasons.iter().all(|reason| reason.chars().count() <= LONGEST_LABEL), "{answer}");
+        }
+    }
+
+    #[test]
+    fn undamaged() {
+        let proof = proof(serde_json::from_value(passed()).unwrap()).unwrap();
+        assert_eq!(proof.reasons, ["REPEATED_FACE"]);
+        assert_eq!(proof.same_face, ["earlier"]);
+        assert_eq!(proof.checks.len(), 5);
+    }
+}
