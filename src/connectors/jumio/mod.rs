@@ -1,1 +1,160 @@
-//! jumio
+//! Jumio as a verification provider: starts runs, reads how far they are, tells what came of them.
+//! It knows Jumio's wire and nothing of cases: whether a result counts is decided elsewhere.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use url::{Host, Url};
+
+use super::{Connector, Finding};
+use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
+
+mod api;
+mod examine;
+mod hint;
+mod read;
+mod result;
+mod start;
+
+pub use hint::{Hint, hint};
+
+/// Where the three hosts of a region are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Urls {
+    /// Hands out tokens.
+    pub auth: Url,
+    /// Starts runs.
+    pub account: Url,
+    /// Reads runs.
+    pub retrieval: Url,
+}
+
+impl Urls {
+    /// The hosts of one of Jumio's regions: `amer-1`, `emea-1` or `apac-1`.
+    pub fn region(region: &str) -> Result<Self, String> {
+        let wrong = || format!("'{region}' is not a region of Jumio; expected amer-1, emea-1 or apac-1");
+        if !matches!(region, "amer-1" | "emea-1" | "apac-1") {
+            return Err(wrong());
+        }
+        let host = |name: &str| Url::parse(&format!("https://{name}.{region}.jumio.ai")).map_err(|_| wrong());
+        Ok(Self { auth: host("auth")?, account: host("account")?, retrieval: host("retrieval")? })
+    }
+}
+
+/// What is needed to talk to one tenant.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub urls: Urls,
+    pub client_id: String,
+    pub client_secret: Secret,
+    /// Jumio wants every caller named, in the form `Company Application/v1`.
+    pub user_agent: String,
+}
+
+/// The connector.
+#[derive(Debug)]
+pub struct Jumio {
+    api: api::Api,
+    clock: Arc<dyn Clock>,
+}
+
+impl Jumio {
+    /// Checks the settings; talks to nobody.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        if settings.user_agent.trim().is_empty() {
+            return Err("Jumio refuses callers without a User-Agent; \
+                        set one in the form 'Company Application/v1'"
+                .to_owned());
+        }
+        if settings.client_id.is_empty() || settings.client_secret.expose().is_empty() {
+            return Err("Jumio needs the id and the secret of an OAuth client; one is empty".to_owned());
+        }
+        let Urls { auth, account, retrieval } = &settings.urls;
+        for (name, url) in [("auth", auth), ("account", account), ("retrieval", retrieval)] {
+            if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))) {
+                return Err(format!(
+                    "the {name} address of Jumio must begin with https://, because the secret is sent there; \
+                     http:// is for simulators on this machine"
+                ));
+            }
+        }
+        Ok(Self { api: api::Api::new(settings, Arc::clone(&clock))?, clock })
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Done, Failure> {
+        match &call.action {
+            // A call in doubt is simply started again: Jumio has neither idempotency keys nor a search by
+            // reference. What the lost attempt may have created expires by itself, its link was never
+            // seen by anybody, and a result of it does not carry the reference that is waited for.
+            Action::StartVerification {
+                provider: _,
+                workflow,
+                method: _,
+                account,
+                reference,
+                person,
+                lifetime_seconds,
+                locale,
+                callback_url,
+                return_url,
+            } => {
+                let order = start::Order {
+                    workflow,
+                    account: account.as_deref(),
+                    reference,
+                    person,
+                    lifetime_seconds: *lifetime_seconds,
+                    locale: locale.as_deref(),
+                    callback_url: callback_url.as_deref(),
+                    return_url: return_url.as_deref(),
+                };
+                start::start(&self.api, &order, self.clock.now())
+                    .await
+                    .map(|session| Done::Started { session })
+            }
+            Action::ReadVerification { provider: _, account, execution, reference: _ } => {
+                read::read(&self.api, account, execution).await.map(|reading| Done::Read { reading })
+            }
+            Action::Mail { .. }
+            | Action::Approve { .. }
+            | Action::EnsureInvited { .. }
+            | Action::Reject { .. }
+            | Action::Delete { .. } => {
+                Err(Failure::refused(format!("'{}' is not something that Jumio does", call.action.word())))
+            }
+        }
+    }
+}
+
+impl Connector for Jumio {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async move {
+            match self.attempt(call).await {
+                Ok(done) => Outcome::Done(done),
+                Err(failure) => Outcome::Failed(failure),
+            }
+        }
+        .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        examine::examine(&self.api, self.clock.as_ref()).boxed()
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a text can be an id of Jumio's. Ids become parts of addresses, so only what cannot change an
+/// address is let through.
+fn is_id(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}

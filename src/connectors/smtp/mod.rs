@@ -1,1 +1,140 @@
-//! smtp
+//! Mail over SMTP: one mail, one recipient, one connection, one answer.
+//!
+//! A mail can arrive twice if the connection breaks between its last dot and the server's answer; every
+//! attempt has the same Message-ID, so that mail programs can tell. It knows no templates and no cases.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use lettre::message::Mailbox;
+use tokio::sync::Semaphore;
+
+use super::{Connector, Finding};
+use crate::model::{Action, Address, Call, Clock, Done, Failure, Message, Outcome, Secret};
+
+mod dialogue;
+mod letter;
+mod mailbox;
+mod relay;
+
+pub use mailbox::safe_mailbox;
+
+/// Connections to the relay at one time; more make some relays refuse all of them.
+const CONNECTIONS: usize = 4;
+
+/// How to reach the relay that takes our mail.
+#[derive(Clone)]
+pub struct Settings {
+    /// `smtp://user@host:587` or `smtps://user@host:465`. `smtp://` means STARTTLS, which is required
+    /// except to this machine; `?tls=required` and `?tls=none` say it explicitly.
+    pub url: String,
+    pub password: Option<Secret>,
+    /// `Name <address>`.
+    pub from: String,
+    /// For reaching the relay, and again for handing over a mail.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("smtp::Settings")
+    }
+}
+
+/// The connector.
+pub struct Smtp {
+    relay: relay::Relay,
+    from: Mailbox,
+    timeout: Duration,
+    connections: Semaphore,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Smtp({:?})", self.relay)
+    }
+}
+
+impl Smtp {
+    /// Checks the settings; talks to nobody.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let relay = relay::Relay::new(&settings.url, settings.password.as_ref())?;
+        let from = mailbox::sender(&settings.from)?;
+        if settings.timeout.is_zero() {
+            return Err("the mail server's timeout must be longer than zero".to_owned());
+        }
+        let connections = Semaphore::new(CONNECTIONS);
+        Ok(Self { relay, from, timeout: settings.timeout, connections, clock })
+    }
+
+    /// Sends a mail that says that mail works.
+    pub async fn send_test(&self, to: &str) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let message = Message {
+            to: Address { name: None, email: to.to_owned() },
+            subject: "Test of proofd's mail".to_owned(),
+            text: "This mail shows that proofd can send mail. There is nothing to do.\n".to_owned(),
+            html: "<p>This mail shows that proofd can send mail. There is nothing to do.</p>\n".to_owned(),
+            template: "test".to_owned(),
+            language: "en".to_owned(),
+        };
+        self.deliver(&format!("test.{}", now.timestamp_millis()), &message).await
+    }
+
+    async fn deliver(&self, id: &str, message: &Message) -> Result<(), Failure> {
+        let letter = letter::letter(&self.from, id, message, self.clock.now())?;
+        let _permit =
+            self.connections.acquire().await.map_err(|_| Failure::unavailable("mail is being shut down"))?;
+        dialogue::hand_over(&self.relay, self.timeout, &letter).await
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Done, Failure> {
+        match &call.action {
+            // In doubt or not, the mail is sent (again): twice is a nuisance, never is a lost case.
+            Action::Mail { message } => {
+                self.deliver(&call.id.to_string(), message).await.map(|()| Done::Sent)
+            }
+            Action::StartVerification { .. }
+            | Action::ReadVerification { .. }
+            | Action::Approve { .. }
+            | Action::EnsureInvited { .. }
+            | Action::Reject { .. }
+            | Action::Delete { .. } => Err(Failure::refused(format!(
+                "'{}' is not something that a mail server does",
+                call.action.word()
+            ))),
+        }
+    }
+}
+
+impl Connector for Smtp {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async move {
+            match self.attempt(call).await {
+                Ok(done) => Outcome::Done(done),
+                Err(failure) => Outcome::Failed(failure),
+            }
+        }
+        .boxed()
+    }
+
+    /// Connects, greets, encrypts and signs in; sends nothing.
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async move {
+            let what = format!("mail: {:?}", self.relay);
+            vec![match dialogue::greet(&self.relay, self.timeout).await {
+                Ok(()) => Finding { ok: true, what, detail: self.relay.summary() },
+                Err(failure) => Finding { ok: false, what, detail: failure.reason },
+            }]
+        }
+        .boxed()
+    }
+}

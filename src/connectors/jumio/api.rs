@@ -1,0 +1,221 @@
+//! Requests to Jumio's hosts with a token, and what their failures mean. Knows no single call.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use reqwest::header::{ACCEPT, HeaderMap};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{Settings, Urls};
+use crate::connectors::http::{Answer, TokenCache, Wire, failure};
+use crate::model::{Clock, Failure, Secret, Timestamp};
+
+/// Which host a request goes to; each wants its own permission of the OAuth client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Host {
+    Account,
+    Retrieval,
+}
+
+/// The tenant's API.
+#[derive(Debug)]
+pub(super) struct Api {
+    wire: Wire,
+    tokens: TokenCache,
+    urls: Urls,
+    client_id: String,
+    client_secret: Secret,
+    clock: Arc<dyn Clock>,
+}
+
+impl Api {
+    pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let Settings { urls, client_id, client_secret, user_agent } = settings;
+        let wire = Wire::new(Some(&user_agent))?;
+        Ok(Self { wire, tokens: TokenCache::default(), urls, client_id, client_secret, clock })
+    }
+
+    /// Sends one request. A token that is not accepted is dropped and the request sent once more: it may
+    /// have been withdrawn early. Not twice, because Jumio may hand out the same token again.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        host: Host,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let url = self.address(host, path);
+        let token = self.token().await?;
+        let answer = self.send(method.clone(), url.clone(), &token, body).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        self.tokens.invalidate(&token).await;
+        let token = self.token().await?;
+        self.send(method, url, &token, body).await
+    }
+
+    pub(super) async fn get(&self, host: Host, path: &[&str]) -> Result<Answer, Failure> {
+        self.ask(Method::GET, host, path, None).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        token: &Secret,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let mut request = self
+            .wire
+            .client()
+            .request(method, url)
+            .header(ACCEPT, "application/json")
+            .bearer_auth(token.expose());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.wire.send(request).await
+    }
+
+    fn address(&self, host: Host, path: &[&str]) -> Url {
+        let base = match host {
+            Host::Account => &self.urls.account,
+            Host::Retrieval => &self.urls.retrieval,
+        };
+        under(base, path)
+    }
+
+    async fn token(&self) -> Result<Secret, Failure> {
+        self.tokens
+            .get(self.clock.now(), || async {
+                let (token, until, _headers) = self.fetch_token().await?;
+                Ok((token, until))
+            })
+            .await
+    }
+
+    /// A token from Jumio, until when to use it, and the headers it came with.
+    pub(super) async fn fetch_token(&self) -> Result<(Secret, Timestamp, HeaderMap), Failure> {
+        let request = self
+            .wire
+            .client()
+            .post(under(&self.urls.auth, &["oauth2", "token"]))
+            .header(ACCEPT, "application/json")
+            .basic_auth(&self.client_id, Some(self.client_secret.expose()))
+            .form(&[("grant_type", "client_credentials")]);
+        let answer = self.wire.send(request).await?;
+        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+            // Waits for the operator instead of being refused: no case can help it.
+            return Err(Failure::unavailable(format!(
+                "Jumio hands out no token ({}): the OAuth client's id or secret is wrong, was withdrawn, \
+                 or belongs to another region",
+                answer.status.as_u16()
+            )));
+        }
+        if !answer.status.is_success() {
+            return Err(failure(&answer, "Jumio's token host"));
+        }
+        let granted: Granted = parse(&answer, "the token answer")?;
+        let now = self.clock.now();
+        let until = now + usable(&granted, now);
+        Ok((Secret::new(granted.access_token), until, answer.headers))
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Value,
+}
+
+/// How long to use a token: four fifths of what is left of it. Jumio hands out the same token again
+/// while it lives, so what the token itself says goes before what the answer says.
+fn usable(granted: &Granted, now: Timestamp) -> TimeDelta {
+    let told = match &granted.expires_in {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let inside = expiry(&granted.access_token).map(|at| at - now.timestamp());
+    // A token that seems to be over already says that the clocks differ; then the answer's word counts.
+    let left = inside.filter(|left| *left > 0).or(told).unwrap_or(300);
+    TimeDelta::seconds(left.clamp(0, 3600) * 4 / 5)
+}
+
+/// The `exp` of a JWT, if the token is one.
+fn expiry(token: &str) -> Option<i64> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Map<String, Value>>(&claims).ok()?.get("exp")?.as_i64()
+}
+
+fn under(base: &Url, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Addresses were checked to be http(s), which always have a path.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
+/// Reads an answer's JSON. The error names the place in the answer, never what stood there: that may be a
+/// name, a birth date or a token.
+pub(super) fn parse<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<T, Failure> {
+    let mut reader = serde_json::Deserializer::from_slice(&answer.body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let place = plain(&error.path().to_string(), 80);
+        Failure::unavailable(if error.inner().is_data() {
+            format!("{what} of Jumio is not understood at '{place}'; nothing was decided")
+        } else {
+            format!("{what} of Jumio is not JSON; nothing was decided")
+        })
+    })
+}
+
+/// What an answer that is not a success means, with what Jumio says about it.
+pub(super) fn refusal(answer: &Answer) -> Failure {
+    match answer.status {
+        // These two are about us, not about the person: they wait for the operator.
+        StatusCode::UNAUTHORIZED => Failure::unavailable(
+            "Jumio does not accept a fresh token (401): check that the OAuth client belongs to this region",
+        ),
+        StatusCode::FORBIDDEN => Failure::unavailable(
+            "Jumio forbids the request (403): the OAuth client lacks the permission ('initiate' to start, \
+             'retrieve & delete' to read) or the User-Agent is not accepted",
+        ),
+        _ => {
+            let mut failure = failure(answer, "Jumio");
+            if let Some(said) = said(&answer.body) {
+                failure.reason = format!("{}: {said}", failure.reason);
+            }
+            failure
+        }
+    }
+}
+
+/// The sentence in an error's body. Hosts differ in how they call it. An error may repeat the request, whose
+/// callback address is a secret, so words that could be an address or a token are left out.
+fn said(body: &[u8]) -> Option<String> {
+    let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let text = ["message", "detail", "title", "error_description", "error"]
+        .into_iter()
+        .find_map(|key| body.get(key)?.as_str().filter(|text| !text.trim().is_empty()))?;
+    let words = text.split_whitespace().map(|word| {
+        let length = word.chars().count();
+        let tokenlike = length > 40 || (length > 12 && word.contains(|c: char| c.is_ascii_digit()));
+        if tokenlike || word.contains(['/', '@', '=']) { "[…]" } else { word }
+    });
+    Some(plain(&words.collect::<Vec<_>>().join(" "), 200))
+}
+
+/// Text of the vendor's without control characters and not longer than `limit`.
+pub(super) fn plain(text: &str, limit: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(limit).collect()
+}

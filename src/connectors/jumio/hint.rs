@@ -1,0 +1,36 @@
+//! What a callback says: that a run may have changed. Callbacks are not signed, may be missing, doubled,
+//! late or out of order, so nothing in them is believed; the run is read afterwards with our own token.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::api::plain;
+use super::is_id;
+
+/// A run that may have changed. The addresses in the callback are not kept: they are never followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub account: Option<String>,
+    pub execution: String,
+    /// An open word, for logs only.
+    pub status: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Callback {
+    #[serde(default)]
+    account: Value,
+    #[serde(default, rename = "workflowExecution")]
+    execution: Value,
+}
+
+/// Reads a callback's body. The error says what is missing and repeats nothing of the body.
+pub fn hint(body: &[u8]) -> Result<Hint, String> {
+    let callback: Callback =
+        serde_json::from_slice(body).map_err(|_| "the callback is not a JSON object".to_owned())?;
+    let id = |value: &Value| value.get("id")?.as_str().filter(|id| is_id(id)).map(str::to_owned);
+    let execution = id(&callback.execution)
+        .ok_or_else(|| "the callback names no run (workflowExecution.id)".to_owned())?;
+    let status = callback.execution.get("status").and_then(Value::as_str).map(|word| plain(word, 40));
+    Ok(Hint { account: id(&callback.account), execution, status })
+}

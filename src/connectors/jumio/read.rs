@@ -1,0 +1,123 @@
+//! Reads a run: first how far it is, then, only if it is finished, what came of it.
+//!
+//! The order matters. A run that nobody finished may carry the decision REJECTED with the highest risk, so a
+//! decision is never looked at before the status, neither in the status answer nor in the details.
+
+use serde::Deserialize;
+
+use super::api::{Api, Host, parse, refusal};
+use super::is_id;
+use super::result::{Details, Loose, Steps, proof, reasons};
+use crate::model::{Failure, FailureKind, Judgement, Phase, Proof, Reading};
+
+#[derive(Deserialize)]
+struct Status {
+    account: Option<Account>,
+    #[serde(rename = "workflowExecution")]
+    execution: Run,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Run {
+    id: String,
+    status: String,
+}
+
+/// The check whose reasons are told in the steps only.
+const AUTHENTICATION: &str = "authentication";
+
+pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Reading, Failure> {
+    if !is_id(account) || !is_id(execution) {
+        return Err(Failure::refused("the run to be read at Jumio has ids that are not Jumio's"));
+    }
+    let run = ["api", "v1", "accounts", account, "workflow-executions", execution];
+    let answer = api.get(Host::Retrieval, &[&run[..], &["status"]].concat()).await?;
+    if answer.status.as_u16() == 404 {
+        return Err(Failure::refused(
+            "Jumio does not know the run (any more): it was deleted there or belongs to another tenant",
+        ));
+    }
+    if !answer.status.is_success() {
+        return Err(refusal(&answer));
+    }
+    let status: Status = parse(&answer, "the status answer")?;
+    if status.execution.id != execution || status.account.is_some_and(|told| told.id != account) {
+        return Err(Failure::unavailable("Jumio's status answer is about another run"));
+    }
+    let reading = |phase, reference, proof| Reading {
+        account: account.to_owned(),
+        execution: execution.to_owned(),
+        reference,
+        phase,
+        proof,
+    };
+    match phase(&status.execution.status) {
+        Phase::Done => {}
+        unfinished => return Ok(reading(unfinished, None, None)),
+    }
+
+    let answer = api.get(Host::Retrieval, &run).await?;
+    if answer.status.as_u16() == 404 {
+        // "Processed" is told a little before the result can be read.
+        return Ok(reading(Phase::Processing, None, None));
+    }
+    if !answer.status.is_success() {
+        return Err(refusal(&answer));
+    }
+    let details: Details = parse(&answer, "the result")?;
+    if details.workflow.id != execution || details.account.id != account {
+        return Err(Failure::unavailable("Jumio's result is about another run"));
+    }
+    let reference = details.workflow.customer_internal_reference.clone().and_then(Loose::text);
+    match phase(&details.workflow.status) {
+        Phase::Done => {}
+        unfinished => return Ok(reading(unfinished, reference, None)),
+    }
+    if details.is_wiped() {
+        return Err(Failure::refused(
+            "Jumio deleted the run's data before its result was read; only a new verification can tell. \
+             Check the tenant's retention: it must leave time to read",
+        ));
+    }
+    let Some(mut proof) = proof(details) else {
+        return Ok(reading(Phase::Processing, reference, None));
+    };
+    if proof.decision != Judgement::Passed && proof.checks.contains_key(AUTHENTICATION) {
+        explain(api, &run, &mut proof).await?;
+    }
+    Ok(reading(Phase::Done, reference, Some(Box::new(proof))))
+}
+
+/// Adds the reasons that only the steps tell. Older workflows have no steps, and a result is not held up for
+/// want of words.
+async fn explain(api: &Api, run: &[&str], proof: &mut Proof) -> Result<(), Failure> {
+    let answer = api.get(Host::Retrieval, &[run, &["steps"]].concat()).await?;
+    if !answer.status.is_success() {
+        let failure = refusal(&answer);
+        return if failure.kind == FailureKind::Refused { Ok(()) } else { Err(failure) };
+    }
+    for reason in reasons(parse::<Steps>(&answer, "the list of steps")?) {
+        if !proof.reasons.contains(&reason) {
+            proof.reasons.push(reason);
+        }
+    }
+    Ok(())
+}
+
+/// Jumio's word for how far a run is. A word that came later than this code means that the run still goes
+/// on: it is neither a result nor an end.
+fn phase(status: &str) -> Phase {
+    match status {
+        "INITIATED" => Phase::Waiting,
+        "ACQUIRED" => Phase::Processing,
+        "PROCESSED" => Phase::Done,
+        "SESSION_EXPIRED" | "TOKEN_EXPIRED" => Phase::Expired,
+        // ACQUISITION_STARTED and whatever else.
+        _ => Phase::Capturing,
+    }
+}

@@ -1,0 +1,239 @@
+//! Starts a run: on a new account, or on the account that a person got by an earlier one.
+
+use chrono::TimeDelta;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::api::{Api, Host, parse, refusal};
+use super::is_id;
+use crate::model::{Failure, Session, Timestamp};
+
+/// What is to be started.
+#[derive(Debug)]
+pub(super) struct Order<'a> {
+    pub(super) workflow: &'a str,
+    pub(super) account: Option<&'a str>,
+    pub(super) reference: &'a str,
+    pub(super) person: &'a str,
+    pub(super) lifetime_seconds: i64,
+    pub(super) locale: Option<&'a str>,
+    pub(super) callback_url: Option<&'a str>,
+    pub(super) return_url: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Started {
+    account: Named,
+    #[serde(rename = "workflowExecution")]
+    execution: Named,
+    web: Option<Web>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Web {
+    href: Option<String>,
+}
+
+pub(super) async fn start(api: &Api, order: &Order<'_>, now: Timestamp) -> Result<Session, Failure> {
+    let lifetime = lifetime(order.lifetime_seconds);
+    let body = body(order, lifetime)?;
+    let answer = match order.account {
+        None => api.ask(Method::POST, Host::Account, &["api", "v1", "accounts"], Some(&body)).await?,
+        Some(account) if is_id(account) => {
+            let path = ["api", "v1", "accounts", account];
+            api.ask(Method::PUT, Host::Account, &path, Some(&body)).await?
+        }
+        Some(_) => return Err(Failure::refused("the person's account at Jumio is not an id of Jumio's")),
+    };
+    if answer.status == StatusCode::NOT_FOUND && order.account.is_some() {
+        return Err(Failure::refused(
+            "Jumio does not know the person's account (any more): its data was deleted or its retention \
+             is over; only a full verification is possible",
+        ));
+    }
+    if !answer.status.is_success() {
+        return Err(refusal(&answer));
+    }
+    session(parse(&answer, "the start answer")?, order, now + lifetime)
+}
+
+fn session(started: Started, order: &Order<'_>, expires_at: Timestamp) -> Result<Session, Failure> {
+    let Started { account, execution, web } = started;
+    if !is_id(&account.id) || !is_id(&execution.id) {
+        return Err(Failure::unavailable("Jumio's start answer has ids that cannot be ids"));
+    }
+    if order.account.is_some_and(|asked| asked != account.id) {
+        return Err(Failure::unavailable("Jumio started a run on another account than it was asked to"));
+    }
+    let Some(link) = web.and_then(|web| web.href).filter(|link| !link.is_empty()) else {
+        return Err(Failure::refused(
+            "Jumio started the run but gave no link for it: the workflow must allow the WEB channel, and a \
+             domain name prefix must be set in Jumio's portal",
+        ));
+    };
+    // The person's browser is sent there, so it must be an ordinary address.
+    if !Url::parse(&link).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
+        return Err(Failure::unavailable("Jumio's start answer has a link that is not a web address"));
+    }
+    let reference = order.reference.to_owned();
+    Ok(Session { account: account.id, execution: execution.id, link, expires_at, reference })
+}
+
+fn body(order: &Order<'_>, lifetime: TimeDelta) -> Result<Value, Failure> {
+    acceptable("the reference", order.reference)?;
+    acceptable("the person's reference", order.person)?;
+    let mut body = json!({
+        "customerInternalReference": order.reference,
+        "userReference": order.person,
+        "workflowDefinition": { "key": key(order.workflow)? },
+        "tokenLifetime": expression(lifetime),
+    });
+    if let Some(url) = order.callback_url {
+        body["callbackUrl"] = short_enough("the callback address", url)?.into();
+    }
+    let mut web = Map::new();
+    if let Some(url) = order.return_url {
+        let url = short_enough("the return address", url)?;
+        web.insert("successUrl".to_owned(), url.into());
+        web.insert("errorUrl".to_owned(), url.into());
+    }
+    if let Some(locale) = order.locale.and_then(locale) {
+        web.insert("locale".to_owned(), locale.into());
+    }
+    if !web.is_empty() {
+        body["web"] = web.into();
+    }
+    Ok(body)
+}
+
+/// Keys are numbers in most of Jumio's examples and strings in some; each is sent as what it looks like.
+fn key(workflow: &str) -> Result<Value, Failure> {
+    match workflow.parse::<u32>() {
+        Ok(number) if number.to_string() == workflow => Ok(number.into()),
+        _ if workflow.trim().is_empty() => {
+            Err(Failure::refused("the policy names no workflow of Jumio's; it is a number such as 10011"))
+        }
+        _ => Ok(workflow.into()),
+    }
+}
+
+/// Jumio takes 1 to 100 characters without these; its answer to others does not say which and why.
+fn acceptable(what: &str, text: &str) -> Result<(), Failure> {
+    if !(1..=100).contains(&text.chars().count()) {
+        return Err(Failure::refused(format!("{what} for Jumio must have 1 to 100 characters")));
+    }
+    if text.contains(|c: char| "<>\"/;`%{}|".contains(c) || c.is_control()) {
+        return Err(Failure::refused(format!(
+            "{what} for Jumio holds a character that it does not take: one of <>\"/;`%{{}}| or a control"
+        )));
+    }
+    Ok(())
+}
+
+fn short_enough<'a>(what: &str, url: &'a str) -> Result<&'a str, Failure> {
+    if (1..=255).contains(&url.len()) {
+        Ok(url)
+    } else {
+        Err(Failure::refused(format!("{what} for Jumio must have 1 to 255 characters")))
+    }
+}
+
+/// Jumio takes links that live from five minutes to sixty days.
+fn lifetime(seconds: i64) -> TimeDelta {
+    TimeDelta::seconds(seconds.clamp(5 * 60, 60 * 86_400))
+}
+
+/// A length as Jumio writes it: digits and one of s, m, h, d; the largest unit that is exact.
+fn expression(length: TimeDelta) -> String {
+    let seconds = length.num_seconds();
+    let (unit, word) = [(86_400, 'd'), (3_600, 'h'), (60, 'm')]
+        .into_iter()
+        .find(|(unit, _)| seconds % unit == 0)
+        .unwrap_or((1, 's'));
+    format!("{}{word}", seconds / unit)
+}
+
+/// The languages of Jumio's web client that have no region.
+const LANGUAGES: [&str; 35] = [
+    "ar", "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "he", "hr", "hu", "hy", "id", "it",
+    "ja", "ka", "km", "ko", "lt", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sv", "sw", "th", "tr",
+    "vi",
+];
+
+/// The form of a language tag that Jumio's web client knows: `de-AT` becomes `de`, `pt_BR` stays Brazilian.
+/// Unknown ones are left out; the client then uses the tenant's default.
+fn locale(tag: &str) -> Option<&'static str> {
+    let tag = tag.to_ascii_lowercase().replace('_', "-");
+    let (language, rest) = tag.split_once('-').unwrap_or((&tag, ""));
+    match (language, rest) {
+        ("en", "gb") => Some("en-GB"),
+        ("es", "mx") => Some("es-MX"),
+        ("pt", "br") => Some("pt-BR"),
+        ("zh", rest) if rest.contains("hk") || rest.contains("tw") || rest.contains("hant") => Some("zh-HK"),
+        ("zh", _) => Some("zh-CN"),
+        ("nb" | "nn", _) => Some("no"),
+        _ => LANGUAGES.into_iter().find(|known| *known == language),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes() {
+        for (seconds, expected) in [
+            (0, "5m"),
+            (-1, "5m"),
+            (i64::MAX, "60d"),
+            (301, "301s"),
+            (5_400, "90m"),
+            (7_200, "2h"),
+            (86_400, "1d"),
+            (90_000, "25h"),
+        ] {
+            assert_eq!(expression(lifetime(seconds)), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn locales() {
+        for (tag, expected) in [
+            ("de", Some("de")),
+            ("de-AT", Some("de")),
+            ("DE_ch", Some("de")),
+            ("en-GB", Some("en-GB")),
+            ("en_US", Some("en")),
+            ("pt_br", Some("pt-BR")),
+            ("pt-PT", Some("pt")),
+            ("es-419", Some("es")),
+            ("zh", Some("zh-CN")),
+            ("zh-Hant-TW", Some("zh-HK")),
+            ("nb-NO", Some("no")),
+            ("tlh", None),
+            ("", None),
+            ("d", None),
+            ("de\r\nx", None),
+        ] {
+            assert_eq!(locale(tag), expected, "{tag:?}");
+            assert!(locale(tag).is_none_or(|locale| locale.len() <= 5));
+        }
+    }
+
+    #[test]
+    fn keys() {
+        for (workflow, expected) in
+            [("10011", json!(10011)), ("3", json!(3)), ("007", json!("007")), ("wf-a", json!("wf-a"))]
+        {
+            assert_eq!(key(workflow), Ok(expected), "{workflow}");
+        }
+        assert!(key(" ").is_err());
+    }
+}

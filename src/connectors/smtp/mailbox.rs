@@ -1,0 +1,74 @@
+//! The one place where a mailbox is made. Names are what strangers typed into a form: they could end a header,
+//! turn the reading direction of a line, or stop the mail library, which panics on control characters.
+
+use lettre::Address;
+use lettre::message::Mailbox;
+use url::Host;
+
+use crate::model::Failure;
+
+/// Longer names are cut; nobody reads them, and headers have limits.
+const LONGEST_NAME: usize = 200;
+
+/// A mailbox whose name cannot do harm. An address that is not one is refused.
+#[expect(clippy::disallowed_methods, reason = "the place that makes it safe")]
+pub fn safe_mailbox(name: Option<&str>, email: &str) -> Result<Mailbox, Failure> {
+    let address =
+        address(email).ok_or_else(|| Failure::refused("the recipient's mail address is not one"))?;
+    let name = name.map(|name| line(name, LONGEST_NAME)).filter(|name| !name.is_empty());
+    Ok(Mailbox::new(name, address))
+}
+
+/// Our own mailbox, from configuration.
+pub(super) fn sender(text: &str) -> Result<Mailbox, String> {
+    let wrong = || "the sender of mail is not a mailbox; expected 'Name <address>' or 'address'".to_owned();
+    let parsed: Mailbox = text.trim().parse().map_err(|_| wrong())?;
+    safe_mailbox(parsed.name.as_deref(), parsed.email.as_ref()).map_err(|_| wrong())
+}
+
+fn address(email: &str) -> Option<Address> {
+    let email = email.trim();
+    if email.len() > 254 || email.contains(|c: char| c.is_control() || c.is_whitespace() || is_invisible(c)) {
+        return None;
+    }
+    let (user, domain) = email.rsplit_once('@')?;
+    if domain.is_ascii() {
+        return Address::new(user, domain).ok();
+    }
+    // A domain in other letters has an ASCII form that every server takes; only the part before the @ may
+    // need a server that knows SMTPUTF8.
+    match Host::parse(domain).ok()? {
+        Host::Domain(domain) => Address::new(user, domain).ok(),
+        Host::Ipv4(_) | Host::Ipv6(_) => None,
+    }
+}
+
+/// Text as one line: no control characters, nothing invisible that turns or hides text, single spaces. What
+/// looks like an encoded word is broken up, so that no mail program decodes it into any of these.
+pub(super) fn line(text: &str, limit: usize) -> String {
+    let visible: String =
+        text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
+    let words: Vec<&str> = visible.split_whitespace().collect();
+    let mut line: String = words.join(" ").replace("=?", "= ?").chars().take(limit).collect();
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// Marks of direction, line separators and other characters that are not seen. Joiners are not among them:
+/// some scripts need them.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
