@@ -1,0 +1,230 @@
+//! Everything about the simulated tenant that a test can turn. The defaults are a healthy tenant that shows
+//! the habits every real one has; whatever is rare, unknown or broken is off.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The tenant's behaviour. Every key has a default, so a change names only what it is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Whether the undocumented registrations resource exists; 404 when not.
+    pub registrations_resource: bool,
+    /// Whether a registrant's user record can be read over the users API before approval.
+    pub user_record: Moment,
+    /// When event 100 is emitted.
+    pub registration_event: Moment,
+    /// Whether event 100 carries the user's id.
+    pub registration_event_names_user: bool,
+    /// Whether approval over the API sends the invitation, as approval in the portal does.
+    pub approval_sends_invitation: bool,
+    /// Whether the e-mail of a deleted user can register again.
+    pub deletion_frees_email: bool,
+
+    /// Licences of the account; none = unlimited. Approving beyond them makes Unlicensed users silently.
+    pub licences: Option<u32>,
+    /// `state: 0` in a create reads back as 1.
+    pub state_zero_becomes_approved: bool,
+    /// `status: 0` reads back as 7 after `status_zero_settles_s`.
+    pub status_zero_becomes_pending: bool,
+    pub status_zero_settles_s: u32,
+    /// `status: 3` in an update unlocks itself after 15 minutes.
+    pub status_lock_expires: bool,
+    /// Only licensed users can be locked.
+    pub lock_needs_licence: bool,
+    /// Grants to users who are not approved and activated are answered with 200 and dropped.
+    pub ineligible_grants_dropped: bool,
+    /// A rejected user loses roles and group.
+    pub rejection_clears_roles: bool,
+    /// A locked user keeps roles.
+    pub lock_keeps_roles: bool,
+    /// Enabled mappings run as a user is created.
+    pub mappings_run: bool,
+    /// Seconds until a grant can be seen.
+    pub role_grant_delay_s: u32,
+    /// The next so many grants are answered with 200 and lost; counts down.
+    pub role_grants_lost: u32,
+    /// All grants are answered with 200 and lost.
+    pub role_grants_never: bool,
+    /// The next so many role removals are answered with 200 and lost; counts down.
+    pub role_removals_lost: u32,
+    /// Most roles an account can have; none = unlimited.
+    pub role_limit: Option<u32>,
+    /// The next so many approvals are answered with 200 and lost; counts down.
+    pub approvals_lost: u32,
+
+    /// Seconds until an event is served by the events API.
+    pub event_delay_s: u32,
+    /// Fills `risk_score` and `risk_reasons` of logins; both are null without adaptive authentication.
+    pub risk_scoring: bool,
+    pub webhook: Webhook,
+
+    /// v1 calls per hour of the whole account.
+    pub hourly_limit: u32,
+    /// Counts v2 calls too.
+    pub limit_v2: bool,
+    /// Answers token requests beyond so many within so many seconds with the edge's HTML 429.
+    pub token_burst: Option<TokenBurst>,
+    pub token_lifetime_s: u32,
+    /// What the API credential may do.
+    pub scope: Scope,
+    /// The admin who made the credential was deleted: every call fails with 500.
+    pub credential_orphaned: bool,
+    /// Faults of transport and content, the first that matches a request wins.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            registrations_resource: true,
+            user_record: Moment::Submission,
+            registration_event: Moment::Verification,
+            registration_event_names_user: true,
+            approval_sends_invitation: true,
+            deletion_frees_email: true,
+            licences: None,
+            state_zero_becomes_approved: true,
+            status_zero_becomes_pending: true,
+            status_zero_settles_s: 0,
+            status_lock_expires: true,
+            lock_needs_licence: true,
+            ineligible_grants_dropped: true,
+            rejection_clears_roles: true,
+            lock_keeps_roles: true,
+            mappings_run: true,
+            role_grant_delay_s: 0,
+            role_grants_lost: 0,
+            role_grants_never: false,
+            role_removals_lost: 0,
+            role_limit: None,
+            approvals_lost: 0,
+            event_delay_s: 0,
+            risk_scoring: true,
+            webhook: Webhook::default(),
+            hourly_limit: 5000,
+            limit_v2: false,
+            token_burst: None,
+            token_lifetime_s: 36_000,
+            scope: Scope::ManageAll,
+            credential_orphaned: false,
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// A moment in a registration's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    Submission,
+    Verification,
+    Approval,
+}
+
+/// Where and how events are broadcast. Delivery is at most once.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhook {
+    pub url: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    pub format: WebhookFormat,
+    /// Every n-th batch is not sent (1 = none is ever sent).
+    pub drop_every: u32,
+    /// Every n-th batch is sent twice.
+    pub duplicate_every: u32,
+    /// Batches are sent newest event first.
+    pub reorder: bool,
+    /// Seconds until an event may be part of a batch.
+    pub delay_s: u32,
+    /// Ids as strings, as some receivers have seen them.
+    pub string_ids: bool,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers carry the receiver's secret, and a capability may be in the address.
+        f.debug_struct("Webhook")
+            .field("set", &self.url.is_some())
+            .field("headers", &self.headers.len())
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookFormat {
+    #[default]
+    JsonArray,
+    Ndjson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBurst {
+    pub requests: u32,
+    pub seconds: u32,
+}
+
+/// The power of the API credential, chosen in the portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    AuthenticationOnly,
+    ReadUsers,
+    ManageUsers,
+    ReadAll,
+    ManageAll,
+}
+
+/// One thing that goes wrong with requests of the API (never with `/_sim`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    pub what: Mishap,
+    /// Only requests whose path starts so.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Only requests of this method, in capitals.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Lets so many matching requests pass first; counts down.
+    #[serde(default)]
+    pub skip: u32,
+    /// Strikes so many times, then is over; none = until it is taken away. Counts down.
+    #[serde(default)]
+    pub count: Option<u32>,
+    /// The request takes effect and only its answer is spoilt.
+    #[serde(default)]
+    pub after_effect: bool,
+    /// Milliseconds of the clock to wait first.
+    #[serde(default)]
+    pub delay_ms: u32,
+}
+
+/// What happens to a request or its answer. The last four spoil a real answer, so the request takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mishap {
+    /// Nothing but the fault's delay.
+    Slow,
+    Unavailable,
+    ServerError,
+    Unauthorized,
+    TooManyRequests,
+    Closed,
+    Hang,
+    Html,
+    /// 10 MB of one JSON string.
+    Huge,
+    /// An answer cut in the middle.
+    Truncated,
+    /// Strings become numbers, numbers strings, arrays objects.
+    WrongTypes,
+    /// Every second key is left out.
+    MissingFields,
+    /// Keys nobody has heard of.
+    ExtraFields,
+}

@@ -1,0 +1,31 @@
+//! A OneLogin tenant in a process: tokens, users, roles, self-registration, events and broadcasts, with the
+//! habits of a real one and a knob for each way in which it can disappoint. It shares nothing with the
+//! connector that talks to it and knows nothing of the daemon.
+
+mod access;
+mod answer;
+mod api_profiles;
+mod api_roles;
+mod api_users;
+mod api_v1;
+mod control;
+mod courier;
+mod events;
+mod faults;
+mod gate;
+mod knobs;
+mod lifecycle;
+mod list;
+mod mappings;
+mod page;
+mod registration;
+mod simulator;
+mod tenant;
+mod text;
+mod user;
+
+pub use control::{Happening, Login};
+pub use knobs::{Fault, Knobs, Mishap, Moment, Scope, TokenBurst, Webhook, WebhookFormat};
+pub use registration::{Form, Registered};
+use simulator::Inner;
+pub use simulator::{Mistake, Options, Serving, Simulator};

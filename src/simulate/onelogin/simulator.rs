@@ -1,0 +1,291 @@
+//! The simulator as other code holds it: made, served, and controlled from within the process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::answer::{Answer, Content, Refusal};
+use super::control::{Happening, Login};
+use super::knobs::Knobs;
+use super::registration::{Form, Registered};
+use super::tenant::{ACCOUNT, Actor, Tenant};
+use super::{courier, gate};
+use crate::model::Clock;
+use crate::simulate::ledger::Ledger;
+
+/// What a tenant is made with.
+#[derive(Clone)]
+pub struct Options {
+    pub client_id: String,
+    pub client_secret: String,
+    pub subdomain: String,
+    /// Slug of the moderated self-registration profile that exists from the start.
+    pub profile: String,
+    /// Names of the roles that exist from the start; ids count from 1001.
+    pub roles: Vec<String>,
+    /// Short names of the custom attributes that are defined from the start.
+    pub custom_attributes: Vec<String>,
+    /// Tokens and ids that look random are the same for the same seed.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            client_id: "sim-client".into(),
+            client_secret: "sim-secret".into(),
+            subdomain: "acme".into(),
+            profile: "sign-up".into(),
+            roles: vec!["Default".into(), "Staff".into()],
+            custom_attributes: vec!["idv_status".into(), "idv_verified_at".into()],
+            seed: 1,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("subdomain", &self.subdomain)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a control method could not do what it was asked; the text says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Mistake(String);
+
+impl From<Refusal> for Mistake {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Control { message, .. } | Refusal::V2 { message, .. } => Self(message),
+            other => match Answer::from(other).content {
+                Content::Json(body) => Self(body.to_string()),
+                Content::None | Content::Text(..) | Content::Broken | Content::Never => {
+                    Self("refused".into())
+                }
+            },
+        }
+    }
+}
+
+pub(super) struct Inner {
+    pub clock: Arc<dyn Clock>,
+    /// Stirred whenever there may be something to broadcast.
+    pub stirred: Notify,
+    tenant: Mutex<Tenant>,
+}
+
+impl Inner {
+    /// Acts on the tenant as it is now.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Tenant) -> T) -> T {
+        let mut tenant = self.tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        tenant.settle(self.clock.now());
+        let waiting = tenant.outgoing.len();
+        let done = act(&mut tenant);
+        if tenant.outgoing.len() > waiting {
+            self.stirred.notify_one();
+        }
+        done
+    }
+}
+
+/// A simulated tenant. Clones share it.
+#[derive(Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator").finish_non_exhaustive()
+    }
+}
+
+impl Simulator {
+    pub fn new(options: Options, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
+        let tenant = Mutex::new(Tenant::new(options, clock.now(), ledger));
+        Self { inner: Arc::new(Inner { clock, stirred: Notify::new(), tenant }) }
+    }
+
+    /// Everything the tenant answers to: API, public form, page and `/_sim`. Events are broadcast only
+    /// while it is served by [`Simulator::serve`], or by [`Simulator::flush_webhook`].
+    pub fn router(&self) -> Router {
+        let inner = Arc::clone(&self.inner);
+        Router::new().fallback(move |request: Request<Body>| gate::handle(Arc::clone(&inner), request))
+    }
+
+    /// Serves the tenant on an address; port 0 takes a free one.
+    pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (stop, _) = watch::channel(false);
+        let (inner, stopped) = (Arc::clone(&self.inner), stop.subscribe());
+        let router = Router::new().fallback(move |request: Request<Body>| {
+            let (inner, mut stopped) = (Arc::clone(&inner), stopped.clone());
+            async move {
+                tokio::select! {
+                    response = gate::handle(inner, request) => response,
+                    // A connection that hangs ends with the simulator.
+                    _ = stopped.wait_for(|stopped| *stopped) => Response::new(Body::empty()),
+                }
+            }
+        });
+        let mut stopped = stop.subscribe();
+        let server = tokio::spawn(async move {
+            let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+            axum::serve(listener, router).with_graceful_shutdown(until).await
+        });
+        let courier = tokio::spawn(courier::run(Arc::clone(&self.inner)));
+        Ok(Serving { url, stop, server: Some(server), courier })
+    }
+
+    pub fn knobs(&self) -> Knobs {
+        self.inner.with(|tenant| tenant.knobs.clone())
+    }
+
+    /// Turns knobs: `simulator.turn(|knobs| knobs.licences = Some(1))`.
+    pub fn turn(&self, change: impl FnOnce(&mut Knobs)) {
+        self.inner.with(|tenant| change(&mut tenant.knobs));
+    }
+
+    /// Sends the public form.
+    pub fn register(&self, form: Form) -> Result<Registered, Mistake> {
+        Ok(self.inner.with(|tenant| tenant.register(form))?)
+    }
+
+    /// Clicks the link in the verification mail.
+    pub fn verify_email(&self, registration: i64) -> Result<(), Mistake> {
+        Ok(self.inner.with(|tenant| tenant.verify_email(registration))?)
+    }
+
+    fn human(&self, user: i64, action: &str) -> Result<(), Mistake> {
+        self.inner.with(|tenant| tenant.human(user, action))?;
+        Ok(())
+    }
+
+    /// An administrator approves the user in the portal.
+    pub fn approve(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "approve")
+    }
+
+    pub fn reject(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "reject")
+    }
+
+    pub fn delete(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "delete")
+    }
+
+    /// The person accepts the invitation and sets a password.
+    pub fn activate(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "activate")
+    }
+
+    pub fn change_email(&self, user: i64, email: &str) -> Result<(), Mistake> {
+        Ok(self.inner.with(|tenant| tenant.change_email(user, email))?)
+    }
+
+    /// An administrator puts the user into a role.
+    pub fn grant(&self, user: i64, role: i64) {
+        self.inner.with(|tenant| tenant.grant(user, role, Actor::Human));
+    }
+
+    pub fn revoke(&self, user: i64, role: i64) {
+        self.inner.with(|tenant| tenant.revoke(user, role, Actor::Human));
+    }
+
+    /// The user logs in, or fails to.
+    pub fn login(&self, user: i64, login: Login) {
+        self.inner.with(|tenant| tenant.login(user, login));
+    }
+
+    /// Emits an event of any type.
+    pub fn happen(&self, what: Happening) -> Result<(), Mistake> {
+        Ok(self.inner.with(|tenant| tenant.happen(what))?)
+    }
+
+    /// Adds active users with roles; returns their ids.
+    pub fn seed_users(&self, count: u32) -> Vec<i64> {
+        self.inner.with(|tenant| tenant.seed_users(count))
+    }
+
+    /// Makes the current token worthless.
+    pub fn expire_token(&self) {
+        self.inner.with(|tenant| tenant.token = None);
+    }
+
+    /// The truth about a user; none when deleted.
+    pub fn user(&self, id: i64) -> Option<Value> {
+        self.inner.with(|tenant| Some(tenant.users.get(&id)?.truth(tenant.shortnames())))
+    }
+
+    pub fn users(&self) -> Vec<Value> {
+        self.inner.with(|tenant| tenant.users.values().map(|user| user.truth(tenant.shortnames())).collect())
+    }
+
+    /// The truth about a registration, also about a deleted one.
+    pub fn registration(&self, id: i64) -> Option<Value> {
+        self.inner.with(|tenant| Some(tenant.registrations.get(&id)?.truth()))
+    }
+
+    pub fn registrations(&self) -> Vec<Value> {
+        self.inner.with(|tenant| tenant.registrations.values().map(|one| one.truth()).collect())
+    }
+
+    /// All events, also those the API does not show yet.
+    pub fn events(&self) -> Vec<Value> {
+        self.inner
+            .with(|tenant| tenant.events.iter().map(|(_, event)| Value::Object(event.row(ACCOUNT))).collect())
+    }
+
+    /// Batches that were due: `{at, batch, events, statuses}`; no status = dropped, 0 = not reached.
+    pub fn deliveries(&self) -> Vec<Value> {
+        self.inner.with(|tenant| tenant.deliveries.clone())
+    }
+
+    pub fn ledger(&self) -> Ledger {
+        self.inner.with(|tenant| tenant.ledger.clone())
+    }
+
+    /// Broadcasts what waits, now.
+    pub async fn flush_webhook(&self) {
+        courier::flush(&self.inner).await;
+    }
+}
+
+/// A served simulator; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    pub url: String,
+    stop: watch::Sender<bool>,
+    server: Option<JoinHandle<io::Result<()>>>,
+    courier: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Stops serving; hanging requests are ended.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(server) = self.server.take() {
+            drop(server.await);
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.courier.abort();
+    }
+}
