@@ -1,7 +1,7 @@
 //! proofd: identity proofing as policy files.
 
 pub mod case;
-pub mod cli;
+// pub mod cli;
 pub mod config;
 pub mod connectors;
 pub mod engine;

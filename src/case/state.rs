@@ -236,19 +236,6 @@ impl Case {
         }
     }
 
-    /// Where the case is, in a word for lists, counters and metrics.
-    pub fn state_word(&self) -> &'static str {
-        match &self.state {
-            State::Calling { .. } => "running",
-            State::Proving(_) => "waiting",
-            State::Reviewing(_) => "in_review",
-            State::Held { .. } => "held",
-            State::Stuck(_) => "stuck",
-            State::Grace(_) => "in_grace",
-            State::Closed => "closed",
-        }
-    }
-
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }

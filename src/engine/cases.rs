@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use chrono::TimeDelta;
+
 use crate::case::{self, Advance, Case, Here, Input, Opening, Refused, State};
 use crate::model::{CaseId, Timestamp};
 use crate::policy::Policy;
@@ -65,6 +67,7 @@ impl Engine {
             over_limit: &over_limit,
             account,
             poll_every: self.0.settings.poll_verification,
+            invite_grace: TimeDelta::minutes(2),
         };
         let advance = decision(&here)?;
         for action in &advance.effects {
