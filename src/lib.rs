@@ -1,7 +1,60 @@
 //! proofd: identity proofing as policy files.
+//!
+//! A self-registration (later also a risky login, a role change, a date) opens a **case**: one subject that
+//! goes through one policy. The policy's steps ask the person for proof at a verification provider, ask people
+//! to decide, and change the identity provider. Policies are YAML and Rhai in a directory; they are reloaded
+//! while the daemon runs.
+//!
+//! # The idea
+//!
+//! 1. What decides is a plain function over plain data: [`case::advance`]. It touches no clock, disk,
+//!    network or random number; effects are data that it returns.
+//! 2. Everything that can happen to a case is one closed enum: [`case::Input`].
+//! 3. Write first, act second, answer last: one commit holds the case, its journal and its calls; only then
+//!    a call is performed or an answer given.
+//! 4. A timer is a field of a case, and so is every retry and deadline: nothing sleeps with a case in hand.
+//! 5. A bad policy file leaves what runs untouched.
+//!
+//! # The rooms
+//!
+//! Arrows go down only; `tests/house.rs` holds the table.
+//!
+//! | room | what | may use |
+//! |---|---|---|
+//! | `cli` | the command line; composes the rooms for `run` and `demo` | all |
+//! | `http` | hooks, the person's link, the API | model, engine, config |
+//! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, store, connectors, config |
+//! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
+//! | `connectors` | OneLogin, Jumio, SMTP | model |
+//! | `simulate` | OneLogin, Jumio and a mailbox, for demo and tests; shares nothing with `connectors` | model |
+//! | `config` | `proofd.yaml` | model |
+//! | `case` | the state machine | model, policy |
+//! | `policy` | YAML, Rhai, templates: from files to a checked policy | model |
+//! | `model` | plain data: events, subjects, calls, outcomes | nothing |
+//!
+//! # One registration, from event to approval
+//!
+//! | what | where |
+//! |---|---|
+//! | OneLogin's webhook or the poller brings an event; it is on disk before the answer | `http/hooks`, `engine/poller`, `engine/intake` |
+//! | the person is looked up; policies of this event type are asked | `engine/intake`, `policy/script` |
+//! | a case opens at its first step and asks for a mail | `case/advance`, `case/walk` |
+//! | one commit: case, journal entries, calls, wake time | `store/committer` |
+//! | the mail goes out; the attempt was on disk before | `engine/worker`, `connectors/smtp` |
+//! | the person presses the button; a vendor session starts, is written down, and only then redirected to | `http/person`, `case/proving`, `connectors/jumio` |
+//! | a hint or a poll: the result is read back and matched with our own reference | `engine/person`, `case/judge` |
+//! | the outcome's branch: approve reads, writes, reads back | `case/walk`, `connectors/onelogin` |
+//!
+//! # Words
+//!
+//! *event*: a fact that happened elsewhere. *policy*, *revision*: a folder, and the hash of all that it uses.
+//! *case*: one subject going through one policy. *step*: one line of a policy. *call*: one request for an
+//! effect, with an id that stays the same over its attempts. *outcome*: how a step or a call ended.
+//! *decision*: a person's. *held*: stopped by a limit. *stuck*: failed for good, with an owner. *in grace*: an
+//! adverse effect that waits for its time and can be undone.
 
 pub mod case;
-// pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod connectors;
 pub mod engine;

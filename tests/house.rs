@@ -1,0 +1,144 @@
+//! The rooms and what each may know, as a test, so that the map in `src/lib.rs` stays true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Room to the rooms that it may use. `cli` composes everything; nobody uses `cli`.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("policy", &["model"]),
+    ("case", &["model", "policy"]),
+    ("store", &["model", "case", "policy"]),
+    ("connectors", &["model"]),
+    ("simulate", &["model"]),
+    ("config", &["model"]),
+    ("engine", &["model", "policy", "case", "store", "connectors", "config"]),
+    ("http", &["model", "engine", "config"]),
+    ("cli", &["model", "policy", "case", "store", "connectors", "simulate", "config", "engine", "http"]),
+];
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Rooms that a text names: `crate::room`, and the members of `use crate::{...}`.
+fn rooms_named(text: &str) -> BTreeSet<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut named = BTreeSet::new();
+    for part in code.split("crate::").skip(1) {
+        if let Some(group) = part.strip_prefix('{') {
+            let mut depth = 0;
+            let mut member = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        named.insert(std::mem::take(&mut member));
+                    }
+                    _ if depth == 0 => member.push(c),
+                    _ => {}
+                }
+            }
+            named.insert(member);
+        } else {
+            named.insert(part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    let first = |path: String| path.trim().split("::").next().unwrap_or_default().trim().to_owned();
+    named.into_iter().map(first).collect()
+}
+
+#[test]
+fn rooms_know_only_what_they_may() {
+    let rules: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut broken = Vec::new();
+    for (room, allowed) in &rules {
+        for file in rust_files(&Path::new("src").join(room)) {
+            for named in rooms_named(&std::fs::read_to_string(&file).unwrap()) {
+                let is_room = rules.contains_key(named.as_str());
+                if is_room && named != *room && !allowed.contains(&named.as_str()) {
+                    broken.push(format!("{} uses {named}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_room_is_in_the_rules_and_on_the_map() {
+    let map = std::fs::read_to_string("src/lib.rs").unwrap();
+    let in_rules: BTreeSet<_> = MAY_USE.iter().map(|(room, _)| (*room).to_owned()).collect();
+    let on_disk: BTreeSet<_> = std::fs::read_dir("src")
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(in_rules, on_disk);
+    for room in &on_disk {
+        assert!(map.contains(&format!("| `{room}` |")), "the map in src/lib.rs lacks {room}");
+    }
+}
+
+/// A table in a `mod.rs` that names files names all of them, and only ones that exist.
+#[test]
+fn the_maps_of_the_rooms_name_files_that_exist() {
+    let mut wrong = Vec::new();
+    for (room, _) in MAY_USE {
+        let dir = Path::new("src").join(room);
+        let text = std::fs::read_to_string(dir.join("mod.rs")).unwrap();
+        let rows = text.lines().filter_map(|line| line.strip_prefix("//! | `"));
+        for row in rows {
+            let names = row.split('|').next().unwrap_or_default();
+            for name in names.split(',').map(|name| name.trim().trim_matches('`')) {
+                if !dir.join(format!("{name}.rs")).exists() && !dir.join(name).join("mod.rs").exists() {
+                    wrong.push(format!("{}: {name}", dir.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "named in a map but not there: {wrong:#?}");
+}
+
+#[test]
+fn files_stay_small_enough_to_read() {
+    let long: Vec<_> = rust_files(Path::new("src"))
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(file).unwrap().lines().count() > 500)
+        .collect();
+    assert!(long.is_empty(), "over 500 lines; split by what they are about: {long:?}");
+}
+
+#[test]
+fn only_one_file_asks_the_machine_for_the_time() {
+    let asking: Vec<_> = rust_files(Path::new("src"))
+        .into_iter()
+        .filter(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            ["Utc::now(", "SystemTime::now(", "Local::now("].iter().any(|call| text.contains(call))
+        })
+        .collect();
+    assert_eq!(asking, [PathBuf::from("src/engine/clock.rs")]);
+}
+
+#[test]
+fn only_the_store_names_sled() {
+    let naming: Vec<_> = rust_files(Path::new("src"))
+        .into_iter()
+        .filter(|file| !file.starts_with("src/store"))
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains("sled::"))
+        .collect();
+    assert!(naming.is_empty(), "{naming:?}");
+}
