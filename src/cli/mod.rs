@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `serve` | `run`: the daemon, from configuration to the last answer |
 //! | `compose` | connectors and access out of a configuration |
+//! | `rehearsal` | days in minutes, against simulators |
 //! | `notify` | what systemd is told |
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
@@ -21,6 +22,7 @@ mod doctor;
 mod notify;
 mod output;
 mod policies;
+mod rehearsal;
 mod schema;
 mod serve;
 mod simulate;
@@ -52,6 +54,9 @@ enum Command {
     Run {
         #[arg(long, default_value = client::DEFAULT_CONFIG)]
         config: PathBuf,
+        /// Time runs faster, against simulators on this machine: FACTOR or FACTOR@ORIGIN.
+        #[arg(long)]
+        rehearse: Option<rehearsal::Rehearsal>,
     },
     /// Everything that loading a policy tree finds, every mistake of every file.
     #[command(after_help = "Example: proofd check policies")]
@@ -184,7 +189,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
     let json = cli.json;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments).await,
-        Command::Run { config } => serve::run(&config).await,
+        Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,

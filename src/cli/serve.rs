@@ -8,21 +8,24 @@ use anyhow::{Context as _, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::rehearsal::{self, Rehearsal};
 use super::{Ending, Failed, compose, notify, output};
 use crate::config::{self, Config};
 use crate::engine::Engine;
-use crate::engine::clock::System;
 use crate::http::{Doors, Listening, listen};
 use crate::model::Clock;
 use crate::store::Store;
 
-pub async fn run(path: &Path) -> Result<Ending, Failed> {
+pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
     let (config, warnings) = config::read(path).map_err(Failed::usage)?;
     log_to_stderr();
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let clock: Arc<dyn Clock> = Arc::new(System);
+    if rehearse.is_some() {
+        rehearsal::only_simulators(&config).map_err(Failed::usage)?;
+    }
+    let clock = rehearsal::clock(rehearse);
     let engine = open(&config, clock).await?;
     let tasks = engine.start();
     let doors = Doors::new(engine.clone(), compose::access(&config).map_err(Failed::usage)?)

@@ -40,38 +40,57 @@ impl Clock for System {
     }
 }
 
-/// A clock that runs `factor` times as fast as the machine's from `start` on: two weeks of waiting in a
-/// few seconds of demo.
+/// A clock that runs `factor` times as fast as the machine's since `origin`, and can be set forward. Two
+/// processes with the same origin and factor agree, and a restart does not set it back. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Scaled {
-    origin: std::time::Instant,
-    start: Timestamp,
+    origin: Timestamp,
     factor: i32,
+    ahead: Arc<Mutex<TimeDelta>>,
+    moved: watch::Sender<()>,
 }
 
 impl Scaled {
-    pub fn new(start: Timestamp, factor: i32) -> Self {
-        Self { origin: std::time::Instant::now(), start, factor: factor.max(1) }
+    pub fn since(origin: Timestamp, factor: i32) -> Self {
+        let (ahead, moved) = (Arc::new(Mutex::new(TimeDelta::zero())), watch::Sender::new(()));
+        Self { origin, factor: factor.max(1), ahead, moved }
+    }
+
+    /// From this moment on.
+    pub fn from_now(factor: i32) -> Self {
+        Self::since(machine_now(), factor)
+    }
+
+    /// Sets the time forward and wakes whoever waits for it.
+    pub fn advance(&self, by: TimeDelta) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        *ahead += by.max(TimeDelta::zero());
+        drop(ahead);
+        self.moved.send_replace(());
     }
 }
 
 impl Clock for Scaled {
     fn now(&self) -> Timestamp {
-        let real = TimeDelta::from_std(self.origin.elapsed()).unwrap_or(TimeDelta::MAX);
-        self.start + real.checked_mul(self.factor).unwrap_or(TimeDelta::MAX)
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let real = (machine_now() - self.origin).max(TimeDelta::zero());
+        self.origin + ahead + real.checked_mul(self.factor).unwrap_or(TimeDelta::days(36_500))
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         let clock = self.clone();
+        let mut moved = self.moved.subscribe();
         async move {
             loop {
-                let left = at - clock.now();
-                match left.to_std() {
-                    Ok(left) if !left.is_zero() => {
-                        let real = left / clock.factor.unsigned_abs();
-                        tokio::time::sleep(real.max(std::time::Duration::from_millis(1))).await;
-                    }
-                    _ => return,
+                let Ok(left) = (at - clock.now()).to_std() else { return };
+                if left.is_zero() {
+                    return;
+                }
+                let real = (left / clock.factor.unsigned_abs()).max(std::time::Duration::from_millis(1));
+                tokio::select! {
+                    () = tokio::time::sleep(real) => {}
+                    // The sender lives in `clock`, so this only says that the time was set.
+                    _ = moved.changed() => {}
                 }
             }
         }
