@@ -1,0 +1,125 @@
+//! The people of the demo, what they do, and how the policy promises that they end.
+
+use crate::simulate::jumio::{Outcome, Script};
+
+/// What somebody does after the invitation came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Proves who they are at once.
+    Passes,
+    /// Sends a blurred picture first, then a good one.
+    BlursFirst,
+    /// Shows a manipulated document.
+    Forges,
+    /// Passes with a document in another name; the desk looks and approves.
+    OtherName,
+    /// Closes the vendor's page, and comes back two days later.
+    WalksAway,
+    /// Never answers.
+    Silent,
+    /// Comes from a domain that the policy trusts; no case opens.
+    Trusted,
+}
+
+/// Where somebody stands at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// The result of the case; none: there is no case.
+    pub result: Option<&'static str>,
+    /// The registrant's record in OneLogin: its state's word, or that it is gone.
+    pub onelogin: &'static str,
+    pub invitations: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    pub first: &'static str,
+    pub last: &'static str,
+    pub email: &'static str,
+    pub part: Part,
+    pub about: &'static str,
+    pub promise: Promise,
+}
+
+const APPROVED: Promise = Promise { result: Some("approved"), onelogin: "approved", invitations: 1 };
+
+pub const CAST: &[Person] = &[
+    Person {
+        first: "Ada",
+        last: "Lindqvist",
+        email: "ada@partner.test",
+        part: Part::Passes,
+        about: "proves who she is at once",
+        promise: APPROVED,
+    },
+    Person {
+        first: "Bruno",
+        last: "Keller",
+        email: "bruno@partner.test",
+        part: Part::BlursFirst,
+        about: "sends a blurred picture first",
+        promise: APPROVED,
+    },
+    Person {
+        first: "Carla",
+        last: "Fuchs",
+        email: "carla@partner.test",
+        part: Part::Forges,
+        about: "shows a manipulated document",
+        promise: Promise { result: Some("rejected"), onelogin: "deleted", invitations: 0 },
+    },
+    Person {
+        first: "Dmitri",
+        last: "Sokolov",
+        email: "dmitri@partner.test",
+        part: Part::OtherName,
+        about: "has a document in another name; a person decides",
+        promise: APPROVED,
+    },
+    Person {
+        first: "Eve",
+        last: "Moreau",
+        email: "eve@partner.test",
+        part: Part::WalksAway,
+        about: "closes the page, and comes back two days later",
+        promise: APPROVED,
+    },
+    Person {
+        first: "Felix",
+        last: "Braun",
+        email: "felix@partner.test",
+        part: Part::Silent,
+        about: "never answers",
+        promise: Promise { result: Some("expired"), onelogin: "deleted", invitations: 0 },
+    },
+    Person {
+        first: "Grace",
+        last: "Okafor",
+        email: "grace@example.com",
+        part: Part::Trusted,
+        about: "comes from a trusted domain: the policy does not apply",
+        promise: Promise { result: None, onelogin: "unapproved", invitations: 0 },
+    },
+];
+
+impl Part {
+    /// What the person does at the vendor on their n-th visit; none: nothing.
+    pub fn script(self, visit: u32) -> Option<Script> {
+        let reject = |label: &str| Script {
+            outcome: Outcome::Reject,
+            labels: vec![label.to_owned()],
+            ..Script::default()
+        };
+        match (self, visit) {
+            (Self::Passes | Self::WalksAway, _) | (Self::BlursFirst, 2..) => Some(Script::default()),
+            (Self::BlursFirst, _) => Some(reject("usability:BLURRED")),
+            (Self::Forges, _) => Some(reject("imageChecks:MANIPULATED_DOCUMENT")),
+            (Self::OtherName, _) => {
+                let mut script = Script::default();
+                script.extraction.insert("lastName".to_owned(), "SOKOLOFF-IVANOV".into());
+                Some(script)
+            }
+            (Self::Silent | Self::Trusted, _) => None,
+        }
+    }
+}

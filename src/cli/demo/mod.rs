@@ -1,0 +1,130 @@
+//! `demo`: the whole product with nothing to set up. The same engine, doors and connectors as `run`, with
+//! simulated vendors, a store in a temporary folder and a clock that can be set forward.
+//!
+//! `cast` are the people and how each must end, `story` plays them, `teller` says what happens.
+
+mod cast;
+mod story;
+mod teller;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use super::{Ending, Failed, compose, output};
+use crate::config::{self, Role};
+use crate::engine::Engine;
+use crate::engine::clock::Scaled;
+use crate::http::{Access, Doors, Grant, listen};
+use crate::model::{Clock, Secret};
+use crate::simulate::ledger::Ledger;
+use crate::simulate::town::{Addresses, Credentials, Town};
+use crate::store::Store;
+
+/// How much faster than the machine's the story's clock runs while people act.
+const PACE: i32 = 60;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Ends when the story has been told; the exit status says whether everybody ended as the policy promises.
+    #[arg(long)]
+    exit: bool,
+    /// Policies to play with, instead of the shipped ones.
+    #[arg(long)]
+    policies: Option<PathBuf>,
+}
+
+/// The policies that are shipped, so that the demo needs no files.
+const SHIPPED: &[(&str, &str)] = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/shipped.in"));
+
+/// Everything that the demo has running.
+struct Stage {
+    clock: Scaled,
+    engine: Engine,
+    town: Town,
+    url: String,
+    token: Secret,
+}
+
+pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into()))
+        .with_writer(std::io::stderr)
+        .try_init();
+    let folder = folder()?;
+    let ended = play(&arguments, &folder).await;
+    // What is left behind is only a temporary folder.
+    let _ = std::fs::remove_dir_all(&folder);
+    ended
+}
+
+async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
+    let policies = match &arguments.policies {
+        Some(dir) => std::path::absolute(dir).context("while finding the policies")?,
+        None => shipped(folder).context("while writing the shipped policies")?,
+    };
+    let clock = Scaled::from_now(PACE);
+    let credentials = Credentials::default();
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let town = Town::serve(Addresses::default(), &credentials, Arc::clone(&shared), Ledger::memory())
+        .await
+        .context("while starting the simulators")?;
+    // The daemon's address is part of its configuration, and the configuration comes first.
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").context("while finding a free port")?;
+    let address = socket.local_addr().context("while finding a free port")?;
+    drop(socket);
+    let url = format!("http://{address}");
+    let file = folder.join("proofd.yaml");
+    let text = format!(
+        "listen: {address}\npublic_url: {url}\norganization: Example Corp\npolicies: {}\nstore: sled:{}\n{}",
+        policies.display(),
+        folder.join("store").display(),
+        town.connectors_yaml(&credentials),
+    );
+    std::fs::write(&file, text).context("while writing the configuration")?;
+    let (config, _) = config::read(&file).map_err(Failed::usage)?;
+
+    let now = shared.now();
+    let (store, opened) =
+        Store::open(&folder.join("store"), now).map_err(|error| anyhow!(error).context("while opening the store"))?;
+    let built = compose::connectors(&config, &shared)?;
+    let engine = Engine::open(compose::settings(&config)?, store, &opened, shared, built.connectors()).await?;
+    let tasks = engine.start();
+    let token = Secret::new("demo");
+    let access = Access::new(vec![Grant::new("Dana from the identity desk", [Role::Admin], &token)]);
+    let doors = Doors::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
+    let listening = listen(address, doors.everything()).await.context("while listening")?;
+    town.broadcast_to(&url);
+
+    let stage = Stage { clock, engine, town, url, token };
+    let all_well = story::tell(&stage).await?;
+    if !arguments.exit {
+        teller::where_to_look(&stage);
+        tokio::signal::ctrl_c().await.context("while waiting for Ctrl-C")?;
+    }
+    listening.stop().await;
+    stage.engine.stop();
+    tasks.join_all().await;
+    stage.engine.store().close().await.context("while closing the store")?;
+    Ok(if all_well { Ending::Ok } else { Ending::No })
+}
+
+fn folder() -> Result<PathBuf, Failed> {
+    let folder = std::env::temp_dir().join(format!("proofd-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("while making {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn shipped(folder: &Path) -> std::io::Result<PathBuf> {
+    let tree = folder.join("policies");
+    for (path, text) in SHIPPED {
+        let file = tree.join(path);
+        if let Some(dir) = file.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        std::fs::write(file, text)?;
+    }
+    Ok(tree)
+}

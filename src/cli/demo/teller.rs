@@ -1,0 +1,76 @@
+//! Says what happens, as it happens: journal entries of cases in plain words, with the person's name.
+
+use std::collections::BTreeMap;
+
+use crate::case::{Case, Note};
+use crate::model::{CaseId, Timestamp};
+
+use super::{Stage, output};
+
+/// What was told already, so that every entry is told once.
+#[derive(Debug, Default)]
+pub struct Teller {
+    told: BTreeMap<CaseId, u64>,
+}
+
+impl Teller {
+    /// Tells what is new in every case.
+    pub fn catch_up(&mut self, stage: &Stage, cases: &[Case]) {
+        let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
+        for case in cases {
+            let from = self.told.get(&case.id).copied().unwrap_or(0);
+            let Ok(entries) = stage.engine.journal(&case.id, from, 1_000) else { continue };
+            let name = case.subject.display_name();
+            for entry in &entries {
+                if let Some(text) = plain(&entry.note, entry.step.as_deref()) {
+                    lines.push((entry.at, entry.number, format!("{name:<16} {text}")));
+                }
+            }
+            if let Some(last) = entries.last() {
+                self.told.insert(case.id.clone(), last.number + 1);
+            }
+        }
+        lines.sort();
+        for (at, _, text) in lines {
+            output::line(&format!("  {}  {text}", at.format("%d %b %H:%M")));
+        }
+    }
+}
+
+/// An entry in plain words; none for what only interests a journal's reader.
+fn plain(note: &Note, step: Option<&str>) -> Option<String> {
+    Some(match note {
+        Note::Opened { .. } => "registered; a case opens".to_owned(),
+        Note::CallDone { detail, .. } => detail.clone(),
+        Note::SessionStarted { attempt, .. } => format!("pressed the button; vendor session {attempt} is ready"),
+        Note::SessionEnded { .. } => "left the vendor's page; the session ended, the link still works".to_owned(),
+        Note::StepEnded { outcome, reasons } if reasons.is_empty() => {
+            format!("{}: {outcome}", step.unwrap_or("step"))
+        }
+        Note::StepEnded { outcome, reasons } => {
+            format!("{}: {outcome} ({})", step.unwrap_or("step"), reasons.join(", "))
+        }
+        Note::Decided { decision, .. } => {
+            let reason = decision.reason.as_deref().unwrap_or("no reason given");
+            format!("{} decides: {} ({reason})", decision.by, decision.decision)
+        }
+        Note::Held { action } => format!("a limit holds {action:?}"),
+        Note::Stuck { reason } => format!("is stuck: {reason}"),
+        Note::GraceBegan { until } => format!("will be deleted on {}, unless somebody objects", until.format("%d %b")),
+        Note::Destroyed { .. } => "is deleted in OneLogin".to_owned(),
+        Note::Closed { result } => format!("case closed: {result}"),
+        _ => return None,
+    })
+}
+
+/// Where a person can go on looking while the demo stays up.
+pub fn where_to_look(stage: &Stage) {
+    let Stage { town, url, .. } = stage;
+    output::line("");
+    output::line("Everything stays up until Ctrl-C. Play an applicant yourself:");
+    output::line(&format!("  register          {}", town.onelogin_served.url));
+    output::line(&format!("  read the mail     {}", town.mailbox_served.url));
+    output::line(&format!("  vendor's pages    {}", town.jumio_served.url));
+    output::line(&format!("  cases             PROOFD_TOKEN=demo proofd case list --url {url}"));
+    output::line(&format!("  metrics           {url}/metrics"));
+}

@@ -1,0 +1,134 @@
+//! A simulated person: fills in the form, reads the mail, presses the button, goes through the vendor's
+//! page. Talks to the daemon over HTTP only, as a browser would.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::LOCATION;
+
+use super::jumio::Script;
+use super::onelogin::{Form, Registered};
+use super::town::Town;
+
+/// How often a waiting page is asked again.
+const LOOKS: u32 = 200;
+
+/// Somebody who registers.
+#[derive(Debug, Clone)]
+pub struct Applicant {
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    http: reqwest::Client,
+}
+
+/// What pressing the button led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Led {
+    /// The vendor's page.
+    Vendor { execution: String },
+    /// A page of the daemon.
+    Page(StatusCode, String),
+}
+
+/// Why a person could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    #[error("the form was refused: {0}")]
+    Form(String),
+    #[error("the page could not be reached: {0}")]
+    Unreachable(String),
+    #[error("the vendor's page is of no known session")]
+    NoSession,
+    #[error("the vendor refused: {0}")]
+    Vendor(String),
+}
+
+impl Applicant {
+    pub fn new(first_name: &str, last_name: &str, email: &str) -> Result<Self, Lost> {
+        // Already installed by somebody else is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(30))
+            .build()
+            .map_err(|error| Lost::Unreachable(error.to_string()))?;
+        Ok(Self { first_name: first_name.to_owned(), last_name: last_name.to_owned(), email: email.to_owned(), http })
+    }
+
+    /// Fills in the form and confirms the address.
+    pub fn register(&self, town: &Town) -> Result<Registered, Lost> {
+        let form = Form {
+            firstname: self.first_name.clone(),
+            lastname: self.last_name.clone(),
+            email: self.email.clone(),
+            ..Form::default()
+        };
+        let registered = town.onelogin.register(form).map_err(|refused| Lost::Form(refused.to_string()))?;
+        town.onelogin.verify_email(registered.registration_id).map_err(|refused| Lost::Form(refused.to_string()))?;
+        Ok(registered)
+    }
+
+    /// Mails that this person has.
+    pub fn mails(&self, town: &Town) -> usize {
+        town.mailbox.mails().iter().filter(|mail| mail.to == self.email).count()
+    }
+
+    /// The link of the newest mail that has one of the daemon's.
+    pub fn link(&self, town: &Town) -> Option<String> {
+        let mails = town.mailbox.mails();
+        let mine = mails.iter().rev().filter(|mail| mail.to == self.email);
+        mine.flat_map(|mail| &mail.links).find(|link| link.contains("/v/")).cloned()
+    }
+
+    /// Opens a link without pressing anything, as a mail scanner does.
+    pub async fn look(&self, link: &str) -> Result<(StatusCode, String), Lost> {
+        let answer = self.http.get(link).send().await.map_err(unreachable)?;
+        let status = answer.status();
+        Ok((status, answer.text().await.map_err(unreachable)?))
+    }
+
+    /// Presses the button and follows to the vendor, waiting where the page says wait.
+    pub async fn press(&self, town: &Town, link: &str) -> Result<Led, Lost> {
+        let mut answer = self.http.post(link).send().await.map_err(unreachable)?;
+        for _ in 0..LOOKS {
+            let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+            let Some(to) = to else {
+                let status = answer.status();
+                let text = answer.text().await.map_err(unreachable)?;
+                if !text.contains("http-equiv=\"refresh\"") {
+                    return Ok(Led::Page(status, text));
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                answer = self.http.get(format!("{link}?wait=1")).send().await.map_err(unreachable)?;
+                continue;
+            };
+            if let Some(session) = town.jumio.executions().into_iter().find(|one| one.href.as_deref() == Some(&to)) {
+                return Ok(Led::Vendor { execution: session.execution });
+            }
+            if !to.contains("wait=") {
+                return Err(Lost::NoSession);
+            }
+            answer = self.http.get(format!("{link}?wait=1")).send().await.map_err(unreachable)?;
+        }
+        Err(Lost::Unreachable("the waiting page never went on".to_owned()))
+    }
+
+    /// Goes through the vendor's page with an outcome. The document carries the registered name unless the
+    /// script says otherwise.
+    pub fn prove(&self, town: &Town, execution: &str, mut script: Script) -> Result<(), Lost> {
+        let fields = [("firstName", &self.first_name), ("lastName", &self.last_name)];
+        for (field, name) in fields {
+            script.extraction.entry(field).or_insert_with(|| name.to_uppercase().into());
+        }
+        let refused = |error: super::jumio::Unknown| Lost::Vendor(error.to_string());
+        town.jumio.open(execution).map_err(refused)?;
+        town.jumio.finish(execution, Some(script)).map_err(refused)?;
+        Ok(())
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> Lost {
+    Lost::Unreachable(error.without_url().to_string())
+}

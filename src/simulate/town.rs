@@ -1,0 +1,120 @@
+//! All simulated systems on one clock with one ledger, as the demo, the tests and `proofd simulate` need them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::ledger::Ledger;
+use super::{jumio, mailbox, onelogin};
+use crate::model::Clock;
+
+/// The simulators and their servers; they stop when this is dropped.
+#[derive(Debug)]
+pub struct Town {
+    pub onelogin: onelogin::Simulator,
+    pub jumio: jumio::Simulator,
+    pub mailbox: mailbox::Mailbox,
+    pub ledger: Ledger,
+    pub onelogin_served: onelogin::Serving,
+    pub jumio_served: jumio::Serving,
+    pub mailbox_served: mailbox::Serving,
+}
+
+/// Credentials that the simulators accept.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub client_id: String,
+    pub client_secret: String,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self { client_id: "sim-client".to_owned(), client_secret: "sim-secret".to_owned() }
+    }
+}
+
+/// Where the servers listen; port 0 takes a free one.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub onelogin: SocketAddr,
+    pub jumio: SocketAddr,
+    pub smtp: SocketAddr,
+    pub mail_http: SocketAddr,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { onelogin: free, jumio: free, smtp: free, mail_http: free }
+    }
+}
+
+impl Town {
+    pub async fn serve(
+        addresses: Addresses,
+        credentials: &Credentials,
+        clock: Arc<dyn Clock>,
+        ledger: Ledger,
+    ) -> io::Result<Self> {
+        let onelogin = onelogin::Simulator::new(
+            onelogin::Options {
+                client_id: credentials.client_id.clone(),
+                client_secret: credentials.client_secret.clone(),
+                ..onelogin::Options::default()
+            },
+            Arc::clone(&clock),
+            ledger.clone(),
+        );
+        let jumio = jumio::Simulator::new(
+            jumio::Options {
+                client_id: credentials.client_id.clone(),
+                client_secret: credentials.client_secret.clone(),
+                seed: 1,
+            },
+            Arc::clone(&clock),
+            ledger.clone(),
+        );
+        let mailbox = mailbox::Mailbox::new(clock, ledger.clone());
+        Ok(Self {
+            onelogin_served: onelogin.serve(addresses.onelogin).await?,
+            jumio_served: jumio.serve(addresses.jumio).await?,
+            mailbox_served: mailbox.serve(addresses.smtp, addresses.mail_http).await?,
+            onelogin,
+            jumio,
+            mailbox,
+            ledger,
+        })
+    }
+
+    /// The `connectors:` part of a `proofd.yaml` that is connected to this town.
+    pub fn connectors_yaml(&self, credentials: &Credentials) -> String {
+        let (onelogin, jumio, smtp) = (&self.onelogin_served.url, &self.jumio_served.url, self.mailbox_served.smtp);
+        let Credentials { client_id, client_secret } = credentials;
+        format!(
+            "connectors:
+  onelogin:
+    url: {onelogin}
+    client_id: {client_id}
+    client_secret: {client_secret}
+    webhook: {{header: Authorization, value: Bearer sim-webhook}}
+  jumio:
+    urls: {{auth: {jumio}/auth, account: {jumio}/account, retrieval: {jumio}/retrieval}}
+    client_id: {client_id}
+    client_secret: {client_secret}
+    callback_secret: sim-callback
+  smtp:
+    url: smtp://{smtp}
+    from: Example IAM <iam@example.com>
+"
+        )
+    }
+
+    /// Lets OneLogin broadcast its events to the daemon at this address.
+    pub fn broadcast_to(&self, daemon: &str) {
+        let url = format!("{daemon}/hooks/onelogin");
+        self.onelogin.turn(|knobs| {
+            knobs.webhook.url = Some(url);
+            knobs.webhook.headers.insert("Authorization".to_owned(), "Bearer sim-webhook".to_owned());
+        });
+    }
+}
