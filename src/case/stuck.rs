@@ -1,7 +1,5 @@
 //! Something failed for good: the case stands still, its owner is told, and nothing counts as decided.
 
-use std::collections::BTreeMap;
-
 use super::entry::Note;
 use super::state::{Pending, Purpose, State, Stuck};
 use super::turn::{Trouble, Turn};
@@ -31,7 +29,7 @@ impl Turn<'_> {
             since: self.now(),
             reason: reason.clone(),
             call: failed.as_ref().map(|(number, _)| *number),
-            parked: BTreeMap::from_iter(failed),
+            parked: failed.into_iter().collect(),
             interrupted: interrupted.map(Box::new),
         });
         self.note(Note::Stuck { reason: reason.clone() });
