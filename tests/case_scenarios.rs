@@ -353,3 +353,104 @@ fn an_end_under_way_is_taken_by_a_closed_case() {
     assert_eq!(desk.case.settled, [LimitedAction::Approve]);
     assert_eq!(desk.decide("approve", "mia", Some("late")), Err(Refused::Closed));
 }
+
+#[test]
+fn an_approval_that_was_so_before_is_left_alone_unless_it_may_be_ours() {
+    for (lost, asked) in [(false, 0), (true, 1)] {
+        let mut desk = judged(Judgement::Passed);
+        if lost {
+            let (call, attempt) = desk.begin("approve");
+            desk.input(Input::Lost { call, attempt }).unwrap();
+            desk.later("1m");
+        }
+        desk.answer("approve", Outcome::Done(Done::Approved { already: true, invited_at: None }));
+        assert_eq!(desk.asked("ensure_invited"), asked, "lost: {lost}");
+    }
+}
+
+#[test]
+fn a_reminder_that_fails_changes_nothing() {
+    let mut desk = proving();
+    desk.later("2d");
+    desk.input(Input::Wake).unwrap();
+    desk.answer("mail", Outcome::Failed(Failure::refused("no such mailbox")));
+    assert_eq!(desk.case.state_word(), "waiting");
+    desk.order(Order::Remind).unwrap();
+    assert!(desk.due("mail").is_some());
+}
+
+#[test]
+fn retries_wait_longer_and_longer_and_as_long_as_they_are_asked_to() {
+    let mut desk = Desk::open(&Shape::default());
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        desk.answer("mail", unavailable());
+        let due = desk.case.calls.values().next().unwrap().due;
+        waits.push((due - desk.now).num_seconds());
+        desk.now = due;
+    }
+    for (wait, least) in waits.iter().zip([30, 60, 120, 240]) {
+        assert!((least..=least * 12 / 10).contains(wait), "{waits:?}");
+    }
+    let busy = Failure { retry_after_seconds: Some(86_400), ..Failure::unavailable("busy") };
+    desk.answer("mail", Outcome::Failed(busy));
+    let due = desk.case.calls.values().next().unwrap().due;
+    assert_eq!((due - desk.now).num_seconds(), 3_600, "but not for ever");
+}
+
+#[test]
+fn a_session_that_nobody_is_at_is_read_less_and_less_often() {
+    let mut desk = in_session();
+    let mut gaps = Vec::new();
+    for phase in [Phase::Waiting, Phase::Waiting, Phase::Waiting, Phase::Capturing, Phase::Processing] {
+        desk.now = desk.proving().poll_at.unwrap();
+        desk.input(Input::Wake).unwrap();
+        desk.read(phase, None);
+        gaps.push((desk.proving().poll_at.unwrap() - desk.now).num_seconds());
+    }
+    assert_eq!(gaps, [60, 120, 240, 60, 40]);
+}
+
+#[test]
+fn the_same_opening_is_the_same_case() {
+    use proofd::case::{OpenedBy, case_id};
+    let by = |key: &str| OpenedBy::Event(event("registration.created", key));
+    let hand = |nonce: &str| OpenedBy::Hand {
+        by: "olga".to_owned(),
+        reason: String::new(),
+        nonce: nonce.to_owned(),
+    };
+    let first = case_id("p", "k", &by("e1"));
+    assert_eq!(first, case_id("p", "k", &by("e1")));
+    assert!(first.0.len() == 21 && first.0.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+    let others = [
+        case_id("p", "k", &by("e2")),
+        case_id("pk", "", &by("e1")),
+        case_id("p", "k2", &by("e1")),
+        case_id("p", "k", &hand("1")),
+        case_id("p", "k", &hand("2")),
+    ];
+    let mut distinct = others.to_vec();
+    distinct.push(first);
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 6);
+}
+
+#[test]
+fn an_event_restarts_only_what_has_had_no_effect() {
+    let shape = Shape { if_already_open: proofd::policy::tree::IfAlreadyOpen::Restart, ..Shape::default() };
+    let mut desk = Desk::open(&shape);
+    desk.send_mails();
+    desk.input(Input::Event(event("registration.created", "e2"))).unwrap();
+    assert_eq!(desk.proving().link, 2, "asked anew, with a new link");
+    desk.send_mails();
+    desk.press().unwrap();
+    desk.start("x1");
+    desk.press().unwrap();
+    desk.read(Phase::Done, Some(proof(Judgement::Passed)));
+    desk.begin("approve");
+    desk.input(Input::Event(event("registration.created", "e3"))).unwrap();
+    assert_eq!(desk.case.state_word(), "running", "the approval is on its way");
+    assert_eq!(desk.input(Input::Event(event("login.failed", "e4"))), Err(Refused::NotAwaited));
+}

@@ -91,7 +91,7 @@ pub struct Proving {
     pub session: Option<Session>,
     /// When the session is to be read next.
     pub poll_at: Option<Timestamp>,
-    /// How often it was read since its capture ended.
+    /// How often in a row it was read without anybody being at it.
     pub polls: u32,
     /// When its capture was first seen to have ended.
     pub captured_at: Option<Timestamp>,

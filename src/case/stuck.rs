@@ -1,5 +1,7 @@
 //! Something failed for good: the case stands still, its owner is told, and nothing counts as decided.
 
+use chrono::TimeDelta;
+
 use super::entry::Note;
 use super::state::{Pending, Purpose, State, Stuck};
 use super::turn::{Trouble, Turn};
@@ -49,7 +51,7 @@ impl Turn<'_> {
             pending.forgiven = pending.attempt;
             self.case.calls.insert(number, pending);
         }
-        let stood = now - stuck.since;
+        let stood = (now - stuck.since).max(TimeDelta::zero());
         match *interrupted {
             State::Calling { step, call } => {
                 self.case.state = State::Calling { step, call };
