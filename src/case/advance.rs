@@ -153,8 +153,8 @@ impl Turn<'_> {
             // Another case is the business of whoever opens cases.
             IfAlreadyOpen::Attach | IfAlreadyOpen::OpenAnother => {}
             IfAlreadyOpen::Cancel => self.close(CANCELLED),
-            // While an effect is on its way there is no going back; the event is on record.
-            IfAlreadyOpen::Restart if self.effect_under_way() => {}
+            // After an effect, or while one is on its way, there is no going back; the event is on record.
+            IfAlreadyOpen::Restart if !self.case.settled.is_empty() || self.effect_under_way() => {}
             IfAlreadyOpen::Restart => {
                 self.drop_calls(|_| true);
                 self.case.steps = untouched(self.policy);
@@ -169,7 +169,16 @@ impl Turn<'_> {
     }
 
     fn effect_under_way(&self) -> bool {
-        self.case.calls.values().any(|pending| {
+        let parked = match &self.case.state {
+            State::Stuck(stuck) => stuck.parked.as_slice(),
+            State::Calling { .. }
+            | State::Proving(_)
+            | State::Reviewing(_)
+            | State::Held { .. }
+            | State::Grace(_)
+            | State::Closed => &[],
+        };
+        self.case.calls.values().chain(parked.iter().map(|(_, pending)| pending)).any(|pending| {
             (pending.begun.is_some() || pending.in_doubt)
                 && matches!(
                     pending.action,

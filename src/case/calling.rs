@@ -41,11 +41,14 @@ impl Turn<'_> {
         pending.begun = Some(now);
         pending.attempt += 1;
         let attempt = pending.attempt;
+        let purpose = pending.purpose;
         if let Action::StartVerification { reference, .. } = &mut pending.action {
             // Every attempt has its own, so that a session out of a lost one is never taken for ours.
             *reference = format!("{call}.{attempt}");
         }
-        self.note(Note::AttemptBegan { call, attempt });
+        if purpose != Purpose::Read {
+            self.note(Note::AttemptBegan { call, attempt });
+        }
         Ok(())
     }
 

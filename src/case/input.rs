@@ -14,7 +14,10 @@ pub struct Opening {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every case is opened by an event; there is no small one to save on")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every case is opened by an event; there is no small one to save on"
+)]
 pub enum OpenedBy {
     Event(Event),
     /// A person, with a name that may be shown and a reason; `nonce` tells two starts apart.

@@ -44,7 +44,7 @@ impl Turn<'_> {
             (Order::Undo, State::Grace(grace)) => self.undo(&grace),
             (Order::Undo, State::Stuck(stuck)) => match stuck.interrupted.as_deref() {
                 // The destruction failed for good: not doing it is the other way out.
-                Some(State::Grace(grace)) if stuck.parked.values().all(|call| !call.in_doubt) => {
+                Some(State::Grace(grace)) if stuck.parked.iter().all(|(_, call)| !call.in_doubt) => {
                     self.undo(grace)
                 }
                 Some(_) | None => Err(Refused::NotAwaited),

@@ -192,7 +192,8 @@ impl<'a> Turn<'a> {
             if uninvited {
                 // Nobody is silent who was never asked. Retrying asks them anew, with all of their time.
                 self.drop_calls(|purpose| matches!(purpose, Purpose::Invite | Purpose::Reminder));
-                return self.stick(proving.step, "the invitation had not gone out by the deadline".to_owned());
+                return self
+                    .stick(proving.step, "the invitation had not gone out by the deadline".to_owned());
             }
             return self.end_proving(&proving, NO_RESPONSE);
         }

@@ -10,7 +10,7 @@ use super::judge::{NO_RESPONSE, UNAVAILABLE, judge, record};
 use super::links::LinkKind;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Failure, FailureKind, Phase, Proof, Reading, Session, Timestamp};
+use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
 
 /// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
 const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
@@ -24,12 +24,21 @@ impl Turn<'_> {
     pub fn start_session(&mut self, proving: &mut Proving) -> Result<(), Trouble> {
         let verification = self.verify_of(proving.step)?.verification.clone();
         let call = self.case.call_id(self.case.next_call);
+        // A full run begins a new account, unless this very case has one; the others need an enrolled face.
         let earlier = self.case.sessions.values().next().map(String::as_str);
+        let account = match verification.method {
+            Method::Full => earlier,
+            Method::Authentication | Method::ExistingId => {
+                let enrolled = earlier.or(self.here.account);
+                let missing = || format!("{} needs an earlier pass at the provider", verification.name);
+                Some(enrolled.ok_or_else(missing)?)
+            }
+        };
         let action = Action::StartVerification {
             provider: verification.provider.clone(),
             workflow: verification.workflow.clone(),
             method: verification.method,
-            account: earlier.or(self.here.account).map(str::to_owned),
+            account: account.map(str::to_owned),
             // Each attempt puts its own number behind it.
             reference: format!("{call}.1"),
             person: person(&self.case.subject.reference()),
@@ -146,10 +155,11 @@ impl Turn<'_> {
             (Phase::Waiting | Phase::Capturing, _) if proving.late_until.is_some() => {
                 self.end_proving(&proving, NO_RESPONSE);
             }
-            (Phase::Waiting | Phase::Capturing, _) => {
+            (phase @ (Phase::Waiting | Phase::Capturing), _) => {
                 // Known good just now: the page may send the person there.
                 proving.wanted = false;
-                self.read_again(proving, self.now() + self.here.poll_every);
+                let at = self.next_poll(&mut proving, phase == Phase::Capturing);
+                self.read_again(proving, at);
             }
             (Phase::Processing, _) => {
                 proving.wanted = false;
@@ -171,10 +181,16 @@ impl Turn<'_> {
         self.case.state = State::Proving(proving);
     }
 
+    /// A session that nobody is at is asked for less and less often: a press or a hint comes first anyway.
+    fn next_poll(&self, proving: &mut Proving, busy: bool) -> Timestamp {
+        let doublings = if busy { 0 } else { proving.polls.min(5) };
+        proving.polls = if busy { 0 } else { proving.polls + 1 };
+        self.now() + (self.here.poll_every * (1 << doublings)).min(THEN_EVERY.max(self.here.poll_every))
+    }
+
     fn next_vendor_poll(&self, proving: &mut Proving) -> Timestamp {
         let now = self.now();
         let captured = *proving.captured_at.get_or_insert(now);
-        proving.polls += 1;
         ASK_AFTER
             .iter()
             .map(|seconds| captured + TimeDelta::seconds(*seconds))

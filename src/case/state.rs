@@ -91,7 +91,7 @@ pub struct Proving {
     pub session: Option<Session>,
     /// When the session is to be read next.
     pub poll_at: Option<Timestamp>,
-    /// How often it was read since its capture ended.
+    /// How often in a row it was read without anybody being at it.
     pub polls: u32,
     /// When its capture was first seen to have ended.
     pub captured_at: Option<Timestamp>,
@@ -126,8 +126,9 @@ pub struct Stuck {
     pub reason: String,
     /// The call that failed first; none: a script or a template.
     pub call: Option<u32>,
-    /// The calls that failed, out of the outbox until somebody says retry.
-    pub parked: BTreeMap<u32, Pending>,
+    /// The calls that failed, with their numbers, out of the outbox until somebody says retry. A list and
+    /// not a map: numbers as keys do not survive being read as part of a tagged state.
+    pub parked: Vec<(u32, Pending)>,
     /// What the case goes back to on retry, if the step had begun to wait.
     pub interrupted: Option<Box<State>>,
 }

@@ -1,6 +1,6 @@
 //! Something failed for good: the case stands still, its owner is told, and nothing counts as decided.
 
-use std::collections::BTreeMap;
+use chrono::TimeDelta;
 
 use super::entry::Note;
 use super::state::{Pending, Purpose, State, Stuck};
@@ -31,7 +31,7 @@ impl Turn<'_> {
             since: self.now(),
             reason: reason.clone(),
             call: failed.as_ref().map(|(number, _)| *number),
-            parked: BTreeMap::from_iter(failed),
+            parked: failed.into_iter().collect(),
             interrupted: interrupted.map(Box::new),
         });
         self.note(Note::Stuck { reason: reason.clone() });
@@ -51,7 +51,7 @@ impl Turn<'_> {
             pending.forgiven = pending.attempt;
             self.case.calls.insert(number, pending);
         }
-        let stood = now - stuck.since;
+        let stood = (now - stuck.since).max(TimeDelta::zero());
         match *interrupted {
             State::Calling { step, call } => {
                 self.case.state = State::Calling { step, call };

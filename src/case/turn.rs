@@ -69,8 +69,11 @@ impl<'a> Turn<'a> {
             forgiven: 0,
         };
         self.case.calls.insert(number, pending);
-        let call = self.case.call_id(number);
-        self.note_at(Some(step), Note::CallAsked { call, action: word });
+        // Readings change nothing and come by the hundred; their ends are on record.
+        if purpose != Purpose::Read {
+            let call = self.case.call_id(number);
+            self.note_at(Some(step), Note::CallAsked { call, action: word });
+        }
         number
     }
 

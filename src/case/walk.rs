@@ -111,8 +111,14 @@ impl Turn<'_> {
             Verb::Run { function, returns } => self.run(step, function, returns),
             Verb::Notify(notify) => self.notify(step, notify),
             Verb::Approve => self.approve(step),
-            Verb::Reject { grace } => self.adverse(step, LimitedAction::Reject, *grace),
-            Verb::Delete { grace } => self.adverse(step, LimitedAction::Delete, *grace),
+            Verb::Reject { grace } => {
+                let effect = Action::Reject { snapshot: self.case.snapshot() };
+                self.adverse(step, LimitedAction::Reject, effect, *grace)
+            }
+            Verb::Delete { grace } => {
+                let effect = Action::Delete { snapshot: self.case.snapshot() };
+                self.adverse(step, LimitedAction::Delete, effect, *grace)
+            }
             Verb::Do { target, .. } => Ok(Entered::Go(*target)),
             Verb::RetryFrom { step: target, at_most, or_else } => {
                 let taken = self.case.retries.entry(step.index).or_default();
@@ -194,18 +200,19 @@ impl Turn<'_> {
     }
 
     /// Rejects or deletes: now, or at the end of its grace period.
-    fn adverse(&mut self, step: &Step, action: LimitedAction, grace: Grace) -> Result<Entered, Trouble> {
+    fn adverse(
+        &mut self,
+        step: &Step,
+        action: LimitedAction,
+        effect: Action,
+        grace: Grace,
+    ) -> Result<Entered, Trouble> {
         if self.case.settled.contains(&action) {
             return next_of(step).map(Entered::Go);
         }
         if self.case.settled.contains(&LimitedAction::Approve) {
             return Err("the path rejects or deletes after it approved; nothing was changed".to_owned());
         }
-        let snapshot = self.case.snapshot();
-        let effect = match action {
-            LimitedAction::Reject => Action::Reject { snapshot },
-            _ => Action::Delete { snapshot },
-        };
         if grace.length == Span::ZERO {
             return self.call(step, effect);
         }

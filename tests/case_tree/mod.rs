@@ -1,0 +1,476 @@
+//! What the tests of cases share: a representative policy built by hand, and a desk at which one case is
+//! worked on with a clock that is turned by hand. After every input the desk checks what must always hold.
+
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use proofd::case::{
+    Advance, Case, Decision, Entry, Here, Input, Links, Note, OpenedBy, Opening, Operator, Order, Purpose,
+    Refused, State, advance, open,
+};
+use proofd::model::{
+    Action, Done, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Phase, Proof, Reading,
+    Secret, Session, Span, Subject, SubjectKind, SubjectRef, Timestamp,
+};
+use proofd::policy::script::Condition;
+use proofd::policy::template::Templates;
+use proofd::policy::tree::{
+    DecisionRule, Escalate, Grace, IfAlreadyOpen, Keep, LimitedAction, Mode, Notify, People, Queue,
+    Recipient, Reminder, Retry, Review, Step, StepIndex, Team, Trigger, Verb, Verification, Verify,
+};
+use proofd::policy::{Files, Policy, Revision};
+
+pub fn span(text: &str) -> Span {
+    text.parse().unwrap()
+}
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// What differs between the policies of the tests.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub grace: &'static str,
+    pub people: u32,
+    pub invite: &'static str,
+    pub retry: Option<Retry>,
+    pub if_already_open: IfAlreadyOpen,
+    pub require: Vec<String>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            grace: "7d",
+            people: 1,
+            invite: "proof-invite",
+            retry: None,
+            if_already_open: IfAlreadyOpen::Attach,
+            require: vec!["liveness".to_owned()],
+        }
+    }
+}
+
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn add(&mut self, path: &str, verb: Verb, outcomes: &[(&str, u32)], next: Option<u32>) {
+        let index = StepIndex(u32::try_from(self.0.len()).unwrap());
+        let id = (!path.contains('/')).then(|| path.to_owned());
+        self.0.push(Step {
+            index,
+            path: path.to_owned(),
+            id,
+            condition: None,
+            retry: None,
+            verb,
+            outcomes: outcomes.iter().map(|(word, step)| ((*word).to_owned(), StepIndex(*step))).collect(),
+            next: next.map(StepIndex),
+            place: proofd::policy::diagnostic::Place::default(),
+        });
+    }
+}
+
+pub const PROOF: u32 = 0;
+const PASSED: u32 = 1;
+const REJECTED: u32 = 3;
+const DESK: u32 = 6;
+const AGAIN: u32 = 7;
+const EXPIRED: u32 = 8;
+const GIVEN_UP: u32 = 11;
+
+fn close(result: &str) -> Verb {
+    Verb::Close { result: result.to_owned() }
+}
+
+fn notify(to: Recipient, template: &str) -> Verb {
+    Verb::Notify(Notify { to: vec![to], template: template.to_owned(), urgent: false })
+}
+
+fn review(shape: &Shape) -> Verb {
+    let rule = |reason_required| DecisionRule { reason_required };
+    Verb::Review(Review {
+        queue: "desk".to_owned(),
+        show: Vec::new(),
+        decisions: BTreeMap::from([
+            ("approve".to_owned(), rule(true)),
+            ("reject".to_owned(), rule(true)),
+            ("try_again".to_owned(), rule(false)),
+        ]),
+        people: shape.people,
+        never: vec!["subject".to_owned(), "sponsor".to_owned()],
+        answer_within: span("2d"),
+        escalate: Some(Escalate { after: span("1d"), queue: "leads".to_owned() }),
+    })
+}
+
+fn verify(shape: &Shape) -> Verb {
+    let remind = |after: &str, template: &str, also: Vec<Recipient>| Reminder {
+        after: span(after),
+        template: template.to_owned(),
+        also,
+    };
+    Verb::Verify(Verify {
+        verification: Arc::new(Verification {
+            name: "id-and-selfie".to_owned(),
+            provider: "jumio".to_owned(),
+            workflow: "10011".to_owned(),
+            method: Method::Full,
+            require: shape.require.clone(),
+            fallback: None,
+        }),
+        answer_within: span("14d"),
+        invite: shape.invite.to_owned(),
+        remind: vec![
+            remind("2d", "reminder", Vec::new()),
+            remind("7d", "reminder", Vec::new()),
+            remind("12d", "last-call", vec![Recipient::Team("desk".to_owned())]),
+        ],
+        compare: Vec::new(),
+        reuse_within: None,
+    })
+}
+
+/// Proof; passed: approve; rejected: tell and delete; silence: delete; the rest to the desk.
+pub fn policy(shape: &Shape) -> Policy {
+    let grace = Grace { length: span(shape.grace) };
+    let mut steps = Steps(Vec::new());
+    let outcomes = [
+        ("passed", PASSED),
+        ("warning", DESK),
+        ("rejected", REJECTED),
+        ("no_response", EXPIRED),
+        ("unavailable", DESK),
+    ];
+    steps.add("proof", verify(shape), &outcomes, None);
+    steps.add("proof/passed/1", Verb::Approve, &[], Some(2));
+    steps.add("proof/passed/2", close("approved"), &[], None);
+    steps.add("proof/rejected/1", notify(Recipient::Subject, "declined"), &[], Some(4));
+    steps.add("proof/rejected/2", Verb::Delete { grace }, &[], Some(5));
+    steps.add("proof/rejected/3", close("rejected"), &[], None);
+    let decisions = [("approve", PASSED), ("reject", REJECTED), ("try_again", AGAIN), ("overdue", GIVEN_UP)];
+    steps.add("desk", review(shape), &decisions, None);
+    let again = Verb::RetryFrom { step: StepIndex(PROOF), at_most: 2, or_else: StepIndex(GIVEN_UP) };
+    steps.add("desk/again/1", again, &[], None);
+    steps.add("proof/no_response/1", notify(Recipient::Subject, "expired"), &[], Some(9));
+    steps.add("proof/no_response/2", Verb::Delete { grace }, &[], Some(10));
+    steps.add("proof/no_response/3", close("expired"), &[], None);
+    steps.add("desk/overdue/1", close("given_up"), &[], None);
+    for step in &mut steps.0 {
+        step.retry = shape.retry;
+    }
+    around(steps, shape)
+}
+
+fn around(steps: Steps, shape: &Shape) -> Policy {
+    let by_id = steps.0.iter().filter_map(|step| Some((step.id.clone()?, step.index))).collect();
+    let team = |mail: &str| Team { mail: mail.to_owned(), call: None };
+    let queue = |team: &str| Queue { team: team.to_owned(), calendar: None };
+    Policy {
+        name: "registration-proofing".to_owned(),
+        title: "Verify ID".to_owned(),
+        owner: "owner@example.com".to_owned(),
+        language: None,
+        mode: Mode::Enforce,
+        subject: SubjectKind::Registration,
+        when: vec![Trigger::Event(EventType::new("registration.created")), Trigger::Manual],
+        condition: Condition::default(),
+        if_already_open: shape.if_already_open,
+        case_key: None,
+        cancel_when: vec![EventType::new("registration.withdrawn")],
+        as_long_as: None,
+        settings: Fields::new(),
+        limits: Vec::new(),
+        keep: Keep { case: span("2y"), evidence: span("30d") },
+        steps: steps.0,
+        first: StepIndex(PROOF),
+        by_id,
+        people: Arc::new(People {
+            teams: BTreeMap::from([
+                ("desk".to_owned(), team("desk@example.com")),
+                ("leads".to_owned(), team("leads@example.com")),
+            ]),
+            queues: BTreeMap::from([
+                ("desk".to_owned(), queue("desk")),
+                ("leads".to_owned(), queue("leads")),
+            ]),
+            calendars: BTreeMap::new(),
+        }),
+        templates: templates(),
+        revision: Revision("r1".to_owned()),
+        files: Files::default(),
+    }
+}
+
+/// The mails of the tests; the one named `missing` cannot be rendered.
+fn templates() -> Templates {
+    Templates::default()
+}
+
+pub fn subject() -> Subject {
+    let fields = serde_json::json!({
+        "id": "r1", "user_id": "77", "email": "ada@partner.test", "first_name": "Ada", "last_name": "Byron",
+        "locale": "de-AT", "attributes": {"sponsor": "boss@example.com"},
+    });
+    let fields = fields.as_object().cloned().unwrap();
+    Subject { kind: SubjectKind::Registration, id: "r1".to_owned(), fields }
+}
+
+pub fn event(kind: &str, key: &str) -> Event {
+    Event {
+        key: key.to_owned(),
+        near: Vec::new(),
+        leaves: Vec::new(),
+        kind: EventType::new(kind),
+        also: Vec::new(),
+        source: "onelogin".to_owned(),
+        time: at("2026-01-05T09:00:00Z"),
+        subject: SubjectRef { kind: SubjectKind::Registration, id: "r1".to_owned() },
+        actor: None,
+        ip: None,
+        fields: Fields::new(),
+    }
+}
+
+/// One case, its policy and a clock.
+#[derive(Debug)]
+pub struct Desk {
+    pub case: Case,
+    pub policy: Policy,
+    pub now: Timestamp,
+    pub entries: Vec<Entry>,
+    pub effects: Vec<LimitedAction>,
+    pub over_limit: BTreeSet<LimitedAction>,
+    links: Links,
+}
+
+fn here<'a>(now: Timestamp, links: &'a Links, over_limit: &'a BTreeSet<LimitedAction>) -> Here<'a> {
+    Here {
+        now,
+        links,
+        organization: "Example",
+        over_limit,
+        account: None,
+        poll_every: TimeDelta::seconds(60),
+        invite_grace: TimeDelta::seconds(120),
+    }
+}
+
+impl Desk {
+    pub fn open(shape: &Shape) -> Self {
+        Self::open_over(shape, BTreeSet::new())
+    }
+
+    pub fn open_over(shape: &Shape, over_limit: BTreeSet<LimitedAction>) -> Self {
+        let links = Links::new("https://proof.example.com", Secret::new("k"), Some(Secret::new("c")));
+        let policy = policy(shape);
+        let now = at("2026-01-05T09:00:00Z");
+        let by = OpenedBy::Event(event("registration.created", "e1"));
+        let opening = Opening { subject: subject(), by, key: "r1".to_owned() };
+        let Advance { case, entries, effects } = open(opening, &policy, &here(now, &links, &over_limit));
+        let desk = Self { case, policy, now, entries, effects, over_limit, links };
+        desk.examine();
+        desk
+    }
+
+    pub fn input(&mut self, input: Input) -> Result<(), Refused> {
+        let was_closed = self.case.is_closed();
+        let result =
+            advance(self.case.clone(), &self.policy, input, &here(self.now, &self.links, &self.over_limit));
+        let after = result?;
+        self.case = after.case;
+        self.entries.extend(after.entries);
+        self.effects.extend(after.effects);
+        assert!(!was_closed || self.case.is_closed(), "a closed case stays closed");
+        self.examine();
+        Ok(())
+    }
+
+    /// What holds after every input.
+    fn examine(&self) {
+        let numbers: Vec<u64> = self.entries.iter().map(|entry| entry.number).collect();
+        let expected: Vec<u64> = (1..=u64::try_from(numbers.len()).unwrap()).collect();
+        assert_eq!(numbers, expected, "entries are numbered without gaps");
+        if self.case.is_closed() {
+            assert!(
+                self.case.closed_at.is_some() && self.case.result.is_some(),
+                "an end has a time and a word"
+            );
+            assert!(
+                self.case.calls.values().all(|call| call.begun.is_some()),
+                "a closed case asks for nothing"
+            );
+            assert_eq!(self.case.wake_at(), None);
+        } else {
+            let for_people = match &self.case.state {
+                State::Stuck(_) | State::Held { .. } => true,
+                State::Grace(grace) => grace.contested_at.is_some(),
+                State::Calling { .. } | State::Proving(_) | State::Reviewing(_) | State::Closed => false,
+            };
+            let moves = self.case.calls.values().any(|call| call.purpose != Purpose::OwnerNotice);
+            assert!(
+                self.case.wake_at().is_some() || moves || for_people,
+                "nobody waits for {:?}",
+                self.case.state
+            );
+        }
+        let done = |action| self.case.settled.iter().filter(|done| **done == action).count();
+        let (approved, deleted) = (done(LimitedAction::Approve), done(LimitedAction::Delete));
+        assert!(approved + deleted <= 1, "at most one effect: {:?}", self.case.settled);
+        let json = serde_json::to_value(&self.case).unwrap();
+        assert_eq!(serde_json::from_value::<Case>(json).unwrap(), self.case, "a case survives the disk");
+    }
+
+    pub fn later(&mut self, by: &str) {
+        self.now += span(by).elapsed().unwrap();
+    }
+
+    /// Lets time pass as the engine would: every wake at its time, mails go out, nothing else answers.
+    pub fn pass(&mut self, by: &str) {
+        let end = self.now + span(by).elapsed().unwrap();
+        for _ in 0..10_000 {
+            self.send_mails();
+            let next = [self.case.wake_at(), self.next_mail()].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            self.send_mails();
+            if self.case.wake_at().is_some_and(|at| at <= self.now) {
+                self.input(Input::Wake).unwrap();
+                assert!(
+                    self.case.wake_at().is_none_or(|at| at > self.now),
+                    "no busy loop: {:?}",
+                    self.case.state
+                );
+            }
+        }
+        self.now = end;
+    }
+
+    fn next_mail(&self) -> Option<Timestamp> {
+        let mails =
+            self.case.calls.values().filter(|call| call.action.word() == "mail" && call.begun.is_none());
+        mails.map(|call| call.due).min()
+    }
+
+    pub fn send_mails(&mut self) {
+        while self.next_mail().is_some_and(|due| due <= self.now) {
+            self.answer("mail", Outcome::Done(Done::Sent));
+        }
+    }
+
+    /// The number of a call of this kind that may begin now.
+    pub fn due(&self, word: &str) -> Option<u32> {
+        let due = |call: &&proofd::case::Pending| call.begun.is_none() && call.due <= self.now;
+        self.case
+            .calls
+            .iter()
+            .find(|(_, call)| call.action.word() == word && due(call))
+            .map(|(number, _)| *number)
+    }
+
+    pub fn begin(&mut self, word: &str) -> (u32, u32) {
+        let Some(call) = self.due(word) else { panic!("no {word} is due in {:?}", self.case.calls) };
+        self.input(Input::Attempt { call }).unwrap();
+        (call, self.case.calls[&call].attempt)
+    }
+
+    /// An attempt of the call that is due, from its begin to its end.
+    pub fn answer(&mut self, word: &str, outcome: Outcome) {
+        let (call, attempt) = self.begin(word);
+        self.input(Input::Outcome { call, attempt, outcome }).unwrap();
+    }
+
+    pub fn press(&mut self) -> Result<(), Refused> {
+        let link = self.proving().link;
+        self.input(Input::Press { link, locale: None })
+    }
+
+    /// The vendor starts what was asked for.
+    pub fn start(&mut self, execution: &str) {
+        let (call, attempt) = self.begin("start_verification");
+        let Action::StartVerification { reference, .. } = &self.case.calls[&call].action else {
+            unreachable!()
+        };
+        let session = Session {
+            account: "account".to_owned(),
+            execution: execution.to_owned(),
+            link: "https://vendor.test/x".to_owned(),
+            expires_at: self.now + TimeDelta::days(1),
+            reference: reference.clone(),
+        };
+        self.input(Input::Outcome { call, attempt, outcome: Outcome::Done(Done::Started { session }) })
+            .unwrap();
+    }
+
+    /// The vendor says how far the current session is.
+    pub fn read(&mut self, phase: Phase, proof: Option<Proof>) {
+        let reading = self.reading(phase, proof);
+        self.answer("read_verification", Outcome::Done(Done::Read { reading }));
+    }
+
+    pub fn reading(&self, phase: Phase, proof: Option<Proof>) -> Reading {
+        let session = self.proving().session.clone().unwrap();
+        Reading {
+            account: session.account,
+            execution: session.execution,
+            reference: Some(session.reference),
+            phase,
+            proof: proof.map(Box::new),
+        }
+    }
+
+    pub fn proving(&self) -> &proofd::case::Proving {
+        match &self.case.state {
+            State::Proving(proving) => proving,
+            other => panic!("the case is not proving: {other:?}"),
+        }
+    }
+
+    pub fn decide(&mut self, decision: &str, by: &str, reason: Option<&str>) -> Result<(), Refused> {
+        self.input(Input::Decision(Decision {
+            decision: decision.to_owned(),
+            reason: reason.map(str::to_owned),
+            by: by.to_owned(),
+            at: self.now,
+        }))
+    }
+
+    pub fn order(&mut self, order: Order) -> Result<(), Refused> {
+        let (by, reason) = ("olga".to_owned(), "because".to_owned());
+        self.input(Input::Operator(Operator { order, by, reason }))
+    }
+
+    /// Templates of the mails that were asked for, by the journal and the outbox together.
+    pub fn asked(&self, word: &str) -> usize {
+        let is = |entry: &&Entry| matches!(&entry.note, Note::CallAsked { action, .. } if action == word);
+        self.entries.iter().filter(is).count()
+    }
+
+    pub fn notes(&self, found: impl Fn(&Note) -> bool) -> usize {
+        self.entries.iter().filter(|entry| found(&entry.note)).count()
+    }
+
+    pub fn result(&self) -> Option<&str> {
+        self.case.result.as_deref()
+    }
+}
+
+pub fn proof(decision: Judgement) -> Proof {
+    Proof {
+        decision,
+        score: Some(1.0),
+        reasons: vec!["LABEL".to_owned()],
+        checks: BTreeMap::from([("liveness".to_owned(), Judgement::Passed)]),
+        document: None,
+        same_face: Vec::new(),
+        completed_at: None,
+    }
+}
+
+pub fn unavailable() -> Outcome {
+    Outcome::Failed(Failure::unavailable("no answer"))
+}
