@@ -225,13 +225,13 @@ impl<'a> Draft<'a> {
         let mut batch = sled::Batch::default();
         for (key, payload) in std::mem::take(&mut self.writes) {
             if let Some(old) = guarded("reading sled", || self.state.db.get(&key))? {
-                meta.keys -= 1;
+                meta.keys = meta.keys.wrapping_sub(1);
                 meta.sum = meta.sum.wrapping_sub(codec::weight(&old));
             }
             match payload {
                 Some(payload) => {
                     let value = codec::seal(&key, &payload);
-                    meta.keys += 1;
+                    meta.keys = meta.keys.wrapping_add(1);
                     meta.sum = meta.sum.wrapping_add(codec::weight(&value));
                     batch.insert(key, value);
                 }
