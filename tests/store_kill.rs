@@ -1,6 +1,14 @@
 //! A process that is killed while it commits has lost nothing that it was told is committed. The test's
 //! own binary is the process: it runs itself again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails so"
+)]
+
 mod store_support;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -64,14 +64,8 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         applier,
     };
     let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied };
-    let threads = vec![
-        thread("store-commit", move || committer.run())?,
-        thread("store-apply", move || {
-            applier.run();
-            // Both threads have ended their work when the lock goes.
-            drop(lock);
-        })?,
-    ];
+    let threads =
+        vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
     let shared = Shared {
         state,
         secret,
@@ -79,6 +73,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         full,
         queue: Mutex::new(Some(queue)),
         threads: Mutex::new(threads),
+        _lock: lock,
     };
     Ok((Store { shared: Arc::new(shared) }, opened))
 }

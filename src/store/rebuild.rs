@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, End, Tail};
-use super::state::{Draft, State};
+use super::state::{self, Draft, State};
 use super::{Error, codec, opening, projection};
 
 const BATCH: usize = 512;
@@ -49,7 +49,7 @@ fn marker(dir: &Path) -> PathBuf {
 }
 
 fn doubt(dir: &Path) -> PathBuf {
-    dir.join("state.suspect")
+    state::doubt(&state_dir(dir))
 }
 
 /// Has the next start make the state anew.
@@ -72,7 +72,7 @@ pub(super) struct Brought {
 pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
     let journal = opening::journal_dir(dir);
     let mut torn = 0;
-    let reason = match sound(dir) {
+    let reason = match sound(dir)? {
         Ok(state) => {
             let before = state.meta().applied;
             match replay(&journal, Tail::Cut, &state, u64::MAX)? {
@@ -99,17 +99,21 @@ pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
     Ok(Brought { state, replayed: end.next - 1, end, rebuilt })
 }
 
-/// The state that is there, if it can be trusted; else why not.
-fn sound(dir: &Path) -> Result<State, String> {
+/// The state that is there, if it can be trusted; the inner error says why not. The outer one is no fault
+/// of the state: making it anew would not help.
+fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
     if let Ok(reason) = std::fs::read_to_string(doubt(dir)) {
-        return Err(reason);
+        return Ok(Err(reason));
     }
     if !marker(dir).exists() || !state_dir(dir).exists() {
-        return Err("it is not there or was not finished".to_owned());
+        return Ok(Err("it is not there or was not finished".to_owned()));
     }
-    let state = State::open(&state_dir(dir)).map_err(|error| error.to_string())?;
-    state.check().map_err(|error| error.to_string())?;
-    Ok(state)
+    match State::open(&state_dir(dir)).and_then(|state| state.check().map(|()| state)) {
+        Ok(state) => Ok(Ok(state)),
+        Err(Error::Io { doing, cause }) if journal::no_room(&cause) => Err(Error::Io { doing, cause }),
+        Err(Error::Locked(by)) => Err(Error::Locked(by)),
+        Err(error) => Ok(Err(error.to_string())),
+    }
 }
 
 fn set_aside(dir: &Path) -> Result<(), Error> {
@@ -166,7 +170,8 @@ fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<Resul
 }
 
 /// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
-/// them key by key. The store must be closed; nothing of it is changed.
+/// them key by key. The store must be closed; nothing is repaired, but a value that fails its check has the
+/// next start make the state anew.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
     let _lock = opening::lock(dir)?;
     let scratch = dir.join("verify.scratch");
@@ -186,7 +191,7 @@ fn clear(scratch: &Path) -> Result<(), Error> {
 }
 
 fn compare(dir: &Path, scratch: &Path) -> Result<Report, Error> {
-    let state = sound(dir);
+    let state = sound(dir)?;
     let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
     let implied = State::open(scratch)?;
     let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied)??;
