@@ -1,5 +1,13 @@
 //! What is committed is found again, in the right order, by everything that looks for it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails so"
+)]
+
 mod store_support;
 
 use std::collections::BTreeMap;

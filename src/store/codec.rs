@@ -53,13 +53,14 @@ pub(super) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
     Ok(line)
 }
 
-pub(super) fn decode(line: &[u8]) -> Result<Body, Error> {
+pub(super) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
     // The error of serde is not passed on: it may quote what it read.
-    let unreadable = |_| Error::Damaged("a record of the journal cannot be read".to_owned());
+    let unreadable =
+        |_: serde_json::Error| Error::Damaged(format!("record {sequence} of the journal cannot be read"));
     let version: Version = serde_json::from_slice(line).map_err(unreadable)?;
     if version.v != RECORD_VERSION {
         return Err(Error::Damaged(format!(
-            "the journal has a record of version {}, this program reads version {RECORD_VERSION}; \
+            "record {sequence} of the journal has version {}, this program reads version {RECORD_VERSION}; \
              start the version of the program that wrote it",
             version.v
         )));
@@ -67,7 +68,7 @@ pub(super) fn decode(line: &[u8]) -> Result<Body, Error> {
     match serde_json::from_slice(line).map_err(unreadable)? {
         Read { commit: Some(commit), prune: None } => Ok(Body::Commit(commit)),
         Read { commit: None, prune: Some(before) } => Ok(Body::Prune(before)),
-        Read { .. } => Err(Error::Damaged("a record of the journal says nothing".to_owned())),
+        Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal says nothing"))),
     }
 }
 

@@ -189,3 +189,35 @@ pub(super) fn subject(subject: &SubjectRef) -> Key {
 pub(super) fn meta() -> Vec<u8> {
     Key::new(Kind::Meta).end()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::{Key, Kind, after, time_at};
+    use crate::model::Timestamp;
+
+    #[test]
+    fn keys_order_as_what_they_spell() {
+        let texts = |a: &str, b: &str| Key::new(Kind::Open).text(a).text(b).end();
+        let ordered =
+            [texts("", "z"), texts("a", "z"), texts("a\0", "a"), texts("a\0b", ""), texts("aa", "")];
+        assert!(ordered.is_sorted());
+        assert_ne!(texts("a", "b"), texts("a\0b", ""));
+        let times: Vec<_> = [-5_000_000_000_000, -1, 0, 1, 5_000_000_000]
+            .map(|seconds| Timestamp::UNIX_EPOCH + TimeDelta::seconds(seconds))
+            .to_vec();
+        let up: Vec<_> = times.iter().map(|time| Key::new(Kind::Wake).time(*time).end()).collect();
+        let down: Vec<_> =
+            times.iter().rev().map(|time| Key::new(Kind::Wake).time_descending(*time).end()).collect();
+        assert!(up.is_sorted() && down.is_sorted());
+        assert_eq!(up.get(3).and_then(|key| time_at(key, 1)), times.get(3).copied());
+    }
+
+    #[test]
+    fn a_prefix_ends_where_the_next_one_begins() {
+        for (prefix, end) in [(&b"a"[..], &b"b"[..]), (b"a\xFF", b"b"), (b"a\0", b"a\x01")] {
+            assert_eq!(after(prefix), end);
+        }
+    }
+}

@@ -35,6 +35,7 @@ pub use opening::Opened;
 pub use options::{Act, Options};
 pub use rebuild::{Report, verify};
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +94,8 @@ struct Shared {
     full: Arc<AtomicBool>,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The last to go: sled has let go of its files when another may open the store.
+    _lock: File,
 }
 
 impl std::fmt::Debug for Shared {
@@ -114,7 +117,8 @@ impl Store {
     }
 
     /// Durable when it returns (the journal's fdatasync), visible to reads of this store's clones too.
-    /// An error of write or sync ends the process (exit 70).
+    /// An error of write or sync ends the process (exit 70). Once handed over it happens, also if the one who
+    /// waits goes away; commits of one task that waits for each are in its order.
     pub async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.submit(Body::Commit(commit), Until::Visible).await
     }
@@ -162,7 +166,8 @@ impl Store {
         self.shared.state.damaged()
     }
 
-    /// Ends the committer after what it has.
+    /// Ends the committer after what it has; reads go on. The directory is free for another process when the
+    /// last clone is dropped.
     pub async fn close(&self) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || shared.end()).await.map_err(|_| Error::Closed)

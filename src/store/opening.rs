@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::committer::{Applier, Committer, thread};
 use super::journal::{self, Journal};
+use super::rebuild::Brought;
 use super::reserve::Reserve;
 use super::{Error, Options, Shared, Store, rebuild};
 use crate::model::{Secret, Timestamp};
@@ -23,6 +24,8 @@ const GROUPS: usize = 4;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opened {
     pub records: u64,
+    /// Records that sled did not have yet and was given now.
+    pub replayed: u64,
     /// Bytes of a torn tail that were cut.
     pub cut_bytes: u64,
     /// Sled was made anew from the journal, and why.
@@ -40,8 +43,8 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
     let secret = secret(dir, &journals)?;
     make_dir(&journals)?;
     journal::sync_dir(dir)?;
-    let (state, end, rebuilt) = rebuild::bring_up(dir)?;
-    let opened = Opened { records: end.next - 1, cut_bytes: end.torn, rebuilt };
+    let Brought { state, end, replayed, rebuilt } = rebuild::bring_up(dir)?;
+    let opened = Opened { records: end.next - 1, replayed, cut_bytes: end.torn, rebuilt };
     if opened.cut_bytes > 0 || opened.rebuilt.is_some() {
         tracing::warn!(at = %now, cut_bytes = opened.cut_bytes, rebuilt = opened.rebuilt, "the store was repaired");
     }
@@ -61,14 +64,8 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         applier,
     };
     let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied };
-    let threads = vec![
-        thread("store-commit", move || committer.run())?,
-        thread("store-apply", move || {
-            applier.run();
-            // Both threads have ended their work when the lock goes.
-            drop(lock);
-        })?,
-    ];
+    let threads =
+        vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
     let shared = Shared {
         state,
         secret,
@@ -76,6 +73,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         full,
         queue: Mutex::new(Some(queue)),
         threads: Mutex::new(threads),
+        _lock: lock,
     };
     Ok((Store { shared: Arc::new(shared) }, opened))
 }

@@ -21,6 +21,7 @@ impl Store {
         &self.shared.state
     }
 
+    /// A case as its last commit left it.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, Error> {
         self.state().value(&keys::case(id))
     }
@@ -104,11 +105,13 @@ impl Store {
         Ok(self.some(&prefix, &prefix, 1)?.pop())
     }
 
+    /// Open cases of a person, over all policies.
     pub fn open_cases_of(&self, subject: &SubjectRef) -> Result<Vec<CaseId>, Error> {
         let prefix = keys::subject(subject).end();
         self.some(&prefix, &prefix, usize::MAX)
     }
 
+    /// The case, open or closed, that a vendor session belongs to.
     pub fn case_by_execution(&self, execution: &str) -> Result<Option<CaseId>, Error> {
         self.state().value(&keys::execution(execution))
     }
@@ -150,14 +153,17 @@ impl Store {
         Ok(false)
     }
 
+    /// What every policy said about an event.
     pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, Error> {
         self.state().value(&keys::verdict(key))
     }
 
+    /// How far a source was read.
     pub fn cursor(&self, source: &str) -> Result<Option<String>, Error> {
         self.state().value(&keys::cursor(source))
     }
 
+    /// The files of a revision.
     pub fn revision(&self, revision: &Revision) -> Result<Option<Files>, Error> {
         let stored: Option<StoredRevision> = self.state().value(&keys::revision(revision))?;
         Ok(stored.map(|stored| {
@@ -176,10 +182,12 @@ impl Store {
         Ok(revisions)
     }
 
+    /// The revisions that run, by policy.
     pub fn active(&self) -> Result<BTreeMap<String, Revision>, Error> {
         Ok(self.state().value(&keys::active())?.unwrap_or_default())
     }
 
+    /// The person's account at a verification provider.
     pub fn account(&self, provider: &str, person: &str) -> Result<Option<String>, Error> {
         self.state().value(&keys::account(provider, person))
     }

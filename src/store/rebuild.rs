@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, End, Tail};
-use super::state::{Draft, State};
+use super::state::{self, Draft, State};
 use super::{Error, codec, opening, projection};
 
 const BATCH: usize = 512;
@@ -49,7 +49,7 @@ fn marker(dir: &Path) -> PathBuf {
 }
 
 fn doubt(dir: &Path) -> PathBuf {
-    dir.join("state.suspect")
+    state::doubt(&state_dir(dir))
 }
 
 /// Has the next start make the state anew.
@@ -59,43 +59,61 @@ pub(super) fn suspect(dir: &Path, reason: &str) {
     }
 }
 
-/// A state that is as far as the journal, the journal's end, and why the state was made anew.
-pub(super) fn bring_up(dir: &Path) -> Result<(State, End, Option<String>), Error> {
+/// A state that is as far as the journal, and how it came to be.
+#[derive(Debug)]
+pub(super) struct Brought {
+    pub(super) state: State,
+    pub(super) end: End,
+    pub(super) replayed: u64,
+    pub(super) rebuilt: Option<String>,
+}
+
+/// Brings the state that is there up to the journal's end, or makes it anew.
+pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
     let journal = opening::journal_dir(dir);
     let mut torn = 0;
-    let reason = match sound(dir) {
+    let reason = match sound(dir)? {
         Ok(state) => {
-            let end = replay(&journal, Tail::Cut, &state, u64::MAX)?;
-            let applied = state.meta().applied;
-            if applied < end.next {
-                return Ok((state, end, None));
+            let before = state.meta().applied;
+            match replay(&journal, Tail::Cut, &state, u64::MAX)? {
+                Ok(end) if before < end.next => {
+                    let replayed = end.next - 1 - before;
+                    return Ok(Brought { state, end, replayed, rebuilt: None });
+                }
+                Ok(end) => {
+                    torn = end.torn;
+                    format!("it holds record {before}, the journal ends at {}", end.next - 1)
+                }
+                Err(error) => error.to_string(),
             }
-            torn = end.torn;
-            format!("it holds record {applied}, the journal ends at {}", end.next - 1)
         }
         Err(reason) => reason,
     };
     set_aside(dir)?;
     let state = make(dir)?;
-    let mut end = replay(&journal, Tail::Cut, &state, u64::MAX)?;
+    let mut end = replay(&journal, Tail::Cut, &state, u64::MAX)??;
     end.torn += torn;
     state.sync()?;
     // A store without a segment is new: nothing was made anew.
     let rebuilt = end.last.is_some().then_some(reason);
-    Ok((state, end, rebuilt))
+    Ok(Brought { state, replayed: end.next - 1, end, rebuilt })
 }
 
-/// The state that is there, if it can be trusted; else why not.
-fn sound(dir: &Path) -> Result<State, String> {
+/// The state that is there, if it can be trusted; the inner error says why not. The outer one is no fault
+/// of the state: making it anew would not help.
+fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
     if let Ok(reason) = std::fs::read_to_string(doubt(dir)) {
-        return Err(reason);
+        return Ok(Err(reason));
     }
     if !marker(dir).exists() || !state_dir(dir).exists() {
-        return Err("it is not there or was not finished".to_owned());
+        return Ok(Err("it is not there or was not finished".to_owned()));
     }
-    let state = State::open(&state_dir(dir)).map_err(|error| error.to_string())?;
-    state.check().map_err(|error| error.to_string())?;
-    Ok(state)
+    match State::open(&state_dir(dir)).and_then(|state| state.check().map(|()| state)) {
+        Ok(state) => Ok(Ok(state)),
+        Err(Error::Io { doing, cause }) if journal::no_room(&cause) => Err(Error::Io { doing, cause }),
+        Err(Error::Locked(by)) => Err(Error::Locked(by)),
+        Err(error) => Ok(Err(error.to_string())),
+    }
 }
 
 fn set_aside(dir: &Path) -> Result<(), Error> {
@@ -124,27 +142,36 @@ fn make(dir: &Path) -> Result<State, Error> {
     Ok(state)
 }
 
-/// Applies the records that the state does not have, up to one of them.
-fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<End, Error> {
+/// Applies the records that the state does not have, up to one of them. The outer error is the journal's,
+/// the inner one the state's.
+fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<Result<End, Error>, Error> {
     let applied = state.meta().applied;
     let mut draft = Draft::new(state);
     let mut last = applied;
+    let mut failed = None;
     let end = journal::read(journal, tail, &mut |sequence, line| {
-        if sequence <= applied || sequence > up_to {
+        // Goes on after a failure of the state: the journal's own damage is to be found all the same.
+        if sequence <= applied || sequence > up_to || failed.is_some() {
             return Ok(());
         }
-        projection::apply(&mut draft, sequence, &codec::decode(line)?)?;
-        last = sequence;
-        if draft.len() >= BATCH { draft.write(last) } else { Ok(()) }
+        let body = codec::decode(sequence, line)?;
+        let outcome = projection::apply(&mut draft, sequence, &body)
+            .and_then(|()| if draft.len() >= BATCH { draft.write(sequence) } else { Ok(()) });
+        match outcome {
+            Ok(()) => last = sequence,
+            Err(error) => failed = Some(error),
+        }
+        Ok(())
     })?;
-    if last > applied {
-        draft.write(last)?;
+    if failed.is_none() && last > state.meta().applied {
+        failed = draft.write(last).err();
     }
-    Ok(end)
+    Ok(failed.map_or(Ok(end), Err))
 }
 
 /// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
-/// them key by key. The store must be closed; nothing of it is changed.
+/// them key by key. The store must be closed; nothing is repaired, but a value that fails its check has the
+/// next start make the state anew.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
     let _lock = opening::lock(dir)?;
     let scratch = dir.join("verify.scratch");
@@ -164,10 +191,10 @@ fn clear(scratch: &Path) -> Result<(), Error> {
 }
 
 fn compare(dir: &Path, scratch: &Path) -> Result<Report, Error> {
-    let state = sound(dir);
+    let state = sound(dir)?;
     let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
     let implied = State::open(scratch)?;
-    let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied)?;
+    let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied)??;
     let mut report = Report {
         records: end.next - 1,
         segments: end.segments,

@@ -43,6 +43,11 @@ impl std::fmt::Debug for State {
     }
 }
 
+/// A note beside the state: the next start makes it anew, and the note says why.
+pub(super) fn doubt(dir: &Path) -> PathBuf {
+    dir.with_extension("suspect")
+}
+
 /// Sled panics on some damaged files; a panic is an error like any other here.
 fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -65,6 +70,13 @@ impl State {
                 .segment_size(2 << 20)
                 .flush_every_ms(Some(1000))
                 .open()
+        })
+        .map_err(|error| match error {
+            // Not damage: an earlier opening in this process has not let go of it yet.
+            Error::Io { cause, .. } if cause.to_string().contains("could not acquire lock") => {
+                Error::Locked(dir.display().to_string())
+            }
+            other => other,
         })?;
         let state = Self { dir: dir.to_owned(), db, meta: Mutex::default(), damaged: AtomicU64::new(0) };
         let meta = state.value(&keys::meta())?.unwrap_or_default();
@@ -121,9 +133,12 @@ impl State {
     }
 
     fn broken(&self, key: &[u8]) -> Error {
-        self.damaged.fetch_add(1, Ordering::Relaxed);
+        let first = self.damaged.fetch_add(1, Ordering::Relaxed) == 0;
         let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
         tracing::error!(key = name, "a value of the state fails its check");
+        if first && let Err(error) = std::fs::write(doubt(&self.dir), format!("key {name} fails its check")) {
+            tracing::error!(%error, "the doubt about the state could not be noted");
+        }
         Error::Damaged(format!(
             "the value under key {name} of the state fails its check; the next start makes the state anew \
              from the journal"
@@ -225,13 +240,13 @@ impl<'a> Draft<'a> {
         let mut batch = sled::Batch::default();
         for (key, payload) in std::mem::take(&mut self.writes) {
             if let Some(old) = guarded("reading sled", || self.state.db.get(&key))? {
-                meta.keys -= 1;
+                meta.keys = meta.keys.wrapping_sub(1);
                 meta.sum = meta.sum.wrapping_sub(codec::weight(&old));
             }
             match payload {
                 Some(payload) => {
                     let value = codec::seal(&key, &payload);
-                    meta.keys += 1;
+                    meta.keys = meta.keys.wrapping_add(1);
                     meta.sum = meta.sum.wrapping_add(codec::weight(&value));
                     batch.insert(key, value);
                 }
@@ -245,5 +260,63 @@ impl<'a> Draft<'a> {
         guarded("writing sled", || self.state.db.apply_batch(batch))?;
         *self.state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Draft, State, doubt};
+    use crate::store::Error;
+    use crate::store::keys::{self, Key, Kind};
+
+    /// Three cursors, one of them harmed behind the store's back.
+    fn harmed(harm: impl Fn(&State, &[u8])) -> (tempfile::TempDir, State) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state")).unwrap();
+        let mut draft = Draft::new(&state);
+        for source in ["a", "b", "c"] {
+            draft.put(keys::cursor(source), &source).unwrap();
+        }
+        draft.write(7).unwrap();
+        state.check().unwrap();
+        harm(&state, &keys::cursor("b"));
+        (dir, state)
+    }
+
+    #[test]
+    fn a_value_that_fails_its_check_stops_only_itself_and_is_noted_for_the_next_start() {
+        let (_dir, state) = harmed(|state, key| drop(state.db.insert(key, b"\x01nonsense").unwrap()));
+        assert!(matches!(state.value::<String>(&keys::cursor("b")), Err(Error::Damaged(_))));
+        assert_eq!(state.value::<String>(&keys::cursor("c")).unwrap().as_deref(), Some("c"));
+        let mut found = String::new();
+        let prefix = Key::new(Kind::Cursor).end();
+        let walk = state.walk(&prefix, &prefix, &mut |_, source: String| {
+            found.push_str(&source);
+            true
+        });
+        walk.unwrap();
+        assert_eq!((found.as_str(), state.damaged()), ("ac", 2));
+        assert!(doubt(&state.dir).exists());
+        assert!(state.check().is_err());
+    }
+
+    #[test]
+    fn a_value_that_is_lost_doubled_or_older_fails_the_check_of_the_whole() {
+        let harms: [fn(&State, &[u8]); 3] = [
+            |state, key| drop(state.db.remove(key).unwrap()),
+            |state, _| {
+                let key = keys::cursor("d");
+                let value = crate::store::codec::seal(&key, b"\"d\"");
+                state.db.insert(key, value).unwrap();
+            },
+            |state, key| {
+                let value = crate::store::codec::seal(key, b"\"older\"");
+                state.db.insert(key, value).unwrap();
+            },
+        ];
+        for harm in harms {
+            let (_dir, state) = harmed(harm);
+            assert!(matches!(state.check(), Err(Error::Damaged(_))));
+        }
     }
 }

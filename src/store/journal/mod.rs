@@ -97,7 +97,8 @@ impl Journal {
     }
 }
 
-fn no_room(error: &io::Error) -> bool {
+/// Whether an error says that the disk is full.
+pub(super) fn no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

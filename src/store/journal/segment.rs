@@ -59,11 +59,7 @@ fn head(first: u64, chain: Chain) -> Vec<u8> {
 }
 
 /// Reads all segments in order and hands each record with its sequence to `visit`.
-pub(in crate::store) fn read(
-    dir: &Path,
-    tail: Tail,
-    visit: &mut Visit<'_>,
-) -> Result<End, Error> {
+pub(in crate::store) fn read(dir: &Path, tail: Tail, visit: &mut Visit<'_>) -> Result<End, Error> {
     let numbers = numbers(dir)?;
     let mut end = End { next: 1, ..End::default() };
     for (place, number) in numbers.iter().enumerate() {
