@@ -1,0 +1,124 @@
+//! What the simulated systems were asked to do and whether they did it: the append-only truth that a test
+//! compares with what the daemon believes. It must not know any simulator.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::Timestamp;
+
+/// The simulated system that wrote a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum System {
+    #[serde(rename = "onelogin")]
+    OneLogin,
+    #[serde(rename = "jumio")]
+    Jumio,
+    #[serde(rename = "mail")]
+    Mail,
+}
+
+/// One request that would change something, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub at: Timestamp,
+    pub system: System,
+    /// `noun.verb`, e.g. `user.approve`.
+    pub what: String,
+    /// The id, in that system, of what was acted on.
+    pub subject: String,
+    /// Whether anything changed: false for a refusal and for a request that changed nothing.
+    pub applied: bool,
+    pub detail: Value,
+}
+
+/// An append-only list of records. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    inner: Arc<Mutex<Pages>>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    records: Vec<Record>,
+    file: Option<File>,
+}
+
+impl Ledger {
+    /// A ledger that lives as long as its clones.
+    pub fn memory() -> Self {
+        Self::default()
+    }
+
+    /// A ledger that is also appended to a file, one JSON object per line. Records that are already in the
+    /// file are kept and are part of [`Ledger::records`].
+    pub fn file(path: &Path) -> io::Result<Self> {
+        let records = if path.exists() { Self::read(path)? } else { Vec::new() };
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { inner: Arc::new(Mutex::new(Pages { records, file: Some(file) })) })
+    }
+
+    /// Reads a ledger that another process writes. A last line without its end is not there yet.
+    pub fn read(path: &Path) -> io::Result<Vec<Record>> {
+        let text = std::fs::read_to_string(path)?;
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).map_err(io::Error::from)).collect()
+    }
+
+    /// Appends a record: to the file with a single write, so that a reader never sees half of two.
+    pub fn append(&self, record: Record) {
+        let mut pages = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &mut pages.file
+            && let Err(error) = write_line(file, &record)
+        {
+            tracing::error!(%error, "the ledger's file could not be written; the record is kept in memory");
+        }
+        pages.records.push(record);
+    }
+
+    /// Everything so far, oldest first.
+    pub fn records(&self) -> Vec<Record> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).records.clone()
+    }
+}
+
+fn write_line(file: &mut File, record: &Record) -> io::Result<()> {
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ledger, Record, System};
+
+    #[test]
+    fn a_reader_sees_whole_lines_only_and_a_reopened_file_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let record = |what: &str| Record {
+            at: chrono::DateTime::UNIX_EPOCH,
+            system: System::OneLogin,
+            what: what.into(),
+            subject: "5001".into(),
+            applied: true,
+            detail: serde_json::json!({"n": 1}),
+        };
+        let ledger = Ledger::file(&path).unwrap();
+        ledger.append(record("user.approve"));
+        std::fs::write(&path, format!("{}{{\"at\":", std::fs::read_to_string(&path).unwrap())).unwrap();
+        assert_eq!(Ledger::read(&path).unwrap(), [record("user.approve")]);
+
+        let other = dir.path().join("other.jsonl");
+        Ledger::file(&other).unwrap().append(record("user.approve"));
+        let again = Ledger::file(&other).unwrap();
+        again.append(record("user.delete"));
+        assert_eq!(again.records(), [record("user.approve"), record("user.delete")]);
+        assert_eq!(Ledger::read(&other).unwrap(), again.records());
+    }
+}
