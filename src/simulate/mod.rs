@@ -3,3 +3,4 @@
 
 pub mod jumio;
 pub mod ledger;
+pub mod mailbox;

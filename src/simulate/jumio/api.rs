@@ -51,12 +51,10 @@ pub(super) fn refuse(host: Host, code: u16, message: &str, uri: &Uri) -> Respons
 }
 
 /// The edge refuses a request without a name before any host sees it, and not in JSON.
-fn named(headers: &HeaderMap) -> Result<(), Response> {
+fn nameless(headers: &HeaderMap) -> Option<Response> {
     let agent = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
-    match agent.trim_ascii().is_empty() {
-        true => Err((StatusCode::FORBIDDEN, Html("<html><h1>403 Forbidden</h1></html>")).into_response()),
-        false => Ok(()),
-    }
+    let page = || (StatusCode::FORBIDDEN, Html("<html><h1>403 Forbidden</h1></html>")).into_response();
+    agent.trim_ascii().is_empty().then(page)
 }
 
 fn too_many() -> Response {
@@ -68,15 +66,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Simulator {
-    /// Whether a request may go on: named, with a valid token, permitted and within the limit.
-    pub(super) fn admit(
+    /// Why a request may not go on: without a name or a valid token, not permitted, or over the limit.
+    pub(super) fn refusal(
         &self,
         host: Host,
         headers: &HeaderMap,
         uri: &Uri,
         limited: Option<Limited>,
-    ) -> Result<(), Response> {
-        named(headers)?;
+    ) -> Option<Response> {
+        if let Some(refusal) = nameless(headers) {
+            return Some(refusal);
+        }
         self.act(|world, now| {
             let good = bearer(headers)
                 .zip(world.token.as_ref())
@@ -86,21 +86,21 @@ impl Simulator {
                 Host::Retrieval => world.knobs.permissions.retrieve,
             };
             if !good {
-                return Err(refuse(host, 401, "Unauthorized: invalid or expired token", uri));
+                return Some(refuse(host, 401, "Unauthorized: invalid or expired token", uri));
             }
             if !permitted {
-                return Err(refuse(host, 403, "Forbidden: insufficient permissions", uri));
+                return Some(refuse(host, 403, "Forbidden: insufficient permissions", uri));
             }
             match limited {
-                Some(what) if world.knobs.rate_limits && !world.limits.allow(what, now) => Err(too_many()),
-                Some(_) | None => Ok(()),
+                Some(what) if world.knobs.rate_limits && !world.limits.allow(what, now) => Some(too_many()),
+                Some(_) | None => None,
             }
         })
     }
 }
 
 async fn hand_out_token(State(simulator): State<Simulator>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Err(refusal) = named(&headers) {
+    if let Some(refusal) = nameless(&headers) {
         return refusal;
     }
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
@@ -113,9 +113,8 @@ async fn hand_out_token(State(simulator): State<Simulator>, headers: HeaderMap, 
         .and_then(|text| text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned())));
     let sent = basic.or_else(|| field("client_id").zip(field("client_secret")));
     let options = &simulator.inner.options;
-    let error = |code, error: &str, text: &str| {
-        answer(code, &json!({"error": error, "error_description": text}))
-    };
+    let error =
+        |code, error: &str, text: &str| answer(code, &json!({"error": error, "error_description": text}));
     if sent != Some((options.client_id.clone(), options.client_secret.clone())) {
         return error(401, "invalid_client", "Client authentication failed");
     }
@@ -133,8 +132,7 @@ async fn hand_out_token(State(simulator): State<Simulator>, headers: HeaderMap, 
         };
         let left = (token.expires - now).num_seconds();
         let expires_in = if world.knobs.full_expires_in { i64::from(seconds) } else { left };
-        let body =
-            json!({"access_token": token.value, "expires_in": expires_in, "token_type": "Bearer"});
+        let body = json!({"access_token": token.value, "expires_in": expires_in, "token_type": "Bearer"});
         world.token = Some(token);
         answer(200, &body)
     })
@@ -161,7 +159,7 @@ fn start(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Response {
-    if let Err(refusal) = simulator.admit(Host::Account, headers, uri, Some(Limited::Start)) {
+    if let Some(refusal) = simulator.refusal(Host::Account, headers, uri, Some(Limited::Start)) {
         return refusal;
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -213,8 +211,7 @@ fn started(one: &Execution, base: &str) -> Value {
                     let address = format!("{execution}/credentials/{}/parts/{part}", credential.id);
                     parts[part.to_lowercase()] = json!(address);
                 }
-                out["api"] =
-                    json!({"token": one.api_token, "parts": parts, "workflowExecution": execution});
+                out["api"] = json!({"token": one.api_token, "parts": parts, "workflowExecution": execution});
             }
             out
         })
@@ -230,7 +227,7 @@ async fn upload(
     headers: HeaderMap,
     _body: Bytes,
 ) -> Response {
-    if let Err(refusal) = named(&headers) {
+    if let Some(refusal) = nameless(&headers) {
         return refusal;
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -269,7 +266,7 @@ async fn finalize(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = named(&headers) {
+    if let Some(refusal) = nameless(&headers) {
         return refusal;
     }
     simulator.act(|world, now| {

@@ -43,7 +43,8 @@ pub(super) fn read(body: &[u8], knobs: &Knobs) -> Result<Order, String> {
     let empty = Map::new();
     let web = object(body, "web")?.unwrap_or(&empty);
     let (success_url, error_url) = (text(web, "successUrl", 255)?, text(web, "errorUrl", 255)?);
-    for (name, url) in [("callbackUrl", &callback_url), ("successUrl", &success_url), ("errorUrl", &error_url)]
+    for (name, url) in
+        [("callbackUrl", &callback_url), ("successUrl", &success_url), ("errorUrl", &error_url)]
     {
         if let Some(url) = url {
             address(name, url, knobs.strict_urls)?;

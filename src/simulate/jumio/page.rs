@@ -107,7 +107,8 @@ async fn act(
     Form(answers): Form<Answers>,
 ) -> Response {
     let labels = answers.label.split([',', ' ']).filter(|label| !label.is_empty());
-    let script = |outcome| Script { outcome, labels: labels.map(str::to_owned).collect(), ..Script::default() };
+    let script =
+        |outcome| Script { outcome, labels: labels.map(str::to_owned).collect(), ..Script::default() };
     let done = simulator.act(|world, now| {
         let index = world.by_link(&answers.token)?;
         let done = match action.as_str() {

@@ -121,7 +121,8 @@ fn chain(verdicts: &mut BTreeMap<&'static str, (&'static str, String)>, document
 
 /// Whether the document of an execution can be used again.
 pub(super) fn id_usable(one: &Execution) -> bool {
-    one.credential("ID").is_some() && verdicts(one).get("usability").is_some_and(|verdict| verdict.0 == "PASSED")
+    one.credential("ID").is_some()
+        && verdicts(one).get("usability").is_some_and(|verdict| verdict.0 == "PASSED")
 }
 
 /// Whether the face of an execution passed liveness, so that it can be authenticated later.
@@ -170,7 +171,11 @@ fn capabilities(one: &Execution, base: &str) -> Value {
         if *name == "usability" {
             for credential in &one.credentials {
                 let document = one.credential("ID").is_none() || credential.category == "ID";
-                let own = if document || *kind == "NOT_EXECUTED" { (*kind, label.as_str()) } else { ("PASSED", "OK") };
+                let own = if document || *kind == "NOT_EXECUTED" {
+                    (*kind, label.as_str())
+                } else {
+                    ("PASSED", "OK")
+                };
                 entries.push(entry(one, &mut number, own, &[credential.category]));
             }
         } else {
@@ -200,7 +205,9 @@ fn entry(one: &Execution, number: &mut usize, verdict: (&str, &str), categories:
 /// Adds what a capability says beside its decision.
 fn attach(one: &Execution, name: &str, kind: &str, label: &str, base: &str, entry: &mut Value) {
     let ran = kind != "NOT_EXECUTED";
-    if ran && kind == "PASSED" && matches!(name, "liveness" | "authentication")
+    if ran
+        && kind == "PASSED"
+        && matches!(name, "liveness" | "authentication")
         && let Some(facemap) = one.credential("FACEMAP")
     {
         let accounts = format!("{base}/retrieval/api/v1/accounts/{}", one.account);

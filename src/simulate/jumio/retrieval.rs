@@ -46,7 +46,7 @@ fn read(
     limited: Option<Limited>,
     show: impl FnOnce(&mut World, usize) -> Response,
 ) -> Response {
-    if let Err(refusal) = simulator.admit(Host::Retrieval, headers, uri, limited) {
+    if let Some(refusal) = simulator.refusal(Host::Retrieval, headers, uri, limited) {
         return refusal;
     }
     simulator.act(|world, _| {
@@ -142,7 +142,7 @@ async fn image(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = simulator.admit(Host::Retrieval, &headers, &uri, None) {
+    if let Some(refusal) = simulator.refusal(Host::Retrieval, &headers, &uri, None) {
         return refusal;
     }
     simulator.act(|world, _| {
@@ -168,7 +168,7 @@ async fn forget_account(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = simulator.admit(Host::Retrieval, &headers, &uri, None) {
+    if let Some(refusal) = simulator.refusal(Host::Retrieval, &headers, &uri, None) {
         return refusal;
     }
     simulator.act(|world, now| {

@@ -28,7 +28,8 @@ impl Token {
     /// A token that is a JWT in shape, with `iat` and `exp`.
     pub fn new(id: &str, at: Timestamp, seconds: u32) -> Self {
         let expires = at + TimeDelta::seconds(i64::from(seconds));
-        let claims = json!({"iss": "simulated", "jti": id, "iat": at.timestamp(), "exp": expires.timestamp()});
+        let claims =
+            json!({"iss": "simulated", "jti": id, "iat": at.timestamp(), "exp": expires.timestamp()});
         Self { value: signed(r#"{"alg":"HS512"}"#, claims.to_string().as_bytes()), expires }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::callback::{self, Delivery};
-use super::execution::{Credential, Execution, Order, Outcome, Script, Status};
+use super::execution::{Credential, Execution, Order, Script, Status};
 use super::knobs::{Callbacks, Knobs};
 use super::plan::{self, Needs};
 use super::token::{self, Limits, Token};
@@ -126,8 +126,7 @@ impl World {
         let execution = self.uuid();
         let link_token = token::link(&order, &account, &execution, at);
         let api_token = self.uuid();
-        let href =
-            plan.web.then(|| token::href(&self.base, &link_token, &order.locale));
+        let href = plan.web.then(|| token::href(&self.base, &link_token, &order.locale));
         let expires_at = at + TimeDelta::seconds(order.lifetime_seconds);
         self.executions.push(Execution {
             execution,
@@ -306,8 +305,7 @@ impl World {
             "outcome": outcome, "labels": labels, "status": status, "execution": one.execution,
             "account": one.account, "decision": super::result::decision(one, self.knobs.expired).kind,
         });
-        let applied = outcome.is_some_and(|outcome: Outcome| outcome == Outcome::Pass);
-        self.note(at, "result", &one.order.customer_internal_reference, applied, detail);
+        self.note(at, "result", &one.order.customer_internal_reference, true, detail);
         let second = TimeDelta::seconds(1);
         match (self.knobs.callbacks, status) {
             (Callbacks::None, _) | (Callbacks::Early, Status::Processed) => {}
