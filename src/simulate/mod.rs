@@ -1,5 +1,16 @@
 //! Stand-ins for the outside world that tests, the demo and the command line talk to over real HTTP. They
 //! share no code with the connectors: a mistake made in both places would hide itself.
+//!
+//! | file | what |
+//! |---|---|
+//! | `onelogin`, `jumio`, `mailbox` | the simulated systems, each with a page for people and knobs for tests |
+//! | `ledger` | what they were asked to do and did |
+//! | `town` | all of them on one clock |
+//! | `applicant` | a person who registers and proves who they are |
 
+pub mod applicant;
+pub mod jumio;
 pub mod ledger;
+pub mod mailbox;
 pub mod onelogin;
+pub mod town;

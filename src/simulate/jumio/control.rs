@@ -1,0 +1,180 @@
+//! What a test or a demo does to the simulator: in the process, and the same over HTTP under `/_sim`.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Simulator;
+use super::api::answer;
+use super::execution::{Execution, Script};
+use super::knobs::Knobs;
+use super::world::{Refusal, World};
+use crate::model::Timestamp;
+
+/// Why an action on an execution was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    #[error("there is no such execution: list them with GET /_sim/executions")]
+    Execution,
+    #[error("the execution refused with {0}: {1}")]
+    Refused(u16, String),
+}
+
+impl Simulator {
+    pub fn knobs(&self) -> Knobs {
+        self.act(|world, _| world.knobs.clone())
+    }
+
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.act(|world, _| world.knobs = knobs);
+    }
+
+    /// Changes some knobs and leaves the others.
+    pub fn turn(&self, change: impl FnOnce(&mut Knobs)) {
+        self.act(|world, _| change(&mut world.knobs));
+    }
+
+    /// Every execution, oldest first.
+    pub fn executions(&self) -> Vec<Execution> {
+        self.act(|world, _| world.executions.iter().filter(|one| !one.deleted).cloned().collect())
+    }
+
+    pub fn execution(&self, execution: &str) -> Option<Execution> {
+        self.act(|world, _| Some(world.executions[world.find(execution)?].clone()))
+    }
+
+    /// The latest execution of a `customerInternalReference`.
+    pub fn by_reference(&self, reference: &str) -> Option<Execution> {
+        let same = |one: &Execution| one.order.customer_internal_reference == reference;
+        self.executions().into_iter().rev().find(same)
+    }
+
+    /// The person opens the link.
+    pub fn open(&self, execution: &str) -> Result<Execution, Unknown> {
+        self.play(execution, World::touch)
+    }
+
+    /// The person takes one picture.
+    pub fn capture(&self, execution: &str) -> Result<Execution, Unknown> {
+        self.play(execution, World::capture)
+    }
+
+    /// The person finishes; the script says what comes of it. `None`: the mock dialect's script, or a pass.
+    pub fn finish(&self, execution: &str, script: Option<Script>) -> Result<Execution, Unknown> {
+        self.play(execution, |world, index, at| world.finish(index, script, at))
+    }
+
+    /// The person opens the link and closes the tab; the clock does the rest.
+    pub fn abandon(&self, execution: &str) -> Result<Execution, Unknown> {
+        self.open(execution)
+    }
+
+    /// The link (or the started session) expires now.
+    pub fn expire(&self, execution: &str) -> Result<Execution, Unknown> {
+        self.play(execution, World::expire)
+    }
+
+    /// Removes the data of an account, as retention does.
+    pub fn wipe(&self, account: &str) {
+        self.act(|world, now| world.wipe(account, now));
+    }
+
+    /// The vendor forgets its token: the next call with it is a 401.
+    pub fn revoke_token(&self) {
+        self.act(|world, _| world.token = None);
+    }
+
+    fn play(
+        &self,
+        execution: &str,
+        action: impl FnOnce(&mut World, usize, Timestamp) -> Result<(), Refusal>,
+    ) -> Result<Execution, Unknown> {
+        let done = self.act(|world, now| {
+            let index = world.find(execution).ok_or(Unknown::Execution)?;
+            action(world, index, now).map_err(|(code, message)| Unknown::Refused(code, message))
+        });
+        done.and_then(|()| self.execution(execution).ok_or(Unknown::Execution))
+    }
+}
+
+pub(super) fn routes() -> Router<Simulator> {
+    Router::new()
+        .route("/_sim/knobs", get(knobs).put(set_knobs))
+        .route("/_sim/executions", get(executions))
+        .route("/_sim/executions/{execution}", get(execution))
+        .route("/_sim/executions/{execution}/{action}", post(play))
+        .route("/_sim/accounts/{account}/wipe", post(wipe))
+        .route("/_sim/token/revoke", post(revoke))
+}
+
+async fn knobs(State(simulator): State<Simulator>) -> Json<Knobs> {
+    Json(simulator.knobs())
+}
+
+async fn set_knobs(State(simulator): State<Simulator>, Json(knobs): Json<Knobs>) -> Json<Knobs> {
+    simulator.set_knobs(knobs);
+    Json(simulator.knobs())
+}
+
+#[derive(Debug, Deserialize)]
+struct Filter {
+    reference: Option<String>,
+}
+
+async fn executions(
+    State(simulator): State<Simulator>,
+    Query(filter): Query<Filter>,
+) -> Json<Vec<Execution>> {
+    let mut list = simulator.executions();
+    if let Some(reference) = filter.reference {
+        list.retain(|one| one.order.customer_internal_reference == reference);
+    }
+    Json(list)
+}
+
+fn shown(one: Result<Execution, Unknown>) -> Response {
+    match one {
+        Ok(one) => answer(200, &json!(one)),
+        Err(error @ Unknown::Execution) => answer(404, &json!({"error": error.to_string()})),
+        Err(error @ Unknown::Refused(..)) => answer(409, &json!({"error": error.to_string()})),
+    }
+}
+
+async fn execution(State(simulator): State<Simulator>, Path(execution): Path<String>) -> Response {
+    shown(simulator.execution(&execution).ok_or(Unknown::Execution))
+}
+
+async fn play(
+    State(simulator): State<Simulator>,
+    Path((execution, action)): Path<(String, String)>,
+    body: axum::body::Bytes,
+) -> Response {
+    let script = match body.trim_ascii() {
+        [] => None,
+        bytes => match serde_json::from_slice::<Script>(bytes) {
+            Ok(script) => Some(script),
+            Err(error) => return answer(400, &json!({"error": error.to_string()})),
+        },
+    };
+    match action.as_str() {
+        "open" => shown(simulator.open(&execution)),
+        "capture" => shown(simulator.capture(&execution)),
+        "finish" => shown(simulator.finish(&execution, script)),
+        "abandon" => shown(simulator.abandon(&execution)),
+        "expire" => shown(simulator.expire(&execution)),
+        other => answer(404, &json!({"error": format!("no action {other}")})),
+    }
+}
+
+async fn wipe(State(simulator): State<Simulator>, Path(account): Path<String>) -> Json<Value> {
+    simulator.wipe(&account);
+    Json(json!({}))
+}
+
+async fn revoke(State(simulator): State<Simulator>) -> Json<Value> {
+    simulator.revoke_token();
+    Json(json!({}))
+}

@@ -1,0 +1,166 @@
+//! One workflow execution: its statuses over time and what the applicant did. It must not know HTTP.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::plan::Plan;
+use crate::model::Timestamp;
+
+/// Without an action for this long, a started session ends.
+pub(super) const INACTIVITY: TimeDelta = TimeDelta::minutes(15);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    Initiated,
+    AcquisitionStarted,
+    Acquired,
+    Processed,
+    SessionExpired,
+    TokenExpired,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initiated => "INITIATED",
+            Self::AcquisitionStarted => "ACQUISITION_STARTED",
+            Self::Acquired => "ACQUIRED",
+            Self::Processed => "PROCESSED",
+            Self::SessionExpired => "SESSION_EXPIRED",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+        }
+    }
+
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Processed | Self::SessionExpired | Self::TokenExpired)
+    }
+}
+
+/// How a check ends, in the vendor's decision types or beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    #[default]
+    Pass,
+    Warn,
+    Reject,
+    /// Everything is fine, only the face is not that of the document (or of the enrolled person).
+    FaceMismatch,
+    /// PASSED, with the capabilities of `missing` left out.
+    PassWithout,
+    /// PASSED, with `capabilities: {}`.
+    PassEmpty,
+}
+
+/// What the applicant's capture leads to.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    pub outcome: Outcome,
+    /// Labels of the warning or rejection, `LABEL` or `capability:LABEL`.
+    pub labels: Vec<String>,
+    /// The capabilities that `PassWithout` leaves out; liveness if none is named.
+    pub missing: Vec<String>,
+    /// Fields of `extraction.data` that replace those of ALEX EXAMPLE; null removes one.
+    pub extraction: Map<String, Value>,
+    pub score: Option<f64>,
+    /// The label of the overall decision, which a ruleset may have chosen.
+    pub decision_label: Option<String>,
+    /// Leaves `startedAt` out of the details.
+    pub without_started_at: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Credential {
+    pub id: String,
+    pub category: &'static str,
+    /// On file from an earlier execution.
+    pub existing: bool,
+    pub captured: bool,
+}
+
+/// A start as it was asked for.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    pub customer_internal_reference: String,
+    pub user_reference: Option<String>,
+    pub key: u32,
+    pub callback_url: Option<String>,
+    pub success_url: Option<String>,
+    pub error_url: Option<String>,
+    pub locale: String,
+    pub lifetime_seconds: i64,
+    /// The id of a credential that the start wants to use again.
+    pub existing: Option<String>,
+    /// The outcome asked for in the mock dialect.
+    pub mock: Option<Script>,
+}
+
+/// The full state of an execution, as `/_sim/executions` shows it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    pub execution: String,
+    pub account: String,
+    #[serde(flatten)]
+    pub order: Order,
+    pub status: Status,
+    pub href: Option<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub last_action_at: Option<Timestamp>,
+    pub acquired_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    pub wiped_out_at: Option<Timestamp>,
+    pub credentials: Vec<Credential>,
+    /// The script of the capture, once it ended.
+    pub result: Option<Script>,
+    #[serde(skip)]
+    pub(super) plan: Plan,
+    #[serde(skip)]
+    pub(super) link_token: String,
+    #[serde(skip)]
+    pub(super) api_token: String,
+    #[serde(skip)]
+    pub(super) due: Option<Timestamp>,
+    #[serde(skip)]
+    pub(super) hidden_reads: u32,
+    #[serde(skip)]
+    pub(super) earlier_faces: Vec<String>,
+    #[serde(skip)]
+    pub(super) deleted: bool,
+}
+
+impl Execution {
+    /// The next moment at which the status changes by itself.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Initiated => Some(self.expires_at),
+            Status::AcquisitionStarted => self.last_action_at.map(|at| at + INACTIVITY),
+            Status::Acquired => self.due,
+            Status::Processed | Status::SessionExpired | Status::TokenExpired => None,
+        }
+    }
+
+    pub(super) fn after_next(&self) -> Status {
+        match self.status {
+            Status::Initiated => Status::TokenExpired,
+            Status::AcquisitionStarted => Status::SessionExpired,
+            Status::Acquired => Status::Processed,
+            last @ (Status::Processed | Status::SessionExpired | Status::TokenExpired) => last,
+        }
+    }
+
+    /// Whether data of this execution can still be used: it was processed and nothing removed it.
+    pub(super) fn remembered(&self) -> bool {
+        self.status == Status::Processed && self.wiped_out_at.is_none() && !self.deleted
+    }
+
+    pub(super) fn credential(&self, category: &str) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.category == category)
+    }
+}

@@ -1,0 +1,175 @@
+//! What the simulated vendor does differently from a well-behaved one. The defaults are the well-behaved
+//! vendor. It must not know how a knob is carried out.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be turned. `PUT /_sim/knobs` replaces all of it; what is left out is the default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    pub callbacks: Callbacks,
+    /// Whether `href` of a callback and of a status names the account too.
+    pub long_href: bool,
+    /// How often a callback that was not answered with 2xx is sent again. Unknown of the vendor.
+    pub callback_retries: u32,
+    pub callback_retry_seconds: u32,
+    /// Where callbacks go when a start names no address.
+    pub portal_callback_url: Option<String>,
+    pub expired: Expired,
+    /// Seconds from the end of capture to the result.
+    pub processing_seconds: u32,
+    /// How many reads of the details answer 404 after PROCESSED.
+    pub early_details_404: u32,
+    /// Whether the status call shows ACQUISITION_STARTED (else INITIATED) during capture.
+    pub report_started: bool,
+    /// A status nobody has heard of, reported and called back while a result is being processed.
+    pub unknown_status: Option<String>,
+    /// Limits per second of the clock, with the documented 429.
+    pub rate_limits: bool,
+    pub token_seconds: u32,
+    /// `expires_in` always says the full life, even of a token that is partly used up.
+    pub full_expires_in: bool,
+    pub permissions: Permissions,
+    /// 200, or 201 as some clients report.
+    pub create_status: u16,
+    /// The answer to an authentication start where nothing is enrolled.
+    pub not_enrolled_status: u16,
+    /// Seconds after an account's last activity until its data is wiped.
+    pub retention_seconds: Option<u32>,
+    /// A full re-run on an account finds the person's own earlier executions.
+    pub repeated_face: bool,
+    /// Callback, success and error addresses must be https, without port, address or fragment.
+    pub strict_urls: bool,
+    /// A JSON object as customerInternalReference scripts the outcome.
+    pub mock_dialect: bool,
+    /// Keys of workflows that check a new selfie against the ID on file.
+    pub existing_id_keys: Vec<u32>,
+    pub redirect: Redirect,
+    /// UP, DEGRADED or DOWN.
+    pub health: String,
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            callbacks: Callbacks::Once,
+            long_href: false,
+            callback_retries: 0,
+            callback_retry_seconds: 60,
+            portal_callback_url: None,
+            expired: Expired::New,
+            processing_seconds: 0,
+            early_details_404: 0,
+            report_started: false,
+            unknown_status: None,
+            rate_limits: true,
+            token_seconds: 3600,
+            full_expires_in: false,
+            permissions: Permissions::default(),
+            create_status: 200,
+            not_enrolled_status: 400,
+            retention_seconds: None,
+            repeated_face: true,
+            strict_urls: false,
+            mock_dialect: true,
+            existing_id_keys: vec![20_001],
+            redirect: Redirect::Observed,
+            health: "UP".into(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// When callbacks are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callbacks {
+    None,
+    Once,
+    Twice,
+    /// The final one first, then the intermediate ones.
+    OutOfOrder,
+    /// PROCESSED is called back when capture ends; the result follows at least ten seconds later.
+    Early,
+    /// ACQUISITION_STARTED and ACQUIRED are called back too.
+    Intermediate,
+}
+
+/// How the details of an expired execution look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expired {
+    /// NOT_EXECUTED, score -1.
+    New,
+    /// REJECTED, score 100.
+    Old,
+    /// 404.
+    NotFound,
+}
+
+/// Which parameters the redirect at the end of capture carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Redirect {
+    /// As written down, with `errorCode`.
+    Documented,
+    /// As the current web client sends them, with `publicErrorCode` and the legacy names.
+    Observed,
+}
+
+/// What the portal lets the OAuth client do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Permissions {
+    pub initiate: bool,
+    pub retrieve: bool,
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Self { initiate: true, retrieve: true }
+    }
+}
+
+/// A fault on the vendor's side. The first that matches a request is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    pub mode: Mode,
+    /// Requests whose path begins with this, e.g. `/retrieval`.
+    #[serde(default)]
+    pub path: String,
+    /// Requests of this method only.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// How many requests it hits; without it, all until the knobs change.
+    #[serde(default)]
+    pub count: Option<u32>,
+    /// The code of `Mode::Status`; 503 without it.
+    #[serde(default)]
+    pub status: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// An error status with a JSON body; nothing is done.
+    Status,
+    /// The connection is closed without an answer; nothing is done.
+    Close,
+    /// The request is carried out, and its answer is lost.
+    LostAnswer,
+    /// No answer, ever; nothing is done.
+    Hang,
+    /// 200 with a page of HTML.
+    Html,
+    /// 200 with 10 MB of JSON.
+    Huge,
+    /// The true answer with strings and numbers swapped.
+    WrongTypes,
+    /// The true answer without its nested objects and tokens.
+    MissingFields,
+    /// The true answer with unknown fields in every object.
+    ExtraFields,
+}

@@ -1,0 +1,69 @@
+//! Where the vendor's labels belong. It must not know executions.
+
+use super::execution::Outcome;
+
+const USABILITY_WARNING: &[&str] = &["UNSUPPORTED_COUNTRY", "UNSUPPORTED_DOCUMENT_TYPE"];
+const USABILITY: &[&str] = &[
+    "BAD_QUALITY",
+    "BLURRED",
+    "BAD_QUALITY_IMAGE",
+    "PART_OF_DOCUMENT_MISSING",
+    "PART_OF_DOCUMENT_HIDDEN",
+    "DAMAGED_DOCUMENT",
+    "GLARE",
+    "MISSING_MANDATORY_DATAPOINTS",
+    "BLACK_WHITE",
+    "MISSING_PAGE",
+    "MISSING_SIGNATURE",
+    "NOT_A_DOCUMENT",
+    "PHOTOCOPY",
+];
+const IMAGE_WARNING: &[&str] = &["DIFFERENT_PERSON", "REPEATED_FACE"];
+const DATA_WARNING: &[&str] = &["DOCUMENT_EXPIRY_WITHIN_CONFIGURED_LIMIT"];
+const DATA: &[&str] = &[
+    "NFC_CERTIFICATE",
+    "MISMATCHING_DATAPOINTS",
+    "MRZ_CHECKSUM",
+    "MISMATCHING_DATA_REPEATED_FACE",
+    "MISMATCH_HRZ_MRZ_DATA",
+    "HIGH_FRAUD_RISK",
+    "CUSTOMER_FEEDBACK",
+];
+const LIVENESS_WARNING: &[&str] = &["AGE_DIFFERENCE"];
+const LIVENESS: &[&str] = &[
+    "LIVENESS_UNDETERMINED",
+    "ID_USED_AS_SELFIE",
+    "MULTIPLE_PEOPLE",
+    "MANIPULATED",
+    "NO_FACE_PRESENT",
+    "FACE_NOT_FULLY_VISIBLE",
+];
+
+/// The capability and the label of `LABEL` or `capability:LABEL`; an unknown label is one of imageChecks,
+/// where most of the vendor's new ones have appeared.
+pub(super) fn place(text: &str) -> (&str, &str) {
+    if let Some(split) = text.split_once(':') {
+        return split;
+    }
+    let capability = match text {
+        label if USABILITY_WARNING.contains(&label) || USABILITY.contains(&label) => "usability",
+        label if DATA_WARNING.contains(&label) || DATA.contains(&label) => "dataChecks",
+        label if LIVENESS_WARNING.contains(&label) || LIVENESS.contains(&label) => "liveness",
+        "NOT_POSSIBLE" | "NO_MATCH" | "NOT_MATCH" => "similarity",
+        "ALERT" => "watchlistScreening",
+        _ => "imageChecks",
+    };
+    (capability, text)
+}
+
+/// The outcome that a label of the mock dialect stands for.
+pub(super) fn outcome(label: &str) -> Outcome {
+    let warns = [USABILITY_WARNING, IMAGE_WARNING, DATA_WARNING, LIVENESS_WARNING];
+    match label {
+        "OK" | "PASSED" | "MATCH" => Outcome::Pass,
+        "NO_MATCH" | "NOT_MATCH" => Outcome::FaceMismatch,
+        "NOT_POSSIBLE" | "ALERT" | "WARNING" => Outcome::Warn,
+        label if warns.iter().any(|list| list.contains(&label)) => Outcome::Warn,
+        _ => Outcome::Reject,
+    }
+}

@@ -1,0 +1,176 @@
+//! A stand-in for Jumio's KYX platform: accounts, workflow executions, results, callbacks and the person's
+//! web page, on a clock, with every documented and observed oddity behind a knob. All of the vendor's hosts
+//! are served under one base address by a path prefix: `/auth`, `/account`, `/api`, `/retrieval`, `/web` and
+//! `/status`; `/_sim` is ours. It must not know the connectors.
+
+mod api;
+mod callback;
+mod control;
+mod execution;
+mod fault;
+mod knobs;
+mod labels;
+mod order;
+mod page;
+mod plan;
+mod result;
+mod retrieval;
+mod token;
+mod world;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+use tokio::sync::watch;
+
+pub use self::control::Unknown;
+pub use self::execution::{Credential, Execution, Order, Outcome, Script, Status};
+pub use self::knobs::{Callbacks, Expired, Fault, Knobs, Mode, Permissions, Redirect};
+
+use self::callback::Delivery;
+use self::world::World;
+use super::ledger::Ledger;
+use crate::model::{Clock, Timestamp};
+
+/// What a simulator is made of.
+#[derive(Clone)]
+pub struct Options {
+    pub client_id: String,
+    pub client_secret: String,
+    /// Ids are the same for the same seed.
+    pub seed: u64,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { client_id, client_secret: _, seed } = self;
+        out.debug_struct("Options").field("client_id", client_id).field("seed", seed).finish_non_exhaustive()
+    }
+}
+
+/// A simulated vendor. Clones are the same vendor.
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    world: Mutex<World>,
+    changed: watch::Sender<()>,
+}
+
+/// A simulator that is being served. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    /// The base address, without a slash at the end.
+    pub url: String,
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Serving {
+    pub fn stop(self) {}
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Simulator {
+    pub fn new(options: Options, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
+        let world = Mutex::new(World::new(options.seed, ledger));
+        Self { inner: Arc::new(Inner { options, clock, world, changed: watch::Sender::new(()) }) }
+    }
+
+    /// The whole vendor. Callbacks are only sent while it is served with [`Simulator::serve`].
+    pub fn router(&self) -> axum::Router {
+        let vendor = api::routes().merge(retrieval::routes()).merge(page::routes());
+        let faulty = axum::middleware::from_fn_with_state(self.clone(), fault::inject);
+        vendor
+            .layer(faulty)
+            .merge(control::routes())
+            .layer(axum::extract::DefaultBodyLimit::max(16 * 1024 * 1024))
+            .with_state(self.clone())
+    }
+
+    /// Binds and serves until the answer is dropped. Port 0 takes a free one.
+    pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let url = format!("http://{address}");
+        self.set_base(&url);
+        let (stop, stopped) = watch::channel(false);
+        let until = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(until(stopped.clone()));
+        tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "simulated Jumio stopped");
+            }
+        });
+        let simulator = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = callback::deliver(simulator) => {}
+                () = until(stopped) => {}
+            }
+        });
+        Ok(Serving { url, address, stop })
+    }
+
+    /// The address that links and `href`s begin with, where it is not the one that is served (a proxy).
+    pub fn set_base(&self, base: &str) {
+        self.act(|world, _| base.trim_end_matches('/').clone_into(&mut world.base));
+    }
+
+    /// Brings the world up to now, changes it, and wakes the callbacks.
+    fn act<T>(&self, change: impl FnOnce(&mut World, Timestamp) -> T) -> T {
+        let now = self.inner.clock.now();
+        let mut world = self.inner.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle(now);
+        let done = change(&mut world, now);
+        world.settle(now);
+        drop(world);
+        self.inner.changed.send_replace(());
+        done
+    }
+
+    fn changed(&self) -> watch::Receiver<()> {
+        self.inner.changed.subscribe()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
+    /// The callbacks to send now, and the next moment at which something happens by itself.
+    fn take_due(&self) -> (Vec<Delivery>, Option<Timestamp>) {
+        let now = self.inner.clock.now();
+        let mut world = self.inner.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle(now);
+        let (due, later) = std::mem::take(&mut world.outbox).into_iter().partition(|one| one.due <= now);
+        world.outbox = later;
+        (due, world.next())
+    }
+
+    fn delivered(&self, delivery: &Delivery, answer: Option<u16>) {
+        let accepted = answer.is_some_and(|code| (200..300).contains(&code));
+        self.act(|world, now| {
+            let detail = json!({"status": delivery.status, "answer": answer});
+            world.note(now, "callback", &delivery.reference, accepted, detail);
+            if !accepted && delivery.retries_left > 0 {
+                let wait = chrono::TimeDelta::seconds(i64::from(world.knobs.callback_retry_seconds));
+                let retries_left = delivery.retries_left - 1;
+                world.outbox.push(Delivery { due: now + wait, retries_left, ..delivery.clone() });
+            }
+        });
+    }
+}

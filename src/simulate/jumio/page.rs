@@ -1,0 +1,175 @@
+//! The pages of a person who plays the applicant: the vendor's web client behind `web.href`.
+
+use axum::Router;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::Simulator;
+use super::execution::{Execution, Outcome, Script};
+use super::knobs::Redirect;
+use super::world::Refusal;
+
+pub(super) fn routes() -> Router<Simulator> {
+    Router::new()
+        .route("/", get(overview))
+        .route("/web/v4/app", get(open))
+        .route("/web/v4/app/{action}", post(act))
+}
+
+#[derive(Debug, Deserialize)]
+struct Link {
+    #[serde(rename = "authorizationToken")]
+    token: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answers {
+    #[serde(rename = "authorizationToken")]
+    token: String,
+    #[serde(default)]
+    label: String,
+}
+
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn page(code: StatusCode, title: &str, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>\
+         <style>body{{font:16px sans-serif;max-width:60em;margin:2em auto}}button{{margin:.3em}}\
+         td{{padding:.2em .8em}}</style><h1>{title}</h1>{body}</html>"
+    );
+    (code, [(header::REFERRER_POLICY, "no-referrer")], Html(html)).into_response()
+}
+
+async fn overview(State(simulator): State<Simulator>) -> Response {
+    let rows: String = simulator
+        .executions()
+        .iter()
+        .rev()
+        .map(|one| {
+            let link = one.href.as_ref().filter(|_| !one.status.is_final());
+            let link = link.map_or_else(String::new, |href| format!("<a href=\"{}\">play</a>", escape(href)));
+            let reference = escape(&one.order.customer_internal_reference);
+            format!(
+                "<tr><td>{}<td>{reference}<td>{}<td>{}<td>{link}",
+                one.created_at.format("%F %T"),
+                one.order.key,
+                one.status.name()
+            )
+        })
+        .collect();
+    page(StatusCode::OK, "Simulated Jumio", &format!("<table>{rows}</table>"))
+}
+
+async fn open(State(simulator): State<Simulator>, Query(link): Query<Link>) -> Response {
+    let opened = simulator.act(|world, now| {
+        let index = world.by_link(&link.token)?;
+        let done = world.touch(index, now);
+        Some((world.executions[index].clone(), done, world.knobs.redirect))
+    });
+    let Some((one, done, redirect)) = opened else {
+        return page(StatusCode::UNAUTHORIZED, "Credentials in invalid state.", "");
+    };
+    if let Err(refusal) = done {
+        return ended(&one, redirect, Some(&refusal));
+    }
+    let token = escape(&link.token);
+    let button = |action: &str, text: &str, field: &str| {
+        format!(
+            "<form method=post action=\"/web/v4/app/{action}\"><input type=hidden name=authorizationToken \
+             value=\"{token}\">{field}<button>{text}</button></form>"
+        )
+    };
+    let field = |label: &str| format!("<input name=label value=\"{label}\">");
+    let body = [
+        format!("<p>Reference {}</p>", escape(&one.order.customer_internal_reference)),
+        button("capture", "Take one picture", ""),
+        button("pass", "Pass", ""),
+        button("warn", "Warn with label", &field("")),
+        button("reject", "Reject with label", &field("")),
+        button("mismatch", "Show another face", ""),
+        button("abandon", "Close the tab (expires in 15 minutes)", ""),
+        button("expire", "Let it expire now", ""),
+    ]
+    .concat();
+    page(StatusCode::OK, "Verify your identity (simulated)", &body)
+}
+
+async fn act(
+    State(simulator): State<Simulator>,
+    Path(action): Path<String>,
+    headers: HeaderMap,
+    Form(answers): Form<Answers>,
+) -> Response {
+    let labels = answers.label.split([',', ' ']).filter(|label| !label.is_empty());
+    let script =
+        |outcome| Script { outcome, labels: labels.map(str::to_owned).collect(), ..Script::default() };
+    let done = simulator.act(|world, now| {
+        let index = world.by_link(&answers.token)?;
+        let done = match action.as_str() {
+            "capture" => world.capture(index, now),
+            "pass" => world.finish(index, None, now),
+            "warn" => world.finish(index, Some(script(Outcome::Warn)), now),
+            "reject" => world.finish(index, Some(script(Outcome::Reject)), now),
+            "mismatch" => world.finish(index, Some(script(Outcome::FaceMismatch)), now),
+            "expire" => world.expire(index, now),
+            "abandon" => world.touch(index, now),
+            _ => return None,
+        };
+        Some((world.executions[index].clone(), done, world.knobs.redirect))
+    });
+    let Some((one, done, redirect)) = done else {
+        return page(StatusCode::UNAUTHORIZED, "Credentials in invalid state.", "");
+    };
+    match (done, action.as_str()) {
+        (Err(refusal), _) => ended(&one, redirect, Some(&refusal)),
+        (Ok(()), "abandon") => page(StatusCode::OK, "You left", "<p>You may close this page.</p>"),
+        (Ok(()), "capture") => {
+            let back = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+            let back = one.href.as_deref().or(back).unwrap_or("/");
+            (StatusCode::SEE_OTHER, [(header::LOCATION, back)]).into_response()
+        }
+        (Ok(()), "expire") => ended(&one, redirect, Some(&(412, "Acquisition expired.".into()))),
+        (Ok(()), _) => ended(&one, redirect, None),
+    }
+}
+
+/// Sends the browser to where the start wanted it, or shows a last page.
+fn ended(one: &Execution, redirect: Redirect, refusal: Option<&Refusal>) -> Response {
+    let target = if refusal.is_some() { &one.order.error_url } else { &one.order.success_url };
+    let status = if refusal.is_some() { "ERROR" } else { "SUCCESS" };
+    let Some(mut url) = target.as_ref().and_then(|target| url::Url::parse(target).ok()) else {
+        return match refusal {
+            Some((code, message)) => {
+                let code = StatusCode::from_u16(*code).unwrap_or(StatusCode::GONE);
+                page(code, "This link cannot be used", &format!("<p>{}</p>", escape(message)))
+            }
+            None => page(StatusCode::OK, "Thank you", "<p>You may close this page.</p>"),
+        };
+    };
+    url.query_pairs_mut()
+        .append_pair("accountId", &one.account)
+        .append_pair("workflowExecutionId", &one.execution)
+        .append_pair("acquisitionStatus", status)
+        .append_pair("customerInternalReference", &one.order.customer_internal_reference);
+    match redirect {
+        Redirect::Documented if refusal.is_some() => {
+            url.query_pairs_mut().append_pair("errorCode", "9210");
+        }
+        Redirect::Documented => {}
+        Redirect::Observed => {
+            url.query_pairs_mut()
+                .append_pair("transactionReference", &one.execution)
+                .append_pair("transactionStatus", status);
+            if refusal.is_some() {
+                url.query_pairs_mut().append_pair("publicErrorCode", "J000412");
+            }
+        }
+    }
+    (StatusCode::SEE_OTHER, [(header::LOCATION, url.as_str())]).into_response()
+}

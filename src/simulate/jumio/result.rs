@@ -1,0 +1,350 @@
+//! What the details of an execution say. It must not know HTTP.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::callback::time;
+use super::execution::{Execution, Outcome, Script, Status};
+use super::knobs::Expired;
+use super::labels;
+
+const NOT_FULFILLED: (&str, &str) = ("NOT_EXECUTED", "PRECONDITION_NOT_FULFILLED");
+
+pub(super) struct Decision {
+    pub kind: &'static str,
+    label: String,
+    score: f64,
+}
+
+/// The overall decision, as it would be read at the end.
+pub(super) fn decision(one: &Execution, expired: Expired) -> Decision {
+    let script = match (one.status, &one.result) {
+        (Status::Processed, Some(script)) => script,
+        _ if expired == Expired::Old => {
+            return Decision { kind: "REJECTED", label: "REJECTED".into(), score: 100.0 };
+        }
+        _ => {
+            let label = one.status.name().to_owned();
+            return Decision { kind: "NOT_EXECUTED", label, score: -1.0 };
+        }
+    };
+    let (kind, score) = match script.outcome {
+        Outcome::Pass if !one.earlier_faces.is_empty() => ("WARNING", 40.0),
+        Outcome::Pass | Outcome::PassWithout | Outcome::PassEmpty => ("PASSED", 0.0),
+        Outcome::Warn => ("WARNING", 40.0),
+        Outcome::Reject | Outcome::FaceMismatch => ("REJECTED", 100.0),
+    };
+    Decision {
+        kind,
+        label: script.decision_label.clone().unwrap_or_else(|| kind.to_owned()),
+        score: script.score.unwrap_or(score),
+    }
+}
+
+/// Type and label of every capability, usability of the document under `usability`.
+fn verdicts(one: &Execution) -> BTreeMap<&'static str, (&'static str, String)> {
+    let mut verdicts: BTreeMap<_, _> = one
+        .plan
+        .capabilities
+        .iter()
+        .map(|name| (*name, ("PASSED", if *name == "similarity" { "MATCH" } else { "OK" }.to_owned())))
+        .collect();
+    let Some(script) = one.result.as_ref().filter(|_| one.status == Status::Processed) else {
+        verdicts.values_mut().for_each(|verdict| *verdict = (NOT_FULFILLED.0, NOT_FULFILLED.1.into()));
+        if let Some(usability) = verdicts.get_mut("usability") {
+            *usability = ("NOT_EXECUTED", "NOT_UPLOADED".into());
+        }
+        return verdicts;
+    };
+    if !one.earlier_faces.is_empty()
+        && let Some(images) = verdicts.get_mut("imageChecks")
+    {
+        *images = ("WARNING", "REPEATED_FACE".into());
+    }
+    let kind = if script.outcome == Outcome::Warn { "WARNING" } else { "REJECTED" };
+    for (capability, label) in complaints(one, script) {
+        if let Some(verdict) = verdicts.get_mut(capability.as_str()) {
+            *verdict = (kind, label);
+        }
+    }
+    chain(&mut verdicts, one.credential("ID").is_some());
+    verdicts
+}
+
+/// Capability and label of everything that the script complains about.
+fn complaints(one: &Execution, script: &Script) -> Vec<(String, String)> {
+    let authenticates = one.plan.authenticates();
+    let fallback = match script.outcome {
+        Outcome::Pass | Outcome::PassWithout | Outcome::PassEmpty => return Vec::new(),
+        Outcome::FaceMismatch if authenticates => "authentication:FAILED",
+        Outcome::FaceMismatch => "similarity:NO_MATCH",
+        Outcome::Warn | Outcome::Reject if authenticates => "authentication:FAILED",
+        Outcome::Warn => "similarity:NOT_POSSIBLE",
+        Outcome::Reject => "imageChecks:MANIPULATED_DOCUMENT",
+    };
+    let pair = |text: &str| {
+        let (capability, label) = labels::place(text);
+        (capability.to_owned(), label.to_owned())
+    };
+    match script.outcome == Outcome::FaceMismatch || script.labels.is_empty() || authenticates {
+        true => vec![pair(fallback)],
+        false => script.labels.iter().map(|label| pair(label)).collect(),
+    }
+}
+
+/// What is not executed because an earlier check did not pass.
+fn chain(verdicts: &mut BTreeMap<&'static str, (&'static str, String)>, document: bool) {
+    let kind = |verdicts: &BTreeMap<&'static str, (&'static str, String)>, name: &str| {
+        verdicts.get(name).map_or("PASSED", |verdict| verdict.0)
+    };
+    let usability = kind(verdicts, "usability");
+    let mut stop: Vec<&str> = Vec::new();
+    if usability != "PASSED" && document {
+        stop.extend(["imageChecks", "extraction", "dataChecks", "watchlistScreening"]);
+    }
+    if usability == "REJECTED" {
+        stop.push("similarity");
+    }
+    if usability == "REJECTED" && !document {
+        stop.extend(["liveness", "authentication"]);
+    }
+    if kind(verdicts, "imageChecks") == "REJECTED" {
+        stop.extend(["extraction", "dataChecks", "watchlistScreening"]);
+    }
+    for name in stop {
+        if let Some(verdict) = verdicts.get_mut(name) {
+            *verdict = (NOT_FULFILLED.0, NOT_FULFILLED.1.into());
+        }
+    }
+}
+
+/// Whether the document of an execution can be used again.
+pub(super) fn id_usable(one: &Execution) -> bool {
+    one.credential("ID").is_some()
+        && verdicts(one).get("usability").is_some_and(|verdict| verdict.0 == "PASSED")
+}
+
+/// Whether the face of an execution passed liveness, so that it can be authenticated later.
+pub(super) fn face_enrolled(one: &Execution) -> bool {
+    let verdicts = verdicts(one);
+    ["liveness", "authentication"]
+        .iter()
+        .any(|name| verdicts.get(name).is_some_and(|verdict| verdict.0 == "PASSED"))
+        && one.result.as_ref().is_some_and(|script| !left_out(script, "liveness"))
+}
+
+fn left_out(script: &Script, capability: &str) -> bool {
+    match script.outcome {
+        Outcome::PassWithout if script.missing.is_empty() => capability == "liveness",
+        Outcome::PassWithout => script.missing.iter().any(|name| name == capability),
+        Outcome::PassEmpty => true,
+        Outcome::Pass | Outcome::Warn | Outcome::Reject | Outcome::FaceMismatch => false,
+    }
+}
+
+/// A stable id for a part of a result, made from the execution's.
+fn id(one: &Execution, number: usize) -> String {
+    let start = one.execution.len().saturating_sub(4);
+    format!("{}{number:04x}", &one.execution[..start])
+}
+
+/// The credentials a capability looks at.
+fn looks_at(capability: &str) -> &'static [&'static str] {
+    match capability {
+        "similarity" | "imageChecks" => &["SELFIE", "ID"],
+        "liveness" => &["SELFIE", "FACEMAP"],
+        "authentication" => &["FACEMAP"],
+        _ => &["ID"],
+    }
+}
+
+fn capabilities(one: &Execution, base: &str) -> Value {
+    let mut out = Map::new();
+    let empty = Script::default();
+    let script = one.result.as_ref().unwrap_or(&empty);
+    let verdicts = verdicts(one);
+    let mut number = 1;
+    for name in one.plan.capabilities.iter().filter(|name| !left_out(script, name)) {
+        let Some((kind, label)) = verdicts.get(name) else { continue };
+        let mut entries = Vec::new();
+        if *name == "usability" {
+            for credential in &one.credentials {
+                let document = one.credential("ID").is_none() || credential.category == "ID";
+                let own = if document || *kind == "NOT_EXECUTED" {
+                    (*kind, label.as_str())
+                } else {
+                    ("PASSED", "OK")
+                };
+                entries.push(entry(one, &mut number, own, &[credential.category]));
+            }
+        } else {
+            let mut entry = entry(one, &mut number, (kind, label), looks_at(name));
+            attach(one, name, kind, label, base, &mut entry);
+            entries.push(entry);
+        }
+        out.insert((*name).to_owned(), Value::Array(entries));
+    }
+    Value::Object(out)
+}
+
+fn entry(one: &Execution, number: &mut usize, verdict: (&str, &str), categories: &[&str]) -> Value {
+    let credentials: Vec<Value> = categories
+        .iter()
+        .filter_map(|category| one.credential(category))
+        .map(|credential| json!({"id": credential.id, "category": credential.category}))
+        .collect();
+    *number += 1;
+    json!({
+        "id": id(one, *number),
+        "credentials": credentials,
+        "decision": {"type": verdict.0, "details": {"label": verdict.1}},
+    })
+}
+
+/// Adds what a capability says beside its decision.
+fn attach(one: &Execution, name: &str, kind: &str, label: &str, base: &str, entry: &mut Value) {
+    let ran = kind != "NOT_EXECUTED";
+    if ran
+        && kind == "PASSED"
+        && matches!(name, "liveness" | "authentication")
+        && let Some(facemap) = one.credential("FACEMAP")
+    {
+        let accounts = format!("{base}/retrieval/api/v1/accounts/{}", one.account);
+        entry["validFaceMapForAuthentication"] =
+            json!(format!("{accounts}/credentials/{}/parts/FACEMAP", facemap.id));
+    }
+    let data = match name {
+        "extraction" if ran => extraction(one),
+        "extraction" => json!({}),
+        "similarity" if ran => json!({"similarity": label}),
+        "similarity" => json!({}),
+        "liveness" if ran => {
+            json!({"type": "JUMIO_STANDARD", "predictedAge": 35, "ageConfidenceRange": "24-46"})
+        }
+        "authentication" if ran => json!({"type": "JUMIO_STANDARD"}),
+        "imageChecks" if !one.earlier_faces.is_empty() => {
+            json!({"faceSearchFindings": {"status": "DONE", "findings": one.earlier_faces}})
+        }
+        "watchlistScreening" if ran => json!({"searchStatus": "SUCCESS"}),
+        _ => return,
+    };
+    entry["data"] = data;
+}
+
+fn extraction(one: &Execution) -> Value {
+    let mut data = json!({
+        "type": "ID_CARD", "subType": "NATIONAL_ID", "issuingCountry": "AUT",
+        "firstName": "ALEX", "lastName": "EXAMPLE", "dateOfBirth": "1990-01-01",
+        "expiryDate": "2035-01-01", "documentNumber": "X0000000", "currentAge": "36",
+    });
+    let Some(fields) = data.as_object_mut() else { return data };
+    for (name, value) in one.result.iter().flat_map(|script| &script.extraction) {
+        match value {
+            Value::Null => drop(fields.shift_remove(name)),
+            value => drop(fields.insert(name.clone(), value.clone())),
+        }
+    }
+    let birth = fields.get("dateOfBirth").and_then(Value::as_str).unwrap_or_default();
+    let parts: Vec<String> = birth.split('-').map(str::to_owned).collect();
+    if let [year, month, day] = parts.as_slice() {
+        fields.insert("dateOfBirthParts".into(), json!({"year": year, "month": month, "day": day}));
+    }
+    data
+}
+
+/// The whole answer to a read of the details.
+pub(super) fn details(one: &Execution, base: &str, expired: Expired) -> Value {
+    let mut workflow = json!({
+        "id": one.execution, "status": one.status.name(), "definitionKey": one.order.key.to_string(),
+    });
+    if let Some(reference) = &one.order.user_reference {
+        workflow["userReference"] = json!(reference);
+    }
+    workflow["customerInternalReference"] = json!(one.order.customer_internal_reference);
+    let mut out = json!({
+        "workflow": workflow, "account": {"id": one.account}, "createdAt": time(one.created_at),
+    });
+    let hidden = one.result.as_ref().is_none_or(|script| script.without_started_at);
+    if let (Some(at), false) = (one.started_at, hidden) {
+        out["startedAt"] = json!(time(at));
+    }
+    if let Some(at) = one.completed_at {
+        out["completedAt"] = json!(time(at));
+    }
+    if let Some(at) = one.wiped_out_at {
+        out["wipedOutAt"] = json!(time(at));
+    }
+    let accounts = format!("{base}/retrieval/api/v1/accounts/{}", one.account);
+    out["credentials"] = one.credentials.iter().map(|credential| parts(one, credential, &accounts)).collect();
+    let closed = one.status.is_final();
+    if closed && one.plan.kyx {
+        let decision = decision(one, expired);
+        out["decision"] = json!({
+            "type": decision.kind, "details": {"label": decision.label}, "risk": {"score": decision.score},
+        });
+        out["steps"] = json!({"href": format!("{accounts}/workflow-executions/{}/steps", one.execution)});
+    }
+    let told = closed && one.wiped_out_at.is_none();
+    out["capabilities"] = if told { capabilities(one, base) } else { json!({}) };
+    out
+}
+
+fn parts(one: &Execution, credential: &super::execution::Credential, accounts: &str) -> Value {
+    let mut out = json!({"id": credential.id, "category": credential.category});
+    if credential.captured && one.wiped_out_at.is_none() {
+        let list: Vec<Value> = classifiers(credential.category)
+            .iter()
+            .map(|classifier| match *classifier {
+                // Its download has to be allowed by the vendor, which is not the rule.
+                "FACEMAP" => json!({"classifier": "FACEMAP"}),
+                other => {
+                    let href = format!("{accounts}/credentials/{}/parts/{other}", credential.id);
+                    json!({"classifier": other, "href": href})
+                }
+            })
+            .collect();
+        out["parts"] = json!(list);
+    }
+    out
+}
+
+pub(super) fn classifiers(category: &str) -> &'static [&'static str] {
+    match category {
+        "ID" => &["FRONT", "BACK"],
+        "SELFIE" => &["FACE"],
+        "FACEMAP" => &["FACEMAP", "LIVENESS_1"],
+        "DOCUMENT" => &["DOCUMENT"],
+        _ => &["PREPARED_DATA"],
+    }
+}
+
+/// The answer to a read of the steps; the reason of a failed authentication is only here.
+pub(super) fn steps(one: &Execution, expired: Expired) -> Value {
+    let decision = decision(one, expired);
+    let name = if one.plan.authenticates() { "AUTHENTICATION" } else { "ID_IV" };
+    let reasons: Vec<Value> = match (&one.result, decision.kind) {
+        (Some(script), "REJECTED" | "WARNING") if one.plan.authenticates() => {
+            let fallback = ["FACE_INVALID_DIGITAL_COPY".to_owned()];
+            let labels = if script.labels.is_empty() { &fallback[..] } else { &script.labels };
+            labels.iter().map(|label| json!({"label": label, "type": decision.kind})).collect()
+        }
+        _ => Vec::new(),
+    };
+    let shown = capabilities(one, "");
+    let capabilities: Vec<Value> = shown
+        .as_object()
+        .into_iter()
+        .flatten()
+        .flat_map(|(category, entries)| {
+            entries.as_array().into_iter().flatten().map(move |entry| (category, &entry["id"]))
+        })
+        .map(|(category, id)| json!({"id": id, "category": category}))
+        .collect();
+    let ids: Vec<&Value> = capabilities.iter().map(|capability| &capability["id"]).collect();
+    json!({"steps": [{
+        "id": id(one, 1), "name": name,
+        "decision": {"type": decision.kind, "details": {"label": decision.label}, "reasons": reasons},
+        "capabilities": capabilities, "capabilityIds": ids,
+    }]})
+}

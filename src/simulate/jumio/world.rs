@@ -1,0 +1,343 @@
+//! The vendor's memory: accounts, executions, the token, and what becomes due. It must not know HTTP.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::callback::{self, Delivery};
+use super::execution::{Credential, Execution, Order, Script, Status};
+use super::knobs::{Callbacks, Knobs};
+use super::plan::{self, Needs};
+use super::token::{self, Limits, Token};
+use crate::model::Timestamp;
+use crate::simulate::ledger::{Ledger, Record, System};
+
+/// A refusal: the code and the message.
+pub(super) type Refusal = (u16, String);
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub knobs: Knobs,
+    pub base: String,
+    pub token: Option<Token>,
+    pub limits: Limits,
+    pub accounts: BTreeSet<String>,
+    pub executions: Vec<Execution>,
+    pub outbox: Vec<Delivery>,
+    seed: u64,
+    made: u64,
+    ledger: Ledger,
+}
+
+impl World {
+    pub fn new(seed: u64, ledger: Ledger) -> Self {
+        Self {
+            knobs: Knobs::default(),
+            base: String::new(),
+            token: None,
+            limits: Limits::default(),
+            accounts: BTreeSet::new(),
+            executions: Vec::new(),
+            outbox: Vec::new(),
+            seed,
+            made: 0,
+            ledger,
+        }
+    }
+
+    pub fn note(&self, at: Timestamp, what: &str, subject: &str, applied: bool, detail: Value) {
+        let (what, subject) = (what.to_owned(), subject.to_owned());
+        self.ledger.append(Record { at, system: System::Jumio, what, subject, applied, detail });
+    }
+
+    /// A fresh UUID; the same ones in the same order for the same seed.
+    pub fn uuid(&mut self) -> String {
+        self.made += 1;
+        let hash = Sha256::digest(format!("{}:{}", self.seed, self.made));
+        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+    }
+
+    pub fn find(&self, execution: &str) -> Option<usize> {
+        self.executions.iter().position(|one| one.execution == execution && !one.deleted)
+    }
+
+    pub fn by_link(&self, link_token: &str) -> Option<usize> {
+        self.executions.iter().position(|one| one.link_token == link_token && !one.deleted)
+    }
+
+    /// Starts an execution, on a new account if none is named.
+    pub fn start(&mut self, account: Option<&str>, body: &[u8], at: Timestamp) -> Result<usize, Refusal> {
+        let order = super::order::read(body, &self.knobs).map_err(|message| (400, message))?;
+        let what = if account.is_some() { "update" } else { "create" };
+        let subject = order.customer_internal_reference.clone();
+        match self.place(account, order, at) {
+            Ok(index) => {
+                let one = &self.executions[index];
+                let detail =
+                    json!({"account": one.account, "execution": one.execution, "key": one.order.key});
+                self.note(at, what, &subject, true, detail);
+                Ok(index)
+            }
+            Err((code, message)) => {
+                let detail = json!({"account": account, "status": code, "reason": message});
+                self.note(at, what, &subject, false, detail);
+                Err((code, message))
+            }
+        }
+    }
+
+    fn place(&mut self, account: Option<&str>, order: Order, at: Timestamp) -> Result<usize, Refusal> {
+        let plan = plan::plan(order.key, &self.knobs.existing_id_keys)
+            .ok_or_else(|| (400, "workflowDefinition.key is unknown".to_owned()))?;
+        if let Some(account) = account
+            && !self.accounts.contains(account)
+        {
+            return Err((404, "Account not found".into()));
+        }
+        let owned = self.owned_id(account, plan.needs, order.existing.as_deref());
+        match plan.needs {
+            Needs::Nothing => {}
+            Needs::Face if self.faces(account).is_empty() => {
+                return Err((
+                    self.knobs.not_enrolled_status,
+                    "No enrolled face data found for the account".into(),
+                ));
+            }
+            Needs::NamedId | Needs::AnyId if owned.is_none() => {
+                return Err((400, "No usable ID credential found on the account".into()));
+            }
+            Needs::Face | Needs::NamedId | Needs::AnyId => {}
+        }
+        let account = account.map_or_else(|| self.uuid(), str::to_owned);
+        self.accounts.insert(account.clone());
+        let credentials = plan
+            .credentials
+            .iter()
+            .map(|category| match &owned {
+                Some(id) if *category == "ID" => {
+                    Credential { id: id.clone(), category, existing: true, captured: true }
+                }
+                _ => Credential { id: self.uuid(), category, existing: false, captured: false },
+            })
+            .collect();
+        let execution = self.uuid();
+        let link_token = token::link(&order, &account, &execution, at);
+        let api_token = self.uuid();
+        let href = plan.web.then(|| token::href(&self.base, &link_token, &order.locale));
+        let expires_at = at + TimeDelta::seconds(order.lifetime_seconds);
+        self.executions.push(Execution {
+            execution,
+            account,
+            order,
+            status: Status::Initiated,
+            href,
+            created_at: at,
+            expires_at,
+            started_at: None,
+            last_action_at: None,
+            acquired_at: None,
+            completed_at: None,
+            wiped_out_at: None,
+            credentials,
+            result: None,
+            plan,
+            link_token,
+            api_token,
+            due: None,
+            hidden_reads: 0,
+            earlier_faces: Vec::new(),
+            deleted: false,
+        });
+        Ok(self.executions.len() - 1)
+    }
+
+    /// The usable ID credential that a start may use again.
+    fn owned_id(&self, account: Option<&str>, needs: Needs, named: Option<&str>) -> Option<String> {
+        let account = account?;
+        if !matches!(needs, Needs::NamedId | Needs::AnyId) || (needs == Needs::NamedId && named.is_none()) {
+            return None;
+        }
+        self.executions
+            .iter()
+            .rev()
+            .filter(|one| one.account == account && one.remembered() && super::result::id_usable(one))
+            .filter_map(|one| one.credential("ID"))
+            .find(|credential| named.is_none_or(|named| credential.id == named))
+            .map(|credential| credential.id.clone())
+    }
+
+    /// The executions of an account whose face passed liveness and is still on file.
+    fn faces(&self, account: Option<&str>) -> Vec<String> {
+        self.executions
+            .iter()
+            .filter(|one| account == Some(&one.account) && one.remembered())
+            .filter(|one| super::result::face_enrolled(one))
+            .map(|one| one.execution.clone())
+            .collect()
+    }
+
+    /// The applicant opens the link, or does something in the started session.
+    pub fn touch(&mut self, index: usize, at: Timestamp) -> Result<(), Refusal> {
+        let one = &mut self.executions[index];
+        match one.status {
+            Status::Initiated => {
+                one.status = Status::AcquisitionStarted;
+                one.started_at = Some(at);
+                one.last_action_at = Some(at);
+                if self.knobs.callbacks == Callbacks::Intermediate {
+                    self.call_back(index, Status::AcquisitionStarted.name(), at, at);
+                }
+                Ok(())
+            }
+            Status::AcquisitionStarted => {
+                one.last_action_at = Some(at);
+                Ok(())
+            }
+            Status::Acquired | Status::Processed => Err((409, "Transaction already finished.".into())),
+            Status::SessionExpired => Err((412, "Acquisition expired.".into())),
+            Status::TokenExpired => Err((412, "JWT expired.".into())),
+        }
+    }
+
+    pub fn capture(&mut self, index: usize, at: Timestamp) -> Result<(), Refusal> {
+        self.touch(index, at)?;
+        let one = &mut self.executions[index];
+        if let Some(next) = one.credentials.iter_mut().find(|credential| !credential.captured) {
+            next.captured = true;
+        }
+        Ok(())
+    }
+
+    /// Capture ends; without a script the mock dialect's is used, or a plain pass.
+    pub fn finish(&mut self, index: usize, script: Option<Script>, at: Timestamp) -> Result<(), Refusal> {
+        self.touch(index, at)?;
+        let account = self.executions[index].account.clone();
+        let earlier = self.faces(Some(&account));
+        let early = self.knobs.callbacks == Callbacks::Early;
+        let wait = self.knobs.processing_seconds.max(if early { 10 } else { 0 });
+        let repeated = self.knobs.repeated_face;
+        let hidden = self.knobs.early_details_404;
+        let one = &mut self.executions[index];
+        one.credentials.iter_mut().for_each(|credential| credential.captured = true);
+        one.status = Status::Acquired;
+        one.acquired_at = Some(at);
+        one.due = Some(at + TimeDelta::seconds(i64::from(wait)));
+        one.result = Some(script.or_else(|| one.order.mock.clone()).unwrap_or_default());
+        one.hidden_reads = hidden;
+        if repeated && one.plan.runs("imageChecks") {
+            one.earlier_faces = earlier;
+        }
+        if self.knobs.callbacks == Callbacks::Intermediate {
+            self.call_back(index, Status::Acquired.name(), at, at);
+        }
+        if let Some(unknown) = self.knobs.unknown_status.clone() {
+            self.call_back(index, &unknown, at, at);
+        }
+        if early {
+            self.call_back(index, Status::Processed.name(), at, at);
+        }
+        Ok(())
+    }
+
+    /// Ends an execution that was not captured, as time would.
+    pub fn expire(&mut self, index: usize, at: Timestamp) -> Result<(), Refusal> {
+        match self.executions[index].status {
+            Status::Initiated | Status::AcquisitionStarted => {
+                self.end(index, self.executions[index].after_next(), at);
+                Ok(())
+            }
+            Status::Acquired | Status::Processed | Status::SessionExpired | Status::TokenExpired => {
+                Err((409, "The execution is past capture.".into()))
+            }
+        }
+    }
+
+    /// Carries out everything that became due until `at`.
+    pub fn settle(&mut self, at: Timestamp) {
+        for index in 0..self.executions.len() {
+            if let Some(due) = self.executions[index].next()
+                && due <= at
+                && !self.executions[index].deleted
+            {
+                self.end(index, self.executions[index].after_next(), due);
+            }
+        }
+        let Some(retention) = self.knobs.retention_seconds else { return };
+        for account in self.accounts.clone() {
+            let mine = || self.executions.iter().filter(|one| one.account == account);
+            let busy = mine().any(|one| !one.status.is_final());
+            let last = mine().filter_map(|one| one.completed_at).max();
+            if let (false, Some(last)) = (busy, last)
+                && last + TimeDelta::seconds(i64::from(retention)) <= at
+            {
+                self.wipe(&account, at);
+            }
+        }
+    }
+
+    /// The next moment at which `settle` has something to do or a callback leaves.
+    pub fn next(&self) -> Option<Timestamp> {
+        let statuses = self.executions.iter().filter(|one| !one.deleted).filter_map(Execution::next);
+        statuses.chain(self.outbox.iter().map(|delivery| delivery.due)).min()
+    }
+
+    /// Removes images and data of an account; decisions stay.
+    pub fn wipe(&mut self, account: &str, at: Timestamp) {
+        for one in &mut self.executions {
+            if one.account == account && one.status.is_final() && one.wiped_out_at.is_none() {
+                one.wiped_out_at = Some(at);
+            }
+        }
+    }
+
+    fn end(&mut self, index: usize, status: Status, at: Timestamp) {
+        let one = &mut self.executions[index];
+        one.status = status;
+        one.completed_at = Some(at);
+        let one = &self.executions[index];
+        let script = one.result.clone();
+        let outcome = script.as_ref().map(|script| script.outcome);
+        let labels = script.map(|script| script.labels).unwrap_or_default();
+        let detail = json!({
+            "outcome": outcome, "labels": labels, "status": status, "execution": one.execution,
+            "account": one.account, "decision": super::result::decision(one, self.knobs.expired).kind,
+        });
+        self.note(at, "result", &one.order.customer_internal_reference, true, detail);
+        let second = TimeDelta::seconds(1);
+        match (self.knobs.callbacks, status) {
+            (Callbacks::None, _) | (Callbacks::Early, Status::Processed) => {}
+            (Callbacks::Once | Callbacks::Intermediate | Callbacks::Early, _) => {
+                self.call_back(index, status.name(), at, at);
+            }
+            (Callbacks::Twice, _) => {
+                self.call_back(index, status.name(), at, at);
+                self.call_back(index, status.name(), at, at);
+            }
+            (Callbacks::OutOfOrder, _) => {
+                self.call_back(index, status.name(), at, at);
+                self.call_back(index, Status::Acquired.name(), at - second, at);
+                self.call_back(index, Status::AcquisitionStarted.name(), at - second - second, at);
+            }
+        }
+    }
+
+    fn call_back(&mut self, index: usize, status: &str, sent_at: Timestamp, due: Timestamp) {
+        let one = &self.executions[index];
+        let Some(url) = one.order.callback_url.clone().or_else(|| self.knobs.portal_callback_url.clone())
+        else {
+            return;
+        };
+        let body = callback::body(one, status, sent_at, &self.base, self.knobs.long_href);
+        self.outbox.push(Delivery {
+            due,
+            url,
+            body,
+            status: status.to_owned(),
+            reference: one.order.customer_internal_reference.clone(),
+            retries_left: self.knobs.callback_retries,
+        });
+    }
+}

@@ -1,0 +1,192 @@
+//! A mailbox that takes every mail: an SMTP sink with a small web side, for tests, the demo and the command
+//! line. It must not know who sends mail, or why.
+
+mod mime;
+mod smtp;
+mod web;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::ledger::{Ledger, Record, System};
+use crate::model::{Clock, Timestamp};
+
+/// One mail as it arrived, for one recipient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mail {
+    pub to: String,
+    pub from: String,
+    pub subject: String,
+    pub message_id: String,
+    pub text: String,
+    pub html: String,
+    /// In their order, unfolded and decoded.
+    pub headers: Vec<(String, String)>,
+    pub received_at: Timestamp,
+    pub links: Vec<String>,
+    /// Whether the sender was told that the mail was taken; if not, it may send it again.
+    pub acknowledged: bool,
+}
+
+/// What the mailbox does differently from a friendly one. `PUT /_sim/knobs` replaces all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Temporary answers, used up in their order.
+    pub temporary: Vec<Temporary>,
+    /// Recipients whose address contains one of these are refused with 550.
+    pub refuse: Vec<String>,
+    /// How many mails are kept while their 250 is never sent.
+    pub drop_after_data: u32,
+    /// How many connections are closed in the middle of a mail, which is then not kept.
+    pub drop_in_data: u32,
+    /// AUTH is answered 535.
+    pub refuse_auth: bool,
+}
+
+/// A temporary answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Temporary {
+    /// 421 answers MAIL and closes; 450 answers RCPT; 451 and 452 answer the end of DATA.
+    pub code: u16,
+    pub count: u32,
+}
+
+/// A mailbox. Clones are the same mailbox.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clock: Arc<dyn Clock>,
+    ledger: Ledger,
+    state: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    mails: Vec<Mail>,
+    knobs: Knobs,
+}
+
+/// A mailbox that is being served. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    pub smtp: SocketAddr,
+    /// The web side, without a slash at the end.
+    pub url: String,
+    stop: watch::Sender<bool>,
+}
+
+impl Serving {
+    pub fn stop(self) {}
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Mailbox {
+    pub fn new(clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
+        Self { inner: Arc::new(Inner { clock, ledger, state: Mutex::default() }) }
+    }
+
+    /// Binds both sides and serves until the answer is dropped. Port 0 takes a free one.
+    pub async fn serve(&self, smtp: SocketAddr, http: SocketAddr) -> io::Result<Serving> {
+        let smtp_side = tokio::net::TcpListener::bind(smtp).await?;
+        let http_side = tokio::net::TcpListener::bind(http).await?;
+        let (smtp, http) = (smtp_side.local_addr()?, http_side.local_addr()?);
+        let (stop, stopped) = watch::channel(false);
+        let mut until = stopped.clone();
+        let served = axum::serve(http_side, web::router(self)).with_graceful_shutdown(async move {
+            let _ = until.wait_for(|stop| *stop).await;
+        });
+        tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the mailbox's web side stopped");
+            }
+        });
+        tokio::spawn(smtp::listen(smtp_side, self.clone(), stopped));
+        Ok(Serving { smtp, url: format!("http://{http}"), stop })
+    }
+
+    /// Every mail, oldest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.with(|held| held.mails.clone())
+    }
+
+    /// The mails of one recipient, oldest first.
+    pub fn mails_to(&self, to: &str) -> Vec<Mail> {
+        let mut mails = self.mails();
+        mails.retain(|mail| mail.to.eq_ignore_ascii_case(to));
+        mails
+    }
+
+    pub fn knobs(&self) -> Knobs {
+        self.with(|held| held.knobs.clone())
+    }
+
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.with(|held| held.knobs = knobs);
+    }
+
+    pub fn clear(&self) {
+        self.with(|held| held.mails.clear());
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Held) -> T) -> T {
+        change(&mut self.inner.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the next answer of this code is due; uses up one of its count.
+    fn temporary(&self, codes: &[u16]) -> Option<u16> {
+        self.with(|held| {
+            let next = held.knobs.temporary.iter_mut().find(|one| one.count > 0)?;
+            if !codes.contains(&next.code) {
+                return None;
+            }
+            next.count -= 1;
+            Some(next.code)
+        })
+    }
+
+    fn keep(&self, from: &str, recipients: &[String], raw: &[u8], acknowledged: bool) {
+        let received_at = self.inner.clock.now();
+        let parsed = mime::parse(raw);
+        for to in recipients {
+            let mail = Mail {
+                to: to.clone(),
+                from: from.to_owned(),
+                subject: parsed.header("subject"),
+                message_id: parsed.header("message-id"),
+                text: parsed.text.clone(),
+                html: parsed.html.clone(),
+                links: mime::links(&parsed.text, &parsed.html),
+                headers: parsed.headers.clone(),
+                received_at,
+                acknowledged,
+            };
+            self.inner.ledger.append(Record {
+                at: received_at,
+                system: System::Mail,
+                what: "mail".into(),
+                subject: to.clone(),
+                applied: true,
+                detail: json!({
+                    "message_id": mail.message_id, "subject": mail.subject, "acknowledged": acknowledged,
+                }),
+            });
+            self.with(|held| held.mails.push(mail));
+        }
+    }
+}
