@@ -1,0 +1,213 @@
+//! The real daemon as a child process, against simulators that live in the test. What tests of the whole
+//! share; each looks at the simulators' ledger for what really happened.
+#![allow(dead_code, reason = "every test file uses its own part of it")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proofd::engine::clock::Scaled;
+use proofd::model::{Clock, Timestamp};
+use proofd::simulate::ledger::Ledger;
+use proofd::simulate::town::{Addresses, Credentials, Town};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+/// A bound on anything that is waited for, so that a test that hangs says what it waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub struct World {
+    pub town: Arc<Town>,
+    pub clock: Scaled,
+    pub dir: tempfile::TempDir,
+    pub url: String,
+    rehearse: String,
+    daemon: Option<Child>,
+    http: reqwest::Client,
+}
+
+impl World {
+    /// Simulators and a configuration; the daemon is not started. `more` is added to the configuration, and
+    /// time runs `factor` times as fast for everybody.
+    pub async fn new(factor: i32, policies: &Path, more: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let origin = proofd::engine::clock::System.now();
+        let clock = Scaled::since(origin, factor);
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::file(&dir.path().join("ledger.jsonl")).unwrap();
+        let credentials = Credentials::default();
+        let town = Arc::new(Town::serve(Addresses::default(), &credentials, shared, ledger).await.unwrap());
+        // A port that is free now and stays the daemon's over restarts.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("http://{address}");
+        copy_tree(policies, &dir.path().join("policies"));
+        let connectors = town.connectors_yaml(&credentials);
+        let access = "access:\n  tokens: [{name: Dana, role: admin, token: t-admin}, {name: Vic, role: viewer, token: t-viewer}]\n";
+        let yaml = format!("listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{access}{more}");
+        std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
+        town.broadcast_to(&url);
+        let rehearse = format!("{factor}@{}", origin.to_rfc3339());
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { town, clock, dir, url, rehearse, daemon: None, http }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn share_town(&self) -> Arc<Town> {
+        Arc::clone(&self.town)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("proofd.yaml")
+    }
+
+    pub fn policies(&self) -> PathBuf {
+        self.dir.path().join("policies")
+    }
+
+    pub fn proofd(&self) -> Command {
+        Command::new(env!("CARGO_BIN_EXE_proofd"))
+    }
+
+    /// Starts the daemon and waits until it says that it listens.
+    pub fn start(&mut self) {
+        assert!(self.daemon.is_none(), "the daemon runs already");
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("daemon.log")).unwrap();
+        let mut child = self
+            .proofd()
+            .args(["run", "--config"])
+            .arg(self.config())
+            .args(["--rehearse", &self.rehearse])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.contains("listening"), "the daemon did not start: {said}\n{}", self.log());
+        self.daemon = Some(child);
+    }
+
+    /// SIGKILL: nothing is flushed, nobody is asked.
+    pub fn kill(&mut self) {
+        let mut child = self.daemon.take().expect("the daemon runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit code after draining.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.daemon.take().expect("the daemon runs");
+        signal(&child, "TERM");
+        child.wait().unwrap().code()
+    }
+
+    pub fn hangup(&self) {
+        signal(self.daemon.as_ref().expect("the daemon runs"), "HUP");
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    pub async fn ask(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.try_ask(method, path, token, body).await.expect("the daemon answers")
+    }
+
+    pub async fn try_ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Result<(StatusCode, Value), reqwest::Error> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, value) = self.ask(Method::GET, path, "t-admin", None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {value}");
+        value
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.ask(Method::POST, path, "t-admin", Some(body)).await
+    }
+
+    /// Every case, as the list shows it.
+    pub async fn cases(&self) -> Vec<Value> {
+        let mut cases = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("/v1/cases?limit=200{cursor}")).await;
+            cases.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return cases,
+            }
+        }
+    }
+
+    pub async fn case_of(&self, name: &str) -> Option<Value> {
+        self.cases().await.into_iter().find(|case| case["subject"]["name"].as_str().is_some_and(|n| n.contains(name)))
+    }
+
+    /// Looks again until something is there.
+    pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            assert!(started.elapsed() < PATIENCE, "{what} did not come\n{}", tail(&self.log()));
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.daemon.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().rev().take(30).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+pub fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
