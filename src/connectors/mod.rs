@@ -8,6 +8,7 @@ use reqwest::header::HeaderMap;
 
 use crate::model::{Call, Event, Failure, Outcome, Subject, SubjectRef};
 
+pub mod http;
 pub mod jumio;
 pub mod onelogin;
 pub mod smtp;
