@@ -1,1 +1,237 @@
-//! onelogin
+//! OneLogin: a source of events and people, and where registrations are approved, rejected and deleted.
+//! It must not know cases, policies or the store.
+
+mod api;
+mod effects;
+mod events;
+mod examine;
+mod people;
+mod poll;
+mod registrations;
+pub mod types;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::TimeDelta;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use reqwest::header::{HeaderMap, HeaderName};
+
+use self::api::Api;
+use self::registrations::{Found, Profile, Registrations, Resource, UserRecord};
+use super::{Connector, Finding, IdentitySource, Page, WebhookRefused};
+use crate::model::{
+    Call, Clock, Event, Failure, Outcome, Registration, Secret, Subject, SubjectKind, SubjectRef, Timestamp,
+};
+
+/// Where registrations are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RegistrationsMode {
+    /// Find out: the resource if the tenant has it, else the user record.
+    #[default]
+    Auto,
+    Resource,
+    UserRecord,
+}
+
+/// How to reach one tenant.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Such as `https://acme.onelogin.com`.
+    pub url: url::Url,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub registrations: RegistrationsMode,
+    /// The name and value of the header that the webhook carries.
+    pub webhook: Option<(String, Secret)>,
+    /// Our names to short names of custom fields; `verified_at`, `exempt_until` and `service_account` have
+    /// a meaning of their own.
+    pub attributes: BTreeMap<String, String>,
+    /// How far back the very first poll looks. A day covers a weekend's night, not an old backlog.
+    pub lookback: TimeDelta,
+}
+
+/// The connector to one tenant.
+#[derive(Debug)]
+pub struct OneLogin {
+    api: Api,
+    clock: Arc<dyn Clock>,
+    mode: RegistrationsMode,
+    webhook: Option<(HeaderName, Secret)>,
+    attributes: BTreeMap<String, String>,
+    lookback: TimeDelta,
+    roles: people::RoleNames,
+    /// What was found out about the tenant: true if it has the registrations resource.
+    resource: tokio::sync::Mutex<Option<bool>>,
+    profiles: tokio::sync::Mutex<Option<(Timestamp, Vec<Profile>)>>,
+    skipped: AtomicU64,
+}
+
+impl OneLogin {
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let webhook = match settings.webhook {
+            Some((_, secret)) if secret.expose().is_empty() => {
+                return Err("the webhook's header value is empty, so anybody could send events".into());
+            }
+            Some((name, secret)) => {
+                let name = HeaderName::try_from(name.as_str())
+                    .map_err(|_| format!("{name:?} cannot be the name of the webhook's header"))?;
+                Some((name, secret))
+            }
+            None => None,
+        };
+        let api = Api::new(&settings.url, settings.client_id, settings.client_secret, clock.clone())?;
+        Ok(Self {
+            api,
+            clock,
+            mode: settings.registrations,
+            webhook,
+            attributes: settings.attributes,
+            lookback: settings.lookback,
+            roles: people::RoleNames::default(),
+            resource: tokio::sync::Mutex::new(None),
+            profiles: tokio::sync::Mutex::new(None),
+            skipped: AtomicU64::new(0),
+        })
+    }
+
+    /// Records from either channel that were of no use: about no user, or (polled) not readable.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// The back end that this tenant has.
+    async fn registrations(&self) -> Result<&'static dyn Registrations, Failure> {
+        match self.mode {
+            RegistrationsMode::Resource => return Ok(&Resource),
+            RegistrationsMode::UserRecord => return Ok(&UserRecord),
+            RegistrationsMode::Auto => {}
+        }
+        let mut known = self.resource.lock().await;
+        if known.is_none() {
+            *known = registrations::has_resource(&self.api, &self.profiles().await?).await?;
+        }
+        // Without a profile nothing can be found out; the next question tries again.
+        Ok(if *known == Some(true) { &Resource } else { &UserRecord })
+    }
+
+    /// Moderated profiles, remembered for a few minutes.
+    async fn profiles(&self) -> Result<Vec<Profile>, Failure> {
+        let now = self.clock.now();
+        let mut held = self.profiles.lock().await;
+        if let Some((at, profiles)) = held.as_ref()
+            && now - *at < TimeDelta::minutes(5)
+        {
+            return Ok(profiles.clone());
+        }
+        let profiles = registrations::profiles(&self.api).await?;
+        *held = Some((now, profiles.clone()));
+        Ok(profiles)
+    }
+
+    async fn registration(&self, id: &str, event: Option<&Event>) -> Result<Option<Subject>, Failure> {
+        let Some(found) = self.registrations().await?.find(&self.api, id).await? else { return Ok(None) };
+        let profiles = self.profiles().await?;
+        let told = found.profile_id.clone().or_else(|| {
+            let data = event?.fields.get("data")?.as_object()?;
+            ["self_registration_profile_id", "profile_id"].iter().find_map(|key| events::text(data, key))
+        });
+        let profile = match (told, profiles.as_slice()) {
+            (Some(id), _) => Some(
+                profiles
+                    .iter()
+                    .find(|profile| profile.id == id)
+                    .cloned()
+                    .unwrap_or(Profile { name: id.clone(), id }),
+            ),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        };
+        Ok(Some(self.described(found, profile).into()))
+    }
+
+    fn described(&self, found: Found, profile: Option<Profile>) -> Registration {
+        let user = found.user.unwrap_or_default();
+        let (profile_id, profile) = profile.map(|profile| (profile.id, profile.name)).unzip();
+        Registration {
+            id: found.id,
+            user_id: found.user_id,
+            profile,
+            profile_id,
+            email_domain: people::domain(found.email.as_deref()),
+            email: found.email,
+            first_name: found.first_name,
+            last_name: found.last_name,
+            state: found.state.word().to_owned(),
+            created_at: found.created_at,
+            locale: events::text(&user, "preferred_locale_code"),
+            attributes: people::attributes(&user, &self.attributes),
+        }
+    }
+
+    async fn person(&self, id: &str) -> Result<Option<Subject>, Failure> {
+        let Some(record) = people::user(&self.api, id).await? else { return Ok(None) };
+        let now = self.clock.now();
+        let user = people::describe(&self.api, &self.roles, &self.attributes, &record, now).await?;
+        Ok(Some(user.into()))
+    }
+}
+
+impl Connector for OneLogin {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async move {
+            match self.act(call).await {
+                Ok(done) => Outcome::Done(done),
+                Err(failure) => Outcome::Failed(failure),
+            }
+        }
+        .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        self.look().boxed()
+    }
+}
+
+impl IdentitySource for OneLogin {
+    fn name(&self) -> &'static str {
+        "onelogin"
+    }
+
+    fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>> {
+        async move {
+            let (page, skipped) = poll::next(&self.api, cursor, self.clock.now(), self.lookback).await?;
+            self.skipped.fetch_add(skipped, Ordering::Relaxed);
+            Ok(page)
+        }
+        .boxed()
+    }
+
+    fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused> {
+        let shared = self.webhook.as_ref().ok_or(WebhookRefused::NotConfigured)?;
+        if !webhook::authentic(headers, shared) {
+            return Err(WebhookRefused::NotAuthentic);
+        }
+        let (events, skipped) = webhook::read(body)?;
+        self.skipped.fetch_add(skipped, Ordering::Relaxed);
+        Ok(events)
+    }
+
+    fn subject<'a>(
+        &'a self,
+        reference: &'a SubjectRef,
+        event: Option<&'a Event>,
+    ) -> BoxFuture<'a, Result<Option<Subject>, Failure>> {
+        async move {
+            match reference.kind {
+                SubjectKind::Registration => self.registration(&reference.id, event).await,
+                SubjectKind::User => self.person(&reference.id).await,
+                SubjectKind::Applicant => Ok(None),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,178 @@
+//! OneLogin's API on the wire: token, requests, error shapes. It must not know what a call is for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::events::text;
+use crate::connectors::http::{Answer, TokenCache, Wire, failure};
+use crate::model::{Clock, Failure, Secret};
+
+const SYSTEM: &str = "OneLogin";
+
+/// One tenant with one credential.
+pub struct Api {
+    wire: Wire,
+    base: String,
+    client_id: String,
+    client_secret: Secret,
+    tokens: TokenCache,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Api({})", self.base)
+    }
+}
+
+impl Api {
+    pub fn new(
+        url: &url::Url,
+        client_id: String,
+        client_secret: Secret,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { wire: Wire::new(None)?, base, client_id, client_secret, tokens: TokenCache::new(clock) })
+    }
+
+    /// A valid token, fetched if need be.
+    pub async fn token(&self) -> Result<Secret, Failure> {
+        self.tokens.get(|| self.fetch_token()).await
+    }
+
+    async fn fetch_token(&self) -> Result<(Secret, i64), Failure> {
+        let request = self
+            .wire
+            .request(Method::POST, format!("{}/auth/oauth2/v2/token", self.base))
+            .basic_auth(&self.client_id, Some(self.client_secret.expose()))
+            .json(&json!({"grant_type": "client_credentials"}));
+        let answer = self.wire.send(request).await.map_err(named)?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(Failure::refused("OneLogin does not accept client_id and client_secret"));
+        }
+        if !answer.status.is_success() {
+            return Err(failure(&answer, SYSTEM));
+        }
+        let body: Value = answer.json().map_err(named)?;
+        let token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| Failure::unavailable("OneLogin answered without a token"))?;
+        // Ten hours are usual; without a word the token is used for a minute.
+        let seconds = body.get("expires_in").and_then(Value::as_i64).unwrap_or(60);
+        Ok((Secret::new(token), seconds))
+    }
+
+    /// Sends a request; any answer but a 401 comes back as it is. A 401 drops the token and is tried once
+    /// more: the token may have been revoked by another program that shares the credential.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let mut token = self.token().await?;
+        let mut again = true;
+        loop {
+            let mut request = self
+                .wire
+                .request(method.clone(), format!("{}{path}", self.base))
+                .bearer_auth(token.expose())
+                .query(query);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let answer = self.wire.send(request).await.map_err(named)?;
+            if answer.status != StatusCode::UNAUTHORIZED || !again {
+                return Ok(answer);
+            }
+            again = false;
+            self.tokens.invalidate(&token).await;
+            token = self.token().await?;
+        }
+    }
+
+    /// Reads JSON; `None` is a 404 that OneLogin itself gave.
+    pub async fn read(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Failure> {
+        let answer = self.call(Method::GET, path, query, None).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            // A 404 page of a proxy says nothing about the record.
+            return answer.json::<Value>().map(|_| None).map_err(named);
+        }
+        if !answer.status.is_success() {
+            return Err(failure(&answer, SYSTEM));
+        }
+        answer.json().map(Some).map_err(named)
+    }
+
+    /// Writes; success is any 2xx, whatever its body. `Err` carries the answer's complaint in `Refusal`.
+    pub async fn write(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(), Refusal> {
+        let answer = self.call(method, path, &[], body).await.map_err(Refusal::from)?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(Refusal {
+            status: Some(answer.status),
+            complaint: complaint(&answer),
+            failure: failure(&answer, SYSTEM),
+        })
+    }
+}
+
+/// A write that was not accepted. The complaint is only compared, never shown: it may name people.
+pub struct Refusal {
+    pub status: Option<StatusCode>,
+    pub complaint: String,
+    pub failure: Failure,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { status: None, complaint: String::new(), failure }
+    }
+}
+
+impl Refusal {
+    pub fn says(&self, words: &str) -> bool {
+        self.complaint.contains(words)
+    }
+
+    /// The record itself is not there, said by OneLogin and not by something in between.
+    pub fn is_gone(&self) -> bool {
+        self.status == Some(StatusCode::NOT_FOUND) && !self.complaint.is_empty()
+    }
+}
+
+/// The sentence in an error body, which comes in five shapes; empty for a page that is not JSON.
+fn complaint(answer: &Answer) -> String {
+    let Ok(Value::Object(body)) = serde_json::from_slice(&answer.body) else { return String::new() };
+    let message = match body.get("status") {
+        Some(Value::Object(status)) => status.get("message"),
+        Some(_) | None => body.get("message").or_else(|| body.get("description")),
+    };
+    match message {
+        Some(Value::Object(detail)) => text(detail, "description").unwrap_or_default(),
+        Some(Value::String(message)) => message.clone(),
+        Some(_) | None => "unknown".into(),
+    }
+}
+
+fn named(mut failure: Failure) -> Failure {
+    failure.reason = failure.reason.replacen("the other side", SYSTEM, 1);
+    failure
+}
+
+/// Rows of an answer: a bare array, or an array under one of the known names.
+pub fn rows(answer: Value, name: &str) -> Result<Vec<Value>, Failure> {
+    let list = match answer {
+        Value::Array(rows) => return Ok(rows),
+        Value::Object(mut object) => object.remove(name).or_else(|| object.remove("data")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    };
+    match list {
+        Some(Value::Array(rows)) => Ok(rows),
+        Some(_) | None => Err(Failure::unavailable("OneLogin answered with something that is not a list")),
+    }
+}

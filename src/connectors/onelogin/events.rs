@@ -1,0 +1,180 @@
+//! OneLogin's events, from either channel, in our shape. It must not know how they are fetched.
+//!
+//! The webhook carries no event id and the Events API no uuid, so an event is known by what both carry: its
+//! type, user, app, role and whole second. Two events that agree in all of these are one event for us. The
+//! channels may round a moment to neighbouring seconds; each therefore leaves a mark of its own and looks
+//! for the other's mark one second before and after, while two events of one channel stay two.
+
+use chrono::{DateTime, NaiveDateTime};
+use serde_json::{Map, Value};
+
+use super::types;
+use crate::model::{Event, EventType, Fields, SubjectKind, SubjectRef, Timestamp};
+
+/// The way an event came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Poll,
+    Webhook,
+}
+
+impl Channel {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Poll => Self::Webhook,
+            Self::Webhook => Self::Poll,
+        }
+    }
+}
+
+/// The events that one record stands for, one per kind of subject; none if it is about no user. The error
+/// says what is wrong with the record.
+pub fn read(record: &Map<String, Value>, channel: Channel) -> Result<Vec<Event>, String> {
+    let number = text(record, "event_type_id").ok_or("it has no event_type_id")?;
+    let number: u32 = number.parse().map_err(|_| "its event_type_id is not a number")?;
+    let time =
+        ["event_timestamp", "created_at"].iter().find_map(|key| record.get(*key).filter(|v| !v.is_null()));
+    let time = time.ok_or("it has no event_timestamp")?;
+    let time = moment(time).ok_or("its event_timestamp is not a time")?;
+    let Some(user) = text(record, "user_id") else { return Ok(Vec::new()) };
+    let row = types::find(number);
+    let means = row.map_or(&[(SubjectKind::User, "")][..], |row| row.means);
+    let event = |&(kind, name): &(SubjectKind, &str)| {
+        one(record, channel, &Head { number, label: row.map(|row| row.label), time, user: &user }, kind, name)
+    };
+    Ok(means.iter().map(event).collect())
+}
+
+struct Head<'a> {
+    number: u32,
+    label: Option<&'static str>,
+    time: Timestamp,
+    user: &'a str,
+}
+
+fn one(
+    record: &Map<String, Value>,
+    channel: Channel,
+    head: &Head<'_>,
+    kind: SubjectKind,
+    name: &str,
+) -> Event {
+    let raw_name = EventType(format!("onelogin.{}", head.number));
+    let mut also = Vec::new();
+    if name.starts_with("login.") && score(record).is_some() {
+        also.push(EventType::new("login.risk"));
+    }
+    let event_type = if name.is_empty() {
+        raw_name
+    } else {
+        also.push(raw_name);
+        EventType::new(name)
+    };
+    let part = |key| text(record, key).unwrap_or_default();
+    let stem =
+        format!("onelogin:{}:{kind}:{}:{}:{}", head.number, head.user, part("app_id"), part("role_id"));
+    let second = head.time.timestamp();
+    let mark = |channel: Channel, second: i64| format!("{}:{stem}:{second}", channel.word());
+    Event {
+        key: format!("{stem}:{second}"),
+        near: vec![mark(channel.other(), second - 1), mark(channel.other(), second + 1)],
+        leaves: vec![mark(channel, second)],
+        kind: event_type,
+        also,
+        source: "onelogin".into(),
+        time: head.time,
+        subject: SubjectRef { kind, id: head.user.to_owned() },
+        actor: text(record, "actor_user_name")
+            .or_else(|| text(record, "actor_system"))
+            .or_else(|| text(record, "actor_user_id")),
+        ip: text(record, "ipaddr"),
+        fields: fields(record, name, head.label),
+    }
+}
+
+fn fields(record: &Map<String, Value>, name: &str, label: Option<&str>) -> Fields {
+    let mut fields = Fields::new();
+    let value = |key| text(record, key).map_or(Value::Null, Value::String);
+    if name.starts_with("login.") {
+        let reasons = text(record, "risk_reasons");
+        let list: Vec<_> = reasons.as_deref().map(split).unwrap_or_default();
+        let new_device = list.iter().any(|reason| {
+            let reason = reason.to_lowercase();
+            reason.contains("new device") || reason.contains("unknown device")
+        });
+        fields.insert("score".into(), score(record).map_or(Value::Null, Value::from));
+        fields.insert("reasons".into(), list.into());
+        fields.insert("reason_text".into(), reasons.map_or(Value::Null, Value::String));
+        fields.insert("new_device".into(), if new_device { true.into() } else { Value::Null });
+    } else if name.starts_with("user.role_") {
+        let role = text(record, "role_name").or_else(|| text(record, "role_id"));
+        fields.insert("role".into(), role.map_or(Value::Null, Value::String));
+    } else if name == "user.attribute_changed" {
+        fields.insert("attribute".into(), value("user_field_name"));
+        fields.insert("old".into(), Value::Null);
+        fields.insert("new_value".into(), Value::Null);
+    }
+    fields.insert("label".into(), label.map_or(Value::Null, Value::from));
+    // What says nothing is left out: most of a record is null.
+    let data: Fields =
+        record.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+    fields.insert("data".into(), data.into());
+    fields
+}
+
+fn split(reasons: &str) -> Vec<String> {
+    reasons
+        .split([',', ';', '\n', '\r'])
+        .map(str::trim)
+        .filter(|r| !r.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn score(record: &Map<String, Value>) -> Option<i64> {
+    let score = text(record, "risk_score")?.parse::<f64>().ok().filter(|score| score.is_finite())?;
+    // Scores are 0 to 100; the nearest whole number is what a policy compares with.
+    Some(score.round().clamp(0.0, 100.0) as i64)
+}
+
+/// A text or a number as text: types drift between the channels. An empty text is nothing.
+pub fn text(record: &Map<String, Value>, key: &str) -> Option<String> {
+    match record.get(key)? {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A time in one of the forms that were seen: RFC 3339, `2026-01-01 10:00:00 UTC`, seconds since 1970.
+pub fn moment(value: &Value) -> Option<Timestamp> {
+    if let Some(seconds) = value.as_i64() {
+        // A number this large can only be milliseconds.
+        let milliseconds = seconds.abs() > 100_000_000_000;
+        return if milliseconds {
+            DateTime::from_timestamp_millis(seconds)
+        } else {
+            DateTime::from_timestamp(seconds, 0)
+        };
+    }
+    let text = value.as_str()?.trim();
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.to_utc());
+    }
+    let bare = ["UTC", "+0000", "+00:00", "Z"]
+        .iter()
+        .find_map(|zone| text.strip_suffix(zone))
+        .unwrap_or(text)
+        .trim();
+    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(bare, form).ok())
+        .map(|at| at.and_utc())
+}

@@ -1,0 +1,115 @@
+//! What `proofd doctor` tries at OneLogin. Nothing here changes anything.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::events::text;
+use super::{OneLogin, RegistrationsMode, people};
+use crate::connectors::Finding;
+use crate::model::Failure;
+
+/// More than this and times of events cannot be compared with ours.
+const LARGEST_SKEW_SECONDS: i64 = 60;
+
+fn well(what: &str, detail: impl Into<String>) -> Finding {
+    Finding { ok: true, what: what.into(), detail: detail.into() }
+}
+
+fn ill(what: &str, detail: impl Into<String>) -> Finding {
+    Finding { ok: false, what: what.into(), detail: detail.into() }
+}
+
+fn told(what: &str, result: Result<String, Failure>) -> Finding {
+    match result {
+        Ok(detail) => well(what, detail),
+        Err(failure) => ill(what, failure.reason),
+    }
+}
+
+impl OneLogin {
+    pub(super) async fn look(&self) -> Vec<Finding> {
+        let token = self.api.token().await;
+        if let Err(failure) = token {
+            // Nothing else can succeed without a token.
+            return vec![ill("OneLogin token", failure.reason), self.look_at_webhook()];
+        }
+        let mut findings = vec![well("OneLogin token", "a token was given")];
+        findings.extend(self.look_at_users().await);
+        let events = self.api.read("/api/1/events", &[("limit", "1")]).await.map(|_| "may be read".into());
+        findings.push(told("OneLogin events", events));
+        findings.extend(self.look_at_registrations().await);
+        findings.push(self.look_at_attributes().await);
+        findings.push(self.look_at_webhook());
+        findings
+    }
+
+    async fn look_at_users(&self) -> Vec<Finding> {
+        let answer = match self.api.call(Method::GET, "/api/2/users", &[("limit", "1")], None).await {
+            Ok(answer) => answer,
+            Err(failure) => return vec![ill("OneLogin users", failure.reason)],
+        };
+        let users = if answer.status.is_success() {
+            well("OneLogin users", "may be read; changes need the scope Manage All")
+        } else {
+            ill(
+                "OneLogin users",
+                format!("answered {}; give the credential Manage All", answer.status.as_u16()),
+            )
+        };
+        let clock = match answer.date().map(|date| (date - self.clock.now()).num_seconds().abs()) {
+            None => well("OneLogin clock", "OneLogin does not say what time it is"),
+            Some(skew) if skew <= LARGEST_SKEW_SECONDS => well("OneLogin clock", format!("{skew} s apart")),
+            Some(skew) => ill("OneLogin clock", format!("{skew} s apart; set this machine's clock")),
+        };
+        vec![users, clock]
+    }
+
+    async fn look_at_registrations(&self) -> Vec<Finding> {
+        let profiles = match self.profiles().await {
+            Err(failure) => ill("OneLogin self-registration profiles", failure.reason),
+            Ok(none) if none.is_empty() => ill(
+                "OneLogin self-registration profiles",
+                "none is both enabled and moderated, so nobody waits for approval",
+            ),
+            Ok(some) => {
+                let names: Vec<_> = some.iter().map(|profile| profile.name.as_str()).collect();
+                well("OneLogin self-registration profiles", names.join(", "))
+            }
+        };
+        let backend = match self.mode {
+            RegistrationsMode::Resource => Ok("the registrations resource, as configured".into()),
+            RegistrationsMode::UserRecord => Ok("the user record, as configured".into()),
+            RegistrationsMode::Auto => self.registrations().await.map(|found| format!("found: {found:?}")),
+        };
+        vec![profiles, told("OneLogin registrations", backend)]
+    }
+
+    async fn look_at_attributes(&self) -> Finding {
+        let what = "OneLogin custom attributes";
+        let rows = match people::list(&self.api, "/api/2/users/custom_attributes", "custom_attributes").await
+        {
+            Ok(rows) => rows.unwrap_or_default(),
+            Err(failure) => return ill(what, failure.reason),
+        };
+        let shortname = |row: &Value| text(row.as_object()?, "shortname");
+        let defined: Vec<_> = rows.iter().filter_map(shortname).collect();
+        let missing: Vec<_> =
+            self.attributes.values().filter(|name| !defined.contains(name)).map(String::as_str).collect();
+        if missing.is_empty() {
+            well(what, "all that the configuration names are defined")
+        } else {
+            ill(
+                what,
+                format!("not defined in OneLogin: {}; create them or correct the names", missing.join(", ")),
+            )
+        }
+    }
+
+    fn look_at_webhook(&self) -> Finding {
+        if self.webhook.is_some() {
+            well("OneLogin webhook", "a shared header is configured")
+        } else {
+            well("OneLogin webhook", "not configured; events arrive by polling only")
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! People as OneLogin holds them: the user record, in our words. It must not know why somebody asks.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::api::{Api, rows};
+use super::events::{moment, text};
+use crate::model::{Failure, Fields, Timestamp, User};
+
+/// Names change rarely; a new role is seen after this long.
+const NAMES_LIVE_MINUTES: i64 = 5;
+/// A list longer than this many pages is somebody else's mistake.
+const MOST_PAGES: usize = 200;
+
+/// The raw record of a user.
+pub type Record = Map<String, Value>;
+
+pub async fn user(api: &Api, id: &str) -> Result<Option<Record>, Failure> {
+    numeric(id)?;
+    match api.read(&format!("/api/2/users/{id}"), &[]).await? {
+        None => Ok(None),
+        Some(Value::Object(record)) if text(&record, "id").as_deref() == Some(id) => Ok(Some(record)),
+        Some(_) => Err(Failure::unavailable("OneLogin answered with another record than the one asked for")),
+    }
+}
+
+/// Ids become parts of addresses, so nothing but digits is let through.
+pub fn numeric(id: &str) -> Result<(), Failure> {
+    if !id.is_empty() && id.len() <= 20 && id.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(())
+    } else {
+        Err(Failure::refused("the record's id is not one of OneLogin's"))
+    }
+}
+
+/// All pages of a v2 list.
+pub async fn list(api: &Api, path: &str, name: &str) -> Result<Option<Vec<Value>>, Failure> {
+    let mut all: Vec<Value> = Vec::new();
+    for page in 1..=MOST_PAGES {
+        let page = page.to_string();
+        let Some(answer) = api.read(path, &[("limit", "50"), ("page", &page)]).await? else {
+            return Ok(None);
+        };
+        let next = rows(answer, name)?;
+        // Some lists know no pages and answer the same again.
+        let repeated = next.first().is_some_and(|row| all.contains(row));
+        let count = next.len();
+        if !repeated {
+            all.extend(next);
+        }
+        if repeated || count < 50 {
+            return Ok(Some(all));
+        }
+    }
+    Err(Failure::unavailable("OneLogin's list does not end"))
+}
+
+/// The names of roles, and how old they are.
+#[derive(Debug, Default)]
+pub struct RoleNames(Mutex<Option<(Timestamp, BTreeMap<String, String>)>>);
+
+impl RoleNames {
+    async fn of(&self, api: &Api, ids: &[String], now: Timestamp) -> Result<Vec<String>, Failure> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut held = self.0.lock().await;
+        let names = match held.take() {
+            Some((at, names)) if now - at < TimeDelta::minutes(NAMES_LIVE_MINUTES) => {
+                held.insert((at, names))
+            }
+            Some(_) | None => {
+                let rows = list(api, "/api/2/roles", "roles").await?.unwrap_or_default();
+                let pair =
+                    |row: &Value| Some((text(row.as_object()?, "id")?, text(row.as_object()?, "name")?));
+                held.insert((now, rows.iter().filter_map(pair).collect()))
+            }
+        };
+        // A role that has no name yet is better named by its number than left out.
+        Ok(ids.iter().map(|id| names.1.get(id).unwrap_or(id).clone()).collect())
+    }
+}
+
+/// A user in our words.
+pub async fn describe(
+    api: &Api,
+    roles: &RoleNames,
+    names: &BTreeMap<String, String>,
+    record: &Record,
+    now: Timestamp,
+) -> Result<User, Failure> {
+    let ids: Vec<String> =
+        record.get("role_ids").and_then(Value::as_array).into_iter().flatten().filter_map(number).collect();
+    let email = text(record, "email");
+    let attribute = |name: &str| custom(record, names.get(name)?);
+    Ok(User {
+        id: text(record, "id").unwrap_or_default(),
+        username: text(record, "username"),
+        email_domain: domain(email.as_deref()),
+        email,
+        first_name: text(record, "firstname"),
+        last_name: text(record, "lastname"),
+        status: text(record, "status").map(|status| status_word(&status)),
+        state: text(record, "state").map(|state| state_word(&state)),
+        roles: roles.of(api, &ids, now).await?,
+        groups: text(record, "group_id").into_iter().collect(),
+        manager: manager(api, record).await?,
+        department: text(record, "department"),
+        title: text(record, "title"),
+        created_at: record.get("created_at").and_then(moment),
+        last_login_at: record.get("last_login").and_then(moment),
+        verified_at: attribute("verified_at").and_then(day_or_moment),
+        exempt_until: attribute("exempt_until").and_then(day_or_moment),
+        service_account: attribute("service_account").map(yes),
+        locale: text(record, "preferred_locale_code"),
+        attributes: attributes(record, names),
+    })
+}
+
+fn number(value: &Value) -> Option<String> {
+    value.as_i64().map(|id| id.to_string()).or_else(|| value.as_str().map(str::to_owned))
+}
+
+pub fn domain(email: Option<&str>) -> Option<String> {
+    email?.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()).filter(|domain| !domain.is_empty())
+}
+
+fn custom(record: &Record, shortname: &str) -> Option<String> {
+    text(record.get("custom_attributes")?.as_object()?, shortname)
+}
+
+/// Every custom field by its short name, and those that have a name of ours by that name too.
+pub fn attributes(record: &Record, names: &BTreeMap<String, String>) -> Fields {
+    let raw = record.get("custom_attributes").and_then(Value::as_object);
+    let mut all = raw.cloned().unwrap_or_default();
+    for (name, shortname) in names {
+        let value = raw.and_then(|raw| raw.get(shortname)).cloned().unwrap_or(Value::Null);
+        all.insert(name.clone(), value);
+    }
+    all
+}
+
+fn day_or_moment(value: String) -> Option<Timestamp> {
+    match NaiveDate::parse_from_str(&value, "%Y-%m-%d") {
+        Ok(day) => Some(day.and_time(NaiveTime::MIN).and_utc()),
+        Err(_) => moment(&Value::String(value)),
+    }
+}
+
+fn yes(value: String) -> bool {
+    ["true", "yes", "1", "on"].contains(&value.to_lowercase().as_str())
+}
+
+async fn manager(api: &Api, record: &Record) -> Result<Option<Fields>, Failure> {
+    let Some(id) = text(record, "manager_user_id").filter(|id| id != "0") else { return Ok(None) };
+    let Some(manager) = user(api, &id).await? else { return Ok(None) };
+    let names: Vec<_> = ["firstname", "lastname"].iter().filter_map(|key| text(&manager, key)).collect();
+    let mut fields = Fields::new();
+    fields.insert("email".into(), text(&manager, "email").map_or(Value::Null, Value::String));
+    fields.insert("name".into(), if names.is_empty() { Value::Null } else { names.join(" ").into() });
+    Ok(Some(fields))
+}
+
+fn status_word(status: &str) -> String {
+    match status {
+        "0" => "unactivated",
+        "1" => "active",
+        "2" => "suspended",
+        "3" => "locked",
+        "4" => "password_expired",
+        "5" => "awaiting_password_reset",
+        "7" => "password_pending",
+        "8" => "security_questions_required",
+        other => return format!("unknown_{other}"),
+    }
+    .into()
+}
+
+fn state_word(state: &str) -> String {
+    match state {
+        "0" => "unapproved",
+        "1" => "approved",
+        "2" => "rejected",
+        "3" => "unlicensed",
+        other => return format!("unknown_{other}"),
+    }
+    .into()
+}

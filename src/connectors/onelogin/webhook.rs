@@ -1,0 +1,49 @@
+//! OneLogin's event webhook: a shared header and a body in one of two forms. It must not know who is asked
+//! what follows from an event; a webhook is a hint, the poller is the truth.
+
+use reqwest::header::{HeaderMap, HeaderName};
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
+
+use super::events::{self, Channel};
+use crate::connectors::WebhookRefused;
+use crate::model::{Event, Secret};
+
+/// OneLogin signs nothing: this header is the only proof of where a request comes from.
+pub fn authentic(headers: &HeaderMap, shared: &(HeaderName, Secret)) -> bool {
+    let (name, secret) = shared;
+    headers.get(name).is_some_and(|given| given.as_bytes().ct_eq(secret.expose().as_bytes()).into())
+}
+
+/// The records of a JSON array, of one object, or of one object per line; and how many of them were about
+/// no user. All or none: a request with a broken record is refused as a whole.
+pub fn read(body: &[u8]) -> Result<(Vec<Event>, u64), WebhookRefused> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    let records: Vec<Value> = match body.first() {
+        None => return Err(WebhookRefused::Malformed("the body is empty; expected JSON events".into())),
+        Some(b'[') => serde_json::from_slice(body)
+            .map_err(|_| WebhookRefused::Malformed("the body is not a JSON array of events".into()))?,
+        Some(_) => lines(body)?,
+    };
+    let (mut found, mut skipped) = (Vec::new(), 0);
+    for (index, record) in records.iter().enumerate() {
+        let record = record.as_object().ok_or_else(|| malformed(index, "it is not a JSON object"))?;
+        let events = element(record, index)?;
+        skipped += u64::from(events.is_empty());
+        found.extend(events);
+    }
+    Ok((found, skipped))
+}
+
+fn element(record: &Map<String, Value>, index: usize) -> Result<Vec<Event>, WebhookRefused> {
+    events::read(record, Channel::Webhook).map_err(|what| malformed(index, &what))
+}
+
+fn lines(body: &[u8]) -> Result<Vec<Value>, WebhookRefused> {
+    let records = serde_json::Deserializer::from_slice(body).into_iter::<Value>().enumerate();
+    records.map(|(index, record)| record.map_err(|_| malformed(index, "it is not JSON"))).collect()
+}
+
+fn malformed(index: usize, what: &str) -> WebhookRefused {
+    WebhookRefused::Malformed(format!("element {index} is not an event: {what}"))
+}

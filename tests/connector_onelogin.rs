@@ -1,0 +1,142 @@
+//! The OneLogin connector against a small scripted server. It must not use the simulator: a mistake shared
+//! by both would hide itself.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
+use proofd::connectors::{Connector as _, IdentitySource as _};
+use proofd::engine::clock::Virtual;
+use proofd::model::{
+    Action, Call, CallId, CaseId, Done, FailureKind, Outcome, Secret, Snapshot, SubjectKind, SubjectRef,
+};
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::json;
+
+type Answers = Vec<(&'static str, u16, String)>;
+
+/// Answers each `METHOD path` with the next of its answers, the last of them for ever; keeps a log.
+async fn tenant(answers: Answers) -> (OneLogin, Arc<Mutex<Vec<String>>>) {
+    let mut script = BTreeMap::<_, VecDeque<_>>::new();
+    for (what, status, body) in answers {
+        script.entry(what).or_default().push_back((status, body));
+    }
+    let (script, log) = (Arc::new(Mutex::new(script)), Arc::new(Mutex::new(Vec::new())));
+    let seen = log.clone();
+    let app = Router::new().fallback(move |request: Request| {
+        let what = format!("{} {}", request.method(), request.uri().path());
+        seen.lock().unwrap().push(what.clone());
+        let answer = match script.lock().unwrap().get_mut(what.as_str()) {
+            Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),
+            Some(queue) => queue[0].clone(),
+            None if what.ends_with("/token") => (200, r#"{"access_token":"t","expires_in":36000}"#.into()),
+            None => (404, r#"{"message":"none","statusCode":404}"#.to_owned()),
+        };
+        async move { (StatusCode::from_u16(answer.0).unwrap(), [("retry-after", "7")], answer.1) }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (connector(&url), log)
+}
+
+fn connector(url: &str) -> OneLogin {
+    let settings = Settings {
+        url: url.parse().unwrap(),
+        client_id: "id".into(),
+        client_secret: Secret::new("secret"),
+        registrations: RegistrationsMode::UserRecord,
+        webhook: Some(("X-OneLogin-Token".into(), Secret::new("shared"))),
+        attributes: BTreeMap::new(),
+        lookback: TimeDelta::hours(24),
+    };
+    OneLogin::new(settings, Arc::new(Virtual::new("2026-01-02T00:00:00Z".parse().unwrap()))).unwrap()
+}
+
+#[test]
+fn webhook_bodies() {
+    let good = r#"{"event_type_id":"100","user_id":"5001","event_timestamp":"2026-01-01 10:00:00 UTC"}"#;
+    let mut headers = HeaderMap::new();
+    headers.insert("x-onelogin-token", HeaderValue::from_static("shared"));
+    for (body, expected) in [
+        (format!("[{good}]"), "registration.created"),
+        (format!("{good}\n{good}"), "registration.created registration.created"),
+        ("[]".into(), ""),
+        (good.replace("100", "17"), "user.deleted registration.deleted"),
+        (good.replace("100", "9999"), "onelogin.9999"),
+        (format!("[{good},7]"), "element 1 is not an event: it is not a JSON object"),
+        (format!("{good}\n{{oops"), "element 1 is not an event: it is not JSON"),
+    ] {
+        let told = match connector("http://127.0.0.1:1").webhook(&headers, body.as_bytes()) {
+            Ok(events) => events.iter().map(|e| e.kind.to_string()).collect::<Vec<_>>().join(" "),
+            Err(refused) => refused.to_string(),
+        };
+        assert_eq!(told, expected, "{body}");
+    }
+    assert!(connector("http://127.0.0.1:1").webhook(&HeaderMap::new(), b"[]").is_err());
+}
+
+#[tokio::test]
+async fn answers_that_are_none() {
+    for (status, body, kind, wait) in [
+        (429, "<html>slow</html>".to_owned(), FailureKind::Unavailable, Some(7)),
+        (200, "<html>".to_owned(), FailureKind::Unavailable, None),
+        (200, " ".repeat(10_000_000), FailureKind::Unavailable, None),
+        (401, "{}".to_owned(), FailureKind::Refused, None),
+    ] {
+        let (onelogin, _) = tenant(vec![("GET /api/1/events", status, body)]).await;
+        let failure = onelogin.poll(None).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retry_after_seconds), (kind, wait), "{status}: {}", failure.reason);
+    }
+}
+
+const USER: &str = "GET /api/2/users/5001";
+const PUT: &str = "PUT /api/2/users/5001";
+const CREATED: &str = "2026-01-01T00:00:00.000Z";
+
+#[tokio::test]
+async fn effects_look_before_and_after() {
+    let snapshot = Snapshot {
+        subject: SubjectRef { kind: SubjectKind::Registration, id: "5001".into() },
+        user_id: Some("5001".into()),
+        profile_id: None,
+        email: Some("ada@example.com".into()),
+        created_at: Some(CREATED.parse().unwrap()),
+    };
+    let user = |state: u8| {
+        let record = json!({"id": 5001, "email": "ada@example.com", "state": state, "created_at": CREATED});
+        (USER, 200, record.to_string())
+    };
+    let put = || (PUT, 200, "{}".to_owned());
+    let approve = || Action::Approve { snapshot: snapshot.clone() };
+    let delete = || Action::Delete { snapshot: snapshot.clone() };
+    let table: Vec<(Action, u32, Answers, &str, bool)> = vec![
+        (approve(), 1, vec![user(0), user(1), put()], "done false", true),
+        (approve(), 1, vec![user(1)], "done true", false),
+        (approve(), 1, vec![user(0), user(3), put()], "Refused", true),
+        (approve(), 1, vec![user(2)], "Changed", false),
+        (approve(), 1, vec![], "Changed", false),
+        (delete(), 1, vec![user(1)], "Changed", false),
+        (delete(), 1, vec![], "Changed", false),
+        (delete(), 2, vec![], "done true", false),
+    ];
+    for (row, (action, attempt, answers, expected, writes)) in table.into_iter().enumerate() {
+        let (onelogin, log) = tenant(answers).await;
+        let id = CallId { case: CaseId("c".into()), number: 1 };
+        let told = match onelogin.perform(&Call { id, attempt, in_doubt: false, action }).await {
+            Outcome::Done(Done::Approved { already, .. } | Done::Deleted { already }) => {
+                format!("done {already}")
+            }
+            Outcome::Done(other) => format!("{other:?}"),
+            Outcome::Failed(failure) => format!("{:?}", failure.kind),
+        };
+        assert_eq!(told, expected, "row {row}");
+        let wrote =
+            log.lock().unwrap().iter().any(|line| !line.starts_with("GET") && !line.contains("/token"));
+        assert_eq!(wrote, writes, "row {row}");
+    }
+}
