@@ -9,7 +9,7 @@ import sys
 
 import onelogin
 from onelogin.exceptions import NotFoundException, UnauthorizedException
-from pydantic.v1 import ValidationError
+from pydantic import ValidationError
 
 host, client_id, secret = sys.argv[1:4]
 seen = {}

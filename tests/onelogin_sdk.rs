@@ -67,7 +67,7 @@ async fn the_official_sdk_works_against_the_simulator() {
         ("granted", json!([5001])),
         ("members", json!([5001])),
         ("members_after", json!([])),
-        ("risk", json!(24)),
+        ("risk", json!(24.0)),
         ("lock", json!("sent")),
         ("logout", json!("sent")),
         ("state", json!("sent")),
