@@ -1,7 +1,7 @@
 //! Tokens, limits and faults: what a client meets before it gets to its business.
 
 use chrono::TimeDelta;
-use proofd::simulate::onelogin::{Fault, Mishap, TokenBurst};
+use proofd::simulate::onelogin::{Fault, Mishap, Scope, TokenBurst};
 use serde_json::json;
 
 use crate::tenant::{Tenant, got};
@@ -138,4 +138,52 @@ async fn faults_strike_where_and_as_often_as_they_are_told() {
     };
     let (slow, ()) = futures::future::join(slow, turn).await;
     assert_eq!(slow.code, 200);
+}
+
+#[tokio::test]
+async fn a_credential_has_a_scope_and_an_owner() {
+    let mut tenant = Tenant::start().await;
+    let (_, user) = tenant.applicant();
+    let set_state = format!("/api/1/users/{user}/set_state");
+    let update = format!("/api/2/users/{user}");
+    for (scope, reads, updates, sets_state) in [
+        (Scope::AuthenticationOnly, 403, 403, 403),
+        (Scope::ReadUsers, 200, 403, 403),
+        (Scope::ManageUsers, 200, 200, 403),
+        (Scope::ManageAll, 200, 200, 200),
+    ] {
+        tenant.turn(|knobs| knobs.scope = scope);
+        assert_eq!(tenant.get(&update).await.code, reads, "{scope:?}");
+        assert_eq!(tenant.call("PUT", &update, json!({"title": "x"})).await.code, updates, "{scope:?}");
+        assert_eq!(tenant.call("PUT", &set_state, json!({"state": 1})).await.code, sets_state, "{scope:?}");
+    }
+    tenant.turn(|knobs| knobs.credential_orphaned = true);
+    assert_eq!(tenant.get(&update).await.code, 500);
+    tenant.turn(|knobs| knobs.credential_orphaned = false);
+
+    let old = tenant.token.clone();
+    let revoke = tenant.client.post(format!("{}/auth/oauth2/revoke", tenant.serving.url));
+    let revoke = revoke.basic_auth("sim-client", Some("sim-secret")).json(&json!({"access_token": old}));
+    assert_eq!(got(revoke).await.unwrap().code, 200);
+    assert_eq!(tenant.get(&update).await.code, 401);
+    tenant.login().await;
+    assert_ne!(tenant.token, old);
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_ends_with_the_simulator() {
+    let tenant = Tenant::start().await;
+    let what = Mishap::Hang;
+    let fault =
+        Fault { what, path: None, method: None, skip: 0, count: None, after_effect: false, delay_ms: 0 };
+    tenant.turn(|knobs| knobs.faults = vec![fault]);
+    let url = format!("{}/api/2/users", tenant.serving.url);
+    let hanging = tokio::spawn(tenant.client.get(url).send());
+    while tenant.get("/_sim/requests").await.body.get("GET /api/2/users").is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!hanging.is_finished());
+    tenant.serving.stop().await;
+    // It ends, in whatever way; before, it would not have.
+    assert!(hanging.await.is_ok());
 }
