@@ -90,15 +90,7 @@ async fn faults_strike_where_and_as_often_as_they_are_told() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     let path = format!("/api/2/users/{user}");
-    let fault = |what| Fault {
-        what,
-        path: Some("/api/2/users".into()),
-        method: None,
-        skip: 0,
-        count: Some(1),
-        after_effect: false,
-        delay_ms: 0,
-    };
+    let fault = |what| Fault { path: Some("/api/2/users".into()), count: Some(1), ..Fault::of(what) };
     for (what, code) in [
         (Mishap::Unavailable, 503),
         (Mishap::ServerError, 500),

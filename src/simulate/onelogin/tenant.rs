@@ -69,13 +69,13 @@ pub(super) struct Grant {
 }
 
 /// An event on its way to the receiver.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Outgoing {
     pub ready_at: Timestamp,
     pub event: Event,
 }
 
-#[derive(Debug)]
+/// No `Debug`: it holds people and a token.
 pub(super) struct Tenant {
     pub now: Timestamp,
     pub options: Options,
