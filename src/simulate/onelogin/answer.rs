@@ -6,8 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-/// One request.
-#[derive(Debug)]
+/// One request. No `Debug`: it carries credentials.
 pub(super) struct Ask {
     pub method: String,
     pub path: String,
@@ -164,14 +163,12 @@ fn phrase(code: u16) -> &'static str {
     StatusCode::from_u16(code).ok().and_then(|code| code.canonical_reason()).unwrap_or("Error")
 }
 
-#[derive(Debug)]
 pub(super) struct Answer {
     pub code: u16,
     pub headers: Vec<(&'static str, String)>,
     pub content: Content,
 }
 
-#[derive(Debug)]
 pub(super) enum Content {
     None,
     Json(Value),

@@ -17,8 +17,10 @@ impl Tenant {
         let (id, rest) = match (ask.method.as_str(), rest) {
             ("GET", []) => {
                 let named = |role: &&Role| ask.param("name").is_none_or(|name| matches(name, &role.name));
-                let rows = self.roles.values().filter(named).map(|role| self.role_row(role)).collect();
-                return pages(ask, columns(ask, rows, None), 650, &self.options.subdomain);
+                let roles = self.roles.values().filter(named).collect();
+                return pages(ask, roles, 650, &self.options.subdomain, |role| {
+                    columns(ask, self.role_row(role), None)
+                });
             }
             ("POST", []) => return self.create_role(ask),
             (_, [id, rest @ ..]) => (id.parse().map_err(|_| missing())?, rest),
@@ -37,11 +39,10 @@ impl Tenant {
                 Ok(Answer::empty(204))
             }
             ("GET", ["users"]) => {
-                let rows = self
+                let members = self
                     .members(id)
                     .filter(|user| ask.param("name").is_none_or(|name| matches(name, &user.name())));
-                let rows: Vec<Row> = rows.map(member_row).collect();
-                pages(ask, rows, 650, &self.options.subdomain)
+                pages(ask, members.collect(), 650, &self.options.subdomain, member_row)
             }
             ("POST", ["users"]) => {
                 let users = ids(ask)?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Ask, Handled, Refusal};
-use super::list::{Row, columns, pages};
+use super::list::{columns, pages};
 use super::tenant::{Actor, Tenant};
 use super::text::{matches, moment};
 use super::user::{LIST, PLAIN, User, state};
@@ -65,26 +65,27 @@ impl Tenant {
                 users.push(user);
             }
         }
-        let mut rows: Vec<Row> = users.into_iter().map(|user| user.full(self.shortnames())).collect();
         if let Some(sort) = ask.param("sort") {
             let (down, key) = match sort.strip_prefix('-') {
                 Some(key) => (true, key),
                 None => (false, sort.trim_start_matches(['+', ' '])),
             };
-            if !["id", "email", "username", "firstname", "lastname", "updated_at"].contains(&key) {
-                return Err(Refusal::field(&format!("Invalid sort field: {key}"), "sort"));
+            match key {
+                "id" => {}
+                "email" => users.sort_by(|one, other| one.email.cmp(&other.email)),
+                "username" => users.sort_by(|one, other| one.username.cmp(&other.username)),
+                "firstname" => users.sort_by(|one, other| one.firstname.cmp(&other.firstname)),
+                "lastname" => users.sort_by(|one, other| one.lastname.cmp(&other.lastname)),
+                "updated_at" => users.sort_by_key(|one| one.updated_at),
+                other => return Err(Refusal::field(&format!("Invalid sort field: {other}"), "sort")),
             }
-            rows.sort_by_cached_key(|row| match row.get(key) {
-                Some(Value::Number(number)) => format!("{number:0>20}"),
-                Some(other) => other.to_string(),
-                None => String::new(),
-            });
             if down {
-                rows.reverse();
+                users.reverse();
             }
         }
-        let rows = columns(ask, rows, Some(&LIST));
-        pages(ask, rows, 100, &self.options.subdomain)
+        pages(ask, users, 100, &self.options.subdomain, |user| {
+            columns(ask, user.full(self.shortnames()), Some(&LIST))
+        })
     }
 
     fn passes(&self, ask: &Ask, user: &User) -> Result<bool, Refusal> {
@@ -153,6 +154,8 @@ impl Tenant {
         if let Some(wanted) = changes.status {
             wanted_status = Some(wanted);
         }
+        let defined: Vec<&str> = self.shortnames().collect();
+        user.attributes.retain(|name, _| defined.contains(&name.as_str()));
         user.id = self.id("user");
         user.state = match wanted_state {
             state::UNAPPROVED if self.knobs.state_zero_becomes_approved => state::APPROVED,
@@ -200,7 +203,7 @@ impl Tenant {
         // A value for an attribute that is not defined is lost without a word.
         after.attributes.retain(|name, _| defined.contains(name));
         let named = after.named();
-        let plain = format!("{after:?}") != format!("{before:?}");
+        let plain = after != before;
         after.updated_at = self.now;
         self.users.insert(id, after);
         if plain {

@@ -34,7 +34,9 @@ impl Tenant {
         if ready > 0 && (full || waited || flush) {
             return Next::Send(self.outgoing.drain(..ready.min(BATCH)).collect());
         }
-        let tenth = self.outgoing.get(BATCH - 1).map(|one| one.ready_at);
+        // The moment at which the first ten are all ready.
+        let full = self.outgoing.len() >= BATCH;
+        let tenth = self.outgoing.iter().take(BATCH).map(|one| one.ready_at).max().filter(|_| full);
         let due = oldest.map(|at| at + BATCH_WAIT);
         Next::Wait(tenth.into_iter().chain(due).min())
     }

@@ -7,7 +7,7 @@ use super::text::{iso, utc};
 use crate::model::Timestamp;
 
 /// One event, with everything the simulator can say about it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Event {
     pub id: i64,
     pub uuid: String,
@@ -26,7 +26,7 @@ pub(super) struct Event {
 }
 
 /// An id and the name it has in events.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Named {
     pub id: i64,
     pub name: String,

@@ -55,7 +55,7 @@ async fn api(inner: &Inner, ask: &Ask, segments: &[&str]) -> Answer {
     }
     let answer = match &fault {
         Some(fault) if !fault.lets_act() => {
-            inner.with(|tenant| record_lost(tenant, ask, "fault"));
+            inner.with(|tenant| record_failed(tenant, ask, "request.lost", "fault"));
             Answer::empty(200)
         }
         Some(_) | None => inner.with(|tenant| tenant.answer(ask, segments)),
@@ -66,21 +66,21 @@ async fn api(inner: &Inner, ask: &Ask, segments: &[&str]) -> Answer {
     }
 }
 
-/// A request that would have changed something and did not get there.
-fn record_lost(tenant: &Tenant, ask: &Ask, why: &str) {
+/// A request that would have changed something, and was refused or did not get there.
+fn record_failed(tenant: &Tenant, ask: &Ask, what: &str, why: &str) {
     if ask.method != "GET" && !ask.path.starts_with("/auth/") {
         let detail = json!({"method": ask.method, "why": why});
-        tenant.record_as("request.lost".into(), ask.path.clone(), false, detail);
+        tenant.record_as(what.into(), ask.path.clone(), false, detail);
     }
 }
 
 impl Tenant {
     fn answer(&mut self, ask: &Ask, segments: &[&str]) -> Answer {
-        let before = self.ledger.records().len();
+        let before = self.recorded.get();
         let mut answer = self.admit(ask, segments).unwrap_or_else(|refusal| {
             let answer = Answer::from(refusal);
-            if self.ledger.records().len() == before {
-                record_lost(self, ask, &answer.code.to_string());
+            if self.recorded.get() == before {
+                record_failed(self, ask, "request.refused", &answer.code.to_string());
             }
             answer
         });

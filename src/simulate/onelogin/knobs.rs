@@ -204,6 +204,13 @@ pub struct Fault {
     pub delay_ms: u32,
 }
 
+impl Fault {
+    /// A fault that strikes every request, always; narrow it with struct update syntax.
+    pub fn of(what: Mishap) -> Self {
+        Self { what, path: None, method: None, skip: 0, count: None, after_effect: false, delay_ms: 0 }
+    }
+}
+
 /// What happens to a request or its answer. The last four spoil a real answer, so the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -116,6 +116,7 @@ impl Tenant {
         let Some(user) = self.users.get_mut(&id) else { return false };
         let before = user.status;
         if before == wanted {
+            self.record(actor, "status", id, false, json!({"before": before, "after": wanted}));
             return false;
         }
         match wanted {

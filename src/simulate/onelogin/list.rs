@@ -8,16 +8,22 @@ use super::text::{decode, encode};
 pub(super) type Row = Map<String, Value>;
 
 /// Keeps the columns named in `fields`, or else those of the list by default.
-pub(super) fn columns(ask: &Ask, rows: Vec<Row>, default: Option<&[&str]>) -> Vec<Row> {
+pub(super) fn columns(ask: &Ask, row: Row, default: Option<&[&str]>) -> Row {
     let asked = ask.param("fields").map(|fields| fields.split(',').map(str::trim).collect::<Vec<_>>());
-    let Some(keep) = asked.or_else(|| default.map(<[&str]>::to_vec)) else { return rows };
+    let Some(keep) = asked.or_else(|| default.map(<[&str]>::to_vec)) else { return row };
     let keeps = |key: &str| keep.iter().any(|one| *one == key || one.starts_with(&format!("{key}.")));
-    rows.into_iter().map(|row| row.into_iter().filter(|(key, _)| keeps(key)).collect()).collect()
+    row.into_iter().filter(|(key, _)| keeps(key)).collect()
 }
 
 /// A v2 list: a bare array and headers. The cursor is nothing but a page number, so rows move between pages
 /// while one reads; the Link header names a version of the API that nobody should follow.
-pub(super) fn pages(ask: &Ask, rows: Vec<Row>, most: usize, subdomain: &str) -> Result<Answer, Refusal> {
+pub(super) fn pages<T>(
+    ask: &Ask,
+    items: Vec<T>,
+    most: usize,
+    subdomain: &str,
+    row: impl Fn(T) -> Row,
+) -> Result<Answer, Refusal> {
     let mut limit = ask.number("limit").unwrap_or(50);
     let mut page = ask.number("page").unwrap_or(1);
     if let Some(cursor) = ask.param("cursor").filter(|cursor| !cursor.is_empty()) {
@@ -32,9 +38,10 @@ pub(super) fn pages(ask: &Ask, rows: Vec<Row>, most: usize, subdomain: &str) -> 
     }
     let limit = usize::try_from(limit).unwrap_or(0).clamp(1, most);
     let page = usize::try_from(page).unwrap_or(1).max(1);
-    let total = rows.len();
+    let total = items.len();
     let last = total.div_ceil(limit).max(1);
-    let shown: Vec<Row> = rows.into_iter().skip((page - 1) * limit).take(limit).collect();
+    let from = (page - 1).saturating_mul(limit);
+    let shown: Vec<Row> = items.into_iter().skip(from).take(limit).map(row).collect();
     let cursor = |page: usize| encode(&format!("limit={limit}&page={page}"));
     let mut headers = vec![
         ("current-page", page.to_string()),
@@ -86,7 +93,7 @@ pub(super) fn envelope(ask: &Ask, rows: Vec<Row>, most: usize, subdomain: &str) 
         "before_cursor": before, "after_cursor": after,
         "previous_link": link("before_cursor", &before), "next_link": link("after_cursor", &after)
     });
-    let shown = columns(ask, shown.to_vec(), None);
+    let shown: Vec<Row> = shown.iter().map(|row| columns(ask, row.clone(), None)).collect();
     Ok(Answer::json(
         200,
         json!({"status": {"error": false, "code": 200, "type": "success", "message": "Success"},

@@ -68,7 +68,7 @@ impl Stage {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Registration {
     pub id: i64,
     pub profile_id: i64,
@@ -82,7 +82,7 @@ pub(super) struct Registration {
 }
 
 /// What a person writes into the public form.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
     pub firstname: String,
@@ -93,6 +93,13 @@ pub struct Form {
     pub profile: Option<String>,
     #[serde(default)]
     pub custom_attributes: std::collections::BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A person's name and address stay out of logs.
+        f.debug_struct("Form").field("profile", &self.profile).finish_non_exhaustive()
+    }
 }
 
 /// What a registration is known by.

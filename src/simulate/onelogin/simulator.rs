@@ -192,6 +192,24 @@ impl Simulator {
         self.human(user, "activate")
     }
 
+    /// An administrator locks the user until unlocked.
+    pub fn lock(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "lock")
+    }
+
+    pub fn unlock(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "unlock")
+    }
+
+    pub fn suspend(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "suspend")
+    }
+
+    /// An administrator sends the invitation (again).
+    pub fn invite(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "invite")
+    }
+
     pub fn change_email(&self, user: i64, email: &str) -> Result<(), Mistake> {
         Ok(self.inner.with(|tenant| tenant.change_email(user, email))?)
     }

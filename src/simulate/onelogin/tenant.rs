@@ -1,5 +1,6 @@
 //! The tenant's state, and what changes in it by itself as time passes. It must not know HTTP.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
@@ -68,13 +69,13 @@ pub(super) struct Grant {
 }
 
 /// An event on its way to the receiver.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Outgoing {
     pub ready_at: Timestamp,
     pub event: Event,
 }
 
-#[derive(Debug)]
+/// No `Debug`: it holds people and a token.
 pub(super) struct Tenant {
     pub now: Timestamp,
     pub options: Options,
@@ -97,6 +98,8 @@ pub(super) struct Tenant {
     pub hour_began: Timestamp,
     pub hour_calls: u32,
     pub requests: BTreeMap<String, u64>,
+    /// How many records this tenant wrote; the ledger is shared with others.
+    pub recorded: Cell<u64>,
     counter: u64,
     next: BTreeMap<&'static str, i64>,
 }
@@ -124,6 +127,7 @@ impl Tenant {
             hour_began: now,
             hour_calls: 0,
             requests: BTreeMap::new(),
+            recorded: Cell::new(0),
             counter: 0,
             next: BTreeMap::from([
                 ("user", 5001),
@@ -260,6 +264,7 @@ impl Tenant {
     }
 
     pub fn record_as(&self, what: String, subject: String, applied: bool, detail: Value) {
+        self.recorded.set(self.recorded.get() + 1);
         let detail = if detail.is_null() { json!({}) } else { detail };
         self.ledger.append(Record { at: self.now, system: System::OneLogin, what, subject, applied, detail });
     }

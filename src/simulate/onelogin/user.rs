@@ -24,7 +24,7 @@ pub(super) mod state {
     pub const UNLICENSED: i64 = 3;
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct User {
     pub id: i64,
     pub username: String,
