@@ -70,8 +70,15 @@ impl World {
 
     /// Starts an execution, on a new account if none is named.
     pub fn start(&mut self, account: Option<&str>, body: &[u8], at: Timestamp) -> Result<usize, Refusal> {
-        let order = super::order::read(body, &self.knobs).map_err(|message| (400, message))?;
         let what = if account.is_some() { "update" } else { "create" };
+        let order = match super::order::read(body, &self.knobs) {
+            Ok(order) => order,
+            Err(message) => {
+                let detail = json!({"account": account, "status": 400, "reason": message});
+                self.note(at, what, "", false, detail);
+                return Err((400, message));
+            }
+        };
         let subject = order.customer_internal_reference.clone();
         match self.place(account, order, at) {
             Ok(index) => {
