@@ -20,6 +20,9 @@ use proofd::model::CaseId;
 use proofd::store::{Act, Commit, Error, Options, Store};
 use store_support::{assert_sound, at, case, changed, closed, event, open, options, received};
 
+/// What is done to the files of a store.
+type Harm = Box<dyn Fn(&Path)>;
+
 const LAST: &str = "journal/000001.log";
 
 /// A closed store with so many cases, each in a frame of its own; gives the offsets where frames begin and
@@ -144,9 +147,9 @@ async fn a_broken_state_is_made_anew_from_the_journal() {
     let origin = tempfile::tempdir().unwrap();
     let (store, _) = open(origin.path());
     for number in 0..40 {
-        // Ten cases of four kilobytes at a time, over several of sled's segments.
+        // Twenty cases of four kilobytes at a time, over several of sled's segments.
         let mut commit = changed(case(&format!("c{number}"), 0));
-        for other in 0..10 {
+        for other in 0..20 {
             let mut one = changed(case(&format!("d{number}-{other}"), other)).cases.remove(0);
             one.case.steps.insert("text".to_owned(), "x".repeat(4_000).into());
             commit.cases.push(one);
@@ -155,21 +158,21 @@ async fn a_broken_state_is_made_anew_from_the_journal() {
     }
     drop(store);
     let size = usize::try_from(std::fs::metadata(origin.path().join("state/db")).unwrap().len()).unwrap();
-    let harms: Vec<(String, Box<dyn Fn(&Path)>)> = vec![
+    let harms: Vec<(String, Harm)> = vec![
         ("deleted".into(), Box::new(|dir: &Path| without_state(dir))),
         ("marker gone".into(), Box::new(|dir: &Path| std::fs::remove_file(dir.join("state.ok")).unwrap())),
         ("doubted".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state.suspect"), "test").unwrap())),
         ("conf gone".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state/conf"), "x").unwrap())),
     ];
     let truncations = [0, 1, 4096, size / 2, size - 4096].map(|length| {
-        let harm: Box<dyn Fn(&Path)> = Box::new(move |dir: &Path| {
+        let harm: Harm = Box::new(move |dir: &Path| {
             let db = std::fs::File::options().write(true).open(dir.join("state/db")).unwrap();
             db.set_len(length as u64).unwrap();
         });
         (format!("cut to {length}"), harm)
     });
     let flips = (0..12_usize).map(|step| {
-        let harm: Box<dyn Fn(&Path)> = Box::new(move |dir: &Path| {
+        let harm: Harm = Box::new(move |dir: &Path| {
             let path = dir.join("state/db");
             let mut bytes = std::fs::read(&path).unwrap();
             let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
@@ -178,7 +181,7 @@ async fn a_broken_state_is_made_anew_from_the_journal() {
         });
         (format!("flip {step}"), harm)
     });
-    let mut rebuilt = 0;
+    let told = ["deleted", "marker gone", "doubted"];
     for (name, harm) in harms.into_iter().chain(truncations).chain(flips) {
         let dir = tempfile::tempdir().unwrap();
         copy(origin.path(), dir.path());
@@ -186,13 +189,12 @@ async fn a_broken_state_is_made_anew_from_the_journal() {
         let (store, opened) = open(dir.path());
         assert_eq!((opened.records, opened.cut_bytes), (40, 0), "{name}");
         assert!((0..40).all(|number| has(&store, number)), "{name}");
-        println!("{name}: {opened:?}");
-        rebuilt += u32::from(opened.rebuilt.is_some());
+        // Sled itself goes back to an older state on some damage; then the journal's rest is enough.
+        assert!(opened.rebuilt.is_some() || !told.contains(&name.as_str()), "{name}");
+        assert!(opened.rebuilt.is_none() || opened.replayed == 40, "{name}");
         drop(store);
         assert_sound(dir.path());
     }
-    println!("{rebuilt} times made anew");
-    assert!(rebuilt >= 5, "{rebuilt} harms were noticed");
 }
 
 #[tokio::test]

@@ -11,16 +11,19 @@
 
 mod store_support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proofd::model::CaseId;
-use proofd::store::{Options, Store};
+use proofd::store::{Act, Options, Store};
 use store_support::{assert_sound, at, case, changed, event, open, options, received};
 
 const DIR: &str = "PROOFD_TEST_STORE";
 const ROUND: &str = "PROOFD_TEST_ROUND";
+const BROKEN: &str = "PROOFD_TEST_BROKEN_DISK";
 const KILLS: u64 = 45;
 
 /// The process that is killed. Without the variable it is a test with nothing to do.
@@ -29,7 +32,14 @@ fn child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let round = std::env::var(ROUND).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let options = Options { segment_bytes: 64 << 10, ..options() };
+    let mut options = Options { segment_bytes: 64 << 10, ..options() };
+    if std::env::var_os(BROKEN).is_some() {
+        let syncs = AtomicU64::new(0);
+        options.fault = Some(Arc::new(move |act| match act {
+            Act::Sync if syncs.fetch_add(1, Ordering::Relaxed) >= 20 => Err(io::Error::other("no disk")),
+            Act::Sync | Act::Write => Ok(()),
+        }));
+    }
     let (store, _) = Store::open_with(Path::new(&dir), at(0), options).unwrap();
     runtime.block_on(async {
         let writers: Vec<_> =
@@ -59,14 +69,7 @@ fn every_commit_that_was_acknowledged_survives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut acked = Vec::new();
     for round in 0..KILLS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--nocapture", "--test-threads=1"])
-            .env(DIR, dir.path())
-            .env(ROUND, round.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = start(dir.path(), round, None);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // A different number of commits each round, so that the kill falls into every part of a commit.
         let enough = (round * 37 % 97) as usize + 1;
@@ -85,6 +88,26 @@ fn every_commit_that_was_acknowledged_survives_a_kill() {
     check(dir.path(), &acked);
     assert!(acked.len() as u64 > KILLS);
     assert_sound(dir.path());
+}
+
+#[test]
+fn a_disk_that_cannot_sync_ends_the_process_with_70_and_what_was_acknowledged_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = start(dir.path(), 0, Some("1"));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(70));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let acked: Vec<_> = text.lines().filter_map(parse).collect();
+    assert!(!acked.is_empty());
+    check(dir.path(), &acked);
+}
+
+/// This binary again, with only `child` to run.
+fn start(dir: &Path, round: u64, broken: Option<&str>) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child", "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(DIR, dir).env(ROUND, round.to_string()).envs(broken.map(|broken| (BROKEN, broken)));
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn parse(line: &str) -> Option<(bool, String)> {

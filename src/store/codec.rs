@@ -109,3 +109,45 @@ pub(super) fn weight(value: &[u8]) -> u64 {
     let sum = value.get(1..VALUE_HEAD).and_then(|sum| sum.try_into().ok()).map_or(0, u32::from_be_bytes);
     (u64::from(sum) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, decode, encode, seal, unseal};
+    use crate::model::Timestamp;
+    use crate::store::{Commit, Error};
+
+    #[test]
+    fn a_record_is_one_line_and_reads_back() {
+        for body in [Body::Commit(Commit::default()), Body::Prune(Timestamp::UNIX_EPOCH)] {
+            let line = encode(&body).unwrap();
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            assert_eq!(decode(1, &line).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn a_record_that_says_something_else_is_an_error_with_its_number() {
+        for (line, word) in [
+            (r#"{"v":2,"new":1}"#, "version 2"),
+            (r#"{"v":1}"#, "says nothing"),
+            ("x", "cannot be read"),
+            (r#"{"v":1,"commit":7}"#, "cannot be read"),
+        ] {
+            let Err(Error::Damaged(text)) = decode(12, line.as_bytes()) else { panic!("{line} was read") };
+            assert!(text.contains(word) && text.contains("record 12"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_only_whole_and_under_its_own_key() {
+        let value = seal(b"key", b"payload");
+        assert_eq!(unseal(b"key", &value), Some(&b"payload"[..]));
+        assert_eq!(unseal(b"kex", &value), None);
+        for bit in 0..value.len() * 8 {
+            let mut harmed = value.clone();
+            harmed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(unseal(b"key", &harmed), None, "bit {bit}");
+        }
+        assert_eq!(unseal(b"key", b""), None);
+    }
+}
