@@ -45,6 +45,12 @@ pub fn build(
     }
     let policy = compile(&node, folder, layout, shared, known, diagnostics);
     let policy = policy.filter(|_| !errors(diagnostics));
+    if policy.is_none() && !errors(diagnostics) {
+        // A gap in the grammar; better told than a policy that is left out in silence.
+        let message = "this policy could not be understood";
+        let help = "take out what was changed last, and report this as a mistake of proofd";
+        diagnostics.push(Diagnostic::error(name_place.clone(), "not-understood", message).help(help));
+    }
     Some(Draft { name: name?, name_place, policy })
 }
 

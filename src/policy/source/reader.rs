@@ -96,16 +96,20 @@ impl Reader<'_> {
         self.root.take()
     }
 
+    /// The scanner counts a line after the last one where the text just ends; that is the end of the last.
     fn place(&self, span: Span) -> Place {
-        let (line, column) = (span.start.line().max(1), span.start.col() + 1);
-        let shown = self.text.split('\n').nth(line - 1).unwrap_or_default().trim_end();
-        let room = shown.chars().count().saturating_sub(span.start.col()).max(1);
-        let wanted = if span.end.line() == span.start.line() {
-            span.end.index().saturating_sub(span.start.index())
-        } else {
-            room
+        let lines = self.text.split('\n').count();
+        let (line, before) = match span.start.line().max(1) {
+            line if line > lines => (lines, usize::MAX),
+            line => (line, span.start.col()),
         };
-        Place { file: self.file.to_owned(), line, column, length: wanted.clamp(1, room) }
+        let shown = self.text.split('\n').nth(line - 1).unwrap_or_default().trim_end();
+        let width = shown.chars().count();
+        let before = before.min(width);
+        let room = (width - before).max(1);
+        let one_line = span.end.line() == span.start.line();
+        let wanted = if one_line { span.end.index().saturating_sub(span.start.index()) } else { room };
+        Place { file: self.file.to_owned(), line, column: before + 1, length: wanted.clamp(1, room) }
     }
 
     fn stop(&mut self, place: Place, code: &'static str, message: String) -> Result<(), Stop> {
