@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
 use serde::Serialize;
+
+use super::files::Files;
 
 /// Errors keep a policy from running; warnings do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,4 +46,75 @@ pub struct Diagnostic {
     /// The policy that cannot run because of it; none: it concerns every policy of the tree.
     pub policy: Option<String>,
 }
-pub fn render(_d: &[Diagnostic], _f: &super::Files, _c: bool) -> String { String::new() }
+
+impl Diagnostic {
+    pub fn error(place: Place, code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { place, severity: Severity::Error, code, message, help: None, policy: None }
+    }
+
+    pub fn warning(place: Place, code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(place, code, message) }
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn of_policy(mut self, policy: &str) -> Self {
+        self.policy = Some(policy.to_owned());
+        self
+    }
+}
+
+/// `did you mean x?` if one of the names is near, or the list of them.
+pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let distance = |name: &&str| strsim::damerau_levenshtein(wrong, name);
+    let near =
+        names.iter().min_by_key(|name| distance(name)).filter(|name| distance(name) <= 1 + wrong.len() / 3);
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "there is none".to_owned(),
+        None => format!("there is: {}", names.join(", ")),
+    }
+}
+
+/// The mistakes as people read them: file, line, column, the source line with a caret, and what to do. The
+/// same mistake of a shared file is shown once, whoever it concerns.
+pub fn render(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort();
+    sorted.dedup_by(|a, b| a.place == b.place && a.code == b.code && a.message == b.message);
+    let mut shown = String::new();
+    for diagnostic in sorted {
+        let text = files.get(&diagnostic.place.file).map(|bytes| String::from_utf8_lossy(bytes));
+        shown.push_str(&renderer.render(&report(diagnostic, text.as_deref().unwrap_or_default())));
+        shown.push_str("\n\n");
+    }
+    shown
+}
+
+fn report<'a>(diagnostic: &'a Diagnostic, text: &'a str) -> Vec<Group<'a>> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let place = &diagnostic.place;
+    // One line is enough to see, and keeps a long file from being laid out for every mistake.
+    let line = text.split('\n').nth(place.line.saturating_sub(1)).unwrap_or_default().trim_end_matches('\r');
+    let offset = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
+    let start = offset(place.column.saturating_sub(1));
+    let end = offset(place.column.saturating_sub(1) + place.length.max(1)).max(start);
+    let source = Snippet::source(line).line_start(place.line).path(&place.file);
+    let source = source.annotation(AnnotationKind::Primary.span(start..end));
+    let mut group = level.primary_title(&diagnostic.message).id(diagnostic.code).element(source);
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    vec![group]
+}

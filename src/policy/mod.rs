@@ -15,8 +15,10 @@
 
 pub mod diagnostic;
 pub mod files;
+pub mod grammar;
 pub mod load;
 pub mod script;
+pub mod source;
 pub mod template;
 pub mod tree;
 

@@ -63,3 +63,62 @@ impl Text {
         Ok(String::new())
     }
 }
+
+/// Stub.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConditionSource {
+    Clause { source: String, place: Place },
+    All(Vec<ConditionSource>),
+    Any(Vec<ConditionSource>),
+    None(Vec<ConditionSource>),
+}
+
+/// Stub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepShape {
+    Verify,
+    Review,
+    Call,
+    Other,
+}
+
+/// Stub.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub subject: crate::model::SubjectKind,
+    pub event_types: &'a [crate::model::EventType],
+    pub settings: &'a Fields,
+    pub step_shapes: &'a [(String, StepShape)],
+}
+
+/// Stub.
+#[derive(Debug)]
+pub struct Compiler {}
+
+impl Compiler {
+    pub fn new<'f>(
+        _files: impl Iterator<Item = (&'f str, &'f str)>,
+        _context: Context<'_>,
+        _diagnostics: &mut Vec<super::Diagnostic>,
+    ) -> Self {
+        Self {}
+    }
+    pub fn condition(
+        &self,
+        _source: &ConditionSource,
+        _diagnostics: &mut Vec<super::Diagnostic>,
+    ) -> Condition {
+        Condition {}
+    }
+    pub fn function(
+        &self,
+        _call: &str,
+        _place: &Place,
+        _diagnostics: &mut Vec<super::Diagnostic>,
+    ) -> Function {
+        Function {}
+    }
+    pub fn text(&self, _text: &str, _place: &Place, _diagnostics: &mut Vec<super::Diagnostic>) -> Text {
+        Text {}
+    }
+}

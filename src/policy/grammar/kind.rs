@@ -1,0 +1,129 @@
+//! What may stand at a place: the vocabulary in which the tables are written.
+
+/// A kind of value.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// Text with `${...}` in it.
+    Template,
+    /// lower-case-with-dashes or lower_case_with_underscores.
+    Name,
+    /// An e-mail address.
+    Mail,
+    /// `30m`, `12h`, `14d`, `2bd`; true: `0` may stand alone.
+    Span {
+        zero: bool,
+    },
+    /// A quoted time of day.
+    Time,
+    /// A quoted range of times, `"09:00-17:00"`.
+    Hours,
+    Timezone,
+    Integer {
+        least: i64,
+        most: i64,
+    },
+    /// A count, or a share such as `2%`.
+    Amount,
+    Boolean,
+    /// Only `true` says something here.
+    True,
+    OneOf(&'static [&'static str]),
+    /// A name of the vendor, which may be a number.
+    Label,
+    /// An event type.
+    Event,
+    /// The call of a Rhai function, `file::name(arguments)`.
+    FunctionCall,
+    /// Clauses: one, a list, or `any:`, `all:`, `none:`.
+    Condition,
+    /// Anything that JSON can say.
+    Any,
+    Shape(&'static Shape),
+    List(&'static Kind),
+    /// One, or a list of them.
+    OneOrMany(&'static Kind),
+    /// Names to values.
+    MapOf(&'static Kind),
+    /// A list of steps.
+    Steps,
+    /// One trigger.
+    Trigger,
+}
+
+/// A map with known keys.
+#[derive(Debug)]
+pub struct Shape {
+    pub what: &'static str,
+    pub keys: &'static [Key],
+}
+
+impl Shape {
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// One key of a shape.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub required: bool,
+    /// One sentence for editors.
+    pub doc: &'static str,
+    /// False: it is checked, and then refused as not executed by this version.
+    pub executed: bool,
+}
+
+impl Key {
+    pub const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, required: true, doc, executed: true }
+    }
+
+    pub const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, required: false, doc, executed: true }
+    }
+
+    /// Part of the language, and not executed yet.
+    #[must_use]
+    pub const fn later(self) -> Self {
+        Self { executed: false, ..self }
+    }
+}
+
+impl Kind {
+    /// What is expected, as an error says it.
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Template => "text, which may hold `${...}`".to_owned(),
+            Self::Name => "a name in lower case, such as `id-and-selfie` or `desk_review`".to_owned(),
+            Self::Mail => "a mail address".to_owned(),
+            Self::Span { .. } => "a number with a unit, such as 30m, 12h, 14d, 2w, 1y or 2bd".to_owned(),
+            Self::Time => "a time of day in quotes, such as \"02:00\"".to_owned(),
+            Self::Hours => "hours in quotes, such as \"09:00-17:00\"".to_owned(),
+            Self::Timezone => "a timezone, such as Europe/Berlin".to_owned(),
+            Self::Integer { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Amount => "a count such as 50, or a share such as 2%".to_owned(),
+            Self::Boolean => "`true` or `false`".to_owned(),
+            Self::True => "`true`".to_owned(),
+            Self::OneOf(words) => match words {
+                [one] => format!("`{one}`"),
+                _ => format!("one of {}", words.join(", ")),
+            },
+            Self::Label => "a name or a number".to_owned(),
+            Self::Event => "an event type, such as registration.created".to_owned(),
+            Self::FunctionCall => "a call such as `rejections::sort(steps.proof.reasons)`".to_owned(),
+            Self::Condition => "a clause, a list of clauses, or `any:`, `all:`, `none:`".to_owned(),
+            Self::Any => "a value".to_owned(),
+            Self::Shape(shape) => format!("{} with keys", shape.what),
+            Self::List(of) => format!("a list, each item {}", of.expected()),
+            Self::OneOrMany(of) => format!("{}, or a list of them", of.expected()),
+            Self::MapOf(_) => "names with a value each".to_owned(),
+            Self::Steps => "a list of steps, each with one verb".to_owned(),
+            Self::Trigger => "`event:`, `sweep:` or `manual: true`".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The keys and verbs of policy files as one table. Reading a file (`check`) and the published JSON Schema
+//! (`schema`) are both driven by it, so the two cannot disagree. It knows shapes; whether names resolve is
+//! `load`'s business.
+
+mod check;
+mod kind;
+mod policy;
+mod schema;
+mod verbs;
+
+pub use check::{check, hours, mistakes};
+pub use kind::{Key, Kind, Shape};
+pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS};
+pub use schema::json_schema;
+pub use verbs::{Outcomes, VERBS, VerbRule, step_verb};

@@ -1,0 +1,352 @@
+//! The verbs: their objects, the keys beside them, and which of them this version executes.
+
+use super::kind::{Key, Kind, Shape};
+use crate::policy::source::{self, Node};
+use crate::policy::tree::LimitedAction;
+
+/// One verb.
+#[derive(Debug)]
+pub struct VerbRule {
+    /// The verb with its object, its doc sentence, and whether it is executed.
+    pub key: Key,
+    /// Keys beside it, besides those that every step may have.
+    pub beside: &'static [Key],
+    pub outcomes: Outcomes,
+    /// What `limits` counts.
+    pub action: Option<LimitedAction>,
+    /// Nothing comes after it.
+    pub ends: bool,
+}
+
+/// Whether a verb branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcomes {
+    None,
+    Fixed(&'static [&'static str]),
+    /// The declared decisions, and `overdue`.
+    Decisions,
+    /// The names in `returns`.
+    Returns,
+    /// `happened` and `timed_out` for an event, none for a time.
+    Wait,
+    /// `ok` and `failed`, if `outcomes` is given at all.
+    Optional(&'static [&'static str]),
+}
+
+const fn plain(key: Key, action: Option<LimitedAction>) -> VerbRule {
+    VerbRule { key, beside: &[], outcomes: Outcomes::None, action, ends: false }
+}
+
+const SPAN: Kind = Kind::Span { zero: false };
+const USER: Kind = Kind::OneOf(&["user"]);
+const TEMPLATE_NAME: Key = Key::must("template", Kind::Name, "A folder of shared/templates.");
+const RECIPIENT: Kind = Kind::Text;
+
+/// Beside every verb.
+pub const STEP_KEYS: &[Key] = &[
+    Key::may("id", Kind::Name, "A name by which other steps and clauses speak of this step."),
+    Key::may("if", Kind::Condition, "The step is left out unless this holds."),
+    Key::may("retry", Kind::Shape(&RETRY), "How calls of this step are tried again."),
+    Key::may("outcomes", Kind::MapOf(&Kind::Steps), "What each outcome leads to; every one has to be there."),
+];
+
+pub static RETRY: Shape = Shape {
+    what: "a retry rule",
+    keys: &[
+        Key::must("attempts", Kind::Integer { least: 1, most: 100 }, "How often at most."),
+        Key::must("first", SPAN, "The wait after the first failure; it doubles from there."),
+        Key::must("longest", SPAN, "The longest wait between two attempts."),
+    ],
+};
+
+static INVITE: Shape = Shape { what: "an invitation", keys: &[TEMPLATE_NAME] };
+
+static REMINDER: Shape = Shape {
+    what: "a reminder",
+    keys: &[
+        Key::must("after", SPAN, "Counted from the start of the step."),
+        TEMPLATE_NAME,
+        Key::may("also", Kind::OneOrMany(&RECIPIENT), "Who gets it besides the person."),
+    ],
+};
+
+static VERIFY: Shape = Shape {
+    what: "a verification",
+    keys: &[
+        Key::must("workflow", Kind::Name, "A name from verifications.yaml."),
+        Key::must("answer_within", SPAN, "The person's deadline, from the start of the step."),
+        Key::may("invite", Kind::Shape(&INVITE), "The mail that carries the link; by default proof-invite."),
+        Key::may("remind", Kind::List(&Kind::Shape(&REMINDER)), "Mails before the deadline."),
+        Key::may(
+            "compare",
+            Kind::List(&Kind::OneOf(&["first_name", "last_name", "date_of_birth"])),
+            "Registered fields that must agree with the document.",
+        ),
+        Key::may("reuse_within", SPAN, "A pass this recent, under any policy, counts at once.").later(),
+        Key::may("retry", Kind::Shape(&RETRY), "How calls to the provider are tried again."),
+    ],
+};
+
+static DECISION: Shape = Shape {
+    what: "a decision",
+    keys: &[Key::must("reason", Kind::OneOf(&["required", "optional"]), "Whether a reason must be given.")],
+};
+
+static ESCALATE: Shape = Shape {
+    what: "an escalation",
+    keys: &[
+        Key::must("after", SPAN, "Counted from the start of the step."),
+        Key::must("queue", Kind::Name, "The queue that sees it then."),
+    ],
+};
+
+static REVIEW: Shape = Shape {
+    what: "a review",
+    keys: &[
+        Key::must("queue", Kind::Name, "A queue from people.yaml."),
+        Key::must("decisions", Kind::MapOf(&Kind::Shape(&DECISION)), "The buttons; each is an outcome."),
+        Key::must("answer_within", SPAN, "The reviewers' deadline."),
+        Key::may("show", Kind::List(&Kind::Text), "What the reviewer sees, as paths."),
+        Key::may("people", Kind::Integer { least: 1, most: 5 }, "How many different people must agree."),
+        Key::may(
+            "never",
+            Kind::List(&Kind::OneOf(&["subject", "manager", "sponsor", "event.actor"])),
+            "Who may not decide.",
+        ),
+        Key::may("escalate", Kind::Shape(&ESCALATE), "A second queue after a while."),
+    ],
+};
+
+static WAIT: Shape = Shape {
+    what: "a wait",
+    keys: &[
+        Key::may("for", Kind::Event, "The event that ends the wait."),
+        Key::may("until", Kind::Template, "The time that ends the wait."),
+        Key::may("answer_within", SPAN, "How long at most, with `for`."),
+    ],
+};
+
+static NOTIFY: Shape = Shape {
+    what: "a notice",
+    keys: &[
+        Key::must("to", Kind::OneOrMany(&RECIPIENT), "subject, manager, or team:<name>."),
+        TEMPLATE_NAME,
+        Key::may(
+            "via",
+            Kind::OneOrMany(&Kind::OneOf(&["email", "sms", "call", "chat"])),
+            "By which channel; mail by default.",
+        ),
+        Key::may("urgent", Kind::Boolean, "Marks the mail as urgent."),
+    ],
+};
+
+const GRACE: Key = Key::may("grace", Kind::Span { zero: true }, "Block now, destroy after this time.");
+const BECAUSE: Key = Key::may("because", Kind::Text, "Why there is no grace.");
+const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names that the function may return.");
+const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.");
+const ATTRIBUTES: Key = Key::may("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
+
+/// Every verb of the language. `later()` marks those that this version refuses to activate.
+pub static VERBS: &[VerbRule] = &[
+    VerbRule {
+        key: Key::may("verify", Kind::Shape(&VERIFY), "Sends the person the link and waits for the result."),
+        beside: &[],
+        outcomes: Outcomes::Fixed(&["passed", "warning", "rejected", "no_response", "unavailable"]),
+        action: Some(LimitedAction::Verify),
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("review", Kind::Shape(&REVIEW), "Asks people to decide."),
+        beside: &[],
+        outcomes: Outcomes::Decisions,
+        action: None,
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("wait", Kind::Shape(&WAIT), "Waits for an event or a time.").later(),
+        beside: &[],
+        outcomes: Outcomes::Wait,
+        action: None,
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("run", Kind::FunctionCall, "Calls a pure function that returns one of `returns`."),
+        beside: &[RETURNS],
+        outcomes: Outcomes::Returns,
+        action: None,
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("act", Kind::FunctionCall, "Calls a pure function that returns actions.").later(),
+        beside: &[Key::must("may", Kind::List(&Kind::Name), "The verbs that the function may return.")],
+        outcomes: Outcomes::None,
+        action: None,
+        ends: false,
+    },
+    plain(
+        Key::may("approve", Kind::OneOf(&["registration"]), "Approves a registration."),
+        Some(LimitedAction::Approve),
+    ),
+    VerbRule {
+        key: Key::may("reject", Kind::OneOf(&["registration"]), "Rejects a registration."),
+        beside: &[GRACE, BECAUSE],
+        outcomes: Outcomes::None,
+        action: Some(LimitedAction::Reject),
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may(
+            "delete",
+            Kind::OneOf(&["registration", "user"]),
+            "Deletes the subject after the grace.",
+        ),
+        beside: &[GRACE, BECAUSE],
+        outcomes: Outcomes::None,
+        action: Some(LimitedAction::Delete),
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("suspend", USER, "Places this case's hold on the account.").later(),
+        beside: &[Key::may("end_sessions", Kind::Boolean, "Ends open sessions too.")],
+        outcomes: Outcomes::None,
+        action: Some(LimitedAction::Suspend),
+        ends: false,
+    },
+    plain(
+        Key::may("reinstate", USER, "Lifts this case's hold only.").later(),
+        Some(LimitedAction::Reinstate),
+    ),
+    plain(
+        Key::may("hold_role", Kind::Template, "Takes a role away and remembers it.").later(),
+        Some(LimitedAction::HoldRole),
+    ),
+    plain(
+        Key::may("release_role", Kind::Template, "Gives a held role back.").later(),
+        Some(LimitedAction::ReleaseRole),
+    ),
+    plain(
+        Key::may("assign_role", Kind::Template, "Gives a role for good.").later(),
+        Some(LimitedAction::AssignRole),
+    ),
+    plain(
+        Key::may("remove_role", Kind::Template, "Takes a role away for good.").later(),
+        Some(LimitedAction::RemoveRole),
+    ),
+    plain(
+        Key::may("set", Kind::MapOf(&Kind::Any), "Sets attributes of the subject.").later(),
+        Some(LimitedAction::Set),
+    ),
+    plain(
+        Key::may("end_sessions", USER, "Ends the person's open sessions.").later(),
+        Some(LimitedAction::EndSessions),
+    ),
+    plain(
+        Key::may("invite", Kind::OneOf(&["registration", "user"]), "Sends the provider's invitation.")
+            .later(),
+        Some(LimitedAction::Invite),
+    ),
+    VerbRule {
+        key: Key::may("create_user", Kind::OneOf(&["applicant"]), "Creates an account in a system.").later(),
+        beside: &[IN, ATTRIBUTES],
+        outcomes: Outcomes::None,
+        action: Some(LimitedAction::CreateUser),
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("update_user", USER, "Changes an account in a system.").later(),
+        beside: &[IN, Key::must("match", Kind::Any, "By what the account is found."), ATTRIBUTES],
+        outcomes: Outcomes::None,
+        action: Some(LimitedAction::UpdateUser),
+        ends: false,
+    },
+    plain(Key::may("notify", Kind::Shape(&NOTIFY), "Sends a mail."), Some(LimitedAction::Notify)),
+    VerbRule {
+        key: Key::may("call", Kind::Name, "One request to an endpoint of proofd.yaml.").later(),
+        beside: &[
+            Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "The HTTP method."),
+            Key::may("path", Kind::Template, "Appended to the endpoint's address."),
+            Key::may("body", Kind::Any, "The body, with `${...}`."),
+            Key::may("idempotency", Kind::OneOf(&["key", "natural", "none"]), "Why repeating it is safe."),
+            Key::may("returns", Kind::List(&Kind::Name), "Names on which the answer may branch."),
+        ],
+        outcomes: Outcomes::Optional(&["ok", "failed"]),
+        action: Some(LimitedAction::Call),
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("emit", Kind::Text, "Sends a CloudEvent of this type.").later(),
+        beside: &[Key::may("data", Kind::MapOf(&Kind::Any), "The event's data.")],
+        outcomes: Outcomes::None,
+        action: Some(LimitedAction::Emit),
+        ends: false,
+    },
+    VerbRule {
+        key: Key::may("do", Kind::Name, "Goes on with a named block; nothing comes back."),
+        beside: &[],
+        outcomes: Outcomes::None,
+        action: None,
+        ends: true,
+    },
+    VerbRule {
+        key: Key::may("retry_from", Kind::Name, "Goes back to an earlier step."),
+        beside: &[
+            Key::must("at_most", Kind::Integer { least: 1, most: 10 }, "How often at most."),
+            Key::must("or_else", Kind::Steps, "What happens when that is used up."),
+        ],
+        outcomes: Outcomes::None,
+        action: None,
+        ends: true,
+    },
+    VerbRule {
+        key: Key::may("close", Kind::Name, "Ends the case; the word is its result."),
+        beside: &[],
+        outcomes: Outcomes::None,
+        action: None,
+        ends: true,
+    },
+];
+
+/// The rule of a verb.
+pub fn verb(name: &str) -> Option<&'static VerbRule> {
+    VERBS.iter().find(|rule| rule.key.name == name)
+}
+
+/// The verb of a step: the key that is no sibling of another (`end_sessions` stands beside `suspend`).
+pub fn step_verb(step: &Node) -> Option<(&source::Key, &Node, &'static VerbRule)> {
+    let verbs = || {
+        step.map().unwrap_or_default().iter().filter_map(|(key, value)| Some((key, value, verb(&key.name)?)))
+    };
+    let beside = |name: &str| verbs().any(|(_, _, rule)| rule.beside.iter().any(|key| key.name == name));
+    verbs().find(|(key, _, _)| !beside(&key.name)).or_else(|| verbs().next())
+}
+
+/// The normalized event types. `custom.<type>` and `onelogin.<number>` exist besides.
+pub const EVENT_TYPES: &[&str] = &[
+    "registration.created",
+    "registration.withdrawn",
+    "registration.deleted",
+    "login.succeeded",
+    "login.failed",
+    "login.risk",
+    "user.created",
+    "user.activated",
+    "user.suspended",
+    "user.locked",
+    "user.deactivated",
+    "user.deleted",
+    "user.role_granted",
+    "user.role_revoked",
+    "user.attribute_changed",
+    "mfa.enrolled",
+    "mfa.removed",
+    "credential.changed",
+    "session.revoked",
+    "verification.passed",
+];
+
+/// Whether there is such an event type.
+pub fn event_type(name: &str) -> bool {
+    let custom = name.strip_prefix("custom.").is_some_and(|kind| !kind.is_empty());
+    let number = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    EVENT_TYPES.contains(&name) || custom || name.strip_prefix("onelogin.").is_some_and(number)
+}

@@ -1,0 +1,371 @@
+//! Step lists to a flat list of spots: which step follows which, which branch belongs to which outcome.
+//! A spot exists for every step, the wrong ones included, so that the proofs see the whole shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Known;
+use super::layout::Layout;
+use super::shared::Shared;
+use crate::model::{EventType, Span, SubjectKind};
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::grammar;
+use crate::policy::script::{Compiler, Condition, ConditionSource, StepShape, Text};
+use crate::policy::source::Node;
+use crate::policy::tree::{LimitedAction, Step, StepIndex, Verb};
+
+/// A named step list within reach of a policy.
+#[derive(Debug)]
+pub struct Block {
+    pub steps: Node,
+    pub place: Place,
+    pub shared: bool,
+}
+
+/// One step's place in the walk.
+#[derive(Debug)]
+pub struct Spot {
+    pub place: Place,
+    pub id: Option<String>,
+    pub next: Option<usize>,
+    pub branches: BTreeMap<String, usize>,
+    /// `do`: the block, and where it is named.
+    pub go: Option<(String, Place)>,
+    /// `retry_from`: the step, and where it is named.
+    pub back: Option<(String, Place)>,
+    pub or_else: Option<usize>,
+    pub step: Option<Step>,
+}
+
+/// A compiled step list.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Chain {
+    /// None: the list has no step.
+    pub start: Option<usize>,
+}
+
+/// One policy while it is built.
+pub struct Build<'a> {
+    pub shared: &'a Shared,
+    pub known: &'a Known,
+    pub layout: &'a Layout<'a>,
+    pub subject: Option<SubjectKind>,
+    compiler: Compiler,
+    pub blocks: BTreeMap<String, Block>,
+    pub ids: Vec<(String, StepShape)>,
+    pub templates: BTreeSet<String>,
+    pub actions: BTreeSet<LimitedAction>,
+    pub spots: Vec<Spot>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+/// The blocks that a policy has or reaches: its own, and shared ones by `do`.
+pub fn blocks(node: &Node, shared: &Shared, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, Block> {
+    let mut found = BTreeMap::new();
+    let mut wanted = Vec::new();
+    if let Some(steps) = node.get("steps") {
+        calls(steps, &mut wanted);
+    }
+    for (key, steps) in node.get("blocks").and_then(Node::map).unwrap_or_default() {
+        if shared.blocks.contains(&key.name) {
+            let message = format!("the block `{}` is also in shared/blocks.yaml", key.name);
+            let help = "rename one of them; a name means one block";
+            diagnostics.push(Diagnostic::error(key.place.clone(), "two-blocks", message).help(help));
+        }
+        calls(steps, &mut wanted);
+        let block = Block { steps: steps.clone(), place: key.place.clone(), shared: false };
+        found.insert(key.name.clone(), block);
+    }
+    let mut missing = BTreeSet::new();
+    while let Some((name, place)) = wanted.pop() {
+        if found.contains_key(&name) || missing.contains(&(name.clone(), place.clone())) {
+            continue;
+        }
+        let own: Vec<String> = found.keys().cloned().collect();
+        if let Some(steps) = resolve(&name, &place, shared, &own, diagnostics) {
+            calls(steps, &mut wanted);
+            let block = Block { steps: steps.clone(), place: steps.place.clone(), shared: true };
+            found.insert(name, block);
+        } else {
+            missing.insert((name, place));
+        }
+    }
+    found
+}
+
+fn resolve<'a>(
+    name: &str,
+    place: &Place,
+    shared: &'a Shared,
+    own: &[String],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<&'a Node> {
+    if shared.blocks.contains(name) {
+        return shared.blocks.find(name, place, diagnostics);
+    }
+    let names = own.iter().map(String::as_str);
+    let message = format!("there is no block `{name}`, here or in shared/blocks.yaml");
+    let help = nearest(name, names.chain(shared.blocks.names()));
+    diagnostics.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
+    None
+}
+
+/// Visits every step of a list, those in branches included.
+fn each<'a>(steps: &'a Node, visit: &mut dyn FnMut(&'a Node)) {
+    for step in steps.list().unwrap_or_default() {
+        visit(step);
+        for (_, branch) in step.get("outcomes").and_then(Node::map).unwrap_or_default() {
+            each(branch, visit);
+        }
+        if let Some(branch) = step.get("or_else") {
+            each(branch, visit);
+        }
+    }
+}
+
+fn calls(steps: &Node, wanted: &mut Vec<(String, Place)>) {
+    each(steps, &mut |step| {
+        if let Some(target) = step.get("do") {
+            wanted.extend(target.text().map(|name| (name.to_owned(), target.place.clone())));
+        }
+    });
+}
+
+/// Words that a clause cannot say after `steps.`.
+const RESERVED: &[&str] =
+    &["case", "default", "is", "new", "with", "match", "go", "null", "if", "else", "in", "fn", "let", "this"];
+
+/// Every step's id with what it leaves behind.
+pub fn ids(
+    node: &Node,
+    blocks: &BTreeMap<String, Block>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(String, StepShape)> {
+    let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut shapes = Vec::new();
+    let lists = node.get("steps").into_iter().chain(blocks.values().map(|block| &block.steps));
+    for list in lists {
+        each(list, &mut |step| {
+            let Some(id) = step.get("id") else { return };
+            let Some(name) = id.text() else { return };
+            if name.contains('-') || RESERVED.contains(&name) {
+                let message = format!("a clause cannot say `steps.{name}`");
+                let help = "use letters, digits and underscores, and no word of the script language";
+                diagnostics.push(Diagnostic::error(id.place.clone(), "bad-id", message).help(help));
+            }
+            if let Some(other) = first.get(name) {
+                let message = format!("the id `{name}` is taken by the step at {other}");
+                diagnostics.push(
+                    Diagnostic::error(id.place.clone(), "duplicate-id", message).help("choose another"),
+                );
+                return;
+            }
+            first.insert(name, &id.place);
+            let shape = match grammar::step_verb(step).map(|(key, _, _)| key.name.as_str()) {
+                Some("verify") => StepShape::Verify,
+                Some("review") => StepShape::Review,
+                Some("call") => StepShape::Call,
+                Some(_) | None => StepShape::Other,
+            };
+            shapes.push((name.to_owned(), shape));
+        });
+    }
+    shapes
+}
+
+impl<'a> Build<'a> {
+    #[allow(clippy::too_many_arguments, reason = "everything that a policy is built from, handed over once")]
+    pub fn new(
+        shared: &'a Shared,
+        known: &'a Known,
+        layout: &'a Layout<'a>,
+        subject: Option<SubjectKind>,
+        compiler: Compiler,
+        blocks: BTreeMap<String, Block>,
+        ids: Vec<(String, StepShape)>,
+        diagnostics: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        let (templates, actions, spots) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        Self { shared, known, layout, subject, compiler, blocks, ids, templates, actions, spots, diagnostics }
+    }
+
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub fn reports(&mut self) -> &mut Vec<Diagnostic> {
+        self.diagnostics
+    }
+
+    pub fn not_yet(&mut self, place: &Place, what: &str) {
+        let message =
+            format!("{what} is not executed by this version; the policy is therefore not activated");
+        let help = "take it out, or wait for a version that executes it";
+        self.report(Diagnostic::error(place.clone(), "not-yet", message).help(help));
+    }
+
+    pub fn condition(&mut self, source: &ConditionSource) -> Condition {
+        self.compiler.condition(source, self.diagnostics)
+    }
+
+    pub fn text(&mut self, text: &str, place: &Place) -> Text {
+        self.compiler.text(text, place, self.diagnostics)
+    }
+
+    pub fn function(&mut self, call: &str, place: &Place) -> crate::policy::script::Function {
+        self.compiler.function(call, place, self.diagnostics)
+    }
+
+    /// An event type that can happen to this policy's subject.
+    pub fn event(&mut self, node: &Node) -> Option<EventType> {
+        let name = node.text()?;
+        let of = match name.split('.').next() {
+            Some("registration") => Some(SubjectKind::Registration),
+            Some("login" | "user" | "mfa" | "credential" | "session") => Some(SubjectKind::User),
+            Some(_) | None => None,
+        };
+        if let (Some(of), Some(subject)) = (of, self.subject)
+            && of != subject
+        {
+            let message = format!("`{name}` happens to a {of}; this policy is about a {subject}");
+            let help = format!("name an event of a {subject}, or write subject: {of}");
+            self.report(Diagnostic::error(node.place.clone(), "other-subject", message).help(help));
+        }
+        Some(EventType::new(name))
+    }
+
+    /// Refuses business days where only elapsed time can be counted.
+    pub fn elapsed(&mut self, node: &Node) {
+        if node
+            .text()
+            .and_then(|text| text.parse().ok())
+            .is_some_and(|span| matches!(span, Span::BusinessDays(_)))
+        {
+            let message = "business days cannot be counted here";
+            self.report(
+                Diagnostic::error(node.place.clone(), "business-days", message)
+                    .help("write days, such as 2d"),
+            );
+        }
+    }
+
+    /// Compiles a step list. Its steps' paths begin with `prefix`.
+    pub fn chain(&mut self, list: &Node, prefix: &str) -> Chain {
+        let items = list.list().unwrap_or_default();
+        let mut before: Option<usize> = None;
+        let mut start = None;
+        for (at, item) in items.iter().enumerate() {
+            let spot = self.spot(item, prefix, at);
+            start = start.or(Some(spot));
+            if let Some(before) = before {
+                self.link(before, spot, items.get(at.wrapping_sub(1)), &item.place);
+            }
+            before = Some(spot);
+        }
+        if let Some(last) = items.last().filter(|last| !ends(last) || last.get("if").is_some()) {
+            let (message, help) = if ends(last) {
+                ("this path ends in a step that may be left out by its `if`", "add what happens then")
+            } else {
+                ("this path does not end", "end it with `close:`, `do:` or `retry_from:`")
+            };
+            // A step whose verb is not known has its own error.
+            if grammar::step_verb(last).is_some() {
+                self.report(Diagnostic::error(last.place.clone(), "no-end", message).help(help));
+            }
+        }
+        Chain { start }
+    }
+
+    fn link(&mut self, before: usize, spot: usize, earlier: Option<&Node>, place: &Place) {
+        let dead = earlier.is_some_and(|earlier| ends(earlier) && earlier.get("if").is_none());
+        if dead {
+            let message = "nothing reaches this step: the one before it ends the path or branches";
+            let help = "take it out, or move it into a branch";
+            self.report(Diagnostic::error(place.clone(), "dead-step", message).help(help));
+        } else if let Some(earlier) = self.spots.get_mut(before) {
+            earlier.next = Some(spot);
+        }
+    }
+
+    fn spot(&mut self, item: &Node, prefix: &str, at: usize) -> usize {
+        let index = self.spots.len();
+        let id = item.text_of("id").map(str::to_owned);
+        let path = format!("{prefix}{}", id.clone().unwrap_or_else(|| (at + 1).to_string()));
+        let named = |key: &str| item.get(key).and_then(|to| Some((to.text()?.to_owned(), to.place.clone())));
+        self.spots.push(Spot {
+            place: item.place.clone(),
+            id: id.clone(),
+            next: None,
+            branches: BTreeMap::new(),
+            go: named("do"),
+            back: named("retry_from"),
+            or_else: None,
+            step: None,
+        });
+        let mut branches = BTreeMap::new();
+        for (outcome, list) in item.get("outcomes").and_then(Node::map).unwrap_or_default() {
+            let chain = self.chain(list, &format!("{path}/{}/", outcome.name));
+            branches.extend(chain.start.map(|start| (outcome.name.clone(), start)));
+        }
+        let or_else =
+            item.get("or_else").and_then(|list| self.chain(list, &format!("{path}/or_else/")).start);
+        let step = self.step(item, index, path);
+        if let Some(spot) = self.spots.get_mut(index) {
+            spot.branches = branches;
+            spot.or_else = or_else;
+            spot.step = step;
+        }
+        index
+    }
+
+    /// Compiles every block once.
+    pub fn block_chains(&mut self) -> BTreeMap<String, usize> {
+        let blocks = std::mem::take(&mut self.blocks);
+        let mut starts = BTreeMap::new();
+        for (name, block) in &blocks {
+            let chain = self.chain(&block.steps, &format!("{name}/"));
+            starts.extend(chain.start.map(|start| (name.clone(), start)));
+        }
+        self.blocks = blocks;
+        starts
+    }
+
+    /// The steps with their places in the walk. None: a mistake was reported.
+    pub fn finish(
+        self,
+        starts: &BTreeMap<String, usize>,
+    ) -> Option<(Vec<Step>, BTreeMap<String, StepIndex>)> {
+        let mut by_id = BTreeMap::new();
+        for (at, spot) in self.spots.iter().enumerate() {
+            if let Some(id) = &spot.id {
+                by_id.entry(id.clone()).or_insert(index(at)?);
+            }
+        }
+        let mut steps = Vec::new();
+        for spot in self.spots {
+            let mut step = spot.step?;
+            step.next = spot.next.and_then(index);
+            step.outcomes =
+                spot.branches.into_iter().filter_map(|(name, at)| Some((name, index(at)?))).collect();
+            match &mut step.verb {
+                Verb::Do { block, target } => *target = index(*starts.get(block)?)?,
+                Verb::RetryFrom { step, or_else, .. } => {
+                    *step = *by_id.get(&spot.back?.0)?;
+                    *or_else = index(spot.or_else?)?;
+                }
+                Verb::Verify(_) | Verb::Review(_) | Verb::Run { .. } | Verb::Notify(_) | Verb::Approve => {}
+                Verb::Reject { .. } | Verb::Delete { .. } | Verb::Close { .. } | Verb::Later { .. } => {}
+            }
+            steps.push(step);
+        }
+        Some((steps, by_id))
+    }
+}
+
+fn index(at: usize) -> Option<StepIndex> {
+    u32::try_from(at).ok().map(StepIndex)
+}
+
+/// Whether nothing comes after a step (unless its `if` leaves it out).
+fn ends(step: &Node) -> bool {
+    grammar::step_verb(step).is_some_and(|(_, _, rule)| rule.ends) || step.get("outcomes").is_some()
+}

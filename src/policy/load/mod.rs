@@ -1,0 +1,84 @@
+//! Files to a checked set of policies. It goes over the tree in three passes: what every policy may use
+//! (`shared`), each policy by itself (`policy`, `chain`, `step`), and what only shows in the whole
+//! (`proof`, names that two policies claim). A policy with an error stays out of the set; the others go on.
+
+mod chain;
+mod layout;
+mod policy;
+mod proof;
+mod reading;
+mod set;
+mod shared;
+mod step;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::files::Files;
+use super::tree::Policy;
+use layout::Layout;
+use shared::Shared;
+
+pub use set::PolicySet;
+
+/// Names that `proofd.yaml` defines and policies may use. Empty sets are not judged.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub endpoints: Option<Vec<String>>,
+    pub systems: Option<Vec<String>>,
+    pub providers: Option<Vec<String>>,
+}
+
+/// What loading a tree gave: the policies without an error, and everything that was found.
+#[derive(Debug)]
+pub struct Loaded {
+    pub set: PolicySet,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Every policy name that the tree declares, those with errors included.
+    pub declared: Vec<String>,
+}
+
+/// Loads a whole tree: every mistake of every file in one go. The same function serves the daemon's start,
+/// its reloads, `proofd check` and an old revision's files out of the store.
+pub fn load(files: &Files, known: &Known) -> Loaded {
+    let mut diagnostics = Vec::new();
+    let layout = Layout::new(files, &mut diagnostics);
+    let shared = Shared::read(&layout, known, &mut diagnostics);
+    let mut declared: BTreeMap<String, Vec<(Diagnostic, Option<Policy>)>> = BTreeMap::new();
+    for folder in &layout.folders {
+        let mut found = Vec::new();
+        let draft = policy::build(folder, &layout, &shared, known, &mut found);
+        let name = draft.as_ref().map(|draft| draft.name.clone()).unwrap_or_else(|| folder.name.to_owned());
+        diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.of_policy(&name)));
+        if let Some(draft) = draft {
+            let twice = Diagnostic::error(
+                draft.name_place,
+                "duplicate-policy",
+                format!("the policy name `{name}` is given in several files"),
+            );
+            let twice = twice.help("a name belongs to one policy; rename the copy").of_policy(&name);
+            declared.entry(name).or_default().push((twice, draft.policy));
+        } else {
+            declared.entry(name).or_default();
+        }
+    }
+    let names = declared.keys().cloned().collect();
+    let mut policies = Vec::new();
+    for (_, mut claims) in declared {
+        if claims.len() > 1 {
+            diagnostics.extend(claims.into_iter().map(|(twice, _)| twice));
+        } else {
+            policies.extend(claims.pop().and_then(|(_, policy)| policy).map(Arc::new));
+        }
+    }
+    shared.unused(&layout, &mut diagnostics);
+    diagnostics.sort();
+    diagnostics.dedup();
+    Loaded { set: PolicySet::new(policies), diagnostics, declared: names }
+}
+
+/// Whether anything here keeps a policy from running.
+fn errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}

@@ -1,0 +1,362 @@
+//! One policy: its head, its steps, the mails it uses, and the files that it is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+
+use super::chain::{self, Build};
+use super::layout::{self, Folder, Layout};
+use super::reading::{self, Reading as _};
+use super::shared::Shared;
+use super::{Known, errors, proof};
+use crate::model::{EventType, Span, SubjectKind};
+use crate::policy::diagnostic::{Diagnostic, Place};
+use crate::policy::files::Files;
+use crate::policy::grammar;
+use crate::policy::script::{Compiler, Condition, Context};
+use crate::policy::source::{self, Node};
+use crate::policy::template::Templates;
+use crate::policy::tree::{
+    Amount, IfAlreadyOpen, Keep, Limit, LimitedAction, Mode, Policy, StepIndex, Sweep, Trigger, WhenExceeded,
+};
+
+/// A policy that declared its name; the policy itself only if it has no mistake.
+#[derive(Debug)]
+pub struct Draft {
+    pub name: String,
+    pub name_place: Place,
+    pub policy: Option<Policy>,
+}
+
+/// Reads one folder. None: the file is not YAML, or says no name.
+pub fn build(
+    folder: &Folder<'_>,
+    layout: &Layout<'_>,
+    shared: &Shared,
+    known: &Known,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Draft> {
+    let node = source::read(folder.policy, layout.files.get(folder.policy)?, diagnostics)?;
+    grammar::check(&node, &grammar::POLICY, diagnostics);
+    let name = node.text_of("policy").map(str::to_owned);
+    let name_place = reading::at(&node, "policy").clone();
+    if let Some(name) = name.as_deref().filter(|name| *name != folder.name) {
+        let message = format!("the folder is called `{}` and the policy `{name}`", folder.name);
+        diagnostics.push(Diagnostic::warning(name_place.clone(), "folder-name", message));
+    }
+    let policy = compile(&node, folder, layout, shared, known, diagnostics);
+    let policy = policy.filter(|_| !errors(diagnostics));
+    if policy.is_none() && !errors(diagnostics) {
+        // A gap in the grammar; better told than a policy that is left out in silence.
+        let message = "this policy could not be understood";
+        let help = "take out what was changed last, and report this as a mistake of proofd";
+        diagnostics.push(Diagnostic::error(name_place.clone(), "not-understood", message).help(help));
+    }
+    Some(Draft { name: name?, name_place, policy })
+}
+
+fn compile(
+    node: &Node,
+    folder: &Folder<'_>,
+    layout: &Layout<'_>,
+    shared: &Shared,
+    known: &Known,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Policy> {
+    let subject = subject(node);
+    let blocks = chain::blocks(node, shared, diagnostics);
+    let ids = chain::ids(node, &blocks, diagnostics);
+    let scripts = scripts(folder, layout, blocks.values().any(|block| block.shared), diagnostics);
+    let settings = node.get("settings").map(Node::json);
+    let settings = settings.and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    let event_types = event_types(node);
+    let compiler = {
+        let texts: Vec<_> =
+            scripts.iter().filter_map(|path| Some((*path, layout.text(path, diagnostics)?))).collect();
+        let context = Context {
+            // Clauses cannot be judged without a subject; the missing key is reported already.
+            subject: subject.unwrap_or(SubjectKind::User),
+            event_types: &event_types,
+            settings: &settings,
+            step_shapes: &ids,
+        };
+        Compiler::new(texts.into_iter(), context, diagnostics)
+    };
+    let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
+    let head = Head::read(node, &mut build);
+    let mut first = chain::Chain::default();
+    if let Some(steps) = node.get("steps") {
+        first = build.chain(steps, "");
+    }
+    let starts = build.block_chains();
+    proof::prove(&mut build, first.start, &starts);
+    head.judge(node, &mut build);
+    let used_templates = build.templates.clone();
+    let shared_blocks = build.blocks.values().any(|block| block.shared);
+    let (steps, by_id) = build.finish(&starts)?;
+    let templates = templates(&used_templates, layout, diagnostics);
+    let files = bundle(folder, layout, &scripts, &used_templates, shared_blocks);
+    Some(Policy {
+        name: node.text_of("policy")?.to_owned(),
+        title: node.text_of("title")?.to_owned(),
+        owner: node.text_of("owner")?.to_owned(),
+        language: node.text_of("language").map(str::to_owned),
+        mode: mode(node)?,
+        subject: subject?,
+        when: head.when,
+        condition: head.condition,
+        if_already_open: head.if_already_open,
+        case_key: head.case_key,
+        cancel_when: head.cancel_when,
+        as_long_as: head.as_long_as,
+        settings,
+        limits: head.limits,
+        keep: head.keep,
+        first: StepIndex(u32::try_from(first.start?).ok()?),
+        steps,
+        by_id,
+        people: shared.people.clone(),
+        templates,
+        revision: files.revision(),
+        files,
+    })
+}
+
+fn subject(node: &Node) -> Option<SubjectKind> {
+    let word = node.text_of("subject")?;
+    SubjectKind::ALL.into_iter().find(|kind| kind.word() == word)
+}
+
+fn mode(node: &Node) -> Option<Mode> {
+    match node.text_of("mode")? {
+        "enforce" => Some(Mode::Enforce),
+        "shadow" => Some(Mode::Shadow),
+        "disabled" => Some(Mode::Disabled),
+        _ => None,
+    }
+}
+
+fn event_types(node: &Node) -> Vec<EventType> {
+    let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
+    triggers.iter().filter_map(|trigger| trigger.text_of("event")).map(EventType::new).collect()
+}
+
+/// The folder's scripts and those shared ones that are called by name. A name in a comment counts too:
+/// a file too many in the revision does no harm, a file too few would.
+fn scripts<'a>(
+    folder: &Folder<'a>,
+    layout: &Layout<'a>,
+    blocks: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<&'a str> {
+    let mut paths = folder.scripts.clone();
+    let callers = paths.iter().copied().chain([folder.policy]).chain(blocks.then_some(layout::BLOCKS));
+    let read = |path: &str| layout.files.get(path).map(|bytes| String::from_utf8_lossy(bytes));
+    let mut callers: Vec<_> = callers.filter_map(read).collect();
+    let mut rest: Vec<_> = layout.scripts.clone();
+    while let Some(at) = rest.iter().position(|path| {
+        let call = format!("{}::", stem(path));
+        callers.iter().any(|text| text.contains(&call))
+    }) {
+        let path = rest.swap_remove(at);
+        callers.extend(read(path));
+        match folder.scripts.iter().find(|local| stem(local) == stem(path)) {
+            Some(local) => {
+                let message = format!("there are two scripts `{}`: here and {path}", stem(path));
+                let help = "rename one of them";
+                diagnostics.push(Diagnostic::error(layout::start(local), "two-scripts", message).help(help));
+            }
+            None => paths.push(path),
+        }
+    }
+    paths.sort_unstable();
+    paths
+}
+
+fn stem(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rhai")
+}
+
+fn templates(used: &BTreeSet<String>, layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) -> Templates {
+    let mut files = Vec::new();
+    for (name, languages) in layout.templates.iter().filter(|(name, _)| used.contains(**name)) {
+        for (language, path) in languages {
+            if let Some(text) = layout.text(path, diagnostics) {
+                files.push((*name, *language, *path, text));
+            }
+        }
+    }
+    Templates::build(&files, diagnostics)
+}
+
+/// Exactly the files that the policy is made of.
+fn bundle(
+    folder: &Folder<'_>,
+    layout: &Layout<'_>,
+    scripts: &[&str],
+    templates: &BTreeSet<String>,
+    blocks: bool,
+) -> Files {
+    let used = layout.templates.iter().filter(|(name, _)| templates.contains(**name));
+    let mails = used.flat_map(|(_, languages)| languages.iter().map(|(_, path)| *path));
+    let always = [folder.policy, layout::VERIFICATIONS, layout::PEOPLE];
+    let paths = always
+        .into_iter()
+        .chain(scripts.iter().copied())
+        .chain(mails)
+        .chain(blocks.then_some(layout::BLOCKS));
+    let read = |path: &str| Some((path.to_owned(), layout.files.get(path)?.clone()));
+    Files(paths.filter_map(read).collect::<BTreeMap<_, _>>())
+}
+
+/// What stands above the steps.
+struct Head {
+    when: Vec<Trigger>,
+    condition: Condition,
+    if_already_open: IfAlreadyOpen,
+    case_key: Option<crate::policy::script::Text>,
+    cancel_when: Vec<EventType>,
+    as_long_as: Option<Condition>,
+    limits: Vec<Limit>,
+    keep: Keep,
+}
+
+impl Head {
+    fn read(node: &Node, build: &mut Build<'_>) -> Self {
+        let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
+        let condition = node.condition("if").map(|source| build.condition(&source)).unwrap_or_default();
+        let as_long_as = node.condition("as_long_as").map(|source| build.condition(&source));
+        let case_key = node.get("case_key").and_then(|key| Some(build.text(key.text()?, &key.place)));
+        let events = node.get("cancel_when").map(Node::one_or_many).unwrap_or_default();
+        let cancel_when = events.iter().filter_map(|event| build.event(event)).collect();
+        let when = triggers.iter().filter_map(|trigger| read_trigger(trigger, build)).collect();
+        let keep = |key: &str, default: &str| {
+            let stated = node.get("keep").and_then(|keep| keep.span(key));
+            stated.or_else(|| Span::from_str(default).ok()).unwrap_or(Span::ZERO)
+        };
+        Self {
+            when,
+            condition,
+            if_already_open: if_already_open(node),
+            case_key,
+            cancel_when,
+            as_long_as,
+            limits: limits(node, build),
+            keep: Keep { case: keep("case", "2y"), evidence: keep("evidence", "30d") },
+        }
+    }
+
+    /// What only shows when the steps are known.
+    fn judge(&self, node: &Node, build: &mut Build<'_>) {
+        let open_another = self.if_already_open == IfAlreadyOpen::OpenAnother;
+        match (open_another, node.entry("case_key")) {
+            (true, None) => {
+                let message = "`open_another` needs `case_key:`, which says what makes two cases different";
+                let place = reading::at(node, "if_already_open").clone();
+                let help = "for example case_key: \"${user.id}/${event.role}\"";
+                build.report(Diagnostic::error(place, "case-key", message).help(help));
+            }
+            (false, Some((key, _))) => {
+                let message = "`case_key:` has a meaning only with `if_already_open: open_another`";
+                build.report(
+                    Diagnostic::error(key.place.clone(), "case-key", message).help("take one of them out"),
+                );
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        for limit in node.get("limits").and_then(Node::list).unwrap_or_default() {
+            let action = limit.text_of("action").unwrap_or_default();
+            if action_of(action).is_some_and(|action| !build.actions.contains(&action)) {
+                let message = format!("no step of this policy does `{action}`");
+                let place = reading::at(limit, "action").clone();
+                build.report(Diagnostic::warning(place, "dead-limit", message));
+            }
+        }
+        let keep = node.get("keep");
+        let spans = ["case", "evidence"].map(|key| keep.and_then(|keep| keep.get(key)));
+        for place in spans.into_iter().flatten() {
+            build.elapsed(place);
+        }
+    }
+}
+
+fn if_already_open(node: &Node) -> IfAlreadyOpen {
+    match node.text_of("if_already_open") {
+        Some("restart") => IfAlreadyOpen::Restart,
+        Some("cancel") => IfAlreadyOpen::Cancel,
+        Some("open_another") => IfAlreadyOpen::OpenAnother,
+        Some(_) | None => IfAlreadyOpen::Attach,
+    }
+}
+
+fn read_trigger(node: &Node, build: &mut Build<'_>) -> Option<Trigger> {
+    if let Some(event) = node.get("event") {
+        return build.event(event).map(Trigger::Event);
+    }
+    if let Some(sweep) = node.get("sweep") {
+        if let Some(source) = sweep.condition("where") {
+            build.condition(&source);
+        }
+        let (run, cron) = (sweep.get("run"), sweep.get("cron"));
+        if run.is_some() == cron.is_some() {
+            let message = "a sweep has `run:` (with `at:` and `timezone:`) or `cron:`, one of the two";
+            build.report(Diagnostic::error(sweep.place.clone(), "sweep", message));
+        }
+        let over = sweep.text_of("over").unwrap_or_default().to_owned();
+        return Some(Trigger::Sweep(Sweep { over, place: sweep.place.clone() }));
+    }
+    node.get("manual").map(|_| Trigger::Manual)
+}
+
+/// The actions that `limits` may name; the words are those of the verbs.
+fn action_of(word: &str) -> Option<LimitedAction> {
+    grammar::VERBS.iter().find(|rule| rule.key.name == word)?.action
+}
+
+fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    for entry in node.get("limits").and_then(Node::list).unwrap_or_default() {
+        if let Some(per) = entry.get("per") {
+            build.elapsed(per);
+        }
+        limits.extend(limit(entry, build));
+    }
+    let stated = limits.iter().any(|limit| limit.action == LimitedAction::Delete);
+    if !stated {
+        // Enough for the worst ordinary hour, too few to empty a directory by mistake.
+        let hour = Span::Elapsed(chrono::TimeDelta::hours(1));
+        limits.push(Limit {
+            action: LimitedAction::Delete,
+            at_most: Amount::Count(20),
+            per: hour,
+            when_exceeded: WhenExceeded::Hold,
+            stated: false,
+        });
+    }
+    limits
+}
+
+fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
+    let action = entry.text_of("action")?;
+    let at_most = entry.text_of("at_most")?;
+    let at_most = match at_most.strip_suffix('%') {
+        Some(share) => {
+            let place = reading::at(entry, "at_most").clone();
+            if entry.get("of").is_none() {
+                let message = format!("`{at_most}` of what?");
+                build.report(
+                    Diagnostic::error(place.clone(), "share", message).help("write `of: users` beside it"),
+                );
+            }
+            build.not_yet(&place, "a limit as a share");
+            Amount::Percent(share.parse().ok()?)
+        }
+        None => Amount::Count(at_most.parse().ok()?),
+    };
+    let when_exceeded = match entry.text_of("when_exceeded")? {
+        "hold" => WhenExceeded::Hold,
+        "skip" => WhenExceeded::Skip,
+        _ => return None,
+    };
+    let action = action_of(action);
+    Some(Limit { action: action?, at_most, per: entry.span("per")?, when_exceeded, stated: true })
+}

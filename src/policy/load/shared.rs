@@ -1,0 +1,272 @@
+//! What several policies use: verification names, people, blocks. A broken entry is reported once where it
+//! stands, and breaks only the policies that use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use super::Known;
+use super::layout::{self, Layout};
+use super::reading::{self, Reading as _};
+use crate::model::Method;
+use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
+use crate::policy::grammar::{self, Kind, Shape};
+use crate::policy::source::{self, Node};
+use crate::policy::template::Templates;
+use crate::policy::tree::{Calendar, People, Queue, Team, Verification};
+
+/// Named entries of a shared file.
+#[derive(Debug)]
+pub struct Section<T> {
+    what: &'static str,
+    file: &'static str,
+    /// The file has mistakes that concern all of it.
+    broken: bool,
+    /// None: the entry has mistakes.
+    entries: BTreeMap<String, Option<T>>,
+}
+
+impl<T> Section<T> {
+    /// The entry that a policy names. A name that leads nowhere is reported at the place of use.
+    pub fn find(&self, name: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<&T> {
+        let (what, file) = (self.what, self.file);
+        let broken = || {
+            let message = format!("the {what} `{name}` cannot be used: {file} has a mistake");
+            Diagnostic::error(place.clone(), "broken-name", message).help(format!("correct {file}"))
+        };
+        match self.entries.get(name) {
+            Some(Some(entry)) if !self.broken => return Some(entry),
+            Some(Some(_) | None) => diagnostics.push(broken()),
+            None if self.broken => diagnostics.push(broken()),
+            None => {
+                let message = format!("there is no {what} `{name}` in {file}");
+                let help = nearest(name, self.entries.keys().map(String::as_str));
+                diagnostics.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
+            }
+        }
+        None
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+}
+
+/// Everything that is shared.
+#[derive(Debug)]
+pub struct Shared {
+    pub verifications: Section<Arc<Verification>>,
+    pub teams: Section<()>,
+    pub queues: Section<Queue>,
+    pub calendars: Section<()>,
+    pub people: Arc<People>,
+    pub blocks: Section<Node>,
+}
+
+/// A read file, and whether it is broken as a whole.
+struct Source {
+    node: Option<Node>,
+    broken: bool,
+}
+
+impl Source {
+    fn read(
+        layout: &Layout<'_>,
+        path: &str,
+        shape: &'static Shape,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let Some(bytes) = layout.files.get(path) else { return Self { node: None, broken: false } };
+        let before = diagnostics.len();
+        let node = source::read(path, bytes, diagnostics);
+        let mut broken = node.is_none() || diagnostics.len() > before;
+        if let Some(node) = &node {
+            grammar::check(node, shape, diagnostics);
+            // Mistakes that lie in no entry of a section are mistakes of the file.
+            let sections = shape.keys.iter().filter_map(|key| Some((node.get(key.name)?, key.kind)));
+            let within: usize = sections
+                .filter_map(|(section, kind)| match kind {
+                    Kind::MapOf(of) => Some((section, of)),
+                    _ => None,
+                })
+                .flat_map(|(section, of)| {
+                    section.map().unwrap_or_default().iter().map(move |(_, value)| (value, of))
+                })
+                .map(|(value, of)| grammar::mistakes(value, of))
+                .sum();
+            broken |= diagnostics.len() - before > within;
+        }
+        Self { node, broken }
+    }
+
+    fn section<T>(
+        &self,
+        names: (&'static str, &'static str, &'static str),
+        kind: &Kind,
+        read: impl Fn(&str, &Node) -> Option<T>,
+    ) -> Section<T> {
+        let (what, file, key) = names;
+        let entries = self.node.as_ref().and_then(|node| node.get(key)?.map()).unwrap_or_default();
+        let entry = |name: &str, node: &Node| {
+            if grammar::mistakes(node, kind) == 0 { read(name, node) } else { None }
+        };
+        let entries = entries.iter().map(|(key, node)| (key.name.clone(), entry(&key.name, node)));
+        Section { what, file, broken: self.broken, entries: entries.collect() }
+    }
+}
+
+impl Shared {
+    pub fn read(layout: &Layout<'_>, known: &Known, diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let verifications = verifications(layout, known, diagnostics);
+        let source = Source::read(layout, layout::BLOCKS, &grammar::BLOCKS, diagnostics);
+        let names = ("block", layout::BLOCKS, "blocks");
+        let blocks = source.section(names, &Kind::Steps, |_, node| Some(node.clone()));
+        let source = Source::read(layout, layout::PEOPLE, &grammar::PEOPLE, diagnostics);
+        let file = layout::PEOPLE;
+        let teams = source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), team);
+        let mut queues = source.section(("queue", file, "queues"), &Kind::Shape(&grammar::QUEUE), queue);
+        let calendars =
+            source.section(("calendar", file, "calendars"), &Kind::Shape(&grammar::CALENDAR), calendar);
+        let places = source.node.as_ref().and_then(|node| node.get("queues"));
+        for (name, entry) in &mut queues.entries {
+            let node = places.and_then(|queues| queues.get(name));
+            let before = diagnostics.len();
+            if let (Some(queue), Some(node)) = (entry.as_ref(), node) {
+                teams.find(&queue.team, reading::at(node, "team"), diagnostics);
+                if let Some(name) = &queue.calendar {
+                    calendars.find(name, reading::at(node, "calendar"), diagnostics);
+                }
+            }
+            if diagnostics.len() > before {
+                *entry = None;
+            }
+        }
+        let people =
+            Arc::new(People { teams: sound(&teams), queues: sound(&queues), calendars: sound(&calendars) });
+        Self { verifications, teams: teams.bare(), queues, calendars: calendars.bare(), people, blocks }
+    }
+
+    /// Warns about shared things that nobody uses and checks the templates among them.
+    pub fn unused(&self, layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        let mut files = Vec::new();
+        for (name, languages) in &layout.templates {
+            for (language, path) in languages {
+                if let Some(text) = layout.text(path, diagnostics) {
+                    files.push((*name, *language, *path, text));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        Templates::build(&files, &mut found);
+        // What a policy uses was reported for that policy already.
+        let told: BTreeSet<_> =
+            diagnostics.iter().map(|told| (told.place.clone(), told.message.clone())).collect();
+        found.retain(|mistake| !told.contains(&(mistake.place.clone(), mistake.message.clone())));
+        diagnostics.extend(found.into_iter().map(|mut mistake| {
+            mistake.severity = Severity::Warning;
+            mistake
+        }));
+    }
+}
+
+impl<T> Section<T> {
+    /// The names alone.
+    fn bare(self) -> Section<()> {
+        let entries = self.entries.into_iter().map(|(name, entry)| (name, entry.map(|_| ())));
+        Section { what: self.what, file: self.file, broken: self.broken, entries: entries.collect() }
+    }
+}
+
+fn sound<T: Clone>(section: &Section<T>) -> BTreeMap<String, T> {
+    section.entries.iter().filter_map(|(name, entry)| Some((name.clone(), entry.clone()?))).collect()
+}
+
+fn team(_name: &str, node: &Node) -> Option<Team> {
+    Some(Team { mail: node.text_of("mail")?.to_owned(), call: node.text_of("call").map(str::to_owned) })
+}
+
+fn queue(_name: &str, node: &Node) -> Option<Queue> {
+    Some(Queue {
+        team: node.text_of("team")?.to_owned(),
+        calendar: node.text_of("calendar").map(str::to_owned),
+    })
+}
+
+fn calendar(_name: &str, node: &Node) -> Option<Calendar> {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let days = node.texts("workdays");
+    let (opens, closes) = grammar::hours(node.text_of("hours")?)?;
+    let timezone = chrono_tz::Tz::from_str(node.text_of("timezone")?).ok()?;
+    Some(Calendar {
+        timezone,
+        workdays: DAYS.map(|day| days.iter().any(|other| other == day)),
+        opens,
+        closes,
+    })
+}
+
+fn verifications(
+    layout: &Layout<'_>,
+    known: &Known,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Section<Arc<Verification>> {
+    let source = Source::read(layout, layout::VERIFICATIONS, &grammar::VERIFICATIONS, diagnostics);
+    let names = ("verification", layout::VERIFICATIONS, "verifications");
+    let mut section = source.section(names, &Kind::Shape(&grammar::VERIFICATION), verification);
+    let nodes = source.node.as_ref().and_then(|node| node.get("verifications"));
+    let mut broken = Vec::new();
+    for (name, entry) in &section.entries {
+        let (Some(entry), Some(node)) = (entry, nodes.and_then(|nodes| nodes.get(name))) else { continue };
+        let before = diagnostics.len();
+        let providers = known.providers.as_deref();
+        if let Some(providers) = providers.filter(|providers| !providers.contains(&entry.provider)) {
+            let message = format!("proofd.yaml configures no provider `{}`", entry.provider);
+            let help = nearest(&entry.provider, providers.iter().map(String::as_str));
+            let place = reading::at(node, "provider").clone();
+            diagnostics.push(Diagnostic::error(place, "unknown-provider", message).help(help));
+        }
+        if let Some(fallback) = &entry.fallback {
+            let place = reading::at(node, "fallback");
+            section.find(fallback, place, diagnostics);
+            if circular(&section, name) {
+                let message = format!("the fallbacks of `{name}` lead back to it");
+                let help = "the last of them must stand by itself";
+                diagnostics.push(Diagnostic::error(place.clone(), "fallback-cycle", message).help(help));
+            }
+        }
+        if diagnostics.len() > before {
+            broken.push(name.clone());
+        }
+    }
+    for name in broken {
+        section.entries.insert(name, None);
+    }
+    section
+}
+
+fn circular(section: &Section<Arc<Verification>>, name: &str) -> bool {
+    let follow = |name: &str| section.entries.get(name)?.as_ref()?.fallback.clone();
+    let chain = std::iter::successors(follow(name), |name| follow(name));
+    chain.take(section.entries.len()).any(|other| other == name)
+}
+
+fn verification(name: &str, node: &Node) -> Option<Arc<Verification>> {
+    let method = match node.text_of("method")? {
+        "full" => Method::Full,
+        "authentication" => Method::Authentication,
+        "existing_id" => Method::ExistingId,
+        _ => return None,
+    };
+    Some(Arc::new(Verification {
+        name: name.to_owned(),
+        provider: node.text_of("provider")?.to_owned(),
+        workflow: node.text_of("workflow")?.to_owned(),
+        method,
+        require: node.texts("require"),
+        fallback: node.text_of("fallback").map(str::to_owned),
+    }))
+}

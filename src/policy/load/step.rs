@@ -1,0 +1,479 @@
+//! One step: its verb with everything that the verb names, and whether its outcomes are those it has.
+
+use super::chain::Build;
+use super::reading::{self, Reading as _};
+use crate::model::{Method, Span, SubjectKind};
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::grammar::{self, Outcomes, VerbRule};
+use crate::policy::script::StepShape;
+use crate::policy::source::Node;
+use crate::policy::tree::{
+    DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb, Verify,
+};
+
+/// Filled in when the whole policy is known.
+const LATER: StepIndex = StepIndex(u32::MAX);
+const DEFAULT_INVITE: &str = "proof-invite";
+
+impl Build<'_> {
+    /// The step without its place in the walk. None: a mistake was reported.
+    pub fn step(&mut self, item: &Node, index: usize, path: String) -> Option<Step> {
+        let (key, value, rule) = grammar::step_verb(item)?;
+        self.actions.extend(rule.action);
+        self.outcomes(item, &key.name, &key.place, rule);
+        let condition = item.condition("if").map(|source| self.condition(&source));
+        let retry = self.retry(item, value, rule);
+        let verb = self.verb(item, value, rule)?;
+        Some(Step {
+            index: StepIndex(u32::try_from(index).ok()?),
+            path,
+            id: item.text_of("id").map(str::to_owned),
+            condition,
+            retry,
+            verb,
+            outcomes: std::collections::BTreeMap::new(),
+            next: None,
+            place: item.place.clone(),
+        })
+    }
+
+    fn verb(&mut self, item: &Node, value: &Node, rule: &'static VerbRule) -> Option<Verb> {
+        match rule.key.name {
+            "verify" => self.verify(value).map(Verb::Verify),
+            "review" => self.review(value).map(Verb::Review),
+            "run" => {
+                let function = self.function(value.text()?, &value.place);
+                Some(Verb::Run { function, returns: item.texts("returns") })
+            }
+            "notify" => self.notify(value).map(Verb::Notify),
+            "approve" => {
+                self.object(value);
+                Some(Verb::Approve)
+            }
+            "reject" => {
+                self.object(value);
+                let grace = self.grace(item, value, false);
+                Some(Verb::Reject { grace: grace? })
+            }
+            "delete" => {
+                self.object(value);
+                let grace = self.grace(item, value, true);
+                Some(Verb::Delete { grace: grace? })
+            }
+            "do" => Some(Verb::Do { block: value.text()?.to_owned(), target: LATER }),
+            "retry_from" => {
+                let at_most = item.number("at_most")?;
+                Some(Verb::RetryFrom { step: LATER, at_most, or_else: LATER })
+            }
+            "close" => Some(Verb::Close { result: value.text()?.to_owned() }),
+            verb => {
+                self.not_executed(item, value, verb);
+                Some(Verb::Later { verb })
+            }
+        }
+    }
+
+    /// What a verb that is not executed yet names, so that it is right when it will be.
+    fn not_executed(&mut self, item: &Node, value: &Node, verb: &str) {
+        match verb {
+            "act" => {
+                if let Some(call) = value.text() {
+                    self.function(call, &value.place);
+                }
+                for name in item.get("may").and_then(Node::list).unwrap_or_default() {
+                    let verbs = || grammar::VERBS.iter().map(|rule| rule.key.name);
+                    if let Some(word) = name.text().filter(|word| !verbs().any(|verb| verb == *word)) {
+                        let error = Diagnostic::error(
+                            name.place.clone(),
+                            "unknown-name",
+                            format!("there is no verb `{word}`"),
+                        );
+                        self.report(error.help(nearest(word, verbs())));
+                    }
+                }
+            }
+            "hold_role" | "release_role" | "assign_role" | "remove_role" => {
+                if let Some(text) = value.text() {
+                    self.text(text, &value.place);
+                }
+            }
+            "suspend" | "reinstate" | "end_sessions" | "invite" | "create_user" | "update_user" => {
+                self.object(value);
+                let systems = self.known.systems.clone();
+                self.configured(item.get("in"), systems.as_deref(), "system");
+            }
+            "call" => {
+                let endpoints = self.known.endpoints.clone();
+                self.configured(Some(value), endpoints.as_deref(), "endpoint");
+            }
+            "wait" => {
+                let (event, time) = (value.get("for"), value.get("until"));
+                if event.is_some() == time.is_some() {
+                    let message = "a wait has `for:` (an event) or `until:` (a time), one of the two";
+                    self.report(Diagnostic::error(value.place.clone(), "wait", message));
+                }
+                if event.is_some() && value.get("answer_within").is_none() {
+                    let message = "a wait for an event needs `answer_within:`; nothing waits for ever";
+                    self.report(Diagnostic::error(value.place.clone(), "missing-key", message));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn configured(&mut self, node: Option<&Node>, known: Option<&[String]>, what: &str) {
+        let named = node.and_then(|node| Some((node.text()?, &node.place)));
+        if let (Some((name, place)), Some(known)) = (named, known)
+            && !known.iter().any(|other| other == name)
+        {
+            let message = format!("proofd.yaml configures no {what} `{name}`");
+            let help = nearest(name, known.iter().map(String::as_str));
+            self.report(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
+        }
+    }
+
+    /// The verb's object has to be what the policy is about.
+    fn object(&mut self, value: &Node) {
+        if let (Some(object), Some(subject)) = (value.text(), self.subject)
+            && SubjectKind::ALL.iter().any(|kind| kind.word() == object)
+            && object != subject.word()
+        {
+            let message = format!("this policy is about a {subject}, not a {object}");
+            self.report(
+                Diagnostic::error(value.place.clone(), "other-subject", message)
+                    .help(format!("write {subject}")),
+            );
+        }
+    }
+
+    fn grace(&mut self, item: &Node, value: &Node, needed: bool) -> Option<Grace> {
+        let Some(node) = item.get("grace") else {
+            if needed {
+                let message = "`delete` needs `grace:`, the time in which it can be undone";
+                let help = "write grace: 7d, or grace: 0 with because: and the reason";
+                self.report(Diagnostic::error(value.place.clone(), "no-grace", message).help(help));
+            }
+            return (!needed).then_some(Grace { length: Span::ZERO });
+        };
+        let length = item.span("grace")?;
+        self.calendar(length, None, &node.place);
+        if length == Span::ZERO && item.get("because").is_none() {
+            let message = "no grace needs a reason";
+            let help = "write because: and the reason beside it, or give a time such as 7d";
+            self.report(Diagnostic::error(node.place.clone(), "no-because", message).help(help));
+        }
+        Some(Grace { length })
+    }
+
+    fn retry(&mut self, item: &Node, value: &Node, rule: &VerbRule) -> Option<crate::policy::tree::Retry> {
+        let (node, retry) =
+            [item, value].into_iter().find_map(|node| Some((node.get("retry")?, node.retry()?)))?;
+        if rule.action.is_none() {
+            let message = format!("`{}` calls no other system; there is nothing to try again", rule.key.name);
+            self.report(Diagnostic::warning(node.place.clone(), "dead-retry", message));
+        }
+        for key in ["first", "longest"] {
+            if let Some(span) = node.get(key) {
+                self.elapsed(span);
+            }
+        }
+        if retry.first > retry.longest {
+            let message = "the first wait is longer than the longest";
+            self.report(Diagnostic::error(node.place.clone(), "retry", message));
+        }
+        Some(retry)
+    }
+
+    fn outcomes(&mut self, item: &Node, verb: &str, place: &Place, rule: &VerbRule) {
+        let given = item.entry("outcomes");
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (expected, needed): (Vec<String>, bool) = match rule.outcomes {
+            Outcomes::None => return,
+            Outcomes::Fixed(names) => (owned(names), true),
+            Outcomes::Decisions => (self.decisions(item), true),
+            Outcomes::Returns => (self.returns(item), true),
+            Outcomes::Wait if item.get("wait").is_some_and(|wait| wait.get("until").is_some()) => {
+                (Vec::new(), false)
+            }
+            Outcomes::Wait => (owned(&["happened", "timed_out"]), true),
+            Outcomes::Optional(names) => {
+                let returns = item.texts("returns");
+                (
+                    if returns.is_empty() { owned(names) } else { [returns, owned(&["failed"])].concat() },
+                    given.is_some(),
+                )
+            }
+        };
+        let entries = given.and_then(|(_, value)| value.map()).unwrap_or_default();
+        let at = given.map_or(place, |(key, _)| &key.place);
+        let missing: Vec<_> =
+            expected.iter().filter(|name| !entries.iter().any(|(key, _)| key.name == **name)).collect();
+        if needed && !missing.is_empty() {
+            let words = missing.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("`{verb}` does not say what follows on: {words}");
+            let help = format!("every outcome has to be there: {}", expected.join(", "));
+            self.report(Diagnostic::error(at.clone(), "missing-outcome", message).help(help));
+        }
+        for (key, _) in entries.iter().filter(|(key, _)| !expected.contains(&key.name)) {
+            let message = format!("`{verb}` has no outcome `{}`", key.name);
+            let help = if expected.is_empty() {
+                "it has none".to_owned()
+            } else {
+                format!("its outcomes: {}", expected.join(", "))
+            };
+            self.report(Diagnostic::error(key.place.clone(), "extra-outcome", message).help(help));
+        }
+    }
+
+    fn decisions(&mut self, item: &Node) -> Vec<String> {
+        let decisions = item.get("review").and_then(|review| review.get("decisions"));
+        let mut names = Vec::new();
+        for (key, _) in decisions.and_then(Node::map).unwrap_or_default() {
+            if key.name == "overdue" {
+                let message = "`overdue` is an outcome of every review; nobody decides it";
+                self.report(
+                    Diagnostic::error(key.place.clone(), "bad-decision", message).help("choose another word"),
+                );
+            }
+            names.push(key.name.clone());
+        }
+        if let Some(decisions) = decisions.filter(|_| names.is_empty()) {
+            self.report(Diagnostic::error(
+                decisions.place.clone(),
+                "empty",
+                "a review needs a decision to make",
+            ));
+        }
+        names.push("overdue".to_owned());
+        names
+    }
+
+    fn returns(&mut self, item: &Node) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for node in item.get("returns").and_then(Node::list).unwrap_or_default() {
+            let Some(name) = node.text() else { continue };
+            if names.iter().any(|other| other == name) {
+                let message = format!("`{name}` is listed twice");
+                self.report(Diagnostic::error(node.place.clone(), "duplicate-name", message));
+            } else {
+                names.push(name.to_owned());
+            }
+        }
+        if let Some(list) = item.get("returns").filter(|list| names.is_empty() && list.list().is_some()) {
+            self.report(Diagnostic::error(
+                list.place.clone(),
+                "empty",
+                "`run` needs names that it may return",
+            ));
+        }
+        names
+    }
+
+    fn verify(&mut self, node: &Node) -> Option<Verify> {
+        let verification = node.get("workflow").and_then(|name| {
+            let found = self.shared.verifications.find(name.text()?, &name.place, self.reports()).cloned()?;
+            match found.method {
+                Method::Full => {}
+                Method::Authentication => self.not_yet(&name.place, "the method `authentication`"),
+                Method::ExistingId => self.not_yet(&name.place, "the method `existing_id`"),
+            }
+            Some(found)
+        });
+        let answer_within = self.deadline(node, None);
+        let invite = match node.get("invite").and_then(|invite| invite.get("template")) {
+            Some(template) => template.text().map(|name| self.template(name, &template.place)),
+            None => Some(self.template(DEFAULT_INVITE, &node.place)),
+        };
+        let mut remind = Vec::new();
+        for item in node.get("remind").and_then(Node::list).unwrap_or_default() {
+            remind.extend(self.reminder(item, answer_within));
+        }
+        remind.sort_by_key(|reminder| reminder.after);
+        Some(Verify {
+            verification: verification?,
+            answer_within: answer_within?,
+            invite: invite?,
+            remind,
+            compare: node.texts("compare"),
+            reuse_within: node.span("reuse_within"),
+        })
+    }
+
+    fn reminder(&mut self, item: &Node, deadline: Option<Span>) -> Option<Reminder> {
+        let template = item.get("template").and_then(|name| Some(self.template(name.text()?, &name.place)));
+        let also = item.get("also").map(|also| self.recipients(also)).unwrap_or_default();
+        let after = item.span("after")?;
+        let place = reading::at(item, "after").clone();
+        self.calendar(after, None, &place);
+        self.dead_after(after, deadline, &place, "this reminder");
+        Some(Reminder { after, template: template?, also })
+    }
+
+    fn dead_after(&mut self, after: Span, deadline: Option<Span>, place: &Place, what: &str) {
+        let late = match (after, deadline) {
+            (Span::Elapsed(after), Some(Span::Elapsed(deadline))) => after >= deadline,
+            (Span::BusinessDays(after), Some(Span::BusinessDays(deadline))) => after >= deadline,
+            (_, _) => false,
+        };
+        if late {
+            let message = format!("{what} never happens: the deadline is not later");
+            let help = "`after` counts from the start of the step, as `answer_within` does";
+            self.report(Diagnostic::warning(place.clone(), "dead-rule", message).help(help));
+        }
+    }
+
+    fn deadline(&mut self, node: &Node, calendar: Option<&str>) -> Option<Span> {
+        let span = node.span("answer_within")?;
+        self.calendar(span, calendar, reading::at(node, "answer_within"));
+        Some(span)
+    }
+
+    /// Business days need a calendar to be counted in.
+    fn calendar(&mut self, span: Span, calendar: Option<&str>, place: &Place) {
+        let name = calendar.unwrap_or("default");
+        match span {
+            Span::Elapsed(_) => {}
+            Span::BusinessDays(_) if self.shared.calendars.contains(name) => {
+                self.shared.calendars.find(name, place, self.reports());
+            }
+            Span::BusinessDays(_) => {
+                let message = format!("business days need the calendar `{name}` in people.yaml");
+                let help = "add it under `calendars:` with timezone, workdays and hours";
+                self.report(Diagnostic::error(place.clone(), "no-calendar", message).help(help));
+            }
+        }
+    }
+
+    fn review(&mut self, node: &Node) -> Option<Review> {
+        let queue = node.get("queue").and_then(|name| self.queue(name));
+        let calendar =
+            queue.as_ref().and_then(|queue| self.shared.people.queues.get(queue)?.calendar.clone());
+        let answer_within = self.deadline(node, calendar.as_deref());
+        let escalate = node.get("escalate").and_then(|item| {
+            let queue = item.get("queue").and_then(|name| self.queue(name));
+            let after = item.span("after")?;
+            let place = reading::at(item, "after").clone();
+            self.calendar(after, calendar.as_deref(), &place);
+            self.dead_after(after, answer_within, &place, "this escalation");
+            Some(Escalate { after, queue: queue? })
+        });
+        for path in node.get("show").and_then(Node::list).unwrap_or_default() {
+            self.shown(path);
+        }
+        let decisions = node.get("decisions").and_then(Node::map).unwrap_or_default().iter();
+        let rule = |rule: &Node| DecisionRule { reason_required: rule.text_of("reason") == Some("required") };
+        Some(Review {
+            queue: queue?,
+            show: node.texts("show"),
+            decisions: decisions.map(|(key, value)| (key.name.clone(), rule(value))).collect(),
+            people: node.number("people").unwrap_or(1),
+            never: node.texts("never"),
+            answer_within: answer_within?,
+            escalate,
+        })
+    }
+
+    fn queue(&mut self, name: &Node) -> Option<String> {
+        let text = name.text()?;
+        self.shared.queues.find(text, &name.place, self.reports()).map(|_| text.to_owned())
+    }
+
+    /// A path that a reviewer is shown.
+    fn shown(&mut self, node: &Node) {
+        const VERIFIED: &[&str] =
+            &["outcome", "reasons", "score", "checks", "document", "mismatches", "completed_at", "images"];
+        const DECIDED: &[&str] = &["decision", "reason", "by", "at"];
+        let Some(path) = node.text() else { return };
+        let mut parts = path.split('.');
+        let root = parts.next().unwrap_or_default();
+        let subject = self.subject.map_or("user", SubjectKind::word);
+        let error = if root == "steps" {
+            let id = parts.next().unwrap_or_default();
+            let shape = self.ids.iter().find(|(other, _)| other == id).map(|(_, shape)| *shape);
+            let fields: &[&str] = match shape {
+                Some(StepShape::Verify) => VERIFIED,
+                Some(StepShape::Review) => DECIDED,
+                Some(StepShape::Call) => &["status", "body"],
+                Some(StepShape::Other) | None => &[],
+            };
+            match (shape, parts.next()) {
+                (None, _) => {
+                    let names = self.ids.iter().map(|(name, _)| name.as_str());
+                    Some((format!("there is no step with the id `{id}`"), nearest(id, names)))
+                }
+                (Some(_), Some(field)) if !fields.contains(&field) => {
+                    let message = format!("the step `{id}` leaves no `{field}`");
+                    Some((message, nearest(field, fields.iter().copied())))
+                }
+                (Some(_), Some(_) | None) => None,
+            }
+        } else {
+            let roots = [subject, "event", "settings", "this_case", "steps"];
+            let message = || format!("there is no `{root}` to show");
+            (!roots.contains(&root)).then(|| (message(), nearest(root, roots)))
+        };
+        if let Some((message, help)) = error {
+            self.report(Diagnostic::error(node.place.clone(), "unknown-path", message).help(help));
+        }
+    }
+
+    fn notify(&mut self, node: &Node) -> Option<Notify> {
+        for via in node.get("via").map(Node::one_or_many).unwrap_or_default() {
+            if via.text().is_some_and(|via| via != "email") {
+                self.not_yet(&via.place, &format!("notice via `{}`", via.text().unwrap_or_default()));
+            }
+        }
+        let template = node.get("template").and_then(|name| Some(self.template(name.text()?, &name.place)));
+        let to = node.get("to").map(|to| self.recipients(to))?;
+        let urgent = node.get("urgent").and_then(|urgent| urgent.scalar()?.boolean()).unwrap_or(false);
+        Some(Notify { to, template: template?, urgent })
+    }
+
+    fn recipients(&mut self, node: &Node) -> Vec<Recipient> {
+        let mut recipients = Vec::new();
+        for item in node.one_or_many() {
+            let Some(text) = item.text() else { continue };
+            match (text, text.strip_prefix("team:")) {
+                ("subject", _) => recipients.push(Recipient::Subject),
+                ("manager", _) if self.subject == Some(SubjectKind::User) => {
+                    recipients.push(Recipient::Manager)
+                }
+                ("manager", _) => {
+                    let message = "only a user has a manager";
+                    self.report(
+                        Diagnostic::error(item.place.clone(), "no-manager", message).help("name a team"),
+                    );
+                }
+                (_, Some(team)) => {
+                    if self.shared.teams.find(team, &item.place, self.reports()).is_some() {
+                        recipients.push(Recipient::Team(team.to_owned()));
+                    }
+                }
+                (_, None) => {
+                    let message = format!("`{text}` is nobody");
+                    let help = match self.shared.teams.contains(text) {
+                        true => format!("did you mean `team:{text}`?"),
+                        false => nearest(text, ["subject", "manager", "team:<name>"]),
+                    };
+                    self.report(
+                        Diagnostic::error(item.place.clone(), "unknown-recipient", message).help(help),
+                    );
+                }
+            }
+        }
+        recipients
+    }
+
+    /// A mail template that has to exist.
+    fn template(&mut self, name: &str, place: &Place) -> String {
+        if self.layout.templates.contains_key(name) {
+            self.templates.insert(name.to_owned());
+        } else {
+            let message = format!("there is no template `{name}`");
+            let near = nearest(name, self.layout.templates.keys().copied());
+            let help = format!("{near} A template is shared/templates/{name}/<language>.md");
+            self.report(Diagnostic::error(place.clone(), "unknown-template", message).help(help));
+        }
+        name.to_owned()
+    }
+}

@@ -1,0 +1,142 @@
+//! YAML to a tree in which every key and value knows its place. Scalars stay as they are written: what
+//! they mean is said by the grammar that reads them, so that `NO` is never false by accident. It knows
+//! nothing of policies.
+
+mod reader;
+
+use serde_json::{Map, Number, Value};
+
+use super::diagnostic::Place;
+
+pub use reader::read;
+
+/// Larger files are refused before they are parsed.
+pub const LARGEST_FILE: usize = 256 * 1024;
+/// Deeper nesting is refused; no policy comes near it.
+pub const DEEPEST: usize = 64;
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub place: Place,
+    pub data: Data,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    /// In the order of the file; keys are unique.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A scalar as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scalar {
+    pub text: String,
+    /// Not quoted and not a block: a YAML reader may take it for something else than text.
+    pub plain: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    pub name: String,
+    pub place: Place,
+}
+
+impl Scalar {
+    /// `~`, `null` and nothing at all.
+    pub fn is_null(&self) -> bool {
+        self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+    }
+
+    pub fn boolean(&self) -> Option<bool> {
+        match self.text.as_str() {
+            "true" if self.plain => Some(true),
+            "false" if self.plain => Some(false),
+            _ => None,
+        }
+    }
+
+    pub fn integer(&self) -> Option<i64> {
+        let digits = self.text.strip_prefix('-').unwrap_or(&self.text);
+        // A leading zero is octal to some readers and decimal to others: not a number here.
+        let canonical = digits == "0" || (!digits.starts_with('0') && !digits.is_empty());
+        let number = self.plain && canonical && digits.bytes().all(|byte| byte.is_ascii_digit());
+        number.then(|| self.text.parse().ok()).flatten()
+    }
+
+    pub fn float(&self) -> Option<f64> {
+        let starts = self.text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+        let plausible = self.plain && starts && self.text.contains('.');
+        plausible.then(|| self.text.parse().ok()).flatten().filter(|number: &f64| number.is_finite())
+    }
+}
+
+impl Node {
+    pub fn scalar(&self) -> Option<&Scalar> {
+        match &self.data {
+            Data::Scalar(scalar) => Some(scalar),
+            Data::List(_) | Data::Map(_) => None,
+        }
+    }
+
+    /// A scalar's text, however it is written.
+    pub fn text(&self) -> Option<&str> {
+        self.scalar().filter(|scalar| !scalar.is_null()).map(|scalar| scalar.text.as_str())
+    }
+
+    pub fn list(&self) -> Option<&[Node]> {
+        match &self.data {
+            Data::List(items) => Some(items),
+            Data::Scalar(_) | Data::Map(_) => None,
+        }
+    }
+
+    pub fn map(&self) -> Option<&[(Key, Node)]> {
+        match &self.data {
+            Data::Map(entries) => Some(entries),
+            Data::Scalar(_) | Data::List(_) => None,
+        }
+    }
+
+    /// The value of a key, if this is a map that has it.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|(_, value)| value)
+    }
+
+    pub fn entry(&self, name: &str) -> Option<&(Key, Node)> {
+        self.map()?.iter().find(|(key, _)| key.name == name)
+    }
+
+    /// The text under a key.
+    pub fn text_of(&self, name: &str) -> Option<&str> {
+        self.get(name)?.text()
+    }
+
+    /// A list's items, or the one value that stands where a list may.
+    pub fn one_or_many(&self) -> &[Node] {
+        match &self.data {
+            Data::List(items) => items,
+            Data::Scalar(_) | Data::Map(_) => std::slice::from_ref(self),
+        }
+    }
+
+    /// The value as JSON, by the rules of YAML 1.2.
+    pub fn json(&self) -> Value {
+        match &self.data {
+            Data::Scalar(scalar) if scalar.is_null() => Value::Null,
+            Data::Scalar(scalar) => {
+                let number = || scalar.float().and_then(Number::from_f64).map(Value::Number);
+                let integer = || scalar.integer().map(Value::from);
+                let boolean = scalar.boolean().map(Value::Bool);
+                boolean.or_else(integer).or_else(number).unwrap_or_else(|| Value::from(scalar.text.clone()))
+            }
+            Data::List(items) => items.iter().map(Self::json).collect(),
+            Data::Map(entries) => {
+                let fields = entries.iter().map(|(key, value)| (key.name.clone(), value.json()));
+                Value::Object(fields.collect::<Map<_, _>>())
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Bytes to a `Node`. Anchors, aliases, merge keys, tags and several documents are refused: they let a file
+//! mean something else than what it shows.
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::{DEEPEST, Data, Key, LARGEST_FILE, Node, Scalar};
+use crate::policy::diagnostic::{Diagnostic, Place};
+
+/// Reads one file. None: it cannot be read as a whole, and a diagnostic says why. Mistakes that leave a
+/// usable tree (a key given twice) are reported beside it.
+pub fn read(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+    let text = match text(bytes) {
+        Ok(text) => text,
+        Err((code, offset, message)) => {
+            let place = place_of(file, bytes, offset);
+            diagnostics.push(Diagnostic::error(place, code, message));
+            return None;
+        }
+    };
+    let mut reader = Reader { file, text, open: Vec::new(), root: None, documents: 0, diagnostics };
+    reader.all()
+}
+
+type Refusal = (&'static str, usize, String);
+
+/// The text of a file, if it is text as a policy may be.
+fn text(bytes: &[u8]) -> Result<&str, Refusal> {
+    if bytes.len() > LARGEST_FILE {
+        let size = bytes.len() / 1024;
+        return Err(("too-large", 0, format!("the file has {size} KiB; at most 256 KiB are read")));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(("encoding", 0, "the file is UTF-16; save it as UTF-8".to_owned()));
+    }
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+        let message = "the file begins with a byte order mark; save it as UTF-8 without one";
+        return Err(("encoding", 0, message.to_owned()));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ("encoding", error.valid_up_to(), "this is not UTF-8".to_owned()))?;
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    match text.char_indices().find(|(_, c)| control(*c)) {
+        Some((at, c)) => {
+            let message = format!("the control character U+{:04X} has no place in a policy file", c as u32);
+            Err(("encoding", at, message))
+        }
+        None => Ok(text),
+    }
+}
+
+/// The place of a byte offset. What is before the offset is read as far as it is text.
+fn place_of(file: &str, bytes: &[u8], offset: usize) -> Place {
+    let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or_default());
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Place { file: file.to_owned(), line, column, length: 1 }
+}
+
+/// A collection that is being read.
+enum Open {
+    List(Place, Vec<Node>),
+    Map(Place, Vec<(Key, Node)>, Option<Key>),
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    open: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+/// What ends the reading of a file.
+struct Stop;
+
+impl Reader<'_> {
+    fn all(&mut self) -> Option<Node> {
+        for event in Parser::new_from_str(self.text) {
+            let stopped = match event {
+                Ok((event, span)) => self.event(event, span).is_err(),
+                Err(error) => {
+                    let at = *error.marker();
+                    let place = self.place(Span::empty(at));
+                    self.stop(place, "yaml", format!("this is not YAML: {}", error.info())).is_err()
+                }
+            };
+            if stopped {
+                return None;
+            }
+        }
+        if self.root.is_none() {
+            let place = Place { file: self.file.to_owned(), line: 1, column: 1, length: 1 };
+            self.diagnostics.push(Diagnostic::error(place, "empty-file", "the file is empty"));
+        }
+        self.root.take()
+    }
+
+    /// The scanner counts a line after the last one where the text just ends; that is the end of the last.
+    fn place(&self, span: Span) -> Place {
+        let lines = self.text.split('\n').count();
+        let (line, before) = match span.start.line().max(1) {
+            line if line > lines => (lines, usize::MAX),
+            line => (line, span.start.col()),
+        };
+        let shown = self.text.split('\n').nth(line - 1).unwrap_or_default().trim_end();
+        let width = shown.chars().count();
+        let before = before.min(width);
+        let room = (width - before).max(1);
+        let one_line = span.end.line() == span.start.line();
+        let wanted = if one_line { span.end.index().saturating_sub(span.start.index()) } else { room };
+        Place { file: self.file.to_owned(), line, column: before + 1, length: wanted.clamp(1, room) }
+    }
+
+    fn stop(&mut self, place: Place, code: &'static str, message: String) -> Result<(), Stop> {
+        self.diagnostics.push(Diagnostic::error(place, code, message));
+        Err(Stop)
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
+        let place = self.place(span);
+        let refuse = |anchor: usize, tag: bool| match (anchor, tag) {
+            (0, false) => None,
+            (0, true) => Some(("tag", "tags such as `!!str` are not read here; quote the value instead")),
+            _ => Some(("anchor", "anchors are not read here; use a block, or write it twice")),
+        };
+        match event {
+            Event::Alias(_) => {
+                let message = "aliases are not read here; use a block, or write it twice";
+                self.stop(place, "alias", message.to_owned())
+            }
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return self.stop(place, "documents", "a file holds one document".to_owned());
+                }
+                Ok(())
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                if let Some((code, message)) = refuse(anchor, tag.is_some()) {
+                    return self.stop(place, code, message.to_owned());
+                }
+                let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                self.scalar(place, scalar)
+            }
+            Event::SequenceStart(anchor, tag) => match refuse(anchor, tag.is_some()) {
+                Some((code, message)) => self.stop(place, code, message.to_owned()),
+                None => self.push(place.clone(), Open::List(place, Vec::new())),
+            },
+            Event::MappingStart(anchor, tag) => match refuse(anchor, tag.is_some()) {
+                Some((code, message)) => self.stop(place, code, message.to_owned()),
+                None => self.push(place.clone(), Open::Map(place, Vec::new(), None)),
+            },
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(Open::List(place, items)) => self.value(Node { place, data: Data::List(items) }),
+                Some(Open::Map(place, entries, _)) => self.value(Node { place, data: Data::Map(entries) }),
+                None => Ok(()),
+            },
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+        }
+    }
+
+    fn push(&mut self, place: Place, open: Open) -> Result<(), Stop> {
+        if let Some(Open::Map(_, _, None)) = self.open.last() {
+            return self.stop(place, "key", "a key is a plain word".to_owned());
+        }
+        if self.open.len() >= DEEPEST {
+            return self.stop(place, "too-deep", format!("nested deeper than {DEEPEST} levels"));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn scalar(&mut self, place: Place, scalar: Scalar) -> Result<(), Stop> {
+        let Some(Open::Map(_, entries, key @ None)) = self.open.last_mut() else {
+            return self.value(Node { place, data: Data::Scalar(scalar) });
+        };
+        if scalar.plain && scalar.text == "<<" {
+            return self.stop(place, "merge", "merge keys are not read here; use a block".to_owned());
+        }
+        if let Some((first, _)) = entries.iter().find(|(key, _)| key.name == scalar.text) {
+            let message = format!("`{}` is given twice; first in line {}", scalar.text, first.place.line);
+            let diagnostic = Diagnostic::error(place.clone(), "duplicate-key", message);
+            self.diagnostics.push(diagnostic.help("keep one of the two"));
+        }
+        *key = Some(Key { name: scalar.text, place });
+        Ok(())
+    }
+
+    fn value(&mut self, node: Node) -> Result<(), Stop> {
+        match self.open.last_mut() {
+            Some(Open::List(_, items)) => items.push(node),
+            Some(Open::Map(place, entries, key)) => match key.take() {
+                // The first of two counts, so that the rest of the file is still judged.
+                Some(key) if entries.iter().any(|(other, _)| other.name == key.name) => {}
+                Some(key) => {
+                    if entries.is_empty() {
+                        *place = key.place.clone();
+                    }
+                    entries.push((key, node));
+                }
+                None => {
+                    let place = node.place;
+                    return self.stop(place, "key", "a key is a plain word".to_owned());
+                }
+            },
+            None => self.root = Some(node),
+        }
+        Ok(())
+    }
+}
