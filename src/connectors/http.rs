@@ -1,74 +1,31 @@
-//! Outgoing HTTP for connectors: one client with limits, an answer with a capped body, a token cache.
-//! It must not know any vendor.
+//! The shared outgoing HTTP client: limits, failures as data, and a token that is fetched once for all.
+//! It must not know which vendor is called; it never puts an address or a body into an error.
 
 use std::fmt;
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta};
+use futures::StreamExt as _;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
 
-use crate::model::{Failure, FailureKind, Secret, Timestamp};
+use crate::model::{Clock, Failure, Secret, Timestamp};
 
-/// No vendor's answer that we read is near this; a longer one is a mistake or an attack.
-const LONGEST_BODY: usize = 1024 * 1024;
+/// No answer that is needed comes near this; whoever sends more is broken or hostile.
+const LARGEST_ANSWER: usize = 1024 * 1024;
 
-/// The client that a connector sends with.
+/// A vendor that asks for a longer wait than this is asked again anyway.
+const LONGEST_RETRY_SECONDS: u32 = 3_600;
+
+/// A client for one outside system.
 #[derive(Debug, Clone)]
 pub struct Wire {
-    client: Client,
+    client: reqwest::Client,
 }
 
-impl Wire {
-    pub fn new(user_agent: Option<&str>) -> Result<Self, String> {
-        // Another connector may have installed it before: the same one, so the error says nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(30))
-            .timeout(Duration::from_secs(60))
-            .pool_idle_timeout(Duration::from_secs(30));
-        if let Some(name) = user_agent {
-            builder = builder.user_agent(name);
-        }
-        let client = builder.build().map_err(|error| format!("the HTTP client cannot be built: {error}"))?;
-        Ok(Self { client })
-    }
-
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-            if body.len() + chunk.len() > LONGEST_BODY {
-                return Err(Failure::unavailable("the answer is longer than 1 MiB and was not read"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body })
-    }
-}
-
-fn unreachable(error: &reqwest::Error) -> Failure {
-    // Never the error's own text: it holds the address with its query.
-    Failure::unavailable(if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection: check the address, the name service and TLS"
-    } else {
-        "the connection broke before the answer was complete"
-    })
-}
-
-/// What came back, whole.
+/// A whole answer. Its body stays out of `Debug`: it holds people and tokens.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -81,61 +38,157 @@ impl fmt::Debug for Answer {
     }
 }
 
-impl Answer {
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body)
-            .map_err(|_| Failure::unavailable("the answer is not the expected JSON"))
+impl Wire {
+    /// No proxy of the environment and no redirects: credentials go where the configuration says.
+    pub fn new(user_agent: Option<&str>) -> Result<Self, String> {
+        // Somebody else in this process may have installed it before; then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .user_agent(user_agent.unwrap_or(concat!("proofd/", env!("CARGO_PKG_VERSION"))))
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(45))
+            .build()
+            .map_err(|e| format!("the HTTP client cannot be built: {}", e.without_url()))?;
+        Ok(Self { client })
+    }
+
+    pub fn request(&self, method: Method, url: impl reqwest::IntoUrl) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends and reads the whole answer, whatever its status.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let response = request.send().await.map_err(broken)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(broken)?;
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(Failure::unavailable("the other side answered with more than 1 MiB"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
     }
 }
 
-/// What an answer that is not a success means.
+fn broken(error: reqwest::Error) -> Failure {
+    let what = if error.is_timeout() {
+        "the other side did not answer in time"
+    } else if error.is_connect() {
+        "no connection to the other side; check its address, name resolution and certificate"
+    } else if error.is_builder() {
+        return Failure::refused("the request cannot be built; check the configured address and credentials");
+    } else {
+        "the connection broke before the answer was complete"
+    };
+    Failure::unavailable(what)
+}
+
+impl Answer {
+    /// The body as JSON. An HTML page of something in between is not an answer.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => {
+                Failure::unavailable("the other side answered with JSON of another shape than expected")
+            }
+            serde_json::error::Category::Io
+            | serde_json::error::Category::Syntax
+            | serde_json::error::Category::Eof => {
+                Failure::unavailable("the other side answered with something that is not JSON")
+            }
+        })
+    }
+
+    /// The time on the other side, where it says.
+    pub fn date(&self) -> Option<Timestamp> {
+        http_date(self.headers.get(reqwest::header::DATE)?.to_str().ok()?)
+    }
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc())
+}
+
+/// What an answer that is no success means. The vendor's text stays out: it may name people.
 pub fn failure(answer: &Answer, system: &str) -> Failure {
     let status = answer.status;
-    let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-    let kind =
-        if again || !status.is_client_error() { FailureKind::Unavailable } else { FailureKind::Refused };
-    let retry_after_seconds = answer
-        .headers
-        .get(RETRY_AFTER)
-        .filter(|_| again)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.trim().parse().ok());
-    Failure { kind, reason: format!("{system} answered {}", status.as_u16()), retry_after_seconds }
-}
-
-/// A bearer token that is fetched once for all who need it at the same time.
-#[derive(Default)]
-pub struct TokenCache {
-    held: Mutex<Option<(Secret, Timestamp)>>,
-}
-
-impl fmt::Debug for TokenCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenCache")
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let mut failure = Failure::unavailable(format!("{system} asks for fewer requests (429)"));
+        failure.retry_after_seconds = wait(answer);
+        failure
+    } else if status.is_server_error() {
+        let mut failure = Failure::unavailable(format!("{system} answered {}", status.as_u16()));
+        failure.retry_after_seconds = wait(answer);
+        failure
+    } else if status.is_client_error() {
+        let hint = match status {
+            StatusCode::UNAUTHORIZED => "; check the credentials",
+            StatusCode::FORBIDDEN => "; check what the credentials are allowed to do",
+            _ => "",
+        };
+        Failure::refused(format!("{system} answered {}{hint}", status.as_u16()))
+    } else {
+        // A redirect or an unexpected kind of success.
+        Failure::unavailable(format!("{system} answered {}, which is not expected here", status.as_u16()))
     }
+}
+
+/// `Retry-After` as seconds or as a date, else `X-RateLimit-Reset`, which is seconds too.
+fn wait(answer: &Answer) -> Option<u32> {
+    let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let seconds = match text(RETRY_AFTER.as_str()) {
+        Some(value) => match value.parse::<i64>() {
+            Ok(seconds) => Some(seconds),
+            // A date is measured against the other side's own clock.
+            Err(_) => http_date(value).zip(answer.date()).map(|(until, now)| (until - now).num_seconds()),
+        },
+        None => None,
+    }
+    .or_else(|| text("x-ratelimit-reset")?.parse().ok())?;
+    Some(u32::try_from(seconds.max(0)).unwrap_or(LONGEST_RETRY_SECONDS).min(LONGEST_RETRY_SECONDS))
+}
+
+/// A client-credentials token. One task fetches, the others wait for it.
+#[derive(Debug)]
+pub struct TokenCache {
+    clock: Arc<dyn Clock>,
+    held: tokio::sync::Mutex<Option<(Secret, Timestamp)>>,
 }
 
 impl TokenCache {
-    pub async fn get<F, R>(&self, now: Timestamp, fetch: F) -> Result<Secret, Failure>
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, held: tokio::sync::Mutex::new(None) }
+    }
+
+    /// The token, from `fetch` (token and its life in seconds) where none is held or it is about to end.
+    pub async fn get<F, R>(&self, fetch: F) -> Result<Secret, Failure>
     where
         F: FnOnce() -> R,
-        R: Future<Output = Result<(Secret, Timestamp), Failure>>,
+        R: Future<Output = Result<(Secret, i64), Failure>>,
     {
         let mut held = self.held.lock().await;
         if let Some((token, until)) = held.as_ref()
-            && now < *until
+            && self.clock.now() < *until
         {
             return Ok(token.clone());
         }
-        let (token, until) = fetch().await?;
+        let (token, seconds) = fetch().await?;
+        // A tenth of its life early and at most five minutes, so that no request starts with a dying token.
+        let seconds = seconds.clamp(0, 30 * 86_400);
+        let until = self.clock.now() + TimeDelta::seconds(seconds - (seconds / 10).min(300));
         *held = Some((token.clone(), until));
         Ok(token)
     }
 
-    /// Forgets the token, unless it was replaced since.
-    pub async fn invalidate(&self, used: &Secret) {
+    /// Drops `old` after the other side refused it, unless somebody has replaced it already.
+    pub async fn invalidate(&self, old: &Secret) {
         let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|(token, _)| token == used) {
+        if held.as_ref().is_some_and(|(token, _)| token == old) {
             *held = None;
         }
     }
