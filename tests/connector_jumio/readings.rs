@@ -66,9 +66,9 @@ async fn readings() {
 /// A run cannot be read, and that is neither a pass nor a rejection.
 #[tokio::test]
 async fn a_run_that_cannot_be_read() {
-    let other = json!({"workflowExecution": {"id": "another", "status": "PROCESSED"}});
+    let other = json!({"workflowExecution": {"id": "another", "status": "INITIATED"}});
     let stranger =
-        json!({"account": {"id": "other"}, "workflowExecution": {"id": RUN, "status": "PROCESSED"}});
+        json!({"account": {"id": "other"}, "workflowExecution": {"id": RUN, "status": "INITIATED"}});
     let details_shape = json!({"workflow": {"id": RUN, "status": "PROCESSED"}});
     for (status, body, kind) in [
         (404, json!({"title": "Not Found"}), FailureKind::Refused),

@@ -25,7 +25,7 @@ async fn tokens_are_kept_refreshed_and_dropped() {
         reading(jumio.perform(&call(read())).await);
     }
     assert_eq!(tokens(), 1);
-    clock.advance(TimeDelta::minutes(50));
+    clock.advance(TimeDelta::minutes(56));
     reading(jumio.perform(&call(read())).await);
     assert_eq!(tokens(), 3, "one refreshed early, one because the refreshed one was not accepted");
     assert_eq!(peer.last().header("authorization"), "Bearer token-6");

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
 use reqwest::header::{ACCEPT, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -38,7 +37,8 @@ impl Api {
     pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let Settings { urls, client_id, client_secret, user_agent } = settings;
         let wire = Wire::new(Some(&user_agent))?;
-        Ok(Self { wire, tokens: TokenCache::default(), urls, client_id, client_secret, clock })
+        let tokens = TokenCache::new(Arc::clone(&clock));
+        Ok(Self { wire, tokens, urls, client_id, client_secret, clock })
     }
 
     /// Sends one request. A token that is not accepted is dropped and the request sent once more: it may
@@ -72,12 +72,8 @@ impl Api {
         token: &Secret,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let mut request = self
-            .wire
-            .client()
-            .request(method, url)
-            .header(ACCEPT, "application/json")
-            .bearer_auth(token.expose());
+        let request = self.wire.request(method, url).header(ACCEPT, "application/json");
+        let mut request = request.bearer_auth(token.expose());
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -94,19 +90,18 @@ impl Api {
 
     async fn token(&self) -> Result<Secret, Failure> {
         self.tokens
-            .get(self.clock.now(), || async {
-                let (token, until, _headers) = self.fetch_token().await?;
-                Ok((token, until))
+            .get(|| async {
+                let (token, seconds, _headers) = self.fetch_token().await?;
+                Ok((token, seconds))
             })
             .await
     }
 
-    /// A token from Jumio, until when to use it, and the headers it came with.
-    pub(super) async fn fetch_token(&self) -> Result<(Secret, Timestamp, HeaderMap), Failure> {
+    /// A token from Jumio, the seconds that it still lives, and the headers it came with.
+    pub(super) async fn fetch_token(&self) -> Result<(Secret, i64, HeaderMap), Failure> {
         let request = self
             .wire
-            .client()
-            .post(under(&self.urls.auth, &["oauth2", "token"]))
+            .request(Method::POST, under(&self.urls.auth, &["oauth2", "token"]))
             .header(ACCEPT, "application/json")
             .basic_auth(&self.client_id, Some(self.client_secret.expose()))
             .form(&[("grant_type", "client_credentials")]);
@@ -123,9 +118,8 @@ impl Api {
             return Err(failure(&answer, "Jumio's token host"));
         }
         let granted: Granted = parse(&answer, "the token answer")?;
-        let now = self.clock.now();
-        let until = now + usable(&granted, now);
-        Ok((Secret::new(granted.access_token), until, answer.headers))
+        let seconds = left(&granted, self.clock.now());
+        Ok((Secret::new(granted.access_token), seconds, answer.headers))
     }
 }
 
@@ -136,9 +130,9 @@ struct Granted {
     expires_in: Value,
 }
 
-/// How long to use a token: four fifths of what is left of it. Jumio hands out the same token again
-/// while it lives, so what the token itself says goes before what the answer says.
-fn usable(granted: &Granted, now: Timestamp) -> TimeDelta {
+/// The seconds that are left of a token. Jumio hands out the same token again while it lives, so what the
+/// token itself says goes before what the answer says.
+fn left(granted: &Granted, now: Timestamp) -> i64 {
     let told = match &granted.expires_in {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
@@ -146,8 +140,7 @@ fn usable(granted: &Granted, now: Timestamp) -> TimeDelta {
     };
     let inside = expiry(&granted.access_token).map(|at| at - now.timestamp());
     // A token that seems to be over already says that the clocks differ; then the answer's word counts.
-    let left = inside.filter(|left| *left > 0).or(told).unwrap_or(300);
-    TimeDelta::seconds(left.clamp(0, 3600) * 4 / 5)
+    inside.filter(|left| *left > 0).or(told).unwrap_or(300).clamp(0, 3600)
 }
 
 /// The `exp` of a JWT, if the token is one.

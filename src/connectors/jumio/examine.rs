@@ -17,7 +17,7 @@ const TOLERATED_SKEW_SECONDS: i64 = 60;
 pub(super) async fn examine(api: &Api, clock: &dyn Clock) -> Vec<Finding> {
     let what = "Jumio: token".to_owned();
     let headers = match api.fetch_token().await {
-        Ok((_token, _until, headers)) => headers,
+        Ok((_token, _seconds, headers)) => headers,
         Err(failure) => {
             let detail = format!("{}; nothing else was tried", failure.reason);
             return vec![Finding { ok: false, what, detail }];

@@ -42,6 +42,18 @@ impl Settings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 }
 
+/// A mail server on this machine; the sender is still to be said.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: "smtp://localhost".to_owned(),
+            password: None,
+            from: String::new(),
+            timeout: Self::DEFAULT_TIMEOUT,
+        }
+    }
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("smtp::Settings")
