@@ -1,5 +1,7 @@
 //! The simulated Jumio over real HTTP: what the vendor documents and what was observed of it.
 
+#![allow(clippy::unwrap_used, reason = "functions beside the tests fail the test as well")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

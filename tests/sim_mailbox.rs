@@ -1,5 +1,7 @@
 //! The mailbox over a real SMTP connection.
 
+#![allow(clippy::unwrap_used, reason = "functions beside the tests fail the test as well")]
+
 use std::sync::Arc;
 
 use proofd::engine::clock::Virtual;
