@@ -12,6 +12,10 @@ use crate::http::{Access, Grant};
 use crate::model::{Clock, Span};
 use crate::policy::Known;
 
+/// How far back the very first poll of events looks: somebody who registered just before the daemon was
+/// installed is not forgotten.
+const FIRST_LOOKBACK: TimeDelta = TimeDelta::hours(24);
+
 /// Names that policies may use.
 pub fn known(config: &Config) -> Known {
     let connectors = &config.connectors;
@@ -97,7 +101,7 @@ fn onelogin(
     };
     let secret = settings.client_secret.reveal(&config.base);
     let settings = onelogin::Settings {
-        url: settings.url.as_str().trim_end_matches('/').to_owned(),
+        url: settings.url.clone(),
         client_id: settings.client_id.clone(),
         client_secret: secret.context("while reading connectors.onelogin.client_secret")?,
         registrations: match settings.registrations {
@@ -107,19 +111,18 @@ fn onelogin(
         },
         webhook,
         attributes: settings.attributes.clone(),
-        ..onelogin::Settings::default()
+        lookback: FIRST_LOOKBACK,
     };
     onelogin::OneLogin::new(settings, Arc::clone(clock)).map_err(|why| anyhow!("connectors.onelogin: {why}"))
 }
 
 fn jumio(config: &Config, settings: &config::Jumio, clock: &Arc<dyn Clock>) -> anyhow::Result<jumio::Jumio> {
-    let text = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
     let urls = match (&settings.region, &settings.urls) {
-        (Some(region), _) => jumio::Urls::region(region),
+        (Some(region), _) => jumio::Urls::region(region).map_err(|why| anyhow!("connectors.jumio.region: {why}"))?,
         (None, Some(urls)) => jumio::Urls {
-            auth: text(&urls.auth),
-            account: text(&urls.account),
-            retrieval: text(&urls.retrieval),
+            auth: urls.auth.clone(),
+            account: urls.account.clone(),
+            retrieval: urls.retrieval.clone(),
         },
         (None, None) => return Err(anyhow!("connectors.jumio: give either region or urls")),
     };
