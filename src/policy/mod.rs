@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod files;
 pub mod grammar;
 pub mod load;
+pub mod schema;
 pub mod script;
 pub mod source;
 pub mod template;

@@ -12,7 +12,7 @@ const BATCH: usize = 512;
 const NAMED: usize = 100;
 
 /// What the comparison of journal and state found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// Records in the journal.
     pub records: u64,
