@@ -126,6 +126,8 @@ fn set_aside(dir: &Path) -> Result<(), Error> {
     let from = state_dir(dir);
     remove(marker(dir))?;
     if from.exists() {
+        // Sled writes by path: an earlier opening that is still ending would write into the new directory.
+        state::released(&from);
         let name = |number: u32| dir.join(format!("state.damaged-{number}"));
         let to = (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX));
         std::fs::rename(&from, &to).map_err(Error::io(format!("setting {} aside", from.display())))?;

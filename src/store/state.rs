@@ -48,6 +48,19 @@ pub(super) fn doubt(dir: &Path) -> PathBuf {
     dir.with_extension("suspect")
 }
 
+/// Waits until sled's threads of an earlier opening in this process have let go of its files, which they do
+/// a moment after it was dropped; no other process is at them, for the store's own lock is held. Gives up
+/// after two seconds.
+pub(super) fn released(dir: &Path) {
+    let Ok(file) = File::open(dir.join("db")) else { return };
+    for _ in 0..200 {
+        if file.try_lock().is_ok() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 /// Sled panics on some damaged files; a panic is an error like any other here.
 fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -60,6 +73,7 @@ fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, 
 impl State {
     /// Opens what is there or makes an empty one; `meta` is read but nothing is checked yet.
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+        released(dir);
         let db = guarded("opening sled", || {
             sled::Config::new()
                 .path(dir)
