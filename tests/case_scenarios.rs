@@ -1,5 +1,7 @@
 //! A case from its opening to its end, one scenario per rule that a person would notice if it broke.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
 mod case_tree;
 
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::input::Decision;
-use crate::model::{Action, CallId, CaseId, Event, Fields, Session, Snapshot, Subject, Timestamp};
+use crate::model::{Action, Call, CallId, CaseId, Event, Fields, Session, Snapshot, Subject, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::{LimitedAction, StepIndex};
 
@@ -222,6 +222,31 @@ impl Case {
             // While people decide about a contest there is no time by which it must happen.
             State::Grace(grace) => grace.contested_at.is_none().then_some(grace.until),
             State::Calling { .. } | State::Held { .. } | State::Stuck(_) | State::Closed => None,
+        }
+    }
+
+    /// A call of the outbox as a connector is handed it.
+    pub fn call(&self, number: u32) -> Option<Call> {
+        let pending = self.calls.get(&number)?;
+        Some(Call {
+            id: self.call_id(number),
+            attempt: pending.attempt,
+            // What is in doubt is an earlier attempt, never the one under way.
+            in_doubt: pending.in_doubt,
+            action: pending.action.clone(),
+        })
+    }
+
+    /// The vendor session that the person can be sent to, as far as is known.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.state {
+            State::Proving(proving) => proving.session.as_ref(),
+            State::Calling { .. }
+            | State::Reviewing(_)
+            | State::Held { .. }
+            | State::Stuck(_)
+            | State::Grace(_)
+            | State::Closed => None,
         }
     }
 

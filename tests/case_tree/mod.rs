@@ -321,8 +321,11 @@ impl Desk {
         let done = |action| self.case.settled.iter().filter(|done| **done == action).count();
         let (approved, deleted) = (done(LimitedAction::Approve), done(LimitedAction::Delete));
         assert!(approved + deleted <= 1, "at most one effect: {:?}", self.case.settled);
-        let json = serde_json::to_value(&self.case).unwrap();
-        assert_eq!(serde_json::from_value::<Case>(json).unwrap(), self.case, "a case survives the disk");
+        // Every state comes by often enough for a sample.
+        if self.entries.len().is_multiple_of(4) || self.case.is_closed() {
+            let json = serde_json::to_vec(&self.case).unwrap();
+            assert_eq!(serde_json::from_slice::<Case>(&json).unwrap(), self.case, "a case survives the disk");
+        }
     }
 
     pub fn later(&mut self, by: &str) {
