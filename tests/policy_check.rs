@@ -46,7 +46,7 @@ fn known() -> Known {
 /// Spoils a tree: after `in: path`, lines with `-` are replaced by those with `+`; without the former the
 /// file is made; `in: remove: path` takes it away.
 fn spoil(tree: &mut BTreeMap<String, Vec<u8>>, edits: &str) {
-    for edit in edits.split("in: ").skip(1) {
+    for edit in format!("\n{edits}").split("\nin: ").skip(1) {
         let (path, lines) = edit.split_once('\n').unwrap_or((edit, ""));
         let side = |mark: char| {
             let lines: Vec<_> = lines.split('\n').filter_map(|line| line.strip_prefix(mark)).collect();

@@ -100,7 +100,9 @@ impl Check<'_> {
             Data::Scalar(scalar) if scalar.boolean().is_none() => {
                 if let Some(trap) = trap(scalar, &Kind::Label) {
                     let message = format!("unquoted `{}` is {trap} to many YAML readers", scalar.text);
-                    let help = format!("write \"{}\", or true or false if that is meant", scalar.text);
+                    let boolean = BOOLEANS.contains(&scalar.text.to_ascii_lowercase().as_str());
+                    let or = if boolean { ", or true or false if that is meant" } else { "" };
+                    let help = format!("write \"{}\"{or}", scalar.text);
                     self.error(&node.place, "yaml-trap", message, help);
                 }
             }
@@ -274,7 +276,8 @@ impl Check<'_> {
         if scalar.is_null() {
             return self.wrong(node, kind, what);
         }
-        if let Some(trap) = trap(scalar, kind) {
+        let meant = !matches!(kind, Kind::OneOf(words) if !words.contains(&scalar.text.as_str()));
+        if let Some(trap) = trap(scalar, kind).filter(|_| meant) {
             let message = format!("{what}: unquoted `{}` is {trap} to many YAML readers", scalar.text);
             return self.error(&node.place, "yaml-trap", message, format!("write \"{}\"", scalar.text));
         }
@@ -282,8 +285,7 @@ impl Check<'_> {
         match kind {
             Kind::OneOf(words) if !words.contains(&text) => {
                 let message = format!("{what} cannot be `{}`", shorten(text));
-                let help = format!("{}; {}", nearest(text, words.iter().copied()), kind.expected());
-                let help = if words.len() > 1 { help } else { format!("write {}", kind.expected()) };
+                let help = nearest(text, words.iter().copied());
                 self.error(&node.place, "not-one-of", message, help);
             }
             Kind::Event if !event_type(text) => {

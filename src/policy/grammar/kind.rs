@@ -105,6 +105,7 @@ impl Kind {
             Self::Time => "a time of day in quotes, such as \"02:00\"".to_owned(),
             Self::Hours => "hours in quotes, such as \"09:00-17:00\"".to_owned(),
             Self::Timezone => "a timezone, such as Europe/Berlin".to_owned(),
+            Self::Integer { least, most } if least == most => least.to_string(),
             Self::Integer { least, most } => format!("a whole number from {least} to {most}"),
             Self::Amount => "a count such as 50, or a share such as 2%".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),

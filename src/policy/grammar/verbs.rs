@@ -1,6 +1,7 @@
 //! The verbs: their objects, the keys beside them, and which of them this version executes.
 
 use super::kind::{Key, Kind, Shape};
+use crate::model::Method;
 use crate::policy::source::{self, Node};
 use crate::policy::tree::LimitedAction;
 
@@ -305,6 +306,12 @@ pub static VERBS: &[VerbRule] = &[
         ends: true,
     },
 ];
+
+/// Values that this version executes, where the key is executed and only some values are not.
+pub const EXECUTED_CHANNELS: &[&str] = &["email"];
+pub const EXECUTED_METHODS: &[Method] = &[Method::Full];
+/// Whether limits may be a share of a population.
+pub const SHARES_EXECUTED: bool = false;
 
 /// The rule of a verb.
 pub fn verb(name: &str) -> Option<&'static VerbRule> {

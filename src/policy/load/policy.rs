@@ -347,7 +347,9 @@ fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
                     Diagnostic::error(place.clone(), "share", message).help("write `of: users` beside it"),
                 );
             }
-            build.not_yet(&place, "a limit as a share");
+            if !grammar::SHARES_EXECUTED {
+                build.not_yet(&place, "a limit as a share");
+            }
             Amount::Percent(share.parse().ok()?)
         }
         None => Amount::Count(at_most.parse().ok()?),

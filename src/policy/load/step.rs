@@ -272,10 +272,13 @@ impl Build<'_> {
     fn verify(&mut self, node: &Node) -> Option<Verify> {
         let verification = node.get("workflow").and_then(|name| {
             let found = self.shared.verifications.find(name.text()?, &name.place, self.reports()).cloned()?;
-            match found.method {
-                Method::Full => {}
-                Method::Authentication => self.not_yet(&name.place, "the method `authentication`"),
-                Method::ExistingId => self.not_yet(&name.place, "the method `existing_id`"),
+            if !grammar::EXECUTED_METHODS.contains(&found.method) {
+                let word = match found.method {
+                    Method::Full => "full",
+                    Method::Authentication => "authentication",
+                    Method::ExistingId => "existing_id",
+                };
+                self.not_yet(&name.place, &format!("the method `{word}` of this verification"));
             }
             Some(found)
         });
@@ -419,7 +422,7 @@ impl Build<'_> {
 
     fn notify(&mut self, node: &Node) -> Option<Notify> {
         for via in node.get("via").map(Node::one_or_many).unwrap_or_default() {
-            if via.text().is_some_and(|via| via != "email") {
+            if via.text().is_some_and(|via| !grammar::EXECUTED_CHANNELS.contains(&via)) {
                 self.not_yet(&via.place, &format!("notice via `{}`", via.text().unwrap_or_default()));
             }
         }
@@ -471,7 +474,7 @@ impl Build<'_> {
         } else {
             let message = format!("there is no template `{name}`");
             let near = nearest(name, self.layout.templates.keys().copied());
-            let help = format!("{near} A template is shared/templates/{name}/<language>.md");
+            let help = format!("{near}; a template is a file shared/templates/{name}/<language>.md");
             self.report(Diagnostic::error(place.clone(), "unknown-template", message).help(help));
         }
         name.to_owned()

@@ -6,6 +6,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use super::{DEEPEST, Data, Key, LARGEST_FILE, Node, Scalar};
 use crate::policy::diagnostic::{Diagnostic, Place};
 
+const NO_ALIAS: &str = "aliases are not read here; use a block, or write it twice";
+
 /// Reads one file. None: it cannot be read as a whole, and a diagnostic says why. Mistakes that leave a
 /// usable tree (a key given twice) are reported beside it.
 pub fn read(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
@@ -17,7 +19,8 @@ pub fn read(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Opti
             return None;
         }
     };
-    let mut reader = Reader { file, text, open: Vec::new(), root: None, documents: 0, diagnostics };
+    let lines = text.split('\n').map(str::trim_end).collect();
+    let mut reader = Reader { file, text, lines, open: Vec::new(), root: None, documents: 0, diagnostics };
     reader.all()
 }
 
@@ -65,6 +68,7 @@ enum Open {
 struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    lines: Vec<&'a str>,
     open: Vec<Open>,
     root: Option<Node>,
     documents: usize,
@@ -82,7 +86,11 @@ impl Reader<'_> {
                 Err(error) => {
                     let at = *error.marker();
                     let place = self.place(Span::empty(at));
-                    self.stop(place, "yaml", format!("this is not YAML: {}", error.info())).is_err()
+                    let (code, message) = match error.info().contains("unknown anchor") {
+                        true => ("alias", NO_ALIAS.to_owned()),
+                        false => ("yaml", format!("this is not YAML: {}", error.info())),
+                    };
+                    self.stop(place, code, message).is_err()
                 }
             };
             if stopped {
@@ -98,12 +106,11 @@ impl Reader<'_> {
 
     /// The scanner counts a line after the last one where the text just ends; that is the end of the last.
     fn place(&self, span: Span) -> Place {
-        let lines = self.text.split('\n').count();
         let (line, before) = match span.start.line().max(1) {
-            line if line > lines => (lines, usize::MAX),
+            line if line > self.lines.len() => (self.lines.len().max(1), usize::MAX),
             line => (line, span.start.col()),
         };
-        let shown = self.text.split('\n').nth(line - 1).unwrap_or_default().trim_end();
+        let shown = self.lines.get(line - 1).copied().unwrap_or_default();
         let width = shown.chars().count();
         let before = before.min(width);
         let room = (width - before).max(1);
@@ -125,10 +132,7 @@ impl Reader<'_> {
             _ => Some(("anchor", "anchors are not read here; use a block, or write it twice")),
         };
         match event {
-            Event::Alias(_) => {
-                let message = "aliases are not read here; use a block, or write it twice";
-                self.stop(place, "alias", message.to_owned())
-            }
+            Event::Alias(_) => self.stop(place, "alias", NO_ALIAS.to_owned()),
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
