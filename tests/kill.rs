@@ -1,6 +1,13 @@
 //! 200 people register while the daemon is killed 30 times at random moments. At the end everybody stands
 //! where the simulated vendor's results say, and nothing happened twice. The checker reads what the
 //! simulators recorded; it does not ask the daemon what it believes until the very end.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod world;
 
@@ -21,7 +28,11 @@ const KILLS: usize = 30;
 
 /// What a person's document is like, by their number.
 fn script(number: usize) -> Script {
-    let reject = |label: &str| Script { outcome: Outcome::Reject, labels: vec![label.to_owned()], ..Script::default() };
+    let reject = |label: &str| Script {
+        outcome: Outcome::Reject,
+        labels: vec![label.to_owned()],
+        ..Script::default()
+    };
     match number % 4 {
         3 => reject("imageChecks:MANIPULATED_DOCUMENT"),
         _ => Script::default(),
@@ -30,7 +41,8 @@ fn script(number: usize) -> Script {
 
 /// One person, who keeps trying while the daemon is down.
 async fn live(town: Arc<Town>, number: usize, over: Arc<AtomicBool>) {
-    let who = Applicant::new(&format!("Person{number}"), "Tester", &format!("p{number}@partner.test")).unwrap();
+    let who =
+        Applicant::new(&format!("Person{number}"), "Tester", &format!("p{number}@partner.test")).unwrap();
     who.register(&town).unwrap();
     while !over.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -69,7 +81,8 @@ async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
         knobs.processing_seconds = 20;
     });
     let text = std::fs::read_to_string(world.config()).unwrap();
-    std::fs::write(world.config(), text.replace("  jumio:\n", "  jumio:\n    starts_per_second: 50\n")).unwrap();
+    std::fs::write(world.config(), text.replace("  jumio:\n", "  jumio:\n    starts_per_second: 50\n"))
+        .unwrap();
     world.start();
 
     let over = Arc::new(AtomicBool::new(false));
@@ -89,7 +102,8 @@ async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
     }
     world
         .until("the end of every case", async |world| {
-            let Ok((_, page)) = world.try_ask(reqwest::Method::GET, "/v1/cases?state=open&limit=500", "t-admin", None).await
+            let Ok((_, page)) =
+                world.try_ask(reqwest::Method::GET, "/v1/cases?state=open&limit=500", "t-admin", None).await
             else {
                 return None;
             };
@@ -110,7 +124,8 @@ async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
     ledger.mails_arrived_and_copies_are_few();
     for number in 0..PEOPLE {
         let name = format!("Person{number} Tester");
-        let case = cases.iter().find(|case| case["subject"]["name"] == name.as_str()).expect("a case for everybody");
+        let case =
+            cases.iter().find(|case| case["subject"]["name"] == name.as_str()).expect("a case for everybody");
         let user = case["subject"]["id"].as_str().unwrap();
         let (result, standing) = match script(number).outcome {
             Outcome::Reject => ("rejected", Standing::Deleted),
@@ -141,7 +156,9 @@ impl<'a> Checked<'a> {
     }
 
     fn applied(&self, what: &str) -> impl Iterator<Item = &'a Record> {
-        self.records.iter().filter(move |one| one.system == System::OneLogin && one.applied && one.what == what)
+        self.records
+            .iter()
+            .filter(move |one| one.system == System::OneLogin && one.applied && one.what == what)
     }
 
     /// At most one approval and one deletion a person, never both, and no second invitation.
@@ -155,7 +172,8 @@ impl<'a> Checked<'a> {
         let twice: Vec<_> = acted.iter().filter(|(_, count)| **count > 1).collect();
         assert!(twice.is_empty(), "done twice: {twice:?}");
         let approved: BTreeSet<_> = self.applied("user.approve").map(|record| &record.subject).collect();
-        let both: Vec<_> = self.applied("user.delete").filter(|record| approved.contains(&record.subject)).collect();
+        let both: Vec<_> =
+            self.applied("user.delete").filter(|record| approved.contains(&record.subject)).collect();
         assert!(both.is_empty(), "approved and deleted: {both:?}");
     }
 

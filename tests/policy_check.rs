@@ -1,5 +1,12 @@
 //! Every mistake that the loader knows, as data: `tests/data/policies/mistakes/<mistake>/edit.txt` says how a
 //! good tree is spoilt, `expected.txt` what is said about it. `UPDATE_EXPECTED=1` rewrites the latter.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what went wrong by failing"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

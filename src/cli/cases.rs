@@ -42,13 +42,29 @@ pub enum Command {
         reason: Option<String>,
     },
     /// A stuck case tries again.
-    Retry { case: String, #[arg(long)] reason: String },
+    Retry {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
     /// The case ends; nothing more is done.
-    Cancel { case: String, #[arg(long)] reason: String },
+    Cancel {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
     /// An effect in grace does not happen.
-    Undo { case: String, #[arg(long)] reason: String },
+    Undo {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
     /// The reminder goes out now.
-    Remind { case: String, #[arg(long)] reason: String },
+    Remind {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
     /// Opens a case by hand.
     Start {
         policy: String,
@@ -64,9 +80,17 @@ pub enum Held {
     /// Effects that a limit stopped.
     List,
     /// The effect happens.
-    Release { case: String, #[arg(long)] reason: String },
+    Release {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
     /// The effect does not happen.
-    Drop { case: String, #[arg(long)] reason: String },
+    Drop {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
@@ -75,8 +99,14 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         Command::List { state, policy, subject, outcome, text, vendor, cursor, limit } => {
             let limit = limit.map(|limit| limit.to_string());
             let filters = [
-                ("state", state), ("policy", policy), ("subject", subject), ("outcome", outcome), ("text", text),
-                ("vendor", vendor), ("cursor", cursor), ("limit", limit),
+                ("state", state),
+                ("policy", policy),
+                ("subject", subject),
+                ("outcome", outcome),
+                ("text", text),
+                ("vendor", vendor),
+                ("cursor", cursor),
+                ("limit", limit),
             ];
             let query: Vec<_> = filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
             let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
@@ -87,10 +117,18 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             let body = json!({ "decision": decision, "reason": reason });
             changed(&expect(client.post(&format!("/v1/cases/{case}/decisions"), body).await?)?, json);
         }
-        Command::Retry { case, reason } => order(&client, &format!("/v1/cases/{case}/retry"), &reason, json).await?,
-        Command::Cancel { case, reason } => order(&client, &format!("/v1/cases/{case}/cancel"), &reason, json).await?,
-        Command::Undo { case, reason } => order(&client, &format!("/v1/cases/{case}/undo"), &reason, json).await?,
-        Command::Remind { case, reason } => order(&client, &format!("/v1/cases/{case}/remind"), &reason, json).await?,
+        Command::Retry { case, reason } => {
+            order(&client, &format!("/v1/cases/{case}/retry"), &reason, json).await?
+        }
+        Command::Cancel { case, reason } => {
+            order(&client, &format!("/v1/cases/{case}/cancel"), &reason, json).await?
+        }
+        Command::Undo { case, reason } => {
+            order(&client, &format!("/v1/cases/{case}/undo"), &reason, json).await?
+        }
+        Command::Remind { case, reason } => {
+            order(&client, &format!("/v1/cases/{case}/remind"), &reason, json).await?
+        }
         Command::Start { policy, subject, reason } => {
             let Some((kind, id)) = subject.split_once('/') else {
                 return Err(Failed::usage(anyhow::anyhow!("subject: expected registration/ID or user/ID")));
@@ -112,11 +150,16 @@ pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, 
                 output::json(&held);
                 return Ok(Ending::Ok);
             }
-            let rows: Vec<_> = items(&held).map(|line| cells(line, &["id", "policy", "action", "since"])).collect();
+            let rows: Vec<_> =
+                items(&held).map(|line| cells(line, &["id", "policy", "action", "since"])).collect();
             output::table(&["CASE", "POLICY", "ACTION", "SINCE"], &rows);
         }
-        Held::Release { case, reason } => order(&client, &format!("/v1/held/{case}/release"), &reason, json).await?,
-        Held::Drop { case, reason } => order(&client, &format!("/v1/held/{case}/drop"), &reason, json).await?,
+        Held::Release { case, reason } => {
+            order(&client, &format!("/v1/held/{case}/release"), &reason, json).await?
+        }
+        Held::Drop { case, reason } => {
+            order(&client, &format!("/v1/held/{case}/drop"), &reason, json).await?
+        }
     }
     Ok(Ending::Ok)
 }
@@ -142,7 +185,10 @@ fn list(cases: &Value, json: bool) {
     let rows: Vec<_> = items(cases)
         .map(|case| {
             let mut row = cells(case, &["id", "policy", "state", "waiting_for", "result", "due_at"]);
-            row.insert(2, case.pointer("/subject/name").and_then(Value::as_str).unwrap_or_default().to_owned());
+            row.insert(
+                2,
+                case.pointer("/subject/name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            );
             row
         })
         .collect();
@@ -160,15 +206,23 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         return Ok(());
     }
     for (label, pointer) in [
-        ("case", "/id"), ("policy", "/policy"), ("revision", "/revision"), ("who", "/subject/name"),
-        ("subject", "/subject/id"), ("state", "/state"), ("waits for", "/waiting_for"), ("due", "/due_at"),
-        ("result", "/result"), ("stuck because", "/stuck_because"),
+        ("case", "/id"),
+        ("policy", "/policy"),
+        ("revision", "/revision"),
+        ("who", "/subject/name"),
+        ("subject", "/subject/id"),
+        ("state", "/state"),
+        ("waits for", "/waiting_for"),
+        ("due", "/due_at"),
+        ("result", "/result"),
+        ("stuck because", "/stuck_because"),
     ] {
         if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
             output::line(&format!("{label:>14}  {}", output::visible(value)));
         }
     }
-    let allowed: Vec<_> = sheet["decisions_allowed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let allowed: Vec<_> =
+        sheet["decisions_allowed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !allowed.is_empty() {
         output::line(&format!("{:>14}  {}", "decisions", allowed.join(", ")));
     }
@@ -178,10 +232,18 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         if let Some(members) = rest.as_object_mut() {
             members.retain(|key, _| !["number", "at", "step", "what"].contains(&key.as_str()));
         }
-        let rest = if rest.as_object().is_some_and(serde_json::Map::is_empty) { String::new() } else { rest.to_string() };
+        let rest = if rest.as_object().is_some_and(serde_json::Map::is_empty) {
+            String::new()
+        } else {
+            rest.to_string()
+        };
         output::line(&format!(
             "{:>4}  {}  {:<24} {:<16} {}",
-            entry["number"], text(entry, "at"), text(entry, "step"), text(entry, "what"), output::visible(&rest)
+            entry["number"],
+            text(entry, "at"),
+            text(entry, "step"),
+            text(entry, "what"),
+            output::visible(&rest)
         ));
     }
     Ok(())

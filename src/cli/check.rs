@@ -52,10 +52,14 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
         let good = loaded.set.policies.len();
         output::line(&format!(
-            "{good} of {} policies are good; {errors} errors, {warnings} warnings", loaded.declared.len()
+            "{good} of {} policies are good; {errors} errors, {warnings} warnings",
+            loaded.declared.len()
         ));
         if none {
-            output::line(&format!("there is no policy in {}; each has a folder with a policy.yaml", dir.display()));
+            output::line(&format!(
+                "there is no policy in {}; each has a folder with a policy.yaml",
+                dir.display()
+            ));
         }
     }
     Ok(if errors == 0 && !none { Ending::Ok } else { Ending::No })

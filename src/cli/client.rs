@@ -30,7 +30,9 @@ impl Client {
                 let (from_url, from_token) = configured(&path).map_err(Failed::usage)?;
                 let url = url.as_ref().map_or(from_url, |url| url.trim_end_matches('/').to_owned());
                 let token = given.or(from_token).ok_or_else(|| {
-                    Failed::usage(anyhow!("no token: set PROOFD_TOKEN, or give --token-file, or access.tokens"))
+                    Failed::usage(anyhow!(
+                        "no token: set PROOFD_TOKEN, or give --token-file, or access.tokens"
+                    ))
                 })?;
                 (url, token)
             }
@@ -54,14 +56,23 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<(StatusCode, Value), Failed> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(StatusCode, Value), Failed> {
         let mut request =
             self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token.expose());
         if let Some(body) = body {
             request = request.json(&body);
         }
         let answer = request.send().await.map_err(|error| {
-            Failed::unreachable(anyhow!("the daemon at {} cannot be reached: {}", self.url, error.without_url()))
+            Failed::unreachable(anyhow!(
+                "the daemon at {} cannot be reached: {}",
+                self.url,
+                error.without_url()
+            ))
         })?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| Failed::unreachable(error.without_url()))?;
@@ -89,7 +100,8 @@ pub fn expect(answer: (StatusCode, Value)) -> Result<Value, Failed> {
 
 fn token(daemon: &Daemon) -> anyhow::Result<Option<Secret>> {
     if let Some(path) = &daemon.token_file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("while reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("while reading {}", path.display()))?;
         return Ok(Some(Secret::new(text.trim())));
     }
     Ok(std::env::var("PROOFD_TOKEN").ok().map(Secret::new))
@@ -99,7 +111,9 @@ fn token(daemon: &Daemon) -> anyhow::Result<Option<Secret>> {
 fn configured(path: &Path) -> anyhow::Result<(String, Option<Secret>)> {
     let (config, _) = config::read(path)?;
     let mut tokens: Vec<_> = config.access.tokens.iter().collect();
-    let rank = |token: &config::Token| (token.all_roles().any(|role| role == config::Role::Admin), token.all_roles().count());
+    let rank = |token: &config::Token| {
+        (token.all_roles().any(|role| role == config::Role::Admin), token.all_roles().count())
+    };
     tokens.sort_by_key(|token| std::cmp::Reverse(rank(token)));
     let token = tokens.iter().find_map(|token| token.token.reveal(&config.base).ok());
     let mut address = config.listen;

@@ -35,7 +35,8 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         None => None,
     };
     let every = |span: Option<Span>, otherwise: i64| {
-        span.and_then(Span::elapsed).filter(|every| *every >= TimeDelta::seconds(1))
+        span.and_then(Span::elapsed)
+            .filter(|every| *every >= TimeDelta::seconds(1))
             .unwrap_or(TimeDelta::seconds(otherwise))
     };
     Ok(Settings {
@@ -61,9 +62,8 @@ pub struct Built {
 
 impl Built {
     pub fn connectors(&self) -> Connectors {
-        let verification = self.jumio.iter().map(|jumio| {
-            ("jumio".to_owned(), Arc::clone(jumio) as Arc<dyn Connector>)
-        });
+        let verification =
+            self.jumio.iter().map(|jumio| ("jumio".to_owned(), Arc::clone(jumio) as Arc<dyn Connector>));
         Connectors {
             identity: self.onelogin.clone().map(|onelogin| onelogin as Arc<dyn Connector>),
             source: self.onelogin.clone().map(|onelogin| onelogin as _),
@@ -94,7 +94,8 @@ fn onelogin(
 ) -> anyhow::Result<onelogin::OneLogin> {
     let webhook = match &settings.webhook {
         Some(webhook) => {
-            let value = webhook.value.reveal(&config.base).context("while reading connectors.onelogin.webhook")?;
+            let value =
+                webhook.value.reveal(&config.base).context("while reading connectors.onelogin.webhook")?;
             Some((webhook.header.clone(), value))
         }
         None => None,
@@ -118,7 +119,9 @@ fn onelogin(
 
 fn jumio(config: &Config, settings: &config::Jumio, clock: &Arc<dyn Clock>) -> anyhow::Result<jumio::Jumio> {
     let urls = match (&settings.region, &settings.urls) {
-        (Some(region), _) => jumio::Urls::region(region).map_err(|why| anyhow!("connectors.jumio.region: {why}"))?,
+        (Some(region), _) => {
+            jumio::Urls::region(region).map_err(|why| anyhow!("connectors.jumio.region: {why}"))?
+        }
         (None, Some(urls)) => jumio::Urls {
             auth: urls.auth.clone(),
             account: urls.account.clone(),
@@ -141,8 +144,12 @@ fn smtp(config: &Config, settings: &config::Smtp, clock: &Arc<dyn Clock>) -> any
         Some(source) => Some(source.reveal(&config.base).context("while reading connectors.smtp.password")?),
         None => None,
     };
-    let settings =
-        smtp::Settings { url: settings.url.clone(), password, from: settings.from.clone(), ..smtp::Settings::default() };
+    let settings = smtp::Settings {
+        url: settings.url.clone(),
+        password,
+        from: settings.from.clone(),
+        ..smtp::Settings::default()
+    };
     smtp::Smtp::new(settings, Arc::clone(clock)).map_err(|why| anyhow!("connectors.smtp: {why}"))
 }
 

@@ -31,14 +31,20 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     match compose::connectors(&config, &clock) {
         Err(error) => groups.push(("connectors", vec![bad("settings", format!("{error:#}"))])),
         Ok(built) => {
-            groups.push(("onelogin", match &built.onelogin {
-                Some(onelogin) => onelogin.examine().await,
-                None => vec![missing("onelogin", "no events, no approvals")],
-            }));
-            groups.push(("jumio", match &built.jumio {
-                Some(jumio) => jumio.examine().await,
-                None => vec![missing("jumio", "nobody can be verified")],
-            }));
+            groups.push((
+                "onelogin",
+                match &built.onelogin {
+                    Some(onelogin) => onelogin.examine().await,
+                    None => vec![missing("onelogin", "no events, no approvals")],
+                },
+            ));
+            groups.push((
+                "jumio",
+                match &built.jumio {
+                    Some(jumio) => jumio.examine().await,
+                    None => vec![missing("jumio", "nobody can be verified")],
+                },
+            ));
             let mut mail = match &built.smtp {
                 Some(smtp) => smtp.examine().await,
                 None => vec![missing("smtp", "no mail goes out")],
@@ -58,9 +64,11 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     if json {
         let lines: Vec<_> = groups
             .iter()
-            .flat_map(|(part, findings)| findings.iter().map(move |finding| {
+            .flat_map(|(part, findings)| {
+                findings.iter().map(move |finding| {
                 json!({ "part": part, "ok": finding.ok, "what": finding.what, "detail": finding.detail })
-            }))
+            })
+            })
             .collect();
         output::json(&json!({ "ok": all_ok, "findings": lines }));
     } else {
@@ -103,7 +111,9 @@ fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
 fn store(config: &Config) -> Finding {
     let Some(dir) = config.store_dir() else { return bad("store", "expected sled:DIRECTORY".to_owned()) };
     let probe = dir.join(".doctor");
-    let made = std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
+    let made = std::fs::create_dir_all(&dir)
+        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe));
     match made {
         Ok(()) => good("directory", format!("{} can be written", dir.display())),
         Err(error) => bad("directory", format!("{} cannot be written: {}", dir.display(), error.kind())),
@@ -118,8 +128,10 @@ fn policies(config: &Config) -> Vec<Finding> {
         Err(why) => return vec![bad("tree", why)],
     };
     let loaded = policy::load(&files, &compose::known(config));
-    let errors: Vec<_> = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
-    let mut findings: Vec<_> = errors.iter().map(|found| bad("policy", format!("{}: {}", found.place, found.message))).collect();
+    let errors: Vec<_> =
+        loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
+    let mut findings: Vec<_> =
+        errors.iter().map(|found| bad("policy", format!("{}: {}", found.place, found.message))).collect();
     let good_ones = loaded.set.policies.len();
     let tally = format!("{good_ones} of {} policies are good", loaded.declared.len());
     findings.push(if errors.is_empty() && good_ones > 0 { good("tree", tally) } else { bad("tree", tally) });

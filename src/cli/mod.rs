@@ -35,7 +35,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// Identity proofing as policy files.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Try it: proofd demo\nExit codes: 0 ok, 1 the answer is no, 2 wrong use or bad configuration, 3 not reachable")]
+#[command(
+    version,
+    about,
+    after_help = "Try it: proofd demo\nExit codes: 0 ok, 1 the answer is no, 2 wrong use or bad configuration, 3 not reachable"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

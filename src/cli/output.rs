@@ -34,7 +34,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
         }
     }
     let print = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<_> = cells.zip(&widths).map(|(cell, width)| format!("{}{cell:<width$}", "")).collect();
+        let padded: Vec<_> =
+            cells.zip(&widths).map(|(cell, width)| format!("{}{cell:<width$}", "")).collect();
         line(padded.join("  ").trim_end());
     };
     print(&mut head.iter().copied());

@@ -21,7 +21,11 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     match command {
         Command::List => {
             let policies = expect(client.get("/v1/policies").await?)?;
-            if json { output::json(&policies) } else { list(&policies) }
+            if json {
+                output::json(&policies)
+            } else {
+                list(&policies)
+            }
             Ok(Ending::Ok)
         }
         Command::Revisions { policy } => {
@@ -62,11 +66,21 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
 fn list(policies: &Value) {
     table(policies["items"].as_array().map(Vec::as_slice).unwrap_or_default());
     let reload = &policies["last_reload"];
-    let verdict = if reload["ok"] == Value::Bool(true) { "everything in the tree runs" } else { "not everything in the tree runs" };
+    let verdict = if reload["ok"] == Value::Bool(true) {
+        "everything in the tree runs"
+    } else {
+        "not everything in the tree runs"
+    };
     output::line(&format!("last reload {}: {verdict}", text(reload, "at")));
     for found in reload["diagnostics"].as_array().into_iter().flatten() {
         let place = &found["place"];
-        output::line(&format!("  {}:{}:{}: {}", text(place, "file"), place["line"], place["column"], text(found, "message")));
+        output::line(&format!(
+            "  {}:{}:{}: {}",
+            text(place, "file"),
+            place["line"],
+            place["column"],
+            text(found, "message")
+        ));
     }
 }
 
@@ -75,7 +89,13 @@ fn table(policies: &[Value]) {
         .iter()
         .map(|line| {
             let revision = text(line, "revision");
-            vec![text(line, "name"), text(line, "mode"), revision.chars().take(8).collect(), text(line, "state"), text(line, "title")]
+            vec![
+                text(line, "name"),
+                text(line, "mode"),
+                revision.chars().take(8).collect(),
+                text(line, "state"),
+                text(line, "title"),
+            ]
         })
         .collect();
     output::table(&["POLICY", "MODE", "REVISION", "STATE", "TITLE"], &rows);

@@ -46,7 +46,8 @@ pub fn clock(rehearsal: Option<Rehearsal>) -> Arc<dyn Clock> {
 pub fn only_simulators(config: &Config) -> anyhow::Result<()> {
     let connectors = &config.connectors;
     let mut hosts = Vec::new();
-    hosts.extend(connectors.onelogin.as_ref().and_then(|onelogin| onelogin.url.host_str()).map(str::to_owned));
+    hosts
+        .extend(connectors.onelogin.as_ref().and_then(|onelogin| onelogin.url.host_str()).map(str::to_owned));
     if let Some(jumio) = &connectors.jumio {
         match &jumio.urls {
             Some(urls) => {
@@ -74,7 +75,9 @@ mod tests {
     #[test]
     fn a_factor_with_or_without_an_origin() {
         assert_eq!("60".parse(), Ok(Rehearsal { factor: 60, origin: None }));
-        assert!("60@2026-01-05T09:00:00Z".parse::<Rehearsal>().is_ok_and(|rehearsal| rehearsal.origin.is_some()));
+        assert!(
+            "60@2026-01-05T09:00:00Z".parse::<Rehearsal>().is_ok_and(|rehearsal| rehearsal.origin.is_some())
+        );
         for text in ["", "0", "-1", "x", "60@yesterday"] {
             assert!(text.parse::<Rehearsal>().is_err(), "{text}");
         }

@@ -71,10 +71,10 @@ fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
         // serde_yaml appends its own place, which is less exact than ours.
         let message = inner.to_string();
         let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-        let message = message.rsplit_once(": ").filter(|(path, _)| !path.contains(' ')).map_or(
-            message.clone(),
-            |(path, rest)| format!("{path}: {rest}"),
-        );
+        let message = message
+            .rsplit_once(": ")
+            .filter(|(path, _)| !path.contains(' '))
+            .map_or(message.clone(), |(path, rest)| format!("{path}: {rest}"));
         at(line, column, message)
     })
 }
@@ -160,7 +160,9 @@ fn warnings(config: &Config, file: &str) -> Vec<Mistake> {
     ];
     for (what, url) in addresses {
         if let Some(url) = url.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
-            warnings.push(warn(format!("warning: {what} ({url}) is plain http: everybody on the way can read it")));
+            warnings.push(warn(format!(
+                "warning: {what} ({url}) is plain http: everybody on the way can read it"
+            )));
         }
     }
     warnings
@@ -199,7 +201,12 @@ mod tests {
     #[test]
     fn a_mistake_has_its_place() {
         check_mistake(&format!("{SMALLEST}lisen: 1\n"), 2, 1, "unknown field `lisen`");
-        check_mistake(&format!("{SMALLEST}connectors:\n  jumio:\n    regin: x\n"), 4, 5, "unknown field `regin`");
+        check_mistake(
+            &format!("{SMALLEST}connectors:\n  jumio:\n    regin: x\n"),
+            4,
+            5,
+            "unknown field `regin`",
+        );
         check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
         check_mistake("public_url: [\n", 2, 1, "");
         check_mistake(&format!("{SMALLEST}{SMALLEST}"), 2, 1, "");
@@ -207,7 +214,9 @@ mod tests {
 
     #[test]
     fn a_line_with_a_secret_is_not_shown() {
-        let text = format!("{SMALLEST}access:\n  tokens:\n    - {{name: a, role: admin, tokn: hunter2, token: x}}\n");
+        let text = format!(
+            "{SMALLEST}access:\n  tokens:\n    - {{name: a, role: admin, tokn: hunter2, token: x}}\n"
+        );
         let mistake = parse("proofd.yaml", &text).unwrap_err();
         assert!(!mistake.to_string().contains("hunter2"), "{mistake}");
     }

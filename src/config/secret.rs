@@ -83,6 +83,8 @@ impl SecretSource {
 }
 
 fn file(path: &Path) -> Result<String, Unreadable> {
-    std::fs::read_to_string(path)
-        .map_err(|cause| Unreadable::NoFile { path: path.display().to_string(), cause: cause.kind().to_string() })
+    std::fs::read_to_string(path).map_err(|cause| Unreadable::NoFile {
+        path: path.display().to_string(),
+        cause: cause.kind().to_string(),
+    })
 }

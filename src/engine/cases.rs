@@ -32,7 +32,8 @@ impl Engine {
         let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
         let account = self.account_of(&case)?;
-        let advance = self.decide(&policy, account.as_deref(), |here| case::advance(case, &policy, input, here))?;
+        let advance =
+            self.decide(&policy, account.as_deref(), |here| case::advance(case, &policy, input, here))?;
         self.keep(advance, &policy).await
     }
 
@@ -97,7 +98,8 @@ impl Engine {
     /// The compiled policy at the revision that the case opened with.
     pub fn policy_of(&self, case: &Case) -> Result<Arc<Policy>, ApplyError> {
         let active = self.active();
-        if let Some(policy) = active.set.policies.get(&case.policy).filter(|policy| policy.revision == case.revision)
+        if let Some(policy) =
+            active.set.policies.get(&case.policy).filter(|policy| policy.revision == case.revision)
         {
             return Ok(Arc::clone(policy));
         }

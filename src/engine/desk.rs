@@ -125,7 +125,11 @@ impl Engine {
         self.search(query, |engine, case| engine.matches(case, query).then(|| engine.line(case)))
     }
 
-    pub fn list_held(&self, cursor: Option<String>, limit: Option<usize>) -> Result<Listed<HeldLine>, store::Error> {
+    pub fn list_held(
+        &self,
+        cursor: Option<String>,
+        limit: Option<usize>,
+    ) -> Result<Listed<HeldLine>, store::Error> {
         let query = Query { state: Some("open".to_owned()), cursor, limit, ..Query::default() };
         self.search(&query, |_, case| match &case.state {
             State::Held { action, since, .. } => Some(HeldLine {
@@ -180,9 +184,8 @@ impl Engine {
     fn line(&self, case: &Case) -> CaseLine {
         // A revision that cannot be used any more must not hide the case.
         let policy = self.policy_of(case).ok();
-        let step = |policy: &Policy| {
-            case.step().and_then(|index| policy.step(index)).map(|step| step.path.clone())
-        };
+        let step =
+            |policy: &Policy| case.step().and_then(|index| policy.step(index)).map(|step| step.path.clone());
         CaseLine {
             id: case.id.clone(),
             policy: case.policy.clone(),
@@ -217,7 +220,9 @@ impl Engine {
             line: self.line(&case),
             steps: case.steps.clone(),
             calls: calls.collect(),
-            decisions_allowed: policy.map(|policy| case::decisions_allowed(&case, &policy)).unwrap_or_default(),
+            decisions_allowed: policy
+                .map(|policy| case::decisions_allowed(&case, &policy))
+                .unwrap_or_default(),
             decisions_given: match &case.state {
                 State::Reviewing(review) => review.given.clone(),
                 _ => Vec::new(),
@@ -247,7 +252,13 @@ impl Engine {
         self.apply(id, Input::Decision(decision)).await.map(|_| ())
     }
 
-    pub async fn order(&self, id: &CaseId, order: Order, by: String, reason: String) -> Result<(), ApplyError> {
+    pub async fn order(
+        &self,
+        id: &CaseId,
+        order: Order,
+        by: String,
+        reason: String,
+    ) -> Result<(), ApplyError> {
         tracing::info!(case = %id, ?order, by, "order");
         self.apply(id, Input::Operator(Operator { order, by, reason })).await.map(|_| ())
     }
@@ -268,7 +279,10 @@ impl Engine {
             return Ok(Err(format!("policy {} has no `manual: true` under `when`", policy.name)));
         }
         if policy.subject != subject.kind {
-            return Ok(Err(format!("policy {} is about a {}, not a {}", policy.name, policy.subject, subject.kind)));
+            return Ok(Err(format!(
+                "policy {} is about a {}, not a {}",
+                policy.name, policy.subject, subject.kind
+            )));
         }
         let Some(source) = &self.0.connectors.source else {
             return Ok(Err("no identity provider is configured".to_owned()));
@@ -287,12 +301,18 @@ impl Engine {
     pub fn policy_revisions(&self, name: &str) -> Result<Vec<RevisionLine>, store::Error> {
         let active = self.active();
         let runs = active.set.policies.get(name).map(|policy| policy.revision.clone());
-        let mut lines: Vec<_> = self.0.store.revisions(name)?.into_iter().map(|stored| RevisionLine {
-            active: runs.as_ref() == Some(&stored.revision),
-            revision: stored.revision.0,
-            at: stored.at,
-            files: stored.files.into_keys().collect(),
-        }).collect();
+        let mut lines: Vec<_> = self
+            .0
+            .store
+            .revisions(name)?
+            .into_iter()
+            .map(|stored| RevisionLine {
+                active: runs.as_ref() == Some(&stored.revision),
+                revision: stored.revision.0,
+                at: stored.at,
+                files: stored.files.into_keys().collect(),
+            })
+            .collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.at));
         Ok(lines)
     }

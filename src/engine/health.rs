@@ -58,7 +58,9 @@ impl Engine {
         let verdict = match (&report.problem, report.ok) {
             (Some(problem), _) => format!("last reload failed: {problem}"),
             (None, true) => "last reload ok".to_owned(),
-            (None, false) => format!("last reload: {kept} of {} policies not as in the tree", report.policies.len()),
+            (None, false) => {
+                format!("last reload: {kept} of {} policies not as in the tree", report.policies.len())
+            }
         };
         let tree = report.tree.get(..8).unwrap_or("none");
         format!("{} policies (tree {tree}), {open} open cases, {verdict}", active.set.policies.len())

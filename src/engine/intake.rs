@@ -90,7 +90,8 @@ impl Engine {
 
     fn defer(&self, key: String, attempts: u32, now: Timestamp, reason: String) -> Commit {
         let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
-        let deferred = Deferred { key, due: now + wait.min(TimeDelta::hours(1)), attempts: attempts + 1, reason };
+        let deferred =
+            Deferred { key, due: now + wait.min(TimeDelta::hours(1)), attempts: attempts + 1, reason };
         Commit { deferred: vec![deferred], ..Commit::default() }
     }
 
@@ -99,7 +100,8 @@ impl Engine {
         for id in self.0.store.open_cases_of(&event.subject)? {
             let Some(case) = self.0.store.case(&id)? else { continue };
             let policy = self.policy_of(&case)?;
-            let cancels = policy.cancel_when.iter().any(|kind| *kind == event.kind || event.also.contains(kind));
+            let cancels =
+                policy.cancel_when.iter().any(|kind| *kind == event.kind || event.also.contains(kind));
             if cancels {
                 let verdict = self.join(&case, &event).await?;
                 verdicts.push(said(&policy, verdict, id.to_string()));
@@ -141,7 +143,12 @@ impl Engine {
     }
 
     /// Offers an event to one policy.
-    async fn offer(&self, policy: &Arc<Policy>, event: &Event, subject: &Subject) -> Result<PolicyVerdict, ApplyError> {
+    async fn offer(
+        &self,
+        policy: &Arc<Policy>,
+        event: &Event,
+        subject: &Subject,
+    ) -> Result<PolicyVerdict, ApplyError> {
         match policy.mode {
             Mode::Disabled => return Ok(said(policy, "disabled", String::new())),
             Mode::Enforce | Mode::Shadow => {}
@@ -266,7 +273,9 @@ fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
     match subject.text("state") {
         Some("not_reviewed") => Resolved::Subject(subject),
         // The person has not confirmed their address yet; another event may or may not come then.
-        Some("not_verified") if attempts < 24 => Resolved::Later("the address is not confirmed yet".to_owned()),
+        Some("not_verified") if attempts < 24 => {
+            Resolved::Later("the address is not confirmed yet".to_owned())
+        }
         state => Resolved::Never(format!("the registration is {}", state.unwrap_or("in no known state"))),
     }
 }

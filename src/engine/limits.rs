@@ -38,9 +38,10 @@ impl Counters {
     pub fn used_up(&self, policy: &Policy, now: Timestamp) -> BTreeSet<LimitedAction> {
         let over = policy.limits.iter().filter(|limit| {
             let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
-            let had = self.effects.get(&(policy.name.clone(), limit.action)).map_or(0, |effects| {
-                effects.iter().rev().take_while(|at| **at > now - window).count()
-            });
+            let had = self
+                .effects
+                .get(&(policy.name.clone(), limit.action))
+                .map_or(0, |effects| effects.iter().rev().take_while(|at| **at > now - window).count());
             match limit.at_most {
                 Amount::Count(at_most) => had >= usize::try_from(at_most).unwrap_or(usize::MAX),
                 // Refused at load: this version does not know how many people there are.

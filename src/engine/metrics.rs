@@ -72,7 +72,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("proofd");
         let rebuilt: Gauge = Gauge::default();
         rebuilt.set(i64::from(opened.rebuilt.is_some()));
-        registry.register("store_rebuilt", "1 if the state was rebuilt from the journal at this start", rebuilt);
+        registry.register(
+            "store_rebuilt",
+            "1 if the state was rebuilt from the journal at this start",
+            rebuilt,
+        );
         let metrics = Self {
             events: Family::default(),
             opened: Family::default(),
@@ -115,7 +119,11 @@ impl Metrics {
             "When a source was last read",
             self.polled.clone(),
         );
-        registry.register("policy_reloads", "Looks at a changed policy tree, by result", self.reloads.clone());
+        registry.register(
+            "policy_reloads",
+            "Looks at a changed policy tree, by result",
+            self.reloads.clone(),
+        );
         registry.register(
             "policy_last_reload_successful",
             "1 if everything in the policy tree runs",
@@ -126,7 +134,11 @@ impl Metrics {
             "When the tree was last looked at",
             self.reload_at.clone(),
         );
-        registry.register("policies_not_active", "Policies whose version in the tree does not run", self.not_active.clone());
+        registry.register(
+            "policies_not_active",
+            "Policies whose version in the tree does not run",
+            self.not_active.clone(),
+        );
         self
     }
 

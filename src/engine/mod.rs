@@ -196,7 +196,9 @@ impl Engine {
             let lost = crate::case::Input::Lost { call, attempt };
             match self.apply(&case, lost).await {
                 Ok(_) | Err(cases::ApplyError::Refused(_)) => {}
-                Err(error) => tracing::error!(case = %case, %error, "a call under way at the last stop is not taken up"),
+                Err(error) => {
+                    tracing::error!(case = %case, %error, "a call under way at the last stop is not taken up")
+                }
             }
         }
         Ok(())

@@ -32,7 +32,9 @@ pub enum Pressed {
     /// The vendor's page is ready.
     Go(String),
     /// The start waits for its turn; ask again in a moment.
-    Wait { language: Option<String> },
+    Wait {
+        language: Option<String>,
+    },
     Page(Page),
 }
 
@@ -68,7 +70,9 @@ impl Engine {
 
     /// The person pressed the button: a vendor session is started or resumed.
     pub async fn press(&self, token: &str, locale: Option<String>) -> Result<Pressed, ApplyError> {
-        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Pressed::Page(Page::Unknown)) };
+        let Some((id, kind, number)) = self.0.links.read(token) else {
+            return Ok(Pressed::Page(Page::Unknown));
+        };
         let input = match kind {
             LinkKind::Verify => Input::Press { link: number, locale },
             LinkKind::Contest => Input::Contest { link: number },
@@ -78,9 +82,9 @@ impl Engine {
             Ok(_) => self.await_session(&id, number).await,
             Err(ApplyError::NoCase) => Ok(Pressed::Page(Page::Unknown)),
             // Pressed twice, or too late: the page says where things stand.
-            Err(ApplyError::Refused(Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale)) => {
-                Ok(Pressed::Page(self.look(token)?))
-            }
+            Err(ApplyError::Refused(
+                Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale,
+            )) => Ok(Pressed::Page(self.look(token)?)),
             Err(error) => Err(error),
         }
     }
@@ -107,7 +111,9 @@ impl Engine {
 
     /// What a person who pressed and waits is shown now. Starts nothing.
     pub fn ready_session(&self, token: &str) -> Result<Pressed, store::Error> {
-        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Pressed::Page(Page::Unknown)) };
+        let Some((id, kind, number)) = self.0.links.read(token) else {
+            return Ok(Pressed::Page(Page::Unknown));
+        };
         let Some(case) = self.0.store.case(&id)? else { return Ok(Pressed::Page(Page::Unknown)) };
         Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
     }

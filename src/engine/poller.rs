@@ -25,7 +25,12 @@ impl Engine {
                 Err(reason) => {
                     failures = failures.saturating_add(1);
                     self.0.metrics.connector_failed(source.name());
-                    tracing::warn!(source = source.name(), failures, reason, "the identity provider cannot be read");
+                    tracing::warn!(
+                        source = source.name(),
+                        failures,
+                        reason,
+                        "the identity provider cannot be read"
+                    );
                     let backoff = TimeDelta::seconds(2) * 2_i32.pow(failures.min(8));
                     backoff.min(TimeDelta::minutes(5)).max(self.0.settings.poll_identity)
                 }

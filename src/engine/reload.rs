@@ -75,13 +75,22 @@ pub(super) struct Attempted {
 pub(super) struct Revisions(Mutex<HashMap<Revision, Arc<Policy>>>);
 
 impl Revisions {
-    pub fn get(&self, name: &str, revision: &Revision, store: &Store, known: &Known) -> Result<Arc<Policy>, ApplyError> {
+    pub fn get(
+        &self,
+        name: &str,
+        revision: &Revision,
+        store: &Store,
+        known: &Known,
+    ) -> Result<Arc<Policy>, ApplyError> {
         let mut compiled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = compiled.get(revision) {
             return Ok(Arc::clone(policy));
         }
         let gone = |why: &str| {
-            ApplyError::Revision(format!("revision {} of policy {name} cannot be used: {why}", revision.short()))
+            ApplyError::Revision(format!(
+                "revision {} of policy {name} cannot be used: {why}",
+                revision.short()
+            ))
         };
         let files = store.revision(revision)?.ok_or_else(|| gone("its files are not in the store"))?;
         let loaded = policy::load(&files, known);
@@ -114,7 +123,9 @@ impl Engine {
         let dir = self.0.settings.policies.clone();
         let last = attempted.tree.clone().filter(|_| !even_if_unchanged);
         let built = tokio::task::spawn_blocking(move || build(&dir, &known, last.as_ref())).await;
-        let built = built.unwrap_or_else(|_| Err("loading the tree failed inside; the policies that ran go on".to_owned()));
+        let built = built.unwrap_or_else(|_| {
+            Err("loading the tree failed inside; the policies that ran go on".to_owned())
+        });
         let active = match built {
             Ok(None) => return self.active(),
             Ok(Some((tree, loaded, files))) => {

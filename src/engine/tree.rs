@@ -46,7 +46,10 @@ fn walk(root: &Path, dir: &Path, depth: usize, seen: &mut Fingerprint) -> Result
             let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
             seen.files.insert(relative, (meta.len(), meta.modified().ok(), inode(&meta)));
             if seen.files.len() > MOST_FILES {
-                return Err(format!("{} has more than {MOST_FILES} files; is it the policy tree?", root.display()));
+                return Err(format!(
+                    "{} has more than {MOST_FILES} files; is it the policy tree?",
+                    root.display()
+                ));
             }
         }
     }
@@ -55,7 +58,10 @@ fn walk(root: &Path, dir: &Path, depth: usize, seen: &mut Fingerprint) -> Result
 
 /// Hidden files, editors' copies and swap files.
 fn passed_over(name: &str) -> bool {
-    name.starts_with('.') || name.ends_with('~') || name.starts_with('#') || name == "4913"
+    name.starts_with('.')
+        || name.ends_with('~')
+        || name.starts_with('#')
+        || name == "4913"
         || [".swp", ".swx", ".tmp", ".bak"].iter().any(|end| name.ends_with(end))
 }
 

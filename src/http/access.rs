@@ -59,10 +59,12 @@ impl Access {
         let Some(grant) = found else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "this token is not known"));
         };
-        let allowed = grant.roles.contains(&Role::Admin) || any_of.iter().any(|role| grant.roles.contains(role));
+        let allowed =
+            grant.roles.contains(&Role::Admin) || any_of.iter().any(|role| grant.roles.contains(role));
         if !allowed {
             let needed: Vec<_> = any_of.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
-            let detail = format!("the token {} needs one of these roles: {}, admin", grant.name, needed.join(", "));
+            let detail =
+                format!("the token {} needs one of these roles: {}, admin", grant.name, needed.join(", "));
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         let raw_identity = grant.roles.contains(&Role::RawIdentity);

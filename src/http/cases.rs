@@ -86,14 +86,16 @@ pub async fn journal(
     doors.access.require(&headers, LOOK)?;
     let UrlQuery(from) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let start = from.cursor.as_deref().map_or(Ok(0), str::parse::<u64>);
-    let start = start.map_err(|_| Problem::bad_request("cursor: expected what `next` of the page before said"))?;
+    let start =
+        start.map_err(|_| Problem::bad_request("cursor: expected what `next` of the page before said"))?;
     let id = CaseId(id);
     if doors.engine.case(&id)?.is_none() {
         return Err(Problem::not_found("case"));
     }
     let limit = from.limit.unwrap_or(200).clamp(1, 1_000);
     let items = doors.engine.journal(&id, start, limit)?;
-    let next = (items.len() == limit).then(|| items.last().map(|entry| (entry.number + 1).to_string())).flatten();
+    let next =
+        (items.len() == limit).then(|| items.last().map(|entry| (entry.number + 1).to_string())).flatten();
     Ok(Json(json!({ "items": items, "next": next })).into_response())
 }
 

@@ -8,7 +8,11 @@ use crate::engine::HookRefused;
 
 use super::{Doors, Problem};
 
-pub async fn onelogin(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+pub async fn onelogin(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
     match doors.engine.webhook(&headers, &body).await {
         Ok(_) => Ok(StatusCode::OK),
         Err(HookRefused::NotAuthentic) => {

@@ -22,17 +22,29 @@ pub struct Pages(Environment<'static>);
 impl Pages {
     pub fn new() -> Result<Self, String> {
         let mut pages = Environment::new();
-        pages.add_template("person.html", include_str!("pages/person.html")).map_err(|error| error.to_string())?;
+        pages
+            .add_template("person.html", include_str!("pages/person.html"))
+            .map_err(|error| error.to_string())?;
         Ok(Self(pages))
     }
 
-    fn render(&self, doors: &Doors, headers: &HeaderMap, page: &Page, wait: bool) -> Result<Response, Problem> {
+    fn render(
+        &self,
+        doors: &Doors,
+        headers: &HeaderMap,
+        page: &Page,
+        wait: bool,
+    ) -> Result<Response, Problem> {
         let (status, name, why, until, known) = match page {
             _ if wait => (StatusCode::OK, "wait", None, None, page_language(page)),
             Page::Unknown => (StatusCode::NOT_FOUND, "unknown", None, None, None),
-            Page::Ask { why, until, language, resumes } => {
-                (StatusCode::OK, if *resumes { "resume" } else { "ask" }, Some(why), Some(until), language.as_deref())
-            }
+            Page::Ask { why, until, language, resumes } => (
+                StatusCode::OK,
+                if *resumes { "resume" } else { "ask" },
+                Some(why),
+                Some(until),
+                language.as_deref(),
+            ),
             Page::Checking { language } => (StatusCode::OK, "checking", None, None, language.as_deref()),
             Page::Over { language } => (StatusCode::GONE, "over", None, None, language.as_deref()),
             Page::Contest { why, until, language } => {
@@ -78,8 +90,11 @@ fn guards() -> [(HeaderName, &'static str); 5] {
 
 /// The person's language if we have it, else the browser's first that we have, else English.
 fn choose(known: Option<&str>, headers: &HeaderMap) -> &'static str {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let wanted = known.into_iter().chain(accepted.split(',').map(|tag| tag.split(';').next().unwrap_or_default().trim()));
+    let accepted =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wanted = known
+        .into_iter()
+        .chain(accepted.split(',').map(|tag| tag.split(';').next().unwrap_or_default().trim()));
     let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
     wanted
         .filter_map(|tag| LANGUAGES.into_iter().find(|language| *language == primary(tag)))
@@ -129,7 +144,9 @@ pub async fn press(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split([',', ';']).next())
         .map(str::trim)
-        .filter(|tag| (2..=12).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        .filter(|tag| {
+            (2..=12).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
         .map(str::to_owned);
     match doors.engine.press(&token, language).await? {
         Pressed::Go(link) => Ok(go(&link)),

@@ -1,2 +1,4 @@
 //! stub
-pub fn json_schema() -> serde_json::Value { serde_json::Value::Null }
+pub fn json_schema() -> serde_json::Value {
+    serde_json::Value::Null
+}

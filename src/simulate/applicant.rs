@@ -54,7 +54,12 @@ impl Applicant {
             .timeout(Duration::from_secs(30))
             .build()
             .map_err(|error| Lost::Unreachable(error.to_string()))?;
-        Ok(Self { first_name: first_name.to_owned(), last_name: last_name.to_owned(), email: email.to_owned(), http })
+        Ok(Self {
+            first_name: first_name.to_owned(),
+            last_name: last_name.to_owned(),
+            email: email.to_owned(),
+            http,
+        })
     }
 
     /// Fills in the form and confirms the address.
@@ -66,7 +71,9 @@ impl Applicant {
             ..Form::default()
         };
         let registered = town.onelogin.register(form).map_err(|refused| Lost::Form(refused.to_string()))?;
-        town.onelogin.verify_email(registered.registration_id).map_err(|refused| Lost::Form(refused.to_string()))?;
+        town.onelogin
+            .verify_email(registered.registration_id)
+            .map_err(|refused| Lost::Form(refused.to_string()))?;
         Ok(registered)
     }
 
@@ -104,7 +111,9 @@ impl Applicant {
                 answer = self.http.get(format!("{link}?wait=1")).send().await.map_err(unreachable)?;
                 continue;
             };
-            if let Some(session) = town.jumio.executions().into_iter().find(|one| one.href.as_deref() == Some(&to)) {
+            if let Some(session) =
+                town.jumio.executions().into_iter().find(|one| one.href.as_deref() == Some(&to))
+            {
                 return Ok(Led::Vendor { execution: session.execution });
             }
             if !to.contains("wait=") {

@@ -88,7 +88,8 @@ impl Town {
 
     /// The `connectors:` part of a `proofd.yaml` that is connected to this town.
     pub fn connectors_yaml(&self, credentials: &Credentials) -> String {
-        let (onelogin, jumio, smtp) = (&self.onelogin_served.url, &self.jumio_served.url, self.mailbox_served.smtp);
+        let (onelogin, jumio, smtp) =
+            (&self.onelogin_served.url, &self.jumio_served.url, self.mailbox_served.smtp);
         let Credentials { client_id, client_secret } = credentials;
         format!(
             "connectors:

@@ -37,6 +37,10 @@ pub fn case(id: &str, opened: i64) -> Case {
         next_entry: 1,
         retries: BTreeMap::from([(StepIndex(2), 1)]),
         attempts: 0,
+        links: 0,
+        contests: 0,
+        doomed: None,
+        settled: Vec::new(),
         sessions: BTreeMap::new(),
         result: None,
         closed_at: None,
@@ -58,6 +62,7 @@ pub fn pending(due: i64) -> Pending {
         begun: None,
         in_doubt: false,
         asked_at: at(0),
+        forgiven: 0,
     }
 }
 

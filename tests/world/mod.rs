@@ -46,7 +46,8 @@ impl World {
         copy_tree(policies, &dir.path().join("policies"));
         let connectors = town.connectors_yaml(&credentials);
         let access = "access:\n  tokens: [{name: Dana, role: admin, token: t-admin}, {name: Vic, role: viewer, token: t-viewer}]\n";
-        let yaml = format!("listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{access}{more}");
+        let yaml =
+            format!("listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{access}{more}");
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
         town.broadcast_to(&url);
         let rehearse = format!("{factor}@{}", origin.to_rfc3339());
@@ -77,7 +78,11 @@ impl World {
     /// Starts the daemon and waits until it says that it listens.
     pub fn start(&mut self) {
         assert!(self.daemon.is_none(), "the daemon runs already");
-        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("daemon.log")).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("daemon.log"))
+            .unwrap();
         let mut child = self
             .proofd()
             .args(["run", "--config"])
@@ -115,7 +120,13 @@ impl World {
         std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
     }
 
-    pub async fn ask(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         self.try_ask(method, path, token, body).await.expect("the daemon answers")
     }
 
@@ -164,7 +175,10 @@ impl World {
     }
 
     pub async fn case_of(&self, name: &str) -> Option<Value> {
-        self.cases().await.into_iter().find(|case| case["subject"]["name"].as_str().is_some_and(|n| n.contains(name)))
+        self.cases()
+            .await
+            .into_iter()
+            .find(|case| case["subject"]["name"].as_str().is_some_and(|n| n.contains(name)))
     }
 
     /// Looks again until something is there.

@@ -50,7 +50,9 @@ struct Stage {
 
 pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into()),
+        )
         .with_writer(std::io::stderr)
         .try_init();
     let folder = folder()?;
@@ -87,10 +89,11 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let (config, _) = config::read(&file).map_err(Failed::usage)?;
 
     let now = shared.now();
-    let (store, opened) =
-        Store::open(&folder.join("store"), now).map_err(|error| anyhow!(error).context("while opening the store"))?;
+    let (store, opened) = Store::open(&folder.join("store"), now)
+        .map_err(|error| anyhow!(error).context("while opening the store"))?;
     let built = compose::connectors(&config, &shared)?;
-    let engine = Engine::open(compose::settings(&config)?, store, &opened, shared, built.connectors()).await?;
+    let engine =
+        Engine::open(compose::settings(&config)?, store, &opened, shared, built.connectors()).await?;
     let tasks = engine.start();
     let token = Secret::new("demo");
     let access = Access::new(vec![Grant::new("Dana from the identity desk", [Role::Admin], &token)]);

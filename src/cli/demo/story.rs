@@ -32,7 +32,9 @@ struct Player {
 /// True if everybody ended as promised.
 pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
     let mut teller = Teller::default();
-    output::line("proofd demo: people register at a simulated OneLogin and prove who they are at a simulated Jumio.\n");
+    output::line(
+        "proofd demo: people register at a simulated OneLogin and prove who they are at a simulated Jumio.\n",
+    );
     let mut players = register(stage)?;
     heading("Invitations go out");
     until(stage, &mut teller, "the invitations", |_, cases| {
@@ -46,7 +48,9 @@ pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
         visit(stage, &mut teller, player).await?;
     }
     until(stage, &mut teller, "the first results", |_, cases| {
-        ["ada@", "carla@", "dmitri@"].iter().all(|who| of(cases, who).is_some_and(|case| case.state_word() != "waiting"))
+        ["ada@", "carla@", "dmitri@"]
+            .iter()
+            .all(|who| of(cases, who).is_some_and(|case| case.state_word() != "waiting"))
     })
     .await?;
     let blurred = players.iter_mut().find(|player| player.person.part == Part::BlursFirst);
@@ -66,8 +70,10 @@ pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
     let back = players.iter_mut().find(|player| player.person.part == Part::WalksAway);
     if let Some(player) = back {
         visit(stage, &mut teller, player).await?;
-        until(stage, &mut teller, "the one who came back", |_, cases| of(cases, "eve@").is_some_and(Case::is_closed))
-            .await?;
+        until(stage, &mut teller, "the one who came back", |_, cases| {
+            of(cases, "eve@").is_some_and(Case::is_closed)
+        })
+        .await?;
     }
 
     heading("Three weeks pass");
@@ -97,9 +103,13 @@ async fn visit(stage: &Stage, teller: &mut Teller, player: &mut Player) -> Resul
     let seen = player.mails;
     if player.person.part == Part::BlursFirst && player.visits > 0 {
         // The old link is dead after a retry: a mail that says so and one with the new link come.
-        until(stage, teller, "another invitation", |_, _| player.applicant.mails(&stage.town) >= seen + 2).await?;
+        until(stage, teller, "another invitation", |_, _| player.applicant.mails(&stage.town) >= seen + 2)
+            .await?;
     }
-    let link = player.applicant.link(&stage.town).ok_or_else(|| anyhow!("no link came for {}", player.person.first))?;
+    let link = player
+        .applicant
+        .link(&stage.town)
+        .ok_or_else(|| anyhow!("no link came for {}", player.person.first))?;
     let led = player.applicant.press(&stage.town, &link).await.context("while pressing the button")?;
     let Led::Vendor { execution } = led else {
         return Err(anyhow!("{} was not led to the vendor: {led:?}", player.person.first).into());
@@ -118,11 +128,13 @@ async fn visit(stage: &Stage, teller: &mut Teller, player: &mut Player) -> Resul
 async fn decide(stage: &Stage) -> Result<(), Failed> {
     let http = reqwest::Client::builder().no_proxy().build().context("while making the desk's client")?;
     let ask = async |path: String| -> anyhow::Result<Value> {
-        let answer = http.get(format!("{}{path}", stage.url)).bearer_auth(stage.token.expose()).send().await?;
+        let answer =
+            http.get(format!("{}{path}", stage.url)).bearer_auth(stage.token.expose()).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     };
     let list = ask("/v1/cases?state=in_review".to_owned()).await?;
-    let id = list.pointer("/items/0/id").and_then(Value::as_str).ok_or_else(|| anyhow!("nothing to decide"))?;
+    let id =
+        list.pointer("/items/0/id").and_then(Value::as_str).ok_or_else(|| anyhow!("nothing to decide"))?;
     let sheet = ask(format!("/v1/cases/{id}")).await?;
     let differs = sheet.pointer("/steps/proof/mismatches").cloned().unwrap_or_default();
     output::line(&format!("  the case shows what differs between form and document: {differs}"));
@@ -178,7 +190,10 @@ async fn until(
 }
 
 fn cases(stage: &Stage) -> Result<Vec<Case>, Failed> {
-    let lines = stage.engine.list_cases(&Query { limit: Some(100), ..Query::default() }).context("while listing cases")?;
+    let lines = stage
+        .engine
+        .list_cases(&Query { limit: Some(100), ..Query::default() })
+        .context("while listing cases")?;
     let mut cases = Vec::new();
     for line in lines.items {
         cases.extend(stage.engine.case(&line.id).context("while reading a case")?);
@@ -207,7 +222,8 @@ fn compare(stage: &Stage, players: &[Player]) -> Result<bool, Failed> {
         };
         let invitations = user.as_ref().and_then(|user| user["invitations_sent"].as_u64()).unwrap_or(0);
         let promise = person.promise;
-        let well = (result.as_deref(), state, invitations) == (promise.result, promise.onelogin, promise.invitations);
+        let well = (result.as_deref(), state, invitations)
+            == (promise.result, promise.onelogin, promise.invitations);
         all_well &= well;
         rows.push(vec![
             format!("{} {}", person.first, person.last),

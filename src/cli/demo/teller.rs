@@ -42,8 +42,12 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
     Some(match note {
         Note::Opened { .. } => "registered; a case opens".to_owned(),
         Note::CallDone { detail, .. } => detail.clone(),
-        Note::SessionStarted { attempt, .. } => format!("pressed the button; vendor session {attempt} is ready"),
-        Note::SessionEnded { .. } => "left the vendor's page; the session ended, the link still works".to_owned(),
+        Note::SessionStarted { attempt, .. } => {
+            format!("pressed the button; vendor session {attempt} is ready")
+        }
+        Note::SessionEnded { .. } => {
+            "left the vendor's page; the session ended, the link still works".to_owned()
+        }
         Note::StepEnded { outcome, reasons } if reasons.is_empty() => {
             format!("{}: {outcome}", step.unwrap_or("step"))
         }
@@ -56,7 +60,9 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
         }
         Note::Held { action } => format!("a limit holds {action:?}"),
         Note::Stuck { reason } => format!("is stuck: {reason}"),
-        Note::GraceBegan { until } => format!("will be deleted on {}, unless somebody objects", until.format("%d %b")),
+        Note::GraceBegan { until } => {
+            format!("will be deleted on {}, unless somebody objects", until.format("%d %b"))
+        }
         Note::Destroyed { .. } => "is deleted in OneLogin".to_owned(),
         Note::Closed { result } => format!("case closed: {result}"),
         _ => return None,
