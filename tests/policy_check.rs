@@ -8,6 +8,8 @@
     reason = "a test says what went wrong by failing"
 )]
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -302,5 +304,28 @@ proptest! {
             bytes.splice(at.min(end)..end, text.into_bytes());
         }
         survives(&tree);
+    }
+}
+
+#[test]
+fn a_broken_shared_file_stops_only_the_policies_that_use_it() {
+    let plain = "format: 1\npolicy: plain\ntitle: t\nowner: a@example.com\nmode: shadow\nsubject: user\n\
+                 when:\n  - manual: true\nsteps:\n  - close: done\n";
+    for (path, text) in [
+        ("verifications.yaml", "format: 1\nverifications: {"),
+        ("people.yaml", "format: 9\nteams: {}\n"),
+        ("shared/blocks.yaml", "- no\n"),
+    ] {
+        let mut tree = tree("good");
+        tree.insert("plain/policy.yaml".to_owned(), plain.as_bytes().to_vec());
+        tree.insert(path.to_owned(), text.as_bytes().to_vec());
+        let files = files(&tree);
+        let loaded = load(&files, &known());
+        let running: Vec<_> = loaded.set.policies.keys().collect();
+        assert_eq!(running, ["plain"], "{path}: {}", render(&loaded.diagnostics, &files, false));
+        assert_eq!(loaded.declared, ["plain", GOOD]);
+        let own = loaded.set.policies["plain"].files.clone();
+        let again = load(&own, &Known::default());
+        assert_eq!(again.set.policies["plain"].revision, loaded.set.policies["plain"].revision);
     }
 }

@@ -43,7 +43,8 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do, with the nearest valid name where there is one.
     pub help: Option<String>,
-    /// The policy that cannot run because of it; none: it concerns every policy of the tree.
+    /// The policy that cannot run because of it; none: it stands in a shared file, and policies that use
+    /// the broken part say so themselves.
     pub policy: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::files::Files;
 use crate::policy::source;
+use crate::policy::template::Source;
 
 pub const VERIFICATIONS: &str = "verifications.yaml";
 pub const PEOPLE: &str = "people.yaml";
@@ -59,6 +60,20 @@ impl<'a> Layout<'a> {
             diagnostics.push(Diagnostic::warning(start(path), "stray-file", message));
         }
         layout
+    }
+
+    /// The mail templates that are wanted, in every language.
+    pub fn mails(&self, wanted: impl Fn(&str) -> bool, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for (name, languages) in self.templates.iter().filter(|(name, _)| wanted(name)) {
+            for (language, path) in languages {
+                if let Some(text) = self.text(path, diagnostics) {
+                    let (name, language) = ((*name).to_owned(), (*language).to_owned());
+                    sources.push(Source { name, language, path: (*path).to_owned(), text: text.to_owned() });
+                }
+            }
+        }
+        sources
     }
 
     /// A file's text. What is not UTF-8 is reported.

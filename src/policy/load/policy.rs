@@ -70,16 +70,18 @@ fn compile(
     let settings = settings.and_then(|value| value.as_object().cloned()).unwrap_or_default();
     let event_types = event_types(node);
     let compiler = {
-        let texts: Vec<_> =
-            scripts.iter().filter_map(|path| Some((*path, layout.text(path, diagnostics)?))).collect();
+        let texts: Vec<_> = scripts
+            .iter()
+            .filter_map(|path| Some(((*path).to_owned(), layout.text(path, diagnostics)?.to_owned())))
+            .collect();
         let context = Context {
             // Clauses cannot be judged without a subject; the missing key is reported already.
             subject: subject.unwrap_or(SubjectKind::User),
             event_types: &event_types,
             settings: &settings,
-            step_shapes: &ids,
+            steps: &ids,
         };
-        Compiler::new(texts.into_iter(), context, diagnostics)
+        Compiler::new(&texts, context, diagnostics)
     };
     let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
     let head = Head::read(node, &mut build);
@@ -177,15 +179,8 @@ fn stem(path: &str) -> &str {
 }
 
 fn templates(used: &BTreeSet<String>, layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) -> Templates {
-    let mut files = Vec::new();
-    for (name, languages) in layout.templates.iter().filter(|(name, _)| used.contains(**name)) {
-        for (language, path) in languages {
-            if let Some(text) = layout.text(path, diagnostics) {
-                files.push((*name, *language, *path, text));
-            }
-        }
-    }
-    Templates::build(&files, diagnostics)
+    let sources = layout.mails(|name| used.contains(name), diagnostics);
+    Templates::build(&sources, diagnostics)
 }
 
 /// Exactly the files that the policy is made of.
@@ -225,7 +220,7 @@ impl Head {
         let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
         let condition = node.condition("if").map(|source| build.condition(&source)).unwrap_or_default();
         let as_long_as = node.condition("as_long_as").map(|source| build.condition(&source));
-        let case_key = node.get("case_key").and_then(|key| Some(build.text(key.text()?, &key.place)));
+        let case_key = node.get("case_key").and_then(|key| Some(build.text(key.text()?, &key.text_place())));
         let events = node.get("cancel_when").map(Node::one_or_many).unwrap_or_default();
         let cancel_when = events.iter().filter_map(|event| build.event(event)).collect();
         let when = triggers.iter().filter_map(|trigger| read_trigger(trigger, build)).collect();

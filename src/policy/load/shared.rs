@@ -150,18 +150,11 @@ impl Shared {
         Self { verifications, teams: teams.bare(), queues, calendars: calendars.bare(), people, blocks }
     }
 
-    /// Warns about shared things that nobody uses and checks the templates among them.
+    /// Warns about mistakes in templates that nobody uses.
     pub fn unused(&self, layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) {
-        let mut files = Vec::new();
-        for (name, languages) in &layout.templates {
-            for (language, path) in languages {
-                if let Some(text) = layout.text(path, diagnostics) {
-                    files.push((*name, *language, *path, text));
-                }
-            }
-        }
+        let sources = layout.mails(|_| true, diagnostics);
         let mut found = Vec::new();
-        Templates::build(&files, &mut found);
+        Templates::build(&sources, &mut found);
         // What a policy uses was reported for that policy already.
         let told: BTreeSet<_> =
             diagnostics.iter().map(|told| (told.place.clone(), told.message.clone())).collect();

@@ -42,7 +42,7 @@ impl Build<'_> {
             "verify" => self.verify(value).map(Verb::Verify),
             "review" => self.review(value).map(Verb::Review),
             "run" => {
-                let function = self.function(value.text()?, &value.place);
+                let function = self.function(value.text()?, &value.text_place());
                 Some(Verb::Run { function, returns: item.texts("returns") })
             }
             "notify" => self.notify(value).map(Verb::Notify),
@@ -78,7 +78,7 @@ impl Build<'_> {
         match verb {
             "act" => {
                 if let Some(call) = value.text() {
-                    self.function(call, &value.place);
+                    self.function(call, &value.text_place());
                 }
                 for name in item.get("may").and_then(Node::list).unwrap_or_default() {
                     let verbs = || grammar::VERBS.iter().map(|rule| rule.key.name);
@@ -94,7 +94,7 @@ impl Build<'_> {
             }
             "hold_role" | "release_role" | "assign_role" | "remove_role" => {
                 if let Some(text) = value.text() {
-                    self.text(text, &value.place);
+                    self.text(text, &value.text_place());
                 }
             }
             "suspend" | "reinstate" | "end_sessions" | "invite" | "create_user" | "update_user" => {

@@ -88,7 +88,7 @@ pub struct Context<'a> {
     pub subject: crate::model::SubjectKind,
     pub event_types: &'a [crate::model::EventType],
     pub settings: &'a Fields,
-    pub step_shapes: &'a [(String, StepShape)],
+    pub steps: &'a [(String, StepShape)],
 }
 
 /// Stub.
@@ -96,8 +96,8 @@ pub struct Context<'a> {
 pub struct Compiler {}
 
 impl Compiler {
-    pub fn new<'f>(
-        _files: impl Iterator<Item = (&'f str, &'f str)>,
+    pub fn new(
+        _files: &[(String, String)],
         _context: Context<'_>,
         _diagnostics: &mut Vec<super::Diagnostic>,
     ) -> Self {

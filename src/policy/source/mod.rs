@@ -36,6 +36,8 @@ pub struct Scalar {
     pub text: String,
     /// Not quoted and not a block: a YAML reader may take it for something else than text.
     pub plain: bool,
+    /// In quotes, which stand before its first character.
+    pub quoted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +114,16 @@ impl Node {
     /// The text under a key.
     pub fn text_of(&self, name: &str) -> Option<&str> {
         self.get(name)?.text()
+    }
+
+    /// Where a scalar's first character stands.
+    pub fn text_place(&self) -> Place {
+        let mut place = self.place.clone();
+        if self.scalar().is_some_and(|scalar| scalar.quoted) {
+            place.column += 1;
+            place.length = place.length.saturating_sub(2).max(1);
+        }
+        place
     }
 
     /// A list's items, or the one value that stands where a list may.

@@ -144,7 +144,9 @@ impl Reader<'_> {
                 if let Some((code, message)) = refuse(anchor, tag.is_some()) {
                     return self.stop(place, code, message.to_owned());
                 }
-                let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+                let plain = style == ScalarStyle::Plain;
+                let scalar = Scalar { text: text.into_owned(), plain, quoted };
                 self.scalar(place, scalar)
             }
             Event::SequenceStart(anchor, tag) => match refuse(anchor, tag.is_some()) {

@@ -33,13 +33,22 @@ pub struct TemplateError {
     pub message: String,
 }
 
+/// Stub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub name: String,
+    pub language: String,
+    pub path: String,
+    pub text: String,
+}
+
 /// The templates that a policy uses, in every language that is there.
 #[derive(Debug, Default)]
 pub struct Templates {}
 
 impl Templates {
     /// Stub.
-    pub fn build(_files: &[(&str, &str, &str, &str)], _diagnostics: &mut Vec<super::Diagnostic>) -> Self {
+    pub fn build(_sources: &[Source], _diagnostics: &mut Vec<super::Diagnostic>) -> Self {
         Self {}
     }
 
