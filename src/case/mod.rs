@@ -3,12 +3,14 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `comparison` | whether a registration and a document name the same person |
 //! | `state` | a case as it is stored, and what it waits for |
 //! | `input` | everything that can happen to a case, and why an input is refused |
 //! | `entry` | the journal of a case |
 //! | `links` | the person's and the vendor's addresses into a case |
 //! | `advance` | the one function, split by state |
 
+pub mod comparison;
 pub mod entry;
 pub mod input;
 pub mod links;

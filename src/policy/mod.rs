@@ -16,6 +16,7 @@
 pub mod diagnostic;
 pub mod files;
 pub mod load;
+pub mod schema;
 pub mod script;
 pub mod template;
 pub mod tree;
