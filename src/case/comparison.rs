@@ -136,3 +136,36 @@ fn special(c: char, zone: Zone) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{family, given};
+
+    #[test]
+    fn names_agree_across_ways_of_writing() {
+        let table = [
+            ("Müller", "MUELLER", true),
+            ("Müller", "MULLER", true),
+            ("Åse", "AASE", true),
+            ("Strauß", "STRAUSS", true),
+            ("Sørensen", "SOERENSEN", true),
+            ("Peña", "PENA", true),
+            ("Þórsson", "THORSSON", true),
+            ("O'Neil", "ONEIL", true),
+            ("Van der Berg", "VANDERBERG", true),
+            ("Smith-Jones", "JONES SMITH", true),
+            ("García", "GARCIA LOPEZ", false),
+            ("Smith", "SMYTH", false),
+            ("", "SMITH", false),
+            ("Łukasz", "LUKASZ", true),
+        ];
+        for (registered, read, same) in table {
+            assert_eq!(family(registered, read), same, "{registered} {read}");
+        }
+        for (registered, read, same) in
+            [("Anna", "ANNA MARIA", true), ("Maria Anna", "ANNA MARIA", true), ("Anna Maria", "ANNA", false)]
+        {
+            assert_eq!(given(registered, read), same, "{registered} {read}");
+        }
+    }
+}
