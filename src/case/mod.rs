@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `comparison` | whether a registration and a document name the same person |
 //! | `state` | a case as it is stored, and what it waits for |
 //! | `input` | everything that can happen to a case, and why an input is refused |
 //! | `entry` | the journal of a case |

@@ -1,8 +1,34 @@
-//! Clauses, functions and `${...}`: the four places where Rhai decides. Pure: copies of the facts go in,
-//! a checked answer comes out, and an error is never "false".
+//! Clauses, functions and `${...}`: the places where Rhai decides. Pure: copies of the facts go in, a
+//! checked answer comes out, and an error is never "false".
+//!
+//! | file | what |
+//! |---|---|
+//! | `compile` | sources to checked programs |
+//! | `check` | the walk over every field that an expression names |
+//! | `shape` | what is known of a value before there is one |
+//! | `facts` | facts as values of the script language |
+//! | `values` | times, dates, durations, and comparisons that refuse |
+//! | `engine` | packages, limits, errors without values |
 
+pub(crate) mod check;
+mod compile;
+mod engine;
+mod facts;
+mod shape;
+mod values;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rhai::{AST, Dynamic, Engine, Scope};
+
+pub use compile::Compiler;
+
+use self::engine::guarded;
+use self::facts::Outline;
+use self::values::{type_word, written};
 use super::diagnostic::Place;
-use crate::model::{Event, Fields, Subject, Timestamp};
+use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp};
 
 /// What a script may look at.
 #[derive(Debug, Clone, Copy)]
@@ -32,48 +58,20 @@ pub enum Verdict {
     Fails { clause: String, place: Place },
 }
 
-/// Clauses joined by `all`, `any` and `none`.
-#[derive(Debug, Default)]
-pub struct Condition {}
-
-impl Condition {
-    /// Every clause decided over the facts; the first error wins over any verdict.
-    pub fn decide(&self, _facts: &Facts<'_>) -> Result<Verdict, ScriptError> {
-        Ok(Verdict::Holds)
-    }
-}
-
-/// A function of a `.rhai` file with the arguments it is called with.
-#[derive(Debug, Default)]
-pub struct Function {}
-
-impl Function {
-    /// One of the declared names, or an error.
-    pub fn choose(&self, _facts: &Facts<'_>) -> Result<String, ScriptError> {
-        Ok(String::new())
-    }
-}
-
-/// Text with `${...}` in it.
-#[derive(Debug, Default)]
-pub struct Text {}
-
-impl Text {
-    pub fn render(&self, _facts: &Facts<'_>) -> Result<String, ScriptError> {
-        Ok(String::new())
-    }
-}
-
-/// Stub.
-#[derive(Debug, Clone, PartialEq)]
+/// Clauses as they stand in a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConditionSource {
-    Clause { source: String, place: Place },
+    /// `place` is that of the first character of `source`.
+    Clause {
+        source: String,
+        place: Place,
+    },
     All(Vec<ConditionSource>),
     Any(Vec<ConditionSource>),
     None(Vec<ConditionSource>),
 }
 
-/// Stub.
+/// What a step leaves in `steps.<id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepShape {
     Verify,
@@ -82,43 +80,202 @@ pub enum StepShape {
     Other,
 }
 
-/// Stub.
-#[derive(Debug)]
+/// What the scripts of a policy may name.
+#[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    pub subject: crate::model::SubjectKind,
-    pub event_types: &'a [crate::model::EventType],
+    pub subject: SubjectKind,
+    /// The types that can open the policy's cases; none: only the fields of every event may be named.
+    pub event_types: &'a [EventType],
     pub settings: &'a Fields,
     pub steps: &'a [(String, StepShape)],
 }
 
-/// Stub.
-#[derive(Debug)]
-pub struct Compiler {}
+/// One policy's engine with its script files, and the names that it gives to scripts.
+pub(crate) struct Program {
+    engine: Engine,
+    outline: Outline,
+}
 
-impl Compiler {
-    pub fn new(
-        _files: &[(String, String)],
-        _context: Context<'_>,
-        _diagnostics: &mut Vec<super::Diagnostic>,
-    ) -> Self {
-        Self {}
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Program")
     }
-    pub fn condition(
-        &self,
-        _source: &ConditionSource,
-        _diagnostics: &mut Vec<super::Diagnostic>,
-    ) -> Condition {
-        Condition {}
+}
+
+impl Program {
+    fn evaluate(&self, clause: &Clause, mut scope: Scope<'static>) -> Result<Dynamic, ScriptError> {
+        let fail = |message: String| ScriptError { place: clause.place.clone(), message };
+        let Some(ast) = &clause.ast else {
+            return Err(fail("the expression has mistakes; see the check of the policy".to_owned()));
+        };
+        guarded(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast))
+            .map(Dynamic::flatten)
+            .map_err(|mistake| fail(format!("could not be decided: {}", mistake.message)))
     }
-    pub fn function(
-        &self,
-        _call: &str,
-        _place: &Place,
-        _diagnostics: &mut Vec<super::Diagnostic>,
-    ) -> Function {
-        Function {}
+}
+
+#[derive(Clone)]
+struct Clause {
+    source: String,
+    place: Place,
+    /// None: it has a mistake, and gives an error instead of an answer.
+    ast: Option<AST>,
+}
+
+impl fmt::Debug for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clause({} at {})", self.source, self.place)
     }
-    pub fn text(&self, _text: &str, _place: &Place, _diagnostics: &mut Vec<super::Diagnostic>) -> Text {
-        Text {}
+}
+
+#[derive(Debug)]
+enum Tree {
+    Clause(Clause),
+    All(Vec<Tree>),
+    Any(Vec<Tree>),
+    None(Vec<Tree>),
+}
+
+/// Clauses joined by `all`, `any` and `none`. The default always holds.
+#[derive(Debug, Default)]
+pub struct Condition {
+    tree: Option<(Arc<Program>, Tree)>,
+}
+
+impl Condition {
+    /// Every clause decided over the facts; the first error wins over any verdict.
+    pub fn decide(&self, facts: &Facts<'_>) -> Result<Verdict, ScriptError> {
+        let Some((program, tree)) = &self.tree else { return Ok(Verdict::Holds) };
+        tree.decide(program, &program.outline.scope(facts))
     }
+}
+
+impl Tree {
+    fn decide(&self, program: &Program, scope: &Scope<'static>) -> Result<Verdict, ScriptError> {
+        let verdicts = |trees: &[Self]| -> Result<Vec<Verdict>, ScriptError> {
+            trees.iter().map(|tree| tree.decide(program, scope)).collect()
+        };
+        let fails = |word: &str| {
+            let (place, sources) = self.sources();
+            Verdict::Fails { clause: format!("{word}: {}", sources.join("; ")), place }
+        };
+        Ok(match self {
+            Self::Clause(clause) => {
+                let value = program.evaluate(clause, scope.clone())?;
+                match value.as_bool() {
+                    Ok(true) => Verdict::Holds,
+                    Ok(false) => {
+                        Verdict::Fails { clause: clause.source.clone(), place: clause.place.clone() }
+                    }
+                    Err(_) => {
+                        let message = format!(
+                            "could not be decided: the clause gives {}, not true or false",
+                            type_word(&value)
+                        );
+                        return Err(ScriptError { place: clause.place.clone(), message });
+                    }
+                }
+            }
+            Self::All(trees) => {
+                let verdicts = verdicts(trees)?;
+                verdicts.into_iter().find(|verdict| *verdict != Verdict::Holds).unwrap_or(Verdict::Holds)
+            }
+            Self::Any(trees) => {
+                if verdicts(trees)?.contains(&Verdict::Holds) {
+                    Verdict::Holds
+                } else {
+                    fails("any")
+                }
+            }
+            Self::None(trees) => {
+                if verdicts(trees)?.contains(&Verdict::Holds) {
+                    fails("none")
+                } else {
+                    Verdict::Holds
+                }
+            }
+        })
+    }
+
+    /// The clauses in it, and the place of the first.
+    fn sources(&self) -> (Place, Vec<String>) {
+        match self {
+            Self::Clause(clause) => (clause.place.clone(), vec![clause.source.clone()]),
+            Self::All(trees) | Self::Any(trees) | Self::None(trees) => {
+                let mut parts = trees.iter().map(Self::sources);
+                let Some((place, mut sources)) = parts.next() else { return (Place::default(), Vec::new()) };
+                sources.extend(parts.flat_map(|(_, sources)| sources));
+                (place, sources)
+            }
+        }
+    }
+}
+
+/// A function of a `.rhai` file with the arguments it is called with.
+#[derive(Debug, Default)]
+pub struct Function {
+    call: Option<(Arc<Program>, Clause)>,
+}
+
+impl Function {
+    /// The name that the function returns; whether it is a declared one is the caller's to check.
+    pub fn choose(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
+        let Some((program, clause)) = &self.call else {
+            return Err(ScriptError { place: Place::default(), message: "no function is named".to_owned() });
+        };
+        let value = program.evaluate(clause, program.outline.scope(facts))?;
+        let word = type_word(&value);
+        value.into_string().map_err(|_| ScriptError {
+            place: clause.place.clone(),
+            message: format!("the function returned {word}; it must return one of the declared names"),
+        })
+    }
+}
+
+#[derive(Debug)]
+enum Part {
+    Literal(String),
+    Expression(Clause),
+}
+
+/// Text with `${...}` in it.
+#[derive(Debug, Default)]
+pub struct Text {
+    program: Option<Arc<Program>>,
+    parts: Vec<Part>,
+}
+
+impl Text {
+    /// The text with every expression replaced by its value. An empty value is an error: a text with a
+    /// hole in it names something else.
+    pub fn render(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
+        let Some(program) = &self.program else { return Ok(String::new()) };
+        let needs_facts = self.parts.iter().any(|part| matches!(part, Part::Expression(_)));
+        let scope = if needs_facts { program.outline.scope(facts) } else { Scope::new() };
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Expression(clause) => {
+                    let value = program.evaluate(clause, scope.clone())?;
+                    let shown = shown(&value).map_err(|word| ScriptError {
+                        place: clause.place.clone(),
+                        message: format!("a value in the text is {word}; give a text, or a default with ??"),
+                    })?;
+                    text.push_str(&shown);
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+fn shown(value: &Dynamic) -> Result<String, &'static str> {
+    if let Some(time) = value.clone().try_cast::<values::Time>() {
+        return Ok(written(&time));
+    }
+    if value.is_unit() || value.is_array() || value.is_map() || value.is_fnptr() {
+        return Err(type_word(value));
+    }
+    Ok(value.clone().try_cast::<values::Date>().map_or_else(|| value.to_string(), |date| date.0.to_string()))
 }

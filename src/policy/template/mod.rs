@@ -1,7 +1,21 @@
-//! Mails: Markdown with front matter per language, rendered to a subject, a text and an HTML part.
+//! Mails: Markdown with front matter per language, rendered to a subject, a text and an HTML part. Knows
+//! no mail server and no recipient.
+
+mod build;
+mod escape;
+mod parts;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use minijinja::Environment;
+use minijinja::value::{Serde, Value};
+use serde_json::json;
+
+pub use build::Source;
 
 use super::script::Facts;
-use crate::model::Timestamp;
+use crate::model::{Event, Timestamp};
 
 /// Everything that a mail may mention.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +38,13 @@ pub struct Rendered {
     pub language: String,
 }
 
+/// Mails hold names and links: only the language is shown.
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rendered({})", self.language)
+    }
+}
+
 /// A template could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template {template}: {message}")]
@@ -33,43 +54,104 @@ pub struct TemplateError {
     pub message: String,
 }
 
-/// Stub.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    pub name: String,
-    pub language: String,
-    pub path: String,
-    pub text: String,
+/// The templates that a policy uses, in every language that is there.
+#[derive(Default)]
+pub struct Templates {
+    environment: Environment<'static>,
+    /// Name to its languages, lower case.
+    languages: BTreeMap<String, Vec<String>>,
 }
 
-/// The templates that a policy uses, in every language that is there.
-#[derive(Debug, Default)]
-pub struct Templates {}
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Templates").field(&self.languages).finish()
+    }
+}
 
 impl Templates {
-    /// Stub.
-    pub fn build(_sources: &[Source], _diagnostics: &mut Vec<super::Diagnostic>) -> Self {
-        Self {}
+    pub fn has(&self, name: &str) -> bool {
+        self.languages.contains_key(name)
     }
 
-    /// Renders `name` in the first of `languages` that exists, then `en`, then any.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.languages.keys().map(String::as_str)
+    }
+
+    /// Renders `name` in the first of `languages` that exists (`de` serves `de-AT`), then `en`, then any.
     pub fn render(
         &self,
         name: &str,
         languages: &[&str],
         facts: &MailFacts<'_>,
     ) -> Result<Rendered, TemplateError> {
-        if name == "missing" {
-            return Err(TemplateError {
-                template: name.to_owned(),
-                message: "there is no such template".to_owned(),
-            });
-        }
+        let fail = |message: String| TemplateError { template: name.to_owned(), message };
+        let there = self.languages.get(name).ok_or_else(|| fail("there is no such template".to_owned()))?;
+        let language = choose(there, languages).ok_or_else(|| fail("it has no language".to_owned()))?;
+        let context = context(facts);
+        let part = |part: &str| {
+            let file = format!("{name}/{language}#{part}");
+            let rendered = self.environment.get_template(&file).and_then(|t| t.render(&context));
+            // The engine's own details can hold values; its kind and line cannot.
+            rendered.map_err(|error| {
+                let line = error.line().unwrap_or(0);
+                fail(format!("{} of {language}, line {line}: {}", part, error.kind()))
+            })
+        };
+        let subject: String = escape::one_line(&part("subject")?).chars().take(200).collect();
+        let body = part("body")?;
         Ok(Rendered {
-            subject: name.to_owned(),
-            text: format!("{} {}", facts.link.unwrap_or_default(), facts.contest_link.unwrap_or_default()),
-            html: String::new(),
-            language: languages.first().copied().unwrap_or("en").to_owned(),
+            subject,
+            text: parts::text(&body),
+            html: parts::html(&body),
+            language: language.to_owned(),
         })
     }
+}
+
+fn choose<'a>(there: &'a [String], wanted: &[&str]) -> Option<&'a str> {
+    let find = |tag: &str| there.iter().find(|have| have.eq_ignore_ascii_case(tag)).map(String::as_str);
+    let tagged = wanted.iter().copied().chain(["en"]).find_map(|tag| {
+        let tag = tag.replace('_', "-");
+        let mut tag = tag.as_str();
+        loop {
+            if let Some(found) = find(tag) {
+                return Some(found);
+            }
+            tag = tag.rsplit_once('-')?.0;
+        }
+    });
+    tagged.or_else(|| there.first().map(String::as_str))
+}
+
+fn context(mail: &MailFacts<'_>) -> BTreeMap<&'static str, Value> {
+    let facts = &mail.facts;
+    let mut context = BTreeMap::new();
+    // What is not there stays undefined: a mail that shows it is an error and not a mail with a hole.
+    for (name, url) in [("link", mail.link), ("contest_link", mail.contest_link)] {
+        if let Some(url) = url {
+            context.insert(name, Value::from_safe_string(escape::link(url)));
+        }
+    }
+    if let Some(deadline) = mail.deadline {
+        context.insert("deadline", Value::from(deadline.to_rfc3339()));
+    }
+    context.insert("organization", Value::from(mail.organization));
+    context.insert("event", facts.event.map_or_else(|| Value::from(Serde(json!({}))), event));
+    context.insert(facts.subject.kind.word(), Value::from(Serde(&facts.subject.fields)));
+    context.insert("settings", Value::from(Serde(facts.settings)));
+    context.insert("steps", Value::from(Serde(facts.steps)));
+    context.insert("this_case", Value::from(Serde(facts.this_case)));
+    context
+}
+
+fn event(event: &Event) -> Value {
+    let mut fields = event.fields.clone();
+    let own = json!({
+        "id": event.key, "type": event.kind, "source": event.source, "time": event.time,
+        "subject_id": event.subject.id, "actor": event.actor, "ip": event.ip,
+    });
+    if let serde_json::Value::Object(own) = own {
+        fields.extend(own);
+    }
+    Value::from(Serde(fields))
 }

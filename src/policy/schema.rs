@@ -1,0 +1,282 @@
+//! The fields of events and subjects: the one table that scripts, mails and the published schema share.
+//! It knows names and types, and no values.
+
+use serde_json::{Value, json};
+
+use crate::model::{EventType, SubjectKind};
+
+/// What a field holds, if it is not empty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FieldType {
+    Text,
+    Number,
+    Bool,
+    Time,
+    Date,
+    List,
+    /// Open: any key may be there.
+    Map,
+    /// Closed: these keys and no others.
+    Record(&'static [Field]),
+    /// Whatever the source sent.
+    Any,
+}
+
+/// One field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Field {
+    pub name: &'static str,
+    pub kind: FieldType,
+    pub doc: &'static str,
+}
+
+/// One event type of the published schema.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EventSchema {
+    pub name: &'static str,
+    pub doc: &'static str,
+    /// Beyond those that every event has.
+    pub fields: &'static [Field],
+}
+
+const fn field(name: &'static str, kind: FieldType, doc: &'static str) -> Field {
+    Field { name, kind, doc }
+}
+
+use FieldType::{Any, Bool, Date, List, Map, Number, Record, Text, Time};
+
+/// Every event has these.
+pub const EVENT: &[Field] = &[
+    field("id", Text, "what makes it the same event when it arrives twice"),
+    field("type", Text, "the normalized type"),
+    field("source", Text, "where it comes from, such as onelogin"),
+    field("time", Time, "when it happened"),
+    field("subject_id", Text, "the person it is about"),
+    field("actor", Text, "who did it, where the source tells"),
+    field("ip", Text, "the address it was done from"),
+    field("data", Map, "the source's own fields"),
+];
+
+const LOGIN: &[Field] = &[
+    field("score", Number, "the risk score, 0 to 100"),
+    field("reasons", List, "why the sign-in is risky"),
+    field("reason_text", Text, "the reasons as the source wrote them"),
+    field("new_device", Bool, "true where a reason says so"),
+];
+const ROLE: &[Field] = &[field("role", Text, "the role's name")];
+const ATTRIBUTE: &[Field] = &[
+    field("attribute", Text, "the attribute's name"),
+    field("old", Any, "its value before"),
+    field("new_value", Any, "its value now"),
+];
+
+const fn event(name: &'static str, doc: &'static str, fields: &'static [Field]) -> EventSchema {
+    EventSchema { name, doc, fields }
+}
+
+const EVENTS: &[EventSchema] = &[
+    event("registration.created", "somebody filled in a self-registration form", &[]),
+    event("registration.withdrawn", "the registration was taken back", &[]),
+    event("registration.deleted", "the registration is gone", &[]),
+    event("login.succeeded", "a sign-in that worked", LOGIN),
+    event("login.failed", "a sign-in that did not work", LOGIN),
+    event("login.risk", "any sign-in that carries a risk score", LOGIN),
+    event("user.created", "an account was made", &[]),
+    event("user.activated", "an account may sign in", &[]),
+    event("user.suspended", "an account was suspended", &[]),
+    event("user.locked", "an account was locked", &[]),
+    event("user.deactivated", "an account was deactivated", &[]),
+    event("user.deleted", "an account is gone", &[]),
+    event("user.role_granted", "a role was given", ROLE),
+    event("user.role_revoked", "a role was taken away", ROLE),
+    event("user.attribute_changed", "an attribute has another value", ATTRIBUTE),
+    event("mfa.enrolled", "a second factor was added", &[]),
+    event("mfa.removed", "a second factor was removed", &[]),
+    event("credential.changed", "a password or key was changed", &[]),
+    event("session.revoked", "a session was ended", &[]),
+    event("verification.passed", "a person passed a verification of this daemon", &[]),
+];
+
+/// `registration`.
+pub const REGISTRATION: &[Field] = &[
+    field("id", Text, "the registration's id"),
+    field("user_id", Text, "the account behind it"),
+    field("profile", Text, "the self-registration profile's name"),
+    field("profile_id", Text, "the self-registration profile's id"),
+    field("email", Text, "mail address"),
+    field("email_domain", Text, "what follows the @, lower case"),
+    field("first_name", Text, "given names"),
+    field("last_name", Text, "family name"),
+    field("state", Text, "not_verified, not_reviewed, approved or rejected"),
+    field("created_at", Time, "when the form was sent"),
+    field("locale", Text, "the person's language (BCP 47)"),
+    field("attributes", Map, "custom fields by short name"),
+];
+
+const MANAGER: &[Field] =
+    &[field("email", Text, "the manager's mail address"), field("name", Text, "the manager's name")];
+
+/// `user`.
+pub const USER: &[Field] = &[
+    field("id", Text, "the account's id"),
+    field("username", Text, "sign-in name"),
+    field("email", Text, "mail address"),
+    field("email_domain", Text, "what follows the @, lower case"),
+    field("first_name", Text, "given names"),
+    field("last_name", Text, "family name"),
+    field("status", Text, "active, suspended, locked, ..."),
+    field("state", Text, "unapproved, approved, rejected or unlicensed"),
+    field("roles", List, "names of roles"),
+    field("groups", List, "names of groups"),
+    field("manager", Record(MANAGER), "the person's manager"),
+    field("department", Text, "department"),
+    field("title", Text, "job title"),
+    field("created_at", Time, "when the account was made"),
+    field("last_login_at", Time, "the last sign-in"),
+    field("verified_at", Time, "the last pass of a verification"),
+    field("exempt_until", Time, "no verification is asked before"),
+    field("service_account", Bool, "true where no person is behind it"),
+    field("locale", Text, "the person's language (BCP 47)"),
+    field("attributes", Map, "custom fields by short name"),
+];
+
+/// `applicant`.
+pub const APPLICANT: &[Field] = &[
+    field("id", Text, "the applicant's id at the source"),
+    field("email", Text, "mail address"),
+    field("first_name", Text, "given names"),
+    field("last_name", Text, "family name"),
+    field("locale", Text, "the person's language (BCP 47)"),
+    field("attributes", Map, "whatever else the source sent"),
+];
+
+/// `this_case`.
+pub const THIS_CASE: &[Field] = &[
+    field("id", Text, "the case's id"),
+    field("policy", Text, "the policy's name"),
+    field("revision", Text, "the revision that the case keeps"),
+    field("opened_at", Time, "when it opened"),
+    field("attempts", Number, "verification sessions started so far"),
+];
+
+const DOCUMENT: &[Field] = &[
+    field("type", Text, "kind of document"),
+    field("country", Text, "ISO 3166-1 alpha-3"),
+    field("first_name", Text, "given names as read"),
+    field("last_name", Text, "family name as read"),
+    field("date_of_birth", Date, "date of birth"),
+    field("expires_on", Date, "date of expiry"),
+];
+
+/// `steps.<id>` of a `verify`.
+pub const VERIFY: &[Field] = &[
+    field("outcome", Text, "passed, warning, rejected, no_response or unavailable"),
+    field("reasons", List, "the provider's labels"),
+    field("score", Number, "the provider's score"),
+    field("checks", Map, "capability to judgement"),
+    field("document", Record(DOCUMENT), "what was read from the document"),
+    field("mismatches", List, "registered fields that differ from the document"),
+    field("completed_at", Time, "when the provider was done"),
+];
+
+/// `steps.<id>` of a `review`.
+pub const REVIEW: &[Field] = &[
+    field("decision", Text, "one of the declared decisions, or overdue"),
+    field("reason", Text, "what the reviewer wrote"),
+    field("by", Text, "who decided"),
+    field("at", Time, "when"),
+];
+
+/// `steps.<id>` of a `call`.
+pub const CALL: &[Field] =
+    &[field("status", Number, "HTTP status"), field("body", Any, "the answer's JSON body")];
+
+/// `steps.<id>` of any other step that branches.
+pub const OTHER: &[Field] = &[field("outcome", Text, "the outcome that it had")];
+
+/// Every event type with a name of its own.
+pub fn event_types() -> &'static [EventSchema] {
+    EVENTS
+}
+
+/// Whether policies may name this event type; `custom.` and `onelogin.` types are open.
+pub fn is_event_type(kind: &EventType) -> bool {
+    let open = ["custom.", "onelogin."]
+        .iter()
+        .any(|prefix| kind.as_str().strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()));
+    open || EVENTS.iter().any(|event| event.name == kind.as_str())
+}
+
+/// The fields of an event type, those of every event first.
+pub fn fields_of_event(kind: &EventType) -> Vec<Field> {
+    let special = EVENTS.iter().find(|event| event.name == kind.as_str()).map_or(&[][..], |e| e.fields);
+    EVENT.iter().chain(special).copied().collect()
+}
+
+/// The fields of all event types together: scripts find each of them, empty where it does not apply.
+pub fn fields_of_any_event() -> Vec<Field> {
+    EVENT.iter().chain(LOGIN).chain(ROLE).chain(ATTRIBUTE).copied().collect()
+}
+
+/// The fields of a subject.
+pub fn fields_of_subject(kind: SubjectKind) -> &'static [Field] {
+    match kind {
+        SubjectKind::Registration => REGISTRATION,
+        SubjectKind::User => USER,
+        SubjectKind::Applicant => APPLICANT,
+    }
+}
+
+/// The published schema of events and subjects.
+pub fn json_schema() -> Value {
+    let events: serde_json::Map<_, _> = EVENTS
+        .iter()
+        .map(|event| {
+            let fields = fields_of_event(&EventType::new(event.name));
+            (event.name.to_owned(), record(&fields, Some(event.doc)))
+        })
+        .collect();
+    let subjects: serde_json::Map<_, _> = SubjectKind::ALL
+        .iter()
+        .map(|kind| (kind.word().to_owned(), record(fields_of_subject(*kind), None)))
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Events and subjects of proofd policies",
+        "$defs": {
+            "events": events,
+            "subjects": subjects,
+            "steps": {"verify": record(VERIFY, None), "review": record(REVIEW, None), "call": record(CALL, None)},
+            "this_case": record(THIS_CASE, None),
+        },
+    })
+}
+
+fn record(fields: &[Field], doc: Option<&str>) -> Value {
+    let properties: serde_json::Map<_, _> =
+        fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
+    let required: Vec<_> = fields.iter().map(|field| field.name).collect();
+    let mut schema = json!({"type": "object", "properties": properties, "required": required});
+    if let (Some(doc), Some(schema)) = (doc, schema.as_object_mut()) {
+        schema.insert("description".to_owned(), doc.into());
+    }
+    schema
+}
+
+fn property(field: &Field) -> Value {
+    let mut schema = match field.kind {
+        Text => json!({"type": ["string", "null"]}),
+        Number => json!({"type": ["number", "null"]}),
+        Bool => json!({"type": ["boolean", "null"]}),
+        Time => json!({"type": ["string", "null"], "format": "date-time"}),
+        Date => json!({"type": ["string", "null"], "format": "date"}),
+        List => json!({"type": ["array", "null"]}),
+        Map => json!({"type": ["object", "null"]}),
+        Record(fields) => json!({"anyOf": [{"type": "null"}, record(fields, None)]}),
+        Any => json!({}),
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), field.doc.into());
+    }
+    schema
+}

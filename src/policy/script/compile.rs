@@ -1,0 +1,303 @@
+//! Sources to checked programs. Every mistake becomes a diagnostic; what has one decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rhai::{AST, Engine, EvalAltResult, Expr, LexError, Module, ParseErrorType, Scope, Stmt};
+
+use super::check::{check, error_at, nearest};
+use super::engine::{engine, guarded};
+use super::facts::Outline;
+use super::shape::Shape;
+use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
+use crate::policy::diagnostic::{Diagnostic, Place, Severity};
+use crate::policy::schema;
+
+/// Compiles everything that one policy has of scripts.
+#[derive(Debug)]
+pub struct Compiler {
+    program: Arc<Program>,
+    /// Namespace to its functions with the numbers of arguments that they take.
+    functions: BTreeMap<String, BTreeSet<(String, usize)>>,
+}
+
+impl Compiler {
+    /// `rhai_files`: path and text of each script that the policy can use; `shared/x.rhai` and `x.rhai`
+    /// beside the policy both are the namespace `x`.
+    pub fn new(
+        rhai_files: &[(String, String)],
+        context: Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut engine = engine();
+        let mut functions = BTreeMap::new();
+        let mut files: Vec<_> = rhai_files.iter().collect();
+        // Shared files first, so that a policy's own can call them.
+        files.sort_by_key(|(path, _)| (!path.starts_with("shared/") && !path.contains("/shared/"), path));
+        for (path, text) in files {
+            let place = Place { file: path.clone(), line: 1, column: 1, length: 1 };
+            let namespace = namespace(path);
+            if functions.contains_key(namespace) {
+                let message = format!("there are two script files for the namespace `{namespace}`");
+                let help = "give one of them another name".to_owned();
+                diagnostics.push(mistake(&place, "duplicate-script", message, Some(help)));
+                continue;
+            }
+            if let Some(known) = load(&mut engine, namespace, text, &place, diagnostics) {
+                functions.insert(namespace.to_owned(), known);
+            }
+        }
+        let program = Program { engine, outline: outline(&context) };
+        Self { program: Arc::new(program), functions }
+    }
+
+    /// Clauses joined by `all`, `any` and `none`.
+    pub fn condition(&self, source: &ConditionSource, diagnostics: &mut Vec<Diagnostic>) -> Condition {
+        Condition { tree: Some((Arc::clone(&self.program), self.tree(source, diagnostics))) }
+    }
+
+    fn tree(&self, source: &ConditionSource, diagnostics: &mut Vec<Diagnostic>) -> Tree {
+        let mut all = |sources: &[ConditionSource]| -> Vec<Tree> {
+            sources.iter().map(|source| self.tree(source, diagnostics)).collect()
+        };
+        match source {
+            ConditionSource::All(sources) => Tree::All(all(sources)),
+            ConditionSource::Any(sources) => Tree::Any(all(sources)),
+            ConditionSource::None(sources) => Tree::None(all(sources)),
+            ConditionSource::Clause { source, place } => {
+                if source.contains("${") {
+                    let message = "a clause is a script already and has no ${...}".to_owned();
+                    let help = "write the expression itself, without ${ and }".to_owned();
+                    diagnostics.push(mistake(place, "interpolated-clause", message, Some(help)));
+                }
+                Tree::Clause(self.clause(source, place, diagnostics))
+            }
+        }
+    }
+
+    fn clause(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Clause {
+        let ast = self.expression(source, place, diagnostics);
+        Clause { source: source.trim().to_owned(), place: place.clone(), ast }
+    }
+
+    /// None: there is a diagnostic.
+    fn expression(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<AST> {
+        let program = &self.program;
+        let names = program.outline.names();
+        let ast = parsed(place, diagnostics, Some(&program.outline), || {
+            program.engine.compile_expression_with_scope(&names, source)
+        })?;
+        let before = diagnostics.len();
+        check(&ast, &program.outline, place, diagnostics);
+        (diagnostics.len() == before).then_some(ast)
+    }
+
+    /// `namespace::name(arguments)`.
+    pub fn function(&self, call: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Function {
+        let function =
+            Function { call: Some((Arc::clone(&self.program), self.clause(call, place, diagnostics))) };
+        let Some((_, Clause { ast: Some(ast), .. })) = &function.call else { return function };
+        let called = match ast.statements() {
+            [Stmt::Expr(expr)] => match expr.as_ref() {
+                Expr::FnCall(call, _) => Some(call),
+                _ => None,
+            },
+            [Stmt::FnCall(call, _)] => Some(call),
+            _ => None,
+        };
+        let Some(called) = called.filter(|call| call.is_qualified()) else {
+            let help = "name a function of a script file, such as rejections::sort(registration)".to_owned();
+            let message = "this is not a call of a script's function".to_owned();
+            diagnostics.push(mistake(place, "not-a-call", message, Some(help)));
+            return function;
+        };
+        let namespace = called.namespace.to_string();
+        let namespace = namespace.trim_end_matches("::");
+        let Some(known) = self.functions.get(namespace) else {
+            let near = nearest(namespace, self.functions.keys().map(String::as_str));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no script file `{namespace}.rhai`");
+            diagnostics.push(mistake(place, "unknown-script", message, help));
+            return function;
+        };
+        let takes: Vec<_> = known.iter().filter(|(name, _)| *name == called.name).map(|(_, n)| *n).collect();
+        if takes.is_empty() {
+            let near = nearest(called.name.as_str(), known.iter().map(|(name, _)| name.as_str()));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let message = format!("`{namespace}.rhai` has no function `{}`", called.name);
+            diagnostics.push(mistake(place, "unknown-function", message, help));
+        } else if !takes.contains(&called.args.len()) {
+            let message = format!(
+                "`{namespace}::{}` takes {} arguments, not {}",
+                called.name,
+                takes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+                called.args.len()
+            );
+            diagnostics.push(mistake(place, "wrong-arguments", message, None));
+        }
+        function
+    }
+
+    /// Text with `${...}` in it; one without is taken as it is.
+    pub fn text(&self, text: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Text {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            if start > 0 {
+                parts.push(Part::Literal(rest[..start].to_owned()));
+            }
+            let inside = &rest[start + 2..];
+            let Some(end) = closing(inside) else {
+                let message = "a ${ has no closing }".to_owned();
+                diagnostics.push(mistake(place, "open-interpolation", message, None));
+                break;
+            };
+            // A text within quotes or over several lines has no exact place; its own beginning is near.
+            let offset = text.len() - inside.len();
+            let mut at = place.clone();
+            at.column += text.get(..offset).map_or(0, |before| before.chars().count());
+            at.length = inside[..end].chars().count().max(1);
+            parts.push(Part::Expression(self.clause(&inside[..end], &at, diagnostics)));
+            rest = &inside[end + 1..];
+            if !rest.contains("${") && !rest.is_empty() {
+                parts.push(Part::Literal(rest.to_owned()));
+                rest = "";
+            }
+        }
+        if parts.is_empty() {
+            parts.push(Part::Literal(text.to_owned()));
+        }
+        Text { program: Some(Arc::clone(&self.program)), parts }
+    }
+}
+
+/// Where the `}` is that closes an interpolation; braces in texts and of maps do not count.
+fn closing(inside: &str) -> Option<usize> {
+    let (mut depth, mut quote, mut escaped) = (0_u32, None, false);
+    for (at, c) in inside.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) => quote = (open != c).then_some(open),
+            (None, '"' | '`') => quote = Some(c),
+            (None, '{') => depth += 1,
+            (None, '}') if depth == 0 => return Some(at),
+            (None, '}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+fn namespace(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".rhai").unwrap_or(file)
+}
+
+fn mistake(place: &Place, code: &'static str, message: String, help: Option<String>) -> Diagnostic {
+    Diagnostic { place: place.clone(), severity: Severity::Error, code, message, help, policy: None }
+}
+
+/// Makes a file's functions callable, and tells which there are.
+fn load(
+    engine: &mut Engine,
+    namespace: &str,
+    text: &str,
+    place: &Place,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<BTreeSet<(String, usize)>> {
+    let ast = parsed(place, diagnostics, None, || engine.compile(text))?;
+    if !ast.statements().is_empty() {
+        let message = "a script file holds functions and nothing else".to_owned();
+        let help = "put every statement into a `fn`".to_owned();
+        diagnostics.push(mistake(place, "script-statement", message, Some(help)));
+        return None;
+    }
+    let known = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
+    match guarded(|| Module::eval_ast_as_new(Scope::new(), &ast, engine)) {
+        Ok(module) => {
+            engine.register_static_module(namespace, module.into());
+            Some(known)
+        }
+        Err(error) => {
+            let message = error.message;
+            diagnostics.push(error_at(place, error.position, 1, "bad-script", message, None));
+            None
+        }
+    }
+}
+
+/// Parses, with mistakes in our words.
+fn parsed(
+    place: &Place,
+    diagnostics: &mut Vec<Diagnostic>,
+    outline: Option<&Outline>,
+    parse: impl FnOnce() -> Result<AST, rhai::ParseError>,
+) -> Option<AST> {
+    let mut failure = None;
+    let ast = guarded(|| {
+        parse().map_err(|error| {
+            let boxed: Box<EvalAltResult> =
+                EvalAltResult::ErrorParsing(error.err_type().clone(), error.position()).into();
+            failure = Some(error);
+            boxed
+        })
+    });
+    let other = match ast {
+        Ok(ast) => return Some(ast),
+        Err(other) => other,
+    };
+    let diagnostic = match &failure {
+        None => error_at(place, other.position, 1, "bad-script", other.message, None),
+        Some(error) => {
+            let (code, message, help) = syntax(error.err_type(), outline);
+            error_at(place, error.position(), 1, code, message, help)
+        }
+    };
+    diagnostics.push(diagnostic);
+    None
+}
+
+fn syntax(error: &ParseErrorType, outline: Option<&Outline>) -> (&'static str, String, Option<String>) {
+    match error {
+        ParseErrorType::VariableUndefined(name) => {
+            let help = outline.map(|outline| {
+                let names = outline.roots().map(|(name, _)| name);
+                nearest(name, names).map_or_else(
+                    || format!("there are: {}", names.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                )
+            });
+            let help = help.or_else(|| Some("a function sees only its arguments".to_owned()));
+            ("unknown-name", format!("`{name}` is not known here"), help)
+        }
+        ParseErrorType::ModuleUndefined(name) => {
+            let name = name.trim_end_matches("::");
+            ("unknown-script", format!("there is no script file `{name}.rhai`"), None)
+        }
+        ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
+            let help = format!("a field of this name is reached by index: event[\"{word}\"]");
+            ("reserved-word", format!("`{word}` is not available in scripts"), Some(help))
+        }
+        other => ("bad-script", format!("this is not a valid script: {other}"), None),
+    }
+}
+
+fn outline(context: &Context<'_>) -> Outline {
+    let event_fields: Vec<_> = if context.event_types.is_empty() {
+        schema::EVENT.to_vec()
+    } else {
+        context.event_types.iter().flat_map(schema::fields_of_event).collect()
+    };
+    Outline {
+        subject_word: context.subject.word(),
+        event: Shape::of_fields(&event_fields),
+        any_event: Shape::of_fields(&schema::fields_of_any_event()),
+        subject: Shape::of_fields(schema::fields_of_subject(context.subject)),
+        settings: Shape::of_settings(context.settings),
+        steps: Shape::Record(
+            context.steps.iter().map(|(id, step)| (id.clone(), Shape::of_step(*step))).collect(),
+        ),
+        this_case: Shape::of_fields(schema::THIS_CASE),
+    }
+}

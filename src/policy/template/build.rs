@@ -1,0 +1,186 @@
+//! Template files to templates, with every mistake in them.
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use serde::Deserialize;
+
+use super::{Templates, escape};
+use crate::model::{SubjectKind, Timestamp};
+use crate::policy::diagnostic::{Diagnostic, Place, Severity};
+use crate::policy::schema;
+use crate::policy::script::check::nearest;
+
+/// One template file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub name: String,
+    pub language: String,
+    pub path: String,
+    pub text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Front {
+    subject: String,
+}
+
+const ROOTS: [&str; 11] = [
+    "link",
+    "contest_link",
+    "deadline",
+    "this_case",
+    "registration",
+    "user",
+    "applicant",
+    "event",
+    "settings",
+    "steps",
+    "organization",
+];
+
+impl Templates {
+    /// Templates without a mistake can be rendered; the others are reported.
+    pub fn build(sources: &[Source], diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let mut templates = Self { environment: environment(), ..Self::default() };
+        for source in sources {
+            templates.add(source, diagnostics);
+        }
+        templates
+    }
+
+    fn add(&mut self, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+        let mut report = |line: usize, code, message: String, help: Option<String>| {
+            let place = Place { file: source.path.clone(), line, column: 1, length: 1 };
+            diagnostics.push(Diagnostic {
+                place,
+                severity: Severity::Error,
+                code,
+                message,
+                help,
+                policy: None,
+            });
+        };
+        let Some((front, body, first)) = split(&source.text) else {
+            let help = "begin with a line ---, then subject: ..., then a line ---".to_owned();
+            report(1, "no-subject", "the template has no front matter".to_owned(), Some(help));
+            return;
+        };
+        let front: Front = match serde_yaml::from_str(front) {
+            Ok(front) => front,
+            Err(error) => {
+                let line = error.location().map_or(1, |at| at.line() + 1);
+                let message = format!("the front matter is not right: {error}");
+                report(line, "no-subject", message, Some("it has one key: subject".to_owned()));
+                return;
+            }
+        };
+        if front.subject.trim().is_empty() {
+            report(2, "no-subject", "the subject is empty".to_owned(), None);
+            return;
+        }
+        for (part, text, offset) in [("subject", front.subject, 2), ("body", body.to_owned(), first)] {
+            let file = format!("{}/{}#{part}", source.name, source.language);
+            if let Err(error) = self.environment.add_template_owned(file.clone(), text.clone()) {
+                let line = offset + error.line().unwrap_or(1).saturating_sub(1);
+                let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+                report(line, "bad-template", format!("the template cannot be read: {why}"), None);
+                return;
+            }
+            let Ok(template) = self.environment.get_template(&file) else { return };
+            let mut names: Vec<_> = template.undeclared_variables(true).into_iter().collect();
+            names.sort();
+            for name in names {
+                if let Some((message, help)) = unknown(&name) {
+                    let before = text.find(&name).and_then(|at| text.get(..at)).unwrap_or_default();
+                    report(offset + before.matches('\n').count(), "unknown-variable", message, help);
+                }
+            }
+        }
+        self.languages.entry(source.name.clone()).or_default().push(source.language.clone());
+    }
+}
+
+/// Front matter, body, and the line at which the body begins.
+fn split(text: &str) -> Option<(&str, &str, usize)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let rest = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"))?;
+    let mut at = 0;
+    for (number, line) in rest.split_inclusive('\n').enumerate() {
+        if line.trim_end() == "---" {
+            return Some((rest.get(..at)?, rest.get(at + line.len()..)?, number + 3));
+        }
+        at += line.len();
+    }
+    None
+}
+
+fn unknown(name: &str) -> Option<(String, Option<String>)> {
+    let mut words = name.split('.');
+    let root = words.next().unwrap_or(name);
+    let suggest = |near: Option<&str>, all: &[&str]| {
+        Some(near.map_or_else(
+            || format!("there are: {}", all.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        ))
+    };
+    if matches!(root, "range" | "dict" | "namespace" | "debug") {
+        return None;
+    }
+    if !ROOTS.contains(&root) {
+        return Some((format!("`{root}` is not known in mails"), suggest(nearest(root, ROOTS), &ROOTS)));
+    }
+    let field = words.next()?;
+    let fields: Vec<&str> = match root {
+        "event" => schema::fields_of_any_event().iter().map(|field| field.name).collect(),
+        "this_case" => schema::THIS_CASE.iter().map(|field| field.name).collect(),
+        _ => {
+            let kind = SubjectKind::ALL.into_iter().find(|kind| kind.word() == root)?;
+            schema::fields_of_subject(kind).iter().map(|field| field.name).collect()
+        }
+    };
+    let near = suggest(nearest(field, fields.iter().copied()), &fields);
+    (!fields.contains(&field)).then(|| (format!("`{root}` has no field `{field}`"), near))
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A condition may ask whether something is there; showing what is not is an error.
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(20_000));
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
+    environment.set_formatter(show);
+    // These would mark a value as markup.
+    for filter in ["safe", "escape", "e", "tojson", "urlencode", "pprint"] {
+        environment.remove_filter(filter);
+    }
+    environment.remove_global("debug");
+    environment.add_filter("date", |text: &str| formatted(text, "%Y-%m-%d UTC"));
+    environment.add_filter("datetime", |text: &str| formatted(text, "%Y-%m-%d %H:%M UTC"));
+    environment
+}
+
+fn formatted(text: &str, format: &str) -> Result<String, Error> {
+    let time: Timestamp =
+        text.parse().map_err(|_| Error::new(ErrorKind::InvalidOperation, "this is not a time"))?;
+    Ok(time.format(format).to_string())
+}
+
+/// Writes a value. Every value is escaped for its part; only our own links are markup.
+fn show(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let failed = |_| Error::new(ErrorKind::WriteFailure, "no place for the text");
+    let subject = state.name().ends_with("#subject");
+    match value.kind() {
+        ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::None => return Ok(()),
+        _ => {}
+    }
+    let text = value.to_string();
+    if subject {
+        out.write_str(&escape::one_line(&text)).map_err(failed)
+    } else if value.is_safe() {
+        out.write_str(&text).map_err(failed)
+    } else {
+        out.write_str(&escape::markdown(&text)).map_err(failed)
+    }
+}

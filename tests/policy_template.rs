@@ -1,0 +1,96 @@
+//! Mails: what a hostile registrant can put into them, which language is chosen, what the loader refuses.
+
+use proofd::model::{Fields, Subject, SubjectKind};
+use proofd::policy::script::Facts;
+use proofd::policy::template::{MailFacts, Rendered, Source, Templates};
+use serde_json::json;
+
+fn source(language: &str, text: &str) -> Source {
+    let path = format!("shared/templates/hello/{language}.md");
+    Source { name: "hello".to_owned(), language: language.to_owned(), path, text: text.to_owned() }
+}
+
+fn render(name: &str, languages: &[&str]) -> Rendered {
+    let text = "---\nsubject: Hello {{ registration.first_name }}\n---\nDear {{ registration.first_name }},\n\n[Start]({{ link }}) or {{ link }}\n";
+    let mut diagnostics = Vec::new();
+    let templates = Templates::build(&[source("en", text), source("de", text)], &mut diagnostics);
+    assert_eq!(diagnostics, []);
+    let mut fields = Fields::new();
+    fields.insert("first_name".to_owned(), json!(name));
+    let subject = Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields };
+    let none = Fields::new();
+    let facts = Facts {
+        event: None,
+        subject: &subject,
+        settings: &none,
+        steps: &none,
+        this_case: &none,
+        now: "2026-01-05T09:00:00Z".parse().unwrap(),
+    };
+    let mail = MailFacts {
+        facts,
+        link: Some("https://proof.example/p/1"),
+        contest_link: None,
+        deadline: None,
+        organization: "Example",
+    };
+    templates.render("hello", languages, &mail).unwrap()
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let plain = render("Anna", &[]);
+    let links = plain.html.matches("<a ").count();
+    assert_eq!(links, 2, "{}", plain.html);
+    let names = [
+        "<img src=x onerror=1>",
+        "[x](https://evil.example)",
+        "![x](https://evil.example/i)",
+        "# big",
+        "a\r\nBcc: b@evil.example",
+        "{{ settings }}",
+        "<https://evil.example>",
+        "\u{202e}anna",
+        "a\n\n> q",
+        "`x` **b** _i_",
+        "</p><script>",
+        "    code",
+        "1. one",
+        "a\u{2028}b",
+        "&lt;b&gt;",
+    ];
+    for name in names {
+        let mail = render(name, &[]);
+        assert_eq!(
+            mail.html.matches('<').count(),
+            plain.html.matches('<').count(),
+            "{name:?}: {}",
+            mail.html
+        );
+        assert!(!mail.subject.contains(['\r', '\n', '\u{202e}', '\u{2028}']), "{name:?}");
+        assert!(!mail.text.contains("\nBcc") && !mail.html.contains('\u{202e}'), "{name:?}");
+    }
+}
+
+#[test]
+fn the_language_is_the_nearest() {
+    for (wanted, chosen) in [(&["de-AT"][..], "de"), (&["fr", "de"], "de"), (&["fr"], "en"), (&[], "en")] {
+        assert_eq!(render("A", wanted).language, chosen);
+    }
+}
+
+#[test]
+fn mistakes_are_found_at_load() {
+    let table = [
+        ("no front matter", "no-subject", 1),
+        ("---\nsubject: x\n---\nfine\n{% if %}", "bad-template", 5),
+        ("---\nsubject: x\n---\n{{ lnk }}", "unknown-variable", 4),
+        ("---\nsubject: x\n---\n\n{{ registration.first }}", "unknown-variable", 5),
+    ];
+    for (text, code, line) in table {
+        let mut diagnostics = Vec::new();
+        Templates::build(&[source("en", text)], &mut diagnostics);
+        let found: Vec<_> = diagnostics.iter().map(|d| (d.code, d.place.line)).collect();
+        assert_eq!(found, [(code, line)], "{text}");
+    }
+}
