@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
+use super::api::failed;
 use super::events::text;
 use super::{OneLogin, RegistrationsMode, people};
 use crate::connectors::Finding;
@@ -51,10 +52,7 @@ impl OneLogin {
         let users = if answer.status.is_success() {
             well("OneLogin users", "may be read; changes need the scope Manage All")
         } else {
-            ill(
-                "OneLogin users",
-                format!("answered {}; give the credential Manage All", answer.status.as_u16()),
-            )
+            ill("OneLogin users", failed(&answer).reason)
         };
         let clock = match answer.date().map(|date| (date - self.clock.now()).num_seconds().abs()) {
             None => well("OneLogin clock", "OneLogin does not say what time it is"),
