@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::api::failed;
 use super::events::text;
-use super::{OneLogin, RegistrationsMode, people};
+use super::{OneLogin, RegistrationsMode, people, registrations};
 use crate::connectors::Finding;
 use crate::model::Failure;
 
@@ -75,11 +75,21 @@ impl OneLogin {
             }
         };
         let backend = match self.mode {
-            RegistrationsMode::Resource => Ok("the registrations resource, as configured".into()),
+            RegistrationsMode::Resource => self.look_at_resource().await,
             RegistrationsMode::UserRecord => Ok("the user record, as configured".into()),
             RegistrationsMode::Auto => self.registrations().await.map(|found| format!("found: {found:?}")),
         };
         vec![profiles, told("OneLogin registrations", backend)]
+    }
+
+    async fn look_at_resource(&self) -> Result<String, Failure> {
+        match registrations::has_resource(&self.api, &self.profiles().await?).await? {
+            Some(false) => Err(Failure::refused(
+                "the registrations resource is configured, but this tenant has none; choose auto",
+            )),
+            Some(true) => Ok("the registrations resource, as configured, is there".into()),
+            None => Ok("the registrations resource, as configured; no profile to try it with".into()),
+        }
     }
 
     async fn look_at_attributes(&self) -> Finding {

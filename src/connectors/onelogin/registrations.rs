@@ -135,7 +135,9 @@ impl Registrations for UserRecord {
     fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
         async move {
             let id = place.account().ok_or_else(|| {
-                Failure::refused("this registration goes by a number that OneLogin does not answer to any more")
+                Failure::refused(
+                    "this registration goes by a number that OneLogin does not answer to any more",
+                )
             })?;
             people::user(api, id).await?.map(from_user).transpose()
         }
