@@ -81,14 +81,16 @@ async fn registrations(count: usize) -> Took {
         let (send, letter) = oneshot::channel();
         let email = format!("p{number}@partner.test");
         letters.insert(email.clone(), send);
-        let first_name = format!("Person{number}");
-        let who = Applicant { first_name, email, ..template.clone() };
+        let mut who = template.clone();
+        who.first_name = format!("Person{number}");
+        who.email = email;
         people.spawn(live(Arc::clone(&daemon.town), who, letter));
     }
     let post = tokio::spawn(deliver(Arc::clone(&daemon.town), letters));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let worked = async {
         people.join_all().await;
-        while closed(&daemon.address).await < count {
+        while closed(&client, &daemon.address).await < count {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -138,9 +140,8 @@ async fn deliver(town: Arc<Town>, mut letters: BTreeMap<String, oneshot::Sender<
 }
 
 /// Cases that the daemon says have closed.
-async fn closed(address: &str) -> usize {
+async fn closed(client: &reqwest::Client, address: &str) -> usize {
     let url = format!("http://{address}/metrics");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let text = client.get(url).bearer_auth("t-admin").send().await.unwrap().text().await.unwrap();
     let lines = text.lines().filter(|line| line.starts_with("proofd_cases_closed_total"));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()

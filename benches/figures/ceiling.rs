@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::load;
@@ -55,7 +56,6 @@ pub async fn serve(dir: &Path) {
     let router = Router::new().route(load::PATH, post(take)).with_state(queue);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
-    use axum::serve::ListenerExt as _;
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     axum::serve(listener, router).await.unwrap();
 }
@@ -88,7 +88,7 @@ fn write(mut file: File, mut lines: mpsc::Receiver<Line>) {
         file.write_all(&bytes).unwrap();
         file.sync_data().unwrap();
         for (_, done) in group {
-            drop(done.send(()));
+            let _ = done.send(());
         }
     }
 }
