@@ -56,9 +56,7 @@ impl Engine {
             let next = match self.0.store.inbox(now, AT_ONCE * 8) {
                 Ok((waiting, next)) if waiting.is_empty() => next,
                 Ok((waiting, _)) => {
-                    futures::stream::iter(waiting)
-                        .for_each_concurrent(AT_ONCE, |waiting| self.digest(waiting))
-                        .await;
+                    self.digest(waiting).await;
                     continue;
                 }
                 Err(error) => {
@@ -70,29 +68,39 @@ impl Engine {
         }
     }
 
-    async fn digest(&self, waiting: Waiting) {
-        let Waiting { event, attempts, .. } = waiting;
-        let (key, at) = (event.key.clone(), self.now());
-        let commit = match self.consider(event, attempts).await {
-            Ok(Digested::Consumed(verdicts)) => {
-                Commit { consumed: vec![Consumed { key, at, verdicts }], ..Commit::default() }
+    /// What is ready at the same moment ends in one commit: most events lead nowhere, and a commit for each
+    /// would cost more than looking at it.
+    async fn digest(&self, waiting: Vec<Waiting>) {
+        let ends = futures::stream::iter(waiting)
+            .map(|waiting| self.end(waiting))
+            .buffer_unordered(AT_ONCE)
+            .ready_chunks(AT_ONCE * 8);
+        let mut ends = std::pin::pin!(ends);
+        while let Some(ends) = ends.next().await {
+            let mut commit = Commit::default();
+            for end in ends {
+                match end {
+                    End::Consumed(consumed) => commit.consumed.push(consumed),
+                    End::Deferred(deferred) => commit.deferred.push(deferred),
+                }
             }
-            Ok(Digested::Deferred(reason)) => self.defer(key, attempts, at, reason),
-            Err(error) => {
-                tracing::warn!(event = key, %error, "an event could not be dealt with and is looked at again");
-                self.defer(key, attempts, at, error.to_string())
+            if let Err(error) = self.0.store.commit(commit).await {
+                tracing::error!(%error, "the end of events could not be kept");
             }
-        };
-        if let Err(error) = self.0.store.commit(commit).await {
-            tracing::error!(%error, "an event's end could not be kept");
         }
     }
 
-    fn defer(&self, key: String, attempts: u32, now: Timestamp, reason: String) -> Commit {
-        let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
-        let deferred =
-            Deferred { key, due: now + wait.min(TimeDelta::hours(1)), attempts: attempts + 1, reason };
-        Commit { deferred: vec![deferred], ..Commit::default() }
+    async fn end(&self, waiting: Waiting) -> End {
+        let Waiting { event, attempts, .. } = waiting;
+        let (key, at) = (event.key.clone(), self.now());
+        match self.consider(event, attempts).await {
+            Ok(Digested::Consumed(verdicts)) => End::Consumed(Consumed { key, at, verdicts }),
+            Ok(Digested::Deferred(reason)) => End::Deferred(defer(key, attempts, at, reason)),
+            Err(error) => {
+                tracing::warn!(event = key, %error, "an event could not be dealt with and is looked at again");
+                End::Deferred(defer(key, attempts, at, error.to_string()))
+            }
+        }
     }
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
@@ -257,6 +265,17 @@ impl Engine {
             () = timer => {}
         }
     }
+}
+
+/// What is kept of an event that was looked at.
+enum End {
+    Consumed(Consumed),
+    Deferred(Deferred),
+}
+
+fn defer(key: String, attempts: u32, now: Timestamp, reason: String) -> Deferred {
+    let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
+    Deferred { key, due: now + wait.min(TimeDelta::hours(1)), attempts: attempts + 1, reason }
 }
 
 enum Resolved {

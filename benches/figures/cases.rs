@@ -1,0 +1,148 @@
+//! Whole registrations: an event by webhook, the invitation by mail, the person's press, the start at the
+//! vendor, its callback, the result read back, the approval read, written and read back. Everything that
+//! the daemon talks to is simulated in this process, on real sockets and without latency.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proofd::simulate::applicant::{Applicant, Led};
+use proofd::simulate::jumio::Script;
+use proofd::simulate::town::Town;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::daemon::Daemon;
+use crate::{median, process};
+
+/// The daemon spaces its requests to the vendor by the vendor's own limits, and those are not what is
+/// measured: with time so much faster they are never reached.
+const FACTOR: i32 = 200;
+const ROUNDS: usize = 3;
+const FEW: usize = 150;
+/// The larger round is left out if it would take longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What some registrations took.
+#[derive(Debug, Clone, Copy)]
+struct Took {
+    cases: f64,
+    elapsed: Duration,
+    cpu: Duration,
+    bytes: f64,
+    syncs: f64,
+    resident: f64,
+}
+
+pub async fn print() {
+    println!("\nWhole registrations, from the event to the approval read back, against local simulators");
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(registrations(FEW).await);
+    }
+    let few = row(&rounds);
+    let expected = Duration::from_secs_f64(FEW as f64 * 10.0 / few[0] * 1.5);
+    if expected > PATIENCE {
+        println!("  ten times as many would take about {} s and are left out", expected.as_secs());
+        return;
+    }
+    let many = row(&[registrations(FEW * 10).await]);
+    println!(
+        "  ten times the cases: {:.2} times the CPU and {:.2} times the journal a case",
+        many[1] / few[1],
+        many[2] / few[2]
+    );
+}
+
+fn row(rounds: &[Took]) -> [f64; 3] {
+    let middle = |of: &dyn Fn(&Took) -> f64| median(rounds.iter().map(of));
+    let rate = middle(&|took| took.cases / took.elapsed.as_secs_f64());
+    let cpu = middle(&|took| took.cpu.as_secs_f64() * 1e3 / took.cases);
+    let bytes = middle(&|took| took.bytes / took.cases);
+    println!(
+        "  {:>5} cases: {rate:>6.0} cases/s   {cpu:>5.2} ms of the daemon's CPU   {bytes:>6.0} bytes of journal   {:>4.1} fdatasyncs a case   {:>5.1} MiB resident",
+        rounds.first().map_or(0.0, |took| took.cases),
+        middle(&|took| took.syncs / took.cases),
+        middle(&|took| took.resident),
+    );
+    [rate, cpu, bytes]
+}
+
+async fn registrations(count: usize) -> Took {
+    let daemon = Daemon::start(FACTOR).await;
+    let process = daemon.child.id();
+    let (bytes, syncs) = daemon.journal();
+    let before = process::cpu(process);
+    let began = Instant::now();
+    let template = Applicant::new("", "Tester", "").unwrap();
+    let mut letters = BTreeMap::new();
+    let mut people = JoinSet::new();
+    for number in 0..count {
+        let (send, letter) = oneshot::channel();
+        let email = format!("p{number}@partner.test");
+        letters.insert(email.clone(), send);
+        let mut who = template.clone();
+        who.first_name = format!("Person{number}");
+        who.email = email;
+        people.spawn(live(Arc::clone(&daemon.town), who, letter));
+    }
+    let post = tokio::spawn(deliver(Arc::clone(&daemon.town), letters));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let worked = async {
+        people.join_all().await;
+        while closed(&client, &daemon.address).await < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, worked).await.is_err() {
+        let log = daemon.log();
+        let end: Vec<_> = log.lines().rev().take(10).collect();
+        panic!("not all of {count} cases ended: {end:#?}");
+    }
+    let elapsed = began.elapsed();
+    post.abort();
+    let cpu = process::cpu(process) - before;
+    let after = daemon.journal();
+    Took {
+        cases: count as f64,
+        elapsed,
+        cpu,
+        bytes: (after.0 - bytes) as f64,
+        syncs: (after.1 - syncs) as f64,
+        resident: process::resident(process),
+    }
+}
+
+/// One person, who does everything at once.
+async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>) {
+    who.register(&town).unwrap();
+    let link = letter.await.unwrap();
+    match who.press(&town, &link).await.unwrap() {
+        Led::Vendor { execution } => who.prove(&town, &execution, Script::default()).unwrap(),
+        Led::Page(status, _) => panic!("the link led to a page: {status}"),
+    }
+}
+
+/// Hands each person the link of their mail. One look for all, since a look copies the whole mailbox.
+async fn deliver(town: Arc<Town>, mut letters: BTreeMap<String, oneshot::Sender<String>>) {
+    let mut seen = 0;
+    while !letters.is_empty() {
+        let mails = town.mailbox.mails();
+        for mail in mails.iter().skip(seen) {
+            let link = mail.links.iter().find(|link| link.contains("/v/"));
+            if let (Some(link), Some(person)) = (link, letters.remove(&mail.to)) {
+                drop(person.send(link.clone()));
+            }
+        }
+        seen = mails.len();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Cases that the daemon says have closed.
+async fn closed(client: &reqwest::Client, address: &str) -> usize {
+    let url = format!("http://{address}/metrics");
+    let text = client.get(url).bearer_auth("t-admin").send().await.unwrap().text().await.unwrap();
+    let lines = text.lines().filter(|line| line.starts_with("proofd_cases_closed_total"));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}

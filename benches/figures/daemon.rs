@@ -1,0 +1,106 @@
+//! The real daemon as a child process with a directory of its own, connected to simulators in this process.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proofd::engine::clock::{Scaled, System};
+use proofd::model::Clock as _;
+use proofd::simulate::ledger::Ledger;
+use proofd::simulate::town::{Addresses, Credentials, Town};
+
+pub struct Daemon {
+    pub child: Child,
+    pub town: Arc<Town>,
+    pub address: String,
+    /// From the start of the process until it said that it listens.
+    pub started_within: Duration,
+    dir: tempfile::TempDir,
+}
+
+/// A directory on the disk that the build is on: a directory for temporary files may be in memory.
+pub fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+impl Daemon {
+    /// Time runs `factor` times as fast for the daemon and the simulators alike.
+    pub async fn start(factor: i32) -> Self {
+        let dir = directory();
+        let origin = System.now();
+        let clock = Arc::new(Scaled::since(origin, factor));
+        let credentials = Credentials::default();
+        let town = Town::serve(Addresses::default(), &credentials, clock, Ledger::memory()).await.unwrap();
+        town.jumio.turn(|knobs| knobs.rate_limits = false);
+        town.onelogin.turn(|knobs| knobs.hourly_limit = u32::MAX);
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        configure(dir.path(), &address, &town.connectors_yaml(&credentials));
+        town.broadcast_to(&format!("http://{address}"));
+        let log = std::fs::File::create(dir.path().join("daemon.log")).unwrap();
+        let begun = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_proofd"))
+            .args(["run", "--config"])
+            .arg(dir.path().join("proofd.yaml"))
+            .args(["--rehearse", &format!("{factor}@{}", origin.to_rfc3339())])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let started_within = begun.elapsed();
+        let daemon = Self { child, town: Arc::new(town), address, started_within, dir };
+        assert!(said.contains("listening"), "the daemon did not start: {said}\n{}", daemon.log());
+        daemon
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// Bytes of the journal, and its frames: each was one fdatasync.
+    pub fn journal(&self) -> (usize, usize) {
+        let mut sum = (0, 0);
+        for entry in std::fs::read_dir(self.dir.path().join("store/journal")).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            sum.0 += bytes.len();
+            sum.1 += bytes.windows(4).filter(|window| window == b"PfF1").count();
+        }
+        sum
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configure(dir: &Path, address: &str, connectors: &str) {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tree");
+    copy_tree(&tree, &dir.join("policies"));
+    // Webhooks and callbacks bring everything; the polls behind them are kept out of the figures.
+    let connectors = connectors
+        .replace("  jumio:\n", "  jumio:\n    starts_per_second: 1000\n    poll_every: 1h\n")
+        .replace("  onelogin:\n", "  onelogin:\n    poll_every: 1h\n");
+    let access = "access:\n  tokens: [{name: Dana, role: admin, token: t-admin}]\n";
+    let yaml =
+        format!("listen: {address}\npublic_url: http://{address}\nstore: sled:store\n{connectors}{access}");
+    std::fs::write(dir.join("proofd.yaml"), yaml).unwrap();
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
