@@ -1,5 +1,11 @@
 //! The OneLogin connector against a small scripted server. It must not use the simulator: a mistake shared
 //! by both would hide itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};

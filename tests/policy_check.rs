@@ -7,7 +7,6 @@
     clippy::print_stdout,
     reason = "a test says what went wrong by failing"
 )]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,10 @@
 //! What scripts decide, refuse and survive, through the same calls that the loader and a case make.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
 
 use proofd::model::{EventType, Fields, Subject, SubjectKind};
 use proofd::policy::diagnostic::{Diagnostic, Place};

@@ -1,4 +1,10 @@
 //! Mails: what a hostile registrant can put into them, which language is chosen, what the loader refuses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
 
 use proofd::model::{Fields, Subject, SubjectKind};
 use proofd::policy::script::Facts;

@@ -104,7 +104,7 @@ impl Turn<'_> {
 
     fn done(&mut self, number: u32, pending: Pending, done: Done) {
         let call = self.case.call_id(number);
-        self.note(Note::CallDone { call: call.clone(), detail: detail(&done) });
+        self.note(Note::CallDone { call: call.clone(), detail: detail(&pending.action, &done) });
         // An effect happened, whatever became of the case meanwhile.
         match &pending.action {
             Action::Approve { .. } => self.case.settled.push(LimitedAction::Approve),
@@ -247,11 +247,14 @@ fn fits(action: &Action, done: &Done) -> bool {
     )
 }
 
-fn detail(done: &Done) -> String {
+fn detail(action: &Action, done: &Done) -> String {
     let already =
         |word: &str, already: bool| if already { format!("{word} already") } else { word.to_owned() };
     match done {
-        Done::Sent => "sent".to_owned(),
+        Done::Sent => match action {
+            Action::Mail { message } => format!("mail {} sent", message.template),
+            _ => "sent".to_owned(),
+        },
         Done::Started { .. } => "started".to_owned(),
         Done::Read { reading } => format!("read: {:?}", reading.phase).to_lowercase(),
         Done::Approved { already: so, .. } => already("approved", *so),

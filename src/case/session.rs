@@ -221,7 +221,7 @@ impl Turn<'_> {
             Ok(verify) => verify,
             Err(trouble) => return self.stick(proving.step, trouble),
         };
-        let judged = judge(proof, verify, &self.case.subject);
+        let judged = judge(proof, verify, &self.case.subject, &self.case.sessions);
         match judged.outcome {
             None => self.session_ended(proving, session),
             Some(outcome) => {

@@ -103,7 +103,8 @@ async fn until_told_to_stop(engine: &Engine) -> anyhow::Result<()> {
 
 /// Logs for people on a terminal, JSON lines for journald and the like. `RUST_LOG` chooses what.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=error"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=error,notify=error"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Already set by an embedding program: its choice stands.
     let _ = if std::io::stderr().is_terminal() {

@@ -94,6 +94,10 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let built = compose::connectors(&config, &shared)?;
     let engine =
         Engine::open(compose::settings(&config)?, store, &opened, shared, built.connectors()).await?;
+    let report = &engine.active().report;
+    if !report.ok {
+        return Err(Failed::no(anyhow!("the policies have mistakes:\n{}", report.rendered)));
+    }
     let tasks = engine.start();
     let token = Secret::new("demo");
     let access = Access::new(vec![Grant::new("Dana from the identity desk", [Role::Admin], &token)]);

@@ -41,6 +41,7 @@ impl Teller {
 fn plain(note: &Note, step: Option<&str>) -> Option<String> {
     Some(match note {
         Note::Opened { .. } => "registered; a case opens".to_owned(),
+        Note::CallDone { detail, .. } if detail.starts_with("read") || detail == "started" => return None,
         Note::CallDone { detail, .. } => detail.clone(),
         Note::SessionStarted { attempt, .. } => {
             format!("pressed the button; vendor session {attempt} is ready")
