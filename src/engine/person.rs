@@ -91,7 +91,7 @@ impl Engine {
 
     /// Waits a moment for the vendor. The session is on disk before anybody is sent to it.
     async fn await_session(&self, id: &CaseId, number: u32) -> Result<Pressed, ApplyError> {
-        let mut applied = self.0.store.applied();
+        let mut applied = self.0.store.cases_applied();
         let give_up = tokio::time::sleep(PATIENCE);
         tokio::pin!(give_up);
         loop {

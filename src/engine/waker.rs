@@ -13,7 +13,7 @@ const AT_ONCE: usize = 64;
 
 impl Engine {
     pub(super) async fn wake_cases(self) {
-        let mut applied = self.0.store.applied();
+        let mut applied = self.0.store.cases_applied();
         let mut stop = self.stopping();
         // A case that cannot be woken stays first in the index; it must not keep the loop busy.
         let mut quiet_until = None;

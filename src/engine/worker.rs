@@ -62,7 +62,7 @@ impl InHand {
 impl Engine {
     /// One lane's loop. When it is asked to stop it begins nothing and waits for what is under way.
     pub(super) async fn work(self, lane: Lane) {
-        let mut applied = self.0.store.applied();
+        let mut applied = self.0.store.cases_applied();
         let mut stop = self.stopping();
         let in_hand = Arc::new(InHand::default());
         let mut attempts = JoinSet::new();

@@ -20,6 +20,18 @@ pub(super) enum Body {
     Prune(Timestamp),
 }
 
+impl Body {
+    /// Whether it says more than that events came or were looked at.
+    pub(super) fn reaches_beyond_inbox(&self) -> bool {
+        match self {
+            Self::Commit(Commit { cases, revisions, active, accounts, .. }) => {
+                !cases.is_empty() || !revisions.is_empty() || active.is_some() || !accounts.is_empty()
+            }
+            Self::Prune(_) => false,
+        }
+    }
+}
+
 // Fields instead of an enum: a tagged enum would be buffered by serde, which loses the numbers that are
 // keys of maps.
 #[derive(Serialize)]

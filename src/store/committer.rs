@@ -154,6 +154,7 @@ pub(super) struct Applier {
     pub(super) options: Options,
     pub(super) groups: Receiver<Vec<Durable>>,
     pub(super) applied: watch::Sender<u64>,
+    pub(super) cases: watch::Sender<u64>,
 }
 
 impl Applier {
@@ -180,7 +181,9 @@ impl Applier {
         let mut draft = Draft::new(&self.state);
         let mut waiting = Vec::new();
         let mut last = 0;
+        let mut beyond_inbox = false;
         for record in group {
+            beyond_inbox |= record.body.reaches_beyond_inbox();
             projection::apply(&mut draft, record.sequence, &record.body)?;
             last = record.sequence;
             waiting.extend(record.done);
@@ -190,6 +193,9 @@ impl Applier {
         }
         if last > self.state.meta().applied {
             self.write(&mut draft, last, &mut waiting)?;
+        }
+        if beyond_inbox {
+            self.cases.send_replace(last);
         }
         Ok(())
     }

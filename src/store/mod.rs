@@ -92,6 +92,7 @@ struct Shared {
     state: Arc<State>,
     secret: Secret,
     applied: watch::Receiver<u64>,
+    cases: watch::Receiver<u64>,
     full: Arc<AtomicBool>,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -151,9 +152,15 @@ impl Store {
         self.shared.secret.clone()
     }
 
-    /// Changes after each applied group, so that the engine's loops look again.
+    /// Changes after each applied group, so that who waits for events looks again.
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.shared.applied.clone()
+    }
+
+    /// Changes only after groups that brought more than events on their way through the inbox, so that who
+    /// waits for cases is not woken by every login of everybody.
+    pub fn cases_applied(&self) -> watch::Receiver<u64> {
+        self.shared.cases.clone()
     }
 
     /// Whether the disk was full at the last write, so that new events are refused.

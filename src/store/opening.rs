@@ -55,6 +55,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
     let (queue, requests) = mpsc::channel(QUEUE);
     let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
     let (applied, watch) = watch::channel(state.meta().applied);
+    let (cases, cases_watch) = watch::channel(state.meta().applied);
     let committer = Committer {
         journal,
         options: options.clone(),
@@ -63,13 +64,14 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         queue: requests,
         applier,
     };
-    let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied };
+    let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
     let threads =
         vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
     let shared = Shared {
         state,
         secret,
         applied: watch,
+        cases: cases_watch,
         full,
         queue: Mutex::new(Some(queue)),
         threads: Mutex::new(threads),
