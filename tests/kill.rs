@@ -75,7 +75,6 @@ async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
     let seed = std::env::var("PROOFD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_u64);
     println!("campaign=kill seed={seed}");
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
-    world.town.onelogin.turn(|knobs| knobs.registrations_resource = false);
     // The campaign is about crashes; the vendor's own limits are another test's.
     world.town.jumio.turn(|knobs| {
         knobs.rate_limits = false;
