@@ -199,9 +199,10 @@ async fn a_stuck_case_is_told_and_tried_again() {
     world.town.jumio.turn(|knobs| knobs.faults = vec![fault]);
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
-    // The page waits while the vendor refuses us; nobody is sent anywhere.
+    // The person is told that it is not their fault, and is sent nowhere.
     let pressed = world.http().post(&link).send().await.unwrap();
-    assert!(pressed.status().is_success(), "{pressed:?}");
+    assert_eq!(pressed.status(), 503, "{pressed:?}");
+    assert!(pressed.text().await.unwrap().contains("your link stays valid"));
     let sheet = world.until_state(&ada, "stuck").await;
     let id = sheet["id"].as_str().unwrap();
     assert!(sheet["stuck_because"].as_str().is_some_and(|why| !why.is_empty()), "{sheet}");

@@ -22,6 +22,8 @@ pub enum Page {
     Over { language: Option<String> },
     /// An adverse end that can be contested.
     Contest { why: String, until: Timestamp, language: Option<String> },
+    /// Our side cannot go on just now; the link stays good.
+    Later { language: Option<String> },
     /// People look at it.
     Contested { language: Option<String> },
 }
@@ -63,6 +65,10 @@ impl Engine {
             (State::Grace(grace), LinkKind::Contest) => match grace.contested_at {
                 Some(_) => Page::Contested { language },
                 None => Page::Contest { why, until: grace.until, language },
+            },
+            (State::Stuck(stuck), LinkKind::Verify) => match stuck.interrupted.as_deref() {
+                Some(State::Proving(proving)) if proving.link == number => Page::Later { language },
+                _ => Page::Over { language },
             },
             _ => Page::Over { language },
         }

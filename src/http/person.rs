@@ -46,6 +46,9 @@ impl Pages {
                 language.as_deref(),
             ),
             Page::Checking { language } => (StatusCode::OK, "checking", None, None, language.as_deref()),
+            Page::Later { language } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "later", None, None, language.as_deref())
+            }
             Page::Over { language } => (StatusCode::GONE, "over", None, None, language.as_deref()),
             Page::Contest { why, until, language } => {
                 (StatusCode::OK, "contest", Some(why), Some(until), language.as_deref())
@@ -67,6 +70,7 @@ fn page_language(page: &Page) -> Option<&str> {
     match page {
         Page::Ask { language, .. }
         | Page::Checking { language }
+        | Page::Later { language }
         | Page::Over { language }
         | Page::Contest { language, .. }
         | Page::Contested { language } => language.as_deref(),
