@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::rehearsal::{self, Rehearsal};
@@ -25,6 +25,8 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     if rehearse.is_some() {
         rehearsal::only_simulators(&config).map_err(Failed::usage)?;
     }
+    // From here on a signal is an order, also while the store is opened: without a handler it would kill.
+    let mut orders = Orders::listen().context("while preparing for signals")?;
     let clock = rehearsal::clock(rehearse);
     let engine = open(&config, clock).await?;
     let tasks = engine.start();
@@ -36,7 +38,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     }
     notify::ready(&engine);
     let telling = tokio::spawn(notify::keep_telling(engine.clone()));
-    until_told_to_stop(&engine).await?;
+    orders.until_stop(&engine).await;
 
     notify::stopping();
     tracing::info!("stopping: calls under way are waited for, no new ones begin");
@@ -86,17 +88,31 @@ async fn bind(config: &Config, doors: &Doors) -> Result<Vec<Listening>, Failed> 
 }
 
 /// SIGHUP reloads the policies, SIGTERM and Ctrl-C end the daemon.
-async fn until_told_to_stop(engine: &Engine) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {
-                engine.reload(true).await;
-                notify::status(engine);
+struct Orders {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Orders {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn until_stop(&mut self, engine: &Engine) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {
+                    engine.reload(true).await;
+                    notify::status(engine);
+                }
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
             }
-            _ = terminate.recv() => return Ok(()),
-            pressed = tokio::signal::ctrl_c() => return pressed.context("while waiting for Ctrl-C"),
         }
     }
 }

@@ -84,7 +84,8 @@ impl Engine {
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
                 step = entry.step.as_deref().unwrap_or_default(), entry = ?entry.note, "journal");
         }
-        if let State::Stuck(stuck) = &case.state {
+        let newly = entries.iter().any(|entry| matches!(entry.note, case::Note::Stuck { .. }));
+        if let (true, State::Stuck(stuck)) = (newly, &case.state) {
             tracing::warn!(case = %case.id, policy = policy.name, subject = %case.subject.reference(),
                 reason = stuck.reason, "case is stuck; its owner was told");
         }

@@ -256,11 +256,13 @@ impl World {
     /// Looks again until something is there.
     pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
         let started = Instant::now();
+        let patience = std::env::var("PROOFD_PATIENCE_SECONDS").ok().and_then(|text| text.parse().ok());
+        let patience = patience.map_or(PATIENCE, Duration::from_secs);
         loop {
             if let Some(found) = look(self).await {
                 return found;
             }
-            assert!(started.elapsed() < PATIENCE, "{what} did not come\n{}", tail(&self.log()));
+            assert!(started.elapsed() < patience, "{what} did not come\n{}", tail(&self.log()));
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }

@@ -180,7 +180,7 @@ fn words(value: &str) -> String {
 pub(super) fn links(text: &str, html: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut add = |link: &str| {
-        let link = link.trim_end_matches(['.', ',', ')', '>', ';']).to_owned();
+        let link = link.trim_end_matches(['.', ',', ':', ')', '>', ';', '!', '?']).to_owned();
         if !out.contains(&link) {
             out.push(link);
         }
