@@ -14,6 +14,8 @@ use super::Engine;
 use super::cases::ApplyError;
 
 pub use crate::case::Order;
+/// Whether a text can be the cursor of a page of cases.
+pub use crate::store::is_cursor;
 
 /// One line of a case list.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -73,6 +73,7 @@ impl Engine {
         match &active.report.problem {
             Some(problem) if active.set.policies.is_empty() => Err(problem.clone()),
             _ if active.report.at.is_none() => Err("the policies are not loaded yet".to_owned()),
+            _ if active.set.policies.is_empty() => Err("no policy of the tree can run".to_owned()),
             _ => Ok(()),
         }
     }

@@ -144,7 +144,7 @@ impl Engine {
 
     async fn take(&self, tree: Revision, loaded: Loaded, files: &Files) -> Arc<Active> {
         let before = self.active();
-        if loaded.declared.is_empty() && !before.set.policies.is_empty() {
+        if loaded.declared.is_empty() {
             return self.keep_all("the tree has no policies; the ones that ran go on".to_owned());
         }
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
@@ -168,6 +168,19 @@ impl Engine {
                 state,
             });
             next.extend(runs.cloned());
+        }
+        if keep_back {
+            // That a policy is gone from the tree is an edit like any other.
+            for old in before.set.policies.values().filter(|old| !loaded.declared.contains(&old.name)) {
+                statuses.push(PolicyStatus {
+                    name: old.name.clone(),
+                    title: Some(old.title.clone()),
+                    mode: Some(old.mode),
+                    revision: Some(old.revision.clone()),
+                    state: PolicyState::KeptBack,
+                });
+                next.push(Arc::clone(old));
+            }
         }
         let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
         let report = Report {

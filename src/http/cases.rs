@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::Role;
-use crate::engine::desk::{Order, Query};
+use crate::engine::desk::{Order, Query, is_cursor};
 use crate::model::{CaseId, SubjectRef};
 
 use super::repeat::Repeats;
@@ -56,6 +56,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     doors.access.require(&headers, LOOK)?;
     let UrlQuery(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    known_page(query.cursor.as_deref())?;
     Ok(Json(doors.engine.list_cases(&query)?).into_response())
 }
 
@@ -86,8 +87,7 @@ pub async fn journal(
     doors.access.require(&headers, LOOK)?;
     let UrlQuery(from) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let start = from.cursor.as_deref().map_or(Ok(0), str::parse::<u64>);
-    let start =
-        start.map_err(|_| Problem::bad_request("cursor: expected what `next` of the page before said"))?;
+    let start = start.map_err(|_| Problem::bad_request(CURSOR))?;
     let id = CaseId(id);
     if doors.engine.case(&id)?.is_none() {
         return Err(Problem::not_found("case"));
@@ -165,6 +165,7 @@ pub async fn held(
 ) -> Result<Response, Problem> {
     doors.access.require(&headers, LOOK)?;
     let UrlQuery(from) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    known_page(from.cursor.as_deref())?;
     Ok(Json(doors.engine.list_held(from.cursor, from.limit)?).into_response())
 }
 
@@ -219,12 +220,20 @@ async fn once(
     change: impl AsyncFnOnce() -> Result<(StatusCode, Value), Problem>,
 ) -> Result<Response, Problem> {
     let key = Repeats::key(headers, caller)?;
+    let _turn = doors.repeats.turn(key.as_deref()).await;
     if let Some((status, answer)) = doors.repeats.before(key.as_deref(), &request)? {
         return Ok((status, Json(answer)).into_response());
     }
     let (status, answer) = change().await?;
     doors.repeats.keep(key, request, (status, answer.clone()));
     Ok((status, Json(answer)).into_response())
+}
+
+const CURSOR: &str = "cursor: expected what `next` of the page before said";
+
+/// A cursor that nobody gave out would quietly show the first page again.
+fn known_page(cursor: Option<&str>) -> Result<(), Problem> {
+    if cursor.is_none_or(is_cursor) { Ok(()) } else { Err(Problem::bad_request(CURSOR)) }
 }
 
 fn reason(text: &str) -> Result<String, Problem> {

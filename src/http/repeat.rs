@@ -2,6 +2,7 @@
 //! restart the case's own state refuses what was done already.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, StatusCode};
@@ -13,8 +14,22 @@ const KEPT: usize = 4_096;
 
 type Answer = (StatusCode, Value);
 
-#[derive(Debug, Default)]
-pub struct Repeats(Mutex<VecDeque<(String, String, Answer)>>);
+/// Keys share this many turns.
+const TURNS: usize = 64;
+
+#[derive(Debug)]
+pub struct Repeats {
+    kept: Mutex<VecDeque<(String, String, Answer)>>,
+    /// The same request sent twice at once: the second waits for the first one's answer.
+    turns: Vec<tokio::sync::Mutex<()>>,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        let turns = (0..TURNS).map(|_| tokio::sync::Mutex::new(())).collect();
+        Self { kept: Mutex::default(), turns }
+    }
+}
 
 impl Repeats {
     /// The key of a request, made the caller's own; none if the caller sent none.
@@ -26,10 +41,18 @@ impl Repeats {
         }
     }
 
+    /// Held from looking for an answer to keeping one; none without a key.
+    pub async fn turn(&self, key: Option<&str>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        key?.hash(&mut hasher);
+        let at = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
+        Some(self.turns.get(at)?.lock().await)
+    }
+
     /// The answer given before to the same request; an error if the key was used for another one.
     pub fn before(&self, key: Option<&str>, request: &str) -> Result<Option<Answer>, Problem> {
         let Some(key) = key else { return Ok(None) };
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.iter().find(|(known, _, _)| known == key) {
             Some((_, same, answer)) if same == request => Ok(Some(answer.clone())),
             Some(_) => Err(Problem::new(
@@ -42,7 +65,7 @@ impl Repeats {
 
     pub fn keep(&self, key: Option<String>, request: String, answer: Answer) {
         let Some(key) = key else { return };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.pop_front();
         }

@@ -33,6 +33,7 @@ mod state;
 pub use commit::{Account, Changed, Commit, Consumed, Deferred, PolicyVerdict, StoredRevision, Waiting};
 pub use opening::Opened;
 pub use options::{Act, Options};
+pub use reads::is_cursor;
 pub use rebuild::{Report, verify};
 
 use std::fs::File;

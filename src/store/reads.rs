@@ -253,6 +253,11 @@ fn to_cursor(key: &[u8]) -> String {
     key.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a text can be a cursor of `Store::cases`.
+pub fn is_cursor(text: &str) -> bool {
+    from_cursor(text).is_some()
+}
+
 /// A cursor that was not given by `to_cursor` begins at the beginning.
 fn from_cursor(cursor: &str) -> Option<Vec<u8>> {
     let bytes = cursor.as_bytes().chunks(2).map(|pair| {

@@ -2,12 +2,15 @@
 //! share; each looks at the simulators' ledger for what really happened.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
+pub mod people;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use proofd::engine::clock::Scaled;
 use proofd::model::{Clock, Timestamp};
 use proofd::simulate::ledger::Ledger;
@@ -23,10 +26,39 @@ pub struct World {
     pub clock: Scaled,
     pub dir: tempfile::TempDir,
     pub url: String,
-    rehearse: String,
+    factor: i32,
+    /// Where the daemon's clock counts from; days that pass while it is down move it back.
+    origin: Timestamp,
     daemon: Option<Child>,
     http: reqwest::Client,
 }
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+    }
+}
+
+/// Somebody for each role, by a token `t-ROLE`.
+const ACCESS: &str = "access:
+  tokens:
+    - {name: Dana, role: admin, token: t-admin}
+    - {name: Vic, role: viewer, token: t-viewer}
+    - {name: Desi, role: desk, token: t-desk}
+    - {name: Aut, role: author, token: t-author}
+    - {name: Opal, role: operator, token: t-operator}
+    - {name: Priya, role: privacy, token: t-privacy}
+    - {name: Sam, role: source, token: t-source}
+    - {name: Rae, roles: [viewer, raw_identity], token: t-raw}
+";
 
 impl World {
     /// Simulators and a configuration; the daemon is not started. `more` is added to the configuration, and
@@ -45,14 +77,12 @@ impl World {
         let url = format!("http://{address}");
         copy_tree(policies, &dir.path().join("policies"));
         let connectors = town.connectors_yaml(&credentials);
-        let access = "access:\n  tokens: [{name: Dana, role: admin, token: t-admin}, {name: Vic, role: viewer, token: t-viewer}]\n";
         let yaml =
-            format!("listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{access}{more}");
+            format!("listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{ACCESS}{more}");
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
         town.broadcast_to(&url);
-        let rehearse = format!("{factor}@{}", origin.to_rfc3339());
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { town, clock, dir, url, rehearse, daemon: None, http }
+        Self { town, clock, dir, url, factor, origin, daemon: None, http }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -87,7 +117,8 @@ impl World {
             .proofd()
             .args(["run", "--config"])
             .arg(self.config())
-            .args(["--rehearse", &self.rehearse])
+            .arg("--rehearse")
+            .arg(format!("{}@{}", self.factor, self.origin.to_rfc3339()))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -114,6 +145,47 @@ impl World {
 
     pub fn hangup(&self) {
         signal(self.daemon.as_ref().expect("the daemon runs"), "HUP");
+    }
+
+    /// Days go by while the daemon is down: its clock and the town's stay the same.
+    pub fn pass(&mut self, by: TimeDelta) {
+        assert_eq!(self.stop(), Some(0), "{}", tail(&self.log()));
+        self.clock.advance(by);
+        // Each second that the origin lies further back is `factor` seconds more, less itself.
+        self.origin -= by / (self.factor - 1);
+        self.start();
+    }
+
+    /// Waits for the end of a daemon that is expected to give up by itself.
+    pub fn start_in_vain(&self) -> Said {
+        self.say(&["run"])
+    }
+
+    /// Runs a command with this world's configuration.
+    pub fn say(&self, arguments: &[&str]) -> Said {
+        let config = self.config();
+        let mut all = arguments.to_vec();
+        all.extend(["--config", config.to_str().unwrap()]);
+        self.say_alone(&all)
+    }
+
+    /// Runs a command as it is.
+    pub fn say_alone(&self, arguments: &[&str]) -> Said {
+        let mut command = self.proofd();
+        command.args(arguments).env_remove("PROOFD_URL").env_remove("PROOFD_TOKEN").current_dir(&self.dir);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// A plain HTTP client, for requests that are wrong on purpose.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Changes the configuration by replacing a text that is there.
+    pub fn edit_config(&self, from: &str, to: &str) {
+        edit(&self.config(), from, to);
     }
 
     pub fn log(&self) -> String {
@@ -211,6 +283,13 @@ fn signal(child: &Child, name: &str) {
 fn tail(log: &str) -> String {
     let lines: Vec<_> = log.lines().rev().take(30).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+/// Replaces a text of a file in place.
+pub fn edit(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{} has no {from:?}", path.display());
+    std::fs::write(path, text.replace(from, to)).unwrap();
 }
 
 pub fn copy_tree(from: &Path, to: &Path) {

@@ -51,10 +51,12 @@ impl Api {
             .json(&json!({"grant_type": "client_credentials"}));
         let answer = self.wire.send(request).await.map_err(named)?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(Failure::refused("OneLogin does not accept client_id and client_secret"));
+            return Err(Failure::unavailable(
+                "OneLogin does not accept client_id and client_secret; correct them",
+            ));
         }
         if !answer.status.is_success() {
-            return Err(failure(&answer, SYSTEM));
+            return Err(failed(&answer));
         }
         let body: Value = answer.json().map_err(named)?;
         let token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
@@ -102,7 +104,7 @@ impl Api {
             return answer.json::<Value>().map(|_| None).map_err(named);
         }
         if !answer.status.is_success() {
-            return Err(failure(&answer, SYSTEM));
+            return Err(failed(&answer));
         }
         answer.json().map(Some).map_err(named)
     }
@@ -113,11 +115,7 @@ impl Api {
         if answer.status.is_success() {
             return Ok(());
         }
-        Err(Refusal {
-            status: Some(answer.status),
-            complaint: complaint(&answer),
-            failure: failure(&answer, SYSTEM),
-        })
+        Err(Refusal { status: Some(answer.status), complaint: complaint(&answer), failure: failed(&answer) })
     }
 }
 
@@ -156,6 +154,26 @@ fn complaint(answer: &Answer) -> String {
         Some(Value::Object(detail)) => text(detail, "description").unwrap_or_default(),
         Some(Value::String(message)) => message.clone(),
         Some(_) | None => "unknown".into(),
+    }
+}
+
+/// What an answer that is no success means. What is wrong with the credential is wrong for every call and
+/// waits for the operator: no case can help it, so none may end by it.
+pub fn failed(answer: &Answer) -> Failure {
+    match answer.status {
+        StatusCode::UNAUTHORIZED => Failure::unavailable(
+            "OneLogin refuses a new token too (401): the credential was revoked or is wrong; replace it",
+        ),
+        StatusCode::FORBIDDEN => Failure::unavailable(
+            "OneLogin does not allow this to the credential (403); give it the scope Manage All",
+        ),
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            let mut failure = failure(answer, SYSTEM);
+            failure.reason +=
+                "; if this lasts, the administrator who made the credential may be gone: make a new one";
+            failure
+        }
+        _ => failure(answer, SYSTEM),
     }
 }
 

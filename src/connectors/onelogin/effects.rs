@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::OneLogin;
 use super::people;
-use super::registrations::{Found, Registrations, State, UserRecord, Verdict};
+use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdict};
 use crate::model::{Action, Call, Done, Failure, Snapshot, SubjectKind, Timestamp};
 
 impl OneLogin {
@@ -30,17 +30,44 @@ impl OneLogin {
         }
     }
 
+    /// The record that the case is about, with what the case knew of it; `Changed` if it is another by now.
+    async fn known(
+        &self,
+        backend: &dyn Registrations,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Found>, Failure> {
+        let profiles = match &snapshot.profile_id {
+            Some(profile) => vec![profile.clone()],
+            None if snapshot.subject.kind == SubjectKind::Registration => {
+                self.profiles().await?.into_iter().map(|profile| profile.id).collect()
+            }
+            None => Vec::new(),
+        };
+        let place = Place {
+            id: snapshot.subject.id.clone(),
+            user_id: snapshot.user_id.clone(),
+            email: snapshot.email.clone(),
+            profiles,
+        };
+        let found = backend.find(&self.api, &place).await?;
+        if let Some(found) = &found {
+            same(found, snapshot)?;
+        }
+        Ok(found)
+    }
+
     async fn approve(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
         let backend = self.backend(snapshot).await?;
-        let found = backend.find(&self.api, &snapshot.subject.id).await?.ok_or_else(missing)?;
-        same(&found, snapshot)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
         match found.state {
-            State::Approved => return Ok(Done::Approved { already: true, invited_at: found.invited_at }),
+            State::Approved if found.agreed || found.lets_in() => {
+                return Ok(Done::Approved { already: true, invited_at: found.invited_at });
+            }
             State::Rejected => return Err(Failure::changed("it was rejected meanwhile; not approved")),
             State::NotVerified => {
-                return Err(Failure::changed("its mail address is no longer verified; not approved"));
+                return Err(Failure::changed("its mail address is not verified; not approved"));
             }
-            State::NotReviewed | State::Unlicensed => {}
+            State::NotReviewed | State::Approved | State::Unlicensed => {}
         }
         let written = backend.decide(&self.api, &found, Verdict::Approve).await;
         self.settle(backend, snapshot, written, Verdict::Approve).await
@@ -48,14 +75,13 @@ impl OneLogin {
 
     async fn reject(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
         let backend = self.backend(snapshot).await?;
-        let found = backend.find(&self.api, &snapshot.subject.id).await?.ok_or_else(missing)?;
-        same(&found, snapshot)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
         match found.state {
-            State::Rejected => return Ok(Done::Rejected { already: true }),
+            State::Rejected if found.agreed => return Ok(Done::Rejected { already: true }),
             State::Approved | State::Unlicensed => {
                 return Err(Failure::changed("it was approved meanwhile; not rejected"));
             }
-            State::NotVerified | State::NotReviewed => {}
+            State::NotVerified | State::NotReviewed | State::Rejected => {}
         }
         let written = backend.decide(&self.api, &found, Verdict::Reject).await;
         self.settle(backend, snapshot, written, Verdict::Reject).await
@@ -74,9 +100,12 @@ impl OneLogin {
         {
             return Err(if refusal.is_gone() { missing() } else { refusal.failure });
         }
-        let found = backend.find(&self.api, &snapshot.subject.id).await?.ok_or_else(missing)?;
-        same(&found, snapshot)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
         match (verdict, found.state) {
+            // The registration may say one thing and the account another for a while.
+            (Verdict::Approve, State::Approved) | (Verdict::Reject, State::Rejected) if !found.agreed => {
+                Err(Failure::unavailable("OneLogin took the change but does not show it everywhere yet"))
+            }
             (Verdict::Approve, State::Approved) => {
                 Ok(Done::Approved { already: false, invited_at: found.invited_at })
             }
@@ -94,10 +123,11 @@ impl OneLogin {
     }
 
     async fn ensure_invited(&self, snapshot: &Snapshot, since: Timestamp) -> Result<Done, Failure> {
-        let found = self.backend(snapshot).await?.find(&self.api, &snapshot.subject.id).await?;
-        let found = found.ok_or_else(missing)?;
-        same(&found, snapshot)?;
-        if found.invited_at.is_some_and(|at| at >= since) {
+        let backend = self.backend(snapshot).await?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
+        // OneLogin's times end at the millisecond, ours do not.
+        let since = since.timestamp_millis();
+        if found.invited_at.is_some_and(|at| at.timestamp_millis() >= since) {
             return Ok(Done::Invited { already: true });
         }
         if found.state != State::Approved {
@@ -111,32 +141,29 @@ impl OneLogin {
         sent.map(|()| Done::Invited { already: false }).map_err(|refusal| refusal.failure)
     }
 
+    /// No registration can be deleted as such: its account is, and the registration goes with it.
     async fn delete(&self, snapshot: &Snapshot, again: bool) -> Result<Done, Failure> {
-        let Some(found) = self.backend(snapshot).await?.find(&self.api, &snapshot.subject.id).await? else {
-            return gone(again);
-        };
-        same(&found, snapshot)?;
-        if snapshot.subject.kind == SubjectKind::Registration
-            && matches!(found.state, State::Approved | State::Unlicensed)
-        {
+        let backend = self.backend(snapshot).await?;
+        let Some(found) = self.known(backend, snapshot).await? else { return gone(again) };
+        // A registration may be pending while the account it leads to was let in by hand.
+        let approved = found.lets_in() || matches!(found.state, State::Approved | State::Unlicensed);
+        if snapshot.subject.kind == SubjectKind::Registration && approved {
             return Err(Failure::changed("it was approved meanwhile; not deleted"));
         }
-        let Some(user) = &found.user_id else {
+        let Some(user) = found.user.as_ref().and(found.user_id.as_ref()) else {
             return Err(Failure::refused(
-                "OneLogin cannot delete a registration without an account; reject it",
+                "OneLogin shows no account behind this registration, and registrations themselves cannot be \
+                 deleted; reject it instead, or delete it in OneLogin",
             ));
         };
-        // A registration may be pending while the account it leads to was let in by hand.
-        let Some(account) = people::user(&self.api, user).await? else { return gone(again) };
-        let approved =
-            super::events::text(&account, "state").is_none_or(|state| state == "1" || state == "3");
-        if snapshot.subject.kind == SubjectKind::Registration && approved {
-            return Err(Failure::changed("its account was approved meanwhile; not deleted"));
-        }
         match self.api.write(Method::DELETE, &format!("/api/2/users/{user}"), None).await {
-            Ok(()) => Ok(Done::Deleted { already: false }),
-            Err(refusal) if refusal.is_gone() => gone(again),
-            Err(refusal) => Err(refusal.failure),
+            Ok(()) => {}
+            Err(refusal) if refusal.is_gone() => return gone(again),
+            Err(refusal) => return Err(refusal.failure),
+        }
+        match people::user(&self.api, user).await? {
+            None => Ok(Done::Deleted { already: false }),
+            Some(_) => Err(Failure::unavailable("OneLogin took the deletion but still shows the account")),
         }
     }
 }
@@ -157,9 +184,6 @@ fn missing() -> Failure {
 /// An id can come to mean somebody else, and somebody can become somebody else.
 fn same(found: &Found, snapshot: &Snapshot) -> Result<(), Failure> {
     let moved = |what: &str| Err(Failure::changed(format!("its {what} changed since the case began")));
-    if found.id != snapshot.subject.id {
-        return moved("id");
-    }
     if snapshot.user_id.is_some() && found.user_id != snapshot.user_id {
         return moved("account");
     }

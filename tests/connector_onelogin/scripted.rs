@@ -92,7 +92,7 @@ async fn answers_that_are_none() {
         (429, "<html>slow</html>".to_owned(), FailureKind::Unavailable, Some(7)),
         (200, "<html>".to_owned(), FailureKind::Unavailable, None),
         (200, " ".repeat(10_000_000), FailureKind::Unavailable, None),
-        (401, "{}".to_owned(), FailureKind::Refused, None),
+        (401, "{}".to_owned(), FailureKind::Unavailable, None),
     ] {
         let (onelogin, _) = tenant(vec![("GET /api/1/events", status, body)]).await;
         let failure = onelogin.poll(None).await.unwrap_err();
@@ -118,6 +118,7 @@ async fn effects_look_before_and_after() {
         (USER, 200, record.to_string())
     };
     let put = || (PUT, 200, "{}".to_owned());
+    let gone = || ("DELETE /api/2/users/5001", 204, String::new());
     let approve = || Action::Approve { snapshot: snapshot.clone() };
     let delete = || Action::Delete { snapshot: snapshot.clone() };
     let table: Vec<(Action, u32, Answers, &str, bool)> = vec![
@@ -129,6 +130,7 @@ async fn effects_look_before_and_after() {
         (delete(), 1, vec![user(1)], "Changed", false),
         (delete(), 1, vec![], "Changed", false),
         (delete(), 2, vec![], "done true", false),
+        (delete(), 1, vec![user(0), user(0), gone()], "Unavailable", true),
     ];
     for (row, (action, attempt, answers, expected, writes)) in table.into_iter().enumerate() {
         let (onelogin, log) = tenant(answers).await;

@@ -1,0 +1,341 @@
+//! Effects, with either back end: what is answered, and what the tenant's ledger says was done.
+
+use chrono::TimeDelta;
+use proofd::connectors::Connector as _;
+use proofd::model::{Action, Call, CallId, CaseId, Clock as _, Done, Outcome, Snapshot};
+use proofd::simulate::onelogin::{Fault, Knobs, Mishap, Moment, Scope, Simulator};
+
+use super::tenant::{BACK_ENDS, Tenant};
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Approve,
+    Invite,
+    Reject,
+    Delete,
+}
+use Step::{Approve, Delete, Invite, Reject};
+
+impl Tenant {
+    /// Performs an effect; one word says how it ended.
+    async fn act(&self, step: Step, snapshot: &Snapshot, attempt: u32) -> String {
+        let snapshot = snapshot.clone();
+        let since = self.clock.now() - TimeDelta::minutes(1);
+        let action = match step {
+            Approve => Action::Approve { snapshot },
+            Invite => Action::EnsureInvited { snapshot, since },
+            Reject => Action::Reject { snapshot },
+            Delete => Action::Delete { snapshot },
+        };
+        let id = CallId { case: CaseId("c".into()), number: 1 };
+        match self.onelogin.perform(&Call { id, attempt, in_doubt: attempt > 1, action }).await {
+            Outcome::Failed(failure) => {
+                assert!(!failure.reason.contains("example.com"), "{}", failure.reason);
+                format!("{:?}", failure.kind)
+            }
+            Outcome::Done(done) => {
+                let (word, already) = match done {
+                    Done::Approved { already, .. } => ("approved", already),
+                    Done::Invited { already } => ("invited", already),
+                    Done::Rejected { already } => ("rejected", already),
+                    Done::Deleted { already } => ("deleted", already),
+                    other @ (Done::Sent | Done::Started { .. } | Done::Read { .. }) => panic!("{other:?}"),
+                };
+                format!("{word}{}", if already { " already" } else { "" })
+            }
+        }
+    }
+}
+
+struct Row {
+    name: &'static str,
+    turn: fn(&mut Knobs),
+    /// What somebody else does after the case began.
+    meanwhile: fn(&Simulator, i64),
+    /// Effects, each a further attempt if it is the same as the one before.
+    steps: &'static [(Step, &'static str)],
+    /// How often each of approve, invite, reject, delete was applied for us.
+    applied: [usize; 4],
+}
+
+const HEALTHY: fn(&mut Knobs) = |_| {};
+const NOBODY: fn(&Simulator, i64) = |_, _| {};
+
+/// The answer to the next request of a kind is lost after it took effect, or the request before.
+fn lose(knobs: &mut Knobs, method: &str, path: &str, after_effect: bool) {
+    let what = if after_effect { Mishap::Closed } else { Mishap::Unavailable };
+    knobs.faults.push(Fault {
+        method: Some(method.into()),
+        path: Some(path.into()),
+        count: Some(1),
+        after_effect,
+        ..Fault::of(what)
+    });
+}
+
+fn decisions() -> Vec<Row> {
+    let row = |name, turn, meanwhile, steps, applied| Row { name, turn, meanwhile, steps, applied };
+    vec![
+        row(
+            "approve",
+            HEALTHY,
+            NOBODY,
+            &[(Approve, "approved"), (Approve, "approved already"), (Invite, "invited already")],
+            [1, 1, 0, 0],
+        ),
+        row(
+            "approve and invite",
+            |knobs| knobs.approval_sends_invitation = false,
+            NOBODY,
+            &[(Approve, "approved"), (Invite, "invited"), (Invite, "invited already")],
+            [1, 1, 0, 0],
+        ),
+        row("no invitation for who waits", HEALTHY, NOBODY, &[(Invite, "Changed")], [0, 0, 0, 0]),
+        row(
+            "no licence",
+            |knobs| knobs.licences = Some(0),
+            NOBODY,
+            &[(Approve, "Refused"), (Approve, "Refused"), (Reject, "Changed"), (Delete, "Changed")],
+            [0, 0, 0, 0],
+        ),
+        row(
+            "reject",
+            HEALTHY,
+            NOBODY,
+            &[(Reject, "rejected"), (Reject, "rejected already"), (Approve, "Changed"), (Delete, "deleted")],
+            [0, 0, 1, 1],
+        ),
+        row(
+            "delete",
+            HEALTHY,
+            NOBODY,
+            &[(Delete, "deleted"), (Delete, "deleted already"), (Approve, "Changed"), (Reject, "Changed")],
+            [0, 0, 0, 1],
+        ),
+        row(
+            "what was approved stays",
+            HEALTHY,
+            NOBODY,
+            &[(Approve, "approved"), (Reject, "Changed"), (Delete, "Changed"), (Delete, "Changed")],
+            [1, 1, 0, 0],
+        ),
+    ]
+}
+
+fn interference() -> Vec<Row> {
+    let row = |name, meanwhile, steps| Row { name, turn: HEALTHY, meanwhile, steps, applied: [0; 4] };
+    vec![
+        row(
+            "approved by a person",
+            |tenant, user| tenant.approve(user).unwrap(),
+            &[(Delete, "Changed"), (Reject, "Changed"), (Approve, "approved already")],
+        ),
+        row(
+            "rejected by a person",
+            |tenant, user| tenant.reject(user).unwrap(),
+            &[(Approve, "Changed"), (Invite, "Changed"), (Reject, "rejected already")],
+        ),
+        row(
+            "deleted by a person",
+            |tenant, user| tenant.delete(user).unwrap(),
+            &[(Approve, "Changed"), (Invite, "Changed"), (Reject, "Changed"), (Delete, "Changed")],
+        ),
+        row(
+            "another address",
+            |tenant, user| tenant.change_email(user, "eve@example.com").unwrap(),
+            &[(Approve, "Changed"), (Reject, "Changed"), (Delete, "Changed"), (Delete, "Changed")],
+        ),
+        row(
+            "another address after approval",
+            |tenant, user| {
+                tenant.approve(user).unwrap();
+                tenant.change_email(user, "eve@example.com").unwrap();
+            },
+            &[(Approve, "Changed"), (Invite, "Changed"), (Delete, "Changed"), (Delete, "Changed")],
+        ),
+    ]
+}
+
+fn losses() -> Vec<Row> {
+    let row = |name, turn, steps, applied| Row { name, turn, meanwhile: NOBODY, steps, applied };
+    vec![
+        row(
+            "an approval that was taken and lost",
+            |knobs| knobs.approvals_lost = 1,
+            &[(Approve, "Unavailable"), (Approve, "approved")],
+            [1, 1, 0, 0],
+        ),
+        row(
+            "the answer to an approval is lost",
+            |knobs| lose(knobs, "PUT", "/api/2/", true),
+            &[(Approve, "Unavailable"), (Approve, "approved already"), (Invite, "invited already")],
+            [1, 1, 0, 0],
+        ),
+        row(
+            "an approval does not arrive",
+            |knobs| lose(knobs, "PUT", "/api/2/", false),
+            &[(Approve, "Unavailable"), (Approve, "approved")],
+            [1, 1, 0, 0],
+        ),
+        row(
+            "the answer to an invitation is lost",
+            |knobs| {
+                knobs.approval_sends_invitation = false;
+                lose(knobs, "POST", "/api/1/invites", true);
+            },
+            &[(Approve, "approved"), (Invite, "Unavailable"), (Invite, "invited already")],
+            [1, 1, 0, 0],
+        ),
+        row(
+            "the answer to a rejection is lost",
+            |knobs| lose(knobs, "PUT", "/api/2/", true),
+            &[(Reject, "Unavailable"), (Reject, "rejected already")],
+            [0, 0, 1, 0],
+        ),
+        row(
+            "the answer to a deletion is lost",
+            |knobs| lose(knobs, "DELETE", "/api/2/users", true),
+            &[(Delete, "Unavailable"), (Delete, "deleted already")],
+            [0, 0, 0, 1],
+        ),
+        row(
+            "a deletion does not arrive",
+            |knobs| lose(knobs, "DELETE", "/api/2/users", false),
+            &[(Delete, "Unavailable"), (Delete, "deleted")],
+            [0, 0, 0, 1],
+        ),
+    ]
+}
+
+async fn check(row: &Row, resource: bool) {
+    let name = format!("{} (resource: {resource})", row.name);
+    let tenant = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
+    let user = tenant.applicant().user_id.unwrap();
+    let snapshot = tenant.snapshot(&user.to_string()).await;
+    tenant.simulator.turn(row.turn);
+    (row.meanwhile)(&tenant.simulator, user);
+    let (mut attempt, mut before) = (1, None);
+    for (place, (step, expected)) in row.steps.iter().enumerate() {
+        attempt = if before == Some(std::mem::discriminant(step)) { attempt + 1 } else { 1 };
+        before = Some(std::mem::discriminant(step));
+        tenant.clock.advance(TimeDelta::seconds(3));
+        assert_eq!(tenant.act(*step, &snapshot, attempt).await, *expected, "{name}: step {place}");
+    }
+    let applied = ["user.approve", "user.invite", "user.reject", "user.delete"].map(|it| tenant.applied(it));
+    assert_eq!(applied, row.applied, "{name}");
+    let through = tenant.simulator.ledger().records();
+    let mut verdicts = through.iter().filter(|one| one.what == "user.approve" && one.applied);
+    assert!(
+        verdicts.all(|one| one.detail["via"] == if resource { "registrations" } else { "update" }),
+        "{name}"
+    );
+}
+
+#[tokio::test]
+async fn each_effect_happens_once_or_not_at_all() {
+    for resource in BACK_ENDS {
+        for row in decisions().iter().chain(&interference()).chain(&losses()) {
+            check(row, resource).await;
+        }
+    }
+}
+
+/// A licence that became free lets the second approval through, which leaves Unlicensed by its own way.
+#[tokio::test]
+async fn a_freed_licence() {
+    for resource in BACK_ENDS {
+        let tenant = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
+        let user = tenant.applicant().user_id.unwrap();
+        let snapshot = tenant.snapshot(&user.to_string()).await;
+        tenant.simulator.turn(|knobs| knobs.licences = Some(0));
+        assert_eq!(tenant.act(Approve, &snapshot, 1).await, "Refused");
+        tenant.simulator.turn(|knobs| knobs.licences = None);
+        assert_eq!(tenant.act(Approve, &snapshot, 2).await, "approved");
+        assert_eq!(tenant.applied("user.approve"), 1);
+    }
+}
+
+/// Nothing that is wrong with the credential or with the answers may end a case.
+#[tokio::test]
+async fn trouble_decides_nothing() {
+    let strike = |what| {
+        move |knobs: &mut Knobs| knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(what) })
+    };
+    let troubles: Vec<(&str, Box<dyn Fn(&mut Knobs)>)> = vec![
+        ("refuses a new token", Box::new(strike(Mishap::Unauthorized))),
+        ("scope Manage All", Box::new(|knobs| knobs.scope = Scope::AuthenticationOnly)),
+        ("administrator", Box::new(|knobs| knobs.credential_orphaned = true)),
+        ("not JSON", Box::new(strike(Mishap::Html))),
+        ("MiB", Box::new(strike(Mishap::Huge))),
+        ("", Box::new(strike(Mishap::WrongTypes))),
+        ("", Box::new(strike(Mishap::MissingFields))),
+        ("503", Box::new(strike(Mishap::Unavailable))),
+    ];
+    for resource in BACK_ENDS {
+        for (row, (says, trouble)) in troubles.iter().enumerate() {
+            let tenant = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
+            let user = tenant.applicant().user_id.unwrap();
+            let snapshot = tenant.snapshot(&user.to_string()).await;
+            tenant.simulator.turn(|knobs| trouble(knobs));
+            for step in [Approve, Invite, Reject, Delete] {
+                let told = tenant.act(step, &snapshot, 2).await;
+                assert_eq!(told, "Unavailable", "{row} {step:?} (resource: {resource})");
+            }
+            let failure = tenant.subject(&user.to_string(), None).await.unwrap_err();
+            assert!(failure.reason.contains(says), "{row}: {}", failure.reason);
+            assert_eq!(tenant.simulator.user(user).unwrap()["state"], 0, "{row}");
+        }
+    }
+}
+
+/// A credential that may only read waits for the operator with everything that it may not do.
+#[tokio::test]
+async fn a_credential_that_may_only_read() {
+    for resource in BACK_ENDS {
+        let tenant = Tenant::new(|knobs| {
+            (knobs.registrations_resource, knobs.scope) = (resource, Scope::ReadUsers);
+        })
+        .await;
+        let user = tenant.applicant().user_id.unwrap();
+        let snapshot = tenant.snapshot(&user.to_string()).await;
+        for step in [Approve, Reject, Delete] {
+            assert_eq!(tenant.act(step, &snapshot, 1).await, "Unavailable", "{step:?}");
+        }
+        tenant.simulator.turn(|knobs| knobs.scope = Scope::ManageAll);
+        assert_eq!(tenant.act(Approve, &snapshot, 2).await, "approved");
+    }
+}
+
+/// Before the mail address is verified only the resource can tell; and there may be no account to see.
+#[tokio::test]
+async fn what_only_the_resource_can_tell() {
+    let tenant = Tenant::new(|_| {}).await;
+    let form = serde_json::json!({"firstname": "Ada", "lastname": "L", "email": "ada@example.com"});
+    let user = tenant.simulator.register(serde_json::from_value(form).unwrap()).unwrap().user_id.unwrap();
+    let snapshot = tenant.snapshot(&user.to_string()).await;
+    assert_eq!(tenant.act(Approve, &snapshot, 1).await, "Changed");
+
+    let tenant = Tenant::new(|knobs| knobs.user_record = Moment::Approval).await;
+    let registered = tenant.applicant();
+    let id = format!("8-{}", registered.registration_id);
+    let snapshot = tenant.snapshot(&id).await;
+    assert_eq!((snapshot.subject.id.as_str(), &snapshot.user_id), (id.as_str(), &None));
+    assert_eq!(tenant.act(Delete, &snapshot, 1).await, "Refused");
+    assert_eq!(tenant.act(Delete, &snapshot, 2).await, "Refused");
+    assert_eq!(tenant.act(Approve, &snapshot, 1).await, "approved");
+    assert_eq!(tenant.act(Approve, &snapshot, 2).await, "approved already");
+    assert_eq!(tenant.applied("user.approve"), 1);
+}
+
+/// A snapshot that goes by the row's own number and names the account serves as well.
+#[tokio::test]
+async fn a_row_number_with_an_account() {
+    let tenant = Tenant::new(|_| {}).await;
+    let registered = tenant.applicant();
+    let user = registered.user_id.unwrap().to_string();
+    let mut snapshot = tenant.snapshot(&user).await;
+    snapshot.subject.id = format!("8-{}", registered.registration_id);
+    assert_eq!(tenant.act(Approve, &snapshot, 1).await, "approved");
+    assert_eq!(tenant.act(Invite, &snapshot, 1).await, "invited already");
+    assert_eq!(tenant.act(Delete, &snapshot, 1).await, "Changed");
+}

@@ -1,0 +1,78 @@
+//! What `proofd doctor` finds at a tenant, good and bad.
+
+use proofd::connectors::onelogin::{OneLogin, RegistrationsMode};
+use proofd::connectors::{Connector as _, Finding};
+use proofd::engine::clock::System;
+use proofd::model::{Clock as _, Secret};
+use proofd::simulate::onelogin::{Knobs, Scope};
+
+use super::tenant::{BACK_ENDS, Tenant};
+
+/// The findings that are not well, without the word that all begin with.
+fn ill(findings: &[Finding]) -> Vec<&str> {
+    let bad = findings.iter().filter(|finding| !finding.ok);
+    bad.map(|finding| finding.what.trim_start_matches("OneLogin ")).collect()
+}
+
+fn detail(findings: &[Finding], what: &str) -> String {
+    findings.iter().find(|one| one.what.ends_with(what)).map(|one| one.detail.clone()).unwrap_or_default()
+}
+
+/// A tenant whose clock is that of the machine, which its answers are dated by.
+async fn tenant(turn: impl FnOnce(&mut Knobs)) -> Tenant {
+    Tenant::at(System.now(), turn).await
+}
+
+#[tokio::test]
+async fn a_healthy_tenant() {
+    for resource in BACK_ENDS {
+        let tenant = tenant(|knobs| knobs.registrations_resource = resource).await;
+        let findings = tenant.onelogin.examine().await;
+        assert_eq!(ill(&findings), Vec::<&str>::new(), "{findings:?}");
+        let found = if resource { "Resource" } else { "UserRecord" };
+        assert!(detail(&findings, "registrations").contains(found), "{findings:?}");
+        assert_eq!(tenant.simulator.ledger().records(), [], "nothing is changed");
+    }
+}
+
+#[tokio::test]
+async fn tenants_with_something_wrong() {
+    let all = ["users", "events", "self-registration profiles", "registrations", "custom attributes"];
+    for (turn, expected, says) in [
+        (
+            (|knobs| knobs.scope = Scope::AuthenticationOnly) as fn(&mut Knobs),
+            &all[..],
+            ("users", "scope Manage All"),
+        ),
+        (|knobs| knobs.credential_orphaned = true, &all[..], ("events", "administrator")),
+        (|knobs| knobs.hourly_limit = 0, &["events"][..], ("events", "429")),
+    ] {
+        let findings = tenant(turn).await.onelogin.examine().await;
+        assert_eq!(ill(&findings), expected, "{findings:?}");
+        assert!(detail(&findings, says.0).contains(says.1), "{findings:?}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_do_not_fit() {
+    let tenant = tenant(|_| {}).await;
+    let look = |onelogin: OneLogin| async move { onelogin.examine().await };
+    let findings = look(tenant.connector(|it| it.client_secret = Secret::new("wrong"))).await;
+    assert_eq!(ill(&findings), ["token"]);
+    assert!(!format!("{findings:?}").contains("wrong"));
+    let attribute = |it: &mut proofd::connectors::onelogin::Settings| {
+        it.attributes.insert("exempt_until".into(), "not_there".into());
+    };
+    let findings = look(tenant.connector(attribute)).await;
+    assert_eq!(ill(&findings), ["custom attributes"]);
+    assert!(detail(&findings, "custom attributes").contains("not_there"));
+    let findings = look(tenant.connector(|it| it.webhook = None)).await;
+    assert!(detail(&findings, "webhook").contains("polling only"));
+    // Configured to use what the tenant does not have.
+    tenant.simulator.turn(|knobs| knobs.registrations_resource = false);
+    let findings = look(tenant.connector(|it| it.registrations = RegistrationsMode::Resource)).await;
+    assert_eq!(ill(&findings), ["registrations"], "{findings:?}");
+    // A clock that is months off.
+    let findings = Tenant::new(|_| {}).await.onelogin.examine().await;
+    assert_eq!(ill(&findings), ["clock"]);
+}

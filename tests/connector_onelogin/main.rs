@@ -1,0 +1,16 @@
+//! The OneLogin connector over real HTTP: against a simulated tenant with either back end, and against a
+//! small scripted server that shares nothing with the simulator.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod effects;
+mod examination;
+mod finding;
+mod polling;
+mod scripted;
+mod tenant;

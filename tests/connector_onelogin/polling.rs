@@ -1,0 +1,131 @@
+//! The poller over a simulated tenant: each event once, none lost, whatever the answers are like.
+
+use chrono::TimeDelta;
+use proofd::connectors::IdentitySource as _;
+use proofd::model::{Event, FailureKind};
+use proofd::simulate::onelogin::{Fault, Login, Mishap};
+
+use super::tenant::Tenant;
+
+const TOKEN: &str = "POST /auth/oauth2/v2/token";
+
+impl Tenant {
+    /// So many logins, a second apart.
+    fn logins(&self, user: i64, count: usize) {
+        for _ in 0..count {
+            self.simulator.login(user, Login::default());
+            self.clock.advance(TimeDelta::seconds(1));
+        }
+    }
+}
+
+fn users(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.subject.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn pages_and_overlap() {
+    let tenant = Tenant::new(|_| {}).await;
+    let user = tenant.simulator.seed_users(1)[0];
+    tenant.logins(user, 250);
+    let (events, pages, cursor) = tenant.poll(None).await.unwrap();
+    assert_eq!((events.len(), pages), (250, 3));
+    let keys: std::collections::BTreeSet<_> = events.iter().map(|event| &event.key).collect();
+    assert_eq!(keys.len(), 250);
+    // The last two minutes are read again each time and handed out no more.
+    let (none, _, cursor) = tenant.poll(cursor).await.unwrap();
+    assert_eq!(users(&none), Vec::<&str>::new());
+    tenant.logins(user, 1);
+    let (one, _, cursor) = tenant.poll(cursor).await.unwrap();
+    assert_eq!(one.len(), 1);
+    assert!(tenant.poll(cursor).await.unwrap().0.is_empty());
+}
+
+#[tokio::test]
+async fn events_that_show_late() {
+    let tenant = Tenant::new(|knobs| knobs.event_delay_s = 60).await;
+    let users_of_test = tenant.simulator.seed_users(2);
+    tenant.logins(users_of_test[0], 1);
+    tenant.simulator.turn(|knobs| knobs.event_delay_s = 0);
+    tenant.logins(users_of_test[1], 1);
+    let (events, _, cursor) = tenant.poll(None).await.unwrap();
+    assert_eq!(users(&events), [users_of_test[1].to_string()]);
+    tenant.clock.advance(TimeDelta::seconds(60));
+    let (events, _, cursor) = tenant.poll(cursor).await.unwrap();
+    assert_eq!(users(&events), [users_of_test[0].to_string()]);
+    assert!(tenant.poll(cursor).await.unwrap().0.is_empty());
+}
+
+/// A poll that fails in the middle goes on where it stood.
+#[tokio::test]
+async fn spoilt_answers_keep_the_place() {
+    for what in [
+        Mishap::TooManyRequests,
+        Mishap::Unavailable,
+        Mishap::ServerError,
+        Mishap::Closed,
+        Mishap::Html,
+        Mishap::Huge,
+        Mishap::Truncated,
+        Mishap::WrongTypes,
+        Mishap::MissingFields,
+    ] {
+        let tenant = Tenant::new(|_| {}).await;
+        let user = tenant.simulator.seed_users(1)[0];
+        tenant.logins(user, 150);
+        let first = tenant.onelogin.poll(None).await.unwrap();
+        assert!(first.more);
+        let fault = Fault { path: Some("/api/1/events".into()), count: Some(1), ..Fault::of(what) };
+        tenant.simulator.turn(|knobs| knobs.faults.push(fault));
+        let failure = tenant.onelogin.poll(first.cursor.as_deref()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{what:?}: {}", failure.reason);
+        let second = tenant.onelogin.poll(first.cursor.as_deref()).await.unwrap();
+        assert_eq!((first.events.len() + second.events.len(), second.more), (150, false), "{what:?}");
+    }
+    let tenant = Tenant::new(|knobs| knobs.faults.push(Fault::of(Mishap::ExtraFields))).await;
+    let user = tenant.simulator.seed_users(1)[0];
+    tenant.logins(user, 3);
+    assert_eq!(tenant.poll(None).await.unwrap().0.len(), 3);
+}
+
+/// The hourly limit says how long it takes; the edge's page does not.
+#[tokio::test]
+async fn too_many_requests() {
+    let tenant = Tenant::new(|knobs| knobs.hourly_limit = 0).await;
+    let failure = tenant.onelogin.poll(None).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    let wait = failure.retry_after_seconds.unwrap();
+    assert!((1..=3_600).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn one_new_token_for_all() {
+    let tenant = Tenant::new(|_| {}).await;
+    tenant.poll(None).await.unwrap();
+    assert_eq!(tenant.requests(TOKEN).await, 1);
+    // Revoked by somebody who shares the credential, in the middle of much traffic.
+    tenant.simulator.expire_token();
+    let polls = futures::future::join_all((0..8).map(|_| tenant.poll(None))).await;
+    assert!(polls.iter().all(Result::is_ok));
+    assert_eq!(tenant.requests(TOKEN).await, 2);
+    // Old age is seen before it is refused.
+    tenant.clock.advance(TimeDelta::hours(11));
+    let before = tenant.requests("GET /api/1/events").await;
+    tenant.poll(None).await.unwrap();
+    assert_eq!(tenant.requests(TOKEN).await, 3);
+    assert_eq!(tenant.requests("GET /api/1/events").await, before + 1);
+}
+
+/// A credential that gives tokens nobody accepts is tried once more, not for ever.
+#[tokio::test]
+async fn a_revoked_credential() {
+    let tenant = Tenant::new(|knobs| {
+        knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(Mishap::Unauthorized) });
+    })
+    .await;
+    let failure = tenant.onelogin.poll(None).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    assert!(failure.reason.contains("credential"), "{}", failure.reason);
+    assert_eq!(tenant.requests("GET /api/1/events").await, 2);
+    assert_eq!(tenant.requests(TOKEN).await, 2);
+}

@@ -1,0 +1,122 @@
+//! A served tenant with a connector to it, and the few words in which tests speak of both.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use proofd::connectors::IdentitySource as _;
+use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
+use proofd::engine::clock::Virtual;
+use proofd::model::{Event, Failure, Secret, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp};
+use proofd::simulate::ledger::Ledger;
+use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Serving, Simulator};
+
+/// A tenant, served, with a connector that finds out by itself which back end there is.
+pub struct Tenant {
+    pub simulator: Simulator,
+    pub serving: Serving,
+    pub clock: Virtual,
+    pub onelogin: OneLogin,
+}
+
+/// Every test that depends on the back end runs with both.
+pub const BACK_ENDS: [bool; 2] = [true, false];
+
+impl Tenant {
+    pub async fn new(turn: impl FnOnce(&mut Knobs)) -> Self {
+        Self::at("2026-01-02T00:00:00.123456Z".parse().unwrap(), turn).await
+    }
+
+    pub async fn at(start: Timestamp, turn: impl FnOnce(&mut Knobs)) -> Self {
+        let clock = Virtual::new(start);
+        let simulator = Simulator::new(Options::default(), Arc::new(clock.clone()), Ledger::memory());
+        simulator.turn(turn);
+        let serving = simulator.serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let onelogin = OneLogin::new(settings(&serving.url), Arc::new(clock.clone())).unwrap();
+        Self { simulator, serving, clock, onelogin }
+    }
+
+    /// Another connector to the same tenant.
+    pub fn connector(&self, change: impl FnOnce(&mut Settings)) -> OneLogin {
+        let mut settings = settings(&self.serving.url);
+        change(&mut settings);
+        OneLogin::new(settings, Arc::new(self.clock.clone())).unwrap()
+    }
+
+    /// Somebody signs up and follows the link in the mail.
+    pub fn applicant(&self) -> Registered {
+        let form = Form {
+            firstname: "Ada".into(),
+            lastname: "Lovelace".into(),
+            email: "Ada@example.com".into(),
+            profile: None,
+            custom_attributes: BTreeMap::new(),
+        };
+        let registered = self.simulator.register(form).unwrap();
+        self.clock.advance(TimeDelta::seconds(5));
+        self.simulator.verify_email(registered.registration_id).unwrap();
+        registered
+    }
+
+    /// Polls to the end; the events, how many pages there were, and the cursor.
+    pub async fn poll(&self, from: Option<String>) -> Result<(Vec<Event>, usize, Option<String>), Failure> {
+        let (mut events, mut pages, mut cursor) = (Vec::new(), 0, from);
+        loop {
+            let page = self.onelogin.poll(cursor.as_deref()).await?;
+            events.extend(page.events);
+            cursor = page.cursor;
+            pages += 1;
+            if !page.more {
+                return Ok((events, pages, cursor));
+            }
+        }
+    }
+
+    pub async fn subject(&self, id: &str, event: Option<&Event>) -> Result<Option<Subject>, Failure> {
+        let reference = SubjectRef { kind: SubjectKind::Registration, id: id.into() };
+        self.onelogin.subject(&reference, event).await
+    }
+
+    /// What a case knows that opens now.
+    pub async fn snapshot(&self, id: &str) -> Snapshot {
+        snapshot(&self.subject(id, None).await.unwrap().unwrap())
+    }
+
+    /// How often the tenant was asked in this way.
+    pub async fn requests(&self, what: &str) -> u64 {
+        let url = format!("{}/_sim/requests", self.serving.url);
+        let all: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        all.get(what).and_then(serde_json::Value::as_u64).unwrap_or(0)
+    }
+
+    /// How often something changed.
+    pub fn applied(&self, what: &str) -> usize {
+        let records = self.simulator.ledger().records();
+        records.iter().filter(|record| record.applied && record.what == what).count()
+    }
+}
+
+fn settings(url: &str) -> Settings {
+    Settings {
+        url: url.parse().unwrap(),
+        client_id: "sim-client".into(),
+        client_secret: Secret::new("sim-secret"),
+        registrations: RegistrationsMode::Auto,
+        webhook: Some(("X-OneLogin-Token".into(), Secret::new("shared"))),
+        attributes: BTreeMap::from([("verified_at".into(), "idv_verified_at".into())]),
+        lookback: TimeDelta::hours(24),
+    }
+}
+
+/// A snapshot is made of what the case keeps of its subject.
+pub fn snapshot(subject: &Subject) -> Snapshot {
+    let text = |field: &str| subject.text(field).map(str::to_owned);
+    Snapshot {
+        subject: subject.reference(),
+        user_id: text("user_id"),
+        profile_id: text("profile_id"),
+        email: text("email"),
+        created_at: text("created_at").map(|at| at.parse().unwrap()),
+    }
+}
