@@ -122,6 +122,14 @@ async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
     ledger.nothing_twice();
     ledger.approved_only_with_a_pass(&cases);
     ledger.mails_arrived_and_copies_are_few();
+    ledger.nobody_is_deleted_who_was_let_in();
+    ledger.one_session_a_start(&cases);
+    let log = world.log();
+    for secret in ["Tester", "partner.test", "sim-secret", "sim-webhook", "sim-callback", "t-admin", "/v/c"] {
+        assert!(!log.contains(secret), "seed={seed} the daemon's log contains {secret}");
+    }
+    let revisions: BTreeSet<_> = cases.iter().map(|case| case["revision"].as_str().unwrap()).collect();
+    assert_eq!(revisions.len(), 1, "seed={seed} the policy was never edited: {revisions:?}");
     for number in 0..PEOPLE {
         let name = format!("Person{number} Tester");
         let case =
@@ -203,6 +211,27 @@ impl<'a> Checked<'a> {
         let extra: usize = copies.values().map(|count| count - 1).sum();
         // At most the mails of the lane that were under way at each kill.
         assert!(extra <= KILLS * 4, "{extra} extra copies");
+    }
+
+    /// A deletion never met a record that was approved.
+    fn nobody_is_deleted_who_was_let_in(&self) {
+        let wrong: Vec<_> = self.applied("user.delete").filter(|one| one.detail["state"] == 1).collect();
+        assert!(wrong.is_empty(), "deleted though approved: {wrong:?}");
+    }
+
+    /// Every vendor session carries a reference of its own, of an existing case, so a session that was lost
+    /// in a crash can never speak for another.
+    fn one_session_a_start(&self, cases: &[serde_json::Value]) {
+        let ids: BTreeSet<_> = cases.iter().filter_map(|case| case["id"].as_str()).collect();
+        let mut seen = BTreeSet::new();
+        let starts = self.records.iter().filter(|one| {
+            one.system == System::Jumio && one.applied && (one.what == "create" || one.what == "update")
+        });
+        for start in starts {
+            assert!(seen.insert(&start.subject), "a reference was used twice: {}", start.subject);
+            let case = start.subject.split('.').next().unwrap_or_default();
+            assert!(ids.contains(case), "a session of no case: {}", start.subject);
+        }
     }
 
     fn standing(&self, user: &str) -> Standing {

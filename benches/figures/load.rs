@@ -34,7 +34,6 @@ pub struct Load {
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    pub requests: usize,
     pub events: usize,
     pub seconds: f64,
     /// Sorted, in milliseconds.
@@ -66,7 +65,7 @@ pub async fn drive(address: &str, load: Load) -> Measured {
     let mut latencies: Vec<f64> = connections.join_all().await.into_iter().flatten().collect();
     let seconds = started.elapsed().as_secs_f64();
     latencies.sort_by(f64::total_cmp);
-    Measured { requests: latencies.len(), events: latencies.len() * load.batch, seconds, latencies }
+    Measured { events: latencies.len() * load.batch, seconds, latencies }
 }
 
 async fn connection(address: String, load: Load, number: u32, started: Instant) -> Vec<f64> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, expect};
 use super::{Daemon, Ending, Failed, output};
+use crate::model::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -218,7 +219,7 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         ("stuck because", "/stuck_because"),
     ] {
         if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
-            output::line(&format!("{label:>14}  {}", output::visible(value)));
+            output::line(&format!("{label:>14}  {}", output::visible(&to_the_second(value))));
         }
     }
     let allowed: Vec<_> =
@@ -240,7 +241,7 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         output::line(&format!(
             "{:>4}  {}  {:<24} {:<16} {}",
             entry["number"],
-            text(entry, "at"),
+            to_the_second(text(entry, "at")),
             text(entry, "step"),
             text(entry, "what"),
             output::visible(&rest)
@@ -258,5 +259,13 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn cells(value: &Value, keys: &[&str]) -> Vec<String> {
-    keys.iter().map(|key| text(value, key).to_owned()).collect()
+    keys.iter().map(|key| to_the_second(text(value, key))).collect()
+}
+
+/// A time as people read it; anything else as it is. `--json` has it whole.
+fn to_the_second(text: &str) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(at) => at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => text.to_owned(),
+    }
 }

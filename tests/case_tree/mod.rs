@@ -16,7 +16,7 @@ use proofd::model::{
     Secret, Session, Span, Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use proofd::policy::script::Condition;
-use proofd::policy::template::Templates;
+use proofd::policy::template::{Source, Templates};
 use proofd::policy::tree::{
     DecisionRule, Escalate, Grace, IfAlreadyOpen, Keep, LimitedAction, Mode, Notify, People, Queue,
     Recipient, Reminder, Retry, Review, Step, StepIndex, Team, Trigger, Verb, Verification, Verify,
@@ -208,7 +208,19 @@ fn around(steps: Steps, shape: &Shape) -> Policy {
 
 /// The mails of the tests; the one named `missing` cannot be rendered.
 fn templates() -> Templates {
-    Templates::default()
+    let body = "{% if link %}{{ link }}{% endif %}\n\n{% if contest_link %}{{ contest_link }}{% endif %}";
+    let source = |name: &str, language: &str| Source {
+        name: name.to_owned(),
+        language: language.to_owned(),
+        path: format!("shared/templates/{name}/{language}.md"),
+        text: format!("---\nsubject: {name}\n---\n{body}\n"),
+    };
+    let names = ["proof-invite", "reminder", "last-call", "declined", "expired"];
+    let sources: Vec<_> = names.iter().flat_map(|name| [source(name, "en"), source(name, "de")]).collect();
+    let mut diagnostics = Vec::new();
+    let templates = Templates::build(&sources, &mut diagnostics);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    templates
 }
 
 pub fn subject() -> Subject {

@@ -255,28 +255,29 @@ async fn a_freed_licence() {
     }
 }
 
+fn strike(knobs: &mut Knobs, what: Mishap) {
+    knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(what) });
+}
+
 /// Nothing that is wrong with the credential or with the answers may end a case.
 #[tokio::test]
 async fn trouble_decides_nothing() {
-    let strike = |what| {
-        move |knobs: &mut Knobs| knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(what) })
-    };
-    let troubles: Vec<(&str, Box<dyn Fn(&mut Knobs)>)> = vec![
-        ("refuses a new token", Box::new(strike(Mishap::Unauthorized))),
-        ("scope Manage All", Box::new(|knobs| knobs.scope = Scope::AuthenticationOnly)),
-        ("administrator", Box::new(|knobs| knobs.credential_orphaned = true)),
-        ("not JSON", Box::new(strike(Mishap::Html))),
-        ("MiB", Box::new(strike(Mishap::Huge))),
-        ("", Box::new(strike(Mishap::WrongTypes))),
-        ("", Box::new(strike(Mishap::MissingFields))),
-        ("503", Box::new(strike(Mishap::Unavailable))),
+    let troubles: [(&str, fn(&mut Knobs)); 8] = [
+        ("refuses a new token", |knobs| strike(knobs, Mishap::Unauthorized)),
+        ("scope Manage All", |knobs| knobs.scope = Scope::AuthenticationOnly),
+        ("administrator", |knobs| knobs.credential_orphaned = true),
+        ("not JSON", |knobs| strike(knobs, Mishap::Html)),
+        ("MiB", |knobs| strike(knobs, Mishap::Huge)),
+        ("", |knobs| strike(knobs, Mishap::WrongTypes)),
+        ("", |knobs| strike(knobs, Mishap::MissingFields)),
+        ("503", |knobs| strike(knobs, Mishap::Unavailable)),
     ];
     for resource in BACK_ENDS {
-        for (row, (says, trouble)) in troubles.iter().enumerate() {
+        for (row, (says, trouble)) in troubles.into_iter().enumerate() {
             let tenant = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
             let user = tenant.applicant().user_id.unwrap();
             let snapshot = tenant.snapshot(&user.to_string()).await;
-            tenant.simulator.turn(|knobs| trouble(knobs));
+            tenant.simulator.turn(trouble);
             for step in [Approve, Invite, Reject, Delete] {
                 let told = tenant.act(step, &snapshot, 2).await;
                 assert_eq!(told, "Unavailable", "{row} {step:?} (resource: {resource})");

@@ -26,7 +26,7 @@ use serde_json::json;
 type Answers = Vec<(&'static str, u16, String)>;
 
 /// Answers each `METHOD path` with the next of its answers, the last of them for ever; keeps a log.
-async fn tenant(answers: Answers) -> (OneLogin, Arc<Mutex<Vec<String>>>) {
+async fn tenant(mode: RegistrationsMode, answers: Answers) -> (OneLogin, Arc<Mutex<Vec<String>>>) {
     let mut script = BTreeMap::<_, VecDeque<_>>::new();
     for (what, status, body) in answers {
         script.entry(what).or_default().push_back((status, body));
@@ -47,15 +47,15 @@ async fn tenant(answers: Answers) -> (OneLogin, Arc<Mutex<Vec<String>>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    (connector(&url), log)
+    (connector(mode, &url), log)
 }
 
-fn connector(url: &str) -> OneLogin {
+fn connector(mode: RegistrationsMode, url: &str) -> OneLogin {
     let settings = Settings {
         url: url.parse().unwrap(),
         client_id: "id".into(),
         client_secret: Secret::new("secret"),
-        registrations: RegistrationsMode::UserRecord,
+        registrations: mode,
         webhook: Some(("X-OneLogin-Token".into(), Secret::new("shared"))),
         attributes: BTreeMap::new(),
         lookback: TimeDelta::hours(24),
@@ -77,13 +77,19 @@ fn webhook_bodies() {
         (format!("[{good},7]"), "element 1 is not an event: it is not a JSON object"),
         (format!("{good}\n{{oops"), "element 1 is not an event: it is not JSON"),
     ] {
-        let told = match connector("http://127.0.0.1:1").webhook(&headers, body.as_bytes()) {
+        let told = match connector(RegistrationsMode::UserRecord, "http://127.0.0.1:1")
+            .webhook(&headers, body.as_bytes())
+        {
             Ok(events) => events.iter().map(|e| e.kind.to_string()).collect::<Vec<_>>().join(" "),
             Err(refused) => refused.to_string(),
         };
         assert_eq!(told, expected, "{body}");
     }
-    assert!(connector("http://127.0.0.1:1").webhook(&HeaderMap::new(), b"[]").is_err());
+    assert!(
+        connector(RegistrationsMode::UserRecord, "http://127.0.0.1:1")
+            .webhook(&HeaderMap::new(), b"[]")
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -94,7 +100,8 @@ async fn answers_that_are_none() {
         (200, " ".repeat(10_000_000), FailureKind::Unavailable, None),
         (401, "{}".to_owned(), FailureKind::Unavailable, None),
     ] {
-        let (onelogin, _) = tenant(vec![("GET /api/1/events", status, body)]).await;
+        let (onelogin, _) =
+            tenant(RegistrationsMode::UserRecord, vec![("GET /api/1/events", status, body)]).await;
         let failure = onelogin.poll(None).await.unwrap_err();
         assert_eq!((failure.kind, failure.retry_after_seconds), (kind, wait), "{status}: {}", failure.reason);
     }
@@ -106,21 +113,10 @@ const CREATED: &str = "2026-01-01T00:00:00.000Z";
 
 #[tokio::test]
 async fn effects_look_before_and_after() {
-    let snapshot = Snapshot {
-        subject: SubjectRef { kind: SubjectKind::Registration, id: "5001".into() },
-        user_id: Some("5001".into()),
-        profile_id: None,
-        email: Some("ada@example.com".into()),
-        created_at: Some(CREATED.parse().unwrap()),
-    };
-    let user = |state: u8| {
-        let record = json!({"id": 5001, "email": "ada@example.com", "state": state, "created_at": CREATED});
-        (USER, 200, record.to_string())
-    };
     let put = || (PUT, 200, "{}".to_owned());
     let gone = || ("DELETE /api/2/users/5001", 204, String::new());
-    let approve = || Action::Approve { snapshot: snapshot.clone() };
-    let delete = || Action::Delete { snapshot: snapshot.clone() };
+    let approve = || Action::Approve { snapshot: snapshot() };
+    let delete = || Action::Delete { snapshot: snapshot() };
     let table: Vec<(Action, u32, Answers, &str, bool)> = vec![
         (approve(), 1, vec![user(0), user(1), put()], "done false", true),
         (approve(), 1, vec![user(1)], "done true", false),
@@ -133,18 +129,76 @@ async fn effects_look_before_and_after() {
         (delete(), 1, vec![user(0), user(0), gone()], "Unavailable", true),
     ];
     for (row, (action, attempt, answers, expected, writes)) in table.into_iter().enumerate() {
-        let (onelogin, log) = tenant(answers).await;
-        let id = CallId { case: CaseId("c".into()), number: 1 };
-        let told = match onelogin.perform(&Call { id, attempt, in_doubt: false, action }).await {
-            Outcome::Done(Done::Approved { already, .. } | Done::Deleted { already }) => {
-                format!("done {already}")
-            }
-            Outcome::Done(other) => format!("{other:?}"),
-            Outcome::Failed(failure) => format!("{:?}", failure.kind),
-        };
+        let (told, log) = perform(RegistrationsMode::UserRecord, answers, action, attempt).await;
         assert_eq!(told, expected, "row {row}");
-        let wrote =
-            log.lock().unwrap().iter().any(|line| !line.starts_with("GET") && !line.contains("/token"));
-        assert_eq!(wrote, writes, "row {row}");
+        assert_eq!(log.iter().any(|line| !line.starts_with("GET")), writes, "row {row}");
     }
+}
+
+const ROWS: &str = "GET /api/2/self_registration_profiles/8/registrations";
+const PUT_ROW: &str = "PUT /api/2/self_registration_profiles/8/registrations/77";
+
+/// The resource and the account must both say it; a row that names somebody else is nobody's here.
+#[tokio::test]
+async fn the_resource_and_the_account() {
+    let row = |status: &str, user: Option<u32>| {
+        let row = json!({"id": 77, "status": status, "email": "ADA@example.com", "user_id": user});
+        (ROWS, 200, json!([row]).to_string())
+    };
+    let waits = |user| row("not_reviewed", user);
+    let put = || (PUT_ROW, 200, "{}".to_owned());
+    let table: Vec<(Answers, &str, &str)> = vec![
+        (vec![waits(None), row("approved", None), user(0), user(1), put()], "done false", PUT_ROW),
+        (vec![waits(Some(5001)), row("approved", None), user(0), user(1), put()], "done false", PUT_ROW),
+        (vec![waits(None), row("approved", None), user(0), put()], "Unavailable", PUT_ROW),
+        (vec![waits(None), user(0), user(1), put()], "Unavailable", PUT_ROW),
+        (vec![waits(None), row("approved", None), user(0), user(3), put()], "Refused", PUT_ROW),
+        (vec![waits(None), row("approved", None), user(0), user(2), put()], "Changed", PUT_ROW),
+        (vec![waits(None), user(1)], "done true", ""),
+        (vec![row("rejected", None), user(0)], "Changed", ""),
+        (vec![row("of another kind", None), user(0)], "Unavailable", ""),
+        (vec![waits(Some(6006)), user(0), user(1), (PUT, 200, "{}".into())], "done false", PUT),
+    ];
+    for (number, (answers, expected, wrote)) in table.into_iter().enumerate() {
+        let action = Action::Approve { snapshot: snapshot() };
+        let (told, log) = perform(RegistrationsMode::Resource, answers, action, 1).await;
+        assert_eq!(told, expected, "row {number}");
+        let writes: Vec<_> = log.iter().filter(|line| !line.starts_with("GET")).cloned().collect();
+        assert_eq!(writes.join(" "), wrote, "row {number}");
+    }
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot {
+        subject: SubjectRef { kind: SubjectKind::Registration, id: "5001".into() },
+        user_id: Some("5001".into()),
+        profile_id: Some("8".into()),
+        email: Some("ada@example.com".into()),
+        created_at: Some(CREATED.parse().unwrap()),
+    }
+}
+
+fn user(state: u8) -> (&'static str, u16, String) {
+    let record = json!({"id": 5001, "email": "ada@example.com", "state": state, "created_at": CREATED});
+    (USER, 200, record.to_string())
+}
+
+/// How an effect ended, and what was asked for it besides the token.
+async fn perform(
+    mode: RegistrationsMode,
+    answers: Answers,
+    action: Action,
+    attempt: u32,
+) -> (String, Vec<String>) {
+    let (onelogin, log) = tenant(mode, answers).await;
+    let id = CallId { case: CaseId("c".into()), number: 1 };
+    let told = match onelogin.perform(&Call { id, attempt, in_doubt: false, action }).await {
+        Outcome::Done(Done::Approved { already, .. } | Done::Deleted { already }) => {
+            format!("done {already}")
+        }
+        Outcome::Done(other) => format!("{other:?}"),
+        Outcome::Failed(failure) => format!("{:?}", failure.kind),
+    };
+    let log = log.lock().unwrap().iter().filter(|line| !line.contains("/token")).cloned().collect();
+    (told, log)
 }
