@@ -144,7 +144,11 @@ async fn cases_are_listed_shown_decided_and_ordered() {
     assert!(shown["journal"].as_array().unwrap().len() > 5, "{shown}");
 
     ends(&world.say(&["case", "show", "nobody"]), 1, &["no such case"]);
-    ends(&world.say(&["case", "decide", id, "explode", "--reason", "x"]), 1, &["allowed now: approve, reject"]);
+    ends(
+        &world.say(&["case", "decide", id, "explode", "--reason", "x"]),
+        1,
+        &["allowed now: approve, reject"],
+    );
     ends(&world.say(&["case", "decide", id, "approve"]), 1, &["reason"]);
     ends(&world.say(&["case", "decide", bens, "approve", "--reason", "x"]), 1, &[]);
     ends(&world.say(&["case", "retry", id, "--reason", "x"]), 1, &[]);
@@ -233,9 +237,7 @@ async fn a_limit_holds_and_people_release_or_drop() {
     for (number, standing) in [(0, "deleted"), (1, "deleted"), (2, "unapproved")] {
         let (_, person) = &ids[number];
         world
-            .until("the end of the grace", async |world| {
-                (world.standing(person).0 == standing).then_some(())
-            })
+            .until("the end of the grace", async |world| (world.standing(person).0 == standing).then_some(()))
             .await;
     }
 }
@@ -273,8 +275,18 @@ async fn mistakes_of_the_configuration_have_their_line() {
         ("role: viewer", "role: king", line("role: viewer"), "king"),
         ("store: sled:store", "store: postgres://db/proofd", "proofd.yaml".to_owned(), "sled:DIRECTORY"),
         ("    urls:", "    region: mars-1\n    urls:", "proofd.yaml".to_owned(), "either region or urls"),
-        ("client_secret: sim-secret\n    w", "client_secret: {env: NOWHERE_SET}\n    w", String::new(), "NOWHERE_SET"),
-        ("client_secret: sim-secret\n    w", "client_secret: {file: nowhere}\n    w", String::new(), "nowhere"),
+        (
+            "client_secret: sim-secret\n    w",
+            "client_secret: {env: NOWHERE_SET}\n    w",
+            String::new(),
+            "NOWHERE_SET",
+        ),
+        (
+            "client_secret: sim-secret\n    w",
+            "client_secret: {file: nowhere}\n    w",
+            String::new(),
+            "nowhere",
+        ),
     ] {
         assert!(text.contains(from), "{from}");
         std::fs::write(world.config(), text.replacen(from, to, 1)).unwrap();
@@ -307,7 +319,8 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
     }
     let url = world.url.clone();
     let by = |token: &str, more: &[&str]| {
-        let all: Vec<&str> = ["case", "--url", &url, "--token-file", token].into_iter().chain(more.iter().copied()).collect();
+        let all: Vec<&str> =
+            ["case", "--url", &url, "--token-file", token].into_iter().chain(more.iter().copied()).collect();
         all.into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let say = |world: &World, arguments: Vec<String>| {
@@ -316,7 +329,11 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
     ends(&say(&world, by("token", &["list"])), 3, &["cannot be reached"]);
     world.start();
     ends(&say(&world, by("token", &["list"])), 0, &["CASE"]);
-    ends(&say(&world, by("token", &["cancel", "x", "--reason", "y"])), 1, &["needs one of these roles: operator"]);
+    ends(
+        &say(&world, by("token", &["cancel", "x", "--reason", "y"])),
+        1,
+        &["needs one of these roles: operator"],
+    );
     ends(&say(&world, by("wrong", &["list"])), 1, &["not known"]);
     ends(&say(&world, by("nowhere", &["list"])), 2, &["nowhere"]);
     ends(&world.say_alone(&["case", "--url", &url, "list"]), 2, &[]);

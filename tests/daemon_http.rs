@@ -97,7 +97,8 @@ async fn every_door_opens_to_its_roles_and_to_nobody_else() {
         }
         for role in ROLES {
             let token = format!("t-{role}");
-            let answer = request(&world, &method, path, body.as_ref()).bearer_auth(&token).send().await.unwrap();
+            let answer =
+                request(&world, &method, path, body.as_ref()).bearer_auth(&token).send().await.unwrap();
             let status = answer.status().as_u16();
             let expected = if allowed.contains(&role) { expected } else { 403 };
             assert_eq!(status, expected, "{what} as {role}");
@@ -225,9 +226,7 @@ async fn a_forged_callback_changes_nothing() {
     let (_, secret) = path.rsplit_once('/').unwrap();
     let sheet = world.sheet(&ada).await.unwrap();
     let before = world.journal(&sheet).await;
-    let body = |id: &str| {
-        json!({ "workflowExecution": { "id": id, "status": "PROCESSED" }, "account": { "id": run.account } })
-    };
+    let body = |id: &str| json!({ "workflowExecution": { "id": id, "status": "PROCESSED" }, "account": { "id": run.account } });
     let unknown = "11111111-1111-4111-8111-111111111111";
     let wrong = "0".repeat(secret.len());
     let rows = [
@@ -521,8 +520,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
     let public = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut world =
-        World::new(60, Path::new("policies"), &format!("public_listen: {public}\n")).await;
+    let mut world = World::new(60, Path::new("policies"), &format!("public_listen: {public}\n")).await;
     let outside = format!("http://{public}");
     world.edit_config(&format!("public_url: {}", world.url), &format!("public_url: {outside}"));
     world.town.broadcast_to(&outside);
@@ -550,7 +548,8 @@ async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
     for (method, path, is_public, is_private) in both {
         for (base, there) in [(&outside, is_public), (&world.url, is_private)] {
             let url = format!("{base}{path}");
-            let answer = world.http().request(method.clone(), &url).bearer_auth("t-admin").send().await.unwrap();
+            let answer =
+                world.http().request(method.clone(), &url).bearer_auth("t-admin").send().await.unwrap();
             let status = answer.status();
             let text = answer.text().await.unwrap();
             let nothing = text.contains("there is nothing at");

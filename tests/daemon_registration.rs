@@ -189,7 +189,10 @@ async fn contesting_stops_the_clock_until_people_decide() {
         assert_eq!(status, StatusCode::OK);
         assert!(page.contains("I object"), "{page}");
         world.pass(TimeDelta::days(2));
-        assert!(carla.applicant.look(&link).await.unwrap().1.contains("I object"), "looking is not objecting");
+        assert!(
+            carla.applicant.look(&link).await.unwrap().1.contains("I object"),
+            "looking is not objecting"
+        );
         let led = carla.applicant.press(&world.town, &link).await.unwrap();
         assert!(matches!(&led, Led::Page(StatusCode::OK, text) if text.contains("objection")), "{led:?}");
         world.pass(TimeDelta::days(20));
@@ -376,7 +379,8 @@ async fn webhook_and_poller_bring_a_registration_twice_and_it_opens_one_case() {
     world
         .until("two polls", async |world| {
             let (_, text) = world.ask(Method::GET, "/metrics", "", None).await;
-            let line = text.as_str()?.lines().find(|line| line.contains("source_polled_timestamp_seconds{"))?;
+            let line =
+                text.as_str()?.lines().find(|line| line.contains("source_polled_timestamp_seconds{"))?;
             let at: f64 = line.rsplit(' ').next()?.parse().ok()?;
             if at > registered.timestamp() as f64 && !polled.contains(&at.to_bits()) {
                 polled.push(at.to_bits());

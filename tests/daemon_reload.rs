@@ -89,7 +89,10 @@ impl World {
         assert_eq!(self.metric("proofd_policy_last_reload_successful").await, f64::from(u8::from(ok)));
         let list = self.say(&["policy", "list"]);
         assert_eq!(list.code, Some(0), "{list:?}");
-        assert_eq!(list.out.contains("everything in the tree runs") && !list.out.contains("not everything"), ok);
+        assert_eq!(
+            list.out.contains("everything in the tree runs") && !list.out.contains("not everything"),
+            ok
+        );
         report
     }
 
@@ -389,9 +392,7 @@ async fn a_hangup_looks_at_the_tree_anew() {
     for _ in 0..3 {
         let before = world.metric(name).await;
         world.hangup();
-        world
-            .until("a reload", async |world| (world.metric(name).await > before).then_some(()))
-            .await;
+        world.until("a reload", async |world| (world.metric(name).await > before).then_some(())).await;
     }
 }
 

@@ -55,17 +55,27 @@ impl Doors {
 
     /// What the outside world needs and nothing else: hooks and people's links.
     pub fn public(&self) -> Router {
-        Self::outside().fallback(problem::no_such_path).method_not_allowed_fallback(problem::wrong_method).with_state(self.clone())
+        Self::outside()
+            .fallback(problem::no_such_path)
+            .method_not_allowed_fallback(problem::wrong_method)
+            .with_state(self.clone())
     }
 
     /// Everything on one listener.
     pub fn everything(&self) -> Router {
-        Self::outside().merge(Self::inside()).fallback(problem::no_such_path).method_not_allowed_fallback(problem::wrong_method).with_state(self.clone())
+        Self::outside()
+            .merge(Self::inside())
+            .fallback(problem::no_such_path)
+            .method_not_allowed_fallback(problem::wrong_method)
+            .with_state(self.clone())
     }
 
     /// Everything but what `public` serves, where that has a listener of its own.
     pub fn private(&self) -> Router {
-        Self::inside().fallback(problem::no_such_path).method_not_allowed_fallback(problem::wrong_method).with_state(self.clone())
+        Self::inside()
+            .fallback(problem::no_such_path)
+            .method_not_allowed_fallback(problem::wrong_method)
+            .with_state(self.clone())
     }
 
     fn outside() -> Router<Self> {

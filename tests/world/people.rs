@@ -78,7 +78,9 @@ impl World {
     pub async fn presses(&self, person: &Person, link: &str) -> String {
         match person.applicant.press(&self.town, link).await.unwrap() {
             Led::Vendor { execution } => execution,
-            Led::Page(status, text) => panic!("a page instead of the vendor: {status} {text}\n{}", self.log()),
+            Led::Page(status, text) => {
+                panic!("a page instead of the vendor: {status} {text}\n{}", self.log())
+            }
         }
     }
 
