@@ -17,10 +17,18 @@ impl Engine {
         let mut stop = self.stopping();
         // A case that cannot be woken stays first in the index; it must not keep the loop busy.
         let mut quiet_until = None;
+        // Marks that tell an event seen twice are kept for weeks, not for ever.
+        let mut forget_at = self.now() + TimeDelta::hours(1);
         while !*stop.borrow() {
             applied.mark_unchanged();
-            self.0.health.waker_alive(self.now());
             let now = self.now();
+            self.0.health.waker_alive(now);
+            if forget_at <= now {
+                forget_at = now + TimeDelta::days(1);
+                if let Err(error) = self.0.store.prune(now).await {
+                    tracing::error!(%error, "marks of old events could not be forgotten");
+                }
+            }
             let next = match self.0.store.due_cases(now, AT_ONCE) {
                 Ok((due, next)) if due.is_empty() => next,
                 Ok((due, next)) => {

@@ -1,6 +1,7 @@
 //! Performs due calls, lane by lane: journals the attempt, performs it, hands the outcome to the case.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -32,15 +33,23 @@ struct InHand {
 }
 
 impl InHand {
-    fn take(&self, call: &(CaseId, u32), now: Timestamp) -> bool {
+    /// How many are under way and how many rest. Those that have rested enough are let go.
+    fn count(&self, now: Timestamp) -> (usize, usize) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        match calls.get(call) {
-            None => {}
-            Some(Some(until)) if *until <= now => {}
-            Some(_) => return false,
+        calls.retain(|_, rests_until| rests_until.is_none_or(|until| until > now));
+        let resting = calls.values().flatten().count();
+        (calls.len() - resting, resting)
+    }
+
+    fn take(&self, call: &(CaseId, u32)) -> bool {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        match calls.entry(call.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(None);
+                true
+            }
+            Entry::Occupied(_) => false,
         }
-        calls.insert(call.clone(), None);
-        true
     }
 
     fn done(&self, call: &(CaseId, u32), rest_until: Option<Timestamp>) {
@@ -53,7 +62,8 @@ impl InHand {
         self.freed.notify_one();
     }
 
-    fn resting(&self) -> Option<Timestamp> {
+    /// When the first of those that rest has rested enough.
+    fn rested(&self) -> Option<Timestamp> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.values().flatten().min().copied()
     }
@@ -71,11 +81,21 @@ impl Engine {
             applied.mark_unchanged();
             while attempts.try_join_next().is_some() {}
             let now = self.now();
-            let free = width(lane).saturating_sub(attempts.len());
+            let (under_way, resting) = in_hand.count(now);
+            let free = width(lane).saturating_sub(under_way);
+            if free == 0 {
+                tokio::select! {
+                    () = in_hand.freed.notified() => {}
+                    _ = stop.changed() => {}
+                }
+                continue;
+            }
+            // Those in hand may still stand first in the index: behind them there is room for `free` more,
+            // so that nothing waits behind calls that rest, and `next` is in the future if none began.
             let mut began = false;
-            let next = match self.0.store.due_calls(lane, now, width(lane) * 4) {
+            let next = match self.0.store.due_calls(lane, now, under_way + resting + free) {
                 Ok((due, next)) => {
-                    for call in due.into_iter().filter(|call| in_hand.take(call, now)).take(free) {
+                    for call in due.into_iter().filter(|call| in_hand.take(call)).take(free) {
                         pace.wait(&self).await;
                         began = true;
                         attempts.spawn(self.clone().attempt(call, Arc::clone(&in_hand)));
@@ -90,7 +110,7 @@ impl Engine {
             if began {
                 continue;
             }
-            let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
+            let next = earlier(next, in_hand.rested());
             tokio::select! {
                 () = self.until(next, &mut applied, &mut stop) => {}
                 () = in_hand.freed.notified() => {}

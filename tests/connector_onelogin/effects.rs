@@ -262,7 +262,8 @@ fn strike(knobs: &mut Knobs, what: Mishap) {
 /// Nothing that is wrong with the credential or with the answers may end a case.
 #[tokio::test]
 async fn trouble_decides_nothing() {
-    let troubles: [(&str, fn(&mut Knobs)); 8] = [
+    type Trouble = (&'static str, fn(&mut Knobs));
+    let troubles: [Trouble; 8] = [
         ("refuses a new token", |knobs| strike(knobs, Mishap::Unauthorized)),
         ("scope Manage All", |knobs| knobs.scope = Scope::AuthenticationOnly),
         ("administrator", |knobs| knobs.credential_orphaned = true),
