@@ -329,7 +329,9 @@ async fn opening_a_link_starts_nothing() {
     // Another look at the case, after everything above was answered.
     let sheet = world.until_state(&ada, "waiting").await;
     assert_eq!(sheet["attempts"], 0);
-    assert_eq!(sheet["calls"], json!([]), "{sheet}");
+    // The invitation's own call may still be writing down that the mail was taken.
+    let calls = sheet["calls"].as_array().unwrap();
+    assert!(calls.iter().all(|call| call["action"] == "mail"), "{sheet}");
     assert!(world.town.jumio.executions().is_empty());
     let guards = world.http().get(&link).send().await.unwrap();
     assert_eq!(guards.headers()["cache-control"], "no-store");
