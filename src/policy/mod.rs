@@ -8,6 +8,7 @@
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
+//! | `schedule` | cron lines of sweeps |
 //! | `schema` | the fields of events and subjects |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
@@ -17,6 +18,7 @@ pub mod diagnostic;
 pub mod files;
 pub mod grammar;
 pub mod load;
+pub mod schedule;
 pub mod schema;
 pub mod script;
 pub mod source;

@@ -12,6 +12,7 @@ use crate::model::{EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::grammar;
+use crate::policy::schedule;
 use crate::policy::script::{Compiler, Condition, Context};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
@@ -295,6 +296,12 @@ fn read_trigger(node: &Node, build: &mut Build<'_>) -> Option<Trigger> {
         if run.is_some() == cron.is_some() {
             let message = "a sweep has `run:` (with `at:` and `timezone:`) or `cron:`, one of the two";
             build.report(Diagnostic::error(sweep.place.clone(), "sweep", message));
+        }
+        if let Some(line) = sweep.text_of("cron")
+            && let Err(why) = schedule::parse(line)
+        {
+            let place = sweep.get("cron").map_or_else(|| sweep.place.clone(), |cron| cron.place.clone());
+            build.report(Diagnostic::error(place, "cron", why));
         }
         let over = sweep.text_of("over").unwrap_or_default().to_owned();
         return Some(Trigger::Sweep(Sweep { over, place: sweep.place.clone() }));
