@@ -15,11 +15,14 @@ pub fn parse(line: &str) -> Result<Schedule, String> {
         return Err("expected five fields: minute hour day-of-month month day-of-week".to_owned());
     };
     if *day != "*" && *weekday != "*" {
-        return Err("day of month and day of week together are read in two ways; leave one of them *".to_owned());
+        return Err(
+            "day of month and day of week together are read in two ways; leave one of them *".to_owned()
+        );
     }
     let weekday = weekday.split(',').map(named).collect::<Result<Vec<_>, _>>()?.join(",");
     let translated = format!("0 {minute} {hour} {day} {month} {weekday}");
-    Schedule::from_str(&translated).map_err(|_| format!("`{line}` is not a cron line, such as \"0 2 * * 1-5\""))
+    Schedule::from_str(&translated)
+        .map_err(|_| format!("`{line}` is not a cron line, such as \"0 2 * * 1-5\""))
 }
 
 /// Weekday numbers as names, which mean the same to everybody.
@@ -29,10 +32,9 @@ fn named(field: &str) -> Result<String, String> {
         None => (field, None),
     };
     let name = |day: &str| match day.parse::<usize>() {
-        Ok(number) => WEEKDAYS
-            .get(number)
-            .map(|name| (*name).to_owned())
-            .ok_or_else(|| format!("{day} is not a day of the week; they are 0 (Sunday) to 6, or 7 (Sunday)")),
+        Ok(number) => WEEKDAYS.get(number).map(|name| (*name).to_owned()).ok_or_else(|| {
+            format!("{day} is not a day of the week; they are 0 (Sunday) to 6, or 7 (Sunday)")
+        }),
         Err(_) => Ok(day.to_uppercase()),
     };
     let range = match range.split_once('-') {
@@ -65,7 +67,11 @@ mod tests {
             ("0 2 31 1 *", "2026-01-31T02:00:00+00:00"),
         ] {
             let schedule = parse(line).unwrap();
-            assert_eq!(schedule.after(&from).next().map(|at| at.to_rfc3339()).as_deref(), Some(next), "{line}");
+            assert_eq!(
+                schedule.after(&from).next().map(|at| at.to_rfc3339()).as_deref(),
+                Some(next),
+                "{line}"
+            );
         }
     }
 

@@ -31,6 +31,8 @@ pub struct World {
     origin: Timestamp,
     daemon: Option<Child>,
     http: reqwest::Client,
+    /// Where the daemon tells systemd how it is, if a test plays systemd.
+    pub notify: Option<PathBuf>,
 }
 
 /// How a command ended.
@@ -82,7 +84,7 @@ impl World {
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
         town.broadcast_to(&url);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { town, clock, dir, url, factor, origin, daemon: None, http }
+        Self { town, clock, dir, url, factor, origin, daemon: None, http, notify: None }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -91,6 +93,19 @@ impl World {
 
     pub fn share_town(&self) -> Arc<Town> {
         Arc::clone(&self.town)
+    }
+
+    /// Since when time runs faster here, for another process that has to agree.
+    pub fn origin(&self) -> String {
+        self.origin.to_rfc3339()
+    }
+
+    /// Whether a daemon that has no tokens says that no case is open.
+    pub async fn settled(&self) -> bool {
+        let Ok(answer) = self.http.get(format!("{}/metrics", self.url)).send().await else { return false };
+        let text = answer.text().await.unwrap_or_default();
+        let open = text.lines().filter(|line| line.starts_with("proofd_cases_open{"));
+        text.ends_with("# EOF\n") && open.clone().all(|line| line.ends_with(" 0"))
     }
 
     pub fn config(&self) -> PathBuf {
@@ -113,8 +128,11 @@ impl World {
             .append(true)
             .open(self.dir.path().join("daemon.log"))
             .unwrap();
-        let mut child = self
-            .proofd()
+        let mut command = self.proofd();
+        if let Some(socket) = &self.notify {
+            command.env("NOTIFY_SOCKET", socket);
+        }
+        let mut child = command
             .args(["run", "--config"])
             .arg(self.config())
             .arg("--rehearse")
