@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use futures::FutureExt as _;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::case::{Case, Input};
@@ -28,16 +27,20 @@ fn width(lane: Lane) -> usize {
 #[derive(Debug, Default)]
 struct InHand {
     calls: Mutex<BTreeMap<(CaseId, u32), Option<Timestamp>>>,
-    freed: Notify,
 }
 
 impl InHand {
-    fn take(&self, call: &(CaseId, u32), now: Timestamp) -> bool {
+    /// How many there are, without those that have rested: a call that nobody wants any more is forgotten.
+    fn count(&self, now: Timestamp) -> usize {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        match calls.get(call) {
-            None => {}
-            Some(Some(until)) if *until <= now => {}
-            Some(_) => return false,
+        calls.retain(|_, rests_until| rests_until.is_none_or(|until| until > now));
+        calls.len()
+    }
+
+    fn take(&self, call: &(CaseId, u32)) -> bool {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.contains_key(call) {
+            return false;
         }
         calls.insert(call.clone(), None);
         true
@@ -49,8 +52,6 @@ impl InHand {
             Some(until) => calls.insert(call.clone(), Some(until)),
             None => calls.remove(call),
         };
-        drop(calls);
-        self.freed.notify_one();
     }
 
     fn resting(&self) -> Option<Timestamp> {
@@ -73,9 +74,11 @@ impl Engine {
             let now = self.now();
             let free = width(lane).saturating_sub(attempts.len());
             let mut began = false;
-            let next = match self.0.store.due_calls(lane, now, width(lane) * 4) {
+            // Those in hand or at rest may come first in the index; they must not hide the ones behind them.
+            let look = width(lane) * 4 + in_hand.count(now);
+            let next = match self.0.store.due_calls(lane, now, look) {
                 Ok((due, next)) => {
-                    for call in due.into_iter().filter(|call| in_hand.take(call, now)).take(free) {
+                    for call in due.into_iter().filter(|call| in_hand.take(call)).take(free) {
                         pace.wait(&self).await;
                         began = true;
                         attempts.spawn(self.clone().attempt(call, Arc::clone(&in_hand)));
@@ -90,10 +93,14 @@ impl Engine {
             if began {
                 continue;
             }
-            let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
+            let next = match free {
+                // Whatever is due waits for one that ends, and only for that.
+                0 => None,
+                _ => earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1)))),
+            };
             tokio::select! {
                 () = self.until(next, &mut applied, &mut stop) => {}
-                () = in_hand.freed.notified() => {}
+                Some(_) = attempts.join_next() => {}
             }
         }
         while attempts.join_next().await.is_some() {}
@@ -205,7 +212,8 @@ impl Pace {
     async fn wait(&mut self, engine: &Engine) {
         let Some(gap) = self.gap else { return };
         let now = engine.now();
-        let at = self.next.map_or(now, |next| next.max(now));
+        // A clock that was set back must not hold the lane for as long as it was set back.
+        let at = self.next.map_or(now, |next| next.clamp(now, now + gap));
         self.next = Some(at + gap);
         if at > now {
             engine.0.clock.sleep_until(at).await;
