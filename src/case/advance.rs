@@ -148,6 +148,10 @@ impl Turn<'_> {
         if !opens {
             return Err(Refused::NotAwaited);
         }
+        if self.case.event.as_ref().is_some_and(|opening| opening.key == event.key) {
+            // The very event that opened it, or that it was started anew for, handed in once more.
+            return Err(Refused::Stale);
+        }
         self.note(joined);
         match self.policy.if_already_open {
             // Another case is the business of whoever opens cases.

@@ -114,3 +114,39 @@ pub enum Note {
         result: String,
     },
 }
+
+impl Note {
+    /// A word for logs. What people wrote, and who they are, stays in the journal.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Joined { .. } => "joined",
+            Self::StepBegan { .. } => "step_began",
+            Self::StepSkipped { .. } => "step_skipped",
+            Self::StepEnded { .. } => "step_ended",
+            Self::CallAsked { .. } => "call_asked",
+            Self::AttemptBegan { .. } => "attempt_began",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::AttemptLost { .. } => "attempt_lost",
+            Self::CallDone { .. } => "call_done",
+            Self::SessionStarted { .. } => "session_started",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::ReadingIgnored { .. } => "reading_ignored",
+            Self::Pressed => "pressed",
+            Self::Hinted => "hinted",
+            Self::RemindersSkipped { .. } => "reminders_skipped",
+            Self::Decided { .. } => "decided",
+            Self::Escalated { .. } => "escalated",
+            Self::Ordered { .. } => "ordered",
+            Self::Held { .. } => "held",
+            Self::Skipped { .. } => "skipped",
+            Self::Stuck { .. } => "stuck",
+            Self::GraceBegan { .. } => "grace_began",
+            Self::Contested => "contested",
+            Self::Upheld { .. } => "upheld",
+            Self::Undone => "undone",
+            Self::Destroyed { .. } => "destroyed",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}

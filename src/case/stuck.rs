@@ -71,7 +71,12 @@ impl Turn<'_> {
                 }
                 self.case.state = State::Proving(proving);
             }
-            state @ (State::Grace(_) | State::Reviewing(_) | State::Held { .. }) => self.case.state = state,
+            State::Reviewing(mut reviewing) => {
+                reviewing.deadline += stood;
+                reviewing.escalate_at = reviewing.escalate_at.map(|at| at + stood);
+                self.case.state = State::Reviewing(reviewing);
+            }
+            state @ (State::Grace(_) | State::Held { .. }) => self.case.state = state,
             // Neither is ever interrupted; entering the step again is always right.
             State::Stuck(_) | State::Closed => self.walk(stuck.step),
         }

@@ -52,9 +52,16 @@ impl Turn<'_> {
         self.walk_on(step, next);
     }
 
-    /// Does a held effect and walks on.
+    /// Does a held effect and walks on. It may have been held for days: whether the policy still applies
+    /// is asked again.
     pub fn walk_released(&mut self, index: StepIndex) {
-        let entered = self.step(index).and_then(|step| self.perform(step, Bound::Released));
+        let entered = self.step(index).and_then(|step| {
+            if changes_identity(&step.verb) && !self.applies()? {
+                self.close(NO_LONGER_APPLIES);
+                return Ok(Entered::Rests);
+            }
+            self.perform(step, Bound::Released)
+        });
         self.walk_on(index, entered);
     }
 
@@ -251,7 +258,8 @@ impl Turn<'_> {
                 self.close_at(step, result);
             }
             Some(doomed) => {
-                self.drop_calls(|_| true);
+                // People are still to be told that they have to decide, about a contest for example.
+                self.drop_calls(|purpose| purpose != Purpose::OwnerNotice);
                 self.case.result = Some(result.to_owned());
                 self.case.state = State::Grace(doomed);
             }

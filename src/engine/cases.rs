@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use chrono::TimeDelta;
 
 use crate::case::{self, Advance, Case, Here, Input, Opening, Refused, State};
-use crate::model::{CaseId, Timestamp};
+use crate::model::{CaseId, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, Account, Changed, Commit};
 
@@ -28,6 +28,11 @@ pub enum ApplyError {
 impl Engine {
     /// Hands one input to a case and makes the result durable. Calls are performed afterwards, by workers.
     pub async fn apply(&self, id: &CaseId, input: Input) -> Result<Case, ApplyError> {
+        let (engine, id) = (self.clone(), id.clone());
+        to_its_end(async move { engine.apply_here(&id, input).await }).await
+    }
+
+    async fn apply_here(&self, id: &CaseId, input: Input) -> Result<Case, ApplyError> {
         let _one_writer = self.0.locks.case(id.as_str()).await;
         let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
@@ -82,7 +87,7 @@ impl Engine {
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
-                step = entry.step.as_deref().unwrap_or_default(), entry = ?entry.note, "journal");
+                step = entry.step.as_deref().unwrap_or_default(), entry = entry.note.word(), "journal");
         }
         let newly = entries.iter().any(|entry| matches!(entry.note, case::Note::Stuck { .. }));
         if let (true, State::Stuck(stuck)) = (newly, &case.state) {
@@ -122,9 +127,25 @@ impl Engine {
     }
 }
 
-/// What the person is called at the verification provider over several cases.
+/// Goes on when whoever asked goes away: a client that hangs up drops its request, and a lock that is let
+/// go before its commit can be read would hand the next writer an older case.
+pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Only when the runtime ends, and then nobody waits any more.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
+/// What the person is called at the verification provider over several cases. Numbers of registrations and
+/// of users are counted apart: the same one can be two people.
 fn person(case: &Case) -> String {
-    case.subject.text("user_id").unwrap_or(&case.subject.id).to_owned()
+    match (case.subject.text("user_id"), case.subject.kind) {
+        (Some(user), _) => user.to_owned(),
+        (None, SubjectKind::User) => case.subject.id.clone(),
+        (None, SubjectKind::Registration | SubjectKind::Applicant) => case.subject.reference().to_string(),
+    }
 }
 
 /// The accounts that the case's sessions left at a provider, for later re-verification.

@@ -25,15 +25,17 @@ impl Clock for System {
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         async move {
-            // Waits in slices, so that a wall clock that is set forward is noticed within one.
+            // Waits in slices, so that a wall clock that is set forward is noticed within one; and never
+            // longer than was asked for, so that one that is set back holds nobody: who waits looks again.
+            let started = tokio::time::Instant::now();
+            let Ok(asked) = (at - machine_now()).to_std() else { return };
             loop {
-                let left = at - machine_now();
-                match left.to_std() {
-                    Ok(left) if !left.is_zero() => {
-                        tokio::time::sleep(left.min(std::time::Duration::from_secs(30))).await;
-                    }
-                    _ => return,
+                let left = (at - machine_now()).to_std().unwrap_or_default();
+                let left = left.min(asked.saturating_sub(started.elapsed()));
+                if left.is_zero() {
+                    return;
                 }
+                tokio::time::sleep(left.min(std::time::Duration::from_secs(30))).await;
             }
         }
         .boxed()

@@ -17,7 +17,7 @@ use crate::policy::{Mode, Policy};
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
 
 use super::Engine;
-use super::cases::ApplyError;
+use super::cases::{ApplyError, to_its_end};
 
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
@@ -186,6 +186,11 @@ impl Engine {
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if let Some(id) = self.0.store.open_case(&policy.name, &key)? {
             let Some(case) = self.0.store.case(&id)? else { return Ok(said(policy, "gone", id.to_string())) };
+            if case.event.as_ref().is_some_and(|opening| opening.key == event.key) {
+                // Looked at again: the daemon stopped, or another policy could not decide, before this
+                // event's end was kept. Joining would restart or cancel what it has just opened.
+                return Ok(said(policy, "opened", id.to_string()));
+            }
             // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
             let verdict = self.join(&case, event).await?;
             return Ok(said(policy, verdict, id.to_string()));
@@ -219,6 +224,17 @@ impl Engine {
 
     /// Opens a case by hand, under the same conditions as an event would.
     pub async fn start_by_hand(
+        &self,
+        policy: &Arc<Policy>,
+        subject: Subject,
+        by: String,
+        reason: String,
+    ) -> Result<Result<Case, String>, ApplyError> {
+        let (engine, policy) = (self.clone(), Arc::clone(policy));
+        to_its_end(async move { engine.start_here(&policy, subject, by, reason).await }).await
+    }
+
+    async fn start_here(
         &self,
         policy: &Arc<Policy>,
         subject: Subject,

@@ -129,8 +129,10 @@ impl Engine {
         let active = match built {
             Ok(None) => return self.active(),
             Ok(Some((tree, loaded, files))) => {
-                attempted.tree = Some(tree.clone());
-                self.take(tree, loaded, &files).await
+                let active = self.take(tree.clone(), loaded, &files).await;
+                // Only now: a request that is given up halfway must not make the tree look dealt with.
+                attempted.tree = Some(tree);
+                active
             }
             Err(problem) => {
                 // The next look is a new one, whatever is there then.

@@ -1,9 +1,12 @@
 //! Wakes cases whose time has come. What is due lies in the store's index, so nothing sleeps with a case.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use futures::StreamExt as _;
 
 use crate::case::Input;
+use crate::model::{CaseId, Timestamp};
 
 use super::Engine;
 use super::cases::{ApplyError, earlier};
@@ -15,7 +18,9 @@ impl Engine {
     pub(super) async fn wake_cases(self) {
         let mut applied = self.0.store.cases_applied();
         let mut stop = self.stopping();
-        // A case that cannot be woken stays first in the index; it must not keep the loop busy.
+        // A case that cannot be woken stays first in the index; it must not keep the loop busy, nor hide
+        // the cases behind it.
+        let mut resting: BTreeMap<CaseId, Timestamp> = BTreeMap::new();
         let mut quiet_until = None;
         // Marks that tell an event seen twice are kept for weeks, not for ever.
         let mut forget_at = self.now() + TimeDelta::hours(1);
@@ -29,27 +34,16 @@ impl Engine {
                     tracing::error!(%error, "marks of old events could not be forgotten");
                 }
             }
-            let next = match self.0.store.due_cases(now, AT_ONCE) {
-                Ok((due, next)) if due.is_empty() => next,
-                Ok((due, next)) => {
-                    let woken = futures::stream::iter(due)
-                        .map(|id| async { (self.apply(&id, Input::Wake).await, id) })
-                        .buffer_unordered(8)
-                        .fold(0_usize, async |woken, (result, id)| match result {
-                            Ok(_) => woken + 1,
-                            // The index was older than the case.
-                            Err(ApplyError::Refused(_) | ApplyError::NoCase) => woken,
-                            Err(error) => {
-                                tracing::error!(case = %id, %error, "a case whose time has come cannot go on");
-                                woken
-                            }
-                        })
-                        .await;
-                    if woken > 0 {
+            resting.retain(|_, until| *until > now);
+            let next = match self.0.store.due_cases(now, AT_ONCE + resting.len()) {
+                Ok((mut due, next)) => {
+                    due.retain(|id| !resting.contains_key(id));
+                    if due.is_empty() {
+                        earlier(next, resting.values().min().copied())
+                    } else {
+                        self.wake_all(due, &mut resting).await;
                         continue;
                     }
-                    quiet_until = Some(now + TimeDelta::seconds(5));
-                    next
                 }
                 Err(error) => {
                     tracing::error!(%error, "due cases cannot be read");
@@ -63,6 +57,26 @@ impl Engine {
                 None => earlier(next, heartbeat),
             };
             self.until(next, &mut applied, &mut stop).await;
+        }
+    }
+
+    /// Those that could not be woken rest for a while.
+    async fn wake_all(&self, due: Vec<CaseId>, resting: &mut BTreeMap<CaseId, Timestamp>) {
+        let mut woken = futures::stream::iter(due)
+            .map(|id| async { (self.apply(&id, Input::Wake).await, id) })
+            .buffer_unordered(8);
+        while let Some((result, id)) = woken.next().await {
+            match result {
+                Ok(_) => {}
+                // The index was older than the case, or the clock was set back.
+                Err(ApplyError::Refused(_) | ApplyError::NoCase) => {
+                    resting.insert(id, self.now() + TimeDelta::seconds(5));
+                }
+                Err(error) => {
+                    tracing::error!(case = %id, %error, "a case whose time has come cannot go on");
+                    resting.insert(id, self.now() + TimeDelta::seconds(30));
+                }
+            }
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Performs due calls, lane by lane: journals the attempt, performs it, hands the outcome to the case.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use futures::FutureExt as _;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::case::{Case, Input};
@@ -29,27 +27,23 @@ fn width(lane: Lane) -> usize {
 #[derive(Debug, Default)]
 struct InHand {
     calls: Mutex<BTreeMap<(CaseId, u32), Option<Timestamp>>>,
-    freed: Notify,
 }
 
 impl InHand {
-    /// How many are under way and how many rest. Those that have rested enough are let go.
-    fn count(&self, now: Timestamp) -> (usize, usize) {
+    /// How many there are, without those that have rested: a call that nobody wants any more is forgotten.
+    fn count(&self, now: Timestamp) -> usize {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.retain(|_, rests_until| rests_until.is_none_or(|until| until > now));
-        let resting = calls.values().flatten().count();
-        (calls.len() - resting, resting)
+        calls.len()
     }
 
     fn take(&self, call: &(CaseId, u32)) -> bool {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        match calls.entry(call.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(None);
-                true
-            }
-            Entry::Occupied(_) => false,
+        if calls.contains_key(call) {
+            return false;
         }
+        calls.insert(call.clone(), None);
+        true
     }
 
     fn done(&self, call: &(CaseId, u32), rest_until: Option<Timestamp>) {
@@ -58,12 +52,9 @@ impl InHand {
             Some(until) => calls.insert(call.clone(), Some(until)),
             None => calls.remove(call),
         };
-        drop(calls);
-        self.freed.notify_one();
     }
 
-    /// When the first of those that rest has rested enough.
-    fn rested(&self) -> Option<Timestamp> {
+    fn resting(&self) -> Option<Timestamp> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.values().flatten().min().copied()
     }
@@ -81,19 +72,19 @@ impl Engine {
             applied.mark_unchanged();
             while attempts.try_join_next().is_some() {}
             let now = self.now();
-            let (under_way, resting) = in_hand.count(now);
-            let free = width(lane).saturating_sub(under_way);
+            let free = width(lane).saturating_sub(attempts.len());
             if free == 0 {
+                // Whatever is due waits for one that ends, and only for that.
                 tokio::select! {
-                    () = in_hand.freed.notified() => {}
+                    Some(_) = attempts.join_next() => {}
                     _ = stop.changed() => {}
                 }
                 continue;
             }
-            // Those in hand may still stand first in the index: behind them there is room for `free` more,
-            // so that nothing waits behind calls that rest, and `next` is in the future if none began.
             let mut began = false;
-            let next = match self.0.store.due_calls(lane, now, under_way + resting + free) {
+            // Those in hand or at rest may come first in the index; they must not hide the ones behind them.
+            let look = width(lane) * 4 + in_hand.count(now);
+            let next = match self.0.store.due_calls(lane, now, look) {
                 Ok((due, next)) => {
                     for call in due.into_iter().filter(|call| in_hand.take(call)).take(free) {
                         pace.wait(&self).await;
@@ -110,10 +101,10 @@ impl Engine {
             if began {
                 continue;
             }
-            let next = earlier(next, in_hand.rested());
+            let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
             tokio::select! {
                 () = self.until(next, &mut applied, &mut stop) => {}
-                () = in_hand.freed.notified() => {}
+                Some(_) = attempts.join_next() => {}
             }
         }
         while attempts.join_next().await.is_some() {}
@@ -225,7 +216,8 @@ impl Pace {
     async fn wait(&mut self, engine: &Engine) {
         let Some(gap) = self.gap else { return };
         let now = engine.now();
-        let at = self.next.map_or(now, |next| next.max(now));
+        // A clock that was set back must not hold the lane for as long as it was set back.
+        let at = self.next.map_or(now, |next| next.clamp(now, now + gap));
         self.next = Some(at + gap);
         if at > now {
             engine.0.clock.sleep_until(at).await;
