@@ -165,6 +165,21 @@ fn what_is_not_executed_is_the_only_complaint_about_the_whole_language() {
 }
 
 #[test]
+fn the_examples_of_the_language_load() {
+    let files = files(&tree("examples"));
+    let loaded = load(&files, &known());
+    let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let others: Vec<_> = errors.filter(|found| found.code != "not-yet").cloned().collect();
+    assert_eq!(others, [], "{}", render(&others, &files, false));
+    assert_eq!(loaded.declared.len(), 4);
+    assert_eq!(loaded.set.policies.keys().collect::<Vec<_>>(), [GOOD]);
+    for name in loaded.declared.iter().filter(|name| *name != GOOD) {
+        let told = loaded.diagnostics.iter().any(|found| found.policy.as_ref() == Some(name));
+        assert!(told, "{name} does not run and nothing says why");
+    }
+}
+
+#[test]
 fn a_policys_own_files_give_the_same_policy_again() {
     let mut tree = tree("good");
     tree.insert("shared/templates/unused/en.md".to_owned(), b"---\nsubject: x\n---\nx".to_vec());
@@ -224,7 +239,7 @@ fn the_published_schemas_accept_what_the_loader_accepts() {
     let schemas = ["policy", "blocks", "verifications", "people"]
         .map(|which| (which, jsonschema::validator_for(&json_schema(which)).unwrap()));
     let schemas = BTreeMap::from(schemas);
-    for tree in [tree("good"), tree("later")] {
+    for tree in [tree("good"), tree("later"), tree("examples")] {
         for (path, bytes) in &tree {
             let which = path.rsplit('/').next().unwrap().trim_end_matches(".yaml");
             let Some(schema) = schemas.get(which) else { continue };
@@ -239,7 +254,7 @@ fn the_published_schemas_accept_what_the_loader_accepts() {
 
 #[test]
 fn both_yaml_readers_see_the_same() {
-    for tree in [tree("good"), tree("later")] {
+    for tree in [tree("good"), tree("later"), tree("examples")] {
         for (path, bytes) in tree.iter().filter(|(path, _)| path.ends_with(".yaml")) {
             let node = proofd::policy::source::read(path, bytes, &mut Vec::new()).unwrap();
             assert_eq!(node.json(), json(bytes), "{path}");

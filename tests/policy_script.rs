@@ -115,6 +115,37 @@ fn every_clause_of_the_table() {
         ("\"${user.id}\" == \"7\"", "interpolated-clause"),
         ("1 > 0.5", "holds"),
         ("date(\"2026-01-05\") == date(now)", "holds"),
+        // An empty true/false is never false.
+        ("user.service_account", "error"),
+        ("!user.service_account", "error"),
+        ("user.status == \"active\" && !user.service_account", "error"),
+        ("event.new_device && \"impossible_travel\" in event.reasons", "error"),
+        ("!(user.service_account ?? false)", "holds"),
+        ("user.service_account != true", "holds"),
+        // Both orders, and both sides empty.
+        ("5 > event.score", "error"),
+        ("event.score < event.score", "error"),
+        ("event.score != 5", "holds"),
+        ("user.exempt_until == ()", "holds"),
+        ("user.exempt_until > now", "error"),
+        ("now - user.exempt_until > days(1)", "error"),
+        ("now - user.verified_at > days(3650)", "fails"),
+        ("user.verified_at + weeks(200) > now", "holds"),
+        ("now - user.verified_at > 90", "mixed-types"),
+        ("steps.proof.document.date_of_birth == ()", "error"),
+        ("steps.proof?.document?.date_of_birth == ()", "holds"),
+        ("user.attributes.missing == ()", "error"),
+        ("\"missing\" in user.attributes", "fails"),
+        ("user.attributes[\"case\"] == 1", "error"),
+        ("event[\"scor\"] == 1", "unknown-field"),
+        ("user.title > 4", "mixed-types"),
+        ("[1, 2].all(|x| x > 0)", "holds"),
+        ("for x in [1] { }", "bad-script"),
+        ("let x = 1; x == 1", "bad-script"),
+        ("now = now", "bad-script"),
+        ("rejections::sort()", "error"),
+        ("nothing(user)", "error"),
+        ("", "bad-script"),
     ];
     for (source, expected) in table {
         let answer = decide(source);
@@ -169,6 +200,108 @@ fn texts_are_filled_in() {
     assert_eq!((text.unwrap().as_str(), diagnostics.len()), ("a 7/active b", 0));
 }
 
+/// Which clause of nested conditions is named when they fail.
+fn failing(source: &ConditionSource) -> String {
+    let (answer, diagnostics) =
+        with(|compiler, facts, diagnostics| compiler.condition(source, diagnostics).decide(facts));
+    assert_eq!(diagnostics, []);
+    match answer {
+        Ok(Verdict::Holds) => "holds".to_owned(),
+        Ok(Verdict::Fails { clause, .. }) => clause,
+        Err(_) => "error".to_owned(),
+    }
+}
+
+#[test]
+fn nested_conditions_name_the_clause_that_failed() {
+    use ConditionSource::{All, Any, None};
+    let clause = |source: &str| ConditionSource::Clause { source: source.to_owned(), place: place() };
+    let (yes, no) = (|| clause("1 == 1"), || clause("1 == 2"));
+    let error = || clause("event.score > 1");
+    let table = [
+        (All(vec![]), "holds"),
+        (All(vec![yes(), yes()]), "holds"),
+        (All(vec![yes(), no()]), "1 == 2"),
+        (Any(vec![no(), yes()]), "holds"),
+        (Any(vec![no(), no()]), "any: 1 == 2; 1 == 2"),
+        (None(vec![no(), no()]), "holds"),
+        (None(vec![no(), yes()]), "none: 1 == 2; 1 == 1"),
+        (All(vec![Any(vec![no(), None(vec![no()])]), yes()]), "holds"),
+        (All(vec![yes(), Any(vec![no(), All(vec![yes(), no()])])]), "any: 1 == 2; 1 == 1; 1 == 2"),
+        // An error is stronger than any answer, wherever it stands.
+        (Any(vec![yes(), error()]), "error"),
+        (All(vec![no(), error()]), "error"),
+        (None(vec![yes(), error()]), "error"),
+    ];
+    for (source, expected) in table {
+        assert_eq!(failing(&source), expected, "{source:?}");
+    }
+}
+
+#[test]
+fn one_clause_cannot_change_the_facts_of_the_next() {
+    let clause = |source: &str| ConditionSource::Clause { source: source.to_owned(), place: place() };
+    let changes = clause("user.roles.pop() == \"a\"");
+    assert_eq!(failing(&ConditionSource::All(vec![changes, clause("user.roles.len == 1")])), "holds");
+}
+
+#[test]
+fn wrong_calls_are_told_at_load() {
+    let table = [
+        ("rejections::sort(user)", "wrong-arguments"),
+        ("rejections::sotr(user, 1)", "unknown-function"),
+        ("rejection::sort(user, 1)", "unknown-script"),
+        ("sort(user, 1)", "not-a-call"),
+        ("rejections::sort(usr, 1)", "unknown-name"),
+        ("rejections::sort(user.statsu, 1)", "unknown-field"),
+    ];
+    for (call, code) in table {
+        let (_, diagnostics) = with(|c, _, diagnostics| c.function(call, &place(), diagnostics));
+        let codes: Vec<_> = diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, [code], "{call}");
+    }
+}
+
+/// What calling a script's `main()` gives, with everything that is said at load.
+fn main_of(text: &str) -> (Result<String, String>, Vec<Diagnostic>) {
+    let (settings, none, subject) = (Fields::new(), Fields::new(), user());
+    let context = Context { subject: SubjectKind::User, event_types: &[], settings: &settings, steps: &[] };
+    let mut diagnostics = Vec::new();
+    let files = [("p/hostile.rhai".to_owned(), text.to_owned())];
+    let compiler = Compiler::new(&files, context, &mut diagnostics);
+    let function = compiler.function("hostile::main()", &place(), &mut diagnostics);
+    let facts = Facts {
+        event: None,
+        subject: &subject,
+        settings: &settings,
+        steps: &none,
+        this_case: &none,
+        now: "2026-01-05T09:00:00Z".parse().unwrap(),
+    };
+    (function.choose(&facts).map_err(|error| error.to_string()), diagnostics)
+}
+
+/// A hostile script is refused at load, or its call is an error: never a name, never the end of the process.
+fn check_hostile(name: &str, text: &str) {
+    let (answer, diagnostics) = main_of(text);
+    assert!(answer.is_err(), "{name} gave {answer:?}");
+    let told = format!("{answer:?} {diagnostics:?}");
+    assert!(!told.contains("canary"), "{name}: {told}");
+}
+
+#[test]
+fn every_hostile_script_is_an_error() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scripts/hostile");
+    let mut scripts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.sort();
+    assert!(scripts.len() >= 25);
+    let harmless = main_of("fn main() {\n    \"x\"\n}\n");
+    assert_eq!(harmless, (Ok("x".to_owned()), vec![]));
+    for script in scripts {
+        check_hostile(&script.display().to_string(), &std::fs::read_to_string(&script).unwrap());
+    }
+}
+
 #[test]
 fn no_field_is_a_reserved_word() {
     for event in schema::event_types() {
@@ -185,8 +318,23 @@ fn no_field_is_a_reserved_word() {
     }
 }
 
+fn same_fields(subject: &Subject) {
+    let mut names: Vec<_> = subject.fields.keys().map(String::as_str).collect();
+    let mut published: Vec<_> =
+        schema::fields_of_subject(subject.kind).iter().map(|field| field.name).collect();
+    names.sort_unstable();
+    published.sort_unstable();
+    assert_eq!(names, published, "{}", subject.kind);
+}
+
 #[test]
-fn an_applicant_has_the_published_fields() {
+fn subjects_have_the_published_fields() {
+    let registration = json!({"id": "1", "state": "not_reviewed", "attributes": {}});
+    let registration: proofd::model::Registration = serde_json::from_value(registration).unwrap();
+    same_fields(&Subject::from(registration));
+    let user = json!({"id": "1", "roles": [], "groups": [], "attributes": {}});
+    let user: proofd::model::User = serde_json::from_value(user).unwrap();
+    same_fields(&Subject::from(user));
     let record = proofd::model::Applicant {
         id: "1".to_owned(),
         email: None,
@@ -195,9 +343,5 @@ fn an_applicant_has_the_published_fields() {
         locale: None,
         attributes: Fields::new(),
     };
-    let mut names: Vec<_> = Subject::from(record).fields.keys().cloned().collect();
-    let mut published: Vec<_> = schema::APPLICANT.iter().map(|field| field.name.to_owned()).collect();
-    names.sort();
-    published.sort();
-    assert_eq!(names, published);
+    same_fields(&Subject::from(record));
 }

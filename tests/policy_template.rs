@@ -8,21 +8,27 @@
 
 use proofd::model::{Fields, Subject, SubjectKind};
 use proofd::policy::script::Facts;
-use proofd::policy::template::{MailFacts, Rendered, Source, Templates};
-use serde_json::json;
+use proofd::policy::template::{MailFacts, Rendered, Source, TemplateError, Templates};
+use proptest::prelude::proptest;
+use serde_json::{Value, json};
 
 fn source(language: &str, text: &str) -> Source {
     let path = format!("shared/templates/hello/{language}.md");
     Source { name: "hello".to_owned(), language: language.to_owned(), path, text: text.to_owned() }
 }
 
+const HELLO: &str = "---\nsubject: Hello {{ registration.first_name }}\n---\nDear {{ registration.first_name }},\n\n[Start]({{ link }}) or {{ link }}\n";
+
 fn render(name: &str, languages: &[&str]) -> Rendered {
-    let text = "---\nsubject: Hello {{ registration.first_name }}\n---\nDear {{ registration.first_name }},\n\n[Start]({{ link }}) or {{ link }}\n";
+    filled(HELLO, json!({"first_name": name}), languages).unwrap()
+}
+
+/// A mail to a registration with these fields.
+fn filled(text: &str, fields: Value, languages: &[&str]) -> Result<Rendered, TemplateError> {
     let mut diagnostics = Vec::new();
     let templates = Templates::build(&[source("en", text), source("de", text)], &mut diagnostics);
     assert_eq!(diagnostics, []);
-    let mut fields = Fields::new();
-    fields.insert("first_name".to_owned(), json!(name));
+    let Value::Object(fields) = fields else { panic!("not a map") };
     let subject = Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields };
     let none = Fields::new();
     let facts = Facts {
@@ -40,7 +46,7 @@ fn render(name: &str, languages: &[&str]) -> Rendered {
         deadline: None,
         organization: "Example",
     };
-    templates.render("hello", languages, &mail).unwrap()
+    templates.render("hello", languages, &mail)
 }
 
 #[test]
@@ -98,5 +104,52 @@ fn mistakes_are_found_at_load() {
         Templates::build(&[source("en", text)], &mut diagnostics);
         let found: Vec<_> = diagnostics.iter().map(|d| (d.code, d.place.line)).collect();
         assert_eq!(found, [(code, line)], "{text}");
+    }
+}
+
+#[test]
+fn nothing_in_a_name_is_left_for_a_mail_program_to_link() {
+    for name in ["www.evil.example", "WWW.evil.example", "x wWw.evil.example", "https://www.evil.example"] {
+        let mail = render(name, &[]);
+        for shown in [mail.text.replace("https://proof", ""), mail.html.replace("https://proof", "")] {
+            let shown = shown.to_lowercase();
+            assert!(!shown.contains("www.evil") && !shown.contains("://"), "{name}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn values_show_as_people_read_them() {
+    let fields = json!({
+        "first_name": null, "created_at": "2026-01-05T09:00:00Z", "attributes": {"born": "1990-12-31"}
+    });
+    let table = [
+        ("a{{ registration.first_name }}b", Some("ab")),
+        ("{{ registration.created_at | date }}", Some("2026-01-05 UTC")),
+        ("{{ registration.created_at | datetime }}", Some("2026-01-05 09:00 UTC")),
+        ("{{ registration.attributes.born | date }}", Some("1990-12-31")),
+        ("{{ registration.attributes.born | datetime }}", None),
+        ("{{ registration.attributes.nothing }}", None),
+        ("{% if registration.first_name %}x{% else %}y{% endif %}", Some("y")),
+    ];
+    for (body, shown) in table {
+        let mail = filled(&format!("---\nsubject: x\n---\n{body}\n"), fields.clone(), &[]);
+        let text = mail.ok().map(|mail| mail.text.trim().to_owned());
+        assert_eq!(text.as_deref(), shown, "{body}");
+    }
+}
+
+proptest! {
+    /// Whatever a file holds: it is a template or there is a diagnostic, and both without a panic.
+    #[test]
+    fn random_text_is_a_template_or_a_mistake(
+        text in "(---\nsubject: [a-z{}% ]{0,12}\n---\n)?[a-z{}%|.()\\[\\]\"'<>#*_`&!\n äß-]{0,120}",
+    ) {
+        let mut diagnostics = Vec::new();
+        let templates = Templates::build(&[source("en", &text)], &mut diagnostics);
+        assert!(templates.has("hello") || !diagnostics.is_empty());
+        for diagnostic in &diagnostics {
+            assert!(diagnostic.place.line <= text.split('\n').count(), "{diagnostic:?}");
+        }
     }
 }

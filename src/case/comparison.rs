@@ -139,7 +139,10 @@ fn special(c: char, zone: Zone) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{family, given};
+    use serde_json::{Value, json};
+
+    use super::{compare, family, given};
+    use crate::model::{Document, Subject, SubjectKind};
 
     #[test]
     fn names_agree_across_ways_of_writing() {
@@ -158,14 +161,59 @@ mod tests {
             ("Smith", "SMYTH", false),
             ("", "SMITH", false),
             ("Łukasz", "LUKASZ", true),
+            ("Müller-Lüdenscheidt", "MUELLER LUDENSCHEIDT", true),
+            ("Mueller", "MÜLLER", true),
+            ("Schröder", "Schroder", true),
+            ("D’Angelo", "DANGELO", true),
+            ("O'Brien-Smith", "OBRIEN SMITH", true),
+            ("Иванов", "IVANOV", true),
+            ("Παπαδάκης", "PAPADAKIS", true),
+            ("Smith Smith", "SMITH JONES", false),
         ];
         for (registered, read, same) in table {
             assert_eq!(family(registered, read), same, "{registered} {read}");
         }
-        for (registered, read, same) in
-            [("Anna", "ANNA MARIA", true), ("Maria Anna", "ANNA MARIA", true), ("Anna Maria", "ANNA", false)]
-        {
+        for (registered, read, same) in [
+            ("Anna", "ANNA MARIA", true),
+            ("Jean-Luc", "LUC JEAN", true),
+            ("Jean-Luc", "JEANLUC", true),
+            ("Maria Anna", "ANNA MARIA", true),
+            ("Anna Maria", "ANNA", false),
+        ] {
             assert_eq!(given(registered, read), same, "{registered} {read}");
+        }
+    }
+
+    fn document(first: Option<&str>, last: Option<&str>, born: Option<&str>) -> Document {
+        Document {
+            kind: None,
+            country: None,
+            first_name: first.map(str::to_owned),
+            last_name: last.map(str::to_owned),
+            date_of_birth: born.map(|born| born.parse().unwrap()),
+            expires_on: None,
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let all = ["first_name", "last_name", "date_of_birth"].map(str::to_owned);
+        let full = || Some(document(Some("ANNA MARIA"), Some("MUELLER"), Some("1990-12-31")));
+        let anna = json!({"first_name": "Anna", "last_name": "Müller", "attributes": {"date_of_birth": "1990-12-31"}});
+        let table: [(Value, Option<Document>, &[&str]); 8] = [
+            (anna.clone(), full(), &[]),
+            (anna.clone(), None, &["first_name", "last_name", "date_of_birth"]),
+            (anna.clone(), Some(document(None, Some("Müller"), None)), &["first_name", "date_of_birth"]),
+            (json!({"last_name": "Müller"}), full(), &[]),
+            (json!({"first_name": " ", "last_name": null, "attributes": {}}), full(), &[]),
+            (json!({"first_name": "Anna", "last_name": "Meier"}), full(), &["last_name"]),
+            (json!({"attributes": {"date_of_birth": "1990-12-30"}}), full(), &["date_of_birth"]),
+            (json!({"attributes": {"date_of_birth": "31.12.1990"}}), full(), &["date_of_birth"]),
+        ];
+        for (fields, document, expected) in table {
+            let Value::Object(fields) = fields else { panic!("not a map") };
+            let subject = Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields };
+            assert_eq!(compare(&all, &subject, document.as_ref()), expected, "{:?}", subject.fields);
         }
     }
 }

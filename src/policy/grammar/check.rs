@@ -18,11 +18,22 @@ pub fn check(node: &Node, shape: &'static Shape, diagnostics: &mut Vec<Diagnosti
 /// What a YAML 1.1 reader takes for true or false.
 const BOOLEANS: &[&str] = &["yes", "no", "on", "off", "y", "n", "true", "false"];
 
+/// The code of what is right and not executed yet.
+const NOT_YET: &str = "not-yet";
+
 /// How many mistakes one value has, without reporting them.
 pub fn mistakes(node: &Node, kind: &Kind) -> usize {
     let mut diagnostics = Vec::new();
     Check { diagnostics: &mut diagnostics }.kind(node, kind, "this");
     diagnostics.len()
+}
+
+/// What one value has of the language that this version does not execute.
+pub fn not_yet(node: &Node, kind: &Kind) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    Check { diagnostics: &mut diagnostics }.kind(node, kind, "this");
+    diagnostics.retain(|mistake| mistake.code == NOT_YET);
+    diagnostics
 }
 
 struct Check<'a> {
@@ -144,7 +155,7 @@ impl Check<'_> {
     fn later(&mut self, name: &str, place: &Place) {
         let message =
             format!("`{name}` is not executed by this version; the policy is therefore not activated");
-        self.error(place, "not-yet", message, "take it out, or wait for a version that executes it");
+        self.error(place, NOT_YET, message, "take it out, or wait for a version that executes it");
     }
 
     fn unknown<'a>(&mut self, key: &source::Key, known: impl Iterator<Item = &'a str>, what: &str) {
@@ -309,6 +320,7 @@ fn fits(scalar: &Scalar, kind: &Kind) -> bool {
         Kind::Text | Kind::Template | Kind::Label => !text.trim().is_empty(),
         Kind::Name => is_name(text),
         Kind::Mail => is_mail(text),
+        Kind::Owner => text.strip_prefix("team:").map_or_else(|| is_mail(text), is_name),
         Kind::Span { zero } => {
             (*zero && scalar.integer() == Some(0))
                 || Span::from_str(text).is_ok_and(|span| *zero || span != Span::ZERO)
@@ -327,7 +339,7 @@ fn fits(scalar: &Scalar, kind: &Kind) -> bool {
         }
         Kind::Boolean => scalar.boolean().is_some(),
         Kind::True => scalar.boolean() == Some(true),
-        Kind::FunctionCall => text.contains("::") && text.contains('(') && text.trim_end().ends_with(')'),
+        Kind::FunctionCall => is_call(text),
         Kind::OneOf(_) | Kind::Event | Kind::Any | Kind::Condition => true,
         Kind::Shape(_)
         | Kind::List(_)
@@ -354,6 +366,7 @@ fn trap(scalar: &Scalar, kind: &Kind) -> Option<&'static str> {
             | Kind::Hours
             | Kind::Label
             | Kind::Mail
+            | Kind::Owner
     );
     let lower = text.to_ascii_lowercase();
     let word = BOOLEANS.contains(&lower.as_str());
@@ -376,6 +389,11 @@ pub fn hours(text: &str) -> Option<(chrono::NaiveTime, chrono::NaiveTime)> {
     let (from, to) = text.split_once('-')?;
     let time = |text: &str| chrono::NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
     time(from).zip(time(to)).filter(|(from, to)| from < to)
+}
+
+/// Whether a text looks like the call of a script's function.
+pub fn is_call(text: &str) -> bool {
+    text.contains("::") && text.contains('(') && text.trim_end().ends_with(')')
 }
 
 fn is_name(text: &str) -> bool {

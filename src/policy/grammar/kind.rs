@@ -11,6 +11,8 @@ pub enum Kind {
     Name,
     /// An e-mail address.
     Mail,
+    /// An e-mail address, or `team:name`.
+    Owner,
     /// `30m`, `12h`, `14d`, `2bd`; true: `0` may stand alone.
     Span {
         zero: bool,
@@ -101,6 +103,7 @@ impl Kind {
             Self::Template => "text, which may hold `${...}`".to_owned(),
             Self::Name => "a name in lower case, such as `id-and-selfie` or `desk_review`".to_owned(),
             Self::Mail => "a mail address".to_owned(),
+            Self::Owner => "a mail address, or a team such as team:identity-desk".to_owned(),
             Self::Span { .. } => "a number with a unit, such as 30m, 12h, 14d, 2w, 1y or 2bd".to_owned(),
             Self::Time => "a time of day in quotes, such as \"02:00\"".to_owned(),
             Self::Hours => "hours in quotes, such as \"09:00-17:00\"".to_owned(),

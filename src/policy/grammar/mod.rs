@@ -8,7 +8,7 @@ mod policy;
 mod schema;
 mod verbs;
 
-pub use check::{check, hours, mistakes};
+pub use check::{check, hours, is_call, mistakes, not_yet};
 pub use kind::{Key, Kind, Shape};
 pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS};
 pub use schema::json_schema;

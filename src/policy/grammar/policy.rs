@@ -33,7 +33,7 @@ pub static POLICY: Shape = Shape {
         FORMAT,
         Key::must("policy", Kind::Name, "The policy's name, unique in the tree."),
         Key::must("title", Kind::Text, "What the desk sees."),
-        Key::must("owner", Kind::Mail, "Who hears about stuck cases."),
+        Key::must("owner", Kind::Owner, "Who hears about stuck cases."),
         Key::may("language", Kind::Text, "Language of mails where the person's is not known (BCP 47)."),
         Key::must("mode", Kind::OneOf(&["enforce", "shadow", "disabled"]), "Whether the policy acts."),
         Key::must("subject", Kind::OneOf(&["registration", "user", "applicant"]), "What a case is about."),

@@ -9,6 +9,7 @@ use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule};
 const SPAN: &str = "^[0-9]+(s|m|h|d|w|y|bd)$";
 const NAME: &str = "^[a-z][a-z0-9_-]*$";
 const MAIL: &str = "^[^@\\s]+@[^@\\s]+$";
+const OWNER: &str = "^([^@\\s]+@[^@\\s]+|team:[a-z][a-z0-9_-]*)$";
 
 /// The schema of one kind of file: `policy`, `blocks`, `verifications` or `people`. Null for another name.
 pub fn json_schema(which: &str) -> Value {
@@ -93,6 +94,7 @@ fn kind(of: &Kind) -> Value {
         }
         Kind::Name => json!({"type": "string", "pattern": NAME}),
         Kind::Mail => json!({"type": "string", "pattern": MAIL}),
+        Kind::Owner => json!({"type": "string", "pattern": OWNER}),
         Kind::Span { zero: false } => json!({"type": "string", "pattern": SPAN}),
         Kind::Span { zero: true } => json!({"anyOf": [{"const": 0}, {"type": "string", "pattern": SPAN}]}),
         Kind::Time => json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),

@@ -8,8 +8,8 @@ use super::layout::Layout;
 use super::shared::Shared;
 use crate::model::{EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
-use crate::policy::grammar;
-use crate::policy::script::{Compiler, Condition, ConditionSource, StepShape, Text};
+use crate::policy::grammar::{self, Kind};
+use crate::policy::script::{Compiler, Condition, ConditionSource, Function, StepShape, Text};
 use crate::policy::source::Node;
 use crate::policy::tree::{LimitedAction, Step, StepIndex, Verb};
 
@@ -100,7 +100,10 @@ fn resolve<'a>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<&'a Node> {
     if shared.blocks.contains(name) {
-        return shared.blocks.find(name, place, diagnostics);
+        let steps = shared.blocks.find(name, place, diagnostics)?;
+        // Said of the block itself too; here it keeps this policy from running.
+        diagnostics.extend(grammar::not_yet(steps, &Kind::Steps));
+        return Some(steps);
     }
     let names = own.iter().map(String::as_str);
     let message = format!("there is no block `{name}`, here or in shared/blocks.yaml");
@@ -211,7 +214,11 @@ impl<'a> Build<'a> {
         self.compiler.text(text, place, self.diagnostics)
     }
 
-    pub fn function(&mut self, call: &str, place: &Place) -> crate::policy::script::Function {
+    /// What does not look like a call was reported already.
+    pub fn function(&mut self, call: &str, place: &Place) -> Function {
+        if !grammar::is_call(call) {
+            return Function::default();
+        }
         self.compiler.function(call, place, self.diagnostics)
     }
 

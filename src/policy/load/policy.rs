@@ -85,6 +85,7 @@ fn compile(
         Compiler::new(&texts, context, diagnostics)
     };
     let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
+    owner(node, &mut build);
     let head = Head::read(node, &mut build);
     let mut first = chain::Chain::default();
     if let Some(steps) = node.get("steps") {
@@ -127,6 +128,16 @@ fn compile(
 fn subject(node: &Node) -> Option<SubjectKind> {
     let word = node.text_of("subject")?;
     SubjectKind::ALL.into_iter().find(|kind| kind.word() == word)
+}
+
+/// A team that owns the policy exists.
+fn owner(node: &Node, build: &mut Build<'_>) {
+    let shared = build.shared;
+    if let Some(owner) = node.get("owner")
+        && let Some(team) = owner.text().and_then(|text| text.strip_prefix("team:"))
+    {
+        shared.teams.find(team, &owner.place, build.reports());
+    }
 }
 
 fn mode(node: &Node) -> Option<Mode> {

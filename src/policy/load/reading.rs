@@ -56,7 +56,7 @@ impl Reading for Node {
 
 fn condition(node: &Node) -> Option<ConditionSource> {
     match &node.data {
-        Data::Scalar(scalar) => (!scalar.is_null())
+        Data::Scalar(scalar) => (!scalar.is_null() && !scalar.text.contains("${"))
             .then(|| ConditionSource::Clause { source: scalar.text.clone(), place: node.text_place() }),
         Data::List(items) => Some(ConditionSource::All(items.iter().filter_map(condition).collect())),
         Data::Map(entries) => {

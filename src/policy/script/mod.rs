@@ -103,11 +103,12 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    fn evaluate(&self, clause: &Clause, mut scope: Scope<'static>) -> Result<Dynamic, ScriptError> {
+    fn evaluate(&self, clause: &Clause, scope: &Scope<'static>) -> Result<Dynamic, ScriptError> {
         let fail = |message: String| ScriptError { place: clause.place.clone(), message };
         let Some(ast) = &clause.ast else {
             return Err(fail("the expression has mistakes; see the check of the policy".to_owned()));
         };
+        let mut scope = clause.needed(scope);
         guarded(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast))
             .map(Dynamic::flatten)
             .map_err(|mistake| fail(format!("could not be decided: {}", mistake.message)))
@@ -120,6 +121,17 @@ struct Clause {
     place: Place,
     /// None: it has a mistake, and gives an error instead of an answer.
     ast: Option<AST>,
+}
+
+impl Clause {
+    /// Copies of the facts that the clause names: a script may change what it is given, the facts stay.
+    fn needed(&self, scope: &Scope<'static>) -> Scope<'static> {
+        let mut needed = Scope::new();
+        for (name, _, value) in scope.iter_raw().filter(|(name, ..)| self.source.contains(name)) {
+            needed.push_dynamic(name.to_owned(), value.clone());
+        }
+        needed
+    }
 }
 
 impl fmt::Debug for Clause {
@@ -161,7 +173,7 @@ impl Tree {
         };
         Ok(match self {
             Self::Clause(clause) => {
-                let value = program.evaluate(clause, scope.clone())?;
+                let value = program.evaluate(clause, scope)?;
                 match value.as_bool() {
                     Ok(true) => Verdict::Holds,
                     Ok(false) => {
@@ -223,7 +235,7 @@ impl Function {
         let Some((program, clause)) = &self.call else {
             return Err(ScriptError { place: Place::default(), message: "no function is named".to_owned() });
         };
-        let value = program.evaluate(clause, program.outline.scope(facts))?;
+        let value = program.evaluate(clause, &program.outline.scope(facts))?;
         let word = type_word(&value);
         value.into_string().map_err(|_| ScriptError {
             place: clause.place.clone(),
@@ -257,7 +269,7 @@ impl Text {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Expression(clause) => {
-                    let value = program.evaluate(clause, scope.clone())?;
+                    let value = program.evaluate(clause, &scope)?;
                     let shown = shown(&value).map_err(|word| ScriptError {
                         place: clause.place.clone(),
                         message: format!("a value in the text is {word}; give a text, or a default with ??"),

@@ -1,5 +1,6 @@
 //! Template files to templates, with every mistake in them.
 
+use chrono::NaiveDate;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde::Deserialize;
@@ -155,7 +156,10 @@ fn environment() -> Environment<'static> {
         environment.remove_filter(filter);
     }
     environment.remove_global("debug");
-    environment.add_filter("date", |text: &str| formatted(text, "%Y-%m-%d UTC"));
+    environment.add_filter("date", |text: &str| match text.parse::<NaiveDate>() {
+        Ok(date) => Ok(date.to_string()),
+        Err(_) => formatted(text, "%Y-%m-%d UTC"),
+    });
     environment.add_filter("datetime", |text: &str| formatted(text, "%Y-%m-%d %H:%M UTC"));
     environment
 }

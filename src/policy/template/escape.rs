@@ -18,16 +18,28 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
 }
 
-/// A value as Markdown that shows exactly its characters. Addresses are broken up, since mail programs
+/// A value as Markdown that shows its characters. Addresses are broken up by a space, since mail programs
 /// make links of them.
 pub(super) fn markdown(text: &str) -> String {
-    let line = one_line(text).replace("://", ": //");
+    let line = broken_up(&one_line(text));
     let mut out = String::with_capacity(line.len() + 8);
     for c in line.chars() {
         if c.is_ascii_punctuation() {
             out.push('\\');
         }
         out.push(c);
+    }
+    out
+}
+
+fn broken_up(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 8);
+    for c in line.replace("://", ": //").chars() {
+        out.push(c);
+        let last = out.len().checked_sub(4).and_then(|at| out.get(at..));
+        if last.is_some_and(|last| last.eq_ignore_ascii_case("www.")) {
+            out.push(' ');
+        }
     }
     out
 }
