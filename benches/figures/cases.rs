@@ -16,8 +16,8 @@ use crate::daemon::Daemon;
 use crate::{median, process};
 
 /// The daemon spaces its requests to the vendor by the vendor's own limits, 12 reads a second, and those are
-/// not what is measured: time runs so much faster. More would count the daemon's own regular looks at its
-/// files, which become more frequent too, as the work of cases.
+/// not what is measured: time runs so much faster. Much more would count the daemon's regular polls, which
+/// become more frequent too, as the work of cases.
 const FACTOR: i32 = 20;
 const ROUNDS: usize = 3;
 const FEW: usize = 150;
