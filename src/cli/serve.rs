@@ -29,7 +29,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     let mut orders = Orders::listen().context("while preparing for signals")?;
     let clock = rehearsal::clock(rehearse);
     let engine = open(&config, clock).await?;
-    let tasks = engine.start();
+    let mut tasks = engine.start();
     let doors = Doors::new(engine.clone(), compose::access(&config).map_err(Failed::usage)?)
         .map_err(|why| Failed::usage(anyhow!(why)))?;
     let listeners = bind(&config, &doors).await?;
@@ -38,7 +38,14 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     }
     notify::ready(&engine);
     let telling = tokio::spawn(notify::keep_telling(engine.clone()));
-    orders.until_stop(&engine).await;
+    tokio::select! {
+        () = orders.until_stop(&engine) => {}
+        // A loop ends only when it is told to. One that panicked would leave its work undone unseen; a new
+        // process takes everything up again from the disk.
+        Some(_) = tasks.join_next() => {
+            return Err(Failed::no(anyhow!("a loop of the engine ended by itself; the log above says why")));
+        }
+    }
 
     notify::stopping();
     tracing::info!("stopping: calls under way are waited for, no new ones begin");

@@ -60,6 +60,19 @@ impl InHand {
     }
 }
 
+/// A call in hand; let go when this is dropped, also by a panic, and then it rests.
+struct Hand {
+    in_hand: Arc<InHand>,
+    call: (CaseId, u32),
+    rest_until: Option<Timestamp>,
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.in_hand.done(&self.call, self.rest_until);
+    }
+}
+
 impl Engine {
     /// One lane's loop. When it is asked to stop it begins nothing and waits for what is under way.
     pub(super) async fn work(self, lane: Lane) {
@@ -111,18 +124,16 @@ impl Engine {
     }
 
     async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>) {
-        let rest_until = match self.begin(&id, number).await {
+        let rest_until = Some(self.now() + TimeDelta::seconds(30));
+        let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
+        match self.begin(&id, number).await {
             Ok(Some(call)) => {
                 self.perform(&id, call).await;
-                None
+                hand.rest_until = None;
             }
-            Ok(None) => None,
-            Err(error) => {
-                tracing::error!(case = %id, call = number, %error, "a call cannot begin");
-                Some(self.now() + TimeDelta::seconds(30))
-            }
-        };
-        in_hand.done(&(id, number), rest_until);
+            Ok(None) => hand.rest_until = None,
+            Err(error) => tracing::error!(case = %id, call = number, %error, "a call cannot begin"),
+        }
     }
 
     /// Makes the attempt durable. Only what this returns may be performed.
