@@ -225,7 +225,6 @@ async fn a_forged_callback_changes_nothing() {
     let path = run.order.callback_url.clone().unwrap();
     let (_, secret) = path.rsplit_once('/').unwrap();
     let sheet = world.sheet(&ada).await.unwrap();
-    let before = world.journal(&sheet).await;
     let body = |id: &str| json!({ "workflowExecution": { "id": id, "status": "PROCESSED" }, "account": { "id": run.account } });
     let unknown = "11111111-1111-4111-8111-111111111111";
     let wrong = "0".repeat(secret.len());
@@ -247,7 +246,10 @@ async fn a_forged_callback_changes_nothing() {
         assert_eq!(status, 404, "{:.80}", body);
         assert_eq!(document["detail"], "there is no such hook", "they all look the same");
     }
-    assert_eq!(world.journal(&sheet).await.len(), before.len());
+    // The daemon's own regular readings go on meanwhile; what a callback leads to is a hint.
+    let journal = world.journal(&sheet).await;
+    let moved = |entry: &Value| entry["what"] == "hinted" || entry["what"] == "step_ended";
+    assert!(!journal.iter().any(moved), "{journal:?}");
     // The right one is a reason to read, and what is read says that nobody finished.
     let answer = world.http().post(&path).body(body(&execution).to_string()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
