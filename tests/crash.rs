@@ -91,6 +91,7 @@ async fn daemon(dir: &Path) {
         source: Some(onelogin),
         verification: [("jumio".to_owned(), Arc::new(jumio.unwrap()) as _)].into(),
         mail: Some(Arc::new(smtp::Smtp::new(mail, Arc::clone(&clock)).unwrap())),
+        ..Connectors::default()
     };
     let settings = Settings {
         public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),

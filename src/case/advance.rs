@@ -24,6 +24,9 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
             (Some(event), by)
         }
         OpenedBy::Hand { by, reason, .. } => (None, format!("{by} by hand: {reason}")),
+        OpenedBy::Sweep { schedule, nominal } => {
+            (None, format!("sweep {schedule} of {}", nominal.format("%Y-%m-%d %H:%M UTC")))
+        }
     };
     let case = Case {
         id,

@@ -110,10 +110,7 @@ impl Turn<'_> {
             Action::Approve { .. } => self.case.settled.push(LimitedAction::Approve),
             Action::Reject { .. } => self.case.settled.push(LimitedAction::Reject),
             Action::Delete { .. } => self.case.settled.push(LimitedAction::Delete),
-            Action::Mail { .. }
-            | Action::StartVerification { .. }
-            | Action::ReadVerification { .. }
-            | Action::EnsureInvited { .. } => {}
+            _ => {}
         }
         match (pending.purpose, done) {
             (Purpose::Start, Done::Started { session }) => self.session_started(number, session),
@@ -160,7 +157,10 @@ impl Turn<'_> {
     fn failed(&mut self, number: u32, mut pending: Pending, failure: Failure) {
         let retry_at = match failure.kind {
             FailureKind::Unavailable if !self.case.is_closed() => self.retry_at(number, &pending, &failure),
-            FailureKind::Unavailable | FailureKind::Refused | FailureKind::Changed => None,
+            FailureKind::Unavailable
+            | FailureKind::Refused
+            | FailureKind::Changed
+            | FailureKind::NotEnrolled => None,
         };
         let note = Note::AttemptFailed {
             call: self.case.call_id(number),
@@ -244,6 +244,20 @@ fn fits(action: &Action, done: &Done) -> bool {
             | (Action::EnsureInvited { .. }, Done::Invited { .. })
             | (Action::Reject { .. }, Done::Rejected { .. })
             | (Action::Delete { .. }, Done::Deleted { .. })
+            | (Action::ReadSubject { .. }, Done::Seen { .. })
+            | (
+                Action::Suspend { .. }
+                    | Action::Reinstate { .. }
+                    | Action::EndSessions { .. }
+                    | Action::AssignRole { .. }
+                    | Action::RemoveRole { .. }
+                    | Action::SetAttributes { .. }
+                    | Action::UpdateUser { .. },
+                Done::Applied { .. }
+            )
+            | (Action::CreateUser { .. }, Done::Created { .. })
+            | (Action::Request { .. }, Done::Answered { .. })
+            | (Action::Emit { .. }, Done::Emitted)
     )
 }
 
@@ -261,5 +275,10 @@ fn detail(action: &Action, done: &Done) -> String {
         Done::Invited { already: so } => already("invited", *so),
         Done::Rejected { already: so } => already("rejected", *so),
         Done::Deleted { already: so } => already("deleted", *so),
+        Done::Seen { subject } => if subject.is_some() { "seen" } else { "not there" }.to_owned(),
+        Done::Applied { already: so, .. } => already(action.word(), *so),
+        Done::Created { already: so, .. } => already("created", *so),
+        Done::Answered { status, .. } => format!("answered with {status}"),
+        Done::Emitted => "emitted".to_owned(),
     }
 }

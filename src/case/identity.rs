@@ -8,9 +8,14 @@ use crate::model::{CaseId, SubjectRef};
 /// The same opening twice is the same case: a crash between two writes, or an event that arrives again,
 /// makes no second one.
 pub fn case_id(policy: &str, key: &str, by: &OpenedBy) -> CaseId {
+    let nominal_text;
     let parts: Vec<&str> = match by {
         OpenedBy::Event(event) => vec!["event", &event.key],
         OpenedBy::Hand { by, nonce, .. } => vec!["hand", by, nonce],
+        OpenedBy::Sweep { schedule, nominal } => {
+            nominal_text = nominal.to_rfc3339();
+            vec!["sweep", schedule, &nominal_text]
+        }
     };
     let hash = digest([policy, key].into_iter().chain(parts));
     CaseId(format!("c{}", hash.get(..20).unwrap_or(&hash)))

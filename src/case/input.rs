@@ -26,6 +26,12 @@ pub enum OpenedBy {
         reason: String,
         nonce: String,
     },
+    /// A sweep found the person due. Schedule, person and nominal time are the identity of a firing, so
+    /// that none happens twice.
+    Sweep {
+        schedule: String,
+        nominal: Timestamp,
+    },
 }
 
 /// The mouths of a case.

@@ -94,7 +94,7 @@ impl Turn<'_> {
         match failure.kind {
             FailureKind::Unavailable => self.end_proving(&proving, UNAVAILABLE),
             // Our request is wrong, which says nothing about the person. They press again after the retry.
-            FailureKind::Refused | FailureKind::Changed => {
+            FailureKind::Refused | FailureKind::Changed | FailureKind::NotEnrolled => {
                 proving.start = None;
                 self.stick_with(proving.step, reason, None, Some(State::Proving(proving)));
             }

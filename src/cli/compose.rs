@@ -69,6 +69,7 @@ impl Built {
             source: self.onelogin.clone().map(|onelogin| onelogin as _),
             verification: verification.collect(),
             mail: self.smtp.clone().map(|smtp| smtp as Arc<dyn Connector>),
+            ..Connectors::default()
         }
     }
 }

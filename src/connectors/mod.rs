@@ -39,6 +39,22 @@ pub trait IdentitySource: Debug + Send + Sync {
         reference: &'a SubjectRef,
         event: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>>;
+
+    /// A page of everybody who has an account, each with the fields of `subject` as far as a list tells
+    /// them; the manager it does not. `cursor` is what the page before returned. Pages overlap, so that a
+    /// list that moves while it is read hides nobody; the same person may therefore come twice.
+    fn population<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>>;
+
+    /// How many have an account.
+    fn population_size(&self) -> BoxFuture<'_, Result<u64, Failure>>;
+}
+
+/// One page of a population.
+#[derive(Debug, Clone, Default)]
+pub struct People {
+    pub people: Vec<Subject>,
+    /// None: this was the last page.
+    pub next: Option<String>,
 }
 
 /// One page of a poll.

@@ -174,6 +174,7 @@ impl Metrics {
                 crate::model::FailureKind::Unavailable => "unavailable",
                 crate::model::FailureKind::Refused => "refused",
                 crate::model::FailureKind::Changed => "changed",
+                crate::model::FailureKind::NotEnrolled => "not_enrolled",
             },
         };
         self.calls.get_or_create(&ByAction { action, outcome }).inc();

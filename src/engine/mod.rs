@@ -74,6 +74,12 @@ pub struct Connectors {
     pub source: Option<Arc<dyn IdentitySource>>,
     pub verification: BTreeMap<String, Arc<dyn Connector>>,
     pub mail: Option<Arc<dyn Connector>>,
+    /// Target systems in which accounts are made and changed.
+    pub systems: BTreeMap<String, Arc<dyn Connector>>,
+    /// Endpoints that policies may call.
+    pub endpoints: BTreeMap<String, Arc<dyn Connector>>,
+    /// Where events are sent to.
+    pub sinks: BTreeMap<String, Arc<dyn Connector>>,
 }
 
 /// The running daemon's heart. Clones are handles to the same engine.

@@ -20,6 +20,7 @@ fn width(lane: Lane) -> usize {
         Lane::Mail => 4,
         Lane::VerificationStart => 2,
         Lane::VerificationRead | Lane::Identity => 8,
+        Lane::Provisioning | Lane::Request | Lane::Emit => 4,
     }
 }
 
@@ -190,7 +191,19 @@ impl Engine {
             Action::Approve { .. }
             | Action::EnsureInvited { .. }
             | Action::Reject { .. }
-            | Action::Delete { .. } => connectors.identity.clone(),
+            | Action::Delete { .. }
+            | Action::ReadSubject { .. }
+            | Action::Suspend { .. }
+            | Action::Reinstate { .. }
+            | Action::EndSessions { .. }
+            | Action::AssignRole { .. }
+            | Action::RemoveRole { .. }
+            | Action::SetAttributes { .. } => connectors.identity.clone(),
+            Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => {
+                connectors.systems.get(system).cloned()
+            }
+            Action::Request { endpoint, .. } => connectors.endpoints.get(endpoint).cloned(),
+            Action::Emit { sink, .. } => connectors.sinks.get(sink).cloned(),
         }
     }
 }
@@ -217,7 +230,7 @@ impl Pace {
             Lane::VerificationStart => Some(engine.0.settings.starts_per_second),
             // The vendor allows 15 details a second to the whole tenant; status reads come on top.
             Lane::VerificationRead => Some(12.0),
-            Lane::Mail | Lane::Identity => None,
+            Lane::Mail | Lane::Identity | Lane::Provisioning | Lane::Request | Lane::Emit => None,
         };
         #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]
         let gap = per_second.map(|rate| TimeDelta::microseconds((1_000_000.0 / rate.max(0.001)) as i64));

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Message, Method, Reading, Session, SubjectRef, Timestamp};
+use super::{Fields, Message, Method, Reading, Session, Subject, SubjectRef, Timestamp};
 
 /// The id of a case. Derived from what opened it, so the same opening twice is the same case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,7 +74,9 @@ impl fmt::Debug for Snapshot {
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
     /// Sends one mail.
-    Mail { message: Message },
+    Mail {
+        message: Message,
+    },
     /// Starts a session at a verification provider.
     StartVerification {
         provider: String,
@@ -95,15 +98,97 @@ pub enum Action {
         return_url: Option<String>,
     },
     /// Reads how far a session is and, when it is done, its result.
-    ReadVerification { provider: String, account: String, execution: String, reference: String },
+    ReadVerification {
+        provider: String,
+        account: String,
+        execution: String,
+        reference: String,
+    },
     /// Lets the registration in: reads, writes, reads back.
-    Approve { snapshot: Snapshot },
+    Approve {
+        snapshot: Snapshot,
+    },
     /// Makes sure that the approved person was invited since `since`; sends the invitation only if not.
-    EnsureInvited { snapshot: Snapshot, since: Timestamp },
+    EnsureInvited {
+        snapshot: Snapshot,
+        since: Timestamp,
+    },
     /// Marks the registration as rejected.
-    Reject { snapshot: Snapshot },
+    Reject {
+        snapshot: Snapshot,
+    },
     /// Deletes the registration or the user, if it still is what the snapshot says.
-    Delete { snapshot: Snapshot },
+    Delete {
+        snapshot: Snapshot,
+    },
+    /// Reads the person again: what a policy asks before it changes something must be true now.
+    ReadSubject {
+        subject: SubjectRef,
+    },
+    /// Keeps the account from being used, and ends its open sessions too where that is asked.
+    Suspend {
+        snapshot: Snapshot,
+        end_sessions: bool,
+    },
+    /// Lets the account be used again; `to` is the status that it had before, if that is known.
+    Reinstate {
+        snapshot: Snapshot,
+        to: Option<String>,
+    },
+    EndSessions {
+        snapshot: Snapshot,
+    },
+    /// By the role's name at the provider.
+    AssignRole {
+        snapshot: Snapshot,
+        role: String,
+    },
+    RemoveRole {
+        snapshot: Snapshot,
+        role: String,
+    },
+    /// By the names that policies use: `verified_at`, `attributes.department_code`.
+    SetAttributes {
+        snapshot: Snapshot,
+        attributes: Fields,
+    },
+    /// Makes an account in a target system. `external_id` finds it again if the answer is lost.
+    CreateUser {
+        system: String,
+        external_id: String,
+        attributes: Fields,
+    },
+    /// Changes the one account of a target system that has all of `matching`.
+    UpdateUser {
+        system: String,
+        matching: Fields,
+        attributes: Fields,
+    },
+    /// One HTTP request to an endpoint that the configuration names.
+    Request {
+        endpoint: String,
+        method: String,
+        path: String,
+        body: Option<Value>,
+        repeat: Repeat,
+    },
+    /// Sends a CloudEvent (its JSON form) to a sink that the configuration names.
+    Emit {
+        sink: String,
+        event: Value,
+    },
+}
+
+/// Why repeating a request whose end is not known is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// The other side honours an `Idempotency-Key`.
+    Key,
+    /// Doing it twice is doing it once.
+    Natural,
+    /// It is not: at most one attempt, then a person looks.
+    None,
 }
 
 /// Calls of one lane share a connector and its limits.
@@ -115,10 +200,23 @@ pub enum Lane {
     VerificationStart,
     VerificationRead,
     Identity,
+    /// Accounts in target systems.
+    Provisioning,
+    /// Requests that policies make to named endpoints.
+    Request,
+    Emit,
 }
 
 impl Lane {
-    pub const ALL: [Self; 4] = [Self::Mail, Self::VerificationStart, Self::VerificationRead, Self::Identity];
+    pub const ALL: [Self; 7] = [
+        Self::Mail,
+        Self::VerificationStart,
+        Self::VerificationRead,
+        Self::Identity,
+        Self::Provisioning,
+        Self::Request,
+        Self::Emit,
+    ];
 }
 
 impl Action {
@@ -127,9 +225,20 @@ impl Action {
             Self::Mail { .. } => Lane::Mail,
             Self::StartVerification { .. } => Lane::VerificationStart,
             Self::ReadVerification { .. } => Lane::VerificationRead,
-            Self::Approve { .. } | Self::EnsureInvited { .. } | Self::Reject { .. } | Self::Delete { .. } => {
-                Lane::Identity
-            }
+            Self::Approve { .. }
+            | Self::EnsureInvited { .. }
+            | Self::Reject { .. }
+            | Self::Delete { .. }
+            | Self::ReadSubject { .. }
+            | Self::Suspend { .. }
+            | Self::Reinstate { .. }
+            | Self::EndSessions { .. }
+            | Self::AssignRole { .. }
+            | Self::RemoveRole { .. }
+            | Self::SetAttributes { .. } => Lane::Identity,
+            Self::CreateUser { .. } | Self::UpdateUser { .. } => Lane::Provisioning,
+            Self::Request { .. } => Lane::Request,
+            Self::Emit { .. } => Lane::Emit,
         }
     }
 
@@ -143,6 +252,17 @@ impl Action {
             Self::EnsureInvited { .. } => "ensure_invited",
             Self::Reject { .. } => "reject",
             Self::Delete { .. } => "delete",
+            Self::ReadSubject { .. } => "read_subject",
+            Self::Suspend { .. } => "suspend",
+            Self::Reinstate { .. } => "reinstate",
+            Self::EndSessions { .. } => "end_sessions",
+            Self::AssignRole { .. } => "assign_role",
+            Self::RemoveRole { .. } => "remove_role",
+            Self::SetAttributes { .. } => "set",
+            Self::CreateUser { .. } => "create_user",
+            Self::UpdateUser { .. } => "update_user",
+            Self::Request { .. } => "call",
+            Self::Emit { .. } => "emit",
         }
     }
 }
@@ -181,6 +301,27 @@ pub enum Done {
     Deleted {
         already: bool,
     },
+    /// The person as they are now; none: there is no such person any more.
+    Seen {
+        subject: Option<Box<Subject>>,
+    },
+    /// An account, a role or attributes are as they were asked to be. `already`: they were so before.
+    /// `before`: the account's status before it was suspended.
+    Applied {
+        already: bool,
+        before: Option<String>,
+    },
+    /// The account's id in the target system, if it tells one.
+    Created {
+        id: Option<String>,
+        already: bool,
+    },
+    /// The endpoint's answer; a body that is not JSON is a text.
+    Answered {
+        status: u16,
+        body: Value,
+    },
+    Emitted,
 }
 
 /// Why an attempt did not succeed. `reason` is a sentence without names, addresses or secrets.
@@ -202,6 +343,8 @@ pub enum FailureKind {
     Refused,
     /// The world is not what the case believes: somebody else decided. A person must look.
     Changed,
+    /// The provider has nothing of the person (any more) that a new selfie could be compared with.
+    NotEnrolled,
 }
 
 impl Failure {
@@ -211,6 +354,10 @@ impl Failure {
 
     pub fn refused(reason: impl Into<String>) -> Self {
         Self { kind: FailureKind::Refused, reason: reason.into(), retry_after_seconds: None }
+    }
+
+    pub fn not_enrolled(reason: impl Into<String>) -> Self {
+        Self { kind: FailureKind::NotEnrolled, reason: reason.into(), retry_after_seconds: None }
     }
 
     pub fn changed(reason: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ pub mod span;
 pub mod subject;
 pub mod verification;
 
-pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Snapshot};
+pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Repeat, Snapshot};
 pub use clock::Clock;
 pub use event::{Event, EventType};
 pub use message::{Address, Message};

@@ -127,6 +127,9 @@ pub(super) fn lane_byte(lane: Lane) -> u8 {
         Lane::VerificationStart => 2,
         Lane::VerificationRead => 3,
         Lane::Identity => 4,
+        Lane::Provisioning => 5,
+        Lane::Request => 6,
+        Lane::Emit => 7,
     }
 }
 

@@ -39,7 +39,7 @@ impl Tenant {
                     Done::Invited { already } => ("invited", already),
                     Done::Rejected { already } => ("rejected", already),
                     Done::Deleted { already } => ("deleted", already),
-                    other @ (Done::Sent | Done::Started { .. } | Done::Read { .. }) => panic!("{other:?}"),
+                    other => panic!("{other:?}"),
                 };
                 format!("{word}{}", if already { " already" } else { "" })
             }

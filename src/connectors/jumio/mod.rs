@@ -116,13 +116,7 @@ impl Jumio {
             Action::ReadVerification { provider: _, account, execution, reference: _ } => {
                 read::read(&self.api, account, execution).await.map(|reading| Done::Read { reading })
             }
-            Action::Mail { .. }
-            | Action::Approve { .. }
-            | Action::EnsureInvited { .. }
-            | Action::Reject { .. }
-            | Action::Delete { .. } => {
-                Err(Failure::refused(format!("'{}' is not something that Jumio does", call.action.word())))
-            }
+            _ => Err(Failure::refused(format!("'{}' is not something that Jumio does", call.action.word()))),
         }
     }
 }

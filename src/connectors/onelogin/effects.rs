@@ -16,7 +16,20 @@ impl OneLogin {
             Action::EnsureInvited { snapshot, since } => self.ensure_invited(snapshot, *since).await,
             Action::Reject { snapshot } => self.reject(snapshot).await,
             Action::Delete { snapshot } => self.delete(snapshot, call.in_doubt || call.attempt > 1).await,
-            Action::Mail { .. } | Action::StartVerification { .. } | Action::ReadVerification { .. } => {
+            Action::ReadSubject { .. }
+            | Action::Suspend { .. }
+            | Action::Reinstate { .. }
+            | Action::EndSessions { .. }
+            | Action::AssignRole { .. }
+            | Action::RemoveRole { .. }
+            | Action::SetAttributes { .. } => Err(Failure::refused("not done yet")),
+            Action::Mail { .. }
+            | Action::StartVerification { .. }
+            | Action::ReadVerification { .. }
+            | Action::CreateUser { .. }
+            | Action::UpdateUser { .. }
+            | Action::Request { .. }
+            | Action::Emit { .. } => {
                 Err(Failure::refused("OneLogin does no such thing; this call belongs to another connector"))
             }
         }

@@ -22,7 +22,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 
 use self::api::Api;
 use self::registrations::{Found, Place, Profile, Registrations, Resource, UserRecord};
-use super::{Connector, Finding, IdentitySource, Page, WebhookRefused};
+use super::{Connector, Finding, IdentitySource, Page, People, WebhookRefused};
 use crate::model::{
     Call, Clock, Event, Failure, Outcome, Registration, Secret, Subject, SubjectKind, SubjectRef, Timestamp,
 };
@@ -239,5 +239,13 @@ impl IdentitySource for OneLogin {
             }
         }
         .boxed()
+    }
+
+    fn population<'a>(&'a self, _cursor: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {
+        async move { Err(Failure::unavailable("the population cannot be read yet")) }.boxed()
+    }
+
+    fn population_size(&self) -> BoxFuture<'_, Result<u64, Failure>> {
+        async move { Err(Failure::unavailable("the population cannot be counted yet")) }.boxed()
     }
 }

@@ -114,15 +114,9 @@ impl Smtp {
             Action::Mail { message } => {
                 self.deliver(&call.id.to_string(), message).await.map(|()| Done::Sent)
             }
-            Action::StartVerification { .. }
-            | Action::ReadVerification { .. }
-            | Action::Approve { .. }
-            | Action::EnsureInvited { .. }
-            | Action::Reject { .. }
-            | Action::Delete { .. } => Err(Failure::refused(format!(
-                "'{}' is not something that a mail server does",
-                call.action.word()
-            ))),
+            other => {
+                Err(Failure::refused(format!("'{}' is not something that a mail server does", other.word())))
+            }
         }
     }
 }
