@@ -353,7 +353,9 @@ fn an_end_under_way_is_taken_by_a_closed_case() {
     desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
     assert!(desk.case.calls.is_empty());
     assert_eq!(desk.case.settled, [LimitedAction::Approve]);
-    assert_eq!(desk.decide("approve", "mia", Some("late")), Err(Refused::Closed));
+    desk.decide("approve", "mia", Some("late")).unwrap();
+    assert_eq!(desk.notes(|note| matches!(note, Note::LateDecision { .. })), 1);
+    assert_eq!(desk.result(), Some("cancelled"), "a late decision is on record and changes nothing");
 }
 
 #[test]

@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::TimeDelta;
 use proofd::case::State;
-use proofd::model::{CaseId, Lane};
+use proofd::model::{CaseId, Enrolment, Lane};
 use proofd::policy::Revision;
 use proofd::policy::tree::{LimitedAction, StepIndex};
 use proofd::store::{
-    Account, Act, CaseFilter, Commit, Consumed, Deferred, Error, Options, PolicyVerdict, Store,
+    Act, CaseFilter, Commit, Consumed, Deferred, Enrolled, Error, Options, PolicyVerdict, Store,
     StoredRevision,
 };
 use store_support::{
@@ -194,7 +194,8 @@ async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
     commit.cursors = BTreeMap::from([("onelogin".to_owned(), "17".to_owned())]);
     commit.revisions = vec![stored.clone()];
     commit.active = Some(BTreeMap::from([("p".to_owned(), Revision("abc".into()))]));
-    commit.accounts = vec![Account { provider: "jumio".into(), person: "m".into(), account: "acc".into() }];
+    let enrolment = Enrolment { account: "acc".into(), ..Enrolment::default() };
+    commit.enrolled = vec![Enrolled { provider: "jumio".into(), person: "m".into(), enrolment }];
     store.commit(commit).await.unwrap();
     let secret = store.secret();
     let check = |store: &Store| {
@@ -203,7 +204,7 @@ async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
         let files = store.revision(&Revision("abc".into())).unwrap().unwrap();
         assert_eq!(files.get("p.yaml").map(|text| text.len()), Some(700_000));
         assert_eq!(store.active().unwrap().len(), 1);
-        assert_eq!(store.account("jumio", "m").unwrap().as_deref(), Some("acc"));
+        assert_eq!(store.enrolment("jumio", "m").unwrap().map(|known| known.account).as_deref(), Some("acc"));
         let effect = ("self-registration".to_owned(), LimitedAction::Delete, at(8));
         assert_eq!(store.effects_since(at(8)).unwrap(), vec![effect.clone(), effect]);
         assert!(store.effects_since(at(9)).unwrap().is_empty());

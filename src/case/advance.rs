@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use super::entry::Note;
 use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
+use super::looking::SUBJECT_DELETED;
 use super::order::CANCELLED;
-use super::state::{Case, State};
+use super::state::{Case, Purpose, State};
 use super::turn::Turn;
+use super::waiting::HAPPENED;
 use super::walk::{NO_LONGER_APPLIES, nothing_learned};
 use super::{Advance, Here};
-use crate::model::{Action, Event, EventType, Fields};
+use crate::model::{Action, Event, EventType, Fields, Lane};
 use crate::policy::Policy;
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
 
@@ -51,6 +53,13 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         sessions: BTreeMap::new(),
         result: None,
         closed_at: None,
+        seen: None,
+        // Whoever opens a case has just read the person.
+        seen_at: Some(here.now),
+        holds: Vec::new(),
+        acting: None,
+        released: None,
+        echoes: Vec::new(),
     };
     let mut turn = Turn::new(case, policy, here);
     turn.note_at(None, Note::Opened { by });
@@ -64,18 +73,25 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
     if case.policy != policy.name || case.revision != policy.revision {
         return Err(Refused::WrongPolicy);
     }
-    let state = case.state.clone();
     let mut turn = Turn::new(case, policy, here);
+    if matches!(input, Input::Press { .. } | Input::Decision(_) | Input::Contest { .. }) {
+        turn.be_fair();
+    }
+    let state = turn.case.state.clone();
     match (state, input) {
         // Ends of attempts are taken in every state: what has begun may have happened.
         (_, Input::Outcome { call, attempt, outcome }) => turn.end_attempt(call, attempt, outcome)?,
         (_, Input::Lost { call, attempt }) => turn.lose_attempt(call, attempt)?,
+        (State::Closed, Input::Attempt { call }) if turn.lifts(call) => turn.begin_attempt(call)?,
+        (_, Input::Operator(operator)) => turn.ordered(operator)?,
+        (State::Closed, Input::Decision(decision)) => turn.note(Note::LateDecision { decision }),
         (State::Closed, _) => return Err(Refused::Closed),
         (_, Input::Attempt { call }) => turn.begin_attempt(call)?,
         (_, Input::Event(event)) => turn.happened(event)?,
-        (_, Input::Operator(operator)) => turn.ordered(operator)?,
 
-        (State::Proving(_) | State::Reviewing(_) | State::Grace(_), Input::Wake) => turn.woken()?,
+        (State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_), Input::Wake) => {
+            turn.woken()?
+        }
         (State::Proving(proving), Input::Press { link, locale }) => turn.press(proving, link, locale)?,
         (State::Proving(proving), Input::Hint { execution }) => turn.hinted(proving, &execution)?,
         (State::Reviewing(reviewing), Input::Decision(decision)) => turn.decided(reviewing, decision)?,
@@ -85,6 +101,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
             State::Calling { .. }
             | State::Proving(_)
             | State::Reviewing(_)
+            | State::Waiting(_)
             | State::Held { .. }
             | State::Stuck(_),
             Input::Contest { link },
@@ -94,8 +111,11 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
             State::Calling { .. } | State::Held { .. } | State::Stuck(_),
             Input::Wake | Input::Press { .. } | Input::Hint { .. } | Input::Decision(_),
         )
-        | (State::Proving(_), Input::Decision(_))
-        | (State::Reviewing(_) | State::Grace(_), Input::Press { .. } | Input::Hint { .. }) => {
+        | (State::Proving(_) | State::Waiting(_), Input::Decision(_))
+        | (
+            State::Reviewing(_) | State::Waiting(_) | State::Grace(_),
+            Input::Press { .. } | Input::Hint { .. },
+        ) => {
             return Err(Refused::NotAwaited);
         }
     }
@@ -108,40 +128,74 @@ fn untouched(policy: &Policy) -> Fields {
 }
 
 impl Turn<'_> {
-    /// `wake_at` has come. Whether the policy still applies is asked first.
+    /// Whether a call lifts a hold, which may happen after the case's end.
+    fn lifts(&self, call: u32) -> bool {
+        self.case.calls.get(&call).is_some_and(|pending| pending.purpose == Purpose::Lift)
+    }
+
+    /// `wake_at` has come, unless some of the time is given back. Whether the policy still applies is asked
+    /// first, about the person as they are now.
     fn woken(&mut self) -> Result<(), Refused> {
-        if self.case.wake_at().is_none_or(|at| at > self.now()) {
+        let due = |case: &Case, now| case.wake_at().is_some_and(|at| at <= now);
+        if !due(&self.case, self.now()) {
             return Err(Refused::NotAwaited);
         }
+        self.be_fair();
+        if !due(&self.case, self.now()) {
+            return Ok(());
+        }
+        match self.case.step() {
+            Some(step) if self.must_look() => {
+                self.look(step);
+            }
+            Some(_) | None => self.wake_now(),
+        }
+        Ok(())
+    }
+
+    pub fn wake_now(&mut self) {
         let state = self.case.state.clone();
         match self.applies() {
             Ok(true) => {}
-            Ok(false) => {
-                self.close(NO_LONGER_APPLIES);
-                return Ok(());
-            }
+            Ok(false) => return self.close(NO_LONGER_APPLIES),
             Err(trouble) => {
-                let Some(step) = self.case.step() else { return Ok(()) };
-                self.stick_with(step, trouble, None, Some(state));
-                return Ok(());
+                let Some(step) = self.case.step() else { return };
+                return self.stick_with(step, trouble, None, Some(state));
             }
         }
         match state {
             State::Proving(proving) => self.wake_proving(proving),
             State::Reviewing(reviewing) => self.wake_reviewing(reviewing),
+            State::Waiting(waiting) => self.wake_waiting(waiting),
             State::Grace(grace) => self.wake_grace(grace),
             State::Calling { .. } | State::Held { .. } | State::Stuck(_) | State::Closed => {}
         }
-        Ok(())
     }
 
     /// Something happened elsewhere that the policy names.
     fn happened(&mut self, event: Event) -> Result<(), Refused> {
         let named = |kind: &EventType| event.kind == *kind || event.also.contains(kind);
         let joined = Note::Joined { event: event.kind.to_string(), key: event.key.clone() };
+        if gone(&event) && event.subject == self.case.subject.reference() {
+            self.note(joined);
+            // What was to be destroyed is gone, whoever did it.
+            let result = match &self.case.state {
+                State::Grace(_) => self.case.result.clone(),
+                _ => None,
+            };
+            self.close(result.as_deref().unwrap_or(SUBJECT_DELETED));
+            return Ok(());
+        }
         if self.policy.cancel_when.iter().any(named) {
             self.note(joined);
             self.close(CANCELLED);
+            return Ok(());
+        }
+        if let State::Waiting(waiting) = self.case.state.clone()
+            && waiting.event.as_ref().is_some_and(named)
+        {
+            self.note(joined);
+            self.end_wait(&waiting, HAPPENED);
             return Ok(());
         }
         let opens = self.policy.when.iter().any(|trigger| match trigger {
@@ -168,6 +222,8 @@ impl Turn<'_> {
                 self.case.retries.clear();
                 self.case.doomed = None;
                 self.case.result = None;
+                self.case.acting = None;
+                self.case.released = None;
                 self.case.event = Some(event);
                 self.walk(self.policy.first);
             }
@@ -181,19 +237,20 @@ impl Turn<'_> {
             State::Calling { .. }
             | State::Proving(_)
             | State::Reviewing(_)
+            | State::Waiting(_)
             | State::Held { .. }
             | State::Grace(_)
             | State::Closed => &[],
         };
         self.case.calls.values().chain(parked.iter().map(|(_, pending)| pending)).any(|pending| {
             (pending.begun.is_some() || pending.in_doubt)
-                && matches!(
-                    pending.action,
-                    Action::Approve { .. }
-                        | Action::EnsureInvited { .. }
-                        | Action::Reject { .. }
-                        | Action::Delete { .. }
-                )
+                && matches!(pending.action.lane(), Lane::Identity | Lane::Provisioning)
+                && !matches!(pending.action, Action::ReadSubject { .. })
         })
     }
+}
+
+/// The person's record is gone at the identity provider; nothing can be done for or against them any more.
+pub fn gone(event: &Event) -> bool {
+    matches!(event.kind.as_str(), EventType::REGISTRATION_DELETED | EventType::USER_DELETED)
 }

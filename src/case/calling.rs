@@ -9,7 +9,7 @@ use super::input::Refused;
 use super::state::{Pending, Purpose, State};
 use super::turn::Turn;
 use crate::model::{Action, Done, Failure, FailureKind, Outcome, Span, Timestamp};
-use crate::policy::tree::{LimitedAction, Retry, StepIndex};
+use crate::policy::tree::{Retry, StepIndex};
 
 /// With half an hour between late attempts this is about two days: an outage over a weekend's night ends
 /// no case, and a person hears of it before a week is lost.
@@ -46,6 +46,8 @@ impl Turn<'_> {
             // Every attempt has its own, so that a session out of a lost one is never taken for ours.
             *reference = format!("{call}.{attempt}");
         }
+        let action = pending.action.clone();
+        self.case.will_echo(number, &action, now);
         if purpose != Purpose::Read {
             self.note(Note::AttemptBegan { call, attempt });
         }
@@ -65,6 +67,7 @@ impl Turn<'_> {
     pub fn end_attempt(&mut self, number: u32, attempt: u32, outcome: Outcome) -> Result<(), Refused> {
         let mut pending = self.take(number, attempt)?;
         pending.begun = None;
+        self.case.has_echoed(number, self.here.now);
         match outcome {
             Outcome::Failed(failure) => self.failed(number, pending, failure),
             Outcome::Done(done) if fits(&pending.action, &done) => self.done(number, pending, done),
@@ -81,7 +84,7 @@ impl Turn<'_> {
         let mut pending = self.take(number, attempt)?;
         let call = self.case.call_id(number);
         self.note(Note::AttemptLost { call, attempt });
-        if self.case.is_closed() {
+        if self.case.is_closed() && pending.purpose != Purpose::Lift {
             return Ok(());
         }
         pending.begun = None;
@@ -93,6 +96,8 @@ impl Turn<'_> {
             | Purpose::Read
             | Purpose::EnsureInvited
             | Purpose::Destroy
+            | Purpose::Look
+            | Purpose::Lift
             | Purpose::OwnerNotice => {
                 pending.in_doubt = true;
                 pending.due = self.now() + AFTER_A_LOSS;
@@ -106,23 +111,25 @@ impl Turn<'_> {
         let call = self.case.call_id(number);
         self.note(Note::CallDone { call: call.clone(), detail: detail(&pending.action, &done) });
         // An effect happened, whatever became of the case meanwhile.
-        match &pending.action {
-            Action::Approve { .. } => self.case.settled.push(LimitedAction::Approve),
-            Action::Reject { .. } => self.case.settled.push(LimitedAction::Reject),
-            Action::Delete { .. } => self.case.settled.push(LimitedAction::Delete),
-            _ => {}
-        }
+        self.effect_done(&pending, &done);
         match (pending.purpose, done) {
             (Purpose::Start, Done::Started { session }) => self.session_started(number, session),
             (Purpose::Read, Done::Read { reading }) => self.session_read(number, reading),
             (Purpose::Step, Done::Approved { already, invited_at }) => {
                 self.approved(&pending, already, invited_at);
             }
+            (Purpose::Look, Done::Seen { subject }) => self.looked(subject),
+            (Purpose::Step, Done::Answered { status, body }) => {
+                let State::Calling { step, .. } = self.case.state else { return };
+                if !self.answered(step, status, &body) {
+                    self.step_call_done();
+                }
+            }
             (Purpose::Step | Purpose::EnsureInvited, _) => self.step_call_done(),
             (Purpose::Destroy, _) => self.destroyed(number),
-            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice, _) => {}
-            // `fits` lets only sessions through to these.
-            (Purpose::Start | Purpose::Read, _) => {}
+            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift, _) => {}
+            // `fits` lets only sessions and persons through to these.
+            (Purpose::Start | Purpose::Read | Purpose::Look, _) => {}
         }
     }
 
@@ -148,15 +155,23 @@ impl Turn<'_> {
 
     /// A step that sends several mails goes on when the last one is out.
     pub fn continue_if_done(&mut self, step: StepIndex) {
-        let waits = |pending: &Pending| matches!(pending.purpose, Purpose::Step | Purpose::EnsureInvited);
-        if !self.case.calls.values().any(waits) {
-            self.walk_past(step);
+        let waits = |pending: &Pending| {
+            matches!(pending.purpose, Purpose::Step | Purpose::EnsureInvited | Purpose::Look)
+        };
+        if self.case.calls.values().any(waits) {
+            return;
+        }
+        match &self.case.acting {
+            Some(acting) if acting.step == step => self.act_on(step),
+            Some(_) | None => self.walk_past(step),
         }
     }
 
     fn failed(&mut self, number: u32, mut pending: Pending, failure: Failure) {
         let retry_at = match failure.kind {
-            FailureKind::Unavailable if !self.case.is_closed() => self.retry_at(number, &pending, &failure),
+            FailureKind::Unavailable if !self.case.is_closed() || pending.purpose == Purpose::Lift => {
+                self.retry_at(number, &pending, &failure)
+            }
             FailureKind::Unavailable
             | FailureKind::Refused
             | FailureKind::Changed
@@ -186,10 +201,18 @@ impl Turn<'_> {
         }
         let Some(step) = self.case.step() else { return };
         let reason = format!("{} failed: {}", pending.action.word(), failure.reason);
+        if pending.purpose == Purpose::Step && self.request_failed(&pending) {
+            return;
+        }
         match pending.purpose {
-            Purpose::Reminder | Purpose::OwnerNotice => {}
+            // A hold that could not be lifted stays on record, and can be lifted again.
+            Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift => {}
             Purpose::Start => self.start_failed(number, failure, reason),
             Purpose::Read => self.read_failed(number),
+            Purpose::Look => {
+                let interrupted = Some(self.case.state.clone());
+                self.stick_with(step, reason, Some((number, pending)), interrupted);
+            }
             Purpose::Step | Purpose::EnsureInvited | Purpose::Destroy | Purpose::Invite => {
                 if self.waits_for(pending.purpose) {
                     let interrupted = Some(self.case.state.clone());
@@ -211,7 +234,7 @@ impl Turn<'_> {
                 matches!(state, Some(State::Proving(_)))
             }
             Purpose::Destroy => matches!(state, Some(State::Grace(_))),
-            Purpose::OwnerNotice => false,
+            Purpose::Look | Purpose::Lift | Purpose::OwnerNotice => false,
         }
     }
 
@@ -255,6 +278,7 @@ fn fits(action: &Action, done: &Done) -> bool {
                     | Action::UpdateUser { .. },
                 Done::Applied { .. }
             )
+            | (Action::Reinstate { .. } | Action::AssignRole { .. }, Done::Kept)
             | (Action::CreateUser { .. }, Done::Created { .. })
             | (Action::Request { .. }, Done::Answered { .. })
             | (Action::Emit { .. }, Done::Emitted)
@@ -277,6 +301,7 @@ fn detail(action: &Action, done: &Done) -> String {
         Done::Deleted { already: so } => already("deleted", *so),
         Done::Seen { subject } => if subject.is_some() { "seen" } else { "not there" }.to_owned(),
         Done::Applied { already: so, .. } => already(action.word(), *so),
+        Done::Kept => format!("{} left undone: another case holds it", action.word()),
         Done::Created { already: so, .. } => already("created", *so),
         Done::Answered { status, .. } => format!("answered with {status}"),
         Done::Emitted => "emitted".to_owned(),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::input::{Decision, Operator};
+use super::state::Held;
 use crate::model::{CallId, Failure, Timestamp};
 use crate::policy::tree::LimitedAction;
 
@@ -94,6 +95,34 @@ pub enum Note {
     Skipped {
         action: LimitedAction,
     },
+    HoldPlaced {
+        held: Held,
+    },
+    /// `stays`: it is not free, by another case or by somebody else's doing.
+    HoldLifted {
+        held: Held,
+        stays: bool,
+    },
+    /// Time that nobody could use was given back.
+    Paused {
+        seconds: i64,
+    },
+    /// No sink is configured for an event; it went nowhere.
+    NoSink {
+        kind: String,
+    },
+    /// Another verification is used: nothing is enrolled for the first.
+    FellBack {
+        verification: String,
+    },
+    /// A recent pass counts, so nobody is asked.
+    Reused {
+        case: String,
+    },
+    /// A decision that came after the end. It changes nothing.
+    LateDecision {
+        decision: Decision,
+    },
     Stuck {
         reason: String,
     },
@@ -140,6 +169,13 @@ impl Note {
             Self::Ordered { .. } => "ordered",
             Self::Held { .. } => "held",
             Self::Skipped { .. } => "skipped",
+            Self::HoldPlaced { .. } => "hold_placed",
+            Self::HoldLifted { .. } => "hold_lifted",
+            Self::Paused { .. } => "paused",
+            Self::NoSink { .. } => "no_sink",
+            Self::FellBack { .. } => "fell_back",
+            Self::Reused { .. } => "reused",
+            Self::LateDecision { .. } => "late_decision",
             Self::Stuck { .. } => "stuck",
             Self::GraceBegan { .. } => "grace_began",
             Self::Contested => "contested",

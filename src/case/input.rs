@@ -106,6 +106,12 @@ pub enum Order {
     Undo,
     /// The reminder goes out now.
     Remind,
+    /// Who orders it works on the review; others wait.
+    Take,
+    /// The review is anybody's again.
+    GiveBack,
+    /// What the case holds against the person is lifted, also after its end.
+    Lift,
 }
 
 /// Why an input changes nothing. Journaled where it matters, never a crash.
@@ -127,6 +133,8 @@ pub enum Refused {
     MayNotDecide { by: String, rule: String },
     #[error("{by} has decided already; another person is needed")]
     SamePerson { by: String },
+    #[error("{by} has taken this review, until {}", until.format("%H:%M UTC"))]
+    Taken { by: String, until: Timestamp },
     #[error("the case has another policy or revision than the one at hand")]
     WrongPolicy,
 }

@@ -1,12 +1,12 @@
 //! A vendor's proof in the words of policies. Knows no state: a proof goes in, a judgement comes out.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::comparison::compare;
 use crate::model::{Judgement, Proof, Subject, Timestamp};
-use crate::policy::tree::Verify;
+use crate::policy::tree::Verification;
 
 pub(super) const PASSED: &str = "passed";
 pub(super) const WARNING: &str = "warning";
@@ -27,12 +27,12 @@ pub(super) struct Judged {
 const REPEATED_FACE: &str = "REPEATED_FACE";
 
 /// Somebody who tries twice is seen twice: a warning only because of this person's own earlier sessions is
-/// not held against them. `own` are the executions of this very case.
-fn forgive_own_face(proof: &Proof, own: &BTreeMap<String, String>) -> Option<Proof> {
+/// not held against them. `own` are the person's runs that we know of.
+fn forgive_own_face(proof: &Proof, own: &BTreeSet<String>) -> Option<Proof> {
     let only_the_face = proof.decision == Judgement::Warning
         && !proof.reasons.is_empty()
         && proof.reasons.iter().all(|reason| reason == REPEATED_FACE);
-    let only_mine = !proof.same_face.is_empty() && proof.same_face.iter().all(|run| own.contains_key(run));
+    let only_mine = !proof.same_face.is_empty() && proof.same_face.iter().all(|run| own.contains(run));
     if !(only_the_face && only_mine) {
         return None;
     }
@@ -50,9 +50,10 @@ fn forgive_own_face(proof: &Proof, own: &BTreeMap<String, String>) -> Option<Pro
 /// with what was registered; otherwise it is a warning, which people look at.
 pub(super) fn judge(
     proof: &Proof,
-    verify: &Verify,
+    verification: &Verification,
+    compared: &[String],
     subject: &Subject,
-    own: &BTreeMap<String, String>,
+    own: &BTreeSet<String>,
 ) -> Judged {
     let forgiven = forgive_own_face(proof, own);
     let proof = forgiven.as_ref().unwrap_or(proof);
@@ -61,16 +62,16 @@ pub(super) fn judge(
         Judgement::NotExecuted => Judged { outcome: None, reasons, mismatches: Vec::new() },
         Judgement::Rejected => Judged { outcome: Some(REJECTED), reasons, mismatches: Vec::new() },
         Judgement::Warning => {
-            let mismatches = compare(&verify.compare, subject, proof.document.as_ref());
+            let mismatches = compare(compared, subject, proof.document.as_ref());
             Judged { outcome: Some(WARNING), reasons, mismatches }
         }
         Judgement::Passed => {
-            let missing = verify.verification.require.iter().filter(|name| {
+            let missing = verification.require.iter().filter(|name| {
                 proof.checks.get(name.as_str()).is_none_or(|check| *check != Judgement::Passed)
             });
             let before = reasons.len();
             reasons.extend(missing.map(|name| format!("required_check_missing:{name}")));
-            let mismatches = compare(&verify.compare, subject, proof.document.as_ref());
+            let mismatches = compare(compared, subject, proof.document.as_ref());
             let clean = reasons.len() == before && mismatches.is_empty();
             Judged { outcome: Some(if clean { PASSED } else { WARNING }), reasons, mismatches }
         }

@@ -15,23 +15,31 @@
 //! | `walk` | entering steps until one of them waits |
 //! | `calling` | attempts of calls, how they end, when they are tried again |
 //! | `proving`, `session` | the person is asked; the vendor's session and its result |
+//! | `enrolling` | what earlier runs left of a person at a provider |
 //! | `judge` | a vendor's proof in the words of policies |
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
+//! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
+//! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
 //! | `outlook` | a case in plain words: what it waits for, what can be decided |
-//! | `comparison` | names and dates of a document against what was registered |
 
 mod advance;
 pub mod calendar;
 mod calling;
 pub mod comparison;
+mod doing;
+mod echo;
+mod enrolling;
 pub mod entry;
+mod fair;
 mod grace;
+mod holding;
 mod identity;
 pub mod input;
 mod judge;
 pub mod links;
+mod looking;
 mod mail;
 mod order;
 mod outlook;
@@ -41,21 +49,25 @@ mod session;
 pub mod state;
 mod stuck;
 mod turn;
+mod waiting;
 mod walk;
 
-pub use advance::{advance, open};
+pub use advance::{advance, gone, open};
 pub use entry::{Entry, Note};
+pub use holding::lifts;
 pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use links::{LinkKind, Links};
 pub use outlook::{decisions_allowed, waiting_for};
-pub use state::{Case, InGrace, Pending, Proving, Purpose, Reviewing, State, Stuck};
+pub use state::{
+    Case, Echo, Held, Hold, InGrace, Pending, Proving, Purpose, Reviewing, State, Stuck, Waiting,
+};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::model::Timestamp;
+use crate::model::{Enrolment, Event, Pause, Timestamp};
 use crate::policy::tree::LimitedAction;
 
 /// What a decision may look at besides the case, the policy and the input.
@@ -67,8 +79,14 @@ pub struct Here<'a> {
     pub organization: &'a str,
     /// Kinds of effect whose limit is used up for this case's policy right now.
     pub over_limit: &'a BTreeSet<LimitedAction>,
-    /// The person's account at a verification provider, if an earlier case left one.
-    pub account: Option<&'a str>,
+    /// What earlier cases left of the person at verification providers, by their names.
+    pub enrolments: &'a BTreeMap<String, Enrolment>,
+    /// What other cases hold against this person.
+    pub others: &'a [Hold],
+    /// When somebody could not answer, through no fault of theirs.
+    pub pauses: &'a [Pause],
+    /// Names of the sinks that events go to.
+    pub sinks: &'a [String],
     /// How often a session is read while the person may be at it.
     pub poll_every: TimeDelta,
     /// How long an approval may take to invite the person by itself before we look.
@@ -82,4 +100,8 @@ pub struct Advance {
     pub case: Case,
     pub entries: Vec<Entry>,
     pub effects: Vec<LimitedAction>,
+    /// Events that come of it, for other policies.
+    pub events: Vec<Event>,
+    /// What is now known of the person at a provider, where that changed.
+    pub enrolments: BTreeMap<String, Enrolment>,
 }

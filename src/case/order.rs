@@ -13,19 +13,13 @@ impl Turn<'_> {
     pub fn ordered(&mut self, operator: Operator) -> Result<(), Refused> {
         let state = self.case.state.clone();
         // Written first, so that the journal reads in order; a refusal throws the whole turn away.
-        let order = operator.order;
+        let (order, by) = (operator.order, operator.by.clone());
         self.note(Note::Ordered { operator });
         match (order, state) {
+            // A hold may outlive its case, and so may the wish to lift it.
+            (Order::Lift, _) => self.lift_all(),
             (_, State::Closed) => Err(Refused::Closed),
-            (
-                Order::Cancel,
-                State::Calling { .. }
-                | State::Proving(_)
-                | State::Reviewing(_)
-                | State::Held { .. }
-                | State::Stuck(_)
-                | State::Grace(_),
-            ) => {
+            (Order::Cancel, _) => {
                 self.close(CANCELLED);
                 Ok(())
             }
@@ -50,33 +44,17 @@ impl Turn<'_> {
                 Some(_) | None => Err(Refused::NotAwaited),
             },
             (Order::Remind, State::Proving(proving)) => self.remind_now(&proving),
+            (Order::Take, State::Reviewing(reviewing)) => self.take_review(reviewing, by),
+            (Order::GiveBack, State::Reviewing(reviewing)) => self.give_back_review(reviewing),
             (
-                Order::Retry,
-                State::Calling { .. }
-                | State::Proving(_)
-                | State::Reviewing(_)
-                | State::Held { .. }
-                | State::Grace(_),
-            )
-            | (
-                Order::Release | Order::Drop,
-                State::Calling { .. }
-                | State::Proving(_)
-                | State::Reviewing(_)
-                | State::Stuck(_)
-                | State::Grace(_),
-            )
-            | (
-                Order::Undo,
-                State::Calling { .. } | State::Proving(_) | State::Reviewing(_) | State::Held { .. },
-            )
-            | (
-                Order::Remind,
-                State::Calling { .. }
-                | State::Reviewing(_)
-                | State::Held { .. }
-                | State::Stuck(_)
-                | State::Grace(_),
+                Order::Retry
+                | Order::Release
+                | Order::Drop
+                | Order::Undo
+                | Order::Remind
+                | Order::Take
+                | Order::GiveBack,
+                _,
             ) => Err(Refused::NotAwaited),
         }
     }

@@ -17,6 +17,7 @@ pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
         State::Grace(_)
         | State::Calling { .. }
         | State::Proving(_)
+        | State::Waiting(_)
         | State::Held { .. }
         | State::Stuck(_)
         | State::Closed => Vec::new(),
@@ -64,8 +65,19 @@ pub fn waiting_for(case: &Case, policy: &Policy) -> String {
                 0 => String::new(),
                 some => format!(" ({some} given, another person must agree)"),
             };
-            format!("a decision in the queue {} until {}{given}", reviewing.queue, moment(reviewing.deadline))
+            let taken = match &reviewing.assignee {
+                Some(assignee) => format!(", taken by {} until {}", assignee.by, moment(assignee.until)),
+                None => String::new(),
+            };
+            let (queue, until) = (&reviewing.queue, moment(reviewing.deadline));
+            format!("a decision in the queue {queue} until {until}{given}{taken}")
         }
+        State::Waiting(waiting) => match &waiting.event {
+            Some(event) => {
+                format!("{event} at {}, until {}", at(&waiting.step), moment(waiting.until))
+            }
+            None => format!("the time at {}, {}", at(&waiting.step), moment(waiting.until)),
+        },
         State::Held { step, .. } => {
             format!("an operator to release or drop {}: a limit was reached", at(step))
         }

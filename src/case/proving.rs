@@ -5,8 +5,9 @@ use chrono::TimeDelta;
 
 use super::entry::Note;
 use super::input::Refused;
-use super::judge::{NO_RESPONSE, UNAVAILABLE, record};
+use super::judge::{Judged, NO_RESPONSE, UNAVAILABLE, record};
 use super::mail::Asked;
+use super::session::NOT_ENROLLED;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Message, Timestamp};
@@ -19,6 +20,17 @@ pub(super) const OVERTIME: TimeDelta = TimeDelta::hours(24);
 impl<'a> Turn<'a> {
     pub fn begin_proving(&mut self, step: StepIndex, verify: &Verify) -> Result<(), Trouble> {
         let now = self.now();
+        if self.reuse(step, verify) {
+            return Ok(());
+        }
+        if !self.can_begin(verify) {
+            // Known before anybody is asked: no mail goes out for nothing.
+            let judged =
+                Judged { outcome: None, reasons: vec![NOT_ENROLLED.to_owned()], mismatches: Vec::new() };
+            self.learn(step, record(Some(UNAVAILABLE), Some(&judged), None, Some(now)));
+            self.leave_proving(step, UNAVAILABLE, judged.reasons);
+            return Ok(());
+        }
         self.case.links += 1;
         let mut proving = Proving {
             step,
@@ -36,6 +48,10 @@ impl<'a> Turn<'a> {
             wanted: false,
             locale: None,
             late_until: None,
+            sessions: 0,
+            fell_back: false,
+            anew: false,
+            fair_until: now,
         };
         proving.remind_at = self.next_reminder(&proving, verify);
         let asked = Asked { link: proving.link, deadline: proving.deadline };
@@ -48,16 +64,7 @@ impl<'a> Turn<'a> {
     pub fn verify_of(&self, step: StepIndex) -> Result<&'a Verify, Trouble> {
         match &self.step(step)?.verb {
             Verb::Verify(verify) => Ok(verify),
-            Verb::Review(_)
-            | Verb::Run { .. }
-            | Verb::Notify(_)
-            | Verb::Approve
-            | Verb::Reject { .. }
-            | Verb::Delete { .. }
-            | Verb::Do { .. }
-            | Verb::RetryFrom { .. }
-            | Verb::Close { .. }
-            | Verb::Later { .. } => Err("the case waits at a step that verifies nobody".to_owned()),
+            _ => Err("the case waits at a step that verifies nobody".to_owned()),
         }
     }
 

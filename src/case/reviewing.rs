@@ -1,10 +1,11 @@
 //! People decide: who may, how many must agree, what happens when nobody does.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::entry::Note;
 use super::input::{Decision, Refused};
-use super::state::{Case, Reviewing, State};
+use super::state::{Assignee, Case, Reviewing, State};
 use super::turn::Turn;
 use crate::model::Timestamp;
 use crate::policy::tree::{Review, StepIndex, Verb};
@@ -39,6 +40,8 @@ impl<'a> Turn<'a> {
             queue: queue.clone(),
             escalate_at,
             given: Vec::new(),
+            assignee: None,
+            fair_until: now,
         });
         self.tell_queue(step, &queue, deadline);
     }
@@ -52,16 +55,7 @@ impl<'a> Turn<'a> {
     pub fn review_of(&self, step: StepIndex) -> Option<&'a Review> {
         match &self.policy.step(step)?.verb {
             Verb::Review(review) => Some(review),
-            Verb::Verify(_)
-            | Verb::Run { .. }
-            | Verb::Notify(_)
-            | Verb::Approve
-            | Verb::Reject { .. }
-            | Verb::Delete { .. }
-            | Verb::Do { .. }
-            | Verb::RetryFrom { .. }
-            | Verb::Close { .. }
-            | Verb::Later { .. } => None,
+            _ => None,
         }
     }
 
@@ -102,6 +96,7 @@ impl<'a> Turn<'a> {
             return Err(Refused::ReasonRequired);
         }
         may_decide(&self.case, &review.never, &decision.by)?;
+        taken_by_other(&reviewing, &decision.by, self.now())?;
         if reviewing.given.iter().any(|given| same_person(&given.by, &decision.by)) {
             return Err(Refused::SamePerson { by: decision.by });
         }
@@ -120,6 +115,29 @@ impl<'a> Turn<'a> {
             self.escalate(&mut reviewing);
         }
         reviewing.given.push(decision);
+        // The next one to look at it is somebody else.
+        reviewing.assignee = None;
+        self.case.state = State::Reviewing(reviewing);
+        Ok(())
+    }
+
+    /// Somebody takes the review, so that no two people work on it at the same time.
+    pub fn take_review(&mut self, mut reviewing: Reviewing, by: String) -> Result<(), Refused> {
+        let review = self.review_of(reviewing.step).ok_or(Refused::NotAwaited)?;
+        may_decide(&self.case, &review.never, &by)?;
+        taken_by_other(&reviewing, &by, self.now())?;
+        if reviewing.given.iter().any(|given| same_person(&given.by, &by)) {
+            return Err(Refused::SamePerson { by });
+        }
+        reviewing.assignee = Some(Assignee { by, until: self.now() + TAKEN_FOR });
+        self.case.state = State::Reviewing(reviewing);
+        Ok(())
+    }
+
+    pub fn give_back_review(&mut self, mut reviewing: Reviewing) -> Result<(), Refused> {
+        if reviewing.assignee.take().is_none() {
+            return Err(Refused::NotAwaited);
+        }
         self.case.state = State::Reviewing(reviewing);
         Ok(())
     }
@@ -128,6 +146,18 @@ impl<'a> Turn<'a> {
         self.learn(step, record(Some(outcome), decision));
         self.note(Note::StepEnded { outcome: outcome.to_owned(), reasons: Vec::new() });
         self.follow(step, outcome);
+    }
+}
+
+/// Who took a review keeps it this long without doing anything.
+const TAKEN_FOR: TimeDelta = TimeDelta::minutes(30);
+
+fn taken_by_other(reviewing: &Reviewing, by: &str, now: Timestamp) -> Result<(), Refused> {
+    match &reviewing.assignee {
+        Some(assignee) if assignee.until > now && !same_person(&assignee.by, by) => {
+            Err(Refused::Taken { by: assignee.by.clone(), until: assignee.until })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

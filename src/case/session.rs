@@ -3,18 +3,26 @@
 
 use chrono::TimeDelta;
 
+use super::enrolling::in_use;
 use super::entry::Note;
 use super::identity::person;
 use super::input::Refused;
-use super::judge::{NO_RESPONSE, UNAVAILABLE, judge, record};
+use super::judge::{Judged, NO_RESPONSE, PASSED, UNAVAILABLE, WARNING, judge, record};
 use super::links::LinkKind;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
+use crate::policy::tree::Verify;
 
 /// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
 const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
 const THEN_EVERY: TimeDelta = TimeDelta::minutes(30);
+
+/// Sessions of one step that may end without a result before people look at it.
+const MOST_SESSIONS: u32 = 8;
+const TOO_MANY: &str = "too_many_attempts";
+/// Nothing of the person is at the provider that could be compared with, and the policy has no fallback.
+pub(super) const NOT_ENROLLED: &str = "not_enrolled";
 
 /// What vendors take as a link's life: five minutes to sixty days.
 const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 300..=60 * 86_400;
@@ -22,23 +30,20 @@ const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 300..=60 * 86_400;
 impl Turn<'_> {
     /// Starts a session for a person who waits at their page.
     pub fn start_session(&mut self, proving: &mut Proving) -> Result<(), Trouble> {
-        let verification = self.verify_of(proving.step)?.verification.clone();
+        let verify = self.verify_of(proving.step)?;
+        if verify.verification.method != Method::Full && !proving.fell_back && !self.enrolled(verify) {
+            self.fall_back(proving, verify)?;
+        }
+        let verification = in_use(proving, verify);
         let call = self.case.call_id(self.case.next_call);
-        // A full run begins a new account, unless this very case has one; the others need an enrolled face.
-        let earlier = self.case.sessions.values().next().map(String::as_str);
-        let account = match verification.method {
-            Method::Full => earlier,
-            Method::Authentication | Method::ExistingId => {
-                let enrolled = earlier.or(self.here.account);
-                let missing = || format!("{} needs an earlier pass at the provider", verification.name);
-                Some(enrolled.ok_or_else(missing)?)
-            }
-        };
+        // One person, one account: only one that the provider has forgotten is left behind.
+        let known = self.enrolment(&verification.provider).map(|enrolment| enrolment.account.clone());
+        let account = known.filter(|account| !account.is_empty() && !proving.anew);
         let action = Action::StartVerification {
             provider: verification.provider.clone(),
             workflow: verification.workflow.clone(),
             method: verification.method,
-            account: account.map(str::to_owned),
+            account,
             // Each attempt puts its own number behind it.
             reference: format!("{call}.1"),
             person: person(&self.case.subject.reference()),
@@ -50,6 +55,15 @@ impl Turn<'_> {
             return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
         };
         proving.start = Some(self.ask(proving.step, action, Purpose::Start, self.now()));
+        Ok(())
+    }
+
+    fn fall_back(&mut self, proving: &mut Proving, verify: &Verify) -> Result<(), Trouble> {
+        let fallback = verify.fallback.as_ref().ok_or_else(|| {
+            format!("{} needs an earlier pass at the provider, and has no fallback", verify.verification.name)
+        })?;
+        proving.fell_back = true;
+        self.note(Note::FellBack { verification: fallback.name.clone() });
         Ok(())
     }
 
@@ -73,11 +87,13 @@ impl Turn<'_> {
         self.case.attempts += 1;
         let attempt = self.case.attempts;
         self.note(Note::SessionStarted { execution: session.execution.clone(), attempt });
+        self.remember_run(&session);
         let State::Proving(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
             return;
         }
         proving.start = None;
+        proving.sessions += 1;
         proving.session = Some(session);
         proving.poll_at = Some(self.now() + self.here.poll_every);
         proving.polls = 0;
@@ -93,11 +109,39 @@ impl Turn<'_> {
         }
         match failure.kind {
             FailureKind::Unavailable => self.end_proving(&proving, UNAVAILABLE),
+            FailureKind::NotEnrolled => self.not_enrolled(proving, reason),
             // Our request is wrong, which says nothing about the person. They press again after the retry.
-            FailureKind::Refused | FailureKind::Changed | FailureKind::NotEnrolled => {
+            FailureKind::Refused | FailureKind::Changed => {
                 proving.start = None;
                 self.stick_with(proving.step, reason, None, Some(State::Proving(proving)));
             }
+        }
+    }
+
+    /// The provider has forgotten the person, or their face: what the policy falls back to is asked, on a
+    /// new account if need be. Each happens once.
+    fn not_enrolled(&mut self, mut proving: Proving, reason: Trouble) {
+        proving.start = None;
+        let step = proving.step;
+        let Ok(verify) = self.verify_of(step) else { return };
+        let method = in_use(&proving, verify).method;
+        let next = match method {
+            Method::Full if !proving.anew => {
+                proving.anew = true;
+                Ok(())
+            }
+            Method::Full => Err(reason),
+            Method::Authentication | Method::ExistingId => {
+                self.forget_face(&verify.verification.provider);
+                if verify.fallback.is_none() {
+                    return self.end_proving(&proving, UNAVAILABLE);
+                }
+                self.fall_back(&mut proving, verify)
+            }
+        };
+        match next.and_then(|()| self.start_session(&mut proving)) {
+            Ok(()) => self.case.state = State::Proving(proving),
+            Err(trouble) => self.stick_with(step, trouble, None, Some(State::Proving(proving))),
         }
     }
 
@@ -208,6 +252,12 @@ impl Turn<'_> {
         if proving.late_until.is_some() {
             return self.end_proving(&proving, NO_RESPONSE);
         }
+        if proving.sessions >= MOST_SESSIONS {
+            // A provider holds many tries against a person, and so many mean that something is wrong.
+            let judged = Judged { outcome: None, reasons: vec![TOO_MANY.to_owned()], mismatches: Vec::new() };
+            self.learn(proving.step, record(Some(WARNING), Some(&judged), None, Some(self.now())));
+            return self.leave_proving(proving.step, WARNING, judged.reasons);
+        }
         if proving.wanted
             && let Err(trouble) = self.start_session(&mut proving)
         {
@@ -221,7 +271,14 @@ impl Turn<'_> {
             Ok(verify) => verify,
             Err(trouble) => return self.stick(proving.step, trouble),
         };
-        let judged = judge(proof, verify, &self.case.subject, &self.case.sessions);
+        let verification = in_use(&proving, verify);
+        let own = self.own_runs(&verification.provider);
+        let judged = judge(proof, verification, &verify.compare, &self.case.subject, &own);
+        match judged.outcome {
+            Some(PASSED) => self.remember_pass(verification, &verify.compare, proof, session),
+            Some(_) => self.distrust(verification),
+            None => {}
+        }
         match judged.outcome {
             None => self.session_ended(proving, session),
             Some(outcome) => {

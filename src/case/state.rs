@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::input::Decision;
-use crate::model::{Action, Call, CallId, CaseId, Event, Fields, Session, Snapshot, Subject, Timestamp};
+use crate::model::{
+    Action, Call, CallId, CaseId, Event, EventType, Fields, Session, Snapshot, Subject, Timestamp,
+};
 use crate::policy::Revision;
+use crate::policy::deed::Deed;
 use crate::policy::tree::{LimitedAction, StepIndex};
 
 /// One subject going through one policy.
@@ -47,6 +50,24 @@ pub struct Case {
     /// The word of the `close` that was reached.
     pub result: Option<String>,
     pub closed_at: Option<Timestamp>,
+    /// The person as they were read last, for what is decided now; `subject` stays what it was at the
+    /// opening, which is what an effect that cannot be undone is measured against.
+    #[serde(default)]
+    pub seen: Option<Subject>,
+    #[serde(default)]
+    pub seen_at: Option<Timestamp>,
+    /// Suspensions and roles that this case holds. They may outlive it.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    /// What is left of the actions that an `act` function returned.
+    #[serde(default)]
+    pub acting: Option<Acting>,
+    /// A step whose limit a person has lifted for this case.
+    #[serde(default)]
+    pub released: Option<StepIndex>,
+    /// The marks that our own changes leave at the identity provider.
+    #[serde(default)]
+    pub echoes: Vec<Echo>,
 }
 
 /// Where a case is. Every state says what ends it.
@@ -62,6 +83,8 @@ pub enum State {
     Proving(Proving),
     /// People are asked to decide.
     Reviewing(Reviewing),
+    /// An event or a time is waited for, and nobody is asked.
+    Waiting(Waiting),
     /// A limit stopped an effect; an admin releases or drops it.
     Held {
         step: StepIndex,
@@ -105,6 +128,72 @@ pub struct Proving {
     pub locale: Option<String>,
     /// The deadline has come and only a result of the session is waited for, until then.
     pub late_until: Option<Timestamp>,
+    /// Sessions started in this step.
+    pub sessions: u32,
+    /// Nothing is enrolled that the verification could look at, so its fallback is used.
+    pub fell_back: bool,
+    /// The account that the provider has forgotten is not used again.
+    pub anew: bool,
+    /// Up to when pauses were looked at.
+    pub fair_until: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub step: StepIndex,
+    pub started_at: Timestamp,
+    /// None: only for the time.
+    pub event: Option<EventType>,
+    pub until: Timestamp,
+    /// Up to when pauses were looked at.
+    pub fair_until: Timestamp,
+}
+
+/// A suspension, or a role that is withheld, which belongs to a case. What it is held against is free only
+/// when no case holds it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub what: Held,
+    pub since: Timestamp,
+    /// The account's status before; it goes back to this.
+    pub before: Option<String>,
+    /// It was so before, by somebody else's doing: lifting our hold changes nothing.
+    pub foreign: bool,
+    /// On its way to being lifted: it keeps nobody else's lifting from happening.
+    pub lifting: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    Account,
+    Role(String),
+}
+
+/// The rest of an `act` step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Acting {
+    pub step: StepIndex,
+    pub left: Vec<Deed>,
+}
+
+/// Events that an effect of ours causes at the identity provider, and when to expect them. Such an event
+/// neither triggers nor cancels anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    pub call: u32,
+    pub kinds: Vec<String>,
+    pub role: Option<String>,
+    pub from: Timestamp,
+    /// None: the effect is not known to have ended.
+    pub until: Option<Timestamp>,
+}
+
+/// Somebody who took a review keeps it for themselves for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignee {
+    pub by: String,
+    pub until: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +205,10 @@ pub struct Reviewing {
     pub escalate_at: Option<Timestamp>,
     /// Decisions so far, where two people must agree.
     pub given: Vec<Decision>,
+    #[serde(default)]
+    pub assignee: Option<Assignee>,
+    /// Up to when pauses were looked at.
+    pub fair_until: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +239,8 @@ pub struct InGrace {
     pub link: u32,
     /// The call, once the time was up.
     pub call: Option<u32>,
+    /// Up to when pauses were looked at.
+    pub fair_until: Timestamp,
 }
 
 /// A call that has not ended.
@@ -184,6 +279,10 @@ pub enum Purpose {
     EnsureInvited,
     /// The destruction at the end of a grace period.
     Destroy,
+    /// The person is read again before something is decided about them.
+    Look,
+    /// An operator lifts a hold, also one that a closed case left.
+    Lift,
     /// Tells the owner that the case is stuck, or a team that it has to decide. Its failure changes nothing.
     OwnerNotice,
 }
@@ -191,7 +290,12 @@ pub enum Purpose {
 impl Case {
     /// When the case itself has something to do next, whatever becomes of its calls.
     pub fn wake_at(&self) -> Option<Timestamp> {
+        if self.calls.values().any(|pending| pending.purpose == Purpose::Look) {
+            // What comes of the look is what the case goes on with.
+            return None;
+        }
         match &self.state {
+            State::Waiting(waiting) => Some(waiting.until),
             State::Closed | State::Calling { .. } | State::Held { .. } | State::Stuck(_) => None,
             State::Proving(proving) => Some(proving.wake_at()),
             State::Reviewing(reviewing) => {
@@ -205,7 +309,7 @@ impl Case {
     pub fn state_word(&self) -> &'static str {
         match &self.state {
             State::Calling { .. } => "running",
-            State::Proving(_) => "waiting",
+            State::Proving(_) | State::Waiting(_) => "waiting",
             State::Reviewing(_) => "in_review",
             State::Held { .. } => "held",
             State::Stuck(_) => "stuck",
@@ -219,6 +323,7 @@ impl Case {
         match &self.state {
             State::Proving(proving) => Some(proving.deadline),
             State::Reviewing(reviewing) => Some(reviewing.deadline),
+            State::Waiting(waiting) => Some(waiting.until),
             // While people decide about a contest there is no time by which it must happen.
             State::Grace(grace) => grace.contested_at.is_none().then_some(grace.until),
             State::Calling { .. } | State::Held { .. } | State::Stuck(_) | State::Closed => None,
@@ -243,6 +348,7 @@ impl Case {
             State::Proving(proving) => proving.session.as_ref(),
             State::Calling { .. }
             | State::Reviewing(_)
+            | State::Waiting(_)
             | State::Held { .. }
             | State::Stuck(_)
             | State::Grace(_)
@@ -256,6 +362,7 @@ impl Case {
             State::Calling { step, .. } | State::Held { step, .. } => Some(*step),
             State::Proving(proving) => Some(proving.step),
             State::Reviewing(reviewing) => Some(reviewing.step),
+            State::Waiting(waiting) => Some(waiting.step),
             State::Stuck(stuck) => Some(stuck.step),
             State::Grace(grace) => Some(grace.step),
             State::Closed => None,

@@ -76,6 +76,10 @@ impl Turn<'_> {
                 reviewing.escalate_at = reviewing.escalate_at.map(|at| at + stood);
                 self.case.state = State::Reviewing(reviewing);
             }
+            State::Waiting(mut waiting) => {
+                waiting.until += stood;
+                self.case.state = State::Waiting(waiting);
+            }
             state @ (State::Grace(_) | State::Held { .. }) => self.case.state = state,
             // Neither is ever interrupted; entering the step again is always right.
             State::Stuck(_) | State::Closed => self.walk(stuck.step),

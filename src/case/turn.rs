@@ -1,12 +1,14 @@
 //! One input being worked on: the case as it becomes, what is written into its journal, what it asks for.
 //! Knows how these are kept together, and nothing of what any input means.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::entry::{Entry, Note};
 use super::state::{Case, Pending, Purpose, State};
 use super::{Advance, Here};
-use crate::model::{Action, Fields, Span, Timestamp};
+use crate::model::{Action, Enrolment, Event, Fields, Span, Timestamp};
 use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts, ScriptError, Verdict};
 use crate::policy::tree::{LimitedAction, Step, StepIndex};
@@ -21,15 +23,21 @@ pub(super) struct Turn<'a> {
     pub here: &'a Here<'a>,
     entries: Vec<Entry>,
     effects: Vec<LimitedAction>,
+    /// Events that come of this, for other policies.
+    pub events: Vec<Event>,
+    /// What changed about the person at a provider.
+    pub enrolments: BTreeMap<String, Enrolment>,
 }
 
 impl<'a> Turn<'a> {
     pub fn new(case: Case, policy: &'a Policy, here: &'a Here<'a>) -> Self {
-        Self { case, policy, here, entries: Vec::new(), effects: Vec::new() }
+        let (entries, effects, events) = (Vec::new(), Vec::new(), Vec::new());
+        Self { case, policy, here, entries, effects, events, enrolments: BTreeMap::new() }
     }
 
     pub fn end(self) -> Advance {
-        Advance { case: self.case, entries: self.entries, effects: self.effects }
+        let Self { case, entries, effects, events, enrolments, .. } = self;
+        Advance { case, entries, effects, events, enrolments }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -86,7 +94,8 @@ impl<'a> Turn<'a> {
     /// The case ends. Only calls that are under way are left.
     pub fn close(&mut self, result: &str) {
         self.note(Note::Closed { result: result.to_owned() });
-        self.drop_calls(|_| true);
+        self.drop_calls(|purpose| purpose != Purpose::Lift);
+        self.case.acting = None;
         self.case.result = Some(result.to_owned());
         self.case.closed_at = Some(self.now());
         self.case.doomed = None;
@@ -138,7 +147,7 @@ impl<'a> Turn<'a> {
     pub fn facts<'b>(&'b self, this_case: &'b Fields) -> Facts<'b> {
         Facts {
             event: self.case.event.as_ref(),
-            subject: &self.case.subject,
+            subject: self.case.seen.as_ref().unwrap_or(&self.case.subject),
             settings: &self.policy.settings,
             steps: &self.case.steps,
             this_case,

@@ -7,8 +7,9 @@ use super::entry::Note;
 use super::state::{InGrace, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Span};
+use crate::policy::deed::Deed;
 use crate::policy::script::{Function, Verdict};
-use crate::policy::tree::{Grace, LimitedAction, Notify, Step, StepIndex, Verb, WhenExceeded};
+use crate::policy::tree::{Effect, Grace, LimitedAction, Step, StepIndex, Verb, WhenExceeded};
 
 /// The loader proves that no loop is unbounded; this is for the day it is wrong.
 const LONGEST_WALK: usize = 1_000;
@@ -17,7 +18,7 @@ const LONGEST_WALK: usize = 1_000;
 pub(super) const NO_LONGER_APPLIES: &str = "no_longer_applies";
 
 /// What entering a step came to.
-enum Entered {
+pub(super) enum Entered {
     Go(StepIndex),
     /// The case waits now, or has ended.
     Rests,
@@ -25,7 +26,7 @@ enum Entered {
 
 /// Whether an effect still has to ask its limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Bound {
+pub(super) enum Bound {
     Limited,
     /// A person released it.
     Released,
@@ -52,16 +53,17 @@ impl Turn<'_> {
         self.walk_on(step, next);
     }
 
+    /// Goes on with the next action of a function.
+    pub fn act_on(&mut self, index: StepIndex) {
+        let entered = self.step(index).and_then(|step| self.next_action(step, Bound::Limited));
+        self.walk_on(index, entered);
+    }
+
     /// Does a held effect and walks on. It may have been held for days: whether the policy still applies
     /// is asked again.
     pub fn walk_released(&mut self, index: StepIndex) {
-        let entered = self.step(index).and_then(|step| {
-            if changes_identity(&step.verb) && !self.applies()? {
-                self.close(NO_LONGER_APPLIES);
-                return Ok(Entered::Rests);
-            }
-            self.perform(step, Bound::Released)
-        });
+        self.case.released = Some(index);
+        let entered = self.enter(index);
         self.walk_on(index, entered);
     }
 
@@ -82,6 +84,22 @@ impl Turn<'_> {
 
     fn enter(&mut self, index: StepIndex) -> Result<Entered, Trouble> {
         let step = self.step(index)?;
+        if changes_identity(&step.verb) && self.must_look() {
+            let call = self.look(index);
+            self.case.state = State::Calling { step: index, call };
+            return Ok(Entered::Rests);
+        }
+        let bound = match self.case.released.take_if(|released| *released == index) {
+            Some(_) => Bound::Released,
+            None => Bound::Limited,
+        };
+        if bound == Bound::Released {
+            if changes_identity(&step.verb) && !self.applies()? {
+                self.close(NO_LONGER_APPLIES);
+                return Ok(Entered::Rests);
+            }
+            return self.perform(step, bound);
+        }
         if let Some(condition) = &step.condition {
             match self.decide(condition).map_err(|error| format!("`if` could not decide: {error}"))? {
                 Verdict::Holds => {}
@@ -95,8 +113,8 @@ impl Turn<'_> {
             self.close(NO_LONGER_APPLIES);
             return Ok(Entered::Rests);
         }
-        self.note_at(Some(index), Note::StepBegan { verb: word(&step.verb).to_owned() });
-        self.perform(step, Bound::Limited)
+        self.note_at(Some(index), Note::StepBegan { verb: step.verb.word().to_owned() });
+        self.perform(step, bound)
     }
 
     fn perform(&mut self, step: &Step, bound: Bound) -> Result<Entered, Trouble> {
@@ -115,8 +133,17 @@ impl Turn<'_> {
                 self.begin_review(step.index, review);
                 Ok(Entered::Rests)
             }
+            Verb::Wait(wait) => match self.begin_wait(step, wait)? {
+                true => Ok(Entered::Rests),
+                false => next_of(step).map(Entered::Go),
+            },
             Verb::Run { function, returns } => self.run(step, function, returns),
-            Verb::Notify(notify) => self.notify(step, notify),
+            Verb::Act { function, may } => self.act(step, function, may, bound),
+            Verb::Notify(notify) => self.deed(step, &Deed::Notify { notify: notify.clone() }),
+            Verb::Effect(effect) => {
+                let deed = self.work_out(effect)?;
+                self.deed(step, &deed)
+            }
             Verb::Approve => self.approve(step),
             Verb::Reject { grace } => {
                 let effect = Action::Reject { snapshot: self.case.snapshot() };
@@ -139,12 +166,11 @@ impl Turn<'_> {
                 self.arrive(step.index, result);
                 Ok(Entered::Rests)
             }
-            Verb::Later { verb } => Err(format!("this version does not execute {verb}")),
         }
     }
 
     /// What the policy says about a limit that is used up. Without a word of it, the careful way.
-    fn over_limit(&mut self, step: &Step, action: LimitedAction) -> Result<Option<Entered>, Trouble> {
+    pub fn over_limit(&mut self, step: &Step, action: LimitedAction) -> Result<Option<Entered>, Trouble> {
         let limits = self.policy.limits.iter().filter(|limit| limit.action == action);
         let skips = limits.clone().count() > 0
             && limits.clone().all(|limit| limit.when_exceeded == WhenExceeded::Skip)
@@ -177,29 +203,12 @@ impl Turn<'_> {
         Ok(Entered::Go(next))
     }
 
-    fn notify(&mut self, step: &Step, notify: &Notify) -> Result<Entered, Trouble> {
-        let mut messages = Vec::new();
-        for recipient in &notify.to {
-            messages.push(self.mail(recipient, &notify.template, None)?);
-        }
-        let mut newest = None;
-        for message in messages {
-            newest = Some(self.ask(step.index, Action::Mail { message }, Purpose::Step, self.now()));
-        }
-        match newest {
-            Some(call) => {
-                self.case.state = State::Calling { step: step.index, call };
-                Ok(Entered::Rests)
-            }
-            None => next_of(step).map(Entered::Go),
-        }
-    }
-
     fn approve(&mut self, step: &Step) -> Result<Entered, Trouble> {
         if self.case.settled.contains(&LimitedAction::Approve) {
             return next_of(step).map(Entered::Go);
         }
-        if self.case.doomed.is_some() || !self.case.settled.is_empty() {
+        let gone = [LimitedAction::Reject, LimitedAction::Delete];
+        if self.case.doomed.is_some() || self.case.settled.iter().any(|effect| gone.contains(effect)) {
             return Err("the path approves after it rejected or deleted; nothing was approved".to_owned());
         }
         let action = Action::Approve { snapshot: self.case.snapshot() };
@@ -239,7 +248,8 @@ impl Turn<'_> {
             None => (effect, until, None),
         };
         let link = self.case.contests + 1;
-        self.case.doomed = Some(InGrace { step, action, until, contested_at, link, call: None });
+        let fair_until = self.now();
+        self.case.doomed = Some(InGrace { step, action, until, contested_at, link, call: None, fair_until });
         self.note_at(Some(step), Note::GraceBegan { until });
     }
 
@@ -273,10 +283,11 @@ impl Turn<'_> {
     }
 }
 
-fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
+pub(super) fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
     step.next.ok_or_else(|| format!("nothing follows step {}, and the case cannot end here", step.path))
 }
 
+/// What `limits` counts a step as. The actions of an `act` are counted one by one.
 fn limited(verb: &Verb) -> Option<LimitedAction> {
     match verb {
         Verb::Verify(_) => Some(LimitedAction::Verify),
@@ -284,32 +295,23 @@ fn limited(verb: &Verb) -> Option<LimitedAction> {
         Verb::Approve => Some(LimitedAction::Approve),
         Verb::Reject { .. } => Some(LimitedAction::Reject),
         Verb::Delete { .. } => Some(LimitedAction::Delete),
+        Verb::Effect(effect) => Some(effect.action()),
         Verb::Review(_)
+        | Verb::Wait(_)
+        | Verb::Act { .. }
         | Verb::Run { .. }
         | Verb::Do { .. }
         | Verb::RetryFrom { .. }
-        | Verb::Close { .. }
-        | Verb::Later { .. } => None,
+        | Verb::Close { .. } => None,
     }
 }
 
+/// Whether `as_long_as` is asked again before a step.
 fn changes_identity(verb: &Verb) -> bool {
-    matches!(verb, Verb::Approve | Verb::Reject { .. } | Verb::Delete { .. })
-}
-
-fn word(verb: &Verb) -> &'static str {
     match verb {
-        Verb::Verify(_) => "verify",
-        Verb::Review(_) => "review",
-        Verb::Run { .. } => "run",
-        Verb::Notify(_) => "notify",
-        Verb::Approve => "approve",
-        Verb::Reject { .. } => "reject",
-        Verb::Delete { .. } => "delete",
-        Verb::Do { .. } => "do",
-        Verb::RetryFrom { .. } => "retry_from",
-        Verb::Close { .. } => "close",
-        Verb::Later { verb } => verb,
+        Verb::Approve | Verb::Reject { .. } | Verb::Delete { .. } | Verb::Act { .. } => true,
+        Verb::Effect(effect) => !matches!(effect, Effect::Emit { .. } | Effect::Request(_)),
+        _ => false,
     }
 }
 
@@ -319,14 +321,8 @@ pub(super) fn nothing_learned(verb: &Verb) -> Option<Value> {
     match verb {
         Verb::Verify(_) => Some(super::judge::record(None, None, None, None)),
         Verb::Review(_) => Some(super::reviewing::record(None, None)),
-        Verb::Run { .. } => Some(json!({ "outcome": null })),
-        Verb::Notify(_)
-        | Verb::Approve
-        | Verb::Reject { .. }
-        | Verb::Delete { .. }
-        | Verb::Do { .. }
-        | Verb::RetryFrom { .. }
-        | Verb::Close { .. }
-        | Verb::Later { .. } => None,
+        Verb::Run { .. } | Verb::Wait(_) => Some(json!({ "outcome": null })),
+        Verb::Effect(Effect::Request(_)) => Some(json!({ "status": null, "body": null })),
+        _ => None,
     }
 }

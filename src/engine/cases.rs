@@ -1,13 +1,14 @@
 //! One input, one case, one commit. Everything that changes a case goes through `apply` or `open_case`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::case::{self, Advance, Case, Here, Input, Opening, Refused, State};
-use crate::model::{CaseId, SubjectKind, Timestamp};
+use crate::case::{self, Advance, Case, Here, Hold, Input, Opening, Refused, State};
+use crate::model::{CaseId, Enrolment, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
-use crate::store::{self, Account, Changed, Commit};
+use crate::store::{self, Changed, Commit, Enrolled};
 
 use super::Engine;
 
@@ -36,9 +37,10 @@ impl Engine {
         let _one_writer = self.0.locks.case(id.as_str()).await;
         let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
-        let account = self.account_of(&case)?;
-        let advance =
-            self.decide(&policy, account.as_deref(), |here| case::advance(case, &policy, input, here))?;
+        // What is known of a person is shared by their cases.
+        let _one_person = self.0.locks.person(&case.subject.id).await;
+        let known = self.known_of(&case.subject, Some(id))?;
+        let advance = self.decide(&policy, &known, |here| case::advance(case, &policy, input, here))?;
         self.keep(advance, &policy).await
     }
 
@@ -49,7 +51,9 @@ impl Engine {
         if self.0.store.case(&id)?.is_some() {
             return Ok(None);
         }
-        let advance = self.decide(policy, None, |here| Ok(case::open(opening, policy, here)))?;
+        let _one_person = self.0.locks.person(&opening.subject.id).await;
+        let known = self.known_of(&opening.subject, None)?;
+        let advance = self.decide(policy, &known, |here| Ok(case::open(opening, policy, here)))?;
         self.0.metrics.opened(&policy.name);
         tracing::info!(case = %id, policy = policy.name, revision = policy.revision.short(), "case opened");
         self.keep(advance, policy).await.map(Some)
@@ -60,18 +64,22 @@ impl Engine {
     fn decide(
         &self,
         policy: &Policy,
-        account: Option<&str>,
+        known: &KnownOf,
         decision: impl FnOnce(&Here<'_>) -> Result<Advance, Refused>,
     ) -> Result<Advance, Refused> {
         let now = self.now();
         let mut counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let over_limit = counters.used_up(policy, now);
+        let pauses = self.0.pauses.known();
         let here = Here {
             now,
             links: &self.0.links,
             organization: &self.0.settings.organization,
             over_limit: &over_limit,
-            account,
+            enrolments: &known.enrolments,
+            others: &known.others,
+            pauses: &pauses,
+            sinks: &self.0.sinks,
             poll_every: self.0.settings.poll_verification,
             invite_grace: TimeDelta::minutes(2),
         };
@@ -83,7 +91,7 @@ impl Engine {
     }
 
     async fn keep(&self, advance: Advance, policy: &Policy) -> Result<Case, ApplyError> {
-        let Advance { case, entries, effects } = advance;
+        let Advance { case, entries, effects, events, enrolments } = advance;
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
@@ -94,9 +102,15 @@ impl Engine {
             tracing::warn!(case = %case.id, policy = policy.name, subject = %case.subject.reference(),
                 reason = stuck.reason, "case is stuck; its owner was told");
         }
-        let accounts = accounts(&case);
+        let person = person(&case.subject);
+        let enrolled = enrolments
+            .into_iter()
+            .map(|(provider, enrolment)| Enrolled { provider, person: person.clone(), enrolment })
+            .collect();
+        self.0.metrics.received(&events);
         let changed = Changed { case: case.clone(), entries, effects, at: self.now() };
-        self.0.store.commit(Commit { cases: vec![changed], accounts, ..Commit::default() }).await?;
+        let commit = Commit { cases: vec![changed], enrolled, received: events, ..Commit::default() };
+        self.0.store.commit(commit).await?;
         self.0.health.progressed(self.now());
         Ok(case)
     }
@@ -112,13 +126,28 @@ impl Engine {
         self.0.revisions.get(&case.policy, &case.revision, &self.0.store, &self.0.settings.known)
     }
 
-    /// The person's account at a verification provider from an earlier case.
-    fn account_of(&self, case: &Case) -> Result<Option<String>, ApplyError> {
-        if !matches!(case.state, State::Proving(_)) || !case.sessions.is_empty() {
-            return Ok(None);
+    /// What earlier and other cases left of a person.
+    fn known_of(&self, subject: &Subject, but: Option<&CaseId>) -> Result<KnownOf, ApplyError> {
+        let mut known = KnownOf::default();
+        let person = person(subject);
+        for provider in self.0.connectors.verification.keys() {
+            if let Some(enrolment) = self.0.store.enrolment(provider, &person)? {
+                known.enrolments.insert(provider.clone(), enrolment);
+            }
         }
-        let Some(provider) = self.0.connectors.verification.keys().next() else { return Ok(None) };
-        Ok(self.0.store.account(provider, &person(case))?)
+        known.others = self.others_holds(subject, but)?;
+        Ok(known)
+    }
+
+    /// What other cases hold against a person; one that is on its way to being lifted does not count.
+    pub(super) fn others_holds(
+        &self,
+        subject: &Subject,
+        but: Option<&CaseId>,
+    ) -> Result<Vec<Hold>, store::Error> {
+        let holdings = self.0.store.holds_of(&subject.id)?;
+        let others = holdings.into_iter().filter(|holding| Some(&holding.case) != but);
+        Ok(others.flat_map(|holding| holding.holds).filter(|hold| !hold.lifting).collect())
     }
 
     /// The state of a case right now.
@@ -138,22 +167,21 @@ pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> 
     }
 }
 
-/// What the person is called at the verification provider over several cases. Numbers of registrations and
-/// of users are counted apart: the same one can be two people.
-fn person(case: &Case) -> String {
-    match (case.subject.text("user_id"), case.subject.kind) {
-        (Some(user), _) => user.to_owned(),
-        (None, SubjectKind::User) => case.subject.id.clone(),
-        (None, SubjectKind::Registration | SubjectKind::Applicant) => case.subject.reference().to_string(),
-    }
+/// What a decision may know of the person from elsewhere.
+#[derive(Debug, Default)]
+struct KnownOf {
+    enrolments: BTreeMap<String, Enrolment>,
+    others: Vec<Hold>,
 }
 
-/// The accounts that the case's sessions left at a provider, for later re-verification.
-fn accounts(case: &Case) -> Vec<Account> {
-    let State::Proving(proving) = &case.state else { return Vec::new() };
-    let Some(session) = &proving.session else { return Vec::new() };
-    // One verification provider so far; its name comes with the session once there are several.
-    vec![Account { provider: "jumio".to_owned(), person: person(case), account: session.account.clone() }]
+/// Under what a person is known over several cases. Numbers of registrations and of users are counted
+/// apart: the same one can be two people.
+fn person(subject: &Subject) -> String {
+    match (subject.text("user_id"), subject.kind) {
+        (Some(user), _) => user.to_owned(),
+        (None, SubjectKind::User) => subject.id.clone(),
+        (None, SubjectKind::Registration | SubjectKind::Applicant) => subject.reference().to_string(),
+    }
 }
 
 /// For due times: the earlier of two, where none is never.

@@ -1,6 +1,7 @@
 //! The clocks: the only file that asks the machine for the time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::FutureExt as _;
@@ -21,6 +22,11 @@ pub struct System;
 impl Clock for System {
     fn now(&self) -> Timestamp {
         machine_now()
+    }
+
+    fn steady(&self) -> Option<Duration> {
+        static STARTED: OnceLock<tokio::time::Instant> = OnceLock::new();
+        Some(STARTED.get_or_init(tokio::time::Instant::now).elapsed())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {

@@ -204,7 +204,7 @@ impl Engine {
             due_at: case.due_at(),
             closed_at: case.closed_at,
             attempts: case.attempts,
-            assignee: None,
+            assignee: assignee(case, self.now()),
         }
     }
 
@@ -249,9 +249,12 @@ impl Engine {
         reason: Option<String>,
         by: String,
     ) -> Result<(), ApplyError> {
+        let late = self.0.store.case(id)?.is_some_and(|case| case.is_closed());
         let decision = Decision { decision, reason, by, at: self.now() };
         tracing::info!(case = %id, decision = decision.decision, by = decision.by, "decision");
-        self.apply(id, Input::Decision(decision)).await.map(|_| ())
+        self.apply(id, Input::Decision(decision)).await?;
+        // It is on record now, and changes nothing.
+        if late { Err(case::Refused::Closed.into()) } else { Ok(()) }
     }
 
     pub async fn order(
@@ -330,6 +333,11 @@ impl Engine {
     pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, store::Error> {
         self.0.store.verdicts(key)
     }
+}
+
+fn assignee(case: &Case, now: Timestamp) -> Option<String> {
+    let State::Reviewing(reviewing) = &case.state else { return None };
+    reviewing.assignee.as_ref().filter(|taken| taken.until > now).map(|taken| taken.by.clone())
 }
 
 fn subject(case: &Case) -> SubjectLine {

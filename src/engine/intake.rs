@@ -8,12 +8,12 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use reqwest::header::HeaderMap;
 
-use crate::case::{Case, Input, OpenedBy, Opening};
+use crate::case::{Case, Input, OpenedBy, Opening, State, gone};
 use crate::connectors::{WebhookRefused, jumio};
-use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp};
+use crate::model::{Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
 use crate::policy::script::{Facts, Verdict};
 use crate::policy::tree::IfAlreadyOpen;
-use crate::policy::{Mode, Policy};
+use crate::policy::{Mode, Policy, Revision};
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
 
 use super::Engine;
@@ -104,38 +104,60 @@ impl Engine {
     }
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
+        if self.is_own(&event)? {
+            // Who takes a role away must not be stopped by the role being gone.
+            return Ok(Digested::Consumed(vec![PolicyVerdict {
+                policy: String::new(),
+                revision: Revision(String::new()),
+                verdict: "own_change".to_owned(),
+                detail: "the daemon caused this event itself".to_owned(),
+            }]));
+        }
         let mut verdicts = Vec::new();
         for id in self.0.store.open_cases_of(&event.subject)? {
             let Some(case) = self.0.store.case(&id)? else { continue };
             let policy = self.policy_of(&case)?;
-            let cancels =
-                policy.cancel_when.iter().any(|kind| *kind == event.kind || event.also.contains(kind));
-            if cancels {
+            let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
+            let awaited =
+                matches!(&case.state, State::Waiting(waiting) if waiting.event.as_ref().is_some_and(named));
+            if awaited || gone(&event) || policy.cancel_when.iter().any(named) {
                 let verdict = self.join(&case, &event).await?;
                 verdicts.push(said(&policy, verdict, id.to_string()));
             }
         }
         let active = self.active();
         let policies: Vec<Arc<Policy>> = active.set.matching(&event).into_iter().cloned().collect();
-        if policies.is_empty() {
-            return Ok(Digested::Consumed(verdicts));
-        }
-        let subject = match self.resolve(&event, attempts).await {
-            Resolved::Subject(subject) => subject,
-            Resolved::Later(reason) => return Ok(Digested::Deferred(reason)),
-            Resolved::Never(why) => {
-                verdicts.extend(policies.iter().map(|policy| said(policy, "no_subject", why.clone())));
-                return Ok(Digested::Consumed(verdicts));
-            }
-        };
+        let mut subjects: BTreeMap<SubjectKind, Subject> = BTreeMap::new();
         for policy in &policies {
-            verdicts.push(self.offer(policy, &event, &subject).await?);
+            let mut event = event.clone();
+            event.subject.kind = policy.subject;
+            let subject = match subjects.get(&policy.subject) {
+                Some(subject) => subject,
+                None => match self.resolve(&event, attempts).await {
+                    Resolved::Subject(subject) => subjects.entry(policy.subject).or_insert(subject),
+                    Resolved::Later(reason) => return Ok(Digested::Deferred(reason)),
+                    Resolved::Never(why) => {
+                        verdicts.push(said(policy, "no_subject", why));
+                        continue;
+                    }
+                },
+            };
+            verdicts.push(self.offer(policy, &event, subject).await?);
         }
         Ok(Digested::Consumed(verdicts))
     }
 
+    /// Whether one of our own effects caused an event.
+    fn is_own(&self, event: &Event) -> Result<bool, store::Error> {
+        Ok(self.0.store.echoes_of(&event.subject.id)?.iter().any(|echo| echo.is(event)))
+    }
+
     /// Who the event is about, as they are now.
     async fn resolve(&self, event: &Event, attempts: u32) -> Resolved {
+        if event.subject.kind == SubjectKind::Applicant {
+            // In no identity provider yet: the event is all there is.
+            return Resolved::Subject(applicant(event));
+        }
         let Some(source) = &self.0.connectors.source else {
             return Resolved::Never("no identity provider is configured".to_owned());
         };
@@ -298,6 +320,23 @@ enum Resolved {
     Subject(Subject),
     Later(String),
     Never(String),
+}
+
+/// Fields of the event's data with the names of an applicant's fill those, the rest are attributes.
+fn applicant(event: &Event) -> Subject {
+    let data = event.fields.get("data").and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
+    let text = |name: &str| data.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let known = ["id", "email", "first_name", "last_name", "locale"];
+    let rest = data.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    Applicant {
+        id: event.subject.id.clone(),
+        email: text("email"),
+        first_name: text("first_name"),
+        last_name: text("last_name"),
+        locale: text("locale"),
+        attributes: rest.map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
+    .into()
 }
 
 /// A registration opens a case only while it waits for a decision.

@@ -1,13 +1,17 @@
 //! How many limited effects each policy has had, over a sliding window. Rebuilt from the store at start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
+use crate::connectors::IdentitySource;
 use crate::model::Timestamp;
 use crate::policy::Policy;
 use crate::policy::tree::{Amount, LimitedAction};
 use crate::store::{self, Store};
+
+use super::Engine;
 
 /// No window is longer than this; older effects are forgotten.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(31);
@@ -15,6 +19,8 @@ const LONGEST_WINDOW: TimeDelta = TimeDelta::days(31);
 #[derive(Debug, Default)]
 pub struct Counters {
     effects: BTreeMap<(String, LimitedAction), VecDeque<Timestamp>>,
+    /// How many people the identity provider has, as it was counted last.
+    population: Option<u64>,
 }
 
 impl Counters {
@@ -42,12 +48,59 @@ impl Counters {
                 .effects
                 .get(&(policy.name.clone(), limit.action))
                 .map_or(0, |effects| effects.iter().rev().take_while(|at| **at > now - window).count());
-            match limit.at_most {
-                Amount::Count(at_most) => had >= usize::try_from(at_most).unwrap_or(usize::MAX),
-                // Refused at load: this version does not know how many people there are.
-                Amount::Percent(_) => true,
-            }
+            had >= self.allowed(limit.at_most)
         });
         over.map(|limit| limit.action).collect()
+    }
+
+    pub fn populated(&mut self, population: u64) {
+        self.population = Some(population);
+    }
+
+    /// A share of nobody knows how many is none: the first effect waits for a person.
+    fn allowed(&self, amount: Amount) -> usize {
+        let share = |percent: f64| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a share of a population, rounded down"
+            )]
+            let share = (self.population.unwrap_or(0) as f64 * percent / 100.0).max(0.0) as usize;
+            share
+        };
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        match amount {
+            Amount::Count(at_most) => count(at_most),
+            Amount::Percent(percent) => share(percent),
+            Amount::Larger(at_most, percent) => count(at_most).max(share(percent)),
+        }
+    }
+}
+
+/// Populations change slowly.
+const COUNT_EVERY: TimeDelta = TimeDelta::hours(1);
+const TRY_AGAIN: TimeDelta = TimeDelta::minutes(1);
+
+impl Engine {
+    /// Counts people for limits that are a share of them.
+    pub(super) async fn count_people(self, source: Arc<dyn IdentitySource>) {
+        let mut stop = self.stopping();
+        while !*stop.borrow() {
+            let wait = match source.population_size().await {
+                Ok(population) => {
+                    self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).populated(population);
+                    COUNT_EVERY
+                }
+                Err(failure) => {
+                    tracing::debug!(reason = failure.reason, "people could not be counted");
+                    TRY_AGAIN
+                }
+            };
+            tokio::select! {
+                () = self.0.clock.sleep_until(self.now() + wait) => {}
+                _ = stop.changed() => {}
+            }
+        }
     }
 }

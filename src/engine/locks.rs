@@ -6,17 +6,20 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 256;
 
-/// Taken in this order, never the other way: a key's lock (who may open a case), then a case's lock.
+/// Taken in this order, never the other way: a key's lock (who may open a case), a case's, a person's. The
+/// lock of an account is for effects on it, and nothing else is taken while it is held.
 #[derive(Debug)]
 pub struct Locks {
     keys: Vec<Mutex<()>>,
     cases: Vec<Mutex<()>>,
+    people: Vec<Mutex<()>>,
+    accounts: Vec<Mutex<()>>,
 }
 
 impl Default for Locks {
     fn default() -> Self {
         let shards = || (0..SHARDS).map(|_| Mutex::new(())).collect();
-        Self { keys: shards(), cases: shards() }
+        Self { keys: shards(), cases: shards(), people: shards(), accounts: shards() }
     }
 }
 
@@ -27,6 +30,15 @@ impl Locks {
 
     pub async fn case(&self, id: &str) -> MutexGuard<'_, ()> {
         Self::pick(&self.cases, &id).lock().await
+    }
+
+    pub async fn person(&self, id: &str) -> MutexGuard<'_, ()> {
+        Self::pick(&self.people, &id).lock().await
+    }
+
+    /// Holds of several cases on one account are placed and lifted one at a time.
+    pub async fn account(&self, id: &str) -> MutexGuard<'_, ()> {
+        Self::pick(&self.accounts, &id).lock().await
     }
 
     fn pick<'a>(shards: &'a [Mutex<()>], what: &impl Hash) -> &'a Mutex<()> {

@@ -60,6 +60,7 @@ pub struct Metrics {
     undecided: Family<ByPolicy, Counter>,
     calls: Family<ByAction, Counter>,
     connector_failures: Family<BySource, Counter>,
+    down: Family<BySource, Gauge>,
     polled: Family<BySource, Seconds>,
     reloads: Family<ByVerdict, Counter>,
     reload_ok: Gauge,
@@ -86,6 +87,7 @@ impl Metrics {
             undecided: Family::default(),
             calls: Family::default(),
             connector_failures: Family::default(),
+            down: Family::default(),
             polled: Family::default(),
             reloads: Family::default(),
             reload_ok: Gauge::default(),
@@ -113,6 +115,11 @@ impl Metrics {
             "connector_failures",
             "Reads of an identity provider that failed",
             self.connector_failures.clone(),
+        );
+        registry.register(
+            "provider_down",
+            "1 while a provider does not answer and the clocks of those who wait for it stand",
+            self.down.clone(),
         );
         registry.register(
             "source_polled_timestamp_seconds",
@@ -182,6 +189,10 @@ impl Metrics {
 
     pub(super) fn connector_failed(&self, source: &str) {
         self.connector_failures.get_or_create(&BySource { source: source.to_owned() }).inc();
+    }
+
+    pub(super) fn provider_down(&self, provider: &str, down: bool) {
+        self.down.get_or_create(&BySource { source: provider.to_owned() }).set(i64::from(down));
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

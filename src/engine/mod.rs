@@ -10,6 +10,7 @@
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
+//! | `pauses` | times in which nobody could answer |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
@@ -23,6 +24,7 @@ pub mod intake;
 pub mod limits;
 mod locks;
 pub mod metrics;
+mod pauses;
 pub mod person;
 pub mod poller;
 pub mod reload;
@@ -98,6 +100,8 @@ struct Inner {
     reloading: tokio::sync::Mutex<reload::Attempted>,
     locks: locks::Locks,
     limits: Mutex<limits::Counters>,
+    pauses: pauses::Pauses,
+    sinks: Vec<String>,
     metrics: metrics::Metrics,
     health: health::Health,
     stop: watch::Sender<bool>,
@@ -122,6 +126,7 @@ impl Engine {
         let links = Links::new(&settings.public_url, store.secret(), settings.callback_secret.clone());
         let now = clock.now();
         let counters = limits::Counters::from_store(&store, now)?;
+        let pauses = pauses::Pauses::from_store(&store, now)?;
         let inner = Inner {
             links,
             active: ArcSwap::from_pointee(Active { set: PolicySet::default(), report: Report::default() }),
@@ -129,6 +134,8 @@ impl Engine {
             reloading: tokio::sync::Mutex::new(reload::Attempted::default()),
             locks: locks::Locks::default(),
             limits: Mutex::new(counters),
+            pauses,
+            sinks: connectors.sinks.keys().cloned().collect(),
             metrics: metrics::Metrics::new(opened),
             health: health::Health::new(now),
             stop: watch::Sender::new(false),
@@ -139,6 +146,7 @@ impl Engine {
         };
         let engine = Self(Arc::new(inner));
         engine.start_policies().await?;
+        engine.note_absence().await?;
         engine.recover().await?;
         Ok(engine)
     }
@@ -151,9 +159,11 @@ impl Engine {
         }
         tasks.spawn(self.clone().wake_cases());
         tasks.spawn(self.clone().digest_inbox());
+        tasks.spawn(self.clone().keep_time());
         tasks.spawn(self.clone().watch_policies());
         if let Some(source) = self.0.connectors.source.clone() {
-            tasks.spawn(self.clone().poll_source(source));
+            tasks.spawn(self.clone().poll_source(Arc::clone(&source)));
+            tasks.spawn(self.clone().count_people(source));
         }
         tasks
     }

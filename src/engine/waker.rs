@@ -10,6 +10,7 @@ use crate::model::{CaseId, Timestamp};
 
 use super::Engine;
 use super::cases::{ApplyError, earlier};
+use super::pauses::{Beat, Time};
 
 /// Cases woken in one look at the index.
 const AT_ONCE: usize = 64;
@@ -22,12 +23,29 @@ impl Engine {
         // the cases behind it.
         let mut resting: BTreeMap<CaseId, Timestamp> = BTreeMap::new();
         let mut quiet_until = None;
+        let mut beat = Beat::default();
         // Marks that tell an event seen twice are kept for weeks, not for ever.
         let mut forget_at = self.now() + TimeDelta::hours(1);
         while !*stop.borrow() {
             applied.mark_unchanged();
             let now = self.now();
             self.0.health.waker_alive(now);
+            match beat.look(now, self.0.clock.steady()) {
+                Time::Fine => {}
+                Time::Suspect => {
+                    tracing::warn!(
+                        "the clock jumped forward; nothing falls due until it has gone on quietly"
+                    );
+                    let soon = Some(now + TimeDelta::seconds(10));
+                    self.until(soon, &mut applied, &mut stop).await;
+                    continue;
+                }
+                Time::Skipped(pause) => {
+                    if let Err(error) = self.paused(pause).await {
+                        tracing::error!(%error, "a pause could not be written down");
+                    }
+                }
+            }
             if forget_at <= now {
                 forget_at = now + TimeDelta::days(1);
                 if let Err(error) = self.0.store.prune(now).await {

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::case::{Case, Input};
+use crate::case::{Case, Input, lifts};
 use crate::connectors::Connector;
-use crate::model::{Action, Call, CaseId, Failure, Lane, Outcome, Timestamp};
+use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Timestamp};
 
 use super::Engine;
 use super::cases::{ApplyError, earlier};
@@ -149,7 +149,13 @@ impl Engine {
 
     async fn perform(&self, id: &CaseId, call: Call) {
         let (number, attempt, word) = (call.id.number, call.attempt, call.action.word());
+        // Several cases may hold one account; effects on it come one at a time.
+        let _one_at_a_time = match account(&call.action) {
+            Some(account) => Some(self.0.locks.account(account).await),
+            None => None,
+        };
         let outcome = match self.connector(&call.action) {
+            Some(_) if self.still_held(id, &call.action) => Outcome::Done(Done::Kept),
             Some(connector) => {
                 let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
                 performed.unwrap_or_else(|_| {
@@ -162,6 +168,7 @@ impl Engine {
             ))),
         };
         self.0.metrics.performed(word, &outcome);
+        self.heard_of(&call.action, &outcome).await;
         if let Outcome::Failed(failure) = &outcome {
             tracing::warn!(case = %id, action = word, attempt, reason = failure.reason, "a call failed");
         }
@@ -179,6 +186,20 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whether what is to be freed is held by another case too. What cannot be read is taken for held.
+    fn still_held(&self, id: &CaseId, action: &Action) -> bool {
+        let Ok(Some(case)) = self.0.store.case(id) else { return false };
+        let lifting = case.holds.iter().any(|hold| hold.lifting && lifts(action, &hold.what));
+        lifting
+            && match self.others_holds(&case.subject, Some(id)) {
+                Ok(others) => others.iter().any(|hold| lifts(action, &hold.what)),
+                Err(error) => {
+                    tracing::error!(case = %id, %error, "holds cannot be read; nothing is freed");
+                    true
+                }
+            }
     }
 
     fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
@@ -205,6 +226,17 @@ impl Engine {
             Action::Request { endpoint, .. } => connectors.endpoints.get(endpoint).cloned(),
             Action::Emit { sink, .. } => connectors.sinks.get(sink).cloned(),
         }
+    }
+}
+
+/// The account that an effect is on, for those that holds are made of.
+fn account(action: &Action) -> Option<&str> {
+    match action {
+        Action::Suspend { snapshot, .. }
+        | Action::Reinstate { snapshot, .. }
+        | Action::AssignRole { snapshot, .. }
+        | Action::RemoveRole { snapshot, .. } => Some(&snapshot.subject.id),
+        _ => None,
     }
 }
 

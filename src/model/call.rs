@@ -311,6 +311,8 @@ pub enum Done {
         already: bool,
         before: Option<String>,
     },
+    /// What was to be freed is still held by another case, and stays as it is.
+    Kept,
     /// The account's id in the target system, if it tells one.
     Created {
         id: Option<String>,

@@ -16,6 +16,9 @@ impl EventType {
     pub const REGISTRATION_WITHDRAWN: &'static str = "registration.withdrawn";
     pub const REGISTRATION_DELETED: &'static str = "registration.deleted";
 
+    pub const USER_DELETED: &'static str = "user.deleted";
+    pub const VERIFICATION_PASSED: &'static str = "verification.passed";
+
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }

@@ -16,7 +16,7 @@ pub use message::{Address, Message};
 pub use secret::Secret;
 pub use span::Span;
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
-pub use verification::{Document, Judgement, Method, Phase, Proof, Reading, Session};
+pub use verification::{Document, Enrolment, Judgement, Method, Pass, Pause, Phase, Proof, Reading, Session};
 
 /// A moment. Always UTC; wall time exists only where a zone is named beside it.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -113,3 +113,79 @@ impl fmt::Debug for Document {
         write!(f, "Document({:?}, {:?})", self.kind, self.country)
     }
 }
+
+/// What earlier runs left of a person at a provider. Outlives the cases that they belonged to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The person's account there.
+    pub account: String,
+    /// Since when the provider has a face that a new one can be compared with.
+    pub enrolled_at: Option<Timestamp>,
+    /// The latest runs, the newest last: the person's own face in them is nothing to wonder about.
+    pub runs: Vec<String>,
+    /// The latest passes, the newest last.
+    pub passes: Vec<Pass>,
+}
+
+/// A pass, as far as another case may count it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    pub at: Timestamp,
+    pub case: String,
+    /// Under the name that policies use.
+    pub verification: String,
+    pub method: Method,
+    /// Capabilities that passed.
+    pub checks: Vec<String>,
+    /// Registered fields that agreed with the document.
+    pub compared: Vec<String>,
+}
+
+impl Enrolment {
+    /// More than anybody runs in a year; older ones are forgotten.
+    const MOST: usize = 50;
+
+    /// The account and the run of a new session.
+    pub fn ran(&mut self, session: &Session) {
+        if self.account != session.account {
+            // Another account knows nothing of the face that the one before had.
+            self.account.clone_from(&session.account);
+            self.enrolled_at = None;
+        }
+        if !self.runs.contains(&session.execution) {
+            self.runs.push(session.execution.clone());
+        }
+        let excess = self.runs.len().saturating_sub(Self::MOST);
+        self.runs.drain(..excess);
+    }
+
+    /// The account is not used again. A full run that did not pass may have enrolled somebody else's face.
+    pub fn leave_account(&mut self) {
+        self.account.clear();
+        self.enrolled_at = None;
+    }
+
+    pub fn passed(&mut self, pass: Pass) {
+        if pass.method == Method::Full {
+            self.enrolled_at = Some(pass.at);
+        }
+        self.passes.push(pass);
+        let excess = self.passes.len().saturating_sub(Self::MOST);
+        self.passes.drain(..excess);
+    }
+}
+
+/// A time in which somebody could not answer, through no fault of theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// A provider's name, or `daemon`.
+    pub who: String,
+    pub from: Timestamp,
+    /// None: it goes on.
+    pub until: Option<Timestamp>,
+}
+
+impl Pause {
+    /// The daemon itself was not running, which holds up everybody.
+    pub const DAEMON: &'static str = "daemon";
+}

@@ -8,12 +8,14 @@
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
+//! | `deed` | effects with everything worked out |
 //! | `schedule` | cron lines of sweeps |
 //! | `schema` | the fields of events and subjects |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
 //! | `diagnostic` | a mistake with its place, and how it is shown |
 
+pub mod deed;
 pub mod diagnostic;
 pub mod files;
 pub mod grammar;

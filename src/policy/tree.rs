@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Place;
 use super::files::{Files, Revision};
-use super::script::{Condition, Function, Text};
+use super::script::{Condition, Data, Function, Text};
 use super::template::Templates;
-use crate::model::{EventType, Fields, Method, Span, SubjectKind};
+use crate::model::{EventType, Fields, Method, Repeat, Span, SubjectKind};
 
 /// Whether a policy acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,11 +131,39 @@ pub enum LimitedAction {
     Verify,
 }
 
+impl LimitedAction {
+    /// The verb's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Delete => "delete",
+            Self::Suspend => "suspend",
+            Self::Reinstate => "reinstate",
+            Self::HoldRole => "hold_role",
+            Self::ReleaseRole => "release_role",
+            Self::AssignRole => "assign_role",
+            Self::RemoveRole => "remove_role",
+            Self::Set => "set",
+            Self::EndSessions => "end_sessions",
+            Self::Invite => "invite",
+            Self::CreateUser => "create_user",
+            Self::UpdateUser => "update_user",
+            Self::Notify => "notify",
+            Self::Call => "call",
+            Self::Emit => "emit",
+            Self::Verify => "verify",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
     Count(u32),
     /// Of a population, such as `users`.
     Percent(f64),
+    /// Whichever of the two is larger.
+    Larger(u32, f64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +216,12 @@ pub enum Verb {
         function: Function,
         returns: Vec<String>,
     },
+    Wait(Wait),
+    /// Calls a pure function that returns actions, of which only the verbs in `may` are done.
+    Act {
+        function: Function,
+        may: Vec<String>,
+    },
     Notify(Notify),
     Approve,
     Reject {
@@ -208,11 +242,102 @@ pub enum Verb {
     Close {
         result: String,
     },
-    /// A verb of the language that this version does not execute; `check` says so, and a policy with
-    /// it is not activated.
-    Later {
-        verb: &'static str,
+    /// One change or message without a branch of its own kind.
+    Effect(Effect),
+}
+
+/// Effects with the expressions that they are written with; `deed` works them out.
+#[derive(Debug)]
+pub enum Effect {
+    /// Places this case's hold on the account.
+    Suspend {
+        end_sessions: bool,
     },
+    /// Lifts this case's hold, and only this one.
+    Reinstate,
+    HoldRole(Text),
+    ReleaseRole(Text),
+    AssignRole(Text),
+    RemoveRole(Text),
+    /// By the names of `SETTABLE` in `deed`.
+    Set(Data),
+    EndSessions,
+    Invite,
+    CreateUser {
+        system: String,
+        attributes: Data,
+    },
+    UpdateUser {
+        system: String,
+        matching: Data,
+        attributes: Data,
+    },
+    Request(Request),
+    Emit {
+        kind: String,
+        data: Data,
+    },
+}
+
+impl Verb {
+    /// As the policy writes it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Verify(_) => "verify",
+            Self::Review(_) => "review",
+            Self::Wait(_) => "wait",
+            Self::Run { .. } => "run",
+            Self::Act { .. } => "act",
+            Self::Notify(_) => "notify",
+            Self::Approve => "approve",
+            Self::Reject { .. } => "reject",
+            Self::Delete { .. } => "delete",
+            Self::Do { .. } => "do",
+            Self::RetryFrom { .. } => "retry_from",
+            Self::Close { .. } => "close",
+            Self::Effect(effect) => effect.action().word(),
+        }
+    }
+}
+
+impl Effect {
+    /// What `limits` counts it as.
+    pub fn action(&self) -> LimitedAction {
+        match self {
+            Self::Suspend { .. } => LimitedAction::Suspend,
+            Self::Reinstate => LimitedAction::Reinstate,
+            Self::HoldRole(_) => LimitedAction::HoldRole,
+            Self::ReleaseRole(_) => LimitedAction::ReleaseRole,
+            Self::AssignRole(_) => LimitedAction::AssignRole,
+            Self::RemoveRole(_) => LimitedAction::RemoveRole,
+            Self::Set(_) => LimitedAction::Set,
+            Self::EndSessions => LimitedAction::EndSessions,
+            Self::Invite => LimitedAction::Invite,
+            Self::CreateUser { .. } => LimitedAction::CreateUser,
+            Self::UpdateUser { .. } => LimitedAction::UpdateUser,
+            Self::Request(_) => LimitedAction::Call,
+            Self::Emit { .. } => LimitedAction::Emit,
+        }
+    }
+}
+
+/// One HTTP request to an endpoint of the configuration.
+#[derive(Debug)]
+pub struct Request {
+    pub endpoint: String,
+    pub method: String,
+    pub path: Option<Text>,
+    pub body: Option<Data>,
+    pub repeat: Repeat,
+    /// Names on which the answer's `outcome` may branch.
+    pub returns: Vec<String>,
+}
+
+/// What a case waits for without anybody being asked.
+#[derive(Debug)]
+pub enum Wait {
+    For { event: EventType, answer_within: Span },
+    Until(Text),
 }
 
 /// How long an adverse end can be undone.
@@ -225,6 +350,8 @@ pub struct Grace {
 #[derive(Debug)]
 pub struct Verify {
     pub verification: Arc<Verification>,
+    /// What is asked instead where nothing is enrolled that the other could look at.
+    pub fallback: Option<Arc<Verification>>,
     pub answer_within: Span,
     /// The template of the mail that carries the link.
     pub invite: String,
@@ -280,11 +407,13 @@ pub struct Escalate {
     pub queue: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notify {
     pub to: Vec<Recipient>,
     pub template: String,
     pub urgent: bool,
+    /// Teams are also told by the endpoint that `people.yaml` names for them.
+    pub by_call: bool,
 }
 
 /// Who gets a mail.

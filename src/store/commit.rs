@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Entry};
-use crate::model::{Event, Timestamp};
+use crate::case::{Case, Entry, Hold};
+use crate::model::{CaseId, Enrolment, Event, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
 
@@ -27,8 +27,10 @@ pub struct Commit {
     pub revisions: Vec<StoredRevision>,
     /// Replaces what runs: policy name to revision. For a start with broken files.
     pub active: Option<BTreeMap<String, Revision>>,
-    /// Persons' accounts at verification providers: (provider, person) to account.
-    pub accounts: Vec<Account>,
+    /// What is known of persons at verification providers.
+    pub enrolled: Vec<Enrolled>,
+    /// Times in which somebody could not answer; one that goes on is replaced when it ends.
+    pub pauses: Vec<Pause>,
 }
 
 /// A case after an input.
@@ -88,10 +90,21 @@ pub struct StoredRevision {
     pub at: Timestamp,
 }
 
-/// A person's account at a verification provider.
+/// What is known of a person at a verification provider; replaces what was known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub struct Enrolled {
     pub provider: String,
     pub person: String,
-    pub account: String,
+    pub enrolment: Enrolment,
+}
+
+/// What a case holds against a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holding {
+    pub case: CaseId,
+    pub policy: String,
+    pub subject: SubjectRef,
+    /// The case has ended, and left this.
+    pub closed: bool,
+    pub holds: Vec<Hold>,
 }

@@ -1,7 +1,7 @@
 //! How a key of the state is spelled. All keys lie in one tree: a first byte names the kind, numbers are
 //! big-endian and texts are escaped, so that the order of keys is the order in which things are read.
 
-use crate::model::{CaseId, Lane, SubjectRef, Timestamp};
+use crate::model::{CaseId, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 
 /// The kinds of key, each one listing of the state.
@@ -40,8 +40,14 @@ pub(super) enum Kind {
     /// Policy, time, revision.
     RevisionOf = b'p',
     Active = b'a',
-    /// Provider, person to account.
-    Account = b'n',
+    /// Provider, person to what is known of them there.
+    Enrolled = b'n',
+    /// Account, case to what the case holds.
+    Hold = b'h',
+    /// Account, case to the events that the case's own effects cause.
+    Echo = b'z',
+    /// Who, since when.
+    Pause = b'd',
     /// Time, policy, action, case, number.
     Effect = b'f',
     /// Policy, state word to the number of open cases.
@@ -165,8 +171,21 @@ pub(super) fn active() -> Vec<u8> {
     Key::new(Kind::Active).end()
 }
 
-pub(super) fn account(provider: &str, person: &str) -> Vec<u8> {
-    Key::new(Kind::Account).text(provider).text(person).end()
+pub(super) fn enrolled(provider: &str, person: &str) -> Vec<u8> {
+    Key::new(Kind::Enrolled).text(provider).text(person).end()
+}
+
+/// A registration and the account behind it are one person.
+pub(super) fn hold(account: &str) -> Key {
+    Key::new(Kind::Hold).text(account)
+}
+
+pub(super) fn echo(account: &str) -> Key {
+    Key::new(Kind::Echo).text(account)
+}
+
+pub(super) fn pause(pause: &Pause) -> Vec<u8> {
+    Key::new(Kind::Pause).time(pause.from).text(&pause.who).end()
 }
 
 pub(super) fn count(policy: &str, word: &str) -> Vec<u8> {

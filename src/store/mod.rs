@@ -30,7 +30,9 @@ mod rebuild;
 mod reserve;
 mod state;
 
-pub use commit::{Account, Changed, Commit, Consumed, Deferred, PolicyVerdict, StoredRevision, Waiting};
+pub use commit::{
+    Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyVerdict, StoredRevision, Waiting,
+};
 pub use opening::Opened;
 pub use options::{Act, Options};
 pub use reads::is_cursor;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::codec::{self, Body};
-use super::commit::{Changed, Commit, Consumed, Deferred, StoredRevision, Waiting};
+use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
 use crate::case::Case;
@@ -50,8 +50,11 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     if let Some(active) = &commit.active {
         draft.put(keys::active(), active)?;
     }
-    for account in &commit.accounts {
-        draft.put(keys::account(&account.provider, &account.person), &account.account)?;
+    for enrolled in &commit.enrolled {
+        draft.put(keys::enrolled(&enrolled.provider, &enrolled.person), &enrolled.enrolment)?;
+    }
+    for pause in &commit.pauses {
+        draft.put(keys::pause(pause), pause)?;
     }
     Ok(())
 }
@@ -133,6 +136,20 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         let key = keys::open(&case.policy, &case.key).time_descending(case.opened_at).text(id).end();
         index.insert(key, own.clone());
         index.insert(keys::subject(&subject).text(id).end(), own.clone());
+    }
+    let person = &case.subject.id;
+    if !case.holds.is_empty() {
+        let holding = Holding {
+            case: case.id.clone(),
+            policy: case.policy.clone(),
+            subject: subject.clone(),
+            closed: !open,
+            holds: case.holds.clone(),
+        };
+        index.insert(keys::hold(person).text(id).end(), codec::json(&holding)?);
+    }
+    if !case.echoes.is_empty() {
+        index.insert(keys::echo(person).text(id).end(), codec::json(&case.echoes)?);
     }
     for (execution, account) in &case.sessions {
         index.insert(keys::execution(execution), own.clone());

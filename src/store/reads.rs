@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::commit::{Consumed, StoredRevision, Waiting};
+use super::commit::{Consumed, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind, time_at};
 use super::projection::Summary;
 use super::state::State;
 use super::{CaseFilter, Error, Store};
-use crate::case::{Case, Entry};
-use crate::model::{CaseId, Event, Lane, SubjectRef, Timestamp};
+use crate::case::{Case, Echo, Entry};
+use crate::model::{CaseId, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Files, Revision};
 
@@ -187,9 +187,33 @@ impl Store {
         Ok(self.state().value(&keys::active())?.unwrap_or_default())
     }
 
-    /// The person's account at a verification provider.
-    pub fn account(&self, provider: &str, person: &str) -> Result<Option<String>, Error> {
-        self.state().value(&keys::account(provider, person))
+    /// What is known of a person at a verification provider.
+    pub fn enrolment(&self, provider: &str, person: &str) -> Result<Option<Enrolment>, Error> {
+        self.state().value(&keys::enrolled(provider, person))
+    }
+
+    /// What cases, open or closed, hold against an account.
+    pub fn holds_of(&self, account: &str) -> Result<Vec<Holding>, Error> {
+        let prefix = keys::hold(account).end();
+        self.some(&prefix, &prefix, usize::MAX)
+    }
+
+    /// Everything that is held against anybody.
+    pub fn holds(&self, limit: usize) -> Result<Vec<Holding>, Error> {
+        let prefix = Key::new(Kind::Hold).end();
+        self.some(&prefix, &prefix, limit)
+    }
+
+    /// The events that our own effects on an account cause.
+    pub fn echoes_of(&self, account: &str) -> Result<Vec<Echo>, Error> {
+        let prefix = keys::echo(account).end();
+        Ok(self.some::<Vec<Echo>>(&prefix, &prefix, usize::MAX)?.into_iter().flatten().collect())
+    }
+
+    /// Pauses that began after this, oldest first.
+    pub fn pauses_since(&self, since: Timestamp) -> Result<Vec<Pause>, Error> {
+        let from = Key::new(Kind::Pause).time(since).end();
+        self.some(&Key::new(Kind::Pause).end(), &from, usize::MAX)
     }
 
     /// Limited effects since a time: (policy, action, when), for the counters at start.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use proofd::case::{
-    Advance, Case, Decision, Entry, Here, Input, Links, Note, OpenedBy, Opening, Operator, Order, Purpose,
-    Refused, State, advance, open,
+    Advance, Case, Decision, Entry, Here, Hold, Input, Links, Note, OpenedBy, Opening, Operator, Order,
+    Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
-    Action, Done, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Phase, Proof, Reading,
-    Secret, Session, Span, Subject, SubjectKind, SubjectRef, Timestamp,
+    Action, Done, Enrolment, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Pause, Phase,
+    Proof, Reading, Secret, Session, Span, Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use proofd::policy::script::Condition;
 use proofd::policy::template::{Source, Templates};
@@ -88,7 +88,7 @@ fn close(result: &str) -> Verb {
 }
 
 fn notify(to: Recipient, template: &str) -> Verb {
-    Verb::Notify(Notify { to: vec![to], template: template.to_owned(), urgent: false })
+    Verb::Notify(Notify { to: vec![to], template: template.to_owned(), urgent: false, by_call: false })
 }
 
 fn review(shape: &Shape) -> Verb {
@@ -123,6 +123,7 @@ fn verify(shape: &Shape) -> Verb {
             require: shape.require.clone(),
             fallback: None,
         }),
+        fallback: None,
         answer_within: span("14d"),
         invite: shape.invite.to_owned(),
         remind: vec![
@@ -257,19 +258,14 @@ pub struct Desk {
     pub entries: Vec<Entry>,
     pub effects: Vec<LimitedAction>,
     pub over_limit: BTreeSet<LimitedAction>,
+    /// What earlier and other cases left of the person.
+    pub enrolments: BTreeMap<String, Enrolment>,
+    pub others: Vec<Hold>,
+    pub pauses: Vec<Pause>,
+    pub sinks: Vec<String>,
+    /// Events that came of what was done.
+    pub events: Vec<Event>,
     links: Links,
-}
-
-fn here<'a>(now: Timestamp, links: &'a Links, over_limit: &'a BTreeSet<LimitedAction>) -> Here<'a> {
-    Here {
-        now,
-        links,
-        organization: "Example",
-        over_limit,
-        account: None,
-        poll_every: TimeDelta::seconds(60),
-        invite_grace: TimeDelta::seconds(120),
-    }
 }
 
 impl Desk {
@@ -278,25 +274,70 @@ impl Desk {
     }
 
     pub fn open_over(shape: &Shape, over_limit: BTreeSet<LimitedAction>) -> Self {
-        let links = Links::new("https://proof.example.com", Secret::new("k"), Some(Secret::new("c")));
-        let policy = policy(shape);
-        let now = at("2026-01-05T09:00:00Z");
         let by = OpenedBy::Event(event("registration.created", "e1"));
-        let opening = Opening { subject: subject(), by, key: "r1".to_owned() };
-        let Advance { case, entries, effects } = open(opening, &policy, &here(now, &links, &over_limit));
-        let desk = Self { case, policy, now, entries, effects, over_limit, links };
+        Self::with(policy(shape), subject(), by, |desk| desk.over_limit = over_limit)
+    }
+
+    /// A case of any policy about anybody, in a world that is as `prepare` makes it.
+    pub fn with(policy: Policy, subject: Subject, by: OpenedBy, prepare: impl FnOnce(&mut Self)) -> Self {
+        let links = Links::new("https://proof.example.com", Secret::new("k"), Some(Secret::new("c")));
+        let now = at("2026-01-05T09:00:00Z");
+        let opening = Opening { key: subject.id.clone(), subject, by };
+        // What stands here until the case is open is not looked at.
+        let placeholder = serde_json::json!({
+            "id": "c", "policy": policy.name, "revision": policy.revision, "key": "", "subject": opening.subject,
+            "event": null, "opened_at": now, "state": {"state": "closed"}, "steps": {}, "calls": {},
+            "next_call": 1, "next_entry": 1, "retries": {}, "attempts": 0, "links": 0, "contests": 0,
+            "doomed": null, "settled": [], "sessions": {}, "result": null, "closed_at": null,
+        });
+        let mut desk = Self {
+            case: serde_json::from_value(placeholder).unwrap(),
+            policy,
+            now,
+            entries: Vec::new(),
+            effects: Vec::new(),
+            over_limit: BTreeSet::new(),
+            enrolments: BTreeMap::new(),
+            others: Vec::new(),
+            pauses: Vec::new(),
+            sinks: Vec::new(),
+            events: Vec::new(),
+            links,
+        };
+        prepare(&mut desk);
+        let advance = open(opening, &desk.policy, &desk.here());
+        desk.take(advance);
         desk.examine();
         desk
     }
 
+    fn here(&self) -> Here<'_> {
+        Here {
+            now: self.now,
+            links: &self.links,
+            organization: "Example",
+            over_limit: &self.over_limit,
+            enrolments: &self.enrolments,
+            others: &self.others,
+            pauses: &self.pauses,
+            sinks: &self.sinks,
+            poll_every: TimeDelta::seconds(60),
+            invite_grace: TimeDelta::seconds(120),
+        }
+    }
+
+    fn take(&mut self, advance: Advance) {
+        self.case = advance.case;
+        self.entries.extend(advance.entries);
+        self.effects.extend(advance.effects);
+        self.events.extend(advance.events);
+        self.enrolments.extend(advance.enrolments);
+    }
+
     pub fn input(&mut self, input: Input) -> Result<(), Refused> {
         let was_closed = self.case.is_closed();
-        let result =
-            advance(self.case.clone(), &self.policy, input, &here(self.now, &self.links, &self.over_limit));
-        let after = result?;
-        self.case = after.case;
-        self.entries.extend(after.entries);
-        self.effects.extend(after.effects);
+        let after = advance(self.case.clone(), &self.policy, input, &self.here())?;
+        self.take(after);
         assert!(!was_closed || self.case.is_closed(), "a closed case stays closed");
         self.examine();
         Ok(())
@@ -313,7 +354,7 @@ impl Desk {
                 "an end has a time and a word"
             );
             assert!(
-                self.case.calls.values().all(|call| call.begun.is_some()),
+                self.case.calls.values().all(|call| call.begun.is_some() || call.purpose == Purpose::Lift),
                 "a closed case asks for nothing"
             );
             assert_eq!(self.case.wake_at(), None);
@@ -321,7 +362,7 @@ impl Desk {
             let for_people = match &self.case.state {
                 State::Stuck(_) | State::Held { .. } => true,
                 State::Grace(grace) => grace.contested_at.is_some(),
-                State::Calling { .. } | State::Proving(_) | State::Reviewing(_) | State::Closed => false,
+                _ => false,
             };
             let moves = self.case.calls.values().any(|call| call.purpose != Purpose::OwnerNotice);
             assert!(

@@ -44,6 +44,12 @@ pub fn case(id: &str, opened: i64) -> Case {
         sessions: BTreeMap::new(),
         result: None,
         closed_at: None,
+        seen: None,
+        seen_at: None,
+        holds: Vec::new(),
+        acting: None,
+        released: None,
+        echoes: Vec::new(),
     }
 }
 

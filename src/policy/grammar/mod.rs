@@ -12,4 +12,4 @@ pub use check::{check, hours, is_call, mistakes, not_yet};
 pub use kind::{Key, Kind, Shape};
 pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS};
 pub use schema::json_schema;
-pub use verbs::{EXECUTED_CHANNELS, EXECUTED_METHODS, Outcomes, SHARES_EXECUTED, VERBS, VerbRule, step_verb};
+pub use verbs::{EXECUTED_CHANNELS, Outcomes, VERBS, VerbRule, step_verb};

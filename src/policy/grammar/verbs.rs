@@ -1,7 +1,6 @@
 //! The verbs: their objects, the keys beside them, and which of them this version executes.
 
 use super::kind::{Key, Kind, Shape};
-use crate::model::Method;
 use crate::policy::source::{self, Node};
 use crate::policy::tree::LimitedAction;
 
@@ -40,6 +39,7 @@ const fn plain(key: Key, action: Option<LimitedAction>) -> VerbRule {
 
 const SPAN: Kind = Kind::Span { zero: false };
 const USER: Kind = Kind::OneOf(&["user"]);
+const ANYBODY: Kind = Kind::OneOf(&["registration", "user", "applicant"]);
 const TEMPLATE_NAME: Key = Key::must("template", Kind::Name, "A folder of shared/templates.");
 const RECIPIENT: Kind = Kind::Text;
 
@@ -83,7 +83,7 @@ static VERIFY: Shape = Shape {
             Kind::List(&Kind::OneOf(&["first_name", "last_name", "date_of_birth"])),
             "Registered fields that must agree with the document.",
         ),
-        Key::may("reuse_within", SPAN, "A pass this recent, under any policy, counts at once.").later(),
+        Key::may("reuse_within", SPAN, "A pass this recent, under any policy, counts at once."),
         Key::may("retry", Kind::Shape(&RETRY), "How calls to the provider are tried again."),
     ],
 };
@@ -147,7 +147,7 @@ const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names th
 const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.");
 const ATTRIBUTES: Key = Key::may("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
 
-/// Every verb of the language. `later()` marks those that this version refuses to activate.
+/// Every verb of the language.
 pub static VERBS: &[VerbRule] = &[
     VerbRule {
         key: Key::may("verify", Kind::Shape(&VERIFY), "Sends the person the link and waits for the result."),
@@ -164,7 +164,7 @@ pub static VERBS: &[VerbRule] = &[
         ends: false,
     },
     VerbRule {
-        key: Key::may("wait", Kind::Shape(&WAIT), "Waits for an event or a time.").later(),
+        key: Key::may("wait", Kind::Shape(&WAIT), "Waits for an event or a time."),
         beside: &[],
         outcomes: Outcomes::Wait,
         action: None,
@@ -178,7 +178,7 @@ pub static VERBS: &[VerbRule] = &[
         ends: false,
     },
     VerbRule {
-        key: Key::may("act", Kind::FunctionCall, "Calls a pure function that returns actions.").later(),
+        key: Key::may("act", Kind::FunctionCall, "Calls a pure function that returns actions."),
         beside: &[Key::must("may", Kind::List(&Kind::Name), "The verbs that the function may return.")],
         outcomes: Outcomes::None,
         action: None,
@@ -207,54 +207,47 @@ pub static VERBS: &[VerbRule] = &[
         ends: false,
     },
     VerbRule {
-        key: Key::may("suspend", USER, "Places this case's hold on the account.").later(),
+        key: Key::may("suspend", USER, "Places this case's hold on the account."),
         beside: &[Key::may("end_sessions", Kind::Boolean, "Ends open sessions too.")],
         outcomes: Outcomes::None,
         action: Some(LimitedAction::Suspend),
         ends: false,
     },
+    plain(Key::may("reinstate", USER, "Lifts this case's hold only."), Some(LimitedAction::Reinstate)),
     plain(
-        Key::may("reinstate", USER, "Lifts this case's hold only.").later(),
-        Some(LimitedAction::Reinstate),
-    ),
-    plain(
-        Key::may("hold_role", Kind::Template, "Takes a role away and remembers it.").later(),
+        Key::may("hold_role", Kind::Template, "Takes a role away and remembers it."),
         Some(LimitedAction::HoldRole),
     ),
     plain(
-        Key::may("release_role", Kind::Template, "Gives a held role back.").later(),
+        Key::may("release_role", Kind::Template, "Gives a held role back."),
         Some(LimitedAction::ReleaseRole),
     ),
+    plain(Key::may("assign_role", Kind::Template, "Gives a role for good."), Some(LimitedAction::AssignRole)),
     plain(
-        Key::may("assign_role", Kind::Template, "Gives a role for good.").later(),
-        Some(LimitedAction::AssignRole),
-    ),
-    plain(
-        Key::may("remove_role", Kind::Template, "Takes a role away for good.").later(),
+        Key::may("remove_role", Kind::Template, "Takes a role away for good."),
         Some(LimitedAction::RemoveRole),
     ),
     plain(
-        Key::may("set", Kind::MapOf(&Kind::Any), "Sets attributes of the subject.").later(),
+        Key::may("set", Kind::MapOf(&Kind::Any), "Sets attributes of the subject."),
         Some(LimitedAction::Set),
     ),
     plain(
-        Key::may("end_sessions", USER, "Ends the person's open sessions.").later(),
+        Key::may("end_sessions", USER, "Ends the person's open sessions."),
         Some(LimitedAction::EndSessions),
     ),
     plain(
-        Key::may("invite", Kind::OneOf(&["registration", "user"]), "Sends the provider's invitation.")
-            .later(),
+        Key::may("invite", Kind::OneOf(&["registration", "user"]), "Sends the provider's invitation."),
         Some(LimitedAction::Invite),
     ),
     VerbRule {
-        key: Key::may("create_user", Kind::OneOf(&["applicant"]), "Creates an account in a system.").later(),
+        key: Key::may("create_user", ANYBODY, "Creates an account in a system."),
         beside: &[IN, ATTRIBUTES],
         outcomes: Outcomes::None,
         action: Some(LimitedAction::CreateUser),
         ends: false,
     },
     VerbRule {
-        key: Key::may("update_user", USER, "Changes an account in a system.").later(),
+        key: Key::may("update_user", ANYBODY, "Changes an account in a system."),
         beside: &[IN, Key::must("match", Kind::Any, "By what the account is found."), ATTRIBUTES],
         outcomes: Outcomes::None,
         action: Some(LimitedAction::UpdateUser),
@@ -262,7 +255,7 @@ pub static VERBS: &[VerbRule] = &[
     },
     plain(Key::may("notify", Kind::Shape(&NOTIFY), "Sends a mail."), Some(LimitedAction::Notify)),
     VerbRule {
-        key: Key::may("call", Kind::Name, "One request to an endpoint of proofd.yaml.").later(),
+        key: Key::may("call", Kind::Name, "One request to an endpoint of proofd.yaml."),
         beside: &[
             Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "The HTTP method."),
             Key::may("path", Kind::Template, "Appended to the endpoint's address."),
@@ -275,7 +268,7 @@ pub static VERBS: &[VerbRule] = &[
         ends: false,
     },
     VerbRule {
-        key: Key::may("emit", Kind::Text, "Sends a CloudEvent of this type.").later(),
+        key: Key::may("emit", Kind::Text, "Sends a CloudEvent of this type."),
         beside: &[Key::may("data", Kind::MapOf(&Kind::Any), "The event's data.")],
         outcomes: Outcomes::None,
         action: Some(LimitedAction::Emit),
@@ -308,10 +301,7 @@ pub static VERBS: &[VerbRule] = &[
 ];
 
 /// Values that this version executes, where the key is executed and only some values are not.
-pub const EXECUTED_CHANNELS: &[&str] = &["email"];
-pub const EXECUTED_METHODS: &[Method] = &[Method::Full];
-/// Whether limits may be a share of a population.
-pub const SHARES_EXECUTED: bool = false;
+pub const EXECUTED_CHANNELS: &[&str] = &["email", "call"];
 
 /// The rule of a verb.
 pub fn verb(name: &str) -> Option<&'static VerbRule> {

@@ -9,7 +9,7 @@ use super::shared::Shared;
 use crate::model::{EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
-use crate::policy::script::{Compiler, Condition, ConditionSource, Function, StepShape, Text};
+use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text};
 use crate::policy::source::Node;
 use crate::policy::tree::{LimitedAction, Step, StepIndex, Verb};
 
@@ -214,6 +214,10 @@ impl<'a> Build<'a> {
         self.compiler.text(text, place, self.diagnostics)
     }
 
+    pub fn data(&mut self, node: &Node, now_is_a_word: bool) -> Data {
+        Data::compile(node, now_is_a_word, &self.compiler, self.diagnostics)
+    }
+
     /// What does not look like a call was reported already.
     pub fn function(&mut self, call: &str, place: &Place) -> Function {
         if !grammar::is_call(call) {
@@ -359,8 +363,7 @@ impl<'a> Build<'a> {
                     *step = *by_id.get(&spot.back?.0)?;
                     *or_else = index(spot.or_else?)?;
                 }
-                Verb::Verify(_) | Verb::Review(_) | Verb::Run { .. } | Verb::Notify(_) | Verb::Approve => {}
-                Verb::Reject { .. } | Verb::Delete { .. } | Verb::Close { .. } | Verb::Later { .. } => {}
+                _ => {}
             }
             steps.push(step);
         }

@@ -3,6 +3,7 @@
 //! (`proof`, names that two policies claim). A policy with an error stays out of the set; the others go on.
 
 mod chain;
+mod effect;
 mod layout;
 mod policy;
 mod proof;

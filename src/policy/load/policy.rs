@@ -333,17 +333,19 @@ fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
         }
         limits.extend(limit(entry, build));
     }
-    let stated = limits.iter().any(|limit| limit.action == LimitedAction::Delete);
-    if !stated {
-        // Enough for the worst ordinary hour, too few to empty a directory by mistake.
-        let hour = Span::Elapsed(chrono::TimeDelta::hours(1));
-        limits.push(Limit {
-            action: LimitedAction::Delete,
-            at_most: Amount::Count(20),
-            per: hour,
-            when_exceeded: WhenExceeded::Hold,
-            stated: false,
-        });
+    // Enough for the worst ordinary hour, too few to empty a directory or lock out a company by mistake.
+    for action in [LimitedAction::Delete, LimitedAction::Suspend] {
+        if !limits.iter().any(|limit: &Limit| limit.action == action) {
+            let hour = Span::Elapsed(chrono::TimeDelta::hours(1));
+            let at_most = Amount::Larger(20, 1.0);
+            limits.push(Limit {
+                action,
+                at_most,
+                per: hour,
+                when_exceeded: WhenExceeded::Hold,
+                stated: false,
+            });
+        }
     }
     limits
 }
@@ -356,12 +358,7 @@ fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
             let place = reading::at(entry, "at_most").clone();
             if entry.get("of").is_none() {
                 let message = format!("`{at_most}` of what?");
-                build.report(
-                    Diagnostic::error(place.clone(), "share", message).help("write `of: users` beside it"),
-                );
-            }
-            if !grammar::SHARES_EXECUTED {
-                build.not_yet(&place, "a limit as a share");
+                build.report(Diagnostic::error(place, "share", message).help("write `of: users` beside it"));
             }
             Amount::Percent(share.parse().ok()?)
         }

@@ -62,7 +62,9 @@ fn add(index: &mut Index, kind: &EventType, policy: &Arc<Policy>) {
 fn named<'a>(index: &'a Index, event: &Event) -> Vec<&'a Arc<Policy>> {
     let names = std::iter::once(&event.kind).chain(&event.also);
     let found = names.filter_map(|kind| index.get(kind)).flatten();
-    let fitting = found.filter(|policy| policy.subject == event.subject.kind);
+    // Whom a custom event is about is said by the policy that names it.
+    let custom = event.kind.as_str().starts_with("custom.");
+    let fitting = found.filter(|policy| custom || policy.subject == event.subject.kind);
     let unique: BTreeMap<_, _> = fitting.map(|policy| (policy.name.as_str(), policy)).collect();
     unique.into_values().collect()
 }

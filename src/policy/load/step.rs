@@ -2,7 +2,7 @@
 
 use super::chain::Build;
 use super::reading::{self, Reading as _};
-use crate::model::{Method, Span, SubjectKind};
+use crate::model::{Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Outcomes, VerbRule};
 use crate::policy::script::StepShape;
@@ -66,62 +66,13 @@ impl Build<'_> {
                 Some(Verb::RetryFrom { step: LATER, at_most, or_else: LATER })
             }
             "close" => Some(Verb::Close { result: value.text()?.to_owned() }),
-            verb => {
-                self.not_executed(item, value, verb);
-                Some(Verb::Later { verb })
-            }
+            "wait" => self.wait(value).map(Verb::Wait),
+            "act" => self.act(item, value),
+            verb => self.effect(item, value, verb).map(Verb::Effect),
         }
     }
 
-    /// What a verb that is not executed yet names, so that it is right when it will be.
-    fn not_executed(&mut self, item: &Node, value: &Node, verb: &str) {
-        match verb {
-            "act" => {
-                if let Some(call) = value.text() {
-                    self.function(call, &value.text_place());
-                }
-                for name in item.get("may").and_then(Node::list).unwrap_or_default() {
-                    let verbs = || grammar::VERBS.iter().map(|rule| rule.key.name);
-                    if let Some(word) = name.text().filter(|word| !verbs().any(|verb| verb == *word)) {
-                        let error = Diagnostic::error(
-                            name.place.clone(),
-                            "unknown-name",
-                            format!("there is no verb `{word}`"),
-                        );
-                        self.report(error.help(nearest(word, verbs())));
-                    }
-                }
-            }
-            "hold_role" | "release_role" | "assign_role" | "remove_role" => {
-                if let Some(text) = value.text() {
-                    self.text(text, &value.text_place());
-                }
-            }
-            "suspend" | "reinstate" | "end_sessions" | "invite" | "create_user" | "update_user" => {
-                self.object(value);
-                let systems = self.known.systems.clone();
-                self.configured(item.get("in"), systems.as_deref(), "system");
-            }
-            "call" => {
-                let endpoints = self.known.endpoints.clone();
-                self.configured(Some(value), endpoints.as_deref(), "endpoint");
-            }
-            "wait" => {
-                let (event, time) = (value.get("for"), value.get("until"));
-                if event.is_some() == time.is_some() {
-                    let message = "a wait has `for:` (an event) or `until:` (a time), one of the two";
-                    self.report(Diagnostic::error(value.place.clone(), "wait", message));
-                }
-                if event.is_some() && value.get("answer_within").is_none() {
-                    let message = "a wait for an event needs `answer_within:`; nothing waits for ever";
-                    self.report(Diagnostic::error(value.place.clone(), "missing-key", message));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn configured(&mut self, node: Option<&Node>, known: Option<&[String]>, what: &str) {
+    pub fn configured(&mut self, node: Option<&Node>, known: Option<&[String]>, what: &str) {
         let named = node.and_then(|node| Some((node.text()?, &node.place)));
         if let (Some((name, place)), Some(known)) = (named, known)
             && !known.iter().any(|other| other == name)
@@ -133,7 +84,7 @@ impl Build<'_> {
     }
 
     /// The verb's object has to be what the policy is about.
-    fn object(&mut self, value: &Node) {
+    pub fn object(&mut self, value: &Node) {
         if let (Some(object), Some(subject)) = (value.text(), self.subject)
             && SubjectKind::ALL.iter().any(|kind| kind.word() == object)
             && object != subject.word()
@@ -271,17 +222,13 @@ impl Build<'_> {
 
     fn verify(&mut self, node: &Node) -> Option<Verify> {
         let verification = node.get("workflow").and_then(|name| {
-            let found = self.shared.verifications.find(name.text()?, &name.place, self.reports()).cloned()?;
-            if !grammar::EXECUTED_METHODS.contains(&found.method) {
-                let word = match found.method {
-                    Method::Full => "full",
-                    Method::Authentication => "authentication",
-                    Method::ExistingId => "existing_id",
-                };
-                self.not_yet(&name.place, &format!("the method `{word}` of this verification"));
-            }
-            Some(found)
+            self.shared.verifications.find(name.text()?, &name.place, self.reports()).cloned()
         });
+        // A fallback that cannot be used was reported where it stands.
+        let fallback = verification
+            .as_ref()
+            .and_then(|found| found.fallback.as_ref())
+            .and_then(|name| self.shared.verifications.find(name, &node.place, &mut Vec::new()).cloned());
         let answer_within = self.deadline(node, None);
         let invite = match node.get("invite").and_then(|invite| invite.get("template")) {
             Some(template) => template.text().map(|name| self.template(name, &template.place)),
@@ -294,6 +241,7 @@ impl Build<'_> {
         remind.sort_by_key(|reminder| reminder.after);
         Some(Verify {
             verification: verification?,
+            fallback,
             answer_within: answer_within?,
             invite: invite?,
             remind,
@@ -325,7 +273,7 @@ impl Build<'_> {
         }
     }
 
-    fn deadline(&mut self, node: &Node, calendar: Option<&str>) -> Option<Span> {
+    pub fn deadline(&mut self, node: &Node, calendar: Option<&str>) -> Option<Span> {
         let span = node.span("answer_within")?;
         self.calendar(span, calendar, reading::at(node, "answer_within"));
         Some(span)
@@ -429,7 +377,8 @@ impl Build<'_> {
         let template = node.get("template").and_then(|name| Some(self.template(name.text()?, &name.place)));
         let to = node.get("to").map(|to| self.recipients(to))?;
         let urgent = node.get("urgent").and_then(|urgent| urgent.scalar()?.boolean()).unwrap_or(false);
-        Some(Notify { to, template: template?, urgent })
+        let by_call = urgent || node.texts("via").iter().any(|via| via == "call");
+        Some(Notify { to, template: template?, urgent, by_call })
     }
 
     fn recipients(&mut self, node: &Node) -> Vec<Recipient> {

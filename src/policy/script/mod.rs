@@ -7,11 +7,13 @@
 //! | `check` | the walk over every field that an expression names |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
+//! | `data` | attributes, bodies and actions: values worked out and written down |
 //! | `values` | times, dates, durations, and comparisons that refuse |
 //! | `engine` | packages, limits, errors without values |
 
 pub(crate) mod check;
 mod compile;
+mod data;
 mod engine;
 mod facts;
 mod shape;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use compile::Compiler;
+pub use data::Data;
 
 use self::engine::guarded;
 use self::facts::Outline;

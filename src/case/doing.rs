@@ -1,0 +1,277 @@
+//! Effects that a step asks for: each becomes calls, and the step is done when the last of them is.
+
+use serde_json::{Value, json};
+
+use super::entry::Note;
+use super::state::{Acting, Held, Pending, Purpose, State};
+use super::turn::{Trouble, Turn};
+use super::walk::{Bound, Entered, next_of};
+use crate::model::{Action, Done, Fields, Repeat};
+use crate::policy::deed::{About, Deed};
+use crate::policy::script::Function;
+use crate::policy::tree::{Effect, LimitedAction, Notify, Recipient, Request, Step, StepIndex, Verb};
+
+/// More actions than this are a function gone wrong.
+const MOST_ACTIONS: usize = 50;
+
+impl Turn<'_> {
+    pub fn work_out(&self, effect: &Effect) -> Result<Deed, Trouble> {
+        let this_case = self.this_case();
+        Deed::of(effect, self.policy.subject, &self.facts(&this_case))
+            .map_err(|error| format!("a value could not be worked out: {error}"))
+    }
+
+    /// Does one effect, and goes on when it is done.
+    pub fn deed(&mut self, step: &Step, deed: &Deed) -> Result<Entered, Trouble> {
+        if step.outcomes.is_empty() {
+            // What comes after it must exist before it happens.
+            next_of(step)?;
+        }
+        match self.ask_for(step.index, deed)? {
+            Some(call) => {
+                self.case.state = State::Calling { step: step.index, call };
+                Ok(Entered::Rests)
+            }
+            None => next_of(step).map(Entered::Go),
+        }
+    }
+
+    /// The actions that a function returned, one after the other.
+    pub fn act(
+        &mut self,
+        step: &Step,
+        function: &Function,
+        may: &[String],
+        bound: Bound,
+    ) -> Result<Entered, Trouble> {
+        if self.case.acting.as_ref().is_none_or(|acting| acting.step != step.index) {
+            let left = self.actions(function, may)?;
+            self.case.acting = Some(Acting { step: step.index, left });
+        }
+        self.next_action(step, bound)
+    }
+
+    fn actions(&self, function: &Function, may: &[String]) -> Result<Vec<Deed>, Trouble> {
+        let this_case = self.this_case();
+        let actions = function
+            .list(&self.facts(&this_case))
+            .map_err(|error| format!("the function could not say what to do: {error}"))?;
+        if actions.len() > MOST_ACTIONS {
+            return Err(format!("the function returned more than {MOST_ACTIONS} actions; nothing was done"));
+        }
+        let templates: Vec<&str> = self.policy.templates.names().collect();
+        let about =
+            About { subject: self.policy.subject, people: &self.policy.people, templates: &templates };
+        // All of them are read before the first is done.
+        actions.iter().map(|action| Deed::read(action, may, &about)).collect()
+    }
+
+    pub fn next_action(&mut self, step: &Step, mut bound: Bound) -> Result<Entered, Trouble> {
+        next_of(step)?;
+        loop {
+            let next = self.case.acting.as_ref().and_then(|acting| acting.left.first()).cloned();
+            let Some(deed) = next else {
+                self.case.acting = None;
+                return next_of(step).map(Entered::Go);
+            };
+            let action = deed.action();
+            if bound == Bound::Limited && self.here.over_limit.contains(&action) {
+                match self.over_limit(step, action)? {
+                    Some(Entered::Go(_)) => {
+                        self.drop_action();
+                        continue;
+                    }
+                    Some(Entered::Rests) => return Ok(Entered::Rests),
+                    None => {}
+                }
+            }
+            bound = Bound::Limited;
+            self.count(action);
+            let call = self.ask_for(step.index, &deed)?;
+            self.drop_action();
+            if let Some(call) = call {
+                self.case.state = State::Calling { step: step.index, call };
+                return Ok(Entered::Rests);
+            }
+        }
+    }
+
+    fn drop_action(&mut self) {
+        if let Some(acting) = self.case.acting.as_mut().filter(|acting| !acting.left.is_empty()) {
+            acting.left.remove(0);
+        }
+    }
+
+    /// The calls of an effect; the number of the newest, if there is anything to do at all.
+    fn ask_for(&mut self, step: StepIndex, deed: &Deed) -> Result<Option<u32>, Trouble> {
+        let snapshot = self.case.snapshot();
+        let action = match deed {
+            Deed::Notify { notify } => return self.notify(step, notify),
+            Deed::Suspend { end_sessions } => return Ok(self.hold(step, Held::Account, *end_sessions)),
+            Deed::Reinstate => return Ok(self.lift(Some(step), &Held::Account, Purpose::Step)),
+            Deed::HoldRole { role } => return Ok(self.hold(step, Held::Role(role.clone()), false)),
+            Deed::ReleaseRole { role } => {
+                return Ok(self.lift(Some(step), &Held::Role(role.clone()), Purpose::Step));
+            }
+            Deed::AssignRole { role } => Action::AssignRole { snapshot, role: role.clone() },
+            Deed::RemoveRole { role } => Action::RemoveRole { snapshot, role: role.clone() },
+            Deed::Set { attributes } => Action::SetAttributes { snapshot, attributes: attributes.clone() },
+            Deed::EndSessions => Action::EndSessions { snapshot },
+            Deed::Invite => Action::EnsureInvited { snapshot, since: self.now() },
+            Deed::CreateUser { system, attributes } => Action::CreateUser {
+                system: system.clone(),
+                external_id: self.case.subject.id.clone(),
+                attributes: attributes.clone(),
+            },
+            Deed::UpdateUser { system, matching, attributes } => Action::UpdateUser {
+                system: system.clone(),
+                matching: matching.clone(),
+                attributes: attributes.clone(),
+            },
+            Deed::Call { endpoint, method, path, body, repeat } => Action::Request {
+                endpoint: endpoint.clone(),
+                method: method.clone(),
+                path: path.clone(),
+                body: body.clone(),
+                repeat: *repeat,
+            },
+            Deed::Emit { kind, data } => return Ok(self.emit(step, kind, data)),
+        };
+        Ok(Some(self.ask(step, action, Purpose::Step, self.now())))
+    }
+
+    /// Mails, and for teams the endpoint by which they are called where that is asked for.
+    fn notify(&mut self, step: StepIndex, notify: &Notify) -> Result<Option<u32>, Trouble> {
+        let mut actions = Vec::new();
+        for recipient in &notify.to {
+            let message = self.mail(recipient, &notify.template, None)?;
+            actions.extend(self.page(recipient, notify));
+            actions.push(Action::Mail { message });
+        }
+        let now = self.now();
+        Ok(actions.into_iter().map(|action| self.ask(step, action, Purpose::Step, now)).last())
+    }
+
+    /// An urgent notice to a team that can be called. It names the case, not the person.
+    fn page(&self, recipient: &Recipient, notify: &Notify) -> Option<Action> {
+        let Recipient::Team(name) = recipient else { return None };
+        let endpoint = self.policy.people.teams.get(name)?.call.clone().filter(|_| notify.by_call)?;
+        let body = json!({
+            "summary": if notify.urgent { format!("Urgent: {}", self.policy.title) } else { self.policy.title.clone() },
+            "template": notify.template,
+            "team": name,
+            "case": self.case.id,
+            "policy": self.case.policy,
+            "urgent": notify.urgent,
+        });
+        let (method, path) = ("POST".to_owned(), String::new());
+        Some(Action::Request { endpoint, method, path, body: Some(body), repeat: Repeat::Key })
+    }
+
+    /// One call a sink, each with the same event id.
+    fn emit(&mut self, step: StepIndex, kind: &str, data: &Fields) -> Option<u32> {
+        let event = json!({
+            "specversion": "1.0",
+            "id": format!("{}.{}", self.case.id, self.case.next_call),
+            "source": format!("/proofd/{}", self.case.policy),
+            "type": kind,
+            "subject": self.case.subject.id,
+            "time": self.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            "datacontenttype": "application/json",
+            "data": data,
+        });
+        let mut newest = None;
+        for sink in self.here.sinks {
+            let action = Action::Emit { sink: sink.clone(), event: event.clone() };
+            newest = Some(self.ask(step, action, Purpose::Step, self.now()));
+        }
+        if newest.is_none() {
+            self.note_at(Some(step), Note::NoSink { kind: kind.to_owned() });
+        }
+        newest
+    }
+
+    /// What an effect left for later steps, and what of it counts as done for good.
+    pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
+        self.held_or_lifted(pending, done);
+        let settled = match &pending.action {
+            Action::Approve { .. } => LimitedAction::Approve,
+            Action::Reject { .. } => LimitedAction::Reject,
+            Action::Delete { .. } => LimitedAction::Delete,
+            Action::Suspend { .. } => LimitedAction::Suspend,
+            Action::Reinstate { .. } => LimitedAction::Reinstate,
+            Action::AssignRole { .. } => LimitedAction::AssignRole,
+            Action::RemoveRole { .. } => LimitedAction::RemoveRole,
+            Action::SetAttributes { .. } => {
+                // What was read before does not hold any more.
+                self.case.seen_at = None;
+                LimitedAction::Set
+            }
+            Action::CreateUser { .. } => LimitedAction::CreateUser,
+            Action::UpdateUser { .. } => LimitedAction::UpdateUser,
+            _ => return,
+        };
+        if !self.case.settled.contains(&settled) {
+            self.case.settled.push(settled);
+        }
+    }
+
+    /// The answer to a request: true if it decides where the case goes.
+    pub fn answered(&mut self, step: StepIndex, status: u16, body: &Value) -> bool {
+        let Ok(at) = self.step(step) else { return false };
+        let request = match &at.verb {
+            Verb::Effect(Effect::Request(request)) => request,
+            Verb::Act { .. } if !well(status) => {
+                self.stick(
+                    step,
+                    format!("a request answered with {status}; retry goes on with the next action"),
+                );
+                return true;
+            }
+            // A team that cannot be called has its mail.
+            _ => return false,
+        };
+        self.learn(step, json!({ "status": status, "body": body }));
+        if at.outcomes.is_empty() {
+            if !well(status) {
+                self.stick(step, format!("{} answered with {status}", request.endpoint));
+            }
+            return !well(status);
+        }
+        let outcome = outcome(request, status, body);
+        self.note(Note::StepEnded { outcome: outcome.clone(), reasons: Vec::new() });
+        self.follow(step, &outcome);
+        true
+    }
+
+    /// A request that failed for good, at a step that says what happens then.
+    pub fn request_failed(&mut self, pending: &Pending) -> bool {
+        let State::Calling { step, .. } = self.case.state else { return false };
+        let branches = self.step(step).is_ok_and(|step| step.outcomes.contains_key(FAILED));
+        if !branches || !matches!(pending.action, Action::Request { .. }) {
+            return false;
+        }
+        self.note(Note::StepEnded { outcome: FAILED.to_owned(), reasons: Vec::new() });
+        self.follow(step, FAILED);
+        true
+    }
+}
+
+const OK: &str = "ok";
+const FAILED: &str = "failed";
+
+fn well(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+fn outcome(request: &Request, status: u16, body: &Value) -> String {
+    if !well(status) {
+        return FAILED.to_owned();
+    }
+    if request.returns.is_empty() {
+        return OK.to_owned();
+    }
+    let said = body.get("outcome").and_then(Value::as_str);
+    let said = said.filter(|said| request.returns.iter().any(|name| name == said));
+    said.unwrap_or(FAILED).to_owned()
+}

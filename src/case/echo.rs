@@ -1,0 +1,63 @@
+//! The events that our own effects cause at the identity provider. A policy that takes a role away must not
+//! be cancelled by the role being gone.
+
+use chrono::TimeDelta;
+
+use super::state::{Case, Echo};
+use crate::model::{Action, Event, Timestamp};
+
+/// The provider's clock and ours may differ by this much.
+const BEFORE: TimeDelta = TimeDelta::seconds(60);
+/// Changes become visible late: a role grant after minutes.
+const AFTER: TimeDelta = TimeDelta::minutes(10);
+/// Nothing comes back after this.
+const FORGET: TimeDelta = TimeDelta::hours(24);
+
+/// What an effect is heard as.
+fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
+    match action {
+        Action::Approve { .. } => (&["user.activated"], None),
+        Action::Reject { .. } => (&["registration.withdrawn", "user.deactivated"], None),
+        Action::Delete { .. } => (&["registration.deleted", "user.deleted"], None),
+        Action::Suspend { .. } => {
+            (&["user.suspended", "user.locked", "user.deactivated", "session.revoked"], None)
+        }
+        Action::Reinstate { .. } => (&["user.activated"], None),
+        Action::EndSessions { .. } => (&["session.revoked"], None),
+        Action::AssignRole { role, .. } => (&["user.role_granted"], Some(role)),
+        Action::RemoveRole { role, .. } => (&["user.role_revoked"], Some(role)),
+        Action::SetAttributes { .. } => (&["user.attribute_changed"], None),
+        _ => (&[], None),
+    }
+}
+
+impl Case {
+    /// An effect is about to begin.
+    pub(super) fn will_echo(&mut self, call: u32, action: &Action, now: Timestamp) {
+        let (kinds, role) = kinds(action);
+        self.echoes.retain(|echo| echo.call != call && now - echo.from < FORGET);
+        if !kinds.is_empty() {
+            let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            self.echoes.push(Echo { call, kinds, role: role.map(str::to_owned), from: now, until: None });
+        }
+    }
+
+    /// It ended.
+    pub(super) fn has_echoed(&mut self, call: u32, now: Timestamp) {
+        for echo in self.echoes.iter_mut().filter(|echo| echo.call == call) {
+            echo.until = Some(now);
+        }
+    }
+}
+
+impl Echo {
+    /// Whether an event about this person is one that we caused ourselves.
+    pub fn is(&self, event: &Event) -> bool {
+        let named = self.kinds.iter().any(|kind| kind == event.kind.as_str());
+        let role = event.fields.get("role").and_then(serde_json::Value::as_str);
+        let same_role = self.role.as_deref().is_none_or(|ours| role.is_none_or(|theirs| ours == theirs));
+        let in_time = event.time >= self.from - BEFORE
+            && event.time <= self.until.map_or(self.from + FORGET, |until| until + AFTER);
+        named && same_role && in_time
+    }
+}

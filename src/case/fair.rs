@@ -1,0 +1,113 @@
+//! Nobody loses time to an outage: what a person or a reviewer could not use of their time, because the
+//! provider or the daemon was down, is given back when the case is touched next.
+
+use chrono::TimeDelta;
+
+use super::entry::Note;
+use super::state::State;
+use super::turn::Turn;
+use crate::model::{Pause, Timestamp};
+
+/// How much of a stretch of time lies in pauses of any of these.
+pub fn lost(pauses: &[Pause], who: &[&str], from: Timestamp, to: Timestamp) -> TimeDelta {
+    let mut stretches: Vec<(Timestamp, Timestamp)> = pauses
+        .iter()
+        .filter(|pause| who.contains(&pause.who.as_str()))
+        .map(|pause| (pause.from.max(from), pause.until.unwrap_or(to).min(to)))
+        .filter(|(from, to)| from < to)
+        .collect();
+    stretches.sort_unstable();
+    let (mut total, mut counted) = (TimeDelta::zero(), from);
+    for (from, to) in stretches {
+        let from = from.max(counted);
+        if from < to {
+            total += to - from;
+            counted = to;
+        }
+    }
+    total
+}
+
+impl Turn<'_> {
+    /// Gives back what was lost since the last look.
+    pub fn be_fair(&mut self) {
+        let now = self.now();
+        let pauses = self.here.pauses;
+        let provider = match &self.case.state {
+            State::Proving(proving) => {
+                self.verify_of(proving.step).map(|verify| verify.verification.provider.as_str()).ok()
+            }
+            _ => None,
+        };
+        let lost = |since: Timestamp| match provider {
+            Some(provider) => lost(pauses, &[Pause::DAEMON, provider], since, now),
+            None => lost(pauses, &[Pause::DAEMON], since, now),
+        };
+        let lost = match &mut self.case.state {
+            State::Proving(proving) => {
+                let lost = lost(proving.fair_until);
+                proving.fair_until = now;
+                proving.started_at += lost;
+                proving.deadline += lost;
+                proving.remind_at = proving.remind_at.map(|at| at + lost);
+                proving.late_until = proving.late_until.map(|until| until + lost);
+                lost
+            }
+            State::Reviewing(reviewing) => {
+                let lost = lost(reviewing.fair_until);
+                reviewing.fair_until = now;
+                reviewing.deadline += lost;
+                reviewing.escalate_at = reviewing.escalate_at.map(|at| at + lost);
+                lost
+            }
+            // A time that a policy names is a time; only a time to react is given back.
+            State::Waiting(waiting) if waiting.event.is_some() => {
+                let lost = lost(waiting.fair_until);
+                waiting.fair_until = now;
+                waiting.until += lost;
+                lost
+            }
+            State::Grace(grace) if grace.runs() => {
+                let lost = lost(grace.fair_until);
+                grace.fair_until = now;
+                grace.until += lost;
+                lost
+            }
+            State::Waiting(_)
+            | State::Grace(_)
+            | State::Calling { .. }
+            | State::Held { .. }
+            | State::Stuck(_)
+            | State::Closed => return,
+        };
+        if lost > TimeDelta::zero() {
+            self.note(Note::Paused { seconds: lost.num_seconds() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_that_overlap_count_once_and_only_within_the_stretch() {
+        let at = |hour: i64| Timestamp::UNIX_EPOCH + TimeDelta::hours(hour);
+        let pause = |who: &str, from: i64, until: Option<i64>| Pause {
+            who: who.to_owned(),
+            from: at(from),
+            until: until.map(at),
+        };
+        let pauses = [
+            pause("jumio", 1, Some(3)),
+            pause(Pause::DAEMON, 2, Some(5)),
+            pause("other", 0, Some(100)),
+            pause("jumio", 20, None),
+        ];
+        let who = ["jumio", Pause::DAEMON];
+        for (from, to, hours) in [(0, 10, 4), (2, 4, 2), (5, 20, 0), (0, 24, 8), (4, 22, 3), (9, 9, 0)] {
+            assert_eq!(lost(&pauses, &who, at(from), at(to)), TimeDelta::hours(hours), "{from} to {to}");
+        }
+        assert_eq!(lost(&pauses, &[Pause::DAEMON], at(0), at(24)), TimeDelta::hours(3));
+    }
+}

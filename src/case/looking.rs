@@ -1,0 +1,42 @@
+//! The person is read again before something is changed and whenever a case wakes, if the policy says
+//! `as_long_as`: what it looks at must be true now.
+
+use chrono::TimeDelta;
+
+use super::state::{Purpose, State};
+use super::turn::Turn;
+use crate::model::{Action, Subject, SubjectKind};
+use crate::policy::tree::StepIndex;
+
+/// The result of a case whose person is not there any more.
+pub(super) const SUBJECT_DELETED: &str = "subject_deleted";
+
+/// What was read this recently is true enough for the steps that follow one another.
+const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
+
+impl Turn<'_> {
+    /// Whether the person has to be read before the policy is asked whether it still applies.
+    pub fn must_look(&self) -> bool {
+        let fresh = self.case.seen_at.is_some_and(|at| self.now() - at < FRESH_FOR);
+        // Nobody can be asked about somebody who is in no identity provider.
+        let readable = self.case.subject.kind != SubjectKind::Applicant;
+        self.policy.as_long_as.is_some() && readable && !fresh
+    }
+
+    /// Asks for the person; the case goes on with `looked`.
+    pub fn look(&mut self, step: StepIndex) -> u32 {
+        let subject = self.case.subject.reference();
+        self.ask(step, Action::ReadSubject { subject }, Purpose::Look, self.now())
+    }
+
+    pub fn looked(&mut self, subject: Option<Box<Subject>>) {
+        let Some(subject) = subject else { return self.close(SUBJECT_DELETED) };
+        self.case.seen = Some(*subject);
+        self.case.seen_at = Some(self.now());
+        match self.case.state {
+            State::Calling { step, .. } => self.walk(step),
+            State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => self.wake_now(),
+            State::Held { .. } | State::Stuck(_) | State::Closed => {}
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! When somebody could not answer through no fault of theirs: a provider that does not answer, a daemon that
+//! was not running, a clock that jumped. Cases give back what was lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::model::{Action, FailureKind, Outcome, Pause, Timestamp};
+use crate::store::{self, Commit, Store};
+
+use super::Engine;
+
+/// A provider is down after this many failures in a row, over at least this long. One lost packet is
+/// no outage.
+const FAILURES: u32 = 3;
+const FAILING_FOR: TimeDelta = TimeDelta::minutes(2);
+/// While a provider is down, how often it is looked whether it is back.
+const PROBE_EVERY: TimeDelta = TimeDelta::seconds(60);
+/// How often the daemon writes down that it runs.
+const BEAT_EVERY: TimeDelta = TimeDelta::minutes(5);
+/// A stop shorter than this costs nobody their time. Longer than a beat, whose age it is measured by.
+const SHORT_STOP: TimeDelta = TimeDelta::minutes(15);
+/// Longer ago than any deadline.
+const REMEMBER: TimeDelta = TimeDelta::days(400);
+/// The wall clock may differ by this much from what really passed.
+const JUMP: TimeDelta = TimeDelta::minutes(5);
+/// A jump counts once the clock has gone on quietly for this long.
+const QUIET: Duration = Duration::from_secs(120);
+
+const BEAT: &str = "proofd:alive";
+
+#[derive(Debug, Default)]
+pub(super) struct Pauses(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: Vec<Pause>,
+    /// Providers that failed lately: since when, and how often.
+    failing: BTreeMap<String, (Timestamp, u32)>,
+}
+
+impl Pauses {
+    pub fn from_store(store: &Store, now: Timestamp) -> Result<Self, store::Error> {
+        let known = store.pauses_since(now - REMEMBER)?;
+        Ok(Self(Mutex::new(Inner { known, failing: BTreeMap::new() })))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn known(&self) -> Vec<Pause> {
+        self.lock().known.clone()
+    }
+
+    /// Providers that are down now.
+    pub fn down(&self) -> Vec<String> {
+        self.lock()
+            .known
+            .iter()
+            .filter(|pause| pause.until.is_none())
+            .map(|pause| pause.who.clone())
+            .collect()
+    }
+
+    /// A provider answered, or did not. What has to be written down, if anything begins or ends with it.
+    fn heard(&self, provider: &str, answered: bool, now: Timestamp) -> Option<Pause> {
+        let mut inner = self.lock();
+        let open = inner.known.iter().position(|pause| pause.who == provider && pause.until.is_none());
+        if answered {
+            inner.failing.remove(provider);
+            let pause = inner.known.get_mut(open?)?;
+            pause.until = Some(now);
+            return Some(pause.clone());
+        }
+        let (since, failures) = inner.failing.entry(provider.to_owned()).or_insert((now, 0));
+        *failures += 1;
+        let (since, failures) = (*since, *failures);
+        if open.is_some() || failures < FAILURES || now - since < FAILING_FOR {
+            return None;
+        }
+        let pause = Pause { who: provider.to_owned(), from: since, until: None };
+        inner.known.push(pause.clone());
+        Some(pause)
+    }
+
+    fn add(&self, pause: Pause) {
+        self.lock().known.push(pause);
+    }
+}
+
+/// Compares the wall clock with one that cannot be set.
+#[derive(Debug, Default)]
+pub(super) struct Beat {
+    last: Option<(Timestamp, Duration)>,
+    suspect: Option<Suspect>,
+}
+
+#[derive(Debug)]
+struct Suspect {
+    from: Timestamp,
+    jumped: TimeDelta,
+    quiet_since: Duration,
+}
+
+/// What is to be made of the time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Time {
+    Fine,
+    /// It jumped; nothing whose time has come happens until that is sure.
+    Suspect,
+    /// It really is that late: the machine slept, or its clock was wrong before.
+    Skipped(Pause),
+}
+
+impl Beat {
+    pub fn look(&mut self, wall: Timestamp, steady: Option<Duration>) -> Time {
+        let Some(steady) = steady else { return Time::Fine };
+        let Some((last_wall, last_steady)) = self.last.replace((wall, steady)) else { return Time::Fine };
+        let passed = TimeDelta::from_std(steady.saturating_sub(last_steady)).unwrap_or(TimeDelta::zero());
+        let drift = (wall - last_wall) - passed;
+        match &mut self.suspect {
+            None if drift > JUMP => {
+                self.suspect = Some(Suspect { from: last_wall, jumped: drift, quiet_since: steady });
+                Time::Suspect
+            }
+            None => Time::Fine,
+            Some(suspect) if drift.abs() > JUMP => {
+                suspect.jumped += drift;
+                suspect.quiet_since = steady;
+                if suspect.jumped > JUMP {
+                    return Time::Suspect;
+                }
+                // Set back to where it was: it was wrong in between.
+                self.suspect = None;
+                Time::Fine
+            }
+            Some(suspect) if steady.saturating_sub(suspect.quiet_since) < QUIET => Time::Suspect,
+            Some(suspect) => {
+                let until = suspect.from + suspect.jumped;
+                let pause = Pause { who: Pause::DAEMON.to_owned(), from: suspect.from, until: Some(until) };
+                self.suspect = None;
+                Time::Skipped(pause)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// At the start: whether the daemon was away for long.
+    pub(super) async fn note_absence(&self) -> Result<(), store::Error> {
+        let now = self.now();
+        let last = self.0.store.cursor(BEAT)?.and_then(|at| at.parse::<Timestamp>().ok());
+        if let Some(from) = last.filter(|last| now - *last > SHORT_STOP) {
+            tracing::warn!(
+                minutes = (now - from).num_minutes(),
+                "the daemon was not running; nobody loses that time"
+            );
+            self.paused(Pause { who: Pause::DAEMON.to_owned(), from, until: Some(now) }).await?;
+        }
+        self.beat().await
+    }
+
+    async fn beat(&self) -> Result<(), store::Error> {
+        let cursors = [(BEAT.to_owned(), self.now().to_rfc3339())].into();
+        self.0.store.commit(Commit { cursors, ..Commit::default() }).await.map(|_| ())
+    }
+
+    pub(super) async fn paused(&self, pause: Pause) -> Result<(), store::Error> {
+        self.0.pauses.add(pause.clone());
+        self.0.store.commit(Commit { pauses: vec![pause], ..Commit::default() }).await.map(|_| ())
+    }
+
+    /// What a call to a verification provider tells about its health.
+    pub(super) async fn heard_of(&self, action: &Action, outcome: &Outcome) {
+        let (Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. }) = action
+        else {
+            return;
+        };
+        // A refusal is an answer too.
+        let answered =
+            !matches!(outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable);
+        self.heard(provider, answered).await;
+    }
+
+    async fn heard(&self, provider: &str, answered: bool) {
+        let Some(pause) = self.0.pauses.heard(provider, answered, self.now()) else { return };
+        match pause.until {
+            None => {
+                tracing::warn!(provider, "the provider is down; the clocks of those who wait for it stand")
+            }
+            Some(_) => tracing::info!(provider, "the provider is back; the clocks go on"),
+        }
+        self.0.metrics.provider_down(provider, pause.until.is_none());
+        if let Err(error) = self.0.store.commit(Commit { pauses: vec![pause], ..Commit::default() }).await {
+            tracing::error!(%error, "a pause could not be written down");
+        }
+    }
+
+    /// Writes down now and then that the daemon runs, and looks whether a provider that was down is back.
+    pub(super) async fn keep_time(self) {
+        let mut stop = self.stopping();
+        let mut beat_at = self.now() + BEAT_EVERY;
+        while !*stop.borrow() {
+            let wake = beat_at.min(self.now() + PROBE_EVERY);
+            tokio::select! {
+                () = self.0.clock.sleep_until(wake) => {}
+                _ = stop.changed() => break,
+            }
+            for provider in self.0.pauses.down() {
+                let Some(connector) = self.0.connectors.verification.get(&provider) else { continue };
+                let well = connector.examine().await.iter().all(|finding| finding.ok);
+                self.heard(&provider, well).await;
+            }
+            if self.now() >= beat_at {
+                beat_at = self.now() + BEAT_EVERY;
+                if let Err(error) = self.beat().await {
+                    tracing::error!(%error, "the time could not be written down");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
+    #[test]
+    fn a_provider_is_down_after_failures_over_a_while_and_back_at_its_first_answer() {
+        let pauses = Pauses::default();
+        for (minute, answered, begins_or_ends) in [
+            (0, false, None),
+            (1, false, None),
+            (3, false, Some(None)),
+            (4, false, None),
+            (60, true, Some(Some(60))),
+            (61, true, None),
+            (62, false, None),
+            (63, true, None),
+            (65, false, None),
+            (66, false, None),
+        ] {
+            let heard = pauses.heard("jumio", answered, at(minute));
+            let expected = begins_or_ends.map(|until: Option<i64>| Pause {
+                who: "jumio".to_owned(),
+                from: at(0),
+                until: until.map(at),
+            });
+            assert_eq!(heard, expected, "minute {minute}");
+        }
+        assert!(pauses.down().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_not_believed_at_once() {
+        let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+        let skipped = |from, until| {
+            Time::Skipped(Pause { who: Pause::DAEMON.to_owned(), from: at(from), until: Some(at(until)) })
+        };
+        // Wall minute, steady minute, what is made of it.
+        for (name, rows) in [
+            ("quiet", vec![(0, 0, Time::Fine), (10, 10, Time::Fine), (14, 10, Time::Fine)]),
+            (
+                "a machine that slept",
+                vec![
+                    (0, 0, Time::Fine),
+                    (500, 1, Time::Suspect),
+                    (501, 2, Time::Suspect),
+                    (503, 4, skipped(0, 499)),
+                    (504, 5, Time::Fine),
+                ],
+            ),
+            (
+                "a clock that was wrong for a moment",
+                vec![
+                    (0, 0, Time::Fine),
+                    (5_000_000, 1, Time::Suspect),
+                    (2, 2, Time::Fine),
+                    (9, 9, Time::Fine),
+                ],
+            ),
+            ("a clock that was set back", vec![(900, 0, Time::Fine), (1, 1, Time::Fine), (2, 2, Time::Fine)]),
+        ] {
+            let mut beat = Beat::default();
+            for (wall, steady, expected) in rows {
+                assert_eq!(beat.look(at(wall), minutes(steady)), expected, "{name} at {wall}");
+            }
+        }
+        assert_eq!(Beat::default().look(at(0), None), Time::Fine);
+    }
+}

@@ -1,0 +1,177 @@
+//! Steps that change something or tell somebody: what they name, and the values that they write.
+
+use super::chain::Build;
+use super::reading::Reading as _;
+use crate::model::{Repeat, Span, SubjectKind};
+use crate::policy::deed::{self, SETTABLE, settable};
+use crate::policy::diagnostic::{Diagnostic, nearest};
+use crate::policy::grammar;
+use crate::policy::script::Data;
+use crate::policy::source::Node;
+use crate::policy::tree::{Effect, Request, Verb, Wait};
+
+impl Build<'_> {
+    /// A verb that does one thing and goes on. None: a mistake was reported.
+    pub fn effect(&mut self, item: &Node, value: &Node, verb: &str) -> Option<Effect> {
+        Some(match verb {
+            "suspend" => {
+                self.object(value);
+                let end_sessions = item.get("end_sessions").and_then(|flag| flag.scalar()?.boolean());
+                Effect::Suspend { end_sessions: end_sessions.unwrap_or(false) }
+            }
+            "reinstate" => {
+                self.object(value);
+                Effect::Reinstate
+            }
+            "end_sessions" => {
+                self.object(value);
+                Effect::EndSessions
+            }
+            "invite" => {
+                self.object(value);
+                Effect::Invite
+            }
+            "hold_role" => Effect::HoldRole(self.role(value, verb)?),
+            "release_role" => Effect::ReleaseRole(self.role(value, verb)?),
+            "assign_role" => Effect::AssignRole(self.role(value, verb)?),
+            "remove_role" => Effect::RemoveRole(self.role(value, verb)?),
+            "set" => {
+                self.attributes_of_subject(value);
+                Effect::Set(self.data(value, true))
+            }
+            "create_user" => {
+                self.object(value);
+                Effect::CreateUser { system: self.system(item)?, attributes: self.attributes(item) }
+            }
+            "update_user" => {
+                self.object(value);
+                let matching = item.get("match")?;
+                if matching.map().is_none_or(<[_]>::is_empty) {
+                    let message = "`match` says by which attributes the account is found";
+                    let help = "write for example match: {userName: \"${user.username}\"}";
+                    self.report(Diagnostic::error(matching.place.clone(), "wrong-type", message).help(help));
+                }
+                Effect::UpdateUser {
+                    system: self.system(item)?,
+                    matching: self.data(matching, true),
+                    attributes: self.attributes(item),
+                }
+            }
+            "call" => Effect::Request(self.request(item, value)?),
+            "emit" => Effect::Emit {
+                kind: value.text()?.to_owned(),
+                data: item.get("data").map_or(Data::Map(Vec::new()), |data| self.data(data, false)),
+            },
+            _ => return None,
+        })
+    }
+
+    fn role(&mut self, value: &Node, verb: &str) -> Option<crate::policy::script::Text> {
+        if self.subject.is_some_and(|subject| subject != SubjectKind::User) {
+            let message = format!("`{verb}` needs an account; this policy is not about a user");
+            let help = "a registration has no roles before it is approved";
+            self.report(Diagnostic::error(value.place.clone(), "other-subject", message).help(help));
+        }
+        Some(self.text(value.text()?, &value.text_place()))
+    }
+
+    /// Only what the identity provider lets us write, by names that are known.
+    fn attributes_of_subject(&mut self, value: &Node) {
+        let Some(subject) = self.subject else { return };
+        if subject == SubjectKind::Applicant {
+            let message = "an applicant is in no identity provider; there is nothing to set";
+            let help = "write the attributes where the account is made: `create_user`";
+            self.report(Diagnostic::error(value.place.clone(), "other-subject", message).help(help));
+            return;
+        }
+        for (key, _) in value.map().unwrap_or_default() {
+            if settable(&key.name, subject).is_none() {
+                let word = subject.word();
+                let known: Vec<_> = SETTABLE.iter().map(|name| format!("{word}.{name}")).collect();
+                let message = format!("`{}` cannot be set", key.name);
+                let near = nearest(&key.name, known.iter().map(String::as_str));
+                let help = format!("{near}; custom attributes are {word}.attributes.<short name>");
+                self.report(Diagnostic::error(key.place.clone(), "unknown-name", message).help(help));
+            }
+        }
+    }
+
+    fn system(&mut self, item: &Node) -> Option<String> {
+        let systems = self.known.systems.clone();
+        self.configured(item.get("in"), systems.as_deref(), "system");
+        Some(item.text_of("in")?.to_owned())
+    }
+
+    fn attributes(&mut self, item: &Node) -> Data {
+        item.get("attributes").map_or(Data::Map(Vec::new()), |attributes| self.data(attributes, true))
+    }
+
+    fn request(&mut self, item: &Node, value: &Node) -> Option<Request> {
+        let endpoints = self.known.endpoints.clone();
+        self.configured(Some(value), endpoints.as_deref(), "endpoint");
+        let method = item.text_of("method").unwrap_or("POST").to_owned();
+        let natural = matches!(method.as_str(), "GET" | "PUT" | "DELETE");
+        let repeat = match item.text_of("idempotency") {
+            Some("natural") => Repeat::Natural,
+            Some("none") => Repeat::None,
+            None if natural => Repeat::Natural,
+            Some(_) | None => Repeat::Key,
+        };
+        Some(Request {
+            endpoint: value.text()?.to_owned(),
+            method,
+            path: item.get("path").and_then(|path| Some(self.text(path.text()?, &path.text_place()))),
+            body: item.get("body").map(|body| self.data(body, false)),
+            repeat,
+            returns: item.texts("returns"),
+        })
+    }
+
+    /// The verbs that a function may return are those that need no proof of the loader.
+    pub fn act(&mut self, item: &Node, value: &Node) -> Option<Verb> {
+        let mut may = Vec::new();
+        for name in item.get("may").and_then(Node::list).unwrap_or_default() {
+            let Some(word) = name.text() else { continue };
+            if deed::VERBS.contains(&word) {
+                may.push(word.to_owned());
+                let rule = grammar::VERBS.iter().find(|rule| rule.key.name == word);
+                self.actions.extend(rule.and_then(|rule| rule.action));
+                continue;
+            }
+            let known = grammar::VERBS.iter().any(|rule| rule.key.name == word);
+            let message = match known {
+                true => format!(
+                    "a function cannot `{word}`: what waits, branches, ends or cannot be undone \
+                                 stands in the policy itself"
+                ),
+                false => format!("there is no verb `{word}`"),
+            };
+            let help = nearest(word, deed::VERBS.iter().copied());
+            self.report(Diagnostic::error(name.place.clone(), "unknown-name", message).help(help));
+        }
+        if may.iter().any(|verb| verb == "notify") {
+            // Which one it names is only known when it runs.
+            self.templates.extend(self.layout.templates.keys().map(|name| (*name).to_owned()));
+        }
+        let function = self.function(value.text()?, &value.text_place());
+        Some(Verb::Act { function, may })
+    }
+
+    pub fn wait(&mut self, value: &Node) -> Option<Wait> {
+        let (event, time) = (value.get("for"), value.get("until"));
+        if event.is_some() == time.is_some() {
+            let message = "a wait has `for:` (an event) or `until:` (a time), one of the two";
+            self.report(Diagnostic::error(value.place.clone(), "wait", message));
+        }
+        if let Some(time) = time {
+            return Some(Wait::Until(self.text(time.text()?, &time.text_place())));
+        }
+        if value.get("answer_within").is_none() {
+            let message = "a wait for an event needs `answer_within:`; nothing waits for ever";
+            self.report(Diagnostic::error(value.place.clone(), "missing-key", message));
+        }
+        let event = self.event(event?)?;
+        let answer_within: Span = self.deadline(value, None)?;
+        Some(Wait::For { event, answer_within })
+    }
+}
