@@ -12,6 +12,7 @@ use proofd::model::{Action, FailureKind, Secret};
 use serde_json::json;
 use url::Url;
 
+mod accounts;
 mod peer;
 mod readings;
 mod starts;

@@ -84,9 +84,24 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
              Check the tenant's retention: it must leave time to read",
         ));
     }
+    if details.nobody_came() {
+        return Ok(reading(Phase::Expired, reference, None));
+    }
+    if details.never_decides() {
+        return Err(Failure::refused(
+            "the workflow is one of Jumio's older ones, whose results have no decision; use the newer one of \
+             the same name (10014 for 9, 10011 for 3)",
+        ));
+    }
     let Some(mut proof) = proof(details) else {
         return Ok(reading(Phase::Processing, reference, None));
     };
+    if proof.decision == Judgement::Rejected && proof.checks.is_empty() {
+        return Err(Failure::refused(
+            "Jumio rejected the run but tells no check that it rests on: its data was deleted, or nothing was \
+             checked. A person must look",
+        ));
+    }
     if proof.decision != Judgement::Passed && proof.checks.contains_key(AUTHENTICATION) {
         explain(api, &run, &mut proof).await?;
     }
