@@ -17,6 +17,7 @@ mod peer;
 mod readings;
 mod starts;
 mod tokens;
+mod vendor;
 
 use peer::{ACCOUNT, Peer, RUN, call, failure, read, reply, start_of_test, token};
 
