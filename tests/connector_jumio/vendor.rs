@@ -149,6 +149,38 @@ async fn nothing_enrolled_under_any_code() {
     }
 }
 
+/// The vendor's pages contradict each other on whether a check of a document on file can have a link.
+#[tokio::test]
+async fn a_check_without_a_link_is_the_operators_matter() {
+    let street = Street::new().await;
+    let (one, _) = street.passes(Script::default()).await;
+    street.town.jumio.turn(|knobs| knobs.existing_id_on_web = false);
+    let failure = failure(street.start(Method::ExistingId, Some(&one.account)).await);
+    assert_eq!(failure.kind, FailureKind::Refused);
+    assert!(failure.reason.contains("WEB channel"), "{}", failure.reason);
+}
+
+/// Somebody known follows their link to the vendor and shows a face.
+#[tokio::test]
+async fn a_link_is_followed_with_a_selfie() {
+    let street = Street::new().await;
+    let (first, _) = street.passes(Script::default()).await;
+    let second = session(street.start(Method::Authentication, Some(&first.account)).await);
+    let to = second.link.clone();
+    let daemon = axum::Router::new()
+        .route("/v/1", axum::routing::post(move || async move { axum::response::Redirect::to(&to) }))
+        .route("/v/2", axum::routing::post(|| async { "nothing is asked of you" }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, daemon).await });
+    let person = Applicant::new("Ann", "Example", "ann@example.com").unwrap();
+    let link = |number: u32| format!("{base}/v/{number}");
+    let followed = async |number| person.reverify(&street.town, &link(number), Script::default()).await;
+    assert!(followed(2).await.unwrap().is_none());
+    assert_eq!(followed(1).await.unwrap().unwrap().execution, second.execution);
+    assert_eq!(reading(street.read(&second).await).proof.unwrap().decision, Judgement::Passed);
+}
+
 #[tokio::test]
 async fn a_selfie_is_a_proof_without_a_document() {
     use Judgement::{NotExecuted, Passed, Rejected, Warning};

@@ -2,7 +2,7 @@
 //! and for how long.
 
 use chrono::TimeDelta;
-use proofd::simulate::jumio::{Enrolment, Knobs, Outcome, Script, Wiped};
+use proofd::simulate::jumio::{Enrolment, Execution, Knobs, Outcome, Script, Wiped};
 use proofd::simulate::ledger::Record;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -91,6 +91,40 @@ async fn a_start_without_enrolment_is_answered_as_the_knobs_say() {
 
 fn records(bench: &Bench, what: &str) -> Vec<Record> {
     bench.ledger.records().into_iter().filter(|one| one.what == what).collect()
+}
+
+/// A document on file is the latest, or the one that the start names; it comes back without a channel.
+#[tokio::test]
+async fn a_document_on_file_is_named_or_the_latest() {
+    let bench = Bench::new().await;
+    let (one, _) = bench.run(None, FULL, Script::face_of("ann")).await;
+    let (two, _) = bench.run(Some(&one.account), FULL, Script::face_of("ann")).await;
+    let (other, _) = bench.run(None, FULL, Script::face_of("bob")).await;
+    let id = |one: &Execution| one.credentials.iter().find(|one| one.category == "ID").unwrap().id.clone();
+    // (key, which document is named) to the answer and the document that is used
+    for (key, named, code, used) in [
+        (5, None, 400, None),
+        (5, Some(&one), 200, Some(&one)),
+        (5, Some(&other), 400, None),
+        (EXISTING_ID, None, 200, Some(&two)),
+        (EXISTING_ID, Some(&one), 200, Some(&one)),
+        (EXISTING_ID, Some(&other), 400, None),
+    ] {
+        let mut credentials = vec![json!({"category": "SELFIE"})];
+        credentials.extend(named.map(|one| json!({"category": "ID", "id": id(one)})));
+        let definition = json!({"workflowDefinition": {"key": key, "credentials": credentials}});
+        let (got, answer) = bench.start(Some(&one.account), key, definition).await;
+        assert_eq!(got, code, "{key} {named:?}: {answer}");
+        let Some(used) = used else { continue };
+        let list = answer["workflowExecution"]["credentials"].as_array().unwrap();
+        let document = list.iter().find(|one| one["category"] == "ID").unwrap();
+        assert_eq!(document["id"], id(used), "{key}");
+        assert_eq!(document["allowedChannels"], json!([]), "{key}");
+        assert_eq!(answer["web"]["href"].is_string(), key == EXISTING_ID, "one is for the API only");
+    }
+    bench.simulator.turn(|knobs| knobs.existing_id_on_web = false);
+    let (_, answer) = bench.start(Some(&one.account), EXISTING_ID, json!({})).await;
+    assert!(answer["web"].is_null() && answer["sdk"]["token"].is_string());
 }
 
 /// Who comes back, and what is said of them.

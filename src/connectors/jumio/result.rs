@@ -416,6 +416,10 @@ mod tests {
                 }
             }
             let Ok(details) = serde_json::from_value::<Details>(answer.clone()) else { return Ok(()) };
+            if details.nobody_came() {
+                assert_ne!(answer["decision"]["type"], "PASSED", "{answer}");
+                assert!(!says_passed(&answer, "liveness"), "somebody was seen in {answer}");
+            }
             let Some(proof) = proof(details) else { return Ok(()) };
             assert_eq!(proof.decision == Judgement::Passed, answer["decision"]["type"] == "PASSED", "{answer}");
             for (name, judgement) in &proof.checks {
