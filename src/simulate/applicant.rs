@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
 
-use super::jumio::Script;
+use super::jumio::{Execution, Script};
 use super::onelogin::{Form, Registered};
 use super::town::Town;
 
@@ -42,6 +42,8 @@ pub enum Lost {
     NoSession,
     #[error("the vendor refused: {0}")]
     Vendor(String),
+    #[error("the vendor asks for a document, and this person came with a selfie only")]
+    Document,
 }
 
 impl Applicant {
@@ -131,10 +133,31 @@ impl Applicant {
         for (field, name) in fields {
             script.extraction.entry(field).or_insert_with(|| name.to_uppercase().into());
         }
+        self.finish(town, execution, script).map(drop)
+    }
+
+    /// Goes through the vendor's page of somebody who is known there: with a selfie and nothing else.
+    pub fn prove_by_selfie(&self, town: &Town, execution: &str, script: Script) -> Result<Execution, Lost> {
+        let one = town.jumio.execution(execution).ok_or(Lost::NoSession)?;
+        if one.takes_document() {
+            return Err(Lost::Document);
+        }
+        self.finish(town, execution, script)
+    }
+
+    /// Follows a link and proves with a selfie: what a re-verification asks for. None: the daemon had a page
+    /// instead of a way to the vendor.
+    pub async fn reverify(&self, town: &Town, link: &str, script: Script) -> Result<Option<Execution>, Lost> {
+        match self.press(town, link).await? {
+            Led::Vendor { execution } => self.prove_by_selfie(town, &execution, script).map(Some),
+            Led::Page(..) => Ok(None),
+        }
+    }
+
+    fn finish(&self, town: &Town, execution: &str, script: Script) -> Result<Execution, Lost> {
         let refused = |error: super::jumio::Unknown| Lost::Vendor(error.to_string());
         town.jumio.open(execution).map_err(refused)?;
-        town.jumio.finish(execution, Some(script)).map_err(refused)?;
-        Ok(())
+        town.jumio.finish(execution, Some(script)).map_err(refused)
     }
 }
 

@@ -12,10 +12,12 @@ use proofd::model::{Action, FailureKind, Secret};
 use serde_json::json;
 use url::Url;
 
+mod accounts;
 mod peer;
 mod readings;
 mod starts;
 mod tokens;
+mod vendor;
 
 use peer::{ACCOUNT, Peer, RUN, call, failure, read, reply, start_of_test, token};
 

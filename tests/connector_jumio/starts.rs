@@ -91,7 +91,7 @@ async fn a_start_that_is_not_one() {
     let echo = json!({"message": "bad callbackUrl https://idv.example.com/hooks/jumio/CALLBACKSECRET here",
         "httpStatus": 400, "requestURI": "/api/v1/accounts"});
     let limit = json!({"title": "Too Many Requests", "status": 429, "detail": "Request limit exceeded"});
-    use FailureKind::{Refused, Unavailable};
+    use FailureKind::{NotEnrolled, Refused, Unavailable};
     for (action, status, body, kind, sentence) in [
         (start(), 200, no_link, Refused, "WEB channel"),
         (start(), 200, script_link, Unavailable, "not a web address"),
@@ -112,8 +112,8 @@ async fn a_start_that_is_not_one() {
         (start(), 500, json!(null), Unavailable, "500"),
         (start(), 302, json!(null), Unavailable, "302"),
         (start(), 403, json!({"message": "Forbidden"}), Unavailable, "permission"),
-        (restart(), 404, json!({"message": "Not found"}), Refused, "account"),
-        (restart(), 400, json!({"message": "No facemap is enrolled"}), Refused, "No facemap is enrolled"),
+        (restart(), 404, json!({"message": "Not found"}), NotEnrolled, "404"),
+        (restart(), 400, json!({"message": "No facemap is enrolled"}), NotEnrolled, "No facemap is enrolled"),
         (restart(), 422, json!({"title": "Unprocessable"}), Refused, "Unprocessable"),
     ] {
         let about = format!("{status} {body}");

@@ -11,6 +11,7 @@ use super::{Connector, Finding};
 use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
 
 mod api;
+mod enrolled;
 mod examine;
 mod hint;
 mod read;
@@ -90,7 +91,7 @@ impl Jumio {
             Action::StartVerification {
                 provider: _,
                 workflow,
-                method: _,
+                method,
                 account,
                 reference,
                 person,
@@ -101,6 +102,7 @@ impl Jumio {
             } => {
                 let order = start::Order {
                     workflow,
+                    method: *method,
                     account: account.as_deref(),
                     reference,
                     person,

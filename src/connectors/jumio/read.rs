@@ -78,19 +78,50 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
         Phase::Done => {}
         unfinished => return Ok(reading(unfinished, reference, None)),
     }
+    let mut proof = match conclusion(details)? {
+        Conclusion::Proof(proof) => proof,
+        Conclusion::NotYet => return Ok(reading(Phase::Processing, reference, None)),
+        Conclusion::NobodyCame => return Ok(reading(Phase::Expired, reference, None)),
+    };
+    if proof.decision != Judgement::Passed && proof.checks.contains_key(AUTHENTICATION) {
+        explain(api, &run, &mut proof).await?;
+    }
+    Ok(reading(Phase::Done, reference, Some(proof)))
+}
+
+/// What the details of a run say whose status is "processed".
+enum Conclusion {
+    Proof(Box<Proof>),
+    NotYet,
+    NobodyCame,
+}
+
+/// A result that is there but says nothing is an error: it must become neither a pass nor a rejection, and
+/// waiting for it would look like a person who does not answer.
+fn conclusion(details: Details) -> Result<Conclusion, Failure> {
     if details.is_wiped() {
         return Err(Failure::refused(
             "Jumio deleted the run's data before its result was read; only a new verification can tell. \
              Check the tenant's retention: it must leave time to read",
         ));
     }
-    let Some(mut proof) = proof(details) else {
-        return Ok(reading(Phase::Processing, reference, None));
-    };
-    if proof.decision != Judgement::Passed && proof.checks.contains_key(AUTHENTICATION) {
-        explain(api, &run, &mut proof).await?;
+    if details.never_decides() {
+        return Err(Failure::refused(
+            "the workflow is one of Jumio's older ones, whose results have no decision; use the newer one of \
+             the same kind (10014 for 9, 10011 for 3)",
+        ));
     }
-    Ok(reading(Phase::Done, reference, Some(Box::new(proof))))
+    if details.nobody_came() {
+        return Ok(Conclusion::NobodyCame);
+    }
+    let Some(proof) = proof(details) else { return Ok(Conclusion::NotYet) };
+    if proof.decision == Judgement::Rejected && proof.checks.is_empty() {
+        return Err(Failure::refused(
+            "Jumio rejected the run but tells no check that it rests on: its data was deleted, or nothing was \
+             checked. A person must look",
+        ));
+    }
+    Ok(Conclusion::Proof(Box::new(proof)))
 }
 
 /// Adds the reasons that only the steps tell. Older workflows have no steps, and a result is not held up for

@@ -31,6 +31,7 @@ pub(super) struct Workflow {
     pub(super) id: String,
     pub(super) status: String,
     pub(super) customer_internal_reference: Option<Loose>,
+    definition_key: Option<Loose>,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +87,19 @@ struct Parts {
 
 #[derive(Deserialize)]
 struct Findings {
+    status: Option<Loose>,
     findings: Option<Vec<Loose>>,
+}
+
+impl Findings {
+    /// The runs with the same face. A search that is still going on or failed tells none: who compares the
+    /// list with a person's own runs must not take a part of it for the whole.
+    fn whole(self) -> Vec<Loose> {
+        match self.status.and_then(Loose::text) {
+            Some(status) if status != "DONE" => Vec::new(),
+            Some(_) | None => self.findings.unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -174,12 +187,38 @@ impl Loose {
 }
 
 impl Details {
+    fn entries(&self) -> impl Iterator<Item = &Capability> {
+        self.capabilities.iter().flat_map(BTreeMap::values).flatten().flatten()
+    }
+
     /// Whether the data was deleted. A decision outlives the data, but without the checks it rests on it
-    /// proves nothing; what was left of the checks counts as usual.
+    /// proves nothing; what was left of both counts as usual.
     pub(super) fn is_wiped(&self) -> bool {
-        let has_checks =
-            self.capabilities.iter().flat_map(BTreeMap::values).flatten().any(|all| !all.is_empty());
-        self.wiped_out_at.is_some() && !has_checks
+        self.wiped_out_at.is_some() && (self.decision.is_none() || self.entries().next().is_none())
+    }
+
+    /// Whether the run is over without a single check having been made, though its status does not say so.
+    /// The decision of such a run may be REJECTED with the highest risk, and nobody failed.
+    pub(super) fn nobody_came(&self) -> bool {
+        let Some(Decision { word, details, .. }) = &self.decision else { return false };
+        let unmade = self.entries().all(|entry| matches!(entry.decision.word, Word::NotExecuted));
+        let label = details.as_ref().and_then(|details| details.label.clone()).and_then(Loose::text);
+        match word {
+            Word::Passed => false,
+            // No checks at all is also what a deleted result looks like.
+            Word::Warning | Word::Rejected => unmade && self.entries().next().is_some(),
+            // With another label Jumio failed, which is worth telling.
+            Word::NotExecuted => {
+                unmade && matches!(label.as_deref(), Some("SESSION_EXPIRED" | "TOKEN_EXPIRED"))
+            }
+        }
+    }
+
+    /// Whether the workflow is of the generation whose results never have a decision.
+    pub(super) fn never_decides(&self) -> bool {
+        let key = self.workflow.definition_key.clone().and_then(Loose::text);
+        let older = key.and_then(|key| key.parse::<u32>().ok()).is_some_and(|key| key < 10_000);
+        older && self.decision.is_none() && self.entries().next().is_some()
     }
 }
 
@@ -211,7 +250,7 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
                 labels.push((severity(judgement), label(decision.word, decision.details)));
             }
             let Some(mut data) = data else { continue };
-            let findings = data.face_search_findings.take().and_then(|found| found.findings);
+            let findings = data.face_search_findings.take().map(Findings::whole);
             for run in findings.into_iter().flatten().filter_map(Loose::text) {
                 if run != workflow.id && !proof.same_face.contains(&run) {
                     proof.same_face.push(run);
@@ -377,6 +416,10 @@ mod tests {
                 }
             }
             let Ok(details) = serde_json::from_value::<Details>(answer.clone()) else { return Ok(()) };
+            if details.nobody_came() {
+                assert_ne!(answer["decision"]["type"], "PASSED", "{answer}");
+                assert!(!says_passed(&answer, "liveness"), "somebody was seen in {answer}");
+            }
             let Some(proof) = proof(details) else { return Ok(()) };
             assert_eq!(proof.decision == Judgement::Passed, answer["decision"]["type"] == "PASSED", "{answer}");
             for (name, judgement) in &proof.checks {

@@ -1,4 +1,7 @@
 //! Starts a run: on a new account, or on the account that a person got by an earlier one.
+//!
+//! Every method has the same request; what is compared with what is the business of the workflow that the
+//! policy names. A workflow with an existing ID is not told which one: Jumio takes the account's latest.
 
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
@@ -7,13 +10,15 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::api::{Api, Host, parse, refusal};
+use super::enrolled::nothing_there;
 use super::is_id;
-use crate::model::{Failure, Session, Timestamp};
+use crate::model::{self, Failure, Session, Timestamp};
 
 /// What is to be started.
 #[derive(Debug)]
 pub(super) struct Order<'a> {
     pub(super) workflow: &'a str,
+    pub(super) method: model::Method,
     pub(super) account: Option<&'a str>,
     pub(super) reference: &'a str,
     pub(super) person: &'a str,
@@ -44,24 +49,52 @@ struct Web {
 pub(super) async fn start(api: &Api, order: &Order<'_>, now: Timestamp) -> Result<Session, Failure> {
     let lifetime = lifetime(order.lifetime_seconds);
     let body = body(order, lifetime)?;
-    let answer = match order.account {
-        None => api.ask(Method::POST, Host::Account, &["api", "v1", "accounts"], Some(&body)).await?,
-        Some(account) if is_id(account) => {
+    let answer = match (order.account, order.method) {
+        (None, model::Method::Full) => {
+            api.ask(Method::POST, Host::Account, &["api", "v1", "accounts"], Some(&body)).await?
+        }
+        // A new account has nothing enrolled, and asking would only leave an empty one behind.
+        (None, model::Method::Authentication | model::Method::ExistingId) => {
+            return Err(Failure::not_enrolled(
+                "the person has no account at Jumio yet; only a full verification is possible",
+            ));
+        }
+        (Some(account), _) if is_id(account) => {
             let path = ["api", "v1", "accounts", account];
             api.ask(Method::PUT, Host::Account, &path, Some(&body)).await?
         }
-        Some(_) => return Err(Failure::refused("the person's account at Jumio is not an id of Jumio's")),
+        (Some(_), _) => {
+            return Err(Failure::refused("the person's account at Jumio is not an id of Jumio's"));
+        }
     };
+    if answer.status.is_success() {
+        return session(parse(&answer, "the start answer")?, order, now + lifetime);
+    }
+    let refused = refusal(&answer);
+    if order.account.is_some() && nothing_there(&answer, order.method) {
+        return Err(Failure::not_enrolled(format!("{}: {}", what_is_missing(order.method), refused.reason)));
+    }
     if answer.status == StatusCode::NOT_FOUND && order.account.is_some() {
-        return Err(Failure::refused(
-            "Jumio does not know the person's account (any more): its data was deleted or its retention \
-             is over; only a full verification is possible",
-        ));
+        // Not Jumio's word about the account, but a page of something in between.
+        return Err(Failure::unavailable(format!("{}; check the account address", refused.reason)));
     }
-    if !answer.status.is_success() {
-        return Err(refusal(&answer));
+    Err(refused)
+}
+
+fn what_is_missing(method: model::Method) -> &'static str {
+    match method {
+        model::Method::Full => {
+            "Jumio does not know the person's account (any more); a full verification needs a new one"
+        }
+        model::Method::Authentication => {
+            "Jumio holds no face of the person (any more) that a selfie could be compared with: none was \
+             enrolled, it was deleted, or its retention is over"
+        }
+        model::Method::ExistingId => {
+            "Jumio holds no document of the person (any more) that a selfie could be compared with: none was \
+             kept, it was deleted, or its retention is over"
+        }
     }
-    session(parse(&answer, "the start answer")?, order, now + lifetime)
 }
 
 fn session(started: Started, order: &Order<'_>, expires_at: Timestamp) -> Result<Session, Failure> {

@@ -14,6 +14,7 @@ use super::callback::time;
 use super::execution::Execution;
 use super::result::classifiers;
 use super::token::{Limited, Token};
+use super::world::Denied;
 
 pub(super) fn routes() -> Router<Simulator> {
     let parts = "/api/api/v1/accounts/{account}/workflow-executions/{execution}/credentials/{credential}/parts/{part}";
@@ -172,7 +173,8 @@ fn start(
             body["timestamp"] = json!(time(now));
             answer(world.knobs.create_status, &body)
         }
-        Err((code, message)) => refuse(Host::Account, code, &message, uri),
+        Err(Denied { code, body: Some(body), .. }) => answer(code, &body),
+        Err(Denied { code, message, body: None }) => refuse(Host::Account, code, &message, uri),
     })
 }
 

@@ -9,10 +9,14 @@ use serde_json::{Value, json};
 
 use super::Simulator;
 use super::api::answer;
-use super::execution::{Execution, Script};
+use super::execution::{Execution, Order, Script};
 use super::knobs::Knobs;
-use super::world::{Refusal, World};
+use super::memory::Account;
+use super::world::{Denied, Refusal, World};
 use crate::model::Timestamp;
+
+/// The key of the full check that `enrol` runs.
+const FULL: u32 = 10_011;
 
 /// Why an action on an execution was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,9 +81,41 @@ impl Simulator {
         self.play(execution, World::expire)
     }
 
+    /// What the vendor remembers of every account.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.act(|world, _| world.accounts.keys().filter_map(|account| world.account(account)).collect())
+    }
+
+    pub fn account(&self, account: &str) -> Option<Account> {
+        self.act(|world, _| world.account(account))
+    }
+
+    /// A person passes a full check on a new account, as if it had happened before anybody looked.
+    pub fn enrol(&self, person: &str, script: Script) -> Result<Execution, Unknown> {
+        let order = Order {
+            customer_internal_reference: format!("enrolment of {person}"),
+            user_reference: Some(person.to_owned()),
+            key: FULL,
+            locale: "en".to_owned(),
+            lifetime_seconds: 1800,
+            ..Order::default()
+        };
+        let begun = self.act(|world, now| {
+            let index = world.begin(None, order, now)?;
+            Ok(world.executions[index].execution.clone())
+        });
+        let execution = begun.map_err(|denied: Denied| Unknown::Refused(denied.code, denied.message))?;
+        self.finish(&execution, Some(script))
+    }
+
     /// Removes the data of an account, as retention does.
     pub fn wipe(&self, account: &str) {
         self.act(|world, now| world.wipe(account, now));
+    }
+
+    /// Deletes an account with everything on it, as somebody else may do; false if there is none.
+    pub fn forget(&self, account: &str) -> bool {
+        self.act(|world, now| world.forget(account, now))
     }
 
     /// The vendor forgets its token: the next call with it is a 401.
@@ -106,7 +142,9 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/_sim/executions", get(executions))
         .route("/_sim/executions/{execution}", get(execution))
         .route("/_sim/executions/{execution}/{action}", post(play))
+        .route("/_sim/accounts", get(accounts))
         .route("/_sim/accounts/{account}/wipe", post(wipe))
+        .route("/_sim/accounts/{account}/forget", post(forget))
         .route("/_sim/token/revoke", post(revoke))
 }
 
@@ -166,6 +204,19 @@ async fn play(
         "abandon" => shown(simulator.abandon(&execution)),
         "expire" => shown(simulator.expire(&execution)),
         other => answer(404, &json!({"error": format!("no action {other}")})),
+    }
+}
+
+async fn accounts(State(simulator): State<Simulator>) -> Json<Vec<Account>> {
+    Json(simulator.accounts())
+}
+
+async fn forget(State(simulator): State<Simulator>, Path(account): Path<String>) -> Response {
+    match simulator.forget(&account) {
+        true => answer(200, &json!({})),
+        false => {
+            answer(404, &json!({"error": "there is no such account: list them with GET /_sim/accounts"}))
+        }
     }
 }
 

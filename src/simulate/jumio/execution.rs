@@ -52,6 +52,8 @@ pub enum Outcome {
     PassWithout,
     /// PASSED, with `capabilities: {}`.
     PassEmpty,
+    /// The selfie cannot be used, so the face is compared with nothing.
+    PoorImage,
 }
 
 /// What the applicant's capture leads to.
@@ -59,6 +61,9 @@ pub enum Outcome {
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
     pub outcome: Outcome,
+    /// Whose face is held to the camera, by any name; without it the account's person, or a stranger where
+    /// the outcome is a mismatch. On a fresh document it is the document's face too, unless that mismatches.
+    pub face: Option<String>,
     /// Labels of the warning or rejection, `LABEL` or `capability:LABEL`.
     pub labels: Vec<String>,
     /// The capabilities that `PassWithout` leaves out; liveness if none is named.
@@ -70,6 +75,49 @@ pub struct Script {
     pub decision_label: Option<String>,
     /// Leaves `startedAt` out of the details.
     pub without_started_at: bool,
+}
+
+impl Script {
+    /// The person of the account; what is on file decides.
+    pub fn same_person() -> Self {
+        Self::default()
+    }
+
+    /// Somebody else.
+    pub fn another_person() -> Self {
+        Self { outcome: Outcome::FaceMismatch, ..Self::default() }
+    }
+
+    /// Somebody whose face has a name: the same name on several accounts is the same person.
+    pub fn face_of(name: &str) -> Self {
+        Self { face: Some(name.to_owned()), ..Self::default() }
+    }
+
+    pub fn poor_image() -> Self {
+        Self { outcome: Outcome::PoorImage, ..Self::default() }
+    }
+}
+
+/// What an execution's pictures showed and what came of comparing them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Faces {
+    /// Whose face was held to the camera.
+    pub shown: Option<String>,
+    /// Whose face the selfie had to match: the document's, or the one on file; none if that was gone.
+    pub wanted: Option<String>,
+    /// The execution that put the wanted face on file, if it was on file.
+    pub from: Option<String>,
+    /// Earlier executions with the shown face, as a face search finds them.
+    pub found: Vec<String>,
+    /// There were so many that the vendor rejects for it.
+    pub too_many: bool,
+}
+
+impl Faces {
+    pub fn match_each_other(&self) -> bool {
+        self.shown.is_some() && self.shown == self.wanted
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -119,6 +167,7 @@ pub struct Execution {
     pub credentials: Vec<Credential>,
     /// The script of the capture, once it ended.
     pub result: Option<Script>,
+    pub faces: Faces,
     #[serde(skip)]
     pub(super) plan: Plan,
     #[serde(skip)]
@@ -129,8 +178,6 @@ pub struct Execution {
     pub(super) due: Option<Timestamp>,
     #[serde(skip)]
     pub(super) hidden_reads: u32,
-    #[serde(skip)]
-    pub(super) earlier_faces: Vec<String>,
     #[serde(skip)]
     pub(super) deleted: bool,
 }
@@ -158,6 +205,11 @@ impl Execution {
     /// Whether data of this execution can still be used: it was processed and nothing removed it.
     pub(super) fn remembered(&self) -> bool {
         self.status == Status::Processed && self.wiped_out_at.is_none() && !self.deleted
+    }
+
+    /// Whether the person has to show a document, and not only a face.
+    pub fn takes_document(&self) -> bool {
+        self.plan.takes_document()
     }
 
     pub(super) fn credential(&self, category: &str) -> Option<&Credential> {

@@ -2,6 +2,7 @@
 //! vendor. It must not know how a knob is carried out.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Everything that can be turned. `PUT /_sim/knobs` replaces all of it; what is left out is the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,18 +33,33 @@ pub struct Knobs {
     pub permissions: Permissions,
     /// 200, or 201 as some clients report.
     pub create_status: u16,
-    /// The answer to an authentication start where nothing is enrolled.
+    /// The answer to the start of an authentication or of a workflow with an existing ID where nothing is on
+    /// file. Unknown of the vendor.
     pub not_enrolled_status: u16,
+    /// Its body, if it is not the account host's usual one.
+    pub not_enrolled_body: Option<Value>,
+    /// What puts a face on file.
+    pub enrolment: Enrolment,
     /// Seconds after an account's last activity until its data is wiped.
     pub retention_seconds: Option<u32>,
-    /// A full re-run on an account finds the person's own earlier executions.
+    /// How a wiped execution reads.
+    pub wiped: Wiped,
+    /// An account whose data was wiped is not known any more: every start on it is a 404.
+    pub wiped_account_unknown: bool,
+    /// A check of a document finds earlier executions with the same face, on any account.
     pub repeated_face: bool,
+    /// How many there must be before the vendor warns of them.
+    pub repeated_face_after: u32,
+    /// How many there must be before it rejects for them, as one integration saw after five attempts.
+    pub repeated_face_rejects_after: Option<u32>,
     /// Callback, success and error addresses must be https, without port, address or fragment.
     pub strict_urls: bool,
     /// A JSON object as customerInternalReference scripts the outcome.
     pub mock_dialect: bool,
     /// Keys of workflows that check a new selfie against the ID on file.
     pub existing_id_keys: Vec<u32>,
+    /// Whether those have a link; the vendor's pages contradict each other.
+    pub existing_id_on_web: bool,
     pub redirect: Redirect,
     /// UP, DEGRADED or DOWN.
     pub health: String,
@@ -69,11 +85,18 @@ impl Default for Knobs {
             permissions: Permissions::default(),
             create_status: 200,
             not_enrolled_status: 400,
+            not_enrolled_body: None,
+            enrolment: Enrolment::Liveness,
             retention_seconds: None,
+            wiped: Wiped::Emptied,
+            wiped_account_unknown: false,
             repeated_face: true,
+            repeated_face_after: 1,
+            repeated_face_rejects_after: None,
             strict_urls: false,
             mock_dialect: true,
-            existing_id_keys: vec![20_001],
+            existing_id_keys: vec![10_022],
+            existing_id_on_web: true,
             redirect: Redirect::Observed,
             health: "UP".into(),
             faults: Vec::new(),
@@ -106,6 +129,53 @@ pub enum Expired {
     Old,
     /// 404.
     NotFound,
+    /// As `Old`, and only the details say that it expired: the status is PROCESSED.
+    Late,
+    /// As `New`, and both the status and the details say PROCESSED: only the decision's label tells.
+    Unsaid,
+    /// As `Unsaid`, with the old decision: nothing tells but that no check was made.
+    Nowhere,
+}
+
+impl Expired {
+    /// Whether the decision is the old one, REJECTED.
+    pub(super) fn is_old(self) -> bool {
+        matches!(self, Self::Old | Self::Late | Self::Nowhere)
+    }
+
+    pub(super) fn status_says_processed(self) -> bool {
+        matches!(self, Self::Late | Self::Unsaid | Self::Nowhere)
+    }
+
+    pub(super) fn details_say_processed(self) -> bool {
+        matches!(self, Self::Unsaid | Self::Nowhere)
+    }
+}
+
+/// What puts the face of an execution on file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enrolment {
+    /// A passed liveness, as the vendor writes, even if the run was rejected for something else.
+    Liveness,
+    /// Only a run that passed as a whole.
+    PassedRun,
+}
+
+/// How an execution reads whose data was wiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wiped {
+    /// `wipedOutAt`, the decision, and `capabilities: {}`.
+    Emptied,
+    /// The same without saying that it was wiped.
+    Silently,
+    /// The decision is gone too.
+    Undecided,
+    /// The details are a 404, the status is not.
+    NoDetails,
+    /// Everything is a 404.
+    Gone,
 }
 
 /// Which parameters the redirect at the end of capture carries.

@@ -10,6 +10,7 @@ mod execution;
 mod fault;
 mod knobs;
 mod labels;
+mod memory;
 mod order;
 mod page;
 mod plan;
@@ -26,8 +27,9 @@ use serde_json::json;
 use tokio::sync::watch;
 
 pub use self::control::Unknown;
-pub use self::execution::{Credential, Execution, Order, Outcome, Script, Status};
-pub use self::knobs::{Callbacks, Expired, Fault, Knobs, Mode, Permissions, Redirect};
+pub use self::execution::{Credential, Execution, Faces, Order, Outcome, Script, Status};
+pub use self::knobs::{Callbacks, Enrolment, Expired, Fault, Knobs, Mode, Permissions, Redirect, Wiped};
+pub use self::memory::Account;
 
 use self::callback::Delivery;
 use self::world::World;

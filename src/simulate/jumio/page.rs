@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::Simulator;
 use super::execution::{Execution, Outcome, Script};
 use super::knobs::Redirect;
+use super::memory::Account;
 use super::world::Refusal;
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -31,6 +32,8 @@ struct Answers {
     token: String,
     #[serde(default)]
     label: String,
+    #[serde(default)]
+    face: String,
 }
 
 pub(super) fn escape(text: &str) -> String {
@@ -63,16 +66,39 @@ async fn overview(State(simulator): State<Simulator>) -> Response {
             )
         })
         .collect();
-    page(StatusCode::OK, "Simulated Jumio", &format!("<table>{rows}</table>"))
+    let accounts: String = simulator.accounts().iter().map(remembered).collect();
+    let head = "<tr><th>account<th>person<th>face on file<th>document on file<th>kept until";
+    let body = format!("<table>{rows}</table><h2>Remembered</h2><table>{head}{accounts}</table>");
+    page(StatusCode::OK, "Simulated Jumio", &body)
+}
+
+/// A row of what is on file of an account.
+fn remembered(account: &Account) -> String {
+    let or_none =
+        |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |text| escape(text));
+    let until = match (account.wiped, account.kept_until) {
+        (true, _) => "wiped".to_owned(),
+        (false, Some(at)) => at.format("%F %T").to_string(),
+        (false, None) => String::new(),
+    };
+    format!(
+        "<tr><td>{}<td>{}<td>{}<td>{}<td>{until}",
+        escape(&account.account),
+        escape(&account.holder),
+        or_none(&account.face),
+        or_none(&account.document)
+    )
 }
 
 async fn open(State(simulator): State<Simulator>, Query(link): Query<Link>) -> Response {
     let opened = simulator.act(|world, now| {
         let index = world.by_link(&link.token)?;
         let done = world.touch(index, now);
-        Some((world.executions[index].clone(), done, world.knobs.redirect))
+        let one = world.executions[index].clone();
+        let account = world.account(&one.account);
+        Some((one, done, world.knobs.redirect, account))
     });
-    let Some((one, done, redirect)) = opened else {
+    let Some((one, done, redirect, account)) = opened else {
         return page(StatusCode::UNAUTHORIZED, "Credentials in invalid state.", "");
     };
     if let Err(refusal) = done {
@@ -85,14 +111,21 @@ async fn open(State(simulator): State<Simulator>, Query(link): Query<Link>) -> R
              value=\"{token}\">{field}<button>{text}</button></form>"
         )
     };
-    let field = |label: &str| format!("<input name=label value=\"{label}\">");
+    let label = "<input name=label placeholder=LABEL>";
+    let named = "<input name=face placeholder=\"whose face (optional)\">";
+    let document = one.plan.takes_document();
+    let asks = if document { "a document and a selfie" } else { "a selfie only" };
+    let enrolled = account.and_then(|account| account.face);
+    let enrolled = enrolled.map_or_else(|| "no face".to_owned(), |face| format!("the face of {face}"));
     let body = [
         format!("<p>Reference {}</p>", escape(&one.order.customer_internal_reference)),
+        format!("<p>This check takes {asks}. On file: {}.</p>", escape(&enrolled)),
         button("capture", "Take one picture", ""),
-        button("pass", "Pass", ""),
-        button("warn", "Warn with label", &field("")),
-        button("reject", "Reject with label", &field("")),
+        button("pass", if document { "Pass" } else { "Show my own face" }, named),
         button("mismatch", "Show another face", ""),
+        button("poor", "Show a face that cannot be seen well", label),
+        button("warn", "Warn with label", label),
+        button("reject", "Reject with label", label),
         button("abandon", "Close the tab (expires in 15 minutes)", ""),
         button("expire", "Let it expire now", ""),
     ]
@@ -109,11 +142,14 @@ async fn act(
     let labels = answers.label.split([',', ' ']).filter(|label| !label.is_empty());
     let script =
         |outcome| Script { outcome, labels: labels.map(str::to_owned).collect(), ..Script::default() };
+    let face = answers.face.trim();
     let done = simulator.act(|world, now| {
         let index = world.by_link(&answers.token)?;
         let done = match action.as_str() {
             "capture" => world.capture(index, now),
-            "pass" => world.finish(index, None, now),
+            "pass" if face.is_empty() => world.finish(index, None, now),
+            "pass" => world.finish(index, Some(Script::face_of(face)), now),
+            "poor" => world.finish(index, Some(script(Outcome::PoorImage)), now),
             "warn" => world.finish(index, Some(script(Outcome::Warn)), now),
             "reject" => world.finish(index, Some(script(Outcome::Reject)), now),
             "mismatch" => world.finish(index, Some(script(Outcome::FaceMismatch)), now),

@@ -1,6 +1,8 @@
 //! The published standard workflows by key: which credentials they take and which capabilities they run. It
 //! must not know executions.
 
+use super::knobs::Knobs;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     Nothing,
@@ -32,6 +34,11 @@ impl Plan {
     pub fn authenticates(&self) -> bool {
         self.runs("authentication")
     }
+
+    /// Whether the person has to show a document.
+    pub fn takes_document(&self) -> bool {
+        self.credentials.contains(&"ID") && self.needs == Needs::Nothing
+    }
 }
 
 const ID: &[&str] = &["ID"];
@@ -43,7 +50,7 @@ const SCREENED: &[&str] =
     &["extraction", "similarity", "liveness", "dataChecks", "imageChecks", "usability", "watchlistScreening"];
 
 /// The plan of a key; `None` for a key that the tenant does not have.
-pub(super) fn plan(key: u32, existing_id_keys: &[u32]) -> Option<Plan> {
+pub(super) fn plan(key: u32, knobs: &Knobs) -> Option<Plan> {
     let every = |credentials, capabilities| Plan {
         credentials,
         capabilities,
@@ -71,9 +78,11 @@ pub(super) fn plan(key: u32, existing_id_keys: &[u32]) -> Option<Plan> {
         20 => Plan { web: false, sdk: false, ..every(&["ID", "SELFIE"], &["usability", "similarity"]) },
         10_170 => Plan { web: false, sdk: false, ..every(&["DOCUMENT", "DATA"], &[]) },
         10_172 => every(ID, &["usability", "extraction"]),
-        other if existing_id_keys.contains(&other) => {
-            Plan { needs: Needs::AnyId, ..every(FULL, &["usability", "liveness", "similarity"]) }
-        }
+        other if knobs.existing_id_keys.contains(&other) => Plan {
+            web: knobs.existing_id_on_web,
+            needs: Needs::AnyId,
+            ..every(FULL, &["usability", "liveness", "similarity"])
+        },
         _ => return None,
     };
     Some(plan)

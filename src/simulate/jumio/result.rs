@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::callback::time;
 use super::execution::{Execution, Outcome, Script, Status};
-use super::knobs::Expired;
+use super::knobs::{Expired, Knobs, Wiped};
 use super::labels;
 
 const NOT_FULFILLED: (&str, &str) = ("NOT_EXECUTED", "PRECONDITION_NOT_FULFILLED");
@@ -21,7 +21,7 @@ pub(super) struct Decision {
 pub(super) fn decision(one: &Execution, expired: Expired) -> Decision {
     let script = match (one.status, &one.result) {
         (Status::Processed, Some(script)) => script,
-        _ if expired == Expired::Old => {
+        _ if expired.is_old() => {
             return Decision { kind: "REJECTED", label: "REJECTED".into(), score: 100.0 };
         }
         _ => {
@@ -29,17 +29,39 @@ pub(super) fn decision(one: &Execution, expired: Expired) -> Decision {
             return Decision { kind: "NOT_EXECUTED", label, score: -1.0 };
         }
     };
-    let (kind, score) = match script.outcome {
-        Outcome::Pass if !one.earlier_faces.is_empty() => ("WARNING", 40.0),
-        Outcome::Pass | Outcome::PassWithout | Outcome::PassEmpty => ("PASSED", 0.0),
-        Outcome::Warn => ("WARNING", 40.0),
-        Outcome::Reject | Outcome::FaceMismatch => ("REJECTED", 100.0),
+    let (kind, score) = match (script.outcome, compared(one)) {
+        (Outcome::PassWithout | Outcome::PassEmpty, _) => ("PASSED", 0.0),
+        (Outcome::Reject | Outcome::FaceMismatch | Outcome::PoorImage, _)
+        | (Outcome::Pass | Outcome::Warn, Compared::Other) => ("REJECTED", 100.0),
+        (Outcome::Pass | Outcome::Warn, Compared::WithNothing) => {
+            return Decision { kind: "NOT_EXECUTED", label: "TECHNICAL_ERROR".into(), score: -1.0 };
+        }
+        (Outcome::Pass | Outcome::Warn, Compared::Same) if one.faces.too_many => ("REJECTED", 100.0),
+        (Outcome::Warn, Compared::Same) => ("WARNING", 40.0),
+        (Outcome::Pass, Compared::Same) if !one.faces.found.is_empty() => ("WARNING", 40.0),
+        (Outcome::Pass, Compared::Same) => ("PASSED", 0.0),
     };
     Decision {
         kind,
         label: script.decision_label.clone().unwrap_or_else(|| kind.to_owned()),
         score: script.score.unwrap_or(score),
     }
+}
+
+/// What came of holding the shown face beside the wanted one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    Same,
+    Other,
+    /// What was on file at the start is gone.
+    WithNothing,
+}
+
+fn compared(one: &Execution) -> Compared {
+    if !(one.plan.runs("similarity") || one.plan.authenticates()) || one.faces.match_each_other() {
+        return Compared::Same;
+    }
+    if one.faces.wanted.is_some() { Compared::Other } else { Compared::WithNothing }
 }
 
 /// Type and label of every capability, usability of the document under `usability`.
@@ -57,40 +79,66 @@ fn verdicts(one: &Execution) -> BTreeMap<&'static str, (&'static str, String)> {
         }
         return verdicts;
     };
-    if !one.earlier_faces.is_empty()
-        && let Some(images) = verdicts.get_mut("imageChecks")
-    {
-        *images = ("WARNING", "REPEATED_FACE".into());
-    }
-    let kind = if script.outcome == Outcome::Warn { "WARNING" } else { "REJECTED" };
-    for (capability, label) in complaints(one, script) {
+    for (capability, kind, label) in complaints(one, script) {
         if let Some(verdict) = verdicts.get_mut(capability.as_str()) {
             *verdict = (kind, label);
         }
     }
-    chain(&mut verdicts, one.credential("ID").is_some());
+    chain(&mut verdicts, about_document(one, script));
     verdicts
 }
 
-/// Capability and label of everything that the script complains about.
-fn complaints(one: &Execution, script: &Script) -> Vec<(String, String)> {
+/// Capability, type and label of everything that is not as it should be.
+fn complaints(one: &Execution, script: &Script) -> Vec<(String, &'static str, String)> {
     let authenticates = one.plan.authenticates();
-    let fallback = match script.outcome {
-        Outcome::Pass | Outcome::PassWithout | Outcome::PassEmpty => return Vec::new(),
-        Outcome::FaceMismatch if authenticates => "authentication:FAILED",
-        Outcome::FaceMismatch => "similarity:NO_MATCH",
-        Outcome::Warn | Outcome::Reject if authenticates => "authentication:FAILED",
-        Outcome::Warn => "similarity:NOT_POSSIBLE",
-        Outcome::Reject => "imageChecks:MANIPULATED_DOCUMENT",
-    };
-    let pair = |text: &str| {
+    let pair = |kind: &'static str, text: &str| {
         let (capability, label) = labels::place(text);
-        (capability.to_owned(), label.to_owned())
+        (capability.to_owned(), kind, label.to_owned())
     };
-    match script.outcome == Outcome::FaceMismatch || script.labels.is_empty() || authenticates {
-        true => vec![pair(fallback)],
-        false => script.labels.iter().map(|label| pair(label)).collect(),
+    let mut all = Vec::new();
+    if !one.faces.found.is_empty() {
+        all.push(pair("WARNING", "imageChecks:REPEATED_FACE"));
     }
+    if one.faces.too_many {
+        all.push(pair("REJECTED", "dataChecks:MISMATCHING_DATA_REPEATED_FACE"));
+    }
+    let other_face = if authenticates { "authentication:FAILED" } else { "similarity:NO_MATCH" };
+    let (kind, fallback) = match script.outcome {
+        Outcome::PassWithout | Outcome::PassEmpty => return all,
+        Outcome::Pass => ("PASSED", None),
+        Outcome::FaceMismatch => ("REJECTED", Some(other_face)),
+        Outcome::PoorImage => ("REJECTED", Some("usability:BAD_QUALITY")),
+        Outcome::Warn if authenticates => ("WARNING", Some("authentication:FAILED")),
+        Outcome::Reject if authenticates => ("REJECTED", Some("authentication:FAILED")),
+        Outcome::Warn => ("WARNING", Some("similarity:NOT_POSSIBLE")),
+        Outcome::Reject => ("REJECTED", Some("imageChecks:MANIPULATED_DOCUMENT")),
+    };
+    let mut scripted: Vec<_> = script.labels.iter().map(|label| pair(kind, label)).collect();
+    match script.outcome {
+        Outcome::FaceMismatch | Outcome::Pass => scripted.clear(),
+        // Why an authentication failed stands in the steps; only a picture that is no use is told here.
+        Outcome::Warn | Outcome::Reject if authenticates => scripted.retain(|(name, ..)| name == "usability"),
+        Outcome::PoorImage => scripted.iter_mut().for_each(|(name, ..)| "usability".clone_into(name)),
+        Outcome::Warn | Outcome::Reject | Outcome::PassWithout | Outcome::PassEmpty => {}
+    }
+    if scripted.is_empty() {
+        scripted.extend(fallback.map(|text| pair(kind, text)));
+    }
+    all.append(&mut scripted);
+    match compared(one) {
+        Compared::Same => {}
+        Compared::Other => all.push(pair("REJECTED", other_face)),
+        Compared::WithNothing => {
+            let name = if authenticates { "authentication" } else { "similarity" };
+            all.push((name.to_owned(), NOT_FULFILLED.0, NOT_FULFILLED.1.to_owned()));
+        }
+    }
+    all
+}
+
+/// Whether what is said of usability is about a document that was shown, else it is about the face.
+fn about_document(one: &Execution, script: &Script) -> bool {
+    script.outcome != Outcome::PoorImage && one.credential("ID").is_some_and(|id| !id.existing)
 }
 
 /// What is not executed because an earlier check did not pass.
@@ -121,17 +169,18 @@ fn chain(verdicts: &mut BTreeMap<&'static str, (&'static str, String)>, document
 
 /// Whether the document of an execution can be used again.
 pub(super) fn id_usable(one: &Execution) -> bool {
+    let Some(script) = one.result.as_ref().filter(|_| one.status == Status::Processed) else { return false };
     one.credential("ID").is_some()
-        && verdicts(one).get("usability").is_some_and(|verdict| verdict.0 == "PASSED")
+        && (!about_document(one, script)
+            || verdicts(one).get("usability").is_some_and(|verdict| verdict.0 == "PASSED"))
 }
 
 /// Whether the face of an execution passed liveness, so that it can be authenticated later.
 pub(super) fn face_enrolled(one: &Execution) -> bool {
+    let Some(script) = &one.result else { return false };
     let verdicts = verdicts(one);
-    ["liveness", "authentication"]
-        .iter()
-        .any(|name| verdicts.get(name).is_some_and(|verdict| verdict.0 == "PASSED"))
-        && one.result.as_ref().is_some_and(|script| !left_out(script, "liveness"))
+    let passed = |name: &str| verdicts.get(name).is_some_and(|verdict| verdict.0 == "PASSED");
+    ["liveness", "authentication"].iter().any(|name| passed(name) && !left_out(script, name))
 }
 
 fn left_out(script: &Script, capability: &str) -> bool {
@@ -139,7 +188,7 @@ fn left_out(script: &Script, capability: &str) -> bool {
         Outcome::PassWithout if script.missing.is_empty() => capability == "liveness",
         Outcome::PassWithout => script.missing.iter().any(|name| name == capability),
         Outcome::PassEmpty => true,
-        Outcome::Pass | Outcome::Warn | Outcome::Reject | Outcome::FaceMismatch => false,
+        Outcome::Pass | Outcome::Warn | Outcome::Reject | Outcome::FaceMismatch | Outcome::PoorImage => false,
     }
 }
 
@@ -170,12 +219,9 @@ fn capabilities(one: &Execution, base: &str) -> Value {
         let mut entries = Vec::new();
         if *name == "usability" {
             for credential in &one.credentials {
-                let document = one.credential("ID").is_none() || credential.category == "ID";
-                let own = if document || *kind == "NOT_EXECUTED" {
-                    (*kind, label.as_str())
-                } else {
-                    ("PASSED", "OK")
-                };
+                let meant = (credential.category == "ID") == about_document(one, script);
+                let own =
+                    if meant || *kind == "NOT_EXECUTED" { (*kind, label.as_str()) } else { ("PASSED", "OK") };
                 entries.push(entry(one, &mut number, own, &[credential.category]));
             }
         } else {
@@ -223,8 +269,8 @@ fn attach(one: &Execution, name: &str, kind: &str, label: &str, base: &str, entr
             json!({"type": "JUMIO_STANDARD", "predictedAge": 35, "ageConfidenceRange": "24-46"})
         }
         "authentication" if ran => json!({"type": "JUMIO_STANDARD"}),
-        "imageChecks" if !one.earlier_faces.is_empty() => {
-            json!({"faceSearchFindings": {"status": "DONE", "findings": one.earlier_faces}})
+        "imageChecks" if !one.faces.found.is_empty() => {
+            json!({"faceSearchFindings": {"status": "DONE", "findings": one.faces.found}})
         }
         "watchlistScreening" if ran => json!({"searchStatus": "SUCCESS"}),
         _ => return,
@@ -254,9 +300,12 @@ fn extraction(one: &Execution) -> Value {
 }
 
 /// The whole answer to a read of the details.
-pub(super) fn details(one: &Execution, base: &str, expired: Expired) -> Value {
+pub(super) fn details(one: &Execution, base: &str, knobs: &Knobs) -> Value {
+    let (expired, wiped) = (knobs.expired, one.wiped_out_at.filter(|_| knobs.wiped != Wiped::Silently));
+    let unsaid = one.status.is_final() && expired.details_say_processed();
+    let status = if unsaid { Status::Processed } else { one.status };
     let mut workflow = json!({
-        "id": one.execution, "status": one.status.name(), "definitionKey": one.order.key.to_string(),
+        "id": one.execution, "status": status.name(), "definitionKey": one.order.key.to_string(),
     });
     if let Some(reference) = &one.order.user_reference {
         workflow["userReference"] = json!(reference);
@@ -272,13 +321,14 @@ pub(super) fn details(one: &Execution, base: &str, expired: Expired) -> Value {
     if let Some(at) = one.completed_at {
         out["completedAt"] = json!(time(at));
     }
-    if let Some(at) = one.wiped_out_at {
+    if let Some(at) = wiped {
         out["wipedOutAt"] = json!(time(at));
     }
     let accounts = format!("{base}/retrieval/api/v1/accounts/{}", one.account);
     out["credentials"] = one.credentials.iter().map(|credential| parts(one, credential, &accounts)).collect();
     let closed = one.status.is_final();
-    if closed && one.plan.kyx {
+    let undecided = one.wiped_out_at.is_some() && knobs.wiped == Wiped::Undecided;
+    if closed && one.plan.kyx && !undecided {
         let decision = decision(one, expired);
         out["decision"] = json!({
             "type": decision.kind, "details": {"label": decision.label}, "risk": {"score": decision.score},
@@ -327,7 +377,8 @@ pub(super) fn steps(one: &Execution, expired: Expired) -> Value {
         (Some(script), "REJECTED" | "WARNING") if one.plan.authenticates() => {
             let fallback = ["FACE_INVALID_DIGITAL_COPY".to_owned()];
             let labels = if script.labels.is_empty() { &fallback[..] } else { &script.labels };
-            labels.iter().map(|label| json!({"label": label, "type": decision.kind})).collect()
+            let labels = labels.iter().map(|label| labels::place(label).1);
+            labels.map(|label| json!({"label": label, "type": decision.kind})).collect()
         }
         _ => Vec::new(),
     };

@@ -11,7 +11,7 @@ use super::Simulator;
 use super::api::{Host, answer, refuse};
 use super::callback::pointers;
 use super::execution::Status;
-use super::knobs::Expired;
+use super::knobs::{Expired, Wiped};
 use super::result;
 use super::token::Limited;
 use super::world::World;
@@ -37,6 +37,10 @@ fn missing(uri: &Uri) -> Response {
     refuse(Host::Retrieval, 404, "Workflow execution not found", uri)
 }
 
+fn gone(world: &World, index: usize) -> bool {
+    world.executions[index].wiped_out_at.is_some()
+}
+
 /// Runs a read of one execution, if the request may and it exists.
 fn read(
     simulator: &Simulator,
@@ -51,8 +55,8 @@ fn read(
     }
     simulator.act(|world, _| {
         match world.find(&place.1).filter(|index| world.executions[*index].account == place.0) {
-            Some(index) => show(world, index),
-            None => missing(uri),
+            Some(index) if !(gone(world, index) && world.knobs.wiped == Wiped::Gone) => show(world, index),
+            Some(_) | None => missing(uri),
         }
     })
 }
@@ -68,7 +72,7 @@ async fn status(
         let shown = match (one.status, &world.knobs.unknown_status) {
             (Status::AcquisitionStarted, _) if !world.knobs.report_started => Status::Initiated.name(),
             (Status::Acquired, Some(unknown)) => unknown,
-            (status, _) => status.name(),
+            (status, _) => world.told(status),
         };
         let (account, execution) = pointers(one, shown, &world.base, world.knobs.long_href);
         answer(200, &json!({"account": account, "workflowExecution": execution}))
@@ -89,13 +93,14 @@ async fn details(
         if hidden {
             one.hidden_reads -= 1;
         }
-        let gone = hidden || (expired && world.knobs.expired == Expired::NotFound);
+        let wiped = one.wiped_out_at.is_some() && world.knobs.wiped == Wiped::NoDetails;
+        let gone = hidden || wiped || (expired && world.knobs.expired == Expired::NotFound);
         let one = &world.executions[index];
         let detail = json!({"execution": one.execution, "status": one.status, "found": !gone});
         world.note(now, "details", &one.order.customer_internal_reference, !gone, detail);
         match gone {
             true => missing(&uri),
-            false => answer(200, &result::details(one, &world.base, world.knobs.expired)),
+            false => answer(200, &result::details(one, &world.base, &world.knobs)),
         }
     })
 }
@@ -171,16 +176,9 @@ async fn forget_account(
     if let Some(refusal) = simulator.refusal(Host::Retrieval, &headers, &uri, None) {
         return refusal;
     }
-    simulator.act(|world, now| {
-        let known = world.accounts.remove(&account);
-        world.note(now, "delete", &account, known, json!({"account": account}));
-        if !known {
-            return refuse(Host::Retrieval, 404, "Account not found", &uri);
-        }
-        for one in world.executions.iter_mut().filter(|one| one.account == account) {
-            one.deleted = true;
-        }
-        answer(200, &json!({}))
+    simulator.act(|world, now| match world.forget(&account, now) {
+        true => answer(200, &json!({})),
+        false => refuse(Host::Retrieval, 404, "Account not found", &uri),
     })
 }
 

@@ -1,13 +1,13 @@
 //! The vendor's memory: accounts, executions, the token, and what becomes due. It must not know HTTP.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::callback::{self, Delivery};
-use super::execution::{Credential, Execution, Order, Script, Status};
+use super::execution::{Credential, Execution, Faces, Order, Script, Status};
 use super::knobs::{Callbacks, Knobs};
 use super::plan::{self, Needs};
 use super::token::{self, Limits, Token};
@@ -17,13 +17,27 @@ use crate::simulate::ledger::{Ledger, Record, System};
 /// A refusal: the code and the message.
 pub(super) type Refusal = (u16, String);
 
+/// Why a start was not made; a body of its own where a knob gives one.
+pub(super) struct Denied {
+    pub code: u16,
+    pub message: String,
+    pub body: Option<Value>,
+}
+
+impl From<Refusal> for Denied {
+    fn from((code, message): Refusal) -> Self {
+        Self { code, message, body: None }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     pub knobs: Knobs,
     pub base: String,
     pub token: Option<Token>,
     pub limits: Limits,
-    pub accounts: BTreeSet<String>,
+    /// Account to the person it was made for.
+    pub accounts: BTreeMap<String, String>,
     pub executions: Vec<Execution>,
     pub outbox: Vec<Delivery>,
     seed: u64,
@@ -38,7 +52,7 @@ impl World {
             base: String::new(),
             token: None,
             limits: Limits::default(),
-            accounts: BTreeSet::new(),
+            accounts: BTreeMap::new(),
             executions: Vec::new(),
             outbox: Vec::new(),
             seed,
@@ -69,57 +83,70 @@ impl World {
     }
 
     /// Starts an execution, on a new account if none is named.
-    pub fn start(&mut self, account: Option<&str>, body: &[u8], at: Timestamp) -> Result<usize, Refusal> {
-        let what = if account.is_some() { "update" } else { "create" };
-        let order = match super::order::read(body, &self.knobs) {
-            Ok(order) => order,
+    pub fn start(&mut self, account: Option<&str>, body: &[u8], at: Timestamp) -> Result<usize, Denied> {
+        match super::order::read(body, &self.knobs) {
+            Ok(order) => self.begin(account, order, at),
             Err(message) => {
-                let detail = json!({"account": account, "status": 400, "reason": message});
-                self.note(at, what, "", false, detail);
-                return Err((400, message));
+                self.note_denied(account, "", 400, &message, at);
+                Err((400, message).into())
             }
-        };
+        }
+    }
+
+    /// Starts what was asked for.
+    pub fn begin(&mut self, account: Option<&str>, order: Order, at: Timestamp) -> Result<usize, Denied> {
         let subject = order.customer_internal_reference.clone();
         match self.place(account, order, at) {
             Ok(index) => {
                 let one = &self.executions[index];
                 let detail =
                     json!({"account": one.account, "execution": one.execution, "key": one.order.key});
-                self.note(at, what, &subject, true, detail);
+                self.note(at, asked(account), &subject, true, detail);
                 Ok(index)
             }
-            Err((code, message)) => {
-                let detail = json!({"account": account, "status": code, "reason": message});
-                self.note(at, what, &subject, false, detail);
-                Err((code, message))
+            Err(denied) => {
+                self.note_denied(account, &subject, denied.code, &denied.message, at);
+                Err(denied)
             }
         }
     }
 
-    fn place(&mut self, account: Option<&str>, order: Order, at: Timestamp) -> Result<usize, Refusal> {
-        let plan = plan::plan(order.key, &self.knobs.existing_id_keys)
+    fn note_denied(&self, account: Option<&str>, subject: &str, code: u16, message: &str, at: Timestamp) {
+        let detail = json!({"account": account, "status": code, "reason": message});
+        self.note(at, asked(account), subject, false, detail);
+    }
+
+    fn not_enrolled(&self, message: &str) -> Denied {
+        Denied {
+            code: self.knobs.not_enrolled_status,
+            message: message.to_owned(),
+            body: self.knobs.not_enrolled_body.clone(),
+        }
+    }
+
+    fn place(&mut self, account: Option<&str>, order: Order, at: Timestamp) -> Result<usize, Denied> {
+        let plan = plan::plan(order.key, &self.knobs)
             .ok_or_else(|| (400, "workflowDefinition.key is unknown".to_owned()))?;
         if let Some(account) = account
-            && !self.accounts.contains(account)
+            && !self.knows(account)
         {
-            return Err((404, "Account not found".into()));
+            return Err((404, "Account not found".to_owned()).into());
         }
         let owned = self.owned_id(account, plan.needs, order.existing.as_deref());
         match plan.needs {
-            Needs::Nothing => {}
-            Needs::Face if self.faces(account).is_empty() => {
-                return Err((
-                    self.knobs.not_enrolled_status,
-                    "No enrolled face data found for the account".into(),
-                ));
+            Needs::Face if !self.has_face(account) => {
+                return Err(self.not_enrolled("No enrolled face data found for the account"));
+            }
+            Needs::NamedId if order.existing.is_none() => {
+                return Err((400, "workflowDefinition.credentials must name an ID".to_owned()).into());
             }
             Needs::NamedId | Needs::AnyId if owned.is_none() => {
-                return Err((400, "No usable ID credential found on the account".into()));
+                return Err(self.not_enrolled("No usable ID credential found on the account"));
             }
-            Needs::Face | Needs::NamedId | Needs::AnyId => {}
+            Needs::Nothing | Needs::Face | Needs::NamedId | Needs::AnyId => {}
         }
         let account = account.map_or_else(|| self.uuid(), str::to_owned);
-        self.accounts.insert(account.clone());
+        self.open_account(&account, &order);
         let credentials = plan
             .credentials
             .iter()
@@ -155,35 +182,10 @@ impl World {
             api_token,
             due: None,
             hidden_reads: 0,
-            earlier_faces: Vec::new(),
+            faces: Faces::default(),
             deleted: false,
         });
         Ok(self.executions.len() - 1)
-    }
-
-    /// The usable ID credential that a start may use again.
-    fn owned_id(&self, account: Option<&str>, needs: Needs, named: Option<&str>) -> Option<String> {
-        let account = account?;
-        if !matches!(needs, Needs::NamedId | Needs::AnyId) || (needs == Needs::NamedId && named.is_none()) {
-            return None;
-        }
-        self.executions
-            .iter()
-            .rev()
-            .filter(|one| one.account == account && one.remembered() && super::result::id_usable(one))
-            .filter_map(|one| one.credential("ID"))
-            .find(|credential| named.is_none_or(|named| credential.id == named))
-            .map(|credential| credential.id.clone())
-    }
-
-    /// The executions of an account whose face passed liveness and is still on file.
-    fn faces(&self, account: Option<&str>) -> Vec<String> {
-        self.executions
-            .iter()
-            .filter(|one| account == Some(&one.account) && one.remembered())
-            .filter(|one| super::result::face_enrolled(one))
-            .map(|one| one.execution.clone())
-            .collect()
     }
 
     /// The applicant opens the link, or does something in the started session.
@@ -221,22 +223,19 @@ impl World {
     /// Capture ends; without a script the mock dialect's is used, or a plain pass.
     pub fn finish(&mut self, index: usize, script: Option<Script>, at: Timestamp) -> Result<(), Refusal> {
         self.touch(index, at)?;
-        let account = self.executions[index].account.clone();
-        let earlier = self.faces(Some(&account));
+        let script = script.or_else(|| self.executions[index].order.mock.clone()).unwrap_or_default();
+        let faces = self.look(index, &script);
         let early = self.knobs.callbacks == Callbacks::Early;
         let wait = self.knobs.processing_seconds.max(if early { 10 } else { 0 });
-        let repeated = self.knobs.repeated_face;
         let hidden = self.knobs.early_details_404;
         let one = &mut self.executions[index];
         one.credentials.iter_mut().for_each(|credential| credential.captured = true);
         one.status = Status::Acquired;
         one.acquired_at = Some(at);
         one.due = Some(at + TimeDelta::seconds(i64::from(wait)));
-        one.result = Some(script.or_else(|| one.order.mock.clone()).unwrap_or_default());
+        one.result = Some(script);
+        one.faces = faces;
         one.hidden_reads = hidden;
-        if repeated && one.plan.runs("imageChecks") {
-            one.earlier_faces = earlier;
-        }
         if self.knobs.callbacks == Callbacks::Intermediate {
             self.call_back(index, Status::Acquired.name(), at, at);
         }
@@ -272,32 +271,13 @@ impl World {
                 self.end(index, self.executions[index].after_next(), due);
             }
         }
-        let Some(retention) = self.knobs.retention_seconds else { return };
-        for account in self.accounts.clone() {
-            let mine = || self.executions.iter().filter(|one| one.account == account);
-            let busy = mine().any(|one| !one.status.is_final());
-            let last = mine().filter_map(|one| one.completed_at).max();
-            if let (false, Some(last)) = (busy, last)
-                && last + TimeDelta::seconds(i64::from(retention)) <= at
-            {
-                self.wipe(&account, at);
-            }
-        }
+        self.retain(at);
     }
 
     /// The next moment at which `settle` has something to do or a callback leaves.
     pub fn next(&self) -> Option<Timestamp> {
         let statuses = self.executions.iter().filter(|one| !one.deleted).filter_map(Execution::next);
-        statuses.chain(self.outbox.iter().map(|delivery| delivery.due)).min()
-    }
-
-    /// Removes images and data of an account; decisions stay.
-    pub fn wipe(&mut self, account: &str, at: Timestamp) {
-        for one in &mut self.executions {
-            if one.account == account && one.status.is_final() && one.wiped_out_at.is_none() {
-                one.wiped_out_at = Some(at);
-            }
-        }
+        statuses.chain(self.outbox.iter().map(|delivery| delivery.due)).chain(self.next_wipe()).min()
     }
 
     fn end(&mut self, index: usize, status: Status, at: Timestamp) {
@@ -311,23 +291,34 @@ impl World {
         let detail = json!({
             "outcome": outcome, "labels": labels, "status": status, "execution": one.execution,
             "account": one.account, "decision": super::result::decision(one, self.knobs.expired).kind,
+            "faces": one.faces, "enrolled": super::memory::enrols(one, &self.knobs),
         });
         self.note(at, "result", &one.order.customer_internal_reference, true, detail);
         let second = TimeDelta::seconds(1);
+        let told = self.told(status);
         match (self.knobs.callbacks, status) {
             (Callbacks::None, _) | (Callbacks::Early, Status::Processed) => {}
             (Callbacks::Once | Callbacks::Intermediate | Callbacks::Early, _) => {
-                self.call_back(index, status.name(), at, at);
+                self.call_back(index, told, at, at);
             }
             (Callbacks::Twice, _) => {
-                self.call_back(index, status.name(), at, at);
-                self.call_back(index, status.name(), at, at);
+                self.call_back(index, told, at, at);
+                self.call_back(index, told, at, at);
             }
             (Callbacks::OutOfOrder, _) => {
-                self.call_back(index, status.name(), at, at);
+                self.call_back(index, told, at, at);
                 self.call_back(index, Status::Acquired.name(), at - second, at);
                 self.call_back(index, Status::AcquisitionStarted.name(), at - second - second, at);
             }
+        }
+    }
+
+    /// The word for a status that is told outside of the details.
+    pub fn told(&self, status: Status) -> &'static str {
+        let expired = matches!(status, Status::SessionExpired | Status::TokenExpired);
+        match expired && self.knobs.expired.status_says_processed() {
+            true => Status::Processed.name(),
+            false => status.name(),
         }
     }
 
@@ -347,4 +338,9 @@ impl World {
             retries_left: self.knobs.callback_retries,
         });
     }
+}
+
+/// What a start is called in the ledger.
+fn asked(account: Option<&str>) -> &'static str {
+    if account.is_some() { "update" } else { "create" }
 }

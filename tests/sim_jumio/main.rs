@@ -1,94 +1,19 @@
 //! The simulated Jumio over real HTTP: what the vendor documents and what was observed of it.
 
-#![allow(clippy::unwrap_used, reason = "functions beside the tests fail the test as well")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "functions beside the tests fail the test as well")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use proofd::engine::clock::Virtual;
-use proofd::simulate::jumio::{
-    Callbacks, Expired, Fault, Knobs, Mode, Options, Outcome, Script, Serving, Simulator,
-};
-use proofd::simulate::ledger::Ledger;
+use proofd::simulate::jumio::{Callbacks, Expired, Fault, Knobs, Mode, Outcome, Script};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-struct Bench {
-    simulator: Simulator,
-    clock: Virtual,
-    ledger: Ledger,
-    serving: Serving,
-    client: reqwest::Client,
-    token: String,
-}
+mod bench;
+mod memory;
+mod results;
 
-impl Bench {
-    async fn new() -> Self {
-        let clock = Virtual::new("2026-01-15T10:00:00Z".parse().unwrap());
-        let ledger = Ledger::memory();
-        let options = Options { client_id: "id".into(), client_secret: "secret".into(), seed: 7 };
-        let simulator = Simulator::new(options, Arc::new(clock.clone()), ledger.clone());
-        simulator.turn(|knobs| knobs.rate_limits = false);
-        let serving = simulator.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let none = reqwest::redirect::Policy::none();
-        let client = reqwest::Client::builder().no_proxy().user_agent("Test Test/v1.0").redirect(none);
-        let client = client.timeout(Duration::from_secs(10)).build().unwrap();
-        let mut bench = Self { simulator, clock, ledger, serving, client, token: String::new() };
-        bench.token = bench.fresh_token().await["access_token"].as_str().unwrap().to_owned();
-        bench
-    }
-
-    async fn fresh_token(&self) -> Value {
-        let url = format!("{}/auth/oauth2/token", self.serving.url);
-        let form = [("grant_type", "client_credentials")];
-        let answer = self.client.post(url).basic_auth("id", Some("secret")).form(&form).send().await;
-        answer.unwrap().json().await.unwrap()
-    }
-
-    async fn call(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
-        let url = format!("{}{path}", self.serving.url);
-        let request = self.client.request(method, url).bearer_auth(&self.token).json(body);
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
-    }
-
-    async fn start(&self, account: Option<&str>, key: u32, extra: Value) -> (u16, Value) {
-        let mut body = json!({"customerInternalReference": "case-1", "workflowDefinition": {"key": key}});
-        for (name, value) in extra.as_object().unwrap() {
-            body[name] = value.clone();
-        }
-        let accounts = "/account/api/v1/accounts";
-        match account {
-            None => self.call(Method::POST, accounts, &body).await,
-            Some(id) => self.call(Method::PUT, &format!("{accounts}/{id}"), &body).await,
-        }
-    }
-
-    /// Starts a full check; hands back account, execution and link.
-    async fn started(&self, extra: Value) -> (String, String, String) {
-        let (code, answer) = self.start(None, 10011, extra).await;
-        assert_eq!(code, 200, "{answer}");
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let execution = text(&answer["workflowExecution"]["id"]);
-        (text(&answer["account"]["id"]), execution, text(&answer["web"]["href"]))
-    }
-
-    async fn read(&self, account: &str, execution: &str, what: &str) -> (u16, Value) {
-        let path = format!("/retrieval/api/v1/accounts/{account}/workflow-executions/{execution}{what}");
-        self.call(Method::GET, &path, &Value::Null).await
-    }
-
-    async fn status(&self, account: &str, execution: &str) -> String {
-        let (_, answer) = self.read(account, execution, "/status").await;
-        answer["workflowExecution"]["status"].as_str().unwrap().to_owned()
-    }
-}
-
-fn label<'a>(details: &'a Value, name: &str) -> &'a str {
-    details["capabilities"][name][0]["decision"]["details"]["label"].as_str().unwrap_or("-")
-}
+use bench::{Bench, label};
 
 #[tokio::test]
 async fn the_door_refuses_what_the_vendor_refuses() {
@@ -161,36 +86,6 @@ async fn the_clock_ends_an_execution() {
     assert_eq!(bench.read(&account, &unused, "").await.1["decision"]["type"], "REJECTED");
     bench.simulator.turn(|knobs| knobs.expired = Expired::NotFound);
     assert_eq!(bench.read(&account, &unused, "").await.0, 404);
-}
-
-#[tokio::test]
-async fn results_say_what_the_script_says() {
-    let bench = Bench::new().await;
-    let check = async |outcome: Outcome, labels: &[&str], decision: &str, expected: &[(&str, &str)]| {
-        let (account, execution, _) = bench.started(json!({})).await;
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        bench.simulator.finish(&execution, Some(Script { outcome, labels, ..Script::default() })).unwrap();
-        let (_, details) = bench.read(&account, &execution, "").await;
-        assert_eq!(details["decision"]["type"], decision, "{outcome:?}");
-        for (name, text) in expected {
-            assert_eq!(label(&details, name), *text, "{outcome:?} {name}");
-        }
-    };
-    check(Outcome::Pass, &[], "PASSED", &[("similarity", "MATCH"), ("liveness", "OK")]).await;
-    let stopped = [("usability", "OK"), ("extraction", "PRECONDITION_NOT_FULFILLED"), ("liveness", "OK")];
-    check(Outcome::Reject, &["BLURRED"], "REJECTED", &[("usability", "BLURRED"), stopped[1], stopped[2]])
-        .await;
-    check(Outcome::FaceMismatch, &[], "REJECTED", &[("similarity", "NO_MATCH"), ("dataChecks", "OK")]).await;
-    check(Outcome::Warn, &["AGE_DIFFERENCE"], "WARNING", &[("liveness", "AGE_DIFFERENCE")]).await;
-    check(Outcome::PassWithout, &[], "PASSED", &[("liveness", "-"), ("similarity", "MATCH")]).await;
-    check(Outcome::PassEmpty, &[], "PASSED", &[("liveness", "-"), ("usability", "-")]).await;
-
-    let mock = r#"{"decisionLabel":"NFC_CERTIFICATE","extractionOverrides":{"firstName":"SAM"}}"#;
-    let (account, execution, _) = bench.started(json!({"customerInternalReference": mock})).await;
-    bench.simulator.finish(&execution, None).unwrap();
-    let (_, details) = bench.read(&account, &execution, "").await;
-    assert_eq!(label(&details, "dataChecks"), "NFC_CERTIFICATE");
-    assert_eq!(details["capabilities"]["extraction"][0]["data"]["firstName"], "SAM");
 }
 
 #[tokio::test]
