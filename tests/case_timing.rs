@@ -5,9 +5,9 @@
 
 mod case_tree;
 
-use case_tree::{Desk, Shape, event, proof};
+use case_tree::{Desk, Shape, event, proof, subject};
 use proofd::case::{Input, Order, Refused, State};
-use proofd::model::{Judgement, Phase};
+use proofd::model::{Done, Judgement, Outcome, Phase};
 use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, Condition, ConditionSource, Context};
 use proofd::policy::tree::{LimitedAction, StepIndex};
