@@ -8,9 +8,11 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod accounts;
 mod effects;
 mod examination;
 mod finding;
 mod polling;
+mod population;
 mod scripted;
 mod tenant;

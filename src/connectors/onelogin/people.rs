@@ -73,7 +73,8 @@ async fn columns(
 /// The short names of the custom fields that are defined.
 pub async fn shortnames(api: &Api) -> Result<BTreeSet<String>, Failure> {
     let rows = list(api, "/api/2/users/custom_attributes", "custom_attributes").await?.unwrap_or_default();
-    Ok(rows.iter().filter_map(|row| text(row.as_object()?, "shortname")).collect())
+    let names = rows.iter().map(|row| text(row.as_object()?, "shortname")).collect::<Option<_>>();
+    names.ok_or_else(|| Failure::unavailable("OneLogin listed a custom field without a short name"))
 }
 
 /// The names of roles by id, and how old they are.
@@ -104,7 +105,14 @@ impl RoleNames {
                 let rows = columns(api, "/api/2/roles", "roles", Some("id,name")).await?.unwrap_or_default();
                 let pair =
                     |row: &Value| Some((text(row.as_object()?, "id")?, text(row.as_object()?, "name")?));
-                held.insert((now, rows.iter().filter_map(pair).collect()))
+                // A list that is not whole would make a role look as if it were not there.
+                let names = rows.iter().map(pair).collect::<Option<_>>();
+                held.insert((
+                    now,
+                    names.ok_or_else(|| {
+                        Failure::unavailable("OneLogin listed a role without an id or a name")
+                    })?,
+                ))
             }
         };
         Ok(pick(names))

@@ -71,7 +71,7 @@ impl Tenant {
                 None => (false, sort.trim_start_matches(['+', ' '])),
             };
             match key {
-                "id" => {}
+                "id" if self.knobs.sorts_by_id => {}
                 "email" => users.sort_by(|one, other| one.email.cmp(&other.email)),
                 "username" => users.sort_by(|one, other| one.username.cmp(&other.username)),
                 "firstname" => users.sort_by(|one, other| one.firstname.cmp(&other.firstname)),
@@ -83,9 +83,13 @@ impl Tenant {
                 users.reverse();
             }
         }
-        pages(ask, users, 100, &self.options.subdomain, |user| {
+        let mut answer = pages(ask, users, 100, &self.options.subdomain, |user| {
             columns(ask, user.full(self.shortnames()), Some(&LIST))
-        })
+        })?;
+        if !self.knobs.total_count {
+            answer.headers.retain(|(name, _)| !name.starts_with("total-"));
+        }
+        Ok(answer)
     }
 
     fn passes(&self, ask: &Ask, user: &User) -> Result<bool, Refusal> {
@@ -203,8 +207,15 @@ impl Tenant {
         // A value for an attribute that is not defined is lost without a word.
         after.attributes.retain(|name, _| defined.contains(name));
         let named = after.named();
+        let lost = after != before && self.knobs.attribute_changes_lost > 0;
+        if lost {
+            self.knobs.attribute_changes_lost -= 1;
+            after = before.clone();
+        }
         let plain = after != before;
-        after.updated_at = self.now;
+        if plain {
+            after.updated_at = self.now;
+        }
         self.users.insert(id, after);
         if plain {
             let keys: Vec<&String> = body.keys().collect();
