@@ -14,5 +14,6 @@ mod examination;
 mod finding;
 mod polling;
 mod population;
+mod rows;
 mod scripted;
 mod tenant;

@@ -60,8 +60,9 @@ impl Tenant {
             }
         }
         let mut users: Vec<&User> = Vec::new();
+        let filters: Vec<_> = ask.query.iter().filter(|(key, _)| !ORDER.contains(&key.as_str())).collect();
         for user in self.users.values().filter(|user| !user.hidden) {
-            if self.passes(ask, user)? {
+            if passes(&filters, user)? {
                 users.push(user);
             }
         }
@@ -90,41 +91,6 @@ impl Tenant {
             answer.headers.retain(|(name, _)| !name.starts_with("total-"));
         }
         Ok(answer)
-    }
-
-    fn passes(&self, ask: &Ask, user: &User) -> Result<bool, Refusal> {
-        for (key, wanted) in &ask.query {
-            let passes = match key.as_str() {
-                "created_since" => since(user.created_at.into(), wanted)?,
-                "created_until" => until(user.created_at.into(), wanted)?,
-                "updated_since" => since(user.updated_at.into(), wanted)?,
-                "updated_until" => until(user.updated_at.into(), wanted)?,
-                "last_login_since" => since(user.last_login, wanted)?,
-                "last_login_until" => until(user.last_login, wanted)?,
-                "firstname" => matches(wanted, user.firstname.as_deref().unwrap_or("")),
-                "lastname" => matches(wanted, user.lastname.as_deref().unwrap_or("")),
-                "email" => matches(wanted, &user.email),
-                "username" => matches(wanted, &user.username),
-                "user_ids" => wanted.split(',').any(|id| id.trim() == user.id.to_string()),
-                "group_id" => user.group_id.is_some_and(|id| id.to_string() == *wanted),
-                "role_ids" => {
-                    wanted.split(',').any(|id| user.roles.iter().any(|role| role.to_string() == id))
-                }
-                "status" => user.status.to_string() == *wanted,
-                "samaccountname" | "directory_id" | "external_id" => {
-                    matches(wanted, &plain_text(user.plain.get(key.as_str())))
-                }
-                "app_id" => false,
-                _ => match key.strip_prefix("custom_attributes.") {
-                    Some(name) => matches(wanted, &plain_text(user.attributes.get(name))),
-                    None => true,
-                },
-            };
-            if !passes {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     fn create_user(&mut self, ask: &Ask) -> Handled {
@@ -248,6 +214,39 @@ impl Tenant {
         }
         self.echo(200, id, changes.state, changes.status)
     }
+}
+
+fn passes(filters: &[&(String, String)], user: &User) -> Result<bool, Refusal> {
+    for (key, wanted) in filters {
+        let passes = match key.as_str() {
+            "created_since" => since(user.created_at.into(), wanted)?,
+            "created_until" => until(user.created_at.into(), wanted)?,
+            "updated_since" => since(user.updated_at.into(), wanted)?,
+            "updated_until" => until(user.updated_at.into(), wanted)?,
+            "last_login_since" => since(user.last_login, wanted)?,
+            "last_login_until" => until(user.last_login, wanted)?,
+            "firstname" => matches(wanted, user.firstname.as_deref().unwrap_or("")),
+            "lastname" => matches(wanted, user.lastname.as_deref().unwrap_or("")),
+            "email" => matches(wanted, &user.email),
+            "username" => matches(wanted, &user.username),
+            "user_ids" => wanted.split(',').any(|id| id.trim() == user.id.to_string()),
+            "group_id" => user.group_id.is_some_and(|id| id.to_string() == *wanted),
+            "role_ids" => wanted.split(',').any(|id| user.roles.iter().any(|role| role.to_string() == id)),
+            "status" => user.status.to_string() == *wanted,
+            "samaccountname" | "directory_id" | "external_id" => {
+                matches(wanted, &plain_text(user.plain.get(key.as_str())))
+            }
+            "app_id" => false,
+            _ => match key.strip_prefix("custom_attributes.") {
+                Some(name) => matches(wanted, &plain_text(user.attributes.get(name))),
+                None => true,
+            },
+        };
+        if !passes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What a body asks for beyond plain fields.
