@@ -7,7 +7,7 @@ use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
 use serde_json::{Value, json};
 
 use super::rows::Step::{self, Assign, EndSessions, Reinstate, Remove, Seconds, Set, ShutOut, Suspend};
-use super::rows::{Row, attributes, lose, roles, shutting};
+use super::rows::{Row, attributes, lose, opening, roles, roles_that_do_not_show, shutting};
 use super::tenant::{Tenant, snapshot};
 
 fn action(step: Step, snapshot: Snapshot) -> Action {
@@ -61,11 +61,13 @@ async fn tenant() -> (Tenant, i64) {
 #[tokio::test]
 async fn accounts_are_shut_and_opened() {
     check(shutting()).await;
+    check(opening()).await;
 }
 
 #[tokio::test]
 async fn roles_are_given_and_taken() {
     check(roles()).await;
+    check(roles_that_do_not_show()).await;
 }
 
 #[tokio::test]

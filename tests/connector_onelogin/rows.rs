@@ -104,6 +104,11 @@ pub fn shutting() -> Vec<Row> {
             &[(ShutOut, "Unavailable"), (ShutOut, "already")],
             json!({"status": 2, "logouts": 1}),
         ),
+    ]
+}
+
+pub fn opening() -> Vec<Row> {
+    vec![
         row(
             "another address saves nobody",
             HEALTHY,
@@ -196,6 +201,11 @@ pub fn roles() -> Vec<Row> {
             &[(Assign("Staff"), "applied"), (Remove("Staff"), "applied")],
             json!({"role_ids": []}),
         ),
+    ]
+}
+
+pub fn roles_that_do_not_show() -> Vec<Row> {
+    vec![
         row(
             "a grant that was answered and lost",
             |knobs| knobs.role_grants_lost = 1,
