@@ -174,6 +174,6 @@ mod tests {
             assert!(end >= cursor.read + 40, "turn {turn}: {} to {end}", cursor.read);
             cursor.read = end;
         }
-        assert!(cursor.read > 2_000 * 80, "{}", cursor.read);
+        assert!(cursor.read > 2_000 * 75, "{} rows in 2,000 pages", cursor.read);
     }
 }
