@@ -214,6 +214,10 @@ async fn a_role_made_anew() {
     let young = tenant.simulator.add_role("Young");
     assert_eq!(ask(Assign("Young")).await, "applied");
     assert_eq!(tenant.truth(user, "role_ids"), json!([anew, young]));
+    tenant.simulator.remove_role(young);
+    tenant.simulator.grant(user, tenant.simulator.add_role("Young"));
+    assert_eq!(ask(Remove("Young")).await, "applied");
+    assert_eq!(tenant.truth(user, "role_ids"), json!([anew]));
 }
 
 /// Only what differs is sent: the rest of the record is somebody else's business.

@@ -63,7 +63,7 @@ impl OneLogin {
     pub(super) async fn remove_role(&self, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
         let mut id = self.roles.id(&self.api, role, self.clock.now()).await?;
         let account = self.account(snapshot).await?;
-        let held = account.holds(&id)?;
+        let (held, looked_for) = (account.holds(&id)?, id.clone());
         // A grant that somebody made a moment ago may not be seen yet. It is taken back all the same; that
         // there is nothing to take is no complaint then.
         match self.send(Change::Take, &account, role, &mut id, snapshot).await {
@@ -73,7 +73,7 @@ impl OneLogin {
             }
             Err(_) => {}
         }
-        if held {
+        if held || id != looked_for {
             self.seen(Change::Take, snapshot, &id).await
         } else {
             Ok(Done::Applied { already: true, before: None })
