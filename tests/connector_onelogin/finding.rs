@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use chrono::TimeDelta;
-use proofd::connectors::IdentitySource as _;
-use proofd::model::Event;
+use proofd::connectors::{Connector as _, IdentitySource as _};
+use proofd::model::{Action, Call, CallId, CaseId, Event};
 use proofd::simulate::onelogin::WebhookFormat;
 use reqwest::header::HeaderMap;
 
@@ -116,4 +116,37 @@ async fn marks_meet_across_channels_only() {
         assert_eq!((seen(&sent, &polled), seen(&polled, &sent)), (same, same), "{seconds} s");
     }
     assert!(!seen(&shifted(1), &shifted(0)));
+}
+
+/// Whoever knows the credential's id tells its own doing from that of people, by either channel.
+#[tokio::test]
+async fn an_event_says_which_credential_caused_it() {
+    let tenant = Tenant::new(|_| {}).await;
+    let bodies = listen(&tenant, WebhookFormat::JsonArray, true).await;
+    let user = tenant.simulator.seed_users(1)[0];
+    let known = snapshot(&tenant.user(user).await);
+    tenant.simulator.grant(user, 1001);
+    let action = Action::RemoveRole { snapshot: known.clone(), role: "Staff".into() };
+    let id = CallId { case: CaseId("c".into()), number: 1 };
+    tenant.onelogin.perform(&Call { id: id.clone(), attempt: 1, in_doubt: false, action }).await;
+    let action = Action::Suspend { snapshot: known, end_sessions: true };
+    tenant.onelogin.perform(&Call { id, attempt: 1, in_doubt: false, action }).await;
+    tenant.simulator.flush_webhook().await;
+    let polled = tenant.poll(None).await.unwrap().0;
+    for events in [polled, broadcast(&tenant, &bodies)] {
+        let marks = events.iter().map(|event| {
+            let mark = event.fields["data"].get("client_id").and_then(|id| id.as_str());
+            (event.kind.as_str(), mark)
+        });
+        let ours = Some("sim-client");
+        assert_eq!(
+            marks.collect::<Vec<_>>(),
+            [
+                ("user.role_granted", None),
+                ("user.role_revoked", ours),
+                ("user.suspended", ours),
+                ("session.revoked", ours)
+            ]
+        );
+    }
 }

@@ -8,9 +8,12 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod accounts;
 mod effects;
 mod examination;
 mod finding;
 mod polling;
+mod population;
+mod rows;
 mod scripted;
 mod tenant;

@@ -168,6 +168,68 @@ async fn the_resource_and_the_account() {
     }
 }
 
+const ROLE_USERS: &str = "/api/2/roles/7/users";
+
+/// The rest of what is done to an account: what is written, and what counts is what is read back.
+#[tokio::test]
+async fn effects_on_accounts_look_before_and_after() {
+    let account = |status: u8, roles: &[u32]| {
+        let record = json!({"id": "5001", "email": "other@example.com", "state": 1, "status": status,
+            "role_ids": roles, "created_at": "2026-01-01T00:00:00Z", "custom_attributes": {"seen": null}});
+        (USER, 200, record.to_string())
+    };
+    let roles = || ("GET /api/2/roles", 200, json!([{"id": 7, "name": "Staff"}]).to_string());
+    let put = || (PUT, 200, "{}".to_owned());
+    let known =
+        || Snapshot { subject: SubjectRef { kind: SubjectKind::User, id: "5001".into() }, ..snapshot() };
+    let suspend = || Action::Suspend { snapshot: known(), end_sessions: true };
+    let give = || Action::AssignRole { snapshot: known(), role: "Staff".into() };
+    let take = || Action::RemoveRole { snapshot: known(), role: "Staff".into() };
+    let set = || Action::SetAttributes {
+        snapshot: known(),
+        attributes: json!({"attributes.seen": true}).as_object().unwrap().clone(),
+    };
+    let seen = |value: &str| {
+        let record = json!({"id": 5001, "state": 1, "status": 1, "created_at": CREATED,
+            "custom_attributes": {"seen": value}});
+        (USER, 200, record.to_string())
+    };
+    let logout = || ("PUT /api/1/users/5001/logout", 200, "{}".to_owned());
+    let table: Vec<(Action, Answers, &str, &str)> = vec![
+        (suspend(), vec![account(1, &[]), account(2, &[]), put(), logout()], "applied active", "PUT PUT"),
+        (suspend(), vec![account(2, &[]), logout()], "already suspended", "PUT"),
+        (suspend(), vec![account(1, &[]), put(), logout()], "Unavailable", "PUT"),
+        (suspend(), vec![account(1, &[]), account(2, &[]), put()], "Changed", "PUT PUT"),
+        (give(), vec![roles(), account(7, &[])], "Unavailable", ""),
+        (give(), vec![roles(), account(2, &[7])], "already", ""),
+        (
+            give(),
+            vec![roles(), account(1, &[]), account(1, &[7]), ("POST /api/2/roles/7/users", 200, "[]".into())],
+            "applied",
+            "POST",
+        ),
+        (
+            take(),
+            vec![roles(), account(1, &[7]), account(1, &[]), ("DELETE /api/2/roles/7/users", 204, "".into())],
+            "applied",
+            "DELETE",
+        ),
+        // What is not there cannot be taken, and that is what was wanted.
+        (take(), vec![roles(), account(1, &[])], "already", "DELETE"),
+        (set(), vec![seen("false"), seen("true"), put()], "applied", "PUT"),
+        (set(), vec![seen("true")], "already", ""),
+        (set(), vec![seen("false"), put()], "Unavailable", "PUT"),
+    ];
+    for (row, (action, answers, expected, wrote)) in table.into_iter().enumerate() {
+        let (told, log) = perform(RegistrationsMode::UserRecord, answers, action, 1).await;
+        assert_eq!(told, expected, "row {row}: {log:?}");
+        let writes = log.iter().filter(|line| !line.starts_with("GET"));
+        let writes: Vec<_> = writes.map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(writes.join(" "), wrote, "row {row}");
+        assert!(log.iter().all(|line| !line.contains("/roles/") || line.ends_with(ROLE_USERS)), "row {row}");
+    }
+}
+
 fn snapshot() -> Snapshot {
     Snapshot {
         subject: SubjectRef { kind: SubjectKind::Registration, id: "5001".into() },
@@ -195,6 +257,10 @@ async fn perform(
     let told = match onelogin.perform(&Call { id, attempt, in_doubt: false, action }).await {
         Outcome::Done(Done::Approved { already, .. } | Done::Deleted { already }) => {
             format!("done {already}")
+        }
+        Outcome::Done(Done::Applied { already, before }) => {
+            let word = if already { "already" } else { "applied" };
+            format!("{word} {}", before.unwrap_or_default()).trim_end().to_owned()
         }
         Outcome::Done(other) => format!("{other:?}"),
         Outcome::Failed(failure) => format!("{:?}", failure.kind),

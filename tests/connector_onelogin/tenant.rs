@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use futures::future::BoxFuture;
 use proofd::connectors::IdentitySource as _;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
 use proofd::engine::clock::Virtual;
-use proofd::model::{Event, Failure, Secret, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp};
+use proofd::model::{Clock, Event, Failure, Secret, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp};
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Serving, Simulator};
 
@@ -18,6 +19,21 @@ pub struct Tenant {
     pub serving: Serving,
     pub clock: Virtual,
     pub onelogin: OneLogin,
+}
+
+/// The tenant's clock as the connector has it: who waits for a moment moves the time there.
+#[derive(Debug)]
+struct Hasty(Virtual);
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        self.0.advance((at - self.0.now()).max(TimeDelta::zero()));
+        Box::pin(async {})
+    }
 }
 
 /// Every test that depends on the back end runs with both.
@@ -33,7 +49,7 @@ impl Tenant {
         let simulator = Simulator::new(Options::default(), Arc::new(clock.clone()), Ledger::memory());
         simulator.turn(turn);
         let serving = simulator.serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-        let onelogin = OneLogin::new(settings(&serving.url), Arc::new(clock.clone())).unwrap();
+        let onelogin = OneLogin::new(settings(&serving.url), Arc::new(Hasty(clock.clone()))).unwrap();
         Self { simulator, serving, clock, onelogin }
     }
 
@@ -41,7 +57,7 @@ impl Tenant {
     pub fn connector(&self, change: impl FnOnce(&mut Settings)) -> OneLogin {
         let mut settings = settings(&self.serving.url);
         change(&mut settings);
-        OneLogin::new(settings, Arc::new(self.clock.clone())).unwrap()
+        OneLogin::new(settings, Arc::new(Hasty(self.clock.clone()))).unwrap()
     }
 
     /// Somebody signs up and follows the link in the mail.
@@ -81,6 +97,16 @@ impl Tenant {
     /// What a case knows that opens now.
     pub async fn snapshot(&self, id: &str) -> Snapshot {
         snapshot(&self.subject(id, None).await.unwrap().unwrap())
+    }
+
+    pub async fn user(&self, id: i64) -> Subject {
+        let reference = SubjectRef { kind: SubjectKind::User, id: id.to_string() };
+        self.onelogin.subject(&reference, None).await.unwrap().unwrap()
+    }
+
+    /// What the tenant really holds of a user.
+    pub fn truth(&self, user: i64, key: &str) -> serde_json::Value {
+        self.simulator.user(user).unwrap()[key].clone()
     }
 
     /// How often the tenant was asked in this way.

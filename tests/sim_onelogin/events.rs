@@ -68,7 +68,7 @@ async fn events_are_broadcast_in_batches_once_or_as_the_knobs_say() {
         }
     };
     let login = || tenant.simulator.login(user, Login::default());
-    (0..10).for_each(|_| login());
+    (0..10).for_each(|_| assert!(login()));
     arrive(1).await;
     let (secret, body) = inbox.lock().unwrap().remove(0);
     let batch: Vec<Value> = serde_json::from_str(&body).unwrap();

@@ -6,4 +6,5 @@ mod api;
 mod control;
 mod events;
 mod habits;
+mod people;
 mod tenant;

@@ -1,5 +1,5 @@
-//! What is done to a registration or an account: read, compare, write, read back. It must not act on a
-//! record that is no longer what the case knew, and it never selects by mail address.
+//! What is done to a registration, and the end of an account: read, compare, write, read back. It must not
+//! act on a record that is no longer what the case knew, and it never selects by mail address.
 
 use reqwest::Method;
 use serde_json::json;
@@ -7,7 +7,8 @@ use serde_json::json;
 use super::OneLogin;
 use super::people;
 use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdict};
-use crate::model::{Action, Call, Done, Failure, Snapshot, SubjectKind, Timestamp};
+use crate::connectors::IdentitySource as _;
+use crate::model::{Action, Call, Done, Failure, Snapshot, SubjectKind, SubjectRef, Timestamp};
 
 impl OneLogin {
     pub(super) async fn act(&self, call: &Call) -> Result<Done, Failure> {
@@ -16,13 +17,15 @@ impl OneLogin {
             Action::EnsureInvited { snapshot, since } => self.ensure_invited(snapshot, *since).await,
             Action::Reject { snapshot } => self.reject(snapshot).await,
             Action::Delete { snapshot } => self.delete(snapshot, call.in_doubt || call.attempt > 1).await,
-            Action::ReadSubject { .. }
-            | Action::Suspend { .. }
-            | Action::Reinstate { .. }
-            | Action::EndSessions { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. } => Err(Failure::refused("not done yet")),
+            Action::ReadSubject { subject } => self.read_subject(subject).await,
+            Action::Suspend { snapshot, end_sessions } => {
+                self.suspend(snapshot, *end_sessions, call.in_doubt || call.attempt > 1).await
+            }
+            Action::Reinstate { snapshot, to } => self.reinstate(snapshot, to.as_deref()).await,
+            Action::EndSessions { snapshot } => self.end_sessions(snapshot).await,
+            Action::AssignRole { snapshot, role } => self.assign_role(snapshot, role).await,
+            Action::RemoveRole { snapshot, role } => self.remove_role(snapshot, role).await,
+            Action::SetAttributes { snapshot, attributes } => self.set_attributes(snapshot, attributes).await,
             Action::Mail { .. }
             | Action::StartVerification { .. }
             | Action::ReadVerification { .. }
@@ -43,8 +46,29 @@ impl OneLogin {
         }
     }
 
+    async fn read_subject(&self, subject: &SubjectRef) -> Result<Done, Failure> {
+        if subject.kind == SubjectKind::Applicant {
+            return Err(Failure::refused("an applicant has no record in OneLogin"));
+        }
+        let subject = self.subject(subject, None).await?;
+        Ok(Done::Seen { subject: subject.map(Box::new) })
+    }
+
     /// The record that the case is about, with what the case knew of it; `Changed` if it is another by now.
     async fn known(
+        &self,
+        backend: &dyn Registrations,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Found>, Failure> {
+        let found = self.found(backend, snapshot).await?;
+        if let Some(found) = &found {
+            same(found, snapshot)?;
+        }
+        Ok(found)
+    }
+
+    /// The record by what the case knew of it, whatever it has become.
+    pub(super) async fn found(
         &self,
         backend: &dyn Registrations,
         snapshot: &Snapshot,
@@ -62,11 +86,7 @@ impl OneLogin {
             email: snapshot.email.clone(),
             profiles,
         };
-        let found = backend.find(&self.api, &place).await?;
-        if let Some(found) = &found {
-            same(found, snapshot)?;
-        }
-        Ok(found)
+        backend.find(&self.api, &place).await
     }
 
     async fn approve(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
@@ -190,7 +210,7 @@ fn gone(again: bool) -> Result<Done, Failure> {
     }
 }
 
-fn missing() -> Failure {
+pub(super) fn missing() -> Failure {
     Failure::changed("it is gone; somebody deleted it")
 }
 

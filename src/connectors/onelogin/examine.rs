@@ -1,10 +1,8 @@
 //! What `proofd doctor` tries at OneLogin. Nothing here changes anything.
 
 use reqwest::Method;
-use serde_json::Value;
 
 use super::api::failed;
-use super::events::text;
 use super::{OneLogin, RegistrationsMode, people, registrations};
 use crate::connectors::Finding;
 use crate::model::Failure;
@@ -94,15 +92,12 @@ impl OneLogin {
 
     async fn look_at_attributes(&self) -> Finding {
         let what = "OneLogin custom attributes";
-        let rows = match people::list(&self.api, "/api/2/users/custom_attributes", "custom_attributes").await
-        {
-            Ok(rows) => rows.unwrap_or_default(),
+        let defined = match people::shortnames(&self.api).await {
+            Ok(defined) => defined,
             Err(failure) => return ill(what, failure.reason),
         };
-        let shortname = |row: &Value| text(row.as_object()?, "shortname");
-        let defined: Vec<_> = rows.iter().filter_map(shortname).collect();
         let missing: Vec<_> =
-            self.attributes.values().filter(|name| !defined.contains(name)).map(String::as_str).collect();
+            self.attributes.values().filter(|name| !defined.contains(*name)).map(String::as_str).collect();
         if missing.is_empty() {
             well(what, "all that the configuration names are defined")
         } else {

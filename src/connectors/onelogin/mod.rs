@@ -1,13 +1,17 @@
 //! OneLogin: a source of events and people, and where registrations are approved, rejected and deleted.
 //! It must not know cases, policies or the store.
 
+mod accounts;
 mod api;
+mod attributes;
 mod effects;
 mod events;
 mod examine;
 mod people;
 mod poll;
+mod population;
 mod registrations;
+mod roles;
 pub mod types;
 mod webhook;
 
@@ -241,11 +245,11 @@ impl IdentitySource for OneLogin {
         .boxed()
     }
 
-    fn population<'a>(&'a self, _cursor: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {
-        async move { Err(Failure::unavailable("the population cannot be read yet")) }.boxed()
+    fn population<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {
+        self.people(cursor).boxed()
     }
 
     fn population_size(&self) -> BoxFuture<'_, Result<u64, Failure>> {
-        async move { Err(Failure::unavailable("the population cannot be counted yet")) }.boxed()
+        self.count().boxed()
     }
 }

@@ -1,6 +1,6 @@
 //! People as OneLogin holds them: the user record, in our words. It must not know why somebody asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Map, Value};
@@ -38,10 +38,22 @@ pub fn numeric(id: &str) -> Result<(), Failure> {
 
 /// All pages of a v2 list.
 pub async fn list(api: &Api, path: &str, name: &str) -> Result<Option<Vec<Value>>, Failure> {
+    columns(api, path, name, None).await
+}
+
+/// The same with no more than these columns.
+async fn columns(
+    api: &Api,
+    path: &str,
+    name: &str,
+    fields: Option<&str>,
+) -> Result<Option<Vec<Value>>, Failure> {
     let mut all: Vec<Value> = Vec::new();
     for page in 1..=MOST_PAGES {
         let page = page.to_string();
-        let Some(answer) = api.read(path, &[("limit", "50"), ("page", &page)]).await? else {
+        let mut query = vec![("limit", "50"), ("page", page.as_str())];
+        query.extend(fields.map(|fields| ("fields", fields)));
+        let Some(answer) = api.read(path, &query).await? else {
             return Ok(None);
         };
         let next = rows(answer, name)?;
@@ -58,34 +70,102 @@ pub async fn list(api: &Api, path: &str, name: &str) -> Result<Option<Vec<Value>
     Err(Failure::unavailable("OneLogin's list does not end"))
 }
 
-/// The names of roles, and how old they are.
+/// The short names of the custom fields that are defined.
+pub async fn shortnames(api: &Api) -> Result<BTreeSet<String>, Failure> {
+    let rows = list(api, "/api/2/users/custom_attributes", "custom_attributes").await?.unwrap_or_default();
+    let names = rows.iter().map(|row| text(row.as_object()?, "shortname")).collect::<Option<_>>();
+    names.ok_or_else(|| Failure::unavailable("OneLogin listed a custom field without a short name"))
+}
+
+/// The names of roles by id, and how old they are.
 #[derive(Debug, Default)]
 pub struct RoleNames(Mutex<Option<(Timestamp, BTreeMap<String, String>)>>);
 
+/// How fresh the names must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    Lately,
+    Now,
+}
+
 impl RoleNames {
+    async fn names<T>(
+        &self,
+        api: &Api,
+        now: Timestamp,
+        fresh: Fresh,
+        pick: impl FnOnce(&BTreeMap<String, String>) -> T,
+    ) -> Result<T, Failure> {
+        let mut held = self.0.lock().await;
+        let lately = |at: Timestamp| now - at < TimeDelta::minutes(NAMES_LIVE_MINUTES);
+        let (_, names) = match held.take() {
+            Some((at, names)) if fresh == Fresh::Lately && lately(at) => held.insert((at, names)),
+            Some(_) | None => {
+                // A role's row names all of its users, who may be thousands, unless only these are asked for.
+                let rows = columns(api, "/api/2/roles", "roles", Some("id,name")).await?.unwrap_or_default();
+                let pair =
+                    |row: &Value| Some((text(row.as_object()?, "id")?, text(row.as_object()?, "name")?));
+                // A list that is not whole would make a role look as if it were not there.
+                let names = rows.iter().map(pair).collect::<Option<_>>();
+                held.insert((
+                    now,
+                    names.ok_or_else(|| {
+                        Failure::unavailable("OneLogin listed a role without an id or a name")
+                    })?,
+                ))
+            }
+        };
+        Ok(pick(names))
+    }
+
     async fn of(&self, api: &Api, ids: &[String], now: Timestamp) -> Result<Vec<String>, Failure> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut held = self.0.lock().await;
-        let names = match held.take() {
-            Some((at, names)) if now - at < TimeDelta::minutes(NAMES_LIVE_MINUTES) => {
-                held.insert((at, names))
-            }
-            Some(_) | None => {
-                let rows = list(api, "/api/2/roles", "roles").await?.unwrap_or_default();
-                let pair =
-                    |row: &Value| Some((text(row.as_object()?, "id")?, text(row.as_object()?, "name")?));
-                held.insert((now, rows.iter().filter_map(pair).collect()))
-            }
-        };
         // A role that has no name yet is better named by its number than left out.
-        Ok(ids.iter().map(|id| names.1.get(id).unwrap_or(id).clone()).collect())
+        let name =
+            |names: &BTreeMap<_, _>| ids.iter().map(|id| names.get(id).unwrap_or(id).clone()).collect();
+        self.names(api, now, Fresh::Lately, name).await
+    }
+
+    /// The id of the role of this name. A name that is not known is looked for anew: the role may be young.
+    pub async fn id(&self, api: &Api, name: &str, now: Timestamp) -> Result<String, Failure> {
+        match self.names(api, now, Fresh::Lately, |names| only(names, name)).await? {
+            Ok(id) => Ok(id),
+            Err(_) => self.id_now(api, name, now).await,
+        }
+    }
+
+    pub async fn id_now(&self, api: &Api, name: &str, now: Timestamp) -> Result<String, Failure> {
+        self.names(api, now, Fresh::Now, |names| only(names, name)).await?
+    }
+}
+
+fn only(names: &BTreeMap<String, String>, name: &str) -> Result<String, Failure> {
+    let mut ids = names.iter().filter(|(_, one)| *one == name).map(|(id, _)| id);
+    match (ids.next(), ids.next()) {
+        (Some(id), None) => Ok(id.clone()),
+        (Some(_), Some(_)) => {
+            Err(Failure::refused(format!("OneLogin has more than one role named {name:?}; rename one")))
+        }
+        (None, _) => Err(Failure::refused(format!("OneLogin has no role named {name:?}"))),
     }
 }
 
 /// A user in our words.
 pub async fn describe(
+    api: &Api,
+    roles: &RoleNames,
+    names: &BTreeMap<String, String>,
+    record: &Record,
+    now: Timestamp,
+) -> Result<User, Failure> {
+    let user = row(api, roles, names, record, now).await?;
+    Ok(User { manager: manager(api, record).await?, ..user })
+}
+
+/// The same without the manager, who would have to be read for each.
+pub async fn row(
     api: &Api,
     roles: &RoleNames,
     names: &BTreeMap<String, String>,
@@ -107,7 +187,7 @@ pub async fn describe(
         state: text(record, "state").map(|state| state_word(&state)),
         roles: roles.of(api, &ids, now).await?,
         groups: text(record, "group_id").into_iter().collect(),
-        manager: manager(api, record).await?,
+        manager: None,
         department: text(record, "department"),
         title: text(record, "title"),
         created_at: record.get("created_at").and_then(moment),
@@ -120,7 +200,7 @@ pub async fn describe(
     })
 }
 
-fn number(value: &Value) -> Option<String> {
+pub fn number(value: &Value) -> Option<String> {
     value.as_i64().map(|id| id.to_string()).or_else(|| value.as_str().map(str::to_owned))
 }
 
@@ -164,7 +244,7 @@ async fn manager(api: &Api, record: &Record) -> Result<Option<Fields>, Failure> 
     Ok(Some(fields))
 }
 
-fn status_word(status: &str) -> String {
+pub fn status_word(status: &str) -> String {
     match status {
         "0" => "unactivated",
         "1" => "active",

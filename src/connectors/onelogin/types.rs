@@ -22,6 +22,12 @@ const SUSPENDED: &[(SubjectKind, &str)] = &[(User, "user.suspended")];
 const LOCKED: &[(SubjectKind, &str)] = &[(User, "user.locked")];
 const GRANTED: &[(SubjectKind, &str)] = &[(User, "user.role_granted")];
 const REVOKED: &[(SubjectKind, &str)] = &[(User, "user.role_revoked")];
+const LOGGED_IN: &[(SubjectKind, &str)] = &[(User, "login.succeeded")];
+const NOT_LOGGED_IN: &[(SubjectKind, &str)] = &[(User, "login.failed")];
+/// OneLogin does not say which attribute; often it does not even say that it was one.
+const CHANGED: &[(SubjectKind, &str)] = &[(User, "user.attribute_changed")];
+/// Has a label, and a name by its number only.
+const NAMED: &[(SubjectKind, &str)] = &[(User, "")];
 const CREDENTIAL: &[(SubjectKind, &str)] = &[(User, "credential.changed")];
 /// The record of a registration is an account that waits, so the end of one is the end of both.
 const GONE: &[(SubjectKind, &str)] = &[(User, "user.deleted"), (Registration, "registration.deleted")];
@@ -30,10 +36,14 @@ const DENIED: &[(SubjectKind, &str)] = &[(Registration, "registration.withdrawn"
 
 pub const TABLE: &[Row] = &[
     row(4, "User assigned role", GRANTED),
-    row(5, "User logged into OneLogin", &[(User, "login.succeeded")]),
-    row(6, "User failed OneLogin login", &[(User, "login.failed")]),
+    row(5, "User logged into OneLogin", LOGGED_IN),
+    row(6, "User failed OneLogin login", NOT_LOGGED_IN),
+    row(7, "User logged out of OneLogin", NAMED),
+    row(10, "User requested new password", NAMED),
     row(11, "User changed password", CREDENTIAL),
+    row(12, "User unlocked", NAMED),
     row(13, "User created", CREATED),
+    row(14, "User updated", CHANGED),
     row(15, "User deactivated", &[(User, "user.deactivated")]),
     row(16, "User activated", ACTIVATED),
     row(17, "User deleted", GONE),
@@ -42,24 +52,38 @@ pub const TABLE: &[Row] = &[
     row(22, "User registered OTP device", &[(User, "mfa.enrolled")]),
     row(24, "User removed OTP device", &[(User, "mfa.removed")]),
     row(32, "User reactivated", ACTIVATED),
+    row(33, "User imported", CREATED),
+    row(36, "User lost OTP device", NAMED),
     row(37, "User requested join", REQUESTED),
+    row(40, "User unlocked OTP device", NAMED),
     row(50, "User rejected", DENIED),
+    row(72, "Privilege granted to user", NAMED),
+    row(73, "Privilege revoked from user", NAMED),
+    row(86, "User failed remote authentication", NOT_LOGGED_IN),
     row(100, "Self registration requested for user", REQUESTED),
     row(101, "Self registration approved for user", &[(Registration, "")]),
     row(102, "Self registration denied for user", DENIED),
+    row(115, "User invited", NAMED),
+    row(120, "User unlocked in directory", NAMED),
+    row(122, "User authenticated via API", LOGGED_IN),
+    row(123, "User failed authentication via API", NOT_LOGGED_IN),
+    row(140, "User signed in with a social account", LOGGED_IN),
+    row(141, "User failed to sign in with a social account", NOT_LOGGED_IN),
     row(147, "Role manually added to user", GRANTED),
     row(148, "Role manually removed from user", REVOKED),
     row(149, "Role automatically added to user", GRANTED),
     row(150, "Role automatically removed from user", REVOKED),
     row(510, "Password set via API", CREDENTIAL),
     row(511, "Password set via API", CREDENTIAL),
-    row(512, "Custom attribute set via API", &[(User, "user.attribute_changed")]),
+    row(512, "Custom attribute set via API", CHANGED),
     row(513, "Role added to user via API", GRANTED),
     row(514, "Role removed from user via API", REVOKED),
     row(516, "User logged out via API", &[(User, "session.revoked")]),
+    row(529, "User updated via API", CHANGED),
     row(530, "User destroyed via API", GONE),
     row(531, "User locked via API", LOCKED),
     row(533, "User created via API", CREATED),
+    row(535, "Invite link of user sent via API", NAMED),
     row(551, "User suspended via API", SUSPENDED),
     row(553, "User locked via API", LOCKED),
 ];

@@ -19,7 +19,9 @@ impl Tenant {
                 let named = |role: &&Role| ask.param("name").is_none_or(|name| matches(name, &role.name));
                 let roles = self.roles.values().filter(named).collect();
                 return pages(ask, roles, 650, &self.options.subdomain, |role| {
-                    columns(ask, self.role_row(role), None)
+                    // Its users may be thousands, so they are looked for only if somebody asks for them.
+                    let users = ask.param("fields").is_none_or(|fields| fields.contains("users"));
+                    columns(ask, self.role_row(role, users), None)
                 });
             }
             ("POST", []) => return self.create_role(ask),
@@ -28,14 +30,10 @@ impl Tenant {
         };
         let role = self.roles.get(&id).ok_or_else(missing)?;
         match (ask.method.as_str(), rest) {
-            ("GET", []) => Ok(Answer::json(200, Value::Object(self.role_row(role)))),
+            ("GET", []) => Ok(Answer::json(200, Value::Object(self.role_row(role, true)))),
             ("PUT", []) => self.update_role(ask, id),
             ("DELETE", []) => {
-                self.roles.remove(&id);
-                for user in self.users.values_mut() {
-                    user.roles.remove(&id);
-                }
-                self.record_as("role.delete".into(), id.to_string(), true, json!({}));
+                self.drop_role(id, Actor::Api);
                 Ok(Answer::empty(204))
             }
             ("GET", ["users"]) => {
@@ -65,12 +63,23 @@ impl Tenant {
         }
     }
 
+    pub fn drop_role(&mut self, id: i64, actor: Actor) {
+        let applied = self.roles.remove(&id).is_some();
+        for user in self.users.values_mut() {
+            user.roles.remove(&id);
+        }
+        self.grants.retain(|grant| grant.role != id);
+        let by_api = actor == Actor::Api;
+        self.record_as("role.delete".into(), id.to_string(), applied, json!({"by_api": by_api}));
+    }
+
     fn members(&self, role: i64) -> impl Iterator<Item = &User> {
         self.users.values().filter(move |user| user.roles.contains(&role))
     }
 
-    fn role_row(&self, role: &Role) -> Row {
-        let users: Vec<i64> = self.members(role.id).map(|user| user.id).collect();
+    fn role_row(&self, role: &Role, users: bool) -> Row {
+        let members = self.members(role.id).filter(|_| users);
+        let users: Vec<i64> = members.map(|user| user.id).collect();
         let row = json!({"id": role.id, "name": role.name, "admins": role.admins, "apps": role.apps, "users": users});
         row.as_object().cloned().unwrap_or_default()
     }

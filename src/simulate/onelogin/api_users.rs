@@ -60,8 +60,9 @@ impl Tenant {
             }
         }
         let mut users: Vec<&User> = Vec::new();
+        let filters: Vec<_> = ask.query.iter().filter(|(key, _)| !ORDER.contains(&key.as_str())).collect();
         for user in self.users.values().filter(|user| !user.hidden) {
-            if self.passes(ask, user)? {
+            if passes(&filters, user)? {
                 users.push(user);
             }
         }
@@ -71,7 +72,7 @@ impl Tenant {
                 None => (false, sort.trim_start_matches(['+', ' '])),
             };
             match key {
-                "id" => {}
+                "id" if self.knobs.sorts_by_id => {}
                 "email" => users.sort_by(|one, other| one.email.cmp(&other.email)),
                 "username" => users.sort_by(|one, other| one.username.cmp(&other.username)),
                 "firstname" => users.sort_by(|one, other| one.firstname.cmp(&other.firstname)),
@@ -83,44 +84,13 @@ impl Tenant {
                 users.reverse();
             }
         }
-        pages(ask, users, 100, &self.options.subdomain, |user| {
+        let mut answer = pages(ask, users, 100, &self.options.subdomain, |user| {
             columns(ask, user.full(self.shortnames()), Some(&LIST))
-        })
-    }
-
-    fn passes(&self, ask: &Ask, user: &User) -> Result<bool, Refusal> {
-        for (key, wanted) in &ask.query {
-            let passes = match key.as_str() {
-                "created_since" => since(user.created_at.into(), wanted)?,
-                "created_until" => until(user.created_at.into(), wanted)?,
-                "updated_since" => since(user.updated_at.into(), wanted)?,
-                "updated_until" => until(user.updated_at.into(), wanted)?,
-                "last_login_since" => since(user.last_login, wanted)?,
-                "last_login_until" => until(user.last_login, wanted)?,
-                "firstname" => matches(wanted, user.firstname.as_deref().unwrap_or("")),
-                "lastname" => matches(wanted, user.lastname.as_deref().unwrap_or("")),
-                "email" => matches(wanted, &user.email),
-                "username" => matches(wanted, &user.username),
-                "user_ids" => wanted.split(',').any(|id| id.trim() == user.id.to_string()),
-                "group_id" => user.group_id.is_some_and(|id| id.to_string() == *wanted),
-                "role_ids" => {
-                    wanted.split(',').any(|id| user.roles.iter().any(|role| role.to_string() == id))
-                }
-                "status" => user.status.to_string() == *wanted,
-                "samaccountname" | "directory_id" | "external_id" => {
-                    matches(wanted, &plain_text(user.plain.get(key.as_str())))
-                }
-                "app_id" => false,
-                _ => match key.strip_prefix("custom_attributes.") {
-                    Some(name) => matches(wanted, &plain_text(user.attributes.get(name))),
-                    None => true,
-                },
-            };
-            if !passes {
-                return Ok(false);
-            }
+        })?;
+        if !self.knobs.total_count {
+            answer.headers.retain(|(name, _)| !name.starts_with("total-"));
         }
-        Ok(true)
+        Ok(answer)
     }
 
     fn create_user(&mut self, ask: &Ask) -> Handled {
@@ -203,8 +173,15 @@ impl Tenant {
         // A value for an attribute that is not defined is lost without a word.
         after.attributes.retain(|name, _| defined.contains(name));
         let named = after.named();
+        let lost = after != before && self.knobs.attribute_changes_lost > 0;
+        if lost {
+            self.knobs.attribute_changes_lost -= 1;
+            after = before.clone();
+        }
         let plain = after != before;
-        after.updated_at = self.now;
+        if plain {
+            after.updated_at = self.now;
+        }
         self.users.insert(id, after);
         if plain {
             let keys: Vec<&String> = body.keys().collect();
@@ -237,6 +214,39 @@ impl Tenant {
         }
         self.echo(200, id, changes.state, changes.status)
     }
+}
+
+fn passes(filters: &[&(String, String)], user: &User) -> Result<bool, Refusal> {
+    for (key, wanted) in filters {
+        let passes = match key.as_str() {
+            "created_since" => since(user.created_at.into(), wanted)?,
+            "created_until" => until(user.created_at.into(), wanted)?,
+            "updated_since" => since(user.updated_at.into(), wanted)?,
+            "updated_until" => until(user.updated_at.into(), wanted)?,
+            "last_login_since" => since(user.last_login, wanted)?,
+            "last_login_until" => until(user.last_login, wanted)?,
+            "firstname" => matches(wanted, user.firstname.as_deref().unwrap_or("")),
+            "lastname" => matches(wanted, user.lastname.as_deref().unwrap_or("")),
+            "email" => matches(wanted, &user.email),
+            "username" => matches(wanted, &user.username),
+            "user_ids" => wanted.split(',').any(|id| id.trim() == user.id.to_string()),
+            "group_id" => user.group_id.is_some_and(|id| id.to_string() == *wanted),
+            "role_ids" => wanted.split(',').any(|id| user.roles.iter().any(|role| role.to_string() == id)),
+            "status" => user.status.to_string() == *wanted,
+            "samaccountname" | "directory_id" | "external_id" => {
+                matches(wanted, &plain_text(user.plain.get(key.as_str())))
+            }
+            "app_id" => false,
+            _ => match key.strip_prefix("custom_attributes.") {
+                Some(name) => matches(wanted, &plain_text(user.attributes.get(name))),
+                None => true,
+            },
+        };
+        if !passes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What a body asks for beyond plain fields.

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask, Handled, Refusal};
-use super::events::TYPES;
-use super::list::{Row, envelope};
+use super::events::{Event, TYPES};
+use super::list::envelope;
 use super::tenant::{ACCOUNT, Actor, Tenant};
-use super::text::{iso, moment};
-use super::user::{state, status};
+use super::text::moment;
+use super::user::{User, state, status};
 
 impl Tenant {
     pub fn v1(&mut self, ask: &Ask, rest: &[&str]) -> Handled {
@@ -27,9 +27,9 @@ impl Tenant {
                 Ok(Answer::envelope(Some(json!([event.row(ACCOUNT)]))))
             }
             ("GET", ["users"]) => {
-                let rows = self.users.values().filter(|user| !user.hidden);
-                let rows: Vec<Row> = rows.map(|user| user.old(self.shortnames())).collect();
-                envelope(ask, rows, 50, &self.options.subdomain)
+                let shown = self.users.values().filter(|user| !user.hidden);
+                let shown: Vec<(i64, &User)> = shown.map(|user| (user.id, user)).collect();
+                envelope(ask, &shown, 50, &self.options.subdomain, |user| user.old(self.shortnames()))
             }
             ("GET", ["users", id]) => {
                 let id = self.user_v1(id)?;
@@ -67,7 +67,7 @@ impl Tenant {
             ("POST", ["invites", "send_invite_link"]) => {
                 let id = self.invited(ask)?;
                 self.invite(id, Actor::Api, "send_invite_link");
-                let named = self.users.get(&id).map(super::user::User::named);
+                let named = self.users.get(&id).map(User::named);
                 let email = self.users.get(&id).map_or("", |user| user.email.as_str());
                 let message = format!("Email sent successfully to {email}");
                 self.emit(535, Actor::Api, named);
@@ -129,6 +129,11 @@ impl Tenant {
                     .ok_or_else(|| Refusal::attribute("custom_attributes is missing", "custom_attributes"))?;
                 if let Some(unknown) = values.keys().find(|name| self.shortnames().all(|one| one != *name)) {
                     return Err(Refusal::v1(400, &format!("Custom attribute {unknown} does not exist")));
+                }
+                if self.knobs.attribute_changes_lost > 0 {
+                    self.knobs.attribute_changes_lost -= 1;
+                    self.record(Actor::Api, "update", id, false, json!({"lost": true}));
+                    return Ok(Answer::envelope(None));
                 }
                 let now = self.now;
                 let Some(user) = self.users.get_mut(&id) else { return Err(Refusal::v1(404, "Not Found")) };
@@ -192,35 +197,30 @@ impl Tenant {
             Some(text) => moment(text).map(Some).ok_or_else(|| Refusal::attribute("date is incorrect", name)),
         };
         let (since, until) = (bound("since")?, bound("until")?);
-        let mut rows: Vec<Row> = Vec::new();
+        let mut shown: Vec<(i64, &Event)> = Vec::new();
         for (visible_at, event) in &self.events {
-            let text = iso(event.created_at);
             // Milliseconds are compared, since that is all that is shown; both ends are exclusive.
-            let inside =
-                since.is_none_or(|since| text > iso(since)) && until.is_none_or(|until| text < iso(until));
+            let at = event.created_at.timestamp_millis();
+            let inside = since.is_none_or(|since| at > since.timestamp_millis())
+                && until.is_none_or(|until| at < until.timestamp_millis());
             if *visible_at > self.now || !inside {
                 continue;
             }
-            let row = event.row(ACCOUNT);
             let passes = EVENT_FILTERS.iter().all(|name| match ask.param(name) {
                 None => true,
                 Some(wanted) => {
-                    let value = match row.get(*name) {
-                        None | Some(Value::Null) => String::new(),
-                        Some(Value::String(text)) => text.clone(),
-                        Some(other) => other.to_string(),
-                    };
+                    let value = event.column(name);
                     wanted.split(',').any(|one| one.trim() == value)
                 }
             });
             if passes {
-                rows.push(row);
+                shown.push((event.id, event));
             }
         }
         if ask.param("sort") == Some("-id") {
-            rows.reverse();
+            shown.reverse();
         }
-        envelope(ask, rows, 1000, &self.options.subdomain)
+        envelope(ask, &shown, 1000, &self.options.subdomain, |event| event.row(ACCOUNT))
     }
 }
 

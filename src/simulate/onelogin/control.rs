@@ -1,11 +1,14 @@
 //! The control interface under `/_sim`: what people do in and around the tenant, the truth about it, and
 //! the knobs. Faults, tokens and limits do not apply to it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask, Handled, Refusal};
+use super::crowd::Crowd;
 use super::events::Event;
 use super::knobs::Knobs;
 use super::registration::{Form, Stage};
@@ -34,10 +37,28 @@ struct Email {
     email: String,
 }
 
+/// A role by id or by name.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RoleId {
+    role_id: Option<i64>,
+    role: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RoleId {
-    role_id: i64,
+struct Name {
+    name: String,
+}
+
+/// What an administrator changes on a record. Custom attributes that are not named stay; an empty text clears.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edit {
+    pub title: Option<String>,
+    pub department: Option<String>,
+    pub manager_user_id: Option<i64>,
+    pub custom_attributes: BTreeMap<String, String>,
 }
 
 /// A login of a user.
@@ -87,6 +108,10 @@ pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, rest: &[&str]) -> Handled {
             let rows = tenant.roles.values().map(|role| json!({"id": role.id, "name": role.name}));
             Ok(Answer::json(200, rows.collect()))
         }
+        ("POST", ["roles"]) => {
+            let id = tenant.add_role(&read::<Name>(ask)?.name);
+            Ok(Answer::json(201, json!({"id": id})))
+        }
         ("GET", ["events"]) => {
             let rows = tenant.events.iter().map(|(_, event)| Value::Object(event.row(ACCOUNT)));
             Ok(Answer::json(200, rows.collect()))
@@ -104,6 +129,10 @@ pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, rest: &[&str]) -> Handled {
         }
         ("POST", ["seed"]) => {
             let ids = tenant.seed_users(read::<Count>(ask)?.count);
+            Ok(Answer::json(201, json!({"first": ids.first(), "last": ids.last(), "count": ids.len()})))
+        }
+        ("POST", ["crowd"]) => {
+            let ids = tenant.gather(&read::<Crowd>(ask)?);
             Ok(Answer::json(201, json!({"first": ids.first(), "last": ids.last(), "count": ids.len()})))
         }
         _ => Err(missing("control")),
@@ -152,15 +181,21 @@ fn users(tenant: &mut Tenant, ask: &Ask, rest: &[&str]) -> Handled {
             Ok(Answer::json(200, json!({})))
         }
         ("POST", [_, "login"]) => {
-            tenant.login(id, read(ask)?);
+            let logged_in = tenant.login(id, read(ask)?);
+            Ok(Answer::json(200, json!({"logged_in": logged_in})))
+        }
+        ("PUT", [_, "attributes"]) => {
+            tenant.edit(id, &read(ask)?)?;
             Ok(Answer::json(200, json!({})))
         }
         ("POST", [_, "grant"]) => {
-            tenant.grant(id, read::<RoleId>(ask)?.role_id, Actor::Human);
+            let role = tenant.role_meant(&read(ask)?)?;
+            tenant.grant(id, role, Actor::Human);
             Ok(Answer::json(200, json!({})))
         }
         ("POST", [_, "revoke"]) => {
-            tenant.revoke(id, read::<RoleId>(ask)?.role_id, Actor::Human);
+            let role = tenant.role_meant(&read(ask)?)?;
+            tenant.revoke(id, role, Actor::Human);
             Ok(Answer::json(200, json!({})))
         }
         ("POST", [_, action]) => tenant.human(id, action),
@@ -193,6 +228,8 @@ impl Tenant {
             "lock" => drop(self.lock(id, 0, Actor::Human)),
             "unlock" => drop(self.unlock(id, Actor::Human)),
             "suspend" => drop(self.set_status(id, status::SUSPENDED, Actor::Human)),
+            "reactivate" => drop(self.set_status(id, status::ACTIVE, Actor::Human)),
+            "logout" => self.log_out(id, Actor::Person),
             "invite" => self.invite(id, Actor::Human, "portal"),
             "activate" => self.activate(id),
             _ => return Err(missing("action")),
@@ -229,15 +266,55 @@ impl Tenant {
         Ok(())
     }
 
-    pub fn login(&mut self, id: i64, login: Login) {
+    /// The role that is meant, which must exist.
+    fn role_meant(&self, given: &RoleId) -> Result<i64, Refusal> {
+        let fits = |role: &&super::tenant::Role| {
+            given.role_id == Some(role.id) || given.role.as_ref() == Some(&role.name)
+        };
+        self.roles.values().find(fits).map(|role| role.id).ok_or_else(|| missing("role"))
+    }
+
+    /// An administrator changes a record in the portal.
+    pub fn edit(&mut self, id: i64, edit: &Edit) -> Result<(), Refusal> {
+        let known: Vec<String> = self.shortnames().map(str::to_owned).collect();
+        if edit.custom_attributes.keys().any(|name| !known.contains(name)) {
+            return Err(missing("custom attribute"));
+        }
         let now = self.now;
-        let Some(user) = self.users.get_mut(&id) else { return };
-        if !login.failed {
+        let user = self.users.get_mut(&id).ok_or_else(|| missing("user"))?;
+        let before = user.clone();
+        let value = |text: &String| if text.is_empty() { Value::Null } else { text.as_str().into() };
+        for (key, text) in [("title", &edit.title), ("department", &edit.department)] {
+            if let Some(text) = text {
+                user.plain.insert(key, value(text));
+            }
+        }
+        user.manager_user_id = edit.manager_user_id.or(user.manager_user_id);
+        let custom = edit.custom_attributes.iter().map(|(name, text)| (name.clone(), value(text)));
+        user.attributes.extend(custom);
+        let applied = *user != before;
+        let named = user.named();
+        if applied {
+            user.updated_at = now;
+            self.emit(14, Actor::Human, Some(named));
+        }
+        let keys: Vec<&String> = edit.custom_attributes.keys().collect();
+        self.record(Actor::Human, "update", id, applied, json!({"custom_attributes": keys}));
+        Ok(())
+    }
+
+    /// The user tries to log in; says whether that succeeded. Who may not log in fails.
+    pub fn login(&mut self, id: i64, login: Login) -> bool {
+        let now = self.now;
+        let Some(user) = self.users.get_mut(&id) else { return false };
+        let failed = login.failed || !user.may_log_in();
+        if !failed {
             user.last_login = Some(now);
+            user.sessions += 1;
         }
         let scored = self.knobs.risk_scoring;
         let event = Event {
-            type_id: if login.failed { 6 } else { 5 },
+            type_id: if failed { 6 } else { 5 },
             user: Some(user.named()),
             risk_score: login.risk_score.filter(|_| scored),
             risk_reasons: login.risk_reasons.filter(|_| scored),
@@ -245,6 +322,8 @@ impl Tenant {
             ..Event::default()
         };
         self.emit_event(event, Actor::Person);
+        self.record(Actor::Person, "login", id, !failed, json!({"risk_score": login.risk_score}));
+        !failed
     }
 
     pub fn happen(&mut self, what: Happening) -> Result<(), Refusal> {

@@ -37,7 +37,7 @@ pub(super) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Respons
         ["_sim", rest @ ..] => {
             inner.with(|tenant| control::handle(tenant, &ask, rest)).unwrap_or_else(Answer::from)
         }
-        [] | ["self_registration" | "play", ..] => {
+        [] | ["self_registration" | "play" | "people", ..] => {
             inner.with(|tenant| page::handle(tenant, &ask, &segments)).unwrap_or_else(Answer::from)
         }
         _ => api(&inner, &ask, &segments).await,

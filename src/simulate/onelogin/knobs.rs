@@ -53,6 +53,16 @@ pub struct Knobs {
     pub role_limit: Option<u32>,
     /// The next so many approvals are answered with 200 and lost; counts down.
     pub approvals_lost: u32,
+    /// The next so many changes of a status are answered with 200 and lost; counts down.
+    pub status_changes_lost: u32,
+    /// The next so many changes of attributes are answered with 200 and lost; counts down.
+    pub attribute_changes_lost: u32,
+    /// A role given in the portal is told as an assigned role (4) too, besides as one given by hand (147).
+    pub portal_grants_twice_told: bool,
+    /// Whether lists of users can be sorted by id; nobody has written down what they can be sorted by.
+    pub sorts_by_id: bool,
+    /// Whether lists say how long they are.
+    pub total_count: bool,
 
     /// Seconds until an event is served by the events API.
     pub event_delay_s: u32,
@@ -100,6 +110,11 @@ impl Default for Knobs {
             role_removals_lost: 0,
             role_limit: None,
             approvals_lost: 0,
+            status_changes_lost: 0,
+            attribute_changes_lost: 0,
+            portal_grants_twice_told: false,
+            sorts_by_id: true,
+            total_count: true,
             event_delay_s: 0,
             risk_scoring: true,
             webhook: Webhook::default(),

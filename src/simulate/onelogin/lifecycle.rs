@@ -113,9 +113,14 @@ impl Tenant {
         let settles = self.now + TimeDelta::seconds(self.knobs.status_zero_settles_s.into());
         let settles = self.knobs.status_zero_becomes_pending.then_some(settles);
         let expires = self.knobs.status_lock_expires.then_some(self.now + STATUS_LOCK);
+        let now = self.now;
+        let lost = actor == Actor::Api && self.knobs.status_changes_lost > 0;
         let Some(user) = self.users.get_mut(&id) else { return false };
         let before = user.status;
-        if before == wanted {
+        if lost {
+            self.knobs.status_changes_lost -= 1;
+        }
+        if before == wanted || lost {
             self.record(actor, "status", id, false, json!({"before": before, "after": wanted}));
             return false;
         }
@@ -128,7 +133,9 @@ impl Tenant {
             _ => user.locked_until = None,
         }
         user.status = wanted;
+        user.updated_at = now;
         let named = user.named();
+        self.restless.insert(id);
         let event = match wanted {
             status::SUSPENDED if actor == Actor::Api => Some(551),
             status::SUSPENDED => Some(21),
@@ -143,6 +150,7 @@ impl Tenant {
         }
         let what = match wanted {
             status::SUSPENDED => "suspend",
+            status::ACTIVE if before == status::SUSPENDED => "reactivate",
             status::ACTIVE => "activate",
             _ => "status",
         };
@@ -166,6 +174,7 @@ impl Tenant {
         }
         user.status = status::LOCKED;
         user.locked_until = Some(until);
+        self.restless.insert(id);
         if !keeps {
             user.roles.clear();
         }
@@ -192,9 +201,10 @@ impl Tenant {
     pub fn log_out(&mut self, id: i64, actor: Actor) {
         let Some(user) = self.users.get_mut(&id) else { return };
         user.logouts += 1;
+        let ended = std::mem::take(&mut user.sessions);
         let named = user.named();
         self.emit(if actor == Actor::Api { 516 } else { 7 }, actor, Some(named));
-        self.record(actor, "logout", id, true, json!({}));
+        self.record(actor, "logout", id, true, json!({"ended": ended}));
     }
 
     /// Grants a role: kept, kept later, or dropped, and the answer is the same.
@@ -221,8 +231,10 @@ impl Tenant {
             } else {
                 self.put_in_role(id, role);
             }
-            let type_id = if actor == Actor::Api { 513 } else { 147 };
-            self.emit_role(type_id, actor, named, role);
+            if actor != Actor::Api && self.knobs.portal_grants_twice_told {
+                self.emit_role(4, actor, named.clone(), role);
+            }
+            self.emit_role(if actor == Actor::Api { 513 } else { 147 }, actor, named, role);
         }
         let detail = json!({"role": role, "dropped": dropped, "delay_s": delay});
         self.record(actor, "role.grant", id, dropped.is_none(), detail);
@@ -244,7 +256,7 @@ impl Tenant {
         self.record(actor, "role.revoke", id, applied, json!({"role": role}));
     }
 
-    fn emit_role(&mut self, type_id: i64, actor: Actor, named: super::events::Named, role: i64) {
+    pub fn emit_role(&mut self, type_id: i64, actor: Actor, named: super::events::Named, role: i64) {
         let role = self.named_role(role);
         self.emit_event(Event { type_id, user: Some(named), role, ..Event::default() }, actor);
     }

@@ -62,16 +62,22 @@ pub(super) fn pages<T>(
     Ok(Answer { code: 200, headers, content: Content::Json(json!(shown)) })
 }
 
-/// A v1 list: an envelope with a keyset cursor, null at the end. Rows come sorted by id, either way.
-pub(super) fn envelope(ask: &Ask, rows: Vec<Row>, most: usize, subdomain: &str) -> Result<Answer, Refusal> {
+/// A v1 list: an envelope with a keyset cursor, null at the end. Items come with their ids and sorted by them,
+/// either way; only those that are shown become rows.
+pub(super) fn envelope<T>(
+    ask: &Ask,
+    items: &[(i64, T)],
+    most: usize,
+    subdomain: &str,
+    row: impl Fn(&T) -> Row,
+) -> Result<Answer, Refusal> {
     let limit = usize::try_from(ask.number("limit").unwrap_or(50)).unwrap_or(0).clamp(1, most);
-    let id = |row: &Row| row.get("id").and_then(Value::as_i64).unwrap_or(0);
     let place = |cursor: &str| -> Result<usize, Refusal> {
         let bad = || Refusal::attribute("after_cursor is incorrect", "after_cursor");
         let at = decode(cursor)
             .and_then(|text| text.strip_prefix("id:::")?.parse::<i64>().ok())
             .ok_or_else(bad)?;
-        Ok(rows.iter().position(|row| id(row) == at).map_or(rows.len(), |at| at + 1))
+        Ok(items.iter().position(|(id, _)| *id == at).map_or(items.len(), |at| at + 1))
     };
     let (from, to) = match (ask.param("after_cursor"), ask.param("before_cursor")) {
         (Some(cursor), _) if !cursor.is_empty() => (place(cursor)?, usize::MAX),
@@ -81,10 +87,10 @@ pub(super) fn envelope(ask: &Ask, rows: Vec<Row>, most: usize, subdomain: &str) 
         }
         (Some(_) | None, Some(_) | None) => (0, usize::MAX),
     };
-    let to = to.min(from.saturating_add(limit)).min(rows.len());
-    let shown = rows.get(from..to).unwrap_or_default();
-    let cursor = |row: Option<&Row>| row.map(|row| encode(&format!("id:::{}", id(row))));
-    let after = if to < rows.len() { cursor(shown.last()) } else { None };
+    let to = to.min(from.saturating_add(limit)).min(items.len());
+    let shown = items.get(from..to).unwrap_or_default();
+    let cursor = |item: Option<&(i64, T)>| item.map(|(id, _)| encode(&format!("id:::{id}")));
+    let after = if to < items.len() { cursor(shown.last()) } else { None };
     let before = if from > 0 { cursor(shown.first()) } else { None };
     let link = |name: &str, cursor: &Option<String>| {
         cursor.as_ref().map(|cursor| format!("https://{subdomain}.onelogin.com{}?{name}={cursor}", ask.path))
@@ -93,7 +99,7 @@ pub(super) fn envelope(ask: &Ask, rows: Vec<Row>, most: usize, subdomain: &str) 
         "before_cursor": before, "after_cursor": after,
         "previous_link": link("before_cursor", &before), "next_link": link("after_cursor", &after)
     });
-    let shown: Vec<Row> = shown.iter().map(|row| columns(ask, row.clone(), None)).collect();
+    let shown: Vec<Row> = shown.iter().map(|(_, item)| columns(ask, row(item), None)).collect();
     Ok(Answer::json(
         200,
         json!({"status": {"error": false, "code": 200, "type": "success", "message": "Success"},

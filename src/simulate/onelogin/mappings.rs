@@ -82,7 +82,9 @@ impl Tenant {
                     ("add_role", Ok(role)) => {
                         let named = user_name(self, id);
                         if self.put_in_role(id, role) {
-                            self.emit(149, Actor::Human, named);
+                            named
+                                .into_iter()
+                                .for_each(|named| self.emit_role(149, Actor::Human, named, role));
                         }
                     }
                     ("set_status", Ok(status)) => {

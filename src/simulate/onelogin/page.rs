@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::answer::{Answer, Ask, Content, Handled, Refusal};
+use super::page_people;
 use super::registration::{Form, Stage};
 use super::tenant::Tenant;
 use super::text::html;
@@ -12,6 +13,7 @@ pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, segments: &[&str]) -> Handl
     let id = segments.get(2).and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
     match (ask.method.as_str(), segments) {
         ("GET", []) => Ok(overview(tenant)),
+        (_, ["people", rest @ ..]) => page_people::handle(tenant, ask, rest),
         ("GET", ["self_registration"]) => form(tenant, ask.param("name"), ""),
         ("POST", ["self_registration"]) => submit(tenant, ask),
         ("POST", ["play", "verify", _]) => {
@@ -27,10 +29,14 @@ pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, segments: &[&str]) -> Handl
 }
 
 fn back() -> Answer {
-    Answer { code: 303, headers: vec![("location", "/".into())], content: Content::None }
+    to("/".into())
 }
 
-fn document(title: &str, body: &str) -> String {
+pub(super) fn to(location: String) -> Answer {
+    Answer { code: 303, headers: vec![("location", location)], content: Content::None }
+}
+
+pub(super) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title><style>\
          body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}\
@@ -90,7 +96,8 @@ fn overview(tenant: &Tenant) -> Answer {
         );
     }
     let body = format!(
-        "<p>This is a simulated tenant. Sign up as an applicant:</p><ul>{forms}</ul><h2>Registrations</h2>\
+        "<p>This is a simulated tenant. Sign up as an applicant:</p><ul>{forms}</ul>\
+         <p>Or play one of the <a href=\"/people\">people</a> with an account.</p><h2>Registrations</h2>\
          <table><tr><th>No.</th><th>Name</th><th>E-mail</th><th>Registration</th><th>Account</th><th></th></tr>{rows}</table>"
     );
     Answer::html(200, document("Simulated OneLogin", &body))

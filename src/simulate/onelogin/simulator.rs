@@ -13,7 +13,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Content, Refusal};
-use super::control::{Happening, Login};
+use super::control::{Edit, Happening, Login};
+use super::crowd::Crowd;
 use super::knobs::Knobs;
 use super::registration::{Form, Registered};
 use super::tenant::{ACCOUNT, Actor, Tenant};
@@ -223,14 +224,43 @@ impl Simulator {
         self.inner.with(|tenant| tenant.revoke(user, role, Actor::Human));
     }
 
-    /// The user logs in, or fails to.
-    pub fn login(&self, user: i64, login: Login) {
-        self.inner.with(|tenant| tenant.login(user, login));
+    /// The id of a role.
+    pub fn role(&self, name: &str) -> Option<i64> {
+        self.inner.with(|tenant| tenant.roles.values().find(|role| role.name == name).map(|role| role.id))
+    }
+
+    pub fn add_role(&self, name: &str) -> i64 {
+        self.inner.with(|tenant| tenant.add_role(name))
+    }
+
+    /// An administrator removes a role with all that it gives.
+    pub fn remove_role(&self, role: i64) {
+        self.inner.with(|tenant| tenant.drop_role(role, Actor::Human));
+    }
+
+    /// An administrator lifts a suspension.
+    pub fn reactivate(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "reactivate")
+    }
+
+    /// An administrator changes a record.
+    pub fn edit(&self, user: i64, edit: &Edit) -> Result<(), Mistake> {
+        Ok(self.inner.with(|tenant| tenant.edit(user, edit))?)
+    }
+
+    /// The user logs in, or fails to, as somebody suspended always does; says which.
+    pub fn login(&self, user: i64, login: Login) -> bool {
+        self.inner.with(|tenant| tenant.login(user, login))
     }
 
     /// Emits an event of any type.
     pub fn happen(&self, what: Happening) -> Result<(), Mistake> {
         Ok(self.inner.with(|tenant| tenant.happen(what))?)
+    }
+
+    /// Adds a crowd of people; returns their ids.
+    pub fn gather(&self, crowd: &Crowd) -> Vec<i64> {
+        self.inner.with(|tenant| tenant.gather(crowd))
     }
 
     /// Adds active users with roles; returns their ids.

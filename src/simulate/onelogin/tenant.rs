@@ -89,6 +89,8 @@ pub(super) struct Tenant {
     pub mappings: BTreeMap<i64, Value>,
     pub events: Vec<(Timestamp, Event)>,
     pub grants: Vec<Grant>,
+    /// Users in whom something changes by itself when its time comes.
+    pub restless: BTreeSet<i64>,
     pub burnt_emails: BTreeSet<String>,
     pub outgoing: VecDeque<Outgoing>,
     pub batches: u32,
@@ -118,6 +120,7 @@ impl Tenant {
             mappings: BTreeMap::new(),
             events: Vec::new(),
             grants: Vec::new(),
+            restless: BTreeSet::new(),
             burnt_emails: BTreeSet::new(),
             outgoing: VecDeque::new(),
             batches: 0,
@@ -189,7 +192,9 @@ impl Tenant {
         for grant in due {
             self.put_in_role(grant.user, grant.role);
         }
-        for user in self.users.values_mut() {
+        let users = &mut self.users;
+        self.restless.retain(|id| {
+            let Some(user) = users.get_mut(id) else { return false };
             if user.status_settles_at.is_some_and(|at| at <= now) {
                 user.status_settles_at = None;
                 user.status = status::PASSWORD_PENDING;
@@ -198,7 +203,8 @@ impl Tenant {
                 user.locked_until = None;
                 user.status = user.status_before_lock;
             }
-        }
+            user.status_settles_at.is_some() || user.locked_until.is_some()
+        });
         if now - self.hour_began >= TimeDelta::hours(1) {
             self.hour_began = now;
             self.hour_calls = 0;

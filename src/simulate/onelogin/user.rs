@@ -49,6 +49,8 @@ pub(super) struct User {
     pub status_settles_at: Option<Timestamp>,
     pub invitations_sent: u32,
     pub logouts: u32,
+    /// Sessions that are open.
+    pub sessions: u32,
     /// Set while the record exists only inside a registration and the users API does not show it.
     pub hidden: bool,
     pub attributes: BTreeMap<String, Value>,
@@ -127,10 +129,16 @@ impl User {
             status_settles_at: None,
             invitations_sent: 0,
             logouts: 0,
+            sessions: 0,
             hidden: false,
             attributes: BTreeMap::new(),
             plain: BTreeMap::from([("openid_name", username.into()), ("invalid_login_attempts", 0.into())]),
         }
+    }
+
+    /// Only who is approved and active logs in.
+    pub fn may_log_in(&self) -> bool {
+        self.state == state::APPROVED && self.status == status::ACTIVE && !self.hidden
     }
 
     /// "First Last", or the e-mail when both names are empty; never the username.
@@ -194,6 +202,7 @@ impl User {
         let mut map = self.full(defined);
         map.insert("invitations_sent".into(), self.invitations_sent.into());
         map.insert("logouts".into(), self.logouts.into());
+        map.insert("sessions".into(), self.sessions.into());
         map.insert("hidden".into(), self.hidden.into());
         Value::Object(map)
     }

@@ -1,0 +1,144 @@
+//! What is done to an account: shut, opened again, logged out. Read, compare, write, read back; never on an
+//! account that is not the one the case knew. A changed mail address stops none of it: an administrator's
+//! correction is no reason to leave a risky account open.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::OneLogin;
+use super::effects::missing;
+use super::events::{moment, text};
+use super::people::{self, Record};
+use crate::model::{Done, Failure, Snapshot, SubjectKind};
+
+pub(super) const ACTIVE: u8 = 1;
+/// Status 3 unlocks itself after a quarter of an hour, so this is the one that holds.
+const SUSPENDED: u8 = 2;
+
+/// An account as it is now.
+pub(super) struct Account {
+    pub id: String,
+    pub record: Record,
+    pub status: u8,
+}
+
+impl Account {
+    fn of(id: String, record: Record) -> Result<Self, Failure> {
+        let status = text(&record, "status").and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| {
+            Failure::unavailable("OneLogin answered with an account without a known status")
+        })?;
+        Ok(Self { id, record, status })
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.status == SUSPENDED
+    }
+
+    fn word(&self) -> String {
+        people::status_word(&self.status.to_string())
+    }
+}
+
+impl OneLogin {
+    /// The account that a case is about, if it still is the one that the case knew.
+    pub(super) async fn account(&self, snapshot: &Snapshot) -> Result<Account, Failure> {
+        let id = match (snapshot.subject.kind, &snapshot.user_id) {
+            (SubjectKind::Applicant, _) => {
+                return Err(Failure::refused("an applicant has no account in OneLogin"));
+            }
+            (SubjectKind::Registration | SubjectKind::User, Some(id)) => Some(id.clone()),
+            (SubjectKind::User, None) => Some(snapshot.subject.id.clone()),
+            (SubjectKind::Registration, None) => {
+                let backend = self.registrations().await?;
+                let found = self.found(backend, snapshot).await?.ok_or_else(missing)?;
+                found.user.as_ref().and(found.user_id)
+            }
+        };
+        let id = id.ok_or_else(|| {
+            Failure::unavailable("OneLogin shows no account behind this registration (yet)")
+        })?;
+        let record = people::user(&self.api, &id).await?.ok_or_else(missing)?;
+        if record.get("created_at").and_then(moment) != snapshot.created_at {
+            return Err(Failure::changed("its creation time changed since the case began"));
+        }
+        Account::of(id, record)
+    }
+
+    pub(super) async fn write_account(&self, account: &Account, body: &Value) -> Result<(), Failure> {
+        let path = format!("/api/2/users/{}", account.id);
+        let written = self.api.write(Method::PUT, &path, Some(body)).await;
+        written.map_err(|refusal| if refusal.is_gone() { missing() } else { refusal.failure })
+    }
+
+    pub(super) async fn suspend(
+        &self,
+        snapshot: &Snapshot,
+        end_sessions: bool,
+        again: bool,
+    ) -> Result<Done, Failure> {
+        let account = self.account(snapshot).await?;
+        let already = account.is_suspended();
+        if !already {
+            self.write_account(&account, &json!({"status": SUSPENDED})).await?;
+            if !self.account(snapshot).await?.is_suspended() {
+                return Err(not_shown());
+            }
+        }
+        if end_sessions {
+            // What is open stays open for as long as its session lives, so this is part of the effect.
+            self.log_out(&account).await.map_err(|mut failure| {
+                failure.reason =
+                    format!("the account is suspended, but its sessions are not ended: {}", failure.reason);
+                failure
+            })?;
+        }
+        // It may have been an earlier attempt that suspended it; what it was before nobody can tell then.
+        let before = if already && again { None } else { Some(account.word()) };
+        Ok(Done::Applied { already, before })
+    }
+
+    pub(super) async fn reinstate(&self, snapshot: &Snapshot, to: Option<&str>) -> Result<Done, Failure> {
+        let account = self.account(snapshot).await?;
+        let before = Some(account.word());
+        if !account.is_suspended() {
+            return Ok(Done::Applied { already: true, before });
+        }
+        self.write_account(&account, &json!({"status": status_after(to)})).await?;
+        // OneLogin turns some statuses into others at once; that it is open again is what was asked for.
+        if self.account(snapshot).await?.is_suspended() {
+            return Err(not_shown());
+        }
+        Ok(Done::Applied { already: false, before })
+    }
+
+    pub(super) async fn end_sessions(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
+        let account = self.account(snapshot).await?;
+        self.log_out(&account).await?;
+        // Nobody can be asked whether a session was open.
+        Ok(Done::Applied { already: false, before: None })
+    }
+
+    /// Nothing shows whether sessions are open, so the answer is all there is. Doing it twice does no harm.
+    async fn log_out(&self, account: &Account) -> Result<(), Failure> {
+        let path = format!("/api/1/users/{}/logout", account.id);
+        let written = self.api.write(Method::PUT, &path, None).await;
+        written.map_err(|refusal| if refusal.is_gone() { missing() } else { refusal.failure })
+    }
+}
+
+/// The status to go back to. A lock ran out meanwhile, and a status that nobody knows lets in.
+fn status_after(before: Option<&str>) -> u8 {
+    match before {
+        Some("password_expired") => 4,
+        Some("awaiting_password_reset") => 5,
+        // An account that was never activated waits for its password, whatever it is told.
+        Some("unactivated" | "password_pending") => 7,
+        Some("security_questions_required") => 8,
+        Some(_) | None => ACTIVE,
+    }
+}
+
+fn not_shown() -> Failure {
+    Failure::unavailable("OneLogin took the change but does not show it yet")
+}

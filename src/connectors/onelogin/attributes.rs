@@ -1,0 +1,149 @@
+//! Attributes are set by the names that policies use. Only what differs is sent, so that nothing else on the
+//! record is touched, and what is read back must be what was asked for.
+
+use serde_json::{Map, Value, json};
+
+use super::OneLogin;
+use super::accounts::Account;
+use super::events::text;
+use super::people;
+use crate::model::{Done, Failure, Fields, Snapshot};
+
+/// Fields that every tenant has and that are nobody's key.
+const PLAIN: [&str; 2] = ["title", "department"];
+/// Names that have a meaning of their own and live in a custom field.
+const MAPPED: [&str; 3] = ["verified_at", "exempt_until", "service_account"];
+
+/// Where a value lives on the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Spot {
+    Plain(String),
+    Custom(String),
+}
+
+/// What is to be where; no text clears.
+type Wanted = Vec<(Spot, Option<String>)>;
+
+impl OneLogin {
+    pub(super) async fn set_attributes(
+        &self,
+        snapshot: &Snapshot,
+        attributes: &Fields,
+    ) -> Result<Done, Failure> {
+        let mut wanted = Wanted::new();
+        for (name, value) in attributes {
+            wanted.push((self.spot(name)?, as_text(name, value)?));
+        }
+        let account = self.account(snapshot).await?;
+        let differing = differing(&account, &wanted)?;
+        if differing.is_empty() {
+            return Ok(Done::Applied { already: true, before: None });
+        }
+        self.are_defined(&account, &differing).await?;
+        self.write_account(&account, &body(&differing)).await?;
+        if self::differing(&self.account(snapshot).await?, &wanted)?.is_empty() {
+            Ok(Done::Applied { already: false, before: None })
+        } else {
+            Err(Failure::unavailable("OneLogin took the attributes but does not show them yet"))
+        }
+    }
+
+    fn spot(&self, name: &str) -> Result<Spot, Failure> {
+        if let Some(short) = name.strip_prefix("attributes.") {
+            // Reading gives a mapped field by our name too, so that name may be written as well.
+            let short = self.attributes.get(short).map_or(short, String::as_str);
+            return Ok(Spot::Custom(short.to_owned()));
+        }
+        if PLAIN.contains(&name) {
+            return Ok(Spot::Plain(name.to_owned()));
+        }
+        if let Some(short) = self.attributes.get(name) {
+            return Ok(Spot::Custom(short.clone()));
+        }
+        Err(Failure::refused(if MAPPED.contains(&name) {
+            format!(
+                "no custom field is named for {name}; add attributes: {{{name}: <short name>}} under \
+                 connectors.onelogin in proofd.yaml"
+            )
+        } else {
+            format!(
+                "{name} cannot be set in OneLogin; {}, {} and attributes.<short name> can",
+                MAPPED.join(", "),
+                PLAIN.join(", ")
+            )
+        }))
+    }
+
+    /// OneLogin loses a value for a field that is not defined without a word. A record carries every field
+    /// that is; the list of definitions has the last word.
+    async fn are_defined(&self, account: &Account, wanted: &Wanted) -> Result<(), Failure> {
+        let carried = account.record.get("custom_attributes").and_then(Value::as_object);
+        let unseen: Vec<&String> = wanted
+            .iter()
+            .filter_map(|(spot, _)| match spot {
+                Spot::Custom(short) => Some(short),
+                Spot::Plain(_) => None,
+            })
+            .filter(|short| !carried.is_some_and(|carried| carried.contains_key(*short)))
+            .collect();
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let defined = people::shortnames(&self.api).await?;
+        match unseen.into_iter().find(|short| !defined.contains(*short)) {
+            None => Ok(()),
+            Some(short) => Err(Failure::refused(format!(
+                "OneLogin has no custom field with the short name {short}; create it, or correct the name"
+            ))),
+        }
+    }
+}
+
+fn as_text(name: &str, value: &Value) -> Result<Option<String>, Failure> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Value::Bool(flag) => Ok(Some(flag.to_string())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Array(_) | Value::Object(_) => {
+            Err(Failure::refused(format!("{name} can be set to a text, a number, true or false only")))
+        }
+    }
+}
+
+fn differing(account: &Account, wanted: &Wanted) -> Result<Wanted, Failure> {
+    let none = Map::new();
+    let custom = match account.record.get("custom_attributes") {
+        Some(Value::Object(custom)) => custom,
+        // Without any definition there may be nothing.
+        Some(Value::Null) | None => &none,
+        Some(_) => return Err(Failure::unavailable("OneLogin answered with custom fields of another shape")),
+    };
+    let is = |spot: &Spot| match spot {
+        Spot::Plain(key) => value(&account.record, key),
+        Spot::Custom(short) => value(custom, short),
+    };
+    Ok(wanted.iter().filter(|(spot, value)| is(spot) != *value).cloned().collect())
+}
+
+/// As `text`, and a flag too: a field may have been filled by something that is strict about types.
+fn value(record: &Map<String, Value>, key: &str) -> Option<String> {
+    match record.get(key) {
+        Some(Value::Bool(flag)) => Some(flag.to_string()),
+        Some(_) | None => text(record, key),
+    }
+}
+
+fn body(wanted: &Wanted) -> Value {
+    let (mut body, mut custom) = (Map::new(), Map::new());
+    for (spot, value) in wanted {
+        match spot {
+            Spot::Plain(key) => body.insert(key.clone(), json!(value)),
+            Spot::Custom(short) => custom.insert(short.clone(), json!(value)),
+        };
+    }
+    if !custom.is_empty() {
+        body.insert("custom_attributes".into(), custom.into());
+    }
+    body.into()
+}

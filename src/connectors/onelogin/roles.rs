@@ -1,0 +1,136 @@
+//! Roles are given and taken by name. OneLogin answers 200 to a grant that it drops, keeps for later or
+//! loses, so only a role that is seen on the account counts; the case's next attempt sends it again.
+
+use chrono::TimeDelta;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::OneLogin;
+use super::accounts::Account;
+use super::api::Refusal;
+use super::events::text;
+use super::people;
+use crate::model::{Done, Failure, FailureKind, Snapshot};
+
+/// Seconds to wait before each look. More would only keep others waiting: a grant that is not seen by then
+/// takes ten seconds or minutes, and the next attempt looks first.
+const LOOKS: [i64; 2] = [0, 2];
+/// When to send again what is not seen.
+const SEND_AGAIN_SECONDS: u32 = 15;
+/// When to look whether somebody has followed the invitation.
+const NOT_ACTIVATED_SECONDS: u32 = 900;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Give,
+    Take,
+}
+
+impl Account {
+    fn holds(&self, role: &str) -> Result<bool, Failure> {
+        let ids = self.record.get("role_ids").and_then(Value::as_array);
+        let ids =
+            ids.ok_or_else(|| Failure::unavailable("OneLogin answered with an account without roles"))?;
+        Ok(ids.iter().filter_map(people::number).any(|id| id == role))
+    }
+
+    /// OneLogin keeps a role only for an account that is approved, licensed and activated.
+    fn may_hold_roles(&self) -> Result<(), Failure> {
+        let why = match (text(&self.record, "state").as_deref(), self.status) {
+            (Some("1"), 1..=5) => return Ok(()),
+            (Some("1"), _) => "the person has not activated the account yet",
+            (Some("3"), _) => "the account has no licence",
+            (Some(_) | None, _) => "the account is not approved",
+        };
+        let mut failure = Failure::unavailable(format!("{why}, so OneLogin would drop the role"));
+        failure.retry_after_seconds = Some(NOT_ACTIVATED_SECONDS);
+        Err(failure)
+    }
+}
+
+impl OneLogin {
+    pub(super) async fn assign_role(&self, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
+        let mut id = self.roles.id(&self.api, role, self.clock.now()).await?;
+        let account = self.account(snapshot).await?;
+        if account.holds(&id)? {
+            return Ok(Done::Applied { already: true, before: None });
+        }
+        account.may_hold_roles()?;
+        self.send(Change::Give, &account, role, &mut id, snapshot).await?;
+        self.seen(Change::Give, snapshot, &id).await
+    }
+
+    pub(super) async fn remove_role(&self, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
+        let mut id = self.roles.id(&self.api, role, self.clock.now()).await?;
+        let account = self.account(snapshot).await?;
+        let (held, looked_for) = (account.holds(&id)?, id.clone());
+        // A grant that somebody made a moment ago may not be seen yet. It is taken back all the same; that
+        // there is nothing to take is no complaint then.
+        match self.send(Change::Take, &account, role, &mut id, snapshot).await {
+            Ok(()) => {}
+            Err(failure) if held || failure.kind != FailureKind::Refused => {
+                return Err(failure);
+            }
+            Err(_) => {}
+        }
+        if held || id != looked_for {
+            self.seen(Change::Take, snapshot, &id).await
+        } else {
+            Ok(Done::Applied { already: true, before: None })
+        }
+    }
+
+    /// `id` becomes another one where the role was made anew under its name since the names were read.
+    async fn send(
+        &self,
+        change: Change,
+        account: &Account,
+        role: &str,
+        id: &mut String,
+        snapshot: &Snapshot,
+    ) -> Result<(), Failure> {
+        let Err(refusal) = self.send_once(change, account, id).await else { return Ok(()) };
+        if refusal.status.is_none_or(|status| !not_understood(status)) {
+            return Err(refusal.failure);
+        }
+        let now = self.roles.id_now(&self.api, role, self.clock.now()).await?;
+        if now == *id {
+            // Either the role or the account was not found.
+            self.account(snapshot).await?;
+            return Err(refusal.failure);
+        }
+        *id = now;
+        self.send_once(change, account, id).await.map_err(|refusal| refusal.failure)
+    }
+
+    async fn send_once(&self, change: Change, account: &Account, role: &str) -> Result<(), Refusal> {
+        people::numeric(role)?;
+        let user: u64 = account.id.parse().map_err(|_| Failure::refused("the account's id is too long"))?;
+        let method = match change {
+            Change::Give => Method::POST,
+            Change::Take => Method::DELETE,
+        };
+        self.api.write(method, &format!("/api/2/roles/{role}/users"), Some(&json!([user]))).await
+    }
+
+    async fn seen(&self, change: Change, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
+        for seconds in LOOKS {
+            if seconds > 0 {
+                self.clock.sleep_until(self.clock.now() + TimeDelta::seconds(seconds)).await;
+            }
+            if self.account(snapshot).await?.holds(role)? == (change == Change::Give) {
+                return Ok(Done::Applied { already: false, before: None });
+            }
+        }
+        let mut failure = Failure::unavailable(match change {
+            Change::Give => "OneLogin took the role but does not show it; it is sent again",
+            Change::Take => "OneLogin took the role away but still shows it; it is sent again",
+        });
+        failure.retry_after_seconds = Some(SEND_AGAIN_SECONDS);
+        Err(failure)
+    }
+}
+
+fn not_understood(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY)
+}

@@ -1,0 +1,262 @@
+//! Accounts that are shut, opened, given roles and attributes: what is answered, and what the tenant holds.
+
+use chrono::TimeDelta;
+use proofd::connectors::Connector as _;
+use proofd::model::{Action, Call, CallId, CaseId, Done, Failure, Outcome, Snapshot, SubjectRef};
+use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
+use serde_json::{Value, json};
+
+use super::rows::Step::{self, Assign, EndSessions, Reinstate, Remove, Seconds, Set, ShutOut, Suspend};
+use super::rows::{Row, attributes, lose, opening, roles, roles_that_do_not_show, shutting};
+use super::tenant::{Tenant, snapshot};
+
+fn action(step: Step, snapshot: Snapshot) -> Action {
+    match step {
+        Suspend => Action::Suspend { snapshot, end_sessions: false },
+        ShutOut => Action::Suspend { snapshot, end_sessions: true },
+        Reinstate(to) => Action::Reinstate { snapshot, to: to.map(str::to_owned) },
+        EndSessions => Action::EndSessions { snapshot },
+        Assign(role) => Action::AssignRole { snapshot, role: role.into() },
+        Remove(role) => Action::RemoveRole { snapshot, role: role.into() },
+        Set(name, value) => {
+            let value: Value = serde_json::from_str(value).unwrap();
+            Action::SetAttributes { snapshot, attributes: [(name.to_owned(), value)].into_iter().collect() }
+        }
+        Seconds(_) => panic!("nothing to do"),
+    }
+}
+
+async fn perform(tenant: &Tenant, action: Action, attempt: u32) -> Result<Done, Failure> {
+    let id = CallId { case: CaseId("c".into()), number: 1 };
+    match tenant.onelogin.perform(&Call { id, attempt, in_doubt: attempt > 1, action }).await {
+        Outcome::Done(done) => Ok(done),
+        Outcome::Failed(failure) => {
+            assert!(!failure.reason.contains("example.com"), "{}", failure.reason);
+            Err(failure)
+        }
+    }
+}
+
+/// One word for how it ended, and what was before.
+fn told(result: &Result<Done, Failure>) -> String {
+    match result {
+        Err(failure) => format!("{:?}", failure.kind),
+        Ok(Done::Applied { already, before }) => {
+            let before = before.as_ref().map(|before| format!(" from {before}")).unwrap_or_default();
+            format!("{}{before}", if *already { "already" } else { "applied" })
+        }
+        Ok(other) => panic!("{other:?}"),
+    }
+}
+
+/// A tenant with one active person in no role.
+async fn tenant() -> (Tenant, i64) {
+    let tenant = Tenant::new(|_| {}).await;
+    let user = tenant.simulator.seed_users(1)[0];
+    tenant.simulator.revoke(user, 1001);
+    tenant.simulator.revoke(user, 1002);
+    (tenant, user)
+}
+
+#[tokio::test]
+async fn accounts_are_shut_and_opened() {
+    check(shutting()).await;
+    check(opening()).await;
+}
+
+#[tokio::test]
+async fn roles_are_given_and_taken() {
+    check(roles()).await;
+    check(roles_that_do_not_show()).await;
+}
+
+#[tokio::test]
+async fn attributes_are_set() {
+    check(attributes()).await;
+}
+
+async fn check(rows: Vec<Row>) {
+    for row in rows {
+        let (tenant, user) = tenant().await;
+        let known = snapshot(&tenant.user(user).await);
+        tenant.simulator.turn(row.turn);
+        (row.meanwhile)(&tenant.simulator, user);
+        let (mut attempt, mut before) = (1, None);
+        for (place, (step, expected)) in row.steps.iter().enumerate() {
+            if let Seconds(seconds) = step {
+                tenant.clock.advance(TimeDelta::seconds(*seconds));
+                continue;
+            }
+            attempt = if before == Some(step) { attempt + 1 } else { 1 };
+            before = Some(step);
+            let result = perform(&tenant, action(*step, known.clone()), attempt).await;
+            assert_eq!(told(&result), *expected, "{}: step {place}: {result:?}", row.name);
+        }
+        for (key, value) in row.holds.as_object().unwrap() {
+            assert_eq!(tenant.truth(user, key), *value, "{}: {key}", row.name);
+        }
+    }
+}
+
+const EVERY: [Step; 7] = [
+    Suspend,
+    ShutOut,
+    Reinstate(None),
+    EndSessions,
+    Assign("Staff"),
+    Remove("Default"),
+    Set("verified_at", "\"2026-01-02\""),
+];
+
+/// A number that has come to mean somebody else, or nobody, is left alone.
+#[tokio::test]
+async fn somebody_else_is_left_alone() {
+    for step in EVERY {
+        let (tenant, user) = tenant().await;
+        let mut known = snapshot(&tenant.user(user).await);
+        known.created_at = known.created_at.map(|at| at - TimeDelta::seconds(1));
+        let before = tenant.simulator.user(user);
+        assert_eq!(told(&perform(&tenant, action(step, known.clone()), 1).await), "Changed", "{step:?}");
+        assert_eq!(tenant.simulator.user(user), before, "{step:?}");
+        tenant.simulator.delete(user).unwrap();
+        assert_eq!(told(&perform(&tenant, action(step, known), 2).await), "Changed", "{step:?}");
+    }
+}
+
+/// Nothing that is wrong with the credential or with the answers may end a case.
+#[tokio::test]
+async fn trouble_decides_nothing() {
+    fn strike(knobs: &mut Knobs, what: Mishap) {
+        knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(what) });
+    }
+    let troubles: [fn(&mut Knobs); 8] = [
+        |knobs| strike(knobs, Mishap::Unauthorized),
+        |knobs| knobs.scope = Scope::AuthenticationOnly,
+        |knobs| knobs.credential_orphaned = true,
+        |knobs| strike(knobs, Mishap::Html),
+        |knobs| strike(knobs, Mishap::WrongTypes),
+        |knobs| strike(knobs, Mishap::MissingFields),
+        |knobs| strike(knobs, Mishap::Truncated),
+        |knobs| strike(knobs, Mishap::TooManyRequests),
+    ];
+    for (number, trouble) in troubles.into_iter().enumerate() {
+        let (tenant, user) = tenant().await;
+        let known = snapshot(&tenant.user(user).await);
+        let before = tenant.simulator.user(user);
+        tenant.simulator.turn(trouble);
+        for step in EVERY {
+            let result = perform(&tenant, action(step, known.clone()), 1).await;
+            assert_eq!(told(&result), "Unavailable", "trouble {number}: {step:?}: {result:?}");
+        }
+        assert_eq!(tenant.simulator.user(user), before, "trouble {number}");
+    }
+}
+
+/// A reason says what to do, and a wait how long it makes sense to wait.
+#[tokio::test]
+async fn reasons_and_waits() {
+    let (tenant, user) = tenant().await;
+    let known = snapshot(&tenant.user(user).await);
+    let ask = async |step| perform(&tenant, action(step, known.clone()), 1).await.unwrap_err();
+    for (step, says) in [
+        (Assign("Stuff"), "no role named \"Stuff\""),
+        (
+            Set("exempt_until", "\"2026-01-02\""),
+            "attributes: {exempt_until: <short name>} under connectors.onelogin",
+        ),
+        (Set("attributes.shoe_size", "44"), "no custom field with the short name shoe_size"),
+        (Set("email", "\"x\""), "email cannot be set"),
+    ] {
+        let failure = ask(step).await;
+        assert!(failure.reason.contains(says), "{step:?}: {}", failure.reason);
+    }
+    tenant.simulator.turn(|knobs| knobs.role_grants_never = true);
+    assert_eq!(ask(Assign("Staff")).await.retry_after_seconds, Some(15));
+    tenant.simulator.turn(|knobs| lose(knobs, "PUT", "/api/1/users", false));
+    let failure = ask(ShutOut).await;
+    assert!(failure.reason.starts_with("the account is suspended, but"), "{}", failure.reason);
+}
+
+/// Somebody who was let in can hold a role once the invitation was followed, and not before.
+#[tokio::test]
+async fn a_role_for_a_registration() {
+    let tenant = Tenant::new(|_| {}).await;
+    let registered = tenant.applicant();
+    let user = registered.user_id.unwrap();
+    let mut known = tenant.snapshot(&user.to_string()).await;
+    for (then, waits) in [("approve", "Unavailable"), ("activate", "applied")] {
+        let early = perform(&tenant, action(Assign("Staff"), known.clone()), 1).await.unwrap_err();
+        assert_eq!(early.retry_after_seconds, Some(900), "before {then}: {}", early.reason);
+        if then == "approve" {
+            tenant.simulator.approve(user).unwrap();
+        } else {
+            tenant.simulator.activate(user).unwrap();
+        }
+        assert_eq!(told(&perform(&tenant, action(Assign("Staff"), known.clone()), 2).await), waits, "{then}");
+    }
+    // By the number of its row it is the same account.
+    known.subject.id = format!("8-{}", registered.registration_id);
+    known.user_id = None;
+    assert_eq!(told(&perform(&tenant, action(Suspend, known), 1).await), "applied from active");
+}
+
+/// A role that was made anew has another number under its old name.
+#[tokio::test]
+async fn a_role_made_anew() {
+    let (tenant, user) = tenant().await;
+    let known = snapshot(&tenant.user(user).await);
+    let ask = async |step| told(&perform(&tenant, action(step, known.clone()), 1).await);
+    assert_eq!(ask(Assign("Staff")).await, "applied");
+    tenant.simulator.remove_role(1002);
+    let anew = tenant.simulator.add_role("Staff");
+    assert_eq!(ask(Assign("Staff")).await, "applied");
+    assert_eq!(tenant.truth(user, "role_ids"), json!([anew]));
+    let young = tenant.simulator.add_role("Young");
+    assert_eq!(ask(Assign("Young")).await, "applied");
+    assert_eq!(tenant.truth(user, "role_ids"), json!([anew, young]));
+    tenant.simulator.remove_role(young);
+    tenant.simulator.grant(user, tenant.simulator.add_role("Young"));
+    assert_eq!(ask(Remove("Young")).await, "applied");
+    assert_eq!(tenant.truth(user, "role_ids"), json!([anew]));
+}
+
+/// Only what differs is sent: the rest of the record is somebody else's business.
+#[tokio::test]
+async fn only_what_differs_is_sent() {
+    let (tenant, user) = tenant().await;
+    let known = snapshot(&tenant.user(user).await);
+    tenant.simulator.edit(user, &Edit { title: Some("Chief".into()), ..Edit::default() }).unwrap();
+    let attributes =
+        json!({"title": "Chief", "attributes.idv_status": "passed"}).as_object().unwrap().clone();
+    let action = Action::SetAttributes { snapshot: known, attributes };
+    assert_eq!(told(&perform(&tenant, action, 1).await), "applied");
+    let records = tenant.simulator.ledger().records();
+    let sent = &records.iter().rfind(|one| one.what == "user.update").unwrap().detail;
+    assert_eq!(*sent, json!({"keys": ["custom_attributes"], "custom_attributes": {"idv_status": "passed"}}));
+}
+
+#[tokio::test]
+async fn a_subject_is_read_again() {
+    let (tenant, user) = tenant().await;
+    let registered = tenant.applicant().user_id.unwrap();
+    for (kind, id, seen) in [
+        ("user", user, "user"),
+        ("registration", registered, "registration"),
+        ("user", 77, "nobody"),
+        ("registration", 77, "nobody"),
+        ("applicant", user, "Refused"),
+    ] {
+        let subject: SubjectRef =
+            serde_json::from_value(json!({"type": kind, "id": id.to_string()})).unwrap();
+        let told = match perform(&tenant, Action::ReadSubject { subject }, 1).await {
+            Ok(Done::Seen { subject: Some(subject) }) => {
+                assert_eq!(subject.id, id.to_string());
+                subject.kind.word().to_owned()
+            }
+            Ok(Done::Seen { subject: None }) => "nobody".into(),
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => format!("{:?}", failure.kind),
+        };
+        assert_eq!(told, seen, "{kind} {id}");
+    }
+}
