@@ -87,6 +87,14 @@ enum Command {
         #[command(subcommand)]
         command: cases::Held,
     },
+    /// Suspensions and withheld roles, those that closed cases left included.
+    #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
+    Hold {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: cases::Hold,
+    },
     /// The policies of a running daemon.
     #[command(after_help = "Example: proofd policy reload")]
     Policy {
@@ -199,6 +207,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
         Command::Held { daemon, command } => cases::held(&daemon, command, json).await,
+        Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,

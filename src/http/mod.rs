@@ -97,6 +97,7 @@ impl Doors {
             .route("/v1/cases/{id}/{order}", post(cases::order))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
+            .route("/v1/holds", get(cases::holds))
             .route("/v1/policies", get(policies::list))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
             .route("/v1/policies/reload", post(policies::reload))
