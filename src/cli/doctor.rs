@@ -56,6 +56,14 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
                 });
             }
             groups.push(("mail", mail));
+            // What is not configured here is not missed: only policies that use it need it.
+            for (part, built) in [("scim", &built.scim), ("http", &built.endpoints), ("events", &built.sinks)]
+            {
+                if !built.is_empty() {
+                    let findings = futures::future::join_all(built.values().map(|one| one.examine())).await;
+                    groups.push((part, findings.into_iter().flatten().collect()));
+                }
+            }
         }
     }
     groups.push(("store", vec![store(&config)]));
@@ -81,7 +89,8 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
     }
     let unreachable = groups.iter().any(|(part, findings)| {
-        ["onelogin", "jumio", "mail"].contains(part) && findings.iter().any(|finding| !finding.ok)
+        ["onelogin", "jumio", "mail", "scim", "http", "events"].contains(part)
+            && findings.iter().any(|finding| !finding.ok)
     });
     Ok(match (all_ok, unreachable) {
         (true, _) => Ending::Ok,
