@@ -96,7 +96,7 @@ impl Api {
             request = request.header(IF_MATCH, version);
         }
         if let Some(body) = body {
-            request = request.json(body).header(CONTENT_TYPE, MEDIA_TYPE);
+            request = request.header(CONTENT_TYPE, MEDIA_TYPE).json(body);
         }
         self.wire.send(request).await.map_err(|failure| named(failure, &self.name))
     }
