@@ -56,14 +56,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
                 });
             }
             groups.push(("mail", mail));
-            // What is not configured here is not missed: only policies that use it need it.
-            for (part, built) in [("scim", &built.scim), ("http", &built.endpoints), ("events", &built.sinks)]
-            {
-                if !built.is_empty() {
-                    let findings = futures::future::join_all(built.values().map(|one| one.examine())).await;
-                    groups.push((part, findings.into_iter().flatten().collect()));
-                }
-            }
+            groups.extend(targets(&built).await);
         }
     }
     groups.push(("store", vec![store(&config)]));
@@ -97,6 +90,18 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         (false, true) => Ending::Unreachable,
         (false, false) => Ending::No,
     })
+}
+
+/// Target systems, endpoints and sinks. What is not configured is not missed: only policies that use it need it.
+async fn targets(built: &compose::Built) -> Vec<(&'static str, Vec<Finding>)> {
+    let mut groups = Vec::new();
+    for (part, built) in [("scim", &built.scim), ("http", &built.endpoints), ("events", &built.sinks)] {
+        if !built.is_empty() {
+            let findings = futures::future::join_all(built.values().map(|one| one.examine())).await;
+            groups.push((part, findings.into_iter().flatten().collect()));
+        }
+    }
+    groups
 }
 
 fn good(what: &str, detail: String) -> Finding {

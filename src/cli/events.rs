@@ -88,7 +88,7 @@ fn batches<'a>(events: &[&'a str]) -> Vec<Vec<&'a str>> {
         // Commas and brackets come on top.
         let more = event.len() + 1;
         match batches.last_mut() {
-            Some(batch) if batch.len() < MOST_EVENTS && size + more + 1 <= LARGEST_BODY => {
+            Some(batch) if batch.len() < MOST_EVENTS && size + more < LARGEST_BODY => {
                 batch.push(event);
                 size += more;
             }
