@@ -8,7 +8,8 @@
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
-//! | `schedule` | cron lines of sweeps |
+//! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
+//! | `sweep` | who is due in a sweep |
 //! | `schema` | the fields of events and subjects |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
@@ -22,6 +23,7 @@ pub mod schedule;
 pub mod schema;
 pub mod script;
 pub mod source;
+pub mod sweep;
 pub mod template;
 pub mod tree;
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
+//! | `names` | which fields an expression looks at |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
 //! | `values` | times, dates, durations, and comparisons that refuse |
@@ -14,6 +15,7 @@ pub(crate) mod check;
 mod compile;
 mod engine;
 mod facts;
+mod names;
 mod shape;
 mod values;
 
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use compile::Compiler;
+pub use names::Look;
 
 use self::engine::guarded;
 use self::facts::Outline;
