@@ -10,6 +10,7 @@
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
+//! | `sweep` | schedules over a population |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod person;
 pub mod poller;
 pub mod reload;
+pub mod sweep;
 pub mod tree;
 mod waker;
 mod worker;
@@ -153,7 +155,8 @@ impl Engine {
         tasks.spawn(self.clone().digest_inbox());
         tasks.spawn(self.clone().watch_policies());
         if let Some(source) = self.0.connectors.source.clone() {
-            tasks.spawn(self.clone().poll_source(source));
+            tasks.spawn(self.clone().poll_source(Arc::clone(&source)));
+            tasks.spawn(self.clone().run_sweeps(source));
         }
         tasks
     }

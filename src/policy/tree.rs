@@ -74,7 +74,7 @@ impl Policy {
     }
 
     /// Its sweeps, in the order of `when`.
-    pub fn sweeps(&self) -> impl Iterator<Item = &Sweep> {
+    pub fn sweeps(&self) -> impl Iterator<Item = &Arc<Sweep>> {
         self.when.iter().filter_map(|trigger| match trigger {
             Trigger::Sweep(sweep) => Some(sweep),
             Trigger::Event(_) | Trigger::Manual => None,
@@ -87,7 +87,7 @@ impl Policy {
 pub enum Trigger {
     Event(EventType),
     Manual,
-    Sweep(Sweep),
+    Sweep(Arc<Sweep>),
 }
 
 /// What an event does to a case that is open already.

@@ -10,6 +10,8 @@ use crate::model::{Event, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
 
+use super::sweeps::SweepChange;
+
 /// Everything that becomes durable together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
@@ -29,6 +31,9 @@ pub struct Commit {
     pub active: Option<BTreeMap<String, Revision>>,
     /// Persons' accounts at verification providers: (provider, person) to account.
     pub accounts: Vec<Account>,
+    /// What runs of sweeps did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<SweepChange>,
 }
 
 /// A case after an input.

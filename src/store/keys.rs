@@ -46,6 +46,14 @@ pub(super) enum Kind {
     Effect = b'f',
     /// Policy, state word to the number of open cases.
     Count = b't',
+    /// Schedule to how far it is.
+    Sweep = b'z',
+    /// Schedule, newest first, to a run that ended.
+    SweepPast = b'j',
+    /// Schedule, number to a part of the people that its run has picked.
+    SweepPart = b'g',
+    /// Policy, shadow, person to when a sweep saw them first.
+    FirstSeen = b'd',
 }
 
 /// A key under construction.

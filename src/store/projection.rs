@@ -8,6 +8,7 @@ use super::codec::{self, Body};
 use super::commit::{Changed, Commit, Consumed, Deferred, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
+use super::sweeps;
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
@@ -52,6 +53,9 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     }
     for account in &commit.accounts {
         draft.put(keys::account(&account.provider, &account.person), &account.account)?;
+    }
+    for change in &commit.sweeps {
+        sweeps::apply(draft, change)?;
     }
     Ok(())
 }

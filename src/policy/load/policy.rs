@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use super::chain::{self, Build};
 use super::layout::{self, Folder, Layout};
@@ -302,7 +303,7 @@ fn read_trigger(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<
         return build.event(event).map(Trigger::Event);
     }
     if let Some(sweep) = node.get("sweep") {
-        return sweep::read(sweep, schedule, build).map(Trigger::Sweep);
+        return sweep::read(sweep, schedule, build).map(Arc::new).map(Trigger::Sweep);
     }
     node.get("manual").map(|_| Trigger::Manual)
 }
