@@ -25,7 +25,7 @@ use super::pick::Picked;
 const MOST: u32 = 1_000_000;
 /// People in one part of what was picked.
 const PART: usize = 500;
-/// Without a new case the position is kept this often.
+/// So often the position is kept; between, what was done shows in the cases.
 const KEEP_EVERY: u32 = 50;
 /// So often a question is asked again whose answer is no.
 const PATIENCE: u32 = 4;
@@ -100,18 +100,24 @@ impl Engine {
             self.keep_run(&state, &run).await?;
         }
         let picked = run.picked.unwrap_or(0);
+        let mut part = Vec::new();
         while run.position < picked {
             let (policy, sweep) = self.sweep_now(schedule, run.shadow)?;
             if run.opened + run.would_open >= sweep.at_most.unwrap_or(MOST) {
                 break;
             }
-            let part = self.0.store.sweep_part(schedule, run.position / PART as u32)?;
-            let Some(person) = part.get(run.position as usize % PART) else {
+            let place = run.position as usize % PART;
+            if place == 0 || part.is_empty() {
+                part = self.0.store.sweep_part(schedule, run.position / PART as u32)?;
+            }
+            let Some(person) = part.get(place) else {
                 return Err(Halt::Failed("a part of the people that were picked is missing".to_owned()));
             };
             let swept = self.sweep_person(&policy, &sweep, &run, person, source, stop).await?;
             run.position += 1;
-            let keep = matches!(swept, Swept::Opened) || run.position % KEEP_EVERY == 0;
+            // A case that is there is found again by its identity, unless the person's record is in that too.
+            let opened = matches!(swept, Swept::Opened) && policy.case_key.is_some();
+            let keep = opened || run.position % KEEP_EVERY == 0;
             match swept {
                 Swept::Opened => run.opened += 1,
                 Swept::WouldOpen => run.would_open += 1,
