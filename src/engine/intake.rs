@@ -234,7 +234,7 @@ impl Engine {
     }
 
     /// `this_case` before there is one.
-    fn no_case(&self, policy: &Policy) -> Fields {
+    pub(super) fn no_case(&self, policy: &Policy) -> Fields {
         let empty = serde_json::json!({
             "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
         });
@@ -355,7 +355,7 @@ fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
 }
 
 /// The case key if the policy applies, else the clause that says no.
-fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
+pub(super) fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
     match policy.condition.decide(facts).map_err(|error| error.to_string())? {
         Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
         Verdict::Holds => {}
