@@ -22,7 +22,7 @@ use chrono_tz::Tz;
 use proofd::case::{OpenedBy, case_id};
 use proofd::engine::clock::Virtual;
 use proofd::model::{Clock as _, Subject, Timestamp};
-use proofd::store::{CaseFilter, Commit, Store, SweepChange};
+use proofd::store::{CaseFilter, Commit, Store, SweepChange, SweepRun};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sweep_town::{Directory, Town, at, options, person, policy};
@@ -251,130 +251,159 @@ fn trouble(dice: &mut Dice, number: usize) -> Trouble {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_months() {
-    let dir = tempfile::tempdir().unwrap();
-    let (start, end) = (at("2026-03-14T12:00:00Z"), at("2026-11-01T12:00:00Z"));
-    let mut dice = Dice(2);
-    let directory = Directory::of(population(&mut dice, start));
-    let clock = Virtual::new(start);
-    policies(dir.path());
-    let mut town = Town::open(dir.path(), &clock, &directory).await;
-    let mut reader = Reader { first_seen: BTreeMap::new(), opened: BTreeMap::new() };
-    let times = calendar(start, end);
-    let (mut runs, mut missed, mut troubles, mut deaths) = (0, 0, 0, 0);
-    let mut next = 0;
-    for turn in 0.. {
-        if next >= times.len() {
-            break;
-        }
-        let (time, schedule) = times[next];
-        next += 1;
-        let mut trouble = trouble(&mut dice, turn);
-        if let Trouble::Away { hours } = trouble
-            && time + TimeDelta::hours(hours + 1) > end
-        {
-            trouble = Trouble::Restart;
-        }
-        troubles += u32::from(trouble != Trouble::None);
-        let mut late = TimeDelta::seconds(dice.roll(600).into());
-        match trouble {
-            Trouble::Restart => {
-                town.stop().await;
-                town = Town::open(dir.path(), &clock, &directory).await;
-            }
-            Trouble::Away { hours } => {
-                late = TimeDelta::hours(hours) + TimeDelta::minutes(1);
-                town.stop().await;
-                clock.advance(time + late - clock.now());
-                // What the calendar brings meanwhile is missed together; the last of each counts.
-                let meanwhile = times[next - 1..].iter().take_while(|(at, _)| *at <= clock.now()).count();
-                next += meanwhile - 1;
-                town = Town::open(dir.path(), &clock, &directory).await;
-                for schedule in [AGAIN, BADGES] {
-                    let of = times[..next].iter().rev().take(meanwhile).filter(|(_, of)| *of == schedule);
-                    let all: Vec<_> = of.collect();
-                    let Some((last, _)) = all.first() else { continue };
-                    let run = town.settled(schedule, *last).await;
-                    missed += all.len() - 1;
-                    if schedule == BADGES && clock.now() - *last > TimeDelta::hours(1) {
-                        assert_eq!((run.end.as_deref(), run.opened), (Some("missed"), 0));
-                        missed += 1;
-                        continue;
-                    }
-                    let due = reader.due(schedule, &directory.people.lock().unwrap(), *last, clock.now());
-                    after(&town, &directory, &mut reader, schedule, &due, *last, &mut dice);
-                    runs += 1;
-                }
+/// What was seen of the year.
+#[derive(Debug, Default)]
+struct Tally {
+    runs: usize,
+    missed: usize,
+    troubles: usize,
+    deaths: usize,
+}
+
+struct Year {
+    dir: tempfile::TempDir,
+    clock: Virtual,
+    directory: Arc<Directory>,
+    town: Town,
+    reader: Reader,
+    dice: Dice,
+    tally: Tally,
+}
+
+impl Year {
+    async fn begin(start: Timestamp) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut dice = Dice(2026);
+        let directory = Directory::of(population(&mut dice, start));
+        let clock = Virtual::new(start);
+        policies(dir.path());
+        let town = Town::open(dir.path(), &clock, &directory).await;
+        let reader = Reader { first_seen: BTreeMap::new(), opened: BTreeMap::new() };
+        Self { dir, clock, directory, town, reader, dice, tally: Tally::default() }
+    }
+
+    /// The daemon is not there until after the first of these times. Of each sweep those that it missed
+    /// count as one, or as none. Gives how many times are over.
+    async fn away(mut self, times: &[(Timestamp, &'static str)], hours: i64) -> (Self, usize) {
+        self.town.stop().await;
+        let back = times[0].0 + TimeDelta::hours(hours) + TimeDelta::minutes(1);
+        self.clock.advance(back - self.clock.now());
+        let over = times.iter().take_while(|(at, _)| *at <= back).count();
+        self.town = Town::open(self.dir.path(), &self.clock, &self.directory).await;
+        for schedule in [AGAIN, BADGES] {
+            let all: Vec<_> = times[..over].iter().filter(|(_, of)| *of == schedule).collect();
+            let Some((last, _)) = all.last() else { continue };
+            let run = self.town.settled(schedule, *last).await;
+            self.tally.missed += all.len() - 1;
+            if schedule == BADGES && back - *last > TimeDelta::hours(1) {
+                assert_eq!((run.end.as_deref(), run.opened), (Some("missed"), 0));
+                self.tally.missed += 1;
                 continue;
             }
-            Trouble::Down => directory.down.store(true, Ordering::SeqCst),
-            Trouble::Dies { answers } | Trouble::Forgets { answers } => directory.fall_silent_after(answers),
-            Trouble::None => {}
+            self.judge(schedule, *last, &run);
         }
-        clock.advance(time + late - clock.now());
+        (self, over)
+    }
+
+    /// One nominal time with what happens around it.
+    async fn night(mut self, nominal: Timestamp, schedule: &'static str, trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Restart => {
+                self.town.stop().await;
+                self.town = Town::open(self.dir.path(), &self.clock, &self.directory).await;
+            }
+            Trouble::Down => self.directory.down.store(true, Ordering::SeqCst),
+            Trouble::Dies { answers } | Trouble::Forgets { answers } => {
+                self.directory.fall_silent_after(answers);
+            }
+            Trouble::None | Trouble::Away { .. } => {}
+        }
+        let late = TimeDelta::seconds(self.dice.roll(600).into());
+        self.clock.advance(nominal + late - self.clock.now());
         match trouble {
             Trouble::Down => {
-                town.until(schedule, |state| state.run.is_some()).await;
-                clock.advance(TimeDelta::hours(3));
-                directory.down.store(false, Ordering::SeqCst);
-                clock.advance(TimeDelta::hours(1));
+                self.town.until(schedule, |state| state.run.is_some()).await;
+                self.clock.advance(TimeDelta::hours(3));
+                self.directory.down.store(false, Ordering::SeqCst);
+                self.clock.advance(TimeDelta::hours(1));
             }
             Trouble::Dies { .. } | Trouble::Forgets { .. } => {
                 tokio::select! {
-                    () = directory.silent.notified() => {}
+                    () = self.directory.silent.notified() => {}
                     // The run needs fewer answers than that.
-                    _ = town.settled(schedule, time) => {}
+                    _ = self.town.settled(schedule, nominal) => {}
                 }
-                directory.fall_silent_after(0);
-                town.die().await;
-                deaths += 1;
+                self.directory.fall_silent_after(0);
+                self.town.die().await;
+                self.tally.deaths += 1;
                 if let Trouble::Forgets { .. } = trouble {
-                    forget(dir.path(), schedule).await;
+                    forget(self.dir.path(), schedule).await;
                 }
-                town = Town::open(dir.path(), &clock, &directory).await;
+                self.town = Town::open(self.dir.path(), &self.clock, &self.directory).await;
             }
             Trouble::None | Trouble::Restart | Trouble::Away { .. } => {}
         }
-        let run = town.settled(schedule, time).await;
-        assert_eq!((run.nominal, run.end.as_deref()), (time, Some("done")), "{schedule} {trouble:?}");
-        let people = directory.people.lock().unwrap().clone();
-        assert_eq!(run.looked_at, people.len() as u64);
-        let due = reader.due(schedule, &people, time, clock.now());
-        let opened = after(&town, &directory, &mut reader, schedule, &due, time, &mut dice);
-        assert_eq!(
-            (run.due, run.opened as usize),
-            (due.len() as u64, opened),
-            "{schedule} {time} {trouble:?}"
-        );
-        runs += 1;
+        let run = self.town.settled(schedule, nominal).await;
+        self.judge(schedule, nominal, &run);
+        self
     }
+
+    fn judge(&mut self, schedule: &'static str, nominal: Timestamp, run: &SweepRun) {
+        assert_eq!((run.nominal, run.end.as_deref()), (nominal, Some("done")), "{schedule}");
+        let people = self.directory.people.lock().unwrap().clone();
+        assert_eq!(run.looked_at, people.len() as u64);
+        let due = self.reader.due(schedule, &people, nominal, self.clock.now());
+        let opened = self.reader.judge(self.town.engine.store(), schedule, &due, nominal);
+        let counted = (run.due, run.opened as usize, run.left);
+        let expected = (due.len() as u64, opened.len(), (due.len() - opened.len()) as u64);
+        assert_eq!(counted, expected, "{schedule} {nominal}");
+        self.tally.runs += 1;
+        live_on(&self.directory, schedule, &opened, self.clock.now(), &mut self.dice);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_months() {
+    let (start, end) = (at("2026-03-14T12:00:00Z"), at("2026-11-01T12:00:00Z"));
+    let mut year = Year::begin(start).await;
+    let times = calendar(start, end);
+    let mut rest = &times[..];
+    for number in 0.. {
+        let Some((nominal, schedule)) = rest.first().copied() else { break };
+        let trouble = trouble(&mut year.dice, number);
+        year.tally.troubles += usize::from(trouble != Trouble::None);
+        let over = match trouble {
+            Trouble::Away { hours } if nominal + TimeDelta::hours(hours + 1) < end => {
+                let over;
+                (year, over) = year.away(rest, hours).await;
+                over
+            }
+            trouble => {
+                year = year.night(nominal, schedule, trouble).await;
+                1
+            }
+        };
+        rest = &rest[over..];
+    }
+    let Year { dir, town, reader, tally, .. } = year;
     // Nothing else was opened, by whatever was interrupted.
     let total: usize = reader.opened.values().sum();
     assert_eq!(count(town.engine.store()), total);
-    println!(
-        "runs={runs} missed={missed} troubles={troubles} deaths={deaths} cases={total} {:?}",
-        reader.opened
-    );
-    assert!(runs > 40 && missed > 5 && deaths > 5 && troubles > 12 && total > 8_000);
+    println!("{tally:?} cases={total} {:?}", reader.opened);
+    assert!(tally.runs > 40 && tally.missed > 5 && tally.deaths > 5 && tally.troubles > 12 && total > 8_000);
     town.stop().await;
     let report = proofd::store::verify(&dir.path().join("store")).unwrap();
     assert_eq!(report.different, 0, "{:?}", report.differences);
 }
 
-/// Judges a run, and lets people do what they do afterwards: most prove who they are, some do not answer;
-/// somebody comes, somebody goes.
-fn after(
-    town: &Town,
-    directory: &Arc<Directory>,
-    reader: &mut Reader,
-    schedule: &'static str,
-    due: &BTreeMap<String, Timestamp>,
-    nominal: Timestamp,
+/// What people do afterwards: most prove who they are, some do not answer; somebody comes, somebody goes.
+fn live_on(
+    directory: &Directory,
+    schedule: &str,
+    opened: &BTreeSet<String>,
+    now: Timestamp,
     dice: &mut Dice,
-) -> usize {
-    let opened = reader.judge(town.engine.store(), schedule, due, nominal);
-    let now = town.clock.now();
+) {
     let mut people = directory.people.lock().unwrap();
     for person in people.iter_mut().filter(|person| opened.contains(&person.id)) {
         let answers = dice.roll(30) > 0;
@@ -393,7 +422,6 @@ fn after(
         let one = newcomer(dice, number.try_into().unwrap(), now);
         people.push(one);
     }
-    opened.len()
 }
 
 /// The run's position falls back to where it was when the people were picked: as if nothing of it had been

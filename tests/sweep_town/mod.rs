@@ -168,7 +168,9 @@ impl Town {
             ("people.yaml", "format: 1\nteams: {}\n"),
         ] {
             std::fs::create_dir_all(dir.join("policies")).unwrap();
-            std::fs::write(dir.join("policies").join(file), text).unwrap();
+            if !dir.join("policies").join(file).exists() {
+                std::fs::write(dir.join("policies").join(file), text).unwrap();
+            }
         }
         let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), options()).unwrap();
         let settings = Settings {
