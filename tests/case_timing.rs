@@ -82,7 +82,11 @@ fn a_review_that_stood_still_gets_its_time_back() {
     let before = desk.policy.as_long_as.replace(condition("1 +"));
     desk.later("25h");
     desk.input(Input::Wake).unwrap();
-    assert_eq!((desk.case.state_word(), desk.case.wake_at()), ("in_review", None), "the person is read first");
+    assert_eq!(
+        (desk.case.state_word(), desk.case.wake_at()),
+        ("in_review", None),
+        "the person is read first"
+    );
     desk.answer("read_subject", Outcome::Done(Done::Seen { subject: Some(Box::new(subject())) }));
     assert_eq!(desk.case.state_word(), "stuck");
     desk.later("3d");

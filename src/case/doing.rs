@@ -114,7 +114,10 @@ impl Turn<'_> {
                 return Ok(self.lift(Some(step), &Held::Role(role.clone()), Purpose::Step));
             }
             Deed::AssignRole { role } => Action::AssignRole { snapshot, role: role.clone() },
-            Deed::RemoveRole { role } => Action::RemoveRole { snapshot, role: role.clone() },
+            Deed::RemoveRole { role } => {
+                self.give_up(&Held::Role(role.clone()));
+                Action::RemoveRole { snapshot, role: role.clone() }
+            }
             Deed::Set { attributes } => Action::SetAttributes { snapshot, attributes: attributes.clone() },
             Deed::EndSessions => Action::EndSessions { snapshot },
             Deed::Invite => Action::EnsureInvited { snapshot, since: self.now() },

@@ -46,6 +46,14 @@ impl Turn<'_> {
         Some(self.ask(step, action, purpose, self.now()))
     }
 
+    /// What is taken for good is not held any more: nobody can give it back by lifting a hold.
+    pub fn give_up(&mut self, what: &Held) {
+        if self.case.holds.iter().any(|hold| hold.what == *what) {
+            self.case.holds.retain(|hold| hold.what != *what);
+            self.note(Note::HoldLifted { held: what.clone(), stays: true });
+        }
+    }
+
     /// An operator lifts everything that the case holds.
     pub fn lift_all(&mut self) -> Result<(), Refused> {
         let held: Vec<Held> = self.case.holds.iter().map(|hold| hold.what.clone()).collect();
