@@ -25,7 +25,7 @@
 //! | `http` | hooks, the person's link, the API | model, engine, config |
 //! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, store, connectors, config |
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
-//! | `connectors` | OneLogin, Jumio, SMTP | model |
+//! | `connectors` | OneLogin, Jumio, SMTP, SCIM, HTTP endpoints, CloudEvents in and out | model |
 //! | `simulate` | OneLogin, Jumio and a mailbox, for demo and tests; shares nothing with `connectors` | model |
 //! | `config` | `proofd.yaml` | model |
 //! | `case` | the state machine | model, policy |

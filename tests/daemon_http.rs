@@ -52,6 +52,8 @@ fn doors() -> Vec<Door> {
         (Method::GET, "/v1/held", None, LOOK, 200),
         (Method::POST, "/v1/held/nobody/release", reason(), &["admin"], 404),
         (Method::POST, "/v1/held/nobody/drop", reason(), &["admin"], 404),
+        // Allowed, but JSON alone is no event.
+        (Method::POST, "/v1/events", Some(json!({})), &["source", "admin"], 415),
         (Method::GET, "/v1/policies", None, POLICIES, 200),
         (Method::GET, "/v1/policies/registration-proofing/revisions", None, POLICIES, 200),
         (Method::GET, "/v1/policies/nothing/revisions", None, POLICIES, 404),

@@ -176,6 +176,11 @@ impl Turn<'_> {
     fn happened(&mut self, event: Event) -> Result<(), Refused> {
         let named = |kind: &EventType| event.kind == *kind || event.also.contains(kind);
         let joined = Note::Joined { event: event.kind.to_string(), key: event.key.clone() };
+        if self.policy.cancel_when.iter().any(named) {
+            self.note(joined);
+            self.close(CANCELLED);
+            return Ok(());
+        }
         if gone(&event) && event.subject == self.case.subject.reference() {
             self.note(joined);
             // What was to be destroyed is gone, whoever did it.
@@ -184,11 +189,6 @@ impl Turn<'_> {
                 _ => None,
             };
             self.close(result.as_deref().unwrap_or(SUBJECT_DELETED));
-            return Ok(());
-        }
-        if self.policy.cancel_when.iter().any(named) {
-            self.note(joined);
-            self.close(CANCELLED);
             return Ok(());
         }
         if let State::Waiting(waiting) = self.case.state.clone()

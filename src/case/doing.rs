@@ -11,6 +11,9 @@ use crate::policy::deed::{About, Deed};
 use crate::policy::script::Function;
 use crate::policy::tree::{Effect, LimitedAction, Notify, Recipient, Request, Step, StepIndex, Verb};
 
+/// Of an answer that is longer only the status is kept.
+const LARGEST_ANSWER: usize = 16 * 1024;
+
 /// More actions than this are a function gone wrong.
 const MOST_ACTIONS: usize = 50;
 
@@ -234,6 +237,8 @@ impl Turn<'_> {
             // A team that cannot be called has its mail.
             _ => return false,
         };
+        // A case is no place for a download.
+        let body = if body.to_string().len() > LARGEST_ANSWER { &Value::Null } else { body };
         self.learn(step, json!({ "status": status, "body": body }));
         if at.outcomes.is_empty() {
             if !well(status) {

@@ -16,13 +16,21 @@ const FORGET: TimeDelta = TimeDelta::hours(24);
 /// What an effect is heard as.
 fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
     match action {
-        Action::Approve { .. } => (&["user.activated"], None),
+        // Any write to an account may also be heard as a changed attribute.
+        Action::Approve { .. } => (&["user.activated", "user.attribute_changed"], None),
         Action::Reject { .. } => (&["registration.withdrawn", "user.deactivated"], None),
         Action::Delete { .. } => (&["registration.deleted", "user.deleted"], None),
-        Action::Suspend { .. } => {
-            (&["user.suspended", "user.locked", "user.deactivated", "session.revoked"], None)
-        }
-        Action::Reinstate { .. } => (&["user.activated"], None),
+        Action::Suspend { .. } => (
+            &[
+                "user.suspended",
+                "user.locked",
+                "user.deactivated",
+                "session.revoked",
+                "user.attribute_changed",
+            ],
+            None,
+        ),
+        Action::Reinstate { .. } => (&["user.activated", "user.attribute_changed"], None),
         Action::EndSessions { .. } => (&["session.revoked"], None),
         Action::AssignRole { role, .. } => (&["user.role_granted"], Some(role)),
         Action::RemoveRole { role, .. } => (&["user.role_revoked"], Some(role)),

@@ -14,6 +14,8 @@ pub(super) const SUBJECT_DELETED: &str = "subject_deleted";
 /// What was read this recently is true enough for the steps that follow one another.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
 
+const ONLY_AT_THE_OPENING: &[&str] = &["profile", "profile_id"];
+
 impl Turn<'_> {
     /// Whether the person has to be read before the policy is asked whether it still applies.
     pub fn must_look(&self) -> bool {
@@ -30,7 +32,16 @@ impl Turn<'_> {
     }
 
     pub fn looked(&mut self, subject: Option<Box<Subject>>) {
-        let Some(subject) = subject else { return self.close(SUBJECT_DELETED) };
+        let Some(mut subject) = subject else { return self.close(SUBJECT_DELETED) };
+        for field in ONLY_AT_THE_OPENING {
+            // Told by the event that opened the case, and by nothing since.
+            let known = self.case.subject.fields.get(*field).filter(|value| !value.is_null());
+            if let (Some(known), Some(now)) =
+                (known, subject.fields.get_mut(*field).filter(|now| now.is_null()))
+            {
+                now.clone_from(known);
+            }
+        }
         self.case.seen = Some(*subject);
         self.case.seen_at = Some(self.now());
         match self.case.state {

@@ -1,4 +1,4 @@
-//! `case` and `held`: looking at cases and ordering.
+//! `case`, `held` and `hold`: looking at cases and ordering.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -25,6 +25,12 @@ pub enum Command {
         /// In a name, an address or a case id.
         #[arg(long)]
         text: Option<String>,
+        /// A review queue.
+        #[arg(long)]
+        queue: Option<String>,
+        /// Who has taken the review; empty: nobody.
+        #[arg(long)]
+        assignee: Option<String>,
         /// An execution or account id at the vendor.
         #[arg(long)]
         vendor: Option<String>,
@@ -42,6 +48,10 @@ pub enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Works on a review, so that nobody else does for half an hour.
+    Take { case: String },
+    /// The review is anybody's again.
+    GiveBack { case: String },
     /// A stuck case tries again.
     Retry {
         case: String,
@@ -77,6 +87,22 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum Hold {
+    /// Who is suspended or lacks a role, and by which case.
+    List {
+        /// An account's id.
+        #[arg(long)]
+        subject: Option<String>,
+    },
+    /// Lifts what a case holds, also one that has ended.
+    Lift {
+        case: String,
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Held {
     /// Effects that a limit stopped.
     List,
@@ -97,7 +123,7 @@ pub enum Held {
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     match command {
-        Command::List { state, policy, subject, outcome, text, vendor, cursor, limit } => {
+        Command::List { state, policy, subject, outcome, text, queue, assignee, vendor, cursor, limit } => {
             let limit = limit.map(|limit| limit.to_string());
             let filters = [
                 ("state", state),
@@ -105,6 +131,8 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
                 ("subject", subject),
                 ("outcome", outcome),
                 ("text", text),
+                ("queue", queue),
+                ("assignee", assignee),
                 ("vendor", vendor),
                 ("cursor", cursor),
                 ("limit", limit),
@@ -117,6 +145,10 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         Command::Decide { case, decision, reason } => {
             let body = json!({ "decision": decision, "reason": reason });
             changed(&expect(client.post(&format!("/v1/cases/{case}/decisions"), body).await?)?, json);
+        }
+        Command::Take { case } => order(&client, &format!("/v1/cases/{case}/take"), "", json).await?,
+        Command::GiveBack { case } => {
+            order(&client, &format!("/v1/cases/{case}/give_back"), "", json).await?
         }
         Command::Retry { case, reason } => {
             order(&client, &format!("/v1/cases/{case}/retry"), &reason, json).await?
@@ -160,6 +192,39 @@ pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, 
         }
         Held::Drop { case, reason } => {
             order(&client, &format!("/v1/held/{case}/drop"), &reason, json).await?
+        }
+    }
+    Ok(Ending::Ok)
+}
+
+pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending, Failed> {
+    let client = Client::find(daemon)?;
+    match command {
+        Hold::List { subject } => {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(subject.iter().map(|subject| ("subject", subject)))
+                .finish();
+            let holds = expect(client.get(&format!("/v1/holds?{query}")).await?)?;
+            if json {
+                output::json(&holds);
+                return Ok(Ending::Ok);
+            }
+            let rows: Vec<_> = items(&holds)
+                .map(|line| {
+                    let what = &line["what"];
+                    let role = what.get("role").and_then(Value::as_str);
+                    let held = role.map_or_else(|| "account".to_owned(), |role| format!("role {role}"));
+                    let subject = line.pointer("/subject/id").and_then(Value::as_str).unwrap_or_default();
+                    let mut row = vec![subject.to_owned(), held];
+                    row.extend(cells(line, &["case", "policy", "since"]));
+                    row.push(if line["case_closed"] == true { "closed" } else { "open" }.to_owned());
+                    row
+                })
+                .collect();
+            output::table(&["SUBJECT", "HELD", "CASE", "POLICY", "SINCE", "CASE IS"], &rows);
+        }
+        Hold::Lift { case, reason } => {
+            order(&client, &format!("/v1/cases/{case}/lift"), &reason, json).await?
         }
     }
     Ok(Ending::Ok)

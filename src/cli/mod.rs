@@ -10,7 +10,7 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
-//! | `client`, `cases`, `policies` | ask a running daemon |
+//! | `client`, `cases`, `events`, `policies` | ask a running daemon |
 //! | `output` | the only place that prints |
 
 mod cases;
@@ -19,6 +19,7 @@ mod client;
 mod compose;
 mod demo;
 mod doctor;
+mod events;
 mod notify;
 mod output;
 mod policies;
@@ -86,6 +87,22 @@ enum Command {
         daemon: Daemon,
         #[command(subcommand)]
         command: cases::Held,
+    },
+    /// Suspensions and withheld roles, those that closed cases left included.
+    #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
+    Hold {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: cases::Hold,
+    },
+    /// Events for a running daemon.
+    #[command(after_help = "Example: proofd event send hires.ndjson")]
+    Event {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: events::Command,
     },
     /// The policies of a running daemon.
     #[command(after_help = "Example: proofd policy reload")]
@@ -199,6 +216,8 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
         Command::Held { daemon, command } => cases::held(&daemon, command, json).await,
+        Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
+        Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,

@@ -8,9 +8,13 @@ use reqwest::header::HeaderMap;
 
 use crate::model::{Call, Event, Failure, Outcome, Subject, SubjectRef};
 
+pub mod cloudevents;
+pub mod endpoint;
 pub mod http;
 pub mod jumio;
 pub mod onelogin;
+pub mod scim;
+pub mod sink;
 pub mod smtp;
 
 /// Performs calls of one or more lanes.

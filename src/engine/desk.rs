@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{self, Case, Decision, Entry, Input, Operator, State};
+use crate::case::{self, Case, Decision, Entry, Hold, Input, Operator, State};
 use crate::model::{CaseId, Fields, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, CaseFilter, Consumed};
@@ -37,7 +37,10 @@ pub struct CaseLine {
     pub closed_at: Option<Timestamp>,
     /// Verification sessions started.
     pub attempts: u32,
+    /// Who has taken the review.
     pub assignee: Option<String>,
+    /// The queue in which the review waits.
+    pub queue: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +64,20 @@ pub struct CaseSheet {
     /// Decisions so far, where several people must agree.
     pub decisions_given: Vec<Decision>,
     pub stuck_because: Option<String>,
+    /// What the case holds against the person.
+    pub holds: Vec<Hold>,
+}
+
+/// A suspension or a withheld role, and the case that placed it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HoldLine {
+    pub case: CaseId,
+    pub policy: String,
+    pub subject: SubjectRef,
+    /// The case has ended and left this; an operator can lift it.
+    pub case_closed: bool,
+    #[serde(flatten)]
+    pub hold: Hold,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,6 +108,10 @@ pub struct Query {
     pub outcome: Option<String>,
     /// In the subject's name or mail address, or a part of the case id.
     pub text: Option<String>,
+    /// A review queue.
+    pub queue: Option<String>,
+    /// Who has taken the review; empty: nobody.
+    pub assignee: Option<String>,
     /// Execution or account id at the vendor.
     pub vendor: Option<String>,
     pub cursor: Option<String>,
@@ -174,7 +195,10 @@ impl Engine {
         let state = query.state.as_deref().filter(|state| *state != "open");
         let outcome = query.outcome.as_deref();
         let text = query.text.as_deref().map(str::to_lowercase);
+        let taken_by = |by: &String| assignee(case, self.now()).unwrap_or_default() == *by;
         state.is_none_or(|state| case.state_word() == state)
+            && query.queue.as_deref().is_none_or(|name| queue(case) == Some(name))
+            && query.assignee.as_ref().is_none_or(taken_by)
             && outcome.is_none_or(|outcome| case.result.as_deref() == Some(outcome))
             && text.is_none_or(|text| {
                 case.id.as_str().contains(&text)
@@ -205,6 +229,7 @@ impl Engine {
             closed_at: case.closed_at,
             attempts: case.attempts,
             assignee: assignee(case, self.now()),
+            queue: queue(case).map(str::to_owned),
         }
     }
 
@@ -233,7 +258,27 @@ impl Engine {
                 State::Stuck(stuck) => Some(stuck.reason.clone()),
                 _ => None,
             },
+            holds: case.holds.clone(),
         }))
+    }
+
+    /// What cases hold, against one account or anybody.
+    pub fn list_holds(&self, account: Option<&str>) -> Result<Vec<HoldLine>, store::Error> {
+        const MOST: usize = 10_000;
+        let holdings = match account {
+            Some(account) => self.0.store.holds_of(account)?,
+            None => self.0.store.holds(MOST)?,
+        };
+        let lines = holdings.into_iter().flat_map(|holding| {
+            holding.holds.into_iter().map(move |hold| HoldLine {
+                case: holding.case.clone(),
+                policy: holding.policy.clone(),
+                subject: holding.subject.clone(),
+                case_closed: holding.closed,
+                hold,
+            })
+        });
+        Ok(lines.collect())
     }
 
     /// The journal of a case from an entry number on.
@@ -332,6 +377,13 @@ impl Engine {
     /// What every policy said about an event.
     pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, store::Error> {
         self.0.store.verdicts(key)
+    }
+}
+
+fn queue(case: &Case) -> Option<&str> {
+    match &case.state {
+        State::Reviewing(reviewing) => Some(&reviewing.queue),
+        _ => None,
     }
 }
 

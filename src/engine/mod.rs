@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `clock` | the clocks |
 //! | `intake` | events: durable first, then matched with policies |
+//! | `events` | CloudEvents that programs send |
 //! | `cases` | one input, one case, one commit |
 //! | `worker` | performs due calls, lane by lane |
 //! | `waker` | wakes cases whose time has come |
@@ -19,6 +20,7 @@
 pub mod cases;
 pub mod clock;
 pub mod desk;
+pub mod events;
 pub mod health;
 pub mod intake;
 pub mod limits;

@@ -37,7 +37,16 @@ pub struct Decide {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WithReason {
+    #[serde(default)]
     reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfSubject {
+    /// An account's id.
+    #[serde(default)]
+    subject: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,17 +154,22 @@ pub async fn order(
     Path((id, order)): Path<(String, String)>,
     body: Result<Json<WithReason>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let order = match order.as_str() {
-        "retry" => Order::Retry,
-        "cancel" => Order::Cancel,
-        "remind" => Order::Remind,
-        "undo" => Order::Undo,
+    let (order, role) = match order.as_str() {
+        "retry" => (Order::Retry, Role::Operator),
+        "cancel" => (Order::Cancel, Role::Operator),
+        "remind" => (Order::Remind, Role::Operator),
+        "undo" => (Order::Undo, Role::Operator),
+        "lift" => (Order::Lift, Role::Operator),
+        "take" => (Order::Take, Role::Desk),
+        "give_back" => (Order::GiveBack, Role::Desk),
         other => {
-            let detail = format!("{other} is not an order; there are retry, cancel, remind and undo");
+            let detail = format!(
+                "{other} is not an order; there are retry, cancel, remind, undo, lift, take and give_back"
+            );
             return Err(Problem::new(StatusCode::NOT_FOUND, detail));
         }
     };
-    carry_out(&doors, &headers, id, order, &[Role::Operator], body).await
+    carry_out(&doors, &headers, id, order, &[role], body).await
 }
 
 pub async fn held(
@@ -167,6 +181,18 @@ pub async fn held(
     let UrlQuery(from) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     known_page(from.cursor.as_deref())?;
     Ok(Json(doors.engine.list_held(from.cursor, from.limit)?).into_response())
+}
+
+/// Suspensions and withheld roles, those that closed cases left included.
+pub async fn holds(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    query: Result<UrlQuery<OfSubject>, QueryRejection>,
+) -> Result<Response, Problem> {
+    doors.access.require(&headers, LOOK)?;
+    let UrlQuery(of) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let items = doors.engine.list_holds(of.subject.as_deref())?;
+    Ok(Json(json!({ "items": items, "next": null })).into_response())
 }
 
 pub async fn held_order(
@@ -196,7 +222,11 @@ async fn carry_out(
 ) -> Result<Response, Problem> {
     let caller = doors.access.require(headers, roles)?;
     let Json(body) = body.map_err(malformed)?;
-    let reason = reason(&body.reason)?;
+    // Working on a review needs no reason; deciding it does.
+    let reason = match order {
+        Order::Take | Order::GiveBack => body.reason,
+        _ => reason(&body.reason)?,
+    };
     let id = CaseId(id);
     once(doors, headers, &caller, format!("{order:?} {id}"), async || {
         doors.engine.order(&id, order, caller.name.clone(), reason).await?;

@@ -5,12 +5,14 @@
 //! | `access` | tokens and what they may do |
 //! | `problem` | errors as RFC 9457 documents |
 //! | `hooks` | what vendors send |
+//! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
 //! | `cases`, `policies`, `watch` | the API by subject |
 //! | `listen` | sockets, limits of requests, the end |
 
 mod access;
 mod cases;
+mod events;
 mod hooks;
 mod listen;
 mod person;
@@ -95,8 +97,10 @@ impl Doors {
             .route("/v1/cases/{id}/journal", get(cases::journal))
             .route("/v1/cases/{id}/decisions", post(cases::decide))
             .route("/v1/cases/{id}/{order}", post(cases::order))
+            .route("/v1/events", post(events::receive))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
+            .route("/v1/holds", get(cases::holds))
             .route("/v1/policies", get(policies::list))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
             .route("/v1/policies/reload", post(policies::reload))
