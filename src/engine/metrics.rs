@@ -32,6 +32,11 @@ struct ByAction {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClient {
+    client: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BySource {
     source: String,
 }
@@ -60,6 +65,7 @@ pub struct Metrics {
     undecided: Family<ByPolicy, Counter>,
     calls: Family<ByAction, Counter>,
     connector_failures: Family<BySource, Counter>,
+    limited: Family<ByClient, Counter>,
     polled: Family<BySource, Seconds>,
     reloads: Family<ByVerdict, Counter>,
     reload_ok: Gauge,
@@ -86,6 +92,7 @@ impl Metrics {
             undecided: Family::default(),
             calls: Family::default(),
             connector_failures: Family::default(),
+            limited: Family::default(),
             polled: Family::default(),
             reloads: Family::default(),
             reload_ok: Gauge::default(),
@@ -113,6 +120,11 @@ impl Metrics {
             "connector_failures",
             "Reads of an identity provider that failed",
             self.connector_failures.clone(),
+        );
+        registry.register(
+            "requests_limited",
+            "Requests refused with 429, by how their client was counted",
+            self.limited.clone(),
         );
         registry.register(
             "source_polled_timestamp_seconds",
@@ -181,6 +193,11 @@ impl Metrics {
 
     pub(super) fn connector_failed(&self, source: &str) {
         self.connector_failures.get_or_create(&BySource { source: source.to_owned() }).inc();
+    }
+
+    /// A door refused a client that asked too much. The word says how the client was counted, not who it is.
+    pub fn limited(&self, client: &'static str) {
+        self.limited.get_or_create(&ByClient { client }).inc();
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {
