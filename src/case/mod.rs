@@ -19,6 +19,7 @@
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
+//! | `recorded` | what a transition was decided from, so that it can be decided again |
 //! | `outlook` | a case in plain words: what it waits for, what can be decided |
 //! | `comparison` | names and dates of a document against what was registered |
 
@@ -36,6 +37,7 @@ mod mail;
 mod order;
 mod outlook;
 mod proving;
+mod recorded;
 mod reviewing;
 mod session;
 pub mod state;
@@ -49,6 +51,7 @@ pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use links::{LinkKind, Links};
 pub use outlook::{decisions_allowed, waiting_for};
+pub use recorded::{Cause, Facts, Recorded};
 pub use state::{Case, InGrace, Pending, Proving, Purpose, Reviewing, State, Stuck};
 
 use std::collections::BTreeSet;

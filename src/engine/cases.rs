@@ -4,12 +4,16 @@ use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::case::{self, Advance, Case, Here, Input, Opening, Refused, State};
+use crate::case::{self, Advance, Case, Cause, Facts, Input, Opening, Recorded, Refused, State};
 use crate::model::{CaseId, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, Account, Changed, Commit};
 
 use super::Engine;
+use super::replay::here;
+
+/// How long an approval may take to invite the person by itself before we look.
+pub(super) const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
 
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +41,8 @@ impl Engine {
         let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
         let account = self.account_of(&case)?;
-        let advance =
-            self.decide(&policy, account.as_deref(), |here| case::advance(case, &policy, input, here))?;
-        self.keep(advance, &policy).await
+        let (advance, recorded) = self.decide(&policy, Some(case), account, Cause::Input(input))?;
+        self.keep(advance, recorded, &policy).await
     }
 
     /// Opens a case. `None`: it was opened by the same opening before.
@@ -49,10 +52,10 @@ impl Engine {
         if self.0.store.case(&id)?.is_some() {
             return Ok(None);
         }
-        let advance = self.decide(policy, None, |here| Ok(case::open(opening, policy, here)))?;
+        let (advance, recorded) = self.decide(policy, None, None, Cause::Opening(opening))?;
         self.0.metrics.opened(&policy.name);
         tracing::info!(case = %id, policy = policy.name, revision = policy.revision.short(), "case opened");
-        self.keep(advance, policy).await.map(Some)
+        self.keep(advance, recorded, policy).await.map(Some)
     }
 
     /// Runs the pure decision. The counters are locked from looking at a limit to counting against it, so
@@ -60,29 +63,24 @@ impl Engine {
     fn decide(
         &self,
         policy: &Policy,
-        account: Option<&str>,
-        decision: impl FnOnce(&Here<'_>) -> Result<Advance, Refused>,
-    ) -> Result<Advance, Refused> {
+        before: Option<Case>,
+        account: Option<String>,
+        cause: Cause,
+    ) -> Result<(Advance, Recorded), Refused> {
         let now = self.now();
         let mut counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let over_limit = counters.used_up(policy, now);
-        let here = Here {
-            now,
-            links: &self.0.links,
-            organization: &self.0.settings.organization,
-            over_limit: &over_limit,
-            account,
-            poll_every: self.0.settings.poll_verification,
-            invite_grace: TimeDelta::minutes(2),
-        };
-        let advance = decision(&here)?;
+        let facts = Facts { now, over_limit, account, under: self.0.under.clone() };
+        let recorded = Recorded { cause, facts };
+        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        let advance = recorded.decide(before, policy, &here)?;
         for action in &advance.effects {
             counters.count(&policy.name, *action, now);
         }
-        Ok(advance)
+        Ok((advance, recorded))
     }
 
-    async fn keep(&self, advance: Advance, policy: &Policy) -> Result<Case, ApplyError> {
+    async fn keep(&self, advance: Advance, recorded: Recorded, policy: &Policy) -> Result<Case, ApplyError> {
         let Advance { case, entries, effects } = advance;
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
@@ -95,7 +93,8 @@ impl Engine {
                 reason = stuck.reason, "case is stuck; its owner was told");
         }
         let accounts = accounts(&case);
-        let changed = Changed { case: case.clone(), entries, effects, at: self.now() };
+        let changed =
+            Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
         self.0.store.commit(Commit { cases: vec![changed], accounts, ..Commit::default() }).await?;
         self.0.health.progressed(self.now());
         Ok(case)

@@ -10,6 +10,7 @@
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
+//! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod person;
 pub mod poller;
 pub mod reload;
+pub mod replay;
 pub mod tree;
 mod waker;
 mod worker;
@@ -87,6 +89,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     connectors: Connectors,
     links: Links,
+    /// The mark of what is the same for every decision.
+    under: String,
     active: ArcSwap<Active>,
     revisions: reload::Revisions,
     reloading: tokio::sync::Mutex<reload::Attempted>,
@@ -117,6 +121,7 @@ impl Engine {
         let now = clock.now();
         let counters = limits::Counters::from_store(&store, now)?;
         let inner = Inner {
+            under: replay::under(&settings, &links),
             links,
             active: ArcSwap::from_pointee(Active { set: PolicySet::default(), report: Report::default() }),
             revisions: reload::Revisions::default(),

@@ -31,10 +31,10 @@ mod reserve;
 mod state;
 
 pub use commit::{Account, Changed, Commit, Consumed, Deferred, PolicyVerdict, StoredRevision, Waiting};
-pub use opening::Opened;
+pub use opening::{Opened, secret};
 pub use options::{Act, Options};
 pub use reads::is_cursor;
-pub use rebuild::{Report, verify};
+pub use rebuild::{Report, Witness, verify, verify_with};
 
 use std::fs::File;
 use std::path::Path;
