@@ -17,33 +17,44 @@ pub enum Command {
     Verify {
         #[arg(long, default_value = client::DEFAULT_CONFIG)]
         config: PathBuf,
-        /// The store's directory, instead of the configuration's. Decisions are not made again then: that
-        /// takes the configuration.
+        /// The store's directory, instead of the configuration's. Decisions are then not made again.
         #[arg(long)]
         dir: Option<PathBuf>,
     },
 }
 
-/// What was found; `decisions` only where they were made again.
+/// What was found. Where decisions could not be made again, why not.
 #[derive(Debug, Serialize)]
 struct Verified {
     #[serde(flatten)]
     store: store::Report,
     decisions: Option<Replayed>,
+    decisions_left_out: Option<String>,
 }
 
 pub fn run(command: &Command, json: bool) -> Result<Ending, Failed> {
     let Command::Verify { config, dir } = command;
-    let verified = match dir {
-        Some(dir) => store::verify(dir).map(|store| Verified { store, decisions: None }),
+    let (dir, settings) = match dir {
+        Some(dir) => (dir.clone(), Err(anyhow!("that takes the configuration"))),
         None => {
             let (config, _) = config::read(config).map_err(Failed::usage)?;
-            let dir =
-                config.store_dir().ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
-            let settings = compose::settings(&config).map_err(Failed::usage)?;
-            let verified = replay::verify(&dir, &settings);
-            verified.map(|(store, decisions)| Verified { store, decisions: Some(decisions) })
+            let dir = config.store_dir();
+            let dir = dir.ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
+            // A secret that only the service can read is no reason not to look at the store.
+            (dir, compose::settings(&config))
         }
+    };
+    let verified = match settings {
+        Ok(settings) => replay::verify(&dir, &settings).map(|(store, found)| Verified {
+            store,
+            decisions: Some(found),
+            decisions_left_out: None,
+        }),
+        Err(why) => store::verify(&dir).map(|store| Verified {
+            store,
+            decisions: None,
+            decisions_left_out: Some(format!("{why:#}")),
+        }),
     };
     let verified = match verified {
         Ok(verified) => verified,
@@ -57,6 +68,9 @@ pub fn run(command: &Command, json: bool) -> Result<Ending, Failed> {
     } else {
         tell_store(&verified.store);
         verified.decisions.iter().for_each(tell_decisions);
+        if let Some(why) = &verified.decisions_left_out {
+            output::line(&format!("decisions were not made again: {why}"));
+        }
     }
     let differs =
         verified.store.different > 0 || verified.decisions.is_some_and(|decisions| decisions.different > 0);
