@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::entry::Note;
 use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
-use super::looking::SUBJECT_DELETED;
 use super::order::CANCELLED;
 use super::state::{Case, Purpose, State};
 use super::turn::Turn;
@@ -74,7 +73,8 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
         return Err(Refused::WrongPolicy);
     }
     let mut turn = Turn::new(case, policy, here);
-    if matches!(input, Input::Press { .. } | Input::Decision(_) | Input::Contest { .. }) {
+    if matches!(input, Input::Press { .. } | Input::Decision(_) | Input::Contest { .. } | Input::Operator(_))
+    {
         turn.be_fair();
     }
     let state = turn.case.state.clone();
@@ -183,18 +183,14 @@ impl Turn<'_> {
         }
         if gone(&event) && event.subject == self.case.subject.reference() {
             self.note(joined);
-            // What was to be destroyed is gone, whoever did it.
-            let result = match &self.case.state {
-                State::Grace(_) => self.case.result.clone(),
-                _ => None,
-            };
-            self.close(result.as_deref().unwrap_or(SUBJECT_DELETED));
+            self.subject_gone();
             return Ok(());
         }
-        if let State::Waiting(waiting) = self.case.state.clone()
-            && waiting.event.as_ref().is_some_and(named)
-        {
+        let waiting = self.case.waiting().filter(|waiting| waiting.event.as_ref().is_some_and(named));
+        if let Some(waiting) = waiting.cloned() {
             self.note(joined);
+            // A case that was stuck in its wait is not any more: what it waited for is there.
+            self.case.state = State::Waiting(waiting.clone());
             self.end_wait(&waiting, HAPPENED);
             return Ok(());
         }
@@ -217,7 +213,7 @@ impl Turn<'_> {
             // After an effect, or while one is on its way, there is no going back; the event is on record.
             IfAlreadyOpen::Restart if !self.case.settled.is_empty() || self.effect_under_way() => {}
             IfAlreadyOpen::Restart => {
-                self.drop_calls(|_| true);
+                self.drop_calls(|purpose| purpose != Purpose::Lift);
                 self.case.steps = untouched(self.policy);
                 self.case.retries.clear();
                 self.case.doomed = None;
@@ -232,17 +228,7 @@ impl Turn<'_> {
     }
 
     fn effect_under_way(&self) -> bool {
-        let parked = match &self.case.state {
-            State::Stuck(stuck) => stuck.parked.as_slice(),
-            State::Calling { .. }
-            | State::Proving(_)
-            | State::Reviewing(_)
-            | State::Waiting(_)
-            | State::Held { .. }
-            | State::Grace(_)
-            | State::Closed => &[],
-        };
-        self.case.calls.values().chain(parked.iter().map(|(_, pending)| pending)).any(|pending| {
+        self.case.open_calls().any(|(_, pending)| {
             (pending.begun.is_some() || pending.in_doubt)
                 && matches!(pending.action.lane(), Lane::Identity | Lane::Provisioning)
                 && !matches!(pending.action, Action::ReadSubject { .. })

@@ -8,7 +8,7 @@ use super::identity::spread;
 use super::input::Refused;
 use super::state::{Pending, Purpose, State};
 use super::turn::Turn;
-use crate::model::{Action, Done, Failure, FailureKind, Outcome, Span, Timestamp};
+use crate::model::{Action, Done, Failure, FailureKind, Outcome, Repeat, Span, Timestamp};
 use crate::policy::tree::{Retry, StepIndex};
 
 /// With half an hour between late attempts this is about two days: an outage over a weekend's night ends
@@ -48,6 +48,7 @@ impl Turn<'_> {
         }
         let action = pending.action.clone();
         self.case.will_echo(number, &action, now);
+        self.hold_tried(&action);
         if purpose != Purpose::Read {
             self.note(Note::AttemptBegan { call, attempt });
         }
@@ -67,7 +68,7 @@ impl Turn<'_> {
     pub fn end_attempt(&mut self, number: u32, attempt: u32, outcome: Outcome) -> Result<(), Refused> {
         let mut pending = self.take(number, attempt)?;
         pending.begun = None;
-        self.case.has_echoed(number, self.here.now);
+        self.case.has_echoed(number, pending.in_doubt, &outcome, self.here.now);
         match outcome {
             Outcome::Failed(failure) => self.failed(number, pending, failure),
             Outcome::Done(done) if fits(&pending.action, &done) => self.done(number, pending, done),
@@ -88,6 +89,12 @@ impl Turn<'_> {
             return Ok(());
         }
         pending.begun = None;
+        if once_only(&pending.action) {
+            pending.in_doubt = true;
+            let failure = Failure::refused("its end is not known, and it must not be repeated unseen");
+            self.failed_for_good(number, pending, &failure);
+            return Ok(());
+        }
         match pending.purpose {
             Purpose::Start => self.restart_session(number),
             Purpose::Step
@@ -113,15 +120,16 @@ impl Turn<'_> {
         // An effect happened, whatever became of the case meanwhile.
         self.effect_done(&pending, &done);
         match (pending.purpose, done) {
-            (Purpose::Start, Done::Started { session }) => self.session_started(number, session),
+            (Purpose::Start, Done::Started { session }) => {
+                self.session_started(number, &pending.action, session);
+            }
             (Purpose::Read, Done::Read { reading }) => self.session_read(number, reading),
             (Purpose::Step, Done::Approved { already, invited_at }) => {
                 self.approved(&pending, already, invited_at);
             }
-            (Purpose::Look, Done::Seen { subject }) => self.looked(subject),
+            (Purpose::Look, Done::Seen { subject }) => self.looked(number, subject),
             (Purpose::Step, Done::Answered { status, body }) => {
-                let State::Calling { step, .. } = self.case.state else { return };
-                if !self.answered(step, status, &body) {
+                if !self.answered(number, status, &body) {
                     self.step_call_done();
                 }
             }
@@ -155,10 +163,20 @@ impl Turn<'_> {
 
     /// A step that sends several mails goes on when the last one is out.
     pub fn continue_if_done(&mut self, step: StepIndex) {
-        let waits = |pending: &Pending| {
-            matches!(pending.purpose, Purpose::Step | Purpose::EnsureInvited | Purpose::Look)
+        let State::Calling { call, .. } = self.case.state else { return };
+        let waits = |(number, pending): (&u32, &Pending)| match pending.purpose {
+            Purpose::Step | Purpose::EnsureInvited => true,
+            // One that was asked for at an earlier step is not waited for.
+            Purpose::Look => *number == call,
+            Purpose::Invite
+            | Purpose::Reminder
+            | Purpose::Start
+            | Purpose::Read
+            | Purpose::Destroy
+            | Purpose::Lift
+            | Purpose::OwnerNotice => false,
         };
-        if self.case.calls.values().any(waits) {
+        if self.case.calls.iter().any(waits) {
             return;
         }
         match &self.case.acting {
@@ -169,6 +187,10 @@ impl Turn<'_> {
 
     fn failed(&mut self, number: u32, mut pending: Pending, failure: Failure) {
         let retry_at = match failure.kind {
+            FailureKind::Unavailable if once_only(&pending.action) => {
+                pending.in_doubt = true;
+                None
+            }
             FailureKind::Unavailable if !self.case.is_closed() || pending.purpose == Purpose::Lift => {
                 self.retry_at(number, &pending, &failure)
             }
@@ -201,7 +223,7 @@ impl Turn<'_> {
         }
         let Some(step) = self.case.step() else { return };
         let reason = format!("{} failed: {}", pending.action.word(), failure.reason);
-        if pending.purpose == Purpose::Step && self.request_failed(&pending) {
+        if pending.purpose == Purpose::Step && self.request_failed(number, &pending) {
             return;
         }
         match pending.purpose {
@@ -209,6 +231,8 @@ impl Turn<'_> {
             Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift => {}
             Purpose::Start => self.start_failed(number, failure, reason),
             Purpose::Read => self.read_failed(number),
+            // Nobody waits for one that was asked for at an earlier step.
+            Purpose::Look if self.overtaken(number) => {}
             Purpose::Look => {
                 let interrupted = Some(self.case.state.clone());
                 self.stick_with(step, reason, Some((number, pending)), interrupted);
@@ -254,6 +278,11 @@ impl Turn<'_> {
         let asked = i64::from(failure.retry_after_seconds.unwrap_or(0).min(LONGEST_RETRY_AFTER));
         Some(self.now() + TimeDelta::seconds((wait + jitter).max(asked)))
     }
+}
+
+/// Whether an attempt whose end is not known may have done what must not be done twice.
+fn once_only(action: &Action) -> bool {
+    matches!(action, Action::Request { repeat: Repeat::None, .. })
 }
 
 /// Whether an answer is one to the question.

@@ -110,13 +110,16 @@ impl Turn<'_> {
         let snapshot = self.case.snapshot();
         let action = match deed {
             Deed::Notify { notify } => return self.notify(step, notify),
-            Deed::Suspend { end_sessions } => return Ok(self.hold(step, Held::Account, *end_sessions)),
+            Deed::Suspend { end_sessions } => return Ok(Some(self.hold(step, Held::Account, *end_sessions))),
             Deed::Reinstate => return Ok(self.lift(Some(step), &Held::Account, Purpose::Step)),
-            Deed::HoldRole { role } => return Ok(self.hold(step, Held::Role(role.clone()), false)),
+            Deed::HoldRole { role } => return Ok(Some(self.hold(step, Held::Role(role.clone()), false))),
             Deed::ReleaseRole { role } => {
                 return Ok(self.lift(Some(step), &Held::Role(role.clone()), Purpose::Step));
             }
-            Deed::AssignRole { role } => Action::AssignRole { snapshot, role: role.clone() },
+            Deed::AssignRole { role } => {
+                self.give_for_good(&Held::Role(role.clone()));
+                Action::AssignRole { snapshot, role: role.clone() }
+            }
             Deed::RemoveRole { role } => {
                 self.give_up(&Held::Role(role.clone()));
                 Action::RemoveRole { snapshot, role: role.clone() }
@@ -200,6 +203,10 @@ impl Turn<'_> {
     /// What an effect left for later steps, and what of it counts as done for good.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
         self.held_or_lifted(pending, done);
+        if changes_person(&pending.action) {
+            // What was read before does not hold any more.
+            self.case.seen_at = None;
+        }
         let settled = match &pending.action {
             Action::Approve { .. } => LimitedAction::Approve,
             Action::Reject { .. } => LimitedAction::Reject,
@@ -208,11 +215,7 @@ impl Turn<'_> {
             Action::Reinstate { .. } => LimitedAction::Reinstate,
             Action::AssignRole { .. } => LimitedAction::AssignRole,
             Action::RemoveRole { .. } => LimitedAction::RemoveRole,
-            Action::SetAttributes { .. } => {
-                // What was read before does not hold any more.
-                self.case.seen_at = None;
-                LimitedAction::Set
-            }
+            Action::SetAttributes { .. } => LimitedAction::Set,
             Action::CreateUser { .. } => LimitedAction::CreateUser,
             Action::UpdateUser { .. } => LimitedAction::UpdateUser,
             _ => return,
@@ -222,9 +225,14 @@ impl Turn<'_> {
         }
     }
 
-    /// The answer to a request: true if it decides where the case goes.
-    pub fn answered(&mut self, step: StepIndex, status: u16, body: &Value) -> bool {
+    /// The answer to the request that the case waits for: true if it decides where the case goes.
+    pub fn answered(&mut self, number: u32, status: u16, body: &Value) -> bool {
+        let State::Calling { step, call } = self.case.state else { return true };
         let Ok(at) = self.step(step) else { return false };
+        if call != number {
+            // A team that is called has its mail, and what was asked before a new beginning is over.
+            return false;
+        }
         let request = match &at.verb {
             Verb::Effect(Effect::Request(request)) => request,
             Verb::Act { .. } if !well(status) => {
@@ -234,7 +242,6 @@ impl Turn<'_> {
                 );
                 return true;
             }
-            // A team that cannot be called has its mail.
             _ => return false,
         };
         // A case is no place for a download.
@@ -252,11 +259,18 @@ impl Turn<'_> {
         true
     }
 
-    /// A request that failed for good, at a step that says what happens then.
-    pub fn request_failed(&mut self, pending: &Pending) -> bool {
-        let State::Calling { step, .. } = self.case.state else { return false };
-        let branches = self.step(step).is_ok_and(|step| step.outcomes.contains_key(FAILED));
-        if !branches || !matches!(pending.action, Action::Request { .. }) {
+    /// A request that failed for good, at a step that says what happens then. One that must not be
+    /// repeated may have been done, which a person has to find out.
+    pub fn request_failed(&mut self, number: u32, pending: &Pending) -> bool {
+        let Action::Request { repeat, .. } = &pending.action else { return false };
+        let State::Calling { step, call } = self.case.state else { return false };
+        let Ok(at) = self.step(step) else { return false };
+        if matches!(at.verb, Verb::Notify(_)) {
+            // A team that cannot be called has its mail.
+            self.continue_if_done(step);
+            return true;
+        }
+        if *repeat == Repeat::None || call != number || !at.outcomes.contains_key(FAILED) {
             return false;
         }
         self.note(Note::StepEnded { outcome: FAILED.to_owned(), reasons: Vec::new() });
@@ -267,6 +281,20 @@ impl Turn<'_> {
 
 const OK: &str = "ok";
 const FAILED: &str = "failed";
+
+/// Whether an effect makes what was read of the person before untrue.
+fn changes_person(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Approve { .. }
+            | Action::Reject { .. }
+            | Action::Suspend { .. }
+            | Action::Reinstate { .. }
+            | Action::AssignRole { .. }
+            | Action::RemoveRole { .. }
+            | Action::SetAttributes { .. }
+    )
+}
 
 fn well(status: u16) -> bool {
     (200..300).contains(&status)

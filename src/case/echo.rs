@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::state::{Case, Echo};
-use crate::model::{Action, Event, Timestamp};
+use crate::model::{Action, Done, Event, Outcome, Timestamp};
 
 /// The provider's clock and ours may differ by this much.
 const BEFORE: TimeDelta = TimeDelta::seconds(60);
@@ -43,15 +43,22 @@ impl Case {
     /// An effect is about to begin.
     pub(super) fn will_echo(&mut self, call: u32, action: &Action, now: Timestamp) {
         let (kinds, role) = kinds(action);
-        self.echoes.retain(|echo| echo.call != call && now - echo.from < FORGET);
+        self.echoes.retain(|echo| now - echo.from < FORGET);
+        // An earlier attempt may have done it, and be heard of only now.
+        let earlier = self.echoes.iter().find(|echo| echo.call == call).map(|echo| echo.from);
+        self.echoes.retain(|echo| echo.call != call);
         if !kinds.is_empty() {
             let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-            self.echoes.push(Echo { call, kinds, role: role.map(str::to_owned), from: now, until: None });
+            let (role, from) = (role.map(str::to_owned), earlier.unwrap_or(now));
+            self.echoes.push(Echo { call, kinds, role, from, until: None });
         }
     }
 
-    /// It ended.
-    pub(super) fn has_echoed(&mut self, call: u32, now: Timestamp) {
+    /// It ended. What changed nothing is not heard of: an event like it is somebody else's doing.
+    pub(super) fn has_echoed(&mut self, call: u32, in_doubt: bool, outcome: &Outcome, now: Timestamp) {
+        if !in_doubt && matches!(outcome, Outcome::Done(Done::Kept)) {
+            self.echoes.retain(|echo| echo.call != call);
+        }
         for echo in self.echoes.iter_mut().filter(|echo| echo.call == call) {
             echo.until = Some(now);
         }

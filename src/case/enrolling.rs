@@ -33,26 +33,28 @@ impl Turn<'_> {
         verify.verification.method == Method::Full || verify.fallback.is_some() || self.enrolled(verify)
     }
 
-    /// A pass that is recent enough, and of which nothing is missing, counts at once.
+    /// A pass that is recent enough, and of which nothing is missing, counts at once. So does one of the
+    /// verification that the step would fall back to.
     pub fn reuse(&mut self, step: StepIndex, verify: &Verify) -> bool {
         let Some(within) = verify.reuse_within else { return false };
         let now = self.now();
-        let counts = |pass: &&Pass| {
+        let counts = |pass: &Pass, verification: &Verification| {
             self.after(pass.at, within, None) >= now
-                && covers(pass.method, verify.verification.method)
-                && verify.verification.require.iter().all(|check| pass.checks.contains(check))
+                && covers(pass.method, verification.method)
+                && verification.require.iter().all(|check| pass.checks.contains(check))
                 && verify.compare.iter().all(|field| pass.compared.contains(field))
         };
-        let known = self.enrolment(&verify.verification.provider);
-        let Some(pass) = known.and_then(|known| known.passes.iter().rev().find(counts)).cloned() else {
-            return false;
-        };
+        let accepted = std::iter::once(&verify.verification).chain(&verify.fallback);
+        let found = accepted.filter_map(|verification| {
+            let known = self.enrolment(&verification.provider)?;
+            known.passes.iter().rev().find(|pass| counts(pass, verification))
+        });
+        let Some(pass) = found.max_by_key(|pass| pass.at).cloned() else { return false };
         let judged = Judged { outcome: Some(PASSED), reasons: Vec::new(), mismatches: Vec::new() };
         self.learn(step, record(Some(PASSED), Some(&judged), None, Some(pass.at)));
         self.note_at(Some(step), Note::Reused { case: pass.case });
         let ended = Note::StepEnded { outcome: PASSED.to_owned(), reasons: Vec::new() };
         self.note_at(Some(step), ended);
-        self.follow(step, PASSED);
         true
     }
 
@@ -62,9 +64,8 @@ impl Turn<'_> {
         self.enrolments.insert(provider.to_owned(), enrolment);
     }
 
-    pub fn remember_run(&mut self, session: &Session) {
-        let Some(provider) = self.provider() else { return };
-        self.change(&provider, |enrolment| enrolment.ran(session));
+    pub fn remember_run(&mut self, provider: &str, session: &Session) {
+        self.change(provider, |enrolment| enrolment.ran(session));
     }
 
     /// The provider says that nothing is there to compare with.
@@ -139,11 +140,6 @@ impl Turn<'_> {
     pub fn own_runs(&self, provider: &str) -> BTreeSet<String> {
         let earlier = self.enrolment(provider).map(|known| known.runs.clone()).unwrap_or_default();
         self.case.sessions.keys().cloned().chain(earlier).collect()
-    }
-
-    fn provider(&self) -> Option<String> {
-        let step = self.case.step()?;
-        self.verify_of(step).ok().map(|verify| verify.verification.provider.clone())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 
+use super::enrolling::in_use;
 use super::entry::Note;
 use super::state::State;
 use super::turn::Turn;
@@ -31,11 +32,14 @@ pub fn lost(pauses: &[Pause], who: &[&str], from: Timestamp, to: Timestamp) -> T
 impl Turn<'_> {
     /// Gives back what was lost since the last look.
     pub fn be_fair(&mut self) {
-        let now = self.now();
+        self.be_fair_until(self.now());
+    }
+
+    pub fn be_fair_until(&mut self, now: Timestamp) {
         let pauses = self.here.pauses;
         let provider = match &self.case.state {
             State::Proving(proving) => {
-                self.verify_of(proving.step).map(|verify| verify.verification.provider.as_str()).ok()
+                self.verify_of(proving.step).map(|verify| in_use(proving, verify).provider.as_str()).ok()
             }
             _ => None,
         };

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::entry::Note;
 use super::input::{Decision, Refused};
 use super::reviewing::{has_reason, may_decide};
-use super::state::{InGrace, Purpose, State};
+use super::state::{Held, InGrace, Purpose, State};
 use super::turn::Turn;
 use super::walk::NO_LONGER_APPLIES;
 
@@ -95,13 +95,14 @@ impl Turn<'_> {
         let undo = decision.decision == UNDO;
         self.note(Note::Decided { decision, complete: true });
         if undo {
-            self.undo_now();
+            self.undo_now(&grace);
             return Ok(());
         }
         let now = self.now();
         let left = (grace.until - contested_at).max(LEAST_AFTER_UPHOLD);
         grace.until = now + left;
         grace.contested_at = None;
+        grace.fair_until = now;
         grace.link = self.case.contests + 1;
         self.note(Note::Upheld { until: grace.until });
         self.case.state = State::Grace(grace);
@@ -113,12 +114,15 @@ impl Turn<'_> {
         if self.under_way(grace) {
             return Err(Refused::NotAwaited);
         }
-        self.undo_now();
+        self.undo_now(grace);
         Ok(())
     }
 
-    fn undo_now(&mut self) {
+    fn undo_now(&mut self, grace: &InGrace) {
         self.note(Note::Undone);
+        if grace.blocks {
+            self.lift(Some(grace.step), &Held::Account, Purpose::Lift);
+        }
         self.close(UNDONE);
     }
 

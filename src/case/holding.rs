@@ -1,35 +1,46 @@
 //! Suspensions and withheld roles. A hold belongs to the case that placed it and is lifted by it, or by an
 //! operator if the case ended with it; what it is held against is free only when no case holds it any more.
 
+use serde_json::Value;
+
 use super::entry::Note;
 use super::input::Refused;
-use super::state::{Held, Hold, Pending, Purpose};
+use super::state::{Held, Hold, Pending, Placed, Purpose};
 use super::turn::Turn;
 use crate::model::{Action, Done};
 use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
+const GRANTED: &str = "user.role_granted";
 
 impl Turn<'_> {
-    /// Places a hold. None: this case has it already.
-    pub fn hold(&mut self, step: StepIndex, what: Held, end_sessions: bool) -> Option<u32> {
+    /// Places a hold. One that this case has is placed once more: somebody may have undone it meanwhile, and
+    /// one that was to be lifted stands again.
+    pub fn hold(&mut self, step: StepIndex, what: Held, end_sessions: bool) -> u32 {
         let snapshot = self.case.snapshot();
-        if self.case.holds.iter().any(|hold| hold.what == what && !hold.lifting) {
-            let again = end_sessions.then_some(Action::EndSessions { snapshot });
-            return again.map(|action| self.ask(step, action, Purpose::Step, self.now()));
-        }
         let action = match &what {
             Held::Account => Action::Suspend { snapshot, end_sessions },
             Held::Role(role) => Action::RemoveRole { snapshot, role: role.clone() },
         };
-        self.note(Note::HoldPlaced { held: what.clone() });
-        let since = self.now();
-        self.case.holds.push(Hold { what, since, before: None, foreign: false, lifting: false });
-        Some(self.ask(step, action, Purpose::Step, self.now()))
+        if let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == what) {
+            hold.lifting = false;
+            let overtaken = |pending: &Pending| {
+                pending.purpose == Purpose::Lift && pending.begun.is_none() && lifts(&pending.action, &what)
+            };
+            self.case.calls.retain(|_, pending| !overtaken(pending));
+        } else {
+            self.note(Note::HoldPlaced { held: what.clone() });
+            let (since, placed) = (self.now(), Placed::Asked);
+            self.case.holds.push(Hold { what, since, before: None, foreign: false, lifting: false, placed });
+        }
+        self.ask(step, action, Purpose::Step, self.now())
     }
 
-    /// Lifts this case's hold. None: it has none, or lifting it changes nothing.
+    /// Lifts this case's hold. None: it has none, it is not placed yet, or lifting it changes nothing.
     pub fn lift(&mut self, step: Option<StepIndex>, what: &Held, purpose: Purpose) -> Option<u32> {
+        if self.being_placed(what) {
+            return None;
+        }
         let snapshot = self.case.snapshot();
         let hold = self.case.holds.iter_mut().find(|hold| hold.what == *what && !hold.lifting)?;
         if hold.foreign {
@@ -54,66 +65,154 @@ impl Turn<'_> {
         }
     }
 
-    /// An operator lifts everything that the case holds.
+    /// What is given for good is not held any more once that is done.
+    pub fn give_for_good(&mut self, what: &Held) {
+        for hold in self.case.holds.iter_mut().filter(|hold| hold.what == *what) {
+            hold.lifting = true;
+        }
+    }
+
+    /// Nobody is left whom anything could be held against.
+    pub fn let_go(&mut self) {
+        self.drop_calls(|purpose| purpose == Purpose::Lift);
+        for hold in std::mem::take(&mut self.case.holds) {
+            self.note(Note::HoldLifted { held: hold.what, stays: true });
+        }
+    }
+
+    /// An operator lifts everything that the case holds; a lifting that waits for its next attempt is
+    /// attempted now.
     pub fn lift_all(&mut self) -> Result<(), Refused> {
-        let held: Vec<Held> = self.case.holds.iter().map(|hold| hold.what.clone()).collect();
-        if held.is_empty() {
-            return Err(Refused::NotAwaited);
-        }
-        for hold in &mut self.case.holds {
-            // A lifting that got lost with the case's end begins anew.
-            let on_its_way = self.case.calls.values().any(|pending| lifts(&pending.action, &hold.what));
-            hold.lifting &= on_its_way;
-        }
         let step = self.case.step();
-        for what in held {
-            self.lift(step, &what, Purpose::Lift);
+        let mut any = false;
+        for hold in self.case.holds.clone() {
+            if hold.lifting {
+                let waits = |(number, pending): (&u32, &Pending)| {
+                    (pending.begun.is_none() && lifts(&pending.action, &hold.what)).then_some(*number)
+                };
+                let waiting: Vec<u32> = self.case.calls.iter().filter_map(waits).collect();
+                any |= !waiting.is_empty();
+                waiting.into_iter().for_each(|call| self.hasten(call));
+            } else if !self.being_placed(&hold.what) {
+                any = true;
+                self.lift(step, &hold.what, Purpose::Lift);
+            }
         }
-        Ok(())
+        if any { Ok(()) } else { Err(Refused::NotAwaited) }
+    }
+
+    /// An attempt that places a hold is about to begin: from now on it may be in force. Another case's hold
+    /// that is there already knows what was before; ours will not be able to tell.
+    pub fn hold_tried(&mut self, action: &Action) {
+        for hold in self.case.holds.iter_mut().filter(|hold| places(action, &hold.what)) {
+            if hold.placed == Placed::Known {
+                continue;
+            }
+            hold.placed = Placed::Tried;
+            if let Some(first) = first(self.here.others, &hold.what) {
+                (hold.before, hold.foreign) = (first.before.clone(), first.foreign);
+                hold.placed = Placed::Known;
+            }
+        }
     }
 
     /// What an effect that holds or lifts came to.
     pub fn held_or_lifted(&mut self, pending: &Pending, done: &Done) {
-        let doubt = pending.in_doubt || pending.attempt > 1;
         match (&pending.action, done) {
             (Action::Suspend { .. }, Done::Applied { already, before }) => {
-                // What an earlier attempt of ours did is not what was before.
-                let at_opening = || self.case.subject.text("status").map(str::to_owned);
-                let before = if doubt && *already { at_opening() } else { before.clone() };
-                self.held(&Held::Account, before.clone(), before.as_deref() == Some(SUSPENDED));
+                self.held(&Held::Account, pending, *already, before.clone());
             }
             (Action::RemoveRole { role, .. }, Done::Applied { already, .. }) => {
-                self.held(&Held::Role(role.clone()), None, *already && !doubt);
+                self.held(&Held::Role(role.clone()), pending, *already, None);
             }
             (Action::Reinstate { .. } | Action::AssignRole { .. }, Done::Applied { .. } | Done::Kept) => {
-                let lifted: Vec<Held> = self
+                let lifted = |hold: &Hold| hold.lifting && lifts(&pending.action, &hold.what);
+                let whats: Vec<Held> = self
                     .case
                     .holds
                     .iter()
-                    .filter(|hold| hold.lifting && lifts(&pending.action, &hold.what))
+                    .filter(|hold| lifted(hold))
                     .map(|hold| hold.what.clone())
                     .collect();
-                for what in lifted {
-                    self.case.holds.retain(|hold| hold.what != what);
-                    self.note(Note::HoldLifted { held: what, stays: matches!(done, Done::Kept) });
+                self.case.holds.retain(|hold| !lifted(hold));
+                for held in whats {
+                    self.note(Note::HoldLifted { held, stays: matches!(done, Done::Kept) });
                 }
             }
+            (Action::Delete { .. }, Done::Deleted { .. }) => self.let_go(),
             _ => {}
         }
     }
 
-    /// Of several holds the first one knows what was before.
-    fn held(&mut self, what: &Held, before: Option<String>, foreign: bool) {
-        let first = self.here.others.iter().find(|hold| hold.what == *what);
-        let (before, foreign) = match first {
+    /// What was before is told by the attempt that changed it. Where it was so already it is told by what we
+    /// knew, by the first of several cases, and only then by what this attempt found.
+    fn held(&mut self, what: &Held, pending: &Pending, already: bool, before: Option<String>) {
+        let told = match first(self.here.others, what) {
+            _ if !already => (before, false),
             Some(first) => (first.before.clone(), first.foreign),
-            None => (before, foreign),
+            None => self.found(what, pending.in_doubt || pending.attempt > 1, before),
         };
-        if let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) {
-            hold.before = before;
-            hold.foreign = foreign;
+        let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
+        if !(already && hold.placed == Placed::Known) {
+            (hold.before, hold.foreign) = told;
+        }
+        hold.placed = Placed::Known;
+    }
+
+    /// It was so already: by somebody else's doing, or by an earlier attempt of ours if there was one.
+    fn found(&self, what: &Held, doubt: bool, before: Option<String>) -> (Option<String>, bool) {
+        let subject = &self.case.subject;
+        match what {
+            Held::Account if doubt => {
+                let before = subject.text("status").map(str::to_owned);
+                let foreign = before.as_deref() == Some(SUSPENDED);
+                (before, foreign)
+            }
+            Held::Account => (before, true),
+            Held::Role(role) => {
+                // A role that was granted a moment ago is taken away before the provider shows it.
+                let is = |value: &Value| value.as_str() == Some(role);
+                let granted = self.case.event.as_ref().is_some_and(|event| {
+                    event.kind.as_str() == GRANTED && event.fields.get("role").is_some_and(is)
+                });
+                let roles = subject.fields.get("roles").and_then(Value::as_array);
+                let had = doubt && roles.is_some_and(|roles| roles.iter().any(is));
+                (None, !(granted || had))
+            }
         }
     }
+
+    fn being_placed(&self, what: &Held) -> bool {
+        self.case.open_calls().any(|(_, pending)| places(&pending.action, what))
+    }
+
+    /// At the end of every turn: a hold whose placing was dropped before anything was tried is none, and
+    /// one whose lifting was dropped is not being lifted.
+    pub fn settle_holds(&mut self) {
+        let mut holds = std::mem::take(&mut self.case.holds);
+        let asked = |found: &dyn Fn(&Action) -> bool| {
+            self.case.open_calls().any(|(_, pending)| found(&pending.action))
+        };
+        let mut never = Vec::new();
+        holds.retain_mut(|hold| {
+            hold.lifting &= asked(&|action| lifts(action, &hold.what));
+            let stands = hold.placed != Placed::Asked || asked(&|action| places(action, &hold.what));
+            if !stands {
+                never.push(hold.what.clone());
+            }
+            stands
+        });
+        self.case.holds = holds;
+        for held in never {
+            self.note(Note::HoldLifted { held, stays: false });
+        }
+    }
+}
+
+/// Of several holds the first one knows what was before.
+fn first<'a>(others: &'a [Hold], what: &Held) -> Option<&'a Hold> {
+    let known = others.iter().filter(|hold| hold.what == *what && hold.placed == Placed::Known);
+    known.min_by_key(|hold| hold.since)
 }
 
 /// Whether an action lifts a hold of this kind.
@@ -123,4 +222,19 @@ pub fn lifts(action: &Action, what: &Held) -> bool {
         (Action::AssignRole { role, .. }, Held::Role(held)) => role == held,
         _ => false,
     }
+}
+
+/// Whether an action places a hold of this kind.
+fn places(action: &Action, what: &Held) -> bool {
+    match (action, what) {
+        (Action::Suspend { .. }, Held::Account) => true,
+        (Action::RemoveRole { role, .. }, Held::Role(held)) => role == held,
+        _ => false,
+    }
+}
+
+/// Whether another hold keeps what an action would free. One of which nothing was tried yet does not: its
+/// own attempt comes after.
+pub fn keeps(hold: &Hold, action: &Action) -> bool {
+    hold.placed != Placed::Asked && lifts(action, &hold.what)
 }

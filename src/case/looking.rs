@@ -31,8 +31,29 @@ impl Turn<'_> {
         self.ask(step, Action::ReadSubject { subject }, Purpose::Look, self.now())
     }
 
-    pub fn looked(&mut self, subject: Option<Box<Subject>>) {
-        let Some(mut subject) = subject else { return self.close(SUBJECT_DELETED) };
+    /// Whether a look was asked for at an earlier step than the one that the case is at.
+    pub fn overtaken(&self, look: u32) -> bool {
+        match *self.case.beneath() {
+            State::Calling { call, .. } => call != look,
+            _ => self.case.is_closed(),
+        }
+    }
+
+    /// The person's record is gone at the provider. What was to be destroyed is gone too, whoever did it.
+    pub fn subject_gone(&mut self) {
+        let result = match self.case.beneath() {
+            State::Grace(_) => self.case.result.clone(),
+            _ => None,
+        };
+        self.close(result.as_deref().unwrap_or(SUBJECT_DELETED));
+        self.let_go();
+    }
+
+    pub fn looked(&mut self, look: u32, subject: Option<Box<Subject>>) {
+        if self.overtaken(look) {
+            return;
+        }
+        let Some(mut subject) = subject else { return self.subject_gone() };
         for field in ONLY_AT_THE_OPENING {
             // Told by the event that opened the case, and by nothing since.
             let known = self.case.subject.fields.get(*field).filter(|value| !value.is_null());
@@ -46,7 +67,11 @@ impl Turn<'_> {
         self.case.seen_at = Some(self.now());
         match self.case.state {
             State::Calling { step, .. } => self.walk(step),
-            State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => self.wake_now(),
+            State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => {
+                // The answer may have come long after the question.
+                self.be_fair();
+                self.wake_now();
+            }
             State::Held { .. } | State::Stuck(_) | State::Closed => {}
         }
     }

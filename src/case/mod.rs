@@ -54,13 +54,13 @@ mod walk;
 
 pub use advance::{advance, gone, open};
 pub use entry::{Entry, Note};
-pub use holding::lifts;
+pub use holding::keeps;
 pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use links::{LinkKind, Links};
 pub use outlook::{decisions_allowed, waiting_for};
 pub use state::{
-    Case, Echo, Held, Hold, InGrace, Pending, Proving, Purpose, Reviewing, State, Stuck, Waiting,
+    Case, Echo, Held, Hold, InGrace, Pending, Placed, Proving, Purpose, Reviewing, State, Stuck, Waiting,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,11 +5,12 @@ use chrono::TimeDelta;
 
 use super::entry::Note;
 use super::input::Refused;
-use super::judge::{Judged, NO_RESPONSE, UNAVAILABLE, record};
+use super::judge::{Judged, NO_RESPONSE, PASSED, UNAVAILABLE, record};
 use super::mail::Asked;
 use super::session::NOT_ENROLLED;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
+use super::walk::Entered;
 use crate::model::{Action, Message, Timestamp};
 use crate::policy::tree::{Recipient, StepIndex, Verb, Verify};
 
@@ -18,18 +19,17 @@ use crate::policy::tree::{Recipient, StepIndex, Verb, Verify};
 pub(super) const OVERTIME: TimeDelta = TimeDelta::hours(24);
 
 impl<'a> Turn<'a> {
-    pub fn begin_proving(&mut self, step: StepIndex, verify: &Verify) -> Result<(), Trouble> {
+    pub fn begin_proving(&mut self, step: StepIndex, verify: &Verify) -> Result<Entered, Trouble> {
         let now = self.now();
         if self.reuse(step, verify) {
-            return Ok(());
+            return self.branch(step, PASSED).map(Entered::Go);
         }
         if !self.can_begin(verify) {
             // Known before anybody is asked: no mail goes out for nothing.
-            let judged =
-                Judged { outcome: None, reasons: vec![NOT_ENROLLED.to_owned()], mismatches: Vec::new() };
-            self.learn(step, record(Some(UNAVAILABLE), Some(&judged), None, Some(now)));
-            self.leave_proving(step, UNAVAILABLE, judged.reasons);
-            return Ok(());
+            let reasons = self.nobody_enrolled(step);
+            let outcome = UNAVAILABLE.to_owned();
+            self.note_at(Some(step), Note::StepEnded { outcome, reasons });
+            return self.branch(step, UNAVAILABLE).map(Entered::Go);
         }
         self.case.links += 1;
         let mut proving = Proving {
@@ -58,7 +58,14 @@ impl<'a> Turn<'a> {
         let message = self.mail(&Recipient::Subject, &verify.invite, Some(asked))?;
         self.ask(step, Action::Mail { message }, Purpose::Invite, now);
         self.case.state = State::Proving(proving);
-        Ok(())
+        Ok(Entered::Rests)
+    }
+
+    /// There is nothing of the person that a new run could be compared with. The reasons of that.
+    pub fn nobody_enrolled(&mut self, step: StepIndex) -> Vec<String> {
+        let judged = Judged { outcome: None, reasons: vec![NOT_ENROLLED.to_owned()], mismatches: Vec::new() };
+        self.learn(step, record(Some(UNAVAILABLE), Some(&judged), None, Some(self.now())));
+        judged.reasons
     }
 
     pub fn verify_of(&self, step: StepIndex) -> Result<&'a Verify, Trouble> {
@@ -172,10 +179,8 @@ impl<'a> Turn<'a> {
             (Some(call), _) => self.hasten(call),
             (None, Some(_)) => self.ask_reading(&mut proving),
             (None, None) => {
-                if let Err(trouble) = self.start_session(&mut proving) {
-                    self.stick_with(proving.step, trouble, None, Some(State::Proving(proving)));
-                    return Ok(());
-                }
+                self.begin_session(proving);
+                return Ok(());
             }
         }
         self.case.state = State::Proving(proving);

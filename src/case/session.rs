@@ -12,7 +12,6 @@ use super::links::LinkKind;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
-use crate::policy::tree::Verify;
 
 /// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
 const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
@@ -28,11 +27,27 @@ pub(super) const NOT_ENROLLED: &str = "not_enrolled";
 const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 300..=60 * 86_400;
 
 impl Turn<'_> {
-    /// Starts a session for a person who waits at their page.
-    pub fn start_session(&mut self, proving: &mut Proving) -> Result<(), Trouble> {
+    /// Starts a session for a person who waits at their page; where nothing of them is known that it could
+    /// be compared with, nobody can be asked.
+    pub fn begin_session(&mut self, mut proving: Proving) {
+        let step = proving.step;
+        match self.start_session(&mut proving) {
+            Ok(true) => self.case.state = State::Proving(proving),
+            Ok(false) => {
+                let reasons = self.nobody_enrolled(step);
+                self.leave_proving(step, UNAVAILABLE, reasons);
+            }
+            Err(trouble) => self.stick_with(step, trouble, None, Some(State::Proving(proving))),
+        }
+    }
+
+    /// False: there is nothing to compare with.
+    fn start_session(&mut self, proving: &mut Proving) -> Result<bool, Trouble> {
         let verify = self.verify_of(proving.step)?;
         if verify.verification.method != Method::Full && !proving.fell_back && !self.enrolled(verify) {
-            self.fall_back(proving, verify)?;
+            let Some(fallback) = &verify.fallback else { return Ok(false) };
+            proving.fell_back = true;
+            self.note(Note::FellBack { verification: fallback.name.clone() });
         }
         let verification = in_use(proving, verify);
         let call = self.case.call_id(self.case.next_call);
@@ -55,16 +70,7 @@ impl Turn<'_> {
             return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
         };
         proving.start = Some(self.ask(proving.step, action, Purpose::Start, self.now()));
-        Ok(())
-    }
-
-    fn fall_back(&mut self, proving: &mut Proving, verify: &Verify) -> Result<(), Trouble> {
-        let fallback = verify.fallback.as_ref().ok_or_else(|| {
-            format!("{} needs an earlier pass at the provider, and has no fallback", verify.verification.name)
-        })?;
-        proving.fell_back = true;
-        self.note(Note::FellBack { verification: fallback.name.clone() });
-        Ok(())
+        Ok(true)
     }
 
     /// A start whose end is not known is given up: nobody ever saw its link. A fresh one takes its place
@@ -75,19 +81,18 @@ impl Turn<'_> {
             return;
         }
         proving.start = None;
-        if let Err(trouble) = self.start_session(&mut proving) {
-            return self.stick_with(proving.step, trouble, None, Some(State::Proving(proving)));
-        }
-        self.case.state = State::Proving(proving);
+        self.begin_session(proving);
     }
 
-    pub fn session_started(&mut self, call: u32, session: Session) {
+    pub fn session_started(&mut self, call: u32, action: &Action, session: Session) {
         // Kept in any case: a hint for it must find this case, where it is then judged.
         self.case.sessions.insert(session.execution.clone(), session.account.clone());
         self.case.attempts += 1;
         let attempt = self.case.attempts;
         self.note(Note::SessionStarted { execution: session.execution.clone(), attempt });
-        self.remember_run(&session);
+        if let Action::StartVerification { provider, .. } = action {
+            self.remember_run(provider, &session);
+        }
         let State::Proving(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
             return;
@@ -124,24 +129,23 @@ impl Turn<'_> {
         proving.start = None;
         let step = proving.step;
         let Ok(verify) = self.verify_of(step) else { return };
-        let method = in_use(&proving, verify).method;
-        let next = match method {
-            Method::Full if !proving.anew => {
+        let verification = in_use(&proving, verify);
+        match verification.method {
+            Method::Full if proving.anew => {
+                self.stick_with(step, reason, None, Some(State::Proving(proving)));
+            }
+            Method::Full => {
                 proving.anew = true;
-                Ok(())
+                self.begin_session(proving);
             }
-            Method::Full => Err(reason),
             Method::Authentication | Method::ExistingId => {
-                self.forget_face(&verify.verification.provider);
-                if verify.fallback.is_none() {
-                    return self.end_proving(&proving, UNAVAILABLE);
+                self.forget_face(&verification.provider);
+                if proving.fell_back {
+                    let reasons = self.nobody_enrolled(step);
+                    return self.leave_proving(step, UNAVAILABLE, reasons);
                 }
-                self.fall_back(&mut proving, verify)
+                self.begin_session(proving);
             }
-        };
-        match next.and_then(|()| self.start_session(&mut proving)) {
-            Ok(()) => self.case.state = State::Proving(proving),
-            Err(trouble) => self.stick_with(step, trouble, None, Some(State::Proving(proving))),
         }
     }
 
@@ -154,7 +158,7 @@ impl Turn<'_> {
         }
         let Ok(verify) = self.verify_of(proving.step) else { return };
         let action = Action::ReadVerification {
-            provider: verify.verification.provider.clone(),
+            provider: in_use(proving, verify).provider.clone(),
             account: session.account.clone(),
             execution: session.execution.clone(),
             reference: session.reference.clone(),
@@ -258,10 +262,8 @@ impl Turn<'_> {
             self.learn(proving.step, record(Some(WARNING), Some(&judged), None, Some(self.now())));
             return self.leave_proving(proving.step, WARNING, judged.reasons);
         }
-        if proving.wanted
-            && let Err(trouble) = self.start_session(&mut proving)
-        {
-            return self.stick_with(proving.step, trouble, None, Some(State::Proving(proving)));
+        if proving.wanted {
+            return self.begin_session(proving);
         }
         self.case.state = State::Proving(proving);
     }

@@ -159,8 +159,22 @@ pub struct Hold {
     pub before: Option<String>,
     /// It was so before, by somebody else's doing: lifting our hold changes nothing.
     pub foreign: bool,
-    /// On its way to being lifted: it keeps nobody else's lifting from happening.
+    /// On its way to being lifted.
     pub lifting: bool,
+    /// How far it is on its way to being in force.
+    pub placed: Placed,
+}
+
+/// How far a hold is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placed {
+    /// Nothing was tried yet; it keeps nobody from anything.
+    Asked,
+    /// It may be in force.
+    Tried,
+    /// It is in force, or another case's is, and what was before is known.
+    Known,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -241,6 +255,9 @@ pub struct InGrace {
     pub call: Option<u32>,
     /// Up to when pauses were looked at.
     pub fair_until: Timestamp,
+    /// The account was suspended only for the time until then; undoing the end lets it go.
+    #[serde(default)]
+    pub blocks: bool,
 }
 
 /// A call that has not ended.
@@ -367,6 +384,31 @@ impl Case {
             State::Grace(grace) => Some(grace.step),
             State::Closed => None,
         }
+    }
+
+    /// The wait that the case is in, also while it is stuck in it.
+    pub fn waiting(&self) -> Option<&Waiting> {
+        match self.beneath() {
+            State::Waiting(waiting) => Some(waiting),
+            _ => None,
+        }
+    }
+
+    /// The state that a stuck case goes back to, else the one it is in.
+    pub fn beneath(&self) -> &State {
+        match &self.state {
+            State::Stuck(stuck) => stuck.interrupted.as_deref().unwrap_or(&self.state),
+            state => state,
+        }
+    }
+
+    /// Calls that have not ended, with those that are out of the outbox until somebody says retry.
+    pub fn open_calls(&self) -> impl Iterator<Item = (&u32, &Pending)> {
+        let parked = match &self.state {
+            State::Stuck(stuck) => stuck.parked.as_slice(),
+            _ => &[],
+        };
+        self.calls.iter().chain(parked.iter().map(|(number, pending)| (number, pending)))
     }
 
     pub fn is_closed(&self) -> bool {

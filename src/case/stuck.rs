@@ -51,13 +51,14 @@ impl Turn<'_> {
             pending.forgiven = pending.attempt;
             self.case.calls.insert(number, pending);
         }
+        // What was lost before is given back as ever; all of the time since then is, and only once.
         let stood = (now - stuck.since).max(TimeDelta::zero());
-        match *interrupted {
-            State::Calling { step, call } => {
-                self.case.state = State::Calling { step, call };
-                self.continue_if_done(step);
-            }
+        self.case.state = *interrupted;
+        self.be_fair_until(stuck.since);
+        match self.case.state.clone() {
+            State::Calling { step, .. } => self.continue_if_done(step),
             State::Proving(mut proving) => {
+                proving.fair_until = now;
                 proving.started_at += stood;
                 proving.deadline += stood;
                 proving.late_until = proving.late_until.map(|until| until + stood);
@@ -72,15 +73,19 @@ impl Turn<'_> {
                 self.case.state = State::Proving(proving);
             }
             State::Reviewing(mut reviewing) => {
+                reviewing.fair_until = now;
                 reviewing.deadline += stood;
                 reviewing.escalate_at = reviewing.escalate_at.map(|at| at + stood);
                 self.case.state = State::Reviewing(reviewing);
             }
+            // A time that a policy names is a time.
+            State::Waiting(waiting) if waiting.event.is_none() => {}
             State::Waiting(mut waiting) => {
+                waiting.fair_until = now;
                 waiting.until += stood;
                 self.case.state = State::Waiting(waiting);
             }
-            state @ (State::Grace(_) | State::Held { .. }) => self.case.state = state,
+            State::Grace(_) | State::Held { .. } => {}
             // Neither is ever interrupted; entering the step again is always right.
             State::Stuck(_) | State::Closed => self.walk(stuck.step),
         }

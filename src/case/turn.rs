@@ -35,7 +35,8 @@ impl<'a> Turn<'a> {
         Self { case, policy, here, entries, effects, events, enrolments: BTreeMap::new() }
     }
 
-    pub fn end(self) -> Advance {
+    pub fn end(mut self) -> Advance {
+        self.settle_holds();
         let Self { case, entries, effects, events, enrolments, .. } = self;
         Advance { case, entries, effects, events, enrolments }
     }

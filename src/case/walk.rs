@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::entry::Note;
-use super::state::{InGrace, Purpose, State};
+use super::state::{Held, InGrace, Purpose, State};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Span};
+use crate::model::{Action, Span, SubjectKind};
 use crate::policy::deed::Deed;
 use crate::policy::script::{Function, Verdict};
 use crate::policy::tree::{Effect, Grace, LimitedAction, Step, StepIndex, Verb, WhenExceeded};
@@ -89,6 +89,8 @@ impl Turn<'_> {
             self.case.state = State::Calling { step: index, call };
             return Ok(Entered::Rests);
         }
+        // Its `if` was asked before the first action; the rest is done whatever the first ones changed.
+        let midway = self.case.acting.as_ref().is_some_and(|acting| acting.step == index);
         let bound = match self.case.released.take_if(|released| *released == index) {
             Some(_) => Bound::Released,
             None => Bound::Limited,
@@ -100,7 +102,7 @@ impl Turn<'_> {
             }
             return self.perform(step, bound);
         }
-        if let Some(condition) = &step.condition {
+        if let Some(condition) = step.condition.as_ref().filter(|_| !midway) {
             match self.decide(condition).map_err(|error| format!("`if` could not decide: {error}"))? {
                 Verdict::Holds => {}
                 Verdict::Fails { clause, .. } => {
@@ -113,7 +115,9 @@ impl Turn<'_> {
             self.close(NO_LONGER_APPLIES);
             return Ok(Entered::Rests);
         }
-        self.note_at(Some(index), Note::StepBegan { verb: step.verb.word().to_owned() });
+        if !midway {
+            self.note_at(Some(index), Note::StepBegan { verb: step.verb.word().to_owned() });
+        }
         self.perform(step, bound)
     }
 
@@ -128,7 +132,7 @@ impl Turn<'_> {
             self.count(action);
         }
         match &step.verb {
-            Verb::Verify(verify) => self.begin_proving(step.index, verify).map(|()| Entered::Rests),
+            Verb::Verify(verify) => self.begin_proving(step.index, verify),
             Verb::Review(review) => {
                 self.begin_review(step.index, review);
                 Ok(Entered::Rests)
@@ -160,6 +164,7 @@ impl Turn<'_> {
                     return Ok(Entered::Go(*or_else));
                 }
                 *taken += 1;
+                self.case.acting = None;
                 Ok(Entered::Go(*target))
             }
             Verb::Close { result } => {
@@ -232,24 +237,35 @@ impl Turn<'_> {
         if grace.length == Span::ZERO {
             return self.call(step, effect);
         }
-        self.doom(step.index, effect, grace);
-        next_of(step).map(Entered::Go)
+        let next = next_of(step)?;
+        let held = self.case.holds.iter().any(|hold| hold.what == Held::Account);
+        let blocks = self.policy.subject == SubjectKind::User && !held;
+        self.doom(step.index, effect, grace, blocks);
+        if !blocks {
+            // A registration that waits cannot log in anyway.
+            return Ok(Entered::Go(next));
+        }
+        let call = self.hold(step.index, Held::Account, false);
+        self.case.state = State::Calling { step: step.index, call };
+        Ok(Entered::Rests)
     }
 
     /// Of two adverse effects on one path the graver one counts, at the later time.
-    fn doom(&mut self, step: StepIndex, effect: Action, grace: Grace) {
+    fn doom(&mut self, step: StepIndex, effect: Action, grace: Grace, blocks: bool) {
         let until = self.after(self.now(), grace.length, None);
-        let (action, until, contested_at) = match self.case.doomed.take() {
+        let (action, until, contested_at, blocks) = match self.case.doomed.take() {
             Some(earlier) => {
                 let graver =
                     if matches!(earlier.action, Action::Delete { .. }) { earlier.action } else { effect };
-                (graver, earlier.until.max(until), earlier.contested_at)
+                (graver, earlier.until.max(until), earlier.contested_at, blocks || earlier.blocks)
             }
-            None => (effect, until, None),
+            None => (effect, until, None, blocks),
         };
         let link = self.case.contests + 1;
         let fair_until = self.now();
-        self.case.doomed = Some(InGrace { step, action, until, contested_at, link, call: None, fair_until });
+        let call = None;
+        self.case.doomed =
+            Some(InGrace { step, action, until, contested_at, link, call, fair_until, blocks });
         self.note_at(Some(step), Note::GraceBegan { until });
     }
 
@@ -269,7 +285,7 @@ impl Turn<'_> {
             }
             Some(doomed) => {
                 // People are still to be told that they have to decide, about a contest for example.
-                self.drop_calls(|purpose| purpose != Purpose::OwnerNotice);
+                self.drop_calls(|purpose| !matches!(purpose, Purpose::OwnerNotice | Purpose::Lift));
                 self.case.result = Some(result.to_owned());
                 self.case.state = State::Grace(doomed);
             }

@@ -10,7 +10,7 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
-//! | `client`, `cases`, `events`, `policies` | ask a running daemon |
+//! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
 mod cases;
@@ -28,6 +28,7 @@ mod schema;
 mod serve;
 mod simulate;
 mod store;
+mod sweeps;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,6 +112,14 @@ enum Command {
         daemon: Daemon,
         #[command(subcommand)]
         command: policies::Command,
+    },
+    /// Schedules over the population, of a running daemon.
+    #[command(after_help = "Example: proofd sweep list")]
+    Sweep {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: sweeps::Command,
     },
     /// The embedded store, with the daemon stopped.
     #[command(after_help = "Example: proofd store verify --config proofd.yaml")]
@@ -219,6 +228,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
         Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
+        Command::Sweep { daemon, command } => sweeps::run(&daemon, &command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,
     }

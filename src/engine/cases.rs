@@ -139,7 +139,8 @@ impl Engine {
         Ok(known)
     }
 
-    /// What other cases hold against a person; one that is on its way to being lifted does not count.
+    /// What other cases hold against a person. One that is on its way to being lifted counts too: the last
+    /// one frees.
     pub(super) fn others_holds(
         &self,
         subject: &Subject,
@@ -147,7 +148,7 @@ impl Engine {
     ) -> Result<Vec<Hold>, store::Error> {
         let holdings = self.0.store.holds_of(&subject.id)?;
         let others = holdings.into_iter().filter(|holding| Some(&holding.case) != but);
-        Ok(others.flat_map(|holding| holding.holds).filter(|hold| !hold.lifting).collect())
+        Ok(others.flat_map(|holding| holding.holds).collect())
     }
 
     /// The state of a case right now.

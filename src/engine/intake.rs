@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use reqwest::header::HeaderMap;
 
-use crate::case::{Case, Input, OpenedBy, Opening, State, gone};
+use crate::case::{Case, Input, OpenedBy, Opening, gone};
 use crate::connectors::{WebhookRefused, jumio};
 use crate::model::{Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
 use crate::policy::script::{Facts, Verdict};
@@ -105,6 +105,9 @@ impl Engine {
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
         if self.is_own(&event)? {
+            if gone(&event) {
+                self.gone_by_our_doing(&event).await?;
+            }
             // Who takes a role away must not be stopped by the role being gone.
             return Ok(Digested::Consumed(vec![PolicyVerdict {
                 policy: String::new(),
@@ -118,8 +121,7 @@ impl Engine {
             let Some(case) = self.0.store.case(&id)? else { continue };
             let policy = self.policy_of(&case)?;
             let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
-            let awaited =
-                matches!(&case.state, State::Waiting(waiting) if waiting.event.as_ref().is_some_and(named));
+            let awaited = case.waiting().is_some_and(|waiting| waiting.event.as_ref().is_some_and(named));
             if awaited || gone(&event) || policy.cancel_when.iter().any(named) {
                 let verdict = self.join(&case, &event).await?;
                 verdicts.push(said(&policy, verdict, id.to_string()));
@@ -150,6 +152,17 @@ impl Engine {
     /// Whether one of our own effects caused an event.
     fn is_own(&self, event: &Event) -> Result<bool, store::Error> {
         Ok(self.0.store.echoes_of(&event.subject.id)?.iter().any(|echo| echo.is(event)))
+    }
+
+    /// One case destroyed the person's record; the others have nobody left to be about.
+    async fn gone_by_our_doing(&self, event: &Event) -> Result<(), ApplyError> {
+        for id in self.0.store.open_cases_of(&event.subject)? {
+            let Some(case) = self.0.store.case(&id)? else { continue };
+            if !case.echoes.iter().any(|echo| echo.is(event)) {
+                self.join(&case, event).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Who the event is about, as they are now.
@@ -234,7 +247,7 @@ impl Engine {
     }
 
     /// `this_case` before there is one.
-    fn no_case(&self, policy: &Policy) -> Fields {
+    pub(super) fn no_case(&self, policy: &Policy) -> Fields {
         let empty = serde_json::json!({
             "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
         });
@@ -355,7 +368,7 @@ fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
 }
 
 /// The case key if the policy applies, else the clause that says no.
-fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
+pub(super) fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
     match policy.condition.decide(facts).map_err(|error| error.to_string())? {
         Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
         Verdict::Holds => {}

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use crate::case::Note;
 use crate::model::{Event, Outcome, Timestamp};
-use crate::store::Opened;
+use crate::store::{Opened, SweepRun};
 
 use super::{Engine, PolicyState, Report};
 
@@ -61,6 +61,8 @@ pub struct Metrics {
     calls: Family<ByAction, Counter>,
     connector_failures: Family<BySource, Counter>,
     down: Family<BySource, Gauge>,
+    sweeps: Family<ByResult, Counter>,
+    swept: Family<ByResult, Counter>,
     polled: Family<BySource, Seconds>,
     reloads: Family<ByVerdict, Counter>,
     reload_ok: Gauge,
@@ -88,6 +90,8 @@ impl Metrics {
             calls: Family::default(),
             connector_failures: Family::default(),
             down: Family::default(),
+            sweeps: Family::default(),
+            swept: Family::default(),
             polled: Family::default(),
             reloads: Family::default(),
             reload_ok: Gauge::default(),
@@ -115,6 +119,12 @@ impl Metrics {
             "connector_failures",
             "Reads of an identity provider that failed",
             self.connector_failures.clone(),
+        );
+        registry.register("sweep_runs", "Runs of sweeps, by how they ended", self.sweeps.clone());
+        registry.register(
+            "sweep_people",
+            "People in runs of sweeps, by what became of them",
+            self.swept.clone(),
         );
         registry.register(
             "provider_down",
@@ -196,6 +206,23 @@ impl Metrics {
 
     pub(super) fn provider_down(&self, provider: &str, down: bool) {
         self.down.get_or_create(&BySource { source: provider.to_owned() }).set(i64::from(down));
+    }
+
+    /// A run of a sweep ended.
+    pub(super) fn swept(&self, policy: &str, end: &str, run: &SweepRun) {
+        let by = |result: &str| ByResult { policy: policy.to_owned(), result: result.to_owned() };
+        self.sweeps.get_or_create(&by(end)).inc();
+        let people = [
+            ("looked_at", run.looked_at),
+            ("due", run.due),
+            ("opened", run.opened.into()),
+            ("would_open", run.would_open.into()),
+            ("left", run.left),
+        ];
+        let skipped = run.skipped.iter().map(|(why, count)| (why.as_str(), *count));
+        for (result, count) in people.into_iter().chain(skipped).filter(|(_, count)| *count > 0) {
+            self.swept.get_or_create(&by(result)).inc_by(count);
+        }
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

@@ -12,6 +12,7 @@
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `pauses` | times in which nobody could answer |
+//! | `sweep` | schedules over a population |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
@@ -30,6 +31,7 @@ mod pauses;
 pub mod person;
 pub mod poller;
 pub mod reload;
+pub mod sweep;
 pub mod tree;
 mod waker;
 mod worker;
@@ -165,7 +167,8 @@ impl Engine {
         tasks.spawn(self.clone().watch_policies());
         if let Some(source) = self.0.connectors.source.clone() {
             tasks.spawn(self.clone().poll_source(Arc::clone(&source)));
-            tasks.spawn(self.clone().count_people(source));
+            tasks.spawn(self.clone().count_people(Arc::clone(&source)));
+            tasks.spawn(self.clone().run_sweeps(source));
         }
         tasks
     }

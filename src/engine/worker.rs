@@ -7,9 +7,10 @@ use chrono::TimeDelta;
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::case::{Case, Input, lifts};
+use crate::case::{Case, Input, keeps};
 use crate::connectors::Connector;
 use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Timestamp};
+use crate::store;
 
 use super::Engine;
 use super::cases::{ApplyError, earlier};
@@ -154,16 +155,20 @@ impl Engine {
             Some(account) => Some(self.0.locks.account(account).await),
             None => None,
         };
-        let outcome = match self.connector(&call.action) {
-            Some(_) if self.still_held(id, &call.action) => Outcome::Done(Done::Kept),
-            Some(connector) => {
+        let outcome = match (self.connector(&call.action), self.still_held(id, &call.action)) {
+            (Some(_), Ok(true)) => Outcome::Done(Done::Kept),
+            (Some(_), Err(error)) => {
+                tracing::error!(case = %id, action = word, %error, "holds cannot be read; nothing is freed");
+                Outcome::Failed(Failure::unavailable("what other cases hold cannot be read"))
+            }
+            (Some(connector), Ok(false)) => {
                 let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
                 performed.unwrap_or_else(|_| {
                     tracing::error!(case = %id, action = word, "a connector panicked");
                     Outcome::Failed(Failure::unavailable("the connector failed inside"))
                 })
             }
-            None => Outcome::Failed(Failure::unavailable(format!(
+            (None, _) => Outcome::Failed(Failure::unavailable(format!(
                 "no connector is configured for {word}; add it to proofd.yaml and restart"
             ))),
         };
@@ -188,18 +193,14 @@ impl Engine {
         }
     }
 
-    /// Whether what is to be freed is held by another case too. What cannot be read is taken for held.
-    fn still_held(&self, id: &CaseId, action: &Action) -> bool {
-        let Ok(Some(case)) = self.0.store.case(id) else { return false };
-        let lifting = case.holds.iter().any(|hold| hold.lifting && lifts(action, &hold.what));
-        lifting
-            && match self.others_holds(&case.subject, Some(id)) {
-                Ok(others) => others.iter().any(|hold| lifts(action, &hold.what)),
-                Err(error) => {
-                    tracing::error!(case = %id, %error, "holds cannot be read; nothing is freed");
-                    true
-                }
-            }
+    /// Whether what is to be freed is held by another case too, or by this one anew.
+    fn still_held(&self, id: &CaseId, action: &Action) -> Result<bool, store::Error> {
+        if !matches!(action, Action::Reinstate { .. } | Action::AssignRole { .. }) {
+            return Ok(false);
+        }
+        let Some(case) = self.0.store.case(id)? else { return Ok(false) };
+        let own = case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));
+        Ok(own || self.others_holds(&case.subject, Some(id))?.iter().any(|hold| keeps(hold, action)))
     }
 
     fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {

@@ -104,6 +104,7 @@ impl Doors {
             .route("/v1/policies", get(policies::list))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
             .route("/v1/policies/reload", post(policies::reload))
+            .route("/v1/sweeps", get(policies::sweeps))
             .route("/metrics", get(watch::metrics))
             .route("/livez", get(watch::live))
             .route("/readyz", get(watch::ready))

@@ -23,6 +23,12 @@ pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Resp
     Ok(Json(json!({ "items": report.policies, "next": null, "last_reload": last_reload })).into_response())
 }
 
+/// Schedules over the population: the last runs of each, and when the next is.
+pub async fn sweeps(State(doors): State<Doors>, headers: HeaderMap) -> Result<Response, Problem> {
+    doors.access.require(&headers, LOOK)?;
+    Ok(Json(json!({ "items": doors.engine.sweeps()?, "next": null })).into_response())
+}
+
 pub async fn revisions(
     State(doors): State<Doors>,
     headers: HeaderMap,

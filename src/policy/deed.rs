@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::diagnostic::Place;
 use super::script::{Facts, ScriptError};
 use super::tree::{Effect, LimitedAction, Notify, People, Recipient};
 use crate::model::{Fields, Repeat, SubjectKind};
@@ -89,8 +90,32 @@ pub fn settable(key: &str, subject: SubjectKind) -> Option<&str> {
 }
 
 impl Deed {
-    /// Works out an effect as it is written in a policy.
+    /// Works out an effect as it is written in a policy. What came to nothing is an error where it says whom
+    /// or what the effect is about.
     pub fn of(effect: &Effect, subject: SubjectKind, facts: &Facts<'_>) -> Result<Self, ScriptError> {
+        let deed = Self::worked_out(effect, subject, facts)?;
+        match deed.names_nothing() {
+            Some(message) => Err(ScriptError { place: Place::default(), message: message.to_owned() }),
+            None => Ok(deed),
+        }
+    }
+
+    /// An empty role, or an account that is to be found by an empty value: it could be anybody's.
+    fn names_nothing(&self) -> Option<&'static str> {
+        let empty =
+            |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        match self {
+            Self::HoldRole { role }
+            | Self::ReleaseRole { role }
+            | Self::AssignRole { role }
+            | Self::RemoveRole { role } => role.trim().is_empty().then_some("the role's name is empty"),
+            Self::UpdateUser { matching, .. } => (matching.is_empty() || matching.values().any(empty))
+                .then_some("a value under `match` is empty, and nobody is found by that"),
+            _ => None,
+        }
+    }
+
+    fn worked_out(effect: &Effect, subject: SubjectKind, facts: &Facts<'_>) -> Result<Self, ScriptError> {
         Ok(match effect {
             Effect::Suspend { end_sessions } => Self::Suspend { end_sessions: *end_sessions },
             Effect::Reinstate => Self::Reinstate,
@@ -158,13 +183,30 @@ impl Deed {
         }
         let mut rest = fields.clone();
         let object = rest.remove(verb).unwrap_or(Value::Null);
+        if !of_subject(verb, about.subject) {
+            return Err(format!("the function returned `{verb}`, which is not for a {}", about.subject));
+        }
         let deed = shaped(verb, &object, &mut rest, about).ok_or_else(|| {
             format!("the `{verb}` that the function returned is not in the shape of a step")
         })?;
+        if let Some(message) = deed.names_nothing() {
+            return Err(format!("the `{verb}` that the function returned cannot be done: {message}"));
+        }
         match rest.keys().next() {
             Some(_) => Err(format!("the `{verb}` that the function returned has keys too many")),
             None => Ok(deed),
         }
+    }
+}
+
+/// Whether a verb can be done to this kind of subject: only a user has an account, and an applicant has
+/// nothing at the identity provider.
+pub fn of_subject(verb: &str, subject: SubjectKind) -> bool {
+    match verb {
+        "suspend" | "reinstate" | "end_sessions" | "hold_role" | "release_role" | "assign_role"
+        | "remove_role" => subject == SubjectKind::User,
+        "set" | "invite" => subject != SubjectKind::Applicant,
+        _ => true,
     }
 }
 
@@ -227,19 +269,30 @@ fn shaped(verb: &str, object: &Value, rest: &mut Fields, about: &About<'_>) -> O
                 attributes: map(taken("attributes"))?,
             }
         }
-        "call" => Deed::Call {
-            endpoint: text(object)?,
-            method: taken("method").map_or_else(|| Some("POST".to_owned()), |method| text(&method))?,
-            path: taken("path").map_or_else(|| Some(String::new()), |path| text(&path))?,
-            body: taken("body"),
-            repeat: match taken("idempotency") {
-                None => Repeat::Key,
-                Some(word) => serde_json::from_value(word).ok()?,
-            },
-        },
+        "call" => {
+            let method = taken("method").map_or_else(|| Some("POST".to_owned()), |method| text(&method))?;
+            Deed::Call {
+                endpoint: text(object)?,
+                path: taken("path").map_or_else(|| Some(String::new()), |path| text(&path))?,
+                body: taken("body"),
+                repeat: match taken("idempotency") {
+                    None => repeat(&method),
+                    Some(word) => serde_json::from_value(word).ok()?,
+                },
+                method: METHODS.contains(&method.as_str()).then_some(method)?,
+            }
+        }
         "emit" => Deed::Emit { kind: text(object)?, data: map(taken("data"))? },
         _ => return None,
     })
+}
+
+/// The methods of a request.
+const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Why repeating a request is safe where nothing is said.
+pub fn repeat(method: &str) -> Repeat {
+    if matches!(method, "GET" | "PUT" | "DELETE") { Repeat::Natural } else { Repeat::Key }
 }
 
 fn notice(object: &Value, about: &About<'_>) -> Option<Notify> {
@@ -276,7 +329,7 @@ mod tests {
 
     #[test]
     fn actions_are_read_in_the_shape_of_steps_and_nothing_else_is() {
-        let may: Vec<String> = ["suspend", "set", "assign_role", "call", "notify"].map(str::to_owned).into();
+        let may = ["suspend", "set", "assign_role", "call", "notify", "update_user"].map(str::to_owned);
         let people = People::default();
         let about = About { subject: SubjectKind::User, people: &people, templates: &["known"] };
         for (action, expected) in [
@@ -292,6 +345,9 @@ mod tests {
             (json!({"suspend": "registration"}), Err("not in the shape")),
             (json!({"assign_role": ""}), Err("not in the shape")),
             (json!({"assign_role": "staff", "until": "later"}), Err("keys too many")),
+            (json!({"call": "ticketing", "method": "FROB"}), Err("not in the shape")),
+            (json!({"assign_role": " "}), Err("name is empty")),
+            (json!({"update_user": "user", "in": "hris", "match": {"userName": null}}), Err("is empty")),
             (json!({"remove_role": "staff"}), Err("`may` does not list")),
             (json!({"delete": "user"}), Err("no verb")),
             (json!("suspend"), Err("is a map")),
@@ -303,5 +359,8 @@ mod tests {
                 (_, _) => panic!("{action}: {deed:?}"),
             }
         }
+        let about = About { subject: SubjectKind::Registration, ..about };
+        let error = Deed::read(&json!({"suspend": "registration"}), &may, &about).unwrap_err();
+        assert!(error.contains("not for a registration"), "{error}");
     }
 }

@@ -10,6 +10,8 @@ use crate::model::{CaseId, Enrolment, Event, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
 
+use super::sweeps::SweepChange;
+
 /// Everything that becomes durable together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
@@ -31,6 +33,9 @@ pub struct Commit {
     pub enrolled: Vec<Enrolled>,
     /// Times in which somebody could not answer; one that goes on is replaced when it ends.
     pub pauses: Vec<Pause>,
+    /// What runs of sweeps did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<SweepChange>,
 }
 
 /// A case after an input.

@@ -110,12 +110,11 @@ impl Build<'_> {
         let endpoints = self.known.endpoints.clone();
         self.configured(Some(value), endpoints.as_deref(), "endpoint");
         let method = item.text_of("method").unwrap_or("POST").to_owned();
-        let natural = matches!(method.as_str(), "GET" | "PUT" | "DELETE");
         let repeat = match item.text_of("idempotency") {
             Some("natural") => Repeat::Natural,
             Some("none") => Repeat::None,
-            None if natural => Repeat::Natural,
-            Some(_) | None => Repeat::Key,
+            Some(_) => Repeat::Key,
+            None => deed::repeat(&method),
         };
         Some(Request {
             endpoint: value.text()?.to_owned(),
@@ -134,6 +133,11 @@ impl Build<'_> {
             let Some(word) = name.text() else { continue };
             if deed::VERBS.contains(&word) {
                 may.push(word.to_owned());
+                if let Some(subject) = self.subject.filter(|subject| !deed::of_subject(word, *subject)) {
+                    let message = format!("`{word}` cannot be done to a {subject}");
+                    let help = "take it out of `may`";
+                    self.report(Diagnostic::error(name.place.clone(), "other-subject", message).help(help));
+                }
                 let rule = grammar::VERBS.iter().find(|rule| rule.key.name == word);
                 self.actions.extend(rule.and_then(|rule| rule.action));
                 continue;

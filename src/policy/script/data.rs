@@ -133,7 +133,7 @@ fn json(value: &Dynamic, depth: usize) -> Result<Value, &'static str> {
         return Ok(Value::from(number));
     }
     if let Ok(number) = value.as_float() {
-        return Ok(Value::from(number));
+        return if number.is_finite() { Ok(Value::from(number)) } else { Err("a number that is none") };
     }
     if value.is_string() || value.is_char() {
         return Ok(Value::from(value.to_string()));

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
+//! | `names` | which fields an expression looks at |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
 //! | `data` | attributes, bodies and actions: values worked out and written down |
@@ -16,6 +17,7 @@ mod compile;
 mod data;
 mod engine;
 mod facts;
+mod names;
 mod shape;
 mod values;
 
@@ -26,6 +28,7 @@ use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use compile::Compiler;
 pub use data::Data;
+pub use names::Look;
 
 use self::engine::guarded;
 use self::facts::Outline;
