@@ -45,7 +45,7 @@ fn quarterly() -> Vec<Row> {
                 Q,
                 &["reject FACE_MISMATCH", "decide refuse dana"],
                 "reverify-invite>person start:selfie suspend+sessions suspended-in-review>person
-                 report-suspended>manager review>identity-desk end_sessions account-stays-suspended>person
+                 report-suspended>manager review>identity-desk suspend+sessions account-stays-suspended>person
                  report-left-suspended>help-desk",
                 "refused",
             )
