@@ -1,6 +1,6 @@
 //! proofd: identity proofing as policy files.
 //!
-//! A self-registration (later also a risky login, a role change, a date) opens a **case**: one subject that
+//! A self-registration, a risky login, a role change, a date or a CloudEvent opens a **case**: one subject that
 //! goes through one policy. The policy's steps ask the person for proof at a verification provider, ask people
 //! to decide, and change the identity provider. Policies are YAML and Rhai in a directory; they are reloaded
 //! while the daemon runs.

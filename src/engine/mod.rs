@@ -13,6 +13,7 @@
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `pauses` | times in which nobody could answer |
 //! | `sweep` | schedules over a population |
+//! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
@@ -31,6 +32,7 @@ mod pauses;
 pub mod person;
 pub mod poller;
 pub mod reload;
+pub mod replay;
 pub mod sweep;
 pub mod tree;
 mod waker;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub poll_identity: TimeDelta,
     pub poll_verification: TimeDelta,
     pub callback_secret: Option<Secret>,
+    /// Names of the sinks that events go to.
+    pub sinks: Vec<String>,
 }
 
 /// The outside systems, by what they are for.
@@ -99,13 +103,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     connectors: Connectors,
     links: Links,
+    /// The mark of what is the same for every decision.
+    under: String,
     active: ArcSwap<Active>,
     revisions: reload::Revisions,
     reloading: tokio::sync::Mutex<reload::Attempted>,
     locks: locks::Locks,
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
-    sinks: Vec<String>,
     metrics: metrics::Metrics,
     health: health::Health,
     stop: watch::Sender<bool>,
@@ -132,6 +137,7 @@ impl Engine {
         let counters = limits::Counters::from_store(&store, now)?;
         let pauses = pauses::Pauses::from_store(&store, now)?;
         let inner = Inner {
+            under: replay::under(&settings, &links),
             links,
             active: ArcSwap::from_pointee(Active { set: PolicySet::default(), report: Report::default() }),
             revisions: reload::Revisions::default(),
@@ -139,7 +145,6 @@ impl Engine {
             locks: locks::Locks::default(),
             limits: Mutex::new(counters),
             pauses,
-            sinks: connectors.sinks.keys().cloned().collect(),
             metrics: metrics::Metrics::new(opened),
             health: health::Health::new(now),
             stop: watch::Sender::new(false),
