@@ -146,9 +146,6 @@ async fn partner(stage: &Stage, teller: &mut Teller) -> Result<Line, Failed> {
     heading("Omar Diaz registers as a partner and names a sponsor");
     let onelogin = &stage.town.onelogin;
     onelogin.add_profile("Sponsored partners", "partners");
-    for name in ["sponsor", "partner_sponsor", "partner_proven_at"] {
-        onelogin.add_attribute(name);
-    }
     let omar = Applicant::new("Omar", "Diaz", "omar@supplier.test").context("while casting")?;
     let registered = onelogin
         .register(Form {

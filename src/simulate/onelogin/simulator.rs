@@ -46,9 +46,7 @@ impl Default for Options {
             subdomain: "acme".into(),
             profile: "sign-up".into(),
             roles: vec!["Default".into(), "Staff".into()],
-            custom_attributes: ["idv_status", "idv_verified_at", "idv_exempt_until", "idv_service_account"]
-                .map(str::to_owned)
-                .into(),
+            custom_attributes: vec!["idv_status".into(), "idv_verified_at".into()],
             seed: 1,
         }
     }
@@ -238,11 +236,6 @@ impl Simulator {
     /// An administrator makes another moderated self-registration form.
     pub fn add_profile(&self, name: &str, slug: &str) {
         self.inner.with(|tenant| tenant.add_profile(name, slug));
-    }
-
-    /// An administrator defines another custom attribute.
-    pub fn add_attribute(&self, shortname: &str) {
-        self.inner.with(|tenant| tenant.add_attribute(shortname, shortname));
     }
 
     /// An administrator removes a role with all that it gives.
