@@ -50,6 +50,7 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         poll_identity: every(config.connectors.onelogin.as_ref().map(|onelogin| onelogin.poll_every), 30),
         poll_verification: every(jumio.map(|jumio| jumio.poll_every), 60),
         callback_secret,
+        sinks: config.connectors.events.keys().cloned().collect(),
     })
 }
 

@@ -34,6 +34,9 @@ pub trait IdentitySource: Debug + Send + Sync {
     /// first poll. The truth: what no webhook brings, this does.
     fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>>;
 
+    /// Whether a request carries what only the provider's webhook knows. Asked before its body is read.
+    fn is_webhook(&self, headers: &HeaderMap) -> bool;
+
     /// Events from a webhook's request. A hint that saves time.
     fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused>;
 

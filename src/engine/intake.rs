@@ -104,6 +104,7 @@ impl Engine {
     }
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
+        self.hear(&event).await?;
         if self.is_own(&event)? {
             if gone(&event) {
                 self.gone_by_our_doing(&event).await?;
@@ -407,6 +408,11 @@ pub enum HookRefused {
 }
 
 impl Engine {
+    /// Whether a request is the identity provider's webhook, as far as its head says.
+    pub fn is_webhook(&self, headers: &HeaderMap) -> bool {
+        self.0.connectors.source.as_ref().is_some_and(|source| source.is_webhook(headers))
+    }
+
     /// An identity provider's webhook. When it returns, its events are on disk.
     pub async fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<usize, HookRefused> {
         let source = self.0.connectors.source.as_ref().ok_or(HookRefused::NotConfigured)?;

@@ -32,6 +32,11 @@ struct ByAction {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClient {
+    client: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BySource {
     source: String,
 }
@@ -63,6 +68,7 @@ pub struct Metrics {
     down: Family<BySource, Gauge>,
     sweeps: Family<ByResult, Counter>,
     swept: Family<ByResult, Counter>,
+    limited: Family<ByClient, Counter>,
     polled: Family<BySource, Seconds>,
     reloads: Family<ByVerdict, Counter>,
     reload_ok: Gauge,
@@ -92,6 +98,7 @@ impl Metrics {
             down: Family::default(),
             sweeps: Family::default(),
             swept: Family::default(),
+            limited: Family::default(),
             polled: Family::default(),
             reloads: Family::default(),
             reload_ok: Gauge::default(),
@@ -130,6 +137,11 @@ impl Metrics {
             "provider_down",
             "1 while a provider does not answer and the clocks of those who wait for it stand",
             self.down.clone(),
+        );
+        registry.register(
+            "requests_limited",
+            "Requests refused with 429, by how their client was counted",
+            self.limited.clone(),
         );
         registry.register(
             "source_polled_timestamp_seconds",
@@ -223,6 +235,11 @@ impl Metrics {
         for (result, count) in people.into_iter().chain(skipped).filter(|(_, count)| *count > 0) {
             self.swept.get_or_create(&by(result)).inc_by(count);
         }
+    }
+
+    /// A door refused a client that asked too much. The word says how the client was counted, not who it is.
+    pub fn limited(&self, client: &'static str) {
+        self.limited.get_or_create(&ByClient { client }).inc();
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

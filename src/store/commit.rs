@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Entry, Hold};
+use crate::case::{Case, Entry, Hold, Recorded};
 use crate::model::{CaseId, Enrolment, Event, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
@@ -46,6 +46,9 @@ pub struct Changed {
     /// Limited effects that were reached, for the counters.
     pub effects: Vec<LimitedAction>,
     pub at: Timestamp,
+    /// What it was decided from; none in journals of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
 }
 
 /// An inbox event that was dealt with.

@@ -35,10 +35,10 @@ mod sweeps;
 pub use commit::{
     Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyVerdict, StoredRevision, Waiting,
 };
-pub use opening::Opened;
+pub use opening::{Opened, secret};
 pub use options::{Act, Options};
 pub use reads::is_cursor;
-pub use rebuild::{Report, verify};
+pub use rebuild::{Report, Witness, verify, verify_with};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;

@@ -94,7 +94,13 @@ pub fn event(key: &str, time: i64) -> Event {
 
 pub fn changed(case: Case) -> Commit {
     Commit {
-        cases: vec![Changed { case, entries: vec![entry(0)], effects: Vec::new(), at: at(0) }],
+        cases: vec![Changed {
+            case,
+            entries: vec![entry(0)],
+            effects: Vec::new(),
+            at: at(0),
+            recorded: None,
+        }],
         ..Commit::default()
     }
 }

@@ -102,6 +102,10 @@ impl IdentitySource for Directory {
         async { Ok(Page::default()) }.boxed()
     }
 
+    fn is_webhook(&self, _: &reqwest::header::HeaderMap) -> bool {
+        false
+    }
+
     fn webhook(
         &self,
         _headers: &reqwest::header::HeaderMap,
@@ -196,6 +200,7 @@ impl Town {
             poll_identity: TimeDelta::days(365),
             poll_verification: TimeDelta::days(365),
             callback_secret: None,
+            sinks: Vec::new(),
         };
         let engine =
             Engine::open(settings, store, &opened, Arc::new(clock.clone()), connectors).await.unwrap();

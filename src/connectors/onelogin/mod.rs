@@ -222,6 +222,10 @@ impl IdentitySource for OneLogin {
         .boxed()
     }
 
+    fn is_webhook(&self, headers: &HeaderMap) -> bool {
+        self.webhook.as_ref().is_some_and(|shared| webhook::authentic(headers, shared))
+    }
+
     fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused> {
         let shared = self.webhook.as_ref().ok_or(WebhookRefused::NotConfigured)?;
         if !webhook::authentic(headers, shared) {

@@ -235,6 +235,16 @@ impl Simulator {
         self.inner.with(|tenant| tenant.add_role(name))
     }
 
+    /// An administrator makes another moderated self-registration form.
+    pub fn add_profile(&self, name: &str, slug: &str) {
+        self.inner.with(|tenant| tenant.add_profile(name, slug));
+    }
+
+    /// An administrator defines another custom attribute.
+    pub fn add_attribute(&self, shortname: &str) {
+        self.inner.with(|tenant| tenant.add_attribute(shortname, shortname));
+    }
+
     /// An administrator removes a role with all that it gives.
     pub fn remove_role(&self, role: i64) {
         self.inner.with(|tenant| tenant.drop_role(role, Actor::Human));

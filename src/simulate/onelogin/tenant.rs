@@ -150,9 +150,13 @@ impl Tenant {
         for shortname in &options.custom_attributes {
             tenant.add_attribute(shortname, shortname);
         }
-        let id = tenant.id("profile");
-        tenant.profiles.insert(id, Profile::moderated(id, "Sign-up", &options.profile));
+        tenant.add_profile("Sign-up", &options.profile);
         tenant
+    }
+
+    pub fn add_profile(&mut self, name: &str, slug: &str) {
+        let id = self.id("profile");
+        self.profiles.insert(id, Profile::moderated(id, name, slug));
     }
 
     pub fn id(&mut self, kind: &'static str) -> i64 {
