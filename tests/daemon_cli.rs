@@ -375,3 +375,21 @@ async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
     let list: Value = world.say(&["store", "verify", "--json"]).json();
     assert_eq!(list["differences"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeps_are_listed_with_their_next_time() {
+    let world = running().await;
+    ends(&world.say(&["sweep", "list"]), 0, &["TIMETABLE"]);
+    let folder = world.policies().join("nightly");
+    std::fs::create_dir(&folder).unwrap();
+    let policy = "format: 1\npolicy: nightly\ntitle: t\nowner: a@example.com\nmode: enforce\nsubject: user\nwhen:\n\
+                  \x20 - sweep: {over: users, run: daily, at: \"02:00\", timezone: UTC}\nsteps:\n  - close: seen\n";
+    std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+    ends(&world.say(&["policy", "reload"]), 0, &["nightly"]);
+    ends(&world.say(&["sweep", "list"]), 0, &["nightly/1", "enforce", "daily at 02:00 UTC", "T02:00:00Z"]);
+    let line = world.say(&["sweep", "list", "--json"]).json()["items"][0].clone();
+    assert_eq!(
+        (&line["schedule"], &line["run"], &line["past"]),
+        (&json!("nightly/1"), &Value::Null, &json!([]))
+    );
+}

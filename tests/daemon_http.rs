@@ -58,6 +58,7 @@ fn doors() -> Vec<Door> {
         (Method::GET, "/v1/policies/registration-proofing/revisions", None, POLICIES, 200),
         (Method::GET, "/v1/policies/nothing/revisions", None, POLICIES, 404),
         (Method::POST, "/v1/policies/reload", None, &["author", "admin"], 200),
+        (Method::GET, "/v1/sweeps", None, POLICIES, 200),
     ]
 }
 
