@@ -8,6 +8,10 @@ const P: &str = "registration-proofing";
 const S: &str = "partner-with-sponsor";
 
 pub fn rows() -> Vec<Row> {
+    [anybody(), anybody_by_the_desk(), partners(), partners_in_doubt()].into_iter().flatten().collect()
+}
+
+fn anybody() -> Vec<Row> {
     vec![
         row(P, &["pass"], "proof-invite>person start:document approve proofing-done>person", "approved"),
         row(
@@ -31,6 +35,11 @@ pub fn rows() -> Vec<Row> {
              proof-in-review>person review>identity-desk registration-declined>person delete",
             "rejected",
         ),
+    ]
+}
+
+fn anybody_by_the_desk() -> Vec<Row> {
+    vec![
         row(
             P,
             &["reject NEW_LABEL", "decide try_again dana", "pass"],
@@ -69,6 +78,11 @@ pub fn rows() -> Vec<Row> {
              review-overdue>iam-oncall review-overdue>identity-leads undecided>person",
             "undecided",
         ),
+    ]
+}
+
+fn partners() -> Vec<Row> {
+    vec![
         row(
             S,
             &["pass", "decide vouched dana"],
@@ -94,6 +108,11 @@ pub fn rows() -> Vec<Row> {
              registration-declined>person delete",
             "declined",
         ),
+    ]
+}
+
+fn partners_in_doubt() -> Vec<Row> {
+    vec![
         // A ticketing system that refuses holds up nobody.
         row(
             S,
@@ -106,7 +125,15 @@ pub fn rows() -> Vec<Row> {
         ),
         row(
             S,
-            &["reject NEW_LABEL", "decide try_again dana", "pass", "decide try_again dana", "pass", "decide try_again dana", "wait 30d"],
+            &[
+                "reject NEW_LABEL",
+                "decide try_again dana",
+                "pass",
+                "decide try_again dana",
+                "pass",
+                "decide try_again dana",
+                "wait 30d",
+            ],
             "proof-invite>person start:document proof-in-review>person call:ticketing review>partner-desk
              proof-try-again>person proof-invite>person start:document call:ticketing review>partner-desk
              proof-try-again>person proof-invite>person start:document call:ticketing review>partner-desk

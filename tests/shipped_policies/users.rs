@@ -2,27 +2,20 @@
 
 use serde_json::json;
 
-use crate::walk::{Row, row};
+use crate::walk::{Row, after, row};
 
 const Q: &str = "quarterly-reverification";
 const L: &str = "login-risk";
 const R: &str = "privileged-role";
 
 pub fn rows() -> Vec<Row> {
-    let mut rows = quarterly();
-    rows.extend(risk());
-    rows.extend(roles());
-    rows
+    [quarterly(), quarterly_silent(), risk(), risk_silent(), roles()].into_iter().flatten().collect()
 }
 
 /// Three weeks without a word, and the suspension that follows.
 const SILENT: &str = "reverify-invite>person reverify-reminder>person reverify-reminder>person
     reverify-reminder>manager reverify-last-call>person reverify-last-call>manager suspend
     report-suspended>manager help-with-suspension>help-desk suspended-invite>person";
-
-fn after(before: &'static str, rest: &'static str) -> &'static str {
-    Box::leak(format!("{before} {rest}").into_boxed_str())
-}
 
 fn quarterly() -> Vec<Row> {
     vec![
@@ -77,6 +70,11 @@ fn quarterly() -> Vec<Row> {
              review-overdue>iam-oncall review-overdue>identity-leads undecided>person",
             "undecided",
         ),
+    ]
+}
+
+fn quarterly_silent() -> Vec<Row> {
+    vec![
         // Away for a month, and back.
         row(
             Q,
@@ -215,6 +213,11 @@ fn risk() -> Vec<Row> {
                 "left_suspended",
             )
         },
+    ]
+}
+
+fn risk_silent() -> Vec<Row> {
+    vec![
         row(
             L,
             &["silence", "pass"],

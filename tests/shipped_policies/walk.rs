@@ -25,19 +25,24 @@ pub struct Row {
     /// `pass`, `warn`, `reject LABEL`, `silence`, `down`, `decide WORD BY`, `wait SPAN`, `fails WORD`.
     pub moves: &'static [&'static str],
     /// Calls in order: mails as `template>whom`, the others by their words and what they name.
-    pub asked: &'static str,
+    pub asked: String,
     pub result: &'static str,
     /// What is held when it is over.
     pub held: usize,
 }
 
-pub const fn row(
+pub fn row(
     policy: &'static str,
     moves: &'static [&'static str],
-    asked: &'static str,
+    asked: impl Into<String>,
     result: &'static str,
 ) -> Row {
-    Row { policy, but: None, moves, asked, result, held: 0 }
+    Row { policy, but: None, moves, asked: asked.into(), result, held: 0 }
+}
+
+/// What several rows begin with, and how this one goes on.
+pub fn after(before: &str, rest: &str) -> String {
+    format!("{before} {rest}")
 }
 
 /// The shipped tree.

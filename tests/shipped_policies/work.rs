@@ -2,54 +2,56 @@
 
 use serde_json::json;
 
-use crate::walk::{Row, row};
+use crate::walk::{Row, after, row};
 
 const A: &str = "applicant-to-hr";
 const C: &str = "support-reverification";
 
+const HIRED: &str = "create_user:hris emit:com.example.applicant.verified hire-welcome>person";
+const DECLINED: &str =
+    "emit:com.example.applicant.declined hire-report-declined>recruiting hire-declined>person";
+
 pub fn rows() -> Vec<Row> {
-    let mut rows = applicants();
-    rows.extend(callers());
-    rows.push(row("partner-role", &[], "assign_role:Partner partner-ready>person", "granted"));
-    rows
+    let partner = row("partner-role", &[], "assign_role:Partner partner-ready>person", "granted");
+    [applicants(), applicants_in_doubt(), callers(), vec![partner]].into_iter().flatten().collect()
 }
 
 fn applicants() -> Vec<Row> {
-    const HIRED: &str = "create_user:hris emit:com.example.applicant.verified hire-welcome>person";
-    const DECLINED: &str =
-        "emit:com.example.applicant.declined hire-report-declined>recruiting hire-declined>person";
-    let then =
-        |before: &str, end: &str| -> &'static str { Box::leak(format!("{before} {end}").into_boxed_str()) };
     vec![
-        row(A, &["pass"], then("hire-invite>person start:document", HIRED), "created"),
+        row(A, &["pass"], after("hire-invite>person start:document", HIRED), "created"),
         row(
             A,
             &["warn", "decide accept hanna"],
-            then("hire-invite>person start:document in-review>person review>hr", HIRED),
+            after("hire-invite>person start:document in-review>person review>hr", HIRED),
             "created",
         ),
         row(
             A,
             &["reject FAKE", "decide decline hanna"],
-            then("hire-invite>person start:document hire-fraud>fraud in-review>person review>hr", DECLINED),
+            after("hire-invite>person start:document hire-fraud>fraud in-review>person review>hr", DECLINED),
             "declined",
         ),
         row(
             A,
             &["reject BLURRED", "pass"],
-            then("hire-invite>person start:document hire-invite>person start:document", HIRED),
+            after("hire-invite>person start:document hire-invite>person start:document", HIRED),
             "created",
         ),
         row(
             A,
             &["reject BLURRED", "reject BLURRED", "reject BLURRED", "decide accept hanna"],
-            then(
+            after(
                 "hire-invite>person start:document hire-invite>person start:document hire-invite>person
                  start:document in-review>person review>hr",
                 HIRED,
             ),
             "created",
         ),
+    ]
+}
+
+fn applicants_in_doubt() -> Vec<Row> {
+    vec![
         row(
             A,
             &[
@@ -60,7 +62,7 @@ fn applicants() -> Vec<Row> {
                 "warn",
                 "decide try_again hanna",
             ],
-            then(
+            after(
                 "hire-invite>person start:document in-review>person review>hr hire-invite>person
                  start:document in-review>person review>hr hire-invite>person start:document in-review>person
                  review>hr",
@@ -95,26 +97,24 @@ fn callers() -> Vec<Row> {
         proofing-done>person";
     const NOT_PROVEN: &str = "caller-not-proven>help-desk caller-not-proven>soc somebody-called>person
         emit:com.example.caller.not_verified";
-    let then =
-        |before: &str, end: &str| -> &'static str { Box::leak(format!("{before} {end}").into_boxed_str()) };
     let careful = || Some(("roles", json!(["Payments admin"])));
     let full = |row: Row| Row { but: careful(), ..row };
     let (selfie, document) = ("support-invite>person start:selfie", "support-invite>person start:document");
     vec![
-        row(C, &["pass"], then(selfie, PROVEN), "verified"),
-        row(C, &["warn"], then(selfie, NOT_PROVEN), "not_proven"),
-        row(C, &["reject FACE_MISMATCH"], then(selfie, NOT_PROVEN), "not_proven"),
+        row(C, &["pass"], after(selfie, PROVEN), "verified"),
+        row(C, &["warn"], after(selfie, NOT_PROVEN), "not_proven"),
+        row(C, &["reject FACE_MISMATCH"], after(selfie, NOT_PROVEN), "not_proven"),
         row(C, &["silence"], "support-invite>person caller-silent>help-desk", "no_answer"),
         row(C, &["down"], "support-invite>person caller-provider-down>help-desk", "unavailable"),
-        full(row(C, &["pass"], then(document, PROVEN), "verified")),
-        full(row(C, &["warn"], then(document, NOT_PROVEN), "not_proven")),
-        full(row(C, &["reject FAKE"], then(document, NOT_PROVEN), "not_proven")),
+        full(row(C, &["pass"], after(document, PROVEN), "verified")),
+        full(row(C, &["warn"], after(document, NOT_PROVEN), "not_proven")),
+        full(row(C, &["reject FAKE"], after(document, NOT_PROVEN), "not_proven")),
         full(row(C, &["silence"], "support-invite>person caller-silent>help-desk", "no_answer")),
         full(row(C, &["down"], "support-invite>person caller-provider-down>help-desk", "unavailable")),
         // Who never proved anything has no face to compare with.
         Row {
             but: Some(("verified_at", json!(null))),
-            ..row(C, &["pass"], then(document, PROVEN), "verified")
+            ..row(C, &["pass"], after(document, PROVEN), "verified")
         },
     ]
 }
