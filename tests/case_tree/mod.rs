@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
