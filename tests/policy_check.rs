@@ -221,6 +221,7 @@ fn events_find_their_policies() {
         time: chrono::DateTime::UNIX_EPOCH,
         subject: SubjectRef { kind: subject, id: "1".to_owned() },
         actor: None,
+        by_subject: false,
         ip: None,
         fields: Fields::new(),
     };

@@ -87,6 +87,7 @@ pub fn event(key: &str, time: i64) -> Event {
         time: at(time),
         subject: subject(key),
         actor: None,
+        by_subject: false,
         ip: None,
         fields: Fields::new(),
     }

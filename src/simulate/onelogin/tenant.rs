@@ -154,11 +154,6 @@ impl Tenant {
         tenant
     }
 
-    pub fn add_profile(&mut self, name: &str, slug: &str) {
-        let id = self.id("profile");
-        self.profiles.insert(id, Profile::moderated(id, name, slug));
-    }
-
     pub fn id(&mut self, kind: &'static str) -> i64 {
         let next = self.next.entry(kind).or_insert(1);
         *next += 1;
@@ -181,6 +176,12 @@ impl Tenant {
     pub fn add_attribute(&mut self, name: &str, shortname: &str) -> i64 {
         let id = self.id("attribute");
         self.attributes.insert(id, Attribute { id, name: name.into(), shortname: shortname.into() });
+        id
+    }
+
+    pub fn add_profile(&mut self, name: &str, slug: &str) -> i64 {
+        let id = self.id("profile");
+        self.profiles.insert(id, Profile::moderated(id, name, slug));
         id
     }
 
