@@ -9,7 +9,7 @@ use super::input::Refused;
 use super::state::{Pending, Purpose, State};
 use super::turn::Turn;
 use crate::model::{Action, Done, Failure, FailureKind, Outcome, Repeat, Span, Timestamp};
-use crate::policy::tree::{Retry, StepIndex};
+use crate::policy::tree::{Retry, StepIndex, Verb};
 
 /// With half an hour between late attempts this is about two days: an outage over a weekend's night ends
 /// no case, and a person hears of it before a week is lost.
@@ -17,6 +17,14 @@ const DEFAULT_RETRY: Retry = Retry {
     attempts: 100,
     first: Span::Elapsed(TimeDelta::seconds(30)),
     longest: Span::Elapsed(TimeDelta::minutes(30)),
+};
+
+/// A pager that is down for long holds nobody up: the team has its mail, and the case goes on after a quarter
+/// of an hour.
+const PAGE_RETRY: Retry = Retry {
+    attempts: 8,
+    first: Span::Elapsed(TimeDelta::seconds(5)),
+    longest: Span::Elapsed(TimeDelta::minutes(5)),
 };
 
 /// A ghost of a lost attempt may still arrive through a proxy; what looks before it acts waits for that.
@@ -265,7 +273,10 @@ impl Turn<'_> {
     /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number.
     fn retry_at(&self, number: u32, pending: &Pending, failure: &Failure) -> Option<Timestamp> {
         let step = self.case.step().and_then(|step| self.policy.step(step));
-        let retry = step.and_then(|step| step.retry).unwrap_or(DEFAULT_RETRY);
+        let pages = matches!(pending.action, Action::Request { .. })
+            && step.is_some_and(|step| matches!(step.verb, Verb::Notify(_)));
+        let default = if pages { PAGE_RETRY } else { DEFAULT_RETRY };
+        let retry = step.and_then(|step| step.retry).unwrap_or(default);
         let tries = pending.attempt.saturating_sub(pending.forgiven);
         if tries >= retry.attempts {
             return None;

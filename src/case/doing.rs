@@ -154,13 +154,11 @@ impl Turn<'_> {
         let mut actions = Vec::new();
         for recipient in &notify.to {
             let message = self.mail(recipient, &notify.template, None)?;
-            // The mail is what counts: a pager that is down holds nobody up.
-            actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::OwnerNotice)));
-            actions.push((Action::Mail { message }, Purpose::Step));
+            actions.extend(self.page(recipient, notify));
+            actions.push(Action::Mail { message });
         }
         let now = self.now();
-        let asked = actions.into_iter().map(|(action, purpose)| self.ask(step, action, purpose, now));
-        Ok(asked.last())
+        Ok(actions.into_iter().map(|action| self.ask(step, action, Purpose::Step, now)).last())
     }
 
     /// An urgent notice to a team that can be called. It names the case, not the person.
