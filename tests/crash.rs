@@ -103,6 +103,7 @@ async fn daemon(dir: &Path) {
         poll_identity: TimeDelta::seconds(30),
         poll_verification: TimeDelta::seconds(60),
         callback_secret: Some(vendor.callback_secret.as_ref().unwrap().reveal(dir).unwrap()),
+        sinks: Vec::new(),
     };
     let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), deadly()).unwrap();
     let engine = Engine::open(settings, store, &opened, clock, connectors).await.unwrap();

@@ -101,6 +101,7 @@ async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
         (Method::GET, "/person.css", true, false),
         (Method::POST, "/hooks/onelogin", true, false),
         (Method::GET, "/v1/cases", false, true),
+        (Method::POST, "/v1/events", false, true),
         (Method::GET, "/v1/policies", false, true),
         (Method::POST, "/v1/policies/reload", false, true),
         (Method::GET, "/metrics", false, true),

@@ -8,7 +8,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -155,13 +155,19 @@ fn a_policy_without_a_limit_on_deletion_has_the_default_one() {
 }
 
 #[test]
-fn what_is_not_executed_is_the_only_complaint_about_the_whole_language() {
+fn channels_that_are_not_there_yet_are_the_only_complaint_about_the_whole_language() {
     let files = files(&tree("later"));
     let loaded = load(&files, &known());
-    let others: Vec<_> = loaded.diagnostics.iter().filter(|found| found.code != "not-yet").cloned().collect();
+    let mistakes = |found: &&Diagnostic| {
+        found.code != "not-yet" || !(found.message.contains("`sms`") || found.message.contains("`chat`"))
+    };
+    let others: Vec<_> = loaded.diagnostics.iter().filter(mistakes).cloned().collect();
     assert_eq!(others, [], "{}", render(&others, &files, false));
     assert_eq!(loaded.declared.len(), 3);
-    assert!(loaded.set.policies.is_empty());
+    let told: BTreeSet<_> = loaded.diagnostics.iter().filter_map(|found| found.policy.clone()).collect();
+    let running: BTreeSet<_> = loaded.set.policies.keys().cloned().collect();
+    let declared: BTreeSet<_> = loaded.declared.iter().cloned().collect();
+    assert_eq!(&declared - &told, running);
 }
 
 #[test]
@@ -172,11 +178,11 @@ fn the_examples_of_the_language_load() {
     let others: Vec<_> = errors.filter(|found| found.code != "not-yet").cloned().collect();
     assert_eq!(others, [], "{}", render(&others, &files, false));
     assert_eq!(loaded.declared.len(), 4);
-    assert_eq!(loaded.set.policies.keys().collect::<Vec<_>>(), [GOOD]);
-    for name in loaded.declared.iter().filter(|name| *name != GOOD) {
-        let told = loaded.diagnostics.iter().any(|found| found.policy.as_ref() == Some(name));
-        assert!(told, "{name} does not run and nothing says why");
-    }
+    // One of them sends a text message, which nothing does yet; it is told so.
+    let running: Vec<_> = loaded.set.policies.keys().map(String::as_str).collect();
+    assert_eq!(running, ["privileged-role-step-up", "quarterly-reverification", GOOD]);
+    let told = |found: &Diagnostic| found.policy.as_deref() == Some("login-risk-check");
+    assert!(loaded.diagnostics.iter().any(told));
 }
 
 #[test]
@@ -215,6 +221,7 @@ fn events_find_their_policies() {
         time: chrono::DateTime::UNIX_EPOCH,
         subject: SubjectRef { kind: subject, id: "1".to_owned() },
         actor: None,
+        by_subject: false,
         ip: None,
         fields: Fields::new(),
     };

@@ -15,8 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proofd::case::{Case, State};
 use proofd::model::Lane;
+use proofd::policy::Revision;
 use proofd::policy::tree::{LimitedAction, StepIndex};
-use proofd::store::{CaseFilter, Commit, Consumed, Deferred, Store};
+use proofd::store::{
+    CaseFilter, Commit, Consumed, Deferred, FirstSeen, Store, SweepChange, SweepPart, SweepRun, SweepState,
+};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use store_support::{assert_sound, at, case, changed, event, open, options, pending, received};
@@ -35,6 +38,11 @@ enum Step {
     Consumed(u8),
     Deferred(u8, u8),
     Cursor(u8),
+    /// A sweep's run is as far as this; it ends where that is even.
+    Sweep(u8, u8),
+    /// A part of what was picked, of so many people.
+    Part(u8, u8),
+    FirstSeen(u8, u8),
     Reopen,
     Rebuild,
 }
@@ -48,6 +56,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..8_u8).prop_map(Step::Consumed),
         2 => (0..8_u8, any::<u8>()).prop_map(|(key, due)| Step::Deferred(key, due)),
         1 => any::<u8>().prop_map(Step::Cursor),
+        1 => (0..3_u8, any::<u8>()).prop_map(|(sweep, position)| Step::Sweep(sweep, position)),
+        1 => (0..3_u8, 0..3_u8).prop_map(|(number, people)| Step::Part(number, people)),
+        1 => (0..4_u8, any::<u8>()).prop_map(|(person, time)| Step::FirstSeen(person, time)),
         1 => Just(Step::Reopen),
         1 => Just(Step::Rebuild),
     ];
@@ -62,6 +73,10 @@ struct Model {
     received: BTreeSet<String>,
     consumed: BTreeSet<String>,
     cursor: Option<String>,
+    sweeps: BTreeMap<String, SweepState>,
+    past: BTreeMap<(String, i64), SweepRun>,
+    parts: BTreeMap<u32, Vec<String>>,
+    first_seen: BTreeMap<(bool, String), i64>,
 }
 
 impl Model {
@@ -96,8 +111,80 @@ impl Model {
                 let cursors = BTreeMap::from([("s".to_owned(), cursor.to_string())]);
                 Commit { cursors, ..Commit::default() }
             }
+            Step::Sweep(..) | Step::Part(..) | Step::FirstSeen(..) => {
+                Commit { sweeps: self.sweep(step), ..Commit::default() }
+            }
             Step::Reopen | Step::Rebuild => Commit::default(),
         }
+    }
+
+    fn sweep(&mut self, step: &Step) -> Vec<SweepChange> {
+        match step {
+            Step::Sweep(sweep, position) => {
+                let schedule = format!("p{sweep}/1");
+                let nominal = i64::from(position / 2);
+                let mut run = SweepRun::new(at(nominal), Revision("1".to_owned()), false, at(0));
+                run.position = (*position).into();
+                let ended = position % 2 == 0;
+                let state = SweepState {
+                    schedule: schedule.clone(),
+                    timetable: "daily".to_owned(),
+                    awake: true,
+                    settled: at(nominal),
+                    run: (!ended).then(|| run.clone()),
+                };
+                self.sweeps.insert(schedule.clone(), state.clone());
+                let mut changes = vec![SweepChange::State(state)];
+                if ended {
+                    self.past.insert((schedule.clone(), -nominal), run.clone());
+                    changes.push(SweepChange::Ended { schedule, run });
+                }
+                changes
+            }
+            Step::Part(number, people) => {
+                let people: Vec<_> = (0..*people).map(|person| person.to_string()).collect();
+                self.parts.remove(&u32::from(*number));
+                if !people.is_empty() {
+                    self.parts.insert((*number).into(), people.clone());
+                }
+                let part = SweepPart { schedule: "p0/1".to_owned(), number: (*number).into(), people };
+                vec![SweepChange::Part(part)]
+            }
+            Step::FirstSeen(person, time) => {
+                let (shadow, name) = (person % 2 == 0, format!("u{person}"));
+                let time = i64::from(*time);
+                self.first_seen.entry((shadow, name.clone())).or_insert(time);
+                let policy = "p0".to_owned();
+                vec![SweepChange::FirstSeen(FirstSeen { policy, shadow, person: name, at: at(time) })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn sweeps_agree(&self, store: &Store) -> Result<(), TestCaseError> {
+        proptest::prop_assert_eq!(&store.sweeps().unwrap(), &self.sweeps);
+        for schedule in ["p0/1", "p1/1", "p2/1"] {
+            proptest::prop_assert_eq!(store.sweep(schedule).unwrap(), self.sweeps.get(schedule).cloned());
+            let past = self.past.iter().filter(|((of, _), _)| of == schedule);
+            let past: Vec<_> = past.map(|(_, run)| run.clone()).collect();
+            proptest::prop_assert_eq!(store.sweep_runs(schedule, 999).unwrap(), past);
+        }
+        proptest::prop_assert_eq!(
+            store.sweep_parts("p0/1").unwrap(),
+            Vec::from_iter(self.parts.keys().copied())
+        );
+        for number in 0..3 {
+            let people = self.parts.get(&number).cloned().unwrap_or_default();
+            proptest::prop_assert_eq!(store.sweep_part("p0/1", number).unwrap(), people);
+        }
+        for person in 0..4 {
+            let name = format!("u{person}");
+            for shadow in [true, false] {
+                let seen = self.first_seen.get(&(shadow, name.clone())).map(|seconds| at(*seconds));
+                proptest::prop_assert_eq!(store.first_seen("p0", shadow, &name).unwrap(), seen);
+            }
+        }
+        Ok(())
     }
 
     fn case(&mut self, id: u8, state: u8, due: u8, begun: bool, session: u8) -> Commit {
@@ -147,6 +234,7 @@ impl Model {
         proptest::prop_assert_eq!(store.begun_calls().unwrap(), begun);
         proptest::prop_assert_eq!(store.counts().unwrap(), counts);
         proptest::prop_assert_eq!(store.cursor("s").unwrap(), self.cursor.clone());
+        self.sweeps_agree(store)?;
         self.lists_agree(store)
     }
 

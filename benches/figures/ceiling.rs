@@ -1,5 +1,6 @@
 //! The least that "answered after it is on disk" costs: a bare axum server that parses the events, appends
-//! the bytes to a file and syncs once for all that wait. It knows nothing of the daemon.
+//! the bytes to a file and syncs once for all that wait. What a case costs on top is in `flow`. It knows nothing
+//! of the daemon.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,11 +15,13 @@ use axum::routing::post;
 use axum::serve::ListenerExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::load;
+use crate::{flow, load};
 
 /// Set, this binary is the ceiling and its value is the directory.
 pub const ROLE: &str = "PROOFD_FIGURES_CEILING";
 
+/// The file, as whoever has something to append sees it.
+pub type Log = mpsc::Sender<Line>;
 type Line = (Bytes, oneshot::Sender<()>);
 
 /// The ceiling in a process of its own.
@@ -53,14 +56,15 @@ pub async fn serve(dir: &Path) {
     let file = File::options().create(true).append(true).open(dir.join("log")).unwrap();
     let (queue, lines) = mpsc::channel(1024);
     std::thread::spawn(move || write(file, lines));
-    let router = Router::new().route(load::PATH, post(take)).with_state(queue);
+    let router = Router::new().route(load::PATH, post(take)).with_state(queue.clone());
+    let router = router.merge(flow::router(queue));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     axum::serve(listener, router).await.unwrap();
 }
 
-async fn take(State(queue): State<mpsc::Sender<Line>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take(State(log): State<Log>, headers: HeaderMap, body: Bytes) -> StatusCode {
     if headers.get("authorization").is_none_or(|value| value != load::SECRET) {
         return StatusCode::UNAUTHORIZED;
     }
@@ -70,10 +74,15 @@ async fn take(State(queue): State<mpsc::Sender<Line>>, headers: HeaderMap, body:
     if events.is_empty() {
         return StatusCode::BAD_REQUEST;
     }
-    let (done, synced) = oneshot::channel();
-    queue.send((body, done)).await.unwrap();
-    synced.await.unwrap();
+    append(&log, body).await;
     StatusCode::OK
+}
+
+/// On disk when it returns.
+pub async fn append(log: &Log, bytes: Bytes) {
+    let (done, synced) = oneshot::channel();
+    log.send((bytes, done)).await.unwrap();
+    synced.await.unwrap();
 }
 
 fn write(mut file: File, mut lines: mpsc::Receiver<Line>) {

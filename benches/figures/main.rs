@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `daemon` | the real daemon as a child, with a directory of its own |
 //! | `ceiling` | the bare program: parses, appends, syncs in groups |
+//! | `flow` | the bare program's way of one case: event, request, wait, call back, request |
 //! | `load` | requests over many connections, and how long each took |
 //! | `intake` | events accepted, against the ceiling |
 //! | `cases` | whole registrations, and how their cost grows |
@@ -24,6 +25,7 @@
 mod cases;
 mod ceiling;
 mod daemon;
+mod flow;
 mod intake;
 mod load;
 mod process;

@@ -176,14 +176,14 @@ impl Turn<'_> {
     fn happened(&mut self, event: Event) -> Result<(), Refused> {
         let named = |kind: &EventType| event.kind == *kind || event.also.contains(kind);
         let joined = Note::Joined { event: event.kind.to_string(), key: event.key.clone() };
-        if gone(&event) && event.subject == self.case.subject.reference() {
-            self.note(joined);
-            self.subject_gone();
-            return Ok(());
-        }
         if self.policy.cancel_when.iter().any(named) {
             self.note(joined);
             self.close(CANCELLED);
+            return Ok(());
+        }
+        if gone(&event) && event.subject == self.case.subject.reference() {
+            self.note(joined);
+            self.subject_gone();
             return Ok(());
         }
         let waiting = self.case.waiting().filter(|waiting| waiting.event.as_ref().is_some_and(named));

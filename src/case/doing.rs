@@ -11,6 +11,9 @@ use crate::policy::deed::{About, Deed};
 use crate::policy::script::Function;
 use crate::policy::tree::{Effect, LimitedAction, Notify, Recipient, Request, Step, StepIndex, Verb};
 
+/// Of an answer that is longer only the status is kept.
+const LARGEST_ANSWER: usize = 16 * 1024;
+
 /// More actions than this are a function gone wrong.
 const MOST_ACTIONS: usize = 50;
 
@@ -151,11 +154,13 @@ impl Turn<'_> {
         let mut actions = Vec::new();
         for recipient in &notify.to {
             let message = self.mail(recipient, &notify.template, None)?;
-            actions.extend(self.page(recipient, notify));
-            actions.push(Action::Mail { message });
+            // The mail is what counts: a pager that is down holds nobody up.
+            actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::OwnerNotice)));
+            actions.push((Action::Mail { message }, Purpose::Step));
         }
         let now = self.now();
-        Ok(actions.into_iter().map(|action| self.ask(step, action, Purpose::Step, now)).last())
+        let asked = actions.into_iter().map(|(action, purpose)| self.ask(step, action, purpose, now));
+        Ok(asked.last())
     }
 
     /// An urgent notice to a team that can be called. It names the case, not the person.
@@ -241,6 +246,8 @@ impl Turn<'_> {
             }
             _ => return false,
         };
+        // A case is no place for a download.
+        let body = if body.to_string().len() > LARGEST_ANSWER { &Value::Null } else { body };
         self.learn(step, json!({ "status": status, "body": body }));
         if at.outcomes.is_empty() {
             if !well(status) {

@@ -73,6 +73,7 @@ impl Echo {
         let same_role = self.role.as_deref().is_none_or(|ours| role.is_none_or(|theirs| ours == theirs));
         let in_time = event.time >= self.from - BEFORE
             && event.time <= self.until.map_or(self.from + FORGET, |until| until + AFTER);
-        named && same_role && in_time
+        // Whoever follows the invitation minutes after we sent it activates the account, not we.
+        named && same_role && in_time && !event.by_subject
     }
 }

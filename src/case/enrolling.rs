@@ -130,6 +130,7 @@ impl Turn<'_> {
                 time: self.now(),
                 subject,
                 actor: None,
+                by_subject: false,
                 ip: None,
                 fields,
             });

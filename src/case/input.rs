@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Event, Outcome, Subject, Timestamp};
 
 /// What opens a case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
     pub subject: Subject,
     pub by: OpenedBy,
@@ -13,7 +13,8 @@ pub struct Opening {
     pub key: String,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly every case is opened by an event; there is no small one to save on"
@@ -35,7 +36,8 @@ pub enum OpenedBy {
 }
 
 /// The mouths of a case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Input {
     /// Something happened that the policy names in `when` (joins) or `cancel_when` (ends).
     Event(Event),

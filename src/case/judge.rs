@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::comparison::compare;
-use crate::model::{Judgement, Proof, Subject, Timestamp};
+use crate::model::{Judgement, Method, Proof, Subject, Timestamp};
 use crate::policy::tree::Verification;
 
 pub(super) const PASSED: &str = "passed";
@@ -57,6 +57,8 @@ pub(super) fn judge(
 ) -> Judged {
     let forgiven = forgive_own_face(proof, own);
     let proof = forgiven.as_ref().unwrap_or(proof);
+    // A selfie shows no document: it is compared with a face, and that one came with a document once.
+    let compared = if verification.method == Method::Authentication { &[] } else { compared };
     let mut reasons = proof.reasons.clone();
     match proof.decision {
         Judgement::NotExecuted => Judged { outcome: None, reasons, mismatches: Vec::new() },

@@ -71,16 +71,19 @@ impl Turn<'_> {
                 .map(|email| Address { name: Some(subject.display_name()), email: email.to_owned() })
                 .ok_or_else(|| "the subject has no mail address".to_owned()),
             Recipient::Manager => {
-                let manager = subject.fields.get("manager");
-                let text = |field: &str| manager?.get(field)?.as_str().filter(|text| !text.is_empty());
-                text("email")
-                    .map(|email| Address { name: text("name").map(str::to_owned), email: email.to_owned() })
-                    .ok_or_else(|| "the subject has no manager with a mail address".to_owned())
+                self.manager().ok_or_else(|| "the subject has no manager with a mail address".to_owned())
             }
             Recipient::Team(name) => self
                 .team(name)
                 .ok_or_else(|| format!("people.yaml has no team {name}; the mail has nowhere to go")),
         }
+    }
+
+    /// The manager as the person was read last, which is what clauses see too.
+    pub fn manager(&self) -> Option<Address> {
+        let manager = self.case.seen.as_ref().unwrap_or(&self.case.subject).fields.get("manager")?;
+        let text = |field: &str| manager.get(field)?.as_str().filter(|text| !text.is_empty());
+        Some(Address { name: text("name").map(str::to_owned), email: text("email")?.to_owned() })
     }
 
     fn team(&self, name: &str) -> Option<Address> {

@@ -22,6 +22,7 @@
 //! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
+//! | `recorded` | what a transition was decided from, so that it can be decided again |
 //! | `outlook` | a case in plain words: what it waits for, what can be decided |
 
 mod advance;
@@ -44,6 +45,7 @@ mod mail;
 mod order;
 mod outlook;
 mod proving;
+mod recorded;
 mod reviewing;
 mod session;
 pub mod state;
@@ -59,6 +61,7 @@ pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use links::{LinkKind, Links};
 pub use outlook::{decisions_allowed, waiting_for};
+pub use recorded::{Cause, Facts, Recorded};
 pub use state::{
     Case, Echo, Held, Hold, InGrace, Pending, Placed, Proving, Purpose, Reviewing, State, Stuck, Waiting,
 };

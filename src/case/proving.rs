@@ -128,7 +128,11 @@ impl<'a> Turn<'a> {
         let asked = Some(Asked { link: proving.link, deadline: proving.deadline });
         let mut messages = vec![self.mail(&Recipient::Subject, template, asked)?];
         for recipient in also {
-            messages.push(self.mail(recipient, template, asked)?);
+            // Who has no manager is reminded all the same.
+            let nobody = matches!(recipient, Recipient::Manager) && self.manager().is_none();
+            if !nobody {
+                messages.push(self.mail(recipient, template, asked)?);
+            }
         }
         // A reminder that is still waiting for the mail server is overtaken by this one.
         self.drop_calls(|purpose| purpose == Purpose::Reminder);

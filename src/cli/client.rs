@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use reqwest::{Method, StatusCode};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 use super::{Daemon, Failed};
@@ -56,17 +57,34 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// A body that is of another kind than plain JSON.
+    pub async fn post_text(
+        &self,
+        path: &str,
+        kind: &str,
+        body: String,
+    ) -> Result<(StatusCode, Value), Failed> {
+        self.answer(self.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body)).await
+    }
+
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> Result<(StatusCode, Value), Failed> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token.expose());
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(&body);
         }
+        self.answer(request).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token.expose())
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Value), Failed> {
         let answer = request.send().await.map_err(|error| {
             Failed::unreachable(anyhow!(
                 "the daemon at {} cannot be reached: {}",

@@ -1,12 +1,13 @@
 //! Connectors, access and settings out of a configuration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use chrono::TimeDelta;
 
 use crate::config::{self, Config, Registrations};
-use crate::connectors::{Connector, jumio, onelogin, smtp};
+use crate::connectors::{Connector, endpoint, jumio, onelogin, scim, sink, smtp};
 use crate::engine::{Connectors, Settings};
 use crate::http::{Access, Grant};
 use crate::model::{Clock, Span};
@@ -21,7 +22,7 @@ pub fn known(config: &Config) -> Known {
     let connectors = &config.connectors;
     Known {
         endpoints: Some(connectors.http.keys().cloned().collect()),
-        systems: Some(connectors.scim.keys().cloned().collect()),
+        systems: Some(connectors.scim.keys().chain(connectors.http.keys()).cloned().collect()),
         providers: Some(connectors.jumio.iter().map(|_| "jumio".to_owned()).collect()),
     }
 }
@@ -49,6 +50,7 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         poll_identity: every(config.connectors.onelogin.as_ref().map(|onelogin| onelogin.poll_every), 30),
         poll_verification: every(jumio.map(|jumio| jumio.poll_every), 60),
         callback_secret,
+        sinks: config.connectors.events.keys().cloned().collect(),
     })
 }
 
@@ -58,6 +60,10 @@ pub struct Built {
     pub onelogin: Option<Arc<onelogin::OneLogin>>,
     pub jumio: Option<Arc<jumio::Jumio>>,
     pub smtp: Option<Arc<smtp::Smtp>>,
+    /// By the names of the configuration.
+    pub scim: BTreeMap<String, Arc<dyn Connector>>,
+    pub endpoints: BTreeMap<String, Arc<dyn Connector>>,
+    pub sinks: BTreeMap<String, Arc<dyn Connector>>,
 }
 
 impl Built {
@@ -69,7 +75,10 @@ impl Built {
             source: self.onelogin.clone().map(|onelogin| onelogin as _),
             verification: verification.collect(),
             mail: self.smtp.clone().map(|smtp| smtp as Arc<dyn Connector>),
-            ..Connectors::default()
+            // An endpoint is also a target system that speaks plain JSON.
+            systems: self.scim.clone().into_iter().chain(self.endpoints.clone()).collect(),
+            endpoints: self.endpoints.clone(),
+            sinks: self.sinks.clone(),
         }
     }
 }
@@ -84,6 +93,15 @@ pub fn connectors(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Bui
     }
     if let Some(settings) = &config.connectors.smtp {
         built.smtp = Some(Arc::new(smtp(config, settings, clock)?));
+    }
+    for (name, settings) in &config.connectors.scim {
+        built.scim.insert(name.clone(), Arc::new(scim(config, name, settings)?));
+    }
+    for (name, settings) in &config.connectors.http {
+        built.endpoints.insert(name.clone(), Arc::new(endpoint(config, name, settings)?));
+    }
+    for (name, settings) in &config.connectors.events {
+        built.sinks.insert(name.clone(), Arc::new(sink(config, name, settings, clock)?));
     }
     Ok(built)
 }
@@ -152,6 +170,54 @@ fn smtp(config: &Config, settings: &config::Smtp, clock: &Arc<dyn Clock>) -> any
         ..smtp::Settings::default()
     };
     smtp::Smtp::new(settings, Arc::clone(clock)).map_err(|why| anyhow!("connectors.smtp: {why}"))
+}
+
+fn scim(config: &Config, name: &str, settings: &config::Scim) -> anyhow::Result<scim::Scim> {
+    let token = settings.token.reveal(&config.base);
+    let settings = scim::Settings {
+        name: name.to_owned(),
+        url: settings.url.clone(),
+        token: token.with_context(|| format!("while reading connectors.scim.{name}.token"))?,
+    };
+    scim::Scim::new(settings).map_err(|why| anyhow!("connectors.scim.{name}.{why}"))
+}
+
+fn endpoint(config: &Config, name: &str, settings: &config::Http) -> anyhow::Result<endpoint::Endpoint> {
+    let headers = settings.headers.iter().map(|(header, value)| {
+        let value = value.reveal(&config.base);
+        let value =
+            value.with_context(|| format!("while reading connectors.http.{name}.headers.{header}"))?;
+        Ok((header.clone(), value))
+    });
+    let settings = endpoint::Settings {
+        name: name.to_owned(),
+        url: settings.url.clone(),
+        headers: headers.collect::<anyhow::Result<Vec<_>>>()?,
+        timeout: endpoint::Settings::DEFAULT_TIMEOUT,
+    };
+    endpoint::Endpoint::new(settings).map_err(|why| anyhow!("connectors.http.{name}.{why}"))
+}
+
+fn sink(
+    config: &Config,
+    name: &str,
+    settings: &config::Sink,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<sink::Sink> {
+    let signing_secret = match &settings.signing_secret {
+        Some(source) => {
+            let secret = source.reveal(&config.base);
+            Some(secret.with_context(|| format!("while reading connectors.events.{name}.signing_secret"))?)
+        }
+        None => None,
+    };
+    let settings = sink::Settings {
+        name: name.to_owned(),
+        url: settings.url.clone(),
+        signing_secret,
+        timeout: sink::Settings::DEFAULT_TIMEOUT,
+    };
+    sink::Sink::new(settings, Arc::clone(clock)).map_err(|why| anyhow!("connectors.events.{name}.{why}"))
 }
 
 /// Who may ask, from the tokens of the configuration.

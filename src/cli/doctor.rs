@@ -56,6 +56,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
                 });
             }
             groups.push(("mail", mail));
+            groups.extend(targets(&built).await);
         }
     }
     groups.push(("store", vec![store(&config)]));
@@ -81,13 +82,26 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
     }
     let unreachable = groups.iter().any(|(part, findings)| {
-        ["onelogin", "jumio", "mail"].contains(part) && findings.iter().any(|finding| !finding.ok)
+        ["onelogin", "jumio", "mail", "scim", "http", "events"].contains(part)
+            && findings.iter().any(|finding| !finding.ok)
     });
     Ok(match (all_ok, unreachable) {
         (true, _) => Ending::Ok,
         (false, true) => Ending::Unreachable,
         (false, false) => Ending::No,
     })
+}
+
+/// Target systems, endpoints and sinks. What is not configured is not missed: only policies that use it need it.
+async fn targets(built: &compose::Built) -> Vec<(&'static str, Vec<Finding>)> {
+    let mut groups = Vec::new();
+    for (part, built) in [("scim", &built.scim), ("http", &built.endpoints), ("events", &built.sinks)] {
+        if !built.is_empty() {
+            let findings = futures::future::join_all(built.values().map(|one| one.examine())).await;
+            groups.push((part, findings.into_iter().flatten().collect()));
+        }
+    }
+    groups
 }
 
 fn good(what: &str, detail: String) -> Finding {

@@ -10,7 +10,7 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
-//! | `client`, `cases`, `policies` | ask a running daemon |
+//! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
 mod cases;
@@ -19,6 +19,7 @@ mod client;
 mod compose;
 mod demo;
 mod doctor;
+mod events;
 mod notify;
 mod output;
 mod policies;
@@ -27,6 +28,7 @@ mod schema;
 mod serve;
 mod simulate;
 mod store;
+mod sweeps;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +97,14 @@ enum Command {
         #[command(subcommand)]
         command: cases::Hold,
     },
+    /// Events for a running daemon.
+    #[command(after_help = "Example: proofd event send hires.ndjson")]
+    Event {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: events::Command,
+    },
     /// The policies of a running daemon.
     #[command(after_help = "Example: proofd policy reload")]
     Policy {
@@ -102,6 +112,14 @@ enum Command {
         daemon: Daemon,
         #[command(subcommand)]
         command: policies::Command,
+    },
+    /// Schedules over the population, of a running daemon.
+    #[command(after_help = "Example: proofd sweep list")]
+    Sweep {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: sweeps::Command,
     },
     /// The embedded store, with the daemon stopped.
     #[command(after_help = "Example: proofd store verify --config proofd.yaml")]
@@ -208,7 +226,9 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
         Command::Held { daemon, command } => cases::held(&daemon, command, json).await,
         Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
+        Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
+        Command::Sweep { daemon, command } => sweeps::run(&daemon, &command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,
     }

@@ -61,6 +61,11 @@ pub fn only_simulators(config: &Config) -> anyhow::Result<()> {
         let url = smtp.url.parse::<url::Url>().ok();
         hosts.push(url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| smtp.url.clone()));
     }
+    let scim = connectors.scim.values().map(|scim| &scim.url);
+    let http = connectors.http.values().map(|http| &http.url);
+    let events = connectors.events.values().map(|sink| &sink.url);
+    let targets = scim.chain(http).chain(events);
+    hosts.extend(targets.map(|url| url.host_str().unwrap_or("an address without a host").to_owned()));
     let real = hosts.iter().find(|host| !["127.0.0.1", "localhost", "[::1]"].contains(&host.as_str()));
     match real {
         Some(host) => Err(anyhow!("--rehearse is for simulators on this machine; {host} is not one")),

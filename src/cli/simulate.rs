@@ -16,6 +16,7 @@ enum Which {
     Onelogin,
     Jumio,
     Mail,
+    Office,
     All,
 }
 
@@ -54,9 +55,16 @@ pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
         port => SocketAddr::new(arguments.listen.ip(), port.saturating_add(steps)),
     };
     let addresses = match arguments.which {
-        Which::All => Addresses { onelogin: after(0), jumio: after(1), smtp: after(2), mail_http: after(3) },
+        Which::All => Addresses {
+            onelogin: after(0),
+            jumio: after(1),
+            smtp: after(2),
+            mail_http: after(3),
+            office: after(4),
+        },
         Which::Onelogin => Addresses { onelogin: after(0), ..Addresses::default() },
         Which::Jumio => Addresses { jumio: after(0), ..Addresses::default() },
+        Which::Office => Addresses { office: after(0), ..Addresses::default() },
         Which::Mail => Addresses { smtp: after(0), mail_http: after(1), ..Addresses::default() },
     };
     let town = Town::serve(addresses, &credentials, clock, ledger)
@@ -76,6 +84,9 @@ pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
     if shown(Which::Mail) {
         up.insert("smtp".to_owned(), json!(format!("smtp://{}", town.mailbox_served.smtp)));
         up.insert("mail".to_owned(), json!(town.mailbox_served.url));
+    }
+    if shown(Which::Office) {
+        up.insert("office".to_owned(), json!(town.office_served.url));
     }
     if arguments.which == Which::All {
         up.insert("connectors_yaml".to_owned(), json!(town.connectors_yaml(&credentials)));

@@ -71,13 +71,13 @@ pub struct Connectors {
     pub jumio: Option<Jumio>,
     #[serde(default)]
     pub smtp: Option<Smtp>,
-    /// SCIM targets by name. Read and checked; no verb of this version uses them.
+    /// Target systems that speak SCIM 2.0, by the name that policies use (`in: NAME`).
     #[serde(default)]
     pub scim: BTreeMap<String, Scim>,
-    /// HTTP endpoints by name. Read and checked; no verb of this version uses them.
+    /// HTTP endpoints by the name that policies use: for `call`, and as target systems that speak plain JSON.
     #[serde(default)]
     pub http: BTreeMap<String, Http>,
-    /// Sinks of events by name. Read and checked; no verb of this version uses them.
+    /// Sinks of CloudEvents by name: every `emit` goes to them.
     #[serde(default)]
     pub events: BTreeMap<String, Sink>,
 }
@@ -172,16 +172,21 @@ pub struct Smtp {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scim {
+    /// The address that `/Users` is appended to.
     #[schemars(with = "String")]
     pub url: Url,
+    /// A bearer token.
     pub token: SecretSource,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
+    /// Paths of policies are appended to it and cannot leave it. Accounts are made by POST and changed by PATCH
+    /// to the address itself.
     #[schemars(with = "String")]
     pub url: Url,
+    /// Sent with every request, such as `Authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretSource>,
 }
@@ -189,8 +194,10 @@ pub struct Http {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sink {
+    /// Every event is one POST to it.
     #[schemars(with = "String")]
     pub url: Url,
+    /// `whsec_` and the base64 of 24 to 64 random bytes: events are then signed as Standard Webhooks has it.
     #[serde(default)]
     pub signing_secret: Option<SecretSource>,
 }

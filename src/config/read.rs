@@ -123,6 +123,12 @@ fn check(config: &Config) -> Result<(), String> {
             return Err("connectors.jumio.starts_per_second: expected a number above 0, such as 1".to_owned());
         }
     }
+    if let Some(name) = config.connectors.http.keys().find(|name| config.connectors.scim.contains_key(*name))
+    {
+        return Err(format!(
+            "connectors.http.{name}: connectors.scim has this name too, and 'in: {name}' would not say which"
+        ));
+    }
     for (number, token) in config.access.tokens.iter().enumerate() {
         if token.all_roles().next().is_none() {
             return Err(format!("access.tokens[{number}] ({}): give it a role", token.name));
@@ -151,6 +157,19 @@ fn warnings(config: &Config, file: &str) -> Vec<Mistake> {
     if let Some(jumio) = &connectors.jumio {
         plain("connectors.jumio.client_secret", &jumio.client_secret);
     }
+    for (name, scim) in &connectors.scim {
+        plain(&format!("connectors.scim.{name}.token"), &scim.token);
+    }
+    for (name, http) in &connectors.http {
+        for (header, value) in &http.headers {
+            plain(&format!("connectors.http.{name}.headers.{header}"), value);
+        }
+    }
+    for (name, sink) in &connectors.events {
+        if let Some(secret) = &sink.signing_secret {
+            plain(&format!("connectors.events.{name}.signing_secret"), secret);
+        }
+    }
     for token in &config.access.tokens {
         plain(&format!("the token {}", token.name), &token.token);
     }
@@ -162,6 +181,18 @@ fn warnings(config: &Config, file: &str) -> Vec<Mistake> {
         if let Some(url) = url.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
             warnings.push(warn(format!(
                 "warning: {what} ({url}) is plain http: everybody on the way can read it"
+            )));
+        }
+    }
+    let scim = connectors.scim.iter().map(|(name, scim)| ("scim", name, &scim.url));
+    let http = connectors.http.iter().map(|(name, http)| ("http", name, &http.url));
+    let events = connectors.events.iter().map(|(name, sink)| ("events", name, &sink.url));
+    for (kind, name, url) in scim.chain(http).chain(events) {
+        if url.scheme() == "http" && !is_loopback(url) {
+            // Only the host: paths and queries of such addresses may be secrets.
+            let host = url.host_str().unwrap_or_default();
+            warnings.push(warn(format!(
+                "warning: connectors.{kind}.{name}.url ({host}) is plain http: everybody on the way can read it"
             )));
         }
     }
@@ -210,6 +241,45 @@ mod tests {
         check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
         check_mistake("public_url: [\n", 2, 1, "");
         check_mistake(&format!("{SMALLEST}{SMALLEST}"), 2, 1, "");
+    }
+
+    #[test]
+    fn target_systems_and_sinks() {
+        let told = |text: &str| {
+            let config = parse("proofd.yaml", &format!("{SMALLEST}connectors:\n{text}")).unwrap();
+            let mut told: Vec<_> = warnings(&config, "").into_iter().map(|warning| warning.message).collect();
+            told.extend(check(&config).err());
+            told
+        };
+        let secret = "{env: X}";
+        for (text, expected) in [
+            (format!("  scim: {{hr: {{url: 'https://h', token: {secret}}}}}\n"), &[][..]),
+            (format!("  scim: {{hr: {{url: 'http://127.0.0.1/x', token: {secret}}}}}\n"), &[]),
+            (
+                "  scim: {hr: {url: 'http://h/SECRET', token: t}}\n".to_owned(),
+                &["scim.hr.token is a plain text", "scim.hr.url (h) is plain http"],
+            ),
+            (
+                "  http: {desk: {url: 'http://h/?k=SECRET', headers: {X-Key: k}}}\n".to_owned(),
+                &["http.desk.headers.X-Key is a plain text", "http.desk.url (h) is plain http"],
+            ),
+            (
+                "  events: {siem: {url: 'http://h', signing_secret: s}}\n".to_owned(),
+                &["events.siem.signing_secret is a plain text", "events.siem.url (h) is plain http"],
+            ),
+            (
+                format!(
+                    "  scim: {{hr: {{url: 'https://h', token: {secret}}}}}\n  http: {{hr: {{url: 'https://h'}}}}\n"
+                ),
+                &["connectors.http.hr: connectors.scim has this name too"],
+            ),
+        ] {
+            let told = told(&text);
+            assert_eq!(told.len(), expected.len(), "{text} {told:?}");
+            for (told, says) in told.iter().zip(expected) {
+                assert!(told.contains(says) && !told.contains("SECRET"), "{told}");
+            }
+        }
     }
 
     #[test]

@@ -11,13 +11,19 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 
-use crate::model::{Clock, Failure, Secret, Timestamp};
+use url::Url;
+
+use super::Finding;
+use crate::model::{Clock, Failure, FailureKind, Secret, Timestamp};
 
 /// No answer that is needed comes near this; whoever sends more is broken or hostile.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
 /// A vendor that asks for a longer wait than this is asked again anyway.
 const LONGEST_RETRY_SECONDS: u32 = 3_600;
+
+/// For a look whether something listens at all.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A client for one outside system.
 #[derive(Debug, Clone)]
@@ -135,6 +141,79 @@ pub fn failure(answer: &Answer, system: &str) -> Failure {
     } else {
         // A redirect or an unexpected kind of success.
         Failure::unavailable(format!("{system} answered {}, which is not expected here", status.as_u16()))
+    }
+}
+
+/// What an answer of a system that the configuration names means. Credentials that it does not accept are
+/// wrong for every call: they wait for the operator, and no case ends by them.
+pub fn trouble(answer: &Answer, system: &str) -> Failure {
+    let mut failure = match answer.status {
+        StatusCode::UNAUTHORIZED => Failure::unavailable(format!(
+            "{system} does not accept our credentials (401); correct them in proofd.yaml"
+        )),
+        StatusCode::FORBIDDEN => Failure::unavailable(format!(
+            "{system} does not allow this to our credentials (403); extend what they are allowed to do"
+        )),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+            Failure::unavailable(format!("{system} answered {}", answer.status.as_u16()))
+        }
+        status if status.is_redirection() => Failure::unavailable(format!(
+            "{system} answered {} and redirects are not followed; correct its url in proofd.yaml",
+            status.as_u16()
+        )),
+        _ => failure(answer, system),
+    };
+    if failure.kind == FailureKind::Unavailable {
+        failure.retry_after_seconds = wait(answer);
+    }
+    failure
+}
+
+/// A failure of the wire, with the name of the system.
+pub fn named(mut failure: Failure, system: &str) -> Failure {
+    failure.reason = failure.reason.replacen("the other side", system, 1);
+    failure
+}
+
+/// What an address of the configuration must be before anything is sent there.
+pub fn check_address(url: &Url) -> Result<(), String> {
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err("url: expected an address such as https://example.com/path".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("url: leave user name and password out of the address; they are secrets".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("url: an address to send to has no #fragment".to_owned());
+    }
+    Ok(())
+}
+
+/// `base` with further segments of its path, each as it is: none of them can change the address.
+pub fn under(base: &Url, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Addresses were checked to be http(s), which always have a path.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
+/// Tries whether something listens at an address, and sends nothing: a request might have an effect.
+pub async fn reach(name: &str, url: &Url) -> Finding {
+    let finding = |ok, detail: &str| Finding { ok, what: name.to_owned(), detail: detail.to_owned() };
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return finding(false, "its url has no host");
+    };
+    // An address of version 6 stands in brackets in a url and without them everywhere else.
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let connect = tokio::net::TcpStream::connect((host, port));
+    match tokio::time::timeout(REACHED_WITHIN, connect).await {
+        Ok(Ok(_)) => finding(true, "configured, and something listens there; nothing was sent"),
+        Ok(Err(error)) => {
+            finding(false, &format!("no connection ({}); check its url and the network", error.kind()))
+        }
+        Err(_) => finding(false, "no connection in time; check its url, name resolution and firewalls"),
     }
 }
 

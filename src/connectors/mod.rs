@@ -8,9 +8,13 @@ use reqwest::header::HeaderMap;
 
 use crate::model::{Call, Event, Failure, Outcome, Subject, SubjectRef};
 
+pub mod cloudevents;
+pub mod endpoint;
 pub mod http;
 pub mod jumio;
 pub mod onelogin;
+pub mod scim;
+pub mod sink;
 pub mod smtp;
 
 /// Performs calls of one or more lanes.
@@ -29,6 +33,9 @@ pub trait IdentitySource: Debug + Send + Sync {
     /// The next page of what happened. `cursor` is what the page before returned, none at the very
     /// first poll. The truth: what no webhook brings, this does.
     fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>>;
+
+    /// Whether a request carries what only the provider's webhook knows. Asked before its body is read.
+    fn is_webhook(&self, headers: &HeaderMap) -> bool;
 
     /// Events from a webhook's request. A hint that saves time.
     fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused>;

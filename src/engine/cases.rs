@@ -5,12 +5,16 @@ use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::case::{self, Advance, Case, Here, Hold, Input, Opening, Refused, State};
-use crate::model::{CaseId, Enrolment, Subject, SubjectKind, Timestamp};
+use crate::case::{self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State};
+use crate::model::{CaseId, Enrolment, Pause, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, Changed, Commit, Enrolled};
 
 use super::Engine;
+use super::replay::here;
+
+/// How long an approval may take to invite the person by itself before we look.
+pub(super) const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
 
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +43,9 @@ impl Engine {
         let policy = self.policy_of(&case)?;
         // What is known of a person is shared by their cases.
         let _one_person = self.0.locks.person(&case.subject.id).await;
-        let known = self.known_of(&case.subject, Some(id))?;
-        let advance = self.decide(&policy, &known, |here| case::advance(case, &policy, input, here))?;
-        self.keep(advance, &policy).await
+        let known = self.known_of(&case.subject, Some(&case))?;
+        let (advance, recorded) = self.decide(&policy, Some(case), known, Cause::Input(input))?;
+        self.keep(advance, recorded, &policy).await
     }
 
     /// Opens a case. `None`: it was opened by the same opening before.
@@ -53,10 +57,10 @@ impl Engine {
         }
         let _one_person = self.0.locks.person(&opening.subject.id).await;
         let known = self.known_of(&opening.subject, None)?;
-        let advance = self.decide(policy, &known, |here| Ok(case::open(opening, policy, here)))?;
+        let (advance, recorded) = self.decide(policy, None, known, Cause::Opening(opening))?;
         self.0.metrics.opened(&policy.name);
         tracing::info!(case = %id, policy = policy.name, revision = policy.revision.short(), "case opened");
-        self.keep(advance, policy).await.map(Some)
+        self.keep(advance, recorded, policy).await.map(Some)
     }
 
     /// Runs the pure decision. The counters are locked from looking at a limit to counting against it, so
@@ -64,33 +68,25 @@ impl Engine {
     fn decide(
         &self,
         policy: &Policy,
-        known: &KnownOf,
-        decision: impl FnOnce(&Here<'_>) -> Result<Advance, Refused>,
-    ) -> Result<Advance, Refused> {
+        before: Option<Case>,
+        known: KnownOf,
+        cause: Cause,
+    ) -> Result<(Advance, Recorded), Refused> {
         let now = self.now();
         let mut counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let over_limit = counters.used_up(policy, now);
-        let pauses = self.0.pauses.known();
-        let here = Here {
-            now,
-            links: &self.0.links,
-            organization: &self.0.settings.organization,
-            over_limit: &over_limit,
-            enrolments: &known.enrolments,
-            others: &known.others,
-            pauses: &pauses,
-            sinks: &self.0.sinks,
-            poll_every: self.0.settings.poll_verification,
-            invite_grace: TimeDelta::minutes(2),
-        };
-        let advance = decision(&here)?;
+        let KnownOf { enrolments, others, pauses } = known;
+        let facts = Facts { now, over_limit, enrolments, others, pauses, under: self.0.under.clone() };
+        let recorded = Recorded { cause, facts };
+        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        let advance = recorded.decide(before, policy, &here)?;
         for action in &advance.effects {
             counters.count(&policy.name, *action, now);
         }
-        Ok(advance)
+        Ok((advance, recorded))
     }
 
-    async fn keep(&self, advance: Advance, policy: &Policy) -> Result<Case, ApplyError> {
+    async fn keep(&self, advance: Advance, recorded: Recorded, policy: &Policy) -> Result<Case, ApplyError> {
         let Advance { case, entries, effects, events, enrolments } = advance;
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
@@ -108,7 +104,8 @@ impl Engine {
             .map(|(provider, enrolment)| Enrolled { provider, person: person.clone(), enrolment })
             .collect();
         self.0.metrics.received(&events);
-        let changed = Changed { case: case.clone(), entries, effects, at: self.now() };
+        let changed =
+            Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
         let commit = Commit { cases: vec![changed], enrolled, received: events, ..Commit::default() };
         self.0.store.commit(commit).await?;
         self.0.health.progressed(self.now());
@@ -126,16 +123,20 @@ impl Engine {
         self.0.revisions.get(&case.policy, &case.revision, &self.0.store, &self.0.settings.known)
     }
 
-    /// What earlier and other cases left of a person.
-    fn known_of(&self, subject: &Subject, but: Option<&CaseId>) -> Result<KnownOf, ApplyError> {
+    /// What earlier and other cases left of a person, and what happened around this one.
+    fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Result<KnownOf, ApplyError> {
         let mut known = KnownOf::default();
+        if let Some(case) = case {
+            known.pauses = self.0.pauses.known();
+            known.pauses.retain(|pause| pause.until.is_none_or(|until| until > case.opened_at));
+        }
         let person = person(subject);
         for provider in self.0.connectors.verification.keys() {
             if let Some(enrolment) = self.0.store.enrolment(provider, &person)? {
                 known.enrolments.insert(provider.clone(), enrolment);
             }
         }
-        known.others = self.others_holds(subject, but)?;
+        known.others = self.others_holds(subject, case.map(|case| &case.id))?;
         Ok(known)
     }
 
@@ -173,6 +174,7 @@ pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> 
 struct KnownOf {
     enrolments: BTreeMap<String, Enrolment>,
     others: Vec<Hold>,
+    pauses: Vec<Pause>,
 }
 
 /// Under what a person is known over several cases. Numbers of registrations and of users are counted

@@ -109,34 +109,66 @@ impl Clock for Scaled {
 /// A clock that only moves when it is told to. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct Virtual {
-    now: Arc<Mutex<Timestamp>>,
+    time: Arc<Mutex<Told>>,
     moved: watch::Sender<()>,
+}
+
+/// What a virtual clock was told.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    wall: Timestamp,
+    passed: Duration,
 }
 
 impl Virtual {
     pub fn new(start: Timestamp) -> Self {
-        Self { now: Arc::new(Mutex::new(start)), moved: watch::Sender::new(()) }
+        let told = Told { wall: start, passed: Duration::ZERO };
+        Self { time: Arc::new(Mutex::new(told)), moved: watch::Sender::new(()) }
     }
 
-    /// Moves the time and wakes whoever waits for it.
+    /// Lets time pass and wakes whoever waits for it.
     pub fn advance(&self, by: TimeDelta) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now += by;
-        drop(now);
+        self.tell(by, by.to_std().unwrap_or_default());
+    }
+
+    /// Sets the wall clock, forward or back, without any time passing.
+    pub fn jump(&self, by: TimeDelta) {
+        self.tell(by, Duration::ZERO);
+    }
+
+    fn tell(&self, by: TimeDelta, passed: Duration) {
+        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        time.wall += by;
+        time.passed += passed;
+        drop(time);
         self.moved.send_replace(());
+    }
+
+    fn told(&self) -> Told {
+        *self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for Virtual {
     fn now(&self) -> Timestamp {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told().wall
+    }
+
+    fn steady(&self) -> Option<Duration> {
+        Some(self.told().passed)
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
-        let clock = self.clone();
+        let (clock, start) = (self.clone(), self.told());
         let mut moved = self.moved.subscribe();
         async move {
-            while clock.now() < at {
+            // Never longer than was asked for, as the machine's clock: one that is set back holds nobody.
+            let Ok(asked) = (at - start.wall).to_std() else { return };
+            loop {
+                let told = clock.told();
+                if told.wall >= at || told.passed.saturating_sub(start.passed) >= asked {
+                    return;
+                }
                 if moved.changed().await.is_err() {
                     return;
                 }

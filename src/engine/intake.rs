@@ -104,6 +104,7 @@ impl Engine {
     }
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
+        self.hear(&event).await?;
         if self.is_own(&event)? {
             if gone(&event) {
                 self.gone_by_our_doing(&event).await?;
@@ -247,7 +248,7 @@ impl Engine {
     }
 
     /// `this_case` before there is one.
-    fn no_case(&self, policy: &Policy) -> Fields {
+    pub(super) fn no_case(&self, policy: &Policy) -> Fields {
         let empty = serde_json::json!({
             "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
         });
@@ -368,7 +369,7 @@ fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
 }
 
 /// The case key if the policy applies, else the clause that says no.
-fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
+pub(super) fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
     match policy.condition.decide(facts).map_err(|error| error.to_string())? {
         Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
         Verdict::Holds => {}
@@ -407,6 +408,11 @@ pub enum HookRefused {
 }
 
 impl Engine {
+    /// Whether a request is the identity provider's webhook, as far as its head says.
+    pub fn is_webhook(&self, headers: &HeaderMap) -> bool {
+        self.0.connectors.source.as_ref().is_some_and(|source| source.is_webhook(headers))
+    }
+
     /// An identity provider's webhook. When it returns, its events are on disk.
     pub async fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<usize, HookRefused> {
         let source = self.0.connectors.source.as_ref().ok_or(HookRefused::NotConfigured)?;

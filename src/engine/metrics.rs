@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use crate::case::Note;
 use crate::model::{Event, Outcome, Timestamp};
-use crate::store::Opened;
+use crate::store::{Opened, SweepRun};
 
 use super::{Engine, PolicyState, Report};
 
@@ -29,6 +29,11 @@ struct ByResult {
 struct ByAction {
     action: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClient {
+    client: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +66,9 @@ pub struct Metrics {
     calls: Family<ByAction, Counter>,
     connector_failures: Family<BySource, Counter>,
     down: Family<BySource, Gauge>,
+    sweeps: Family<ByResult, Counter>,
+    swept: Family<ByResult, Counter>,
+    limited: Family<ByClient, Counter>,
     polled: Family<BySource, Seconds>,
     reloads: Family<ByVerdict, Counter>,
     reload_ok: Gauge,
@@ -88,6 +96,9 @@ impl Metrics {
             calls: Family::default(),
             connector_failures: Family::default(),
             down: Family::default(),
+            sweeps: Family::default(),
+            swept: Family::default(),
+            limited: Family::default(),
             polled: Family::default(),
             reloads: Family::default(),
             reload_ok: Gauge::default(),
@@ -116,10 +127,21 @@ impl Metrics {
             "Reads of an identity provider that failed",
             self.connector_failures.clone(),
         );
+        registry.register("sweep_runs", "Runs of sweeps, by how they ended", self.sweeps.clone());
+        registry.register(
+            "sweep_people",
+            "People in runs of sweeps, by what became of them",
+            self.swept.clone(),
+        );
         registry.register(
             "provider_down",
             "1 while a provider does not answer and the clocks of those who wait for it stand",
             self.down.clone(),
+        );
+        registry.register(
+            "requests_limited",
+            "Requests refused with 429, by how their client was counted",
+            self.limited.clone(),
         );
         registry.register(
             "source_polled_timestamp_seconds",
@@ -151,7 +173,10 @@ impl Metrics {
 
     pub(super) fn received(&self, events: &[Event]) {
         for event in events {
-            self.events.get_or_create(&BySource { source: event.source.clone() }).inc();
+            // The source of an event that a program sends is its own choice; a label is not.
+            let sent = event.kind.as_str().starts_with("custom.");
+            let source = if sent { "cloudevents".to_owned() } else { event.source.clone() };
+            self.events.get_or_create(&BySource { source }).inc();
         }
     }
 
@@ -193,6 +218,28 @@ impl Metrics {
 
     pub(super) fn provider_down(&self, provider: &str, down: bool) {
         self.down.get_or_create(&BySource { source: provider.to_owned() }).set(i64::from(down));
+    }
+
+    /// A run of a sweep ended.
+    pub(super) fn swept(&self, policy: &str, end: &str, run: &SweepRun) {
+        let by = |result: &str| ByResult { policy: policy.to_owned(), result: result.to_owned() };
+        self.sweeps.get_or_create(&by(end)).inc();
+        let people = [
+            ("looked_at", run.looked_at),
+            ("due", run.due),
+            ("opened", run.opened.into()),
+            ("would_open", run.would_open.into()),
+            ("left", run.left),
+        ];
+        let skipped = run.skipped.iter().map(|(why, count)| (why.as_str(), *count));
+        for (result, count) in people.into_iter().chain(skipped).filter(|(_, count)| *count > 0) {
+            self.swept.get_or_create(&by(result)).inc_by(count);
+        }
+    }
+
+    /// A door refused a client that asked too much. The word says how the client was counted, not who it is.
+    pub fn limited(&self, client: &'static str) {
+        self.limited.get_or_create(&ByClient { client }).inc();
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

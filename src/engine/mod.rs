@@ -5,12 +5,16 @@
 //! |---|---|
 //! | `clock` | the clocks |
 //! | `intake` | events: durable first, then matched with policies |
+//! | `events` | CloudEvents that programs send |
 //! | `cases` | one input, one case, one commit |
 //! | `worker` | performs due calls, lane by lane |
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `pauses` | times in which nobody could answer |
+//! | `heard` | what a policy waits for and was never sent |
+//! | `sweep` | schedules over a population |
+//! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
@@ -19,7 +23,9 @@
 pub mod cases;
 pub mod clock;
 pub mod desk;
+pub mod events;
 pub mod health;
+mod heard;
 pub mod intake;
 pub mod limits;
 mod locks;
@@ -28,6 +34,8 @@ mod pauses;
 pub mod person;
 pub mod poller;
 pub mod reload;
+pub mod replay;
+pub mod sweep;
 pub mod tree;
 mod waker;
 mod worker;
@@ -67,6 +75,8 @@ pub struct Settings {
     pub poll_identity: TimeDelta,
     pub poll_verification: TimeDelta,
     pub callback_secret: Option<Secret>,
+    /// Names of the sinks that events go to.
+    pub sinks: Vec<String>,
 }
 
 /// The outside systems, by what they are for.
@@ -95,13 +105,15 @@ struct Inner {
     clock: Arc<dyn Clock>,
     connectors: Connectors,
     links: Links,
+    /// The mark of what is the same for every decision.
+    under: String,
     active: ArcSwap<Active>,
     revisions: reload::Revisions,
     reloading: tokio::sync::Mutex<reload::Attempted>,
     locks: locks::Locks,
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
-    sinks: Vec<String>,
+    heard: heard::Heard,
     metrics: metrics::Metrics,
     health: health::Health,
     stop: watch::Sender<bool>,
@@ -127,7 +139,9 @@ impl Engine {
         let now = clock.now();
         let counters = limits::Counters::from_store(&store, now)?;
         let pauses = pauses::Pauses::from_store(&store, now)?;
+        let heard = heard::Heard::from_store(&store)?;
         let inner = Inner {
+            under: replay::under(&settings, &links),
             links,
             active: ArcSwap::from_pointee(Active { set: PolicySet::default(), report: Report::default() }),
             revisions: reload::Revisions::default(),
@@ -135,7 +149,7 @@ impl Engine {
             locks: locks::Locks::default(),
             limits: Mutex::new(counters),
             pauses,
-            sinks: connectors.sinks.keys().cloned().collect(),
+            heard,
             metrics: metrics::Metrics::new(opened),
             health: health::Health::new(now),
             stop: watch::Sender::new(false),
@@ -163,7 +177,8 @@ impl Engine {
         tasks.spawn(self.clone().watch_policies());
         if let Some(source) = self.0.connectors.source.clone() {
             tasks.spawn(self.clone().poll_source(Arc::clone(&source)));
-            tasks.spawn(self.clone().count_people(source));
+            tasks.spawn(self.clone().count_people(Arc::clone(&source)));
+            tasks.spawn(self.clone().run_sweeps(source));
         }
         tasks
     }

@@ -44,19 +44,22 @@ impl Access {
         Self { grants }
     }
 
+    /// The name of the token that a request carries, if it is one of ours.
+    pub(super) fn name(&self, headers: &HeaderMap) -> Option<&str> {
+        self.grant(bearer(headers)?).map(|grant| grant.name.as_str())
+    }
+
+    fn grant(&self, token: &str) -> Option<&Grant> {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        self.grants.iter().find(|grant| bool::from(grant.hash.ct_eq(&hash)))
+    }
+
     /// The caller, if their token has one of these roles. `admin` is all but raw identity data.
     pub fn require(&self, headers: &HeaderMap, any_of: &[Role]) -> Result<Caller, Problem> {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = given.and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        let Some(token) = token else {
+        let Some(token) = bearer(headers) else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer TOKEN"));
         };
-        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let found = self.grants.iter().find(|grant| bool::from(grant.hash.ct_eq(&hash)));
-        let Some(grant) = found else {
+        let Some(grant) = self.grant(token) else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "this token is not known"));
         };
         let allowed =
@@ -70,6 +73,11 @@ impl Access {
         let raw_identity = grant.roles.contains(&Role::RawIdentity);
         Ok(Caller { name: grant.name.clone(), raw_identity })
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]

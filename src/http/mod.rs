@@ -5,13 +5,18 @@
 //! | `access` | tokens and what they may do |
 //! | `problem` | errors as RFC 9457 documents |
 //! | `hooks` | what vendors send |
+//! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
 //! | `cases`, `policies`, `watch` | the API by subject |
-//! | `listen` | sockets, limits of requests, the end |
+//! | `listen` | sockets, the time for a header, the end |
+//! | `limits` | how much one client may ask |
+//! | `repeat` | the same change sent twice |
 
 mod access;
 mod cases;
+mod events;
 mod hooks;
+mod limits;
 mod listen;
 mod person;
 mod policies;
@@ -23,9 +28,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::engine::Engine;
+
+use limits::{Door, meter};
 
 pub use access::{Access, Caller, Grant};
 pub use listen::{Listening, listen};
@@ -41,6 +49,7 @@ pub struct Doors {
     access: Arc<Access>,
     pages: Arc<person::Pages>,
     repeats: Arc<repeat::Repeats>,
+    limits: Arc<limits::Limits>,
 }
 
 impl Doors {
@@ -50,12 +59,13 @@ impl Doors {
             access: Arc::new(access),
             pages: Arc::new(person::Pages::new()?),
             repeats: Arc::new(repeat::Repeats::default()),
+            limits: Arc::new(limits::Limits::default()),
         })
     }
 
     /// What the outside world needs and nothing else: hooks and people's links.
     pub fn public(&self) -> Router {
-        Self::outside()
+        self.outside()
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::wrong_method)
             .with_state(self.clone())
@@ -63,8 +73,8 @@ impl Doors {
 
     /// Everything on one listener.
     pub fn everything(&self) -> Router {
-        Self::outside()
-            .merge(Self::inside())
+        self.outside()
+            .merge(self.inside())
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::wrong_method)
             .with_state(self.clone())
@@ -72,38 +82,53 @@ impl Doors {
 
     /// Everything but what `public` serves, where that has a listener of its own.
     pub fn private(&self) -> Router {
-        Self::inside()
+        self.inside()
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::wrong_method)
             .with_state(self.clone())
     }
 
-    fn outside() -> Router<Self> {
-        Router::new()
-            .route("/hooks/onelogin", post(hooks::onelogin))
-            .route("/hooks/jumio/{secret}", post(hooks::jumio))
+    fn outside(&self) -> Router<Self> {
+        let hooks =
+            self.metered(Door::Webhook, Router::new().route("/hooks/onelogin", post(hooks::onelogin)));
+        let hints =
+            self.metered(Door::Hint, Router::new().route("/hooks/jumio/{secret}", post(hooks::jumio)));
+        let links = Router::new()
             .route("/v/{token}", get(person::look).post(person::press))
-            .route("/v/{token}/back", get(person::back))
+            .route("/v/{token}/back", get(person::back));
+        Router::new()
             .route("/person.css", get(person::style))
+            .merge(hooks)
+            .merge(hints)
+            .merge(self.metered(Door::Link, links))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
     }
 
-    fn inside() -> Router<Self> {
-        Router::new()
+    fn inside(&self) -> Router<Self> {
+        let api = Router::new()
             .route("/v1/cases", get(cases::list).post(cases::start))
             .route("/v1/cases/{id}", get(cases::show))
             .route("/v1/cases/{id}/journal", get(cases::journal))
             .route("/v1/cases/{id}/decisions", post(cases::decide))
             .route("/v1/cases/{id}/{order}", post(cases::order))
+            .route("/v1/events", post(events::receive))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
             .route("/v1/holds", get(cases::holds))
             .route("/v1/policies", get(policies::list))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
             .route("/v1/policies/reload", post(policies::reload))
+            .route("/v1/sweeps", get(policies::sweeps));
+        // What monitoring asks is never refused: it would look like the end of the daemon.
+        Router::new()
             .route("/metrics", get(watch::metrics))
             .route("/livez", get(watch::live))
             .route("/readyz", get(watch::ready))
+            .merge(self.metered(Door::Api, api))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
+    }
+
+    fn metered(&self, door: Door, routes: Router<Self>) -> Router<Self> {
+        routes.layer(from_fn_with_state((self.clone(), door), meter))
     }
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::engine::cases::ApplyError;
@@ -12,13 +13,16 @@ use crate::engine::cases::ApplyError;
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    /// Seconds after which asking again makes sense.
+    retry_after: Option<i64>,
     /// Further members of the document.
     more: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), more: serde_json::Map::new() }
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(30);
+        Self { status, detail: detail.into(), retry_after, more: serde_json::Map::new() }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -27,6 +31,14 @@ impl Problem {
 
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// The client asks too much.
+    pub fn too_many(wait: TimeDelta) -> Self {
+        // Rounded up: who comes back after a whole second is let in.
+        let seconds = (wait.num_milliseconds().max(1) + 999) / 1_000;
+        let detail = format!("too many requests; ask again in {seconds} s");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// Our own fault: the cause is logged, not told.
@@ -78,8 +90,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -56,6 +56,9 @@ pub struct Event {
     pub time: Timestamp,
     pub subject: SubjectRef,
     pub actor: Option<String>,
+    /// The person the event is about did it themselves, as far as the source tells.
+    #[serde(default)]
+    pub by_subject: bool,
     pub ip: Option<String>,
     /// The fields of this type by the published schema, and raw ones under `data`.
     pub fields: Fields,

@@ -138,7 +138,7 @@ impl Deed {
                 endpoint: request.endpoint.clone(),
                 method: request.method.clone(),
                 path: match &request.path {
-                    Some(path) => path.render(facts)?,
+                    Some(path) => path.render_path(facts)?,
                     None => String::new(),
                 },
                 body: request.body.as_ref().map(|body| body.value(facts)).transpose()?,

@@ -9,7 +9,8 @@
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
 //! | `deed` | effects with everything worked out |
-//! | `schedule` | cron lines of sweeps |
+//! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
+//! | `sweep` | who is due in a sweep |
 //! | `schema` | the fields of events and subjects |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
@@ -24,6 +25,7 @@ pub mod schedule;
 pub mod schema;
 pub mod script;
 pub mod source;
+pub mod sweep;
 pub mod template;
 pub mod tree;
 

@@ -1,15 +1,163 @@
-//! Cron lines of sweeps: five fields as in a crontab. The crate behind it reads another dialect (seconds
+//! When sweeps run: wall times of a zone, and the instants that they are. Pure; now is an argument.
+//!
+//! A rule is evaluated over wall time as if clocks were never changed, and each wall time is then put at
+//! the first instant at which the clocks of the zone show it or have gone past it. So a time that is
+//! skipped in spring comes at the first instant after the gap, one that is repeated in autumn comes once,
+//! and later wall times never come earlier.
+//!
+//! Cron lines have five fields as in a crontab. The crate behind them reads another dialect (seconds
 //! first, 1 is Sunday, day of month *and* day of week), so the line is checked and put into its words here,
 //! and nowhere else is it named.
 
+use std::fmt;
 use std::str::FromStr as _;
 
+use chrono::{Datelike as _, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _};
+use chrono::{Timelike as _, Weekday};
+use chrono_tz::{GapInfo, Tz};
 use cron::Schedule;
 
+use crate::model::Timestamp;
+
+/// A rule and the zone of its wall times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timetable {
+    pub rule: Rule,
+    pub zone: Tz,
+}
+
+/// Which wall times.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rule {
+    /// At this minute of every hour.
+    Hourly {
+        minute: u32,
+    },
+    Daily {
+        at: NaiveTime,
+    },
+    Weekly {
+        on: Weekday,
+        at: NaiveTime,
+    },
+    /// On this day of every month, or on its last where the month is shorter; 31 is always the last.
+    Monthly {
+        on: u32,
+        at: NaiveTime,
+    },
+    Cron(Line),
+}
+
+/// A cron line, read.
+#[derive(Debug, Clone)]
+pub struct Line {
+    text: String,
+    schedule: Box<Schedule>,
+}
+
+impl PartialEq for Line {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Timetable {
+    /// The first nominal time after an instant. `None`: it never comes again.
+    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        // What the clocks show at `after` or showed before has come. What they show a second time in autumn
+        // is later in wall time and has come all the same, so candidates are compared as instants too.
+        let mut wall = after.with_timezone(&self.zone).naive_local();
+        loop {
+            wall = self.rule.next_wall(wall)?;
+            let nominal = instant(wall, self.zone)?;
+            if nominal > after {
+                return Some(nominal);
+            }
+        }
+    }
+
+    /// The latest nominal time after the one instant and not after the other.
+    pub fn latest(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        // Looks back further and further, so that a long outage costs no more than a short one.
+        let mut back = TimeDelta::hours(2);
+        loop {
+            let from = until.checked_sub_signed(back).map_or(after, |from| from.max(after));
+            let (mut at, mut latest) = (from, None);
+            while let Some(next) = self.next(at).filter(|next| *next <= until) {
+                (at, latest) = (next, Some(next));
+            }
+            if latest.is_some() || from <= after {
+                return latest;
+            }
+            back = back.checked_mul(4).unwrap_or(TimeDelta::MAX);
+        }
+    }
+}
+
+impl Rule {
+    /// The first wall time after another.
+    fn next_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let day = after.date();
+        let later = |wall: &NaiveDateTime| *wall > after;
+        match self {
+            Self::Hourly { minute } => {
+                let this = day.and_hms_opt(after.hour(), *minute, 0)?;
+                Some(this).filter(later).or_else(|| this.checked_add_signed(TimeDelta::hours(1)))
+            }
+            Self::Daily { at } => {
+                Some(day.and_time(*at)).filter(later).or_else(|| Some(day.succ_opt()?.and_time(*at)))
+            }
+            Self::Weekly { on, at } => {
+                let days = on.days_since(day.weekday());
+                let this = day.checked_add_signed(TimeDelta::days(days.into()))?.and_time(*at);
+                Some(this).filter(later).or_else(|| this.checked_add_signed(TimeDelta::days(7)))
+            }
+            Self::Monthly { on, at } => {
+                let this = in_month(day.year(), day.month(), *on)?.and_time(*at);
+                let following = || {
+                    let (year, month) =
+                        if day.month() == 12 { (day.year() + 1, 1) } else { (day.year(), day.month() + 1) };
+                    Some(in_month(year, month, *on)?.and_time(*at))
+                };
+                Some(this).filter(later).or_else(following)
+            }
+            Self::Cron(line) => Some(line.schedule.after(&after.and_utc()).next()?.naive_utc()),
+        }
+    }
+}
+
+/// A day of a month, or the last one where the month is shorter.
+fn in_month(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
+    (1..=day.min(31)).rev().find_map(|day| NaiveDate::from_ymd_opt(year, month, day))
+}
+
+/// The first instant at which clocks show a wall time or have gone past it.
+fn instant(wall: NaiveDateTime, zone: Tz) -> Option<Timestamp> {
+    match zone.from_local_datetime(&wall) {
+        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => Some(at.to_utc()),
+        MappedLocalTime::None => Some(GapInfo::new(&wall, &zone)?.end?.to_utc()),
+    }
+}
+
+impl fmt::Display for Timetable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rule {
+            Rule::Hourly { minute } => write!(f, "hourly at minute {minute:02}")?,
+            Rule::Daily { at } => write!(f, "daily at {}", at.format("%H:%M"))?,
+            Rule::Weekly { on, at } => write!(f, "weekly on {on} at {}", at.format("%H:%M"))?,
+            Rule::Monthly { on: 31, at } => write!(f, "monthly on the last day at {}", at.format("%H:%M"))?,
+            Rule::Monthly { on, at } => write!(f, "monthly on day {on} at {}", at.format("%H:%M"))?,
+            Rule::Cron(line) => write!(f, "cron {}", line.text)?,
+        }
+        write!(f, " {}", self.zone)
+    }
+}
+
+/// Sunday stands at both ends, as it does in a crontab.
 const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
 
 /// Reads `minute hour day-of-month month day-of-week`; 0 and 7 are Sunday.
-pub fn parse(line: &str) -> Result<Schedule, String> {
+pub fn parse(line: &str) -> Result<Line, String> {
     let fields: Vec<_> = line.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = fields.as_slice() else {
         return Err("expected five fields: minute hour day-of-month month day-of-week".to_owned());
@@ -19,59 +167,83 @@ pub fn parse(line: &str) -> Result<Schedule, String> {
             "day of month and day of week together are read in two ways; leave one of them *".to_owned()
         );
     }
-    let weekday = weekday.split(',').map(named).collect::<Result<Vec<_>, _>>()?.join(",");
-    let translated = format!("0 {minute} {hour} {day} {month} {weekday}");
-    Schedule::from_str(&translated)
-        .map_err(|_| format!("`{line}` is not a cron line, such as \"0 2 * * 1-5\""))
+    let translated = format!("0 {minute} {hour} {day} {month} {}", weekdays(weekday)?);
+    let schedule = Schedule::from_str(&translated)
+        .map_err(|_| format!("`{line}` is not a cron line, such as \"0 2 * * 1-5\""))?;
+    // From a leap year to the next is the longest that a line can wait.
+    let begin = NaiveDate::from_ymd_opt(2096, 3, 1).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
+    if schedule.after(&(begin - TimeDelta::days(40 * 366))).next().is_none_or(|next| next > begin) {
+        return Err(format!("the day that `{line}` names never comes"));
+    }
+    Ok(Line { text: fields.join(" "), schedule: Box::new(schedule) })
 }
 
-/// Weekday numbers as names, which mean the same to everybody.
-fn named(field: &str) -> Result<String, String> {
-    let (range, step) = match field.split_once('/') {
-        Some((range, step)) => (range, Some(step)),
-        None => (field, None),
+/// The weekdays of a field by their names, which mean the same to everybody.
+fn weekdays(field: &str) -> Result<String, String> {
+    let day = |word: &str| -> Result<usize, String> {
+        let known = WEEKDAYS.iter().position(|name| name.eq_ignore_ascii_case(word));
+        known.or_else(|| word.parse().ok().filter(|number| *number <= 7)).ok_or_else(|| {
+            format!("{word} is not a day of the week; they are 0 (Sunday) to 6, or 7 (Sunday)")
+        })
     };
-    let name = |day: &str| match day.parse::<usize>() {
-        Ok(number) => WEEKDAYS.get(number).map(|name| (*name).to_owned()).ok_or_else(|| {
-            format!("{day} is not a day of the week; they are 0 (Sunday) to 6, or 7 (Sunday)")
-        }),
-        Err(_) => Ok(day.to_uppercase()),
-    };
-    let range = match range.split_once('-') {
-        // A range up to Sunday goes round the end of the week for a reader that begins with it.
-        Some((from, "7" | "0" | "sun" | "SUN")) if from != "0" => format!("{}-SAT,SUN", name(from)?),
-        Some((from, to)) => format!("{}-{}", name(from)?, name(to)?),
-        None => name(range)?,
-    };
-    Ok(match step {
-        Some(step) => format!("{range}/{step}"),
-        None => range,
-    })
+    let mut named = [false; 7];
+    for part in field.split(',') {
+        let (range, step) = match part.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
+            None => (part, None),
+        };
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" => (0, 6),
+            Some((from, to)) => (day(from)?, day(to)?),
+            None if step.is_some() => (day(range)?, 6),
+            None => (day(range)?, day(range)?),
+        };
+        // A range may end with Sunday, but not begin after its end.
+        let to = if to == 0 && from > 0 { 7 } else { to };
+        let step = step.map_or(Some(1), |step| step.parse().ok()).filter(|step| *step > 0);
+        let Some(step) = step.filter(|_| from <= to) else {
+            return Err(format!("`{part}` is not a range of days of the week, such as 1-5"));
+        };
+        for day in (from..=to).step_by(step) {
+            if let Some(named) = named.get_mut(day % 7) {
+                *named = true;
+            }
+        }
+    }
+    if named.iter().all(|named| *named) {
+        return Ok("*".to_owned());
+    }
+    let names = WEEKDAYS.iter().zip(named).filter(|(_, named)| *named).map(|(name, _)| *name);
+    Ok(names.collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Rule, Timetable, parse};
+    use crate::model::Timestamp;
+
+    fn next(line: &str, after: &str) -> String {
+        let timetable = Timetable { rule: Rule::Cron(parse(line).unwrap()), zone: chrono_tz::UTC };
+        timetable.next(after.parse::<Timestamp>().unwrap()).unwrap().to_rfc3339()
+    }
 
     #[test]
     fn crontab_lines_mean_what_a_crontab_means() {
-        let from = "2026-01-05T00:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap();
         // 5 January 2026 is a Monday.
-        for (line, next) in [
+        for (line, expected) in [
             ("0 2 * * 1", "2026-01-05T02:00:00+00:00"),
             ("0 2 * * 0", "2026-01-11T02:00:00+00:00"),
             ("0 2 * * 7", "2026-01-11T02:00:00+00:00"),
             ("0 2 * * sat", "2026-01-10T02:00:00+00:00"),
             ("0 2 * * 6-7", "2026-01-10T02:00:00+00:00"),
+            ("0 2 * * 5-7/2", "2026-01-09T02:00:00+00:00"),
+            ("0 2 * * fri-sun/2", "2026-01-09T02:00:00+00:00"),
+            ("0 2 * * */3", "2026-01-07T02:00:00+00:00"),
             ("*/15 * * * *", "2026-01-05T00:15:00+00:00"),
             ("0 2 31 1 *", "2026-01-31T02:00:00+00:00"),
+            ("0 2 29 2 *", "2028-02-29T02:00:00+00:00"),
         ] {
-            let schedule = parse(line).unwrap();
-            assert_eq!(
-                schedule.after(&from).next().map(|at| at.to_rfc3339()).as_deref(),
-                Some(next),
-                "{line}"
-            );
+            assert_eq!(next(line, "2026-01-05T00:00:00Z"), expected, "{line}");
         }
     }
 
@@ -82,7 +254,10 @@ mod tests {
             ("", "five fields"),
             ("0 2 1 * 1", "leave one of them"),
             ("0 2 * * 8", "not a day of the week"),
+            ("0 2 * * 5-2", "not a range"),
+            ("0 2 * * 1/0", "not a range"),
             ("0 25 * * *", "not a cron line"),
+            ("0 2 30 2 *", "never comes"),
             ("at noon on every day", "leave one of them"),
         ] {
             let why = parse(line).unwrap_err();

@@ -12,6 +12,8 @@ use super::script::{Condition, Data, Function, Text};
 use super::template::Templates;
 use crate::model::{EventType, Fields, Method, Repeat, Span, SubjectKind};
 
+pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, Standing, Sweep};
+
 /// Whether a policy acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,21 +72,22 @@ impl Policy {
     pub fn manual(&self) -> bool {
         self.when.iter().any(|trigger| matches!(trigger, Trigger::Manual))
     }
+
+    /// Its sweeps, in the order of `when`.
+    pub fn sweeps(&self) -> impl Iterator<Item = &Arc<Sweep>> {
+        self.when.iter().filter_map(|trigger| match trigger {
+            Trigger::Sweep(sweep) => Some(sweep),
+            Trigger::Event(_) | Trigger::Manual => None,
+        })
+    }
 }
 
 /// How a case can start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Trigger {
     Event(EventType),
     Manual,
-    Sweep(Sweep),
-}
-
-/// A schedule over a population. Parsed and checked; not yet run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sweep {
-    pub over: String,
-    pub place: Place,
+    Sweep(Arc<Sweep>),
 }
 
 /// What an event does to a case that is open already.

@@ -20,6 +20,8 @@ pub enum System {
     Jumio,
     #[serde(rename = "mail")]
     Mail,
+    #[serde(rename = "office")]
+    Office,
 }
 
 /// One request that would change something, and what became of it.

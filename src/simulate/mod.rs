@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `onelogin`, `jumio`, `mailbox` | the simulated systems, each with a page for people and knobs for tests |
+//! | `office` | an HR system, a ticketing system, a pager and a collector of events |
 //! | `ledger` | what they were asked to do and did |
 //! | `town` | all of them on one clock |
 //! | `applicant` | a person who registers and proves who they are |
@@ -12,5 +13,6 @@ pub mod applicant;
 pub mod jumio;
 pub mod ledger;
 pub mod mailbox;
+pub mod office;
 pub mod onelogin;
 pub mod town;

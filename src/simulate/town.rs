@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::ledger::Ledger;
-use super::{jumio, mailbox, onelogin};
+use super::{jumio, mailbox, office, onelogin};
 use crate::model::Clock;
 
 /// The simulators and their servers; they stop when this is dropped.
@@ -14,10 +14,12 @@ pub struct Town {
     pub onelogin: onelogin::Simulator,
     pub jumio: jumio::Simulator,
     pub mailbox: mailbox::Mailbox,
+    pub office: office::Office,
     pub ledger: Ledger,
     pub onelogin_served: onelogin::Serving,
     pub jumio_served: jumio::Serving,
     pub mailbox_served: mailbox::Serving,
+    pub office_served: office::Serving,
 }
 
 /// Credentials that the simulators accept.
@@ -40,14 +42,26 @@ pub struct Addresses {
     pub jumio: SocketAddr,
     pub smtp: SocketAddr,
     pub mail_http: SocketAddr,
+    pub office: SocketAddr,
 }
 
 impl Default for Addresses {
     fn default() -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { onelogin: free, jumio: free, smtp: free, mail_http: free }
+        Self { onelogin: free, jumio: free, smtp: free, mail_http: free, office: free }
     }
 }
+
+/// Custom attributes that the town's own configuration and the shipped policies name.
+const ATTRIBUTES: [&str; 7] = [
+    "idv_status",
+    "idv_verified_at",
+    "idv_exempt_until",
+    "idv_service_account",
+    "sponsor",
+    "partner_sponsor",
+    "partner_proven_at",
+];
 
 impl Town {
     pub async fn serve(
@@ -60,6 +74,7 @@ impl Town {
             onelogin::Options {
                 client_id: credentials.client_id.clone(),
                 client_secret: credentials.client_secret.clone(),
+                custom_attributes: ATTRIBUTES.map(str::to_owned).into(),
                 ..onelogin::Options::default()
             },
             Arc::clone(&clock),
@@ -74,14 +89,17 @@ impl Town {
             Arc::clone(&clock),
             ledger.clone(),
         );
-        let mailbox = mailbox::Mailbox::new(clock, ledger.clone());
+        let mailbox = mailbox::Mailbox::new(Arc::clone(&clock), ledger.clone());
+        let office = office::Office::new(clock, ledger.clone());
         Ok(Self {
             onelogin_served: onelogin.serve(addresses.onelogin).await?,
             jumio_served: jumio.serve(addresses.jumio).await?,
             mailbox_served: mailbox.serve(addresses.smtp, addresses.mail_http).await?,
+            office_served: office.serve(addresses.office).await?,
             onelogin,
             jumio,
             mailbox,
+            office,
             ledger,
         })
     }
@@ -90,6 +108,8 @@ impl Town {
     pub fn connectors_yaml(&self, credentials: &Credentials) -> String {
         let (onelogin, jumio, smtp) =
             (&self.onelogin_served.url, &self.jumio_served.url, self.mailbox_served.smtp);
+        let office = &self.office_served.url;
+        let hris = office::TOKEN;
         let Credentials { client_id, client_secret } = credentials;
         format!(
             "connectors:
@@ -98,6 +118,7 @@ impl Town {
     client_id: {client_id}
     client_secret: {client_secret}
     webhook: {{header: Authorization, value: Bearer sim-webhook}}
+    attributes: {{verified_at: idv_verified_at, exempt_until: idv_exempt_until, service_account: idv_service_account}}
   jumio:
     urls: {{auth: {jumio}/auth, account: {jumio}/account, retrieval: {jumio}/retrieval}}
     client_id: {client_id}
@@ -106,6 +127,13 @@ impl Town {
   smtp:
     url: smtp://{smtp}
     from: Example IAM <iam@example.com>
+  scim:
+    hris: {{url: {office}/scim/v2, token: {hris}}}
+  http:
+    ticketing: {{url: {office}/ticketing}}
+    paging: {{url: {office}/paging}}
+  events:
+    siem: {{url: {office}/events}}
 "
         )
     }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Entry, Hold};
+use crate::case::{Case, Entry, Hold, Recorded};
 use crate::model::{CaseId, Enrolment, Event, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
+
+use super::sweeps::SweepChange;
 
 /// Everything that becomes durable together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Commit {
     pub enrolled: Vec<Enrolled>,
     /// Times in which somebody could not answer; one that goes on is replaced when it ends.
     pub pauses: Vec<Pause>,
+    /// What runs of sweeps did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<SweepChange>,
 }
 
 /// A case after an input.
@@ -41,6 +46,9 @@ pub struct Changed {
     /// Limited effects that were reached, for the counters.
     pub effects: Vec<LimitedAction>,
     pub at: Timestamp,
+    /// What it was decided from; none in journals of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
 }
 
 /// An inbox event that was dealt with.

@@ -45,13 +45,21 @@ pub(super) enum Kind {
     /// Account, case to what the case holds.
     Hold = b'h',
     /// Account, case to the events that the case's own effects cause.
-    Echo = b'z',
+    Echo = b'E',
     /// Who, since when.
-    Pause = b'd',
+    Pause = b'P',
     /// Time, policy, action, case, number.
     Effect = b'f',
     /// Policy, state word to the number of open cases.
     Count = b't',
+    /// Schedule to how far it is.
+    Sweep = b'z',
+    /// Schedule, newest first, to a run that ended.
+    SweepPast = b'j',
+    /// Schedule, number to a part of the people that its run has picked.
+    SweepPart = b'g',
+    /// Policy, shadow, person to when a sweep saw them first.
+    FirstSeen = b'd',
 }
 
 /// A key under construction.

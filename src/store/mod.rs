@@ -11,6 +11,7 @@
 //! | `keys` | how a key is spelled, so that its order is the order of a listing |
 //! | `state` | the one sled tree: checked values, batches, scans |
 //! | `projection` | what a record does to the state |
+//! | `sweeps` | how far sweeps are |
 //! | `reads` | the questions that other rooms ask |
 //! | `opening` | a directory becomes a store |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
@@ -29,14 +30,16 @@ mod reads;
 mod rebuild;
 mod reserve;
 mod state;
+mod sweeps;
 
 pub use commit::{
     Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyVerdict, StoredRevision, Waiting,
 };
-pub use opening::Opened;
+pub use opening::{Opened, secret};
 pub use options::{Act, Options};
 pub use reads::is_cursor;
-pub use rebuild::{Report, verify};
+pub use rebuild::{Report, Witness, verify, verify_with};
+pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
 use std::path::Path;

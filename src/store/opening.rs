@@ -40,7 +40,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
     make_dir(dir)?;
     let lock = lock(dir)?;
     let journals = journal_dir(dir);
-    let secret = secret(dir, &journals)?;
+    let secret = own_secret(dir, &journals)?;
     make_dir(&journals)?;
     journal::sync_dir(dir)?;
     let Brought { state, end, replayed, rebuilt } = rebuild::bring_up(dir)?;
@@ -108,8 +108,14 @@ pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     }
 }
 
+/// The secret of a store that is not open.
+pub fn secret(dir: &Path) -> Result<Secret, Error> {
+    let path = dir.join("secret");
+    std::fs::read_to_string(&path).map(Secret::new).map_err(Error::io(format!("reading {}", path.display())))
+}
+
 /// The secret lies before the first segment does, so a journal without one has lost it.
-fn secret(dir: &Path, journals: &Path) -> Result<Secret, Error> {
+fn own_secret(dir: &Path, journals: &Path) -> Result<Secret, Error> {
     let path = dir.join("secret");
     match std::fs::read_to_string(&path) {
         Ok(text) if text.len() == 64 => Ok(Secret::new(text)),

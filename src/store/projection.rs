@@ -8,6 +8,7 @@ use super::codec::{self, Body};
 use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
+use super::sweeps;
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
@@ -55,6 +56,9 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     }
     for pause in &commit.pauses {
         draft.put(keys::pause(pause), pause)?;
+    }
+    for change in &commit.sweeps {
+        sweeps::apply(draft, change)?;
     }
     Ok(())
 }

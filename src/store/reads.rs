@@ -17,7 +17,7 @@ use crate::policy::{Files, Revision};
 type Due<T> = (Vec<T>, Option<Timestamp>);
 
 impl Store {
-    fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &State {
         &self.shared.state
     }
 
@@ -229,7 +229,7 @@ impl Store {
         Ok(counts.into_iter().map(|(policy, word, count)| ((policy, word), count)).collect())
     }
 
-    fn some<T: serde::de::DeserializeOwned>(
+    pub(super) fn some<T: serde::de::DeserializeOwned>(
         &self,
         prefix: &[u8],
         from: &[u8],

@@ -3,13 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
+use super::codec::{self, Body};
 use super::journal::{self, End, Tail};
 use super::state::{self, Draft, State};
-use super::{Error, codec, opening, projection};
+use super::{Commit, Error, keys, opening, projection};
+use crate::case::Case;
 
 const BATCH: usize = 512;
 /// Differences that a report names; the rest is counted.
 const NAMED: usize = 100;
+
+/// Is shown every commit of the journal, by its record, with its cases as they were before it.
+pub type Witness<'a> = dyn FnMut(u64, &Commit, &[Option<Case>]) + 'a;
 
 /// What the comparison of journal and state found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -75,7 +80,7 @@ pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
     let reason = match sound(dir)? {
         Ok(state) => {
             let before = state.meta().applied;
-            match replay(&journal, Tail::Cut, &state, u64::MAX)? {
+            match replay(&journal, Tail::Cut, &state, u64::MAX, None)? {
                 Ok(end) if before < end.next => {
                     let replayed = end.next - 1 - before;
                     return Ok(Brought { state, end, replayed, rebuilt: None });
@@ -91,7 +96,7 @@ pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
     };
     set_aside(dir)?;
     let state = make(dir)?;
-    let mut end = replay(&journal, Tail::Cut, &state, u64::MAX)??;
+    let mut end = replay(&journal, Tail::Cut, &state, u64::MAX, None)??;
     end.torn += torn;
     state.sync()?;
     // A store without a segment is new: nothing was made anew.
@@ -146,7 +151,13 @@ fn make(dir: &Path) -> Result<State, Error> {
 
 /// Applies the records that the state does not have, up to one of them. The outer error is the journal's,
 /// the inner one the state's.
-fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<Result<End, Error>, Error> {
+fn replay(
+    journal: &Path,
+    tail: Tail,
+    state: &State,
+    up_to: u64,
+    mut witness: Option<&mut Witness<'_>>,
+) -> Result<Result<End, Error>, Error> {
     let applied = state.meta().applied;
     let mut draft = Draft::new(state);
     let mut last = applied;
@@ -157,7 +168,8 @@ fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<Resul
             return Ok(());
         }
         let body = codec::decode(sequence, line)?;
-        let outcome = projection::apply(&mut draft, sequence, &body)
+        let outcome = show(&mut witness, &draft, sequence, &body)
+            .and_then(|()| projection::apply(&mut draft, sequence, &body))
             .and_then(|()| if draft.len() >= BATCH { draft.write(sequence) } else { Ok(()) });
         match outcome {
             Ok(()) => last = sequence,
@@ -171,14 +183,33 @@ fn replay(journal: &Path, tail: Tail, state: &State, up_to: u64) -> Result<Resul
     Ok(failed.map_or(Ok(end), Err))
 }
 
+/// A case stands in a commit once, so what it was before the commit is what it was before its change.
+fn show(
+    witness: &mut Option<&mut Witness<'_>>,
+    draft: &Draft<'_>,
+    sequence: u64,
+    body: &Body,
+) -> Result<(), Error> {
+    if let (Some(witness), Body::Commit(commit)) = (witness, body) {
+        let before = commit.cases.iter().map(|changed| draft.get(&keys::case(&changed.case.id)));
+        witness(sequence, commit, &before.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(())
+}
+
 /// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
 /// them key by key. The store must be closed; nothing is repaired, but a value that fails its check has the
 /// next start make the state anew.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
+    verify_with(dir, &mut |_, _, _| {})
+}
+
+/// The same, with somebody who looks on.
+pub fn verify_with(dir: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
     let _lock = opening::lock(dir)?;
     let scratch = dir.join("verify.scratch");
     clear(&scratch)?;
-    let report = compare(dir, &scratch);
+    let report = compare(dir, &scratch, witness);
     clear(&scratch)?;
     report
 }
@@ -192,11 +223,11 @@ fn clear(scratch: &Path) -> Result<(), Error> {
     }
 }
 
-fn compare(dir: &Path, scratch: &Path) -> Result<Report, Error> {
+fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
     let state = sound(dir)?;
     let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
     let implied = State::open(scratch)?;
-    let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied)??;
+    let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied, Some(witness))??;
     let mut report = Report {
         records: end.next - 1,
         segments: end.segments,

@@ -87,6 +87,7 @@ pub fn event(key: &str, time: i64) -> Event {
         time: at(time),
         subject: subject(key),
         actor: None,
+        by_subject: false,
         ip: None,
         fields: Fields::new(),
     }
@@ -94,7 +95,13 @@ pub fn event(key: &str, time: i64) -> Event {
 
 pub fn changed(case: Case) -> Commit {
     Commit {
-        cases: vec![Changed { case, entries: vec![entry(0)], effects: Vec::new(), at: at(0) }],
+        cases: vec![Changed {
+            case,
+            entries: vec![entry(0)],
+            effects: Vec::new(),
+            at: at(0),
+            recorded: None,
+        }],
         ..Commit::default()
     }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 pub mod people;
+pub mod staff;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,10 @@ const ACCESS: &str = "access:
     - {name: Dana, role: admin, token: t-admin}
     - {name: Vic, role: viewer, token: t-viewer}
     - {name: Desi, role: desk, token: t-desk}
+    - {name: Devi, role: desk, token: t-desk-2}
+    - {name: Dora, role: desk, token: t-desk-3}
+    - {name: Tenant Admin, role: desk, token: t-granter}
+    - {name: sponsor@example.com, role: desk, token: t-sponsor}
     - {name: Aut, role: author, token: t-author}
     - {name: Opal, role: operator, token: t-operator}
     - {name: Priya, role: privacy, token: t-privacy}

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{Settings, Urls};
-use crate::connectors::http::{Answer, TokenCache, Wire, failure};
+use crate::connectors::http::{Answer, TokenCache, Wire, failure, under};
 use crate::model::{Clock, Failure, Secret, Timestamp};
 
 /// Which host a request goes to; each wants its own permission of the OAuth client.
@@ -147,15 +147,6 @@ fn left(granted: &Granted, now: Timestamp) -> i64 {
 fn expiry(token: &str) -> Option<i64> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice::<Map<String, Value>>(&claims).ok()?.get("exp")?.as_i64()
-}
-
-fn under(base: &Url, path: &[&str]) -> Url {
-    let mut url = base.clone();
-    // Addresses were checked to be http(s), which always have a path.
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().extend(path);
-    }
-    url
 }
 
 /// Reads an answer's JSON. The error names the place in the answer, never what stood there: that may be a

@@ -145,6 +145,8 @@ impl OneLogin {
             profiles: profiles.iter().map(|profile| profile.id.clone()).collect(),
         };
         let Some(found) = self.registrations().await?.find(&self.api, &place).await? else { return Ok(None) };
+        // Only OneLogin's own events know a profile; whoever may post events must not choose one.
+        let event = event.filter(|event| event.source == "onelogin");
         let told = found.profile_id.clone().or_else(|| {
             let data = event?.fields.get("data")?.as_object()?;
             ["self_registration_profile_id", "profile_id"].iter().find_map(|key| events::text(data, key))
@@ -218,6 +220,10 @@ impl IdentitySource for OneLogin {
             Ok(page)
         }
         .boxed()
+    }
+
+    fn is_webhook(&self, headers: &HeaderMap) -> bool {
+        self.webhook.as_ref().is_some_and(|shared| webhook::authentic(headers, shared))
     }
 
     fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused> {

@@ -81,13 +81,17 @@ pub static SWEEP: Shape = Shape {
         Key::may("where", Kind::Condition, "Who of them."),
         Key::may("due", Kind::Shape(&DUE), "When a person is due."),
         Key::may("run", Kind::OneOf(&["hourly", "daily", "weekly", "monthly"]), "How often."),
-        Key::may("on", Kind::Label, "Which day: `mon`, 1 or `last`."),
-        Key::may("at", Kind::Time, "The time of day."),
-        Key::may("timezone", Kind::Timezone, "The zone of `at`."),
+        Key::may("on", Kind::Label, "Which day: `mon` of a week, 1 to 31 or `last` of a month."),
+        Key::may("at", Kind::Time, "The time of day; of an hourly run the minute."),
+        Key::may("timezone", Kind::Timezone, "The zone of the clock; UTC for hourly runs and cron lines."),
         Key::may("cron", Kind::Text, "A cron line instead of run, on and at."),
-        Key::may("spread", SPAN, "Spreads people over this time by a stable offset."),
-        Key::may("at_most", Kind::Integer { least: 1, most: 1_000_000 }, "New cases in one run."),
-        Key::may("if_missed", Kind::OneOf(&["run_once", "skip"]), "After downtime."),
+        Key::may("spread", SPAN, "Moves each person's due date by a stable part of this time."),
+        Key::may(
+            "at_most",
+            Kind::Integer { least: 1, most: 1_000_000 },
+            "New cases in one run; the rest waits for the next.",
+        ),
+        Key::may("if_missed", Kind::OneOf(&["run_once", "skip"]), "After downtime; run_once by default."),
     ],
 };
 
@@ -96,7 +100,7 @@ static DUE: Shape = Shape {
     keys: &[
         Key::must("field", Kind::Text, "The field that holds the last time."),
         Key::must("plus", SPAN, "How long after it."),
-        Key::may("if_empty", Kind::OneOf(&["now", "never"]), "What an empty field means."),
+        Key::may("if_empty", Kind::OneOf(&["now", "never"]), "What an empty field means; never by default."),
     ],
 };
 
@@ -106,7 +110,7 @@ pub static TRIGGER: Shape = Shape {
     keys: &[
         Key::may("event", Kind::Event, "An event opens a case."),
         Key::may("manual", Kind::True, "A person may open a case by hand."),
-        Key::may("sweep", Kind::Shape(&SWEEP), "A schedule over a population opens cases.").later(),
+        Key::may("sweep", Kind::Shape(&SWEEP), "A schedule over a population opens cases."),
     ],
 };
 

@@ -10,6 +10,7 @@ use crate::policy::template::Source;
 pub const VERIFICATIONS: &str = "verifications.yaml";
 pub const PEOPLE: &str = "people.yaml";
 pub const BLOCKS: &str = "shared/blocks.yaml";
+const README: &str = "README.md";
 
 /// The tree by roles.
 #[derive(Debug)]
@@ -37,7 +38,8 @@ impl<'a> Layout<'a> {
         for path in files.0.keys().map(String::as_str).filter(|path| !ignored(path)) {
             let parts: Vec<&str> = path.split('/').collect();
             match parts.as_slice() {
-                [VERIFICATIONS | PEOPLE] | ["shared", "blocks.yaml"] => {}
+                // A README is for people.
+                [VERIFICATIONS | PEOPLE | README] | ["shared", "blocks.yaml"] | [_, README] => {}
                 ["shared", file] if file.ends_with(".rhai") => layout.scripts.push(path),
                 ["shared", "templates", name, file] if file.ends_with(".md") => {
                     let language = file.trim_end_matches(".md");

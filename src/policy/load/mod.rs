@@ -11,6 +11,7 @@ mod reading;
 mod set;
 mod shared;
 mod step;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use super::chain::{self, Build};
 use super::layout::{self, Folder, Layout};
 use super::reading::{self, Reading as _};
 use super::shared::Shared;
-use super::{Known, errors, proof};
+use super::{Known, errors, proof, sweep};
 use crate::model::{EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::grammar;
-use crate::policy::schedule;
 use crate::policy::script::{Compiler, Condition, Context};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
 use crate::policy::tree::{
-    Amount, IfAlreadyOpen, Keep, Limit, LimitedAction, Mode, Policy, StepIndex, Sweep, Trigger, WhenExceeded,
+    Amount, IfAlreadyOpen, Keep, Limit, LimitedAction, Mode, Policy, StepIndex, Trigger, WhenExceeded,
 };
 
 /// A policy that declared its name; the policy itself only if it has no mistake.
@@ -235,7 +235,10 @@ impl Head {
         let case_key = node.get("case_key").and_then(|key| Some(build.text(key.text()?, &key.text_place())));
         let events = node.get("cancel_when").map(Node::one_or_many).unwrap_or_default();
         let cancel_when = events.iter().filter_map(|event| build.event(event)).collect();
-        let when = triggers.iter().filter_map(|trigger| read_trigger(trigger, build)).collect();
+        let name = node.text_of("policy").unwrap_or_default();
+        let numbered = triggers.iter().zip(1..);
+        let when = numbered.filter_map(|(trigger, at)| read_trigger(trigger, format!("{name}/{at}"), build));
+        let when = when.collect();
         let keep = |key: &str, default: &str| {
             let stated = node.get("keep").and_then(|keep| keep.span(key));
             stated.or_else(|| Span::from_str(default).ok()).unwrap_or(Span::ZERO)
@@ -295,27 +298,12 @@ fn if_already_open(node: &Node) -> IfAlreadyOpen {
     }
 }
 
-fn read_trigger(node: &Node, build: &mut Build<'_>) -> Option<Trigger> {
+fn read_trigger(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Trigger> {
     if let Some(event) = node.get("event") {
         return build.event(event).map(Trigger::Event);
     }
     if let Some(sweep) = node.get("sweep") {
-        if let Some(source) = sweep.condition("where") {
-            build.condition(&source);
-        }
-        let (run, cron) = (sweep.get("run"), sweep.get("cron"));
-        if run.is_some() == cron.is_some() {
-            let message = "a sweep has `run:` (with `at:` and `timezone:`) or `cron:`, one of the two";
-            build.report(Diagnostic::error(sweep.place.clone(), "sweep", message));
-        }
-        if let Some(line) = sweep.text_of("cron")
-            && let Err(why) = schedule::parse(line)
-        {
-            let place = sweep.get("cron").map_or_else(|| sweep.place.clone(), |cron| cron.place.clone());
-            build.report(Diagnostic::error(place, "cron", why));
-        }
-        let over = sweep.text_of("over").unwrap_or_default().to_owned();
-        return Some(Trigger::Sweep(Sweep { over, place: sweep.place.clone() }));
+        return sweep::read(sweep, schedule, build).map(Arc::new).map(Trigger::Sweep);
     }
     node.get("manual").map(|_| Trigger::Manual)
 }

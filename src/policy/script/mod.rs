@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
+//! | `names` | which fields an expression looks at |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
 //! | `data` | attributes, bodies and actions: values worked out and written down |
@@ -16,6 +17,7 @@ mod compile;
 mod data;
 mod engine;
 mod facts;
+mod names;
 mod shape;
 mod values;
 
@@ -26,6 +28,7 @@ use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use compile::Compiler;
 pub use data::Data;
+pub use names::Look;
 
 use self::engine::guarded;
 use self::facts::Outline;
@@ -264,6 +267,19 @@ impl Text {
     /// The text with every expression replaced by its value. An empty value is an error: a text with a
     /// hole in it names something else.
     pub fn render(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
+        self.render_with(facts, |value| value)
+    }
+
+    /// As a path of an address: values are escaped, so that none of them adds a part of its own.
+    pub fn render_path(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
+        self.render_with(facts, |value| escaped(&value))
+    }
+
+    fn render_with(
+        &self,
+        facts: &Facts<'_>,
+        escape: impl Fn(String) -> String,
+    ) -> Result<String, ScriptError> {
         let Some(program) = &self.program else { return Ok(String::new()) };
         let needs_facts = self.parts.iter().any(|part| matches!(part, Part::Expression(_)));
         let scope = if needs_facts { program.outline.scope(facts) } else { Scope::new() };
@@ -277,12 +293,21 @@ impl Text {
                         place: clause.place.clone(),
                         message: format!("a value in the text is {word}; give a text, or a default with ??"),
                     })?;
-                    text.push_str(&shown);
+                    text.push_str(&escape(shown));
                 }
             }
         }
         Ok(text)
     }
+}
+
+/// Everything but what RFC 3986 calls unreserved.
+fn escaped(value: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    value.bytes().map(escape).collect()
 }
 
 fn shown(value: &Dynamic) -> Result<String, &'static str> {

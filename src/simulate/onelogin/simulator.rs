@@ -233,6 +233,16 @@ impl Simulator {
         self.inner.with(|tenant| tenant.add_role(name))
     }
 
+    /// Defines a custom attribute by its short name.
+    pub fn add_attribute(&self, shortname: &str) -> i64 {
+        self.inner.with(|tenant| tenant.add_attribute(shortname, shortname))
+    }
+
+    /// Adds another moderated self-registration profile.
+    pub fn add_profile(&self, name: &str, slug: &str) -> i64 {
+        self.inner.with(|tenant| tenant.add_profile(name, slug))
+    }
+
     /// An administrator removes a role with all that it gives.
     pub fn remove_role(&self, role: i64) {
         self.inner.with(|tenant| tenant.drop_role(role, Actor::Human));

@@ -150,8 +150,7 @@ impl Tenant {
         for shortname in &options.custom_attributes {
             tenant.add_attribute(shortname, shortname);
         }
-        let id = tenant.id("profile");
-        tenant.profiles.insert(id, Profile::moderated(id, "Sign-up", &options.profile));
+        tenant.add_profile("Sign-up", &options.profile);
         tenant
     }
 
@@ -177,6 +176,12 @@ impl Tenant {
     pub fn add_attribute(&mut self, name: &str, shortname: &str) -> i64 {
         let id = self.id("attribute");
         self.attributes.insert(id, Attribute { id, name: name.into(), shortname: shortname.into() });
+        id
+    }
+
+    pub fn add_profile(&mut self, name: &str, slug: &str) -> i64 {
+        let id = self.id("profile");
+        self.profiles.insert(id, Profile::moderated(id, name, slug));
         id
     }
 

@@ -1,0 +1,141 @@
+//! `event`: CloudEvents out of a file, to a running daemon. Sending a file again changes nothing: the daemon
+//! knows each event by its source and id.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Subcommand;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::client::{Client, expect};
+use super::{Daemon, Ending, Failed, output};
+
+/// What the daemon takes in one request.
+const MOST_EVENTS: usize = 1_000;
+const LARGEST_BODY: usize = 1 << 20;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sends CloudEvents (JSON): one event, an array of them, or one on each line. `-` reads standard input.
+    Send { file: PathBuf },
+}
+
+pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
+    let Command::Send { file } = command;
+    let text = read(&file).map_err(Failed::usage)?;
+    let events = events(&text).with_context(|| format!("while reading {}", file.display()));
+    let events = events.map_err(Failed::usage)?;
+    let client = Client::find(daemon)?;
+    let mut taken = 0;
+    for batch in batches(&events) {
+        let kind = "application/cloudevents-batch+json";
+        let answer = client.post_text("/v1/events", kind, format!("[{}]", batch.join(","))).await;
+        if let Err(mut failed) = answer.and_then(expect) {
+            if taken > 0 {
+                // Places in the answer count within the request.
+                let said = format!("the first {taken} events of the file were taken; of those after them");
+                failed.error = failed.error.context(said);
+            }
+            return Err(failed);
+        }
+        taken += batch.len();
+    }
+    if json {
+        output::json(&json!({ "taken": taken }));
+    } else {
+        output::line(&format!("{taken} {} taken", if taken == 1 { "event was" } else { "events were" }));
+    }
+    Ok(Ending::Ok)
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text).context("while reading standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file).with_context(|| format!("while reading {}", file.display()))
+}
+
+/// The texts of the events, as they are: the daemon judges them, and its answer is about what was sent.
+fn events(text: &str) -> anyhow::Result<Vec<&str>> {
+    let mut events = Vec::new();
+    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let value = value
+            .map_err(|error| anyhow!("line {}, column {}: this is not JSON", error.line(), error.column()))?;
+        if value.get().starts_with('[') {
+            let list: Vec<&RawValue> =
+                serde_json::from_str(value.get()).context("while reading the array")?;
+            events.extend(list.into_iter().map(RawValue::get));
+        } else {
+            events.push(value.get());
+        }
+    }
+    match events.iter().position(|event| !event.starts_with('{')) {
+        Some(index) => Err(anyhow!("event {index} is not a JSON object")),
+        None if events.is_empty() => Err(anyhow!("there is no event in it")),
+        None => Ok(events),
+    }
+}
+
+/// As few requests as the daemon's limits allow.
+fn batches<'a>(events: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let mut batches = Vec::<Vec<&str>>::new();
+    let mut size = 0;
+    for event in events {
+        // Commas and brackets come on top.
+        let more = event.len() + 1;
+        match batches.last_mut() {
+            Some(batch) if batch.len() < MOST_EVENTS && size + more < LARGEST_BODY => {
+                batch.push(event);
+                size += more;
+            }
+            _ => {
+                batches.push(vec![event]);
+                size = more;
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_of_a_file() {
+        for (text, expected) in [
+            (r#"{"id":"1"}"#, Ok(1)),
+            ("{\n  \"id\": \"1\"\n}\n", Ok(1)),
+            (r#"[{"id":"1"}, {"id":"2"}]"#, Ok(2)),
+            ("{\"id\":\"1\"}\n{\"id\":\"2\"}\n\n", Ok(2)),
+            ("", Err("no event")),
+            ("[]", Err("no event")),
+            ("{\"id\":\"1\"}\n{oops\n", Err("line 2")),
+            ("[1]", Err("event 0")),
+            ("specversion: '1.0'", Err("line 1")),
+        ] {
+            match (events(text), expected) {
+                (Ok(events), Ok(count)) => assert_eq!(events.len(), count, "{text}"),
+                (Err(error), Err(says)) => assert!(error.to_string().contains(says), "{text}: {error}"),
+                (got, _) => panic!("{text}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_keeps_the_limits() {
+        let sizes = |event: &str, count: usize| -> Vec<usize> {
+            batches(&vec![event; count]).iter().map(Vec::len).collect()
+        };
+        assert_eq!(sizes("{}", 2_001), [1_000, 1_000, 1]);
+        let large = "x".repeat(400_000);
+        assert_eq!(sizes(&large, 5), [2, 2, 1]);
+        let largest = "x".repeat((LARGEST_BODY - 3) / 2);
+        assert_eq!(sizes(&largest, 2), [2]);
+        assert_eq!(sizes(&format!("{largest}xx"), 2), [1, 1]);
+    }
+}

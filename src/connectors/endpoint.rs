@@ -1,0 +1,315 @@
+//! A named HTTP endpoint: one request of a policy, or a target system that speaks plain JSON. It must not
+//! leave the address of its configuration: no redirect, no proxy of the environment, no path above the base.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::http::{self, Answer, Wire, check_address, named, trouble};
+use super::{Connector, Finding};
+use crate::model::{Action, Call, Done, Failure, FailureKind, Outcome, Repeat, Secret};
+
+/// Set by the connector or by HTTP itself.
+const RESERVED: &[&str] = &[
+    "connection",
+    "content-length",
+    "host",
+    "idempotency-key",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "webhook-id",
+];
+
+/// Where an endpoint is and what it wants to see.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name that policies use; stands in failures.
+    pub name: String,
+    pub url: Url,
+    pub headers: Vec<(String, Secret)>,
+    /// For one request, from the connection to the end of the answer.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
+/// The connector.
+pub struct Endpoint {
+    name: String,
+    wire: Wire,
+    base: Url,
+    headers: HeaderMap,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.name)
+    }
+}
+
+impl Endpoint {
+    /// Checks the settings; talks to nobody.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let Settings { name, url, headers, timeout } = settings;
+        check_address(&url)?;
+        let headers = headers_of(&headers)?;
+        Ok(Self { name, wire: Wire::new(None)?, base: url, headers, timeout })
+    }
+
+    async fn act(&self, call: &Call) -> Result<Done, Failure> {
+        match &call.action {
+            Action::Request { endpoint: _, method, path, body, repeat } => {
+                let url = address(&self.base, path).map_err(|why| {
+                    Failure::refused(format!("the path of a request to {} is not sent: {why}", self.name))
+                })?;
+                self.request(call, verb(method)?, url, body.as_ref(), *repeat).await
+            }
+            Action::CreateUser { system: _, external_id, attributes } => {
+                let body = json!({"externalId": external_id, "attributes": attributes});
+                let answer = self.send(Method::POST, self.base.clone(), Some(&body), Some(call)).await?;
+                let told = self.told(&answer, &[409])?;
+                Ok(Done::Created { id: id(&told), already: already(&told) })
+            }
+            Action::UpdateUser { system: _, matching, attributes } => {
+                let body = json!({"match": matching, "attributes": attributes});
+                let answer = self.send(Method::PATCH, self.base.clone(), Some(&body), Some(call)).await?;
+                let told = self.told(&answer, &[404, 409, 412])?;
+                Ok(Done::Applied { already: already(&told), before: None })
+            }
+            other => Err(Failure::refused(format!(
+                "'{}' is not something that an HTTP endpoint does; this call belongs to another connector",
+                other.word()
+            ))),
+        }
+    }
+
+    async fn request(
+        &self,
+        call: &Call,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        repeat: Repeat,
+    ) -> Result<Done, Failure> {
+        if repeat == Repeat::None && (call.in_doubt || call.attempt > 1) {
+            return Err(self.once_only("an earlier attempt began"));
+        }
+        let key = (repeat == Repeat::Key).then_some(call);
+        let answered = self.send(method, url, body, key).await.and_then(|answer| self.answered(&answer));
+        match answered {
+            Err(failure) if repeat == Repeat::None && failure.kind == FailureKind::Unavailable => {
+                Err(self.once_only(&failure.reason))
+            }
+            ended => ended,
+        }
+    }
+
+    /// What a policy may branch on: a success, or a no that is about this request.
+    fn answered(&self, answer: &Answer) -> Result<Done, Failure> {
+        let status = answer.status;
+        let may_pass = matches!(status.as_u16(), 408 | 425 | 429);
+        if status.is_success() || (status.is_client_error() && !may_pass) {
+            return Ok(Done::Answered { status: status.as_u16(), body: value(&answer.body) });
+        }
+        Err(trouble(answer, &self.name))
+    }
+
+    /// A target system's answer to a change of an account. `other` are the answers which say that its
+    /// account is another than the case believes.
+    fn told(&self, answer: &Answer, other: &[u16]) -> Result<Value, Failure> {
+        if answer.status.is_success() {
+            return Ok(value(&answer.body));
+        }
+        let status = answer.status.as_u16();
+        if other.contains(&status) {
+            return Err(Failure::changed(format!(
+                "{} answered {status}: its account is not what this case knew; a person must look",
+                self.name
+            )));
+        }
+        Err(trouble(answer, &self.name))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        key: Option<&Call>,
+    ) -> Result<Answer, Failure> {
+        let mut request = self.wire.request(method, url).timeout(self.timeout).headers(self.headers.clone());
+        if let Some(call) = key {
+            let id = call.id.to_string();
+            // The full stop is a separator where such ids are signed.
+            request = request.header("webhook-id", id.replace('.', "-")).header("idempotency-key", id);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.wire.send(request).await.map_err(|failure| named(failure, &self.name))
+    }
+
+    fn once_only(&self, why: &str) -> Failure {
+        Failure::changed(format!(
+            "the request to {} may have been done ({why}), and doing it twice is not safe; a person must look",
+            self.name
+        ))
+    }
+}
+
+impl Connector for Endpoint {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async move { self.act(call).await.map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async { vec![http::reach(&self.name, &self.base).await] }.boxed()
+    }
+}
+
+fn headers_of(given: &[(String, Secret)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, text) in given {
+        let wrong = || format!("headers.{name}: expected the name of an HTTP header");
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        if RESERVED.contains(&header.as_str()) {
+            return Err(format!("headers.{name}: this header is not for the configuration to set"));
+        }
+        let mut value = HeaderValue::from_str(text.expose())
+            .map_err(|_| format!("headers.{name}: its text does not fit into a header"))?;
+        value.set_sensitive(true);
+        if headers.insert(header, value).is_some() {
+            return Err(format!("headers.{name}: is given twice"));
+        }
+    }
+    Ok(headers)
+}
+
+fn verb(method: &str) -> Result<Method, Failure> {
+    match method.to_ascii_uppercase().as_str() {
+        "GET" => Ok(Method::GET),
+        "POST" => Ok(Method::POST),
+        "PUT" => Ok(Method::PUT),
+        "PATCH" => Ok(Method::PATCH),
+        "DELETE" => Ok(Method::DELETE),
+        _ => Err(Failure::refused("a request is made with GET, POST, PUT, PATCH or DELETE")),
+    }
+}
+
+/// The base with a policy's path appended. The path may bring a query; it cannot leave the base, whatever a
+/// person's name in it looks like. The reason names no part of it, because it may name people.
+fn address(base: &Url, path: &str) -> Result<Url, &'static str> {
+    if path.chars().any(char::is_control) {
+        return Err("it has a control character");
+    }
+    if path.contains(['\\', '#']) {
+        return Err("it has a '\\' or a '#'");
+    }
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let path = path.strip_prefix('/').unwrap_or(path);
+    if path.starts_with('/') || path.contains("://") {
+        return Err("it begins with another address");
+    }
+    // What servers may take for a step up, also where it is written in another way.
+    let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    let step = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    if plain.split('/').any(step) {
+        return Err("it leads out of the endpoint's address");
+    }
+    let mut url = base.clone();
+    if !path.is_empty() {
+        let root = base.path().trim_end_matches('/');
+        url.set_path(&format!("{root}/{path}"));
+        if url.origin() != base.origin() || !url.path().starts_with(&format!("{root}/")) {
+            return Err("it leads out of the endpoint's address");
+        }
+    }
+    let queries: Vec<_> = base.query().into_iter().chain(query).filter(|query| !query.is_empty()).collect();
+    url.set_query((!queries.is_empty()).then(|| queries.join("&")).as_deref());
+    Ok(url)
+}
+
+/// An answer's body: JSON where it is, else a text.
+fn value(body: &[u8]) -> Value {
+    if body.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+}
+
+fn id(told: &Value) -> Option<String> {
+    match told.get("id")? {
+        Value::String(id) if !id.is_empty() => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+fn already(told: &Value) -> bool {
+    told.get("already").and_then(Value::as_bool).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(base: &str, path: &str, expected: Result<&str, &str>) {
+        let got = address(&base.parse().unwrap(), path);
+        match expected {
+            Ok(url) => assert_eq!(got.map(String::from).as_deref(), Ok(url), "{path:?}"),
+            Err(says) => {
+                let why = got.expect_err(path);
+                assert!(why.contains(says), "{path:?}: {why}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_stays_under_its_base() {
+        const BASE: &str = "https://x.example/api";
+        check(BASE, "", Ok("https://x.example/api"));
+        check(BASE, "/tickets", Ok("https://x.example/api/tickets"));
+        check(BASE, "tickets/7/", Ok("https://x.example/api/tickets/7/"));
+        check(BASE, "/t?a=b&c=d", Ok("https://x.example/api/t?a=b&c=d"));
+        check(BASE, "?a=b", Ok("https://x.example/api?a=b"));
+        check(BASE, "/Ada Löve", Ok("https://x.example/api/Ada%20L%C3%B6ve"));
+        check(BASE, "/a@evil.example:80", Ok("https://x.example/api/a@evil.example:80"));
+        check(BASE, "/v..2/...", Ok("https://x.example/api/v..2/..."));
+        check("https://x.example", "t", Ok("https://x.example/t"));
+        check("https://x.example/api/?k=v", "t?a=b", Ok("https://x.example/api/t?k=v&a=b"));
+        for out in ["..", "/../x", "a/../../x", "a/.", "%2e%2E/x", ".%2e", "a/..%2fx", "..%5Cx", "..;a=b/x"] {
+            check(BASE, out, Err("leads out"));
+        }
+        for other in ["//evil.example/x", "https://evil.example/x", "///x"] {
+            check(BASE, other, Err("another address"));
+        }
+        check(BASE, "..\\x", Err("'\\'"));
+        check(BASE, "/x#y", Err("'#'"));
+        check(BASE, "/x\ny", Err("control"));
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        for (name, text, says) in [
+            ("X-Key", "k", ""),
+            ("Host", "x", "not for the configuration"),
+            ("Idempotency-Key", "x", "not for the configuration"),
+            ("X Key", "x", "expected the name"),
+            ("X-Key", "a\nb", "does not fit"),
+        ] {
+            let got = headers_of(&[(name.to_owned(), Secret::new(text))]).err().unwrap_or_default();
+            assert!(got.contains(says) && got.is_empty() == says.is_empty(), "{name}: {got}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! SCIM on the wire: requests with the token, searches whose answers are checked, and what a no means. It
+//! never puts a value into a failure: the other side's sentences repeat them.
+
+use std::fmt;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_MATCH};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::Settings;
+use super::attribute::Attribute;
+use super::compare;
+use crate::connectors::http::{Answer, Wire, check_address, named, trouble, under};
+use crate::model::{Failure, FailureKind, Secret};
+
+const MEDIA_TYPE: &str = "application/scim+json";
+
+/// The words that RFC 7644 has for what is wrong; whatever else an answer says stays out.
+const SCIM_TYPES: &[&str] = &[
+    "invalidFilter",
+    "tooMany",
+    "uniqueness",
+    "mutability",
+    "invalidSyntax",
+    "invalidPath",
+    "noTarget",
+    "invalidValue",
+    "invalidVers",
+    "sensitive",
+];
+
+/// One system with its token.
+pub struct Api {
+    name: String,
+    wire: Wire,
+    base: Url,
+    token: Secret,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Api({})", self.name)
+    }
+}
+
+/// An account that was found.
+#[derive(Clone)]
+pub struct Account {
+    pub id: String,
+    /// Goes into `If-Match`, where the system has versions.
+    pub version: Option<String>,
+    pub resource: Value,
+}
+
+/// What a search came to.
+pub enum Found {
+    None,
+    One(Account),
+    Several,
+    /// The system does not search by this, or answers with others than were asked for.
+    CannotSearch(Failure),
+}
+
+impl Api {
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let Settings { name, url, token } = settings;
+        check_address(&url)?;
+        if url.query().is_some() {
+            return Err("url: expected the address that /Users is appended to, without a ?query".to_owned());
+        }
+        if token.expose().is_empty() || HeaderValue::from_str(token.expose()).is_err() {
+            return Err("token: expected a bearer token, which is one line of text".to_owned());
+        }
+        Ok(Self { name, wire: Wire::new(None)?, base: url, token })
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+        version: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let mut request = self
+            .wire
+            .request(method, under(&self.base, path))
+            .header(ACCEPT, "application/scim+json, application/json")
+            .bearer_auth(self.token.expose());
+        // An empty query would leave a question mark behind.
+        if !query.is_empty() {
+            request = request.query(query);
+        }
+        if let Some(version) = version {
+            request = request.header(IF_MATCH, version);
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, MEDIA_TYPE).json(body);
+        }
+        self.wire.send(request).await.map_err(|failure| named(failure, &self.name))
+    }
+
+    /// The accounts that have all of `keys`. What comes back is compared again: a system that overlooks a
+    /// filter answers with everybody.
+    pub async fn find(&self, keys: &[(Attribute, Value)]) -> Result<Found, Failure> {
+        let filter: Vec<_> = keys
+            .iter()
+            .map(|(attribute, value)| format!("{} eq {value}", attribute.path_of_value()))
+            .collect();
+        let filter = filter.join(" and ");
+        let query = [("filter", filter.as_str()), ("count", "10")];
+        let answer = self.send(Method::GET, &["Users"], &query, None, None).await?;
+        if !answer.status.is_success() {
+            let refusal = self.refusal(&answer);
+            // Not all of them have a word for a filter that they do not know.
+            let no_filter = matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED)
+                && refusal.kind == FailureKind::Refused;
+            return if no_filter { Ok(Found::CannotSearch(self.no_search())) } else { Err(refusal) };
+        }
+        let list: Value = answer.json().map_err(|failure| named(failure, &self.name))?;
+        let shape =
+            || Failure::unavailable(format!("{} answered with something that is not a list", self.name));
+        let total = list.get("totalResults").and_then(Value::as_u64);
+        let rows = match list.get("Resources") {
+            Some(Value::Array(rows)) => rows.as_slice(),
+            // Nothing was found; then the list may be left out.
+            None | Some(Value::Null) if total == Some(0) => &[],
+            _ => return Err(shape()),
+        };
+        let matches =
+            |row: &&Value| keys.iter().all(|(attribute, value)| compare::matches(row, attribute, value));
+        let more = total.is_some_and(|total| total > rows.len() as u64);
+        let mut found = rows.iter().filter(matches);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => Ok(Found::Several),
+            (Some(_), None) if more => Ok(Found::Several),
+            (Some(row), None) => self.account(row).map(Found::One).ok_or_else(shape),
+            (None, _) if rows.iter().all(|row| nearly(row, keys)) && !more => Ok(Found::None),
+            (None, _) => Ok(Found::CannotSearch(self.no_search())),
+        }
+    }
+
+    fn account(&self, row: &Value) -> Option<Account> {
+        let version = row.get("meta").and_then(|meta| compare::text(meta, "version"));
+        let version = version.filter(|version| HeaderValue::from_str(version).is_ok());
+        Some(Account { id: id(row)?, version: version.map(str::to_owned), resource: row.clone() })
+    }
+
+    fn no_search(&self) -> Failure {
+        Failure::refused(format!("{} does not search accounts by what they are to be found by", self.name))
+    }
+
+    /// What a no means, in words of the standard.
+    pub fn refusal(&self, answer: &Answer) -> Failure {
+        let mut failure = trouble(answer, &self.name);
+        let told = answer.json::<Value>().ok();
+        let status = answer.status;
+        if status.is_client_error() && told.is_none() && !answer.body.is_empty() && !about_us(status) {
+            // Some page in between, or an address that is not SCIM's: that is not about this account.
+            failure = Failure::unavailable(format!(
+                "{} answered {} with something that is not SCIM; check its url in proofd.yaml",
+                self.name,
+                status.as_u16()
+            ));
+        }
+        if status == StatusCode::NOT_IMPLEMENTED {
+            failure = Failure::refused(format!("{} cannot do this (501)", self.name));
+        }
+        let said = told.as_ref().and_then(|told| compare::text(told, "scimType"));
+        let scim_type = said.and_then(|said| SCIM_TYPES.iter().copied().find(|known| *known == said));
+        if let Some(word) = scim_type {
+            failure.reason = format!("{} ({word})", failure.reason);
+        }
+        failure
+    }
+}
+
+/// These have words of their own.
+fn about_us(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
+}
+
+/// Whether a row that is not the one is at least an answer to the question: it differs only in what a
+/// system may not tell apart, such as capital letters.
+fn nearly(row: &Value, keys: &[(Attribute, Value)]) -> bool {
+    keys.iter().all(|(attribute, value)| compare::matches_loosely(row, attribute, value))
+}
+
+/// The id of an account. It becomes a part of addresses, so it must not change one.
+pub fn id(resource: &Value) -> Option<String> {
+    let id = match compare::member(resource, "id")? {
+        Value::String(id) => id.clone(),
+        Value::Number(id) => id.to_string(),
+        _ => return None,
+    };
+    (!matches!(id.as_str(), "" | "." | "..")).then_some(id)
+}

@@ -1,0 +1,292 @@
+//! Target systems that speak SCIM 2.0 (RFC 7643, RFC 7644): makes accounts and changes them, and reads back
+//! what it changed. It must not touch an account that is not exactly the one that was asked for.
+//!
+//! | file | what |
+//! |---|---|
+//! | `api` | requests, searches, what answers mean |
+//! | `attribute` | the names that policies use, as SCIM has them |
+//! | `compare` | whether an account is as it was asked to be |
+
+use std::fmt;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::http::{Answer, named};
+use super::{Connector, Finding};
+use crate::model::{Action, Call, Done, Failure, Fields, Outcome, Secret};
+
+mod api;
+mod attribute;
+mod compare;
+
+use api::{Account, Api, Found, id};
+use attribute::Attribute;
+
+/// A change that is still not to be seen after so many attempts is one that the system does not keep.
+const PATIENT_ATTEMPTS: u32 = 4;
+
+/// An id that no account has: the question is only whether we may ask.
+const NOBODY: &str = "proofd-doctor-asks-for-nobody";
+
+/// Where a system is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name that policies use; stands in failures.
+    pub name: String,
+    /// The address that `/Users` is appended to.
+    pub url: Url,
+    pub token: Secret,
+}
+
+/// The connector.
+pub struct Scim {
+    name: String,
+    api: Api,
+}
+
+impl fmt::Debug for Scim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scim({})", self.name)
+    }
+}
+
+impl Scim {
+    /// Checks the settings; talks to nobody.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let name = settings.name.clone();
+        Ok(Self { api: Api::new(settings)?, name })
+    }
+
+    async fn act(&self, call: &Call) -> Result<Done, Failure> {
+        match &call.action {
+            Action::CreateUser { system: _, external_id, attributes } => {
+                self.create(external_id, attributes, call.in_doubt || call.attempt > 1).await
+            }
+            Action::UpdateUser { system: _, matching, attributes } => {
+                self.update(matching, attributes, call.attempt).await
+            }
+            other => Err(Failure::refused(format!(
+                "'{}' is not something that a SCIM system does; this call belongs to another connector",
+                other.word()
+            ))),
+        }
+    }
+
+    /// Looks before it makes: not every system lets an `externalId` be only once.
+    async fn create(&self, external_id: &str, attributes: &Fields, in_doubt: bool) -> Result<Done, Failure> {
+        if external_id.trim().is_empty() {
+            return Err(Failure::refused("an account cannot be made without an id to find it by"));
+        }
+        let account = attribute::account(external_id, attributes)?;
+        match self.ours(external_id).await? {
+            Ours::Is(id) => return Ok(Done::Created { id: Some(id), already: true }),
+            Ours::CannotLook if in_doubt => return Err(self.may_have_been_made()),
+            Ours::CannotLook | Ours::IsNot => {}
+        }
+        let answer = self.api.send(Method::POST, &["Users"], &[], Some(&account), None).await?;
+        if answer.status == StatusCode::CONFLICT {
+            return match self.ours(external_id).await? {
+                // Somebody else of ours was faster.
+                Ours::Is(id) => Ok(Done::Created { id: Some(id), already: true }),
+                Ours::IsNot | Ours::CannotLook => Err(Failure::changed(format!(
+                    "{} has somebody else's account with this user name or another value that must be \
+                     unique; a person must look",
+                    self.name
+                ))),
+            };
+        }
+        if !answer.status.is_success() {
+            return Err(self.api.refusal(&answer));
+        }
+        self.made(&answer, external_id).await
+    }
+
+    /// What the answer to a making says. Where it says nothing, only what can be found counts.
+    async fn made(&self, answer: &Answer, external_id: &str) -> Result<Done, Failure> {
+        let told = answer.json::<Value>().unwrap_or_default();
+        match (id(&told), compare::text(&told, "externalId")) {
+            (Some(_), Some(other)) if other != external_id => Err(Failure::changed(format!(
+                "{} made an account under another externalId than was asked for; a person must look",
+                self.name
+            ))),
+            (Some(id), _) => Ok(Done::Created { id: Some(id), already: false }),
+            (None, _) => match self.ours(external_id).await? {
+                Ours::Is(id) => Ok(Done::Created { id: Some(id), already: false }),
+                Ours::IsNot => Err(Failure::unavailable(format!(
+                    "{} answered {} without an account, and none is to be found",
+                    self.name,
+                    answer.status.as_u16()
+                ))),
+                Ours::CannotLook => Err(self.may_have_been_made()),
+            },
+        }
+    }
+
+    fn may_have_been_made(&self) -> Failure {
+        Failure::changed(format!(
+            "{} cannot be searched by externalId, and the account may have been made already; a person must look",
+            self.name
+        ))
+    }
+
+    /// Whether there is an account with our `externalId`, spelled exactly so.
+    async fn ours(&self, external_id: &str) -> Result<Ours, Failure> {
+        let key = [(Attribute::external_id(), Value::from(external_id))];
+        match self.api.find(&key).await? {
+            Found::None => Ok(Ours::IsNot),
+            Found::One(account) => Ok(Ours::Is(account.id)),
+            Found::Several => Err(Failure::changed(format!(
+                "{} has several accounts with this externalId; a person must look",
+                self.name
+            ))),
+            Found::CannotSearch(_) => Ok(Ours::CannotLook),
+        }
+    }
+
+    async fn update(&self, matching: &Fields, attributes: &Fields, attempt: u32) -> Result<Done, Failure> {
+        let wanted = attribute::wanted(attributes)?;
+        let account = match self.api.find(&attribute::keys(matching)?).await? {
+            Found::One(account) => account,
+            Found::None => {
+                return Err(Failure::changed(format!("{} has no account that matches", self.name)));
+            }
+            Found::Several => {
+                return Err(Failure::refused(format!(
+                    "{} has more than one account that matches; name it more exactly in 'match'",
+                    self.name
+                )));
+            }
+            Found::CannotSearch(failure) => return Err(failure),
+        };
+        let operations: Vec<_> =
+            wanted.iter().filter_map(|(attribute, value)| change(&account, attribute, value)).collect();
+        if operations.is_empty() {
+            return Ok(Done::Applied { already: true, before: None });
+        }
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": operations,
+        });
+        let path = ["Users", account.id.as_str()];
+        let answer =
+            self.api.send(Method::PATCH, &path, &[], Some(&body), account.version.as_deref()).await?;
+        match answer.status {
+            status if status.is_success() => {}
+            StatusCode::PRECONDITION_FAILED => {
+                return Err(Failure::unavailable(format!(
+                    "somebody else changed the account in {} at the same moment",
+                    self.name
+                )));
+            }
+            StatusCode::NOT_FOUND => return Err(self.gone(&answer)),
+            _ => return Err(self.api.refusal(&answer)),
+        }
+        self.read_back(&account.id, &wanted, attempt).await
+    }
+
+    /// Only what is read back counts: systems take names that they do not keep.
+    async fn read_back(
+        &self,
+        id: &str,
+        wanted: &[(Attribute, Value)],
+        attempt: u32,
+    ) -> Result<Done, Failure> {
+        let answer = self.api.send(Method::GET, &["Users", id], &[], None, None).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(self.gone(&answer));
+        }
+        if !answer.status.is_success() {
+            return Err(self.api.refusal(&answer));
+        }
+        let account: Value = answer.json().map_err(|failure| named(failure, &self.name))?;
+        let missing: Vec<_> = wanted
+            .iter()
+            .filter(|(attribute, value)| {
+                !attribute.is_never_told() && !compare::kept(&account, attribute, value)
+            })
+            .map(|(attribute, _)| attribute.spelled.as_str())
+            .collect();
+        if missing.is_empty() {
+            return Ok(Done::Applied { already: false, before: None });
+        }
+        let missing = missing.join(", ");
+        Err(if attempt < PATIENT_ATTEMPTS {
+            Failure::unavailable(format!("{} took the change but does not show it yet: {missing}", self.name))
+        } else {
+            Failure::refused(format!("{} takes the change but does not keep it: {missing}", self.name))
+        })
+    }
+
+    /// A 404 page of a proxy says nothing about the account.
+    fn gone(&self, answer: &Answer) -> Failure {
+        match answer.json::<Value>() {
+            Ok(_) => Failure::changed(format!("the account in {} is gone", self.name)),
+            Err(failure) => named(failure, &self.name),
+        }
+    }
+
+    async fn look(&self) -> Vec<Finding> {
+        let finding =
+            |ok, what: &str, detail: String| Finding { ok, what: format!("{}: {what}", self.name), detail };
+        let answer = self.api.send(Method::GET, &["ServiceProviderConfig"], &[], None, None).await;
+        let mut findings = Vec::new();
+        match answer {
+            Err(failure) => return vec![finding(false, "service", failure.reason)],
+            Ok(answer) if !answer.status.is_success() => {
+                findings.push(finding(false, "service", self.api.refusal(&answer).reason));
+            }
+            Ok(answer) => match answer.json::<Value>() {
+                Err(failure) => {
+                    findings.push(finding(false, "service", named(failure, &self.name).reason));
+                }
+                Ok(told) => {
+                    findings.push(finding(true, "service", "it says what it can do".to_owned()));
+                    let lacks = |feature: &str| told[feature]["supported"].as_bool() == Some(false);
+                    if lacks("patch") {
+                        let detail = "it cannot change single attributes (PATCH): update_user will fail";
+                        findings.push(finding(false, "changes", detail.to_owned()));
+                    }
+                }
+            },
+        }
+        let key = [(Attribute::external_id(), Value::from(NOBODY))];
+        findings.push(match self.api.find(&key).await {
+            Ok(Found::CannotSearch(failure)) => finding(false, "search by externalId", failure.reason),
+            Ok(_) => finding(true, "search by externalId", "the token may ask, and answers fit".to_owned()),
+            Err(failure) => finding(false, "search by externalId", failure.reason),
+        });
+        findings
+    }
+}
+
+enum Ours {
+    Is(String),
+    IsNot,
+    CannotLook,
+}
+
+/// The operation that makes an attribute what it should be; none where it is so.
+fn change(account: &Account, attribute: &Attribute, value: &Value) -> Option<Value> {
+    if !attribute.is_never_told() && compare::held(&account.resource, attribute, value) {
+        return None;
+    }
+    let path = attribute.path();
+    Some(match compare::to_write(&account.resource, attribute, value) {
+        Value::Null => json!({"op": "remove", "path": path}),
+        value => json!({"op": "replace", "path": path, "value": value}),
+    })
+}
+
+impl Connector for Scim {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async move { self.act(call).await.map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        self.look().boxed()
+    }
+}

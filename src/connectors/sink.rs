@@ -1,0 +1,149 @@
+//! A sink of CloudEvents: one POST of the event's JSON form, signed where a secret is configured. It must
+//! not change the event: its id is what the other side tells a repetition by.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+use sha2::Sha256;
+use url::Url;
+
+use super::http::{self, Wire, check_address, named, trouble};
+use super::{Connector, Finding};
+use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
+
+/// Where a sink is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name that policies use; stands in failures.
+    pub name: String,
+    pub url: Url,
+    /// `whsec_` and the base64 of 24 to 64 random bytes, as Standard Webhooks has it.
+    pub signing_secret: Option<Secret>,
+    /// For one event, from the connection to the end of the answer.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
+/// The connector.
+pub struct Sink {
+    name: String,
+    wire: Wire,
+    url: Url,
+    key: Option<Key>,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+/// The bytes that sign.
+struct Key(Vec<u8>);
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sink({})", self.name)
+    }
+}
+
+impl Sink {
+    /// Checks the settings; talks to nobody.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let Settings { name, url, signing_secret, timeout } = settings;
+        check_address(&url)?;
+        let key = signing_secret.as_ref().map(Key::new).transpose()?;
+        Ok(Self { name, wire: Wire::new(None)?, url, key, timeout, clock })
+    }
+
+    async fn act(&self, call: &Call) -> Result<Done, Failure> {
+        let Action::Emit { sink: _, event } = &call.action else {
+            return Err(Failure::refused(format!(
+                "'{}' is not something that a sink does; this call belongs to another connector",
+                call.action.word()
+            )));
+        };
+        let body = body(event)?;
+        let mut request = self
+            .wire
+            .request(Method::POST, self.url.clone())
+            .timeout(self.timeout)
+            .header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8");
+        if let Some(key) = &self.key {
+            // The same for every attempt. A full stop separates what is signed, so none may be in the id.
+            let id = call.id.to_string().replace('.', "-");
+            let at = self.clock.now().timestamp();
+            request = request
+                .header("webhook-signature", key.sign(&id, at, &body)?)
+                .header("webhook-timestamp", at)
+                .header("webhook-id", id);
+        }
+        let answer =
+            self.wire.send(request.body(body)).await.map_err(|failure| named(failure, &self.name))?;
+        if answer.status.is_success() { Ok(Done::Emitted) } else { Err(trouble(&answer, &self.name)) }
+    }
+}
+
+impl Connector for Sink {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async move { self.act(call).await.map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async { vec![http::reach(&self.name, &self.url).await] }.boxed()
+    }
+}
+
+fn body(event: &Value) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(event).map_err(|_| Failure::refused("the event cannot be written as JSON"))
+}
+
+impl Key {
+    fn new(secret: &Secret) -> Result<Self, String> {
+        let wrong = || "signing_secret: expected 'whsec_' and the base64 of 24 to 64 random bytes".to_owned();
+        let text = secret.expose().strip_prefix("whsec_").ok_or_else(wrong)?;
+        let bytes = STANDARD.decode(text).map_err(|_| wrong())?;
+        if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(wrong()) }
+    }
+
+    fn sign(&self, id: &str, at: i64, body: &[u8]) -> Result<String, Failure> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+            .map_err(|_| Failure::refused("the signing secret cannot be used"))?;
+        mac.update(format!("{id}.{at}.").as_bytes());
+        mac.update(body);
+        Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example that the specification's own libraries are tested with.
+    #[test]
+    fn the_signature_of_the_standard() {
+        let key = Key::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
+        let signature = key.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        assert_eq!(signature.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_secret_is_of_the_standard() {
+        for (text, good) in [
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
+            ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", false),
+            ("whsec_c2hvcnQ=", false),
+            ("whsec_not base64", false),
+        ] {
+            assert_eq!(Key::new(&Secret::new(text)).is_ok(), good, "{text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Decides again what the journal says was decided, and compares. A case is a function of what happened to it:
+//! if the same inputs do not give the same state, byte for byte, something else had a say.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::case::{Advance, Case, Facts, Here, Links};
+use crate::model::CaseId;
+use crate::policy::{self, Files, Policy, Revision};
+use crate::store::{self, Changed, Commit, StoredRevision};
+
+use super::Settings;
+use super::cases::INVITE_GRACE;
+
+/// Differences that are named; the rest is counted.
+const NAMED: usize = 100;
+
+/// What deciding again gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Decisions that were made again.
+    pub decided: u64,
+    /// Those that were not, because they were made under another configuration or by another version of the
+    /// program, which may decide otherwise.
+    pub elsewhere: u64,
+    /// Those that were written before inputs were.
+    pub unrecorded: u64,
+    pub different: u64,
+    /// The first of them: which record, which case, and where it differs. Names no person.
+    pub differences: Vec<String>,
+}
+
+/// Verifies a closed store, and what was decided in it.
+pub fn verify(dir: &Path, settings: &Settings) -> Result<(store::Report, Replayed), store::Error> {
+    let links = Links::new(&settings.public_url, store::secret(dir)?, settings.callback_secret.clone());
+    let under = under(settings, &links);
+    let mut replay =
+        Replay { settings, links: &links, under, policies: HashMap::new(), found: Replayed::default() };
+    let report = store::verify_with(dir, &mut |record, commit, before| replay.look(record, commit, before))?;
+    Ok((report, replay.found))
+}
+
+/// What a decision looks at: its own facts, and what is the same for all of them.
+pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Facts) -> Here<'a> {
+    Here {
+        now: facts.now,
+        links,
+        organization: &settings.organization,
+        over_limit: &facts.over_limit,
+        enrolments: &facts.enrolments,
+        others: &facts.others,
+        pauses: &facts.pauses,
+        sinks: &settings.sinks,
+        poll_every: settings.poll_verification,
+        invite_grace: INVITE_GRACE,
+    }
+}
+
+/// A mark of what `here` takes from settings and links, and of the program. Links say of their keys only what
+/// every mail says.
+pub(super) fn under(settings: &Settings, links: &Links) -> String {
+    let nobody = CaseId(String::new());
+    let constants = json!([
+        env!("CARGO_PKG_VERSION"),
+        settings.organization,
+        settings.sinks,
+        settings.poll_verification.num_milliseconds(),
+        links.person(&nobody, crate::case::LinkKind::Verify, 0),
+        links.callback(&nobody, 0),
+    ]);
+    let hash = Sha256::digest(constants.to_string().as_bytes());
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct Replay<'a> {
+    settings: &'a Settings,
+    links: &'a Links,
+    under: String,
+    policies: HashMap<Revision, Option<Arc<Policy>>>,
+    found: Replayed,
+}
+
+impl Replay<'_> {
+    fn look(&mut self, record: u64, commit: &Commit, before: &[Option<Case>]) {
+        for stored in &commit.revisions {
+            let policy = self.load(stored);
+            self.policies.insert(stored.revision.clone(), policy);
+        }
+        for (changed, before) in commit.cases.iter().zip(before) {
+            self.decide(record, changed, before.as_ref());
+        }
+    }
+
+    fn load(&self, stored: &StoredRevision) -> Option<Arc<Policy>> {
+        let files = stored.files.iter().map(|(path, text)| (path.clone(), Arc::from(text.as_bytes())));
+        let loaded = policy::load(&Files(files.collect()), &self.settings.known);
+        loaded.set.policies.get(&stored.policy).cloned()
+    }
+
+    fn decide(&mut self, record: u64, changed: &Changed, before: Option<&Case>) {
+        let Some(recorded) = &changed.recorded else {
+            self.found.unrecorded += 1;
+            return;
+        };
+        if recorded.facts.under != self.under {
+            self.found.elsewhere += 1;
+            return;
+        }
+        self.found.decided += 1;
+        let revision = &changed.case.revision;
+        let difference = match self.policies.get(revision) {
+            None => Some(format!("revision {} is not in the journal", revision.short())),
+            Some(None) => Some(format!("revision {} does not load any more", revision.short())),
+            Some(Some(policy)) => {
+                let here = here(self.settings, self.links, &recorded.facts);
+                match recorded.decide(before.cloned(), policy, &here) {
+                    Err(refused) => Some(format!("is refused now: {refused}")),
+                    Ok(advance) => compare(&advance, changed),
+                }
+            }
+        };
+        let Some(difference) = difference else { return };
+        self.found.different += 1;
+        if self.found.differences.len() < NAMED {
+            let place = format!("record {record}, case {}: {difference}", changed.case.id);
+            self.found.differences.push(place);
+        }
+    }
+}
+
+/// Where the two differ once they are written down; none: nowhere.
+fn compare(now: &Advance, then: &Changed) -> Option<String> {
+    let now = json!({ "case": now.case, "entries": now.entries, "effects": now.effects });
+    let then = json!({ "case": then.case, "entries": then.entries, "effects": then.effects });
+    // As texts: values are equal whatever the order of their fields, bytes are not.
+    let [new, old] = [&now, &then].map(Value::to_string);
+    if new == old {
+        return None;
+    }
+    let mut fields = Vec::new();
+    for part in ["entries", "effects"] {
+        if now[part] != then[part] {
+            fields.push(part.to_owned());
+        }
+    }
+    if let (Value::Object(now), Value::Object(then)) = (&now["case"], &then["case"]) {
+        let differ = then.iter().filter(|(field, value)| now.get(*field) != Some(value));
+        fields.extend(differ.map(|(field, _)| format!("case.{field}")));
+    }
+    if fields.is_empty() {
+        fields.push("the order of fields".to_owned());
+    }
+    Some(format!("differs in {}", fields.join(", ")))
+}

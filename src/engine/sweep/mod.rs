@@ -1,0 +1,199 @@
+//! Sweeps: a schedule over everybody opens cases. One task looks which nominal times have come; a run goes
+//! through the population once, picks whom it will ask, and opens their cases one by one.
+//!
+//! A run is known by its schedule and its nominal time, and so are its cases: whatever stops it, it goes on
+//! later where it was and opens none twice. If the policy is edited meanwhile, everybody from then on is
+//! judged by what is active at that moment; if its sweep is gone, or the policy's mode is another, the run
+//! ends there.
+//!
+//! | file | what |
+//! |---|---|
+//! | `run` | one run: whom it looks at, whom it picks, whose case it opens |
+//! | `pick` | the most overdue, in bounded room |
+
+mod pick;
+mod run;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use serde::Serialize;
+
+use crate::connectors::IdentitySource;
+use crate::model::Timestamp;
+use crate::policy::tree::{IfMissed, Sweep};
+use crate::policy::{Mode, Policy, PolicySet};
+use crate::store::{self, Commit, SweepChange, SweepRun, SweepState};
+
+use super::Engine;
+use super::cases::earlier;
+
+/// A run that begins later than this was missed, where missed runs are left out.
+const LATE: TimeDelta = TimeDelta::hours(1);
+/// New policies are noticed at least this often.
+const LOOK_EVERY: TimeDelta = TimeDelta::seconds(30);
+/// Past runs that are shown.
+const SHOWN: usize = 5;
+
+/// A sweep as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct SweepLine {
+    pub schedule: String,
+    pub policy: String,
+    pub mode: Mode,
+    /// In words.
+    pub timetable: String,
+    pub at_most: Option<u32>,
+    /// None: the policy is disabled, or the time never comes again.
+    pub next: Option<Timestamp>,
+    /// The run under way.
+    pub run: Option<SweepRun>,
+    /// Newest first.
+    pub past: Vec<SweepRun>,
+}
+
+impl Engine {
+    /// Every sweep of the policies that are active.
+    pub fn sweeps(&self) -> Result<Vec<SweepLine>, store::Error> {
+        let (active, now) = (self.active(), self.now());
+        let mut lines = Vec::new();
+        for policy in active.set.policies.values() {
+            for sweep in policy.sweeps() {
+                let state = self.0.store.sweep(&sweep.schedule)?;
+                let settled = state.as_ref().map_or(now, |state| state.settled);
+                let next = sweep.timetable.next(settled.max(now));
+                lines.push(SweepLine {
+                    schedule: sweep.schedule.clone(),
+                    policy: policy.name.clone(),
+                    mode: policy.mode,
+                    timetable: sweep.timetable.to_string(),
+                    at_most: sweep.at_most,
+                    next: next.filter(|_| policy.mode != Mode::Disabled),
+                    run: state.and_then(|state| state.run),
+                    past: self.0.store.sweep_runs(&sweep.schedule, SHOWN)?,
+                });
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The loop over all schedules. Runs go side by side, so that none is late because of another.
+    pub(super) async fn run_sweeps(self, source: Arc<dyn IdentitySource>) {
+        let mut stop = self.stopping();
+        let mut runs = FuturesUnordered::new();
+        let mut busy = BTreeSet::new();
+        loop {
+            let stopping = *stop.borrow_and_update();
+            if stopping && runs.is_empty() {
+                return;
+            }
+            let soon = self.now() + LOOK_EVERY;
+            let next = match self.begin_runs(&busy).await {
+                _ if stopping => soon,
+                Ok((begun, next)) => {
+                    for schedule in begun {
+                        runs.push(self.clone().run_sweep(schedule.clone(), Arc::clone(&source)));
+                        busy.insert(schedule);
+                    }
+                    earlier(next, Some(soon)).unwrap_or(soon)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the state of sweeps cannot be read or kept");
+                    soon
+                }
+            };
+            tokio::select! {
+                Some(schedule) = runs.next() => {
+                    busy.remove(&schedule);
+                }
+                () = self.0.clock.sleep_until(next), if !stopping => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Brings the state of every sweep to now. Gives those that have a run to do, and the next nominal time.
+    async fn begin_runs(
+        &self,
+        busy: &BTreeSet<String>,
+    ) -> Result<(Vec<String>, Option<Timestamp>), store::Error> {
+        let (active, now) = (self.active(), self.now());
+        let mut known = self.0.store.sweeps()?;
+        let (mut commit, mut begun, mut next) = (Commit::default(), Vec::new(), None);
+        for (policy, sweep) in awake(&active.set) {
+            let old = known.remove(&sweep.schedule);
+            if busy.contains(&sweep.schedule) {
+                continue;
+            }
+            let (state, missed) = move_on(old.clone(), policy, sweep, now);
+            next = earlier(next, sweep.timetable.next(state.settled.max(now)));
+            if let Some(missed) = missed {
+                tracing::warn!(sweep = sweep.schedule, nominal = %missed.nominal, "a run was missed and is left out");
+                self.0.metrics.swept(&policy.name, "missed", &missed);
+                commit.sweeps.push(SweepChange::Ended { schedule: sweep.schedule.clone(), run: missed });
+            }
+            if state.run.is_some() {
+                begun.push(sweep.schedule.clone());
+            }
+            if old.as_ref() != Some(&state) {
+                commit.sweeps.push(SweepChange::State(state));
+            }
+        }
+        // What is left of the known ones is not there any more.
+        for state in known.into_values().filter(|state| state.awake && !busy.contains(&state.schedule)) {
+            if state.run.is_some() {
+                // It ends itself and says why.
+                begun.push(state.schedule.clone());
+            } else {
+                commit.sweeps.push(SweepChange::State(SweepState { awake: false, ..state }));
+            }
+        }
+        if commit != Commit::default() {
+            self.0.store.commit(commit).await?;
+        }
+        Ok((begun, next))
+    }
+}
+
+/// The sweeps that run: those of policies that are not disabled.
+fn awake(set: &PolicySet) -> impl Iterator<Item = (&Arc<Policy>, &Arc<Sweep>)> {
+    let policies = set.policies.values().filter(|policy| policy.mode != Mode::Disabled);
+    policies.flat_map(|policy| policy.sweeps().map(move |sweep| (policy, sweep)))
+}
+
+/// A sweep's state now, and the run that was missed for good, if one was.
+fn move_on(
+    old: Option<SweepState>,
+    policy: &Policy,
+    sweep: &Sweep,
+    now: Timestamp,
+) -> (SweepState, Option<SweepRun>) {
+    let timetable = sweep.timetable.to_string();
+    let mut state = match old {
+        Some(old) if old.awake && old.timetable == timetable => old,
+        // Back again, or with another timetable: as a new one, it has missed nothing.
+        Some(old) => SweepState { timetable, awake: true, settled: old.settled.max(now), ..old },
+        None => {
+            SweepState { schedule: sweep.schedule.clone(), timetable, awake: true, settled: now, run: None }
+        }
+    };
+    if state.run.is_some() {
+        return (state, None);
+    }
+    let Some(nominal) = sweep.timetable.latest(state.settled, now) else { return (state, None) };
+    let run = SweepRun::new(nominal, policy.revision.clone(), policy.mode == Mode::Shadow, now);
+    match sweep.if_missed {
+        IfMissed::Skip if now - nominal > LATE => {
+            state.settled = nominal;
+            let missed = SweepRun { ended: Some(now), end: Some("missed".to_owned()), ..run };
+            (state, Some(missed))
+        }
+        IfMissed::Skip | IfMissed::RunOnce => {
+            state.run = Some(run);
+            (state, None)
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! How much one client may ask: 429 with `Retry-After` above it. Whoever shows that they are somebody (a
+//! token, a person's link) has a bucket of their own, and a vendor that shows its secret has no limit, because
+//! what it brings must not be lost. All others are counted by address, so that they can neither use up the
+//! share of those we know nor make us read their bodies; only Jumio's callback has to be read to know whether
+//! it is one.
+//!
+//! An address is the one that connects. `X-Forwarded-For` is not believed: anybody can write it. Behind a
+//! reverse proxy all strangers therefore share one bucket, and only they do.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use chrono::TimeDelta;
+
+use crate::model::Timestamp;
+
+use super::{Doors, Problem};
+
+/// A program that works through everything stays below; one that asks without a pause does not.
+const TOKEN: Rate = Rate { burst: 200, every: TimeDelta::milliseconds(20) };
+/// A page with its waiting, and somebody who presses again and again.
+const LINK: Rate = Rate { burst: 30, every: TimeDelta::milliseconds(1_000) };
+/// Mistyped tokens and broken links of many people behind one address; not a search for good ones.
+const ADDRESS: Rate = Rate { burst: 50, every: TimeDelta::milliseconds(200) };
+
+/// Buckets of a kind that are remembered: about this many, at most twice as many.
+const REMEMBERED: usize = 10_000;
+
+/// Where a request was made, which says how its client is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Door {
+    Api,
+    Link,
+    /// OneLogin's webhook: its header says who it is.
+    Webhook,
+    /// Jumio's callback: its path is a secret of a case, and which case only the body says.
+    Hint,
+}
+
+/// The address at the other end of the connection; the listener adds it to every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Peer(IpAddr);
+
+impl Peer {
+    /// Whoever has one address of an IPv6 network has all of its /64.
+    pub(super) fn new(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(six) => IpAddr::V6((six.to_bits() >> 64 << 64).into()),
+            four @ IpAddr::V4(_) => four,
+        })
+    }
+}
+
+/// Lets a request through or answers it with 429.
+pub(super) async fn meter(
+    State((doors, door)): State<(Doors, Door)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let now = doors.engine.now();
+    let refused = match doors.client(door, &request) {
+        Client::Vendor => None,
+        Client::Token(name) => doors.limits.tokens.take(name, now).err().map(|wait| ("token", wait)),
+        Client::Link(case) => doors.limits.links.take(case, now).err().map(|wait| ("link", wait)),
+        Client::Stranger(peer) => doors.limits.addresses.take(peer, now).err().map(|wait| ("address", wait)),
+        Client::Unproven(peer) => {
+            let response = next.run(request).await;
+            if response.status() != StatusCode::NOT_FOUND {
+                return response;
+            }
+            return match doors.limits.addresses.take(peer, now) {
+                Ok(()) => response,
+                Err(wait) => doors.too_many("address", wait),
+            };
+        }
+    };
+    match refused {
+        None => next.run(request).await,
+        Some((client, wait)) => doors.too_many(client, wait),
+    }
+}
+
+/// Whose request it is.
+enum Client {
+    Token(String),
+    Link(String),
+    Vendor,
+    Stranger(Option<Peer>),
+    /// The answer will show whether it was a stranger's.
+    Unproven(Option<Peer>),
+}
+
+impl Doors {
+    fn client(&self, door: Door, request: &Request) -> Client {
+        let peer = request.extensions().get::<Peer>().copied();
+        let known = match door {
+            Door::Api => self.access.name(request.headers()).map(|name| Client::Token(name.to_owned())),
+            Door::Link => {
+                let mut path = request.uri().path().split('/').skip(2);
+                let case = path.next().and_then(|token| self.engine.links().read(token));
+                case.map(|(case, _, _)| Client::Link(case.0))
+            }
+            Door::Webhook => self.engine.is_webhook(request.headers()).then_some(Client::Vendor),
+            Door::Hint => Some(Client::Unproven(peer)),
+        };
+        known.unwrap_or(Client::Stranger(peer))
+    }
+
+    fn too_many(&self, client: &'static str, wait: TimeDelta) -> Response {
+        self.engine.metrics().limited(client);
+        Problem::too_many(wait).into_response()
+    }
+}
+
+/// One bucket for each client that was seen lately.
+#[derive(Debug)]
+pub(super) struct Limits {
+    tokens: Buckets<String>,
+    links: Buckets<String>,
+    addresses: Buckets<Option<Peer>>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tokens: Buckets::new(TOKEN, REMEMBERED),
+            links: Buckets::new(LINK, REMEMBERED),
+            addresses: Buckets::new(ADDRESS, REMEMBERED),
+        }
+    }
+}
+
+/// So many at once, and one more each time `every` has passed.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    burst: i32,
+    every: TimeDelta,
+}
+
+#[derive(Debug)]
+struct Buckets<K> {
+    rate: Rate,
+    remembered: usize,
+    seen: Mutex<Seen<K>>,
+}
+
+/// When each client's bucket is full again. Two generations instead of an order: when the younger has grown
+/// to its bound the older one is forgotten as a whole, and whoever was in it has a full bucket.
+#[derive(Debug)]
+struct Seen<K> {
+    young: HashMap<K, Timestamp>,
+    old: HashMap<K, Timestamp>,
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    fn new(rate: Rate, remembered: usize) -> Self {
+        let seen = Mutex::new(Seen { young: HashMap::new(), old: HashMap::new() });
+        Self { rate, remembered, seen }
+    }
+
+    /// Takes one from the client's bucket, or says how long until there is one.
+    fn take(&self, client: K, now: Timestamp) -> Result<(), TimeDelta> {
+        let Rate { burst, every } = self.rate;
+        let whole = every * burst;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = seen.young.get(&client).or_else(|| seen.old.get(&client)).copied();
+        // A clock that was set back must not keep anybody out for as long as it was set back.
+        let missing =
+            full_at.map_or(TimeDelta::zero(), |at| (at - now).clamp(TimeDelta::zero(), whole)) + every;
+        if missing > whole {
+            return Err(missing - whole);
+        }
+        if seen.young.len() >= self.remembered && !seen.young.contains_key(&client) {
+            seen.old = std::mem::take(&mut seen.young);
+        }
+        seen.young.insert(client, now + missing);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + TimeDelta::milliseconds(milliseconds)
+    }
+
+    /// At a time, so many ask at once: this many are let through, and the next one has to wait so long.
+    type Row = (i64, &'static str, usize, usize, i64);
+
+    fn check(rate: Rate, remembered: usize, rows: &[Row]) {
+        let buckets = Buckets::new(rate, remembered);
+        for (milliseconds, client, asked, expected, wait) in rows {
+            let answers: Vec<_> = (0..*asked).map(|_| buckets.take(*client, at(*milliseconds))).collect();
+            let through = answers.iter().filter(|answer| answer.is_ok()).count();
+            let row = format!("{client} at {milliseconds}");
+            assert_eq!(through, *expected, "{row}");
+            let waits = answers.into_iter().filter_map(Result::err).map(|wait| wait.num_milliseconds());
+            assert!(waits.into_iter().all(|told| told == *wait), "{row}");
+        }
+        let seen = buckets.seen.lock().unwrap();
+        assert!(seen.young.len() <= remembered && seen.old.len() <= remembered);
+    }
+
+    #[test]
+    fn a_bucket_lets_a_burst_through_and_then_its_rate() {
+        let rate = Rate { burst: 3, every: TimeDelta::milliseconds(100) };
+        check(
+            rate,
+            10,
+            &[
+                (0, "ada", 5, 3, 100),
+                (0, "bob", 1, 1, 0),
+                (99, "ada", 1, 0, 1),
+                (100, "ada", 2, 1, 100),
+                (1_000, "ada", 4, 3, 100),
+                (1_250, "ada", 3, 2, 50),
+                // The clock is set back by a second: at most a whole bucket is waited for.
+                (250, "ada", 1, 0, 100),
+                (350, "ada", 2, 0, 100),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_first_and_no_more_than_so_many_are_kept() {
+        let rate = Rate { burst: 1, every: TimeDelta::hours(1) };
+        let hour = 3_600_000;
+        check(
+            rate,
+            2,
+            &[
+                (0, "a", 2, 1, hour),
+                (1, "b", 2, 1, hour),
+                (2, "c", 2, 1, hour),
+                (3, "a", 1, 0, hour - 3),
+                (4, "d", 2, 1, hour),
+                // The generation of a and b went.
+                (5, "e", 2, 1, hour),
+                (6, "a", 2, 1, hour),
+                (7, "e", 1, 0, hour - 2),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_address_is_a_network_where_one_client_has_a_network() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ] {
+            let [a, b] = [one, other].map(|text| Peer::new(text.parse().unwrap()));
+            assert_eq!(a == b, same, "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Which fields an expression looks at, for places where not every field is known.
+
+use rhai::{AST, ASTNode, Expr, Position};
+
+use super::check::error_at;
+use super::{Clause, Condition, Tree};
+use crate::policy::diagnostic::Place;
+
+/// One look at a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// `user`, `event`, `settings`, ...
+    pub root: String,
+    /// None: the value as a whole, handed on or looked into by a name that is computed.
+    pub field: Option<String>,
+    pub place: Place,
+}
+
+impl Condition {
+    /// Everything that its clauses look at. Clauses with a mistake are left out; they have a diagnostic.
+    pub fn looks(&self) -> Vec<Look> {
+        let mut looks = Vec::new();
+        if let Some((_, tree)) = &self.tree {
+            tree.looks(&mut looks);
+        }
+        looks
+    }
+}
+
+impl Tree {
+    fn looks(&self, looks: &mut Vec<Look>) {
+        match self {
+            Self::Clause(Clause { place, ast: Some(ast), .. }) => walk(ast, place, looks),
+            Self::Clause(_) => {}
+            Self::All(trees) | Self::Any(trees) | Self::None(trees) => {
+                trees.iter().for_each(|tree| tree.looks(looks));
+            }
+        }
+    }
+}
+
+fn walk(ast: &AST, place: &Place, looks: &mut Vec<Look>) {
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let Some((ASTNode::Expr(expr), above)) = path.split_last() else { return true };
+        let look = match expr {
+            Expr::Dot(pair, ..) | Expr::Index(pair, ..) => {
+                let Expr::Variable(variable, _, position) = &pair.lhs else { return true };
+                let field = first(&pair.rhs, matches!(expr, Expr::Index(..)));
+                Some((&variable.1, field, *position))
+            }
+            Expr::Variable(variable, _, position) => {
+                // The root of a chain was taken with the chain.
+                let chain = match above.last() {
+                    Some(ASTNode::Expr(Expr::Dot(pair, ..) | Expr::Index(pair, ..))) => {
+                        matches!(&pair.lhs, Expr::Variable(_, _, root) if root == position)
+                    }
+                    _ => false,
+                };
+                (!chain).then_some((&variable.1, None, *position))
+            }
+            _ => None,
+        };
+        if let Some((root, field, position)) = look {
+            let place = at(place, position, root.chars().count());
+            looks.push(Look { root: root.to_string(), field: field.map(str::to_owned), place });
+        }
+        true
+    });
+}
+
+/// The first field of a chain. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`.
+fn first(rhs: &Expr, index: bool) -> Option<&str> {
+    let head = match rhs {
+        Expr::Dot(pair, ..) if !index || matches!(pair.lhs, Expr::StringConstant(..)) => &pair.lhs,
+        Expr::Index(pair, ..) if !index || matches!(pair.lhs, Expr::StringConstant(..)) => &pair.lhs,
+        other => other,
+    };
+    match head {
+        Expr::Property(property, _) if !index => Some(property.2.as_str()),
+        Expr::StringConstant(text, _) if index => Some(text.as_str()),
+        _ => None,
+    }
+}
+
+fn at(place: &Place, position: Position, length: usize) -> Place {
+    error_at(place, position, length, "", String::new(), None).place
+}

@@ -1,0 +1,138 @@
+//! Who is due in a sweep: a pure function of the sweep, the person and the nominal time.
+
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::diagnostic::Place;
+use super::schedule::Timetable;
+use super::script::Condition;
+use crate::model::{Subject, Timestamp};
+
+/// A schedule over a population.
+#[derive(Debug)]
+pub struct Sweep {
+    /// The policy's name and the place under `when`, such as `quarterly/1`.
+    pub schedule: String,
+    /// Who of the population.
+    pub condition: Condition,
+    /// None: everybody, at every run.
+    pub due: Option<Due>,
+    pub timetable: Timetable,
+    pub spread: TimeDelta,
+    /// New cases in one run.
+    pub at_most: Option<u32>,
+    pub if_missed: IfMissed,
+    pub place: Place,
+}
+
+/// When a person is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub field: DueField,
+    pub plus: TimeDelta,
+    pub if_empty: IfEmpty,
+}
+
+/// The field that holds the last time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueField {
+    /// A time of the schema.
+    Field(String),
+    /// A custom field, whose values are whatever they are.
+    Attribute(String),
+}
+
+/// What an empty field means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfEmpty {
+    /// The day on which the sweep first saw the person counts.
+    Now,
+    Never,
+}
+
+/// What happens after a nominal time at which the daemon was not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMissed {
+    /// One run for the latest.
+    RunOnce,
+    /// The next nominal time is the next run.
+    Skip,
+}
+
+/// How a person stands at a nominal time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Since when.
+    Due(Timestamp),
+    NotYet,
+    /// The field is empty and that says never.
+    Never,
+    /// The field is empty, and the sweep sees the person for the first time.
+    Unseen,
+}
+
+/// The field holds something that is not a time; it could not be decided whether the person is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the field of `due` holds something that is not a time")]
+pub struct NotATime;
+
+impl Sweep {
+    /// How a person stands. `first_seen` is asked only where the field is empty and that counts.
+    pub fn standing(
+        &self,
+        policy: &str,
+        person: &Subject,
+        nominal: Timestamp,
+        first_seen: Option<Timestamp>,
+    ) -> Result<Standing, NotATime> {
+        let Some(due) = &self.due else { return Ok(Standing::Due(nominal)) };
+        let from = match (due.field.read(person)?, due.if_empty, first_seen) {
+            (Some(last), _, _) => last.checked_add_signed(due.plus),
+            (None, IfEmpty::Never, _) => return Ok(Standing::Never),
+            (None, IfEmpty::Now, None) => return Ok(Standing::Unseen),
+            (None, IfEmpty::Now, Some(seen)) => Some(seen),
+        };
+        let at = from.and_then(|from| from.checked_add_signed(self.offset(policy, &person.id)));
+        // A time beyond the end of time is not yet.
+        Ok(at.filter(|at| *at <= nominal).map_or(Standing::NotYet, Standing::Due))
+    }
+
+    /// A person's part of the spread: the same one in every run, and from 0 up to the spread.
+    pub fn offset(&self, policy: &str, person: &str) -> TimeDelta {
+        let spread = u64::try_from(self.spread.num_seconds()).unwrap_or(0);
+        let part = spread_out(&[policy, person]).checked_rem(spread).unwrap_or(0);
+        TimeDelta::seconds(i64::try_from(part).unwrap_or(0))
+    }
+}
+
+impl DueField {
+    fn read(&self, person: &Subject) -> Result<Option<Timestamp>, NotATime> {
+        let value = match self {
+            Self::Field(name) => person.fields.get(name),
+            Self::Attribute(name) => person.fields.get("attributes").and_then(|all| all.get(name)),
+        };
+        match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) => time(text.trim()).map(Some).ok_or(NotATime),
+            Some(_) => Err(NotATime),
+        }
+    }
+}
+
+/// An instant, or a day, which begins at midnight UTC.
+fn time(text: &str) -> Option<Timestamp> {
+    let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
+    text.parse().ok().or_else(day)
+}
+
+/// A number that differs from text to text and is the same on every machine.
+pub fn spread_out(texts: &[&str]) -> u64 {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}

@@ -1,0 +1,198 @@
+//! The campaign: people who register one after the other and do what their kind does, while the daemon is
+//! killed and started again. It judges nothing.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proofd::model::{Clock as _, Timestamp};
+use proofd::simulate::applicant::{Applicant, Led};
+use proofd::simulate::jumio::{Outcome, Script};
+use proofd::simulate::town::Town;
+
+use crate::evidence::Evidence;
+use crate::world::{World, copy_tree, edit};
+
+const PEOPLE: usize = 200;
+const KILLS: usize = 30;
+/// The one before whom the policy of those who answer is edited, so that cases open before it and after it.
+const EDITOR: usize = PEOPLE / 2;
+/// Two people come so far apart, so that the daemon dies in every part of what it does for them.
+const APART: Duration = Duration::from_millis(50);
+
+/// What somebody is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Honest,
+    Forger,
+    /// Never presses the button.
+    Silent,
+}
+
+/// Somebody, and what happened to them outside of the daemon.
+#[derive(Debug, Clone)]
+pub struct Life {
+    pub kind: Kind,
+    pub email: String,
+    /// Their user at the identity provider.
+    pub user: String,
+    /// Vendor sessions that they were sent to, and when.
+    pub delivered: Vec<(String, Timestamp)>,
+}
+
+impl Kind {
+    fn of(number: usize) -> Self {
+        match number % 8 {
+            3 | 7 => Self::Forger,
+            5 => Self::Silent,
+            _ => Self::Honest,
+        }
+    }
+
+    /// The policy that their mail address leads to.
+    pub fn policy(self) -> &'static str {
+        match self {
+            Self::Honest | Self::Forger => "proofing",
+            Self::Silent => "silence",
+        }
+    }
+
+    fn domain(self) -> &'static str {
+        match self {
+            Self::Honest | Self::Forger => "partner.test",
+            Self::Silent => "silent.test",
+        }
+    }
+
+    fn script(self) -> Script {
+        match self {
+            Self::Honest | Self::Silent => Script::default(),
+            Self::Forger => Script {
+                outcome: Outcome::Reject,
+                labels: vec!["imageChecks:MANIPULATED_DOCUMENT".to_owned()],
+                ..Script::default()
+            },
+        }
+    }
+}
+
+/// What everybody shares.
+struct Stage {
+    town: Arc<Town>,
+    clock: proofd::engine::clock::Scaled,
+    /// A template that the policy of those who answer uses.
+    declined: PathBuf,
+    /// Mail address to the newest link in it. One reader for all: a look copies the whole mailbox.
+    links: Mutex<HashMap<String, String>>,
+    over: AtomicBool,
+}
+
+impl Stage {
+    async fn deliver(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            let mails = self.town.mailbox.mails();
+            for mail in mails {
+                if let Some(link) = mail.links.into_iter().find(|link| link.contains("/v/")) {
+                    self.links.lock().unwrap().insert(mail.to, link);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// One person, who keeps trying while the daemon is down.
+    async fn live(&self, number: usize) -> Life {
+        let kind = Kind::of(number);
+        tokio::time::sleep(APART * u32::try_from(number).unwrap()).await;
+        if number == EDITOR {
+            edit(&self.declined, "Edition one.", "Edition two.");
+        }
+        let email = format!("p{number}@{}", kind.domain());
+        let who = Applicant::new(&format!("Person{number}"), "Tester", &email).unwrap();
+        let user = who.register(&self.town).unwrap().user_id.unwrap().to_string();
+        let mut life = Life { kind, email: email.clone(), user, delivered: Vec::new() };
+        while kind != Kind::Silent && !self.over.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let link = self.links.lock().unwrap().get(&email).cloned();
+            let Some(link) = link else { continue };
+            // The daemon may be down, or die in the middle of it: people press again.
+            if let Ok(Led::Vendor { execution }) = who.press(&self.town, &link).await {
+                life.delivered.push((execution.clone(), self.clock.now()));
+                // An error: the session was finished or replaced meanwhile, and the link still works.
+                if who.prove(&self.town, &execution, kind.script()).is_ok() {
+                    break;
+                }
+            }
+        }
+        life
+    }
+}
+
+/// A small generator, so that a failing run can be repeated with its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+pub async fn run(seed: u64) -> Evidence {
+    let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
+    copy_tree(Path::new("tests/data/kill"), &world.policies());
+    // The campaign is about crashes; the vendor's own limits are another test's.
+    world.town.jumio.turn(|knobs| {
+        knobs.rate_limits = false;
+        knobs.processing_seconds = 20;
+    });
+    world.edit_config("  jumio:\n", "  jumio:\n    starts_per_second: 50\n");
+    world.start();
+
+    let stage = Arc::new(Stage {
+        town: world.share_town(),
+        clock: world.clock.clone(),
+        declined: world.policies().join("shared/templates/registration-declined/en.md"),
+        links: Mutex::default(),
+        over: AtomicBool::new(false),
+    });
+    let mut people = tokio::task::JoinSet::new();
+    for number in 0..PEOPLE {
+        let stage = Arc::clone(&stage);
+        people.spawn(async move { stage.live(number).await });
+    }
+    let post = {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move { stage.deliver().await })
+    };
+    let mut random = Random(seed | 1);
+    for _ in 0..KILLS {
+        tokio::time::sleep(Duration::from_millis(50 + random.below(900))).await;
+        world.kill();
+        world.start();
+    }
+    world
+        .until("the end of every case", async |world| {
+            let page = world.try_ask(reqwest::Method::GET, "/v1/cases?state=open&limit=500", "t-admin", None);
+            let (_, page) = page.await.ok()?;
+            let open = page["items"].as_array()?;
+            // On a slow machine an invitation may not go out before its deadline. Such a case is stuck, by
+            // design, and waits for somebody to say that the person is to be asked anew.
+            for stuck in open.iter().filter(|case| case["state"] == "stuck") {
+                world.orders(stuck, "retry").await;
+            }
+            (open.is_empty() && world.cases().await.len() == PEOPLE).then_some(())
+        })
+        .await;
+    stage.over.store(true, Ordering::Relaxed);
+    post.await.unwrap();
+    let lives = people.join_all().await;
+    let (_, metrics) = world.ask(reqwest::Method::GET, "/metrics", "", None).await;
+    assert_eq!(world.stop(), Some(0));
+    let written = format!("{}\n{metrics}", world.log());
+    Evidence::collect(&world, lives, written)
+}

@@ -1,0 +1,176 @@
+//! What a campaign leaves: the simulators' ledger, mailbox and deliveries, what people lived through, every
+//! change of every case as the journal has it, and what the daemon wrote for its operators. It judges nothing.
+
+use std::collections::BTreeMap;
+
+use proofd::case::{Case, Cause, Entry, Note};
+use proofd::model::{CaseId, Event, Timestamp};
+use proofd::policy::Revision;
+use proofd::simulate::ledger::{Ledger, Record, System};
+use proofd::simulate::mailbox::Mail;
+use proofd::store::{Changed, Consumed};
+use serde_json::Value;
+
+use crate::campaign::Life;
+use crate::world::World;
+
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// What the simulated systems were asked and did.
+    pub ledger: Vec<Record>,
+    /// Mails as they arrived.
+    pub mails: Vec<Mail>,
+    /// Events that the provider broadcast and the daemon acknowledged, as the provider tells them.
+    pub acknowledged: Vec<Value>,
+    pub lives: Vec<Life>,
+    pub stories: BTreeMap<CaseId, Story>,
+    /// Events that the journal took in, and what every policy said about them.
+    pub received: Vec<Event>,
+    pub consumed: BTreeMap<String, Consumed>,
+    /// Revisions with all their files in one text.
+    pub revisions: BTreeMap<Revision, String>,
+    /// Logs and metrics.
+    pub written: String,
+    /// What `proofd store verify --json` says.
+    pub verified: Value,
+}
+
+/// Everything that the journal says of one case.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// As it ended.
+    pub case: Case,
+    /// Each change with the case before it.
+    pub changes: Vec<(Option<Case>, Changed)>,
+}
+
+impl Story {
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.changes.iter().flat_map(|(_, changed)| &changed.entries)
+    }
+
+    /// What a call is to do, by its number.
+    pub fn actions(&self) -> BTreeMap<u32, &str> {
+        let asked = self.entries().filter_map(|entry| match &entry.note {
+            Note::CallAsked { call, action } => Some((call.number, action.as_str())),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// When a call was asked for.
+    pub fn asked(&self, number: u32) -> Option<Timestamp> {
+        let asked = |note: &Note| matches!(note, Note::CallAsked { call, .. } if call.number == number);
+        self.entries().find(|entry| asked(&entry.note)).map(|entry| entry.at)
+    }
+
+    /// When attempts of a call began, with their numbers.
+    pub fn attempts(&self, number: u32) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.entries().filter_map(move |entry| match &entry.note {
+            Note::AttemptBegan { call, attempt } if call.number == number => Some((*attempt, entry.at)),
+            _ => None,
+        })
+    }
+}
+
+impl Evidence {
+    /// Reads everything; the daemon has stopped.
+    pub fn collect(world: &World, lives: Vec<Life>, written: String) -> Self {
+        let deliveries = world.town.onelogin.deliveries();
+        let taken = deliveries.iter().filter(|one| {
+            one["statuses"].as_array().is_some_and(|statuses| statuses.iter().any(|status| status == 200))
+        });
+        let ids: Vec<&Value> = taken.flat_map(|one| one["events"].as_array().unwrap()).collect();
+        let mut acknowledged = world.town.onelogin.events();
+        acknowledged.retain(|event| ids.contains(&&event["id"]));
+        let mut evidence = Self {
+            ledger: Ledger::read(&world.dir.path().join("ledger.jsonl")).unwrap(),
+            mails: world.town.mailbox.mails(),
+            acknowledged,
+            lives,
+            stories: BTreeMap::new(),
+            received: Vec::new(),
+            consumed: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            written,
+            verified: Value::Null,
+        };
+        let read = proofd::store::verify_with(&world.dir.path().join("store"), &mut |_, commit, before| {
+            evidence.received.extend(commit.received.iter().cloned());
+            evidence.consumed.extend(commit.consumed.iter().map(|one| (one.key.clone(), one.clone())));
+            for stored in &commit.revisions {
+                let files = stored.files.values().cloned().collect();
+                evidence.revisions.insert(stored.revision.clone(), files);
+            }
+            for (changed, before) in commit.cases.iter().zip(before) {
+                let story = evidence.stories.entry(changed.case.id.clone());
+                let story =
+                    story.or_insert_with(|| Story { case: changed.case.clone(), changes: Vec::new() });
+                story.case = changed.case.clone();
+                story.changes.push((before.clone(), changed.clone()));
+            }
+        });
+        read.unwrap();
+        evidence.verified = world.say(&["store", "verify", "--json"]).json();
+        evidence
+    }
+
+    pub fn changes(&self) -> impl Iterator<Item = &(Option<Case>, Changed)> {
+        self.stories.values().flat_map(|story| &story.changes)
+    }
+
+    /// What a system did, of one kind.
+    pub fn applied(&self, system: System, what: &str) -> impl Iterator<Item = &Record> {
+        self.ledger.iter().filter(move |one| one.system == system && one.applied && one.what == what)
+    }
+
+    /// The case of somebody at the identity provider.
+    pub fn story_of(&self, user: &str) -> Option<&Story> {
+        self.stories.values().find(|story| story.case.subject.id == user)
+    }
+
+    /// When timers that came to something were due, and when they were taken up.
+    pub fn timers(&self) -> impl Iterator<Item = (&Changed, Option<Timestamp>, Timestamp)> {
+        self.changes().filter_map(|(before, changed)| {
+            let (before, recorded) = (before.as_ref()?, changed.recorded.as_ref()?);
+            let due = match &recorded.cause {
+                Cause::Input(proofd::case::Input::Wake) => before.wake_at(),
+                Cause::Input(proofd::case::Input::Attempt { call }) => Some(before.calls.get(call)?.due),
+                Cause::Input(_) | Cause::Opening(_) => return None,
+            };
+            Some((changed, due, recorded.facts.now))
+        })
+    }
+
+    /// Figures of the run. Nothing is asserted of them: they depend on the machine.
+    pub fn summary(&self) -> String {
+        let mut late: Vec<_> = self.timers().filter_map(|(_, due, at)| Some(at - due?)).collect();
+        late.sort_unstable();
+        let at =
+            |share: usize| late.get(late.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
+        let lost = self.stories.values().flat_map(Story::entries);
+        let lost = lost.filter(|entry| matches!(entry.note, Note::AttemptLost { .. })).count();
+        let mails = self.ledger.iter().filter(|one| one.system == System::Mail).count();
+        let ids: std::collections::BTreeSet<_> = self.mails.iter().map(|mail| &mail.message_id).collect();
+        let whole: usize = self.changes().map(|(_, changed)| size(changed)).sum();
+        let causes: usize =
+            self.changes().filter_map(|(_, changed)| changed.recorded.as_ref()).map(size).sum();
+        format!(
+            "{} cases, {} changes, {lost} attempts lost, {mails} mails of {} intents\n\
+             timers late by {} s (median), {} s (99 %), {} s (worst), in the campaign's time\n\
+             {} bytes of changes a case, {:.1} % of them what they were decided from",
+            self.stories.len(),
+            self.changes().count(),
+            ids.len(),
+            at(50).num_seconds(),
+            at(99).num_seconds(),
+            at(100).num_seconds(),
+            whole / self.stories.len().max(1),
+            causes as f64 * 100.0 / whole.max(1) as f64,
+        )
+    }
+}
+
+fn size(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).unwrap().len()
+}

@@ -1,0 +1,396 @@
+//! What must be true of a campaign's evidence, one function for each invariant. Each gives what breaks it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use proofd::case::Note;
+use proofd::model::Timestamp;
+use proofd::simulate::ledger::{Record, System};
+
+use crate::campaign::Kind;
+use crate::evidence::{Evidence, Story};
+
+pub type Check = fn(&Evidence) -> Vec<String>;
+
+pub const ALL: &[(&str, Check)] = &[
+    ("I1", i1_no_case_is_lost),
+    ("I2", i2_every_case_has_ended_as_the_vendor_said),
+    ("I3", i3_approved_only_with_a_pass_of_its_own_session),
+    ("I4", i4_nothing_is_done_twice),
+    ("I5", i5_nobody_is_deleted_who_was_let_in),
+    ("I6", i6_a_mail_has_one_copy_and_one_more_for_each_attempt_in_doubt),
+    ("I7", i7_one_session_is_delivered_for_a_start),
+    ("I8", i8_the_journal_holds_and_says_what_is_done_before_it_is_done),
+    ("I9", i9_no_secret_and_no_name_is_written_for_operators),
+    ("I10", i10_no_timer_is_early),
+    ("I11", i11_deciding_again_gives_the_same),
+    ("I12", i12_a_case_keeps_the_policy_that_it_opened_with),
+];
+
+/// Subjects of the templates.
+const INVITATION: &str = "Please confirm who you are";
+const REMINDER: &str = "Reminder: please confirm who you are";
+
+/// From `policy.yaml` of `silence`, and of `proofing` for those who forge.
+const REMIND_AFTER: [i64; 2] = [5, 10];
+const ANSWER_WITHIN: i64 = 15;
+const GRACE: [(&str, i64); 2] = [("proofing", 4), ("silence", 2)];
+
+/// Reads who registered and which events the provider was told are taken (200), and looks for them in the
+/// journal: a case for everybody, and a verdict on every event.
+fn i1_no_case_is_lost(evidence: &Evidence) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for life in &evidence.lives {
+        let cases = evidence.stories.values().filter(|story| story.case.subject.id == life.user);
+        let policies: Vec<_> = cases.map(|story| story.case.policy.as_str()).collect();
+        if policies != [life.kind.policy()] {
+            wrong.push(format!("{} has cases of {policies:?}", life.email));
+        }
+    }
+    for row in &evidence.acknowledged {
+        let Some(user) = row["user_id"].as_i64() else { continue };
+        let (user, name) = (user.to_string(), format!("onelogin.{}", row["event_type_id"]));
+        let at: Timestamp = row["created_at"].as_str().unwrap().parse().unwrap();
+        let there = evidence.received.iter().any(|event| {
+            event.subject.id == user
+                && event.time.timestamp() == at.timestamp()
+                && (event.kind.as_str() == name || event.also.iter().any(|kind| kind.as_str() == name))
+        });
+        if !there {
+            wrong.push(format!("event {} was acknowledged and is not in the journal", row["id"]));
+        }
+    }
+    for event in &evidence.received {
+        if !evidence.consumed.contains_key(&event.key) {
+            wrong.push(format!("nothing is said of the event {}", event.key));
+        }
+    }
+    wrong
+}
+
+/// Reads the last state of every case and what the provider did for its person: closed, nothing left to do,
+/// and the end that this kind of person must have.
+fn i2_every_case_has_ended_as_the_vendor_said(evidence: &Evidence) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for life in &evidence.lives {
+        let Some(story) = evidence.story_of(&life.user) else { continue };
+        let (result, done) = match life.kind {
+            Kind::Honest => ("approved", (true, false)),
+            Kind::Forger => ("rejected", (false, true)),
+            Kind::Silent => ("expired", (false, true)),
+        };
+        let did = |what| evidence.applied(System::OneLogin, what).any(|one| one.subject == life.user);
+        let case = &story.case;
+        if !case.is_closed() || !case.calls.is_empty() || case.result.as_deref() != Some(result) {
+            wrong.push(format!(
+                "{}: {} with {} calls, {:?}",
+                case.id,
+                case.state_word(),
+                case.calls.len(),
+                case.result
+            ));
+        }
+        if (did("user.approve"), did("user.delete")) != done {
+            wrong.push(format!("{}: the provider did something else than {result}", case.id));
+        }
+    }
+    wrong
+}
+
+/// Reads approvals and Jumio's results from the ledger: each approval comes after a pass of a session that the
+/// case knows as its own.
+fn i3_approved_only_with_a_pass_of_its_own_session(evidence: &Evidence) -> Vec<String> {
+    let unproven = |approval: &&Record| {
+        let Some(story) = evidence.story_of(&approval.subject) else { return true };
+        !evidence.applied(System::Jumio, "result").any(|one| {
+            call_of(&one.subject).is_some_and(|(case, _)| case == story.case.id.as_str())
+                && one.detail["execution"].as_str().is_some_and(|id| story.case.sessions.contains_key(id))
+                && one.detail["decision"] == "PASSED"
+                && one.at <= approval.at
+        })
+    };
+    let approvals = evidence.applied(System::OneLogin, "user.approve");
+    approvals
+        .filter(unproven)
+        .map(|one| format!("user {} was approved without a pass", one.subject))
+        .collect()
+}
+
+/// Reads what the provider applied: at most one approval, one deletion and one invitation a person, and never
+/// an approval and a deletion.
+fn i4_nothing_is_done_twice(evidence: &Evidence) -> Vec<String> {
+    let mut did = BTreeMap::<(&str, &str), u32>::new();
+    for what in ["user.approve", "user.delete", "user.invite"] {
+        for record in evidence.applied(System::OneLogin, what) {
+            *did.entry((record.subject.as_str(), what)).or_default() += 1;
+        }
+    }
+    let mut wrong: Vec<_> = did
+        .iter()
+        .filter(|(_, count)| **count > 1)
+        .map(|(what, count)| format!("{what:?} {count} times"))
+        .collect();
+    for (user, what) in did.keys() {
+        if *what == "user.approve" && did.contains_key(&(*user, "user.delete")) {
+            wrong.push(format!("user {user} was approved and deleted"));
+        }
+    }
+    wrong
+}
+
+/// Reads the provider's deletions: none met a record in the approved state.
+fn i5_nobody_is_deleted_who_was_let_in(evidence: &Evidence) -> Vec<String> {
+    let deleted = evidence.applied(System::OneLogin, "user.delete");
+    let wrong = deleted.filter(|one| one.detail["state"] == 1);
+    wrong.map(|one| format!("user {} was deleted though approved", one.subject)).collect()
+}
+
+/// Reads the mails that arrived by their Message-ID, which names the call, and the journal's entries of that
+/// call: whatever counts as sent arrived, and copies are at most one, and one more for each attempt whose end
+/// is not known. Everybody has an invitation.
+fn i6_a_mail_has_one_copy_and_one_more_for_each_attempt_in_doubt(evidence: &Evidence) -> Vec<String> {
+    let mut copies = BTreeMap::<(String, u32), usize>::new();
+    let mut wrong = Vec::new();
+    for mail in evidence.applied(System::Mail, "mail") {
+        match call_of(stem(mail)) {
+            Some((case, number)) => *copies.entry((case.to_owned(), number)).or_default() += 1,
+            None => wrong.push(format!("a mail of no call: {}", stem(mail))),
+        }
+    }
+    for story in evidence.stories.values() {
+        let asked = story.actions().into_iter().filter(|(_, action)| *action == "mail");
+        for (number, _) in asked {
+            let count = copies.remove(&(story.case.id.to_string(), number)).unwrap_or(0);
+            let (mut done, mut doubt) = (0, 0);
+            for entry in story.entries() {
+                match &entry.note {
+                    Note::CallDone { call, .. } if call.number == number => done += 1,
+                    Note::AttemptLost { call, .. } | Note::AttemptFailed { call, .. }
+                        if call.number == number =>
+                    {
+                        doubt += 1;
+                    }
+                    _ => {}
+                }
+            }
+            if done > 1 || count < done || count > done + doubt {
+                let call = story.case.call_id(number);
+                wrong.push(format!("mail {call}: {count} copies, sent {done} times, in doubt {doubt} times"));
+            }
+        }
+        let email = story.case.subject.text("email").unwrap_or_default();
+        if !evidence.mails.iter().any(|mail| mail.to == email && mail.subject == INVITATION) {
+            wrong.push(format!("{}: no invitation arrived", story.case.id));
+        }
+    }
+    wrong.extend(copies.keys().map(|call| format!("a mail that nobody asked for: {call:?}")));
+    wrong
+}
+
+/// Reads where people were sent, Jumio's ledger and the journal: a person is sent only to a session that was
+/// written down before, and only to one of each start. Sessions that were lost lead nobody anywhere.
+fn i7_one_session_is_delivered_for_a_start(evidence: &Evidence) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut sessions = BTreeMap::new();
+    let mut references = BTreeSet::new();
+    for start in ["create", "update"].into_iter().flat_map(|what| evidence.applied(System::Jumio, what)) {
+        sessions.insert(start.detail["execution"].as_str().unwrap_or_default(), start.subject.as_str());
+        if !references.insert(start.subject.as_str()) {
+            wrong.push(format!("a reference was used twice: {}", start.subject));
+        }
+    }
+    let mut delivered = BTreeMap::<(String, u32), BTreeSet<&str>>::new();
+    for life in &evidence.lives {
+        for (execution, at) in &life.delivered {
+            let call = sessions.get(execution.as_str()).and_then(|reference| call_of(reference));
+            let story = evidence.story_of(&life.user);
+            let (Some((case, call)), Some(story)) = (call, story) else {
+                wrong.push(format!("{} was sent to a session of nobody", life.email));
+                continue;
+            };
+            let known = story.entries().any(|entry| {
+                entry.at <= *at
+                    && matches!(&entry.note, Note::SessionStarted { execution: known, .. } if known == execution)
+            });
+            if case != story.case.id.as_str() || !known {
+                wrong.push(format!("{case} delivered a session that it did not know"));
+            }
+            delivered.entry((case.to_owned(), call)).or_default().insert(execution);
+        }
+    }
+    let twice = delivered.iter().filter(|(_, sessions)| sessions.len() > 1);
+    wrong.extend(twice.map(|(call, _)| format!("{call:?} delivered two sessions")));
+    wrong
+}
+
+/// Reads what `store verify` says of the chain and of the state, and for everything that a simulated system did
+/// looks for the attempt that the journal had begun before.
+fn i8_the_journal_holds_and_says_what_is_done_before_it_is_done(evidence: &Evidence) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if evidence.verified["different"] != 0 || evidence.verified["torn_bytes"] != 0 {
+        wrong.push(format!("the store differs: {}", evidence.verified));
+    }
+    for record in evidence.ledger.iter().filter(|one| one.applied) {
+        let announced = match (record.system, record.what.as_str()) {
+            (System::OneLogin, "user.approve") => announced_for(evidence, record, &["approve"]),
+            (System::OneLogin, "user.invite") => {
+                announced_for(evidence, record, &["approve", "ensure_invited"])
+            }
+            (System::OneLogin, "user.delete") => announced_for(evidence, record, &["delete"]),
+            (System::OneLogin, what) => !what.starts_with("user."),
+            (System::Jumio, "create" | "update") => {
+                let attempt = record.subject.rsplit('.').next().and_then(|text| text.parse().ok());
+                announced(evidence, call_of(&record.subject), attempt, record.at)
+            }
+            (System::Mail, "mail") => announced(evidence, call_of(stem(record)), None, record.at),
+            (System::Jumio | System::Mail | System::Office, _) => true,
+        };
+        if !announced {
+            wrong.push(format!("{} of {} at {} was not announced", record.what, record.subject, record.at));
+        }
+    }
+    wrong
+}
+
+fn announced_for(evidence: &Evidence, record: &Record, actions: &[&str]) -> bool {
+    let Some(story) = evidence.story_of(&record.subject) else { return false };
+    let calls = story.actions().into_iter().filter(|(_, action)| actions.contains(action));
+    calls.into_iter().any(|(call, _)| story.attempts(call).any(|(_, began)| began <= record.at))
+}
+
+fn announced(evidence: &Evidence, call: Option<(&str, u32)>, attempt: Option<u32>, at: Timestamp) -> bool {
+    let Some((case, number)) = call else { return false };
+    let story = evidence.stories.values().find(|story| story.case.id.as_str() == case);
+    story.is_some_and(|story| {
+        story.attempts(number).any(|(one, began)| began <= at && attempt.is_none_or(|attempt| attempt == one))
+    })
+}
+
+/// Reads logs and metrics and looks for what the campaign's people and secrets are called.
+fn i9_no_secret_and_no_name_is_written_for_operators(evidence: &Evidence) -> Vec<String> {
+    let canaries = [
+        "Tester",
+        "partner.test",
+        "silent.test",
+        "sim-secret",
+        "sim-webhook",
+        "sim-callback",
+        "t-admin",
+        "/v/c",
+    ];
+    let found = canaries.into_iter().filter(|canary| evidence.written.contains(canary));
+    found.map(|canary| format!("logs or metrics contain {canary}")).collect()
+}
+
+/// Reads from the journal when each wake and each attempt was due and when it was taken up, and, by the
+/// policies' own numbers, when reminders arrived, silence ended and the provider deleted. How late they are is
+/// printed, not judged: it depends on how long the daemon was down.
+fn i10_no_timer_is_early(evidence: &Evidence) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (changed, due, at) in evidence.timers() {
+        if due.is_none_or(|due| at < due) {
+            wrong.push(format!("{}: something due at {due:?} was taken up at {at}", changed.case.id));
+        }
+    }
+    for story in evidence.stories.values() {
+        let id = &story.case.id;
+        let grace =
+            GRACE.iter().find(|(policy, _)| *policy == story.case.policy).map(|(_, minutes)| *minutes);
+        for (until, at) in story.entries().filter_map(|entry| match entry.note {
+            Note::GraceBegan { until } => Some((until, entry.at)),
+            _ => None,
+        }) {
+            if until - at != TimeDelta::minutes(grace.unwrap_or_default()) {
+                wrong.push(format!("{id}: a grace period of {} s", (until - at).num_seconds()));
+            }
+            let mut deleted = evidence.applied(System::OneLogin, "user.delete");
+            if deleted.any(|one| one.subject == story.case.subject.id && one.at < until) {
+                wrong.push(format!("{id}: deleted before its grace period was over"));
+            }
+        }
+        if story.case.policy == Kind::Silent.policy() {
+            wrong.extend(silence_is_kept(evidence, story));
+        }
+    }
+    wrong
+}
+
+/// A step that an operator had retried begins anew, with all of its time.
+fn silence_is_kept(evidence: &Evidence, story: &Story) -> Vec<String> {
+    let verifies = |note: &Note| matches!(note, Note::StepBegan { verb } if verb == "verify");
+    let began: Vec<_> = story.entries().filter(|entry| verifies(&entry.note)).map(|entry| entry.at).collect();
+    let round = |at: Timestamp| began.iter().rposition(|began| *began <= at).expect("after the first round");
+    let mut wrong = Vec::new();
+    for entry in story.entries().filter(|entry| matches!(entry.note, Note::StepEnded { .. })) {
+        if entry.at < began[round(entry.at)] + TimeDelta::minutes(ANSWER_WITHIN) {
+            wrong.push(format!("{}: silence ended at {}", story.case.id, entry.at));
+        }
+    }
+    // The first copy of each; one that was skipped makes those after it come later than they must.
+    let mut reminders = BTreeMap::<u32, Timestamp>::new();
+    for mail in evidence.applied(System::Mail, "mail").filter(|one| one.detail["subject"] == REMINDER) {
+        if let Some((_, call)) = call_of(stem(mail)).filter(|(case, _)| *case == story.case.id.as_str()) {
+            reminders.entry(call).or_insert(mail.at);
+        }
+    }
+    let mut sent = vec![0; began.len()];
+    for (call, at) in reminders {
+        let round = story.asked(call).map(round).expect("a reminder was asked for");
+        let after = REMIND_AFTER.get(sent[round]).copied().unwrap_or(ANSWER_WITHIN);
+        sent[round] += 1;
+        if at < began[round] + TimeDelta::minutes(after) {
+            wrong.push(format!("{}: reminded at {at}, asked at {}", story.case.id, began[round]));
+        }
+    }
+    wrong
+}
+
+/// Reads what `store verify` found when it made every decision again from the inputs in the journal.
+fn i11_deciding_again_gives_the_same(evidence: &Evidence) -> Vec<String> {
+    let decisions = &evidence.verified["decisions"];
+    let all = evidence.changes().count();
+    let right = decisions["decided"] == all && decisions["different"] == 0;
+    if right { Vec::new() } else { vec![format!("of {all} decisions: {decisions}")] }
+}
+
+/// Reads the revision of every change, the files of revisions from the journal, and the mails: a case has one
+/// revision from its opening on, and the mail that declines somebody is the edition of that very revision.
+fn i12_a_case_keeps_the_policy_that_it_opened_with(evidence: &Evidence) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
+    for story in evidence.stories.values() {
+        let revision = &story.changes.first().expect("a case has an opening").1.case.revision;
+        if story.changes.iter().any(|(_, changed)| changed.case.revision != *revision) {
+            wrong.push(format!("{} changed its revision", story.case.id));
+        }
+        let Some(files) = evidence.revisions.get(revision) else {
+            wrong.push(format!("{} follows a revision that was never stored", story.case.id));
+            continue;
+        };
+        let email = story.case.subject.text("email").unwrap_or_default();
+        let declined = evidence.mails.iter().filter(|mail| mail.to == email && mail.text.contains("Edition"));
+        for mail in declined {
+            let edition = if mail.text.contains("Edition one.") { "Edition one." } else { "Edition two." };
+            used.insert(edition);
+            if !files.contains(edition) {
+                wrong.push(format!("{} sent {edition} of another revision", story.case.id));
+            }
+        }
+    }
+    if used.len() != 2 {
+        wrong.push(format!("the edit was to fall between cases, but only {used:?} went out"));
+    }
+    wrong
+}
+
+/// The case and the number of a call's id, which vendors get with or without the attempt behind it.
+fn call_of(text: &str) -> Option<(&str, u32)> {
+    let mut parts = text.split('.');
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+/// A mail's Message-ID up to the domain: the call.
+fn stem(mail: &Record) -> &str {
+    let id = mail.detail["message_id"].as_str().unwrap_or_default();
+    id.trim_start_matches('<').split('@').next().unwrap_or_default()
+}

@@ -1,0 +1,37 @@
+//! 200 people register while the daemon is killed 30 times at random moments and one policy is edited. What
+//! the simulators recorded and what the daemon's journal says is then held against the invariants, one by one.
+//!
+//! | file | what |
+//! |---|---|
+//! | `campaign` | the people and the kills |
+//! | `evidence` | what they leave: the simulators' ledger, the journal, logs |
+//! | `invariants` | what must be true of it, one function each |
+//! | `tampered` | that each of them would notice |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod campaign;
+mod evidence;
+mod invariants;
+mod tampered;
+#[path = "../world/mod.rs"]
+mod world;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
+    let seed = std::env::var("PROOFD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_u64);
+    println!("campaign=kill seed={seed}");
+    let evidence = campaign::run(seed).await;
+    println!("{}", evidence.summary());
+    let mut broken = Vec::new();
+    for (name, check) in invariants::ALL {
+        broken.extend(check(&evidence).into_iter().map(|what| format!("{name}: {what}")));
+    }
+    assert!(broken.is_empty(), "campaign=kill seed={seed} {broken:#?}");
+    tampered::is_noticed(&evidence);
+}
