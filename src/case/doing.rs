@@ -230,7 +230,7 @@ impl Turn<'_> {
         let State::Calling { step, call } = self.case.state else { return true };
         let Ok(at) = self.step(step) else { return false };
         if call != number {
-            // A team that is called has its mail, and what was asked before a new beginning is over.
+            // What was asked before a new beginning is over.
             return false;
         }
         let request = match &at.verb {
@@ -265,11 +265,6 @@ impl Turn<'_> {
         let Action::Request { repeat, .. } = &pending.action else { return false };
         let State::Calling { step, call } = self.case.state else { return false };
         let Ok(at) = self.step(step) else { return false };
-        if matches!(at.verb, Verb::Notify(_)) {
-            // A team that cannot be called has its mail.
-            self.continue_if_done(step);
-            return true;
-        }
         if *repeat == Repeat::None || call != number || !at.outcomes.contains_key(FAILED) {
             return false;
         }
