@@ -9,7 +9,7 @@ use super::input::Refused;
 use super::state::{Pending, Purpose, State};
 use super::turn::Turn;
 use crate::model::{Action, Done, Failure, FailureKind, Outcome, Repeat, Span, Timestamp};
-use crate::policy::tree::{Retry, StepIndex, Verb};
+use crate::policy::tree::{Retry, StepIndex};
 
 /// With half an hour between late attempts this is about two days: an outage over a weekend's night ends
 /// no case, and a person hears of it before a week is lost.
@@ -19,10 +19,9 @@ const DEFAULT_RETRY: Retry = Retry {
     longest: Span::Elapsed(TimeDelta::minutes(30)),
 };
 
-/// A pager that is down for long holds nobody up: the team has its mail, and the case goes on after a quarter
-/// of an hour.
+/// A page that comes later than this tells nobody anything new: the team has its mail.
 const PAGE_RETRY: Retry = Retry {
-    attempts: 8,
+    attempts: 12,
     first: Span::Elapsed(TimeDelta::seconds(5)),
     longest: Span::Elapsed(TimeDelta::minutes(5)),
 };
@@ -93,7 +92,7 @@ impl Turn<'_> {
         let mut pending = self.take(number, attempt)?;
         let call = self.case.call_id(number);
         self.note(Note::AttemptLost { call, attempt });
-        if self.case.is_closed() && pending.purpose != Purpose::Lift {
+        if self.case.is_closed() && !pending.purpose.outlives() {
             return Ok(());
         }
         pending.begun = None;
@@ -113,6 +112,8 @@ impl Turn<'_> {
             | Purpose::Destroy
             | Purpose::Look
             | Purpose::Lift
+            | Purpose::Page
+            | Purpose::Uphold
             | Purpose::OwnerNotice => {
                 pending.in_doubt = true;
                 pending.due = self.now() + AFTER_A_LOSS;
@@ -143,7 +144,8 @@ impl Turn<'_> {
             }
             (Purpose::Step | Purpose::EnsureInvited, _) => self.step_call_done(),
             (Purpose::Destroy, _) => self.destroyed(number),
-            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift, _) => {}
+            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift, _)
+            | (Purpose::Page | Purpose::Uphold, _) => {}
             // `fits` lets only sessions and persons through to these.
             (Purpose::Start | Purpose::Read | Purpose::Look, _) => {}
         }
@@ -182,6 +184,8 @@ impl Turn<'_> {
             | Purpose::Read
             | Purpose::Destroy
             | Purpose::Lift
+            | Purpose::Page
+            | Purpose::Uphold
             | Purpose::OwnerNotice => false,
         };
         if self.case.calls.iter().any(waits) {
@@ -199,7 +203,7 @@ impl Turn<'_> {
                 pending.in_doubt = true;
                 None
             }
-            FailureKind::Unavailable if !self.case.is_closed() || pending.purpose == Purpose::Lift => {
+            FailureKind::Unavailable if !self.case.is_closed() || pending.purpose.outlives() => {
                 self.retry_at(number, &pending, &failure)
             }
             FailureKind::Unavailable
@@ -236,7 +240,7 @@ impl Turn<'_> {
         }
         match pending.purpose {
             // A hold that could not be lifted stays on record, and can be lifted again.
-            Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift => {}
+            Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift | Purpose::Page | Purpose::Uphold => {}
             Purpose::Start => self.start_failed(number, failure, reason),
             Purpose::Read => self.read_failed(number),
             // Nobody waits for one that was asked for at an earlier step.
@@ -266,16 +270,14 @@ impl Turn<'_> {
                 matches!(state, Some(State::Proving(_)))
             }
             Purpose::Destroy => matches!(state, Some(State::Grace(_))),
-            Purpose::Look | Purpose::Lift | Purpose::OwnerNotice => false,
+            Purpose::Look | Purpose::Lift | Purpose::OwnerNotice | Purpose::Page | Purpose::Uphold => false,
         }
     }
 
     /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number.
     fn retry_at(&self, number: u32, pending: &Pending, failure: &Failure) -> Option<Timestamp> {
         let step = self.case.step().and_then(|step| self.policy.step(step));
-        let pages = matches!(pending.action, Action::Request { .. })
-            && step.is_some_and(|step| matches!(step.verb, Verb::Notify(_)));
-        let default = if pages { PAGE_RETRY } else { DEFAULT_RETRY };
+        let default = if pending.purpose == Purpose::Page { PAGE_RETRY } else { DEFAULT_RETRY };
         let retry = step.and_then(|step| step.retry).unwrap_or(default);
         let tries = pending.attempt.saturating_sub(pending.forgiven);
         if tries >= retry.attempts {

@@ -154,11 +154,13 @@ impl Turn<'_> {
         let mut actions = Vec::new();
         for recipient in &notify.to {
             let message = self.mail(recipient, &notify.template, None)?;
-            actions.extend(self.page(recipient, notify));
-            actions.push(Action::Mail { message });
+            // The mail is what the step waits for: a pager that is down holds nobody up.
+            actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::Page)));
+            actions.push((Action::Mail { message }, Purpose::Step));
         }
         let now = self.now();
-        Ok(actions.into_iter().map(|action| self.ask(step, action, Purpose::Step, now)).last())
+        let asked = actions.into_iter().map(|(action, purpose)| self.ask(step, action, purpose, now));
+        Ok(asked.last())
     }
 
     /// An urgent notice to a team that can be called. It names the case, not the person.
@@ -202,7 +204,9 @@ impl Turn<'_> {
 
     /// What an effect left for later steps, and what of it counts as done for good.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
-        self.held_or_lifted(pending, done);
+        if pending.purpose != Purpose::Uphold {
+            self.held_or_lifted(pending, done);
+        }
         if changes_person(&pending.action) {
             // What was read before does not hold any more.
             self.case.seen_at = None;
