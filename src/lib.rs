@@ -1,6 +1,6 @@
 //! proofd: identity proofing as policy files.
 //!
-//! A self-registration (later also a risky login, a role change, a date) opens a **case**: one subject that
+//! A self-registration, a risky login, a role change, a date or a CloudEvent opens a **case**: one subject that
 //! goes through one policy. The policy's steps ask the person for proof at a verification provider, ask people
 //! to decide, and change the identity provider. Policies are YAML and Rhai in a directory; they are reloaded
 //! while the daemon runs.
@@ -26,7 +26,7 @@
 //! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, store, connectors, config |
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
 //! | `connectors` | OneLogin, Jumio, SMTP, SCIM, HTTP endpoints, CloudEvents in and out | model |
-//! | `simulate` | OneLogin, Jumio and a mailbox, for demo and tests; shares nothing with `connectors` | model |
+//! | `simulate` | OneLogin, Jumio, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
 //! | `config` | `proofd.yaml` | model |
 //! | `case` | the state machine | model, policy |
 //! | `policy` | YAML, Rhai, templates: from files to a checked policy | model |

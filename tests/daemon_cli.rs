@@ -41,7 +41,7 @@ async fn check_finds_every_mistake_with_its_place() {
     let world = idle().await;
     let tree = world.policies();
     let dir = tree.to_str().unwrap();
-    ends(&world.say_alone(&["check", dir]), 0, &["1 of 1 policies are good; 0 errors, 0 warnings"]);
+    ends(&world.say_alone(&["check", dir]), 0, &["8 of 8 policies are good; 0 errors, 0 warnings"]);
     // Without a configuration names are not judged, and it says so.
     let alone = tempfile::tempdir().unwrap();
     let copied = alone.path().join("policies");
@@ -52,11 +52,11 @@ async fn check_finds_every_mistake_with_its_place() {
     edit(&file, "owner:", "ownr:");
     edit(&file, "close: not_proven", "clse: not_proven");
     let said = world.say_alone(&["check", dir]);
-    ends(&said, 1, &["registration-proofing/policy.yaml:5:1", "ownr", "owner", "clse", "0 of 1 policies"]);
+    ends(&said, 1, &["registration-proofing/policy.yaml:5:1", "ownr", "owner", "clse", "7 of 8 policies"]);
     let said = world.say_alone(&["check", dir, "--json"]);
     assert_eq!(said.code, Some(1));
     let report = said.json();
-    assert_eq!((&report["ok"], &report["policies"]), (&json!(false), &json!(["registration-proofing"])));
+    assert_eq!((&report["ok"], &report["policies"][6]), (&json!(false), &json!("registration-proofing")));
     let found = report["diagnostics"].as_array().unwrap();
     assert!(found.len() >= 2, "every mistake of a file: {report}");
     let at = |line: u64, column: u64| {
@@ -66,7 +66,7 @@ async fn check_finds_every_mistake_with_its_place() {
             place["file"] == file && place["line"] == line && place["column"] == column
         })
     };
-    assert!(at(5, 1) && at(102, 17), "{report}");
+    assert!(at(5, 1) && at(116, 17), "{report}");
     let empty = tempfile::tempdir().unwrap();
     ends(&world.say_alone(&["check", empty.path().to_str().unwrap()]), 1, &["there is no policy"]);
     ends(&world.say_alone(&["check", "/nowhere"]), 2, &["/nowhere"]);
@@ -374,4 +374,22 @@ async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
     assert_eq!(world.stop(), Some(0));
     let list: Value = world.say(&["store", "verify", "--json"]).json();
     assert_eq!(list["differences"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeps_are_listed_with_their_next_time() {
+    let world = running().await;
+    ends(&world.say(&["sweep", "list"]), 0, &["TIMETABLE"]);
+    let folder = world.policies().join("nightly");
+    std::fs::create_dir(&folder).unwrap();
+    let policy = "format: 1\npolicy: nightly\ntitle: t\nowner: a@example.com\nmode: enforce\nsubject: user\nwhen:\n\
+                  \x20 - sweep: {over: users, run: daily, at: \"02:00\", timezone: UTC}\nsteps:\n  - close: seen\n";
+    std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+    ends(&world.say(&["policy", "reload"]), 0, &["nightly"]);
+    ends(&world.say(&["sweep", "list"]), 0, &["nightly/1", "enforce", "daily at 02:00 UTC", "T02:00:00Z"]);
+    let line = world.say(&["sweep", "list", "--json"]).json()["items"][0].clone();
+    assert_eq!(
+        (&line["schedule"], &line["run"], &line["past"]),
+        (&json!("nightly/1"), &Value::Null, &json!([]))
+    );
 }

@@ -176,7 +176,7 @@ async fn a_file_is_sent_from_the_command_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_and_sinks_in_the_configuration() {
-    let world = World::new(60, Path::new("policies"), "").await;
+    let world = World::new(60, Path::new("tests/data/tree"), "").await;
     let text = std::fs::read_to_string(world.config()).unwrap();
     // Only those that a row names.
     let (ours, others) = (text.find("  scim:\n").unwrap(), text.find("access:\n").unwrap());

@@ -58,6 +58,7 @@ fn doors() -> Vec<Door> {
         (Method::GET, "/v1/policies/registration-proofing/revisions", None, POLICIES, 200),
         (Method::GET, "/v1/policies/nothing/revisions", None, POLICIES, 404),
         (Method::POST, "/v1/policies/reload", None, &["author", "admin"], 200),
+        (Method::GET, "/v1/sweeps", None, POLICIES, 200),
     ]
 }
 
@@ -128,7 +129,7 @@ async fn a_wrong_request_is_told_what_is_wrong() {
         (Method::GET, "/v1/cases?cursor=garbage", None, 400, "cursor"),
         (Method::GET, "/v1/held?cursor=garbage", None, 400, "cursor"),
         (Method::POST, "/v1/cases", Some(json!({ "policy": "p" })), 422, "subject"),
-        (Method::POST, "/v1/cases/x/retry", Some(json!({})), 422, "reason"),
+        (Method::POST, "/v1/cases/x/retry", Some(json!({})), 400, "reason"),
         (Method::POST, "/v1/cases/x/retry", Some(json!({ "reason": " " })), 400, "reason"),
         (Method::POST, "/v1/cases/x/retry", Some(json!({ "reason": "y".repeat(2_001) })), 400, "2000"),
         (Method::POST, "/v1/cases/x/retry", Some(json!({ "reason": "y", "more": 1 })), 422, "more"),

@@ -166,4 +166,7 @@ async fn each_client_has_a_share_of_its_own_and_strangers_have_one_an_address() 
         let line = format!("proofd_requests_limited_total{{client=\"{client}\"}} {count}");
         assert!(metrics.contains(&line), "{line}\n{metrics}");
     }
+    // Before its directory goes: a store that cannot sync ends the process.
+    house.listening.stop().await;
+    house.engine.store().close().await.unwrap();
 }

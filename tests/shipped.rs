@@ -33,14 +33,32 @@ fn every_shipped_policy_file_is_in_the_program_and_no_other() {
 #[test]
 fn the_shipped_policies_have_no_mistake_and_no_warning() {
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
-    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
-    let configured = Known { endpoints: names(&[]), systems: names(&[]), providers: names(&["jumio"]) };
+    // What the example configures is what they need.
+    let (example, _) = proofd::config::read(Path::new("examples/proofd.yaml")).unwrap();
+    let names = |names: Vec<&String>| Some(names.into_iter().cloned().collect());
+    let configured = Known {
+        endpoints: names(example.connectors.http.keys().collect()),
+        systems: names(example.connectors.scim.keys().collect()),
+        providers: Some(vec!["jumio".to_owned()]),
+    };
     for known in [Known::default(), configured] {
         let loaded = policy::load(&files, &known);
         let text = policy::diagnostic::render(&loaded.diagnostics, &files, false);
         assert!(loaded.diagnostics.is_empty(), "{text}");
-        assert_eq!(loaded.declared, ["registration-proofing"]);
-        assert_eq!(loaded.set.policies.len(), 1);
+        assert_eq!(loaded.set.policies.len(), loaded.declared.len());
+        assert_eq!(
+            loaded.declared,
+            [
+                "applicant-to-hr",
+                "login-risk",
+                "partner-role",
+                "partner-with-sponsor",
+                "privileged-role",
+                "quarterly-reverification",
+                "registration-proofing",
+                "support-reverification",
+            ]
+        );
     }
 }
 

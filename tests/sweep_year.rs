@@ -242,9 +242,9 @@ fn trouble(dice: &mut Dice, number: usize) -> Trouble {
     match number % 19 {
         1 => Trouble::Down,
         3 => Trouble::Dies { answers: 1 + dice.roll(40) as usize },
-        6 => Trouble::Away { hours: [1, 500, 5, 100][(number / 19) % 4] },
+        6 => Trouble::Away { hours: [1, 2_000, 5, 100][(number / 19) % 4] },
         9 => Trouble::Dies { answers: 42 + dice.roll(100) as usize },
-        12 => Trouble::Away { hours: [200, 2, 350, 8][(number / 19) % 4] },
+        12 => Trouble::Away { hours: [200, 2, 8, 350][(number / 19) % 4] },
         14 => Trouble::Forgets { answers: 42 + dice.roll(100) as usize },
         17 => Trouble::Restart,
         _ => Trouble::None,
@@ -390,7 +390,7 @@ async fn eight_months() {
     let total: usize = reader.opened.values().sum();
     assert_eq!(count(town.engine.store()), total);
     println!("{tally:?} cases={total} {:?}", reader.opened);
-    assert!(tally.runs > 40 && tally.missed > 5 && tally.deaths > 5 && tally.troubles > 12 && total > 8_000);
+    assert!(tally.runs > 30 && tally.missed > 5 && tally.deaths > 4 && tally.troubles > 10 && total > 6_000);
     town.stop().await;
     let report = proofd::store::verify(&dir.path().join("store")).unwrap();
     assert_eq!(report.different, 0, "{:?}", report.differences);

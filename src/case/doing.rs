@@ -154,11 +154,13 @@ impl Turn<'_> {
         let mut actions = Vec::new();
         for recipient in &notify.to {
             let message = self.mail(recipient, &notify.template, None)?;
-            actions.extend(self.page(recipient, notify));
-            actions.push(Action::Mail { message });
+            // The mail is what counts: a pager that is down holds nobody up.
+            actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::OwnerNotice)));
+            actions.push((Action::Mail { message }, Purpose::Step));
         }
         let now = self.now();
-        Ok(actions.into_iter().map(|action| self.ask(step, action, Purpose::Step, now)).last())
+        let asked = actions.into_iter().map(|(action, purpose)| self.ask(step, action, purpose, now));
+        Ok(asked.last())
     }
 
     /// An urgent notice to a team that can be called. It names the case, not the person.

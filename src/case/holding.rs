@@ -30,8 +30,12 @@ impl Turn<'_> {
             self.case.calls.retain(|_, pending| !overtaken(pending));
         } else {
             self.note(Note::HoldPlaced { held: what.clone() });
+            let (before, foreign) = match first(self.here.others, &what) {
+                Some(first) => (first.before.clone(), first.foreign),
+                None => self.presumed(&what),
+            };
             let (since, placed) = (self.now(), Placed::Asked);
-            self.case.holds.push(Hold { what, since, before: None, foreign: false, lifting: false, placed });
+            self.case.holds.push(Hold { what, since, before, foreign, lifting: false, placed });
         }
         self.ask(step, action, Purpose::Step, self.now())
     }
@@ -145,41 +149,44 @@ impl Turn<'_> {
     }
 
     /// What was before is told by the attempt that changed it. Where it was so already it is told by what we
-    /// knew, by the first of several cases, and only then by what this attempt found.
+    /// knew, by the first of several cases, and only then it was somebody else's doing.
     fn held(&mut self, what: &Held, pending: &Pending, already: bool, before: Option<String>) {
-        let told = match first(self.here.others, what) {
-            _ if !already => (before, false),
-            Some(first) => (first.before.clone(), first.foreign),
-            None => self.found(what, pending.in_doubt || pending.attempt > 1, before),
-        };
+        // What an earlier attempt did is ours, and a role that was granted a moment ago is taken away before
+        // the provider shows it.
+        let ours = pending.in_doubt || pending.attempt > 1 || self.granted(what);
         let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
-        if !(already && hold.placed == Placed::Known) {
-            (hold.before, hold.foreign) = told;
-        }
+        (hold.before, hold.foreign) = match first(self.here.others, what) {
+            _ if !already => (before, false),
+            _ if hold.placed == Placed::Known => (hold.before.take(), hold.foreign),
+            Some(first) => (first.before.clone(), first.foreign),
+            None if ours => (hold.before.take(), hold.foreign),
+            None => (before, true),
+        };
         hold.placed = Placed::Known;
     }
 
-    /// It was so already: by somebody else's doing, or by an earlier attempt of ours if there was one.
-    fn found(&self, what: &Held, doubt: bool, before: Option<String>) -> (Option<String>, bool) {
+    /// What was before, as long as nothing was tried: as the person was when the case opened.
+    fn presumed(&self, what: &Held) -> (Option<String>, bool) {
         let subject = &self.case.subject;
         match what {
-            Held::Account if doubt => {
+            Held::Account => {
                 let before = subject.text("status").map(str::to_owned);
                 let foreign = before.as_deref() == Some(SUSPENDED);
                 (before, foreign)
             }
-            Held::Account => (before, true),
             Held::Role(role) => {
-                // A role that was granted a moment ago is taken away before the provider shows it.
-                let is = |value: &Value| value.as_str() == Some(role);
-                let granted = self.case.event.as_ref().is_some_and(|event| {
-                    event.kind.as_str() == GRANTED && event.fields.get("role").is_some_and(is)
-                });
                 let roles = subject.fields.get("roles").and_then(Value::as_array);
-                let had = doubt && roles.is_some_and(|roles| roles.iter().any(is));
-                (None, !(granted || had))
+                let had = roles.is_some_and(|roles| roles.iter().any(|one| one.as_str() == Some(role)));
+                (None, !(had || self.granted(what)))
             }
         }
+    }
+
+    /// Whether the event that opened the case says that the person got this role.
+    fn granted(&self, what: &Held) -> bool {
+        let (Held::Role(role), Some(event)) = (what, &self.case.event) else { return false };
+        let named = event.fields.get("role").and_then(Value::as_str);
+        event.kind.as_str() == GRANTED && named == Some(role)
     }
 
     fn being_placed(&self, what: &Held) -> bool {
@@ -209,10 +216,10 @@ impl Turn<'_> {
     }
 }
 
-/// Of several holds the first one knows what was before.
+/// Of several holds that may be in force the first one knows best what was before.
 fn first<'a>(others: &'a [Hold], what: &Held) -> Option<&'a Hold> {
-    let known = others.iter().filter(|hold| hold.what == *what && hold.placed == Placed::Known);
-    known.min_by_key(|hold| hold.since)
+    let tried = others.iter().filter(|hold| hold.what == *what && hold.placed != Placed::Asked);
+    tried.min_by_key(|hold| (hold.placed != Placed::Known, hold.since))
 }
 
 /// Whether an action lifts a hold of this kind.

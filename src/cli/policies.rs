@@ -71,6 +71,11 @@ fn list(policies: &Value) {
     } else {
         "not everything in the tree runs"
     };
+    for policy in items(policies) {
+        for note in policy["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            output::line(&format!("{}: {note}", text(policy, "name")));
+        }
+    }
     output::line(&format!("last reload {}: {verdict}", text(reload, "at")));
     for found in reload["diagnostics"].as_array().into_iter().flatten() {
         let place = &found["place"];

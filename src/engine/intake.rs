@@ -104,6 +104,7 @@ impl Engine {
     }
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
+        self.hear(&event).await?;
         if self.is_own(&event)? {
             if gone(&event) {
                 self.gone_by_our_doing(&event).await?;

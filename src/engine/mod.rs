@@ -12,6 +12,7 @@
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `pauses` | times in which nobody could answer |
+//! | `heard` | what a policy waits for and was never sent |
 //! | `sweep` | schedules over a population |
 //! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod desk;
 pub mod events;
 pub mod health;
+mod heard;
 pub mod intake;
 pub mod limits;
 mod locks;
@@ -111,6 +113,7 @@ struct Inner {
     locks: locks::Locks,
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
+    heard: heard::Heard,
     metrics: metrics::Metrics,
     health: health::Health,
     stop: watch::Sender<bool>,
@@ -136,6 +139,7 @@ impl Engine {
         let now = clock.now();
         let counters = limits::Counters::from_store(&store, now)?;
         let pauses = pauses::Pauses::from_store(&store, now)?;
+        let heard = heard::Heard::from_store(&store)?;
         let inner = Inner {
             under: replay::under(&settings, &links),
             links,
@@ -145,6 +149,7 @@ impl Engine {
             locks: locks::Locks::default(),
             limits: Mutex::new(counters),
             pauses,
+            heard,
             metrics: metrics::Metrics::new(opened),
             health: health::Health::new(now),
             stop: watch::Sender::new(false),

@@ -128,6 +128,13 @@ impl Engine {
     async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>) {
         let rest_until = Some(self.now() + TimeDelta::seconds(30));
         let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
+        // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
+        // case learns what the others hold, to the end.
+        let wanted = self.0.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
+        let _one_at_a_time = match wanted.as_ref().and_then(|pending| account(&pending.action)) {
+            Some(account) => Some(self.0.locks.account(account).await),
+            None => None,
+        };
         match self.begin(&id, number).await {
             Ok(Some(call)) => {
                 self.perform(&id, call).await;
@@ -150,11 +157,6 @@ impl Engine {
 
     async fn perform(&self, id: &CaseId, call: Call) {
         let (number, attempt, word) = (call.id.number, call.attempt, call.action.word());
-        // Several cases may hold one account; effects on it come one at a time.
-        let _one_at_a_time = match account(&call.action) {
-            Some(account) => Some(self.0.locks.account(account).await),
-            None => None,
-        };
         let outcome = match (self.connector(&call.action), self.still_held(id, &call.action)) {
             (Some(_), Ok(true)) => Outcome::Done(Done::Kept),
             (Some(_), Err(error)) => {

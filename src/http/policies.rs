@@ -20,7 +20,16 @@ pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Resp
         "at": report.at, "ok": report.ok, "tree": report.tree, "problem": report.problem,
         "diagnostics": report.diagnostics,
     });
-    Ok(Json(json!({ "items": report.policies, "next": null, "last_reload": last_reload })).into_response())
+    let items: Vec<_> = report
+        .policies
+        .iter()
+        .map(|policy| {
+            let mut line = json!(policy);
+            line["notes"] = json!(doors.engine.policy_notes(&policy.name));
+            line
+        })
+        .collect();
+    Ok(Json(json!({ "items": items, "next": null, "last_reload": last_reload })).into_response())
 }
 
 /// Schedules over the population: the last runs of each, and when the next is.

@@ -52,6 +52,17 @@ impl Default for Addresses {
     }
 }
 
+/// Custom attributes that the town's own configuration and the shipped policies name.
+const ATTRIBUTES: [&str; 7] = [
+    "idv_status",
+    "idv_verified_at",
+    "idv_exempt_until",
+    "idv_service_account",
+    "sponsor",
+    "partner_sponsor",
+    "partner_proven_at",
+];
+
 impl Town {
     pub async fn serve(
         addresses: Addresses,
@@ -63,6 +74,7 @@ impl Town {
             onelogin::Options {
                 client_id: credentials.client_id.clone(),
                 client_secret: credentials.client_secret.clone(),
+                custom_attributes: ATTRIBUTES.map(str::to_owned).into(),
                 ..onelogin::Options::default()
             },
             Arc::clone(&clock),

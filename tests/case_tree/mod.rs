@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -372,6 +374,11 @@ impl Desk {
                 self.case.state
             );
         }
+        let (placed, lifted) = (
+            self.notes(|note| matches!(note, Note::HoldPlaced { .. })),
+            self.notes(|note| matches!(note, Note::HoldLifted { .. })),
+        );
+        assert_eq!(placed - lifted, self.case.holds.len(), "every hold is placed once and lifted once");
         let done = |action| self.case.settled.iter().filter(|done| **done == action).count();
         let (approved, deleted) = (done(LimitedAction::Approve), done(LimitedAction::Delete));
         assert!(approved + deleted <= 1, "at most one effect: {:?}", self.case.settled);

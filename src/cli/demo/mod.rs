@@ -1,11 +1,13 @@
 //! `demo`: the whole product with nothing to set up. The same engine, doors and connectors as `run`, with
 //! simulated vendors, a store in a temporary folder and a clock that can be set forward.
 //!
-//! `cast` are the people and how each must end, `story` plays them, `teller` says what happens.
+//! `cast` are the people who register and how each must end, `story` plays them, `workforce` plays those who
+//! have an account, a hire and a partner; `teller` says what happens.
 
 mod cast;
 mod story;
 mod teller;
+mod workforce;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

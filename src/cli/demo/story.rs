@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::cast::{CAST, Part, Person};
 use super::teller::Teller;
-use super::{Failed, Stage, output};
+use super::{Failed, Stage, output, workforce};
 use crate::case::Case;
 use crate::engine::desk::Query;
 use crate::model::Clock as _;
@@ -59,7 +59,7 @@ pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
     }
 
     heading("The identity desk decides");
-    decide(stage).await?;
+    decide(stage, "registration-proofing", "approve", "married name, seen in a video call").await?;
     until(stage, &mut teller, "the decision", |_, cases| {
         ["dmitri@", "bruno@"].iter().all(|who| of(cases, who).is_some_and(Case::is_closed))
     })
@@ -79,10 +79,11 @@ pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
     heading("Three weeks pass");
     pass(stage, &mut teller, 20).await?;
     until(stage, &mut teller, "the ends", |_, cases| cases.iter().all(Case::is_closed)).await?;
-    compare(stage, &players)
+    let others = workforce::tell(stage, &mut teller).await?;
+    compare(stage, &players, others)
 }
 
-fn heading(text: &str) {
+pub fn heading(text: &str) {
     output::line(&format!("\n{text}"));
 }
 
@@ -125,23 +126,25 @@ async fn visit(stage: &Stage, teller: &mut Teller, player: &mut Player) -> Resul
 }
 
 /// Somebody at the desk decides over the API, as `proofd case decide` does.
-async fn decide(stage: &Stage) -> Result<(), Failed> {
+pub async fn decide(stage: &Stage, policy: &str, decision: &str, reason: &str) -> Result<(), Failed> {
     let http = reqwest::Client::builder().no_proxy().build().context("while making the desk's client")?;
     let ask = async |path: String| -> anyhow::Result<Value> {
         let answer =
             http.get(format!("{}{path}", stage.url)).bearer_auth(stage.token.expose()).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     };
-    let list = ask("/v1/cases?state=in_review".to_owned()).await?;
+    let list = ask(format!("/v1/cases?state=in_review&policy={policy}")).await?;
     let id =
         list.pointer("/items/0/id").and_then(Value::as_str).ok_or_else(|| anyhow!("nothing to decide"))?;
     let sheet = ask(format!("/v1/cases/{id}")).await?;
     let differs = sheet.pointer("/steps/proof/mismatches").cloned().unwrap_or_default();
-    output::line(&format!("  the case shows what differs between form and document: {differs}"));
+    if differs.as_array().is_some_and(|differs| !differs.is_empty()) {
+        output::line(&format!("  the case shows what differs between form and document: {differs}"));
+    }
     let decided = http
         .post(format!("{}/v1/cases/{id}/decisions", stage.url))
         .bearer_auth(stage.token.expose())
-        .json(&json!({ "decision": "approve", "reason": "married name, seen in a video call" }))
+        .json(&json!({ "decision": decision, "reason": reason }))
         .send()
         .await
         .context("while deciding")?;
@@ -153,7 +156,7 @@ async fn decide(stage: &Stage) -> Result<(), Failed> {
 }
 
 /// Days go by, one at a time, and the daemon does what is due.
-async fn pass(stage: &Stage, teller: &mut Teller, days: u32) -> Result<(), Failed> {
+pub async fn pass(stage: &Stage, teller: &mut Teller, days: u32) -> Result<(), Failed> {
     for _ in 0..days {
         stage.clock.advance(TimeDelta::days(1));
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -169,7 +172,7 @@ async fn pass(stage: &Stage, teller: &mut Teller, days: u32) -> Result<(), Faile
 }
 
 /// Waits for something that must come, and tells what happens meanwhile.
-async fn until(
+pub async fn until(
     stage: &Stage,
     teller: &mut Teller,
     what: &str,
@@ -205,7 +208,7 @@ fn of<'a>(cases: &'a [Case], who: &str) -> Option<&'a Case> {
     cases.iter().find(|case| case.subject.text("email").is_some_and(|email| email.starts_with(who)))
 }
 
-fn compare(stage: &Stage, players: &[Player]) -> Result<bool, Failed> {
+fn compare(stage: &Stage, players: &[Player], others: Vec<workforce::Line>) -> Result<bool, Failed> {
     heading("How it ended");
     let cases = cases(stage)?;
     let mut all_well = true;
@@ -233,6 +236,11 @@ fn compare(stage: &Stage, players: &[Player]) -> Result<bool, Failed> {
             if well { "as promised".to_owned() } else { format!("NOT as promised: {promise:?}") },
         ]);
     }
-    output::table(&["WHO", "CASE", "IN ONELOGIN", "INVITATIONS", ""], &rows);
+    for workforce::Line { who, result, holds, well } in others {
+        all_well &= well;
+        let word = if well { "as promised" } else { "NOT as promised" };
+        rows.push(vec![who, result, holds, String::new(), word.to_owned()]);
+    }
+    output::table(&["WHO", "CASE", "WHAT IS THERE NOW", "INVITATIONS", ""], &rows);
     Ok(all_well)
 }

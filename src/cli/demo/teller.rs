@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::{Case, Note};
+use crate::case::{Case, Held, Note};
 use crate::model::{CaseId, Timestamp};
 
 use super::{Stage, output};
@@ -40,9 +40,18 @@ impl Teller {
 /// An entry in plain words; none for what only interests a journal's reader.
 fn plain(note: &Note, step: Option<&str>) -> Option<String> {
     Some(match note {
-        Note::Opened { .. } => "registered; a case opens".to_owned(),
+        Note::Opened { by } => format!("a case opens: {}", by.trim_start_matches("event ")),
         Note::CallDone { detail, .. } if detail.starts_with("read") || detail == "started" => return None,
-        Note::CallDone { detail, .. } => detail.clone(),
+        Note::CallDone { detail, .. } => match detail.as_str() {
+            "set" => "attributes are written in OneLogin".to_owned(),
+            "suspend" => "the account is suspended".to_owned(),
+            "reinstate" => "the account is open again".to_owned(),
+            "remove_role" => "the role is taken away".to_owned(),
+            "assign_role" => "the role is given".to_owned(),
+            "created" => "the account is made in the HR system".to_owned(),
+            "emitted" => "an event is sent to those who collect them".to_owned(),
+            other => other.to_owned(),
+        },
         Note::SessionStarted { attempt, .. } => {
             format!("pressed the button; vendor session {attempt} is ready")
         }
@@ -64,6 +73,11 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
         Note::GraceBegan { until } => {
             format!("will be deleted on {}, unless somebody objects", until.format("%d %b"))
         }
+        Note::HoldPlaced { held: Held::Account } => "the case holds the account".to_owned(),
+        Note::HoldPlaced { held: Held::Role(role) } => format!("the case holds the role {role}"),
+        Note::HoldLifted { stays: false, .. } => "the case holds nothing any more".to_owned(),
+        Note::FellBack { verification } => format!("no face is known yet: asked for {verification} instead"),
+        Note::Reused { .. } => "a recent proof counts".to_owned(),
         Note::Destroyed { .. } => "is deleted in OneLogin".to_owned(),
         Note::Closed { result } => format!("case closed: {result}"),
         _ => return None,
@@ -78,6 +92,7 @@ pub fn where_to_look(stage: &Stage) {
     output::line(&format!("  register          {}", town.onelogin_served.url));
     output::line(&format!("  read the mail     {}", town.mailbox_served.url));
     output::line(&format!("  vendor's pages    {}", town.jumio_served.url));
+    output::line(&format!("  HR, tickets       {}", town.office_served.url));
     output::line(&format!("  cases             PROOFD_TOKEN=demo proofd case list --url {url}"));
     output::line(&format!("  metrics           {url}/metrics"));
 }

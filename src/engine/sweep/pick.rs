@@ -1,6 +1,8 @@
-//! The most overdue of a population, in room that does not grow with it.
+//! The most overdue of a population, in room that does not grow with it, and who of it was met.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+use sha2::{Digest as _, Sha256};
 
 use crate::model::Timestamp;
 use crate::policy::sweep::spread_out;
@@ -33,6 +35,19 @@ impl Picked {
     /// Most overdue first.
     pub(super) fn into_people(self) -> Vec<String> {
         self.people.into_iter().map(|(_, _, person)| person).collect()
+    }
+}
+
+/// Whom a run has met. A list that moves while it is read shows people twice, also long after; half a hash
+/// each tells them apart and takes sixteen bytes, where their records would not fit.
+#[derive(Debug, Default)]
+pub(super) struct Met(HashSet<u128>);
+
+impl Met {
+    /// True for whom it has not met before.
+    pub(super) fn is_new(&mut self, person: &str) -> bool {
+        let hash = Sha256::digest(person.as_bytes());
+        self.0.insert(hash.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte)))
     }
 }
 

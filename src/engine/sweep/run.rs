@@ -1,7 +1,6 @@
 //! One run: it looks at everybody, picks the most overdue, and opens their cases one by one, each after the
 //! person was read again.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -19,7 +18,7 @@ use crate::store::{self, Commit, FirstSeen, SweepChange, SweepPart, SweepRun, Sw
 use super::super::Engine;
 use super::super::cases::ApplyError;
 use super::super::intake::decide;
-use super::pick::Picked;
+use super::pick::{Met, Picked};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
 const MOST: u32 = 1_000_000;
@@ -173,7 +172,7 @@ impl Engine {
     }
 
     /// Goes through the population once and makes durable whom the run will ask. What it knows meanwhile is
-    /// one page, the people of the page before, and those it would pick.
+    /// one page, those it would pick, and a mark for each whom it met.
     async fn look_at_everybody(
         &self,
         schedule: &str,
@@ -188,7 +187,7 @@ impl Engine {
         let room = sweep.at_most.unwrap_or(MOST).saturating_mul(2) as usize;
         let mut picked = Picked::new(room, run.nominal);
         let listed = told_by_a_list(&policy.condition);
-        let (mut cursor, mut before) = (None, BTreeSet::new());
+        let (mut cursor, mut met) = (None, Met::default());
         loop {
             if self.sweep_now(schedule, run.shadow)?.0.revision != policy.revision {
                 return Err(Halt::Again);
@@ -196,12 +195,8 @@ impl Engine {
             let page =
                 self.patiently(schedule, run.shadow, source, stop, || source.population(cursor.as_deref()));
             let page = page.await?;
-            let (mut seen, mut here) = (Vec::new(), BTreeSet::new());
-            for person in &page.people {
-                // Pages overlap.
-                if before.contains(&person.id) || !here.insert(person.id.clone()) {
-                    continue;
-                }
+            let mut seen = Vec::new();
+            for person in page.people.iter().filter(|person| met.is_new(&person.id)) {
                 run.looked_at += 1;
                 match self.look_at(&policy, &sweep, run, person, listed, &mut seen)? {
                     Looked::Due(since) => {
@@ -216,7 +211,6 @@ impl Engine {
             if !seen.is_empty() {
                 self.0.store.commit(changes(seen)).await?;
             }
-            before = here;
             cursor = page.next;
             if cursor.is_none() {
                 break;

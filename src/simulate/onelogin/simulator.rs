@@ -46,9 +46,7 @@ impl Default for Options {
             subdomain: "acme".into(),
             profile: "sign-up".into(),
             roles: vec!["Default".into(), "Staff".into()],
-            custom_attributes: ["idv_status", "idv_verified_at", "idv_exempt_until", "idv_service_account"]
-                .map(str::to_owned)
-                .into(),
+            custom_attributes: vec!["idv_status".into(), "idv_verified_at".into()],
             seed: 1,
         }
     }
