@@ -17,18 +17,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use proofd::connectors::{jumio, onelogin, smtp};
+use proofd::engine::Engine;
 use proofd::engine::clock::Scaled;
-use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, listen};
 use proofd::model::Clock;
-use proofd::policy::Known;
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
 use proofd::simulate::ledger::System;
 use proofd::store::{Act, Options, Store};
-use world::World;
+use world::{World, inside};
 
 const DIR: &str = "PROOFD_CRASH_DIR";
 const REHEARSAL: &str = "PROOFD_CRASH_ORIGIN";
@@ -54,57 +51,7 @@ async fn daemon(dir: &Path) {
     let (config, _) = proofd::config::read(&dir.join("proofd.yaml")).unwrap();
     let origin = std::env::var(REHEARSAL).unwrap().parse().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(Scaled::since(origin, FACTOR));
-    let (theirs, vendor) =
-        (config.connectors.onelogin.as_ref().unwrap(), config.connectors.jumio.as_ref().unwrap());
-    let webhook = theirs.webhook.as_ref().unwrap();
-    let onelogin = onelogin::OneLogin::new(
-        onelogin::Settings {
-            url: theirs.url.clone(),
-            client_id: theirs.client_id.clone(),
-            client_secret: theirs.client_secret.reveal(dir).unwrap(),
-            registrations: onelogin::RegistrationsMode::Auto,
-            webhook: Some((webhook.header.clone(), webhook.value.reveal(dir).unwrap())),
-            attributes: theirs.attributes.clone(),
-            lookback: TimeDelta::hours(24),
-        },
-        Arc::clone(&clock),
-    );
-    let onelogin = Arc::new(onelogin.unwrap());
-    let urls = vendor.urls.as_ref().unwrap();
-    let jumio = jumio::Jumio::new(
-        jumio::Settings {
-            urls: jumio::Urls {
-                auth: urls.auth.clone(),
-                account: urls.account.clone(),
-                retrieval: urls.retrieval.clone(),
-            },
-            client_id: vendor.client_id.clone(),
-            client_secret: vendor.client_secret.reveal(dir).unwrap(),
-            user_agent: vendor.user_agent.clone(),
-        },
-        Arc::clone(&clock),
-    );
-    let mail = config.connectors.smtp.as_ref().unwrap();
-    let mail = smtp::Settings { url: mail.url.clone(), from: mail.from.clone(), ..smtp::Settings::default() };
-    let connectors = Connectors {
-        identity: Some(Arc::clone(&onelogin) as _),
-        source: Some(onelogin),
-        verification: [("jumio".to_owned(), Arc::new(jumio.unwrap()) as _)].into(),
-        mail: Some(Arc::new(smtp::Smtp::new(mail, Arc::clone(&clock)).unwrap())),
-        ..Connectors::default()
-    };
-    let settings = Settings {
-        public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
-        organization: config.organization.clone(),
-        policies: config.policies_dir(),
-        all_or_nothing: false,
-        known: Known::default(),
-        starts_per_second: 10.0,
-        poll_identity: TimeDelta::seconds(30),
-        poll_verification: TimeDelta::seconds(60),
-        callback_secret: Some(vendor.callback_secret.as_ref().unwrap().reveal(dir).unwrap()),
-        sinks: Vec::new(),
-    };
+    let (settings, connectors) = inside::parts(dir, &clock);
     let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), deadly()).unwrap();
     let engine = Engine::open(settings, store, &opened, clock, connectors).await.unwrap();
     let _loops = engine.start();

@@ -1,0 +1,194 @@
+//! An engine in the test's own process, with the real connectors: for clocks that only a test can turn, and
+//! for stores that only a test can break.
+#![allow(dead_code, reason = "every test file uses its own part of it")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use proofd::connectors::{jumio, onelogin, smtp};
+use proofd::engine::clock::Virtual;
+use proofd::engine::{Connectors, Engine, Settings};
+use proofd::http::{Access, Doors, Listening, listen};
+use proofd::model::{Clock, Lane, Timestamp};
+use proofd::policy::Known;
+use proofd::simulate::ledger::Ledger;
+use proofd::simulate::town::{Addresses, Credentials, Town};
+use proofd::store::{Options, Store};
+use tokio::task::JoinSet;
+
+/// What an engine is made of, as the configuration in a directory says; without target systems.
+pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
+    let (config, _) = proofd::config::read(&dir.join("proofd.yaml")).unwrap();
+    let (theirs, vendor) =
+        (config.connectors.onelogin.as_ref().unwrap(), config.connectors.jumio.as_ref().unwrap());
+    let webhook = theirs.webhook.as_ref().unwrap();
+    let onelogin = onelogin::OneLogin::new(
+        onelogin::Settings {
+            url: theirs.url.clone(),
+            client_id: theirs.client_id.clone(),
+            client_secret: theirs.client_secret.reveal(dir).unwrap(),
+            registrations: onelogin::RegistrationsMode::Auto,
+            webhook: Some((webhook.header.clone(), webhook.value.reveal(dir).unwrap())),
+            attributes: theirs.attributes.clone(),
+            lookback: TimeDelta::hours(24),
+        },
+        Arc::clone(clock),
+    );
+    let onelogin = Arc::new(onelogin.unwrap());
+    let urls = vendor.urls.as_ref().unwrap();
+    let jumio = jumio::Jumio::new(
+        jumio::Settings {
+            urls: jumio::Urls {
+                auth: urls.auth.clone(),
+                account: urls.account.clone(),
+                retrieval: urls.retrieval.clone(),
+            },
+            client_id: vendor.client_id.clone(),
+            client_secret: vendor.client_secret.reveal(dir).unwrap(),
+            user_agent: vendor.user_agent.clone(),
+        },
+        Arc::clone(clock),
+    );
+    let mail = config.connectors.smtp.as_ref().unwrap();
+    let mail = smtp::Settings { url: mail.url.clone(), from: mail.from.clone(), ..smtp::Settings::default() };
+    let connectors = Connectors {
+        identity: Some(Arc::clone(&onelogin) as _),
+        source: Some(onelogin),
+        verification: [("jumio".to_owned(), Arc::new(jumio.unwrap()) as _)].into(),
+        mail: Some(Arc::new(smtp::Smtp::new(mail, Arc::clone(clock)).unwrap())),
+        ..Connectors::default()
+    };
+    let settings = Settings {
+        public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
+        organization: config.organization.clone(),
+        policies: config.policies_dir(),
+        all_or_nothing: false,
+        known: Known::default(),
+        starts_per_second: 10.0,
+        poll_identity: TimeDelta::seconds(30),
+        poll_verification: TimeDelta::seconds(60),
+        callback_secret: Some(vendor.callback_secret.as_ref().unwrap().reveal(dir).unwrap()),
+        sinks: Vec::new(),
+    };
+    (settings, connectors)
+}
+
+/// The shipped policies on a clock that is turned by hand.
+pub struct Inside {
+    pub town: Arc<Town>,
+    pub clock: Virtual,
+    pub dir: tempfile::TempDir,
+    address: std::net::SocketAddr,
+    running: Option<Running>,
+}
+
+struct Running {
+    engine: Engine,
+    tasks: JoinSet<()>,
+    listening: Listening,
+}
+
+impl Inside {
+    pub async fn open(start: Timestamp) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Virtual::new(start);
+        let (shared, credentials) = (Arc::new(clock.clone()), Credentials::default());
+        let town = Town::serve(Addresses::default(), &credentials, shared, Ledger::memory()).await.unwrap();
+        town.jumio.turn(|knobs| knobs.rate_limits = false);
+        let dir = tempfile::tempdir().unwrap();
+        super::copy_tree(&PathBuf::from("policies"), &dir.path().join("policies"));
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let yaml = format!("public_url: http://{address}\n{}", town.connectors_yaml(&credentials));
+        std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
+        town.broadcast_to(&format!("http://{address}"));
+        let mut inside = Self { town: Arc::new(town), clock, dir, address, running: None };
+        inside.start().await;
+        inside
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.running.as_ref().expect("the engine runs").engine
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub async fn start(&mut self) {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let (settings, connectors) = parts(self.dir.path(), &clock);
+        // The directory goes with the test, which is no reason to end the process.
+        let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
+        let store = self.dir.path().join("store");
+        let (store, opened) = Store::open_with(&store, clock.now(), options).unwrap();
+        let engine = Engine::open(settings, store, &opened, clock, connectors).await.unwrap();
+        let tasks = engine.start();
+        let doors = Doors::new(engine.clone(), Access::default()).unwrap();
+        let listening = listen(self.address, doors.everything()).await.unwrap();
+        self.running = Some(Running { engine, tasks, listening });
+    }
+
+    /// The process ends in order.
+    pub async fn stop(&mut self) {
+        let Running { engine, mut tasks, listening } = self.running.take().expect("the engine runs");
+        listening.stop().await;
+        engine.stop();
+        while tasks.join_next().await.is_some() {}
+        engine.store().close().await.unwrap();
+    }
+
+    /// Time passes while the engine runs, in steps in which it does what falls due.
+    pub async fn pass(&self, by: TimeDelta, step: TimeDelta) {
+        let until = self.now() + by;
+        while self.now() < until {
+            self.clock.advance(step.min(until - self.now()));
+            self.settle().await;
+        }
+    }
+
+    /// Waits until the engine has looked at this moment and has nothing left to do in it.
+    pub async fn settle(&self) {
+        self.look().await;
+        self.until("rest", async |inside| inside.rests().then_some(())).await;
+    }
+
+    /// Waits until the engine has looked at this moment, whatever it makes of it.
+    pub async fn look(&self) {
+        let looked = async |inside: &Self| inside.engine().alive(TimeDelta::zero()).await.then_some(());
+        self.until("a look at the time", looked).await;
+    }
+
+    fn rests(&self) -> bool {
+        let (store, now) = (self.engine().store(), self.now());
+        let idle = |lane: Lane| store.due_calls(lane, now, 1).unwrap().0.is_empty();
+        store.due_cases(now, 1).unwrap().0.is_empty()
+            && store.inbox(now, 1).unwrap().0.is_empty()
+            && store.begun_calls().unwrap().is_empty()
+            && Lane::ALL.into_iter().all(idle)
+    }
+
+    /// Lets seconds pass until something is there.
+    pub async fn comes<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
+        self.until(what, async |inside| {
+            let found = look(inside).await;
+            if found.is_none() {
+                inside.clock.advance(TimeDelta::seconds(1));
+            }
+            found
+        })
+        .await
+    }
+
+    pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            assert!(started.elapsed() < super::PATIENCE, "{what} did not come");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
