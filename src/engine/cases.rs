@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use chrono::TimeDelta;
-
 use crate::case::{self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State};
 use crate::model::{CaseId, Enrolment, Pause, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
@@ -12,9 +10,6 @@ use crate::store::{self, Changed, Commit, Enrolled};
 
 use super::Engine;
 use super::replay::here;
-
-/// How long an approval may take to invite the person by itself before we look.
-pub(super) const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
 
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]

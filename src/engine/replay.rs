@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -15,7 +16,9 @@ use crate::policy::{self, Files, Policy, Revision};
 use crate::store::{self, Changed, Commit, StoredRevision};
 
 use super::Settings;
-use super::cases::INVITE_GRACE;
+
+/// How long an approval may take to invite the person by itself before we look.
+const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
 
 /// Differences that are named; the rest is counted.
 const NAMED: usize = 100;

@@ -2,9 +2,10 @@
 //! simulated vendors, a store in a temporary folder and a clock that can be set forward.
 //!
 //! `cast` are the people who register and how each must end, `story` plays them, `workforce` plays those who
-//! have an account, a hire and a partner; `teller` says what happens.
+//! have an account, a hire and a partner, both by the moves of `scene`; `teller` says what happens.
 
 mod cast;
+mod scene;
 mod story;
 mod teller;
 mod workforce;

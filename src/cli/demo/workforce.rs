@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::story::{heading, pass, until};
+use super::scene::{decide, heading, pass, until};
 use super::teller::Teller;
 use super::{Failed, Stage, output};
 use crate::case::Case;
@@ -167,7 +167,7 @@ async fn partner(stage: &Stage, teller: &mut Teller) -> Result<Line, Failed> {
         "  ticketing: {} ticket asks the sponsor",
         stage.town.office.notes("ticket").len()
     ));
-    super::story::decide(stage, "omar", "vouched", "the sponsor confirmed in the ticket").await?;
+    decide(stage, "omar", "vouched", "the sponsor confirmed in the ticket").await?;
     let user = registered.user_id.unwrap_or_default();
     let case = closed(stage, teller, "partner-with-sponsor", &user.to_string()).await?;
     let approved = onelogin.user(user).is_some_and(|user| user["state"] == 1);
