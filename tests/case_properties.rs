@@ -151,9 +151,9 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
         Action::EnsureInvited { .. } => Done::Invited { already: forged },
         Action::Reject { .. } => Done::Rejected { already: forged },
         Action::Delete { .. } => Done::Deleted { already: forged },
-        Action::ReadSubject { .. } if forged => Done::Seen { subject: None },
+        Action::ReadSubject { .. } if forged && call.is_multiple_of(8) => Done::Seen { subject: None },
         Action::ReadSubject { .. } => {
-            let left = judgement == Judgement::NotExecuted && phase == Phase::Waiting;
+            let left = judgement == Judgement::NotExecuted && call.is_multiple_of(16);
             let title = if left { "left" } else { "here" };
             Done::Seen { subject: Some(Box::new(person(SubjectKind::User, &json!({"title": title})))) }
         }
@@ -237,7 +237,7 @@ fn input(desk: &Desk, deed: &Deed) -> Option<Input> {
             reason: "because".to_owned(),
         }),
         Deed::Event(kind) if desk.policy.subject == SubjectKind::User => {
-            let joins = ["login.risk", "verification.passed"].repeat(6);
+            let joins = ["login.risk", "verification.passed"].repeat(40);
             let kinds = [joins.as_slice(), &["user.deactivated", "user.deleted", "login.failed"]].concat();
             let mut event = event(kinds[kind % kinds.len()], &format!("e{kind}"));
             event.subject = desk.case.subject.reference();
@@ -401,11 +401,15 @@ proptest! {
         finish(&mut desk);
         prop_assert_eq!(desk.case.state_word(), "closed");
     }
+}
+
+proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 700, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn nor_one_that_holds_waits_and_acts(
         if_already_open in prop_oneof![Just("attach"), Just("restart")],
-        deeds in prop::collection::vec(deed(), 1..200),
+        deeds in prop::collection::vec(deed(), 1..400),
     ) {
         let mut desk = risky(if_already_open);
         for deed in &deeds {

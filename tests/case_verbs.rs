@@ -124,17 +124,7 @@ impl Scene {
                 self.desk.input(Input::Lost { call, attempt }).unwrap();
             }
             "begin" => drop(self.desk.begin(text(&value, "word"))),
-            "end" => {
-                let (word, over) = named(&value);
-                let is = |call: &&proofd::case::Pending| call.begun.is_some() && call.action.word() == word;
-                let found = self.desk.case.calls.iter().find(|(_, call)| is(call));
-                let (call, attempt) = found.map(|(number, call)| (*number, call.attempt)).unwrap();
-                let outcome = match over.as_str() {
-                    Some(kind) => failure(kind),
-                    None => Outcome::Done(self.good(&word, &over)),
-                };
-                self.desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
-            }
+            "end" => self.end(&value),
             "later" => self.desk.later(text(&value, "span")),
             "pass" => self.pass(text(&value, "span")),
             "wake" => self.desk.input(Input::Wake).unwrap(),
@@ -172,6 +162,19 @@ impl Scene {
             "expect" => self.expect(value.as_object().unwrap()),
             other => panic!("{other} is no line"),
         }
+    }
+
+    /// A call that began ends.
+    fn end(&mut self, value: &Value) {
+        let (word, over) = named(value);
+        let is = |call: &&proofd::case::Pending| call.begun.is_some() && call.action.word() == word;
+        let found = self.desk.case.calls.iter().find(|(_, call)| is(call));
+        let (call, attempt) = found.map(|(number, call)| (*number, call.attempt)).unwrap();
+        let outcome = match over.as_str() {
+            Some(kind) => failure(kind),
+            None => Outcome::Done(self.good(&word, &over)),
+        };
+        self.desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
     }
 
     /// Time passes as with a running daemon; whoever looks sees the person.

@@ -7,7 +7,7 @@ use super::entry::Note;
 use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
 use super::order::CANCELLED;
-use super::state::{Case, Purpose, State};
+use super::state::{Case, State};
 use super::turn::Turn;
 use super::waiting::HAPPENED;
 use super::walk::{NO_LONGER_APPLIES, nothing_learned};
@@ -82,7 +82,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
         // Ends of attempts are taken in every state: what has begun may have happened.
         (_, Input::Outcome { call, attempt, outcome }) => turn.end_attempt(call, attempt, outcome)?,
         (_, Input::Lost { call, attempt }) => turn.lose_attempt(call, attempt)?,
-        (State::Closed, Input::Attempt { call }) if turn.lifts(call) => turn.begin_attempt(call)?,
+        (State::Closed, Input::Attempt { call }) if turn.outlives(call) => turn.begin_attempt(call)?,
         (_, Input::Operator(operator)) => turn.ordered(operator)?,
         (State::Closed, Input::Decision(decision)) => turn.note(Note::LateDecision { decision }),
         (State::Closed, _) => return Err(Refused::Closed),
@@ -128,9 +128,9 @@ fn untouched(policy: &Policy) -> Fields {
 }
 
 impl Turn<'_> {
-    /// Whether a call lifts a hold, which may happen after the case's end.
-    fn lifts(&self, call: u32) -> bool {
-        self.case.calls.get(&call).is_some_and(|pending| pending.purpose == Purpose::Lift)
+    /// Whether a call is one that may happen after the case's end.
+    fn outlives(&self, call: u32) -> bool {
+        self.case.calls.get(&call).is_some_and(|pending| pending.purpose.outlives())
     }
 
     /// `wake_at` has come, unless some of the time is given back. Whether the policy still applies is asked
@@ -145,7 +145,7 @@ impl Turn<'_> {
             return Ok(());
         }
         match self.case.step() {
-            Some(step) if self.must_look() => {
+            Some(step) if self.must_look() && !self.only_asks() => {
                 self.look(step);
             }
             Some(_) | None => self.wake_now(),
@@ -206,6 +206,9 @@ impl Turn<'_> {
             return Err(Refused::Stale);
         }
         self.note(joined);
+        if self.uphold(&event) {
+            return Ok(());
+        }
         match self.policy.if_already_open {
             // Another case is the business of whoever opens cases.
             IfAlreadyOpen::Attach | IfAlreadyOpen::OpenAnother => {}
@@ -213,7 +216,7 @@ impl Turn<'_> {
             // After an effect, or while one is on its way, there is no going back; the event is on record.
             IfAlreadyOpen::Restart if !self.case.settled.is_empty() || self.effect_under_way() => {}
             IfAlreadyOpen::Restart => {
-                self.drop_calls(|purpose| purpose != Purpose::Lift);
+                self.drop_calls(|purpose| !purpose.outlives());
                 self.case.steps = untouched(self.policy);
                 self.case.retries.clear();
                 self.case.doomed = None;

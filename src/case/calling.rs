@@ -19,6 +19,13 @@ const DEFAULT_RETRY: Retry = Retry {
     longest: Span::Elapsed(TimeDelta::minutes(30)),
 };
 
+/// A page that comes later than this tells nobody anything new: the team has its mail.
+const PAGE_RETRY: Retry = Retry {
+    attempts: 12,
+    first: Span::Elapsed(TimeDelta::seconds(5)),
+    longest: Span::Elapsed(TimeDelta::minutes(5)),
+};
+
 /// A ghost of a lost attempt may still arrive through a proxy; what looks before it acts waits for that.
 const AFTER_A_LOSS: TimeDelta = TimeDelta::seconds(30);
 
@@ -85,7 +92,7 @@ impl Turn<'_> {
         let mut pending = self.take(number, attempt)?;
         let call = self.case.call_id(number);
         self.note(Note::AttemptLost { call, attempt });
-        if self.case.is_closed() && pending.purpose != Purpose::Lift {
+        if self.case.is_closed() && !pending.purpose.outlives() {
             return Ok(());
         }
         pending.begun = None;
@@ -105,6 +112,8 @@ impl Turn<'_> {
             | Purpose::Destroy
             | Purpose::Look
             | Purpose::Lift
+            | Purpose::Page
+            | Purpose::Uphold
             | Purpose::OwnerNotice => {
                 pending.in_doubt = true;
                 pending.due = self.now() + AFTER_A_LOSS;
@@ -135,7 +144,8 @@ impl Turn<'_> {
             }
             (Purpose::Step | Purpose::EnsureInvited, _) => self.step_call_done(),
             (Purpose::Destroy, _) => self.destroyed(number),
-            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift, _) => {}
+            (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift, _)
+            | (Purpose::Page | Purpose::Uphold, _) => {}
             // `fits` lets only sessions and persons through to these.
             (Purpose::Start | Purpose::Read | Purpose::Look, _) => {}
         }
@@ -174,6 +184,8 @@ impl Turn<'_> {
             | Purpose::Read
             | Purpose::Destroy
             | Purpose::Lift
+            | Purpose::Page
+            | Purpose::Uphold
             | Purpose::OwnerNotice => false,
         };
         if self.case.calls.iter().any(waits) {
@@ -191,7 +203,7 @@ impl Turn<'_> {
                 pending.in_doubt = true;
                 None
             }
-            FailureKind::Unavailable if !self.case.is_closed() || pending.purpose == Purpose::Lift => {
+            FailureKind::Unavailable if !self.case.is_closed() || pending.purpose.outlives() => {
                 self.retry_at(number, &pending, &failure)
             }
             FailureKind::Unavailable
@@ -228,7 +240,7 @@ impl Turn<'_> {
         }
         match pending.purpose {
             // A hold that could not be lifted stays on record, and can be lifted again.
-            Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift => {}
+            Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift | Purpose::Page | Purpose::Uphold => {}
             Purpose::Start => self.start_failed(number, failure, reason),
             Purpose::Read => self.read_failed(number),
             // Nobody waits for one that was asked for at an earlier step.
@@ -258,14 +270,15 @@ impl Turn<'_> {
                 matches!(state, Some(State::Proving(_)))
             }
             Purpose::Destroy => matches!(state, Some(State::Grace(_))),
-            Purpose::Look | Purpose::Lift | Purpose::OwnerNotice => false,
+            Purpose::Look | Purpose::Lift | Purpose::OwnerNotice | Purpose::Page | Purpose::Uphold => false,
         }
     }
 
     /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number.
     fn retry_at(&self, number: u32, pending: &Pending, failure: &Failure) -> Option<Timestamp> {
         let step = self.case.step().and_then(|step| self.policy.step(step));
-        let retry = step.and_then(|step| step.retry).unwrap_or(DEFAULT_RETRY);
+        let default = if pending.purpose == Purpose::Page { PAGE_RETRY } else { DEFAULT_RETRY };
+        let retry = step.and_then(|step| step.retry).unwrap_or(default);
         let tries = pending.attempt.saturating_sub(pending.forgiven);
         if tries >= retry.attempts {
             return None;

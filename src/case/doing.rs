@@ -154,8 +154,8 @@ impl Turn<'_> {
         let mut actions = Vec::new();
         for recipient in &notify.to {
             let message = self.mail(recipient, &notify.template, None)?;
-            // The mail is what counts: a pager that is down holds nobody up.
-            actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::OwnerNotice)));
+            // The mail is what the step waits for: a pager that is down holds nobody up.
+            actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::Page)));
             actions.push((Action::Mail { message }, Purpose::Step));
         }
         let now = self.now();
@@ -204,7 +204,9 @@ impl Turn<'_> {
 
     /// What an effect left for later steps, and what of it counts as done for good.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
-        self.held_or_lifted(pending, done);
+        if pending.purpose != Purpose::Uphold {
+            self.held_or_lifted(pending, done);
+        }
         if changes_person(&pending.action) {
             // What was read before does not hold any more.
             self.case.seen_at = None;
@@ -232,7 +234,7 @@ impl Turn<'_> {
         let State::Calling { step, call } = self.case.state else { return true };
         let Ok(at) = self.step(step) else { return false };
         if call != number {
-            // A team that is called has its mail, and what was asked before a new beginning is over.
+            // What was asked before a new beginning is over.
             return false;
         }
         let request = match &at.verb {
@@ -267,11 +269,6 @@ impl Turn<'_> {
         let Action::Request { repeat, .. } = &pending.action else { return false };
         let State::Calling { step, call } = self.case.state else { return false };
         let Ok(at) = self.step(step) else { return false };
-        if matches!(at.verb, Verb::Notify(_)) {
-            // A team that cannot be called has its mail.
-            self.continue_if_done(step);
-            return true;
-        }
         if *repeat == Repeat::None || call != number || !at.outcomes.contains_key(FAILED) {
             return false;
         }

@@ -7,7 +7,7 @@ use super::entry::Note;
 use super::input::Refused;
 use super::state::{Held, Hold, Pending, Placed, Purpose};
 use super::turn::Turn;
-use crate::model::{Action, Done};
+use crate::model::{Action, Done, Event, EventType};
 use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
@@ -74,6 +74,21 @@ impl Turn<'_> {
         for hold in self.case.holds.iter_mut().filter(|hold| hold.what == *what) {
             hold.lifting = true;
         }
+    }
+
+    /// A role that is withheld was given again, by somebody who does not know or does not care. It is taken
+    /// away again; who wants to give it decides the case. True: it was such an event.
+    pub fn uphold(&mut self, event: &Event) -> bool {
+        let role = event.fields.get("role").and_then(serde_json::Value::as_str);
+        let (Some(role), EventType::ROLE_GRANTED) = (role, event.kind.as_str()) else { return false };
+        let what = Held::Role(role.to_owned());
+        if !self.case.holds.iter().any(|hold| hold.what == what && !hold.lifting && !hold.foreign) {
+            return false;
+        }
+        let (snapshot, role) = (self.case.snapshot(), role.to_owned());
+        let step = self.case.step().unwrap_or(self.policy.first);
+        self.ask(step, Action::RemoveRole { snapshot, role }, Purpose::Uphold, self.now());
+        true
     }
 
     /// Nobody is left whom anything could be held against.

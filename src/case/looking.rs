@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use super::state::{Purpose, State};
 use super::turn::Turn;
-use crate::model::{Action, Subject, SubjectKind};
+use crate::model::{Action, Subject, SubjectKind, Timestamp};
 use crate::policy::tree::StepIndex;
 
 /// The result of a case whose person is not there any more.
@@ -23,6 +23,13 @@ impl Turn<'_> {
         // Nobody can be asked about somebody who is in no identity provider.
         let readable = self.case.subject.kind != SubjectKind::Applicant;
         self.policy.as_long_as.is_some() && readable && !fresh
+    }
+
+    /// The only thing due is to ask the vendor how far a session is, which changes nobody.
+    pub fn only_asks(&self) -> bool {
+        let State::Proving(proving) = &self.case.state else { return false };
+        let later = |at: Option<Timestamp>| at.is_none_or(|at| at > self.now());
+        later(proving.remind_at) && later(proving.late_until.or(Some(proving.deadline)))
     }
 
     /// Asks for the person; the case goes on with `looked`.

@@ -300,8 +300,19 @@ pub enum Purpose {
     Look,
     /// An operator lifts a hold, also one that a closed case left.
     Lift,
+    /// A team is called besides its mail. Nothing waits for it, and its failure changes nothing.
+    Page,
+    /// A role that the case withholds was given again by somebody; it is taken away again.
+    Uphold,
     /// Tells the owner that the case is stuck, or a team that it has to decide. Its failure changes nothing.
     OwnerNotice,
+}
+
+impl Purpose {
+    /// Whether a call is made although the case has ended.
+    pub fn outlives(self) -> bool {
+        matches!(self, Self::Lift | Self::Page)
+    }
 }
 
 impl Case {

@@ -95,7 +95,7 @@ impl<'a> Turn<'a> {
     /// The case ends. Only calls that are under way are left.
     pub fn close(&mut self, result: &str) {
         self.note(Note::Closed { result: result.to_owned() });
-        self.drop_calls(|purpose| purpose != Purpose::Lift);
+        self.drop_calls(|purpose| !purpose.outlives());
         self.case.acting = None;
         self.case.result = Some(result.to_owned());
         self.case.closed_at = Some(self.now());

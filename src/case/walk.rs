@@ -285,7 +285,7 @@ impl Turn<'_> {
             }
             Some(doomed) => {
                 // People are still to be told that they have to decide, about a contest for example.
-                self.drop_calls(|purpose| !matches!(purpose, Purpose::OwnerNotice | Purpose::Lift));
+                self.drop_calls(|purpose| purpose != Purpose::OwnerNotice && !purpose.outlives());
                 self.case.result = Some(result.to_owned());
                 self.case.state = State::Grace(doomed);
             }

@@ -17,6 +17,7 @@ impl EventType {
     pub const REGISTRATION_DELETED: &'static str = "registration.deleted";
 
     pub const USER_DELETED: &'static str = "user.deleted";
+    pub const ROLE_GRANTED: &'static str = "user.role_granted";
     pub const VERIFICATION_PASSED: &'static str = "verification.passed";
 
     pub fn new(name: impl Into<String>) -> Self {

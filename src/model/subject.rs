@@ -29,6 +29,15 @@ impl SubjectKind {
             Self::Applicant => "applicant",
         }
     }
+
+    /// With its article, for sentences.
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Registration => "a registration",
+            Self::User => "a user",
+            Self::Applicant => "an applicant",
+        }
+    }
 }
 
 impl fmt::Display for SubjectKind {

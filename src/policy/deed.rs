@@ -184,7 +184,7 @@ impl Deed {
         let mut rest = fields.clone();
         let object = rest.remove(verb).unwrap_or(Value::Null);
         if !of_subject(verb, about.subject) {
-            return Err(format!("the function returned `{verb}`, which is not for a {}", about.subject));
+            return Err(format!("the function returned `{verb}`, which is not for {}", about.subject.one()));
         }
         let deed = shaped(verb, &object, &mut rest, about).ok_or_else(|| {
             format!("the `{verb}` that the function returned is not in the shape of a step")

@@ -357,7 +357,7 @@ impl Desk {
                 "an end has a time and a word"
             );
             assert!(
-                self.case.calls.values().all(|call| call.begun.is_some() || call.purpose == Purpose::Lift),
+                self.case.calls.values().all(|call| call.begun.is_some() || call.purpose.outlives()),
                 "a closed case asks for nothing"
             );
             assert_eq!(self.case.wake_at(), None);
@@ -367,7 +367,10 @@ impl Desk {
                 State::Grace(grace) => grace.contested_at.is_some(),
                 _ => false,
             };
-            let moves = self.case.calls.values().any(|call| call.purpose != Purpose::OwnerNotice);
+            let moves =
+                self.case.calls.values().any(|call| {
+                    !matches!(call.purpose, Purpose::OwnerNotice | Purpose::Page | Purpose::Uphold)
+                });
             assert!(
                 self.case.wake_at().is_some() || moves || for_people,
                 "nobody waits for {:?}",

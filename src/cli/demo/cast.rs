@@ -13,6 +13,8 @@ pub enum Part {
     Forges,
     /// Passes with a document in another name; the desk looks and approves.
     OtherName,
+    /// Is rejected for a reason that says little; the support desk verifies by hand.
+    Unclear,
     /// Closes the vendor's page, and comes back two days later.
     WalksAway,
     /// Never answers.
@@ -77,6 +79,14 @@ pub const CAST: &[Person] = &[
         promise: APPROVED,
     },
     Person {
+        first: "Hugo",
+        last: "Laurent",
+        email: "hugo@partner.test",
+        part: Part::Unclear,
+        about: "is rejected for no clear reason and told to contact the desk, which verifies by hand",
+        promise: APPROVED,
+    },
+    Person {
         first: "Eve",
         last: "Moreau",
         email: "eve@partner.test",
@@ -114,6 +124,7 @@ impl Part {
             (Self::Passes | Self::WalksAway, _) | (Self::BlursFirst, 2..) => Some(Script::default()),
             (Self::BlursFirst, _) => Some(reject("usability:BLURRED")),
             (Self::Forges, _) => Some(reject("imageChecks:MANIPULATED_DOCUMENT")),
+            (Self::Unclear, _) => Some(reject("dataChecks:MISMATCHING_DATAPOINTS")),
             (Self::OtherName, _) => {
                 let mut script = Script::default();
                 script.extraction.insert("lastName".to_owned(), "SOKOLOFF-IVANOV".into());

@@ -237,8 +237,9 @@ impl<'a> Build<'a> {
         if let (Some(of), Some(subject)) = (of, self.subject)
             && of != subject
         {
-            let message = format!("`{name}` happens to a {of}; this policy is about a {subject}");
-            let help = format!("name an event of a {subject}, or write subject: {of}");
+            let (one, other) = (subject.one(), of.one());
+            let message = format!("`{name}` happens to {other}; this policy is about {one}");
+            let help = format!("name an event of {one}, or write subject: {of}");
             self.report(Diagnostic::error(node.place.clone(), "other-subject", message).help(help));
         }
         Some(EventType::new(name))

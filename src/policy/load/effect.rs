@@ -134,7 +134,7 @@ impl Build<'_> {
             if deed::VERBS.contains(&word) {
                 may.push(word.to_owned());
                 if let Some(subject) = self.subject.filter(|subject| !deed::of_subject(word, *subject)) {
-                    let message = format!("`{word}` cannot be done to a {subject}");
+                    let message = format!("`{word}` cannot be done to {}", subject.one());
                     let help = "take it out of `may`";
                     self.report(Diagnostic::error(name.place.clone(), "other-subject", message).help(help));
                 }
@@ -152,6 +152,10 @@ impl Build<'_> {
             };
             let help = nearest(word, deed::VERBS.iter().copied());
             self.report(Diagnostic::error(name.place.clone(), "unknown-name", message).help(help));
+        }
+        if let Some(list) = item.get("may").filter(|list| list.list().is_some_and(<[_]>::is_empty)) {
+            let message = "`act` needs verbs that its function may return";
+            self.report(Diagnostic::error(list.place.clone(), "empty", message));
         }
         if may.iter().any(|verb| verb == "notify") {
             // Which one it names is only known when it runs.

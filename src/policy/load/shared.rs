@@ -236,6 +236,12 @@ fn verifications(
         if diagnostics.len() > before {
             broken.push(name.clone());
         }
+        if entry.require.is_empty() {
+            let message = format!("`{name}` requires nothing: the provider's word alone counts as a pass");
+            let help = "name the checks that must themselves have passed";
+            let place = reading::at(node, "require").clone();
+            diagnostics.push(Diagnostic::warning(place, "empty", message).help(help));
+        }
     }
     for name in broken {
         section.entries.insert(name, None);

@@ -85,11 +85,12 @@ impl Build<'_> {
 
     /// The verb's object has to be what the policy is about.
     pub fn object(&mut self, value: &Node) {
-        if let (Some(object), Some(subject)) = (value.text(), self.subject)
-            && SubjectKind::ALL.iter().any(|kind| kind.word() == object)
-            && object != subject.word()
+        let named =
+            value.text().and_then(|text| SubjectKind::ALL.into_iter().find(|kind| kind.word() == text));
+        if let (Some(object), Some(subject)) = (named, self.subject)
+            && object != subject
         {
-            let message = format!("this policy is about a {subject}, not a {object}");
+            let message = format!("this policy is about {}, not {}", subject.one(), object.one());
             self.report(
                 Diagnostic::error(value.place.clone(), "other-subject", message)
                     .help(format!("write {subject}")),
