@@ -220,10 +220,16 @@ impl Engine {
             }
             if self.now() >= beat_at {
                 beat_at = self.now() + BEAT_EVERY;
-                if let Err(error) = self.beat().await {
-                    tracing::error!(%error, "the time could not be written down");
-                }
+                self.beat_or_say().await;
             }
+        }
+        // After an orderly end it is known to the second since when nobody was here.
+        self.beat_or_say().await;
+    }
+
+    async fn beat_or_say(&self) {
+        if let Err(error) = self.beat().await {
+            tracing::error!(%error, "the time could not be written down");
         }
     }
 }

@@ -109,7 +109,7 @@ async fn silence_is_reminded_closes_the_account_and_has_a_way_back() {
     world.pass(TimeDelta::days(8));
     let back = world.link_in(&ada, "Your account is suspended: this is the way back in").await;
     assert_eq!(world.status(&ada), "suspended");
-    world.until_mail("help-desk@example.com", "An account was suspended").await;
+    world.until_mail("help-desk@example.com", "A suspended person may call").await;
     world.pass(TimeDelta::days(10));
     world.shows_face(&ada, &back, Script::same_person()).await;
     world.until_result(POLICY, &ada, "reinstated").await;

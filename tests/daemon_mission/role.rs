@@ -71,9 +71,7 @@ async fn without_a_proof_the_role_is_not_given() {
     assert!(!world.has_role(&forger, ROLE));
 
     // Each role is a case of its own.
-    let of = |name: &'static str| format!("/v1/cases?policy={POLICY}&subject={name}");
-    let subject = format!("user/{}", silent.id());
-    let both = world.get(&of(Box::leak(subject.into_boxed_str()))).await;
+    let both = world.get(&format!("/v1/cases?policy={POLICY}&subject=user/{}", silent.id())).await;
     assert_eq!(both["items"].as_array().unwrap().len(), 2, "{both}");
     world.pass(TimeDelta::days(6));
     world
