@@ -122,7 +122,7 @@ impl Engine {
     fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Result<KnownOf, ApplyError> {
         let mut known = KnownOf::default();
         if let Some(case) = case {
-            known.pauses = self.0.pauses.known();
+            known.pauses = self.0.pauses.known(self.now());
             known.pauses.retain(|pause| pause.until.is_none_or(|until| until > case.opened_at));
         }
         let person = person(subject);

@@ -1,9 +1,9 @@
 //! OneLogin's events, from either channel, in our shape. It must not know how they are fetched.
 //!
 //! The webhook carries no event id and the Events API no uuid, so an event is known by what both carry: its
-//! type, user, app, role and whole second. Two events that agree in all of these are one event for us. The
-//! channels may round a moment to neighbouring seconds; each therefore leaves a mark of its own and looks
-//! for the other's mark one second before and after, while two events of one channel stay two.
+//! type, user, app, role, risk score and whole second. Two events that agree in all of these are one event
+//! for us. The channels may round a moment to neighbouring seconds; each therefore leaves a mark of its own
+//! and looks for the other's mark one second before and after, while two events of one channel stay two.
 
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Map, Value};
@@ -78,8 +78,10 @@ fn one(
         EventType::new(name)
     };
     let part = |key| text(record, key).unwrap_or_default();
-    let stem =
-        format!("onelogin:{}:{kind}:{}:{}:{}", head.number, head.user, part("app_id"), part("role_id"));
+    // Of two sign-ins in one second the risky one must not be taken for the other.
+    let score = score(record).map_or_else(String::new, |score| format!(":{score}"));
+    let (app, role) = (part("app_id"), part("role_id"));
+    let stem = format!("onelogin:{}:{kind}:{}:{app}:{role}{score}", head.number, head.user);
     let second = head.time.timestamp();
     let mark = |channel: Channel, second: i64| format!("{}:{stem}:{second}", channel.word());
     Event {
