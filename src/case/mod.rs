@@ -65,8 +65,8 @@ pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
 pub use opening::{
-    Decidable, Offered, applicant, concerns, decidable, decide, known_as, no_case, offer, offer_enforced, opened_by,
-    still_held,
+    Decidable, Offered, applicant, concerns, decidable, decide, known_as, no_case, offer, offer_enforced,
+    opened_by, still_held,
 };
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};
