@@ -23,11 +23,12 @@
 //! |---|---|---|
 //! | `cli` | the command line; composes the rooms for `run` and `demo` | all |
 //! | `http` | hooks, the person's link, the API | model, engine, config |
-//! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, store, connectors, config |
+//! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, trial, store, connectors, config |
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
 //! | `connectors` | OneLogin, Jumio, SMTP, SCIM, HTTP endpoints, CloudEvents in and out | model |
 //! | `simulate` | OneLogin, Jumio, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
 //! | `config` | `proofd.yaml` | model |
+//! | `trial` | a made-up world with a turned clock, in which policies are tested | model, policy, case |
 //! | `case` | the state machine | model, policy |
 //! | `policy` | YAML, Rhai, templates: from files to a checked policy | model |
 //! | `model` | plain data: events, subjects, calls, outcomes | nothing |
@@ -63,3 +64,4 @@ pub mod model;
 pub mod policy;
 pub mod simulate;
 pub mod store;
+pub mod trial;

@@ -15,13 +15,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("policy", &["model"]),
     ("case", &["model", "policy"]),
+    ("trial", &["model", "policy", "case"]),
     ("store", &["model", "case", "policy"]),
     ("connectors", &["model"]),
     ("simulate", &["model"]),
     ("config", &["model"]),
-    ("engine", &["model", "policy", "case", "store", "connectors", "config"]),
+    ("engine", &["model", "policy", "case", "trial", "store", "connectors", "config"]),
     ("http", &["model", "engine", "config"]),
-    ("cli", &["model", "policy", "case", "store", "connectors", "simulate", "config", "engine", "http"]),
+    (
+        "cli",
+        &["model", "policy", "case", "trial", "store", "connectors", "simulate", "config", "engine", "http"],
+    ),
 ];
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {

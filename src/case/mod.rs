@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `opening` | whether an event concerns a case, and whether a policy opens one |
 //! | `comparison` | whether a registration and a document name the same person |
 //! | `state` | a case as it is stored, and what it waits for |
 //! | `input` | everything that can happen to a case, and why an input is refused |
@@ -20,6 +21,7 @@
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
 //! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
 //! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
+//! | `limits` | how many effects a policy has had in a window |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
 //! | `recorded` | what a transition was decided from, so that it can be decided again |
@@ -39,9 +41,11 @@ mod holding;
 mod identity;
 pub mod input;
 mod judge;
+mod limits;
 pub mod links;
 mod looking;
 mod mail;
+mod opening;
 mod order;
 mod outlook;
 mod proving;
@@ -59,7 +63,12 @@ pub use entry::{Entry, Note};
 pub use holding::keeps;
 pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
+pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
+pub use opening::{
+    Decidable, Offered, applicant, concerns, decidable, decide, known_as, no_case, offer, offer_enforced,
+    opened_by, still_held,
+};
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};
 pub use state::{

@@ -10,6 +10,7 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
@@ -20,6 +21,7 @@ mod compose;
 mod demo;
 mod doctor;
 mod events;
+mod junit;
 mod notify;
 mod output;
 mod policies;
@@ -29,6 +31,7 @@ mod serve;
 mod simulate;
 mod store;
 mod sweeps;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +70,9 @@ enum Command {
     /// Everything that loading a policy tree finds, every mistake of every file.
     #[command(after_help = "Example: proofd check policies")]
     Check(check::Arguments),
+    /// Plays the policy tests of a tree, with a clock that is turned, on what decides in the daemon.
+    #[command(after_help = "Example: proofd test policies --coverage --junit results.xml")]
+    Test(test::Arguments),
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -221,6 +227,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
+        Command::Test(arguments) => test::run(&arguments, json),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

@@ -8,6 +8,7 @@ use crate::{config, policy};
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Which {
     Policy,
+    Tests,
     Config,
     Verifications,
     People,
@@ -17,6 +18,7 @@ pub enum Which {
 pub fn run(which: Which) -> Ending {
     output::json(&match which {
         Which::Policy => policy::grammar::json_schema("policy"),
+        Which::Tests => policy::grammar::json_schema("tests"),
         Which::Verifications => policy::grammar::json_schema("verifications"),
         Which::People => policy::grammar::json_schema("people"),
         Which::Events => policy::schema::json_schema(),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use crate::case::{self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State};
-use crate::model::{CaseId, Enrolment, Pause, Subject, SubjectKind, Timestamp};
+use crate::case::{
+    self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State, known_as,
+};
+use crate::model::{CaseId, Enrolment, Pause, Subject, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, Changed, Commit, Enrolled};
 
@@ -93,7 +95,7 @@ impl Engine {
             tracing::warn!(case = %case.id, policy = policy.name, subject = %case.subject.reference(),
                 reason = stuck.reason, "case is stuck; its owner was told");
         }
-        let person = person(&case.subject);
+        let person = known_as(&case.subject);
         let enrolled = enrolments
             .into_iter()
             .map(|(provider, enrolment)| Enrolled { provider, person: person.clone(), enrolment })
@@ -125,7 +127,7 @@ impl Engine {
             known.pauses = self.0.pauses.known(self.now());
             known.pauses.retain(|pause| pause.until.is_none_or(|until| until > case.opened_at));
         }
-        let person = person(subject);
+        let person = known_as(subject);
         for provider in self.0.connectors.verification.keys() {
             if let Some(enrolment) = self.0.store.enrolment(provider, &person)? {
                 known.enrolments.insert(provider.clone(), enrolment);
@@ -170,16 +172,6 @@ struct KnownOf {
     enrolments: BTreeMap<String, Enrolment>,
     others: Vec<Hold>,
     pauses: Vec<Pause>,
-}
-
-/// Under what a person is known over several cases. Numbers of registrations and of users are counted
-/// apart: the same one can be two people.
-fn person(subject: &Subject) -> String {
-    match (subject.text("user_id"), subject.kind) {
-        (Some(user), _) => user.to_owned(),
-        (None, SubjectKind::User) => subject.id.clone(),
-        (None, SubjectKind::Registration | SubjectKind::Applicant) => subject.reference().to_string(),
-    }
 }
 
 /// For due times: the earlier of two, where none is never.

@@ -8,12 +8,14 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use reqwest::header::HeaderMap;
 
-use crate::case::{Case, Input, OpenedBy, Opening, gone};
+use crate::case::{
+    Case, Decidable, Input, Offered, OpenedBy, Opening, applicant, concerns, decidable, gone, offer,
+    offer_enforced, opened_by,
+};
 use crate::connectors::{WebhookRefused, jumio};
-use crate::model::{Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
-use crate::policy::script::{Facts, Verdict};
+use crate::model::{Event, Subject, SubjectKind, Timestamp};
 use crate::policy::tree::IfAlreadyOpen;
-use crate::policy::{Mode, Policy, Revision};
+use crate::policy::{Policy, Revision};
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
 
 use super::Engine;
@@ -121,9 +123,7 @@ impl Engine {
         for id in self.0.store.open_cases_of(&event.subject)? {
             let Some(case) = self.0.store.case(&id)? else { continue };
             let policy = self.policy_of(&case)?;
-            let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
-            let awaited = case.waiting().is_some_and(|waiting| waiting.event.as_ref().is_some_and(named));
-            if awaited || gone(&event) || policy.cancel_when.iter().any(named) {
+            if concerns(&case, &policy, &event) {
                 let verdict = self.join(&case, &event).await?;
                 verdicts.push(said(&policy, verdict, id.to_string()));
             }
@@ -193,36 +193,24 @@ impl Engine {
         event: &Event,
         subject: &Subject,
     ) -> Result<PolicyVerdict, ApplyError> {
-        match policy.mode {
-            Mode::Disabled => return Ok(said(policy, "disabled", String::new())),
-            Mode::Enforce | Mode::Shadow => {}
-        }
-        let (steps, this_case) = (Fields::new(), self.no_case(policy));
-        let facts = Facts {
-            event: Some(event),
-            subject,
-            settings: &policy.settings,
-            steps: &steps,
-            this_case: &this_case,
-            now: self.now(),
-        };
-        let key = match decide(policy, &facts) {
-            Ok(Ok(key)) => key,
-            Ok(Err(clause)) => return Ok(said(policy, "clause", clause)),
-            Err(error) => {
+        let key = match offer(policy, Some(event), subject, self.now()) {
+            Offered::Opens(key) => key,
+            Offered::Disabled => return Ok(said(policy, "disabled", String::new())),
+            Offered::Shadow => {
+                return Ok(said(policy, "shadow", "a case would have opened".to_owned()));
+            }
+            Offered::Clause(clause) => return Ok(said(policy, "clause", clause)),
+            Offered::CouldNotDecide(error) => {
                 self.0.metrics.could_not_decide(&policy.name);
                 tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %subject.reference(),
                     error, "could not decide whether a case should open; no case was opened");
                 return Ok(said(policy, "could_not_decide", error));
             }
         };
-        if policy.mode == Mode::Shadow {
-            return Ok(said(policy, "shadow", "a case would have opened".to_owned()));
-        }
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if let Some(id) = self.0.store.open_case(&policy.name, &key)? {
             let Some(case) = self.0.store.case(&id)? else { return Ok(said(policy, "gone", id.to_string())) };
-            if case.event.as_ref().is_some_and(|opening| opening.key == event.key) {
+            if opened_by(&case, event) {
                 // Looked at again: the daemon stopped, or another policy could not decide, before this
                 // event's end was kept. Joining would restart or cancel what it has just opened.
                 return Ok(said(policy, "opened", id.to_string()));
@@ -247,17 +235,6 @@ impl Engine {
         }
     }
 
-    /// `this_case` before there is one.
-    pub(super) fn no_case(&self, policy: &Policy) -> Fields {
-        let empty = serde_json::json!({
-            "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
-        });
-        match empty {
-            serde_json::Value::Object(fields) => fields,
-            _ => Fields::new(),
-        }
-    }
-
     /// Opens a case by hand, under the same conditions as an event would.
     pub async fn start_by_hand(
         &self,
@@ -277,15 +254,12 @@ impl Engine {
         by: String,
         reason: String,
     ) -> Result<Result<Case, String>, ApplyError> {
-        let (steps, this_case) = (Fields::new(), self.no_case(policy));
         let now = self.now();
-        let settings = &policy.settings;
-        let facts =
-            Facts { event: None, subject: &subject, settings, steps: &steps, this_case: &this_case, now };
-        let key = match decide(policy, &facts) {
-            Ok(Ok(key)) => key,
-            Ok(Err(clause)) => return Ok(Err(format!("the policy does not apply: {clause}"))),
-            Err(error) => return Ok(Err(format!("the policy cannot decide: {error}"))),
+        let key = match offer_enforced(policy, None, &subject, now) {
+            Offered::Opens(key) => key,
+            Offered::Clause(clause) => return Ok(Err(format!("the policy does not apply: {clause}"))),
+            Offered::CouldNotDecide(error) => return Ok(Err(format!("the policy cannot decide: {error}"))),
+            Offered::Disabled | Offered::Shadow => return Ok(Err("the policy is not enforced".to_owned())),
         };
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if let Some(id) = self.0.store.open_case(&policy.name, &key)?
@@ -336,47 +310,13 @@ enum Resolved {
     Never(String),
 }
 
-/// Fields of the event's data with the names of an applicant's fill those, the rest are attributes.
-fn applicant(event: &Event) -> Subject {
-    let data = event.fields.get("data").and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
-    let text = |name: &str| data.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let known = ["id", "email", "first_name", "last_name", "locale"];
-    let rest = data.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    Applicant {
-        id: event.subject.id.clone(),
-        email: text("email"),
-        first_name: text("first_name"),
-        last_name: text("last_name"),
-        locale: text("locale"),
-        attributes: rest.map(|(name, value)| (name.clone(), value.clone())).collect(),
-    }
-    .into()
-}
-
 /// A registration opens a case only while it waits for a decision.
 fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
-    if subject.kind != SubjectKind::Registration || event.kind.as_str() != EventType::REGISTRATION_CREATED {
-        return Resolved::Subject(subject);
-    }
-    match subject.text("state") {
-        Some("not_reviewed") => Resolved::Subject(subject),
-        // The person has not confirmed their address yet; another event may or may not come then.
-        Some("not_verified") if attempts < 24 => {
-            Resolved::Later("the address is not confirmed yet".to_owned())
-        }
-        state => Resolved::Never(format!("the registration is {}", state.unwrap_or("in no known state"))),
-    }
-}
-
-/// The case key if the policy applies, else the clause that says no.
-pub(super) fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
-    match policy.condition.decide(facts).map_err(|error| error.to_string())? {
-        Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
-        Verdict::Holds => {}
-    }
-    match &policy.case_key {
-        Some(key) => key.render(facts).map(Ok).map_err(|error| error.to_string()),
-        None => Ok(Ok(facts.subject.id.clone())),
+    match decidable(event, &subject) {
+        Decidable::Yes => Resolved::Subject(subject),
+        Decidable::NotYet if attempts < 24 => Resolved::Later("the address is not confirmed yet".to_owned()),
+        Decidable::NotYet => Resolved::Never("the registration is not_verified".to_owned()),
+        Decidable::Never(state) => Resolved::Never(format!("the registration is {state}")),
     }
 }
 

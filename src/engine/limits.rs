@@ -1,81 +1,25 @@
-//! How many limited effects each policy has had, over a sliding window. Rebuilt from the store at start.
+//! How many limited effects each policy has had: rebuilt from the store at start, and the population that
+//! shares are of.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
+use crate::case::LONGEST_WINDOW;
 use crate::connectors::IdentitySource;
 use crate::model::Timestamp;
-use crate::policy::Policy;
-use crate::policy::tree::{Amount, LimitedAction};
 use crate::store::{self, Store};
 
 use super::Engine;
+pub use crate::case::Counters;
 
-/// No window is longer than this; older effects are forgotten.
-const LONGEST_WINDOW: TimeDelta = TimeDelta::days(31);
-
-#[derive(Debug, Default)]
-pub struct Counters {
-    effects: BTreeMap<(String, LimitedAction), VecDeque<Timestamp>>,
-    /// How many people the identity provider has, as it was counted last.
-    population: Option<u64>,
-}
-
-impl Counters {
-    pub fn from_store(store: &Store, now: Timestamp) -> Result<Self, store::Error> {
-        let mut counters = Self::default();
-        for (policy, action, at) in store.effects_since(now - LONGEST_WINDOW)? {
-            counters.count(&policy, action, at);
-        }
-        Ok(counters)
+/// What was counted before a restart.
+pub fn from_store(store: &Store, now: Timestamp) -> Result<Counters, store::Error> {
+    let mut counters = Counters::default();
+    for (policy, action, at) in store.effects_since(now - LONGEST_WINDOW)? {
+        counters.count(&policy, action, at);
     }
-
-    pub fn count(&mut self, policy: &str, action: LimitedAction, at: Timestamp) {
-        let effects = self.effects.entry((policy.to_owned(), action)).or_default();
-        while effects.front().is_some_and(|first| *first < at - LONGEST_WINDOW) {
-            effects.pop_front();
-        }
-        effects.push_back(at);
-    }
-
-    /// The kinds of effect that this policy may not have now.
-    pub fn used_up(&self, policy: &Policy, now: Timestamp) -> BTreeSet<LimitedAction> {
-        let over = policy.limits.iter().filter(|limit| {
-            let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
-            let had = self
-                .effects
-                .get(&(policy.name.clone(), limit.action))
-                .map_or(0, |effects| effects.iter().rev().take_while(|at| **at > now - window).count());
-            had >= self.allowed(limit.at_most)
-        });
-        over.map(|limit| limit.action).collect()
-    }
-
-    pub fn populated(&mut self, population: u64) {
-        self.population = Some(population);
-    }
-
-    /// A share of nobody knows how many is none: the first effect waits for a person.
-    fn allowed(&self, amount: Amount) -> usize {
-        let share = |percent: f64| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "a share of a population, rounded down"
-            )]
-            let share = (self.population.unwrap_or(0) as f64 * percent / 100.0).max(0.0) as usize;
-            share
-        };
-        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        match amount {
-            Amount::Count(at_most) => count(at_most),
-            Amount::Percent(percent) => share(percent),
-            Amount::Larger(at_most, percent) => count(at_most).max(share(percent)),
-        }
-    }
+    Ok(counters)
 }
 
 /// Populations change slowly.

@@ -137,7 +137,7 @@ impl Engine {
     ) -> anyhow::Result<Self> {
         let links = Links::new(&settings.public_url, store.secret(), settings.callback_secret.clone());
         let now = clock.now();
-        let counters = limits::Counters::from_store(&store, now)?;
+        let counters = limits::from_store(&store, now)?;
         let pauses = pauses::Pauses::from_store(&store, now)?;
         let heard = heard::Heard::from_store(&store)?;
         let inner = Inner {

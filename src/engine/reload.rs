@@ -14,6 +14,7 @@ use crate::model::Timestamp;
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::{self, Files, Known, Loaded, Policy, PolicySet, Revision};
 use crate::store::{self, Commit, Store, StoredRevision};
+use crate::trial;
 
 use super::cases::ApplyError;
 use super::{Active, Engine, tree};
@@ -266,10 +267,20 @@ fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Bu
         if Some(&revision) == last {
             return Ok(None);
         }
-        let loaded = policy::load(&files, known);
+        let mut loaded = policy::load(&files, known);
+        hold_back_failing(&mut loaded);
         return Ok(Some((revision, loaded, files)));
     }
     Err("the tree keeps changing while it is read; it is looked at again soon".to_owned())
+}
+
+/// A revision whose tests fail is as good as one with a mistake: it is not activated.
+fn hold_back_failing(loaded: &mut Loaded) {
+    let tested = trial::run(loaded);
+    let passed = |name: &str| tested.iter().all(|tested| tested.policy != name || tested.ok());
+    let good = loaded.set.policies.values().filter(|policy| passed(&policy.name)).cloned();
+    loaded.set = PolicySet::new(good.collect::<Vec<_>>());
+    loaded.diagnostics.extend(trial::diagnostics(&tested));
 }
 
 fn revisions<'a>(policies: impl IntoIterator<Item = &'a Arc<Policy>>) -> BTreeMap<String, Revision> {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::case::{Case, Input, keeps};
+use crate::case::{Case, Input, still_held};
 use crate::connectors::Connector;
 use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Timestamp};
 use crate::store;
@@ -201,8 +201,7 @@ impl Engine {
             return Ok(false);
         }
         let Some(case) = self.0.store.case(id)? else { return Ok(false) };
-        let own = case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));
-        Ok(own || self.others_holds(&case.subject, Some(id))?.iter().any(|hold| keeps(hold, action)))
+        Ok(still_held(&case, &self.others_holds(&case.subject, Some(id))?, action))
     }
 
     fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {

@@ -14,6 +14,7 @@
 //! | `schema` | the fields of events and subjects |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
+//! | `tests` | policy tests as they were read |
 //! | `diagnostic` | a mistake with its place, and how it is shown |
 
 pub mod deed;
@@ -27,6 +28,7 @@ pub mod script;
 pub mod source;
 pub mod sweep;
 pub mod template;
+pub mod tests;
 pub mod tree;
 
 pub use diagnostic::{Diagnostic, Severity};

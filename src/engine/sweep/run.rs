@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::case::{self, OpenedBy, Opening};
+use crate::case::{self, OpenedBy, Opening, decide, no_case};
 use crate::connectors::IdentitySource;
 use crate::model::{Failure, FailureKind, Fields, Subject, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::script::{Condition, Facts, Verdict};
@@ -17,7 +17,6 @@ use crate::store::{self, Commit, FirstSeen, SweepChange, SweepPart, SweepRun, Sw
 
 use super::super::Engine;
 use super::super::cases::ApplyError;
-use super::super::intake::decide;
 use super::pick::{Met, Picked};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
@@ -316,7 +315,7 @@ impl Engine {
     }
 
     fn holds(&self, policy: &Policy, condition: &Condition, person: &Subject) -> Result<bool, String> {
-        let (steps, this_case) = (Fields::new(), self.no_case(policy));
+        let (steps, this_case) = (Fields::new(), no_case(policy));
         let facts = self.facts(policy, person, &steps, &this_case);
         condition.decide(&facts).map(|verdict| verdict == Verdict::Holds).map_err(|error| error.to_string())
     }
@@ -353,7 +352,7 @@ impl Engine {
             Err(halt) => return Err(halt),
         };
         let by = OpenedBy::Sweep { schedule: sweep.schedule.clone(), nominal: run.nominal };
-        let (steps, this_case) = (Fields::new(), self.no_case(policy));
+        let (steps, this_case) = (Fields::new(), no_case(policy));
         let facts = self.facts(policy, &subject, &steps, &this_case);
         // Opened right before a stop, and not counted any more.
         if let Ok(key) = case_key(policy, &facts)

@@ -326,6 +326,7 @@ fn fits(scalar: &Scalar, kind: &Kind) -> bool {
                 || Span::from_str(text).is_ok_and(|span| *zero || span != Span::ZERO)
         }
         Kind::Time => chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok() && text.len() == 5,
+        Kind::Moment => text.parse::<crate::model::Timestamp>().is_ok(),
         Kind::Hours => hours(text).is_some(),
         Kind::Timezone => chrono_tz::Tz::from_str(text).is_ok(),
         Kind::Integer { least, most } => {

@@ -19,6 +19,8 @@ pub enum Kind {
     },
     /// A quoted time of day.
     Time,
+    /// A day and a time, in UTC or with its offset.
+    Moment,
     /// A quoted range of times, `"09:00-17:00"`.
     Hours,
     Timezone,
@@ -106,6 +108,7 @@ impl Kind {
             Self::Owner => "a mail address, or a team such as team:identity-desk".to_owned(),
             Self::Span { .. } => "a number with a unit, such as 30m, 12h, 14d, 2w, 1y or 2bd".to_owned(),
             Self::Time => "a time of day in quotes, such as \"02:00\"".to_owned(),
+            Self::Moment => "a day and a time in quotes, such as \"2026-01-05T09:00:00Z\"".to_owned(),
             Self::Hours => "hours in quotes, such as \"09:00-17:00\"".to_owned(),
             Self::Timezone => "a timezone, such as Europe/Berlin".to_owned(),
             Self::Integer { least, most } if least == most => least.to_string(),

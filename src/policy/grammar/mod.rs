@@ -6,10 +6,12 @@ mod check;
 mod kind;
 mod policy;
 mod schema;
+mod tests;
 mod verbs;
 
 pub use check::{check, hours, is_call, mistakes, not_yet};
 pub use kind::{Key, Kind, Shape};
 pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS};
 pub use schema::json_schema;
-pub use verbs::{EXECUTED_CHANNELS, Outcomes, VERBS, VerbRule, step_verb};
+pub use tests::{MOVES, TESTS};
+pub use verbs::{EXECUTED_CHANNELS, Outcomes, VERBS, VerbRule, step_verb, verb};

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::kind::{Key, Kind, Shape};
 use super::policy::{BLOCKS, PEOPLE, POLICY, TRIGGER, VERIFICATIONS};
+use super::tests::TESTS;
 use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule};
 
 const SPAN: &str = "^[0-9]+(s|m|h|d|w|y|bd)$";
@@ -11,13 +12,14 @@ const NAME: &str = "^[a-z][a-z0-9_-]*$";
 const MAIL: &str = "^[^@\\s]+@[^@\\s]+$";
 const OWNER: &str = "^([^@\\s]+@[^@\\s]+|team:[a-z][a-z0-9_-]*)$";
 
-/// The schema of one kind of file: `policy`, `blocks`, `verifications` or `people`. Null for another name.
+/// The schema of one kind of file: `policy`, `blocks`, `verifications`, `people` or `tests`. Null for another name.
 pub fn json_schema(which: &str) -> Value {
     let shape = match which {
         "policy" => &POLICY,
         "blocks" => &BLOCKS,
         "verifications" => &VERIFICATIONS,
         "people" => &PEOPLE,
+        "tests" => &TESTS,
         _ => return Value::Null,
     };
     let mut schema = json!({
@@ -98,6 +100,7 @@ fn kind(of: &Kind) -> Value {
         Kind::Span { zero: false } => json!({"type": "string", "pattern": SPAN}),
         Kind::Span { zero: true } => json!({"anyOf": [{"const": 0}, {"type": "string", "pattern": SPAN}]}),
         Kind::Time => json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+        Kind::Moment => json!({"type": "string", "format": "date-time"}),
         Kind::Hours => json!({"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"}),
         Kind::Integer { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Amount => {

@@ -29,12 +29,14 @@ pub struct Folder<'a> {
     pub name: &'a str,
     pub policy: &'a str,
     pub scripts: Vec<&'a str>,
+    pub tests: Option<&'a str>,
 }
 
 impl<'a> Layout<'a> {
     pub fn new(files: &'a Files, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut layout = Self { files, folders: Vec::new(), scripts: Vec::new(), templates: BTreeMap::new() };
         let mut scripts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut tests: BTreeMap<&str, &str> = BTreeMap::new();
         for path in files.0.keys().map(String::as_str).filter(|path| !ignored(path)) {
             let parts: Vec<&str> = path.split('/').collect();
             match parts.as_slice() {
@@ -47,18 +49,26 @@ impl<'a> Layout<'a> {
                 }
                 ["shared", ..] => unknown(path, &parts, diagnostics),
                 [folder, "policy.yaml"] => {
-                    layout.folders.push(Folder { name: folder, policy: path, scripts: Vec::new() });
+                    layout.folders.push(Folder {
+                        name: folder,
+                        policy: path,
+                        scripts: Vec::new(),
+                        tests: None,
+                    });
                 }
-                [_, "tests.yaml"] => tests(files, path, diagnostics),
+                [folder, "tests.yaml"] => {
+                    tests.insert(folder, path);
+                }
                 [folder, file] if file.ends_with(".rhai") => scripts.entry(folder).or_default().push(path),
                 _ => unknown(path, &parts, diagnostics),
             }
         }
         for folder in &mut layout.folders {
             folder.scripts = scripts.remove(folder.name).unwrap_or_default();
+            folder.tests = tests.remove(folder.name);
         }
-        for path in scripts.into_values().flatten() {
-            let message = "this script lies in a folder without a policy.yaml";
+        for path in scripts.into_values().flatten().chain(tests.into_values()) {
+            let message = "this file lies in a folder without a policy.yaml";
             diagnostics.push(Diagnostic::warning(start(path), "stray-file", message));
         }
         layout
@@ -103,17 +113,6 @@ pub fn start(path: &str) -> Place {
 /// Files that editors and version control leave behind.
 fn ignored(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with('.') || part.ends_with('~') || part.ends_with(".swp"))
-}
-
-/// Policy tests do not make a policy: what is wrong with their file is a warning.
-fn tests(files: &Files, path: &str, diagnostics: &mut Vec<Diagnostic>) {
-    let mut found = Vec::new();
-    if let Some(bytes) = files.get(path) {
-        source::read(path, bytes, &mut found);
-    }
-    let warnings =
-        found.into_iter().map(|mistake| Diagnostic::warning(mistake.place, mistake.code, mistake.message));
-    diagnostics.extend(warnings);
 }
 
 fn unknown(path: &str, parts: &[&str], diagnostics: &mut Vec<Diagnostic>) {

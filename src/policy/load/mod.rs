@@ -12,12 +12,14 @@ mod set;
 mod shared;
 mod step;
 mod sweep;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::files::Files;
+use super::tests::Tests;
 use super::tree::Policy;
 use layout::Layout;
 use shared::Shared;
@@ -39,6 +41,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Every policy name that the tree declares, those with errors included.
     pub declared: Vec<String>,
+    /// The tests of the policies in the set, for those that have any.
+    pub tests: Vec<Tests>,
 }
 
 /// Loads a whole tree: every mistake of every file in one go. The same function serves the daemon's start,
@@ -48,10 +52,19 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     let layout = Layout::new(files, &mut diagnostics);
     let shared = Shared::read(&layout, known, &mut diagnostics);
     let mut declared: BTreeMap<String, Vec<(Diagnostic, Option<Policy>)>> = BTreeMap::new();
+    let mut tests_of = Vec::new();
     for folder in &layout.folders {
         let mut found = Vec::new();
-        let draft = policy::build(folder, &layout, &shared, known, &mut found);
+        let mut draft = policy::build(folder, &layout, &shared, known, &mut found);
         let name = draft.as_ref().map(|draft| draft.name.clone()).unwrap_or_else(|| folder.name.to_owned());
+        if let Some((file, bytes)) = folder.tests.and_then(|path| Some((path, files.get(path)?))) {
+            let compiled = draft.as_ref().and_then(|draft| draft.policy.as_ref());
+            match tests::read(file, bytes, &name, compiled, &mut found) {
+                Some(read) => tests_of.push(read),
+                // Tests that cannot be run were not passed.
+                None => draft.iter_mut().for_each(|draft| draft.policy = None),
+            }
+        }
         diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.of_policy(&name)));
         if let Some(draft) = draft {
             let twice = Diagnostic::error(
@@ -77,7 +90,9 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     shared.unused(&layout, &mut diagnostics);
     diagnostics.sort();
     diagnostics.dedup();
-    Loaded { set: PolicySet::new(policies), diagnostics, declared: names }
+    let set = PolicySet::new(policies);
+    tests_of.retain(|tests: &Tests| set.policies.contains_key(&tests.policy));
+    Loaded { set, diagnostics, declared: names, tests: tests_of }
 }
 
 /// Whether anything here keeps a policy from running.

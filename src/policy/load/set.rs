@@ -37,9 +37,14 @@ impl PolicySet {
     /// Policies that a `when` of theirs names this event for (by type or by one of its other names) and
     /// whose subject kind is the event's. Clauses are not looked at; disabled policies open nothing.
     pub fn matching<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
-        let mut found = named(&self.opened_by, event);
+        let mut found = self.naming(event);
         found.retain(|policy| policy.mode != Mode::Disabled);
         found
+    }
+
+    /// The same with the disabled ones: what they would do if they were not.
+    pub fn naming<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
+        named(&self.opened_by, event)
     }
 
     /// Policies with an open-case interest in the event: their `cancel_when` names it. Disabled ones too,

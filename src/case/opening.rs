@@ -1,0 +1,139 @@
+//! Whether an event concerns a case that is open, and whether a policy opens one. What the daemon decides
+//! about an event, and what a policy test decides about it, is decided here.
+
+use serde_json::{Value, json};
+
+use super::advance::gone;
+use super::holding::keeps;
+use super::state::{Case, Hold};
+use crate::model::{Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
+use crate::policy::script::{Facts, Verdict};
+use crate::policy::{Mode, Policy};
+
+/// What a policy says to an opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offered {
+    Disabled,
+    /// The clause that says no, with its place.
+    Clause(String),
+    /// An error in a clause is not a no: somebody has to look.
+    CouldNotDecide(String),
+    /// A case would open.
+    Shadow,
+    /// With this key.
+    Opens(String),
+}
+
+/// Offers an opening to one policy. Whether a case with that key is open already is for who keeps them.
+pub fn offer(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Timestamp) -> Offered {
+    if policy.mode == Mode::Disabled {
+        return Offered::Disabled;
+    }
+    match offer_enforced(policy, event, subject, now) {
+        Offered::Opens(_) if policy.mode == Mode::Shadow => Offered::Shadow,
+        offered => offered,
+    }
+}
+
+/// The same, whatever the mode of the policy says.
+pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Timestamp) -> Offered {
+    let (steps, this_case) = (Fields::new(), no_case(policy));
+    let settings = &policy.settings;
+    match decide(policy, &Facts { event, subject, settings, steps: &steps, this_case: &this_case, now }) {
+        Ok(Ok(key)) => Offered::Opens(key),
+        Ok(Err(clause)) => Offered::Clause(clause),
+        Err(error) => Offered::CouldNotDecide(error),
+    }
+}
+
+/// The case key if the policy applies, else the clause that says no.
+pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
+    match policy.condition.decide(facts).map_err(|error| error.to_string())? {
+        Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
+        Verdict::Holds => {}
+    }
+    match &policy.case_key {
+        Some(key) => key.render(facts).map(Ok).map_err(|error| error.to_string()),
+        None => Ok(Ok(facts.subject.id.clone())),
+    }
+}
+
+/// `this_case` before there is one.
+pub fn no_case(policy: &Policy) -> Fields {
+    let empty = json!({
+        "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
+    });
+    match empty {
+        Value::Object(fields) => fields,
+        _ => Fields::new(),
+    }
+}
+
+/// Whether an open case of a subject hears of an event about them, whatever opens cases.
+pub fn concerns(case: &Case, policy: &Policy, event: &Event) -> bool {
+    let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
+    let awaited = case.waiting().is_some_and(|waiting| waiting.event.as_ref().is_some_and(named));
+    awaited || gone(event) || policy.cancel_when.iter().any(named)
+}
+
+/// Whether an event is the very one that opened a case.
+pub fn opened_by(case: &Case, event: &Event) -> bool {
+    case.event.as_ref().is_some_and(|opening| opening.key == event.key)
+}
+
+/// Fields of the event's data with the names of an applicant's fill those, the rest are attributes.
+pub fn applicant(event: &Event) -> Subject {
+    let data = event.fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+    let text = |name: &str| data.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let known = ["id", "email", "first_name", "last_name", "locale"];
+    let rest = data.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    Applicant {
+        id: event.subject.id.clone(),
+        email: text("email"),
+        first_name: text("first_name"),
+        last_name: text("last_name"),
+        locale: text("locale"),
+        attributes: rest.map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
+    .into()
+}
+
+/// Whether a registration waits for a decision, which is when it opens a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decidable {
+    Yes,
+    /// The person has not confirmed their address yet; another event may or may not come then.
+    NotYet,
+    /// Somebody decided already: the state it is in.
+    Never(String),
+}
+
+pub fn decidable(event: &Event, subject: &Subject) -> Decidable {
+    if subject.kind != SubjectKind::Registration || event.kind.as_str() != EventType::REGISTRATION_CREATED {
+        return Decidable::Yes;
+    }
+    match subject.text("state") {
+        Some("not_reviewed") => Decidable::Yes,
+        Some("not_verified") => Decidable::NotYet,
+        state => Decidable::Never(state.unwrap_or("in no known state").to_owned()),
+    }
+}
+
+/// Under what a person is known over several cases. Numbers of registrations and of users are counted
+/// apart: the same one can be two people.
+pub fn known_as(subject: &Subject) -> String {
+    match (subject.text("user_id"), subject.kind) {
+        (Some(user), _) => user.to_owned(),
+        (None, SubjectKind::User) => subject.id.clone(),
+        (None, SubjectKind::Registration | SubjectKind::Applicant) => subject.reference().to_string(),
+    }
+}
+
+/// Whether what an action would free is held by another case too, or by this one anew.
+pub fn still_held(case: &Case, others: &[Hold], action: &Action) -> bool {
+    if !matches!(action, Action::Reinstate { .. } | Action::AssignRole { .. }) {
+        return false;
+    }
+    let own = case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));
+    own || others.iter().any(|hold| keeps(hold, action))
+}

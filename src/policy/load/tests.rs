@@ -1,0 +1,422 @@
+//! tests.yaml, read against the policy that it is about: a test that names what is not there would show
+//! nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+
+use serde_json::Value;
+
+use super::reading::Reading as _;
+use crate::model::{EventType, Fields, SubjectKind, Timestamp};
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::grammar::{self, MOVES};
+use crate::policy::schema::{self, Field, FieldType};
+use crate::policy::source::{self, Node};
+use crate::policy::tests::{Act, Expected, Found, Given, Move, Test, Tests, What};
+use crate::policy::tree::{Effect, Policy, Verb};
+
+/// Results that cases have without a `close` of the policy.
+const OWN_RESULTS: &[&str] = &["no_longer_applies", "cancelled", "dropped", "undone", "subject_deleted"];
+const OUTCOMES: &[&str] = &["passed", "warning", "rejected", "no_response", "unavailable"];
+/// A person's word for a contested end.
+const CONTEST: &str = "contest";
+/// What can be down besides verification providers, endpoints and systems.
+const IDENTITY: &str = "identity";
+const MAIL: &str = "mail";
+
+/// Reads the tests of one policy. None: something is wrong with them, and is reported.
+pub fn read(
+    file: &str,
+    bytes: &[u8],
+    policy: &str,
+    compiled: Option<&Policy>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Tests> {
+    let mut found = Vec::new();
+    let node = source::read(file, bytes, &mut found);
+    if let Some(node) = &node {
+        grammar::check(node, &grammar::TESTS, &mut found);
+    }
+    let mut reader = Reader { policy: compiled, found };
+    let tests = node.as_ref().and_then(|node| reader.tests(file, node, policy));
+    let wrong = super::errors(&reader.found);
+    diagnostics.append(&mut reader.found);
+    tests.filter(|_| !wrong)
+}
+
+struct Reader<'a> {
+    /// None: it has mistakes itself, and names cannot be judged.
+    policy: Option<&'a Policy>,
+    found: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn error(&mut self, place: &Place, code: &'static str, message: String, help: impl Into<String>) {
+        self.found.push(Diagnostic::error(place.clone(), code, message).help(help));
+    }
+
+    fn one_of(&mut self, place: &Place, what: &str, word: &str, names: &BTreeSet<&str>) {
+        if self.policy.is_some() && !names.contains(word) {
+            let message = format!("there is no {what} `{word}`");
+            self.error(place, "unknown-name", message, nearest(word, names.iter().copied()));
+        }
+    }
+
+    fn tests(&mut self, file: &str, node: &Node, policy: &str) -> Option<Tests> {
+        let named = node.text_of("tests_for")?;
+        if named != policy {
+            let message = format!("the policy of this folder is `{policy}`, not `{named}`");
+            let place = node.get("tests_for").map_or(&node.place, |value| &value.place).clone();
+            self.error(&place, "wrong-policy", message, format!("write tests_for: {policy}"));
+        }
+        let mut names = BTreeSet::new();
+        let mut tests = Vec::new();
+        for item in node.get("tests").and_then(Node::list).unwrap_or_default() {
+            let Some(test) = self.test(item) else { continue };
+            if !names.insert(test.name.clone()) {
+                let message = "another test has this name already".to_owned();
+                self.error(&test.place, "duplicate-test", message, "say what is different about it");
+            }
+            tests.push(test);
+        }
+        Some(Tests { policy: policy.to_owned(), file: file.to_owned(), tests })
+    }
+
+    fn test(&mut self, node: &Node) -> Option<Test> {
+        let name = node.get("name")?;
+        let given = node.get("given").map(|given| self.given(given)).unwrap_or_default();
+        let mut play = Vec::new();
+        for item in node.get("play").and_then(Node::list).unwrap_or_default() {
+            if let Some(act) = self.act(item) {
+                play.push(Move { place: item.place.clone(), act });
+            }
+        }
+        let clock = node.text_of("clock").unwrap_or("2026-01-05T09:00:00Z");
+        Some(Test {
+            name: name.text()?.to_owned(),
+            place: name.place.clone(),
+            clock: clock.parse::<Timestamp>().ok()?,
+            given,
+            play,
+        })
+    }
+
+    fn given(&mut self, node: &Node) -> Given {
+        let mut given = Given::default();
+        for kind in SubjectKind::ALL {
+            let Some((key, value)) = node.entry(kind.word()) else { continue };
+            if let Some(policy) = self.policy.filter(|policy| policy.subject != kind) {
+                let message = format!("the policy is about a {}, not a {kind}", policy.subject);
+                self.error(&key.place, "wrong-subject", message, format!("write {}:", policy.subject));
+            }
+            self.fields(value, schema::fields_of_subject(kind), "field");
+            given.person = object(value);
+        }
+        for (key, value) in node.get("passed").and_then(Node::map).unwrap_or_default() {
+            let known = self.verifications();
+            self.one_of(&key.place, "verification of this policy", &key.name, &as_names(&known));
+            given.passed.extend(value.text().and_then(|text| Some((key.name.clone(), text.parse().ok()?))));
+        }
+        for (key, value) in node.get("answers").and_then(Node::map).unwrap_or_default() {
+            let known = self.endpoints();
+            self.one_of(&key.place, "endpoint in this policy", &key.name, &as_names(&known));
+            let status = value.number("status").and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+            let body = value.get("body").map_or(Value::Null, Node::json);
+            given.answers.insert(key.name.clone(), (status, body));
+        }
+        given
+    }
+
+    /// Fields that a person or an event can have, with values of their types.
+    fn fields(&mut self, node: &Node, known: &[Field], what: &str) {
+        for (key, value) in node.map().unwrap_or_default() {
+            match known.iter().find(|field| field.name == key.name) {
+                None => {
+                    let message = format!("there is no {what} `{}`", key.name);
+                    let help = nearest(&key.name, known.iter().map(|field| field.name));
+                    self.error(&key.place, "unknown-field", message, help);
+                }
+                Some(field) => {
+                    if let Some(expected) = misfit(&value.json(), field.kind) {
+                        let message = format!("`{}` is {expected}", field.name);
+                        self.error(&value.place, "wrong-type", message, format!("write {expected}"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, node: &Node) -> Option<Act> {
+        let moves = node.map()?.iter().filter(|(key, _)| MOVES.contains(&key.name.as_str()));
+        let [(key, value)] = moves.collect::<Vec<_>>()[..] else {
+            let message = "a line of `play` does exactly one thing".to_owned();
+            self.error(&node.place, "one-move", message, format!("one of: {}", MOVES.join(", ")));
+            return None;
+        };
+        if let Some((with, _)) = node.entry("with").filter(|_| key.name != "send") {
+            let message = "`with` stands only beside `send`".to_owned();
+            self.error(&with.place, "one-move", message, "take it out");
+        }
+        match key.name.as_str() {
+            "send" => self.send(node, value),
+            "start" => Some(if value.text()? == "sweep" { Act::Sweep } else { Act::StartByHand }),
+            "advance" => Some(Act::Advance(value.text()?.parse().ok()?)),
+            "expect" => Some(Act::Expect(self.expect(value))),
+            "answer" => self.answer(value),
+            "press" if value.text()? == CONTEST => Some(Act::Contest),
+            "press" => {
+                let step = value.text()?.to_owned();
+                self.step(&value.place, &step, |verb| matches!(verb, Verb::Verify(_)), "`verify` step");
+                Some(Act::Press { step })
+            }
+            "decide" => self.decide(value),
+            "order" => Some(Act::Order(value.text()?.to_owned())),
+            "provider" => self.provider(value),
+            _ => {
+                let known = self.policy.map(|policy| schema::fields_of_subject(policy.subject));
+                self.fields(value, known.unwrap_or_default(), "field");
+                Some(Act::Change(object(value)))
+            }
+        }
+    }
+
+    fn send(&mut self, node: &Node, value: &Node) -> Option<Act> {
+        let kind = EventType::new(value.text()?);
+        let with = node.get("with");
+        if let Some(with) = with {
+            let mut known = schema::fields_of_event(&kind);
+            known.push(Field { name: "by_subject", kind: FieldType::Bool, doc: "" });
+            self.fields(with, &known, "field of this event");
+        }
+        Some(Act::Send { kind, with: with.map(object).unwrap_or_default() })
+    }
+
+    fn step(&mut self, place: &Place, id: &str, is: impl Fn(&Verb) -> bool, what: &str) {
+        let steps = self.policy.map(|policy| policy.steps.as_slice()).unwrap_or_default();
+        let ids = steps.iter().filter(|step| is(&step.verb)).filter_map(|step| step.id.clone());
+        let ids: BTreeSet<String> = ids.collect();
+        self.one_of(place, what, id, &as_names(&ids));
+    }
+
+    /// The entry that names a step, and the others by their names.
+    fn named<'n>(&mut self, node: &'n Node, beside: &[&str]) -> Option<(&'n source::Key, &'n Node)> {
+        let entries = node.map()?;
+        let mut steps = entries.iter().filter(|(key, _)| !beside.contains(&key.name.as_str()));
+        match (steps.next(), steps.next()) {
+            (Some((key, value)), None) => Some((key, value)),
+            (_, Some((key, _))) => {
+                let message = format!("there is no key `{}` here, and one step is named already", key.name);
+                self.error(&key.place, "unknown-key", message, nearest(&key.name, beside.iter().copied()));
+                None
+            }
+            (None, None) => {
+                let message = "no step is named".to_owned();
+                self.error(&node.place, "missing-key", message, "write the id of a step with its outcome");
+                None
+            }
+        }
+    }
+
+    fn answer(&mut self, node: &Node) -> Option<Act> {
+        let (key, value) = self.named(node, &["reasons", "score", "document", "checks"])?;
+        self.step(&key.place, &key.name, |verb| matches!(verb, Verb::Verify(_)), "`verify` step");
+        let outcome = value.text().unwrap_or_default().to_owned();
+        if !OUTCOMES.contains(&outcome.as_str()) {
+            let message = format!("an answer cannot be `{outcome}`");
+            self.error(&value.place, "not-one-of", message, nearest(&outcome, OUTCOMES.iter().copied()));
+        }
+        if let Some(document) = node.get("document") {
+            let fields = schema::VERIFY.iter().find(|field| field.name == "document");
+            if let Some(Field { kind: FieldType::Record(fields), .. }) = fields {
+                self.fields(document, fields, "field of a document");
+            }
+        }
+        let mut checks = BTreeMap::new();
+        for (key, value) in node.get("checks").and_then(Node::map).unwrap_or_default() {
+            let word = value.text().unwrap_or_default();
+            let words: BTreeSet<&str> = ["passed", "warning", "rejected", "not_executed"].into();
+            self.one_of(&value.place, "judgement", word, &words);
+            checks.insert(key.name.clone(), word.to_owned());
+        }
+        let found = Found {
+            reasons: node.texts("reasons"),
+            score: node.get("score").and_then(|score| score.json().as_f64()),
+            document: node.get("document").map(object).unwrap_or_default(),
+            checks,
+        };
+        Some(Act::Answer { step: key.name.clone(), outcome, found })
+    }
+
+    fn decide(&mut self, node: &Node) -> Option<Act> {
+        let (key, value) = self.named(node, &["by", "reason", "refused"])?;
+        let decision = value.text().unwrap_or_default().to_owned();
+        let step = (key.name != CONTEST).then(|| key.name.clone());
+        let allowed: BTreeSet<&str> = match &step {
+            None => ["undo", "uphold"].into(),
+            Some(step) => {
+                self.step(&key.place, step, |verb| matches!(verb, Verb::Review(_)), "`review` step");
+                let index = self.policy.and_then(|policy| policy.by_id.get(step));
+                let step = index.and_then(|index| self.policy?.step(*index));
+                match step.map(|step| &step.verb) {
+                    Some(Verb::Review(review)) => review.decisions.keys().map(String::as_str).collect(),
+                    _ => return None,
+                }
+            }
+        };
+        self.one_of(&value.place, "decision", &decision, &allowed);
+        let by = node.text_of("by").unwrap_or("Dana").to_owned();
+        let reason = Some(node.text_of("reason").unwrap_or("as the test says").to_owned());
+        let refused =
+            node.get("refused").and_then(Node::scalar).and_then(source::Scalar::boolean) == Some(true);
+        Some(Act::Decide { step, decision, by, reason, refused })
+    }
+
+    fn provider(&mut self, node: &Node) -> Option<Act> {
+        let (key, value) = self.named(node, &["for"])?;
+        let mut known: BTreeSet<String> = [IDENTITY, MAIL].map(str::to_owned).into();
+        known.extend(self.policy.iter().flat_map(|policy| providers(policy)));
+        known.extend(self.endpoints());
+        self.one_of(&key.place, "provider, endpoint or system in this policy", &key.name, &as_names(&known));
+        let who = key.name.clone();
+        let length = node.get("for");
+        if let Some(length) = length.filter(|length| length.text().is_none_or(|text| !is_span(text))) {
+            let message = "`for` is a number with a unit".to_owned();
+            self.error(&length.place, "wrong-type", message, "write for example 3d");
+        }
+        match value.text() {
+            Some("up") => Some(Act::Recovery { who }),
+            Some("down") => Some(Act::Outage { who, length: node.span("for") }),
+            _ => {
+                let message = "a provider is `down` or `up`".to_owned();
+                self.error(&value.place, "not-one-of", message, "write for example {jumio: down, for: 3d}");
+                None
+            }
+        }
+    }
+
+    fn expect(&mut self, node: &Node) -> Vec<Expected> {
+        let mut expected = Vec::new();
+        for (key, value) in node.map().unwrap_or_default() {
+            let texts = || node.texts(&key.name);
+            let text = || value.text().map(str::to_owned);
+            let what = match key.name.as_str() {
+                "opened" => value.scalar().and_then(source::Scalar::boolean).map(What::Opened),
+                "cases" => node.number("cases").and_then(|n| usize::try_from(n).ok()).map(What::Cases),
+                "waiting_at" => text().map(What::WaitingAt),
+                "state" => text().map(What::State),
+                "sent" => Some(What::Sent(texts())),
+                "did" => Some(What::Did(texts())),
+                "destroyed" => Some(What::Destroyed(texts())),
+                "grace" => node.span("grace").map(What::Grace),
+                "closed" => text().map(What::Closed),
+                "holds" => Some(What::Holds(texts())),
+                "person" => Some(What::Person(object(value))),
+                _ => None,
+            };
+            let Some(what) = what else { continue };
+            self.judge(value, &what);
+            expected.push(Expected { place: value.place.clone(), what });
+        }
+        expected
+    }
+
+    /// Names in an expectation exist: what cannot happen would never be seen to fail to happen.
+    fn judge(&mut self, value: &Node, what: &What) {
+        let Some(policy) = self.policy else { return };
+        match what {
+            What::WaitingAt(step) => {
+                let waits = |verb: &Verb| matches!(verb, Verb::Verify(_) | Verb::Review(_) | Verb::Wait(_));
+                self.step(&value.place, step, waits, "step that waits");
+            }
+            What::Sent(_) => {
+                let names: BTreeSet<&str> = policy.templates.names().collect();
+                for item in value.one_or_many() {
+                    let text = item.text().unwrap_or_default();
+                    let template = text.split(" to ").next().unwrap_or(text);
+                    self.one_of(&item.place, "mail template of this policy", template, &names);
+                }
+            }
+            What::Did(_) | What::Destroyed(_) => {
+                let verbs: BTreeSet<&str> = grammar::VERBS.iter().map(|rule| rule.key.name).collect();
+                for item in value.one_or_many() {
+                    let verb = item.text().and_then(|text| text.split(' ').next()).unwrap_or_default();
+                    self.one_of(&item.place, "verb", verb, &verbs);
+                }
+            }
+            What::Closed(result) => {
+                let results = policy.steps.iter().filter_map(|step| match &step.verb {
+                    Verb::Close { result } => Some(result.as_str()),
+                    _ => None,
+                });
+                let results: BTreeSet<&str> = results.chain(OWN_RESULTS.iter().copied()).collect();
+                self.one_of(&value.place, "result", result, &results);
+            }
+            What::Person(_) => self.fields(value, schema::fields_of_subject(policy.subject), "field"),
+            What::Opened(_) | What::Cases(_) | What::State(_) | What::Grace(_) | What::Holds(_) => {}
+        }
+    }
+
+    fn verifications(&self) -> BTreeSet<String> {
+        let verify =
+            self.policy.iter().flat_map(|policy| &policy.steps).filter_map(|step| match &step.verb {
+                Verb::Verify(verify) => Some(verify),
+                _ => None,
+            });
+        let both = verify.flat_map(|verify| std::iter::once(&verify.verification).chain(&verify.fallback));
+        both.map(|verification| verification.name.clone()).collect()
+    }
+
+    /// Endpoints and systems that the policy names.
+    fn endpoints(&self) -> BTreeSet<String> {
+        let Some(policy) = self.policy else { return BTreeSet::new() };
+        let named = policy.steps.iter().filter_map(|step| match &step.verb {
+            Verb::Effect(Effect::Request(request)) => Some(request.endpoint.clone()),
+            Verb::Effect(Effect::CreateUser { system, .. } | Effect::UpdateUser { system, .. }) => {
+                Some(system.clone())
+            }
+            _ => None,
+        });
+        named.chain(policy.people.teams.values().filter_map(|team| team.call.clone())).collect()
+    }
+}
+
+fn providers(policy: &Policy) -> impl Iterator<Item = String> {
+    policy.steps.iter().filter_map(|step| match &step.verb {
+        Verb::Verify(verify) => Some(verify.verification.provider.clone()),
+        _ => None,
+    })
+}
+
+fn as_names(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+fn object(node: &Node) -> Fields {
+    node.json().as_object().cloned().unwrap_or_default()
+}
+
+fn is_span(text: &str) -> bool {
+    crate::model::Span::from_str(text).is_ok()
+}
+
+/// What a field's value should be, if it is not. Empty is always right.
+fn misfit(value: &Value, kind: FieldType) -> Option<&'static str> {
+    let text = value.as_str();
+    let (fits, expected) = match kind {
+        FieldType::Text => (text.is_some(), "a text (numbers in quotes)"),
+        FieldType::Number => (value.is_number(), "a number"),
+        FieldType::Bool => (value.is_boolean(), "true or false"),
+        FieldType::Time => (
+            text.is_some_and(|text| text.parse::<Timestamp>().is_ok()),
+            "a time such as \"2026-01-05T09:00:00Z\"",
+        ),
+        FieldType::Date => (
+            text.is_some_and(|text| text.parse::<chrono::NaiveDate>().is_ok()),
+            "a day such as \"2026-01-05\"",
+        ),
+        FieldType::List => (value.is_array(), "a list"),
+        FieldType::Map | FieldType::Record(_) => (value.is_object(), "keys with values"),
+        FieldType::Any => (true, ""),
+    };
+    (!fits && !value.is_null()).then_some(expected)
+}

@@ -1,0 +1,116 @@
+//! Which branches of a policy were walked: every outcome, both ways of an `if`, and the end of every
+//! `retry_from`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::story::{Happened, What};
+use crate::case::Note;
+use crate::policy::Policy;
+use crate::policy::diagnostic::Place;
+use crate::policy::tree::{StepIndex, Verb};
+
+const HOLDS: &str = "if holds";
+const FAILS: &str = "if does not hold";
+const OR_ELSE: &str = "or_else";
+const AGAIN: &str = "again";
+
+/// One way on from a step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Branch {
+    /// Where it begins: the first step of it.
+    pub place: Place,
+    pub step: String,
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    pub branches: usize,
+    pub walked: usize,
+    /// In the order of the file.
+    pub not_walked: Vec<Branch>,
+}
+
+/// What the journals of several tests walked.
+#[derive(Debug, Default)]
+pub(super) struct Walked(BTreeSet<(String, String)>);
+
+impl Walked {
+    pub fn look(&mut self, policy: &Policy, story: &[Happened]) {
+        let by_path: BTreeMap<&str, StepIndex> =
+            policy.steps.iter().map(|step| (step.path.as_str(), step.index)).collect();
+        let mut back: Option<&str> = None;
+        for happened in story {
+            let What::Entry(entry) = &happened.what else { continue };
+            let Some(path) = entry.step.as_deref() else { continue };
+            let Some(step) = by_path.get(path).and_then(|index| policy.step(*index)) else { continue };
+            match &entry.note {
+                Note::StepEnded { outcome, .. } => self.add(path, outcome),
+                Note::StepSkipped { .. } => {
+                    self.arrived(&mut back, policy, &by_path, step.index);
+                    self.add(path, FAILS);
+                }
+                Note::StepBegan { .. } => {
+                    self.arrived(&mut back, policy, &by_path, step.index);
+                    if step.condition.is_some() {
+                        self.add(path, HOLDS);
+                    }
+                    back = matches!(step.verb, Verb::RetryFrom { .. }).then_some(path);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Where a `retry_from` led.
+    fn arrived(
+        &mut self,
+        back: &mut Option<&str>,
+        policy: &Policy,
+        by_path: &BTreeMap<&str, StepIndex>,
+        at: StepIndex,
+    ) {
+        let Some(path) = back.take() else { return };
+        let Some(Verb::RetryFrom { or_else, .. }) =
+            by_path.get(path).and_then(|index| policy.step(*index)).map(|step| &step.verb)
+        else {
+            return;
+        };
+        self.add(path, if *or_else == at { OR_ELSE } else { AGAIN });
+    }
+
+    fn add(&mut self, path: &str, outcome: &str) {
+        self.0.insert((path.to_owned(), outcome.to_owned()));
+    }
+
+    pub fn coverage(&self, policy: &Policy) -> Coverage {
+        let mut all = Vec::new();
+        for step in &policy.steps {
+            let place = |to: Option<StepIndex>| {
+                to.and_then(|to| policy.step(to))
+                    .map_or_else(|| step.place.clone(), |step| step.place.clone())
+            };
+            let mut branch = |to: Option<StepIndex>, outcome: &str| {
+                let (place, step) = (place(to), step.path.clone());
+                all.push(Branch { place, step, outcome: outcome.to_owned() });
+            };
+            if step.condition.is_some() {
+                branch(None, HOLDS);
+                branch(None, FAILS);
+            }
+            for (outcome, to) in &step.outcomes {
+                branch(Some(*to), outcome);
+            }
+            if let Verb::RetryFrom { or_else, .. } = &step.verb {
+                branch(None, AGAIN);
+                branch(Some(*or_else), OR_ELSE);
+            }
+        }
+        let branches = all.len();
+        all.retain(|branch| !self.0.contains(&(branch.step.clone(), branch.outcome.clone())));
+        all.sort();
+        Coverage { branches, walked: branches - all.len(), not_walked: all }
+    }
+}

@@ -1,0 +1,31 @@
+//! A world that is made up, with a clock that is turned: identity provider, verification provider, mail box
+//! and target systems that do at once what they are asked. What decides in it is what decides in the daemon.
+//! Policy tests are played in it, and recorded events can be played again.
+//!
+//! | file | what |
+//! |---|---|
+//! | `world` | cases, their calls and their times, in the order in which they fall due |
+//! | `outside` | the identity provider, target systems, endpoints, and what is down |
+//! | `vendor` | the verification provider |
+//! | `person` | the ordinary person of a test |
+//! | `story` | what happened, in lines that people read |
+//! | `play` | plays the tests of a policy |
+//! | `moves` | one line of a test that does something |
+//! | `expect` | one line of a test that looks |
+//! | `coverage` | which branches of a policy were walked |
+
+mod coverage;
+mod expect;
+mod moves;
+mod outside;
+mod person;
+mod play;
+mod story;
+mod vendor;
+mod world;
+
+pub use coverage::{Branch, Coverage};
+pub use outside::Outside;
+pub use play::{Failure, TestResult, Tested, diagnostics, run};
+pub use story::{Happened, Line, What};
+pub use world::{Terms, TooLong, World};

@@ -1,0 +1,334 @@
+//! The lines of a test that do something. What cannot be done is told as what was expected and what is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::person::document;
+use super::play::Stage;
+use super::world::TooLong;
+use crate::case::{Case, Decision, Input, Operator, Order, Proving, Refused, State};
+use crate::model::{CaseId, Event, EventType, Fields, Judgement, Method, Proof, Subject, SubjectKind};
+use crate::policy::tests::{Act, Found};
+use crate::policy::tree::{StepIndex, Verb, Verify};
+
+/// Expected, and actual.
+pub(super) type Cannot = (String, String);
+
+/// A test that says `unavailable` waits for the retries to run out, and no longer than this.
+const MOST_WAITS: u32 = 10_000;
+
+impl From<TooLong> for Refusal {
+    fn from(_: TooLong) -> Self {
+        Self(("the case comes to rest".to_owned(), TooLong.to_string()))
+    }
+}
+
+/// Why a line could not be played.
+pub(super) struct Refusal(pub Cannot);
+
+fn cannot(expected: impl Into<String>, actual: impl Into<String>) -> Refusal {
+    Refusal((expected.into(), actual.into()))
+}
+
+impl Stage<'_> {
+    pub fn act(&mut self, act: &Act) -> Result<(), Cannot> {
+        self.do_it(act).map_err(|Refusal(cannot)| cannot)
+    }
+
+    fn do_it(&mut self, act: &Act) -> Result<(), Refusal> {
+        match act {
+            Act::Send { kind, with } => self.send(kind, with)?,
+            Act::StartByHand => {
+                let subject = self.subject()?;
+                let policy = self.policy;
+                self.world.start_by_hand(policy, subject, "Dana")?;
+            }
+            Act::Sweep => {
+                let subject = self.subject()?;
+                let policy = self.policy;
+                self.world.sweep(policy, subject)?;
+            }
+            Act::Advance(span) => {
+                let end = self.after(self.world.now, *span);
+                self.world.run_until(end)?;
+            }
+            Act::Answer { step, outcome, found } => self.answer(step, outcome, found)?,
+            Act::Press { step } => {
+                let (id, proving) = self.proving(step)?;
+                self.press(&id, &proving)?;
+            }
+            Act::Contest => self.contest()?,
+            Act::Decide { step, decision, by, reason, refused } => {
+                let (decision, by) = (decision.clone(), by.clone());
+                let decision = Decision { decision, reason: reason.clone(), by, at: self.world.now };
+                self.decide(step.as_deref(), decision, *refused)?;
+            }
+            Act::Order(word) => {
+                let order = order(word).ok_or_else(|| cannot("an order", word.clone()))?;
+                let (by, reason) = ("an operator".to_owned(), "as the test says".to_owned());
+                let id = self.newest()?;
+                self.input(&id, Input::Operator(Operator { order, by, reason }), "the order is taken")?;
+            }
+            Act::Outage { who, length } => {
+                let until = length.map(|length| self.after(self.world.now, length));
+                self.world.say(None, format!("{who} goes down"));
+                self.world.goes_down(who, until);
+            }
+            Act::Recovery { who } => {
+                self.world.comes_up(who);
+                self.world.say(None, format!("{who} is up again"));
+                self.world.settle()?;
+            }
+            Act::Change(fields) => {
+                let gone = || cannot("the person is there", "the person is gone");
+                let person = self.world.outside.people.get_mut(&self.person).ok_or_else(gone)?;
+                person.fields.extend(fields.clone());
+            }
+            Act::Expect(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The person as the identity provider has them.
+    fn subject(&self) -> Result<Subject, Refusal> {
+        let person = self.world.outside.people.get(&self.person).cloned();
+        person.ok_or_else(|| cannot("the person is there", "the person is gone"))
+    }
+
+    fn send(&mut self, kind: &EventType, with: &Fields) -> Result<(), Refusal> {
+        self.sent += 1;
+        let mut fields = with.clone();
+        let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+        let actor = text(fields.remove("actor"));
+        let ip = text(fields.remove("ip"));
+        let by_subject = fields.remove("by_subject") == Some(Value::Bool(true));
+        if self.policy.subject == SubjectKind::Applicant {
+            fields.insert("data".to_owned(), Value::Object(self.told_of_applicant(&fields)));
+        }
+        // A sign-in with a score is risky to those who ask for that.
+        let risky = kind.as_str().starts_with("login.") && fields.contains_key("score");
+        let event = Event {
+            key: format!("test:{}", self.sent),
+            near: Vec::new(),
+            leaves: Vec::new(),
+            kind: kind.clone(),
+            also: if risky { vec![EventType::new("login.risk")] } else { Vec::new() },
+            source: "test".to_owned(),
+            time: self.world.now,
+            subject: self.person.clone(),
+            actor,
+            by_subject,
+            ip,
+            fields,
+        };
+        self.comes_true(&event);
+        self.world.send(event)?;
+        Ok(())
+    }
+
+    /// What a CloudEvent would bring: the applicant's own fields, and the rest of its data.
+    fn told_of_applicant(&self, fields: &Fields) -> Fields {
+        let ordinary =
+            super::person::ordinary(SubjectKind::Applicant, &self.test.given.person, self.world.now);
+        let mut data = ordinary.fields;
+        if let Some(Value::Object(custom)) = data.remove("attributes") {
+            data.extend(custom);
+        }
+        if let Some(Value::Object(said)) = fields.get("data") {
+            data.extend(said.clone());
+        }
+        data
+    }
+
+    /// What an event tells is so at the identity provider from now on.
+    fn comes_true(&mut self, event: &Event) {
+        let people = &mut self.world.outside.people;
+        if crate::case::gone(event) {
+            people.remove(&self.person);
+            return;
+        }
+        let Some(person) = people.get_mut(&self.person) else { return };
+        let role = event.fields.get("role").cloned();
+        let roles = person.fields.entry("roles").or_insert_with(|| json!([]));
+        match (event.kind.as_str(), role, roles) {
+            ("user.role_granted", Some(role), Value::Array(roles)) if !roles.contains(&role) => {
+                roles.push(role)
+            }
+            ("user.role_revoked", Some(role), Value::Array(roles)) => roles.retain(|one| *one != role),
+            _ => {}
+        }
+        let status = match event.kind.as_str() {
+            "user.suspended" => ("status", "suspended"),
+            "user.locked" => ("status", "locked"),
+            "user.activated" => ("status", "active"),
+            "registration.withdrawn" => ("state", "rejected"),
+            _ => return,
+        };
+        person.fields.insert(status.0.to_owned(), json!(status.1));
+    }
+
+    pub fn newest_case(&self) -> Option<&Case> {
+        self.world.case(self.world.opened().last()?)
+    }
+
+    fn newest(&self) -> Result<CaseId, Refusal> {
+        self.newest_case().map(|case| case.id.clone()).ok_or_else(|| cannot("a case is open", self.stands()))
+    }
+
+    fn at(&self, step: StepIndex, id: &str) -> bool {
+        self.policy.step(step).is_some_and(|step| step.id.as_deref() == Some(id))
+    }
+
+    fn proving(&self, id: &str) -> Result<(CaseId, Proving), Refusal> {
+        match self.newest_case().map(|case| (case, &case.state)) {
+            Some((case, State::Proving(proving))) if self.at(proving.step, id) => {
+                Ok((case.id.clone(), proving.clone()))
+            }
+            _ => Err(cannot(format!("the case waits at {id}"), self.stands())),
+        }
+    }
+
+    fn input(&mut self, id: &CaseId, input: Input, expected: &str) -> Result<(), Refusal> {
+        if let Err(refused) = self.world.apply(id, input)? {
+            return Err(cannot(expected, format!("refused: {refused}")));
+        }
+        self.world.settle()?;
+        Ok(())
+    }
+
+    fn press(&mut self, id: &CaseId, proving: &Proving) -> Result<(), Refusal> {
+        let input = Input::Press { link: proving.link, locale: None };
+        self.input(id, input, "the person can press the button")
+    }
+
+    fn answer(&mut self, step: &str, outcome: &str, found: &Found) -> Result<(), Refusal> {
+        let decision = match outcome {
+            "passed" => Judgement::Passed,
+            "warning" => Judgement::Warning,
+            "rejected" => Judgement::Rejected,
+            "unavailable" => return self.let_down(step),
+            _ => return self.stay_silent(step),
+        };
+        let (id, proving) = self.proving(step)?;
+        if proving.session.is_none() {
+            self.press(&id, &proving)?;
+        }
+        let (id, proving) = self.proving(step)?;
+        let Some(session) = proving.session.clone() else {
+            return Err(cannot("the provider starts a session", "it did not answer"));
+        };
+        let verify = self.verify(proving.step)?;
+        let required =
+            std::iter::once(&verify.verification).chain(&verify.fallback).flat_map(|one| &one.require);
+        let mut checks: BTreeMap<String, Judgement> =
+            required.map(|check| (check.clone(), decision)).collect();
+        checks.extend(found.checks.iter().map(|(check, word)| (check.clone(), judgement(word))));
+        let shows_document = self.world.vendor.method_of(&session.execution) != Some(Method::Authentication);
+        let subject = self.newest_case().map(|case| case.subject.clone());
+        let document = subject.filter(|_| shows_document).map(|subject| document(&subject, found));
+        let proof = Proof {
+            decision,
+            score: found.score,
+            reasons: found.reasons.clone(),
+            checks,
+            document,
+            same_face: Vec::new(),
+            completed_at: Some(self.world.now),
+        };
+        self.world.vendor.finds(&session.execution, proof);
+        self.input(&id, Input::Hint { execution: session.execution }, "the result is awaited")
+    }
+
+    fn verify(&self, step: StepIndex) -> Result<&Verify, Refusal> {
+        match self.policy.step(step).map(|step| &step.verb) {
+            Some(Verb::Verify(verify)) => Ok(verify),
+            _ => Err(cannot("the case waits for a proof", self.stands())),
+        }
+    }
+
+    /// Nobody answers until the time is up.
+    fn stay_silent(&mut self, step: &str) -> Result<(), Refusal> {
+        let (id, _) = self.proving(step)?;
+        self.wait_while_proving(&id)
+    }
+
+    /// The provider cannot be reached until the retries run out.
+    fn let_down(&mut self, step: &str) -> Result<(), Refusal> {
+        let (id, proving) = self.proving(step)?;
+        let provider = self.verify(proving.step)?.verification.provider.clone();
+        self.world.goes_down(&provider, None);
+        self.press(&id, &proving)?;
+        let waited = self.wait_while_proving(&id);
+        self.world.comes_up(&provider);
+        waited
+    }
+
+    /// Time passes until the step is over.
+    fn wait_while_proving(&mut self, id: &CaseId) -> Result<(), Refusal> {
+        let link = |case: Option<&Case>| match case.map(|case| &case.state) {
+            Some(State::Proving(proving)) => Some(proving.link),
+            _ => None,
+        };
+        let began = link(self.world.case(id));
+        for _ in 0..MOST_WAITS {
+            if began.is_none() || link(self.world.case(id)) != began {
+                return Ok(());
+            }
+            let Some(next) = self.world.next_due() else { break };
+            self.world.run_until(next)?;
+        }
+        Err(cannot("the step ends", self.stands()))
+    }
+
+    fn contest(&mut self) -> Result<(), Refusal> {
+        let case = self.newest_case();
+        let graced = case.and_then(|case| match &case.state {
+            State::Grace(grace) => Some((case.id.clone(), grace.link)),
+            _ => case.doomed.as_ref().map(|doomed| (case.id.clone(), doomed.link)),
+        });
+        let Some((id, link)) = graced else {
+            return Err(cannot("something can be contested", self.stands()));
+        };
+        self.input(&id, Input::Contest { link }, "the person can contest")
+    }
+
+    fn decide(&mut self, step: Option<&str>, decision: Decision, refused: bool) -> Result<(), Refusal> {
+        let id = match (self.newest_case().map(|case| (case, &case.state)), step) {
+            (Some((case, State::Reviewing(reviewing))), Some(step)) if self.at(reviewing.step, step) => {
+                case.id.clone()
+            }
+            (Some((case, State::Grace(_))), None) => case.id.clone(),
+            (_, step) => {
+                let expected = step.map_or("a contest is to be decided".to_owned(), |step| {
+                    format!("the case is in review at {step}")
+                });
+                return Err(cannot(expected, self.stands()));
+            }
+        };
+        if !refused {
+            return self.input(&id, Input::Decision(decision), "the decision is taken");
+        }
+        match self.world.apply(&id, Input::Decision(decision))? {
+            Ok(()) => Err(cannot("the decision is refused", "it was taken")),
+            Err(why) => {
+                let why: Refused = why;
+                self.world.say(None, format!("the decision is refused: {why}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn judgement(word: &str) -> Judgement {
+    match word {
+        "passed" => Judgement::Passed,
+        "warning" => Judgement::Warning,
+        "rejected" => Judgement::Rejected,
+        _ => Judgement::NotExecuted,
+    }
+}
+
+fn order(word: &str) -> Option<Order> {
+    serde_json::from_value(Value::from(word)).ok()
+}

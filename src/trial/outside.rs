@@ -1,0 +1,149 @@
+//! The identity provider, target systems and endpoints of a made-up world: they do what they are asked, at
+//! once, and remember it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::vendor::Vendor;
+use crate::model::{Action, Call, Done, Failure, Outcome, Snapshot, Subject, SubjectRef, Timestamp};
+
+#[derive(Debug, Default)]
+pub struct Outside {
+    pub people: BTreeMap<SubjectRef, Subject>,
+    /// What an endpoint answers; 200 and nothing where it is not said.
+    pub answers: BTreeMap<String, (u16, Value)>,
+    /// Accounts of target systems: system and external id.
+    pub accounts: BTreeSet<(String, String)>,
+    down: BTreeMap<String, Option<Timestamp>>,
+}
+
+const IDENTITY: &str = "identity";
+const MAIL: &str = "mail";
+
+impl Outside {
+    pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
+        self.down.insert(who.to_owned(), until);
+    }
+
+    pub fn comes_up(&mut self, who: &str) {
+        self.down.remove(who);
+    }
+
+    fn is_down(&self, who: &str, now: Timestamp) -> bool {
+        self.down.get(who).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    pub fn perform(&mut self, call: &Call, vendor: &mut Vendor, now: Timestamp) -> Outcome {
+        let who = match &call.action {
+            Action::Mail { .. } => MAIL,
+            Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. } => {
+                provider
+            }
+            Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => system,
+            Action::Request { endpoint, .. } => endpoint,
+            Action::Emit { sink, .. } => sink,
+            _ => IDENTITY,
+        };
+        if self.is_down(who, now) {
+            return Outcome::Failed(Failure::unavailable(format!("{who} is down")));
+        }
+        match self.done(&call.action, vendor, now) {
+            Ok(done) => Outcome::Done(done),
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+
+    fn done(&mut self, action: &Action, vendor: &mut Vendor, now: Timestamp) -> Result<Done, Failure> {
+        let applied = |already: bool| Done::Applied { already, before: None };
+        Ok(match action {
+            Action::Mail { .. } => Done::Sent,
+            Action::StartVerification { .. } => Done::Started { session: vendor.start(action, now)? },
+            Action::ReadVerification { execution, .. } => {
+                Done::Read { reading: vendor.read(execution, now)? }
+            }
+            Action::Approve { snapshot } => self.approve(snapshot, now)?,
+            Action::EnsureInvited { .. } => Done::Invited { already: false },
+            Action::Reject { snapshot } => {
+                let state = self.set(snapshot, "state", json!("rejected"))?;
+                Done::Rejected { already: state == "rejected" }
+            }
+            Action::Delete { snapshot } => {
+                Done::Deleted { already: self.people.remove(&snapshot.subject).is_none() }
+            }
+            Action::ReadSubject { subject } => {
+                Done::Seen { subject: self.people.get(subject).cloned().map(Box::new) }
+            }
+            Action::Suspend { snapshot, .. } => {
+                let before = self.set(snapshot, "status", json!("suspended"))?;
+                let before = before.as_str().map(str::to_owned);
+                Done::Applied { already: before.as_deref() == Some("suspended"), before }
+            }
+            Action::Reinstate { snapshot, to } => {
+                let to = to.as_deref().unwrap_or("active");
+                applied(self.set(snapshot, "status", json!(to))? == to)
+            }
+            Action::EndSessions { .. } | Action::UpdateUser { .. } => applied(false),
+            Action::AssignRole { snapshot, role } => applied(!self.role(snapshot, role, true)?),
+            Action::RemoveRole { snapshot, role } => applied(!self.role(snapshot, role, false)?),
+            Action::SetAttributes { snapshot, attributes } => {
+                let person = self.person(snapshot)?;
+                for (name, value) in attributes {
+                    match (name.strip_prefix("attributes."), person.fields.get_mut("attributes")) {
+                        (Some(name), Some(Value::Object(custom))) => {
+                            custom.insert(name.to_owned(), value.clone())
+                        }
+                        (Some(name), _) => {
+                            person.fields.insert("attributes".to_owned(), json!({name: value}))
+                        }
+                        (None, _) => person.fields.insert(name.clone(), value.clone()),
+                    };
+                }
+                applied(false)
+            }
+            Action::CreateUser { system, external_id, .. } => {
+                let already = !self.accounts.insert((system.clone(), external_id.clone()));
+                Done::Created { id: Some(external_id.clone()), already }
+            }
+            Action::Request { endpoint, .. } => {
+                let (status, body) = self.answers.get(endpoint).cloned().unwrap_or((200, Value::Null));
+                Done::Answered { status, body }
+            }
+            Action::Emit { .. } => Done::Emitted,
+        })
+    }
+
+    fn person(&mut self, snapshot: &Snapshot) -> Result<&mut Subject, Failure> {
+        let gone = || Failure::changed("the person is not there any more");
+        self.people.get_mut(&snapshot.subject).ok_or_else(gone)
+    }
+
+    /// Sets a field; what was there before.
+    fn set(&mut self, snapshot: &Snapshot, field: &str, value: Value) -> Result<Value, Failure> {
+        Ok(self.person(snapshot)?.fields.insert(field.to_owned(), value).unwrap_or_default())
+    }
+
+    fn approve(&mut self, snapshot: &Snapshot, now: Timestamp) -> Result<Done, Failure> {
+        match self.person(snapshot)?.text("state") {
+            Some("rejected") => Err(Failure::changed("the registration was rejected by somebody else")),
+            Some("approved") => Ok(Done::Approved { already: true, invited_at: Some(now) }),
+            _ => {
+                self.set(snapshot, "state", json!("approved"))?;
+                Ok(Done::Approved { already: false, invited_at: Some(now) })
+            }
+        }
+    }
+
+    /// Gives or takes a role; whether anything changed.
+    fn role(&mut self, snapshot: &Snapshot, role: &str, give: bool) -> Result<bool, Failure> {
+        let roles = self.person(snapshot)?.fields.entry("roles").or_insert_with(|| json!([]));
+        let Value::Array(roles) = roles else { return Ok(false) };
+        let had = roles.iter().any(|one| one == role);
+        match (had, give) {
+            (false, true) => roles.push(json!(role)),
+            (true, false) => roles.retain(|one| one != role),
+            (true, true) | (false, false) => {}
+        }
+        Ok(had != give)
+    }
+}

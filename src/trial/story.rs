@@ -1,0 +1,191 @@
+//! What happened in a made-up world: the journals of its cases, what was asked of others, and why a case did
+//! not open. Shown as lines that people read.
+
+use serde::Serialize;
+
+use crate::case::{Case, Entry, Held, Hold, Note};
+use crate::model::{Action, CaseId, Done, Outcome, Span, Timestamp};
+use crate::policy::Policy;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happened {
+    pub at: Timestamp,
+    pub case: Option<CaseId>,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// As the daemon's journal has it.
+    Entry(Entry),
+    /// An effect whose step was reached; with the time until which it can be undone.
+    Did {
+        deed: String,
+        grace: Option<Timestamp>,
+    },
+    /// `own`: the daemon's own notice to a team, and not a mail of the policy.
+    Sent {
+        template: String,
+        whom: String,
+        own: bool,
+    },
+    Destroyed(String),
+    /// A line that is in no journal.
+    Said(String),
+}
+
+/// One line for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    pub at: Timestamp,
+    /// Since the beginning, such as `2d 3h`.
+    pub after: String,
+    pub step: Option<String>,
+    pub text: String,
+}
+
+/// The lines of what happened; what only programs want is left out.
+pub(super) fn lines(story: &[Happened], began: Timestamp) -> Vec<Line> {
+    let line = |happened: &Happened| {
+        let (step, text) = match &happened.what {
+            What::Entry(entry) => (entry.step.clone(), note(&entry.note)?),
+            What::Did { deed, grace: None } => (None, format!("did: {deed}")),
+            What::Did { deed, grace: Some(until) } => {
+                (None, format!("did: {deed}, in grace until {}", until.format("%Y-%m-%d %H:%M")))
+            }
+            What::Sent { template, whom, own: false } => (None, format!("sent: {template} to {whom}")),
+            What::Sent { template, whom, own: true } => (None, format!("told {whom}: {template}")),
+            What::Destroyed(what) => (None, format!("destroyed: {what}")),
+            What::Said(text) => (None, text.clone()),
+        };
+        Some(Line { at: happened.at, after: after(happened.at - began), step, text })
+    };
+    story.iter().filter_map(line).collect()
+}
+
+/// `2d 3h 20m`, or `0m`.
+pub(super) fn after(passed: chrono::TimeDelta) -> String {
+    let seconds = passed.num_seconds();
+    let parts = [("d", seconds / 86_400), ("h", seconds / 3_600 % 24), ("m", seconds / 60 % 60)];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(unit, number)| format!("{number}{unit}"))
+        .collect();
+    if parts.is_empty() { "0m".to_owned() } else { parts.join(" ") }
+}
+
+fn note(note: &Note) -> Option<String> {
+    Some(match note {
+        Note::Opened { by } => format!("a case opened by {by}"),
+        Note::Joined { event, .. } => format!("{event} joined"),
+        Note::StepBegan { verb } => format!("{verb} began"),
+        Note::StepSkipped { clause } => format!("left out: does not hold: {clause}"),
+        Note::StepEnded { outcome, reasons } if reasons.is_empty() => format!("ended: {outcome}"),
+        Note::StepEnded { outcome, reasons } => format!("ended: {outcome} ({})", reasons.join(", ")),
+        Note::AttemptFailed { failure, retry_at: None, .. } => format!("failed for good: {}", failure.reason),
+        Note::AttemptFailed { attempt: 1, failure, .. } => format!("failed, tried again: {}", failure.reason),
+        Note::SessionEnded { .. } => "the session at the provider ended without a result".to_owned(),
+        Note::Pressed => "the person pressed the button".to_owned(),
+        Note::RemindersSkipped { count } => format!("{count} reminders skipped"),
+        Note::Decided { decision, complete: true } => {
+            format!("{} decided {}", decision.by, decision.decision)
+        }
+        Note::Decided { decision, complete: false } => {
+            format!("{} says {}; another person is needed", decision.by, decision.decision)
+        }
+        Note::Escalated { queue } => format!("escalated to {queue}"),
+        Note::Ordered { operator } => format!("{} ordered {:?}", operator.by, operator.order).to_lowercase(),
+        Note::Held { action } => format!("held by the limit for {}", action.word()),
+        Note::Skipped { action } => format!("{} left out by its limit", action.word()),
+        Note::HoldLifted { held, stays: true } => {
+            format!("let go of {}, which stays as it is", held_word(held))
+        }
+        Note::Paused { seconds } => {
+            format!("{} given back", Span::Elapsed(chrono::TimeDelta::seconds(*seconds)))
+        }
+        Note::NoSink { kind } => format!("{kind} has no sink to go to"),
+        Note::FellBack { verification } => format!("nothing is enrolled; {verification} is asked instead"),
+        Note::Reused { .. } => "an earlier pass counts".to_owned(),
+        Note::LateDecision { decision } => format!("{} decided too late", decision.by),
+        Note::Stuck { reason } => format!("stuck: {reason}"),
+        Note::Contested => "the person contests".to_owned(),
+        Note::Upheld { until } => format!("upheld; its clock runs until {}", until.format("%Y-%m-%d %H:%M")),
+        Note::Undone => "undone".to_owned(),
+        Note::Closed { result } => format!("closed: {result}"),
+        Note::CallAsked { .. }
+        | Note::AttemptBegan { .. }
+        | Note::AttemptFailed { .. }
+        | Note::AttemptLost { .. }
+        | Note::CallDone { .. }
+        | Note::SessionStarted { .. }
+        | Note::ReadingIgnored { .. }
+        | Note::Hinted
+        | Note::HoldPlaced { .. }
+        | Note::HoldLifted { .. }
+        | Note::GraceBegan { .. }
+        | Note::Destroyed { .. } => return None,
+    })
+}
+
+/// An effect in the words of a policy. `held` is what the case held before.
+pub(super) fn deed(action: &Action, case: &Case, held: &[Hold]) -> String {
+    let word = action.word();
+    let about = case.subject.kind.word();
+    let holds = |holds: &[Hold], role: &str| {
+        holds.iter().any(|hold| matches!(&hold.what, Held::Role(held) if held == role))
+    };
+    match action {
+        Action::RemoveRole { role, .. } if holds(&case.holds, role) => format!("hold_role {role}"),
+        Action::AssignRole { role, .. } if holds(held, role) => format!("release_role {role}"),
+        Action::RemoveRole { role, .. } | Action::AssignRole { role, .. } => format!("{word} {role}"),
+        Action::SetAttributes { attributes, .. } => {
+            let names: Vec<String> = attributes.keys().map(|name| format!("{about}.{name}")).collect();
+            format!("{word} {}", names.join(", "))
+        }
+        Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => format!("{word} {system}"),
+        Action::Request { endpoint, .. } => format!("{word} {endpoint}"),
+        Action::Emit { event, .. } => {
+            format!("{word} {}", event.get("type").and_then(serde_json::Value::as_str).unwrap_or_default())
+        }
+        Action::EnsureInvited { .. } => "invite".to_owned(),
+        Action::EndSessions { .. } => word.to_owned(),
+        _ => format!("{word} {about}"),
+    }
+}
+
+/// What an effect has really destroyed.
+pub(super) fn destroyed(action: &Action, outcome: &Outcome) -> Option<String> {
+    let (word, snapshot) = match (action, outcome) {
+        (Action::Delete { snapshot }, Outcome::Done(Done::Deleted { already: false })) => {
+            ("delete", snapshot)
+        }
+        (Action::Reject { snapshot }, Outcome::Done(Done::Rejected { already: false })) => {
+            ("reject", snapshot)
+        }
+        _ => return None,
+    };
+    Some(format!("{word} {}", snapshot.subject.kind))
+}
+
+pub(super) fn held_word(held: &Held) -> String {
+    match held {
+        Held::Account => "account".to_owned(),
+        Held::Role(role) => format!("role {role}"),
+    }
+}
+
+/// Who got a mail, in the words of a policy.
+pub(super) fn recipient(email: &str, case: &Case, policy: &Policy) -> String {
+    let person = case.seen.as_ref().unwrap_or(&case.subject);
+    let manager = person.fields.get("manager").and_then(|manager| manager.get("email")?.as_str());
+    let team = policy.people.teams.iter().find(|(_, team)| team.mail == email);
+    match (case.subject.text("email"), manager, team) {
+        (Some(own), ..) if own == email => "subject".to_owned(),
+        (_, Some(manager), _) if manager == email => "manager".to_owned(),
+        (_, _, Some((name, _))) => format!("team:{name}"),
+        _ if policy.owner == email => "owner".to_owned(),
+        _ => "somebody else".to_owned(),
+    }
+}

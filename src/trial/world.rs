@@ -1,0 +1,539 @@
+//! Cases in a made-up world. Calls are performed at once, in the order in which they fall due; cases wake in
+//! the order of their times. Every decision is made by the same functions as in the daemon.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::outside::Outside;
+use super::story::{Happened, What, deed, destroyed, recipient};
+use super::vendor::Vendor;
+use crate::case::{
+    self, Advance, Case, Counters, Decidable, Here, Hold, Input, Links, Note, Offered, OpenedBy, Opening,
+    Purpose, Refused, State, concerns, decidable, known_as, opened_by, still_held,
+};
+use crate::model::{
+    Action, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectKind, SubjectRef,
+    Timestamp,
+};
+use crate::policy::tree::IfAlreadyOpen;
+use crate::policy::{Mode, Policy, PolicySet};
+
+/// What is the same for every decision.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub links: Links,
+    pub organization: String,
+    pub sinks: Vec<String>,
+    pub poll_every: TimeDelta,
+    pub invite_grace: TimeDelta,
+    /// Modes are not looked at: every policy acts.
+    pub enforced: bool,
+    /// More turns than this are a world that does not come to rest.
+    pub most_turns: u64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            links: Links::new("https://proof.example.com", Secret::new("a world that is made up"), None),
+            organization: "Example Corp".to_owned(),
+            sinks: vec!["sink".to_owned()],
+            poll_every: TimeDelta::minutes(10),
+            invite_grace: TimeDelta::minutes(2),
+            enforced: false,
+            most_turns: u64::MAX,
+        }
+    }
+}
+
+/// The world took more turns than its terms allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the cases do not come to rest")]
+pub struct TooLong;
+
+#[derive(Debug)]
+struct Kept {
+    case: Case,
+    policy: Arc<Policy>,
+    /// Where it stands in the order of times.
+    due: Option<Timestamp>,
+}
+
+/// The made-up world.
+#[derive(Debug)]
+pub struct World {
+    pub now: Timestamp,
+    pub outside: Outside,
+    pub vendor: Vendor,
+    /// Everything that happened, in order.
+    pub story: Vec<Happened>,
+    set: PolicySet,
+    terms: Terms,
+    cases: BTreeMap<CaseId, Kept>,
+    /// In the order in which they were opened.
+    opened: Vec<CaseId>,
+    due: BTreeSet<(Timestamp, CaseId)>,
+    open: HashMap<(String, String), CaseId>,
+    /// Cases about a person that are open or still hold something.
+    about: HashMap<SubjectRef, Vec<CaseId>>,
+    /// The same by the id alone, under which an account is known.
+    accounts: HashMap<String, Vec<CaseId>>,
+    /// By person, and then by provider.
+    enrolments: HashMap<String, BTreeMap<String, Enrolment>>,
+    pauses: Vec<Pause>,
+    counters: Counters,
+    inbox: VecDeque<Event>,
+    first_seen: BTreeMap<(String, String), Timestamp>,
+    turns: u64,
+}
+
+impl World {
+    pub fn new(policies: impl IntoIterator<Item = Arc<Policy>>, now: Timestamp, terms: Terms) -> Self {
+        Self {
+            now,
+            outside: Outside::default(),
+            vendor: Vendor::default(),
+            story: Vec::new(),
+            set: PolicySet::new(policies),
+            terms,
+            cases: BTreeMap::new(),
+            opened: Vec::new(),
+            due: BTreeSet::new(),
+            open: HashMap::new(),
+            about: HashMap::new(),
+            accounts: HashMap::new(),
+            enrolments: HashMap::new(),
+            pauses: Vec::new(),
+            counters: Counters::default(),
+            inbox: VecDeque::new(),
+            first_seen: BTreeMap::new(),
+            turns: 0,
+        }
+    }
+
+    pub fn case(&self, id: &CaseId) -> Option<&Case> {
+        self.cases.get(id).map(|kept| &kept.case)
+    }
+
+    /// The cases in the order in which they opened.
+    pub fn opened(&self) -> &[CaseId] {
+        &self.opened
+    }
+
+    /// What earlier runs left of a person at a provider.
+    pub fn enrol(&mut self, provider: &str, subject: &Subject, enrolment: Enrolment) {
+        self.enrolments.entry(known_as(subject)).or_default().insert(provider.to_owned(), enrolment);
+    }
+
+    pub fn enrolment(&self, provider: &str, subject: &Subject) -> Option<&Enrolment> {
+        self.enrolments.get(&known_as(subject))?.get(provider)
+    }
+
+    /// How many people there are, for limits that are a share of them.
+    pub fn populated(&mut self, population: u64) {
+        self.counters.populated(population);
+    }
+
+    /// A provider, endpoint or system does not answer; the clocks of those who wait for a provider stand.
+    pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
+        self.outside.goes_down(who, until);
+        self.pauses.push(Pause { who: who.to_owned(), from: self.now, until });
+    }
+
+    pub fn comes_up(&mut self, who: &str) {
+        self.outside.comes_up(who);
+        let now = self.now;
+        for pause in self.pauses.iter_mut().filter(|pause| pause.who == who) {
+            pause.until = Some(pause.until.map_or(now, |until| until.min(now)));
+        }
+    }
+
+    /// Time passes up to a moment, with everything that falls due in it.
+    pub fn run_until(&mut self, end: Timestamp) -> Result<(), TooLong> {
+        self.digest()?;
+        while let Some((at, id)) = self.due.first().cloned().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.touch(&id)?;
+            self.digest()?;
+        }
+        self.now = self.now.max(end);
+        Ok(())
+    }
+
+    /// Everything that is due now.
+    pub fn settle(&mut self) -> Result<(), TooLong> {
+        self.run_until(self.now)
+    }
+
+    /// The next moment at which something falls due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Takes an event in, and everything that comes of it at once.
+    pub fn send(&mut self, event: Event) -> Result<(), TooLong> {
+        self.inbox.push_back(event);
+        self.settle()
+    }
+
+    fn digest(&mut self) -> Result<(), TooLong> {
+        while let Some(event) = self.inbox.pop_front() {
+            self.consider(&event)?;
+        }
+        Ok(())
+    }
+
+    /// What the daemon does with an event, in the same order.
+    fn consider(&mut self, event: &Event) -> Result<(), TooLong> {
+        if self.is_own(event) {
+            self.say(None, format!("{}: the daemon caused it itself", event.kind));
+            return Ok(());
+        }
+        for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
+            let Some(kept) = self.cases.get(&id) else { continue };
+            if !kept.case.is_closed() && concerns(&kept.case, &kept.policy, event) {
+                self.join(&id, event)?;
+            }
+        }
+        let policies = if self.terms.enforced { self.set.naming(event) } else { self.set.matching(event) };
+        let policies: Vec<Arc<Policy>> = policies.into_iter().cloned().collect();
+        for policy in policies {
+            let subject = match policy.subject {
+                SubjectKind::Applicant => Some(case::applicant(event)),
+                kind => {
+                    let reference = SubjectRef { kind, id: event.subject.id.clone() };
+                    self.outside.people.get(&reference).cloned()
+                }
+            };
+            let Some(subject) = subject else {
+                self.say(None, format!("{}: the person is not there; no case opened", event.kind));
+                continue;
+            };
+            match decidable(event, &subject) {
+                Decidable::Yes => self.offer(&policy, event, subject)?,
+                Decidable::NotYet => {
+                    self.say(None, "the address is not confirmed yet; no case opened".to_owned());
+                }
+                Decidable::Never(state) => {
+                    self.say(None, format!("the registration is {state}; no case opened"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, event: &Event) -> bool {
+        let about = self.accounts.get(&event.subject.id).into_iter().flatten();
+        let mut echoes = about.filter_map(|id| self.cases.get(id)).flat_map(|kept| &kept.case.echoes);
+        echoes.any(|echo| echo.is(event))
+    }
+
+    fn offer(&mut self, policy: &Arc<Policy>, event: &Event, subject: Subject) -> Result<(), TooLong> {
+        let Some(key) = self.key(policy, Some(event), &subject) else { return Ok(()) };
+        if let Some(id) = self.open.get(&(policy.name.clone(), key.clone())).cloned() {
+            if self.case(&id).is_some_and(|case| opened_by(case, event)) {
+                return Ok(());
+            }
+            // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
+            return self.join(&id, event);
+        }
+        self.open_case(policy, Opening { subject, by: OpenedBy::Event(event.clone()), key })
+    }
+
+    /// The key of the case that would open, if one would.
+    fn key(&mut self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Option<String> {
+        let offered = if self.terms.enforced || event.is_none() && policy.mode == Mode::Enforce {
+            case::offer_enforced(policy, event, subject, self.now)
+        } else {
+            case::offer(policy, event, subject, self.now)
+        };
+        let verdict = match offered {
+            Offered::Opens(key) => return Some(key),
+            Offered::Disabled => "the policy is disabled".to_owned(),
+            Offered::Shadow => "a case would have opened (shadow)".to_owned(),
+            Offered::Clause(clause) => format!("does not hold: {clause}"),
+            Offered::CouldNotDecide(error) => format!("could not decide: {error}"),
+        };
+        self.say(None, format!("no case opened: {verdict}"));
+        None
+    }
+
+    /// A person opens a case by hand.
+    pub fn start_by_hand(&mut self, policy: &Arc<Policy>, subject: Subject, by: &str) -> Result<(), TooLong> {
+        let Some(key) = self.key(policy, None, &subject) else { return Ok(()) };
+        let taken = self.open.contains_key(&(policy.name.clone(), key.clone()));
+        if taken && policy.if_already_open != IfAlreadyOpen::OpenAnother {
+            self.say(None, "no case opened: there is an open case already".to_owned());
+            return Ok(());
+        }
+        let by =
+            OpenedBy::Hand { by: by.to_owned(), reason: "a test".to_owned(), nonce: self.now.to_rfc3339() };
+        self.open_case(policy, Opening { subject, by, key })?;
+        self.settle()
+    }
+
+    /// The policy's first sweep looks at one person now.
+    pub fn sweep(&mut self, policy: &Arc<Policy>, subject: Subject) -> Result<(), TooLong> {
+        use crate::policy::script::Verdict;
+        use crate::policy::tree::Standing;
+        let Some(sweep) = policy.sweeps().next().cloned() else {
+            self.say(None, "the policy has no sweep".to_owned());
+            return Ok(());
+        };
+        let seen = self.first_seen.entry((policy.name.clone(), subject.id.clone())).or_insert(self.now);
+        let why = match sweep.standing(&policy.name, &subject, self.now, Some(*seen)) {
+            Ok(Standing::Due(_)) => None,
+            Ok(Standing::NotYet | Standing::Unseen) => Some("the person is not due yet".to_owned()),
+            Ok(Standing::Never) => Some("the person is never due".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        let why = why.or_else(|| {
+            let (steps, this_case) = (crate::model::Fields::new(), case::no_case(policy));
+            let facts = crate::policy::script::Facts {
+                event: None,
+                subject: &subject,
+                settings: &policy.settings,
+                steps: &steps,
+                this_case: &this_case,
+                now: self.now,
+            };
+            match sweep.condition.decide(&facts) {
+                Ok(Verdict::Holds) => None,
+                Ok(Verdict::Fails { clause, place }) => Some(format!("{place}: does not hold: {clause}")),
+                Err(error) => Some(format!("could not decide: {error}")),
+            }
+        });
+        if let Some(why) = why {
+            self.say(None, format!("no case opened: {why}"));
+            return Ok(());
+        }
+        let about = self.about.get(&subject.reference()).cloned().unwrap_or_default();
+        let taken = about
+            .iter()
+            .any(|id| self.case(id).is_some_and(|case| case.policy == policy.name && !case.is_closed()));
+        let Some(key) = self.key(policy, None, &subject) else { return Ok(()) };
+        if taken || self.open.contains_key(&(policy.name.clone(), key.clone())) {
+            self.say(None, "no case opened: there is an open case already".to_owned());
+            return Ok(());
+        }
+        let by = OpenedBy::Sweep { schedule: sweep.schedule.clone(), nominal: self.now };
+        self.open_case(policy, Opening { subject, by, key })?;
+        self.settle()
+    }
+
+    fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+        let id = case::case_id(&policy.name, &opening.key, &opening.by);
+        if self.cases.contains_key(&id) {
+            return Ok(());
+        }
+        self.turn()?;
+        let known = self.known_of(&opening.subject, None);
+        let over_limit = self.counters.used_up(policy, self.now);
+        let here = here(self.now, &self.terms, &known, &over_limit);
+        let advance = case::open(opening, policy, &here);
+        let case = &advance.case;
+        self.opened.push(id.clone());
+        self.open.insert((policy.name.clone(), case.key.clone()), id.clone());
+        self.about.entry(case.subject.reference()).or_default().push(id.clone());
+        self.accounts.entry(case.subject.id.clone()).or_default().push(id);
+        self.keep(advance, Arc::clone(policy), 0, &[]);
+        Ok(())
+    }
+
+    fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
+        match self.apply(id, Input::Event(event.clone()))? {
+            Ok(()) => {}
+            Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),
+        }
+        Ok(())
+    }
+
+    /// Hands one input to a case.
+    pub fn apply(&mut self, id: &CaseId, input: Input) -> Result<Result<(), Refused>, TooLong> {
+        self.turn()?;
+        let Some(kept) = self.cases.get(id) else { return Ok(Err(Refused::Stale)) };
+        let policy = Arc::clone(&kept.policy);
+        let (first_new, held) = (kept.case.next_call, kept.case.holds.clone());
+        let known = self.known_of(&kept.case.subject, Some(&kept.case));
+        let over_limit = self.counters.used_up(&policy, self.now);
+        let here = here(self.now, &self.terms, &known, &over_limit);
+        match case::advance(kept.case.clone(), &policy, input, &here) {
+            Ok(advance) => {
+                self.keep(advance, policy, first_new, &held);
+                Ok(Ok(()))
+            }
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    fn keep(&mut self, advance: Advance, policy: Arc<Policy>, first_new: u32, held: &[Hold]) {
+        let Advance { case, entries, effects, events, enrolments } = advance;
+        for action in effects {
+            self.counters.count(&policy.name, action, self.now);
+        }
+        if !enrolments.is_empty() {
+            self.enrolments.entry(known_as(&case.subject)).or_default().extend(enrolments);
+        }
+        self.inbox.extend(events);
+        for entry in entries {
+            let began = match &entry.note {
+                Note::GraceBegan { until } => Some(*until),
+                _ => None,
+            };
+            self.tell(Some(&case.id), What::Entry(entry));
+            let doomed = case.doomed.as_ref().or(match &case.state {
+                State::Grace(grace) => Some(grace),
+                _ => None,
+            });
+            if let (Some(until), Some(doomed)) = (began, doomed) {
+                let deed = deed(&doomed.action, &case, held);
+                self.tell(Some(&case.id), What::Did { deed, grace: Some(until) });
+            }
+        }
+        let asked = case.calls.range(first_new..).filter(|(_, call)| {
+            matches!(call.purpose, Purpose::Step | Purpose::Lift)
+                && !matches!(call.action, Action::Mail { .. })
+        });
+        let mut deeds: Vec<String> = asked.map(|(_, call)| deed(&call.action, &case, held)).collect();
+        // One event to several sinks is one effect.
+        deeds.dedup();
+        for deed in deeds {
+            self.tell(Some(&case.id), What::Did { deed, grace: None });
+        }
+        self.file(case, policy);
+    }
+
+    /// Puts a case back, where its next time belongs.
+    fn file(&mut self, case: Case, policy: Arc<Policy>) {
+        let id = case.id.clone();
+        let calls = case.calls.values().filter(|call| call.begun.is_none()).map(|call| call.due);
+        let due = calls.chain(case.wake_at()).min();
+        if case.is_closed() {
+            let key = (case.policy.clone(), case.key.clone());
+            if self.open.get(&key) == Some(&id) {
+                self.open.remove(&key);
+            }
+        }
+        if let Some(before) = self.cases.get(&id).and_then(|kept| kept.due) {
+            self.due.remove(&(before, id.clone()));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, id.clone()));
+        }
+        self.cases.insert(id, Kept { case, policy, due });
+    }
+
+    /// Does what is due of one case: one call, or the waking.
+    fn touch(&mut self, id: &CaseId) -> Result<(), TooLong> {
+        let now = self.now;
+        let Some(kept) = self.cases.get(id) else { return Ok(()) };
+        let due = kept.case.calls.iter().filter(|(_, call)| call.begun.is_none() && call.due <= now);
+        let next = due.min_by_key(|(number, call)| (call.due, **number)).map(|(number, _)| *number);
+        let refused = match next {
+            Some(number) => self.perform(id, number)?,
+            None => self.apply(id, Input::Wake)?.is_err(),
+        };
+        if refused && let Some(kept) = self.cases.get_mut(id) {
+            // It does not want it now; looked at again a little later, unless it is over.
+            if let Some(before) = kept.due.take() {
+                self.due.remove(&(before, id.clone()));
+            }
+            if !kept.case.is_closed() {
+                let later = now + TimeDelta::seconds(5);
+                kept.due = Some(later);
+                self.due.insert((later, id.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins an attempt, performs it, hands the end to the case. True: the case does not want it.
+    fn perform(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
+        if self.apply(id, Input::Attempt { call: number })?.is_err() {
+            return Ok(true);
+        }
+        let Some(kept) = self.cases.get(id) else { return Ok(true) };
+        let (case, policy) = (&kept.case, &kept.policy);
+        let Some(call) = case.call(number) else { return Ok(true) };
+        let mail = match &call.action {
+            Action::Mail { message } => Some(What::Sent {
+                template: message.template.clone(),
+                whom: recipient(&message.to.email, case, policy),
+                own: case.calls.get(&number).is_some_and(|call| call.purpose == Purpose::OwnerNotice),
+            }),
+            _ => None,
+        };
+        let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
+            Outcome::Done(Done::Kept)
+        } else {
+            self.outside.perform(&call, &mut self.vendor, self.now)
+        };
+        if let (Some(mail), Outcome::Done(_)) = (mail, &outcome) {
+            self.tell(Some(id), mail);
+        }
+        if let Some(gone) = destroyed(&call.action, &outcome) {
+            self.tell(Some(id), What::Destroyed(gone));
+        }
+        let input = Input::Outcome { call: number, attempt: call.attempt, outcome };
+        Ok(self.apply(id, input)?.is_err())
+    }
+
+    fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Known {
+        let since = case.map(|case| case.opened_at);
+        let lasted =
+            |pause: &&Pause| since.is_some_and(|since| pause.until.is_none_or(|until| until > since));
+        Known {
+            enrolments: self.enrolments.get(&known_as(subject)).cloned().unwrap_or_default(),
+            others: self.others_holds(subject, case.map(|case| &case.id)),
+            pauses: self.pauses.iter().filter(lasted).cloned().collect(),
+        }
+    }
+
+    fn others_holds(&self, subject: &Subject, but: Option<&CaseId>) -> Vec<Hold> {
+        let about = self.accounts.get(&subject.id).into_iter().flatten().filter(|id| Some(*id) != but);
+        about.filter_map(|id| self.cases.get(id)).flat_map(|kept| kept.case.holds.clone()).collect()
+    }
+
+    fn turn(&mut self) -> Result<(), TooLong> {
+        self.turns += 1;
+        if self.turns > self.terms.most_turns { Err(TooLong) } else { Ok(()) }
+    }
+
+    /// Something worth a line that is in no journal.
+    pub fn say(&mut self, case: Option<&CaseId>, text: String) {
+        self.tell(case, What::Said(text));
+    }
+
+    fn tell(&mut self, case: Option<&CaseId>, what: What) {
+        self.story.push(Happened { at: self.now, case: case.cloned(), what });
+    }
+}
+
+/// What a decision may know from elsewhere.
+struct Known {
+    enrolments: BTreeMap<String, Enrolment>,
+    others: Vec<Hold>,
+    pauses: Vec<Pause>,
+}
+
+fn here<'a>(
+    now: Timestamp,
+    terms: &'a Terms,
+    known: &'a Known,
+    over_limit: &'a BTreeSet<crate::policy::tree::LimitedAction>,
+) -> Here<'a> {
+    Here {
+        now,
+        links: &terms.links,
+        organization: &terms.organization,
+        over_limit,
+        enrolments: &known.enrolments,
+        others: &known.others,
+        pauses: &known.pauses,
+        sinks: &terms.sinks,
+        poll_every: terms.poll_every,
+        invite_grace: terms.invite_grace,
+    }
+}
