@@ -9,7 +9,7 @@
 //! | `notify` | what systemd is told |
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
-//! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `check`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
 //! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
@@ -19,6 +19,7 @@ mod client;
 mod compose;
 mod demo;
 mod doctor;
+mod effects;
 mod events;
 mod notify;
 mod output;
@@ -67,6 +68,9 @@ enum Command {
     /// Everything that loading a policy tree finds, every mistake of every file.
     #[command(after_help = "Example: proofd check policies")]
     Check(check::Arguments),
+    /// What policies can do, to whom and by which path; without anything being done.
+    #[command(after_help = "Example: proofd effects registration-proofing --diff ../edited/policies")]
+    Effects(effects::Arguments),
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -221,6 +225,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
+        Command::Effects(arguments) => effects::run(&arguments, json),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
