@@ -172,3 +172,63 @@ async fn an_older_revision_runs_until_the_files_are_edited() {
     let revisions = world.say(&["policy", "revisions", "proofing", "--json"]).json();
     assert_eq!(revisions["items"].as_array().unwrap().len(), 3, "{revisions}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_cases_move_to_another_revision_after_a_look() {
+    let (mut world, file) = started("").await;
+    let first = world.stands("proofing").await;
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    let (ada_link, _) = (world.link(&ada).await, world.link(&ben).await);
+    let case = |name: &'static str| {
+        let world = &world;
+        async move { world.until("the case", async |world| world.case_of(name).await).await }
+    };
+    let (ada_case, ben_case) = (case("Ada").await, case("Ben").await);
+    let id = |case: &Value| case["id"].as_str().unwrap().to_owned();
+    edit(&file, "answer_within: 14d", "answer_within: 30d");
+    edit(&file, "- close: approved", "- close: approved_anew");
+    let second = world.stands("proofing").await;
+    assert_eq!(second["state"], "active");
+    // Nobody moves by themselves, and looking moves nobody.
+    let look = world.say(&["case", "migrate", "--policy", "proofing", "--json"]);
+    assert_eq!(look.code, Some(0), "{look:?}");
+    for line in look.json()["items"].as_array().unwrap() {
+        assert_eq!((&line["can"], &line["done"]), (&json!(true), &json!(false)), "{line}");
+        assert_eq!((&line["step_now"], &line["step_then"]), (&json!("proof"), &json!("proof")));
+        assert_eq!((&line["from"], &line["to"]), (&first["revision"], &second["revision"]));
+        assert!(line["due_then"].as_str() > line["due_now"].as_str(), "{line}");
+    }
+    assert!(world.say(&["case", "migrate", &id(&ada_case)]).out.contains("Ada Tester"));
+    assert_eq!(case("Ada").await["revision"], first["revision"]);
+    // Applying needs a reason and an operator.
+    assert_eq!(world.say(&["case", "migrate", &id(&ada_case), "--apply"]).code, Some(2));
+    let path = format!("/v1/cases/{}/migrate", id(&ada_case));
+    let body = json!({ "reason": "more time" });
+    assert_eq!(world.order("t-author", &path, body.clone()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(world.order("t-operator", &path, json!({})).await.0, StatusCode::BAD_REQUEST);
+    let said = world.say(&["case", "migrate", &id(&ada_case), "--apply", "--reason", "more time"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(case("Ada").await["revision"], second["revision"]);
+    assert_eq!(case("Ben").await["revision"], first["revision"]);
+    let (status, why) = world.order("t-operator", &path, body).await;
+    assert_eq!(
+        (status, why["detail"].as_str()),
+        (StatusCode::CONFLICT, Some("the case has this revision already"))
+    );
+    let journal = world.get(&format!("/v1/cases/{}/journal", id(&ada_case))).await;
+    let moved =
+        journal["items"].as_array().unwrap().iter().find(|entry| entry["what"] == "migrated").unwrap();
+    assert_eq!((&moved["from"], &moved["reason"]), (&first["revision"], &json!("more time")));
+    // The link in her mail leads on, by the new revision; he ends by the one that he began with.
+    world.goes_through_by(&ada, &ada_link, passes()).await;
+    world.until_closed(&ada, "approved_anew").await;
+    world.goes_through(&ben, passes()).await;
+    world.until_closed(&ben, "approved").await;
+    let said = world.say(&["case", "migrate", &id(&ben_case)]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("cannot: the case is closed"), "{said:?}");
+    // What was decided by two revisions is decided again by two revisions.
+    assert_eq!(world.stop(), Some(0));
+    let verified = world.say(&["store", "verify"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}

@@ -20,6 +20,7 @@
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
 //! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
 //! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
+//! | `migrating` | an open case moves to another revision |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
 //! | `recorded` | what a transition was decided from, so that it can be decided again |
@@ -42,6 +43,7 @@ mod judge;
 pub mod links;
 mod looking;
 mod mail;
+mod migrating;
 mod order;
 mod outlook;
 mod proving;
@@ -60,6 +62,7 @@ pub use holding::keeps;
 pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use links::{LinkKind, Links};
+pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};
 pub use state::{

@@ -10,7 +10,7 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
-//! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
+//! | `client`, `cases`, `migrate`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
 mod cases;
@@ -21,6 +21,7 @@ mod demo;
 mod doctor;
 mod effects;
 mod events;
+mod migrate;
 mod notify;
 mod output;
 mod policies;

@@ -13,6 +13,7 @@
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `standing` | which revision of a policy runs: the tree's, the last good one, or the one people chose |
 //! | `revisions` | people look at revisions, release one, go back to one |
+//! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
 //! | `sweep` | schedules over a population |
@@ -32,6 +33,7 @@ pub mod intake;
 pub mod limits;
 mod locks;
 pub mod metrics;
+pub mod migrating;
 mod pauses;
 pub mod person;
 pub mod poller;

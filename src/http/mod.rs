@@ -7,7 +7,7 @@
 //! | `hooks` | what vendors send |
 //! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
-//! | `cases`, `policies`, `revisions`, `watch` | the API by subject |
+//! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
 //! | `listen` | sockets, the time for a header, the end |
 //! | `limits` | how much one client may ask |
 //! | `repeat` | the same change sent twice |
@@ -18,6 +18,7 @@ mod events;
 mod hooks;
 mod limits;
 mod listen;
+mod migrations;
 mod person;
 mod policies;
 mod problem;
@@ -111,6 +112,7 @@ impl Doors {
             .route("/v1/cases/{id}", get(cases::show))
             .route("/v1/cases/{id}/journal", get(cases::journal))
             .route("/v1/cases/{id}/decisions", post(cases::decide))
+            .route("/v1/cases/{id}/migrate", post(migrations::migrate))
             .route("/v1/cases/{id}/{order}", post(cases::order))
             .route("/v1/events", post(events::receive))
             .route("/v1/held", get(cases::held))
