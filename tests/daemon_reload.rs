@@ -398,7 +398,7 @@ async fn a_hangup_looks_at_the_tree_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_or_nothing_keeps_every_edit_back() {
-    let mut world = two("reload: {all_or_nothing: true}\n").await;
+    let mut world = two("reload: {all_or_nothing: true, park: []}\n").await;
     let tree = world.policies();
     copy_tree(&tree.join("other"), &tree.join("third"));
     edit(&policy(&tree, "third"), "policy: other", "policy: third");

@@ -53,6 +53,7 @@ impl House {
             organization: "Example".to_owned(),
             policies: PathBuf::from("tests/data/tree"),
             all_or_nothing: false,
+            park: Vec::new(),
             known: Known::default(),
             starts_per_second: 1.0,
             poll_identity: TimeDelta::seconds(30),

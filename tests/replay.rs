@@ -26,6 +26,7 @@ fn settings(organization: &str) -> Settings {
         organization: organization.to_owned(),
         policies: PathBuf::from("tests/data/tree"),
         all_or_nothing: false,
+        park: Vec::new(),
         known: Known::default(),
         starts_per_second: 1.0,
         poll_identity: TimeDelta::seconds(30),

@@ -76,6 +76,7 @@ fn the_example_configuration_can_be_read_and_warns_of_nothing() {
     assert_eq!((config.listen, &config.policies), (least.listen, &least.policies));
     assert_eq!(config.store, least.store);
     assert_eq!(config.reload.all_or_nothing, least.reload.all_or_nothing);
+    assert_eq!(config.reload.park, least.reload.park);
 }
 
 fn help(arguments: &[&str]) -> String {

@@ -122,7 +122,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
     Ok(turn.end())
 }
 
-fn untouched(policy: &Policy) -> Fields {
+pub(super) fn untouched(policy: &Policy) -> Fields {
     let empty = |(id, index): (&String, _)| Some((id.clone(), nothing_learned(&policy.step(index)?.verb)?));
     policy.by_id.iter().filter_map(|(id, index)| empty((id, *index))).collect()
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{Decision, Operator};
 use super::state::Held;
 use crate::model::{CallId, Failure, Timestamp};
+use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +90,13 @@ pub enum Note {
     Ordered {
         operator: Operator,
     },
+    /// The case goes on by another revision of its policy.
+    Migrated {
+        from: Revision,
+        to: Revision,
+        by: String,
+        reason: String,
+    },
     Held {
         action: LimitedAction,
     },
@@ -167,6 +175,7 @@ impl Note {
             Self::Decided { .. } => "decided",
             Self::Escalated { .. } => "escalated",
             Self::Ordered { .. } => "ordered",
+            Self::Migrated { .. } => "migrated",
             Self::Held { .. } => "held",
             Self::Skipped { .. } => "skipped",
             Self::HoldPlaced { .. } => "hold_placed",

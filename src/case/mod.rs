@@ -22,6 +22,7 @@
 //! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
 //! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
 //! | `limits` | how many effects a policy has had in a window |
+//! | `migrating` | an open case moves to another revision |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
 //! | `recorded` | what a transition was decided from, so that it can be decided again |
@@ -45,6 +46,7 @@ mod limits;
 pub mod links;
 mod looking;
 mod mail;
+mod migrating;
 mod opening;
 mod order;
 mod outlook;
@@ -65,6 +67,7 @@ pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
+pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
 pub use opening::{
     Decidable, Offered, applicant, concerns, decidable, decide, known_as, no_case, offer, offer_enforced,
     opened_by, still_held,

@@ -76,7 +76,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Reminders count from the start of the step. One at or after the deadline would come too late.
-    fn next_reminder(&self, proving: &Proving, verify: &Verify) -> Option<Timestamp> {
+    pub fn next_reminder(&self, proving: &Proving, verify: &Verify) -> Option<Timestamp> {
         let next = verify.remind.get(usize::try_from(proving.reminded).ok()?)?;
         Some(self.after(proving.started_at, next.after, None)).filter(|at| *at < proving.deadline)
     }

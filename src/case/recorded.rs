@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::advance::{advance, open};
 use super::input::{Input, Opening, Refused};
+use super::migrating::{CannotMigrate, Migration, Mover, migrate};
 use super::state::{Case, Hold};
 use super::{Advance, Here};
 use crate::model::{Enrolment, Pause, Timestamp};
@@ -26,6 +27,8 @@ pub struct Recorded {
 pub enum Cause {
     Opening(Opening),
     Input(Input),
+    /// It moved to the revision that it has afterwards.
+    Migration(Mover),
 }
 
 /// The part of `Here` that is of this one decision.
@@ -54,7 +57,23 @@ impl Recorded {
             (Cause::Opening(opening), None) => Ok(open(opening, policy, here)),
             (Cause::Input(input), Some(case)) => advance(case, policy, input, here),
             // It was opened already, or is not there to be changed.
-            (Cause::Opening(_), Some(_)) | (Cause::Input(_), None) => Err(Refused::Stale),
+            (Cause::Opening(_), Some(_)) | (Cause::Input(_) | Cause::Migration(_), None) => {
+                Err(Refused::Stale)
+            }
+            // That takes both revisions; see `migrate`.
+            (Cause::Migration(_), Some(_)) => Err(Refused::WrongPolicy),
         }
+    }
+
+    /// The same for a move between two revisions. `None`: it was none.
+    pub fn migrate(
+        &self,
+        before: Case,
+        old: &Policy,
+        new: &Policy,
+        here: &Here<'_>,
+    ) -> Option<Result<Migration, CannotMigrate>> {
+        let Cause::Migration(mover) = &self.cause else { return None };
+        Some(migrate(before, old, new, here, mover))
     }
 }

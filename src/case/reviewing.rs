@@ -47,7 +47,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Spans of a queue's people count in their calendar.
-    fn in_queue(&self, queue: &str, start: Timestamp, span: crate::model::Span) -> Timestamp {
+    pub fn in_queue(&self, queue: &str, start: Timestamp, span: crate::model::Span) -> Timestamp {
         let calendar = self.policy.people.queues.get(queue).and_then(|queue| queue.calendar.as_deref());
         self.after(start, span, calendar)
     }

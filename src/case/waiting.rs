@@ -4,6 +4,7 @@ use super::entry::Note;
 use super::state::{State, Waiting};
 use super::turn::{Trouble, Turn};
 use crate::model::Timestamp;
+use crate::policy::script::Text;
 use crate::policy::tree::{Step, Wait};
 
 pub(super) const HAPPENED: &str = "happened";
@@ -17,16 +18,7 @@ impl Turn<'_> {
             Wait::For { event, answer_within } => {
                 (Some(event.clone()), self.after(now, *answer_within, None))
             }
-            Wait::Until(text) => {
-                let this_case = self.this_case();
-                let text = text
-                    .render(&self.facts(&this_case))
-                    .map_err(|error| format!("`until` could not be worked out: {error}"))?;
-                let until: Timestamp = text
-                    .parse()
-                    .map_err(|_| "`until` is not a time such as 2026-01-31T09:00:00Z".to_owned())?;
-                (None, until)
-            }
+            Wait::Until(text) => (None, self.time_of(text)?),
         };
         if until <= now {
             return Ok(false);
@@ -34,6 +26,14 @@ impl Turn<'_> {
         let step = step.index;
         self.case.state = State::Waiting(Waiting { step, started_at: now, event, until, fair_until: now });
         Ok(true)
+    }
+
+    /// The time that a policy names.
+    pub fn time_of(&self, text: &Text) -> Result<Timestamp, Trouble> {
+        let text = text
+            .render(&self.facts(&self.this_case()))
+            .map_err(|error| format!("`until` could not be worked out: {error}"))?;
+        text.parse().map_err(|_| "`until` is not a time such as 2026-01-31T09:00:00Z".to_owned())
     }
 
     pub fn wake_waiting(&mut self, waiting: Waiting) {

@@ -76,6 +76,9 @@ pub enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Where open cases would be in another revision of their policy; with --apply they move there.
+    #[command(after_help = "Example: proofd case migrate --policy registration-proofing")]
+    Migrate(super::migrate::Arguments),
     /// Opens a case by hand.
     Start {
         policy: String,
@@ -162,6 +165,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         Command::Remind { case, reason } => {
             order(&client, &format!("/v1/cases/{case}/remind"), &reason, json).await?
         }
+        Command::Migrate(arguments) => return super::migrate::run(&client, arguments, json).await,
         Command::Start { policy, subject, reason } => {
             let Some((kind, id)) = subject.split_once('/') else {
                 return Err(Failed::usage(anyhow::anyhow!("subject: expected registration/ID or user/ID")));

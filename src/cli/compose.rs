@@ -12,6 +12,7 @@ use crate::engine::{Connectors, Settings};
 use crate::http::{Access, Grant};
 use crate::model::{Clock, Span};
 use crate::policy::Known;
+use crate::policy::tree::LimitedAction;
 
 /// How far back the very first poll of events looks: somebody who registered just before the daemon was
 /// installed is not forgotten.
@@ -45,6 +46,7 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         organization: config.organization.clone(),
         policies: config.policies_dir(),
         all_or_nothing: config.reload.all_or_nothing,
+        park: config.reload.park.iter().filter_map(parked).collect(),
         known: known(config),
         starts_per_second: jumio.map_or(1.0, |jumio| jumio.starts_per_second),
         poll_identity: every(config.connectors.onelogin.as_ref().map(|onelogin| onelogin.poll_every), 30),
@@ -52,6 +54,11 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         callback_secret,
         sinks: config.connectors.events.keys().cloned().collect(),
     })
+}
+
+/// The two rooms have the same words for effects.
+fn parked(word: &config::Parkable) -> Option<LimitedAction> {
+    serde_json::from_value(serde_json::to_value(word).ok()?).ok()
 }
 
 /// The connectors that are configured, ready but not yet asked anything.

@@ -9,9 +9,9 @@
 //! | `notify` | what systemd is told |
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
-//! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `check`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
-//! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
+//! | `client`, `cases`, `migrate`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
 mod cases;
@@ -20,8 +20,10 @@ mod client;
 mod compose;
 mod demo;
 mod doctor;
+mod effects;
 mod events;
 mod junit;
+mod migrate;
 mod notify;
 mod output;
 mod policies;
@@ -73,6 +75,9 @@ enum Command {
     /// Plays the policy tests of a tree, with a clock that is turned, on what decides in the daemon.
     #[command(after_help = "Example: proofd test policies --coverage --junit results.xml")]
     Test(test::Arguments),
+    /// What policies can do, to whom and by which path; without anything being done.
+    #[command(after_help = "Example: proofd effects registration-proofing --diff ../edited/policies")]
+    Effects(effects::Arguments),
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -228,6 +233,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
         Command::Test(arguments) => test::run(&arguments, json),
+        Command::Effects(arguments) => effects::run(&arguments, json),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

@@ -10,8 +10,49 @@ use super::{Daemon, Ending, Failed, output};
 pub enum Command {
     /// What runs and how it compares with the tree.
     List,
+    /// What a policy can do, and how it stands.
+    #[command(after_help = "Example: proofd policy show registration-proofing --revision waiting")]
+    Show {
+        policy: String,
+        /// The first digits of a revision, or `running` or `waiting`.
+        #[arg(long, default_value = "running")]
+        revision: String,
+    },
     /// Every revision of a policy that the daemon has.
     Revisions { policy: String },
+    /// What is different between two revisions: what they can do, and their files.
+    #[command(after_help = "Example: proofd policy diff registration-proofing running waiting")]
+    Diff {
+        policy: String,
+        /// The first digits of a revision, or `running` or `waiting`.
+        #[arg(default_value = "running")]
+        from: String,
+        #[arg(default_value = "waiting")]
+        to: String,
+    },
+    /// A revision that was parked runs from now on.
+    #[command(
+        after_help = "Example: proofd policy release registration-proofing --reason 'agreed with legal'"
+    )]
+    Release {
+        policy: String,
+        #[arg(long)]
+        reason: String,
+        /// The revision that was looked at; another one is not released. Otherwise the one that waits now.
+        #[arg(long)]
+        revision: Option<String>,
+    },
+    /// An older revision runs instead of the tree's, until the files of the policy are edited again.
+    #[command(
+        after_help = "Example: proofd policy revert registration-proofing 9f2c11aa --reason 'too many deletes'"
+    )]
+    Revert {
+        policy: String,
+        /// Its first digits.
+        revision: String,
+        #[arg(long)]
+        reason: String,
+    },
     /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
     Reload,
 }
@@ -28,19 +69,38 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             }
             Ok(Ending::Ok)
         }
+        Command::Show { policy, revision } => {
+            let sheet = expect(client.get(&format!("/v1/policies/{policy}/revisions/{revision}")).await?)?;
+            shown(&sheet, json);
+            Ok(Ending::Ok)
+        }
+        Command::Diff { policy, from, to } => {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([("from", from), ("to", to)])
+                .finish();
+            let diff = expect(client.get(&format!("/v1/policies/{policy}/diff?{query}")).await?)?;
+            if json {
+                output::json(&diff);
+            } else {
+                output::line(&format!("{} -> {}", text(&diff, "from"), text(&diff, "to")));
+                output::line(&text(&diff, "text"));
+                output::line(text(&diff, "files").trim_end());
+            }
+            Ok(Ending::Ok)
+        }
+        Command::Release { policy, reason, revision } => {
+            let body = json!({ "reason": reason, "revision": revision });
+            shown(&expect(client.post(&format!("/v1/policies/{policy}/release"), body).await?)?, json);
+            Ok(Ending::Ok)
+        }
+        Command::Revert { policy, revision, reason } => {
+            let body = json!({ "reason": reason, "revision": revision });
+            shown(&expect(client.post(&format!("/v1/policies/{policy}/revert"), body).await?)?, json);
+            Ok(Ending::Ok)
+        }
         Command::Revisions { policy } => {
             let revisions = expect(client.get(&format!("/v1/policies/{policy}/revisions")).await?)?;
-            if json {
-                output::json(&revisions);
-                return Ok(Ending::Ok);
-            }
-            let rows: Vec<_> = items(&revisions)
-                .map(|line| {
-                    let runs = if line["active"] == Value::Bool(true) { "runs" } else { "" };
-                    vec![text(line, "revision"), text(line, "at"), runs.to_owned()]
-                })
-                .collect();
-            output::table(&["REVISION", "FIRST RAN", ""], &rows);
+            taken_in(&revisions, json);
             Ok(Ending::Ok)
         }
         Command::Reload => {
@@ -63,6 +123,41 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     }
 }
 
+fn taken_in(revisions: &Value, json: bool) {
+    if json {
+        return output::json(revisions);
+    }
+    let rows: Vec<_> = items(revisions)
+        .map(|line| {
+            let runs = if line["active"] == Value::Bool(true) { "runs" } else { "" };
+            vec![text(line, "revision"), text(line, "at"), runs.to_owned()]
+        })
+        .collect();
+    output::table(&["REVISION", "FIRST RAN", ""], &rows);
+}
+
+fn shown(sheet: &Value, json: bool) {
+    if json {
+        return output::json(sheet);
+    }
+    let runs = if sheet["runs"] == Value::Bool(true) { ", runs" } else { ", does not run" };
+    output::line(&format!("revision {}{runs}", text(sheet, "revision")));
+    if let Some(state) = sheet.pointer("/status/state").and_then(Value::as_str) {
+        output::line(&format!("state {state}"));
+    }
+    if let Some(status) = sheet.get("status") {
+        why(status);
+    }
+    output::line(&text(sheet, "text"));
+}
+
+/// Why the tree's revision does not run.
+fn why(status: &Value) {
+    for why in status["why"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        output::line(&format!("  {}", output::visible(why)));
+    }
+}
+
 fn list(policies: &Value) {
     table(policies["items"].as_array().map(Vec::as_slice).unwrap_or_default());
     let reload = &policies["last_reload"];
@@ -71,6 +166,15 @@ fn list(policies: &Value) {
     } else {
         "not everything in the tree runs"
     };
+    for policy in items(policies).filter(|policy| policy["waiting"].is_string()) {
+        let (name, waiting) = (text(policy, "name"), text(policy, "waiting"));
+        let short: String = waiting.chars().take(8).collect();
+        output::line(&format!(
+            "{name}: revision {short} of the tree does not run ({})",
+            text(policy, "state")
+        ));
+        why(policy);
+    }
     for policy in items(policies) {
         for note in policy["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             output::line(&format!("{}: {note}", text(policy, "name")));

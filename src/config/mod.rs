@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use read::{Mistake, read};
@@ -54,12 +54,49 @@ pub struct Config {
 }
 
 /// How edits of policies take effect.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reload {
     /// One bad policy keeps every edit back, instead of only its own.
     #[serde(default)]
     pub all_or_nothing: bool,
+    /// An edit that lets a policy do more of this waits for `proofd policy release`; empty: none does.
+    #[serde(default = "default_park")]
+    pub park: Vec<Parkable>,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self { all_or_nothing: false, park: default_park() }
+    }
+}
+
+/// Effects for which an edit can be made to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Parkable {
+    Delete,
+    Reject,
+    Suspend,
+    HoldRole,
+    RemoveRole,
+    EndSessions,
+    Set,
+    AssignRole,
+    ReleaseRole,
+    Reinstate,
+    Approve,
+    CreateUser,
+    UpdateUser,
+    Call,
+    Emit,
+    Verify,
+    Notify,
+    Invite,
+}
+
+fn default_park() -> Vec<Parkable> {
+    vec![Parkable::Delete, Parkable::Suspend]
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -83,7 +83,12 @@ impl Engine {
         Ok((advance, recorded))
     }
 
-    async fn keep(&self, advance: Advance, recorded: Recorded, policy: &Policy) -> Result<Case, ApplyError> {
+    pub(super) async fn keep(
+        &self,
+        advance: Advance,
+        recorded: Recorded,
+        policy: &Policy,
+    ) -> Result<Case, ApplyError> {
         let Advance { case, entries, effects, events, enrolments } = advance;
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
@@ -121,7 +126,7 @@ impl Engine {
     }
 
     /// What earlier and other cases left of a person, and what happened around this one.
-    fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Result<KnownOf, ApplyError> {
+    pub(super) fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Result<KnownOf, ApplyError> {
         let mut known = KnownOf::default();
         if let Some(case) = case {
             known.pauses = self.0.pauses.known(self.now());
@@ -168,10 +173,10 @@ pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> 
 
 /// What a decision may know of the person from elsewhere.
 #[derive(Debug, Default)]
-struct KnownOf {
-    enrolments: BTreeMap<String, Enrolment>,
-    others: Vec<Hold>,
-    pauses: Vec<Pause>,
+pub(super) struct KnownOf {
+    pub enrolments: BTreeMap<String, Enrolment>,
+    pub others: Vec<Hold>,
+    pub pauses: Vec<Pause>,
 }
 
 /// For due times: the earlier of two, where none is never.

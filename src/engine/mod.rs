@@ -11,6 +11,9 @@
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
+//! | `standing` | which revision of a policy runs: the tree's, the last good one, or the one people chose |
+//! | `revisions` | people look at revisions, release one, go back to one |
+//! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
 //! | `sweep` | schedules over a population |
@@ -30,11 +33,14 @@ pub mod intake;
 pub mod limits;
 mod locks;
 pub mod metrics;
+pub mod migrating;
 mod pauses;
 pub mod person;
 pub mod poller;
 pub mod reload;
 pub mod replay;
+pub mod revisions;
+mod standing;
 pub mod sweep;
 pub mod tree;
 mod waker;
@@ -52,7 +58,8 @@ use tokio::task::JoinSet;
 use crate::case::Links;
 use crate::connectors::{Connector, IdentitySource};
 use crate::model::{Clock, Secret, Timestamp};
-use crate::policy::{Known, PolicySet};
+use crate::policy::tree::LimitedAction;
+use crate::policy::{Known, Policy, PolicySet};
 use crate::store::{Opened, Store};
 
 pub use intake::HookRefused;
@@ -68,6 +75,8 @@ pub struct Settings {
     pub organization: String,
     pub policies: PathBuf,
     pub all_or_nothing: bool,
+    /// An edit that lets a policy do more of this waits for a release.
+    pub park: Vec<LimitedAction>,
     /// Names that policies may use.
     pub known: Known,
     /// Vendor starts per second, for the whole tenant.
@@ -120,9 +129,11 @@ struct Inner {
 }
 
 /// What runs now, swapped as a whole.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Active {
     pub set: PolicySet,
+    /// Good policies of the tree that do not run, and would otherwise: parked, or stood in for by a revert.
+    pub waiting: BTreeMap<String, Arc<Policy>>,
     pub report: Report,
 }
 
@@ -143,7 +154,7 @@ impl Engine {
         let inner = Inner {
             under: replay::under(&settings, &links),
             links,
-            active: ArcSwap::from_pointee(Active { set: PolicySet::default(), report: Report::default() }),
+            active: ArcSwap::from_pointee(Active::default()),
             revisions: reload::Revisions::default(),
             reloading: tokio::sync::Mutex::new(reload::Attempted::default()),
             locks: locks::Locks::default(),

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use crate::model::Timestamp;
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::{self, Files, Known, Loaded, Policy, PolicySet, Revision};
-use crate::store::{self, Commit, Store, StoredRevision};
+use crate::store::{self, Commit, PolicyOrder, Store, StoredRevision};
 use crate::trial;
 
 use super::cases::ApplyError;
+use super::standing::Standing;
 use super::{Active, Engine, tree};
 
 /// Files change in the machine's time, whatever the clock of the cases says: these are real durations.
@@ -49,6 +50,12 @@ pub struct PolicyStatus {
     pub mode: Option<policy::Mode>,
     pub revision: Option<Revision>,
     pub state: PolicyState,
+    /// Why the tree's revision does not run, where it is good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
+    /// The tree's revision, where it is good and does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Revision>,
 }
 
 /// How what runs compares with what is in the tree.
@@ -63,6 +70,10 @@ pub enum PolicyState {
     Refused,
     /// Good, but kept back because another policy is not (`all_or_nothing`).
     KeptBack,
+    /// Good, but it can do more harm than what runs: a person has to release it.
+    NeedsRelease,
+    /// Good, but people went back to an older revision, which runs until the files are edited again.
+    Reverted,
 }
 
 /// The tree that was looked at last, so that nothing is built twice for nothing.
@@ -112,7 +123,7 @@ impl Engine {
             }
         }
         let set = PolicySet::new(last);
-        self.0.active.store(Arc::new(Active { set, report: Report::default() }));
+        self.0.active.store(Arc::new(Active { set, ..Active::default() }));
         self.reload(true).await;
         Ok(())
     }
@@ -152,53 +163,31 @@ impl Engine {
         }
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
-        let mut next: Vec<Arc<Policy>> = Vec::new();
-        let mut statuses = Vec::new();
-        for name in &loaded.declared {
-            let (old, new) = (before.set.policies.get(name), loaded.set.policies.get(name));
-            let (runs, state) = match (new, old) {
-                (Some(new), _) if !keep_back => (Some(new), PolicyState::Active),
-                (Some(new), Some(old)) if new.revision == old.revision => (Some(old), PolicyState::Active),
-                (Some(_), old) => (old, PolicyState::KeptBack),
-                (None, Some(old)) => (Some(old), PolicyState::KeptLastGood),
-                (None, None) => (None, PolicyState::Refused),
-            };
-            statuses.push(PolicyStatus {
-                name: name.clone(),
-                title: runs.map(|policy| policy.title.clone()),
-                mode: runs.map(|policy| policy.mode),
-                revision: runs.map(|policy| policy.revision.clone()),
-                state,
-            });
-            next.extend(runs.cloned());
-        }
+        let mut chosen = match self.choose(&before, &loaded, keep_back) {
+            Ok(chosen) => chosen,
+            Err(error) => return self.keep_all(format!("the store cannot say what ran: {error}")),
+        };
         if keep_back {
             // That a policy is gone from the tree is an edit like any other.
             for old in before.set.policies.values().filter(|old| !loaded.declared.contains(&old.name)) {
-                statuses.push(PolicyStatus {
-                    name: old.name.clone(),
-                    title: Some(old.title.clone()),
-                    mode: Some(old.mode),
-                    revision: Some(old.revision.clone()),
-                    state: PolicyState::KeptBack,
-                });
-                next.push(Arc::clone(old));
+                chosen.add(Standing::of(&old.name, Some(Arc::clone(old)), PolicyState::KeptBack));
             }
         }
         let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
         let report = Report {
             at: Some(self.now()),
-            ok: !any_error,
+            ok: !any_error && chosen.statuses.iter().all(|status| status.state == PolicyState::Active),
             tree: tree.0,
-            policies: statuses,
+            policies: chosen.statuses,
             diagnostics: loaded.diagnostics,
             problem: None,
             rendered,
         };
-        if let Err(error) = self.remember(&before, &next).await {
+        if let Err(error) = self.remember(&before, &chosen.runs, chosen.orders).await {
             return self.keep_all(format!("the new revisions cannot be stored: {error}"));
         }
-        let active = Arc::new(Active { set: PolicySet::new(next), report });
+        let set = PolicySet::new(chosen.runs);
+        let active = Arc::new(Active { set, waiting: chosen.waiting, report });
         // Nothing after this line can fail.
         self.0.active.store(Arc::clone(&active));
         told(&before, &active);
@@ -206,16 +195,22 @@ impl Engine {
     }
 
     /// Revisions are durable before they run, so that a case never names one that is lost.
-    async fn remember(&self, before: &Active, next: &[Arc<Policy>]) -> Result<(), store::Error> {
+    async fn remember(
+        &self,
+        before: &Active,
+        next: &[Arc<Policy>],
+        policy_orders: Vec<PolicyOrder>,
+    ) -> Result<(), store::Error> {
         let at = self.now();
         let known: BTreeMap<_, _> = revisions(before.set.policies.values());
         let active = revisions(next);
         let fresh = next.iter().filter(|policy| known.get(&policy.name) != Some(&policy.revision));
         let revisions = fresh.map(|policy| stored(policy, at)).collect::<Vec<_>>();
-        if revisions.is_empty() && known == active {
+        if revisions.is_empty() && policy_orders.is_empty() && known == active {
             return Ok(());
         }
-        self.0.store.commit(Commit { revisions, active: Some(active), ..Commit::default() }).await
+        let commit = Commit { revisions, active: Some(active), policy_orders, ..Commit::default() };
+        self.0.store.commit(commit).await
     }
 
     /// Nothing of the tree is taken; what ran goes on.
@@ -230,7 +225,7 @@ impl Engine {
             ..before.report.clone()
         };
         let set = PolicySet::new(before.set.policies.values().cloned());
-        let active = Arc::new(Active { set, report });
+        let active = Arc::new(Active { set, waiting: before.waiting.clone(), report });
         self.0.active.store(Arc::clone(&active));
         active
     }
@@ -307,6 +302,10 @@ fn told(before: &Active, active: &Active) {
     }
     for name in before.set.policies.keys().filter(|name| !active.set.policies.contains_key(*name)) {
         tracing::warn!(policy = name, "policy gone from the tree: it opens no cases, its open cases go on");
+    }
+    for status in active.report.policies.iter().filter(|status| !status.why.is_empty()) {
+        tracing::warn!(policy = status.name, state = ?status.state, waiting = ?status.waiting,
+            why = status.why.join("; "), "the tree's revision does not run");
     }
     for found in &active.report.diagnostics {
         match found.severity {

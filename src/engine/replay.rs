@@ -121,7 +121,13 @@ impl Replay<'_> {
             Some(None) => Some(format!("revision {} does not load any more", revision.short())),
             Some(Some(policy)) => {
                 let here = here(self.settings, self.links, &recorded.facts);
-                match recorded.decide(before.cloned(), policy, &here) {
+                let old = before.and_then(|case| Some((case, self.policies.get(&case.revision)?.as_ref()?)));
+                let moved = old.and_then(|(case, old)| recorded.migrate(case.clone(), old, policy, &here));
+                let again = match moved {
+                    Some(moved) => moved.map(|moved| moved.advance).map_err(|why| why.to_string()),
+                    None => recorded.decide(before.cloned(), policy, &here).map_err(|why| why.to_string()),
+                };
+                match again {
                     Err(refused) => Some(format!("is refused now: {refused}")),
                     Ok(advance) => compare(&advance, changed),
                 }

@@ -242,7 +242,7 @@ fn after(doors: &Doors, id: &CaseId) -> Result<(StatusCode, Value), Problem> {
     Ok((StatusCode::OK, line))
 }
 
-async fn once(
+pub(super) async fn once(
     doors: &Doors,
     headers: &HeaderMap,
     caller: &Caller,
@@ -266,7 +266,7 @@ fn known_page(cursor: Option<&str>) -> Result<(), Problem> {
     if cursor.is_none_or(is_cursor) { Ok(()) } else { Err(Problem::bad_request(CURSOR)) }
 }
 
-fn reason(text: &str) -> Result<String, Problem> {
+pub(super) fn reason(text: &str) -> Result<String, Problem> {
     match text.trim() {
         "" => Err(Problem::bad_request("reason: say why; it stands in the journal")),
         text if text.len() > 2_000 => Err(Problem::bad_request("reason: at most 2000 characters")),
@@ -274,6 +274,6 @@ fn reason(text: &str) -> Result<String, Problem> {
     }
 }
 
-fn malformed(error: JsonRejection) -> Problem {
+pub(super) fn malformed(error: JsonRejection) -> Problem {
     Problem::new(error.status(), error.body_text())
 }

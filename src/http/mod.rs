@@ -7,7 +7,7 @@
 //! | `hooks` | what vendors send |
 //! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
-//! | `cases`, `policies`, `watch` | the API by subject |
+//! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
 //! | `listen` | sockets, the time for a header, the end |
 //! | `limits` | how much one client may ask |
 //! | `repeat` | the same change sent twice |
@@ -18,10 +18,12 @@ mod events;
 mod hooks;
 mod limits;
 mod listen;
+mod migrations;
 mod person;
 mod policies;
 mod problem;
 mod repeat;
+mod revisions;
 mod watch;
 
 use std::sync::Arc;
@@ -110,13 +112,18 @@ impl Doors {
             .route("/v1/cases/{id}", get(cases::show))
             .route("/v1/cases/{id}/journal", get(cases::journal))
             .route("/v1/cases/{id}/decisions", post(cases::decide))
+            .route("/v1/cases/{id}/migrate", post(migrations::migrate))
             .route("/v1/cases/{id}/{order}", post(cases::order))
             .route("/v1/events", post(events::receive))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
             .route("/v1/holds", get(cases::holds))
             .route("/v1/policies", get(policies::list))
+            .route("/v1/policies/{name}", get(revisions::running))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
+            .route("/v1/policies/{name}/revisions/{revision}", get(revisions::show))
+            .route("/v1/policies/{name}/diff", get(revisions::diff))
+            .route("/v1/policies/{name}/{order}", post(revisions::order))
             .route("/v1/policies/reload", post(policies::reload))
             .route("/v1/sweeps", get(policies::sweeps));
         // What monitoring asks is never refused: it would look like the end of the daemon.

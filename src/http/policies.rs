@@ -10,7 +10,7 @@ use crate::config::Role;
 
 use super::{Doors, Problem};
 
-const LOOK: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
+pub(super) const LOOK: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
 
 pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Response, Problem> {
     doors.access.require(&headers, LOOK)?;

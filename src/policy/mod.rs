@@ -9,6 +9,7 @@
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
 //! | `deed` | effects with everything worked out |
+//! | `effects` | what a policy can do, to whom and by which path; what another revision can do otherwise |
 //! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
 //! | `sweep` | who is due in a sweep |
 //! | `schema` | the fields of events and subjects |
@@ -19,6 +20,7 @@
 
 pub mod deed;
 pub mod diagnostic;
+pub mod effects;
 pub mod files;
 pub mod grammar;
 pub mod load;

@@ -25,8 +25,12 @@ impl Body {
     /// Whether it says more than that events came or were looked at.
     pub(super) fn reaches_beyond_inbox(&self) -> bool {
         match self {
-            Self::Commit(Commit { cases, revisions, active, enrolled, .. }) => {
-                !cases.is_empty() || !revisions.is_empty() || active.is_some() || !enrolled.is_empty()
+            Self::Commit(Commit { cases, revisions, active, enrolled, policy_orders, .. }) => {
+                !cases.is_empty()
+                    || !revisions.is_empty()
+                    || active.is_some()
+                    || !enrolled.is_empty()
+                    || !policy_orders.is_empty()
             }
             Self::Prune(_) => false,
         }

@@ -33,6 +33,9 @@ pub struct Commit {
     pub enrolled: Vec<Enrolled>,
     /// Times in which somebody could not answer; one that goes on is replaced when it ends.
     pub pauses: Vec<Pause>,
+    /// What people said about revisions of policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_orders: Vec<PolicyOrder>,
     /// What runs of sweeps did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<SweepChange>,
@@ -96,6 +99,32 @@ pub struct StoredRevision {
     /// Path to text; policy trees are text.
     pub files: BTreeMap<String, String>,
     pub at: Timestamp,
+}
+
+/// What a person said about the revisions of a policy. The newest one of a policy counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyOrder {
+    pub policy: String,
+    pub what: PolicyDeed,
+    /// The revision that is to run.
+    pub revision: Revision,
+    /// A revert: what the tree had then. It stands as long as the tree has this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Revision>,
+    pub by: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyDeed {
+    /// A revision that was parked may run.
+    Released,
+    /// An older revision runs in the place of the tree's.
+    Reverted,
+    /// The files were edited after a revert, which ends it.
+    Superseded,
 }
 
 /// What is known of a person at a verification provider; replaces what was known.

@@ -40,6 +40,8 @@ pub(super) enum Kind {
     /// Policy, time, revision.
     RevisionOf = b'p',
     Active = b'a',
+    /// Policy to what people said last about its revisions.
+    PolicyOrder = b'O',
     /// Provider, person to what is known of them there.
     Enrolled = b'n',
     /// Account, case to what the case holds.
@@ -177,6 +179,10 @@ pub(super) fn revision(revision: &Revision) -> Vec<u8> {
 
 pub(super) fn active() -> Vec<u8> {
     Key::new(Kind::Active).end()
+}
+
+pub(super) fn policy_order(policy: &str) -> Vec<u8> {
+    Key::new(Kind::PolicyOrder).text(policy).end()
 }
 
 pub(super) fn enrolled(provider: &str, person: &str) -> Vec<u8> {

@@ -33,7 +33,8 @@ mod state;
 mod sweeps;
 
 pub use commit::{
-    Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyVerdict, StoredRevision, Waiting,
+    Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyDeed, PolicyOrder, PolicyVerdict,
+    StoredRevision, Waiting,
 };
 pub use opening::{Opened, secret};
 pub use options::{Act, Options};

@@ -51,6 +51,9 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     if let Some(active) = &commit.active {
         draft.put(keys::active(), active)?;
     }
+    for order in &commit.policy_orders {
+        draft.put(keys::policy_order(&order.policy), order)?;
+    }
     for enrolled in &commit.enrolled {
         draft.put(keys::enrolled(&enrolled.provider, &enrolled.person), &enrolled.enrolment)?;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::commit::{Consumed, Holding, StoredRevision, Waiting};
+use super::commit::{Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind, time_at};
 use super::projection::Summary;
 use super::state::State;
@@ -185,6 +185,11 @@ impl Store {
     /// The revisions that run, by policy.
     pub fn active(&self) -> Result<BTreeMap<String, Revision>, Error> {
         Ok(self.state().value(&keys::active())?.unwrap_or_default())
+    }
+
+    /// What people said last about the revisions of a policy.
+    pub fn policy_order(&self, policy: &str) -> Result<Option<PolicyOrder>, Error> {
+        self.state().value(&keys::policy_order(policy))
     }
 
     /// What is known of a person at a verification provider.

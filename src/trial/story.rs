@@ -97,6 +97,7 @@ fn note(note: &Note) -> Option<String> {
         }
         Note::Escalated { queue } => format!("escalated to {queue}"),
         Note::Ordered { operator } => format!("{} ordered {:?}", operator.by, operator.order).to_lowercase(),
+        Note::Migrated { by, .. } => format!("{by} moved the case to another revision"),
         Note::Held { action } => format!("held by the limit for {}", action.word()),
         Note::Skipped { action } => format!("{} left out by its limit", action.word()),
         Note::HoldLifted { held, stays: true } => {

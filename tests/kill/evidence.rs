@@ -136,7 +136,7 @@ impl Evidence {
             let due = match &recorded.cause {
                 Cause::Input(proofd::case::Input::Wake) => before.wake_at(),
                 Cause::Input(proofd::case::Input::Attempt { call }) => Some(before.calls.get(call)?.due),
-                Cause::Input(_) | Cause::Opening(_) => return None,
+                Cause::Input(_) | Cause::Opening(_) | Cause::Migration(_) => return None,
             };
             Some((changed, due, recorded.facts.now))
         })

@@ -195,6 +195,7 @@ impl Town {
             organization: "Example".to_owned(),
             policies: dir.join("policies"),
             all_or_nothing: false,
+            park: Vec::new(),
             known: Known::default(),
             starts_per_second: 10.0,
             poll_identity: TimeDelta::days(365),

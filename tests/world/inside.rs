@@ -65,6 +65,7 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         organization: config.organization.clone(),
         policies: config.policies_dir(),
         all_or_nothing: false,
+        park: Vec::new(),
         known: Known::default(),
         starts_per_second: 10.0,
         poll_identity: TimeDelta::seconds(30),

@@ -65,6 +65,22 @@ impl Data {
         })
     }
 
+    /// The value as it is written, in one line.
+    pub fn source(&self) -> String {
+        match self {
+            Self::Fixed(value) => value.to_string(),
+            Self::Now => "now".to_owned(),
+            Self::Text(text) => text.source(),
+            Self::List(items) => {
+                format!("[{}]", items.iter().map(Self::source).collect::<Vec<_>>().join(", "))
+            }
+            Self::Map(entries) => {
+                let entries = entries.iter().map(|(name, value)| format!("{name}: {}", value.source()));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     /// The value of a map; anything else has no fields.
     pub fn fields(&self, facts: &Facts<'_>) -> Result<Fields, ScriptError> {
         let Self::Map(entries) = self else { return Ok(Map::new()) };

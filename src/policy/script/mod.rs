@@ -166,6 +166,21 @@ impl Condition {
         let Some((program, tree)) = &self.tree else { return Ok(Verdict::Holds) };
         tree.decide(program, &program.outline.scope(facts))
     }
+
+    /// The lines of which all must hold, as they are written; empty: it always holds.
+    pub fn clauses(&self) -> Vec<String> {
+        let lines = |tree: &Tree| match tree {
+            Tree::Clause(clause) => clause.source.clone(),
+            Tree::All(_) => format!("all: {}", tree.sources().1.join("; ")),
+            Tree::Any(_) => format!("any: {}", tree.sources().1.join("; ")),
+            Tree::None(_) => format!("none: {}", tree.sources().1.join("; ")),
+        };
+        match &self.tree {
+            None => Vec::new(),
+            Some((_, Tree::All(trees))) => trees.iter().map(lines).collect(),
+            Some((_, tree)) => vec![lines(tree)],
+        }
+    }
 }
 
 impl Tree {
@@ -248,6 +263,11 @@ impl Function {
             message: format!("the function returned {word}; it must return one of the declared names"),
         })
     }
+
+    /// The call as it is written.
+    pub fn source(&self) -> &str {
+        self.call.as_ref().map_or("", |(_, clause)| clause.source.as_str())
+    }
 }
 
 #[derive(Debug)]
@@ -273,6 +293,15 @@ impl Text {
     /// As a path of an address: values are escaped, so that none of them adds a part of its own.
     pub fn render_path(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
         self.render_with(facts, |value| escaped(&value))
+    }
+
+    /// The text as it is written.
+    pub fn source(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Literal(literal) => literal.clone(),
+            Part::Expression(clause) => format!("${{{}}}", clause.source),
+        };
+        self.parts.iter().map(part).collect()
     }
 
     fn render_with(

@@ -1,0 +1,109 @@
+//! `effects`: what the policies of a tree can do, and what those of another tree can do otherwise.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+use serde_json::json;
+
+use super::{Ending, Failed, compose, output};
+use crate::config;
+use crate::engine::tree;
+use crate::policy::diagnostic::{self, Severity};
+use crate::policy::effects::{self, Diff, Sheet};
+use crate::policy::{self, Known, Loaded};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// One policy; otherwise all of the tree.
+    policy: Option<String>,
+    /// The policy tree.
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+    /// Another tree: + is what only it can do, - what it cannot any more, ~ what it does otherwise, and !
+    /// marks what is graver.
+    #[arg(long, value_name = "OTHER_DIR")]
+    diff: Option<PathBuf>,
+    /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside the tree.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
+    let (loaded, mut bad) = read(&arguments.policies, arguments.config.as_deref())?;
+    let wanted = |name: &str| arguments.policy.as_deref().is_none_or(|policy| policy == name);
+    let sheets = sheets(&loaded, &wanted);
+    let Some(other) = &arguments.diff else {
+        if let (Some(name), true) = (&arguments.policy, sheets.is_empty()) {
+            return Err(missing(name, &loaded, &arguments.policies));
+        }
+        if json {
+            output::json(&json!({ "items": sheets }));
+        } else {
+            for sheet in &sheets {
+                output::line(&sheet.to_string());
+            }
+        }
+        return Ok(if bad { Ending::No } else { Ending::Ok });
+    };
+    let (other_loaded, other_bad) = read(other, arguments.config.as_deref())?;
+    bad |= other_bad;
+    let after = self::sheets(&other_loaded, &wanted);
+    if let (Some(name), true) = (&arguments.policy, sheets.is_empty() && after.is_empty()) {
+        return Err(missing(name, &loaded, &arguments.policies));
+    }
+    let diffs = compared(&sheets, &after);
+    if json {
+        output::json(&json!({ "items": diffs }));
+    } else if diffs.iter().all(|diff| diff.changes.is_empty()) {
+        output::line("what they can do is the same");
+    } else {
+        for diff in diffs.iter().filter(|diff| !diff.changes.is_empty()) {
+            output::line(&diff.to_string());
+        }
+    }
+    Ok(if bad { Ending::No } else { Ending::Ok })
+}
+
+fn compared(before: &[Sheet], after: &[Sheet]) -> Vec<Diff> {
+    let mut names: Vec<&str> = before.iter().chain(after).map(|sheet| sheet.policy.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let of = |sheets: &'_ [Sheet], name: &str| sheets.iter().find(|sheet| sheet.policy == name).cloned();
+    names.iter().map(|name| effects::diff(of(before, name).as_ref(), of(after, name).as_ref())).collect()
+}
+
+fn sheets(loaded: &Loaded, wanted: &dyn Fn(&str) -> bool) -> Vec<Sheet> {
+    let policies = loaded.set.policies.values().filter(|policy| wanted(&policy.name));
+    policies.map(|policy| effects::effects(policy)).collect()
+}
+
+fn missing(name: &str, loaded: &Loaded, dir: &Path) -> Failed {
+    let help = diagnostic::nearest(name, loaded.set.policies.keys().map(String::as_str));
+    Failed::no(anyhow!("no good policy {name} is in {}; {help}", dir.display()))
+}
+
+/// A tree, and whether something in it has an error. What has one is said, and is missing in the sheets.
+fn read(dir: &Path, config: Option<&Path>) -> Result<(Loaded, bool), Failed> {
+    let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
+    let config = config.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
+    let known = match &config {
+        Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
+        None => Known::default(),
+    };
+    let (files, _) = tree::read(dir)
+        .map_err(|why| Failed::usage(anyhow!(why)))?
+        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
+    let loaded = policy::load(&files, &known);
+    if loaded.declared.is_empty() {
+        return Err(Failed::no(anyhow!("there is no policy in {}", dir.display())));
+    }
+    let bad = loaded.set.policies.len() < loaded.declared.len();
+    if bad {
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        for found in errors {
+            output::error(&format!("{}/{}: {}", dir.display(), found.place, found.message));
+        }
+    }
+    Ok((loaded, bad))
+}

@@ -1,0 +1,122 @@
+//! People move open cases to another revision of their policy, and look first at where each would be.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::case::{CannotMigrate, Case, Cause, Facts, Migration, Mover, Preview, Recorded};
+use crate::model::{CaseId, SubjectKind};
+use crate::policy::Policy;
+
+use super::Engine;
+use super::cases::{ApplyError, to_its_end};
+use super::replay::here;
+use super::revisions::NoRevision;
+
+/// Where one case would be, or why it stays.
+#[derive(Debug, Serialize)]
+pub struct MigrationLine {
+    pub case: CaseId,
+    pub policy: String,
+    pub subject: Who,
+    /// The state's word.
+    pub state: String,
+    pub can: bool,
+    pub why_not: Option<String>,
+    /// It was moved.
+    pub done: bool,
+    #[serde(flatten)]
+    pub preview: Option<Preview>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Who {
+    #[serde(rename = "type")]
+    pub kind: SubjectKind,
+    pub id: String,
+    pub name: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error("{0}")]
+    Case(#[from] ApplyError),
+    #[error("{0}")]
+    Revision(#[from] NoRevision),
+}
+
+impl Engine {
+    /// `to`: the first digits of a revision that ran, or `running`. Without a person and their reason it is only looked at.
+    pub async fn migrate_case(
+        &self,
+        id: &CaseId,
+        to: &str,
+        by: Option<(String, String)>,
+    ) -> Result<MigrationLine, MigrateError> {
+        let mover = by.map(|(by, reason)| Mover { by, reason });
+        let (engine, id, to) = (self.clone(), id.clone(), to.to_owned());
+        to_its_end(async move { engine.migrate_here(&id, &to, mover).await }).await
+    }
+
+    async fn migrate_here(
+        &self,
+        id: &CaseId,
+        to: &str,
+        mover: Option<Mover>,
+    ) -> Result<MigrationLine, MigrateError> {
+        let _one_writer = self.0.locks.case(id.as_str()).await;
+        let case = self.0.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
+        let new = self.migration_target(&case, to)?;
+        let old = self.policy_of(&case)?;
+        let _one_person = self.0.locks.person(&case.subject.id).await;
+        let known = self.known_of(&case.subject, Some(&case))?;
+        let facts = Facts {
+            now: self.now(),
+            over_limit: BTreeSet::new(),
+            enrolments: known.enrolments,
+            others: known.others,
+            pauses: known.pauses,
+            under: self.0.under.clone(),
+        };
+        let apply = mover.is_some();
+        let nobody = || Mover { by: String::new(), reason: String::new() };
+        let recorded = Recorded { cause: Cause::Migration(mover.unwrap_or_else(nobody)), facts };
+        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        let decided = recorded.migrate(case.clone(), &old, &new, &here);
+        let Migration { advance, preview } = match decided.unwrap_or(Err(CannotMigrate::OtherPolicy)) {
+            Ok(migration) => migration,
+            Err(why) => return Ok(line(&case, Some(why.to_string()), None, false)),
+        };
+        if apply {
+            tracing::info!(case = %case.id, policy = case.policy, revision = new.revision.short(), "case moved");
+            self.keep(advance, recorded, &new).await?;
+        }
+        Ok(line(&case, None, Some(preview), apply))
+    }
+
+    /// A revision that never ran is released first: a case must not do what nobody let run.
+    fn migration_target(&self, case: &Case, to: &str) -> Result<Arc<Policy>, NoRevision> {
+        let policy = self.policy_at(&case.policy, to)?;
+        let ran = self.0.store.revisions(&case.policy)?;
+        if ran.iter().any(|stored| stored.revision == policy.revision) {
+            return Ok(policy);
+        }
+        Err(NoRevision::No(format!("revision {} waits for a release", policy.revision.short())))
+    }
+}
+
+fn line(case: &Case, why_not: Option<String>, preview: Option<Preview>, done: bool) -> MigrationLine {
+    let subject = &case.subject;
+    MigrationLine {
+        case: case.id.clone(),
+        policy: case.policy.clone(),
+        subject: Who { kind: subject.kind, id: subject.id.clone(), name: subject.display_name() },
+        state: case.state_word().to_owned(),
+        can: why_not.is_none(),
+        why_not,
+        done,
+        preview,
+    }
+}

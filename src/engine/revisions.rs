@@ -1,0 +1,211 @@
+//! People look at revisions of a policy, release one that was parked, and go back to an older one.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::policy::effects::{Diff, Sheet, diff, effects};
+use crate::policy::{Policy, Revision};
+use crate::store::{self, Commit, PolicyDeed, PolicyOrder};
+
+use super::Engine;
+use super::reload::PolicyStatus;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRevision {
+    #[error("there is no such policy")]
+    NoPolicy,
+    /// What was asked for is not there, or cannot be done now.
+    #[error("{0}")]
+    No(String),
+    #[error("{0}")]
+    Store(#[from] store::Error),
+}
+
+/// A revision of a policy: what it can do, and what it is made of.
+#[derive(Debug, Serialize)]
+pub struct RevisionSheet {
+    pub policy: String,
+    pub revision: Revision,
+    /// How the policy stands; none: it runs no more.
+    pub status: Option<PolicyStatus>,
+    /// It is what new cases open with.
+    pub runs: bool,
+    pub effects: Sheet,
+    pub files: Vec<String>,
+    /// The effects as people read them.
+    pub text: String,
+}
+
+/// What is different between two revisions.
+#[derive(Debug, Serialize)]
+pub struct RevisionDiff {
+    pub policy: String,
+    pub from: Revision,
+    pub to: Revision,
+    pub effects: Diff,
+    /// The effects as people read them.
+    pub text: String,
+    /// A unified diff of the files.
+    pub files: String,
+}
+
+impl Engine {
+    /// A revision by the first digits of its name, or `running` or `waiting`.
+    pub fn policy_at(&self, name: &str, which: &str) -> Result<Arc<Policy>, NoRevision> {
+        let active = self.active();
+        let (running, waiting) = (active.set.policies.get(name), active.waiting.get(name));
+        let stored: BTreeSet<Revision> =
+            self.0.store.revisions(name)?.into_iter().map(|stored| stored.revision).collect();
+        if running.is_none() && waiting.is_none() && stored.is_empty() {
+            return Err(NoRevision::NoPolicy);
+        }
+        match which {
+            "running" => return running.cloned().ok_or_else(|| no("the policy does not run")),
+            "waiting" => return waiting.cloned().ok_or_else(|| no("no revision waits for a release")),
+            _ => {}
+        }
+        let at_hand = running.into_iter().chain(waiting).find(|policy| matches(&policy.revision, which));
+        let mut found = stored.into_iter().filter(|revision| matches(revision, which));
+        match (found.next(), found.next(), at_hand) {
+            (None, _, Some(policy)) => Ok(Arc::clone(policy)),
+            (None, _, None) => Err(no(&format!("policy {name} has no revision {which}"))),
+            (Some(_), Some(_), _) => {
+                Err(no(&format!("several revisions begin with {which}; say more of it")))
+            }
+            (Some(revision), None, _) => {
+                let (store, known) = (&self.0.store, &self.0.settings.known);
+                self.0.revisions.get(name, &revision, store, known).map_err(|error| no(&error.to_string()))
+            }
+        }
+    }
+
+    pub fn revision_sheet(&self, name: &str, which: &str) -> Result<RevisionSheet, NoRevision> {
+        let policy = self.policy_at(name, which)?;
+        let active = self.active();
+        let effects = effects(&policy);
+        Ok(RevisionSheet {
+            policy: name.to_owned(),
+            revision: policy.revision.clone(),
+            status: active.report.policies.iter().find(|status| status.name == name).cloned(),
+            runs: active.set.policies.get(name).is_some_and(|runs| runs.revision == policy.revision),
+            text: effects.to_string(),
+            effects,
+            files: policy.files.0.keys().cloned().collect(),
+        })
+    }
+
+    pub fn revision_diff(&self, name: &str, from: &str, to: &str) -> Result<RevisionDiff, NoRevision> {
+        let (from, to) = (self.policy_at(name, from)?, self.policy_at(name, to)?);
+        let effects = diff(Some(&effects(&from)), Some(&effects(&to)));
+        Ok(RevisionDiff {
+            policy: name.to_owned(),
+            from: from.revision.clone(),
+            to: to.revision.clone(),
+            text: effects.to_string(),
+            effects,
+            files: files(&from, &to),
+        })
+    }
+
+    /// A parked revision runs from now on. `revision`: the one that was looked at; another is not released.
+    pub async fn release_policy(
+        &self,
+        name: &str,
+        revision: Option<&str>,
+        by: String,
+        reason: String,
+    ) -> Result<RevisionSheet, NoRevision> {
+        let active = self.active();
+        let parked = |status: &&PolicyStatus| status.state == super::PolicyState::NeedsRelease;
+        let status = active.report.policies.iter().find(|status| status.name == name);
+        let status = status.ok_or(NoRevision::NoPolicy)?;
+        let waiting = Some(status).filter(parked).and_then(|status| status.waiting.clone());
+        let waiting = waiting.ok_or_else(|| no(&format!("no revision of {name} waits for a release")))?;
+        if revision.is_some_and(|looked_at| !matches(&waiting, looked_at)) {
+            let short = waiting.short();
+            return Err(no(&format!(
+                "the files were edited meanwhile: revision {short} waits now; look at it first"
+            )));
+        }
+        let what = PolicyDeed::Released;
+        self.ordered(PolicyOrder {
+            policy: name.to_owned(),
+            what,
+            revision: waiting,
+            over: None,
+            by,
+            reason,
+            at: self.now(),
+        })
+        .await?;
+        self.revision_sheet(name, "running")
+    }
+
+    /// An older revision runs in the place of the tree's, until the files of the policy are edited again.
+    pub async fn revert_policy(
+        &self,
+        name: &str,
+        to: &str,
+        by: String,
+        reason: String,
+    ) -> Result<RevisionSheet, NoRevision> {
+        let active = self.active();
+        let status = active.report.policies.iter().find(|status| status.name == name).ok_or_else(|| {
+            no(&format!("the tree has no policy {name}; put its files back, and then go back to a revision"))
+        })?;
+        let target = self.policy_at(name, to)?;
+        let ran = self.0.store.revisions(name)?.iter().any(|stored| stored.revision == target.revision);
+        if !ran {
+            return Err(no("this revision never ran; proofd policy release lets it run"));
+        }
+        if status.revision.as_ref() == Some(&target.revision) {
+            return Err(no("this revision runs already"));
+        }
+        // Back to what the tree has is the end of a revert, and nothing to revert to.
+        let tree = status.waiting.clone().or_else(|| status.revision.clone());
+        let ends = tree.as_ref() == Some(&target.revision);
+        let (what, over) = if ends { (PolicyDeed::Released, None) } else { (PolicyDeed::Reverted, tree) };
+        let (policy, revision, at) = (name.to_owned(), target.revision.clone(), self.now());
+        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at }).await?;
+        self.revision_sheet(name, "running")
+    }
+
+    /// On disk first; the next look at the tree obeys.
+    async fn ordered(&self, order: PolicyOrder) -> Result<(), NoRevision> {
+        tracing::warn!(policy = order.policy, what = ?order.what, revision = order.revision.short(), by = order.by,
+            "policy order");
+        self.0.store.commit(Commit { policy_orders: vec![order], ..Commit::default() }).await?;
+        self.reload(true).await;
+        Ok(())
+    }
+}
+
+fn no(why: &str) -> NoRevision {
+    NoRevision::No(why.to_owned())
+}
+
+/// Enough of a revision's name to mean it.
+fn matches(revision: &Revision, start: &str) -> bool {
+    start.len() >= 4 && revision.0.starts_with(start)
+}
+
+fn files(from: &Policy, to: &Policy) -> String {
+    let text = |policy: &Policy, path: &str| {
+        policy.files.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+    };
+    let paths: BTreeSet<&String> = from.files.0.keys().chain(to.files.0.keys()).collect();
+    let mut shown = String::new();
+    for path in paths {
+        let (old, new) = (text(from, path), text(to, path));
+        if old != new {
+            let lines = similar::TextDiff::from_lines(&old, &new);
+            let _ =
+                write!(shown, "{}", lines.unified_diff().header(&format!("a/{path}"), &format!("b/{path}")));
+        }
+    }
+    shown
+}

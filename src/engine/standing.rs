@@ -1,0 +1,207 @@
+//! Which revision of each policy runs: the tree's, if it is good and nobody has to release it first; else the
+//! last good one, or the one that people went back to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::policy::effects::{Sheet, effects, reasons};
+use crate::policy::{Loaded, Policy, Revision};
+use crate::store::{self, PolicyDeed, PolicyOrder};
+
+use super::reload::{PolicyState, PolicyStatus};
+use super::{Active, Engine};
+
+/// What becomes of one policy.
+#[derive(Debug)]
+pub(super) struct Standing {
+    name: String,
+    runs: Option<Arc<Policy>>,
+    state: PolicyState,
+    why: Vec<String>,
+    waiting: Option<Arc<Policy>>,
+    /// What is to be remembered of it.
+    order: Option<PolicyOrder>,
+}
+
+impl Standing {
+    pub fn of(name: &str, runs: Option<Arc<Policy>>, state: PolicyState) -> Self {
+        Self { name: name.to_owned(), runs, state, why: Vec::new(), waiting: None, order: None }
+    }
+}
+
+/// What becomes of all of them.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    pub runs: Vec<Arc<Policy>>,
+    pub statuses: Vec<PolicyStatus>,
+    pub waiting: BTreeMap<String, Arc<Policy>>,
+    pub orders: Vec<PolicyOrder>,
+}
+
+impl Chosen {
+    pub fn add(&mut self, standing: Standing) {
+        let Standing { name, runs, state, why, waiting, order } = standing;
+        self.statuses.push(PolicyStatus {
+            name: name.clone(),
+            title: runs.as_ref().map(|policy| policy.title.clone()),
+            mode: runs.as_ref().map(|policy| policy.mode),
+            revision: runs.as_ref().map(|policy| policy.revision.clone()),
+            state,
+            why,
+            waiting: waiting.as_ref().map(|policy| policy.revision.clone()),
+        });
+        self.runs.extend(runs);
+        self.waiting.extend(waiting.map(|policy| (name, policy)));
+        self.orders.extend(order);
+    }
+}
+
+impl Engine {
+    /// Goes over everything that the tree declares.
+    pub(super) fn choose(
+        &self,
+        before: &Active,
+        loaded: &Loaded,
+        keep_back: bool,
+    ) -> Result<Chosen, store::Error> {
+        // Whoever sets the daemon up means what is in the tree: there is nothing that it could be graver than.
+        let first = before.set.policies.is_empty() && self.0.store.active()?.is_empty();
+        let mut chosen = Chosen::default();
+        for name in &loaded.declared {
+            let (old, new) = (before.set.policies.get(name), loaded.set.policies.get(name));
+            let order = self.0.store.policy_order(name)?;
+            let standing = match (new, old) {
+                (Some(new), _) if !keep_back => self.stand(name, old, new, order, first)?,
+                (Some(new), Some(old)) if new.revision == old.revision => {
+                    Standing::of(name, Some(Arc::clone(old)), PolicyState::Active)
+                }
+                (Some(_), old) => Standing::of(name, old.cloned(), PolicyState::KeptBack),
+                (None, old) => self.without(name, old, order),
+            };
+            chosen.add(standing);
+        }
+        Ok(chosen)
+    }
+
+    /// The tree's version is good.
+    fn stand(
+        &self,
+        name: &str,
+        old: Option<&Arc<Policy>>,
+        new: &Arc<Policy>,
+        order: Option<PolicyOrder>,
+        first: bool,
+    ) -> Result<Standing, store::Error> {
+        let mut standing = Standing::of(name, Some(Arc::clone(new)), PolicyState::Active);
+        if let Some(order) = order.as_ref().filter(|order| order.what == PolicyDeed::Reverted) {
+            if order.over.as_ref() == Some(&new.revision) {
+                return Ok(self.reverted(name, old, Arc::clone(new), order));
+            }
+            let (at, by) = (self.now(), "edit".to_owned());
+            let reason = "the files were edited after the revert".to_owned();
+            let (what, revision, over) = (PolicyDeed::Superseded, new.revision.clone(), None);
+            standing.order =
+                Some(PolicyOrder { policy: name.to_owned(), what, revision, over, by, reason, at });
+        }
+        let released =
+            order.is_some_and(|order| order.what == PolicyDeed::Released && order.revision == new.revision);
+        let same = old.is_some_and(|old| old.revision == new.revision);
+        if first || same || released {
+            return Ok(standing);
+        }
+        let why = self.reasons_to_park(name, old, new)?;
+        if !why.is_empty() {
+            standing.runs = old.cloned();
+            standing.state = PolicyState::NeedsRelease;
+            standing.why = why;
+            standing.waiting = Some(Arc::clone(new));
+        }
+        Ok(standing)
+    }
+
+    /// Why a person must release a revision before it runs. What recorded events say about it belongs here
+    /// too: more sentences for the same list.
+    fn reasons_to_park(
+        &self,
+        name: &str,
+        old: Option<&Arc<Policy>>,
+        new: &Policy,
+    ) -> Result<Vec<String>, store::Error> {
+        let verbs = &self.0.settings.park;
+        if verbs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let after = effects(new);
+        let before: Option<Sheet> = match old {
+            Some(old) => Some(effects(old)),
+            // A folder that was gone for a moment, or for a month, comes back as what it was.
+            None => match self.last_ran(name, &new.revision)? {
+                Ran::This => return Ok(Vec::new()),
+                Ran::Other(policy) => Some(effects(&policy)),
+                Ran::Never => None,
+            },
+        };
+        Ok(reasons(before.as_ref(), &after, verbs))
+    }
+
+    fn last_ran(&self, name: &str, revision: &Revision) -> Result<Ran, store::Error> {
+        let stored = self.0.store.revisions(name)?;
+        if stored.iter().any(|stored| stored.revision == *revision) {
+            return Ok(Ran::This);
+        }
+        let Some(newest) = stored.last() else { return Ok(Ran::Never) };
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        // One that does not load any more says nothing.
+        let policy = self.0.revisions.get(name, &newest.revision, store, known);
+        Ok(policy.map_or(Ran::Never, Ran::Other))
+    }
+
+    /// People went back to an older revision, and the files are as they were then.
+    fn reverted(
+        &self,
+        name: &str,
+        old: Option<&Arc<Policy>>,
+        new: Arc<Policy>,
+        order: &PolicyOrder,
+    ) -> Standing {
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        let mut why = vec![said(order)];
+        let runs = match self.0.revisions.get(name, &order.revision, store, known) {
+            Ok(policy) => Some(policy),
+            Err(error) => {
+                why.push(error.to_string());
+                old.cloned()
+            }
+        };
+        let standing = Standing::of(name, runs, PolicyState::Reverted);
+        Standing { why, waiting: Some(new), ..standing }
+    }
+
+    /// The tree's version has errors. A revert is obeyed all the same.
+    fn without(&self, name: &str, old: Option<&Arc<Policy>>, order: Option<PolicyOrder>) -> Standing {
+        let Some(order) = order.filter(|order| order.what == PolicyDeed::Reverted) else {
+            let state = if old.is_some() { PolicyState::KeptLastGood } else { PolicyState::Refused };
+            return Standing::of(name, old.cloned(), state);
+        };
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        let runs = self.0.revisions.get(name, &order.revision, store, known).ok().or_else(|| old.cloned());
+        Standing { why: vec![said(&order)], ..Standing::of(name, runs, PolicyState::KeptLastGood) }
+    }
+}
+
+/// What ran of a policy that does not run now.
+enum Ran {
+    This,
+    Other(Arc<Policy>),
+    Never,
+}
+
+fn said(order: &PolicyOrder) -> String {
+    format!(
+        "{} went back to {} at {}: {}; the next edit of the policy's files ends this",
+        order.by,
+        order.revision.short(),
+        order.at.format("%Y-%m-%d %H:%M UTC"),
+        order.reason
+    )
+}

@@ -1,0 +1,166 @@
+//! What a policy can do, to whom, and by which path: found in the compiled policy alone, before anything
+//! happens. Pure; the order is the same for the same policy.
+//!
+//! | file | what |
+//! |---|---|
+//! | `site` | the effects of one step |
+//! | `ways` | every chain of outcomes from the first step to an effect |
+//! | `diff` | what another revision can do more, less or otherwise |
+//! | `park` | which of that a person has to release first |
+//! | `show` | both as people read them |
+
+mod diff;
+mod park;
+mod show;
+mod site;
+mod ways;
+
+use serde::Serialize;
+
+use super::files::Revision;
+use super::tree::{Limit, LimitedAction, Mode, Policy, Trigger, WhenExceeded};
+use crate::model::{Fields, Span, SubjectKind};
+
+pub use diff::{Change, Diff, Sign, diff};
+pub use park::{BY_DEFAULT, reasons};
+
+/// Everything that a policy can do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sheet {
+    pub policy: String,
+    pub title: String,
+    pub revision: Revision,
+    pub mode: Mode,
+    pub subject: SubjectKind,
+    pub opens_on: Vec<Opens>,
+    /// Every clause must hold for a case to open.
+    pub only_if: Vec<String>,
+    /// Every clause must hold for a case to go on.
+    pub as_long_as: Vec<String>,
+    pub cancelled_by: Vec<String>,
+    /// Numbers and lists that clauses look at.
+    pub settings: Fields,
+    pub effects: Vec<Effect>,
+    pub limits: Vec<Bound>,
+    /// False: the policy branches so much that not every path was followed to its end. The effects are all
+    /// here, some of their paths are not.
+    pub complete: bool,
+}
+
+/// What opens a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Opens {
+    /// `event registration.created`, `manual`, `sweep quarterly/1`.
+    pub by: String,
+    /// Whom a sweep looks at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_if: Vec<String>,
+    /// New cases in one run of a sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u32>,
+}
+
+/// One effect, and every way to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    pub verb: String,
+    /// To whom or what: `registration`, `user`, `role ${event.role}`, `in hris`, `manager: report-suspended`.
+    pub to: String,
+    /// How many ways there are.
+    pub paths: usize,
+    /// The shortest first.
+    pub ways: Vec<Way>,
+}
+
+/// One way from the trigger to an effect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Way {
+    /// The outcomes on the way, such as `proof rejected`, `sort fraud`; none: at once.
+    pub path: Vec<String>,
+    /// The step that does it.
+    pub step: String,
+    /// How long it can be undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Span>,
+    /// People's decisions on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decided_by: Vec<Decided>,
+    /// The step's own `if`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_if: Vec<String>,
+}
+
+/// A human decision on the way to an effect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Decided {
+    pub step: String,
+    pub decision: String,
+    pub queue: String,
+    /// How many different people must agree.
+    pub people: u32,
+}
+
+/// A limit on a kind of effect.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bound {
+    pub action: LimitedAction,
+    /// `50`, `2%`, or whichever of two is larger.
+    pub at_most: String,
+    pub per: Span,
+    pub when_exceeded: WhenExceeded,
+    /// False: it holds because the policy states none.
+    pub stated: bool,
+    #[serde(skip)]
+    limit: Limit,
+}
+
+/// The effects sheet of a policy.
+pub fn effects(policy: &Policy) -> Sheet {
+    let (effects, complete) = ways::all(policy);
+    let opens = |trigger: &Trigger| match trigger {
+        Trigger::Event(kind) => Opens { by: format!("event {kind}"), only_if: Vec::new(), at_most: None },
+        Trigger::Manual => Opens { by: "manual".to_owned(), only_if: Vec::new(), at_most: None },
+        Trigger::Sweep(sweep) => Opens {
+            by: format!("sweep {}", sweep.schedule),
+            only_if: sweep.condition.clauses(),
+            at_most: sweep.at_most,
+        },
+    };
+    // A limit on what the policy never does says nothing about it.
+    let does =
+        |limit: &&Limit| limit.stated || effects.iter().any(|effect| effect.verb == limit.action.word());
+    Sheet {
+        policy: policy.name.clone(),
+        title: policy.title.clone(),
+        revision: policy.revision.clone(),
+        mode: policy.mode,
+        subject: policy.subject,
+        opens_on: policy.when.iter().map(opens).collect(),
+        only_if: policy.condition.clauses(),
+        as_long_as: policy.as_long_as.iter().flat_map(super::script::Condition::clauses).collect(),
+        cancelled_by: policy.cancel_when.iter().map(ToString::to_string).collect(),
+        settings: policy.settings.clone(),
+        limits: policy.limits.iter().filter(does).map(Bound::new).collect(),
+        effects,
+        complete,
+    }
+}
+
+impl Sheet {
+    /// Whether cases are opened at all. What a policy in shadow would do, it does not do.
+    pub fn acts(&self) -> bool {
+        self.mode == Mode::Enforce
+    }
+}
+
+impl Way {
+    /// The outcomes in one line.
+    pub fn line(&self) -> String {
+        if self.path.is_empty() { "at once".to_owned() } else { self.path.join(" > ") }
+    }
+
+    /// How many people's words it takes.
+    fn people(&self) -> u32 {
+        self.decided_by.iter().map(|decided| decided.people.max(1)).sum()
+    }
+}

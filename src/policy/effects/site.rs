@@ -1,0 +1,159 @@
+//! The effects of one step: what its verb does to whom, in the words that the policy has for it.
+
+use crate::model::{Span, SubjectKind};
+use crate::policy::script::Data;
+use crate::policy::tree::{Effect, Grace, Notify, Policy, Recipient, Step, Verb, Verify};
+
+/// What a step does.
+pub(super) struct Site {
+    pub verb: &'static str,
+    pub to: String,
+    pub grace: Option<Span>,
+}
+
+impl Site {
+    fn new(verb: &'static str, to: impl Into<String>) -> Self {
+        Self { verb, to: to.into(), grace: None }
+    }
+}
+
+/// In which order effects are listed: what harms first.
+const ORDER: &[&str] = &[
+    "delete",
+    "reject",
+    "suspend",
+    "remove_role",
+    "hold_role",
+    "end_sessions",
+    "set",
+    "assign_role",
+    "release_role",
+    "reinstate",
+    "approve",
+    "invite",
+    "create_user",
+    "update_user",
+    "call",
+    "emit",
+    "verify",
+    "notify",
+    "close",
+];
+
+/// How many of `ORDER` take something from somebody; each of their ways is shown.
+const HARM: usize = 6;
+
+pub(super) fn rank(verb: &str) -> usize {
+    ORDER.iter().position(|word| *word == verb).unwrap_or(ORDER.len())
+}
+
+pub(super) fn harms(verb: &str) -> bool {
+    rank(verb) < HARM
+}
+
+/// Everything that a step does.
+pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
+    let subject = policy.subject;
+    match &step.verb {
+        Verb::Verify(verify) => proving(verify),
+        Verb::Notify(notify) => mails(notify),
+        Verb::Approve => vec![Site::new("approve", subject.word())],
+        Verb::Reject { grace } => adverse("reject", subject, *grace),
+        Verb::Delete { grace } => adverse("delete", subject, *grace),
+        Verb::Act { function, may } => {
+            let to = format!("as {} says", function.source());
+            may.iter()
+                .filter_map(|verb| ORDER.iter().find(|word| *word == verb))
+                .map(|verb| Site::new(verb, &to))
+                .collect()
+        }
+        Verb::Close { result } => vec![Site::new("close", result)],
+        Verb::Effect(effect) => changes(effect, subject),
+        Verb::Review(_) | Verb::Wait(_) | Verb::Run { .. } | Verb::Do { .. } | Verb::RetryFrom { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+fn adverse(verb: &'static str, subject: SubjectKind, grace: Grace) -> Vec<Site> {
+    let mut sites = vec![Site { verb, to: subject.word().to_owned(), grace: Some(grace.length) }];
+    if subject == SubjectKind::User && grace.length != Span::ZERO {
+        sites.push(Site::new("suspend", format!("user, for the grace of {verb}")));
+    }
+    sites
+}
+
+fn proving(verify: &Verify) -> Vec<Site> {
+    let by = &verify.verification;
+    let mut sites =
+        vec![Site::new("verify", format!("subject, by {} ({} {})", by.name, by.provider, by.workflow))];
+    if let Some(other) = &verify.fallback {
+        let to = format!(
+            "subject, by {} ({} {}) where nothing is enrolled",
+            other.name, other.provider, other.workflow
+        );
+        sites.push(Site::new("verify", to));
+    }
+    sites.push(Site::new("notify", format!("subject: {}", verify.invite)));
+    for reminder in &verify.remind {
+        for to in std::iter::once(&Recipient::Subject).chain(&reminder.also) {
+            sites.push(Site::new("notify", format!("{}: {}", recipient(to), reminder.template)));
+        }
+    }
+    sites
+}
+
+fn mails(notify: &Notify) -> Vec<Site> {
+    let site = |to: &Recipient| {
+        let by = if notify.by_call && matches!(to, Recipient::Team(_)) { " and by call" } else { "" };
+        Site::new("notify", format!("{}: {}{by}", recipient(to), notify.template))
+    };
+    notify.to.iter().map(site).collect()
+}
+
+fn recipient(recipient: &Recipient) -> String {
+    match recipient {
+        Recipient::Subject => "subject".to_owned(),
+        Recipient::Manager => "manager".to_owned(),
+        Recipient::Team(team) => format!("team {team}"),
+    }
+}
+
+fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
+    let verb = effect.action().word();
+    let who = subject.word();
+    match effect {
+        Effect::Suspend { end_sessions } => {
+            let mut sites = vec![Site::new(verb, who)];
+            sites.extend(end_sessions.then(|| Site::new("end_sessions", who)));
+            sites
+        }
+        Effect::Reinstate | Effect::EndSessions | Effect::Invite => vec![Site::new(verb, who)],
+        Effect::HoldRole(role)
+        | Effect::ReleaseRole(role)
+        | Effect::AssignRole(role)
+        | Effect::RemoveRole(role) => vec![Site::new(verb, format!("role {}", role.source()))],
+        Effect::Set(attributes) => named(attributes).into_iter().map(|to| Site::new(verb, to)).collect(),
+        Effect::CreateUser { system, attributes } | Effect::UpdateUser { system, attributes, .. } => {
+            let names = match attributes {
+                Data::Map(entries) => entries.iter().map(|(name, _)| name.as_str()).collect(),
+                _ => Vec::new(),
+            };
+            vec![Site::new(verb, format!("in {system}: {}", names.join(", ")))]
+        }
+        Effect::Request(request) => {
+            let path = request.path.as_ref().map(|path| format!(" {}", path.source())).unwrap_or_default();
+            vec![Site::new(verb, format!("{}: {}{path}", request.endpoint, request.method))]
+        }
+        Effect::Emit { kind, .. } => vec![Site::new(verb, kind)],
+    }
+}
+
+fn named(attributes: &Data) -> Vec<String> {
+    match attributes {
+        Data::Map(entries) => {
+            entries.iter().map(|(name, value)| format!("{name} = {}", value.source())).collect()
+        }
+        other => vec![other.source()],
+    }
+}
