@@ -11,12 +11,13 @@ use reqwest::header::HeaderMap;
 use crate::case::{Case, Input, OpenedBy, Opening, gone};
 use crate::connectors::{WebhookRefused, jumio};
 use crate::model::{Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
-use crate::policy::script::{Facts, Verdict};
+use crate::policy::script::Facts;
 use crate::policy::tree::IfAlreadyOpen;
-use crate::policy::{Mode, Policy, Revision};
+use crate::policy::{Mode, Policy};
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
 
 use super::Engine;
+use super::asked::{decide, said};
 use super::cases::{ApplyError, to_its_end};
 
 /// Inbox events handled at the same time.
@@ -111,10 +112,9 @@ impl Engine {
             }
             // Who takes a role away must not be stopped by the role being gone.
             return Ok(Digested::Consumed(vec![PolicyVerdict {
-                policy: String::new(),
-                revision: Revision(String::new()),
                 verdict: "own_change".to_owned(),
                 detail: "the daemon caused this event itself".to_owned(),
+                ..PolicyVerdict::default()
             }]));
         }
         let mut verdicts = Vec::new();
@@ -132,6 +132,7 @@ impl Engine {
         let policies: Vec<Arc<Policy>> = active.set.matching(&event).into_iter().cloned().collect();
         let mut subjects: BTreeMap<SubjectKind, Subject> = BTreeMap::new();
         for policy in &policies {
+            let asked_about = event.subject.clone();
             let mut event = event.clone();
             event.subject.kind = policy.subject;
             let subject = match subjects.get(&policy.subject) {
@@ -145,7 +146,10 @@ impl Engine {
                     }
                 },
             };
-            verdicts.push(self.offer(policy, &event, subject).await?);
+            let mut said = self.offer(policy, &event, subject).await?;
+            // Only where it differs: nearly all events are about the very person that is found.
+            said.about = Some(subject.reference()).filter(|about| *about != asked_about);
+            verdicts.push(said);
         }
         Ok(Digested::Consumed(verdicts))
     }
@@ -208,12 +212,13 @@ impl Engine {
         };
         let key = match decide(policy, &facts) {
             Ok(Ok(key)) => key,
-            Ok(Err(clause)) => return Ok(said(policy, "clause", clause)),
-            Err(error) => {
+            Ok(Err(stopped)) => return Ok(stopped.said(policy, "clause")),
+            Err(stopped) => {
+                let error = &stopped.says;
                 self.0.metrics.could_not_decide(&policy.name);
                 tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %subject.reference(),
                     error, "could not decide whether a case should open; no case was opened");
-                return Ok(said(policy, "could_not_decide", error));
+                return Ok(stopped.said(policy, "could_not_decide"));
             }
         };
         if policy.mode == Mode::Shadow {
@@ -284,8 +289,16 @@ impl Engine {
             Facts { event: None, subject: &subject, settings, steps: &steps, this_case: &this_case, now };
         let key = match decide(policy, &facts) {
             Ok(Ok(key)) => key,
-            Ok(Err(clause)) => return Ok(Err(format!("the policy does not apply: {clause}"))),
-            Err(error) => return Ok(Err(format!("the policy cannot decide: {error}"))),
+            Ok(Err(stopped)) => {
+                let why = format!("the policy does not apply: {}", stopped.says);
+                self.note_manual(&subject, now, stopped.said(policy, "clause")).await?;
+                return Ok(Err(why));
+            }
+            Err(stopped) => {
+                let why = format!("the policy cannot decide: {}", stopped.says);
+                self.note_manual(&subject, now, stopped.said(policy, "could_not_decide")).await?;
+                return Ok(Err(why));
+            }
         };
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if let Some(id) = self.0.store.open_case(&policy.name, &key)?
@@ -293,8 +306,13 @@ impl Engine {
         {
             return Ok(Err(format!("there is an open case already: {id}")));
         }
-        let opening = Opening { subject, by: OpenedBy::Hand { by, reason, nonce: now.to_rfc3339() }, key };
-        Ok(self.open_case(opening, policy).await?.ok_or_else(|| "it was started already".to_owned()))
+        let by = OpenedBy::Hand { by, reason, nonce: now.to_rfc3339() };
+        let opening = Opening { subject: subject.clone(), by, key };
+        let Some(case) = self.open_case(opening, policy).await? else {
+            return Ok(Err("it was started already".to_owned()));
+        };
+        self.note_manual(&subject, now, said(policy, "opened", case.id.to_string())).await?;
+        Ok(Ok(case))
     }
 
     /// Waits until something was written, a time has come, or the daemon stops.
@@ -365,27 +383,6 @@ fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
             Resolved::Later("the address is not confirmed yet".to_owned())
         }
         state => Resolved::Never(format!("the registration is {}", state.unwrap_or("in no known state"))),
-    }
-}
-
-/// The case key if the policy applies, else the clause that says no.
-pub(super) fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
-    match policy.condition.decide(facts).map_err(|error| error.to_string())? {
-        Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
-        Verdict::Holds => {}
-    }
-    match &policy.case_key {
-        Some(key) => key.render(facts).map(Ok).map_err(|error| error.to_string()),
-        None => Ok(Ok(facts.subject.id.clone())),
-    }
-}
-
-fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerdict {
-    PolicyVerdict {
-        policy: policy.name.clone(),
-        revision: policy.revision.clone(),
-        verdict: verdict.to_owned(),
-        detail,
     }
 }
 

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `clock` | the clocks |
 //! | `intake` | events: durable first, then matched with policies |
+//! | `asked` | whether a policy applies, and what it said |
+//! | `explain` | why each policy did or did not fire for a person |
 //! | `events` | CloudEvents that programs send |
 //! | `cases` | one input, one case, one commit |
 //! | `worker` | performs due calls, lane by lane |
@@ -20,10 +22,12 @@
 //! | `desk` | what people and programs ask and order |
 //! | `metrics`, `health` | what an operator watches |
 
+mod asked;
 pub mod cases;
 pub mod clock;
 pub mod desk;
 pub mod events;
+pub mod explain;
 pub mod health;
 mod heard;
 pub mod intake;

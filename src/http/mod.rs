@@ -8,6 +8,7 @@
 //! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
 //! | `cases`, `policies`, `watch` | the API by subject |
+//! | `explain` | why policies did or did not fire |
 //! | `listen` | sockets, the time for a header, the end |
 //! | `limits` | how much one client may ask |
 //! | `repeat` | the same change sent twice |
@@ -15,6 +16,7 @@
 mod access;
 mod cases;
 mod events;
+mod explain;
 mod hooks;
 mod limits;
 mod listen;
@@ -112,6 +114,7 @@ impl Doors {
             .route("/v1/cases/{id}/decisions", post(cases::decide))
             .route("/v1/cases/{id}/{order}", post(cases::order))
             .route("/v1/events", post(events::receive))
+            .route("/v1/explain", get(explain::explain))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
             .route("/v1/holds", get(cases::holds))

@@ -1,0 +1,83 @@
+//! A policy is asked whether it applies; what it said is kept with what it looked at.
+
+use crate::model::{Subject, Timestamp};
+use crate::policy::Policy;
+use crate::policy::script::{Facts, Trace, Verdict};
+use crate::policy::tree::Sweep;
+use crate::store::{self, Asked, Commit, PolicyVerdict, SweepRun};
+
+use super::Engine;
+
+/// What kept a policy from opening a case.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// The clause or the error, with its place and without values.
+    pub says: String,
+    trace: Trace,
+}
+
+impl Stopped {
+    pub(super) fn said(self, policy: &Policy, verdict: &str) -> PolicyVerdict {
+        PolicyVerdict { trace: Some(self.trace), ..said(policy, verdict, self.says) }
+    }
+}
+
+/// The case key if the policy applies, else what says no. The outer error: it could not decide.
+pub(super) fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopped>, Stopped> {
+    let stopped = |says: String| Stopped { says, trace: policy.condition.trace(facts).of_the_end() };
+    match policy.condition.decide(facts).map_err(|error| stopped(error.to_string()))? {
+        Verdict::Fails { clause, place } => return Ok(Err(stopped(format!("{place}: {clause}")))),
+        Verdict::Holds => {}
+    }
+    match &policy.case_key {
+        Some(key) => key.render(facts).map(Ok).map_err(|error| stopped(error.to_string())),
+        None => Ok(Ok(facts.subject.id.clone())),
+    }
+}
+
+pub(super) fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerdict {
+    PolicyVerdict {
+        policy: policy.name.clone(),
+        revision: policy.revision.clone(),
+        verdict: verdict.to_owned(),
+        detail,
+        ..PolicyVerdict::default()
+    }
+}
+
+impl Engine {
+    /// What a policy said to somebody who started it by hand.
+    pub(super) async fn note_manual(
+        &self,
+        subject: &Subject,
+        time: Timestamp,
+        said: PolicyVerdict,
+    ) -> Result<(), store::Error> {
+        self.note(subject, format!("manual:{}", time.to_rfc3339()), "manual", time, said).await
+    }
+
+    /// What a policy said in a sweep about one of those who were due.
+    pub(super) async fn note_swept(
+        &self,
+        subject: &Subject,
+        sweep: &Sweep,
+        run: &SweepRun,
+        said: PolicyVerdict,
+    ) -> Result<(), store::Error> {
+        let event = format!("sweep:{}@{}", sweep.schedule, run.nominal.to_rfc3339());
+        self.note(subject, event, "sweep", run.nominal, said).await
+    }
+
+    async fn note(
+        &self,
+        subject: &Subject,
+        event: String,
+        kind: &str,
+        time: Timestamp,
+        said: PolicyVerdict,
+    ) -> Result<(), store::Error> {
+        let subject = subject.reference();
+        let asked = Asked { at: self.now(), subject, event, kind: kind.to_owned(), time, said };
+        self.0.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
+    }
+}
