@@ -121,6 +121,7 @@ async fn more_than_one_look_of_the_pruning() {
         subject: SubjectRef { kind: SubjectKind::User, id: format!("u{number}") },
         event: "sweep:p/1".to_owned(),
         kind: "sweep".to_owned(),
+        also: Vec::new(),
         time: at(0),
         said: said("p", verdict),
     };

@@ -77,7 +77,8 @@ impl Engine {
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
         let subject = subject.reference();
-        let asked = Asked { at: self.now(), subject, event, kind: kind.to_owned(), time, said };
+        let asked =
+            Asked { at: self.now(), subject, event, kind: kind.to_owned(), also: Vec::new(), time, said };
         self.0.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
     }
 }

@@ -160,7 +160,11 @@ impl Engine {
         asked: Asked,
         raw_identity: bool,
     ) -> Result<Explained, store::Error> {
-        let Asked { at, subject, event, kind, time, said } = asked;
+        let Asked { at, subject, event, kind, also, time, said } = asked;
+        let reacts_to = policy.map(reacts_to).unwrap_or_default();
+        // By the name that the policy knows it by.
+        let also = also.into_iter().map(|kind| kind.0).find(|kind| reacts_to.contains(kind));
+        let kind = if reacts_to.contains(&kind) { kind } else { also.unwrap_or(kind) };
         let case = match said.verdict.as_str() {
             "opened" | "joined" | "cancelled" | "ignored" => self.case_of(&said.detail)?,
             _ => None,
@@ -192,7 +196,7 @@ impl Engine {
             clauses: clauses.collect(),
             changes: changes.collect(),
             case,
-            reacts_to: policy.map(reacts_to).unwrap_or_default(),
+            reacts_to,
             policy: said.policy,
             verdict: said.verdict,
         })

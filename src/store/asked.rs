@@ -8,7 +8,7 @@ use super::commit::{Consumed, PolicyVerdict};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
 use super::{Error, Store};
-use crate::model::{Event, SubjectRef, Timestamp};
+use crate::model::{Event, EventType, SubjectRef, Timestamp};
 
 /// A policy was asked about a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Asked {
     pub event: String,
     /// The event's type, or `sweep`, or `manual`.
     pub kind: String,
+    /// Its other names; a policy may know it by one of those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<EventType>,
     /// When the event happened.
     pub time: Timestamp,
     pub said: PolicyVerdict,
@@ -103,6 +106,7 @@ pub(super) fn consumed(
             subject: said.about.clone().unwrap_or_else(|| event.subject.clone()),
             event: event.key.clone(),
             kind: event.kind.to_string(),
+            also: event.also.clone(),
             time: event.time,
             said: said.clone(),
         };
