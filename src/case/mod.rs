@@ -48,6 +48,7 @@ mod proving;
 mod recorded;
 mod reviewing;
 mod session;
+pub mod shadow;
 pub mod state;
 mod stuck;
 mod turn;

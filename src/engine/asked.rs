@@ -1,5 +1,6 @@
 //! A policy is asked whether it applies; what it said is kept with what it looked at.
 
+use crate::case::Opening;
 use crate::model::{Subject, Timestamp};
 use crate::policy::Policy;
 use crate::policy::script::{Facts, Trace, Verdict};
@@ -7,6 +8,7 @@ use crate::policy::tree::Sweep;
 use crate::store::{self, Asked, Commit, PolicyVerdict, SweepRun};
 
 use super::Engine;
+use super::cases::ApplyError;
 
 /// What kept a policy from opening a case.
 #[derive(Debug)]
@@ -46,6 +48,13 @@ pub(super) fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerd
 }
 
 impl Engine {
+    /// A shadow policy applies: what it would have opened is kept, and nothing is opened.
+    pub(super) fn shadowed(&self, policy: &Policy, opening: Opening) -> Result<PolicyVerdict, ApplyError> {
+        let would_open = Some(Box::new(self.would_open(opening)?));
+        let said = said(policy, "shadow", "a case would have opened".to_owned());
+        Ok(PolicyVerdict { would_open, ..said })
+    }
+
     /// What a policy said to somebody who started it by hand.
     pub(super) async fn note_manual(
         &self,
@@ -66,6 +75,22 @@ impl Engine {
     ) -> Result<(), store::Error> {
         let event = format!("sweep:{}@{}", sweep.schedule, run.nominal.to_rfc3339());
         self.note(subject, event, "sweep", run.nominal, said).await
+    }
+
+    pub(super) async fn note_shadow(
+        &self,
+        policy: &Policy,
+        sweep: &Sweep,
+        run: &SweepRun,
+        opening: Opening,
+    ) -> Result<(), store::Error> {
+        let subject = opening.subject.clone();
+        let said = match self.shadowed(policy, opening) {
+            Ok(said) => said,
+            Err(ApplyError::Store(error)) => return Err(error),
+            Err(error) => said(policy, "shadow", format!("a case would have opened; {error}")),
+        };
+        self.note_swept(&subject, sweep, run, said).await
     }
 
     async fn note(

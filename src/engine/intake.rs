@@ -222,7 +222,8 @@ impl Engine {
             }
         };
         if policy.mode == Mode::Shadow {
-            return Ok(said(policy, "shadow", "a case would have opened".to_owned()));
+            let by = OpenedBy::Event(event.clone());
+            return self.shadowed(policy, Opening { subject: subject.clone(), by, key });
         }
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if let Some(id) = self.0.store.open_case(&policy.name, &key)? {

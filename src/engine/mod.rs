@@ -15,6 +15,7 @@
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
+//! | `shadow` | what a shadow policy would have done, against what happened |
 //! | `sweep` | schedules over a population |
 //! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
@@ -39,6 +40,7 @@ pub mod person;
 pub mod poller;
 pub mod reload;
 pub mod replay;
+pub mod shadow;
 pub mod sweep;
 pub mod tree;
 mod waker;

@@ -120,6 +120,7 @@ impl Doors {
             .route("/v1/holds", get(cases::holds))
             .route("/v1/policies", get(policies::list))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
+            .route("/v1/policies/{name}/shadow", get(policies::shadow))
             .route("/v1/policies/reload", post(policies::reload))
             .route("/v1/sweeps", get(policies::sweeps));
         // What monitoring asks is never refused: it would look like the end of the daemon.

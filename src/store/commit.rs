@@ -80,6 +80,9 @@ pub struct PolicyVerdict {
     /// What kept it from opening a case, with the values that were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// What a shadow policy would have opened, with what a case would have been decided from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_open: Option<Box<Recorded>>,
 }
 
 /// An inbox event that waits for another attempt.

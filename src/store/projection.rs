@@ -219,7 +219,9 @@ fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
     }
     // The values lie with the person, once.
     let mut plain = consumed.clone();
-    plain.verdicts.iter_mut().for_each(|said| said.trace = None);
+    for said in &mut plain.verdicts {
+        (said.trace, said.would_open) = (None, None);
+    }
     draft.put(keys::verdict(&consumed.key), &plain)
 }
 

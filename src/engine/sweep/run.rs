@@ -394,8 +394,7 @@ impl Engine {
             return Ok(Swept::Skipped("open_case"));
         }
         if run.shadow {
-            let said = said(policy, "shadow", "a case would have opened".to_owned());
-            self.note_swept(&subject, sweep, run, said).await?;
+            self.note_shadow(policy, sweep, run, Opening { subject, by, key }).await?;
             return Ok(Swept::WouldOpen);
         }
         let opened = said(policy, "opened", case::case_id(&policy.name, &key, &by).to_string());
