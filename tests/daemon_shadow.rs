@@ -67,8 +67,57 @@ async fn each_person_with_what_would_have_been_and_what_was() {
         })
         .await;
 
-    let same = report(&world, "same").await;
-    let adas = of(&same, &ada);
+    the_same_policy_would_do_the_same(&world, &ada).await;
+    never_a_guess(&world, &ada, &ben).await;
+    let nobody = report(&world, "nobody").await;
+    assert_eq!(of(&nobody, &ada)["same"], false, "{nobody}");
+    assert_eq!((&nobody["would"], &nobody["happened"]), (&json!({"delete": 1}), &json!({"approve": 1})));
+    let (items, own) = (nobody["items"].as_array().unwrap(), json!(own.id().to_string()));
+    assert!(items.iter().all(|one| one["subject"]["id"] != own), "its clause said no: {nobody}");
+
+    // Nothing was touched: one case each, one mail of each kind.
+    assert_eq!(world.cases().await.len(), 2);
+    assert_eq!(world.town.mailbox.mails_to(&ada.applicant.email).len(), 2);
+    on_the_command_line(&world).await;
+    // It outlives the daemon.
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    assert_eq!(report(&world, "nobody").await["would"], json!({"delete": 1}));
+}
+
+async fn never_a_guess(world: &World, ada: &Person, ben: &Person) {
+    for (name, person, because) in [
+        ("same", ben, "no live case asked this person for id-and-selfie and has an answer"),
+        ("to-the-desk", ada, "people of identity-desk would be asked to decide"),
+    ] {
+        let report = report(world, name).await;
+        let one = of(&report, person);
+        assert_eq!((&one["same"], &one["would"][0]["end"]), (&Value::Null, &json!("unknown")), "{report}");
+        assert_eq!(one["would"][0]["because"], because, "{report}");
+    }
+    let others = report(world, "others").await;
+    assert!(!would(of(&others, ada)).contains(&"approve"), "another verification's answer is none: {others}");
+}
+
+async fn on_the_command_line(world: &World) {
+    let said = world.say(&["policy", "shadow", "nobody"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for text in [
+        "nobody: 2 people; would have done: delete 1; the live cases of the same events did: approve 1",
+        ": delete",
+        "something else was done",
+        "unknown from here: no live case asked this person",
+    ] {
+        assert!(said.out.contains(text), "{text:?} is not in {}", said.out);
+    }
+    assert_eq!(world.say(&["policy", "shadow", "nowhere"]).code, Some(1));
+    let (status, _) = world.ask(Method::GET, "/v1/policies/same/shadow", "t-source", None).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+async fn the_same_policy_would_do_the_same(world: &World, ada: &Person) {
+    let same = report(world, "same").await;
+    let adas = of(&same, ada);
     assert_eq!(adas["same"], true, "{same}");
     assert_eq!(
         (&adas["would"][0]["end"], &adas["would"][0]["result"]),
@@ -92,52 +141,4 @@ async fn each_person_with_what_would_have_been_and_what_was() {
     );
     assert_eq!((&same["would"], &same["happened"]), (&json!({"approve": 1}), &json!({"approve": 1})));
     assert_eq!(same["unknown"], 1, "Ben has not answered: {same}");
-
-    // Never a guess.
-    for (name, person, because) in [
-        ("same", &ben, "no live case asked this person for id-and-selfie and has an answer"),
-        ("to-the-desk", &ada, "people of identity-desk would be asked to decide"),
-    ] {
-        let report = report(&world, name).await;
-        let one = of(&report, person);
-        assert_eq!((&one["same"], &one["would"][0]["end"]), (&Value::Null, &json!("unknown")), "{report}");
-        assert_eq!(one["would"][0]["because"], because, "{report}");
-    }
-    let others = report(&world, "others").await;
-    assert!(
-        !would(of(&others, &ada)).contains(&"approve"),
-        "another verification's answer is none: {others}"
-    );
-
-    let nobody = report(&world, "nobody").await;
-    assert_eq!(of(&nobody, &ada)["same"], false, "{nobody}");
-    assert_eq!((&nobody["would"], &nobody["happened"]), (&json!({"delete": 1}), &json!({"approve": 1})));
-    let items = nobody["items"].as_array().unwrap();
-    assert!(
-        items.iter().all(|one| one["subject"]["id"] != own.id().to_string()),
-        "its clause said no: {nobody}"
-    );
-
-    // Nothing was touched: one case each, one mail of each kind.
-    assert_eq!(world.cases().await.len(), 2);
-    let mails = world.town.mailbox.mails_to(&ada.applicant.email);
-    assert_eq!(mails.len(), 2, "{:?}", mails.len());
-
-    let said = world.say(&["policy", "shadow", "nobody"]);
-    assert_eq!(said.code, Some(0), "{said:?}");
-    for text in [
-        "nobody: 2 people; would have done: delete 1; the live cases of the same events did: approve 1",
-        ": delete",
-        "something else was done",
-        "unknown from here: no live case asked this person",
-    ] {
-        assert!(said.out.contains(text), "{text:?} is not in {}", said.out);
-    }
-    assert_eq!(world.say(&["policy", "shadow", "nowhere"]).code, Some(1));
-    let (status, _) = world.ask(Method::GET, "/v1/policies/same/shadow", "t-source", None).await;
-    assert_eq!(status, StatusCode::FORBIDDEN);
-    // It outlives the daemon.
-    assert_eq!(world.stop(), Some(0));
-    world.start();
-    assert_eq!(report(&world, "nobody").await["would"], json!({"delete": 1}));
 }
