@@ -156,7 +156,7 @@ async fn an_event_is_taken_in_once_whatever_brings_it() {
             policy: "p".into(),
             revision: Revision("0".into()),
             verdict: "opened".into(),
-            detail: String::new(),
+            ..PolicyVerdict::default()
         }],
     };
     let commit = Commit { consumed: vec![consumed.clone()], deferred: vec![deferred], ..Commit::default() };

@@ -7,21 +7,30 @@ use super::advance::gone;
 use super::holding::keeps;
 use super::state::{Case, Hold};
 use crate::model::{Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
-use crate::policy::script::{Facts, Verdict};
+use crate::policy::script::{Facts, Trace, Verdict};
 use crate::policy::{Mode, Policy};
 
 /// What a policy says to an opening.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Offered {
     Disabled,
-    /// The clause that says no, with its place.
-    Clause(String),
+    /// The clause that says no.
+    Clause(Stopped),
     /// An error in a clause is not a no: somebody has to look.
-    CouldNotDecide(String),
-    /// A case would open.
-    Shadow,
+    CouldNotDecide(Stopped),
+    /// A case with this key would open.
+    Shadow(String),
     /// With this key.
     Opens(String),
+}
+
+/// What kept a policy from opening a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stopped {
+    /// The clause or the error, with its place and without values.
+    pub says: String,
+    /// What it looked at.
+    pub trace: Trace,
 }
 
 /// Offers an opening to one policy. Whether a case with that key is open already is for who keeps them.
@@ -30,7 +39,7 @@ pub fn offer(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Tim
         return Offered::Disabled;
     }
     match offer_enforced(policy, event, subject, now) {
-        Offered::Opens(_) if policy.mode == Mode::Shadow => Offered::Shadow,
+        Offered::Opens(key) if policy.mode == Mode::Shadow => Offered::Shadow(key),
         offered => offered,
     }
 }
@@ -41,19 +50,20 @@ pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject,
     let settings = &policy.settings;
     match decide(policy, &Facts { event, subject, settings, steps: &steps, this_case: &this_case, now }) {
         Ok(Ok(key)) => Offered::Opens(key),
-        Ok(Err(clause)) => Offered::Clause(clause),
-        Err(error) => Offered::CouldNotDecide(error),
+        Ok(Err(stopped)) => Offered::Clause(stopped),
+        Err(stopped) => Offered::CouldNotDecide(stopped),
     }
 }
 
-/// The case key if the policy applies, else the clause that says no.
-pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, String>, String> {
-    match policy.condition.decide(facts).map_err(|error| error.to_string())? {
-        Verdict::Fails { clause, place } => return Ok(Err(format!("{place}: {clause}"))),
+/// The case key if the policy applies, else what says no. The outer error: it could not decide.
+pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopped>, Stopped> {
+    let stopped = |says: String| Stopped { says, trace: policy.condition.trace(facts).of_the_end() };
+    match policy.condition.decide(facts).map_err(|error| stopped(error.to_string()))? {
+        Verdict::Fails { clause, place } => return Ok(Err(stopped(format!("{place}: {clause}")))),
         Verdict::Holds => {}
     }
     match &policy.case_key {
-        Some(key) => key.render(facts).map(Ok).map_err(|error| error.to_string()),
+        Some(key) => key.render(facts).map(Ok).map_err(|error| stopped(error.to_string())),
         None => Ok(Ok(facts.subject.id.clone())),
     }
 }

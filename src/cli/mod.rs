@@ -11,7 +11,7 @@
 //! | `simulate` | the simulators alone |
 //! | `check`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
-//! | `client`, `cases`, `migrate`, `events`, `policies`, `sweeps` | ask a running daemon |
+//! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
 mod cases;
@@ -22,6 +22,7 @@ mod demo;
 mod doctor;
 mod effects;
 mod events;
+mod explain;
 mod junit;
 mod migrate;
 mod notify;
@@ -124,6 +125,9 @@ enum Command {
         #[command(subcommand)]
         command: policies::Command,
     },
+    /// Why each policy did or did not fire for a person: the clause, its values, the smallest change.
+    #[command(after_help = "Example: proofd explain --subject user/17 --at 2026-01-05T09:00:00Z")]
+    Explain(explain::Arguments),
     /// Schedules over the population, of a running daemon.
     #[command(after_help = "Example: proofd sweep list")]
     Sweep {
@@ -241,6 +245,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
         Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
+        Command::Explain(arguments) => explain::run(&arguments, json).await,
         Command::Sweep { daemon, command } => sweeps::run(&daemon, &command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,

@@ -53,6 +53,14 @@ pub enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// What a shadow policy would have done, person by person, against what happened.
+    #[command(after_help = "Example: proofd policy shadow login-risk-strict --limit 50")]
+    Shadow {
+        policy: String,
+        /// So many people, the newest first.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
     /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
     Reload,
 }
@@ -101,6 +109,16 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         Command::Revisions { policy } => {
             let revisions = expect(client.get(&format!("/v1/policies/{policy}/revisions")).await?)?;
             taken_in(&revisions, json);
+            Ok(Ending::Ok)
+        }
+        Command::Shadow { policy, limit } => {
+            let report = client.get(&format!("/v1/policies/{policy}/shadow?limit={limit}")).await?;
+            let report = expect(report)?;
+            if json {
+                output::json(&report);
+            } else {
+                shadow(&report);
+            }
             Ok(Ending::Ok)
         }
         Command::Reload => {
@@ -156,6 +174,66 @@ fn why(status: &Value) {
     for why in status["why"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         output::line(&format!("  {}", output::visible(why)));
     }
+}
+
+fn shadow(report: &Value) {
+    output::line(&format!(
+        "{}: {} people; would have done: {}; the live cases of the same events did: {}; not known of {}",
+        text(report, "policy"),
+        report["people"],
+        counts(&report["would"]),
+        counts(&report["happened"]),
+        report["unknown"],
+    ));
+    for person in items(report) {
+        let subject = &person["subject"];
+        let same = match person["same"].as_bool() {
+            Some(true) => "the same was done",
+            Some(false) => "something else was done",
+            None => "not known to the end",
+        };
+        say(0, &format!("{}/{}: {same}", text(subject, "type"), text(subject, "id")));
+        for case in person["would"].as_array().into_iter().flatten() {
+            say(1, &format!("would have opened a case at {}", text(case, "opened_at")));
+            for line in case["lines"].as_array().into_iter().flatten() {
+                say(2, &format!("{} {}: {}", text(line, "at"), text(line, "step"), text(line, "would")));
+            }
+            match case["end"].as_str() {
+                Some("unknown") => say(2, &format!("unknown from here: {}", text(case, "because"))),
+                Some("stuck") => say(2, &format!("would be stuck: {}", text(case, "because"))),
+                Some("in_grace") => say(2, &format!("would be in grace until {}", text(case, "until"))),
+                _ => {}
+            }
+        }
+        for case in person["happened"].as_array().into_iter().flatten() {
+            let did: Vec<_> =
+                case["did"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let (state, result) = (text(case, "state"), text(case, "result"));
+            say(
+                1,
+                &format!(
+                    "{} case {}: {state} {result}, did: {}",
+                    text(case, "policy"),
+                    text(case, "case"),
+                    list_of(&did)
+                ),
+            );
+        }
+    }
+}
+
+fn say(depth: usize, line: &str) {
+    output::line(&format!("{}{}", "  ".repeat(depth), output::visible(line)));
+}
+
+fn counts(of: &Value) -> String {
+    let counts = of.as_object().into_iter().flatten();
+    let counts: Vec<_> = counts.map(|(word, count)| format!("{word} {count}")).collect();
+    list_of(&counts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn list_of(words: &[&str]) -> String {
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 fn list(policies: &Value) {

@@ -1,6 +1,6 @@
 //! One input, one case, one commit. Everything that changes a case goes through `apply` or `open_case`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use crate::case::{
@@ -81,6 +81,14 @@ impl Engine {
             counters.count(&policy.name, *action, now);
         }
         Ok((advance, recorded))
+    }
+
+    /// What a case would be decided from, if it were opened.
+    pub(super) fn would_open(&self, opening: Opening) -> Result<Recorded, ApplyError> {
+        let KnownOf { enrolments, others, pauses } = self.known_of(&opening.subject, None)?;
+        let (now, under) = (self.now(), self.0.under.clone());
+        let facts = Facts { now, over_limit: BTreeSet::new(), enrolments, others, pauses, under };
+        Ok(Recorded { cause: Cause::Opening(opening), facts })
     }
 
     pub(super) async fn keep(

@@ -14,11 +14,12 @@ use crate::case::{
 };
 use crate::connectors::{WebhookRefused, jumio};
 use crate::model::{Event, Subject, SubjectKind, Timestamp};
+use crate::policy::Policy;
 use crate::policy::tree::IfAlreadyOpen;
-use crate::policy::{Policy, Revision};
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
 
 use super::Engine;
+use super::asked::{said, stopped_said};
 use super::cases::{ApplyError, to_its_end};
 
 /// Inbox events handled at the same time.
@@ -113,10 +114,9 @@ impl Engine {
             }
             // Who takes a role away must not be stopped by the role being gone.
             return Ok(Digested::Consumed(vec![PolicyVerdict {
-                policy: String::new(),
-                revision: Revision(String::new()),
                 verdict: "own_change".to_owned(),
                 detail: "the daemon caused this event itself".to_owned(),
+                ..PolicyVerdict::default()
             }]));
         }
         let mut verdicts = Vec::new();
@@ -132,6 +132,7 @@ impl Engine {
         let policies: Vec<Arc<Policy>> = active.set.matching(&event).into_iter().cloned().collect();
         let mut subjects: BTreeMap<SubjectKind, Subject> = BTreeMap::new();
         for policy in &policies {
+            let asked_about = event.subject.clone();
             let mut event = event.clone();
             event.subject.kind = policy.subject;
             let subject = match subjects.get(&policy.subject) {
@@ -145,7 +146,10 @@ impl Engine {
                     }
                 },
             };
-            verdicts.push(self.offer(policy, &event, subject).await?);
+            let mut said = self.offer(policy, &event, subject).await?;
+            // Only where it differs: nearly all events are about the very person that is found.
+            said.about = Some(subject.reference()).filter(|about| *about != asked_about);
+            verdicts.push(said);
         }
         Ok(Digested::Consumed(verdicts))
     }
@@ -196,15 +200,17 @@ impl Engine {
         let key = match offer(policy, Some(event), subject, self.now()) {
             Offered::Opens(key) => key,
             Offered::Disabled => return Ok(said(policy, "disabled", String::new())),
-            Offered::Shadow => {
-                return Ok(said(policy, "shadow", "a case would have opened".to_owned()));
+            Offered::Shadow(key) => {
+                let by = OpenedBy::Event(event.clone());
+                return self.shadowed(policy, Opening { subject: subject.clone(), by, key });
             }
-            Offered::Clause(clause) => return Ok(said(policy, "clause", clause)),
-            Offered::CouldNotDecide(error) => {
+            Offered::Clause(stopped) => return Ok(stopped_said(policy, "clause", stopped)),
+            Offered::CouldNotDecide(stopped) => {
+                let error = &stopped.says;
                 self.0.metrics.could_not_decide(&policy.name);
                 tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %subject.reference(),
                     error, "could not decide whether a case should open; no case was opened");
-                return Ok(said(policy, "could_not_decide", error));
+                return Ok(stopped_said(policy, "could_not_decide", stopped));
             }
         };
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
@@ -257,9 +263,19 @@ impl Engine {
         let now = self.now();
         let key = match offer_enforced(policy, None, &subject, now) {
             Offered::Opens(key) => key,
-            Offered::Clause(clause) => return Ok(Err(format!("the policy does not apply: {clause}"))),
-            Offered::CouldNotDecide(error) => return Ok(Err(format!("the policy cannot decide: {error}"))),
-            Offered::Disabled | Offered::Shadow => return Ok(Err("the policy is not enforced".to_owned())),
+            Offered::Clause(stopped) => {
+                let why = format!("the policy does not apply: {}", stopped.says);
+                self.note_manual(&subject, now, stopped_said(policy, "clause", stopped)).await?;
+                return Ok(Err(why));
+            }
+            Offered::CouldNotDecide(stopped) => {
+                let why = format!("the policy cannot decide: {}", stopped.says);
+                self.note_manual(&subject, now, stopped_said(policy, "could_not_decide", stopped)).await?;
+                return Ok(Err(why));
+            }
+            Offered::Disabled | Offered::Shadow(_) => {
+                return Ok(Err("the policy is not enforced".to_owned()));
+            }
         };
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if let Some(id) = self.0.store.open_case(&policy.name, &key)?
@@ -267,8 +283,13 @@ impl Engine {
         {
             return Ok(Err(format!("there is an open case already: {id}")));
         }
-        let opening = Opening { subject, by: OpenedBy::Hand { by, reason, nonce: now.to_rfc3339() }, key };
-        Ok(self.open_case(opening, policy).await?.ok_or_else(|| "it was started already".to_owned()))
+        let by = OpenedBy::Hand { by, reason, nonce: now.to_rfc3339() };
+        let opening = Opening { subject: subject.clone(), by, key };
+        let Some(case) = self.open_case(opening, policy).await? else {
+            return Ok(Err("it was started already".to_owned()));
+        };
+        self.note_manual(&subject, now, said(policy, "opened", case.id.to_string())).await?;
+        Ok(Ok(case))
     }
 
     /// Waits until something was written, a time has come, or the daemon stops.
@@ -317,15 +338,6 @@ fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
         Decidable::NotYet if attempts < 24 => Resolved::Later("the address is not confirmed yet".to_owned()),
         Decidable::NotYet => Resolved::Never("the registration is not_verified".to_owned()),
         Decidable::Never(state) => Resolved::Never(format!("the registration is {state}")),
-    }
-}
-
-fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerdict {
-    PolicyVerdict {
-        policy: policy.name.clone(),
-        revision: policy.revision.clone(),
-        verdict: verdict.to_owned(),
-        detail,
     }
 }
 

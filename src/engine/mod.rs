@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `clock` | the clocks |
 //! | `intake` | events: durable first, then matched with policies |
+//! | `asked` | whether a policy applies, and what it said |
+//! | `explain` | why each policy did or did not fire for a person |
 //! | `events` | CloudEvents that programs send |
 //! | `cases` | one input, one case, one commit |
 //! | `worker` | performs due calls, lane by lane |
@@ -16,6 +18,7 @@
 //! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
+//! | `shadow` | what a shadow policy would have done, against what happened |
 //! | `sweep` | schedules over a population |
 //! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
@@ -23,10 +26,12 @@
 //! | `desk` | what people and programs ask and order |
 //! | `metrics`, `health` | what an operator watches |
 
+mod asked;
 pub mod cases;
 pub mod clock;
 pub mod desk;
 pub mod events;
+pub mod explain;
 pub mod health;
 mod heard;
 pub mod intake;
@@ -40,6 +45,7 @@ pub mod poller;
 pub mod reload;
 pub mod replay;
 pub mod revisions;
+pub mod shadow;
 mod standing;
 pub mod sweep;
 pub mod tree;

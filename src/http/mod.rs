@@ -8,6 +8,7 @@
 //! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
 //! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
+//! | `explain` | why policies did or did not fire |
 //! | `listen` | sockets, the time for a header, the end |
 //! | `limits` | how much one client may ask |
 //! | `repeat` | the same change sent twice |
@@ -15,6 +16,7 @@
 mod access;
 mod cases;
 mod events;
+mod explain;
 mod hooks;
 mod limits;
 mod listen;
@@ -115,12 +117,14 @@ impl Doors {
             .route("/v1/cases/{id}/migrate", post(migrations::migrate))
             .route("/v1/cases/{id}/{order}", post(cases::order))
             .route("/v1/events", post(events::receive))
+            .route("/v1/explain", get(explain::explain))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
             .route("/v1/holds", get(cases::holds))
             .route("/v1/policies", get(policies::list))
             .route("/v1/policies/{name}", get(revisions::running))
             .route("/v1/policies/{name}/revisions", get(policies::revisions))
+            .route("/v1/policies/{name}/shadow", get(policies::shadow))
             .route("/v1/policies/{name}/revisions/{revision}", get(revisions::show))
             .route("/v1/policies/{name}/diff", get(revisions::diff))
             .route("/v1/policies/{name}/{order}", post(revisions::order))

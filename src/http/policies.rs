@@ -1,9 +1,11 @@
 //! Policies over HTTP: what runs, its revisions, and a reload that answers with its verdict.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::Role;
@@ -36,6 +38,28 @@ pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Resp
 pub async fn sweeps(State(doors): State<Doors>, headers: HeaderMap) -> Result<Response, Problem> {
     doors.access.require(&headers, LOOK)?;
     Ok(Json(json!({ "items": doors.engine.sweeps()?, "next": null })).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// So many people, the newest first.
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// What a shadow policy would have done, person by person, against what happened.
+pub async fn shadow(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    query: Result<UrlQuery<People>, QueryRejection>,
+) -> Result<Response, Problem> {
+    doors.access.require(&headers, LOOK)?;
+    let UrlQuery(people) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let limit = people.limit.unwrap_or(100).clamp(1, 1_000);
+    let report = doors.engine.shadow_report(&name, limit)?.ok_or_else(|| Problem::not_found("policy"))?;
+    Ok(Json(report).into_response())
 }
 
 pub async fn revisions(

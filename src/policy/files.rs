@@ -43,7 +43,7 @@ impl<P: Into<String>, B: AsRef<[u8]>> FromIterator<(P, B)> for Files {
 }
 
 /// 24 hexadecimal digits: the hash of everything that a policy uses.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub String);
 

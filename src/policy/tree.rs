@@ -19,7 +19,7 @@ pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, Standing, Sweep};
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     Enforce,
-    /// Opens no case; what it would have opened is recorded.
+    /// Opens no case and does nothing; what it would have opened is recorded, and walked when asked.
     Shadow,
     Disabled,
 }

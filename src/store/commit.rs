@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::case::{Case, Entry, Hold, Recorded};
 use crate::model::{CaseId, Enrolment, Event, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
+use crate::policy::script::Trace;
 use crate::policy::tree::LimitedAction;
 
+use super::asked::Asked;
 use super::sweeps::SweepChange;
 
 /// Everything that becomes durable together.
@@ -39,6 +41,9 @@ pub struct Commit {
     /// What runs of sweeps did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<SweepChange>,
+    /// What policies said where no event asked them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
 }
 
 /// A case after an input.
@@ -64,7 +69,7 @@ pub struct Consumed {
 }
 
 /// What one policy said about an event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyVerdict {
     pub policy: String,
     pub revision: Revision,
@@ -72,6 +77,15 @@ pub struct PolicyVerdict {
     pub verdict: String,
     /// The clause, the case or the error.
     pub detail: String,
+    /// Whom it was asked about, where that is not the event's own subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<SubjectRef>,
+    /// What kept it from opening a case, with the values that were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+    /// What a shadow policy would have opened, with what a case would have been decided from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_open: Option<Box<Recorded>>,
 }
 
 /// An inbox event that waits for another attempt.

@@ -35,6 +35,10 @@ pub(super) enum Kind {
     /// Mark of an event to when it was consumed.
     Seen = b'm',
     Verdict = b'v',
+    /// Person, policy, newest first, event to what the policy said.
+    Asked = b'W',
+    /// Policy, kind of answer, newest first, person, event to the key of what it said.
+    AskedOf = b'X',
     Cursor = b'u',
     Revision = b'r',
     /// Policy, time, revision.

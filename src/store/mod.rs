@@ -11,6 +11,7 @@
 //! | `keys` | how a key is spelled, so that its order is the order of a listing |
 //! | `state` | the one sled tree: checked values, batches, scans |
 //! | `projection` | what a record does to the state |
+//! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
 //! | `reads` | the questions that other rooms ask |
 //! | `opening` | a directory becomes a store |
@@ -18,6 +19,7 @@
 //! | `reserve` | room that is kept for the time when the disk is full |
 //! | `options` | sizes, and the hooks that tests replace |
 
+mod asked;
 mod codec;
 mod commit;
 mod committer;
@@ -32,6 +34,7 @@ mod reserve;
 mod state;
 mod sweeps;
 
+pub use asked::{Asked, Class, kept_for};
 pub use commit::{
     Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyDeed, PolicyOrder, PolicyVerdict,
     StoredRevision, Waiting,
@@ -54,6 +57,9 @@ use crate::model::{Secret, Timestamp};
 use codec::Body;
 use committer::{Request, Until};
 use state::State;
+
+/// How long the mark of an event is kept; a record of pruning says what lies before it.
+const MARKS_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(45);
 
 /// A failed read or a store that cannot serve any more.
 #[derive(Debug, thiserror::Error)]
@@ -136,10 +142,10 @@ impl Store {
         self.submit(Body::Commit(commit), Until::Durable).await
     }
 
-    /// Forgets marks of events that were consumed more than 45 days ago. Part of the journal like any
-    /// commit, so that a rebuild forgets the same ones.
+    /// Forgets marks of events that were consumed more than 45 days ago, and what policies said that is past
+    /// its time. Part of the journal like any commit, so that a rebuild forgets the same ones.
     pub async fn prune(&self, now: Timestamp) -> Result<(), Error> {
-        let before = now - chrono::TimeDelta::days(45);
+        let before = now - MARKS_KEPT;
         self.submit(Body::Prune(before), Until::Visible).await
     }
 

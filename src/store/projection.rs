@@ -8,7 +8,7 @@ use super::codec::{self, Body};
 use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
-use super::sweeps;
+use super::{MARKS_KEPT, asked, sweeps};
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
@@ -25,7 +25,12 @@ pub(super) struct Summary {
 pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result<(), Error> {
     match body {
         Body::Commit(commit) => apply_commit(draft, commit),
-        Body::Prune(before) => prune(draft, sequence, *before),
+        Body::Prune(before) => {
+            prune(draft, sequence, *before)?;
+            let now = *before + MARKS_KEPT;
+            asked::prune_events(draft, sequence, *before, now)?;
+            asked::prune(draft, sequence, now)
+        }
     }
 }
 
@@ -62,6 +67,9 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     }
     for change in &commit.sweeps {
         sweeps::apply(draft, change)?;
+    }
+    for asked in &commit.asked {
+        asked::apply(draft, asked, 0)?;
     }
     Ok(())
 }
@@ -202,7 +210,9 @@ fn defer(draft: &mut Draft<'_>, deferred: &Deferred) -> Result<(), Error> {
 
 fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
     let mut marks = vec![consumed.key.clone()];
-    if let Some(waiting) = draft.get::<Waiting>(&keys::inbox(&consumed.key))? {
+    let waiting = draft.get::<Waiting>(&keys::inbox(&consumed.key))?;
+    asked::consumed(draft, consumed, waiting.as_ref().map(|waiting| &waiting.event))?;
+    if let Some(waiting) = waiting {
         draft.remove(inbox_due(&waiting));
         draft.remove(keys::inbox(&consumed.key));
         marks.extend(waiting.event.leaves);
@@ -210,7 +220,12 @@ fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
     for mark in marks {
         draft.put(keys::seen(&mark), &Some(consumed.at))?;
     }
-    draft.put(keys::verdict(&consumed.key), consumed)
+    // The values lie with the person, once.
+    let mut plain = consumed.clone();
+    for said in &mut plain.verdicts {
+        (said.trace, said.would_open) = (None, None);
+    }
+    draft.put(keys::verdict(&consumed.key), &plain)
 }
 
 fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), Error> {

@@ -252,9 +252,9 @@ impl World {
         let verdict = match offered {
             Offered::Opens(key) => return Some(key),
             Offered::Disabled => "the policy is disabled".to_owned(),
-            Offered::Shadow => "a case would have opened (shadow)".to_owned(),
-            Offered::Clause(clause) => format!("does not hold: {clause}"),
-            Offered::CouldNotDecide(error) => format!("could not decide: {error}"),
+            Offered::Shadow(_) => "a case would have opened (shadow)".to_owned(),
+            Offered::Clause(stopped) => format!("does not hold: {}", stopped.says),
+            Offered::CouldNotDecide(stopped) => format!("could not decide: {}", stopped.says),
         };
         self.say(None, format!("no case opened: {verdict}"));
         None

@@ -16,6 +16,7 @@ use crate::policy::{Mode, Policy};
 use crate::store::{self, Commit, FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use super::super::Engine;
+use super::super::asked::{said, stopped_said};
 use super::super::cases::ApplyError;
 use super::pick::{Met, Picked};
 
@@ -378,19 +379,32 @@ impl Engine {
         }
         let key = match decide(policy, &facts) {
             Ok(Ok(key)) => key,
-            Ok(Err(_clause)) => return Ok(Swept::Skipped("clause")),
-            Err(error) => return Ok(undecided(&error)),
+            Ok(Err(stopped)) => {
+                self.note_swept(&subject, sweep, run, stopped_said(policy, "clause", stopped)).await?;
+                return Ok(Swept::Skipped("clause"));
+            }
+            Err(stopped) => {
+                let swept = undecided(&stopped.says);
+                self.note_swept(&subject, sweep, run, stopped_said(policy, "could_not_decide", stopped))
+                    .await?;
+                return Ok(swept);
+            }
         };
         let _who_opens = self.0.locks.key(&policy.name, &key).await;
         if self.has_open_case(policy, &subject)? || self.0.store.open_case(&policy.name, &key)?.is_some() {
             return Ok(Swept::Skipped("open_case"));
         }
         if run.shadow {
+            self.note_shadow(policy, sweep, run, Opening { subject, by, key }).await?;
             return Ok(Swept::WouldOpen);
         }
+        let opened = said(policy, "opened", case::case_id(&policy.name, &key, &by).to_string());
         match self.open_case(Opening { subject: subject.clone(), by, key }, policy).await {
             // `None`: it is there already, which is the same.
-            Ok(Some(_) | None) => Ok(Swept::Opened),
+            Ok(Some(_) | None) => {
+                self.note_swept(&subject, sweep, run, opened).await?;
+                Ok(Swept::Opened)
+            }
             Err(ApplyError::Store(error)) => Err(error.into()),
             Err(error) => {
                 tracing::error!(sweep = sweep.schedule, subject = %reference, %error, "a case could not be opened");

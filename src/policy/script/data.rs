@@ -126,7 +126,7 @@ fn plain(value: &Dynamic, clause: &Clause) -> Result<Value, ScriptError> {
     })
 }
 
-fn json(value: &Dynamic, depth: usize) -> Result<Value, &'static str> {
+pub(super) fn json(value: &Dynamic, depth: usize) -> Result<Value, &'static str> {
     if depth == 0 {
         return Err("lists or maps nested too deeply");
     }

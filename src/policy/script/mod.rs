@@ -6,12 +6,15 @@
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
 //! | `names` | which fields an expression looks at |
+//! | `trace` | why a condition held or not, clause by clause, with values |
+//! | `change` | the smallest change that would have made it hold |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
 //! | `data` | attributes, bodies and actions: values worked out and written down |
 //! | `values` | times, dates, durations, and comparisons that refuse |
 //! | `engine` | packages, limits, errors without values |
 
+mod change;
 pub(crate) mod check;
 mod compile;
 mod data;
@@ -19,6 +22,7 @@ mod engine;
 mod facts;
 mod names;
 mod shape;
+mod trace;
 mod values;
 
 use std::fmt;
@@ -26,9 +30,11 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, Scope};
 
+pub use change::{Edit, Needs};
 pub use compile::Compiler;
 pub use data::Data;
 pub use names::Look;
+pub use trace::{Answer, Seen, Trace, Traced};
 
 use self::engine::guarded;
 use self::facts::Outline;

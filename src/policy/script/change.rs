@@ -1,0 +1,360 @@
+//! The smallest change that would have made a condition hold. Only comparisons of a field with a constant
+//! or a setting are turned, and a change is only named if the condition, decided again with it, holds.
+
+use std::fmt;
+
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Module, Scope, Stmt};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::engine::guarded;
+use super::trace::{lookup, path, shown};
+use super::values::{Date, Duration, Time};
+use super::{Clause, Program, Tree, Verdict};
+
+/// More ways than these are not looked at; the ones with the fewest edits are.
+const MOST_WAYS: usize = 64;
+/// So many of the smallest are named.
+const NAMED: usize = 4;
+
+/// A field that would have to be otherwise.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Edit {
+    pub path: String,
+    /// What is there.
+    pub is: Value,
+    pub needs: Needs,
+    /// The constant that it is compared with.
+    pub than: Value,
+    /// The setting that the constant comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    Is,
+    IsNot,
+    Above,
+    AtLeast,
+    Below,
+    AtMost,
+    OneOf,
+    NoneOf,
+    Contains,
+    ContainsNot,
+}
+
+/// Without values.
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Edit({} {:?})", self.path, self.needs)
+    }
+}
+
+impl Edit {
+    /// Such as `event.score is 71; it would hold from 76`.
+    pub fn said(&self) -> String {
+        let than = said(&self.than);
+        let needs = match (self.needs, self.than.is_null()) {
+            (Needs::Is, true) => "if it were empty".to_owned(),
+            (Needs::IsNot, true) => "if it were not empty".to_owned(),
+            (Needs::Is, false) => format!("with {than}"),
+            (Needs::IsNot | Needs::NoneOf, _) => format!("with anything but {than}"),
+            (Needs::Above, _) => format!("above {than}"),
+            (Needs::AtLeast, _) => format!("from {than}"),
+            (Needs::Below, _) => format!("below {than}"),
+            (Needs::AtMost, _) => format!("up to {than}"),
+            (Needs::OneOf, _) => format!("with one of {than}"),
+            (Needs::Contains, _) => format!("if it contained {than}"),
+            (Needs::ContainsNot, _) => format!("if it did not contain {than}"),
+        };
+        let setting = self.setting.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
+        format!("{} is {}; it would hold {needs}{setting}", self.path, said(&self.is))
+    }
+}
+
+fn said(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::String(text) if text.is_empty() => "an empty text".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
+        Value::Array(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// An edit, and a value with which it can be tried.
+#[derive(Clone)]
+struct Way {
+    edit: Edit,
+    path: Vec<String>,
+    value: Dynamic,
+}
+
+/// Sets of edits, each enough by itself. None: nothing of this kind is known.
+type Ways = Option<Vec<Vec<Way>>>;
+
+pub(super) fn smallest(tree: &Tree, program: &Program, scope: &Scope<'static>) -> Vec<Vec<Edit>> {
+    let mut ways = ways(tree, true, program, scope).unwrap_or_default();
+    ways.sort_by_key(Vec::len);
+    let mut found: Vec<Vec<Edit>> = Vec::new();
+    for way in ways {
+        if found.len() == NAMED || found.first().is_some_and(|first| first.len() < way.len()) {
+            break;
+        }
+        let edits: Vec<_> = way.iter().map(|one| one.edit.clone()).collect();
+        if !way.is_empty() && !found.contains(&edits) && holds_with(tree, program, scope, &way) {
+            found.push(edits);
+        }
+    }
+    found
+}
+
+fn holds_with(tree: &Tree, program: &Program, scope: &Scope<'static>, way: &[Way]) -> bool {
+    let mut scope = scope.clone();
+    let set = way.iter().all(|one| put(&mut scope, &one.path, one.value.clone()));
+    set && tree.decide(program, &scope) == Ok(Verdict::Holds)
+}
+
+fn put(scope: &mut Scope<'_>, path: &[String], value: Dynamic) -> bool {
+    fn inside(at: &mut Dynamic, path: &[String], value: Dynamic) -> bool {
+        let Some((field, rest)) = path.split_first() else {
+            *at = value;
+            return true;
+        };
+        let Some(mut map) = at.write_lock::<rhai::Map>() else { return false };
+        map.get_mut(field.as_str()).is_some_and(|next| inside(next, rest, value))
+    }
+    let Some((root, rest)) = path.split_first() else { return false };
+    scope.get_mut(root).is_some_and(|at| !rest.is_empty() && inside(at, rest, value))
+}
+
+fn ways(tree: &Tree, want: bool, program: &Program, scope: &Scope<'static>) -> Ways {
+    let each = |trees: &[Tree], want| trees.iter().map(|tree| ways(tree, want, program, scope)).collect();
+    match (tree, want) {
+        (Tree::Clause(clause), _) => of_clause(clause, want, program, scope),
+        (Tree::All(trees), true) => every(each(trees, true)),
+        (Tree::All(trees), false) => some(each(trees, false)),
+        (Tree::Any(trees), true) => some(each(trees, true)),
+        (Tree::Any(trees), false) | (Tree::None(trees), true) => every(each(trees, false)),
+        (Tree::None(trees), false) => some(each(trees, true)),
+    }
+}
+
+/// All of the parts must change.
+fn every(parts: Vec<Ways>) -> Ways {
+    parts.into_iter().try_fold(vec![Vec::new()], |ways, part| {
+        let part = part?;
+        let mut both: Vec<Vec<Way>> = ways
+            .iter()
+            .flat_map(|way| part.iter().map(|more| way.iter().chain(more).cloned().collect()))
+            .collect();
+        both.sort_by_key(Vec::len);
+        both.truncate(MOST_WAYS);
+        Some(both)
+    })
+}
+
+/// One of the parts is enough.
+fn some(parts: Vec<Ways>) -> Ways {
+    let mut either: Vec<_> = parts.into_iter().flatten().flatten().collect();
+    either.sort_by_key(Vec::len);
+    either.truncate(MOST_WAYS);
+    (!either.is_empty()).then_some(either)
+}
+
+fn of_clause(clause: &Clause, want: bool, program: &Program, scope: &Scope<'static>) -> Ways {
+    let scope = clause.needed(scope);
+    let turn = Turn { engine: &program.engine, scope: &scope };
+    match clause.ast.as_ref()?.statements() {
+        [Stmt::Expr(expr)] => turn.expression(expr, want),
+        [Stmt::FnCall(call, position)] => turn.expression(&Expr::FnCall(call.clone(), *position), want),
+        _ => None,
+    }
+}
+
+struct Turn<'a> {
+    engine: &'a Engine,
+    scope: &'a Scope<'static>,
+}
+
+/// One side of a comparison.
+enum Side {
+    Field(Vec<String>),
+    Constant(Dynamic, Option<String>),
+}
+
+impl Turn<'_> {
+    /// What a part of a clause gives, by the engine itself.
+    fn value(&self, expr: &Expr) -> Option<Dynamic> {
+        let ast = AST::new([Stmt::Expr(Box::new(expr.clone()))], Module::new());
+        let mut scope = self.scope.clone();
+        let value = guarded(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)).ok()?;
+        Some(value.flatten())
+    }
+
+    fn expression(&self, expr: &Expr, want: bool) -> Ways {
+        // What could not be decided is not turned: nobody knows what it would have said.
+        if self.value(expr)?.as_bool().ok()? == want {
+            return Some(vec![Vec::new()]);
+        }
+        let each = |parts: &[Expr]| parts.iter().map(|part| self.expression(part, want)).collect();
+        match (expr, want) {
+            (Expr::And(parts, _), true) | (Expr::Or(parts, _), false) => every(each(parts)),
+            (Expr::And(parts, _), false) | (Expr::Or(parts, _), true) => some(each(parts)),
+            (Expr::FnCall(call, _), _) => match (call.name.as_str(), call.args.as_slice()) {
+                ("!", [inner]) => self.expression(inner, !want),
+                (_, [left, right]) => self.comparison(call, left, right, want),
+                _ => None,
+            },
+            _ => {
+                let Side::Field(path) = self.side(expr)? else { return None };
+                self.edit(path, Needs::Is, want.into(), None, want.into())
+            }
+        }
+    }
+
+    fn side(&self, expr: &Expr) -> Option<Side> {
+        if let Expr::Coalesce(parts, _) = expr {
+            let [field, rest @ ..] = parts.as_slice() else { return None };
+            let (path, whole) = path(field)?;
+            let field = whole && path.len() > 1 && rest.iter().all(is_constant) && !is_constant(field);
+            return field.then_some(Side::Field(path));
+        }
+        if is_constant(expr) {
+            let setting = path(expr).map(|(path, _)| path.join("."));
+            return Some(Side::Constant(self.value(expr)?, setting));
+        }
+        let (path, whole) = path(expr)?;
+        (whole && path.len() > 1).then_some(Side::Field(path))
+    }
+
+    fn comparison(&self, call: &FnCallExpr, left: &Expr, right: &Expr, want: bool) -> Ways {
+        let name = call.name.as_str();
+        if name == "contains" {
+            return match (self.side(left)?, self.side(right)?) {
+                (Side::Constant(list, setting), Side::Field(path)) => self.one_of(path, list, setting, want),
+                (Side::Field(path), Side::Constant(item, setting)) => self.holding(path, item, setting, want),
+                _ => None,
+            };
+        }
+        let (path, constant, setting, name) = match (self.side(left)?, self.side(right)?) {
+            (Side::Field(path), Side::Constant(constant, setting)) => (path, constant, setting, name),
+            (Side::Constant(constant, setting), Side::Field(path)) => {
+                (path, constant, setting, mirrored(name))
+            }
+            _ => return None,
+        };
+        let needs = match (name, want) {
+            ("==", true) | ("!=", false) => Needs::Is,
+            ("!=", true) | ("==", false) => Needs::IsNot,
+            (">", true) | ("<=", false) => Needs::Above,
+            (">=", true) | ("<", false) => Needs::AtLeast,
+            ("<", true) | (">=", false) => Needs::Below,
+            ("<=", true) | (">", false) => Needs::AtMost,
+            _ => return None,
+        };
+        let tried = match needs {
+            Needs::IsNot => other_than(&constant, lookup(self.scope, &path)),
+            Needs::Above => moved(&constant, 1)?,
+            Needs::Below => moved(&constant, -1)?,
+            _ => constant.clone(),
+        };
+        self.edit(path, needs, constant, setting, tried)
+    }
+
+    fn one_of(&self, path: Vec<String>, list: Dynamic, setting: Option<String>, want: bool) -> Ways {
+        let items = list.clone().try_cast::<rhai::Array>()?;
+        let first = items.first()?.clone();
+        if want {
+            return self.edit(path, Needs::OneOf, list, setting, first);
+        }
+        let longest = items.iter().map(|item| item.to_string().len()).max().unwrap_or(0);
+        let other = if first.is_string() { "x".repeat(longest + 1).into() } else { Dynamic::UNIT };
+        self.edit(path, Needs::NoneOf, list, setting, other)
+    }
+
+    fn holding(&self, path: Vec<String>, item: Dynamic, setting: Option<String>, want: bool) -> Ways {
+        let mut items = lookup(self.scope, &path)?.try_cast::<rhai::Array>()?;
+        let needs = if want { Needs::Contains } else { Needs::ContainsNot };
+        if want {
+            items.push(item.clone());
+        } else {
+            items.retain(|one| shown(one) != shown(&item));
+        }
+        self.edit(path, needs, item, setting, items.into())
+    }
+
+    fn edit(
+        &self,
+        path: Vec<String>,
+        needs: Needs,
+        than: Dynamic,
+        setting: Option<String>,
+        value: Dynamic,
+    ) -> Ways {
+        let is = lookup(self.scope, &path).map_or(Value::Null, |value| shown(&value));
+        let edit = Edit { path: path.join("."), is, needs, than: shown(&than), setting };
+        Some(vec![vec![Way { edit, path, value }]])
+    }
+}
+
+/// Whether an expression looks at nothing but literals and settings. Scripts are pure, so what it gives is
+/// always the same.
+fn is_constant(expr: &Expr) -> bool {
+    let mut constant = true;
+    expr.walk(&mut Vec::new(), &mut |nodes: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(Expr::Variable(variable, ..))) = nodes.last() {
+            constant &= variable.1 == "settings";
+        }
+        constant
+    });
+    constant
+}
+
+/// The comparison with its sides exchanged.
+fn mirrored(name: &str) -> &str {
+    match name {
+        "<" => ">",
+        "<=" => ">=",
+        ">" => "<",
+        ">=" => "<=",
+        same => same,
+    }
+}
+
+/// Something of the same kind that lies just beyond; none where nothing can be said to.
+fn moved(value: &Dynamic, by: i64) -> Option<Dynamic> {
+    let day = chrono::TimeDelta::days(by);
+    if let Ok(whole) = value.as_int() {
+        return whole.checked_add(by).map(Dynamic::from);
+    }
+    if let Ok(fraction) = value.as_float() {
+        return Some(Dynamic::from(if by > 0 { fraction + 1.0 } else { fraction - 1.0 }));
+    }
+    if let Some(time) = value.clone().try_cast::<Time>() {
+        return time.0.checked_add_signed(day).map(|time| Dynamic::from(Time(time)));
+    }
+    if let Some(date) = value.clone().try_cast::<Date>() {
+        return date.0.checked_add_signed(day).map(|date| Dynamic::from(Date(date)));
+    }
+    let length = value.clone().try_cast::<Duration>()?;
+    length.0.checked_add(&day).map(|length| Dynamic::from(Duration(length)))
+}
+
+/// A value that is not this one, of its kind where that matters.
+fn other_than(value: &Dynamic, now: Option<Dynamic>) -> Dynamic {
+    if let Ok(flag) = value.as_bool() {
+        return (!flag).into();
+    }
+    if value.is_string() {
+        return format!("{value}x").into();
+    }
+    if value.is_unit() {
+        return now.filter(|now| !now.is_unit()).unwrap_or_else(|| "x".into());
+    }
+    moved(value, 1).unwrap_or(Dynamic::UNIT)
+}

@@ -1,0 +1,231 @@
+//! What policies said, as it is found by person and by policy: why a policy did or did not fire. Kept by
+//! what was said, and of each policy the last match and the last error for good.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::commit::{Consumed, PolicyVerdict};
+use super::keys::{self, Key, Kind};
+use super::state::Draft;
+use super::{Error, Store};
+use crate::model::{Event, EventType, SubjectRef, Timestamp};
+
+/// A policy was asked about a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    pub at: Timestamp,
+    pub subject: SubjectRef,
+    /// The event's key, or what stands for one where a sweep or a person asked.
+    pub event: String,
+    /// The event's type, or `sweep`, or `manual`.
+    pub kind: String,
+    /// Its other names; a policy may know it by one of those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<EventType>,
+    /// When the event happened.
+    pub time: Timestamp,
+    pub said: PolicyVerdict,
+}
+
+/// Where it lies, by policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Pointer {
+    policy: String,
+    verdict: String,
+    at: Timestamp,
+    key: Vec<u8>,
+}
+
+/// What kind of answer it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// A case opened, or the event reached one, or would have.
+    Match = 1,
+    /// It could not be decided.
+    Error = 2,
+    NoMatch = 3,
+}
+
+impl PolicyVerdict {
+    pub fn class(&self) -> Class {
+        class(&self.verdict)
+    }
+}
+
+fn class(verdict: &str) -> Class {
+    match verdict {
+        "opened" | "joined" | "cancelled" | "shadow" => Class::Match,
+        "could_not_decide" => Class::Error,
+        _ => Class::NoMatch,
+    }
+}
+
+/// How long an answer of this kind is kept: what did something or went wrong far longer than a plain no, of
+/// which there are many.
+pub fn kept_for(verdict: &str) -> TimeDelta {
+    match (class(verdict), verdict) {
+        (_, "shadow") => TimeDelta::days(90),
+        (Class::Match | Class::Error, _) => TimeDelta::days(365),
+        (Class::NoMatch, _) => TimeDelta::days(30),
+    }
+}
+
+/// Newest first, and of one event what says most before what says less.
+fn key(asked: &Asked, number: u64) -> Vec<u8> {
+    of_person(&asked.subject.id, &asked.said.policy)
+        .time_descending(asked.at)
+        .text(&asked.event)
+        .byte(asked.said.class() as u8)
+        .number(number)
+        .end()
+}
+
+fn of_person(person: &str, policy: &str) -> Key {
+    Key::new(Kind::Asked).text(person).text(policy)
+}
+
+fn of_policy(policy: &str, class: Class) -> Key {
+    Key::new(Kind::AskedOf).text(policy).byte(class as u8)
+}
+
+/// What each policy said about an event, under the person it was about.
+pub(super) fn consumed(
+    draft: &mut Draft<'_>,
+    consumed: &Consumed,
+    event: Option<&Event>,
+) -> Result<(), Error> {
+    let Some(event) = event else { return Ok(()) };
+    for (number, said) in (0..).zip(&consumed.verdicts) {
+        // What no policy said is not about a policy.
+        if said.policy.is_empty() {
+            continue;
+        }
+        let asked = Asked {
+            at: consumed.at,
+            subject: said.about.clone().unwrap_or_else(|| event.subject.clone()),
+            event: event.key.clone(),
+            kind: event.kind.to_string(),
+            also: event.also.clone(),
+            time: event.time,
+            said: said.clone(),
+        };
+        apply(draft, &asked, number)?;
+    }
+    Ok(())
+}
+
+pub(super) fn apply(draft: &mut Draft<'_>, asked: &Asked, number: u64) -> Result<(), Error> {
+    let key = key(asked, number);
+    let said = &asked.said;
+    let pointer = Pointer {
+        policy: said.policy.clone(),
+        verdict: said.verdict.clone(),
+        at: asked.at,
+        key: key.clone(),
+    };
+    let by_policy = of_policy(&said.policy, said.class())
+        .time_descending(asked.at)
+        .text(&asked.subject.id)
+        .text(&asked.event)
+        .number(number);
+    draft.put(by_policy.end(), &pointer)?;
+    draft.put(key, asked)
+}
+
+/// Forgets what is past its time. It looks only at the state and at `now`, so doing it twice is doing it
+/// once.
+pub(super) fn prune(draft: &mut Draft<'_>, sequence: u64, now: Timestamp) -> Result<(), Error> {
+    const AT_ONCE: usize = 1_000;
+    let prefix = Key::new(Kind::AskedOf).end();
+    let mut from = Some(prefix.clone());
+    let mut group = None;
+    while let Some(start) = from.take() {
+        let mut old = Vec::new();
+        draft.state.walk(&prefix, &start, &mut |key, pointer: Pointer| {
+            let class = class(&pointer.verdict);
+            let first = group.as_ref() != Some(&(pointer.policy.clone(), class));
+            if first {
+                group = Some((pointer.policy.clone(), class));
+            }
+            let stays = first && class != Class::NoMatch;
+            if !stays && pointer.at < now - kept_for(&pointer.verdict) {
+                old.push((key.to_vec(), pointer.key));
+            }
+            // Goes on right where it stopped: who was seen as the first of a kind is not met again.
+            from = (old.len() == AT_ONCE).then(|| key.to_vec());
+            from.is_none()
+        })?;
+        for (by_policy, by_person) in old {
+            draft.remove(by_policy);
+            draft.remove(by_person);
+        }
+        draft.write(sequence - 1)?;
+    }
+    Ok(())
+}
+
+/// What was said of an event, by its key: as long as the longest-kept of its answers, and at least as long
+/// as the event is known to have been seen.
+pub(super) fn prune_events(
+    draft: &mut Draft<'_>,
+    sequence: u64,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const AT_ONCE: usize = 1_000;
+    let prefix = Key::new(Kind::Verdict).end();
+    let mut from = prefix.clone();
+    loop {
+        let mut old = Vec::new();
+        draft.state.walk(&prefix, &from, &mut |key, consumed: Consumed| {
+            let kept = |said: &PolicyVerdict| consumed.at >= now - kept_for(&said.verdict);
+            if consumed.at < before && !consumed.verdicts.iter().any(kept) {
+                old.push(key.to_vec());
+            }
+            old.len() < AT_ONCE
+        })?;
+        let Some(last) = old.last() else { return Ok(()) };
+        from.clone_from(last);
+        old.into_iter().for_each(|key| draft.remove(key));
+        draft.write(sequence - 1)?;
+    }
+}
+
+impl Store {
+    /// What a policy said about a person until a time, newest first.
+    pub fn asked(
+        &self,
+        person: &str,
+        policy: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Asked>, Error> {
+        let prefix = of_person(person, policy);
+        let from = prefix.clone().time_descending(until).end();
+        self.some(&prefix.end(), &from, limit)
+    }
+
+    /// The policies that were ever asked about a person and of which something is kept.
+    pub fn policies_asked(&self, person: &str) -> Result<Vec<String>, Error> {
+        let prefix = Key::new(Kind::Asked).text(person).end();
+        let mut from = prefix.clone();
+        let mut policies = Vec::new();
+        loop {
+            let Some(first) = self.some::<Asked>(&prefix, &from, 1)?.pop() else { return Ok(policies) };
+            from = keys::after(&of_person(person, &first.said.policy).end());
+            policies.push(first.said.policy);
+        }
+    }
+
+    /// What a policy said of anybody in one class, newest first.
+    pub fn asked_of(&self, policy: &str, class: Class, limit: usize) -> Result<Vec<Asked>, Error> {
+        let prefix = of_policy(policy, class).end();
+        let pointers: Vec<Pointer> = self.some(&prefix, &prefix, limit)?;
+        let mut found = Vec::with_capacity(pointers.len());
+        for pointer in pointers {
+            found.extend(self.state().value::<Asked>(&pointer.key)?);
+        }
+        Ok(found)
+    }
+}
