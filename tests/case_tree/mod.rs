@@ -314,7 +314,7 @@ impl Desk {
         desk
     }
 
-    fn here(&self) -> Here<'_> {
+    pub fn here(&self) -> Here<'_> {
         Here {
             now: self.now,
             links: &self.links,
@@ -329,7 +329,7 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, advance: Advance) {
+    pub fn take(&mut self, advance: Advance) {
         self.case = advance.case;
         self.entries.extend(advance.entries);
         self.effects.extend(advance.effects);
