@@ -60,6 +60,7 @@ mod walk;
 
 pub use advance::{advance, gone, open};
 pub use entry::{Entry, Note};
+pub use holding::keeps;
 pub use identity::{case_id, person};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
 pub use limits::{Counters, LONGEST_WINDOW};
