@@ -433,3 +433,46 @@ async fn all_or_nothing_keeps_every_edit_back() {
     world.until_policies("the mended tree", &expected).await;
     world.hears(true).await;
 }
+
+const TESTS: &str = "tests_for: proofing
+tests:
+  - name: a good proof lets the person in
+    play:
+      - send: registration.created
+      - answer: {proof: passed}
+      - expect: {did: [approve registration], closed: approved}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_whose_tests_fail_is_not_activated() {
+    let mut world = two("").await;
+    let tree = world.policies();
+    let tests = tree.join("proofing/tests.yaml");
+    fs::write(&tests, TESTS).unwrap();
+    world.start();
+    world.hears(true).await;
+    // Everything that loading can see is right; only what it does is not.
+    edit(&policy(&tree, "proofing"), "        - approve: registration\n", "");
+    retitle(&tree, "other", "Moved");
+    let expected = [("proofing", "kept_last_good", "Proof of identity"), ("other", "active", "Moved")];
+    let list = world.until_policies("an edit that lets nobody in", &expected).await;
+    let told = &list["last_reload"]["diagnostics"][0];
+    assert_eq!((&told["code"], &told["place"]["line"]), (&json!("test-failed"), &json!(7)), "{list}");
+    let report = world.hears(false).await;
+    let text = report["text"].as_str().unwrap();
+    assert!(
+        text.contains("a good proof lets the person in") && text.contains("proofing/tests.yaml:7"),
+        "{text}"
+    );
+    // What ran goes on.
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    assert_eq!(world.standing(&ada).0, "approved");
+    // The tests are no part of the revision, and an edit of them alone is looked at all the same.
+    edit(&tests, "did: [approve registration]", "did: []");
+    world.until_verdict("tests that want what the policy does", true).await;
+    world.hears(true).await;
+    fs::write(&tests, "tests_for: [").unwrap();
+    world.until_verdict("tests that cannot be read", false).await;
+}

@@ -5,6 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `world` | cases, their calls and their times, in the order in which they fall due |
+//! | `openings` | whether an event, a hand or a sweep opens a case |
 //! | `outside` | the identity provider, target systems, endpoints, and what is down |
 //! | `vendor` | the verification provider |
 //! | `person` | the ordinary person of a test |
@@ -17,6 +18,7 @@
 mod coverage;
 mod expect;
 mod moves;
+mod openings;
 mod outside;
 mod person;
 mod play;

@@ -3,7 +3,7 @@
 use super::kind::{Key, Kind, Shape};
 
 const SPAN: Kind = Kind::Span { zero: false };
-const TEXTS: Kind = Kind::OneOrMany(&Kind::Text);
+const TEXTS: Kind = Kind::List(&Kind::Text);
 const FIELDS: Kind = Kind::MapOf(&Kind::Any);
 
 pub static TESTS: Shape = Shape {

@@ -159,7 +159,7 @@ impl Reader<'_> {
         }
         match key.name.as_str() {
             "send" => self.send(node, value),
-            "start" => Some(if value.text()? == "sweep" { Act::Sweep } else { Act::StartByHand }),
+            "start" => self.start(value),
             "advance" => Some(Act::Advance(value.text()?.parse().ok()?)),
             "expect" => Some(Act::Expect(self.expect(value))),
             "answer" => self.answer(value),
@@ -178,6 +178,16 @@ impl Reader<'_> {
                 Some(Act::Change(object(value)))
             }
         }
+    }
+
+    fn start(&mut self, value: &Node) -> Option<Act> {
+        let sweep = value.text()? == "sweep";
+        let can = |policy: &Policy| if sweep { policy.sweeps().next().is_some() } else { policy.manual() };
+        if self.policy.is_some_and(|policy| !can(policy)) {
+            let message = format!("`when` has no {}", if sweep { "sweep" } else { "`manual: true`" });
+            self.error(&value.place, "no-such-start", message, "start it by what stands under `when`");
+        }
+        Some(if sweep { Act::Sweep } else { Act::StartByHand })
     }
 
     fn send(&mut self, node: &Node, value: &Node) -> Option<Act> {

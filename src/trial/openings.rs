@@ -1,0 +1,180 @@
+//! Whether cases open in a made-up world: events in the order of the daemon's intake, starts by hand, sweeps.
+
+use std::sync::Arc;
+
+use super::world::{TooLong, World, here};
+use crate::case::{self, Decidable, Input, Offered, OpenedBy, Opening, concerns, decidable, opened_by};
+use crate::model::{CaseId, Event, Fields, Subject, SubjectKind, SubjectRef};
+use crate::policy::script::{Facts, Verdict};
+use crate::policy::tree::{IfAlreadyOpen, Standing, Sweep};
+use crate::policy::{Mode, Policy};
+
+impl World {
+    pub(super) fn digest(&mut self) -> Result<(), TooLong> {
+        while let Some(event) = self.inbox.pop_front() {
+            self.consider(&event)?;
+        }
+        Ok(())
+    }
+
+    /// What the daemon does with an event, in the same order.
+    fn consider(&mut self, event: &Event) -> Result<(), TooLong> {
+        if self.is_own(event) {
+            self.say(None, format!("{}: the daemon caused it itself", event.kind));
+            return Ok(());
+        }
+        for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
+            let Some(kept) = self.cases.get(&id) else { continue };
+            if !kept.case.is_closed() && concerns(&kept.case, &kept.policy, event) {
+                self.join(&id, event)?;
+            }
+        }
+        let policies = if self.terms.enforced { self.set.naming(event) } else { self.set.matching(event) };
+        let policies: Vec<Arc<Policy>> = policies.into_iter().cloned().collect();
+        for policy in policies {
+            let subject = match policy.subject {
+                SubjectKind::Applicant => Some(case::applicant(event)),
+                kind => {
+                    let reference = SubjectRef { kind, id: event.subject.id.clone() };
+                    self.outside.people.get(&reference).cloned()
+                }
+            };
+            let Some(subject) = subject else {
+                self.say(None, format!("{}: the person is not there; no case opened", event.kind));
+                continue;
+            };
+            match decidable(event, &subject) {
+                Decidable::Yes => self.offer(&policy, event, subject)?,
+                Decidable::NotYet => {
+                    self.say(None, "the address is not confirmed yet; no case opened".to_owned());
+                }
+                Decidable::Never(state) => {
+                    self.say(None, format!("the registration is {state}; no case opened"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, event: &Event) -> bool {
+        let about = self.accounts.get(&event.subject.id).into_iter().flatten();
+        let mut echoes = about.filter_map(|id| self.cases.get(id)).flat_map(|kept| &kept.case.echoes);
+        echoes.any(|echo| echo.is(event))
+    }
+
+    fn offer(&mut self, policy: &Arc<Policy>, event: &Event, subject: Subject) -> Result<(), TooLong> {
+        let Some(key) = self.key(policy, Some(event), &subject) else { return Ok(()) };
+        if let Some(id) = self.open.get(&(policy.name.clone(), key.clone())).cloned() {
+            if self.case(&id).is_some_and(|case| opened_by(case, event)) {
+                return Ok(());
+            }
+            // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
+            return self.join(&id, event);
+        }
+        self.open_case(policy, Opening { subject, by: OpenedBy::Event(event.clone()), key })
+    }
+
+    /// The key of the case that would open, if one would.
+    fn key(&mut self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Option<String> {
+        let offered = if self.terms.enforced || event.is_none() && policy.mode == Mode::Enforce {
+            case::offer_enforced(policy, event, subject, self.now)
+        } else {
+            case::offer(policy, event, subject, self.now)
+        };
+        let verdict = match offered {
+            Offered::Opens(key) => return Some(key),
+            Offered::Disabled => "the policy is disabled".to_owned(),
+            Offered::Shadow(_) => "a case would have opened (shadow)".to_owned(),
+            Offered::Clause(stopped) => format!("does not hold: {}", stopped.says),
+            Offered::CouldNotDecide(stopped) => format!("could not decide: {}", stopped.says),
+        };
+        self.say(None, format!("no case opened: {verdict}"));
+        None
+    }
+
+    /// A person opens a case by hand.
+    pub fn start_by_hand(&mut self, policy: &Arc<Policy>, subject: Subject, by: &str) -> Result<(), TooLong> {
+        let Some(key) = self.key(policy, None, &subject) else { return Ok(()) };
+        let taken = self.open.contains_key(&(policy.name.clone(), key.clone()));
+        if taken && policy.if_already_open != IfAlreadyOpen::OpenAnother {
+            self.say(None, "no case opened: there is an open case already".to_owned());
+            return Ok(());
+        }
+        let by =
+            OpenedBy::Hand { by: by.to_owned(), reason: "a test".to_owned(), nonce: self.now.to_rfc3339() };
+        self.open_case(policy, Opening { subject, by, key })?;
+        self.settle()
+    }
+
+    /// The policy's first sweep looks at one person now.
+    pub fn sweep(&mut self, policy: &Arc<Policy>, subject: Subject) -> Result<(), TooLong> {
+        let Some(sweep) = policy.sweeps().next().cloned() else {
+            self.say(None, "the policy has no sweep".to_owned());
+            return Ok(());
+        };
+        let why = self.not_due(policy, &sweep, &subject);
+        if let Some(why) = why {
+            self.say(None, format!("no case opened: {why}"));
+            return Ok(());
+        }
+        let about = self.about.get(&subject.reference()).cloned().unwrap_or_default();
+        let taken = about
+            .iter()
+            .any(|id| self.case(id).is_some_and(|case| case.policy == policy.name && !case.is_closed()));
+        let Some(key) = self.key(policy, None, &subject) else { return Ok(()) };
+        if taken || self.open.contains_key(&(policy.name.clone(), key.clone())) {
+            self.say(None, "no case opened: there is an open case already".to_owned());
+            return Ok(());
+        }
+        let by = OpenedBy::Sweep { schedule: sweep.schedule.clone(), nominal: self.now };
+        self.open_case(policy, Opening { subject, by, key })?;
+        self.settle()
+    }
+
+    /// Why a sweep leaves somebody out; none: they are due.
+    fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
+        let whose = (policy.name.clone(), subject.id.clone());
+        let seen = *self.first_seen.entry(whose).or_insert(self.now);
+        match sweep.standing(&policy.name, subject, self.now, Some(seen)) {
+            Ok(Standing::Due(_)) => {}
+            Ok(Standing::NotYet | Standing::Unseen) => return Some("the person is not due yet".to_owned()),
+            Ok(Standing::Never) => return Some("the person is never due".to_owned()),
+            Err(error) => return Some(error.to_string()),
+        }
+        let (steps, this_case) = (Fields::new(), case::no_case(policy));
+        let (settings, now) = (&policy.settings, self.now);
+        let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
+        match sweep.condition.decide(&facts) {
+            Ok(Verdict::Holds) => None,
+            Ok(Verdict::Fails { clause, place }) => Some(format!("{place}: does not hold: {clause}")),
+            Err(error) => Some(format!("could not decide: {error}")),
+        }
+    }
+
+    fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+        let id = case::case_id(&policy.name, &opening.key, &opening.by);
+        if self.cases.contains_key(&id) {
+            return Ok(());
+        }
+        self.turn()?;
+        let known = self.known_of(&opening.subject, None);
+        let over_limit = self.counters.used_up(policy, self.now);
+        let here = here(self.now, &self.terms, &known, &over_limit);
+        let advance = case::open(opening, policy, &here);
+        let case = &advance.case;
+        self.opened.push(id.clone());
+        self.open.insert((policy.name.clone(), case.key.clone()), id.clone());
+        self.about.entry(case.subject.reference()).or_default().push(id.clone());
+        self.accounts.entry(case.subject.id.clone()).or_default().push(id);
+        self.keep(advance, Arc::clone(policy), 0, &[]);
+        Ok(())
+    }
+
+    fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
+        match self.apply(id, Input::Event(event.clone()))? {
+            Ok(()) => {}
+            Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),
+        }
+        Ok(())
+    }
+}
