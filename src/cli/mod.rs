@@ -9,7 +9,7 @@
 //! | `notify` | what systemd is told |
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
-//! | `check`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `check`, `explain_code`, `schema`, `doctor`, `store` | work on files and connectors |
 //! | `client`, `cases`, `events`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
 
@@ -20,6 +20,7 @@ mod compose;
 mod demo;
 mod doctor;
 mod events;
+mod explain_code;
 mod notify;
 mod output;
 mod policies;
@@ -65,8 +66,14 @@ enum Command {
         rehearse: Option<rehearsal::Rehearsal>,
     },
     /// Everything that loading a policy tree finds, every mistake of every file.
-    #[command(after_help = "Example: proofd check policies")]
+    #[command(after_help = "Example: proofd check policies --format sarif > check.sarif")]
     Check(check::Arguments),
+    /// What a diagnosis of `check` means, why it matters, and how it is put right; without CODE all of them.
+    #[command(after_help = "Example: proofd explain-code P0303")]
+    ExplainCode {
+        /// Its number or its word.
+        code: Option<String>,
+    },
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -221,6 +228,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
+        Command::ExplainCode { code } => explain_code::run(code.as_deref(), json),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

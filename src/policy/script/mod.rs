@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
+//! | `claim` | what clauses say of fields beside known values |
 //! | `names` | which fields an expression looks at |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
@@ -13,6 +14,7 @@
 //! | `engine` | packages, limits, errors without values |
 
 pub(crate) mod check;
+mod claim;
 mod compile;
 mod data;
 mod engine;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, Scope};
 
+pub use claim::{By, Claim, Claims, Comparison, judge};
 pub use compile::Compiler;
 pub use data::Data;
 pub use names::Look;
