@@ -261,6 +261,63 @@ fn the_published_schemas_accept_what_the_loader_accepts() {
     }
 }
 
+/// What an editor underlines, and what it can offer with a text.
+#[test]
+fn the_published_schema_knows_verbs_outcomes_and_their_texts() {
+    let schema = json_schema("policy");
+    let valid = jsonschema::validator_for(&schema).unwrap();
+    let policy = |step: &str| {
+        json(
+            format!(
+                "format: 1\npolicy: p\ntitle: t\nowner: a@b\nmode: enforce\nsubject: user\n\
+                 when: [{{manual: true}}]\nsteps:\n  - {step}\n"
+            )
+            .as_bytes(),
+        )
+    };
+    for (step, good) in [
+        ("{suspend: user, end_sessions: true}", true),
+        ("{end_sessions: user}", true),
+        ("{approve: registration, close: done}", false),
+        ("{id: nothing}", false),
+        ("{suspend: user, grace: 7d}", false),
+        ("{wait: {until: x}}", true),
+        ("{wait: {for: user.activated, answer_within: 1d}, outcomes: {happened: [{close: a}]}}", false),
+        ("{run: 'a::b()', returns: [x], outcomes: {x: [{close: a}]}}", true),
+        ("{call: desk, outcomes: {ok: [{close: a}], failed: [{close: b}]}}", true),
+        ("{call: desk, outcomes: {ok: [{close: a}]}}", false),
+        ("{close: done, outcomes: {ok: [{close: a}]}}", false),
+    ] {
+        assert_eq!(valid.is_valid(&policy(step)), good, "{step}");
+    }
+    let defs = &schema["$defs"];
+    for word in ["verify", "review", "suspend", "grace", "outcomes", "because"] {
+        let text = defs["step"]["properties"][word]["markdownDescription"].as_str();
+        assert!(text.is_some_and(|text| !text.is_empty()), "{word}");
+    }
+    let outcomes = &defs["step-verify"]["properties"]["outcomes"];
+    assert_eq!(outcomes["required"].as_array().unwrap().len(), 5);
+    assert!(outcomes["properties"]["unavailable"]["description"].is_string());
+    // Every key at every depth has its sentence.
+    fn undescribed(value: &serde_json::Value, found: &mut Vec<String>) {
+        if let Some(properties) = value["properties"].as_object() {
+            let bare = properties.iter().filter(|(_, property)| !property["description"].is_string());
+            found.extend(
+                bare.map(|(name, _)| name.clone())
+                    .filter(|name| !["any", "all", "none"].contains(&name.as_str())),
+            );
+        }
+        match value {
+            serde_json::Value::Object(fields) => fields.values().for_each(|field| undescribed(field, found)),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| undescribed(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    undescribed(&schema, &mut found);
+    assert_eq!(found, [""; 0]);
+}
+
 #[test]
 fn both_yaml_readers_see_the_same() {
     for tree in [tree("good"), tree("later"), tree("examples")] {

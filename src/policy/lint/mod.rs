@@ -97,6 +97,7 @@ pub fn run<'a>(
     }
     pulls::look(&seen, diagnostics);
     if sound && !seen.is_empty() {
+        diagnostics.extend(pulls::uncovered(&seen));
         unused::look(files, &seen, diagnostics);
     }
 }

@@ -20,7 +20,6 @@ pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
             }
         }
     }
-    diagnostics.extend(uncovered(seen));
 }
 
 /// Something that a policy does at a moment that another policy knows too.
@@ -134,7 +133,7 @@ fn opposes(first: &Pull, second: &Pull) -> bool {
 
 /// A tree about registrations in which nothing acts on a new one. Who else is covered by no policy depends
 /// on the people there are, which this does not know.
-fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
+pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     let about = |seen: &&Seen<'_>| seen.policy.subject == SubjectKind::Registration;
     let on_new = |seen: &Seen<'_>| {
         let new = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == "registration.created");
