@@ -10,7 +10,7 @@ use super::recorded::Recorded;
 use super::state::{Case, Proving, State};
 use super::turn::Turn;
 use super::{Advance, Here, advance};
-use crate::model::{Action, Done, Outcome, Subject, Timestamp};
+use crate::model::{Action, Done, Outcome, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::{LimitedAction, Verify};
 
@@ -33,8 +33,6 @@ pub struct Answered {
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub answers: Vec<Answered>,
-    /// The person as a real case read them last.
-    pub seen: Option<Subject>,
 }
 
 /// What a shadow case would have done.
@@ -164,13 +162,11 @@ impl Walk<'_> {
             | Action::UpdateUser { .. } => Done::Applied { already, before: None },
             Action::CreateUser { .. } => Done::Created { id: None, already },
             Action::Emit { .. } => Done::Emitted,
-            Action::ReadSubject { .. } => match &self.known.seen {
-                Some(seen) => Done::Seen { subject: Some(Box::new(seen.clone())) },
-                None => {
-                    let because = "it would read the person again, and nobody did then".to_owned();
-                    return Err(End::Unknown { because });
-                }
-            },
+            Action::ReadSubject { .. } => {
+                // How they were then is not known; how they are now is something else.
+                let because = "it would read the person again, and nobody did then".to_owned();
+                return Err(End::Unknown { because });
+            }
             Action::Request { endpoint, .. } => {
                 return Err(End::Unknown { because: format!("what {endpoint} would answer") });
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{Ending, Failed, compose, output};
@@ -20,6 +20,18 @@ pub struct Arguments {
     /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside DIR.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// How it is told; `--json` is the same as `--format json`.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// With the source line and what to do.
+    Human,
+    Json,
+    /// SARIF 2.1.0, which code hosts show beside the lines of a change.
+    Sarif,
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
@@ -37,7 +49,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = loaded.diagnostics.len() - errors;
     let none = loaded.declared.is_empty();
-    if json {
+    if arguments.format == Format::Sarif {
+        output::json(&policy::sarif::log(&loaded.diagnostics, &dir.to_string_lossy()));
+    } else if json || arguments.format == Format::Json {
         output::json(&json!({
             "ok": errors == 0 && !none, "errors": errors, "warnings": warnings, "policies": loaded.declared,
             "diagnostics": loaded.diagnostics,

@@ -9,7 +9,7 @@
 //! | `notify` | what systemd is told |
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
-//! | `check`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
@@ -23,6 +23,7 @@ mod doctor;
 mod effects;
 mod events;
 mod explain;
+mod explain_code;
 mod junit;
 mod migrate;
 mod notify;
@@ -71,7 +72,7 @@ enum Command {
         rehearse: Option<rehearsal::Rehearsal>,
     },
     /// Everything that loading a policy tree finds, every mistake of every file.
-    #[command(after_help = "Example: proofd check policies")]
+    #[command(after_help = "Example: proofd check policies --format sarif > check.sarif")]
     Check(check::Arguments),
     /// Plays the policy tests of a tree, with a clock that is turned, on what decides in the daemon.
     #[command(after_help = "Example: proofd test policies --coverage --junit results.xml")]
@@ -79,6 +80,12 @@ enum Command {
     /// What policies can do, to whom and by which path; without anything being done.
     #[command(after_help = "Example: proofd effects registration-proofing --diff ../edited/policies")]
     Effects(effects::Arguments),
+    /// What a diagnosis of `check` means, why it matters, and how it is put right; without CODE all of them.
+    #[command(after_help = "Example: proofd explain-code P0303")]
+    ExplainCode {
+        /// Its number or its word.
+        code: Option<String>,
+    },
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -238,6 +245,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Check(arguments) => check::run(&arguments, json),
         Command::Test(arguments) => test::run(&arguments, json),
         Command::Effects(arguments) => effects::run(&arguments, json),
+        Command::ExplainCode { code } => explain_code::run(code.as_deref(), json),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

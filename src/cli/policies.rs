@@ -121,24 +121,27 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             }
             Ok(Ending::Ok)
         }
-        Command::Reload => {
-            let (status, report) = client.post("/v1/policies/reload", json!({})).await?;
-            if report.get("policies").is_none() {
-                expect((status, report))?;
-                return Ok(Ending::No);
-            }
-            if json {
-                output::json(&report);
-            } else {
-                let rendered = text(&report, "text");
-                if !rendered.is_empty() {
-                    output::line(&rendered);
-                }
-                table(report["policies"].as_array().map(Vec::as_slice).unwrap_or_default());
-            }
-            Ok(if report["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
-        }
+        Command::Reload => reload(&client, json).await,
     }
+}
+
+/// Loads the tree, and ends with the verdict.
+async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
+    let (status, report) = client.post("/v1/policies/reload", json!({})).await?;
+    if report.get("policies").is_none() {
+        expect((status, report))?;
+        return Ok(Ending::No);
+    }
+    if json {
+        output::json(&report);
+    } else {
+        let rendered = text(&report, "text");
+        if !rendered.is_empty() {
+            output::line(&rendered);
+        }
+        table(report["policies"].as_array().map(Vec::as_slice).unwrap_or_default());
+    }
+    Ok(if report["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
 }
 
 fn taken_in(revisions: &Value, json: bool) {

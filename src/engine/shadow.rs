@@ -230,8 +230,6 @@ impl Engine {
                 });
             }
         }
-        let seen = live.iter().filter_map(|(_, case)| Some((case.seen_at?, case.seen.clone()?)));
-        known.seen = seen.max_by_key(|(at, _)| *at).map(|(_, seen)| seen);
         known
     }
 }

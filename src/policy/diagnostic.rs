@@ -4,8 +4,9 @@ use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::codes;
 use super::files::Files;
 
 /// Errors keep a policy from running; warnings do not.
@@ -37,7 +38,8 @@ impl fmt::Display for Place {
 pub struct Diagnostic {
     pub place: Place,
     pub severity: Severity,
-    /// A stable word for the kind of mistake, such as `unknown-key`.
+    /// A stable word for the kind of mistake, such as `unknown-key`; written with its number beside it.
+    #[serde(flatten, serialize_with = "with_number")]
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
@@ -46,6 +48,15 @@ pub struct Diagnostic {
     /// The policy that cannot run because of it; none: it stands in a shared file, and policies that use
     /// the broken part say so themselves.
     pub policy: Option<String>,
+}
+
+fn with_number<S: Serializer>(code: &&'static str, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Numbered {
+        code: &'static str,
+        number: &'static str,
+    }
+    Numbered { code, number: codes::number(code) }.serialize(to)
 }
 
 impl Diagnostic {
@@ -84,15 +95,19 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     }
 }
 
-/// The mistakes as people read them: file, line, column, the source line with a caret, and what to do. The
-/// same mistake of a shared file is shown once, whoever it concerns.
-pub fn render(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+/// Sorted by place, the same mistake of a shared file once, whoever it concerns.
+pub fn once(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort();
     sorted.dedup_by(|a, b| a.place == b.place && a.code == b.code && a.message == b.message);
+    sorted
+}
+
+/// The mistakes as people read them: file, line, column, the source line with a caret, and what to do.
+pub fn render(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut shown = String::new();
-    for diagnostic in sorted {
+    for diagnostic in once(diagnostics) {
         let text = files.get(&diagnostic.place.file).map(|bytes| String::from_utf8_lossy(bytes));
         shown.push_str(&renderer.render(&report(diagnostic, text.as_deref().unwrap_or_default())));
         shown.push_str("\n\n");
@@ -113,7 +128,8 @@ fn report<'a>(diagnostic: &'a Diagnostic, text: &'a str) -> Vec<Group<'a>> {
     let end = offset(place.column.saturating_sub(1) + place.length.max(1)).max(start);
     let source = Snippet::source(line).line_start(place.line).path(&place.file);
     let source = source.annotation(AnnotationKind::Primary.span(start..end));
-    let mut group = level.primary_title(&diagnostic.message).id(diagnostic.code).element(source);
+    let id = format!("{} {}", codes::number(diagnostic.code), diagnostic.code);
+    let mut group = level.primary_title(&diagnostic.message).id(id).element(source);
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }

@@ -15,15 +15,21 @@
 //! | `schema` | the fields of events and subjects |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
+//! | `lint` | what is valid and does nothing, or something else than was meant |
 //! | `tests` | policy tests as they were read |
 //! | `diagnostic` | a mistake with its place, and how it is shown |
+//! | `codes` | every diagnosis by number, with the page that explains it |
+//! | `sarif` | mistakes for code review and editors |
 
+pub mod codes;
 pub mod deed;
 pub mod diagnostic;
 pub mod effects;
 pub mod files;
 pub mod grammar;
+mod lint;
 pub mod load;
+pub mod sarif;
 pub mod schedule;
 pub mod schema;
 pub mod script;

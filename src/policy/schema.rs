@@ -194,6 +194,30 @@ pub const CALL: &[Field] =
 /// `steps.<id>` of any other step that branches.
 pub const OTHER: &[Field] = &[field("outcome", Text, "the outcome that it had")];
 
+/// The words of a user's status, as the identity provider's numbers are called here.
+pub const USER_STATUS: &[&str] = &[
+    "unactivated",
+    "active",
+    "suspended",
+    "locked",
+    "password_expired",
+    "awaiting_password_reset",
+    "password_pending",
+    "security_questions_required",
+];
+const USER_STATE: &[&str] = &["unapproved", "approved", "rejected", "unlicensed"];
+const REGISTRATION_STATE: &[&str] = &["not_verified", "not_reviewed", "approved", "rejected"];
+
+/// The words that a field can hold, where the list is closed.
+pub fn words(path: &str) -> Option<&'static [&'static str]> {
+    match path {
+        "user.status" => Some(USER_STATUS),
+        "user.state" => Some(USER_STATE),
+        "registration.state" => Some(REGISTRATION_STATE),
+        _ => None,
+    }
+}
+
 /// Every event type with a name of its own.
 pub fn event_types() -> &'static [EventSchema] {
     EVENTS

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::kind::{Key, Kind, Shape};
 use super::policy::{BLOCKS, PEOPLE, POLICY, TRIGGER, VERIFICATIONS};
 use super::tests::TESTS;
-use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule};
+use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule, outcome_doc};
+use crate::policy::schema::event_types;
 
 const SPAN: &str = "^[0-9]+(s|m|h|d|w|y|bd)$";
 const NAME: &str = "^[a-z][a-z0-9_-]*$";
@@ -45,8 +46,7 @@ fn definitions() -> Value {
         "steps".to_owned(),
         json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}}),
     );
-    let names = VERBS.iter().map(|rule| json!({"$ref": format!("#/$defs/step-{}", rule.key.name)}));
-    defs.insert("step".to_owned(), json!({"oneOf": names.collect::<Vec<_>>()}));
+    defs.insert("step".to_owned(), any_step());
     for rule in VERBS {
         defs.insert(format!("step-{}", rule.key.name), step(rule));
     }
@@ -64,11 +64,125 @@ fn definitions() -> Value {
     Value::Object(defs)
 }
 
+/// Every verb and every key beside one, so that an editor offers them all with their texts; which of them
+/// belong together is said by the verb's own shape.
+fn any_step() -> Value {
+    let mut properties = Map::new();
+    let keys = VERBS.iter().flat_map(|rule| std::iter::once(&rule.key).chain(rule.beside)).chain(STEP_KEYS);
+    for key in keys {
+        let doc = described(key);
+        properties.entry(key.name).or_insert_with(|| json!({"description": doc, "markdownDescription": doc}));
+    }
+    // A key may be beside one verb and a verb itself (`end_sessions`); the rule that has it beside is tried
+    // first, as the loader does.
+    // What has no verb is wrong; its unknown keys are named first, for one of them is the verb misspelt.
+    let bare: Map<_, _> =
+        STEP_KEYS.iter().map(|key| (key.name.to_owned(), json!({"description": described(key)}))).collect();
+    let mut rules = json!({"properties": bare, "additionalProperties": false, "not": {}});
+    let beside =
+        |rule: &&VerbRule| VERBS.iter().any(|other| other.beside.iter().any(|key| key.name == rule.key.name));
+    let (late, early): (Vec<_>, Vec<_>) = VERBS.iter().partition(beside);
+    for rule in late.iter().chain(early.iter().rev()) {
+        let name = rule.key.name;
+        rules = json!({
+            "if": {"required": [name]},
+            "then": {"$ref": format!("#/$defs/step-{name}")},
+            "else": rules,
+        });
+    }
+    let mut step = json!({"type": "object", "properties": properties, "defaultSnippets": snippets()});
+    merge(&mut step, rules);
+    step
+}
+
+/// Steps that are written often, whole.
+fn snippets() -> Value {
+    let end = json!([{"close": "$1"}]);
+    json!([
+        {
+            "label": "verify, with every outcome",
+            "description": "A verification and what each of its five outcomes leads to.",
+            "body": {
+                "id": "${1:proof}",
+                "verify": {"workflow": "${2:id-and-selfie}", "answer_within": "${3:14d}"},
+                "outcomes": {
+                    "passed": [{"close": "passed"}],
+                    "warning": [{"close": "unclear"}],
+                    "rejected": [{"close": "rejected"}],
+                    "no_response": [{"close": "no_response"}],
+                    "unavailable": [{"close": "unavailable"}],
+                },
+            },
+        },
+        {
+            "label": "review, with every outcome",
+            "description": "People decide; `overdue` is what happens if nobody does.",
+            "body": {
+                "id": "${1:desk}",
+                "review": {
+                    "queue": "${2:identity-desk}",
+                    "show": ["${3:steps.proof.reasons}"],
+                    "decisions": {"approve": {"reason": "required"}, "reject": {"reason": "required"}},
+                    "answer_within": "${4:2d}",
+                },
+                "outcomes": {"approve": end, "reject": end, "overdue": end},
+            },
+        },
+    ])
+}
+
 fn step(rule: &VerbRule) -> Value {
-    let outcomes = |key: &&Key| key.name != "outcomes" || rule.outcomes != Outcomes::None;
-    let common = STEP_KEYS.iter().filter(outcomes);
+    let common = STEP_KEYS.iter().filter(|key| key.name != "outcomes");
     let verb = Key { required: true, ..rule.key };
-    object(std::iter::once(&verb).chain(rule.beside).chain(common))
+    let mut step = object(std::iter::once(&verb).chain(rule.beside).chain(common));
+    let Some((outcomes, needed)) = outcomes(rule.outcomes) else { return step };
+    let doc = STEP_KEYS.iter().find(|key| key.name == "outcomes").map(described).unwrap_or_default();
+    let mut value = json!({"description": doc, "markdownDescription": doc});
+    merge(&mut value, outcomes);
+    if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("outcomes".to_owned(), value);
+    }
+    if needed && let Some(required) = step.get_mut("required").and_then(Value::as_array_mut) {
+        required.push("outcomes".into());
+    }
+    step
+}
+
+/// The outcomes of a verb by name, each with its text, and whether they have to be there.
+fn outcomes(of: Outcomes) -> Option<(Value, bool)> {
+    let named = |names: &[&str]| -> Map<String, Value> {
+        let branch = |name: &&str| {
+            let doc = outcome_doc(name);
+            let steps = json!({"$ref": "#/$defs/steps", "description": doc, "markdownDescription": doc});
+            ((*name).to_owned(), steps)
+        };
+        names.iter().map(branch).collect()
+    };
+    let closed = |names: &[&str]| json!({"type": "object", "properties": named(names), "required": names, "additionalProperties": false});
+    let open = |names: &[&str]| {
+        json!({"type": "object", "properties": named(names), "required": names,
+               "additionalProperties": {"$ref": "#/$defs/steps"}})
+    };
+    Some(match of {
+        Outcomes::None => return None,
+        Outcomes::Fixed(names) => (closed(names), true),
+        Outcomes::Decisions => (open(&["overdue"]), true),
+        Outcomes::Returns => (open(&[]), true),
+        // A wait for a time has none.
+        Outcomes::Wait => (closed(&["happened", "timed_out"]), false),
+        // `returns` may name others in place of `ok`.
+        Outcomes::Optional(names) => {
+            let mut value = open(&["failed"]);
+            merge(&mut value, json!({"properties": named(names)}));
+            (value, false)
+        }
+    })
+}
+
+/// A key's sentence.
+fn described(key: &Key) -> String {
+    let later = if key.executed { "" } else { " Not executed by this version." };
+    format!("{}{later}", key.doc)
 }
 
 fn shape(shape: &Shape) -> Value {
@@ -79,8 +193,9 @@ fn object<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Value {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for key in keys {
         let mut value = kind(&key.kind);
-        let later = if key.executed { "" } else { " Not executed by this version." };
-        merge(&mut value, json!({"description": format!("{}{later}", key.doc)}));
+        let doc = described(key);
+        let example = example(&key.kind).map(|text| format!("\n\nFor example `{text}`.")).unwrap_or_default();
+        merge(&mut value, json!({"description": doc, "markdownDescription": format!("{doc}{example}")}));
         properties.insert(key.name.to_owned(), value);
         if key.required {
             required.push(key.name);
@@ -109,10 +224,21 @@ fn kind(of: &Kind) -> Value {
         }
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::True => json!({"const": true}),
-        Kind::OneOf(words) => json!({"enum": words}),
+        Kind::OneOf(words) => {
+            let docs: Vec<_> = words.iter().map(|word| word_doc(word)).collect();
+            let mut value = json!({"enum": words});
+            if docs.iter().any(|doc| !doc.is_empty()) {
+                merge(&mut value, json!({"enumDescriptions": docs, "markdownEnumDescriptions": docs}));
+            }
+            value
+        }
         Kind::Label => json!({"type": ["string", "integer"]}),
         Kind::Event => {
-            json!({"anyOf": [{"enum": EVENT_TYPES},
+            let docs = EVENT_TYPES.iter().map(|name| {
+                event_types().iter().find(|event| event.name == *name).map_or("", |event| event.doc)
+            });
+            let docs: Vec<_> = docs.collect();
+            json!({"anyOf": [{"enum": EVENT_TYPES, "enumDescriptions": docs, "markdownEnumDescriptions": docs},
                              {"type": "string", "pattern": "^(custom\\..+|onelogin\\.[0-9]+)$"}]})
         }
         Kind::Condition => json!({"$ref": "#/$defs/condition"}),
@@ -130,5 +256,43 @@ fn kind(of: &Kind) -> Value {
             merge(&mut trigger, json!({"minProperties": 1, "maxProperties": 1}));
             trigger
         }
+    }
+}
+
+/// How a value of a kind looks, where its form is not plain from its name.
+fn example(kind: &Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Span { .. } => Some("14d"),
+        Kind::Time => Some("\"02:00\""),
+        Kind::Hours => Some("\"09:00-17:00\""),
+        Kind::Timezone => Some("Europe/Berlin"),
+        Kind::Owner => Some("team:identity-desk"),
+        Kind::Amount => Some("50"),
+        Kind::FunctionCall => Some("rejections::sort(steps.proof.reasons)"),
+        Kind::Condition => Some("user.status == \"active\""),
+        _ => None,
+    }
+}
+
+/// What the words of closed lists mean, where they do not say it themselves.
+fn word_doc(word: &str) -> &'static str {
+    match word {
+        "enforce" => "Cases open and act.",
+        "shadow" => "Nothing is done; what would have opened is recorded.",
+        "disabled" => "Nothing opens.",
+        "attach" => "The event joins the open case.",
+        "restart" => "The open case ends and a new one begins.",
+        "cancel" => "The open case ends.",
+        "open_another" => "A second case; `case_key` says what makes them different.",
+        "hold" => "Nothing is done until a person releases it.",
+        "skip" => "It is left out, and the rest goes on.",
+        "run_once" => "After downtime it runs once, not once for each time missed.",
+        "full" => "A document and a selfie; nothing of the person is needed from before.",
+        "authentication" => "A selfie against the face of an earlier pass.",
+        "existing_id" => "A selfie against a document that the provider has already.",
+        "registration" => "A self-registration that is not let in yet.",
+        "user" => "An account in the identity provider.",
+        "applicant" => "A person who is in no identity provider yet, brought by a CloudEvent.",
+        _ => "",
     }
 }

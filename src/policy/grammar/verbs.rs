@@ -300,6 +300,23 @@ pub static VERBS: &[VerbRule] = &[
     },
 ];
 
+/// What an outcome means, for editors. Declared ones are explained by who declares them.
+pub fn outcome_doc(name: &str) -> &'static str {
+    match name {
+        "passed" => "The person proved who they are, and every required check itself passed.",
+        "warning" => "The provider is not sure; people should look.",
+        "rejected" => "The provider says no; `steps.<id>.reasons` says why.",
+        "no_response" => "The person did not do it before `answer_within`.",
+        "unavailable" => "The provider failed us; it says nothing about the person.",
+        "overdue" => "Nobody decided before `answer_within`.",
+        "happened" => "The event came.",
+        "timed_out" => "The event did not come before `answer_within`.",
+        "ok" => "The endpoint answered that it worked.",
+        "failed" => "The endpoint could not be reached, or answered that it did not work.",
+        _ => "One of the names that this step declares.",
+    }
+}
+
 /// Values that this version executes, where the key is executed and only some values are not.
 pub const EXECUTED_CHANNELS: &[&str] = &["email", "call"];
 

@@ -1,6 +1,6 @@
 //! Files to a checked set of policies. It goes over the tree in three passes: what every policy may use
 //! (`shared`), each policy by itself (`policy`, `chain`, `step`), and what only shows in the whole
-//! (`proof`, names that two policies claim). A policy with an error stays out of the set; the others go on.
+//! (`proof`, names that two policies claim, `lint`). A policy with an error stays out of the set; the others go on.
 
 mod chain;
 mod effect;
@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::files::Files;
+use super::lint;
 use super::tests::Tests;
 use super::tree::Policy;
 use layout::Layout;
@@ -84,10 +85,12 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
         if claims.len() > 1 {
             diagnostics.extend(claims.into_iter().map(|(twice, _)| twice));
         } else {
-            policies.extend(claims.pop().and_then(|(_, policy)| policy).map(Arc::new));
+            policies.extend(claims.pop().and_then(|(_, policy)| policy).map(Arc::<Policy>::new));
         }
     }
     shared.unused(&layout, &mut diagnostics);
+    let sound = !errors(&diagnostics);
+    lint::run(files, policies.iter().map(AsRef::as_ref), sound, &mut diagnostics);
     diagnostics.sort();
     diagnostics.dedup();
     let set = PolicySet::new(policies);

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
+//! | `claim` | what clauses say of fields beside known values |
 //! | `names` | which fields an expression looks at |
 //! | `trace` | why a condition held or not, clause by clause, with values |
 //! | `change` | the smallest change that would have made it hold |
@@ -16,6 +17,7 @@
 
 mod change;
 pub(crate) mod check;
+mod claim;
 mod compile;
 mod data;
 mod engine;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use change::{Edit, Needs};
+pub use claim::{By, Claim, Claims, Comparison, judge};
 pub use compile::Compiler;
 pub use data::Data;
 pub use names::Look;

@@ -1,0 +1,246 @@
+//! Conditions that can never hold, or never fail; words that a field never has; steps that make their own
+//! policy's `as_long_as` false.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Seen;
+use super::possible::{possible, refutable};
+use crate::model::EventType;
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::schema;
+use crate::policy::script::{By, Claim, Claims, Comparison, Condition};
+use crate::policy::tree::{Effect, Step, Trigger, Verb};
+
+pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let policy = seen.policy;
+    let mut reading = Reading { seen, events: events(seen), diagnostics, told: BTreeSet::new() };
+    reading.condition(&policy.condition, "no case ever opens");
+    if let Some(condition) = &policy.as_long_as {
+        reading.condition(condition, "every case closes as no longer applying");
+    }
+    for sweep in policy.sweeps() {
+        reading.condition(&sweep.condition, "the sweep never finds anybody");
+    }
+    for step in &policy.steps {
+        if let Some(condition) = &step.condition {
+            reading.condition(condition, "this step is never done");
+        }
+    }
+    let events = reading.events;
+    own_undoing(seen, &events, diagnostics);
+}
+
+/// What `event.type` can be. None: anything, for there are types that have other names besides.
+fn events(seen: &Seen<'_>) -> Option<Vec<String>> {
+    let mut types = Vec::new();
+    for trigger in &seen.policy.when {
+        let Trigger::Event(EventType(name)) = trigger else { return None };
+        if name.starts_with("onelogin.") {
+            return None;
+        }
+        types.push(name.clone());
+        if name == "login.risk" {
+            // A sign-in with a score is that besides what it is.
+            types.extend(["login.succeeded".to_owned(), "login.failed".to_owned()]);
+        }
+    }
+    Some(types)
+}
+
+struct Reading<'a, 'b> {
+    seen: &'a Seen<'b>,
+    events: Option<Vec<String>>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    told: BTreeSet<Place>,
+}
+
+impl Reading<'_, '_> {
+    fn condition(&mut self, condition: &Condition, then: &str) {
+        let Some(claims) = condition.claims(&self.seen.policy.settings) else { return };
+        let before = self.told.len();
+        self.words(&claims.whole());
+        self.parts(&claims, then);
+        if self.told.len() == before && !self.possible(&claims.whole()) {
+            self.together(&claims, then);
+        }
+    }
+
+    fn possible(&self, claim: &Claim) -> bool {
+        possible(claim, &|path| domain(path, self.seen, self.events.as_deref()))
+    }
+
+    fn refutable(&self, claim: &Claim) -> bool {
+        refutable(claim, &|path| domain(path, self.seen, self.events.as_deref()))
+    }
+
+    /// Clauses that say nothing by themselves.
+    fn parts(&mut self, claims: &Claims, then: &str) {
+        let (parts, then) = match claims {
+            Claims::All(parts) => (parts, then),
+            Claims::Any(parts) => (parts, "this alternative never counts"),
+            Claims::None(parts) => (parts, "it excludes nobody"),
+            Claims::Clause { claim, place } => {
+                // Said already, of the word in it.
+                let within = |told: &Place| told.file == place.file && told.line == place.line;
+                if self.told.iter().any(within) {
+                    return;
+                }
+                if !self.possible(claim) {
+                    self.tell(place, "never-holds", &format!("this clause can never hold: {then}"));
+                } else if !self.refutable(claim) {
+                    self.tell(place, "always-holds", "this clause always holds, so it decides nothing");
+                }
+                return;
+            }
+        };
+        for part in parts {
+            self.parts(part, then);
+        }
+    }
+
+    /// The first clause that contradicts those before it.
+    fn together(&mut self, claims: &Claims, then: &str) {
+        let Claims::All(parts) = claims else { return };
+        let mut before = Vec::new();
+        for part in parts {
+            before.push(part.whole());
+            if !self.possible(&Claim::All(before.clone())) {
+                let message = format!("this can never hold together with the clauses before it: {then}");
+                return self.tell(&first(part), "never-holds", &message);
+            }
+        }
+    }
+
+    fn tell(&mut self, place: &Place, code: &'static str, message: &str) {
+        if self.told.insert(place.clone()) {
+            let help = match code {
+                "never-holds" => "compare with a value that can occur, or take it out",
+                _ => "take it out, or say what was meant",
+            };
+            self.diagnostics.push(self.seen.warning(place.clone(), code, message).help(help));
+        }
+    }
+
+    /// Values that a field never has.
+    fn words(&mut self, claim: &Claim) {
+        match claim {
+            Claim::Is(_) | Claim::Unknown => {}
+            Claim::All(parts) | Claim::Any(parts) => parts.iter().for_each(|part| self.words(part)),
+            Claim::Not(of) => self.words(of),
+            Claim::Compare(comparison) => self.word(comparison),
+        }
+    }
+
+    fn word(&mut self, comparison: &Comparison) {
+        let Comparison { path, by, value, place } = comparison;
+        let Some(known) = domain(path, self.seen, self.events.as_deref()) else { return };
+        let wrong = match (by, value) {
+            (By::Equal, Value::String(word)) => Some(word),
+            (By::Among, Value::Array(words)) => words.iter().find_map(|word| match word {
+                Value::String(text) if !known.contains(word) => Some(text),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let Some(word) = wrong.filter(|word| !known.contains(&json!(word))) else { return };
+        if self.told.insert(place.clone()) {
+            let message = match path.as_str() {
+                "event.type" => format!("no event that opens this policy has the type `{word}`"),
+                _ => format!("`{path}` is never `{word}`"),
+            };
+            let help = nearest(word, known.iter().filter_map(Value::as_str));
+            self.diagnostics.push(self.seen.warning(place.clone(), "never-equal", message).help(help));
+        }
+    }
+}
+
+fn first(claims: &Claims) -> Place {
+    match claims {
+        Claims::Clause { place, .. } => place.clone(),
+        Claims::All(parts) | Claims::Any(parts) | Claims::None(parts) => {
+            parts.first().map(first).unwrap_or_default()
+        }
+    }
+}
+
+/// Every value that a field can have, the empty one included.
+fn domain(path: &str, seen: &Seen<'_>, events: Option<&[String]>) -> Option<Vec<Value>> {
+    let mut words: Vec<Value> = match path {
+        "event.type" => events?.iter().map(|name| json!(name)).collect(),
+        _ => match path.strip_prefix("steps.").and_then(|rest| rest.split_once('.')) {
+            Some((id, field)) => outcomes(id, field, seen)?.into_iter().map(|word| json!(word)).collect(),
+            None => schema::words(path)?.iter().map(|word| json!(word)).collect(),
+        },
+    };
+    words.push(Value::Null);
+    Some(words)
+}
+
+/// What a step can have come to.
+fn outcomes(id: &str, field: &str, seen: &Seen<'_>) -> Option<Vec<String>> {
+    let step = seen.step(*seen.policy.by_id.get(id)?)?;
+    let judged = match &step.verb {
+        Verb::Review(_) => field == "decision",
+        Verb::Verify(_) | Verb::Run { .. } => field == "outcome",
+        _ => false,
+    };
+    judged.then(|| step.outcomes.keys().cloned().collect())
+}
+
+/// Steps after which the policy's `as_long_as` does not hold, with something left to do.
+fn own_undoing(seen: &Seen<'_>, events: &Option<Vec<String>>, diagnostics: &mut Vec<Diagnostic>) {
+    let condition = seen.policy.as_long_as.as_ref().and_then(|all| all.claims(&seen.policy.settings));
+    let Some(condition) = condition.map(|claims| claims.whole()) else { return };
+    let domains = |path: &str| domain(path, seen, events.as_deref());
+    if !possible(&condition, &domains) {
+        return;
+    }
+    for step in &seen.policy.steps {
+        let Some(fact) = fact(step, seen) else { continue };
+        let rest = seen.later(step);
+        let left = rest.iter().any(|step| asks_again(&step.verb));
+        if !left || possible(&Claim::All(vec![fact, condition.clone()]), &domains) {
+            continue;
+        }
+        let message = format!(
+            "after `{}` the policy's own `as_long_as` does not hold: the case closes and the steps after it are not done",
+            step.verb.word()
+        );
+        let help = "let `as_long_as` ask about something that this policy does not change itself";
+        diagnostics.push(seen.warning(step.place.clone(), "own-undoing", message).help(help));
+    }
+}
+
+/// Whether `as_long_as` is asked before a step, or when the case wakes from it.
+fn asks_again(verb: &Verb) -> bool {
+    match verb {
+        Verb::Effect(effect) => !matches!(effect, Effect::Emit { .. } | Effect::Request(_)),
+        Verb::Run { .. }
+        | Verb::Notify(_)
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. } => false,
+        _ => true,
+    }
+}
+
+/// What is true once a step was done.
+fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
+    let is = |path: &str, by: By, value: Value| {
+        Claim::Compare(Comparison { path: path.to_owned(), by, value, place: step.place.clone() })
+    };
+    let role = |text: &crate::policy::script::Text, has: bool| {
+        let role = is("user.roles", By::Has, json!(text.known(&seen.policy.settings)?));
+        Some(if has { role } else { Claim::Not(Box::new(role)) })
+    };
+    match &step.verb {
+        Verb::Approve => Some(is("registration.state", By::Equal, json!("approved"))),
+        Verb::Reject { .. } => Some(is("registration.state", By::Equal, json!("rejected"))),
+        Verb::Effect(Effect::Suspend { .. }) => Some(is("user.status", By::Equal, json!("suspended"))),
+        Verb::Effect(Effect::AssignRole(text) | Effect::ReleaseRole(text)) => role(text, true),
+        Verb::Effect(Effect::RemoveRole(text) | Effect::HoldRole(text)) => role(text, false),
+        _ => None,
+    }
+}

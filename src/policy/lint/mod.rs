@@ -1,0 +1,122 @@
+//! What is valid and does nothing, or does something else than whoever wrote it meant. Only policies without
+//! a mistake are looked at, and every finding is a warning: the policy runs.
+//!
+//! | file | what |
+//! |---|---|
+//! | `clauses` | conditions that can never hold or never fail; steps that end their own policy |
+//! | `possible` | whether clauses contradict each other |
+//! | `ends` | adverse ends that nobody can contest, suspensions that nothing lifts |
+//! | `head` | triggers, limits, retention and sweeps |
+//! | `pulls` | what two policies do against each other, and who is covered by none |
+//! | `steps` | steps that do less than they say |
+//! | `unused` | what nobody uses |
+
+mod clauses;
+mod ends;
+mod head;
+mod possible;
+mod pulls;
+mod steps;
+mod unused;
+
+use std::collections::BTreeSet;
+
+use super::diagnostic::{Diagnostic, Place};
+use super::files::Files;
+use super::source::{self, Data, Node};
+use super::tree::{Policy, Step, StepIndex, Verb};
+
+/// A policy with its file as it is written.
+struct Seen<'a> {
+    policy: &'a Policy,
+    node: Node,
+}
+
+impl Seen<'_> {
+    /// The place of a value at the top of the file, or under a key there; of the name if it is not there.
+    fn at(&self, keys: &[&str]) -> Place {
+        let mut node = &self.node;
+        for key in keys {
+            match node.get(key) {
+                Some(value) => node = value,
+                None => return self.node.get("policy").unwrap_or(&self.node).place.clone(),
+            }
+        }
+        node.place.clone()
+    }
+
+    fn items(&self, key: &str) -> &[Node] {
+        self.node.get(key).and_then(Node::list).unwrap_or_default()
+    }
+
+    /// A warning about this policy.
+    fn warning(&self, place: Place, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::warning(place, code, message).of_policy(&self.policy.name)
+    }
+
+    fn step(&self, at: StepIndex) -> Option<&Step> {
+        self.policy.step(at)
+    }
+
+    /// The steps that can come directly after one.
+    fn after(&self, step: &Step) -> Vec<StepIndex> {
+        let aside = match &step.verb {
+            Verb::Do { target, .. } => Some(*target),
+            Verb::RetryFrom { or_else, .. } => Some(*or_else),
+            _ => None,
+        };
+        step.next.iter().chain(step.outcomes.values()).copied().chain(aside).collect()
+    }
+
+    /// Every step that can come after one.
+    fn later(&self, step: &Step) -> Vec<&Step> {
+        let (mut seen, mut todo) = (BTreeSet::new(), self.after(step));
+        while let Some(at) = todo.pop() {
+            if seen.insert(at) {
+                todo.extend(self.step(at).map(|step| self.after(step)).unwrap_or_default());
+            }
+        }
+        seen.into_iter().filter_map(|at| self.step(at)).collect()
+    }
+}
+
+/// Looks at every policy, and at all of them together. `sound`: nothing in the tree has a mistake, so that
+/// what is not used is not used by what could not be read either.
+pub fn run<'a>(
+    files: &Files,
+    policies: impl Iterator<Item = &'a Policy>,
+    sound: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let seen: Vec<_> = policies.filter_map(see).collect();
+    for seen in &seen {
+        clauses::look(seen, diagnostics);
+        ends::look(seen, diagnostics);
+        head::look(seen, diagnostics);
+        steps::look(seen, diagnostics);
+    }
+    pulls::look(&seen, diagnostics);
+    if sound && !seen.is_empty() {
+        diagnostics.extend(pulls::uncovered(&seen));
+        unused::look(files, &seen, diagnostics);
+    }
+}
+
+fn see(policy: &Policy) -> Option<Seen<'_>> {
+    let file = |path: &&String| path.ends_with("/policy.yaml");
+    let path = policy.files.0.keys().find(file)?;
+    let node = source::read(path, policy.files.get(path)?, &mut Vec::new())?;
+    Some(Seen { policy, node })
+}
+
+/// The map that begins at a place, such as a step.
+fn node_at<'a>(node: &'a Node, place: &Place) -> Option<&'a Node> {
+    if node.place == *place && node.map().is_some() {
+        return Some(node);
+    }
+    match &node.data {
+        Data::Scalar(_) => None,
+        Data::List(items) => items.iter().find_map(|item| node_at(item, place)),
+        Data::Map(entries) => entries.iter().find_map(|(_, value)| node_at(value, place)),
+    }
+}

@@ -1,0 +1,150 @@
+//! What two policies do against each other for the same event, and whom no policy covers.
+
+use std::collections::BTreeSet;
+
+use super::Seen;
+use super::possible::possible;
+use crate::model::SubjectKind;
+use crate::policy::diagnostic::{Diagnostic, Place};
+use crate::policy::schema;
+use crate::policy::script::Claim;
+use crate::policy::tree::{Effect, Mode, StepIndex, Trigger, Verb};
+
+pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    let active: Vec<_> = seen.iter().filter(|seen| seen.policy.mode == Mode::Enforce).collect();
+    let pulls: Vec<_> = active.iter().map(|seen| (*seen, pulls(seen))).collect();
+    for (at, (one, first)) in pulls.iter().enumerate() {
+        for (other, second) in pulls.iter().skip(at + 1) {
+            if let Some(event) = meet(one, other) {
+                diagnostics.extend(against((one, first), (other, second), &event));
+            }
+        }
+    }
+}
+
+/// Something that a policy does at a moment that another policy knows too.
+struct Pull {
+    /// `at once`, or `on passed`.
+    when: String,
+    what: What,
+    word: &'static str,
+    place: Place,
+}
+
+#[derive(PartialEq, Eq)]
+enum What {
+    LetIn,
+    TurnAway,
+    Close,
+    Open,
+    Give(String),
+    Take(String),
+}
+
+impl What {
+    fn opposes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::LetIn, Self::TurnAway) | (Self::TurnAway, Self::LetIn) => true,
+            (Self::Close, Self::Open) | (Self::Open, Self::Close) => true,
+            (Self::Give(one), Self::Take(other)) | (Self::Take(one), Self::Give(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// What happens at once, and what directly follows each outcome of a verification.
+fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
+    let mut found = Vec::new();
+    straight(seen, seen.policy.first, "at once", &mut found);
+    for step in &seen.policy.steps {
+        if let Verb::Verify(_) = step.verb {
+            for (outcome, at) in &step.outcomes {
+                straight(seen, *at, &format!("on `{outcome}`"), &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// Follows the steps as long as nothing is waited for or decided.
+fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<Pull>) {
+    let mut at = Some(from);
+    while let Some(step) = at.and_then(|at| seen.step(at)) {
+        let role = |text: &crate::policy::script::Text| text.known(&seen.policy.settings);
+        let what = match &step.verb {
+            Verb::Approve => Some(What::LetIn),
+            Verb::Reject { .. } | Verb::Delete { .. } => Some(What::TurnAway),
+            Verb::Effect(Effect::Suspend { .. }) => Some(What::Close),
+            Verb::Effect(Effect::Reinstate) => Some(What::Open),
+            Verb::Effect(Effect::AssignRole(text) | Effect::ReleaseRole(text)) => role(text).map(What::Give),
+            Verb::Effect(Effect::RemoveRole(text) | Effect::HoldRole(text)) => role(text).map(What::Take),
+            _ => None,
+        };
+        if let Some(what) = what.filter(|_| step.condition.is_none()) {
+            let (when, place) = (when.to_owned(), step.place.clone());
+            found.push(Pull { when, what, word: step.verb.word(), place });
+        }
+        at = match &step.verb {
+            Verb::Do { target, .. } => Some(*target),
+            _ if !step.outcomes.is_empty() => None,
+            _ => step.next,
+        };
+    }
+}
+
+/// An event that opens a case of both, for the same person.
+fn meet(one: &Seen<'_>, other: &Seen<'_>) -> Option<String> {
+    if one.policy.subject != other.policy.subject {
+        return None;
+    }
+    let events = |seen: &Seen<'_>| -> BTreeSet<String> {
+        let kind = |trigger: &Trigger| match trigger {
+            Trigger::Event(kind) => Some(kind.as_str().to_owned()),
+            Trigger::Manual | Trigger::Sweep(_) => None,
+        };
+        seen.policy.when.iter().filter_map(kind).collect()
+    };
+    let event = events(one).intersection(&events(other)).next().cloned()?;
+    let claims = [one, other].map(|seen| seen.policy.condition.claims(&seen.policy.settings));
+    let both = Claim::All(claims.into_iter().flatten().map(|claims| claims.whole()).collect());
+    let domains = |path: &str| {
+        let words = schema::words(path)?.iter().map(|word| serde_json::json!(word));
+        Some(words.chain([serde_json::Value::Null]).collect())
+    };
+    possible(&both, &domains).then_some(event)
+}
+
+/// The first of what the two do against each other, said once.
+fn against(one: (&Seen<'_>, &[Pull]), other: (&Seen<'_>, &[Pull]), event: &str) -> Option<Diagnostic> {
+    let opposed = |second: &&Pull| one.1.iter().any(|first| opposes(first, second));
+    let second = other.1.iter().find(opposed)?;
+    let first = one.1.iter().find(|first| opposes(first, second))?;
+    let message = format!(
+        "both `{}` and `{}` open on `{event}`, and {} one does `{}` and the other `{}`",
+        one.0.policy.name, other.0.policy.name, second.when, first.word, second.word
+    );
+    let help = format!("the other one is at {}; let their `if:` tell whom each is about", first.place);
+    Some(other.0.warning(second.place.clone(), "opposite-ends", message).help(help))
+}
+
+fn opposes(first: &Pull, second: &Pull) -> bool {
+    first.when == second.when && first.what.opposes(&second.what)
+}
+
+/// A tree about registrations in which nothing acts on a new one. Who else is covered by no policy depends
+/// on the people there are, which this does not know.
+pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
+    let about = |seen: &&Seen<'_>| seen.policy.subject == SubjectKind::Registration;
+    let on_new = |seen: &Seen<'_>| {
+        let new = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == "registration.created");
+        seen.policy.mode == Mode::Enforce && seen.policy.when.iter().any(new)
+    };
+    let first = seen.iter().find(about)?;
+    if seen.iter().any(on_new) {
+        return None;
+    }
+    let message =
+        "a new registration is covered by no policy: none that enforces opens on registration.created";
+    let help = "set mode: enforce where it opens on that event, if this is not a trial";
+    Some(first.warning(first.at(&["mode"]), "uncovered", message).help(help))
+}

@@ -1,0 +1,108 @@
+//! Steps that do less than they say.
+
+use std::collections::BTreeSet;
+
+use super::{Seen, node_at};
+use crate::policy::diagnostic::{Diagnostic, Place};
+use crate::policy::tree::{Review, Step, Verb, Verify};
+
+pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for step in &seen.policy.steps {
+        match &step.verb {
+            Verb::Verify(verify) => reminders(seen, step, verify, diagnostics),
+            Verb::Review(review) => reviews(seen, step, review, diagnostics),
+            Verb::Notify(notify) => {
+                let mut told = Vec::new();
+                for to in &notify.to {
+                    if told.contains(&to) {
+                        let place = under(seen, step, &["notify", "to"]);
+                        let message = "the same recipient is named twice";
+                        diagnostics.push(seen.warning(place, "twice", message).help("take one of them out"));
+                    }
+                    told.push(to);
+                }
+            }
+            _ => {}
+        }
+        if step.retry.is_some_and(|retry| retry.attempts == 1) {
+            let place = under(seen, step, &["retry"]);
+            let message = "`attempts: 1` is the call itself; nothing is tried again";
+            let help = "write attempts: 2 or more, or leave `retry:` out for the default";
+            diagnostics.push(seen.warning(place, "one-attempt", message).help(help));
+        }
+        same_branches(seen, step, diagnostics);
+    }
+}
+
+/// The place of what stands under a step, or of the step if that is in another file.
+fn under(seen: &Seen<'_>, step: &Step, keys: &[&str]) -> Place {
+    let Some(mut node) = node_at(&seen.node, &step.place) else { return step.place.clone() };
+    for key in keys {
+        match node.get(key) {
+            Some(value) => node = value,
+            None => return step.place.clone(),
+        }
+    }
+    node.place.clone()
+}
+
+fn reminders(seen: &Seen<'_>, step: &Step, verify: &Verify, diagnostics: &mut Vec<Diagnostic>) {
+    let mut times = BTreeSet::new();
+    if verify.remind.iter().any(|reminder| !times.insert(reminder.after)) {
+        let place = under(seen, step, &["verify", "remind"]);
+        let message = "two reminders go out at the same time";
+        let help = "`after` counts from the start of the step, not from the reminder before";
+        diagnostics.push(seen.warning(place, "same-moment", message).help(help));
+    }
+    let link = |path: &str| {
+        let bytes = seen.policy.files.get(path);
+        bytes.is_some_and(|bytes| String::from_utf8_lossy(bytes).contains("link"))
+    };
+    let folder = format!("shared/templates/{}/", verify.invite);
+    for path in seen.policy.files.0.keys().filter(|path| path.starts_with(&folder)) {
+        if !link(path) {
+            let place = under(seen, step, &["verify", "invite"]);
+            let message = format!("the mail that asks for the proof has no link: {path} never says `link`");
+            let help = "write {{ link }} where the person is to click";
+            diagnostics.push(seen.warning(place, "no-link", message).help(help));
+        }
+    }
+}
+
+fn reviews(seen: &Seen<'_>, step: &Step, review: &Review, diagnostics: &mut Vec<Diagnostic>) {
+    if review.decisions.len() == 1 {
+        let place = under(seen, step, &["review", "decisions"]);
+        let message = "a review with one button decides nothing";
+        let help = "add what else the reviewer may answer";
+        diagnostics.push(seen.warning(place, "one-decision", message).help(help));
+    }
+    if review.escalate.as_ref().is_some_and(|escalate| escalate.queue == review.queue) {
+        let place = under(seen, step, &["review", "escalate"]);
+        let message = format!("this escalates to the queue `{}`, which has it already", review.queue);
+        diagnostics.push(seen.warning(place, "own-queue", message).help("name another queue"));
+    }
+    if review.show.is_empty() {
+        let place = under(seen, step, &["review"]);
+        let message = "the reviewer is shown nothing to decide by";
+        let help = "write show: with the paths that matter, such as show: [steps.proof.reasons]";
+        diagnostics.push(seen.warning(place, "blind-review", message).help(help));
+    }
+}
+
+/// A branch whose outcomes all go on in the same way decides nothing.
+fn same_branches(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
+    let Verb::Run { .. } = step.verb else { return };
+    let goes = |at| match seen.step(at).map(|first: &Step| (&first.verb, &first.condition)) {
+        Some((Verb::Do { target, .. }, None)) => Some(*target),
+        _ => None,
+    };
+    let mut ways: Vec<_> = step.outcomes.values().map(|at| goes(*at)).collect();
+    let count = ways.len();
+    ways.dedup();
+    if let ([Some(_)], true) = (ways.as_slice(), count > 1) {
+        let message = "every outcome of this goes on with the same block, so it decides nothing";
+        let place = under(seen, step, &["run"]);
+        let help = "take the step out, or let one of the outcomes go on elsewhere";
+        diagnostics.push(seen.warning(place, "same-branches", message).help(help));
+    }
+}

@@ -1,0 +1,152 @@
+//! What nobody uses. A policy's own files are exactly what it is made of, so what is in none of them is not
+//! used; names of people and verifications are looked for in the steps.
+
+use std::collections::BTreeSet;
+
+use super::Seen;
+use crate::policy::diagnostic::{Diagnostic, Place};
+use crate::policy::files::Files;
+use crate::policy::source::{self, Key, Node};
+use crate::policy::tree::{Recipient, Verb};
+
+const PEOPLE: &str = "people.yaml";
+const VERIFICATIONS: &str = "verifications.yaml";
+const BLOCKS: &str = "shared/blocks.yaml";
+
+pub fn look(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    shared_files(files, seen, diagnostics);
+    functions(files, seen, diagnostics);
+    let named = Named::read(seen);
+    let mut say = |file: &str, section: &str, used: &BTreeSet<String>, code, what: &str| {
+        for (key, _) in entries(files, file, section).iter().filter(|(key, _)| !used.contains(&key.name)) {
+            diagnostics.push(unused(key.place.clone(), code, what, &key.name));
+        }
+    };
+    say(BLOCKS, "blocks", &named.blocks, "unused-block", "block");
+    say(VERIFICATIONS, "verifications", &named.verifications, "unused-verification", "verification");
+    say(PEOPLE, "queues", &named.queues, "unused-queue", "queue");
+    say(PEOPLE, "calendars", &named.calendars, "unused-calendar", "calendar");
+    if !named.any_team {
+        say(PEOPLE, "teams", &named.teams, "unused-team", "team");
+    }
+}
+
+fn unused(place: Place, code: &'static str, what: &str, name: &str) -> Diagnostic {
+    let message = format!("no policy uses the {what} `{name}`");
+    Diagnostic::warning(place, code, message).help("take it out, or use it where it was meant")
+}
+
+fn start(path: &str) -> Place {
+    Place { file: path.to_owned(), line: 1, column: 1, length: 1 }
+}
+
+fn entries(files: &Files, file: &str, section: &str) -> Vec<(Key, Node)> {
+    let node = files.get(file).and_then(|bytes| source::read(file, bytes, &mut Vec::new()));
+    let map = node.as_ref().and_then(|node| node.get(section)?.map());
+    map.unwrap_or_default().to_vec()
+}
+
+/// Templates and shared scripts that are part of no policy.
+fn shared_files(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    let used = |path: &str| seen.iter().any(|seen| seen.policy.files.get(path).is_some());
+    let mut told = BTreeSet::new();
+    for path in files.0.keys().filter(|path| !used(path)) {
+        let Some(rest) = path.strip_prefix("shared/") else { continue };
+        if let Some(name) = rest.strip_suffix(".rhai").filter(|name| !name.contains('/')) {
+            diagnostics.push(unused(start(path), "unused-script", "script", name));
+        }
+        let template = rest.strip_prefix("templates/").filter(|rest| rest.ends_with(".md"));
+        if let Some((name, _)) = template.and_then(|rest| rest.split_once('/'))
+            && told.insert(name)
+        {
+            diagnostics.push(unused(start(path), "unused-template", "template", name));
+        }
+    }
+}
+
+/// Functions whose name stands nowhere but where they are made.
+fn functions(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    let texts: Vec<_> = files.0.iter().map(|(path, bytes)| (path, String::from_utf8_lossy(bytes))).collect();
+    // A file that is in no policy is told as a whole.
+    let used = |path: &str| seen.iter().any(|seen| seen.policy.files.get(path).is_some());
+    for (path, text) in texts.iter().filter(|(path, _)| path.ends_with(".rhai") && used(path)) {
+        let namespace = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rhai");
+        for (line, at) in text.lines().zip(1..) {
+            let head = line.trim_start().trim_start_matches("private ");
+            let Some((name, _)) = head.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) else {
+                continue;
+            };
+            let name = name.trim();
+            let (outside, inside) = (format!("{namespace}::{name}("), format!("{name}("));
+            let within = text.matches(&inside).count() > 1;
+            let elsewhere = texts.iter().any(|(other, text)| other != path && text.contains(&outside));
+            if !within && !elsewhere {
+                let column = line.find(name).map_or(1, |byte| line[..byte].chars().count() + 1);
+                let place = Place { line: at, column, length: name.chars().count().max(1), ..start(path) };
+                diagnostics.push(unused(
+                    place,
+                    "unused-function",
+                    "function",
+                    &format!("{namespace}::{name}"),
+                ));
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Named {
+    blocks: BTreeSet<String>,
+    verifications: BTreeSet<String>,
+    queues: BTreeSet<String>,
+    calendars: BTreeSet<String>,
+    teams: BTreeSet<String>,
+    /// A function sends mail, and to whom is only known when it runs.
+    any_team: bool,
+}
+
+impl Named {
+    fn read(seen: &[Seen<'_>]) -> Self {
+        // What business days are counted in where nothing else is named.
+        let mut named = Self { calendars: BTreeSet::from(["default".to_owned()]), ..Self::default() };
+        for policy in seen.iter().map(|seen| seen.policy) {
+            named.teams.extend(policy.owner.strip_prefix("team:").map(str::to_owned));
+            for queue in policy.people.queues.values() {
+                named.teams.insert(queue.team.clone());
+                named.calendars.extend(queue.calendar.clone());
+            }
+            policy.steps.iter().for_each(|step| named.verb(&step.verb));
+        }
+        named
+    }
+
+    fn verb(&mut self, verb: &Verb) {
+        match verb {
+            Verb::Do { block, .. } => {
+                self.blocks.insert(block.clone());
+            }
+            Verb::Verify(verify) => {
+                self.verifications.insert(verify.verification.name.clone());
+                if let Some(fallback) = &verify.fallback {
+                    self.verifications.insert(fallback.name.clone());
+                    self.verifications.extend(fallback.fallback.clone());
+                }
+                verify.remind.iter().for_each(|reminder| self.recipients(&reminder.also));
+            }
+            Verb::Review(review) => {
+                self.queues.insert(review.queue.clone());
+                self.queues.extend(review.escalate.as_ref().map(|escalate| escalate.queue.clone()));
+            }
+            Verb::Notify(notify) => self.recipients(&notify.to),
+            Verb::Act { may, .. } => self.any_team |= may.iter().any(|verb| verb == "notify"),
+            _ => {}
+        }
+    }
+
+    fn recipients(&mut self, recipients: &[Recipient]) {
+        self.teams.extend(recipients.iter().filter_map(|recipient| match recipient {
+            Recipient::Team(team) => Some(team.clone()),
+            Recipient::Subject | Recipient::Manager => None,
+        }));
+    }
+}

@@ -1,0 +1,268 @@
+//! What a condition says of fields that are compared with known values, for judgements without facts: can
+//! it ever hold, and can it ever fail. Whatever is not understood claims nothing.
+
+use rhai::{AST, Expr, Stmt};
+use serde_json::Value;
+
+use super::check::error_at;
+use super::{Clause, Condition, Text, Tree};
+use crate::model::Fields;
+use crate::policy::diagnostic::Place;
+
+/// What is claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    Is(bool),
+    Compare(Comparison),
+    All(Vec<Claim>),
+    Any(Vec<Claim>),
+    Not(Box<Claim>),
+    /// Depends on something that is not judged here.
+    Unknown,
+}
+
+/// A field beside a known value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// `user.status`
+    pub path: String,
+    pub by: By,
+    pub value: Value,
+    /// Where the value stands.
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Equal,
+    Less,
+    LessOrEqual,
+    More,
+    MoreOrEqual,
+    /// The field is one of the values.
+    Among,
+    /// The field is a list that has the value.
+    Has,
+}
+
+/// A clause with its claim, or several that are joined.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claims {
+    Clause { claim: Claim, place: Place },
+    All(Vec<Claims>),
+    Any(Vec<Claims>),
+    None(Vec<Claims>),
+}
+
+impl Claims {
+    /// All of it as one claim.
+    pub fn whole(&self) -> Claim {
+        let whole = |parts: &[Self]| parts.iter().map(Self::whole).collect();
+        match self {
+            Self::Clause { claim, .. } => claim.clone(),
+            Self::All(parts) => Claim::All(whole(parts)),
+            Self::Any(parts) => Claim::Any(whole(parts)),
+            Self::None(parts) => Claim::Not(Box::new(Claim::Any(whole(parts)))),
+        }
+    }
+}
+
+impl Condition {
+    /// What its clauses claim; settings are known values. None: there is no condition.
+    pub fn claims(&self, settings: &Fields) -> Option<Claims> {
+        self.tree.as_ref().map(|(_, tree)| tree.claims(settings))
+    }
+}
+
+impl Tree {
+    fn claims(&self, settings: &Fields) -> Claims {
+        let all = |trees: &[Self]| trees.iter().map(|tree| tree.claims(settings)).collect();
+        match self {
+            Self::Clause(Clause { place, ast, .. }) => {
+                let reading = Reading { settings, place };
+                let expr = ast.as_ref().and_then(expression);
+                let claim = expr.map_or(Claim::Unknown, |expr| reading.claim(expr));
+                Claims::Clause { claim, place: place.clone() }
+            }
+            Self::All(trees) => Claims::All(all(trees)),
+            Self::Any(trees) => Claims::Any(all(trees)),
+            Self::None(trees) => Claims::None(all(trees)),
+        }
+    }
+}
+
+impl Text {
+    /// The text, if it is the same in every case: it names settings at most.
+    pub fn known(&self, settings: &Fields) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                super::Part::Literal(literal) => text.push_str(literal),
+                super::Part::Expression(clause) => {
+                    let reading = Reading { settings, place: &clause.place };
+                    let value = reading.value(clause.ast.as_ref().and_then(expression)?)?;
+                    text.push_str(value.as_str()?);
+                }
+            }
+        }
+        Some(text)
+    }
+}
+
+fn expression(ast: &AST) -> Option<&Expr> {
+    match ast.statements() {
+        [Stmt::Expr(expr)] => Some(expr),
+        _ => None,
+    }
+}
+
+struct Reading<'a> {
+    settings: &'a Fields,
+    place: &'a Place,
+}
+
+impl Reading<'_> {
+    fn claim(&self, expr: &Expr) -> Claim {
+        match expr {
+            Expr::BoolConstant(is, _) => Claim::Is(*is),
+            Expr::And(parts, _) => Claim::All(parts.iter().map(|part| self.claim(part)).collect()),
+            Expr::Or(parts, _) => Claim::Any(parts.iter().map(|part| self.claim(part)).collect()),
+            Expr::FnCall(call, _) => match (call.name.as_str(), call.args.as_slice()) {
+                ("!", [of]) => Claim::Not(Box::new(self.claim(of))),
+                ("!=", [left, right]) => Claim::Not(Box::new(self.comparison("==", left, right))),
+                (name, [left, right]) => self.comparison(name, left, right),
+                _ => Claim::Unknown,
+            },
+            Expr::Stmt(block) => match block.statements() {
+                [Stmt::Expr(expr)] => self.claim(expr),
+                _ => Claim::Unknown,
+            },
+            Expr::Dot(..) | Expr::Index(..) | Expr::Variable(..) => match self.value(expr) {
+                Some(Value::Bool(is)) => Claim::Is(is),
+                _ => path(expr).map_or(Claim::Unknown, |path| {
+                    let place = self.at(expr);
+                    Claim::Compare(Comparison { path, by: By::Equal, value: Value::Bool(true), place })
+                }),
+            },
+            _ => Claim::Unknown,
+        }
+    }
+
+    fn comparison(&self, name: &str, left: &Expr, right: &Expr) -> Claim {
+        let (a, b) = (self.value(left), self.value(right));
+        // `x in list` is `list.contains(x)`.
+        let by = match (name, a.is_some()) {
+            ("==", _) => By::Equal,
+            ("<", false) | (">", true) => By::Less,
+            ("<=", false) | (">=", true) => By::LessOrEqual,
+            (">", false) | ("<", true) => By::More,
+            (">=", false) | ("<=", true) => By::MoreOrEqual,
+            ("contains", true) => By::Among,
+            ("contains", false) => By::Has,
+            _ => return Claim::Unknown,
+        };
+        let (field, value, at) = match (a, b) {
+            (Some(a), Some(b)) if name == "contains" => return known(By::Among, &b, &a),
+            // The way round was turned above, where the first of the two is known.
+            (Some(a), Some(b)) => return known(by, &b, &a),
+            (Some(a), None) => (right, a, left),
+            (None, Some(b)) => (left, b, right),
+            (None, None) => return Claim::Unknown,
+        };
+        let texts = by == By::Among && !value.is_array();
+        match path(field).filter(|_| !texts) {
+            Some(path) => Claim::Compare(Comparison { path, by, value, place: self.at(at) }),
+            None => Claim::Unknown,
+        }
+    }
+
+    fn at(&self, expr: &Expr) -> Place {
+        let length = match expr {
+            Expr::StringConstant(text, _) => text.chars().count() + 2,
+            _ => 1,
+        };
+        error_at(self.place, expr.start_position(), length, "", String::new(), None).place
+    }
+
+    /// The value of an expression that is the same in every case.
+    fn value(&self, expr: &Expr) -> Option<Value> {
+        Some(match expr {
+            Expr::StringConstant(text, _) => Value::from(text.as_str()),
+            Expr::IntegerConstant(number, _) => Value::from(*number),
+            Expr::FloatConstant(number, _) => Value::from(**number),
+            Expr::BoolConstant(is, _) => Value::from(*is),
+            Expr::Unit(_) => Value::Null,
+            Expr::Array(items, _) => {
+                Value::Array(items.iter().map(|item| self.value(item)).collect::<Option<_>>()?)
+            }
+            Expr::Dot(..) | Expr::Index(..) => {
+                let path = path(expr)?;
+                let mut parts = path.strip_prefix("settings.")?.split('.');
+                let first = self.settings.get(parts.next()?)?;
+                let value = parts.try_fold(first, |value, part| value.get(part))?;
+                // An object is compared by nobody, and null has no type here.
+                (!value.is_object() && !value.is_null()).then(|| value.clone())?
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn known(by: By, left: &Value, right: &Value) -> Claim {
+    judge(by, left, right).map_or(Claim::Unknown, Claim::Is)
+}
+
+/// Compares two known values. None: it would be an error, or is not known.
+pub fn judge(by: By, left: &Value, right: &Value) -> Option<bool> {
+    let order = || -> Option<std::cmp::Ordering> {
+        match (left, right) {
+            (Value::Number(left), Value::Number(right)) => left.as_f64()?.partial_cmp(&right.as_f64()?),
+            (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+            _ => None,
+        }
+    };
+    Some(match by {
+        By::Equal => same(left, right),
+        By::Less => order()?.is_lt(),
+        By::LessOrEqual => order()?.is_le(),
+        By::More => order()?.is_gt(),
+        By::MoreOrEqual => order()?.is_ge(),
+        By::Among => right.as_array()?.iter().any(|one| same(left, one)),
+        By::Has => left.as_array()?.iter().any(|one| same(one, right)),
+    })
+}
+
+fn same(left: &Value, right: &Value) -> bool {
+    match (left.as_f64(), right.as_f64()) {
+        (Some(left), Some(right)) => left == right,
+        _ => left == right,
+    }
+}
+
+/// `user.manager.email`. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`.
+fn path(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Dot(pair, ..) => {
+            let Expr::Variable(variable, ..) = &pair.lhs else { return None };
+            rest(&variable.1, &pair.rhs, false)
+        }
+        Expr::Index(pair, ..) => {
+            let Expr::Variable(variable, ..) = &pair.lhs else { return None };
+            rest(&variable.1, &pair.rhs, true)
+        }
+        _ => None,
+    }
+}
+
+fn rest(before: &str, rhs: &Expr, index: bool) -> Option<String> {
+    let name = |expr: &Expr| match expr {
+        Expr::Property(property, _) if !index => Some(property.2.to_string()),
+        Expr::StringConstant(text, _) if index => Some(text.to_string()),
+        _ => None,
+    };
+    match rhs {
+        Expr::Dot(pair, ..) => rest(&format!("{before}.{}", name(&pair.lhs)?), &pair.rhs, false),
+        Expr::Index(pair, ..) => rest(&format!("{before}.{}", name(&pair.lhs)?), &pair.rhs, true),
+        other => Some(format!("{before}.{}", name(other)?)),
+    }
+}
