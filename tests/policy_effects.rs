@@ -16,8 +16,11 @@ use proofd::policy::effects::{BY_DEFAULT, diff, effects, reasons};
 use proofd::policy::{self, Files, Known, Policy};
 use serde::Deserialize;
 
+/// Without policy tests: the edits here are not meant to keep their promises.
 fn read(dir: &str) -> Files {
-    tree::read(Path::new(dir)).unwrap().unwrap().0
+    let mut files = tree::read(Path::new(dir)).unwrap().unwrap().0;
+    files.0.retain(|path, _| !path.ends_with("tests.yaml"));
+    files
 }
 
 fn load(files: &Files, name: &str) -> Arc<Policy> {
