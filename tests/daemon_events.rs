@@ -23,7 +23,7 @@ const BATCHED: &str = "application/cloudevents-batch+json";
 async fn asked() -> World {
     let mut world = World::new(60, Path::new("policies"), "").await;
     let policy = world.policies().join("registration-proofing/policy.yaml");
-    world::edit(&policy, "event: registration.created", "event: custom.com.example.hired");
+    world::edit_shipped(&policy, "event: registration.created", "event: custom.com.example.hired");
     world.start();
     world
 }

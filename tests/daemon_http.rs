@@ -89,9 +89,11 @@ fn request(world: &World, method: &Method, path: &str, body: Option<&Value>) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_door_opens_to_its_roles_and_to_nobody_else() {
     let world = shipped().await;
+    // In turns, since who is refused too often from one address is refused for that.
+    let mut wrong = ["Bearer wrong", "Basic t-admin", "Bearer", "t-admin"].into_iter().cycle();
     for (method, path, body, allowed, expected) in doors() {
         let what = format!("{method} {path}");
-        for header in [None, Some("Bearer wrong"), Some("Basic t-admin"), Some("Bearer"), Some("t-admin")] {
+        for header in [None, wrong.next()] {
             let mut request = request(&world, &method, path, body.as_ref());
             if let Some(header) = header {
                 request = request.header("Authorization", header);
@@ -181,6 +183,13 @@ async fn a_hook_takes_all_or_nothing_and_only_with_the_shared_header() {
     world.edit_config("    webhook:", "    poll_every: 30d\n    webhook:");
     world.town.onelogin.turn(|knobs| knobs.webhook.drop_every = 1);
     world.start();
+    // Its first reading is behind it, and the next one is a month away.
+    world
+        .until("the first reading of OneLogin", async |world| {
+            let answer = world.http().get(format!("{}/metrics", world.url)).send().await.unwrap();
+            answer.text().await.unwrap().contains("source_polled_timestamp_seconds{").then_some(())
+        })
+        .await;
     let right = Some("Bearer sim-webhook");
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     let (first, second) = (record(&world, ada.id()), record(&world, ben.id()));
@@ -259,9 +268,8 @@ async fn a_forged_callback_changes_nothing() {
     world
         .until("the reading", async |world| {
             let journal = world.journal(&sheet).await;
-            let read = journal.iter().filter(|entry| entry["what"] == "call_done").count();
-            let asked = journal.iter().filter(|entry| entry["what"] == "call_asked").count();
-            (journal.iter().any(|entry| entry["what"] == "hinted") && read == asked).then_some(())
+            let mut since = journal.iter().skip_while(|entry| entry["what"] != "hinted");
+            since.any(|entry| entry["what"] == "call_done").then_some(())
         })
         .await;
     let sheet = world.sheet(&ada).await.unwrap();

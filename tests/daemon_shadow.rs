@@ -13,14 +13,14 @@ use std::path::Path;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use world::people::{Person, passes};
-use world::{World, edit};
+use world::{World, edit, edit_shipped};
 
 /// The shipped policy again, under another name and as a shadow.
 fn shadow(world: &World, name: &str, from: &str, to: &str) {
     let dir = world.policies().join(name);
     world::copy_tree(&world.policies().join("registration-proofing"), &dir);
     let file = dir.join("policy.yaml");
-    edit(&file, "policy: registration-proofing", &format!("policy: {name}"));
+    edit_shipped(&file, "policy: registration-proofing", &format!("policy: {name}"));
     edit(&file, "mode: enforce", "mode: shadow");
     edit(&file, from, to);
 }

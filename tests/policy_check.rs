@@ -417,7 +417,6 @@ const WITHOUT_ROW: &[(&str, &str)] = &[
     ("too-many-steps", "two thousand steps; tried below"),
     ("interpolated-clause", "template-in-clause is found before"),
     ("test-failed", "policy tests have data of their own"),
-    ("wrong-policy", "policy tests have data of their own"),
     ("duplicate-test", "policy tests have data of their own"),
     ("wrong-subject", "policy tests have data of their own"),
     ("one-move", "policy tests have data of their own"),

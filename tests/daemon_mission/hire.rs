@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::shipped;
 use crate::world::people::{Person, forges, other_name, passes};
 use crate::world::staff::DESK;
-use crate::world::{World, edit};
+use crate::world::{World, edit_shipped};
 
 const POLICY: &str = "applicant-to-hr";
 const PROOFING: &str = "urn:example:params:scim:schemas:extension:proofing:2.0:User";
@@ -137,7 +137,7 @@ async fn attributes_of_who_works_here_are_written_in_the_hr_system_too() {
         {PROOFING}:proofingCase: \"${{this_case.id}}\"
 "
     );
-    edit(&policy, line, &more);
+    edit_shipped(&policy, line, &more);
     let (status, answer) = world.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let (ada, ben) = (world.employs(), world.employs());
