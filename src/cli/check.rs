@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Ending, Failed, compose, output};
-use crate::config;
-use crate::engine::tree;
+use super::read::{self, Read};
+use super::{Ending, Failed, output};
+use crate::policy;
 use crate::policy::diagnostic::Severity;
-use crate::policy::{self, Known};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -36,16 +34,7 @@ pub enum Format {
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let dir = &arguments.dir;
-    let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
-    let path = arguments.config.clone().or_else(|| beside.is_file().then_some(beside));
-    let known = match &path {
-        Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
-        None => Known::default(),
-    };
-    let (files, _) = tree::read(dir)
-        .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    let loaded = policy::load(&files, &known);
+    let Read { files, loaded, judged } = read::read(dir, arguments.config.as_deref())?;
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = loaded.diagnostics.len() - errors;
     let none = loaded.declared.is_empty();
@@ -61,7 +50,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         if !rendered.is_empty() {
             output::line(&rendered);
         }
-        if path.is_none() {
+        if !judged {
             output::line("no proofd.yaml: names of endpoints and systems were not judged (--config FILE)");
         }
         let good = loaded.set.policies.len();

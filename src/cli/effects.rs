@@ -6,12 +6,10 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::{Ending, Failed, compose, output};
-use crate::config;
-use crate::engine::tree;
+use super::{Ending, Failed, output, read};
+use crate::policy::Loaded;
 use crate::policy::diagnostic::{self, Severity};
 use crate::policy::effects::{self, Diff, Sheet};
-use crate::policy::{self, Known, Loaded};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -30,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
-    let (loaded, mut bad) = read(&arguments.policies, arguments.config.as_deref())?;
+    let (loaded, mut bad) = sound(&arguments.policies, arguments.config.as_deref())?;
     let wanted = |name: &str| arguments.policy.as_deref().is_none_or(|policy| policy == name);
     let sheets = sheets(&loaded, &wanted);
     let Some(other) = &arguments.diff else {
@@ -46,7 +44,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
         return Ok(if bad { Ending::No } else { Ending::Ok });
     };
-    let (other_loaded, other_bad) = read(other, arguments.config.as_deref())?;
+    let (other_loaded, other_bad) = sound(other, arguments.config.as_deref())?;
     bad |= other_bad;
     let after = self::sheets(&other_loaded, &wanted);
     if let (Some(name), true) = (&arguments.policy, sheets.is_empty() && after.is_empty()) {
@@ -84,17 +82,8 @@ fn missing(name: &str, loaded: &Loaded, dir: &Path) -> Failed {
 }
 
 /// A tree, and whether something in it has an error. What has one is said, and is missing in the sheets.
-fn read(dir: &Path, config: Option<&Path>) -> Result<(Loaded, bool), Failed> {
-    let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
-    let config = config.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
-    let known = match &config {
-        Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
-        None => Known::default(),
-    };
-    let (files, _) = tree::read(dir)
-        .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    let loaded = policy::load(&files, &known);
+fn sound(dir: &Path, config: Option<&Path>) -> Result<(Loaded, bool), Failed> {
+    let loaded = read::read(dir, config)?.loaded;
     if loaded.declared.is_empty() {
         return Err(Failed::no(anyhow!("there is no policy in {}", dir.display())));
     }

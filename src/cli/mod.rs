@@ -29,6 +29,7 @@ mod migrate;
 mod notify;
 mod output;
 mod policies;
+mod read;
 mod rehearsal;
 mod schema;
 mod serve;

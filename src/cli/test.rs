@@ -1,16 +1,15 @@
 //! `test`: plays the policy tests of a tree, on what decides in the daemon.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{Ending, Failed, compose, junit, output};
-use crate::config;
-use crate::engine::tree;
+use super::read::{self, Read};
+use super::{Ending, Failed, junit, output};
 use crate::policy::diagnostic::Severity;
-use crate::policy::{self, Known, Loaded};
+use crate::policy::{self, Loaded};
 use crate::trial::{self, Coverage, TestResult, Tested};
 
 #[derive(Debug, Args)]
@@ -31,10 +30,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let dir = &arguments.dir;
-    let (files, _) = tree::read(dir)
-        .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    let loaded = policy::load(&files, &known(dir, arguments.config.as_deref())?);
+    let Read { files, loaded, .. } = read::read(dir, arguments.config.as_deref())?;
     let errors: Vec<_> =
         loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).cloned().collect();
     let tested = trial::run(&loaded);
@@ -72,14 +68,6 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
     }
     Ok(if ok { Ending::Ok } else { Ending::No })
-}
-
-fn known(dir: &Path, config: Option<&Path>) -> Result<Known, Failed> {
-    let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
-    match config.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside)) {
-        Some(path) => Ok(compose::known(&config::read(&path).map_err(Failed::usage)?.0)),
-        None => Ok(Known::default()),
-    }
 }
 
 /// Good policies that nobody tests.

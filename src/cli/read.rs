@@ -1,0 +1,32 @@
+//! A policy tree on disk, as `check`, `test` and `effects` read it: nothing runs, and no daemon is asked.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use super::{Failed, compose};
+use crate::config;
+use crate::engine::tree;
+use crate::policy::{self, Files, Known, Loaded};
+
+pub struct Read {
+    pub files: Files,
+    pub loaded: Loaded,
+    /// Whether a configuration was there, so that names of endpoints and systems were judged.
+    pub judged: bool,
+}
+
+/// Without `config`, the `proofd.yaml` beside the tree is taken, if there is one.
+pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
+    let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
+    let config = config.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
+    let known = match &config {
+        Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
+        None => Known::default(),
+    };
+    let (files, _) = tree::read(dir)
+        .map_err(|why| Failed::usage(anyhow!(why)))?
+        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
+    let loaded = policy::load(&files, &known);
+    Ok(Read { files, loaded, judged: config.is_some() })
+}
