@@ -3,7 +3,11 @@
 
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+mod facts;
 pub mod written;
+
+#[allow(unused_imports, reason = "every test file uses its own part of this")]
+pub use facts::{event, proof, subject, unavailable};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,8 +18,8 @@ use proofd::case::{
     Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
-    Action, Done, Enrolment, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Pause, Phase,
-    Proof, Reading, Secret, Session, Span, Subject, SubjectKind, SubjectRef, Timestamp,
+    Action, Done, Enrolment, Event, EventType, Fields, Method, Outcome, Pause, Phase, Proof, Reading, Secret,
+    Session, Span, Subject, SubjectKind, Timestamp,
 };
 use proofd::policy::script::Condition;
 use proofd::policy::template::{Source, Templates};
@@ -224,32 +228,6 @@ fn templates() -> Templates {
     let templates = Templates::build(&sources, &mut diagnostics);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     templates
-}
-
-pub fn subject() -> Subject {
-    let fields = serde_json::json!({
-        "id": "r1", "user_id": "77", "email": "ada@partner.test", "first_name": "Ada", "last_name": "Byron",
-        "locale": "de-AT", "attributes": {"sponsor": "boss@example.com"},
-    });
-    let fields = fields.as_object().cloned().unwrap();
-    Subject { kind: SubjectKind::Registration, id: "r1".to_owned(), fields }
-}
-
-pub fn event(kind: &str, key: &str) -> Event {
-    Event {
-        key: key.to_owned(),
-        near: Vec::new(),
-        leaves: Vec::new(),
-        kind: EventType::new(kind),
-        also: Vec::new(),
-        source: "onelogin".to_owned(),
-        time: at("2026-01-05T09:00:00Z"),
-        subject: SubjectRef { kind: SubjectKind::Registration, id: "r1".to_owned() },
-        actor: None,
-        by_subject: false,
-        ip: None,
-        fields: Fields::new(),
-    }
 }
 
 /// One case, its policy and a clock.
@@ -524,20 +502,4 @@ impl Desk {
     pub fn result(&self) -> Option<&str> {
         self.case.result.as_deref()
     }
-}
-
-pub fn proof(decision: Judgement) -> Proof {
-    Proof {
-        decision,
-        score: Some(1.0),
-        reasons: vec!["LABEL".to_owned()],
-        checks: BTreeMap::from([("liveness".to_owned(), Judgement::Passed)]),
-        document: None,
-        same_face: Vec::new(),
-        completed_at: None,
-    }
-}
-
-pub fn unavailable() -> Outcome {
-    Outcome::Failed(Failure::unavailable("no answer"))
 }
