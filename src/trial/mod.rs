@@ -14,12 +14,14 @@
 //! | `moves` | one line of a test that does something |
 //! | `expect` | one line of a test that looks |
 //! | `coverage` | which branches of a policy were walked |
+//! | `past` | recorded events, answers and decisions, walked again with other revisions |
 
 mod coverage;
 mod expect;
 mod moves;
 mod openings;
 mod outside;
+pub mod past;
 mod person;
 mod play;
 mod story;
@@ -30,4 +32,4 @@ pub use coverage::{Branch, Coverage};
 pub use outside::Outside;
 pub use play::{Failure, TestResult, Tested, diagnostics, run};
 pub use story::{Happened, Line, What};
-pub use world::{Terms, TooLong, World};
+pub use world::{Answer, Others, Person, Reached, Terms, TooLong, World};

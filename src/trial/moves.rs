@@ -224,7 +224,7 @@ impl Stage<'_> {
         let mut checks: BTreeMap<String, Judgement> =
             required.map(|check| (check.clone(), decision)).collect();
         checks.extend(found.checks.iter().map(|(check, word)| (check.clone(), judgement(word))));
-        let shows_document = self.world.vendor.method_of(&session.execution) != Some(Method::Authentication);
+        let shows_document = self.world.outside.vendor.method_of(&session.execution) != Some(Method::Authentication);
         let subject = self.newest_case().map(|case| case.subject.clone());
         let document = subject.filter(|_| shows_document).map(|subject| document(&subject, found));
         let proof = Proof {
@@ -236,7 +236,7 @@ impl Stage<'_> {
             same_face: Vec::new(),
             completed_at: Some(self.world.now),
         };
-        self.world.vendor.finds(&session.execution, proof);
+        self.world.outside.vendor.finds(&session.execution, proof);
         self.input(&id, Input::Hint { execution: session.execution }, "the result is awaited")
     }
 

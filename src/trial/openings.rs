@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use super::world::{TooLong, World, here};
-use crate::case::{self, Decidable, Input, Offered, OpenedBy, Opening, concerns, decidable, opened_by};
+use super::past::Undecided;
+use super::world::{Others, Person, TooLong, World, here};
+use crate::case::{
+    self, Cause, Decidable, Input, Offered, OpenedBy, Opening, Recorded, concerns, decidable,
+    opened_by,
+};
 use crate::model::{CaseId, Event, Fields, Subject, SubjectKind, SubjectRef};
 use crate::policy::script::{Facts, Verdict};
 use crate::policy::tree::{IfAlreadyOpen, Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
-impl World {
+impl<O: Others> World<O> {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
         while let Some(event) = self.inbox.pop_front() {
             self.consider(&event)?;
@@ -33,15 +37,22 @@ impl World {
         let policies: Vec<Arc<Policy>> = policies.into_iter().cloned().collect();
         for policy in policies {
             let subject = match policy.subject {
-                SubjectKind::Applicant => Some(case::applicant(event)),
+                SubjectKind::Applicant => Person::Known(Some(case::applicant(event))),
                 kind => {
                     let reference = SubjectRef { kind, id: event.subject.id.clone() };
-                    self.outside.people.get(&reference).cloned()
+                    self.outside.person(&reference, self.now)
                 }
             };
-            let Some(subject) = subject else {
-                self.say(None, format!("{}: the person is not there; no case opened", event.kind));
-                continue;
+            let subject = match subject {
+                Person::Known(Some(subject)) => subject,
+                Person::Known(None) => {
+                    self.say(None, format!("{}: the person is not there; no case opened", event.kind));
+                    continue;
+                }
+                Person::NotKnown => {
+                    self.not_asked(&policy, event, event.subject.clone());
+                    continue;
+                }
             };
             match decidable(event, &subject) {
                 Decidable::Yes => self.offer(&policy, event, subject)?,
@@ -62,7 +73,7 @@ impl World {
         echoes.any(|echo| echo.is(event))
     }
 
-    fn offer(&mut self, policy: &Arc<Policy>, event: &Event, subject: Subject) -> Result<(), TooLong> {
+    pub(super) fn offer(&mut self, policy: &Arc<Policy>, event: &Event, subject: Subject) -> Result<(), TooLong> {
         let Some(key) = self.key(policy, Some(event), &subject) else { return Ok(()) };
         if let Some(id) = self.open.get(&(policy.name.clone(), key.clone())).cloned() {
             if self.case(&id).is_some_and(|case| opened_by(case, event)) {
@@ -75,7 +86,7 @@ impl World {
     }
 
     /// The key of the case that would open, if one would.
-    fn key(&mut self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Option<String> {
+    pub(super) fn key(&mut self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Option<String> {
         let offered = if self.terms.enforced || event.is_none() && policy.mode == Mode::Enforce {
             case::offer_enforced(policy, event, subject, self.now)
         } else {
@@ -86,7 +97,11 @@ impl World {
             Offered::Disabled => "the policy is disabled".to_owned(),
             Offered::Shadow(_) => "a case would have opened (shadow)".to_owned(),
             Offered::Clause(stopped) => format!("does not hold: {}", stopped.says),
-            Offered::CouldNotDecide(stopped) => format!("could not decide: {}", stopped.says),
+            Offered::CouldNotDecide(stopped) => {
+                let because = stopped.says.clone();
+                self.undecided.push(Undecided { policy: policy.name.clone(), because });
+                format!("could not decide: {}", stopped.says)
+            }
         };
         self.say(None, format!("no case opened: {verdict}"));
         None
@@ -132,7 +147,7 @@ impl World {
     }
 
     /// Why a sweep leaves somebody out; none: they are due.
-    fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
+    pub(super) fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
         let whose = (policy.name.clone(), subject.id.clone());
         let seen = *self.first_seen.entry(whose).or_insert(self.now);
         match sweep.standing(&policy.name, subject, self.now, Some(seen)) {
@@ -151,16 +166,22 @@ impl World {
         }
     }
 
-    fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+    pub(super) fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+        let facts = self.facts(&opening.subject, None, policy);
+        self.open_from(policy, &Recorded { cause: Cause::Opening(opening), facts })
+    }
+
+    /// Opens a case from what is given. Nothing happens if it was opened before.
+    pub(super) fn open_from(&mut self, policy: &Arc<Policy>, recorded: &Recorded) -> Result<(), TooLong> {
+        let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
         let id = case::case_id(&policy.name, &opening.key, &opening.by);
         if self.cases.contains_key(&id) {
             return Ok(());
         }
         self.turn()?;
-        let known = self.known_of(&opening.subject, None);
-        let over_limit = self.counters.used_up(policy, self.now);
-        let here = here(self.now, &self.terms, &known, &over_limit);
-        let advance = case::open(opening, policy, &here);
+        let Ok(advance) = recorded.decide(None, policy, &here(&self.terms, &recorded.facts)) else {
+            return Ok(());
+        };
         let case = &advance.case;
         self.opened.push(id.clone());
         self.open.insert((policy.name.clone(), case.key.clone()), id.clone());
@@ -170,7 +191,7 @@ impl World {
         Ok(())
     }
 
-    fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
+    pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
         match self.apply(id, Input::Event(event.clone()))? {
             Ok(()) => {}
             Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),
