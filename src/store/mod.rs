@@ -46,7 +46,7 @@ pub use rebuild::{Report, Witness, verify, verify_with};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -56,6 +56,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::model::{Secret, Timestamp};
 use codec::Body;
 use committer::{Request, Until};
+use journal::Tail;
 use state::State;
 
 /// How long the mark of an event is kept; a record of pruning says what lies before it.
@@ -106,6 +107,7 @@ struct Shared {
     applied: watch::Receiver<u64>,
     cases: watch::Receiver<u64>,
     full: Arc<AtomicBool>,
+    dir: PathBuf,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The last to go: sled has let go of its files when another may open the store.
@@ -157,6 +159,19 @@ impl Store {
         queue.send(Request { record, body, until, done }).await.map_err(|_| Error::Closed)?;
         // The sender goes without a word when the committer has failed: nothing may count as committed.
         answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Everything that was committed, in its order, as far as it is on disk when this begins to read. It
+    /// reads the journal's files and may take a while; nothing waits for it. False: no more is wanted.
+    pub fn history(&self, visit: &mut dyn FnMut(Commit) -> bool) -> Result<(), Error> {
+        let mut wanted = true;
+        journal::read(&opening::journal_dir(&self.shared.dir), Tail::Keep, &mut |sequence, line| {
+            if wanted && let Body::Commit(commit) = codec::decode(sequence, line)? {
+                wanted = visit(commit);
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// The store's own random secret, made once.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::past::Undecided;
 use super::world::{Others, Person, TooLong, World, here};
 use crate::case::{
-    self, Cause, Decidable, Input, Offered, OpenedBy, Opening, Recorded, concerns, decidable,
-    opened_by,
+    self, Cause, Decidable, Input, Offered, OpenedBy, Opening, Recorded, concerns, decidable, opened_by,
 };
 use crate::model::{CaseId, Event, Fields, Subject, SubjectKind, SubjectRef};
 use crate::policy::script::{Facts, Verdict};
@@ -73,7 +72,12 @@ impl<O: Others> World<O> {
         echoes.any(|echo| echo.is(event))
     }
 
-    pub(super) fn offer(&mut self, policy: &Arc<Policy>, event: &Event, subject: Subject) -> Result<(), TooLong> {
+    pub(super) fn offer(
+        &mut self,
+        policy: &Arc<Policy>,
+        event: &Event,
+        subject: Subject,
+    ) -> Result<(), TooLong> {
         let Some(key) = self.key(policy, Some(event), &subject) else { return Ok(()) };
         if let Some(id) = self.open.get(&(policy.name.clone(), key.clone())).cloned() {
             if self.case(&id).is_some_and(|case| opened_by(case, event)) {
@@ -86,7 +90,12 @@ impl<O: Others> World<O> {
     }
 
     /// The key of the case that would open, if one would.
-    pub(super) fn key(&mut self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Option<String> {
+    pub(super) fn key(
+        &mut self,
+        policy: &Policy,
+        event: Option<&Event>,
+        subject: &Subject,
+    ) -> Option<String> {
         let offered = if self.terms.enforced || event.is_none() && policy.mode == Mode::Enforce {
             case::offer_enforced(policy, event, subject, self.now)
         } else {

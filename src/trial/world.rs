@@ -267,7 +267,11 @@ impl<O: Others> World<O> {
     }
 
     /// Decides about a case from what is given.
-    pub(super) fn decide(&mut self, id: &CaseId, recorded: &Recorded) -> Result<Result<(), Refused>, TooLong> {
+    pub(super) fn decide(
+        &mut self,
+        id: &CaseId,
+        recorded: &Recorded,
+    ) -> Result<Result<(), Refused>, TooLong> {
         self.turn()?;
         let Some(kept) = self.cases.get(id) else { return Ok(Err(Refused::Stale)) };
         let policy = Arc::clone(&kept.policy);
@@ -322,8 +326,7 @@ impl<O: Others> World<O> {
     /// Puts a case back, where its next time belongs.
     fn file(&mut self, case: Case, policy: Arc<Policy>) {
         let id = case.id.clone();
-        let (led, mut lost) =
-            self.cases.get(&id).map_or((false, None), |kept| (kept.led, kept.lost.clone()));
+        let (led, mut lost) = self.cases.get(&id).map_or((false, None), |kept| (kept.led, kept.lost.clone()));
         let knows = if led || case.is_closed() { None } else { self.outside.knows(&case, &policy) };
         lost = lost.or_else(|| knows.clone().filter(|(until, _)| *until < self.now).map(|(_, why)| why));
         let calls = case.calls.values().filter(|call| call.begun.is_none()).map(|call| call.due);

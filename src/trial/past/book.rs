@@ -223,8 +223,7 @@ impl<'a> Book<'a> {
     /// The question that a real case had at a time.
     pub fn question(&self, case: &CaseId, at: Timestamp) -> Option<&'a str> {
         let asked = self.past.askings.get(case)?.iter();
-        let now =
-            |asking: &&Asking| asking.began <= at && asking.ended.is_none_or(|(ended, _)| ended >= at);
+        let now = |asking: &&Asking| asking.began <= at && asking.ended.is_none_or(|(ended, _)| ended >= at);
         asked.filter(now).map(|asking| asking.what.as_str()).next_back()
     }
 }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::walk::{Undecided, Walked, walk};
-use super::{End, Fate, Past};
+use super::{End, Fate, Name, Past};
 use crate::model::{SubjectRef, Timestamp};
 use crate::policy::PolicySet;
 use crate::policy::tree::LimitedAction;
@@ -17,6 +17,8 @@ use crate::trial::Terms;
 
 /// Lengths for which it is said what is to come, in days.
 const AHEAD: [u32; 3] = [1, 7, 30];
+/// Nobody reads more than these.
+const MOST_LISTED: usize = 10_000;
 /// How many people a thread takes at once.
 const AT_ONCE: usize = 64;
 
@@ -42,7 +44,7 @@ pub struct PolicyPast {
     pub undecided_because: Option<String>,
     /// People whose cases do not come to rest.
     pub endless: usize,
-    /// Who: newest first.
+    /// Who: newest first, of very many the newest.
     pub items: Vec<Differs>,
 }
 
@@ -92,10 +94,38 @@ pub struct Coming {
 #[derive(Debug, Clone, Serialize)]
 pub struct Differs {
     pub subject: SubjectRef,
+    pub name: Name,
     pub opened_at: Timestamp,
     /// None: no case opens.
     pub before: Option<Fate>,
     pub after: Option<Fate>,
+}
+
+impl PolicyPast {
+    /// Why a revision must be released before it runs: what it would have done, and to how many.
+    pub fn reasons(
+        &self,
+        verbs: &[LimitedAction],
+        above: usize,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Vec<String> {
+        let over = self.effects.iter().filter(|effect| verbs.contains(&effect.what) && effect.newly > above);
+        let days = (to - from).num_days();
+        let since =
+            if days > 1 { format!("{days} days") } else { format!("{} hours", (to - from).num_hours()) };
+        over.map(|effect| {
+            format!(
+                "would have done {} to {} people to whom the running revision did not, in the last {since} \
+                 ({} instead of {})",
+                effect.what.word(),
+                effect.newly,
+                effect.times.after,
+                effect.times.before,
+            )
+        })
+        .collect()
+    }
 }
 
 impl Differs {
@@ -171,18 +201,17 @@ impl Found {
         let (none, nobody) = ((Vec::new(), Vec::new()), Vec::new());
         let (before, after) = self.sides.get(name).unwrap_or(&none);
         let undecided = self.undecided.get(name).unwrap_or(&nobody);
-        let items = differences(before, after);
+        let mut items = differences(before, after);
+        let (effects, different) = (effects(before, after, &items), items.len());
+        items.truncate(MOST_LISTED);
         let unknown = |fate: &&Fate| matches!(fate.end, End::Unknown { .. });
         PolicyPast {
             policy: name.to_owned(),
             cases: Both { before: cases(before), after: cases(after) },
-            effects: effects(before, after, &items),
-            verifications: Both {
-                before: range(&sessions(before)),
-                after: range(&sessions(after)),
-            },
+            effects,
+            verifications: Both { before: range(&sessions(before)), after: range(&sessions(after)) },
             coming: coming(before, after, past),
-            different: items.len(),
+            different,
             unknown: after.iter().filter(unknown).count(),
             undecided: undecided.len(),
             undecided_because: undecided.first().map(|undecided| undecided.because.clone()),
@@ -208,16 +237,19 @@ fn differences(before: &[Fate], after: &[Fate]) -> Vec<Differs> {
     for fate in after {
         let old = rest.get_mut(&key(fate)).and_then(Vec::pop);
         if old.is_none_or(|old| !old.same(fate)) {
-            let (subject, opened_at) = (fate.subject.clone(), fate.opened_at);
-            items.push(Differs { subject, opened_at, before: old.cloned(), after: Some(fate.clone()) });
+            items.push(differs(fate, old.cloned(), Some(fate.clone())));
         }
     }
     for fate in rest.into_values().flatten() {
-        let (subject, opened_at) = (fate.subject.clone(), fate.opened_at);
-        items.push(Differs { subject, opened_at, before: Some(fate.clone()), after: None });
+        items.push(differs(fate, Some(fate.clone()), None));
     }
     items.sort_by(|one, two| two.opened_at.cmp(&one.opened_at).then_with(|| one.subject.cmp(&two.subject)));
     items
+}
+
+fn differs(about: &Fate, before: Option<Fate>, after: Option<Fate>) -> Differs {
+    let (subject, name, opened_at) = (about.subject.clone(), about.name.clone(), about.opened_at);
+    Differs { subject, name, opened_at, before, after }
 }
 
 /// When something happened, and whether that is certain.
@@ -225,12 +257,8 @@ type Times = Vec<(Timestamp, bool)>;
 
 fn times(fates: &[Fate], what: LimitedAction) -> Times {
     let of = |fate: &Fate| {
-        let mut times: Times = fate
-            .did
-            .iter()
-            .filter(|deed| deed.what == what)
-            .map(|deed| (deed.at, !fate.assumed))
-            .collect();
+        let mut times: Times =
+            fate.did.iter().filter(|deed| deed.what == what).map(|deed| (deed.at, !fate.assumed)).collect();
         if times.is_empty() && fate.may.contains(&what) {
             times.push((fate.opened_at, false));
         }

@@ -16,6 +16,7 @@ pub struct Fate {
     pub case: CaseId,
     pub policy: String,
     pub subject: SubjectRef,
+    pub name: Name,
     pub opened_at: Timestamp,
     /// What opened it: an event's type, `manual` or a sweep.
     pub opened_by: String,
@@ -31,6 +32,17 @@ pub struct Fate {
     /// It was taken that the person stayed as they were last seen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
+}
+
+/// A person's name, for those who may see it; logs do not show it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Name(pub String);
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("...")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,7 +99,13 @@ impl End {
 }
 
 impl Fate {
-    pub(super) fn of(case: &Case, policy: &Policy, lost: Option<&str>, did: Vec<Deed>, assumed: bool) -> Self {
+    pub(super) fn of(
+        case: &Case,
+        policy: &Policy,
+        lost: Option<&str>,
+        did: Vec<Deed>,
+        assumed: bool,
+    ) -> Self {
         let step = case.step().and_then(|step| policy.step(step));
         let at = step.map(|step| step.id.as_ref().unwrap_or(&step.path).clone()).unwrap_or_default();
         let result = case.result.clone().unwrap_or_default();
@@ -101,11 +119,13 @@ impl Fate {
             End::Unknown { .. } => case.step().map(|step| reachable(policy, step)).unwrap_or_default(),
             _ => BTreeSet::new(),
         };
-        let opened_by = case.event.as_ref().map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
+        let opened_by =
+            case.event.as_ref().map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
         Self {
             case: case.id.clone(),
             policy: case.policy.clone(),
             subject: case.subject.reference(),
+            name: Name(case.subject.display_name()),
             opened_at: case.opened_at,
             opened_by,
             end,
@@ -122,6 +142,7 @@ impl Fate {
         Self {
             case: CaseId(String::new()),
             policy: policy.name.clone(),
+            name: Name(subject.id.clone()),
             subject,
             opened_at: at,
             opened_by,

@@ -26,7 +26,7 @@ use crate::case::Recorded;
 use crate::model::{CaseId, Event, Pause, Subject, SubjectRef, Timestamp};
 
 pub use compare::{Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
-pub use fate::{End, Fate};
+pub use fate::{Deed, End, Fate, Name};
 pub use gather::Gatherer;
 pub use outlook::Outlook;
 pub use walk::{Undecided, Walked, walk};
