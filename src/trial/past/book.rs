@@ -15,8 +15,8 @@ use crate::policy::Policy;
 use crate::trial::outside::Outside;
 use crate::trial::world::{Answer, Others, Person};
 
-/// Two questions to a person that began so close to each other were answered alike.
-const SAME_QUESTION: TimeDelta = TimeDelta::hours(1);
+/// Who is asked so much sooner than they were answers when they answered.
+const SOONER: TimeDelta = TimeDelta::days(1);
 /// A session that a person asked for is the one that really started then.
 const SAME_PRESS: TimeDelta = TimeDelta::minutes(30);
 /// An answer that is there may take so long to be read.
@@ -214,8 +214,8 @@ impl<'a> Book<'a> {
         let own = self.past.askings.get(&case.id).into_iter().flatten();
         let all = self.past.askings.values().flatten();
         let same = |asking: &&Asking| {
-            let over = asking.ended.map_or(self.to, |(at, _)| at);
-            asking.what == what && asking.began - SAME_QUESTION <= began && began <= over
+            let over = asking.ended.is_some_and(|(at, _)| at <= began);
+            asking.what == what && asking.began - SOONER <= began && !over
         };
         own.chain(all).find(same)
     }
