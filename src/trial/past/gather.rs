@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::outlook::{Outlook, asking, ended};
-use super::{Asking, Happening, Moment, Past, PersonPast};
+use super::{Asking, Happening, How, Moment, Past, PersonPast};
 use crate::case::{Case, Cause, Entry, Input, Recorded, gone};
 use crate::model::{
     CaseId, Done, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
@@ -139,7 +139,8 @@ impl Gatherer {
         let asked = policy.and_then(|policy| asking(case, policy));
         let open = told.askings.last_mut().filter(|asking| asking.ended.is_none());
         match (open, asked) {
-            (Some(open), Some((what, began))) if open.what == what && open.began == began => {}
+            // Time that is given back moves the beginning; a step that is taken again has ended before.
+            (Some(open), Some((what, _))) if open.what == what && ended(entries) == How::Cut => {}
             (open, asked) => {
                 if let Some(open) = open {
                     open.ended = Some((at, ended(entries)));
