@@ -10,6 +10,7 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `lsp` | a language server for editors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
@@ -25,6 +26,7 @@ mod events;
 mod explain;
 mod explain_code;
 mod junit;
+mod lsp;
 mod migrate;
 mod notify;
 mod output;
@@ -87,6 +89,10 @@ enum Command {
         /// Its number or its word.
         code: Option<String>,
     },
+    /// A language server for editors, on standard input and output: the diagnoses of `check` while you type, and
+    /// where a block, function, template or verification is defined. It works beside one that knows the schema.
+    #[command(after_help = lsp::EXAMPLES)]
+    Lsp(lsp::Arguments),
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -247,6 +253,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Test(arguments) => test::run(&arguments, json),
         Command::Effects(arguments) => effects::run(&arguments, json),
         Command::ExplainCode { code } => explain_code::run(code.as_deref(), json),
+        Command::Lsp(arguments) => lsp::run(arguments),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

@@ -1,0 +1,139 @@
+//! Where names lead, what is shown of them and which are offered: `tests/data/lsp/names.yaml`.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::copy;
+use crate::editor::{Editor, cursor, position};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    definitions: Vec<Definition>,
+    hovers: Vec<Hover>,
+    offers: Vec<Offers>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    r#in: String,
+    at: String,
+    to: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hover {
+    r#in: String,
+    at: String,
+    shows: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offers {
+    r#in: String,
+    instead_of: String,
+    write: String,
+    has: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
+    /// The line's part after the first of `has` was taken.
+    becomes: Option<String>,
+}
+
+fn cases() -> Cases {
+    serde_yaml::from_str(&std::fs::read_to_string("tests/data/lsp/names.yaml").unwrap()).unwrap()
+}
+
+/// In every way to count columns.
+#[test]
+fn names_lead_to_their_definitions() {
+    let (dir, tree) = copy();
+    let mut wrong = Vec::new();
+    for encoding in [None, Some("utf-8"), Some("utf-16"), Some("utf-32")] {
+        let mut editor = Editor::open_folder(dir.path(), &tree, encoding);
+        let encoding = encoding.unwrap_or("utf-16");
+        for case in cases().definitions {
+            let text = editor.on_disk(&case.r#in);
+            let place = position(&text, cursor(&text, &case.at), encoding);
+            let found = editor.at("definition", &case.r#in, &place);
+            let found = found.as_array().unwrap().iter();
+            let found: Vec<_> = found.map(|to| (to["uri"].clone(), to["range"]["start"].clone())).collect();
+            let wanted = case.to.iter().map(|to| {
+                let (file, snippet) = to.split_once(": ").unwrap();
+                let text = editor.on_disk(file);
+                (Value::from(editor.uri(file)), position(&text, cursor(&text, snippet), encoding))
+            });
+            let wanted: Vec<_> = wanted.collect();
+            if found != wanted {
+                wrong.push(format!(
+                    "{encoding}: {} {:?}\n  found  {found:?}\n  wanted {wanted:?}",
+                    case.r#in, case.at
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_definition_is_shown_beside_its_name() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    for case in cases().hovers {
+        let text = editor.on_disk(&case.r#in);
+        let place = position(&text, cursor(&text, &case.at), "utf-16");
+        let shown = editor.at("hover", &case.r#in, &place);
+        assert_eq!(shown.is_null(), case.shows.is_empty(), "{}: {shown}", case.at);
+        let markdown = shown["contents"]["value"].as_str().unwrap_or_default();
+        for part in case.shows {
+            assert!(markdown.contains(&part), "{}: no `{part}` in\n{markdown}", case.at);
+        }
+    }
+}
+
+#[test]
+fn names_are_offered_while_they_are_typed() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let mut wrong = Vec::new();
+    for case in cases().offers {
+        let text = editor.on_disk(&case.r#in);
+        assert!(text.contains(&case.instead_of), "no `{}`", case.instead_of);
+        // The file was good when it was opened, and is then typed in.
+        editor.open(&case.r#in, 1, &text);
+        let at = text.find(&case.instead_of).unwrap() + case.write.find('^').unwrap();
+        let typed = text.replacen(&case.instead_of, &case.write.replacen('^', "", 1), 1);
+        editor.change(&case.r#in, 2, &typed);
+        let offered = editor.at("completion", &case.r#in, &position(&typed, at, "utf-16"));
+        let offered = offered.as_array().unwrap();
+        let labels: Vec<_> = offered.iter().map(|item| item["label"].as_str().unwrap().to_owned()).collect();
+        let missing = case.has.iter().any(|name| !labels.contains(name));
+        let more = case.lacks.iter().any(|name| labels.contains(name));
+        if missing || more || (case.has.is_empty() && !labels.is_empty()) {
+            wrong.push(format!("{} {:?}: {labels:?}", case.r#in, case.write));
+        } else if let Some(becomes) = case.becomes {
+            let item = offered.iter().find(|item| item["label"] == case.has[0]).unwrap();
+            let edited = taken(&typed, &item["textEdit"]);
+            assert!(edited.contains(&becomes), "{:?}: {}", case.write, item["textEdit"]);
+            assert_eq!(edited.lines().count(), typed.lines().count());
+        }
+        editor.close(&case.r#in);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A text after an edit in one line, as an editor that counts in UTF-16 does it.
+fn taken(text: &str, edit: &Value) -> String {
+    let number = |at: &str| usize::try_from(edit["range"].pointer(at).unwrap().as_u64().unwrap()).unwrap();
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let line: Vec<u16> = lines[number("/start/line")].encode_utf16().collect();
+    let (start, end) = (number("/start/character"), number("/end/character"));
+    let new = edit["newText"].as_str().unwrap().encode_utf16();
+    let line: Vec<u16> =
+        line[..start].iter().copied().chain(new).chain(line[end..].iter().copied()).collect();
+    lines[number("/start/line")] = String::from_utf16(&line).unwrap();
+    lines.join("\n")
+}
