@@ -1,7 +1,9 @@
 //! Where names lead, what is shown of them and which are offered: `tests/data/lsp/names.yaml`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::copy;
 use crate::editor::{Editor, cursor, position};
@@ -10,6 +12,7 @@ use crate::editor::{Editor, cursor, position};
 #[serde(deny_unknown_fields)]
 struct Cases {
     definitions: Vec<Definition>,
+    uses: Vec<Uses>,
     hovers: Vec<Hover>,
     offers: Vec<Offers>,
 }
@@ -20,6 +23,22 @@ struct Definition {
     r#in: String,
     at: String,
     to: Vec<String>,
+    /// Whether the words around the cursor say enough without the rest of the file.
+    #[serde(default = "yes")]
+    as_text: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Uses {
+    r#in: String,
+    at: String,
+    /// How often in which file.
+    by: BTreeMap<String, usize>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +95,61 @@ fn names_lead_to_their_definitions() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A line before it is broken, so every place of the older text is one line off.
+#[test]
+fn names_lead_to_their_definitions_while_their_file_is_broken() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let mut wrong = Vec::new();
+    for case in cases().definitions.into_iter().filter(|case| case.as_text && case.r#in.ends_with(".yaml")) {
+        let good = editor.on_disk(&case.r#in);
+        editor.open(&case.r#in, 1, &good);
+        let broken = format!("broken: [\n{good}");
+        editor.change(&case.r#in, 2, &broken);
+        let place = position(&broken, cursor(&broken, &case.at), "utf-16");
+        let found = editor.at("definition", &case.r#in, &place);
+        let found = found.as_array().unwrap().iter();
+        let found: Vec<_> = found.map(|to| (to["uri"].clone(), to["range"]["start"].clone())).collect();
+        let wanted = case.to.iter().map(|to| {
+            let (file, snippet) = to.split_once(": ").unwrap();
+            let text = if file == case.r#in { broken.clone() } else { editor.on_disk(file) };
+            (Value::from(editor.uri(file)), position(&text, cursor(&text, snippet), "utf-16"))
+        });
+        let wanted: Vec<_> = wanted.collect();
+        if found != wanted {
+            wrong.push(format!("{} {:?}\n  found  {found:?}\n  wanted {wanted:?}", case.r#in, case.at));
+        }
+        editor.close(&case.r#in);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn uses_of_a_name_are_found() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    for case in cases().uses {
+        let text = editor.on_disk(&case.r#in);
+        let place = position(&text, cursor(&text, &case.at), "utf-16");
+        for with_definition in [false, true] {
+            let parameters = json!({
+                "textDocument": {"uri": editor.uri(&case.r#in)}, "position": place,
+                "context": {"includeDeclaration": with_definition},
+            });
+            let found = editor.ask("textDocument/references", parameters);
+            let mut wanted: BTreeMap<_, _> = case.by.iter().map(|(file, n)| (editor.uri(file), *n)).collect();
+            if with_definition && !case.by.is_empty() {
+                *wanted.entry(editor.uri(&case.r#in)).or_default() += 1;
+            }
+            let mut by = BTreeMap::new();
+            for place in found.as_array().unwrap() {
+                *by.entry(place["uri"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
+            assert_eq!(by, wanted, "{}", case.at);
+        }
+    }
 }
 
 #[test]

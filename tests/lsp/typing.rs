@@ -48,6 +48,36 @@ fn what_is_typed_in_one_file_is_told_in_the_others_that_use_it() {
 }
 
 #[test]
+fn a_test_that_fails_is_told_in_its_file() {
+    const TESTS: &str = "registration-proofing/tests.yaml";
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let (policy, tests) = (editor.on_disk(POLICY), editor.on_disk(TESTS));
+    editor.open(TESTS, 1, &tests);
+    assert_eq!(editor.verdict(TESTS, 1), [] as [Value; 0]);
+    let other = policy.replacen("warning:\n        - do: desk_review", "warning:\n        - do: expire", 1);
+    assert_ne!(other, policy);
+    editor.open(POLICY, 1, &other);
+    let found = editor.diagnoses(TESTS, |found| !found.is_empty());
+    assert_eq!(codes(&found), ["P0701"]);
+    let at = position(&tests, cursor(&tests, "waiting_at: ^desk"), "utf-16");
+    assert_eq!(found[0]["range"]["start"]["line"], at["line"], "{found:?}");
+    // The policy stays as it is, and its tests are played again because they changed.
+    editor.change(
+        TESTS,
+        2,
+        &tests
+            .replace("{waiting_at: desk, ", "{closed: expired, ")
+            .replace("[proof-invite to subject]", "[proof-invite, registration-expired]"),
+    );
+    assert_eq!(editor.verdict(TESTS, 2), [] as [Value; 0]);
+    editor.change(TESTS, 3, &tests);
+    assert_eq!(codes(&editor.verdict(TESTS, 3)), ["P0701"]);
+    editor.change(POLICY, 2, &policy);
+    editor.diagnoses(TESTS, <[Value]>::is_empty);
+}
+
+#[test]
 fn columns_behind_wide_characters_are_counted_as_the_editor_counts() {
     for encoding in [None, Some("utf-8"), Some("utf-16"), Some("utf-32")] {
         let (dir, tree) = copy();

@@ -1,8 +1,9 @@
 //! Checks trees beside the conversation, so that typing waits for nothing. Only the newest state is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use serde_json::{Value, json};
 use super::text::{self, Encoding};
 use super::trees::Desk;
 use crate::policy::diagnostic::{self, Diagnostic, Severity};
-use crate::policy::{self, codes};
+use crate::policy::tests::Tests;
+use crate::policy::{self, Files, Loaded, Revision, codes};
+use crate::trial;
 
 /// A word is typed in less; whoever stops for longer wants to read.
 const PAUSE: Duration = Duration::from_millis(80);
@@ -41,8 +44,9 @@ pub struct Found {
 pub fn start(tell: impl Fn(Found) -> bool + Send + 'static) -> Sender<Order> {
     let (orders, inbox) = channel();
     std::thread::spawn(move || {
+        let mut played = Played::new();
         while let Some(order) = newest(&inbox) {
-            if !tell(check(&order)) {
+            if !tell(check(&order, &mut played)) {
                 return;
             }
         }
@@ -62,11 +66,15 @@ fn newest(inbox: &Receiver<Order>) -> Option<Order> {
     }
 }
 
-fn check(order: &Order) -> Found {
+/// What the tests of a policy said, by tree and file, with all that it depends on: a key pressed in one policy
+/// plays the tests of no other.
+type Played = BTreeMap<(PathBuf, String), (Revision, Arc<[u8]>, Vec<Diagnostic>)>;
+
+fn check(order: &Order, played: &mut Played) -> Found {
     let mut found = Found { number: order.number, ..Found::default() };
     for root in order.desk.roots() {
         // A mistake of ours in one check must not end all later ones.
-        let checked = catch_unwind(AssertUnwindSafe(|| tree(order, &root, &mut found)));
+        let checked = catch_unwind(AssertUnwindSafe(|| tree(order, &root, played, &mut found)));
         if checked.is_err() {
             found
                 .troubles
@@ -76,7 +84,7 @@ fn check(order: &Order) -> Found {
     found
 }
 
-fn tree(order: &Order, root: &Path, found: &mut Found) {
+fn tree(order: &Order, root: &Path, played: &mut Played, found: &mut Found) {
     let known = order.desk.known(root).unwrap_or_else(|trouble| {
         found.troubles.push(trouble);
         policy::Known::default()
@@ -88,14 +96,46 @@ fn tree(order: &Order, root: &Path, found: &mut Found) {
             return found.troubles.push(trouble);
         }
     };
-    let loaded = policy::load(&files, &known);
+    let mut loaded = policy::load(&files, &known);
+    let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
+    diagnostics.extend(failed(root, &files, loaded, played));
     for file in files.0.keys() {
         found.files.entry(root.join(file)).or_default();
     }
-    for diagnostic in diagnostic::once(&loaded.diagnostics) {
+    for diagnostic in diagnostic::once(&diagnostics) {
         let range = text::range(&diagnostic.place, &files, order.encoding);
         found.files.entry(root.join(&diagnostic.place.file)).or_default().push(wire(diagnostic, &range));
     }
+}
+
+/// Tests that fail, as mistakes of their file: a policy with one is not activated.
+fn failed(root: &Path, files: &Files, mut loaded: Loaded, played: &mut Played) -> Vec<Diagnostic> {
+    let (mut all, mut same) = (Vec::new(), BTreeSet::new());
+    let key = |tests: &Tests| (root.to_owned(), tests.file.clone());
+    let now = |loaded: &Loaded, tests: &Tests| {
+        let policy = loaded.set.policies.get(&tests.policy)?;
+        Some((policy.revision.clone(), Arc::clone(files.get(&tests.file)?)))
+    };
+    for tests in &loaded.tests {
+        if let (Some((revision, bytes)), Some((before, text, said))) =
+            (now(&loaded, tests), played.get(&key(tests)))
+            && (revision, &bytes) == (before.clone(), text)
+        {
+            all.extend(said.iter().cloned());
+            same.insert(tests.file.clone());
+        }
+    }
+    loaded.tests.retain(|tests| !same.contains(&tests.file));
+    let tested = trial::run(&loaded);
+    for tests in &loaded.tests {
+        let of = tested.iter().filter(|tested| tested.file == tests.file).cloned().collect::<Vec<_>>();
+        let said = trial::diagnostics(&of);
+        all.extend(said.iter().cloned());
+        if let Some((revision, bytes)) = now(&loaded, tests) {
+            played.insert(key(tests), (revision, bytes, said));
+        }
+    }
+    all
 }
 
 fn wire(diagnostic: &Diagnostic, range: &Value) -> Value {

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 use super::{Ending, Failed};
 use crate::policy::source;
-use answer::{Asked, address};
+use answer::{Asked, Question, address};
 use checker::{Found, Order};
 use text::Encoding;
 use trees::{Desk, Open};
@@ -192,20 +192,12 @@ impl<W: Write> Talk<W> {
                 self.phase = Phase::ShutDown;
                 Ok(Value::Null)
             }
-            (Phase::Open, "textDocument/definition") => {
-                let asked = Asked::read(&self.desk, parameters);
-                Ok(asked.map_or(Value::Null, |asked| asked.definition(&self.desk, self.encoding)))
+            (Phase::Open, method) => {
+                let question = Question::of(method);
+                let question = question.ok_or_else(|| (-32601, format!("`{method}` is not known here")))?;
+                let asked = Asked::read(&self.desk, &self.sound, self.encoding, parameters);
+                Ok(asked.map_or(Value::Null, |asked| asked.answer(question)))
             }
-            (Phase::Open, "textDocument/hover") => {
-                let asked = Asked::read(&self.desk, parameters);
-                Ok(asked.map_or(Value::Null, |asked| asked.hover(self.encoding)))
-            }
-            (Phase::Open, "textDocument/completion") => {
-                let sound = |path: &Path| self.sound.get(path).map(|text| text.as_bytes().to_vec());
-                let asked = Asked::read(&self.desk, parameters);
-                Ok(asked.map_or(Value::Null, |asked| asked.completion(&self.desk, sound, self.encoding)))
-            }
-            (Phase::Open, other) => Err((-32601, format!("`{other}` is not known here"))),
         }
     }
 
@@ -229,6 +221,7 @@ impl<W: Write> Talk<W> {
                 // 1: a change brings the whole text. The largest file that is read has 256 KiB.
                 "textDocumentSync": {"openClose": true, "change": 1, "save": {"includeText": false}},
                 "definitionProvider": true,
+                "referencesProvider": true,
                 "hoverProvider": true,
                 "completionProvider": {"triggerCharacters": [" ", ":", ".", "\"", "'", "[", "{"]},
                 "workspace": {"workspaceFolders": {"supported": true, "changeNotifications": true}},

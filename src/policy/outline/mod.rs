@@ -9,7 +9,7 @@ mod walk;
 use super::diagnostic::Place;
 use super::files::Files;
 
-pub use offer::{Names, Offer, Wanted, offers, wanted};
+pub use offer::{Offer, Wanted, offers, typed_name};
 pub use show::about;
 
 /// What has a name.
@@ -122,6 +122,16 @@ impl Outline {
             (true, true) => of(None),
             (true, false) => all,
         }
+    }
+
+    /// Where what a name stands for is used.
+    pub fn uses(&self, named: &Named) -> Vec<&Named> {
+        let wanted = self.definitions(named);
+        let leads = |other: &&Named| {
+            (other.thing, &other.name) == (named.thing, &named.name)
+                && self.definitions(other).iter().any(|defined| wanted.contains(defined))
+        };
+        self.named.iter().filter(leads).collect()
     }
 
     /// What can be named in a folder, by name.

@@ -78,8 +78,29 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
     Some((wanted, offers))
 }
 
+/// The name around a cursor, by the text alone: for a file that is no YAML at this moment.
+pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(Thing, String)> {
+    let rest = after.split(|c: char| !is_part(c)).next().unwrap_or_default();
+    let start = before.trim_end_matches(is_part);
+    let name = format!("{}{rest}", before.get(start.len()..).unwrap_or_default());
+    let recipient = start.strip_suffix("team:").filter(|start| start.ends_with(['"', '\'', ' ', '[', ',']));
+    let thing = match wanted(file, recipient.unwrap_or(start))?.names {
+        // A script's name, with the function behind it.
+        Names::Of(Thing::Function) => {
+            let function = after.get(rest.len()..)?.strip_prefix("::")?;
+            let function = function.split(|c: char| !is_part(c)).next().unwrap_or_default();
+            return Some((Thing::Function, format!("{name}::{function}")));
+        }
+        Names::Within(script) => return Some((Thing::Function, format!("{script}::{name}"))),
+        Names::Of(thing) => thing,
+        Names::Recipients | Names::Teams => Thing::Team,
+        Names::Endpoints | Names::Systems => return None,
+    };
+    (!name.is_empty()).then_some((thing, name))
+}
+
 /// What the text before a cursor asks for.
-pub fn wanted(file: &str, before: &str) -> Option<Wanted> {
+fn wanted(file: &str, before: &str) -> Option<Wanted> {
     let line = before.rsplit('\n').next().unwrap_or_default();
     if line.trim_start().starts_with(['#', '/']) {
         return None;
