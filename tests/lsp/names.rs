@@ -1,7 +1,10 @@
 //! Where names lead, what is shown of them and which are offered: `tests/data/lsp/names.yaml`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use proofd::policy::diagnostic::Place;
+use proofd::policy::outline::{Outline, Thing};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -210,4 +213,33 @@ fn taken(text: &str, edit: &Value) -> String {
         line[..start].iter().copied().chain(new).chain(line[end..].iter().copied()).collect();
     lines[number("/start/line")] = String::from_utf16(&line).unwrap();
     lines.join("\n")
+}
+
+/// What the check finds good has no name without a definition, and every name stands where it is said to stand.
+#[test]
+fn every_name_of_the_shipped_policies_leads_somewhere() {
+    for tree in ["policies", "tests/data/lsp/policies"] {
+        let (files, _) = proofd::engine::tree::read(Path::new(tree)).unwrap().unwrap();
+        let outline = Outline::read(&files);
+        let stands = |place: &Place| -> String {
+            let text = std::str::from_utf8(files.get(&place.file).unwrap()).unwrap();
+            let line = text.lines().nth(place.line - 1).unwrap();
+            line.chars().skip(place.column - 1).take(place.length).collect()
+        };
+        for named in &outline.named {
+            let word = stands(&named.place);
+            assert!(named.name == word || named.name.ends_with(&format!("::{word}")), "{named:?}: {word}");
+            // Functions of the language, and keys beside the id in a test's answer.
+            let script = named.thing == Thing::Function && named.place.file.ends_with(".rhai");
+            let answer = named.thing == Thing::Step && named.place.file.ends_with("tests.yaml");
+            assert!(script || answer || !outline.definitions(named).is_empty(), "{named:?}");
+        }
+        for defined in outline.defined.iter().filter(|defined| defined.thing != Thing::Template) {
+            let word = stands(&defined.place);
+            assert!(defined.name == word || defined.name.ends_with(&format!("::{word}")), "{defined:?}");
+            assert!(proofd::policy::outline::about(defined, &files).contains(&word));
+        }
+        assert!(outline.named.len() > 30 && outline.defined.len() > 20);
+        println!("{tree}: {} names, {} definitions", outline.named.len(), outline.defined.len());
+    }
 }

@@ -96,6 +96,23 @@ fn columns_behind_wide_characters_are_counted_as_the_editor_counts() {
 }
 
 #[test]
+fn of_many_keys_in_a_row_the_last_state_is_told() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let good = editor.on_disk(POLICY);
+    let bad = good.replace("mode: enforce", "mode: perhaps");
+    editor.open(POLICY, 1, &good);
+    for version in 2..=300 {
+        editor.change(POLICY, version, if version % 2 == 0 { &bad } else { &good });
+    }
+    editor.change(POLICY, 301, &bad);
+    // Questions do not wait for checks.
+    let place = position(&bad, cursor(&bad, "retry_from: pr^oof"), "utf-16");
+    assert_eq!(editor.at("definition", POLICY, &place).as_array().unwrap().len(), 1);
+    assert_eq!(codes(&editor.verdict(POLICY, 301)), ["P0105"]);
+}
+
+#[test]
 fn broken_yaml_is_one_diagnosis_and_no_end() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
@@ -145,6 +162,12 @@ fn files_that_others_create_and_delete_are_seen() {
     editor.tell("workspace/didChangeWatchedFiles", changed(&new));
     editor.diagnoses("second/policy.yaml", <[Value]>::is_empty);
 
+    // This editor was never asked to tell of changes; ours are seen without.
+    fs::write(&new, "format: 2\n").unwrap();
+    editor.diagnoses("second/policy.yaml", |found| !found.is_empty());
+    fs::remove_file(&new).unwrap();
+    editor.diagnoses("second/policy.yaml", <[Value]>::is_empty);
+
     // One that is open and on no disk.
     let text = good.replace("policy: registration-proofing", "policy: second");
     editor.open("second/policy.yaml", 1, &text.replace("mode: enforce", "mode: perhaps"));
@@ -176,6 +199,10 @@ fn names_of_the_configuration_beside_the_tree_are_judged() {
     editor.change(POLICY, 2, &typing);
     let place = position(&typing, cursor(&typing, "call: ^"), "utf-16");
     assert_eq!(editor.at("completion", POLICY, &place)[0]["label"], "tickets");
+    // A file may have spaces and line ends of another system.
+    editor.open("shared/templates/a name/en.md", 1, "---\r\nsubject: Hi\r\n---\r\n{{ nobody }}\r\n");
+    let found = editor.verdict("shared/templates/a name/en.md", 1);
+    assert_eq!(found[0]["range"]["start"], json!({"line": 3, "character": 0}), "{found:?}");
     // A configuration that cannot be read is said so, and nothing is judged by it.
     fs::write(dir.path().join("proofd.yaml"), "nothing: here\n").unwrap();
     editor.change(POLICY, 3, &typed);

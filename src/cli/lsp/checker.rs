@@ -54,16 +54,21 @@ pub fn start(tell: impl Fn(Found) -> bool + Send + 'static) -> Sender<Order> {
     orders
 }
 
+/// So many orders in a row are waited for; a file that changes without an end must not keep all others waiting.
+const MOST_IN_A_ROW: usize = 25;
+
 /// The last order once no other comes for a moment.
 fn newest(inbox: &Receiver<Order>) -> Option<Order> {
     let mut order = inbox.recv().ok()?;
-    loop {
+    for _ in 0..MOST_IN_A_ROW {
         match inbox.recv_timeout(PAUSE) {
             Ok(newer) => order = newer,
-            Err(RecvTimeoutError::Timeout) => return Some(order),
+            Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
+    // Whatever came meanwhile is newer still.
+    Some(inbox.try_iter().last().unwrap_or(order))
 }
 
 /// What the tests of a policy said, by tree and file, with all that it depends on: a key pressed in one policy

@@ -6,6 +6,7 @@
 //! | `wire` | messages on standard input and output |
 //! | `trees` | the trees of the editor's folders, with what is open and not saved |
 //! | `checker` | checks them beside the conversation |
+//! | `watch` | files that others change, for editors that do not tell of them |
 //! | `answer` | what is asked about a place |
 //! | `text` | places and addresses as an editor writes them |
 
@@ -13,6 +14,7 @@ mod answer;
 mod checker;
 mod text;
 mod trees;
+mod watch;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +34,7 @@ use answer::{Asked, Question, address};
 use checker::{Found, Order};
 use text::Encoding;
 use trees::{Desk, Open};
+use watch::Watch;
 
 pub const EXAMPLES: &str = "\
 Example, Neovim 0.11 (init.lua):
@@ -64,6 +67,8 @@ pub struct Arguments {
 enum Arrival {
     Message(Result<Value, String>),
     Checked(Found),
+    /// A file changed on disk.
+    Disk,
     /// The editor is gone.
     End,
 }
@@ -81,17 +86,23 @@ pub fn run(arguments: Arguments) -> Result<Ending, Failed> {
         }
         let _ = reading.send(Arrival::End);
     });
+    let changes = arrivals.clone();
+    let watch = Watch::start(move || drop(changes.send(Arrival::Disk)));
     let orders = checker::start(move |found| arrivals.send(Arrival::Checked(found)).is_ok());
     let desk = Desk {
         config: arguments.config.map(|path| std::path::absolute(&path).unwrap_or(path)),
         ..Desk::default()
     };
-    let mut talk = Talk::new(std::io::stdout().lock(), desk, orders);
+    let mut talk = Talk::new(std::io::stdout().lock(), desk, orders, watch);
     while let Ok(arrival) = inbox.recv() {
         let ended = match arrival {
             Arrival::Message(Ok(message)) => talk.message(&message),
             Arrival::Message(Err(why)) => talk.refuse(&Value::Null, -32700, &why).map(|()| false),
             Arrival::Checked(found) => talk.publish(&found).map(|()| false),
+            Arrival::Disk => {
+                talk.order();
+                Ok(false)
+            }
             Arrival::End => Ok(true),
         };
         if ended.context("while writing to the editor")? {
@@ -117,27 +128,33 @@ struct Talk<W> {
     encoding: Encoding,
     /// It tells of changed files if it is asked to.
     watches: bool,
+    /// Otherwise we look ourselves.
+    watch: Watch,
     /// The text of each open file when it could last be read.
     sound: BTreeMap<PathBuf, Arc<str>>,
     orders: Sender<Order>,
     /// The number of the last order.
     ordered: u64,
+    /// The number of the last one that something in the editor led to.
+    edited: u64,
     /// Files whose diagnoses the editor shows.
     shown: BTreeMap<PathBuf, Vec<Value>>,
     told: BTreeSet<String>,
 }
 
 impl<W: Write> Talk<W> {
-    fn new(to: W, desk: Desk, orders: Sender<Order>) -> Self {
+    fn new(to: W, desk: Desk, orders: Sender<Order>, watch: Watch) -> Self {
         Self {
             to,
             phase: Phase::New,
             desk,
             encoding: Encoding::default(),
             watches: false,
+            watch,
             sound: BTreeMap::new(),
             orders,
             ordered: 0,
+            edited: 0,
             shown: BTreeMap::new(),
             told: BTreeSet::new(),
         }
@@ -235,7 +252,7 @@ impl<W: Write> Talk<W> {
             return Ok(());
         }
         match method {
-            "initialized" if self.watches => self.watch()?,
+            "initialized" if self.watches => self.ask_to_watch()?,
             "initialized" | "textDocument/didSave" | "workspace/didChangeWatchedFiles" => {}
             "textDocument/didOpen" => self.changed(parameters, parameters.pointer("/textDocument/text")),
             "textDocument/didChange" => {
@@ -253,11 +270,12 @@ impl<W: Write> Talk<W> {
             _ => return Ok(()),
         }
         self.order();
+        self.edited = self.ordered;
         Ok(())
     }
 
     /// Asks the editor to tell of files that others change.
-    fn watch(&mut self) -> std::io::Result<()> {
+    fn ask_to_watch(&mut self) -> std::io::Result<()> {
         let watchers: Vec<_> =
             ["**/*.yaml", "**/*.rhai", "**/*.md"].iter().map(|glob| json!({"globPattern": glob})).collect();
         let registration = json!({
@@ -292,15 +310,21 @@ impl<W: Write> Talk<W> {
 
     /// Has everything checked as it is now.
     fn order(&mut self) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if !self.watches {
+            self.watch.follow(&self.desk);
+        }
         self.ordered += 1;
         let order = Order { number: self.ordered, desk: self.desk.clone(), encoding: self.encoding };
         // Without the checker there are no diagnoses; what is asked is still answered.
         let _ = self.orders.send(order);
     }
 
-    /// Tells what a check found. What was overtaken by another change is dropped: its places are old.
+    /// Tells what a check found. What was overtaken by typing is dropped: its places are old.
     fn publish(&mut self, found: &Found) -> std::io::Result<()> {
-        if found.number != self.ordered || self.phase != Phase::Open {
+        if found.number < self.edited || self.phase != Phase::Open {
             return Ok(());
         }
         for trouble in &found.troubles {
