@@ -155,10 +155,7 @@ const EDITS: &[Told] = &[
             ("after: 12d", "after: 12h"),
         ],
         effects: &[("delete", "2", "4", 2)],
-        ends: &[
-            ("Fay", "waiting at proof", "expired, in grace"),
-            ("Ben", "approved", "expired, in grace"),
-        ],
+        ends: &[("Fay", "waiting at proof", "expired, in grace"), ("Ben", "approved", "expired, in grace")],
         unknown: 0,
     },
     Told {
@@ -170,10 +167,13 @@ const EDITS: &[Told] = &[
     },
     Told {
         what: "fraud goes to the desk",
-        edits: &[("            fraud:\n", "            fraud:\n              - do: desk_review\n"), (
-            "              - notify: {to: \"team:fraud\", template: fraud-attempt}\n              - notify: {to: subject, template: registration-declined}\n              - delete: registration\n                grace: 7d           # until then the person can object and an operator can undo it\n              - close: rejected\n",
-            "",
-        )],
+        edits: &[
+            ("            fraud:\n", "            fraud:\n              - do: desk_review\n"),
+            (
+                "              - notify: {to: \"team:fraud\", template: fraud-attempt}\n              - notify: {to: subject, template: registration-declined}\n              - delete: registration\n                grace: 7d           # until then the person can object and an operator can undo it\n              - close: rejected\n",
+                "",
+            ),
+        ],
         effects: &[],
         ends: &[("Cem", "rejected", "not known")],
         unknown: 1,
@@ -216,7 +216,11 @@ fn check(past: &PolicyPast, told: &Told) {
     for (word, before, after, newly) in told.effects {
         let effect = past.effects.iter().find(|effect| effect.what.word() == *word).unwrap();
         let times = (effect.times.before.to_string(), effect.times.after.to_string());
-        assert_eq!((times.0.as_str(), times.1.as_str(), effect.newly), (*before, *after, *newly), "{what}: {word}");
+        assert_eq!(
+            (times.0.as_str(), times.1.as_str(), effect.newly),
+            (*before, *after, *newly),
+            "{what}: {word}"
+        );
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `simulate` | the simulators alone |
 //! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
 //! | `plan`, `foreseen` | what another tree would do, asked of a daemon that knows the past |
+//! | `lsp` | a language server for editors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
@@ -27,6 +28,7 @@ mod explain;
 mod explain_code;
 mod foreseen;
 mod junit;
+mod lsp;
 mod migrate;
 mod notify;
 mod output;
@@ -93,6 +95,10 @@ enum Command {
         /// Its number or its word.
         code: Option<String>,
     },
+    /// A language server for editors, on standard input and output: the diagnoses of `check` while you type, and
+    /// where a block, function, template or verification is defined. It works beside one that knows the schema.
+    #[command(after_help = lsp::EXAMPLES)]
+    Lsp(lsp::Arguments),
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -254,6 +260,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Effects(arguments) => effects::run(&arguments, json),
         Command::Plan(arguments) => plan::run(&arguments, json).await,
         Command::ExplainCode { code } => explain_code::run(code.as_deref(), json),
+        Command::Lsp(arguments) => lsp::run(arguments),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `world` | cases, their calls and their times, in the order in which they fall due |
 //! | `openings` | whether an event, a hand or a sweep opens a case |
+//! | `others` | what a world needs of everybody who is not a case |
 //! | `outside` | the identity provider, target systems, endpoints, and what is down |
 //! | `vendor` | the verification provider |
 //! | `person` | the ordinary person of a test |
@@ -20,6 +21,7 @@ mod coverage;
 mod expect;
 mod moves;
 mod openings;
+mod others;
 mod outside;
 pub mod past;
 mod person;
@@ -29,7 +31,8 @@ mod vendor;
 mod world;
 
 pub use coverage::{Branch, Coverage};
+pub use others::{Answer, Others, Person};
 pub use outside::Outside;
 pub use play::{Failure, TestResult, Tested, diagnostics, run};
 pub use story::{Happened, Line, What};
-pub use world::{Answer, Others, Person, Reached, Terms, TooLong, World};
+pub use world::{Reached, Terms, TooLong, World};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::others::{Others, Person};
 use super::past::Undecided;
-use super::world::{Others, Person, TooLong, World, here};
+use super::world::{TooLong, World, here};
 use crate::case::{
     self, Cause, Decidable, Input, Offered, OpenedBy, Opening, Recorded, concerns, decidable, opened_by,
 };

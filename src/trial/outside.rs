@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::others::{Answer, Others, Person};
 use super::vendor::Vendor;
-use super::world::{Answer, Others, Person};
 use crate::case::Case;
 use crate::model::{Action, Call, Done, Failure, Outcome, Snapshot, Subject, SubjectRef, Timestamp};
 

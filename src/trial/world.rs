@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::others::{Answer, Others};
 use super::outside::Outside;
 use super::past::Undecided;
 use super::story::{Happened, What, deed, destroyed, recipient};
@@ -14,7 +15,7 @@ use crate::case::{
     known_as, still_held,
 };
 use crate::model::{
-    Action, Call, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectRef, Timestamp,
+    Action, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectRef, Timestamp,
 };
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet};
@@ -54,33 +55,6 @@ impl Default for Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cases do not come to rest")]
 pub struct TooLong;
-
-/// Who is outside: does what calls ask for, and knows the people.
-pub trait Others {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person;
-
-    fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer;
-
-    /// Up to when it is known what becomes of a case that stands as it does, and what is not known then.
-    fn knows(&self, _case: &Case, _policy: &Policy) -> Option<(Timestamp, String)> {
-        None
-    }
-}
-
-/// What is known of a person.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Person {
-    /// None: they are not there.
-    Known(Option<Subject>),
-    NotKnown,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    Ended(Outcome),
-    NotKnown(String),
-}
 
 #[derive(Debug)]
 pub(super) struct Kept {

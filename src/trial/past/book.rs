@@ -12,8 +12,8 @@ use crate::model::{
     Action, Call, CaseId, Done, Failure, Outcome, Phase, Reading, Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use crate::policy::Policy;
+use crate::trial::others::{Answer, Others, Person};
 use crate::trial::outside::Outside;
-use crate::trial::world::{Answer, Others, Person};
 
 /// Who is asked so much sooner than they were answers when they answered.
 const SOONER: TimeDelta = TimeDelta::days(1);
@@ -183,12 +183,13 @@ impl<'a> Book<'a> {
         let Action::ReadVerification { account, execution, reference, .. } = action else {
             return Answer::Ended(Outcome::Failed(Failure::refused("this reads nothing")));
         };
-        let readings = self.ended.get(&kind(action)).into_iter().flatten();
-        let newest = readings.filter(|ended| ended.at <= now).filter_map(|ended| match ended.outcome {
-            Outcome::Done(Done::Read { reading }) => Some(reading),
+        let readings = self.ended.get(&kind(action)).map(Vec::as_slice).unwrap_or_default().iter();
+        let read = |ended: &Ended<'a>| match ended.outcome {
+            Outcome::Done(Done::Read { reading }) if ended.at <= now => Some(reading),
             _ => None,
-        });
-        let reading = newest.last().map_or_else(
+        };
+        let newest = readings.filter_map(read).next_back();
+        let reading = newest.map_or_else(
             || Reading {
                 account: account.clone(),
                 execution: execution.clone(),
@@ -202,8 +203,7 @@ impl<'a> Book<'a> {
     }
 
     fn request(&self, action: &Action, endpoint: &str) -> Answer {
-        let ended = self.ended.get(&kind(action)).into_iter().flatten();
-        match ended.last() {
+        match self.ended.get(&kind(action)).and_then(|ended| ended.last()) {
             Some(ended) => Answer::Ended(ended.outcome.clone()),
             None => Answer::NotKnown(format!("what {endpoint} would have answered")),
         }

@@ -258,7 +258,7 @@ impl Walk<'_> {
             return Whom::Person(Box::new(person.clone()));
         }
         let whom = SubjectRef { kind: policy.subject, id: event.subject.id.clone() };
-        match crate::trial::world::Others::person(&mut self.world.outside, &whom, at) {
+        match crate::trial::Others::person(&mut self.world.outside, &whom, at) {
             crate::trial::Person::Known(Some(person)) => Whom::Person(Box::new(person)),
             crate::trial::Person::Known(None) => Whom::Nobody,
             crate::trial::Person::NotKnown => Whom::NotKnown(whom),
