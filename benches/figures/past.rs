@@ -13,8 +13,8 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::foresight::{Edited, Progress};
 use proofd::engine::{Connectors, Engine, Settings, tree};
 use proofd::model::{
-    Clock, Document, Event, EventType, Fields, Judgement, Proof, Registration, Subject, SubjectKind, SubjectRef,
-    Timestamp, User,
+    Clock, Document, Event, EventType, Fields, Judgement, Proof, Registration, Subject, SubjectKind,
+    SubjectRef, Timestamp, User,
 };
 use proofd::policy::{self, Files, Known, Policy};
 use proofd::store::{Changed, Commit, Consumed, PolicyVerdict, Store};
@@ -129,7 +129,8 @@ async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill:
         let mut ends = Commit::default();
         for number in first..first + TOGETHER {
             // Spread over eighty days.
-            let at = now - TimeDelta::days(85) + TimeDelta::seconds(80 * 86_400 * number as i64 / EVENTS as i64);
+            let at =
+                now - TimeDelta::days(85) + TimeDelta::seconds(80 * 86_400 * number as i64 / EVENTS as i64);
             let opens = fill == Fill::Registrations || number.is_multiple_of(50);
             let (event, subject) = happened(number, at, fill, opens);
             if commits.is_empty() {
@@ -166,7 +167,8 @@ fn happened(number: usize, at: Timestamp, fill: Fill, risky: bool) -> (Event, Su
     let mut attributes = Fields::new();
     attributes.insert("date_of_birth".to_owned(), "1990-01-01".into());
     let text = |text: &str| Some(text.to_owned());
-    let (first_name, last_name, email) = (text("Ada"), text("Byron"), Some(format!("ada{number}@partner.test")));
+    let (first_name, last_name, email) =
+        (text("Ada"), text("Byron"), Some(format!("ada{number}@partner.test")));
     let subject: Subject = match fill {
         Fill::Registrations => Registration {
             id: id.clone(),
@@ -247,14 +249,8 @@ fn case_of(
     at: Timestamp,
     terms: &Terms,
 ) -> Vec<Changed> {
-    let mut recorder = Recorder {
-        policy,
-        terms,
-        outside: Outside::default(),
-        now: at,
-        case: None,
-        changed: Vec::new(),
-    };
+    let mut recorder =
+        Recorder { policy, terms, outside: Outside::default(), now: at, case: None, changed: Vec::new() };
     recorder.outside.people.insert(subject.reference(), subject.clone());
     let key = subject.id.clone();
     recorder.decide(Cause::Opening(Opening { subject, by: OpenedBy::Event(event), key }));
@@ -277,7 +273,9 @@ struct Recorder<'a> {
 
 impl Recorder<'_> {
     fn step(&mut self, case: &Case) {
-        if let Some(number) = case.calls.iter().find(|(_, call)| call.begun.is_none()).map(|(number, _)| *number) {
+        if let Some(number) =
+            case.calls.iter().find(|(_, call)| call.begun.is_none()).map(|(number, _)| *number)
+        {
             self.now = self.now.max(case.calls[&number].due);
             self.decide(Cause::Input(Input::Attempt { call: number }));
             let case = self.case.clone().unwrap();

@@ -1,7 +1,7 @@
 //! What the recorded past says of revisions before they run.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::model::Timestamp;
 use crate::policy::{Policy, PolicySet, Revision};
 use crate::store::{self, Commit};
 use crate::trial::Terms;
-use crate::trial::past::{Gatherer, Past, PolicyPast, back_test};
+use crate::trial::past::{Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test};
 
 use super::Engine;
 use super::intake::OWN_CHANGE;
@@ -104,56 +104,67 @@ impl Engine {
     pub fn past(&self, edited: &[Edited], told: &Told) -> Result<Past, store::Error> {
         let now = self.now();
         let since = now - self.0.settings.look_back.max(TimeDelta::hours(1));
-        let revisions = edited.iter().flat_map(|edited| edited.before.iter().chain(&edited.after));
+        let running = PolicySet::new(edited.iter().filter_map(|edited| edited.before.clone()));
+        let next: Vec<_> = edited.iter().filter_map(|edited| edited.after.clone()).collect();
         let others_answer = edited.iter().any(|edited| edited.before.is_none());
-        let mut gatherer = Gatherer::new(since, revisions, others_answer);
-        let mut compiled = Compiled { engine: self, policies: HashMap::new() };
-        let mut records = 0;
-        self.0.store.history(&mut |commit| {
-            gather(&mut gatherer, &mut compiled, commit);
+        let interest = Interest::new(since, running, &next, others_answer);
+        let compiled = Compiled { engine: self, policies: Mutex::new(HashMap::new()) };
+        let (mut gatherer, mut records) = (Gatherer::new(&interest), 0);
+        self.0.store.history(&|commit| picked(&interest, &compiled, commit), &mut |noted: Vec<Noted>| {
+            noted.into_iter().for_each(|noted| gatherer.take(noted));
             records += 1;
             if records % 4_096 == 0 {
                 told(Progress::Reading { records });
             }
-            true
         })?;
         Ok(gatherer.gathered(now, MOST_EVENTS))
     }
 }
 
-fn gather(gatherer: &mut Gatherer, compiled: &mut Compiled<'_>, commit: Commit) {
+/// What of a commit matters, in its order.
+fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Commit) -> Vec<Noted> {
+    let mut noted = Vec::new();
     for changed in commit.cases {
-        let Some(recorded) = changed.recorded else { continue };
-        let case = &changed.case;
-        let policy = compiled.get(&case.policy, &case.revision);
-        gatherer.changed(case, &changed.entries, recorded, policy.as_deref());
+        let store::Changed { case, entries, effects, recorded: Some(recorded), .. } = changed else {
+            continue;
+        };
+        let wanted = interest.wants(&case.policy);
+        let policy = if wanted { compiled.get(&case.policy, &case.revision) } else { None };
+        let (case, entries, effects) = (&case, entries.as_slice(), effects.as_slice());
+        noted.extend(interest.changed(Changed {
+            case,
+            entries,
+            effects,
+            recorded,
+            policy: policy.as_deref(),
+        }));
     }
-    for event in commit.received {
-        gatherer.received(event);
-    }
+    noted.extend(commit.received.into_iter().filter_map(|event| interest.received(event)));
     for consumed in commit.consumed {
         let own = consumed.verdicts.iter().any(|said| said.verdict == OWN_CHANGE);
-        gatherer.consumed(&consumed.key, consumed.at, own, &consumed.people);
+        let asked = consumed.verdicts.into_iter().map(|said| (said.policy, said.revision)).collect();
+        let store::Consumed { key, at, people, .. } = consumed;
+        noted.extend(interest.consumed(Consumed { key, at, own, asked, people }));
     }
-    for pause in commit.pauses {
-        gatherer.paused(pause);
-    }
+    noted.extend(commit.pauses.into_iter().map(Interest::paused));
+    noted
 }
 
 /// The revisions that recorded cases followed.
 struct Compiled<'a> {
     engine: &'a Engine,
-    policies: HashMap<Revision, Option<Arc<Policy>>>,
+    policies: Mutex<HashMap<Revision, Option<Arc<Policy>>>>,
 }
 
 impl Compiled<'_> {
-    fn get(&mut self, name: &str, revision: &Revision) -> Option<Arc<Policy>> {
-        if let Some(policy) = self.policies.get(revision) {
+    fn get(&self, name: &str, revision: &Revision) -> Option<Arc<Policy>> {
+        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = policies.get(revision) {
             return policy.clone();
         }
         let inner = &self.engine.0;
         let policy = inner.revisions.get(name, revision, &inner.store, &inner.settings.known).ok();
-        self.policies.insert(revision.clone(), policy.clone());
+        policies.insert(revision.clone(), policy.clone());
         policy
     }
 }

@@ -14,6 +14,7 @@
 //! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
 //! | `reads` | the questions that other rooms ask |
+//! | `history` | the whole journal, read again while the store is open |
 //! | `opening` | a directory becomes a store |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
 //! | `reserve` | room that is kept for the time when the disk is full |
@@ -23,6 +24,7 @@ mod asked;
 mod codec;
 mod commit;
 mod committer;
+mod history;
 mod journal;
 mod keys;
 mod opening;
@@ -56,7 +58,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::model::{Secret, Timestamp};
 use codec::Body;
 use committer::{Request, Until};
-use journal::Tail;
 use state::State;
 
 /// How long the mark of an event is kept; a record of pruning says what lies before it.
@@ -159,19 +160,6 @@ impl Store {
         queue.send(Request { record, body, until, done }).await.map_err(|_| Error::Closed)?;
         // The sender goes without a word when the committer has failed: nothing may count as committed.
         answer.await.unwrap_or(Err(Error::Closed))
-    }
-
-    /// Everything that was committed, in its order, as far as it is on disk when this begins to read. It
-    /// reads the journal's files and may take a while; nothing waits for it. False: no more is wanted.
-    pub fn history(&self, visit: &mut dyn FnMut(Commit) -> bool) -> Result<(), Error> {
-        let mut wanted = true;
-        journal::read(&opening::journal_dir(&self.shared.dir), Tail::Keep, &mut |sequence, line| {
-            if wanted && let Body::Commit(commit) = codec::decode(sequence, line)? {
-                wanted = visit(commit);
-            }
-            Ok(())
-        })?;
-        Ok(())
     }
 
     /// The store's own random secret, made once.

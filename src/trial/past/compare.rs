@@ -8,7 +8,7 @@ use std::thread;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::walk::{Undecided, Walked, walk};
+use super::walk::{Undecided, Walked, as_it_was, walk};
 use super::{End, Fate, Name, Past};
 use crate::model::{SubjectRef, Timestamp};
 use crate::policy::PolicySet;
@@ -168,7 +168,11 @@ pub fn back_test(
                     let some = past.people.get(from..(from + AT_ONCE).min(past.people.len()));
                     let Some(some) = some.filter(|some| !some.is_empty()) else { return };
                     for person in some {
-                        let before = walk(person, running, &past.pauses, past.to, terms);
+                        let before = if person.otherwise {
+                            walk(person, running, &past.pauses, past.to, terms).fates
+                        } else {
+                            as_it_was(person, running)
+                        };
                         let after = walk(person, next, &past.pauses, past.to, terms);
                         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                         found.add(before, after);
@@ -184,12 +188,12 @@ pub fn back_test(
 }
 
 impl Found {
-    fn add(&mut self, before: Walked, after: Walked) {
+    fn add(&mut self, before: Vec<Fate>, after: Walked) {
         self.endless += usize::from(after.endless);
         for undecided in after.undecided {
             self.undecided.entry(undecided.policy.clone()).or_default().push(undecided);
         }
-        for fate in before.fates {
+        for fate in before {
             self.sides.entry(fate.policy.clone()).or_default().0.push(fate);
         }
         for fate in after.fates {

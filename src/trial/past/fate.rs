@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::case::{Case, State};
-use crate::model::{CaseId, SubjectRef, Timestamp};
+use super::Then;
+use crate::case::{Case, OpenedBy, Opening, State};
+use crate::model::{CaseId, Event, SubjectRef, Timestamp};
 use crate::policy::Policy;
 use crate::policy::effects::reachable;
-use crate::policy::tree::LimitedAction;
+use crate::policy::tree::{LimitedAction, Step};
 
 /// One case, up to the end of the record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,6 +75,18 @@ pub enum End {
 }
 
 impl End {
+    /// `step`: where the case is. `lost`: why it is not known how it goes on.
+    pub(super) fn of(case: &Case, step: Option<&Step>, lost: Option<&str>) -> Self {
+        let at = || step.map(|step| step.id.as_ref().unwrap_or(&step.path).clone()).unwrap_or_default();
+        let result = || case.result.clone().unwrap_or_default();
+        match (&case.state, lost) {
+            (State::Closed, _) => Self::Closed { result: result() },
+            (State::Grace(_), _) => Self::InGrace { result: result() },
+            (_, Some(why)) => Self::Unknown { step: at(), because: why.to_owned() },
+            (_, None) => Self::Open { state: case.state_word(), step: at() },
+        }
+    }
+
     /// In a few words.
     pub fn words(&self) -> String {
         match self {
@@ -106,21 +119,12 @@ impl Fate {
         did: Vec<Deed>,
         assumed: bool,
     ) -> Self {
-        let step = case.step().and_then(|step| policy.step(step));
-        let at = step.map(|step| step.id.as_ref().unwrap_or(&step.path).clone()).unwrap_or_default();
-        let result = case.result.clone().unwrap_or_default();
-        let end = match (&case.state, lost) {
-            (State::Closed, _) => End::Closed { result },
-            (State::Grace(_), _) => End::InGrace { result },
-            (_, Some(why)) => End::Unknown { step: at, because: why.to_owned() },
-            (_, None) => End::Open { state: case.state_word(), step: at },
-        };
+        let end = End::of(case, case.step().and_then(|step| policy.step(step)), lost);
         let may = match &end {
             End::Unknown { .. } => case.step().map(|step| reachable(policy, step)).unwrap_or_default(),
             _ => BTreeSet::new(),
         };
-        let opened_by =
-            case.event.as_ref().map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
+        let opened_by = opened_by(case.event.as_ref());
         Self {
             case: case.id.clone(),
             policy: case.policy.clone(),
@@ -133,6 +137,33 @@ impl Fate {
             sessions: case.sessions.len(),
             may,
             assumed,
+        }
+    }
+
+    /// A case as it really was.
+    pub(super) fn as_it_was(
+        id: &CaseId,
+        policy: &str,
+        opening: &Opening,
+        opened_at: Timestamp,
+        then: &Then,
+    ) -> Self {
+        let event = match &opening.by {
+            OpenedBy::Event(event) => Some(event),
+            OpenedBy::Hand { .. } | OpenedBy::Sweep { .. } => None,
+        };
+        Self {
+            case: id.clone(),
+            policy: policy.to_owned(),
+            subject: opening.subject.reference(),
+            name: Name(opening.subject.display_name()),
+            opened_at,
+            opened_by: opened_by(event),
+            end: then.end.clone(),
+            did: then.did.clone(),
+            sessions: then.sessions,
+            may: BTreeSet::new(),
+            assumed: false,
         }
     }
 
@@ -159,4 +190,8 @@ impl Fate {
         let did = |fate: &Self| fate.did.iter().map(|deed| deed.what).collect::<Vec<_>>();
         self.end.same(&other.end) && did(self) == did(other)
     }
+}
+
+fn opened_by(event: Option<&Event>) -> String {
+    event.map_or("manual or sweep".to_owned(), |event| event.kind.to_string())
 }

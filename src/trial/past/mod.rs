@@ -27,7 +27,7 @@ use crate::model::{CaseId, Event, Pause, Subject, SubjectRef, Timestamp};
 
 pub use compare::{Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
 pub use fate::{Deed, End, Fate, Name};
-pub use gather::Gatherer;
+pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
 pub use outlook::Outlook;
 pub use walk::{Undecided, Walked, walk};
 
@@ -52,6 +52,18 @@ pub struct PersonPast {
     pub moments: Vec<Moment>,
     /// When whom was asked what, by case.
     pub askings: BTreeMap<CaseId, Vec<Asking>>,
+    /// How cases stood at the end of the record.
+    pub then: BTreeMap<CaseId, Then>,
+    /// Other revisions than those that run dealt with the person.
+    pub otherwise: bool,
+}
+
+/// How a case really stood at the end of the record.
+#[derive(Debug)]
+pub struct Then {
+    pub end: End,
+    pub sessions: usize,
+    pub did: Vec<Deed>,
 }
 
 #[derive(Debug)]

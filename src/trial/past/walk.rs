@@ -49,6 +49,21 @@ pub fn walk(
     Walked { fates, story: walk.world.story, undecided, endless }
 }
 
+/// One person's past as it was, of the policies that run. Only if these dealt with the person.
+pub(super) fn as_it_was(past: &PersonPast, running: &PolicySet) -> Vec<Fate> {
+    let of = |moment: &Moment| {
+        let Happening::Opened { case, policy, recorded, .. } = &moment.what else { return None };
+        let (Cause::Opening(opening), Some(then)) = (&recorded.cause, past.then.get(case)) else {
+            return None;
+        };
+        running
+            .policies
+            .contains_key(&**policy)
+            .then(|| Fate::as_it_was(case, policy, opening, moment.at, then))
+    };
+    past.moments.iter().filter_map(of).collect()
+}
+
 struct Walk<'a> {
     past: &'a PersonPast,
     world: World<Book<'a>>,
