@@ -9,7 +9,7 @@
 
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use proofd::engine::foresight::Edited;
 use proofd::engine::plan::Plan;
 use proofd::engine::tree;
 use proofd::model::CaseId;
-use proofd::policy::{self, Files, Known, Policy, PolicySet};
+use proofd::policy::{self, Files, Known, Policy};
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
-use proofd::trial::What;
-use proofd::trial::past::{PolicyPast, walk};
+use proofd::trial::past::PolicyPast;
 use world::inside::Inside;
+use world::past::is_the_very_past;
 use world::people::{forges, other_name, passes};
 
 const POLICY: &str = "registration-proofing";
@@ -99,39 +99,6 @@ fn loaded(files: &Files) -> Arc<Policy> {
     let loaded = policy::load(files, &Known::default());
     let errors = policy::diagnostic::render(&loaded.diagnostics, files, false);
     Arc::clone(loaded.set.policies.get(POLICY).unwrap_or_else(|| panic!("{errors}")))
-}
-
-/// Every case as it was: its journal is the daemon's, byte for byte.
-fn is_the_very_past(inside: &Inside) {
-    let engine = inside.engine();
-    let running: Vec<Arc<Policy>> = engine.active().set.policies.values().cloned().collect();
-    let edited: Vec<Edited> = running
-        .iter()
-        .map(|policy| Edited {
-            name: policy.name.clone(),
-            before: Some(Arc::clone(policy)),
-            after: Some(Arc::clone(policy)),
-        })
-        .collect();
-    let past = engine.past(&edited, &|_| {}).unwrap();
-    let set = Arc::new(PolicySet::new(running));
-    let mut walked: BTreeMap<CaseId, String> = BTreeMap::new();
-    for person in &past.people {
-        let again = walk(person, &set, &past.pauses, past.to, &engine.past_terms());
-        for happened in again.story {
-            if let (Some(case), What::Entry(entry)) = (happened.case, happened.what) {
-                let line = serde_json::to_string(&entry).unwrap();
-                walked.entry(case).or_default().push_str(&format!("{line}\n"));
-            }
-        }
-    }
-    let cases = engine.list_cases(&Default::default()).unwrap().items;
-    assert_eq!(walked.len(), cases.len());
-    for line in cases {
-        let entries = engine.journal(&line.id, 0, 10_000).unwrap();
-        let lines = entries.iter().map(|entry| format!("{}\n", serde_json::to_string(entry).unwrap()));
-        assert_eq!(walked[&line.id], lines.collect::<String>());
-    }
 }
 
 /// An edit, and what it would have done: by effect, least and most before and after, and to how many newly.
@@ -227,12 +194,12 @@ fn check(past: &PolicyPast, told: &Told) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another() {
     let inside = weeks().await;
-    is_the_very_past(&inside);
+    is_the_very_past(inside.engine());
     let engine = inside.engine();
     let before = engine.active().set.policies.get(POLICY).cloned();
     for told in EDITS {
         let after = Some(loaded(&tree_with(told.edits)));
-        let edited = Edited { name: POLICY.to_owned(), before: before.clone(), after };
+        let edited = Edited { name: POLICY.to_owned(), before: before.clone(), after, judged: false };
         let foreseen = engine.foresee(&[edited], &|_| {}).unwrap();
         check(&foreseen.policies[POLICY], told);
     }

@@ -17,6 +17,7 @@ use proofd::simulate::jumio::{Fault, Mode, Script};
 use proofd::simulate::ledger::System;
 use proofd::simulate::onelogin::{Ages, Crowd};
 use world::inside::Inside;
+use world::past::is_the_very_past;
 
 const INVITED: &str = "Please confirm who you are";
 const REMINDED: &str = "Reminder: please confirm who you are";
@@ -136,6 +137,7 @@ async fn a_deadline_that_comes_while_the_vendor_is_down_moves_by_the_outage() {
         ("in_grace", Some(EXPIRED))
     );
     assert_eq!(ada.deletions(&inside), 0);
+    is_the_very_past(inside.engine());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,6 +175,7 @@ async fn days_in_which_the_daemon_was_away_are_given_back() {
     assert_eq!((ada.state(&inside).as_str(), ada.deletions(&inside)), ("in_grace", 0));
     inside.pass(TimeDelta::days(3), HOUR).await;
     assert_eq!((ada.state(&inside).as_str(), ada.deletions(&inside)), ("closed", 1));
+    is_the_very_past(inside.engine());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +191,7 @@ async fn a_short_stop_costs_nobody_time_and_gives_none_back() {
         inside.settle().await;
     }
     assert_eq!((ada.due(&inside), ada.given_back(&inside)), (deadline, TimeDelta::zero()));
+    is_the_very_past(inside.engine());
 }
 
 /// A clock that is wrong for a moment.
@@ -237,6 +241,7 @@ async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("in_grace", 0));
     inside.pass(HOUR * 2, HOUR).await;
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("closed", 1));
+    is_the_very_past(inside.engine());
 }
 
 fn rejected() -> Script {
@@ -267,4 +272,5 @@ async fn a_machine_that_slept_gives_the_time_back() {
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED, REMINDED, LAST_CALL]);
     inside.pass(TimeDelta::days(1), HOUR).await;
     assert_eq!(ada.state(&inside), "in_grace");
+    is_the_very_past(inside.engine());
 }

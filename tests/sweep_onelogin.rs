@@ -8,6 +8,8 @@
     reason = "a test says what went wrong by failing"
 )]
 
+#[path = "world/past.rs"]
+mod past;
 mod sweep_town;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,6 +130,7 @@ async fn everybody_proves_it_again_each_quarter() {
         assert!(last <= left.or(last), "somebody more overdue was left");
         proven += changed.len();
         waited += due.len() - changed.len();
+        past::is_the_very_past(&town.engine);
         town.stop().await;
     }
     println!("proven={proven} waited={waited}");

@@ -52,7 +52,12 @@ async fn measured(what: &str, name: &str, edit: (&str, &str), fill: Fill) {
     let engine = Engine::open(settings(), store, &opened, clock, Connectors::default()).await.unwrap();
     let running = Arc::clone(engine.active().set.policies.get(name).unwrap());
     fill_store(&engine, &running, now, fill).await;
-    let edited = Edited { name: name.to_owned(), after: Some(edited(name, edit)), before: Some(running) };
+    let edited = Edited {
+        name: name.to_owned(),
+        after: Some(edited(name, edit)),
+        before: Some(running),
+        judged: false,
+    };
     let walked = Arc::new(AtomicUsize::new(0));
     let (told, began, cpu) = (Arc::clone(&walked), Instant::now(), process::cpu(std::process::id()));
     let foreseen = tokio::task::spawn_blocking(move || {

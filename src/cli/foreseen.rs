@@ -106,7 +106,8 @@ fn who(past: &Value, people: usize) {
             let row = row("", item);
             let opened: String = text(item, "opened_at").chars().take(16).collect();
             let cell = |place: usize| row.get(place).map(|cell| output::visible(cell)).unwrap_or_default();
-            vec![cell(1), cell(2), opened.replace('T', " "), cell(5), "->".to_owned(), cell(6)]
+            let opened = opened.replace('T', " ");
+            vec![cell(1), cell(2), opened, cell(5), "->".to_owned(), cell(6), otherwise(item)]
         })
         .collect();
     aligned(&rows);
@@ -114,6 +115,20 @@ fn who(past: &Value, people: usize) {
     if different > shown {
         output::line(&format!("    and {} more; --export FILE writes them all", different - shown));
     }
+}
+
+/// Effects that only one of the two has.
+fn otherwise(item: &Value) -> String {
+    let did = |side: &str| {
+        let deeds = item[side]["did"].as_array().into_iter().flatten();
+        deeds.map(|deed| text(deed, "what")).collect::<Vec<_>>()
+    };
+    let (before, after) = (did("before"), did("after"));
+    let only = |these: &[String], others: &[String], sign: &str| {
+        let only = these.iter().filter(|what| !others.contains(what));
+        only.map(|what| format!("{sign}{what}")).collect::<Vec<_>>()
+    };
+    [only(&after, &before, "+"), only(&before, &after, "-")].concat().join(" ")
 }
 
 fn row_of(what: &str, (before, after): &(String, String), more: &str) -> Vec<String> {

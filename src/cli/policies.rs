@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::{Client, expect};
-use super::{Daemon, Ending, Failed, output};
+use super::{Daemon, Ending, Failed, foreseen, output};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -17,6 +17,9 @@ pub enum Command {
         /// The first digits of a revision, or `running` or `waiting`.
         #[arg(long, default_value = "running")]
         revision: String,
+        /// Of one that waits, so many of those whose cases would have ended otherwise.
+        #[arg(long, default_value_t = 20)]
+        people: usize,
     },
     /// Every revision of a policy that the daemon has.
     Revisions { policy: String },
@@ -77,9 +80,12 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             }
             Ok(Ending::Ok)
         }
-        Command::Show { policy, revision } => {
+        Command::Show { policy, revision, people } => {
             let sheet = expect(client.get(&format!("/v1/policies/{policy}/revisions/{revision}")).await?)?;
             shown(&sheet, json);
+            if !json {
+                foreseen::show(&sheet["foreseen"], people);
+            }
             Ok(Ending::Ok)
         }
         Command::Diff { policy, from, to } => {

@@ -27,6 +27,8 @@ pub struct Edited {
     pub name: String,
     pub before: Option<Arc<Policy>>,
     pub after: Option<Arc<Policy>>,
+    /// The past spoke against it before; that stands.
+    pub judged: bool,
 }
 
 /// How far a look at the past is.

@@ -125,7 +125,7 @@ impl Engine {
             for edited in std::mem::take(&mut chosen.edited) {
                 let Some(past) = foreseen.policies.get(&edited.name) else { continue };
                 let why = self.too_much(past, foreseen.span);
-                chosen.hold(&edited, why);
+                chosen.hold(&edited, &why, self.now());
             }
         }
         let mut policies = Vec::new();
@@ -152,7 +152,7 @@ impl Engine {
     }
 
     fn planned(&self, edited: &Edited, past: Option<Arc<PolicyPast>>) -> Result<PolicyPlan, store::Error> {
-        let Edited { name, before, after } = edited;
+        let Edited { name, before, after, .. } = edited;
         let sheets = (before.as_deref().map(effects), after.as_deref().map(effects));
         let effects = diff(sheets.0.as_ref(), sheets.1.as_ref());
         let revision = |policy: &Option<Arc<Policy>>| policy.as_ref().map(|policy| policy.revision.clone());
@@ -275,7 +275,7 @@ fn differing(
             (_, None) => declared.contains(name),
             (None, Some(_)) => false,
         };
-        (!same).then(|| Edited { name: name.clone(), before, after })
+        (!same).then(|| Edited { name: name.clone(), before, after, judged: false })
     };
     names.into_iter().filter_map(edited).collect()
 }

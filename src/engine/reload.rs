@@ -238,6 +238,11 @@ impl Engine {
         let (hints, mut hinted) = mpsc::channel(1);
         let mut watch = Watch::new(hints);
         let root = self.0.settings.policies.clone();
+        let active = self.active();
+        if active.waiting.keys().any(|name| !active.foreseen.contains_key(name)) {
+            // The list of what an edit that waits would have done takes longer than a start may.
+            self.reload(true).await;
+        }
         while !*stop.borrow() {
             watch.arm(&root);
             tokio::select! {

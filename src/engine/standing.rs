@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::Timestamp;
 use crate::policy::effects::{Sheet, effects, reachable, reasons};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Loaded, Mode, Policy, Revision};
@@ -64,15 +65,24 @@ impl Chosen {
     }
 
     /// What ran goes on, until a person releases the edit.
-    pub(super) fn hold(&mut self, edited: &Edited, why: Vec<String>) {
+    pub(super) fn hold(&mut self, edited: &Edited, why: &[String], at: Timestamp) {
         let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
-        if why.is_empty() {
+        if edited.judged {
             return;
         }
-        status.why.extend(why);
-        let Some(after) = edited.after.clone().filter(|_| status.state == PolicyState::Active) else {
-            return;
-        };
+        let new: Vec<String> = why.iter().filter(|why| !status.why.contains(why)).cloned().collect();
+        let holds = status.state == PolicyState::Active && !new.is_empty();
+        status.why.extend(new);
+        let Some(after) = edited.after.clone().filter(|_| holds) else { return };
+        self.orders.push(PolicyOrder {
+            policy: edited.name.clone(),
+            what: PolicyDeed::Parked,
+            revision: after.revision.clone(),
+            over: None,
+            by: "back-test".to_owned(),
+            reason: why.join("; "),
+            at,
+        });
         status.state = PolicyState::NeedsRelease;
         status.waiting = Some(after.revision.clone());
         self.runs.retain(|policy| policy.name != edited.name);
@@ -95,15 +105,18 @@ impl Engine {
     ) -> BTreeMap<String, Arc<Seen>> {
         let mut seen: BTreeMap<String, Arc<Seen>> = BTreeMap::new();
         let mut asked = Vec::new();
+        // At the start nobody waits for a list: what waits, waits anyway, and the list comes later.
+        let start = before.report.at.is_none();
         for edited in std::mem::take(&mut chosen.edited) {
             // It waits already, and was asked about then.
             let revision = edited.after.as_ref().map(|policy| &policy.revision);
             let known = before.foreseen.get(&edited.name).filter(|seen| Some(&seen.revision) == revision);
             match known {
                 Some(known) => {
-                    chosen.hold(&edited, known.why.clone());
+                    chosen.hold(&edited, &known.why, self.now());
                     seen.insert(edited.name.clone(), Arc::clone(known));
                 }
+                None if start && chosen.waiting.contains_key(&edited.name) => {}
                 None => asked.push(edited),
             }
         }
@@ -124,11 +137,11 @@ impl Engine {
                     let Some(past) = foreseen.policies.get(&edited.name) else { continue };
                     let span = foreseen.span;
                     let why = self.too_much(past, span);
-                    chosen.hold(&edited, why.clone());
+                    chosen.hold(&edited, &why, self.now());
                     let (revision, past) = (after.revision.clone(), Arc::clone(past));
                     seen.insert(edited.name.clone(), Arc::new(Seen { revision, why, span, past }));
                 }
-                Err(why) => chosen.hold(&edited, vec![why.clone()]),
+                Err(why) => chosen.hold(&edited, std::slice::from_ref(why), self.now()),
             }
         }
         // Of what runs nothing is to be looked at before it runs.
@@ -182,19 +195,25 @@ impl Engine {
             standing.order =
                 Some(PolicyOrder { policy: name.to_owned(), what, revision, over, by, reason, at });
         }
+        let said_before = order.clone();
         let released =
             order.is_some_and(|order| order.what == PolicyDeed::Released && order.revision == new.revision);
         let same = old.is_some_and(|old| old.revision == new.revision);
         if first || same || released {
             return Ok(standing);
         }
-        let (before, why) = match self.reasons_to_park(name, old, new)? {
+        let (before, mut why) = match self.reasons_to_park(name, old, new)? {
             Parked::NotAsked => return Ok(standing),
             Parked::Asked { before, why } => (before, why),
         };
+        // What the past said once stands until a person says otherwise, whatever became of the past since.
+        let parked =
+            said_before.filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
         if can(new, &self.0.settings.park) {
-            standing.edited = Some(Edited { name: name.to_owned(), before, after: Some(Arc::clone(new)) });
+            let (name, after, judged) = (name.to_owned(), Some(Arc::clone(new)), parked.is_some());
+            standing.edited = Some(Edited { name, before, after, judged });
         }
+        why.extend(parked.map(|order| order.reason));
         if !why.is_empty() {
             standing.runs = old.cloned();
             standing.state = PolicyState::NeedsRelease;

@@ -119,7 +119,8 @@ pub struct StoredRevision {
     pub at: Timestamp,
 }
 
-/// What a person said about the revisions of a policy. The newest one of a policy counts.
+/// What was said about the revisions of a policy, by a person or by the past. The newest one of a policy
+/// counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyOrder {
     pub policy: String,
@@ -143,6 +144,8 @@ pub enum PolicyDeed {
     Reverted,
     /// The files were edited after a revert, which ends it.
     Superseded,
+    /// A revision waits for a release: the recorded past spoke against it.
+    Parked,
 }
 
 /// What is known of a person at a verification provider; replaces what was known.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 pub mod inside;
+pub mod past;
 pub mod people;
 pub mod staff;
 

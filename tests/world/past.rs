@@ -1,0 +1,47 @@
+//! The recorded past, walked with the very policies that ran it.
+#![allow(dead_code, reason = "every test file uses its own part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proofd::engine::Engine;
+use proofd::engine::foresight::Edited;
+use proofd::model::CaseId;
+use proofd::policy::{Policy, PolicySet};
+use proofd::store::CaseFilter;
+use proofd::trial::What;
+use proofd::trial::past::walk;
+
+/// Walks everybody's past with the policies that ran it: every journal is the daemon's, byte for byte.
+pub fn is_the_very_past(engine: &Engine) {
+    let running: Vec<Arc<Policy>> = engine.active().set.policies.values().cloned().collect();
+    let edited: Vec<Edited> = running
+        .iter()
+        .map(|policy| Edited {
+            name: policy.name.clone(),
+            before: Some(Arc::clone(policy)),
+            after: Some(Arc::clone(policy)),
+            judged: false,
+        })
+        .collect();
+    let past = engine.past(&edited, &|_| {}).unwrap();
+    let set = Arc::new(PolicySet::new(running));
+    let mut walked: BTreeMap<CaseId, String> = BTreeMap::new();
+    for person in &past.people {
+        let again = walk(person, &set, &past.pauses, past.to, &engine.past_terms());
+        for happened in again.story {
+            if let (Some(case), What::Entry(entry)) = (happened.case, happened.what) {
+                let line = serde_json::to_string(&entry).unwrap();
+                walked.entry(case).or_default().push_str(&format!("{line}\n"));
+            }
+        }
+    }
+    let (mut cases, _) = engine.store().cases(&CaseFilter::default(), None, 100_000).unwrap();
+    cases.retain(|case| case.opened_at > past.to - engine.settings().look_back);
+    assert_eq!(walked.len(), cases.len());
+    for case in cases {
+        let entries = engine.store().entries(&case.id, 0, 10_000).unwrap();
+        let lines = entries.iter().map(|entry| format!("{}\n", serde_json::to_string(entry).unwrap()));
+        assert_eq!(walked[&case.id], lines.collect::<String>());
+    }
+}
