@@ -34,7 +34,7 @@ async fn stands(world: &World) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
-    let world = started("reload: {park_above: 2}\n").await;
+    let mut world = started("reload: {park_above: 2}\n").await;
     for name in ["Mallory", "Trudy", "Oscar"] {
         let person = world.registers(name);
         world.goes_through(&person, forges()).await;
@@ -92,6 +92,13 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
     assert!(show.out.contains("Trudy Tester") && show.out.contains("3 people newly"), "{show:?}");
     let again = stands(&world).await;
     assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
+    // What the past said once stands over a restart, and the list comes back.
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    let again = stands(&world).await;
+    assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
+    let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
+    assert!(show.out.contains("Trudy Tester"), "{show:?}");
     assert!(!world.log().contains("Tester"), "names are for who may see them");
     let said = world.say(&["policy", "release", "proofing", "--reason", "all of them were forgers"]);
     assert_eq!(said.code, Some(0), "{said:?}");

@@ -108,7 +108,8 @@ fn show(plan: &Value, arguments: &Arguments) {
     }
     let policies = plan["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
     if policies.is_empty() {
-        output::line("nothing that runs would be different");
+        let because = if plan["ok"] == Value::Bool(true) { "" } else { ", because of the mistakes" };
+        output::line(&format!("nothing that runs would be different{because}"));
     }
     for policy in policies {
         output::line("");
@@ -122,6 +123,7 @@ fn show_policy(policy: &Value, arguments: &Arguments) {
     let state = match policy["state"].as_str() {
         Some("needs_release") => "WAITS FOR A RELEASE".to_owned(),
         Some("active") => "would run at once".to_owned(),
+        Some("kept_last_good" | "refused") => "would not run: see its mistakes and failed tests".to_owned(),
         Some(state) => state.replace('_', " "),
         None => "would open no cases any more; its open cases go on".to_owned(),
     };

@@ -109,6 +109,8 @@ impl Engine {
     pub fn plan(&self, tree: &Files, told: &Told) -> Result<Plan, store::Error> {
         let active = self.active();
         let mut loaded = policy::load(tree, &self.0.settings.known);
+        // What fails its tests would not run, and is what somebody wants to know of all the same.
+        let compiled = loaded.set.policies.clone();
         let tests = hold_back_failing(&mut loaded)
             .iter()
             .map(|tested| {
@@ -119,7 +121,7 @@ impl Engine {
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
         let mut chosen = self.choose(&active, &loaded, keep_back)?;
-        let edited: Vec<Edited> = differing(&active.set.policies, &loaded.set.policies, &loaded.declared);
+        let edited: Vec<Edited> = differing(&active.set.policies, &compiled, &loaded.declared);
         let foreseen = if edited.is_empty() { None } else { Some(self.foresee(&edited, told)?) };
         if let Some(foreseen) = &foreseen {
             for edited in std::mem::take(&mut chosen.edited) {

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::TimeDelta;
 
 use super::outlook::{Outlook, asking, kind};
-use super::{Asking, Happening, How, PersonPast};
-use crate::case::{Case, Cause, Input, State, gone};
+use super::{Asking, Happening, How, Moment, PersonPast};
+use crate::case::{Case, Cause, Input, OpenedBy, Opening, State, gone};
 use crate::model::{
     Action, Call, CaseId, Done, Failure, Outcome, Phase, Reading, Subject, SubjectKind, SubjectRef, Timestamp,
 };
@@ -94,7 +94,7 @@ impl<'a> Book<'a> {
                         book.saw(event.time.min(at), event.subject.clone(), None);
                     }
                 }
-                Happening::Seen { whom, person } => book.saw(at, whom.clone(), person.as_deref()),
+                Happening::Seen { whom, person, .. } => book.saw(at, whom.clone(), person.as_deref()),
             }
         }
         book
@@ -218,6 +218,21 @@ impl<'a> Book<'a> {
             asking.what == what && asking.began - SOONER <= began && !over
         };
         own.chain(all).find(same)
+    }
+
+    /// Somebody as they were read for an event that opened a case.
+    pub fn read_for(&self, event: &str, kind: SubjectKind) -> Option<&'a Subject> {
+        let read = |moment: &'a Moment| match &moment.what {
+            Happening::Seen { person, event: Some(by), .. } if by == event => person.as_deref(),
+            Happening::Opened { recorded, .. } => match &recorded.cause {
+                Cause::Opening(Opening { subject, by: OpenedBy::Event(by), .. }) if by.key == event => {
+                    Some(subject)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        self.past.moments.iter().filter_map(read).find(|person| person.kind == kind)
     }
 
     /// The question that a real case had at a time.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::outlook::{Outlook, asking, ended};
 use super::{Asking, End, Happening, How, Moment, Past, PersonPast, Then};
-use crate::case::{Case, Cause, Entry, Input, Recorded, gone};
+use crate::case::{Case, Cause, Entry, Input, OpenedBy, Opening, Recorded, gone};
 use crate::model::{
     CaseId, Done, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
 };
@@ -72,6 +72,7 @@ enum What {
         at: Timestamp,
         whom: SubjectRef,
         person: Option<Box<Subject>>,
+        event: Option<String>,
     },
     Received(Box<Event>),
     Consumed(Box<Consumed>),
@@ -148,12 +149,15 @@ impl Interest {
 
 /// Of a case of no interest only what it read of the person counts.
 fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Noted> {
-    let person = match recorded.cause {
-        Cause::Opening(opening) => Some(Box::new(opening.subject)),
-        Cause::Input(Input::Outcome { outcome: Outcome::Done(Done::Seen { subject }), .. }) => subject,
+    let (person, event) = match recorded.cause {
+        Cause::Opening(Opening { subject, by: OpenedBy::Event(event), .. }) => {
+            (Some(Box::new(subject)), Some(event.key))
+        }
+        Cause::Opening(opening) => (Some(Box::new(opening.subject)), None),
+        Cause::Input(Input::Outcome { outcome: Outcome::Done(Done::Seen { subject }), .. }) => (subject, None),
         _ => return None,
     };
-    Some(Noted(What::Seen { at, whom, person }))
+    Some(Noted(What::Seen { at, whom, person, event }))
 }
 
 /// The account behind somebody who is no user yet.
@@ -206,11 +210,11 @@ impl<'a> Gatherer<'a> {
                 self.received.insert(event.key.clone(), event);
             }
             What::Consumed(consumed) => self.consumed(*consumed),
-            What::Seen { at, whom, person } => {
+            What::Seen { at, whom, person, event } => {
                 if let Some(account) = person.as_deref().and_then(account) {
                     self.accounts.insert(whom.clone(), account);
                 }
-                let what = Happening::Seen { whom: whom.clone(), person };
+                let what = Happening::Seen { whom: whom.clone(), person, event };
                 self.moments.push((whom, Moment { at, what }));
             }
             What::Paused(pause) => {

@@ -269,7 +269,8 @@ impl Walk<'_> {
         if policy.subject == SubjectKind::Applicant {
             return Whom::Person(Box::new(crate::case::applicant(event)));
         }
-        if let Some(person) = people.iter().find(|person| person.kind == policy.subject) {
+        let read = people.iter().find(|person| person.kind == policy.subject);
+        if let Some(person) = read.or_else(|| self.world.outside.read_for(&event.key, policy.subject)) {
             return Whom::Person(Box::new(person.clone()));
         }
         let whom = SubjectRef { kind: policy.subject, id: event.subject.id.clone() };
