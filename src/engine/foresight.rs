@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::model::Timestamp;
 use crate::policy::{Policy, PolicySet, Revision};
-use crate::store::{self, Commit};
+use crate::store;
+use crate::store::page::{CaseThen, ConsumedThen, Page};
 use crate::trial::Terms;
 use crate::trial::past::{Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test};
 
@@ -124,28 +125,23 @@ impl Engine {
 }
 
 /// What of a commit matters, in its order.
-fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Commit) -> Vec<Noted> {
+fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Noted> {
     let mut noted = Vec::new();
     for changed in commit.cases {
-        let store::Changed { case, entries, effects, recorded: Some(recorded), .. } = changed else {
+        let CaseThen { case, ended, effects, recorded: Some(recorded) } = changed else {
             continue;
         };
         let wanted = interest.wants(&case.policy);
         let policy = if wanted { compiled.get(&case.policy, &case.revision) } else { None };
-        let (case, entries, effects) = (&case, entries.as_slice(), effects.as_slice());
-        noted.extend(interest.changed(Changed {
-            case,
-            entries,
-            effects,
-            recorded,
-            policy: policy.as_deref(),
-        }));
+        let (case, ended, effects) = (&case, ended.as_deref(), effects.as_slice());
+        noted.extend(interest.changed(Changed { case, ended, effects, recorded, policy: policy.as_deref() }));
     }
     noted.extend(commit.received.into_iter().filter_map(|event| interest.received(event)));
     for consumed in commit.consumed {
         let own = consumed.verdicts.iter().any(|said| said.verdict == OWN_CHANGE);
-        let asked = consumed.verdicts.into_iter().map(|said| (said.policy, said.revision)).collect();
-        let store::Consumed { key, at, people, .. } = consumed;
+        let asked =
+            consumed.verdicts.iter().map(|said| (said.policy.clone(), said.revision.clone())).collect();
+        let ConsumedThen { key, at, people, .. } = consumed;
         noted.extend(interest.consumed(Consumed { key, at, own, asked, people }));
     }
     noted.extend(commit.pauses.into_iter().map(Interest::paused));

@@ -89,6 +89,22 @@ pub(super) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
     }
 }
 
+/// The same in one pass, of which only a part is read. `None`: it is no commit.
+pub(super) fn part<'a, T: Deserialize<'a>>(sequence: u64, line: &'a [u8]) -> Result<Option<T>, Error> {
+    #[derive(Deserialize)]
+    struct Part<T> {
+        v: u32,
+        commit: Option<T>,
+    }
+    match serde_json::from_slice(line) {
+        Ok(Part { v: RECORD_VERSION, commit }) => Ok(commit),
+        // Which of the two it is says the one that reads all of it.
+        Ok(_) | Err(_) => Err(decode(sequence, line).err().unwrap_or_else(|| {
+            Error::Damaged(format!("record {sequence} of the journal cannot be read for the past"))
+        })),
+    }
+}
+
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(value).map_err(|error| Error::io("writing JSON")(error.into()))
 }

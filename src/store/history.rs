@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::codec::{self, Body};
+use super::codec;
 use super::journal::{self, Tail};
-use super::{Commit, Error, Store, opening};
+use super::page::Page;
+use super::{Error, Store, opening};
 
 /// Bytes of records that one thread decodes in one go.
 const AT_ONCE: usize = 1 << 20;
@@ -29,7 +30,7 @@ impl Store {
     /// each commit what is wanted, on several threads, and `take` gets that in order.
     pub fn history<T: Send>(
         &self,
-        pick: &(dyn Fn(Commit) -> T + Sync),
+        pick: &(dyn Fn(Page) -> T + Sync),
         take: &mut dyn FnMut(T),
     ) -> Result<(), Error> {
         let dir = opening::journal_dir(&self.shared.dir);
@@ -74,18 +75,12 @@ fn read(dir: &std::path::Path, parts: &SyncSender<Part>) -> Result<(), Error> {
     Ok(())
 }
 
-fn decode<T>(
-    parts: &Mutex<Receiver<Part>>,
-    to: &SyncSender<Decoded<T>>,
-    pick: &(dyn Fn(Commit) -> T + Sync),
-) {
+fn decode<T>(parts: &Mutex<Receiver<Part>>, to: &SyncSender<Decoded<T>>, pick: &(dyn Fn(Page) -> T + Sync)) {
     loop {
         let part = parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Part { place, records }) = part else { return };
-        let picked = |(sequence, line): (u64, Vec<u8>)| match codec::decode(sequence, &line) {
-            Ok(Body::Commit(commit)) => Some(Ok(pick(commit))),
-            Ok(Body::Prune(_)) => None,
-            Err(error) => Some(Err(error)),
+        let picked = |(sequence, line): (u64, Vec<u8>)| {
+            codec::part(sequence, &line).map(|page| page.map(pick)).transpose()
         };
         let picked = records.into_iter().filter_map(picked).collect();
         if to.send((place, picked)).is_err() {

@@ -14,7 +14,7 @@
 //! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
 //! | `reads` | the questions that other rooms ask |
-//! | `history` | the whole journal, read again while the store is open |
+//! | `history`, `page` | the whole journal, read again while the store is open; what of it is read |
 //! | `opening` | a directory becomes a store |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
 //! | `reserve` | room that is kept for the time when the disk is full |
@@ -29,6 +29,7 @@ mod journal;
 mod keys;
 mod opening;
 mod options;
+pub mod page;
 mod projection;
 mod reads;
 mod rebuild;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::outlook::{Outlook, asking, ended};
+use super::outlook::{Outlook, asking};
 use super::{Asking, End, Happening, How, Moment, Past, PersonPast, Then};
-use crate::case::{Case, Cause, Entry, Input, OpenedBy, Opening, Recorded, gone};
+use crate::case::{Case, Cause, Input, OpenedBy, Opening, Recorded, gone};
 use crate::model::{
     CaseId, Done, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
 };
@@ -29,7 +29,8 @@ pub struct Interest {
 #[derive(Debug)]
 pub struct Changed<'a> {
     pub case: &'a Case,
-    pub entries: &'a [Entry],
+    /// How the step ended that ended here.
+    pub ended: Option<&'a str>,
     pub effects: &'a [LimitedAction],
     pub recorded: Recorded,
     /// The one that it follows, if it can be had.
@@ -119,7 +120,7 @@ impl Interest {
     }
 
     pub fn changed(&self, changed: Changed<'_>) -> Option<Noted> {
-        let Changed { case, entries, effects, recorded, policy } = changed;
+        let Changed { case, ended, effects, recorded, policy } = changed;
         let at = recorded.facts.now;
         if at < self.since {
             return None;
@@ -137,7 +138,7 @@ impl Interest {
             policy: case.policy.clone(),
             recorded: Box::new(recorded),
             after: Outlook::of(case),
-            how: ended(entries),
+            how: super::outlook::ended(ended),
             asked: policy.and_then(|policy| asking(case, policy)),
             effects: effects.to_vec(),
             end: End::of(case, step, None),
@@ -154,7 +155,9 @@ fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Note
             (Some(Box::new(subject)), Some(event.key))
         }
         Cause::Opening(opening) => (Some(Box::new(opening.subject)), None),
-        Cause::Input(Input::Outcome { outcome: Outcome::Done(Done::Seen { subject }), .. }) => (subject, None),
+        Cause::Input(Input::Outcome { outcome: Outcome::Done(Done::Seen { subject }), .. }) => {
+            (subject, None)
+        }
         _ => return None,
     };
     Some(Noted(What::Seen { at, whom, person, event }))

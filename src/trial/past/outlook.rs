@@ -4,7 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 
 use super::How;
-use crate::case::{Case, Entry, Note, State};
+use crate::case::{Case, State};
 use crate::model::{Action, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::{Verb, Verify};
@@ -81,12 +81,8 @@ fn proof(verify: &Verify, fell_back: bool) -> String {
     format!("verify {} compared by {}", by.name, verify.compare.join(", "))
 }
 
-/// How the step before ended, as the journal has it.
-pub(super) fn ended(entries: &[Entry]) -> How {
-    let outcome = entries.iter().find_map(|entry| match &entry.note {
-        Note::StepEnded { outcome, .. } => Some(outcome.as_str()),
-        _ => None,
-    });
+/// How the step before ended, if one ended.
+pub(super) fn ended(outcome: Option<&str>) -> How {
     match outcome {
         Some("no_response") => How::Silence,
         Some(_) => How::Answered,
