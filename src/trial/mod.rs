@@ -12,10 +12,12 @@
 //! | `story` | what happened, in lines that people read |
 //! | `play` | plays the tests of a policy |
 //! | `moves` | one line of a test that does something |
+//! | `cue` | what comes from outside with it, as data |
 //! | `expect` | one line of a test that looks |
 //! | `coverage` | which branches of a policy were walked |
 
 mod coverage;
+mod cue;
 mod expect;
 mod moves;
 mod openings;
@@ -27,7 +29,9 @@ mod vendor;
 mod world;
 
 pub use coverage::{Branch, Coverage};
+pub use cue::{Cue, START_REASON, STARTER};
 pub use outside::Outside;
-pub use play::{Failure, TestResult, Tested, diagnostics, run};
+pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
 pub use story::{Happened, Line, What};
+pub use vendor::Vendor;
 pub use world::{Terms, TooLong, World};

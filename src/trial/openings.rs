@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cue::START_REASON;
 use super::world::{TooLong, World, here};
 use crate::case::{self, Decidable, Input, Offered, OpenedBy, Opening, concerns, decidable, opened_by};
 use crate::model::{CaseId, Event, Fields, Subject, SubjectKind, SubjectRef};
@@ -100,8 +101,11 @@ impl World {
             self.say(None, "no case opened: there is an open case already".to_owned());
             return Ok(());
         }
-        let by =
-            OpenedBy::Hand { by: by.to_owned(), reason: "a test".to_owned(), nonce: self.now.to_rfc3339() };
+        let by = OpenedBy::Hand {
+            by: by.to_owned(),
+            reason: START_REASON.to_owned(),
+            nonce: self.now.to_rfc3339(),
+        };
         self.open_case(policy, Opening { subject, by, key })?;
         self.settle()
     }

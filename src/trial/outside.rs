@@ -30,7 +30,7 @@ impl Outside {
         self.down.remove(who);
     }
 
-    fn is_down(&self, who: &str, now: Timestamp) -> bool {
+    pub fn is_down(&self, who: &str, now: Timestamp) -> bool {
         self.down.get(who).is_some_and(|until| until.is_none_or(|until| now < until))
     }
 

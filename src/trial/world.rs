@@ -1,5 +1,6 @@
-//! Cases in a made-up world. Calls are performed at once, in the order in which they fall due; cases wake in
-//! the order of their times. Every decision is made by the same functions as in the daemon.
+//! Cases in a made-up world. Cases wake in the order of their times. Calls begin when they fall due, side by
+//! side as in the daemon, and then end at once, one after the other. Every decision is made by the same
+//! functions as in the daemon.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::case::{
     still_held,
 };
 use crate::model::{
-    Action, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectRef, Timestamp,
+    Action, Call, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectRef, Timestamp,
 };
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet};
@@ -74,6 +75,8 @@ pub struct World {
     /// In the order in which they were opened.
     pub(super) opened: Vec<CaseId>,
     due: BTreeSet<(Timestamp, CaseId)>,
+    /// Calls that have begun and not ended.
+    under_way: BTreeMap<(CaseId, u32), Call>,
     pub(super) open: HashMap<(String, String), CaseId>,
     /// Cases about a person that are open or still hold something.
     pub(super) about: HashMap<SubjectRef, Vec<CaseId>>,
@@ -100,6 +103,7 @@ impl World {
             cases: BTreeMap::new(),
             opened: Vec::new(),
             due: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             open: HashMap::new(),
             about: HashMap::new(),
             accounts: HashMap::new(),
@@ -151,14 +155,20 @@ impl World {
 
     /// Time passes up to a moment, with everything that falls due in it.
     pub fn run_until(&mut self, end: Timestamp) -> Result<(), TooLong> {
-        self.digest()?;
-        while let Some((at, id)) = self.due.first().cloned().filter(|(at, _)| *at <= end) {
-            self.now = self.now.max(at);
-            self.touch(&id)?;
+        loop {
             self.digest()?;
+            let due = self.due.first().cloned();
+            if let Some((_, id)) = due.as_ref().filter(|(at, _)| *at <= self.now) {
+                self.touch(id)?;
+            } else if let Some(((id, _), call)) = self.under_way.pop_first() {
+                self.end(&id, &call)?;
+            } else if let Some((at, _)) = due.filter(|(at, _)| *at <= end) {
+                self.now = at;
+            } else {
+                self.now = self.now.max(end);
+                return Ok(());
+            }
         }
-        self.now = self.now.max(end);
-        Ok(())
     }
 
     /// Everything that is due now.
@@ -252,14 +262,14 @@ impl World {
         self.cases.insert(id, Kept { case, policy, due });
     }
 
-    /// Does what is due of one case: one call, or the waking.
+    /// Does what is due of one case: one call begins, or it wakes.
     fn touch(&mut self, id: &CaseId) -> Result<(), TooLong> {
         let now = self.now;
         let Some(kept) = self.cases.get(id) else { return Ok(()) };
         let due = kept.case.calls.iter().filter(|(_, call)| call.begun.is_none() && call.due <= now);
         let next = due.min_by_key(|(number, call)| (call.due, **number)).map(|(number, _)| *number);
         let refused = match next {
-            Some(number) => self.perform(id, number)?,
+            Some(number) => self.begin(id, number)?,
             None => self.apply(id, Input::Wake)?.is_err(),
         };
         if refused && let Some(kept) = self.cases.get_mut(id) {
@@ -276,14 +286,20 @@ impl World {
         Ok(())
     }
 
-    /// Begins an attempt, performs it, hands the end to the case. True: the case does not want it.
-    fn perform(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
+    /// Begins an attempt. True: the case does not want it.
+    fn begin(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
         if self.apply(id, Input::Attempt { call: number })?.is_err() {
             return Ok(true);
         }
-        let Some(kept) = self.cases.get(id) else { return Ok(true) };
-        let (case, policy) = (&kept.case, &kept.policy);
-        let Some(call) = case.call(number) else { return Ok(true) };
+        let call = self.case(id).and_then(|case| case.call(number));
+        self.under_way.extend(call.map(|call| ((id.clone(), number), call)));
+        Ok(false)
+    }
+
+    /// Performs what has begun and hands its end to the case.
+    fn end(&mut self, id: &CaseId, call: &Call) -> Result<(), TooLong> {
+        let Some(kept) = self.cases.get(id) else { return Ok(()) };
+        let (number, case, policy) = (call.id.number, &kept.case, &kept.policy);
         let mail = match &call.action {
             Action::Mail { message } => Some(What::Sent {
                 template: message.template.clone(),
@@ -295,7 +311,7 @@ impl World {
         let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
             Outcome::Done(Done::Kept)
         } else {
-            self.outside.perform(&call, &mut self.vendor, self.now)
+            self.outside.perform(call, &mut self.vendor, self.now)
         };
         if let (Some(mail), Outcome::Done(_)) = (mail, &outcome) {
             self.tell(Some(id), mail);
@@ -304,7 +320,9 @@ impl World {
             self.tell(Some(id), What::Destroyed(gone));
         }
         let input = Input::Outcome { call: number, attempt: call.attempt, outcome };
-        Ok(self.apply(id, input)?.is_err())
+        // Refused: the case does not want to hear of it any more.
+        let _ = self.apply(id, input)?;
+        Ok(())
     }
 
     pub(super) fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Known {
