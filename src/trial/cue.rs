@@ -74,7 +74,9 @@ impl World {
                 return Ok(taken);
             }
             Cue::StartByHand(person) => {
-                if let Some(policy) = self.only_policy() {
+                if let Err(failure) = self.outside.look_up(&person.reference(), self.now) {
+                    self.say(None, format!("no case opened: {}", failure.reason));
+                } else if let Some(policy) = self.only_policy() {
                     self.start_by_hand(&policy, *person, STARTER)?;
                 }
             }

@@ -3,26 +3,39 @@
 use std::sync::Arc;
 
 use super::cue::START_REASON;
-use super::world::{TooLong, World, here};
-use crate::case::{self, Decidable, Input, Offered, OpenedBy, Opening, concerns, decidable, opened_by};
-use crate::model::{CaseId, Event, Fields, Subject, SubjectKind, SubjectRef};
+use super::story::after;
+use super::world::{Heard, TooLong, World, here};
+use crate::case::{
+    self, Case, Found, Input, Offered, OpenedBy, Opening, concerns, found, gone, look_again_at, opened_by,
+};
+use crate::model::{CaseId, Event, Fields, Subject, SubjectKind};
 use crate::policy::script::{Facts, Verdict};
 use crate::policy::tree::{IfAlreadyOpen, Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
 impl World {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
-        while let Some(event) = self.inbox.pop_front() {
-            self.consider(&event)?;
+        while let Some(Heard { event, attempts }) = self.inbox.pop_front() {
+            if let Some(reason) = self.consider(&event, attempts)? {
+                self.turn()?;
+                let at = look_again_at(self.now, attempts);
+                let after = after(at - self.now);
+                self.say(None, format!("{}: {reason}; looked at again in {after}", event.kind));
+                let heard = Heard { event, attempts: attempts + 1 };
+                self.later.insert((at, self.turns()), heard);
+            }
         }
         Ok(())
     }
 
-    /// What the daemon does with an event, in the same order.
-    fn consider(&mut self, event: &Event) -> Result<(), TooLong> {
+    /// What the daemon does with an event, in the same order; why it is looked at again, if it is.
+    fn consider(&mut self, event: &Event, attempts: u32) -> Result<Option<String>, TooLong> {
         if self.is_own(event) {
             self.say(None, format!("{}: the daemon caused it itself", event.kind));
-            return Ok(());
+            if gone(event) {
+                self.gone_by_our_doing(event)?;
+            }
+            return Ok(None);
         }
         for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
             let Some(kept) = self.cases.get(&id) else { continue };
@@ -33,25 +46,32 @@ impl World {
         let policies = if self.terms.enforced { self.set.naming(event) } else { self.set.matching(event) };
         let policies: Vec<Arc<Policy>> = policies.into_iter().cloned().collect();
         for policy in policies {
-            let subject = match policy.subject {
-                SubjectKind::Applicant => Some(case::applicant(event)),
-                kind => {
-                    let reference = SubjectRef { kind, id: event.subject.id.clone() };
-                    self.outside.people.get(&reference).cloned()
+            let mut event = event.clone();
+            event.subject.kind = policy.subject;
+            let person = match policy.subject {
+                SubjectKind::Applicant => Found::Person(case::applicant(&event)),
+                SubjectKind::Registration | SubjectKind::User => {
+                    match self.outside.look_up(&event.subject, self.now) {
+                        Ok(person) => found(&event, person, attempts),
+                        Err(failure) => return Ok(Some(failure.reason)),
+                    }
                 }
             };
-            let Some(subject) = subject else {
-                self.say(None, format!("{}: the person is not there; no case opened", event.kind));
-                continue;
-            };
-            match decidable(event, &subject) {
-                Decidable::Yes => self.offer(&policy, event, subject)?,
-                Decidable::NotYet => {
-                    self.say(None, "the address is not confirmed yet; no case opened".to_owned());
-                }
-                Decidable::Never(state) => {
-                    self.say(None, format!("the registration is {state}; no case opened"));
-                }
+            match person {
+                Found::Person(subject) => self.offer(&policy, &event, subject)?,
+                Found::Later(reason) => return Ok(Some(reason.to_owned())),
+                Found::Never(why) => self.say(None, format!("{}: {why}; no case opened", event.kind)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// One case destroyed the person's record; the others have nobody left to be about.
+    fn gone_by_our_doing(&mut self, event: &Event) -> Result<(), TooLong> {
+        for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
+            let others = |case: &Case| !case.is_closed() && !case.echoes.iter().any(|echo| echo.is(event));
+            if self.case(&id).is_some_and(others) {
+                self.join(&id, event)?;
             }
         }
         Ok(())

@@ -34,6 +34,14 @@ impl Outside {
         self.down.get(who).is_some_and(|until| until.is_none_or(|until| now < until))
     }
 
+    /// Whom the identity provider has under a name, if it can be asked.
+    pub fn look_up(&self, reference: &SubjectRef, now: Timestamp) -> Result<Option<Subject>, Failure> {
+        if self.is_down(IDENTITY, now) {
+            return Err(Failure::unavailable(format!("{IDENTITY} is down")));
+        }
+        Ok(self.people.get(reference).cloned())
+    }
+
     pub fn perform(&mut self, call: &Call, vendor: &mut Vendor, now: Timestamp) -> Outcome {
         let who = match &call.action {
             Action::Mail { .. } => MAIL,

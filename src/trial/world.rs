@@ -61,6 +61,13 @@ pub(super) struct Kept {
     due: Option<Timestamp>,
 }
 
+/// An event, and how often it could not be dealt with.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub event: Event,
+    pub attempts: u32,
+}
+
 /// The made-up world.
 #[derive(Debug)]
 pub struct World {
@@ -86,7 +93,9 @@ pub struct World {
     enrolments: HashMap<String, BTreeMap<String, Enrolment>>,
     pauses: Vec<Pause>,
     pub(super) counters: Counters,
-    pub(super) inbox: VecDeque<Event>,
+    pub(super) inbox: VecDeque<Heard>,
+    /// Events that could not be dealt with, by when they are looked at again; the number keeps their order.
+    pub(super) later: BTreeMap<(Timestamp, u64), Heard>,
     pub(super) first_seen: BTreeMap<(String, String), Timestamp>,
     turns: u64,
 }
@@ -111,6 +120,7 @@ impl World {
             pauses: Vec::new(),
             counters: Counters::default(),
             inbox: VecDeque::new(),
+            later: BTreeMap::new(),
             first_seen: BTreeMap::new(),
             turns: 0,
         }
@@ -158,11 +168,14 @@ impl World {
         loop {
             self.digest()?;
             let due = self.due.first().cloned();
-            if let Some((_, id)) = due.as_ref().filter(|(at, _)| *at <= self.now) {
+            let again = self.later.first_key_value().map(|((at, _), _)| *at);
+            if again.is_some_and(|at| at <= self.now) {
+                self.inbox.extend(self.later.pop_first().map(|(_, heard)| heard));
+            } else if let Some((_, id)) = due.as_ref().filter(|(at, _)| *at <= self.now) {
                 self.touch(id)?;
             } else if let Some(((id, _), call)) = self.under_way.pop_first() {
                 self.end(&id, &call)?;
-            } else if let Some((at, _)) = due.filter(|(at, _)| *at <= end) {
+            } else if let Some(at) = self.next_due().filter(|at| *at <= end) {
                 self.now = at;
             } else {
                 self.now = self.now.max(end);
@@ -178,12 +191,13 @@ impl World {
 
     /// The next moment at which something falls due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        due.into_iter().chain(self.later.first_key_value().map(|((at, _), _)| *at)).min()
     }
 
     /// Takes an event in, and everything that comes of it at once.
     pub fn send(&mut self, event: Event) -> Result<(), TooLong> {
-        self.inbox.push_back(event);
+        self.inbox.push_back(Heard { event, attempts: 0 });
         self.settle()
     }
 
@@ -213,7 +227,7 @@ impl World {
         if !enrolments.is_empty() {
             self.enrolments.entry(known_as(&case.subject)).or_default().extend(enrolments);
         }
-        self.inbox.extend(events);
+        self.inbox.extend(events.into_iter().map(|event| Heard { event, attempts: 0 }));
         for entry in entries {
             let began = match &entry.note {
                 Note::GraceBegan { until } => Some(*until),
@@ -344,6 +358,11 @@ impl World {
     pub(super) fn turn(&mut self) -> Result<(), TooLong> {
         self.turns += 1;
         if self.turns > self.terms.most_turns { Err(TooLong) } else { Ok(()) }
+    }
+
+    /// How many turns it took so far.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// Something worth a line that is in no journal.

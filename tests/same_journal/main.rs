@@ -27,19 +27,11 @@ use proofd::policy::{self, Known, Policy};
 use proofd::trial::{self, Played, What, World};
 
 /// Tests that the daemon plays otherwise, and why. One that is here and is played the same is a mistake too.
-const OTHERWISE: &[(&str, &str, &str)] = &[
-    (
-        "partner-role",
-        "the role waits while the identity provider cannot be reached",
-        "the daemon cannot read who the event is about, and looks at it again when it can; the made-up world \
-         knows everybody at any time",
-    ),
-    (
-        "registration-proofing",
-        "a provider outage stops the clock",
-        "the daemon learns of an outage from calls that fail, and nobody calls; the made-up world knows at once",
-    ),
-];
+const OTHERWISE: &[(&str, &str, &str)] = &[(
+    "registration-proofing",
+    "a provider outage stops the clock",
+    "the daemon learns of an outage from calls that fail, and nobody calls; the made-up world knows at once",
+)];
 
 /// A tree with one policy and what it shares with the others, without tests: as a test has it.
 fn alone(name: &str, to: &Path) {

@@ -130,14 +130,7 @@ impl IdentitySource for Others {
         reference: &'a SubjectRef,
         _: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>> {
-        async {
-            let (outside, _) = &*self.world();
-            if outside.is_down("identity", self.clock.now()) {
-                return Err(Failure::unavailable("identity is down"));
-            }
-            Ok(outside.people.get(reference).cloned())
-        }
-        .boxed()
+        async { self.world().0.look_up(reference, self.clock.now()) }.boxed()
     }
 
     fn population<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {
