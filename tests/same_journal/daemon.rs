@@ -10,13 +10,13 @@ use chrono::TimeDelta;
 use proofd::case::{Entry, Input, LinkKind, known_as};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Engine, Settings};
-use proofd::model::{CaseId, Clock as _, Lane, Secret, Timestamp};
+use proofd::model::{CaseId, Clock as _, Lane, Pause, Secret, Timestamp};
 use proofd::policy::Known;
 use proofd::store::{CaseFilter, Commit, Enrolled, Options, Store, SweepChange, SweepRun, SweepState};
 use proofd::trial::{Cue, START_REASON, STARTER, Terms};
 use tokio::task::JoinSet;
 
-use crate::others::{Others, SINK};
+use crate::others::{Others, SINK, VERIFICATION};
 
 /// A bound on what is waited for, so that a test that hangs says what is left to do.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,6 +26,10 @@ pub struct Daemon {
     clock: Virtual,
     others: Arc<Others>,
     running: Option<(Engine, JoinSet<()>)>,
+    /// It is told that the provider is down.
+    told: bool,
+    /// When the outage that it was told of ends.
+    back_at: Option<Timestamp>,
 }
 
 fn settings(dir: &Path) -> Settings {
@@ -63,11 +67,11 @@ async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit)
 
 impl Daemon {
     /// With the policies that are in a directory.
-    pub async fn start(dir: &Path, now: Timestamp) -> Self {
+    pub async fn start(dir: &Path, now: Timestamp, told: bool) -> Self {
         let clock = Virtual::new(now);
         let others = Others::new(&clock);
         let running = Some(start(dir, &clock, &others, Commit::default()).await);
-        Self { dir: dir.to_owned(), clock, others, running }
+        Self { dir: dir.to_owned(), clock, others, running, told, back_at: None }
     }
 
     /// Ends in order.
@@ -116,7 +120,14 @@ impl Daemon {
             }
             Cue::Sweep(_) => self.sweep().await,
             Cue::Finds { execution, proof } => self.others.world().1.finds(execution, proof.clone()),
-            Cue::Down { who, until } => self.others.world().0.goes_down(who, *until),
+            Cue::Down { who, until } => {
+                self.others.world().0.goes_down(who, *until);
+                if self.told && who == VERIFICATION {
+                    let pause = Pause { who: who.clone(), from: self.clock.now(), until: None };
+                    self.restart(Commit { pauses: vec![pause], ..Commit::default() }).await;
+                    self.back_at = *until;
+                }
+            }
             Cue::Up { who } => self.others.world().0.comes_up(who),
             Cue::Until(at) => self.turn(*at).await,
         }
@@ -190,27 +201,44 @@ impl Daemon {
             run: Some(SweepRun::new(now, policy.revision.clone(), false, now)),
         };
         let first = Commit { sweeps: vec![SweepChange::State(run)], ..Commit::default() };
-        self.stop().await;
-        self.running = Some(start(&self.dir, &self.clock, &self.others, first).await);
+        self.restart(first).await;
         self.settle().await;
     }
 
+    /// Ends in order and starts again at the same moment, with something more in the store.
+    async fn restart(&mut self, first: Commit) {
+        self.stop().await;
+        self.running = Some(start(&self.dir, &self.clock, &self.others, first).await);
+    }
+
     /// Time passes, from one due time to the next.
-    async fn turn(&self, end: Timestamp) {
+    async fn turn(&mut self, end: Timestamp) {
         self.settle().await;
         while let Some(next) = self.next_due().filter(|next| *next <= end) {
             self.clock.advance(next - self.clock.now());
+            if self.back_at == Some(next) {
+                self.back_at = None;
+                self.sees_the_end().await;
+            }
             self.settle().await;
         }
         self.clock.advance(end - self.clock.now());
         self.settle().await;
     }
 
+    /// The daemon looks whether a provider that is down is back.
+    async fn sees_the_end(&self) {
+        let (store, mut applied) = (self.engine().store(), self.engine().store().applied());
+        while store.pauses_since(Timestamp::MIN_UTC).unwrap().iter().any(|pause| pause.until.is_none()) {
+            tokio::time::timeout(PATIENCE, applied.changed()).await.expect("the outage ends").unwrap();
+        }
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         let (store, now) = (self.engine().store(), self.clock.now());
         let calls = Lane::ALL.into_iter().filter_map(|lane| store.due_calls(lane, now, 1).unwrap().1);
         let others = [store.due_cases(now, 1).unwrap().1, store.inbox(now, 1).unwrap().1];
-        calls.chain(others.into_iter().flatten()).min()
+        calls.chain(others.into_iter().flatten()).chain(self.back_at).min()
     }
 
     /// Waits until nothing is left to do at this moment. Calls end one at a time and in their order, each
