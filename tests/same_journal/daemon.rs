@@ -299,13 +299,13 @@ impl Daemon {
         )
     }
 
-    pub fn journal(&self, id: &CaseId) -> Vec<Entry> {
+    fn journal(&self, id: &CaseId) -> Vec<Entry> {
         self.engine().store().entries(id, 0, usize::MAX).unwrap()
     }
 
-    pub fn journals(&self) -> BTreeMap<CaseId, Vec<Entry>> {
+    pub fn kept(&self) -> BTreeMap<CaseId, Vec<String>> {
         let (cases, next) = self.engine().store().cases(&CaseFilter::default(), None, 1_000).unwrap();
         assert_eq!(next, None);
-        cases.into_iter().map(|case| (case.id.clone(), self.journal(&case.id))).collect()
+        cases.iter().map(|case| (case.id.clone(), crate::lines(&self.journal(&case.id), case))).collect()
     }
 }
