@@ -2,6 +2,9 @@
 //! the shipped policies is played twice, in the made-up world and through the daemon's own engine, store and
 //! loops; then the journals, and how the cases stand in the end, are compared byte for byte. Nothing is left
 //! out, sorted or rounded before.
+//!
+//! Calls that are under way side by side are answered in the order of their numbers, in both. In which order
+//! calls of different lanes begin at one moment is the daemon's chance; no test here has two of those.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
