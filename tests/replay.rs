@@ -27,6 +27,8 @@ fn settings(organization: &str) -> Settings {
         policies: PathBuf::from("tests/data/tree"),
         all_or_nothing: false,
         park: Vec::new(),
+        park_above: 5,
+        look_back: TimeDelta::days(90),
         known: Known::default(),
         starts_per_second: 1.0,
         poll_identity: TimeDelta::seconds(30),

@@ -47,7 +47,7 @@ fn said(policy: &str, verdict: &str) -> PolicyVerdict {
 async fn consume(store: &Store, key: &str, on: i64, verdicts: Vec<PolicyVerdict>) {
     let one = Event { subject: subject("1"), ..event(key, on * 86_400) };
     store.commit(received([one])).await.unwrap();
-    let consumed = Consumed { key: key.to_owned(), at: day(on), verdicts };
+    let consumed = Consumed { key: key.to_owned(), at: day(on), verdicts, people: Vec::new() };
     store.commit(Commit { consumed: vec![consumed], ..Commit::default() }).await.unwrap();
 }
 
@@ -170,7 +170,7 @@ async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
 
 #[test]
 fn an_event_that_no_policy_is_asked_about_costs_what_it_did() {
-    let consumed = Consumed { key: "e".to_owned(), at: at(0), verdicts: Vec::new() };
+    let consumed = Consumed { key: "e".to_owned(), at: at(0), verdicts: Vec::new(), people: Vec::new() };
     assert_eq!(
         serde_json::to_string(&consumed).unwrap(),
         r#"{"key":"e","at":"2027-01-15T08:00:00Z","verdicts":[]}"#

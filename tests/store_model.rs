@@ -96,7 +96,10 @@ impl Model {
                 self.inbox.remove(&key);
                 self.received.insert(key.clone());
                 self.consumed.insert(key.clone());
-                Commit { consumed: vec![Consumed { key, at: at(0), verdicts: vec![] }], ..Commit::default() }
+                Commit {
+                    consumed: vec![Consumed { key, at: at(0), verdicts: vec![], people: vec![] }],
+                    ..Commit::default()
+                }
             }
             Step::Deferred(key, due) => {
                 let key = format!("e{key}");

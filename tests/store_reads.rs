@@ -150,6 +150,7 @@ async fn an_event_is_taken_in_once_whatever_brings_it() {
 
     let deferred = Deferred { key: "early".into(), due: at(50), attempts: 3, reason: "not readable".into() };
     let consumed = Consumed {
+        people: Vec::new(),
         key: "exact".into(),
         at: at(1),
         verdicts: vec![PolicyVerdict {

@@ -10,6 +10,7 @@
 //! | `load` | requests over many connections, and how long each took |
 //! | `intake` | events accepted, against the ceiling |
 //! | `cases` | whole registrations, and how their cost grows |
+//! | `past` | 100,000 recorded events, walked with an edit of a policy |
 //! | `start` | start-up, idle memory, size |
 //! | `process` | what the system says a process has used |
 //!
@@ -28,6 +29,7 @@ mod daemon;
 mod flow;
 mod intake;
 mod load;
+mod past;
 mod process;
 mod start;
 
@@ -47,6 +49,9 @@ fn main() {
     }
     if wanted("cases") {
         runtime.block_on(cases::print());
+    }
+    if wanted("past") {
+        runtime.block_on(past::print());
     }
 }
 

@@ -111,7 +111,7 @@ pub fn applicant(event: &Event) -> Subject {
 
 /// Whether a registration waits for a decision, which is when it opens a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Decidable {
+pub enum Decidable {
     Yes,
     /// The person has not confirmed their address yet; another event may or may not come then.
     NotYet,
@@ -119,7 +119,7 @@ enum Decidable {
     Never(String),
 }
 
-fn decidable(event: &Event, subject: &Subject) -> Decidable {
+pub fn decidable(event: &Event, subject: &Subject) -> Decidable {
     if subject.kind != SubjectKind::Registration || event.kind.as_str() != EventType::REGISTRATION_CREATED {
         return Decidable::Yes;
     }

@@ -1,15 +1,19 @@
 //! A running daemon, found as the user says or as the configuration says, and asked over its API.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use super::{Daemon, Failed};
 use crate::config;
 use crate::model::Secret;
+
+/// Loading a tree may mean walking a long past first.
+const LONGEST: Duration = Duration::from_secs(600);
 
 pub const DEFAULT_CONFIG: &str = "/etc/proofd/proofd.yaml";
 
@@ -43,7 +47,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(std::time::Duration::from_secs(60))
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(LONGEST)
             .build()
             .context("while making the HTTP client")?;
         Ok(Self { http, url, token })
@@ -67,6 +72,34 @@ impl Client {
         self.answer(self.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body)).await
     }
 
+    /// An answer that comes line by line, each of them JSON, for as long as it takes.
+    pub async fn post_lines(
+        &self,
+        path: &str,
+        body: Value,
+        each: &mut dyn FnMut(Value),
+    ) -> Result<(), Failed> {
+        let request = self.request(Method::POST, path).json(&body);
+        let mut answer = self.sent(request).await?;
+        if !answer.status().is_success() {
+            return self.read(answer).await.and_then(expect).map(|_| ());
+        }
+        let mut rest = Vec::new();
+        let gone = |error: reqwest::Error| Failed::unreachable(error.without_url());
+        while let Some(bytes) = answer.chunk().await.map_err(gone)? {
+            rest.extend_from_slice(&bytes);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                each(serde_json::from_slice(&line).map_err(|_| self.strange())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn strange(&self) -> Failed {
+        Failed::unreachable(anyhow!("{} answered with something that is not proofd's", self.url))
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -85,13 +118,21 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Value), Failed> {
-        let answer = request.send().await.map_err(|error| {
+        let answer = self.sent(request).await?;
+        self.read(answer).await
+    }
+
+    async fn sent(&self, request: RequestBuilder) -> Result<Response, Failed> {
+        request.send().await.map_err(|error| {
             Failed::unreachable(anyhow!(
                 "the daemon at {} cannot be reached: {}",
                 self.url,
                 error.without_url()
             ))
-        })?;
+        })
+    }
+
+    async fn read(&self, answer: Response) -> Result<(StatusCode, Value), Failed> {
         let status = answer.status();
         let text = answer.text().await.map_err(|error| Failed::unreachable(error.without_url()))?;
         let value = serde_json::from_str(&text).map_err(|_| {

@@ -47,6 +47,8 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         policies: config.policies_dir(),
         all_or_nothing: config.reload.all_or_nothing,
         park: config.reload.park.iter().filter_map(parked).collect(),
+        park_above: config.reload.park_above,
+        look_back: config.reload.look_back.elapsed().unwrap_or(TimeDelta::days(90)),
         known: known(config),
         starts_per_second: jumio.map_or(1.0, |jumio| jumio.starts_per_second),
         poll_identity: every(config.connectors.onelogin.as_ref().map(|onelogin| onelogin.poll_every), 30),

@@ -10,6 +10,8 @@
 //! | `demo` | the whole product with nothing to set up |
 //! | `simulate` | the simulators alone |
 //! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
+//! | `plan`, `foreseen` | what another tree would do, asked of a daemon that knows the past |
+//! | `lsp` | a language server for editors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
 //! | `output` | the only place that prints |
@@ -24,10 +26,13 @@ mod effects;
 mod events;
 mod explain;
 mod explain_code;
+mod foreseen;
 mod junit;
+mod lsp;
 mod migrate;
 mod notify;
 mod output;
+mod plan;
 mod policies;
 mod read;
 mod rehearsal;
@@ -81,12 +86,19 @@ enum Command {
     /// What policies can do, to whom and by which path; without anything being done.
     #[command(after_help = "Example: proofd effects registration-proofing --diff ../edited/policies")]
     Effects(effects::Arguments),
+    /// What activating another tree would do: tests, what changes, whose past cases would end otherwise, open cases.
+    #[command(after_help = "Example: proofd plan ../edited/policies --export people.csv")]
+    Plan(plan::Arguments),
     /// What a diagnosis of `check` means, why it matters, and how it is put right; without CODE all of them.
     #[command(after_help = "Example: proofd explain-code P0303")]
     ExplainCode {
         /// Its number or its word.
         code: Option<String>,
     },
+    /// A language server for editors, on standard input and output: the diagnoses of `check` while you type, and
+    /// where a block, function, template or verification is defined. It works beside one that knows the schema.
+    #[command(after_help = lsp::EXAMPLES)]
+    Lsp(lsp::Arguments),
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
@@ -246,7 +258,9 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Check(arguments) => check::run(&arguments, json),
         Command::Test(arguments) => test::run(&arguments, json),
         Command::Effects(arguments) => effects::run(&arguments, json),
+        Command::Plan(arguments) => plan::run(&arguments, json).await,
         Command::ExplainCode { code } => explain_code::run(code.as_deref(), json),
+        Command::Lsp(arguments) => lsp::run(arguments),
         Command::Schema { which } => Ok(schema::run(which)),
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,

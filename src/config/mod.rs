@@ -63,11 +63,24 @@ pub struct Reload {
     /// An edit that lets a policy do more of this waits for `proofd policy release`; empty: none does.
     #[serde(default = "default_park")]
     pub park: Vec<Parkable>,
+    /// So does one that would have done it, in the recorded past, to more than so many people to whom the
+    /// running revision did not.
+    #[serde(default = "default_park_above")]
+    pub park_above: usize,
+    /// How far back recorded events are played with an edit before it runs.
+    #[serde(default = "default_look_back")]
+    #[schemars(with = "String")]
+    pub look_back: Span,
 }
 
 impl Default for Reload {
     fn default() -> Self {
-        Self { all_or_nothing: false, park: default_park() }
+        Self {
+            all_or_nothing: false,
+            park: default_park(),
+            park_above: default_park_above(),
+            look_back: default_look_back(),
+        }
     }
 }
 
@@ -97,6 +110,14 @@ pub enum Parkable {
 
 fn default_park() -> Vec<Parkable> {
     vec![Parkable::Delete, Parkable::Suspend]
+}
+
+fn default_park_above() -> usize {
+    5
+}
+
+fn default_look_back() -> Span {
+    Span::Elapsed(chrono::TimeDelta::days(90))
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -25,9 +25,12 @@ use super::cases::{ApplyError, to_its_end};
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
 
+/// What is said of an event that is only heard because of what the daemon did.
+pub(super) const OWN_CHANGE: &str = "own_change";
+
 /// What became of an event for now.
 enum Digested {
-    Consumed(Vec<PolicyVerdict>),
+    Consumed(Vec<PolicyVerdict>, Vec<Subject>),
     /// Looked at again later.
     Deferred(String),
 }
@@ -95,7 +98,7 @@ impl Engine {
         let Waiting { event, attempts, .. } = waiting;
         let (key, at) = (event.key.clone(), self.now());
         match self.consider(event, attempts).await {
-            Ok(Digested::Consumed(verdicts)) => End::Consumed(Consumed { key, at, verdicts }),
+            Ok(Digested::Consumed(verdicts, people)) => End::Consumed(Consumed { key, at, verdicts, people }),
             Ok(Digested::Deferred(reason)) => End::Deferred(defer(key, attempts, at, reason)),
             Err(error) => {
                 tracing::warn!(event = key, %error, "an event could not be dealt with and is looked at again");
@@ -111,11 +114,12 @@ impl Engine {
                 self.gone_by_our_doing(&event).await?;
             }
             // Who takes a role away must not be stopped by the role being gone.
-            return Ok(Digested::Consumed(vec![PolicyVerdict {
-                verdict: "own_change".to_owned(),
+            let own = PolicyVerdict {
+                verdict: OWN_CHANGE.to_owned(),
                 detail: "the daemon caused this event itself".to_owned(),
                 ..PolicyVerdict::default()
-            }]));
+            };
+            return Ok(Digested::Consumed(vec![own], Vec::new()));
         }
         let mut verdicts = Vec::new();
         for id in self.0.store.open_cases_of(&event.subject)? {
@@ -150,7 +154,16 @@ impl Engine {
             said.about = Some(subject.reference()).filter(|about| *about != asked_about);
             verdicts.push(said);
         }
-        Ok(Digested::Consumed(verdicts))
+        // Whoever a case opened with is in the case.
+        let opened = |kind: SubjectKind| {
+            let of_kind = |policy: &&Arc<Policy>| policy.subject == kind;
+            policies.iter().filter(of_kind).any(|policy| {
+                verdicts.iter().any(|said| said.verdict == "opened" && said.policy == policy.name)
+            })
+        };
+        let read = subjects.into_iter().filter(|(kind, _)| *kind != SubjectKind::Applicant && !opened(*kind));
+        let people = read.map(|(_, subject)| subject).collect();
+        Ok(Digested::Consumed(verdicts, people))
     }
 
     /// Whether one of our own effects caused an event.

@@ -107,7 +107,12 @@ impl Engine {
     }
 }
 
-fn line(case: &Case, why_not: Option<String>, preview: Option<Preview>, done: bool) -> MigrationLine {
+pub(super) fn line(
+    case: &Case,
+    why_not: Option<String>,
+    preview: Option<Preview>,
+    done: bool,
+) -> MigrationLine {
     let subject = &case.subject;
     MigrationLine {
         case: case.id.clone(),

@@ -15,6 +15,7 @@
 //! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
 //! | `standing` | which revision of a policy runs: the tree's, the last good one, or the one people chose |
 //! | `revisions` | people look at revisions, release one, go back to one |
+//! | `foresight`, `plan` | what the recorded past says of revisions before they run |
 //! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
@@ -32,6 +33,7 @@ pub mod clock;
 pub mod desk;
 pub mod events;
 pub mod explain;
+pub mod foresight;
 pub mod health;
 mod heard;
 pub mod intake;
@@ -41,12 +43,13 @@ pub mod metrics;
 pub mod migrating;
 mod pauses;
 pub mod person;
+pub mod plan;
 pub mod poller;
 pub mod reload;
 pub mod replay;
 pub mod revisions;
 pub mod shadow;
-mod standing;
+pub mod standing;
 pub mod sweep;
 pub mod tree;
 mod waker;
@@ -83,6 +86,9 @@ pub struct Settings {
     pub all_or_nothing: bool,
     /// An edit that lets a policy do more of this waits for a release.
     pub park: Vec<LimitedAction>,
+    /// The same for one that would have done it to more people than this, and how far back that is looked at.
+    pub park_above: usize,
+    pub look_back: TimeDelta,
     /// Names that policies may use.
     pub known: Known,
     /// Vendor starts per second, for the whole tenant.
@@ -125,6 +131,8 @@ struct Inner {
     active: ArcSwap<Active>,
     revisions: reload::Revisions,
     reloading: tokio::sync::Mutex<reload::Attempted>,
+    /// One plan at a time: it takes all cores.
+    planning: tokio::sync::Mutex<()>,
     locks: locks::Locks,
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
@@ -141,6 +149,8 @@ pub struct Active {
     /// Good policies of the tree that do not run, and would otherwise: parked, or stood in for by a revert.
     pub waiting: BTreeMap<String, Arc<Policy>>,
     pub report: Report,
+    /// Of those that wait, what they would have done in the recorded past.
+    pub foreseen: BTreeMap<String, Arc<standing::Seen>>,
 }
 
 impl Engine {
@@ -163,6 +173,7 @@ impl Engine {
             active: ArcSwap::from_pointee(Active::default()),
             revisions: reload::Revisions::default(),
             reloading: tokio::sync::Mutex::new(reload::Attempted::default()),
+            planning: tokio::sync::Mutex::new(()),
             locks: locks::Locks::default(),
             limits: Mutex::new(counters),
             pauses,

@@ -173,6 +173,7 @@ impl Engine {
                 chosen.add(Standing::of(&old.name, Some(Arc::clone(old)), PolicyState::KeptBack));
             }
         }
+        let foreseen = self.ask_the_past(&before, &mut chosen).await;
         let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
         let report = Report {
             at: Some(self.now()),
@@ -187,7 +188,7 @@ impl Engine {
             return self.keep_all(format!("the new revisions cannot be stored: {error}"));
         }
         let set = PolicySet::new(chosen.runs);
-        let active = Arc::new(Active { set, waiting: chosen.waiting, report });
+        let active = Arc::new(Active { set, waiting: chosen.waiting, report, foreseen });
         // Nothing after this line can fail.
         self.0.active.store(Arc::clone(&active));
         told(&before, &active);
@@ -225,7 +226,8 @@ impl Engine {
             ..before.report.clone()
         };
         let set = PolicySet::new(before.set.policies.values().cloned());
-        let active = Arc::new(Active { set, waiting: before.waiting.clone(), report });
+        let (waiting, foreseen) = (before.waiting.clone(), before.foreseen.clone());
+        let active = Arc::new(Active { set, waiting, report, foreseen });
         self.0.active.store(Arc::clone(&active));
         active
     }
@@ -270,12 +272,13 @@ fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Bu
 }
 
 /// A revision whose tests fail is as good as one with a mistake: it is not activated.
-fn hold_back_failing(loaded: &mut Loaded) {
+pub(super) fn hold_back_failing(loaded: &mut Loaded) -> Vec<trial::Tested> {
     let tested = trial::run(loaded);
     let passed = |name: &str| tested.iter().all(|tested| tested.policy != name || tested.ok());
     let good = loaded.set.policies.values().filter(|policy| passed(&policy.name)).cloned();
     loaded.set = PolicySet::new(good.collect::<Vec<_>>());
     loaded.diagnostics.extend(trial::diagnostics(&tested));
+    tested
 }
 
 fn revisions<'a>(policies: impl IntoIterator<Item = &'a Arc<Policy>>) -> BTreeMap<String, Revision> {

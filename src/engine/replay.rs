@@ -18,7 +18,7 @@ use crate::store::{self, Changed, Commit, StoredRevision};
 use super::Settings;
 
 /// How long an approval may take to invite the person by itself before we look.
-const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
+pub(super) const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
 
 /// Differences that are named; the rest is counted.
 const NAMED: usize = 100;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::policy::effects::{Diff, Sheet, diff, effects};
 use crate::policy::{Policy, Revision};
 use crate::store::{self, Commit, PolicyDeed, PolicyOrder};
+use crate::trial::past::PolicyPast;
 
 use super::Engine;
 use super::reload::PolicyStatus;
@@ -38,6 +39,9 @@ pub struct RevisionSheet {
     pub files: Vec<String>,
     /// The effects as people read them.
     pub text: String,
+    /// Of one that waits for a release, what it would have done in the recorded past, and to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreseen: Option<Arc<PolicyPast>>,
 }
 
 /// What is different between two revisions.
@@ -95,6 +99,11 @@ impl Engine {
             text: effects.to_string(),
             effects,
             files: policy.files.0.keys().cloned().collect(),
+            foreseen: active
+                .foreseen
+                .get(name)
+                .filter(|seen| seen.revision == policy.revision)
+                .map(|seen| Arc::clone(&seen.past)),
         })
     }
 
@@ -107,7 +116,7 @@ impl Engine {
             to: to.revision.clone(),
             text: effects.to_string(),
             effects,
-            files: files(&from, &to),
+            files: files(Some(&from), Some(&to)),
         })
     }
 
@@ -193,11 +202,13 @@ fn matches(revision: &Revision, start: &str) -> bool {
     start.len() >= 4 && revision.0.starts_with(start)
 }
 
-fn files(from: &Policy, to: &Policy) -> String {
-    let text = |policy: &Policy, path: &str| {
-        policy.files.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+pub(super) fn files(from: Option<&Policy>, to: Option<&Policy>) -> String {
+    let text = |policy: Option<&Policy>, path: &str| {
+        let bytes = policy.and_then(|policy| policy.files.get(path));
+        bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
     };
-    let paths: BTreeSet<&String> = from.files.0.keys().chain(to.files.0.keys()).collect();
+    let paths: BTreeSet<&String> =
+        from.into_iter().chain(to).flat_map(|policy| policy.files.0.keys()).collect();
     let mut shown = String::new();
     for path in paths {
         let (old, new) = (text(from, path), text(to, path));

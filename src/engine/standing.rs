@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::policy::effects::{Sheet, effects, reasons};
-use crate::policy::{Loaded, Policy, Revision};
+use crate::policy::effects::{Sheet, effects, reachable, reasons};
+use crate::policy::tree::LimitedAction;
+use crate::policy::{Loaded, Mode, Policy, Revision};
 use crate::store::{self, PolicyDeed, PolicyOrder};
+use crate::trial::past::PolicyPast;
 
+use super::foresight::{Edited, Span};
 use super::reload::{PolicyState, PolicyStatus};
 use super::{Active, Engine};
 
@@ -21,11 +24,13 @@ pub(super) struct Standing {
     waiting: Option<Arc<Policy>>,
     /// What is to be remembered of it.
     order: Option<PolicyOrder>,
+    /// The past has a say too: what ran, and what is to run.
+    edited: Option<Edited>,
 }
 
 impl Standing {
     pub fn of(name: &str, runs: Option<Arc<Policy>>, state: PolicyState) -> Self {
-        Self { name: name.to_owned(), runs, state, why: Vec::new(), waiting: None, order: None }
+        Self { name: name.to_owned(), runs, state, why: Vec::new(), waiting: None, order: None, edited: None }
     }
 }
 
@@ -36,11 +41,13 @@ pub(super) struct Chosen {
     pub statuses: Vec<PolicyStatus>,
     pub waiting: BTreeMap<String, Arc<Policy>>,
     pub orders: Vec<PolicyOrder>,
+    /// Edits of which the past is asked before they run.
+    pub edited: Vec<Edited>,
 }
 
 impl Chosen {
     pub fn add(&mut self, standing: Standing) {
-        let Standing { name, runs, state, why, waiting, order } = standing;
+        let Standing { name, runs, state, why, waiting, order, edited } = standing;
         self.statuses.push(PolicyStatus {
             name: name.clone(),
             title: runs.as_ref().map(|policy| policy.title.clone()),
@@ -53,10 +60,82 @@ impl Chosen {
         self.runs.extend(runs);
         self.waiting.extend(waiting.map(|policy| (name, policy)));
         self.orders.extend(order);
+        self.edited.extend(edited);
+    }
+
+    /// What ran goes on, until a person releases the edit.
+    pub(super) fn hold(&mut self, edited: &Edited, why: Vec<String>) {
+        let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
+        if why.is_empty() {
+            return;
+        }
+        status.why.extend(why);
+        let Some(after) = edited.after.clone().filter(|_| status.state == PolicyState::Active) else {
+            return;
+        };
+        status.state = PolicyState::NeedsRelease;
+        status.waiting = Some(after.revision.clone());
+        self.runs.retain(|policy| policy.name != edited.name);
+        self.runs.extend(edited.before.clone());
+        let runs = edited.before.as_ref();
+        status.title = runs.map(|policy| policy.title.clone());
+        status.mode = runs.map(|policy| policy.mode);
+        status.revision = runs.map(|policy| policy.revision.clone());
+        self.waiting.insert(edited.name.clone(), after);
     }
 }
 
 impl Engine {
+    /// Asks the past about edits that could do what people want to know of first. One that would have done it
+    /// to too many waits, with the list of them; so does one of which the past cannot be asked.
+    pub(super) async fn ask_the_past(
+        &self,
+        before: &Active,
+        chosen: &mut Chosen,
+    ) -> BTreeMap<String, Arc<Seen>> {
+        let mut seen: BTreeMap<String, Arc<Seen>> = BTreeMap::new();
+        let mut asked = Vec::new();
+        for edited in std::mem::take(&mut chosen.edited) {
+            // It waits already, and was asked about then.
+            let revision = edited.after.as_ref().map(|policy| &policy.revision);
+            let known = before.foreseen.get(&edited.name).filter(|seen| Some(&seen.revision) == revision);
+            match known {
+                Some(known) => {
+                    chosen.hold(&edited, known.why.clone());
+                    seen.insert(edited.name.clone(), Arc::clone(known));
+                }
+                None => asked.push(edited),
+            }
+        }
+        if asked.is_empty() {
+            return seen;
+        }
+        let (engine, edits) = (self.clone(), asked.clone());
+        let foreseen = tokio::task::spawn_blocking(move || engine.foresee(&edits, &|_| {})).await;
+        let foreseen = match foreseen {
+            Ok(Ok(foreseen)) => Ok(foreseen),
+            Ok(Err(error)) => Err(format!("the recorded past cannot be asked: {error}")),
+            Err(_) => Err("asking the recorded past failed inside".to_owned()),
+        };
+        for edited in asked {
+            let Some(after) = &edited.after else { continue };
+            match &foreseen {
+                Ok(foreseen) => {
+                    let Some(past) = foreseen.policies.get(&edited.name) else { continue };
+                    let span = foreseen.span;
+                    let why = self.too_much(past, span);
+                    chosen.hold(&edited, why.clone());
+                    let (revision, past) = (after.revision.clone(), Arc::clone(past));
+                    seen.insert(edited.name.clone(), Arc::new(Seen { revision, why, span, past }));
+                }
+                Err(why) => chosen.hold(&edited, vec![why.clone()]),
+            }
+        }
+        // Of what runs nothing is to be looked at before it runs.
+        seen.retain(|name, _| chosen.waiting.contains_key(name));
+        seen
+    }
+
     /// Goes over everything that the tree declares.
     pub(super) fn choose(
         &self,
@@ -109,7 +188,13 @@ impl Engine {
         if first || same || released {
             return Ok(standing);
         }
-        let why = self.reasons_to_park(name, old, new)?;
+        let (before, why) = match self.reasons_to_park(name, old, new)? {
+            Parked::NotAsked => return Ok(standing),
+            Parked::Asked { before, why } => (before, why),
+        };
+        if can(new, &self.0.settings.park) {
+            standing.edited = Some(Edited { name: name.to_owned(), before, after: Some(Arc::clone(new)) });
+        }
         if !why.is_empty() {
             standing.runs = old.cloned();
             standing.state = PolicyState::NeedsRelease;
@@ -119,29 +204,30 @@ impl Engine {
         Ok(standing)
     }
 
-    /// Why a person must release a revision before it runs. What recorded events say about it belongs here
-    /// too: more sentences for the same list.
+    /// Why a person must release a revision before it runs, as far as the files tell.
     fn reasons_to_park(
         &self,
         name: &str,
         old: Option<&Arc<Policy>>,
         new: &Policy,
-    ) -> Result<Vec<String>, store::Error> {
+    ) -> Result<Parked, store::Error> {
         let verbs = &self.0.settings.park;
         if verbs.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Parked::NotAsked);
         }
         let after = effects(new);
-        let before: Option<Sheet> = match old {
-            Some(old) => Some(effects(old)),
+        let before = match old {
+            Some(old) => Some(Arc::clone(old)),
             // A folder that was gone for a moment, or for a month, comes back as what it was.
             None => match self.last_ran(name, &new.revision)? {
-                Ran::This => return Ok(Vec::new()),
-                Ran::Other(policy) => Some(effects(&policy)),
+                Ran::This => return Ok(Parked::NotAsked),
+                Ran::Other(policy) => Some(policy),
                 Ran::Never => None,
             },
         };
-        Ok(reasons(before.as_ref(), &after, verbs))
+        let sheet: Option<Sheet> = before.as_deref().map(effects);
+        let why = reasons(sheet.as_ref(), &after, verbs);
+        Ok(Parked::Asked { before: before.filter(|_| old.is_some()), why })
     }
 
     fn last_ran(&self, name: &str, revision: &Revision) -> Result<Ran, store::Error> {
@@ -187,6 +273,30 @@ impl Engine {
         let runs = self.0.revisions.get(name, &order.revision, store, known).ok().or_else(|| old.cloned());
         Standing { why: vec![said(&order)], ..Standing::of(name, runs, PolicyState::KeptLastGood) }
     }
+}
+
+/// What an edit that waits would have done.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub revision: Revision,
+    pub why: Vec<String>,
+    pub span: Span,
+    pub past: Arc<PolicyPast>,
+}
+
+enum Parked {
+    NotAsked,
+    /// With what runs now.
+    Asked {
+        before: Option<Arc<Policy>>,
+        why: Vec<String>,
+    },
+}
+
+/// Whether a policy does any of this.
+fn can(policy: &Policy, verbs: &[LimitedAction]) -> bool {
+    policy.mode == Mode::Enforce
+        && reachable(policy, policy.first).iter().any(|action| verbs.contains(action))
 }
 
 /// What ran of a policy that does not run now.

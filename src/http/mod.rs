@@ -8,6 +8,7 @@
 //! | `events` | what other programs send |
 //! | `person` | the page behind a person's link |
 //! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
+//! | `plan` | what activating another tree would do |
 //! | `explain` | why policies did or did not fire |
 //! | `listen` | sockets, the time for a header, the end |
 //! | `limits` | how much one client may ask |
@@ -22,6 +23,7 @@ mod limits;
 mod listen;
 mod migrations;
 mod person;
+mod plan;
 mod policies;
 mod problem;
 mod repeat;
@@ -129,6 +131,7 @@ impl Doors {
             .route("/v1/policies/{name}/diff", get(revisions::diff))
             .route("/v1/policies/{name}/{order}", post(revisions::order))
             .route("/v1/policies/reload", post(policies::reload))
+            .route("/v1/plan", post(plan::plan).layer(DefaultBodyLimit::max(plan::LARGEST_TREE)))
             .route("/v1/sweeps", get(policies::sweeps));
         // What monitoring asks is never refused: it would look like the end of the daemon.
         Router::new()

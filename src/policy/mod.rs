@@ -17,6 +17,7 @@
 //! | `template` | mails |
 //! | `lint` | what is valid and does nothing, or something else than was meant |
 //! | `tests` | policy tests as they were read |
+//! | `outline` | what each name in the files stands for, for editors |
 //! | `diagnostic` | a mistake with its place, and how it is shown |
 //! | `codes` | every diagnosis by number, with the page that explains it |
 //! | `sarif` | mistakes for code review and editors |
@@ -29,6 +30,7 @@ pub mod files;
 pub mod grammar;
 mod lint;
 pub mod load;
+pub mod outline;
 pub mod sarif;
 pub mod schedule;
 pub mod schema;

@@ -135,6 +135,31 @@ pub enum LimitedAction {
 }
 
 impl LimitedAction {
+    const ALL: [Self; 18] = [
+        Self::Approve,
+        Self::Reject,
+        Self::Delete,
+        Self::Suspend,
+        Self::Reinstate,
+        Self::HoldRole,
+        Self::ReleaseRole,
+        Self::AssignRole,
+        Self::RemoveRole,
+        Self::Set,
+        Self::EndSessions,
+        Self::Invite,
+        Self::CreateUser,
+        Self::UpdateUser,
+        Self::Notify,
+        Self::Call,
+        Self::Emit,
+        Self::Verify,
+    ];
+
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == word)
+    }
+
     /// The verb's word.
     pub fn word(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Entry, Hold, Recorded};
-use crate::model::{CaseId, Enrolment, Event, Pause, SubjectRef, Timestamp};
+use crate::model::{CaseId, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::script::Trace;
 use crate::policy::tree::LimitedAction;
@@ -66,6 +66,10 @@ pub struct Consumed {
     pub at: Timestamp,
     /// Why each policy did or did not open a case; what `explain` shows later.
     pub verdicts: Vec<PolicyVerdict>,
+    /// The people as they were read for it, where no case has them: what another revision would say is asked
+    /// about them as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<Subject>,
 }
 
 /// What one policy said about an event.

@@ -14,6 +14,7 @@
 //! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
 //! | `reads` | the questions that other rooms ask |
+//! | `history` | the whole journal, read again while the store is open |
 //! | `opening` | a directory becomes a store |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
 //! | `reserve` | room that is kept for the time when the disk is full |
@@ -23,6 +24,7 @@ mod asked;
 mod codec;
 mod commit;
 mod committer;
+mod history;
 mod journal;
 mod keys;
 mod opening;
@@ -46,7 +48,7 @@ pub use rebuild::{Report, Witness, verify, verify_with};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -106,6 +108,7 @@ struct Shared {
     applied: watch::Receiver<u64>,
     cases: watch::Receiver<u64>,
     full: Arc<AtomicBool>,
+    dir: PathBuf,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The last to go: sled has let go of its files when another may open the store.

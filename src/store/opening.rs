@@ -73,6 +73,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         applied: watch,
         cases: cases_watch,
         full,
+        dir: dir.to_owned(),
         queue: Mutex::new(Some(queue)),
         threads: Mutex::new(threads),
         _lock: lock,

@@ -220,8 +220,8 @@ fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
     for mark in marks {
         draft.put(keys::seen(&mark), &Some(consumed.at))?;
     }
-    // The values lie with the person, once.
-    let mut plain = consumed.clone();
+    // The values lie with the person, once; the people are in the journal alone.
+    let mut plain = Consumed { people: Vec::new(), ..consumed.clone() };
     for said in &mut plain.verdicts {
         (said.trace, said.would_open) = (None, None);
     }

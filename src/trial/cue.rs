@@ -85,7 +85,7 @@ impl World {
                     self.sweep(&policy, *person)?;
                 }
             }
-            Cue::Finds { execution, proof } => self.vendor.finds(&execution, proof),
+            Cue::Finds { execution, proof } => self.outside.vendor.finds(&execution, proof),
             Cue::Down { who, until } => self.goes_down(&who, until),
             Cue::Up { who } => self.comes_up(&who),
             Cue::Until(at) => self.run_until(at)?,

@@ -5,7 +5,9 @@
 //! | file | what |
 //! |---|---|
 //! | `world` | cases, their calls and their times, in the order in which they fall due |
+//! | `attempts` | calls begin and end |
 //! | `openings` | whether an event, a hand or a sweep opens a case |
+//! | `others` | what a world needs of everybody who is not a case |
 //! | `outside` | the identity provider, target systems, endpoints, and what is down |
 //! | `vendor` | the verification provider |
 //! | `person` | the ordinary person of a test |
@@ -15,13 +17,17 @@
 //! | `cue` | what comes from outside with it, as data |
 //! | `expect` | one line of a test that looks |
 //! | `coverage` | which branches of a policy were walked |
+//! | `past` | recorded events, answers and decisions, walked again with other revisions |
 
+mod attempts;
 mod coverage;
 mod cue;
 mod expect;
 mod moves;
 mod openings;
+mod others;
 mod outside;
+pub mod past;
 mod person;
 mod play;
 mod story;
@@ -30,8 +36,9 @@ mod world;
 
 pub use coverage::{Branch, Coverage};
 pub use cue::{Cue, START_REASON, STARTER};
+pub use others::{Answer, Others, Person};
 pub use outside::Outside;
 pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
 pub use story::{Happened, Line, What};
 pub use vendor::Vendor;
-pub use world::{Terms, TooLong, World};
+pub use world::{Reached, Terms, TooLong, World};

@@ -233,7 +233,8 @@ impl Stage<'_> {
         let mut checks: BTreeMap<String, Judgement> =
             required.map(|check| (check.clone(), decision)).collect();
         checks.extend(found.checks.iter().map(|(check, word)| (check.clone(), judgement(word))));
-        let shows_document = self.world.vendor.method_of(&session.execution) != Some(Method::Authentication);
+        let shows_document =
+            self.world.outside.vendor.method_of(&session.execution) != Some(Method::Authentication);
         let subject = self.newest_case().map(|case| case.subject.clone());
         let document = subject.filter(|_| shows_document).map(|subject| document(&subject, found));
         let proof = Proof {

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use super::cue::START_REASON;
+use super::others::{Others, Person};
+use super::past::Undecided;
 use super::story::after;
 use super::world::{Heard, TooLong, World, here};
 use crate::case::{
-    self, Case, Found, Input, Offered, OpenedBy, Opening, concerns, found, gone, look_again_at, opened_by,
+    self, Case, Cause, Found, Input, Offered, OpenedBy, Opening, Recorded, concerns, found, gone,
+    look_again_at, opened_by,
 };
 use crate::model::{CaseId, Event, Fields, Subject, SubjectKind};
 use crate::policy::script::{Facts, Verdict};
 use crate::policy::tree::{IfAlreadyOpen, Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
-impl World {
+impl<O: Others> World<O> {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
         while let Some(Heard { event, attempts }) = self.inbox.pop_front() {
             if let Some(reason) = self.consider(&event, attempts)? {
@@ -49,15 +52,20 @@ impl World {
             let mut event = event.clone();
             event.subject.kind = policy.subject;
             let person = match policy.subject {
-                SubjectKind::Applicant => Found::Person(case::applicant(&event)),
+                SubjectKind::Applicant => Person::Known(Some(case::applicant(&event))),
                 SubjectKind::Registration | SubjectKind::User => {
-                    match self.outside.look_up(&event.subject, self.now) {
-                        Ok(person) => found(&event, person, attempts),
-                        Err(failure) => return Ok(Some(failure.reason)),
-                    }
+                    self.outside.person(&event.subject, self.now)
                 }
             };
-            match person {
+            let found = match person {
+                Person::Known(person) => found(&event, person, attempts),
+                Person::Later(reason) => return Ok(Some(reason)),
+                Person::NotKnown => {
+                    self.not_asked(&policy, &event, event.subject.clone());
+                    continue;
+                }
+            };
+            match found {
                 Found::Person(subject) => self.offer(&policy, &event, subject)?,
                 Found::Later(reason) => return Ok(Some(reason.to_owned())),
                 Found::Never(why) => self.say(None, format!("{}: {why}; no case opened", event.kind)),
@@ -83,7 +91,12 @@ impl World {
         echoes.any(|echo| echo.is(event))
     }
 
-    fn offer(&mut self, policy: &Arc<Policy>, event: &Event, subject: Subject) -> Result<(), TooLong> {
+    pub(super) fn offer(
+        &mut self,
+        policy: &Arc<Policy>,
+        event: &Event,
+        subject: Subject,
+    ) -> Result<(), TooLong> {
         let Some(key) = self.key(policy, Some(event), &subject) else { return Ok(()) };
         if let Some(id) = self.open.get(&(policy.name.clone(), key.clone())).cloned() {
             if self.case(&id).is_some_and(|case| opened_by(case, event)) {
@@ -96,7 +109,12 @@ impl World {
     }
 
     /// The key of the case that would open, if one would.
-    fn key(&mut self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Option<String> {
+    pub(super) fn key(
+        &mut self,
+        policy: &Policy,
+        event: Option<&Event>,
+        subject: &Subject,
+    ) -> Option<String> {
         let offered = if self.terms.enforced || event.is_none() && policy.mode == Mode::Enforce {
             case::offer_enforced(policy, event, subject, self.now)
         } else {
@@ -107,7 +125,11 @@ impl World {
             Offered::Disabled => "the policy is disabled".to_owned(),
             Offered::Shadow(_) => "a case would have opened (shadow)".to_owned(),
             Offered::Clause(stopped) => format!("does not hold: {}", stopped.says),
-            Offered::CouldNotDecide(stopped) => format!("could not decide: {}", stopped.says),
+            Offered::CouldNotDecide(stopped) => {
+                let because = stopped.says.clone();
+                self.undecided.push(Undecided { policy: policy.name.clone(), because });
+                format!("could not decide: {}", stopped.says)
+            }
         };
         self.say(None, format!("no case opened: {verdict}"));
         None
@@ -156,7 +178,7 @@ impl World {
     }
 
     /// Why a sweep leaves somebody out; none: they are due.
-    fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
+    pub(super) fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
         let whose = (policy.name.clone(), subject.id.clone());
         let seen = *self.first_seen.entry(whose).or_insert(self.now);
         match sweep.standing(&policy.name, subject, self.now, Some(seen)) {
@@ -175,16 +197,22 @@ impl World {
         }
     }
 
-    fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+    pub(super) fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+        let facts = self.facts(&opening.subject, None, policy);
+        self.open_from(policy, &Recorded { cause: Cause::Opening(opening), facts })
+    }
+
+    /// Opens a case from what is given. Nothing happens if it was opened before.
+    pub(super) fn open_from(&mut self, policy: &Arc<Policy>, recorded: &Recorded) -> Result<(), TooLong> {
+        let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
         let id = case::case_id(&policy.name, &opening.key, &opening.by);
         if self.cases.contains_key(&id) {
             return Ok(());
         }
         self.turn()?;
-        let known = self.known_of(&opening.subject, None);
-        let over_limit = self.counters.used_up(policy, self.now);
-        let here = here(self.now, &self.terms, &known, &over_limit);
-        let advance = case::open(opening, policy, &here);
+        let Ok(advance) = recorded.decide(None, policy, &here(&self.terms, &recorded.facts)) else {
+            return Ok(());
+        };
         let case = &advance.case;
         self.opened.push(id.clone());
         self.open.insert((policy.name.clone(), case.key.clone()), id.clone());
@@ -194,7 +222,7 @@ impl World {
         Ok(())
     }
 
-    fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
+    pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
         match self.apply(id, Input::Event(event.clone()))? {
             Ok(()) => {}
             Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),

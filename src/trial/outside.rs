@@ -5,17 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::others::{Answer, Others, Person};
 use super::vendor::Vendor;
+use crate::case::Case;
 use crate::model::{Action, Call, Done, Failure, Outcome, Snapshot, Subject, SubjectRef, Timestamp};
 
 #[derive(Debug, Default)]
 pub struct Outside {
+    pub vendor: Vendor,
     pub people: BTreeMap<SubjectRef, Subject>,
     /// What an endpoint answers; 200 and nothing where it is not said.
     pub answers: BTreeMap<String, (u16, Value)>,
     /// Accounts of target systems: system and external id.
     pub accounts: BTreeSet<(String, String)>,
     down: BTreeMap<String, Option<Timestamp>>,
+}
+
+impl Others for Outside {
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person {
+        match self.look_up(whom, now) {
+            Ok(person) => Person::Known(person),
+            Err(failure) => Person::Later(failure.reason),
+        }
+    }
+
+    fn perform(&mut self, _case: &Case, call: &Call, now: Timestamp) -> Answer {
+        Answer::Ended(Self::perform(self, &call.action, now))
+    }
 }
 
 const IDENTITY: &str = "identity";
@@ -42,8 +58,8 @@ impl Outside {
         Ok(self.people.get(reference).cloned())
     }
 
-    pub fn perform(&mut self, call: &Call, vendor: &mut Vendor, now: Timestamp) -> Outcome {
-        let who = match &call.action {
+    pub fn perform(&mut self, action: &Action, now: Timestamp) -> Outcome {
+        let who = match action {
             Action::Mail { .. } => MAIL,
             Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. } => {
                 provider
@@ -56,19 +72,19 @@ impl Outside {
         if self.is_down(who, now) {
             return Outcome::Failed(Failure::unavailable(format!("{who} is down")));
         }
-        match self.done(&call.action, vendor, now) {
+        match self.done(action, now) {
             Ok(done) => Outcome::Done(done),
             Err(failure) => Outcome::Failed(failure),
         }
     }
 
-    fn done(&mut self, action: &Action, vendor: &mut Vendor, now: Timestamp) -> Result<Done, Failure> {
+    fn done(&mut self, action: &Action, now: Timestamp) -> Result<Done, Failure> {
         let applied = |already: bool| Done::Applied { already, before: None };
         Ok(match action {
             Action::Mail { .. } => Done::Sent,
-            Action::StartVerification { .. } => Done::Started { session: vendor.start(action, now)? },
+            Action::StartVerification { .. } => Done::Started { session: self.vendor.start(action, now)? },
             Action::ReadVerification { execution, .. } => {
-                Done::Read { reading: vendor.read(execution, now)? }
+                Done::Read { reading: self.vendor.read(execution, now)? }
             }
             Action::Approve { snapshot } => self.approve(snapshot, now)?,
             Action::EnsureInvited { .. } => Done::Invited { already: false },

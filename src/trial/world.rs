@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::others::Others;
 use super::outside::Outside;
-use super::story::{Happened, What, deed, destroyed, recipient};
-use super::vendor::Vendor;
+use super::past::Undecided;
+use super::story::{Happened, What, deed};
 use crate::case::{
-    self, Advance, Case, Counters, Here, Hold, Input, Links, Note, Purpose, Refused, State, known_as,
-    still_held,
+    Advance, Case, Cause, Counters, Facts, Here, Hold, Input, Links, Note, Purpose, Recorded, Refused, State,
+    known_as,
 };
-use crate::model::{
-    Action, Call, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectRef, Timestamp,
-};
+use crate::model::{Action, Call, CaseId, Enrolment, Event, Pause, Secret, Subject, SubjectRef, Timestamp};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet};
 
@@ -30,6 +29,8 @@ pub struct Terms {
     pub invite_grace: TimeDelta,
     /// Modes are not looked at: every policy acts.
     pub enforced: bool,
+    /// Limits are not looked at.
+    pub unlimited: bool,
     /// More turns than this are a world that does not come to rest.
     pub most_turns: u64,
 }
@@ -43,6 +44,7 @@ impl Default for Terms {
             poll_every: TimeDelta::minutes(10),
             invite_grace: TimeDelta::minutes(2),
             enforced: false,
+            unlimited: false,
             most_turns: u64::MAX,
         }
     }
@@ -57,6 +59,11 @@ pub struct TooLong;
 pub(super) struct Kept {
     pub case: Case,
     pub policy: Arc<Policy>,
+    /// It goes the way that it really went, so nothing falls due by itself.
+    pub led: bool,
+    /// Why nobody knows how it goes on.
+    pub lost: Option<String>,
+    knows: Option<(Timestamp, String)>,
     /// Where it stands in the order of times.
     due: Option<Timestamp>,
 }
@@ -68,22 +75,40 @@ pub(super) struct Heard {
     pub attempts: u32,
 }
 
-/// The made-up world.
+/// A limited effect whose step was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    pub at: Timestamp,
+    pub case: CaseId,
+    pub action: LimitedAction,
+}
+
+/// A policy that could not be asked about somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unasked {
+    pub at: Timestamp,
+    pub policy: String,
+    pub subject: SubjectRef,
+    /// The event's type.
+    pub event: String,
+}
+
+/// A world of cases: made up for a test, or as it really was.
 #[derive(Debug)]
-pub struct World {
+pub struct World<O = Outside> {
     pub now: Timestamp,
-    pub outside: Outside,
-    pub vendor: Vendor,
+    pub outside: O,
     /// Everything that happened, in order.
     pub story: Vec<Happened>,
-    pub(super) set: PolicySet,
+    pub reached: Vec<Reached>,
+    pub(super) set: Arc<PolicySet>,
     pub(super) terms: Terms,
     pub(super) cases: BTreeMap<CaseId, Kept>,
     /// In the order in which they were opened.
     pub(super) opened: Vec<CaseId>,
     due: BTreeSet<(Timestamp, CaseId)>,
     /// Calls that have begun and not ended.
-    under_way: BTreeMap<(CaseId, u32), Call>,
+    pub(super) under_way: BTreeMap<(CaseId, u32), Call>,
     pub(super) open: HashMap<(String, String), CaseId>,
     /// Cases about a person that are open or still hold something.
     pub(super) about: HashMap<SubjectRef, Vec<CaseId>>,
@@ -97,17 +122,40 @@ pub struct World {
     /// Events that could not be dealt with, by when they are looked at again; the number keeps their order.
     pub(super) later: BTreeMap<(Timestamp, u64), Heard>,
     pub(super) first_seen: BTreeMap<(String, String), Timestamp>,
+    /// Policies that could not be asked, because nobody knows the person as they were.
+    pub(super) unasked: Vec<Unasked>,
+    pub(super) undecided: Vec<Undecided>,
     turns: u64,
 }
 
 impl World {
     pub fn new(policies: impl IntoIterator<Item = Arc<Policy>>, now: Timestamp, terms: Terms) -> Self {
+        Self::among(Outside::default(), Arc::new(PolicySet::new(policies)), now, terms)
+    }
+
+    /// A provider, endpoint or system does not answer; the clocks of those who wait for a provider stand.
+    pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
+        self.outside.goes_down(who, until);
+        self.pauses.push(Pause { who: who.to_owned(), from: self.now, until });
+    }
+
+    pub fn comes_up(&mut self, who: &str) {
+        self.outside.comes_up(who);
+        let now = self.now;
+        for pause in self.pauses.iter_mut().filter(|pause| pause.who == who) {
+            pause.until = Some(pause.until.map_or(now, |until| until.min(now)));
+        }
+    }
+}
+
+impl<O: Others> World<O> {
+    pub fn among(outside: O, set: Arc<PolicySet>, now: Timestamp, terms: Terms) -> Self {
         Self {
             now,
-            outside: Outside::default(),
-            vendor: Vendor::default(),
+            outside,
             story: Vec::new(),
-            set: PolicySet::new(policies),
+            reached: Vec::new(),
+            set,
             terms,
             cases: BTreeMap::new(),
             opened: Vec::new(),
@@ -122,6 +170,8 @@ impl World {
             inbox: VecDeque::new(),
             later: BTreeMap::new(),
             first_seen: BTreeMap::new(),
+            unasked: Vec::new(),
+            undecided: Vec::new(),
             turns: 0,
         }
     }
@@ -140,6 +190,22 @@ impl World {
         self.enrolments.entry(known_as(subject)).or_default().insert(provider.to_owned(), enrolment);
     }
 
+    /// What was known of somebody before anything of them is recorded here.
+    pub(super) fn enrolled_before(&mut self, provider: &str, subject: &Subject, enrolment: &Enrolment) {
+        let known = self.enrolments.entry(known_as(subject)).or_default();
+        known.entry(provider.to_owned()).or_insert_with(|| enrolment.clone());
+    }
+
+    /// Times in which somebody could not answer.
+    pub(super) fn paused(&mut self, pauses: &[Pause]) {
+        self.pauses.extend(pauses.iter().cloned());
+    }
+
+    pub(super) fn not_asked(&mut self, policy: &Policy, event: &Event, subject: SubjectRef) {
+        let (policy, event) = (policy.name.clone(), event.kind.to_string());
+        self.unasked.push(Unasked { at: self.now, policy, subject, event });
+    }
+
     pub fn enrolment(&self, provider: &str, subject: &Subject) -> Option<&Enrolment> {
         self.enrolments.get(&known_as(subject))?.get(provider)
     }
@@ -147,20 +213,6 @@ impl World {
     /// How many people there are, for limits that are a share of them.
     pub fn populated(&mut self, population: u64) {
         self.counters.populated(population);
-    }
-
-    /// A provider, endpoint or system does not answer; the clocks of those who wait for a provider stand.
-    pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
-        self.outside.goes_down(who, until);
-        self.pauses.push(Pause { who: who.to_owned(), from: self.now, until });
-    }
-
-    pub fn comes_up(&mut self, who: &str) {
-        self.outside.comes_up(who);
-        let now = self.now;
-        for pause in self.pauses.iter_mut().filter(|pause| pause.who == who) {
-            pause.until = Some(pause.until.map_or(now, |until| until.min(now)));
-        }
     }
 
     /// Time passes up to a moment, with everything that falls due in it.
@@ -203,14 +255,24 @@ impl World {
 
     /// Hands one input to a case.
     pub fn apply(&mut self, id: &CaseId, input: Input) -> Result<Result<(), Refused>, TooLong> {
+        let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else {
+            return Ok(Err(Refused::Stale));
+        };
+        let facts = self.facts(&kept.case.subject, Some(&kept.case), &kept.policy);
+        self.decide(id, &Recorded { cause: Cause::Input(input), facts })
+    }
+
+    /// Decides about a case from what is given.
+    pub(super) fn decide(
+        &mut self,
+        id: &CaseId,
+        recorded: &Recorded,
+    ) -> Result<Result<(), Refused>, TooLong> {
         self.turn()?;
         let Some(kept) = self.cases.get(id) else { return Ok(Err(Refused::Stale)) };
         let policy = Arc::clone(&kept.policy);
         let (first_new, held) = (kept.case.next_call, kept.case.holds.clone());
-        let known = self.known_of(&kept.case.subject, Some(&kept.case));
-        let over_limit = self.counters.used_up(&policy, self.now);
-        let here = here(self.now, &self.terms, &known, &over_limit);
-        match case::advance(kept.case.clone(), &policy, input, &here) {
+        match recorded.decide(Some(kept.case.clone()), &policy, &here(&self.terms, &recorded.facts)) {
             Ok(advance) => {
                 self.keep(advance, policy, first_new, &held);
                 Ok(Ok(()))
@@ -223,6 +285,7 @@ impl World {
         let Advance { case, entries, effects, events, enrolments } = advance;
         for action in effects {
             self.counters.count(&policy.name, action, self.now);
+            self.reached.push(Reached { at: self.now, case: case.id.clone(), action });
         }
         if !enrolments.is_empty() {
             self.enrolments.entry(known_as(&case.subject)).or_default().extend(enrolments);
@@ -259,8 +322,11 @@ impl World {
     /// Puts a case back, where its next time belongs.
     fn file(&mut self, case: Case, policy: Arc<Policy>) {
         let id = case.id.clone();
+        let (led, mut lost) = self.cases.get(&id).map_or((false, None), |kept| (kept.led, kept.lost.clone()));
+        let knows = if led || case.is_closed() { None } else { self.outside.knows(&case, &policy) };
+        lost = lost.or_else(|| knows.clone().filter(|(until, _)| *until < self.now).map(|(_, why)| why));
         let calls = case.calls.values().filter(|call| call.begun.is_none()).map(|call| call.due);
-        let due = calls.chain(case.wake_at()).min();
+        let due = calls.chain(case.wake_at()).min().filter(|_| !led && lost.is_none());
         if case.is_closed() {
             let key = (case.policy.clone(), case.key.clone());
             if self.open.get(&key) == Some(&id) {
@@ -273,13 +339,52 @@ impl World {
         if let Some(due) = due {
             self.due.insert((due, id.clone()));
         }
-        self.cases.insert(id, Kept { case, policy, due });
+        self.cases.insert(id, Kept { case, policy, led, lost, knows, due });
+    }
+
+    /// From here on nobody knows how a case goes on.
+    pub(super) fn lose(&mut self, id: &CaseId, why: String) {
+        let Some(kept) = self.cases.get_mut(id) else { return };
+        kept.lost = Some(why);
+        if let Some(due) = kept.due.take() {
+            self.due.remove(&(due, id.clone()));
+        }
+    }
+
+    /// Whether a case is led the way that it really went; if it is no more, it goes on by itself.
+    pub(super) fn lead(&mut self, id: &CaseId, led: bool) {
+        let Some(kept) = self.cases.get_mut(id) else { return };
+        kept.led = led;
+        let (case, policy) = (kept.case.clone(), Arc::clone(&kept.policy));
+        self.file(case, policy);
+    }
+
+    pub(super) fn kept(&self, id: &CaseId) -> Option<&Kept> {
+        self.cases.get(id)
+    }
+
+    /// Cases of which nothing is known up to a moment are lost before it.
+    pub(super) fn lose_unknown(&mut self, at: Timestamp) {
+        let unknown = |kept: &Kept| kept.knows.clone().filter(|(until, _)| *until < at).map(|(_, why)| why);
+        let lost: Vec<_> = self
+            .cases
+            .iter()
+            .filter(|(_, kept)| kept.lost.is_none() && !kept.led)
+            .filter_map(|(id, kept)| Some((id.clone(), unknown(kept)?)))
+            .collect();
+        for (id, why) in lost {
+            self.lose(&id, why);
+        }
     }
 
     /// Does what is due of one case: one call begins, or it wakes.
     fn touch(&mut self, id: &CaseId) -> Result<(), TooLong> {
         let now = self.now;
         let Some(kept) = self.cases.get(id) else { return Ok(()) };
+        if let Some((_, why)) = kept.knows.clone().filter(|(until, _)| *until < now) {
+            self.lose(id, why);
+            return Ok(());
+        }
         let due = kept.case.calls.iter().filter(|(_, call)| call.begun.is_none() && call.due <= now);
         let next = due.min_by_key(|(number, call)| (call.due, **number)).map(|(number, _)| *number);
         let refused = match next {
@@ -300,57 +405,26 @@ impl World {
         Ok(())
     }
 
-    /// Begins an attempt. True: the case does not want it.
-    fn begin(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
-        if self.apply(id, Input::Attempt { call: number })?.is_err() {
-            return Ok(true);
-        }
-        let call = self.case(id).and_then(|case| case.call(number));
-        self.under_way.extend(call.map(|call| ((id.clone(), number), call)));
-        Ok(false)
-    }
-
-    /// Performs what has begun and hands its end to the case.
-    fn end(&mut self, id: &CaseId, call: &Call) -> Result<(), TooLong> {
-        let Some(kept) = self.cases.get(id) else { return Ok(()) };
-        let (number, case, policy) = (call.id.number, &kept.case, &kept.policy);
-        let mail = match &call.action {
-            Action::Mail { message } => Some(What::Sent {
-                template: message.template.clone(),
-                whom: recipient(&message.to.email, case, policy),
-                own: case.calls.get(&number).is_some_and(|call| call.purpose == Purpose::OwnerNotice),
-            }),
-            _ => None,
-        };
-        let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
-            Outcome::Done(Done::Kept)
-        } else {
-            self.outside.perform(call, &mut self.vendor, self.now)
-        };
-        if let (Some(mail), Outcome::Done(_)) = (mail, &outcome) {
-            self.tell(Some(id), mail);
-        }
-        if let Some(gone) = destroyed(&call.action, &outcome) {
-            self.tell(Some(id), What::Destroyed(gone));
-        }
-        let input = Input::Outcome { call: number, attempt: call.attempt, outcome };
-        // Refused: the case does not want to hear of it any more.
-        let _ = self.apply(id, input)?;
-        Ok(())
-    }
-
-    pub(super) fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Known {
+    /// What a decision may know from elsewhere.
+    pub(super) fn facts(&self, subject: &Subject, case: Option<&Case>, policy: &Policy) -> Facts {
         let since = case.map(|case| case.opened_at);
         let lasted =
             |pause: &&Pause| since.is_some_and(|since| pause.until.is_none_or(|until| until > since));
-        Known {
+        Facts {
+            now: self.now,
+            over_limit: if self.terms.unlimited {
+                BTreeSet::new()
+            } else {
+                self.counters.used_up(policy, self.now)
+            },
             enrolments: self.enrolments.get(&known_as(subject)).cloned().unwrap_or_default(),
             others: self.others_holds(subject, case.map(|case| &case.id)),
             pauses: self.pauses.iter().filter(lasted).cloned().collect(),
+            under: String::new(),
         }
     }
 
-    fn others_holds(&self, subject: &Subject, but: Option<&CaseId>) -> Vec<Hold> {
+    pub(super) fn others_holds(&self, subject: &Subject, but: Option<&CaseId>) -> Vec<Hold> {
         let about = self.accounts.get(&subject.id).into_iter().flatten().filter(|id| Some(*id) != but);
         about.filter_map(|id| self.cases.get(id)).flat_map(|kept| kept.case.holds.clone()).collect()
     }
@@ -370,32 +444,20 @@ impl World {
         self.tell(case, What::Said(text));
     }
 
-    fn tell(&mut self, case: Option<&CaseId>, what: What) {
+    pub(super) fn tell(&mut self, case: Option<&CaseId>, what: What) {
         self.story.push(Happened { at: self.now, case: case.cloned(), what });
     }
 }
 
-/// What a decision may know from elsewhere.
-pub(super) struct Known {
-    enrolments: BTreeMap<String, Enrolment>,
-    others: Vec<Hold>,
-    pauses: Vec<Pause>,
-}
-
-pub(super) fn here<'a>(
-    now: Timestamp,
-    terms: &'a Terms,
-    known: &'a Known,
-    over_limit: &'a BTreeSet<LimitedAction>,
-) -> Here<'a> {
+pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Here<'a> {
     Here {
-        now,
+        now: facts.now,
         links: &terms.links,
         organization: &terms.organization,
-        over_limit,
-        enrolments: &known.enrolments,
-        others: &known.others,
-        pauses: &known.pauses,
+        over_limit: &facts.over_limit,
+        enrolments: &facts.enrolments,
+        others: &facts.others,
+        pauses: &facts.pauses,
         sinks: &terms.sinks,
         poll_every: terms.poll_every,
         invite_grace: terms.invite_grace,

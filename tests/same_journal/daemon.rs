@@ -41,6 +41,8 @@ fn settings(dir: &Path) -> Settings {
         policies: dir.join("policies"),
         all_or_nothing: false,
         park: Vec::new(),
+        park_above: 5,
+        look_back: TimeDelta::days(90),
         known: Known::default(),
         // The vendor that is made up limits nobody.
         starts_per_second: 1e9,
@@ -90,7 +92,7 @@ impl Daemon {
     pub async fn take(&mut self, cue: &Cue) {
         match cue {
             Cue::Person { reference, person } => {
-                let people = &mut self.others.world().0.people;
+                let people = &mut self.others.world().people;
                 match person {
                     Some(person) => people.insert(reference.clone(), (**person).clone()),
                     None => people.remove(reference),
@@ -101,7 +103,7 @@ impl Daemon {
                 let enrolled = vec![Enrolled { provider, person, enrolment: enrolment.clone() }];
                 self.engine().store().commit(Commit { enrolled, ..Commit::default() }).await.unwrap();
             }
-            Cue::Answers(answers) => self.others.world().0.answers.clone_from(answers),
+            Cue::Answers(answers) => self.others.world().answers.clone_from(answers),
             Cue::Event(event) => {
                 self.engine().receive(vec![event.clone()], None).await.unwrap();
                 self.barrier().await;
@@ -119,16 +121,16 @@ impl Daemon {
                 self.settle().await;
             }
             Cue::Sweep(_) => self.sweep().await,
-            Cue::Finds { execution, proof } => self.others.world().1.finds(execution, proof.clone()),
+            Cue::Finds { execution, proof } => self.others.world().vendor.finds(execution, proof.clone()),
             Cue::Down { who, until } => {
-                self.others.world().0.goes_down(who, *until);
+                self.others.world().goes_down(who, *until);
                 if self.told && who == VERIFICATION {
                     let pause = Pause { who: who.clone(), from: self.clock.now(), until: None };
                     self.restart(Commit { pauses: vec![pause], ..Commit::default() }).await;
                     self.back_at = *until;
                 }
             }
-            Cue::Up { who } => self.others.world().0.comes_up(who),
+            Cue::Up { who } => self.others.world().comes_up(who),
             Cue::Until(at) => self.turn(*at).await,
         }
     }

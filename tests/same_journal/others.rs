@@ -10,7 +10,7 @@ use proofd::connectors::{Connector, Finding, IdentitySource, Page, People, Webho
 use proofd::engine::Connectors;
 use proofd::engine::clock::Virtual;
 use proofd::model::{Call, CaseId, Clock as _, Event, Failure, Outcome, Subject, SubjectKind, SubjectRef};
-use proofd::trial::{Outside, POPULATION, Vendor};
+use proofd::trial::{Outside, POPULATION};
 use reqwest::header::HeaderMap;
 use tokio::sync::{oneshot, watch};
 
@@ -22,7 +22,7 @@ pub const SINK: &str = "sink";
 /// A provider, a mail server, systems: one for all, and one answer at a time.
 #[derive(Debug)]
 pub struct Others {
-    world: Mutex<(Outside, Vendor)>,
+    world: Mutex<Outside>,
     clock: Virtual,
     /// Calls that wait for their turn to be answered.
     waiting: Mutex<BTreeMap<(CaseId, u32), oneshot::Sender<()>>>,
@@ -42,7 +42,7 @@ impl Others {
         })
     }
 
-    pub fn world(&self) -> MutexGuard<'_, (Outside, Vendor)> {
+    pub fn world(&self) -> MutexGuard<'_, Outside> {
         self.world.lock().unwrap()
     }
 
@@ -93,15 +93,14 @@ impl Connector for Wire {
             self.0.waiting.lock().unwrap().insert(key, go);
             self.0.arrived.send_replace(());
             turn.await.unwrap();
-            let (outside, vendor) = &mut *self.0.world();
-            outside.perform(call, vendor, self.0.clock.now())
+            self.0.world().perform(&call.action, self.0.clock.now())
         }
         .boxed()
     }
 
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async {
-            let ok = self.1.is_none_or(|name| !self.0.world().0.is_down(name, self.0.clock.now()));
+            let ok = self.1.is_none_or(|name| !self.0.world().is_down(name, self.0.clock.now()));
             vec![Finding { ok, what: String::new(), detail: String::new() }]
         }
         .boxed()
@@ -130,12 +129,12 @@ impl IdentitySource for Others {
         reference: &'a SubjectRef,
         _: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>> {
-        async { self.world().0.look_up(reference, self.clock.now()) }.boxed()
+        async { self.world().look_up(reference, self.clock.now()) }.boxed()
     }
 
     fn population<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {
         async {
-            let mut people: Vec<Subject> = self.world().0.people.values().cloned().collect();
+            let mut people: Vec<Subject> = self.world().people.values().cloned().collect();
             people.retain(|person| person.kind == SubjectKind::User);
             Ok(People { people, next: None })
         }

@@ -196,6 +196,8 @@ impl Town {
             policies: dir.join("policies"),
             all_or_nothing: false,
             park: Vec::new(),
+            park_above: 5,
+            look_back: TimeDelta::days(90),
             known: Known::default(),
             starts_per_second: 10.0,
             poll_identity: TimeDelta::days(365),

@@ -66,6 +66,8 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         policies: config.policies_dir(),
         all_or_nothing: false,
         park: Vec::new(),
+        park_above: 5,
+        look_back: TimeDelta::days(90),
         known: Known::default(),
         starts_per_second: 10.0,
         poll_identity: TimeDelta::seconds(30),

@@ -23,6 +23,7 @@ use crate::model::{Fields, Span, SubjectKind};
 
 pub use diff::{Change, Diff, Sign, diff};
 pub use park::{BY_DEFAULT, reasons};
+pub use ways::reachable;
 
 /// Everything that a policy can do.
 #[derive(Debug, Clone, PartialEq, Serialize)]

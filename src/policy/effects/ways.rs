@@ -1,11 +1,11 @@
 //! Every chain of outcomes from the first step to an effect. Going back is no new way: what can be reached
 //! after it was reachable before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::site::{rank, sites};
 use super::{Decided, Effect, Way};
-use crate::policy::tree::{Policy, Step, StepIndex, Verb};
+use crate::policy::tree::{LimitedAction, Policy, Step, StepIndex, Verb};
 
 /// Steps visited over all ways. Policies that people write stay far below it.
 const MOST: usize = 50_000;
@@ -58,6 +58,24 @@ pub(super) fn all(policy: &Policy) -> (Vec<Effect>, bool) {
 
 fn seconds(way: &Way) -> i64 {
     way.grace.map_or(i64::MAX, super::diff::length)
+}
+
+/// Limited effects that can still come of a case that is at a step.
+pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<LimitedAction> {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+    let mut found = BTreeSet::new();
+    while let Some(at) = open.pop() {
+        let Some(step) = policy.step(at).filter(|_| seen.insert(at)) else { continue };
+        found.extend(sites(policy, step).iter().filter_map(|site| LimitedAction::of_word(site.verb)));
+        open.extend(step.next);
+        open.extend(step.outcomes.values());
+        match &step.verb {
+            Verb::Do { target, .. } => open.push(*target),
+            Verb::RetryFrom { step: target, or_else, .. } => open.extend([*target, *or_else]),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Where a way leads on from a step.

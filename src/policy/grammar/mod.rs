@@ -11,7 +11,7 @@ mod verbs;
 
 pub use check::{check, hours, is_call, mistakes, not_yet};
 pub use kind::{Key, Kind, Shape};
-pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS};
+pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, TRIGGER, VERIFICATION, VERIFICATIONS};
 pub use schema::json_schema;
 pub use tests::{MOVES, TESTS};
-pub use verbs::{EXECUTED_CHANNELS, Outcomes, VERBS, VerbRule, step_verb, verb};
+pub use verbs::{EXECUTED_CHANNELS, Outcomes, STEP_KEYS, VERBS, VerbRule, step_verb, verb};

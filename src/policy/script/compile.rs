@@ -171,6 +171,18 @@ impl Compiler {
     }
 }
 
+/// The expressions in a text with `${...}`; one that is not closed goes to the end.
+pub(in crate::policy) fn interpolations(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, inside)) = rest.split_once("${") {
+        let end = closing(inside).unwrap_or(inside.len());
+        found.extend(inside.get(..end));
+        rest = inside.get(end..).unwrap_or_default();
+    }
+    found
+}
+
 /// Where the `}` is that closes an interpolation; braces in texts and of maps do not count.
 fn closing(inside: &str) -> Option<usize> {
     let (mut depth, mut quote, mut escaped) = (0_u32, None, false);

@@ -35,6 +35,7 @@ use rhai::{AST, Dynamic, Engine, Scope};
 pub use change::{Edit, Needs};
 pub use claim::{By, Claim, Claims, Comparison, judge};
 pub use compile::Compiler;
+pub(in crate::policy) use compile::interpolations;
 pub use data::Data;
 pub use names::Look;
 pub use trace::{Answer, Seen, Trace, Traced};

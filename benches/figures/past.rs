@@ -1,0 +1,355 @@
+//! The recorded past, walked with an edit: 100,000 events, their cases and the answers to them. The store is
+//! filled by the very decisions of the daemon, without its sockets; reading the journal is part of the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use chrono::TimeDelta;
+use proofd::case::{Case, Cause, Facts, Here, Input, OpenedBy, Opening, Recorded, State};
+use proofd::engine::clock::Virtual;
+use proofd::engine::foresight::{Edited, Progress};
+use proofd::engine::{Connectors, Engine, Settings, tree};
+use proofd::model::{
+    Clock, Document, Event, EventType, Fields, Judgement, Proof, Registration, Subject, SubjectKind,
+    SubjectRef, Timestamp, User,
+};
+use proofd::policy::{self, Files, Known, Policy};
+use proofd::store::{Changed, Commit, Consumed, PolicyVerdict, Store};
+use proofd::trial::{Answer, Others, Outside, Terms};
+
+use crate::process;
+
+const EVENTS: usize = 100_000;
+/// Cases whose changes become durable together.
+const TOGETHER: usize = 500;
+const REQUIRED: [&str; 6] =
+    ["usability", "imageChecks", "extraction", "dataChecks", "liveness", "similarity"];
+
+pub async fn print() {
+    println!("\nThe past of {EVENTS} events, walked with an edit of a policy, on the cores of this machine");
+    let registered = "registrations, each with a whole case; the edit reminds a day sooner";
+    let edit = ("{after: 2d, template: proof-reminder}", "{after: 1d, template: proof-reminder}");
+    measured(registered, "registration-proofing", edit, Fill::Registrations).await;
+    let signed_in = "sign-ins, one in fifty risky enough; the edit lowers the threshold";
+    let edit = ("risk_threshold: 76", "risk_threshold: 70");
+    measured(signed_in, "login-risk", edit, Fill::SignIns).await;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    Registrations,
+    SignIns,
+}
+
+async fn measured(what: &str, name: &str, edit: (&str, &str), fill: Fill) {
+    let dir = tempfile::tempdir().unwrap();
+    let now: Timestamp = "2026-03-01T09:00:00Z".parse().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(Virtual::new(now));
+    let (store, opened) = Store::open(dir.path(), now).unwrap();
+    let engine = Engine::open(settings(), store, &opened, clock, Connectors::default()).await.unwrap();
+    let running = Arc::clone(engine.active().set.policies.get(name).unwrap());
+    fill_store(&engine, &running, now, fill).await;
+    let edited = Edited { name: name.to_owned(), after: Some(edited(name, edit)), before: Some(running) };
+    let walked = Arc::new(AtomicUsize::new(0));
+    let (told, began, cpu) = (Arc::clone(&walked), Instant::now(), process::cpu(std::process::id()));
+    let foreseen = tokio::task::spawn_blocking(move || {
+        let heard = move |progress| {
+            if let Progress::Walking { done, .. } = progress {
+                told.fetch_max(done, Ordering::Relaxed);
+            }
+        };
+        let read = Instant::now();
+        let past = engine.past(std::slice::from_ref(&edited), &|_| {}).unwrap();
+        let read = read.elapsed().as_secs_f64();
+        drop(past);
+        (engine.foresee(&[edited], &heard).unwrap(), read)
+    });
+    let (foreseen, read) = foreseen.await.unwrap();
+    let took = began.elapsed().as_secs_f64() - read;
+    let used = (process::cpu(std::process::id()) - cpu).as_secs_f64() - read;
+    let past = &foreseen.policies[name];
+    println!("  {EVENTS} {what}");
+    println!(
+        "    {took:>6.1} s ({read:.1} s of it reading {:.0} MiB of journal), {used:.1} s of CPU, {:.0} MiB resident afterwards",
+        size(dir.path()) as f64 / f64::from(1 << 20),
+        process::resident(std::process::id())
+    );
+    println!(
+        "    {} events, {} cases, {} people told of; {} cases before, {} after, {} otherwise, {} not known",
+        foreseen.span.events,
+        foreseen.span.cases,
+        walked.load(Ordering::Relaxed),
+        past.cases.before,
+        past.cases.after,
+        past.different,
+        past.unknown
+    );
+}
+
+fn settings() -> Settings {
+    Settings {
+        public_url: "http://127.0.0.1".to_owned(),
+        organization: "Example".to_owned(),
+        policies: PathBuf::from("policies"),
+        all_or_nothing: false,
+        park: Vec::new(),
+        park_above: 5,
+        look_back: TimeDelta::days(90),
+        known: Known::default(),
+        starts_per_second: 1.0,
+        poll_identity: TimeDelta::seconds(30),
+        poll_verification: TimeDelta::seconds(60),
+        callback_secret: None,
+        sinks: Vec::new(),
+    }
+}
+
+fn edited(name: &str, (from, to): (&str, &str)) -> Arc<Policy> {
+    let (Files(mut files), _) = tree::read(Path::new("policies")).unwrap().unwrap();
+    let path = format!("{name}/policy.yaml");
+    let text = String::from_utf8(files[&path].to_vec()).unwrap();
+    assert!(text.contains(from), "{from}");
+    files.insert(path, Arc::from(text.replace(from, to).into_bytes()));
+    files.remove(&format!("{name}/tests.yaml"));
+    Arc::clone(&policy::load(&Files(files), &Known::default()).set.policies[name])
+}
+
+fn size(dir: &Path) -> u64 {
+    let segments = std::fs::read_dir(dir.join("journal")).unwrap();
+    segments.map(|segment| segment.unwrap().metadata().unwrap().len()).sum()
+}
+
+async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill: Fill) {
+    let terms = engine.past_terms();
+    for first in (0..EVENTS).step_by(TOGETHER) {
+        let mut commits: Vec<Commit> = Vec::new();
+        let mut ends = Commit::default();
+        for number in first..first + TOGETHER {
+            // Spread over eighty days.
+            let at =
+                now - TimeDelta::days(85) + TimeDelta::seconds(80 * 86_400 * number as i64 / EVENTS as i64);
+            let opens = fill == Fill::Registrations || number.is_multiple_of(50);
+            let (event, subject) = happened(number, at, fill, opens);
+            if commits.is_empty() {
+                commits.push(Commit::default());
+            }
+            commits[0].received.push(event.clone());
+            let verdict = if opens { "opened" } else { "clause" };
+            let said = PolicyVerdict {
+                policy: policy.name.clone(),
+                revision: policy.revision.clone(),
+                verdict: verdict.to_owned(),
+                ..PolicyVerdict::default()
+            };
+            let people = if opens { Vec::new() } else { vec![subject.clone()] };
+            ends.consumed.push(Consumed { key: event.key.clone(), at, verdicts: vec![said], people });
+            if opens {
+                for (place, changed) in case_of(policy, event, subject, at, &terms).into_iter().enumerate() {
+                    if commits.len() <= place + 1 {
+                        commits.push(Commit::default());
+                    }
+                    commits[place + 1].cases.push(changed);
+                }
+            }
+        }
+        commits.push(ends);
+        for commit in commits {
+            engine.store().commit(commit).await.unwrap();
+        }
+    }
+}
+
+fn happened(number: usize, at: Timestamp, fill: Fill, risky: bool) -> (Event, Subject) {
+    let id = number.to_string();
+    let mut attributes = Fields::new();
+    attributes.insert("date_of_birth".to_owned(), "1990-01-01".into());
+    let text = |text: &str| Some(text.to_owned());
+    let (first_name, last_name, email) =
+        (text("Ada"), text("Byron"), Some(format!("ada{number}@partner.test")));
+    let subject: Subject = match fill {
+        Fill::Registrations => Registration {
+            id: id.clone(),
+            user_id: None,
+            profile: text("Partners"),
+            profile_id: text("1"),
+            email,
+            email_domain: text("partner.test"),
+            first_name,
+            last_name,
+            state: "not_reviewed".to_owned(),
+            created_at: Some(at),
+            locale: text("en"),
+            attributes,
+        }
+        .into(),
+        Fill::SignIns => User {
+            id: id.clone(),
+            username: text("ada"),
+            email,
+            email_domain: text("partner.test"),
+            first_name,
+            last_name,
+            status: text("active"),
+            state: text("approved"),
+            roles: Vec::new(),
+            groups: Vec::new(),
+            manager: None,
+            department: text("Sales"),
+            title: None,
+            created_at: Some(at - TimeDelta::days(400)),
+            last_login_at: Some(at),
+            verified_at: None,
+            exempt_until: None,
+            service_account: None,
+            locale: text("en"),
+            attributes,
+        }
+        .into(),
+    };
+    let mut fields = Fields::new();
+    let kind = match fill {
+        Fill::Registrations => EventType::REGISTRATION_CREATED,
+        Fill::SignIns => {
+            let score = if risky { 90 } else { number % 76 };
+            fields.insert("score".to_owned(), score.into());
+            for empty in ["new_device", "reasons", "reason_text"] {
+                fields.insert(empty.to_owned(), serde_json::Value::Null);
+            }
+            "login.risk"
+        }
+    };
+    let event = Event {
+        key: format!("bench:{number}"),
+        near: Vec::new(),
+        leaves: Vec::new(),
+        kind: EventType::new(kind),
+        also: Vec::new(),
+        source: "onelogin".to_owned(),
+        time: at,
+        subject: SubjectRef {
+            kind: if fill == Fill::Registrations { SubjectKind::Registration } else { SubjectKind::User },
+            id,
+        },
+        actor: None,
+        by_subject: false,
+        ip: None,
+        fields,
+    };
+    (event, subject)
+}
+
+/// One case from its event to its end: the person answers at once, and passes.
+fn case_of(
+    policy: &Arc<Policy>,
+    event: Event,
+    subject: Subject,
+    at: Timestamp,
+    terms: &Terms,
+) -> Vec<Changed> {
+    let mut recorder =
+        Recorder { policy, terms, outside: Outside::default(), now: at, case: None, changed: Vec::new() };
+    recorder.outside.people.insert(subject.reference(), subject.clone());
+    let key = subject.id.clone();
+    recorder.decide(Cause::Opening(Opening { subject, by: OpenedBy::Event(event), key }));
+    for _ in 0..200 {
+        let Some(case) = recorder.case.clone().filter(|case| !case.is_closed()) else { break };
+        recorder.now += TimeDelta::milliseconds(20);
+        recorder.step(&case);
+    }
+    recorder.changed
+}
+
+struct Recorder<'a> {
+    policy: &'a Arc<Policy>,
+    terms: &'a Terms,
+    outside: Outside,
+    now: Timestamp,
+    case: Option<Case>,
+    changed: Vec<Changed>,
+}
+
+impl Recorder<'_> {
+    fn step(&mut self, case: &Case) {
+        if let Some(number) =
+            case.calls.iter().find(|(_, call)| call.begun.is_none()).map(|(number, _)| *number)
+        {
+            self.now = self.now.max(case.calls[&number].due);
+            self.decide(Cause::Input(Input::Attempt { call: number }));
+            let case = self.case.clone().unwrap();
+            let call = case.call(number).unwrap();
+            let Answer::Ended(outcome) = Others::perform(&mut self.outside, &case, &call, self.now) else {
+                panic!("a made-up world always answers");
+            };
+            self.now += TimeDelta::milliseconds(20);
+            self.decide(Cause::Input(Input::Outcome { call: number, attempt: call.attempt, outcome }));
+            return;
+        }
+        let input = match &case.state {
+            State::Proving(proving) => match &proving.session {
+                None => Input::Press { link: proving.link, locale: None },
+                Some(session) => {
+                    let execution = session.execution.clone();
+                    self.now += TimeDelta::minutes(3);
+                    self.outside.vendor.finds(&execution, passed(self.now));
+                    Input::Hint { execution }
+                }
+            },
+            _ => Input::Wake,
+        };
+        self.now = self.now.max(case.wake_at().filter(|_| input == Input::Wake).unwrap_or(self.now));
+        self.decide(Cause::Input(input));
+    }
+
+    fn decide(&mut self, cause: Cause) {
+        let facts = Facts {
+            now: self.now,
+            over_limit: BTreeSet::new(),
+            enrolments: BTreeMap::new(),
+            others: Vec::new(),
+            pauses: Vec::new(),
+            under: String::new(),
+        };
+        let recorded = Recorded { cause, facts };
+        let here = Here {
+            now: self.now,
+            links: &self.terms.links,
+            organization: &self.terms.organization,
+            over_limit: &recorded.facts.over_limit,
+            enrolments: &recorded.facts.enrolments,
+            others: &recorded.facts.others,
+            pauses: &recorded.facts.pauses,
+            sinks: &self.terms.sinks,
+            poll_every: self.terms.poll_every,
+            invite_grace: self.terms.invite_grace,
+        };
+        let advance = recorded.decide(self.case.take(), self.policy, &here).unwrap();
+        self.case = Some(advance.case.clone());
+        self.changed.push(Changed {
+            case: advance.case,
+            entries: advance.entries,
+            effects: advance.effects,
+            at: self.now,
+            recorded: Some(recorded),
+        });
+    }
+}
+
+fn passed(at: Timestamp) -> Proof {
+    Proof {
+        decision: Judgement::Passed,
+        score: Some(3.0),
+        reasons: Vec::new(),
+        checks: REQUIRED.map(|check| (check.to_owned(), Judgement::Passed)).into(),
+        document: Some(Document {
+            first_name: Some("Ada".to_owned()),
+            last_name: Some("Byron".to_owned()),
+            date_of_birth: "1990-01-01".parse().ok(),
+            ..Document::default()
+        }),
+        same_face: Vec::new(),
+        completed_at: Some(at),
+    }
+}

@@ -1,0 +1,106 @@
+//! The policy trees of an editor's folders, as they are with what is open and not saved yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::compose;
+use crate::config;
+use crate::engine::tree;
+use crate::policy::{Files, Known};
+
+/// A document that an editor has open.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// As the editor writes it.
+    pub uri: String,
+    pub version: Option<i64>,
+    pub text: Arc<str>,
+}
+
+/// All that an answer depends on, besides what is on disk.
+#[derive(Debug, Clone, Default)]
+pub struct Desk {
+    pub folders: Vec<PathBuf>,
+    pub open: BTreeMap<PathBuf, Open>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+}
+
+/// How often a tree that changes while it is read is read again.
+const READINGS: usize = 5;
+
+impl Desk {
+    /// The root of every tree: of the folders, and of what is open outside of them.
+    pub fn roots(&self) -> BTreeSet<PathBuf> {
+        let mut roots: BTreeSet<PathBuf> = self.folders.iter().filter_map(|folder| below(folder)).collect();
+        for path in self.open.keys().filter(|path| read_by_loader(path)) {
+            if !roots.iter().any(|root| path.starts_with(root)) {
+                roots
+                    .extend(path.ancestors().skip(1).find(|folder| has_policies(folder)).map(Path::to_owned));
+            }
+        }
+        roots
+    }
+
+    /// The root of the tree that a file belongs to.
+    pub fn root_of(&self, path: &Path) -> Option<PathBuf> {
+        let roots = self.roots().into_iter().filter(|root| path.starts_with(root));
+        roots.max_by_key(|root| root.components().count())
+    }
+
+    /// A tree with what is open laid over it.
+    pub fn files(&self, root: &Path) -> Result<Files, String> {
+        let read = || tree::read(root).transpose();
+        let (mut files, _) = (0..READINGS)
+            .find_map(|_| read())
+            .unwrap_or_else(|| Err(format!("{} keeps changing while it is read", root.display())))?;
+        for (path, open) in &self.open {
+            let Some(name) = name(root, path) else { continue };
+            if files.get(&name).is_some() || read_by_loader(path) {
+                files.0.insert(name, Arc::from(open.text.as_bytes()));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Names of the configuration, as `check` takes them. An error: they are not judged.
+    pub fn known(&self, root: &Path) -> Result<Known, String> {
+        let beside = root.parent().unwrap_or(root).join("proofd.yaml");
+        let path = self.config.clone().or_else(|| beside.is_file().then_some(beside));
+        let Some(path) = path else { return Ok(Known::default()) };
+        match config::read(&path) {
+            Ok((config, _)) => Ok(compose::known(&config)),
+            Err(mistake) => Err(format!("names of endpoints and systems are not judged: {mistake}")),
+        }
+    }
+}
+
+/// A file's name in its tree.
+pub fn name(root: &Path, path: &Path) -> Option<String> {
+    let relative = path.strip_prefix(root).ok()?;
+    let hidden = relative.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+    (!hidden).then(|| relative.to_string_lossy().replace('\\', "/"))
+}
+
+/// A new file that is open counts before it is saved; editors' copies and notes do not.
+fn read_by_loader(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "yaml" || end == "rhai" || end == "md")
+}
+
+/// The tree of a folder that is open: itself, `policies` below it, or, of a single policy, the one around it.
+fn below(folder: &Path) -> Option<PathBuf> {
+    if has_policies(folder) {
+        return Some(folder.to_owned());
+    }
+    let inside = folder.join("policies");
+    if inside.is_dir() {
+        return Some(inside);
+    }
+    folder.join("policy.yaml").is_file().then(|| folder.parent().map(Path::to_owned)).flatten()
+}
+
+fn has_policies(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().join("policy.yaml").is_file())
+}

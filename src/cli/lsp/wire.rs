@@ -1,0 +1,54 @@
+//! Messages on a stream: a header with their length, and JSON. Of our own because a message that cannot be read
+//! must not end the conversation, and because it adds nothing to the build.
+
+use std::io::{self, BufRead, Read as _, Write};
+
+use serde_json::Value;
+
+/// Longer messages are passed over; no file of a tree comes near it.
+const LONGEST: u64 = 16 << 20;
+/// No header line comes near it.
+const LONGEST_LINE: u64 = 8 << 10;
+
+/// The next message. None: the stream ended. An error in it: this one cannot be read, the next may be.
+pub fn read(from: &mut impl BufRead) -> io::Result<Option<Result<Value, String>>> {
+    let mut length = None;
+    loop {
+        let mut line = Vec::new();
+        if from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&line);
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse::<u64>().ok();
+            }
+            // An empty line ends the header; one too many, between two messages, is harmless.
+            None if line.trim_end().is_empty() => match length {
+                Some(length) => return body(from, length),
+                None => return Ok(Some(Err("a message has no Content-Length".to_owned()))),
+            },
+            Some(_) | None => {}
+        }
+    }
+}
+
+fn body(from: &mut impl BufRead, length: u64) -> io::Result<Option<Result<Value, String>>> {
+    let mut part = from.by_ref().take(length);
+    if length > LONGEST {
+        io::copy(&mut part, &mut io::sink())?;
+        return Ok(Some(Err(format!("a message has {length} bytes; at most {LONGEST} are read"))));
+    }
+    let mut bytes = Vec::new();
+    part.read_to_end(&mut bytes)?;
+    if (bytes.len() as u64) < length {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(&bytes).map_err(|error| format!("a message is not JSON: {error}"))))
+}
+
+pub fn write(to: &mut impl Write, message: &Value) -> io::Result<()> {
+    let body = message.to_string();
+    write!(to, "Content-Length: {}\r\n\r\n{body}", body.len())?;
+    to.flush()
+}

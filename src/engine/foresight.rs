@@ -1,0 +1,170 @@
+//! What the recorded past says of revisions before they run.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use crate::model::Timestamp;
+use crate::policy::{Policy, PolicySet, Revision};
+use crate::store::{self, Commit};
+use crate::trial::Terms;
+use crate::trial::past::{Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test};
+
+use super::Engine;
+use super::intake::OWN_CHANGE;
+use super::replay::INVITE_GRACE;
+
+/// Events that are walked at once; of more, the newest.
+const MOST_EVENTS: usize = 200_000;
+/// Nobody's cases take as many turns.
+const MOST_TURNS: u64 = 50_000;
+
+/// One policy before and after an edit; none: it is not there.
+#[derive(Debug, Clone)]
+pub struct Edited {
+    pub name: String,
+    pub before: Option<Arc<Policy>>,
+    pub after: Option<Arc<Policy>>,
+}
+
+/// How far a look at the past is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Progress {
+    /// The journal is read; so many records.
+    Reading { records: usize },
+    /// So many people of all.
+    Walking { done: usize, of: usize },
+}
+
+/// What is told of progress; called from several threads.
+pub type Told = dyn Fn(Progress) + Send + Sync;
+
+/// What the past says.
+#[derive(Debug, Clone, Default)]
+pub struct Foreseen {
+    pub span: Span,
+    pub policies: BTreeMap<String, Arc<PolicyPast>>,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Span {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub events: usize,
+    pub cases: usize,
+    pub people: usize,
+    /// There was more; the oldest was left out.
+    pub cut: bool,
+}
+
+impl Engine {
+    /// Walks what was recorded with what runs and with what is to run. It takes a while and blocks.
+    pub fn foresee(&self, edited: &[Edited], told: &Told) -> Result<Foreseen, store::Error> {
+        let past = self.past(edited, told)?;
+        let side = |of: fn(&Edited) -> &Option<Arc<Policy>>| {
+            Arc::new(PolicySet::new(edited.iter().filter_map(|edited| of(edited).clone())))
+        };
+        let (running, next) = (side(|edited| &edited.before), side(|edited| &edited.after));
+        let of = past.people.len();
+        let walked = |done: usize| told(Progress::Walking { done, of });
+        let policies = back_test(&past, &running, &next, &self.past_terms(), &walked);
+        let span = Span {
+            from: past.from,
+            to: past.to,
+            events: past.events,
+            cases: past.cases,
+            people: of,
+            cut: past.cut,
+        };
+        let policies = policies.into_iter().map(|past| (past.policy.clone(), Arc::new(past))).collect();
+        Ok(Foreseen { span, policies })
+    }
+
+    /// What is the same for every decision, as it is for those that were recorded.
+    pub fn past_terms(&self) -> Terms {
+        let settings = &self.0.settings;
+        Terms {
+            links: self.0.links.clone(),
+            organization: settings.organization.clone(),
+            sinks: settings.sinks.clone(),
+            poll_every: settings.poll_verification,
+            invite_grace: INVITE_GRACE,
+            enforced: false,
+            // What a limit would have held is what is to be seen.
+            unlimited: true,
+            most_turns: MOST_TURNS,
+        }
+    }
+
+    /// What was recorded about these policies.
+    pub fn past(&self, edited: &[Edited], told: &Told) -> Result<Past, store::Error> {
+        let now = self.now();
+        let since = now - self.0.settings.look_back.max(TimeDelta::hours(1));
+        let running = PolicySet::new(edited.iter().filter_map(|edited| edited.before.clone()));
+        let next: Vec<_> = edited.iter().filter_map(|edited| edited.after.clone()).collect();
+        let others_answer = edited.iter().any(|edited| edited.before.is_none());
+        let interest = Interest::new(since, running, &next, others_answer);
+        let compiled = Compiled { engine: self, policies: Mutex::new(HashMap::new()) };
+        let (mut gatherer, mut records) = (Gatherer::new(&interest), 0);
+        self.0.store.history(&|commit| picked(&interest, &compiled, commit), &mut |noted: Vec<Noted>| {
+            noted.into_iter().for_each(|noted| gatherer.take(noted));
+            records += 1;
+            if records % 4_096 == 0 {
+                told(Progress::Reading { records });
+            }
+        })?;
+        Ok(gatherer.gathered(now, MOST_EVENTS))
+    }
+}
+
+/// What of a commit matters, in its order.
+fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Commit) -> Vec<Noted> {
+    let mut noted = Vec::new();
+    for changed in commit.cases {
+        let store::Changed { case, entries, effects, recorded: Some(recorded), .. } = changed else {
+            continue;
+        };
+        let wanted = interest.wants(&case.policy);
+        let policy = if wanted { compiled.get(&case.policy, &case.revision) } else { None };
+        let (case, entries, effects) = (&case, entries.as_slice(), effects.as_slice());
+        noted.extend(interest.changed(Changed {
+            case,
+            entries,
+            effects,
+            recorded,
+            policy: policy.as_deref(),
+        }));
+    }
+    noted.extend(commit.received.into_iter().filter_map(|event| interest.received(event)));
+    for consumed in commit.consumed {
+        let own = consumed.verdicts.iter().any(|said| said.verdict == OWN_CHANGE);
+        let asked = consumed.verdicts.into_iter().map(|said| (said.policy, said.revision)).collect();
+        let store::Consumed { key, at, people, .. } = consumed;
+        noted.extend(interest.consumed(Consumed { key, at, own, asked, people }));
+    }
+    noted.extend(commit.pauses.into_iter().map(Interest::paused));
+    noted
+}
+
+/// The revisions that recorded cases followed.
+struct Compiled<'a> {
+    engine: &'a Engine,
+    policies: Mutex<HashMap<Revision, Option<Arc<Policy>>>>,
+}
+
+impl Compiled<'_> {
+    fn get(&self, name: &str, revision: &Revision) -> Option<Arc<Policy>> {
+        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = policies.get(revision) {
+            return policy.clone();
+        }
+        let inner = &self.engine.0;
+        let policy = inner.revisions.get(name, revision, &inner.store, &inner.settings.known).ok();
+        policies.insert(revision.clone(), policy.clone());
+        policy
+    }
+}

@@ -1,0 +1,285 @@
+//! What activating another tree would do, without activating anything: whether it loads and its tests pass,
+//! what would run and what would wait, what policies could do otherwise, what they would have done in the
+//! recorded past, and what becomes of the cases that are open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::case::{Case, Cause, Facts, Mover, Recorded};
+use crate::model::Timestamp;
+use crate::policy::diagnostic::{Diagnostic, Severity};
+use crate::policy::effects::{Diff, diff, effects};
+use crate::policy::{self, Files, Policy, Revision};
+use crate::store::{self, CaseFilter};
+use crate::trial::past::PolicyPast;
+
+use super::Engine;
+use super::cases::ApplyError;
+use super::foresight::{Edited, Progress, Span, Told};
+use super::migrating::{MigrationLine, line};
+use super::reload::{PolicyState, hold_back_failing};
+use super::replay::here;
+use super::revisions::files;
+
+/// Open cases of a policy that are looked at.
+const MOST_CASES: usize = 10_000;
+/// And that are listed.
+const LISTED: usize = 200;
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    pub at: Timestamp,
+    pub tree: Revision,
+    /// Everything in it would run at once.
+    pub ok: bool,
+    pub diagnostics: Vec<Diagnostic>,
+    /// The same as people read them, with their source lines.
+    pub text: String,
+    pub tests: Vec<TestsOf>,
+    /// What the back-test went through; none: no policy differs.
+    pub past: Option<Span>,
+    pub policies: Vec<PolicyPlan>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TestsOf {
+    pub policy: String,
+    pub passed: usize,
+    pub failed: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Added,
+    Edited,
+    Removed,
+}
+
+/// What would become of one policy that differs.
+#[derive(Debug, Serialize)]
+pub struct PolicyPlan {
+    pub policy: String,
+    pub change: Kind,
+    pub from: Option<Revision>,
+    pub to: Option<Revision>,
+    /// How it would stand; none: it is gone.
+    pub state: Option<PolicyState>,
+    pub why: Vec<String>,
+    pub effects: Diff,
+    pub effects_text: String,
+    /// A unified diff of its files.
+    pub files: String,
+    pub past: Option<Arc<PolicyPast>>,
+    pub open_cases: OpenCases,
+    pub sweeps: Vec<SweepAhead>,
+}
+
+/// The cases that are open; they keep their revision until somebody moves them.
+#[derive(Debug, Default, Serialize)]
+pub struct OpenCases {
+    pub open: usize,
+    /// There are more than are looked at.
+    pub more: bool,
+    /// By the step that they are at.
+    pub steps: BTreeMap<String, usize>,
+    /// If they were moved to the new revision.
+    pub can_move: usize,
+    pub overdue: usize,
+    /// Why others cannot.
+    pub cannot_move: BTreeMap<String, usize>,
+    pub items: Vec<MigrationLine>,
+}
+
+/// A sweep in the days to come. Who will be due is known when it runs.
+#[derive(Debug, Serialize)]
+pub struct SweepAhead {
+    pub schedule: String,
+    pub next: Option<Timestamp>,
+    pub at_most: Option<u32>,
+    /// How many its last run picked.
+    pub last_picked: Option<u32>,
+}
+
+impl Engine {
+    /// Takes a while and blocks.
+    pub fn plan(&self, tree: &Files, told: &Told) -> Result<Plan, store::Error> {
+        let active = self.active();
+        let mut loaded = policy::load(tree, &self.0.settings.known);
+        let tests = hold_back_failing(&mut loaded)
+            .iter()
+            .map(|tested| {
+                let passed = tested.tests.iter().filter(|test| test.ok).count();
+                TestsOf { policy: tested.policy.clone(), passed, failed: tested.tests.len() - passed }
+            })
+            .collect();
+        let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
+        let keep_back = any_error && self.0.settings.all_or_nothing;
+        let mut chosen = self.choose(&active, &loaded, keep_back)?;
+        let edited: Vec<Edited> = differing(&active.set.policies, &loaded.set.policies, &loaded.declared);
+        let foreseen = if edited.is_empty() { None } else { Some(self.foresee(&edited, told)?) };
+        if let Some(foreseen) = &foreseen {
+            for edited in std::mem::take(&mut chosen.edited) {
+                let Some(past) = foreseen.policies.get(&edited.name) else { continue };
+                let why = self.too_much(past, foreseen.span);
+                chosen.hold(&edited, why);
+            }
+        }
+        let mut policies = Vec::new();
+        for edited in &edited {
+            let status = chosen.statuses.iter().find(|status| status.name == edited.name);
+            let past = foreseen.as_ref().and_then(|foreseen| foreseen.policies.get(&edited.name)).cloned();
+            let mut plan = self.planned(edited, past)?;
+            plan.state = status.map(|status| status.state);
+            plan.why = status.map(|status| status.why.clone()).unwrap_or_default();
+            policies.push(plan);
+        }
+        Ok(Plan {
+            at: self.now(),
+            tree: tree.revision(),
+            ok: !any_error
+                && !loaded.declared.is_empty()
+                && chosen.statuses.iter().all(|status| status.state == PolicyState::Active),
+            text: policy::diagnostic::render(&loaded.diagnostics, tree, false),
+            diagnostics: loaded.diagnostics,
+            tests,
+            past: foreseen.map(|foreseen| foreseen.span),
+            policies,
+        })
+    }
+
+    fn planned(&self, edited: &Edited, past: Option<Arc<PolicyPast>>) -> Result<PolicyPlan, store::Error> {
+        let Edited { name, before, after } = edited;
+        let sheets = (before.as_deref().map(effects), after.as_deref().map(effects));
+        let effects = diff(sheets.0.as_ref(), sheets.1.as_ref());
+        let revision = |policy: &Option<Arc<Policy>>| policy.as_ref().map(|policy| policy.revision.clone());
+        Ok(PolicyPlan {
+            policy: name.clone(),
+            change: match (before, after) {
+                (None, _) => Kind::Added,
+                (Some(_), Some(_)) => Kind::Edited,
+                (Some(_), None) => Kind::Removed,
+            },
+            from: revision(before),
+            to: revision(after),
+            state: None,
+            why: Vec::new(),
+            effects_text: effects.to_string(),
+            effects,
+            files: files(before.as_deref(), after.as_deref()),
+            past,
+            open_cases: self.open_cases(name, after.as_deref())?,
+            sweeps: self.ahead(after.as_deref())?,
+        })
+    }
+
+    fn open_cases(&self, name: &str, new: Option<&Policy>) -> Result<OpenCases, store::Error> {
+        let filter = CaseFilter { policy: Some(name.to_owned()), open: Some(true), ..CaseFilter::default() };
+        let (cases, next) = self.0.store.cases(&filter, None, MOST_CASES)?;
+        let mut open = OpenCases { open: cases.len(), more: next.is_some(), ..OpenCases::default() };
+        for case in &cases {
+            let moved = match (self.policy_of(case), new) {
+                (Ok(old), Some(new)) => self.would_move(case, &old, new),
+                (Ok(old), None) => {
+                    *open.steps.entry(at(case, &old)).or_default() += 1;
+                    continue;
+                }
+                (Err(error), _) => line(case, Some(error.to_string()), None, false),
+            };
+            let step = moved.preview.as_ref().map(|preview| preview.step_now.clone());
+            let step = step.or_else(|| Some(at(case, &*self.policy_of(case).ok()?)));
+            *open.steps.entry(step.unwrap_or_default()).or_default() += 1;
+            open.can_move += usize::from(moved.can);
+            open.overdue +=
+                usize::from(moved.preview.as_ref().is_some_and(|preview| !preview.overdue.is_empty()));
+            if let Some(why) = &moved.why_not {
+                *open.cannot_move.entry(why.clone()).or_default() += 1;
+            }
+            if open.items.len() < LISTED {
+                open.items.push(moved);
+            }
+        }
+        Ok(open)
+    }
+
+    /// Where a case would be in another revision. Nothing is changed, so nothing is locked.
+    fn would_move(&self, case: &Case, old: &Policy, new: &Policy) -> MigrationLine {
+        let known = match self.known_of(&case.subject, Some(case)) {
+            Ok(known) => known,
+            Err(error) => return line(case, Some(error.to_string()), None, false),
+        };
+        let facts = Facts {
+            now: self.now(),
+            over_limit: BTreeSet::new(),
+            enrolments: known.enrolments,
+            others: known.others,
+            pauses: known.pauses,
+            under: String::new(),
+        };
+        let mover = Mover { by: String::new(), reason: String::new() };
+        let recorded = Recorded { cause: Cause::Migration(mover), facts };
+        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        match recorded.migrate(case.clone(), old, new, &here) {
+            Some(Ok(migration)) => line(case, None, Some(migration.preview), false),
+            Some(Err(why)) => line(case, Some(why.to_string()), None, false),
+            None => line(case, Some(ApplyError::NoCase.to_string()), None, false),
+        }
+    }
+
+    fn ahead(&self, policy: Option<&Policy>) -> Result<Vec<SweepAhead>, store::Error> {
+        let mut ahead = Vec::new();
+        for sweep in policy.into_iter().flat_map(Policy::sweeps) {
+            let last = self.0.store.sweep_runs(&sweep.schedule, 1)?.pop();
+            ahead.push(SweepAhead {
+                schedule: sweep.schedule.clone(),
+                next: sweep.timetable.next(self.now()),
+                at_most: sweep.at_most,
+                last_picked: last.and_then(|run| run.picked),
+            });
+        }
+        Ok(ahead)
+    }
+
+    /// Why the past says that a person must look first.
+    pub(super) fn too_much(&self, past: &PolicyPast, span: Span) -> Vec<String> {
+        let settings = &self.0.settings;
+        past.reasons(&settings.park, settings.park_above, span.from, span.to)
+    }
+
+    /// The same in the background, with what is told on the way.
+    pub async fn plan_aside(
+        &self,
+        tree: Files,
+        told: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> anyhow::Result<Plan> {
+        let _one_at_a_time = self.0.planning.lock().await;
+        let engine = self.clone();
+        Ok(tokio::task::spawn_blocking(move || engine.plan(&tree, &told)).await??)
+    }
+}
+
+/// Policies that are not the same in both. One with mistakes is not looked at: what runs of it goes on.
+fn differing(
+    running: &BTreeMap<String, Arc<Policy>>,
+    next: &BTreeMap<String, Arc<Policy>>,
+    declared: &[String],
+) -> Vec<Edited> {
+    let names: BTreeSet<&String> = running.keys().chain(next.keys()).collect();
+    let edited = |name: &String| {
+        let (before, after) = (running.get(name).cloned(), next.get(name).cloned());
+        let same = match (&before, &after) {
+            (Some(before), Some(after)) => before.revision == after.revision,
+            (_, None) => declared.contains(name),
+            (None, Some(_)) => false,
+        };
+        (!same).then(|| Edited { name: name.clone(), before, after })
+    };
+    names.into_iter().filter_map(edited).collect()
+}
+
+fn at(case: &Case, policy: &Policy) -> String {
+    case.step().and_then(|step| policy.step(step)).map(|step| step.path.clone()).unwrap_or_default()
+}

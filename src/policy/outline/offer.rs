@@ -1,0 +1,190 @@
+//! Which names may stand at a cursor. The file is being typed and often no YAML at this moment, so the line and
+//! the ones above it are read as text; the names themselves come from the outline.
+
+use super::{Outline, Thing, folder_of};
+use crate::policy::load::Known;
+
+/// One name that may stand here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Offer {
+    /// What is written.
+    pub text: String,
+    pub thing: &'static str,
+    /// Where it is defined, or what it is besides.
+    pub about: String,
+}
+
+/// What is wanted at a cursor, and how many characters before it are the beginning of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub names: Names,
+    pub typed: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    Of(Thing),
+    /// Functions of one script file, without its name before them.
+    Within(String),
+    /// `subject`, `manager`, `team:name`.
+    Recipients,
+    /// `team:name`.
+    Teams,
+    Endpoints,
+    Systems,
+}
+
+/// The names that may stand at a cursor behind `before`, the text of `file` up to there.
+pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Option<(Wanted, Vec<Offer>)> {
+    let wanted = wanted(file, before)?;
+    let folder = folder_of(file);
+    let of = |thing: Thing, text: &dyn Fn(&super::Defined) -> Option<String>| -> Vec<Offer> {
+        let defined = outline.within_reach(thing, folder).into_iter();
+        let offer = |defined: &super::Defined| {
+            let about = format!("{}:{}", defined.place.file, defined.place.line);
+            Some(Offer { text: text(defined)?, thing: thing.word(), about })
+        };
+        defined.filter_map(offer).collect()
+    };
+    let configured = |names: &Option<Vec<String>>, thing| -> Vec<Offer> {
+        let offer = |name: &String| Offer { text: name.clone(), thing, about: "proofd.yaml".to_owned() };
+        names.iter().flatten().map(offer).collect()
+    };
+    let teams = || of(Thing::Team, &|team| Some(format!("team:{}", team.name)));
+    let offers = match &wanted.names {
+        Names::Of(Thing::Function) => {
+            of(Thing::Function, &|function| Some(format!("{}{}", function.name, function.more)))
+        }
+        Names::Of(thing) => of(*thing, &|defined| Some(defined.name.clone())),
+        Names::Within(script) => of(Thing::Function, &|function| {
+            let name = function.name.strip_prefix(script.as_str())?.strip_prefix("::")?;
+            Some(format!("{name}{}", function.more))
+        }),
+        Names::Teams => teams(),
+        Names::Recipients => {
+            let person = |text: &str, about: &str| Offer {
+                text: text.to_owned(),
+                thing: "person",
+                about: about.to_owned(),
+            };
+            let mut all =
+                vec![person("subject", "the person of the case"), person("manager", "the manager of a user")];
+            all.extend(teams());
+            all
+        }
+        Names::Endpoints => configured(&known.endpoints, "endpoint"),
+        Names::Systems => configured(&known.systems, "system"),
+    };
+    Some((wanted, offers))
+}
+
+/// The name around a cursor, by the text alone: for a file that is no YAML at this moment.
+pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(Thing, String)> {
+    let rest = after.split(|c: char| !is_part(c)).next().unwrap_or_default();
+    let start = before.trim_end_matches(is_part);
+    let name = format!("{}{rest}", before.get(start.len()..).unwrap_or_default());
+    let recipient = start.strip_suffix("team:").filter(|start| start.ends_with(['"', '\'', ' ', '[', ',']));
+    let thing = match wanted(file, recipient.unwrap_or(start))?.names {
+        // A script's name, with the function behind it.
+        Names::Of(Thing::Function) => {
+            let function = after.get(rest.len()..)?.strip_prefix("::")?;
+            let function = function.split(|c: char| !is_part(c)).next().unwrap_or_default();
+            return Some((Thing::Function, format!("{name}::{function}")));
+        }
+        Names::Within(script) => return Some((Thing::Function, format!("{script}::{name}"))),
+        Names::Of(thing) => thing,
+        Names::Recipients | Names::Teams => Thing::Team,
+        Names::Endpoints | Names::Systems => return None,
+    };
+    (!name.is_empty()).then_some((thing, name))
+}
+
+/// What the text before a cursor asks for.
+fn wanted(file: &str, before: &str) -> Option<Wanted> {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    if line.trim_start().starts_with(['#', '/']) {
+        return None;
+    }
+    if let Some(wanted) = within_expression(line) {
+        return Some(wanted);
+    }
+    if !file.ends_with(".yaml") {
+        return None;
+    }
+    let (key, value) = key_and_value(before, line)?;
+    let typed = value.rsplit([' ', '[', '{', ',', '"', '\'']).next().unwrap_or_default();
+    // Behind a whole name comes no other, except in a list.
+    let behind = value.get(..value.len() - typed.len()).unwrap_or_default();
+    let opens = behind.trim_end().is_empty() || behind.ends_with(['[', ',', '"', '\'', '{']) || {
+        behind.trim_end().ends_with([',', '[', '{'])
+    };
+    if !opens {
+        return None;
+    }
+    let names = names_of(file, key)?;
+    Some(Wanted { names, typed: typed.chars().count() })
+}
+
+fn names_of(file: &str, key: &str) -> Option<Names> {
+    let tests = file.ends_with("/tests.yaml");
+    Some(match key {
+        "do" => Names::Of(Thing::Block),
+        "retry_from" => Names::Of(Thing::Step),
+        "press" | "waiting_at" | "answer" | "decide" if tests => Names::Of(Thing::Step),
+        "run" | "act" => Names::Of(Thing::Function),
+        "workflow" if file != "verifications.yaml" => Names::Of(Thing::Verification),
+        "fallback" => Names::Of(Thing::Verification),
+        "passed" if tests => Names::Of(Thing::Verification),
+        "template" => Names::Of(Thing::Template),
+        "sent" if tests => Names::Of(Thing::Template),
+        "queue" => Names::Of(Thing::Queue),
+        "team" => Names::Of(Thing::Team),
+        "calendar" => Names::Of(Thing::Calendar),
+        "tests_for" => Names::Of(Thing::Policy),
+        "to" | "also" => Names::Recipients,
+        "owner" => Names::Teams,
+        "call" => Names::Endpoints,
+        "in" => Names::Systems,
+        _ => return None,
+    })
+}
+
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// `settings.x`, `steps.x` and `file::x`.
+fn within_expression(line: &str) -> Option<Wanted> {
+    let start = line.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+    let typed = line.get(start.len()..).unwrap_or_default().chars().count();
+    if let Some(before) = start.strip_suffix("::") {
+        let script = before.rsplit(|c: char| !is_part(c)).next().filter(|script| !script.is_empty())?;
+        return Some(Wanted { names: Names::Within(script.to_owned()), typed });
+    }
+    let before = start.strip_suffix("?.").or_else(|| start.strip_suffix('.'))?;
+    let root = before.rsplit(|c: char| !is_part(c) && c != '.').next().unwrap_or_default();
+    let thing = match root {
+        "settings" => Thing::Setting,
+        "steps" => Thing::Step,
+        _ => return None,
+    };
+    Some(Wanted { names: Names::Of(thing), typed })
+}
+
+/// The key whose value a line ends in, and the value so far: `key: val`, or an item of a list below `key:`.
+fn key_and_value<'a>(before: &'a str, line: &'a str) -> Option<(&'a str, &'a str)> {
+    let key = |text: &'a str| text.rsplit(|c: char| !is_part(c)).next().filter(|key| !key.is_empty());
+    if let Some((head, value)) = line.rsplit_once(": ") {
+        return Some((key(head)?, value.trim_start()));
+    }
+    // Only a list's item looks upward; what else stands alone in a line is a key that is being typed.
+    let value = line.trim_start().strip_prefix("- ")?;
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let above = before.rsplit('\n').skip(1).filter(|above| !above.trim().is_empty());
+    let mut above = above.skip_while(|above| {
+        let item = above.trim_start().starts_with("- ") && !above.trim_end().ends_with(':');
+        item && indent(above) >= indent(line)
+    });
+    let head = above.next()?.trim_end().strip_suffix(':')?;
+    Some((key(head)?, value.trim_start()))
+}

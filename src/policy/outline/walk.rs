@@ -1,0 +1,328 @@
+//! Goes over the files of a tree and notes every name. The grammar's table says what stands where, so a new
+//! key of a known kind needs nothing here.
+
+use super::script::{self, Piece, Placed, Spoken};
+use super::{Defined, Named, Outline, Thing, folder_of};
+use crate::policy::diagnostic::Place;
+use crate::policy::files::Files;
+use crate::policy::grammar::{self, Kind, Shape};
+use crate::policy::script::interpolations;
+use crate::policy::source::{self, Data, Key, Node};
+
+pub(super) fn files(files: &Files, outline: &mut Outline) {
+    for (path, bytes) in &files.0 {
+        let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        let mut walk = Walk { file: path, text, folder: folder_of(path), outline };
+        let parts: Vec<&str> = path.split('/').collect();
+        match parts.as_slice() {
+            ["verifications.yaml"] => walk.yaml(&grammar::VERIFICATIONS),
+            ["people.yaml"] => walk.yaml(&grammar::PEOPLE),
+            ["shared", "blocks.yaml"] => walk.yaml(&grammar::BLOCKS),
+            ["shared", "templates", name, file] => {
+                if let Some(language) = file.strip_suffix(".md") {
+                    walk.mail(name, language);
+                }
+            }
+            ["shared", ..] if parts.len() > 2 => {}
+            [_, "policy.yaml"] => walk.yaml(&grammar::POLICY),
+            [_, "tests.yaml"] => walk.yaml(&grammar::TESTS),
+            [_, file] => {
+                if let Some(namespace) = file.strip_suffix(".rhai") {
+                    walk.script(namespace);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One file.
+struct Walk<'a> {
+    file: &'a str,
+    text: &'a str,
+    folder: Option<&'a str>,
+    outline: &'a mut Outline,
+}
+
+impl Walk<'_> {
+    fn yaml(&mut self, shape: &'static Shape) {
+        if let Some(node) = source::read(self.file, self.text.as_bytes(), &mut Vec::new()) {
+            self.node(&node, &Kind::Shape(shape), "");
+        }
+    }
+
+    fn named(&mut self, thing: Thing, name: &str, place: Place) {
+        let folder = self.folder.map(str::to_owned);
+        self.outline.named.push(Named { thing, name: name.to_owned(), folder, place });
+    }
+
+    fn defined(&mut self, thing: Thing, name: &str, place: Place, from: usize) {
+        // The name of a policy is known to the whole tree.
+        let folder = self.folder.filter(|_| thing != Thing::Policy).map(str::to_owned);
+        let more = String::new();
+        self.outline.defined.push(Defined { thing, name: name.to_owned(), folder, place, from, more });
+    }
+
+    /// `key` is the nearest key above.
+    fn node(&mut self, node: &Node, kind: &Kind, key: &str) {
+        match (kind, &node.data) {
+            (Kind::Shape(shape), Data::Map(entries)) => self.shape(entries, shape),
+            (Kind::Trigger, Data::Map(entries)) => self.shape(entries, &grammar::TRIGGER),
+            (Kind::List(of) | Kind::OneOrMany(of), Data::Scalar(_) | Data::List(_)) => {
+                node.one_or_many().iter().for_each(|item| self.node(item, of, key));
+            }
+            (Kind::MapOf(of), Data::Map(entries)) => {
+                for (name, value) in entries {
+                    self.key(key, name);
+                    self.node(value, of, "");
+                }
+            }
+            (Kind::Steps, Data::List(steps)) => steps.iter().for_each(|step| self.step(step)),
+            (Kind::Condition | Kind::FunctionCall, _) => {
+                self.scalars(node, &mut |walk, node, text| walk.expressions(node, &[text]));
+            }
+            (Kind::Any | Kind::Template, _) => {
+                self.scalars(node, &mut |walk, node, text| {
+                    walk.expressions(node, &interpolations(text));
+                });
+            }
+            (_, Data::Scalar(_)) => self.name(node, kind, key),
+            (_, Data::List(_) | Data::Map(_)) => {}
+        }
+    }
+
+    fn shape(&mut self, entries: &[(Key, Node)], shape: &'static Shape) {
+        for (key, value) in entries {
+            if let Some(rule) = shape.key(&key.name) {
+                self.node(value, &rule.kind, rule.name);
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Node) {
+        let verb = grammar::step_verb(step).map(|(_, _, rule)| rule);
+        for (key, value) in step.map().unwrap_or_default() {
+            let beside = verb.map(|rule| rule.beside).unwrap_or_default();
+            let rules = verb.map(|rule| &rule.key).into_iter().chain(beside).chain(grammar::STEP_KEYS);
+            match (rules.into_iter().find(|rule| rule.name == key.name), value.text()) {
+                (Some(rule), Some(id)) if rule.name == "id" => {
+                    self.defined(Thing::Step, id, value.text_place(), step.place.line);
+                }
+                (Some(rule), _) => self.node(value, &rule.kind, rule.name),
+                (None, _) => {}
+            }
+        }
+    }
+
+    fn scalars(&mut self, node: &Node, visit: &mut dyn FnMut(&mut Self, &Node, &str)) {
+        match &node.data {
+            Data::Scalar(scalar) => visit(self, node, &scalar.text),
+            Data::List(items) => items.iter().for_each(|item| self.scalars(item, visit)),
+            Data::Map(entries) => entries.iter().for_each(|(_, value)| self.scalars(value, visit)),
+        }
+    }
+
+    /// A name that is a key.
+    fn key(&mut self, map: &str, key: &Key) {
+        let thing = match map {
+            "blocks" => Thing::Block,
+            "settings" => Thing::Setting,
+            "verifications" => Thing::Verification,
+            "teams" => Thing::Team,
+            "queues" => Thing::Queue,
+            "calendars" => Thing::Calendar,
+            // What is answered or decided stands beside other keys; those are the names of no step.
+            "answer" | "decide" => return self.named(Thing::Step, &key.name, key.place.clone()),
+            "passed" => return self.named(Thing::Verification, &key.name, key.place.clone()),
+            _ => return,
+        };
+        self.defined(thing, &key.name, key.place.clone(), key.place.line);
+    }
+
+    /// A name that is a value.
+    fn name(&mut self, node: &Node, kind: &Kind, key: &str) {
+        let Some(text) = node.text() else { return };
+        let place = node.text_place();
+        let thing = match (key, kind) {
+            ("policy", _) => return self.defined(Thing::Policy, text, place.clone(), place.line),
+            ("do", _) => Thing::Block,
+            ("retry_from" | "press" | "waiting_at", _) => Thing::Step,
+            ("workflow", Kind::Name) | ("fallback", _) => Thing::Verification,
+            ("template", _) => Thing::Template,
+            ("queue", _) => Thing::Queue,
+            ("team", _) => Thing::Team,
+            ("calendar", _) => Thing::Calendar,
+            ("tests_for", _) => Thing::Policy,
+            ("to" | "also" | "owner", _) => return self.recipient(text, place),
+            ("show", _) => return self.expressions(node, &[text]),
+            ("sent", _) => return self.sent(text, place),
+            _ => return,
+        };
+        self.named(thing, text, place);
+    }
+
+    /// `team:name`.
+    fn recipient(&mut self, text: &str, place: Place) {
+        if let Some(team) = text.strip_prefix("team:") {
+            let before = "team:".len();
+            let place = Place { column: place.column + before, length: team.chars().count(), ..place };
+            self.named(Thing::Team, team, place);
+        }
+    }
+
+    /// `template`, `template to subject`, `template to team:name`.
+    fn sent(&mut self, text: &str, place: Place) {
+        let (template, to) = text.split_once(" to ").map_or((text, None), |(name, to)| (name, Some(to)));
+        let length = template.chars().count();
+        if let Some(to) = to {
+            let column = place.column + length + " to ".len();
+            self.recipient(to, Place { column, ..place.clone() });
+        }
+        self.named(Thing::Template, template, Place { length, ..place });
+    }
+
+    /// Expressions in one scalar, in their order.
+    fn expressions(&mut self, node: &Node, expressions: &[&str]) {
+        let mut finder = Finder::new(self.file, self.text, node.place.line, node.place.column);
+        for expression in expressions {
+            let pieces = script::pieces(expression);
+            let places: Vec<_> = pieces.iter().map(|(piece, ..)| finder.piece(piece)).collect();
+            self.speak(&pieces, &places, None);
+        }
+    }
+
+    fn speak(&mut self, pieces: &[Placed], places: &[Option<Place>], beside: Option<&str>) {
+        let name = |at: usize| match pieces.get(at) {
+            Some((Piece::Name(name), ..)) => Some(name.as_str()),
+            _ => None,
+        };
+        let place = |at: usize| places.get(at).cloned().flatten();
+        for spoken in script::spoken(pieces) {
+            let found = match spoken {
+                Spoken::Step(at) => (Thing::Step, name(at).map(str::to_owned), place(at)),
+                Spoken::Setting(at) => (Thing::Setting, name(at).map(str::to_owned), place(at)),
+                Spoken::Beside(at) => {
+                    let Some(namespace) = beside else { continue };
+                    (Thing::Function, name(at).map(|name| format!("{namespace}::{name}")), place(at))
+                }
+                Spoken::Function { namespace, name: at } => {
+                    let whole = name(namespace).zip(name(at)).map(|(file, name)| format!("{file}::{name}"));
+                    let place =
+                        place(namespace).zip(place(at)).map(|(from, to)| match from.line == to.line {
+                            true => Place { length: to.column + to.length - from.column, ..from },
+                            false => to,
+                        });
+                    (Thing::Function, whole, place)
+                }
+            };
+            if let (thing, Some(name), Some(place)) = found {
+                self.named(thing, &name, place);
+            }
+        }
+    }
+
+    fn script(&mut self, namespace: &str) {
+        let pieces = script::pieces(self.text);
+        let place = |(piece, line, column): &Placed| match piece {
+            Piece::Name(name) => Some(Place {
+                file: self.file.to_owned(),
+                line: *line,
+                column: *column,
+                length: name.chars().count(),
+            }),
+            _ => None,
+        };
+        let places: Vec<_> = pieces.iter().map(place).collect();
+        for (at, parameters) in script::functions(&pieces) {
+            let (Some((Piece::Name(name), ..)), Some(Some(place))) = (pieces.get(at), places.get(at)) else {
+                continue;
+            };
+            self.outline.defined.push(Defined {
+                thing: Thing::Function,
+                name: format!("{namespace}::{name}"),
+                folder: self.folder.map(str::to_owned),
+                place: place.clone(),
+                from: place.line,
+                more: parameters,
+            });
+        }
+        self.speak(&pieces, &places, Some(namespace));
+    }
+
+    /// A template, and what it shows of settings and steps.
+    fn mail(&mut self, name: &str, language: &str) {
+        let place = Place { file: self.file.to_owned(), line: 1, column: 1, length: 1 };
+        self.outline.defined.push(Defined {
+            thing: Thing::Template,
+            name: name.to_owned(),
+            folder: None,
+            place,
+            from: 1,
+            more: language.to_owned(),
+        });
+        let mut finder = Finder::new(self.file, self.text, 1, 1);
+        for (open, close) in [("{{", "}}"), ("{%", "%}")] {
+            finder.at = 0;
+            for part in self.text.split(open).skip(1) {
+                finder.skip(open);
+                let pieces = script::pieces(part.split(close).next().unwrap_or_default());
+                let places: Vec<_> = pieces.iter().map(|(piece, ..)| finder.piece(piece)).collect();
+                self.speak(&pieces, &places, None);
+            }
+        }
+    }
+}
+
+/// Finds the pieces of expressions in the text of their file, one behind the other: quotes, escapes and folded
+/// lines then need no arithmetic.
+struct Finder<'a> {
+    file: &'a str,
+    text: &'a str,
+    /// Bytes.
+    at: usize,
+}
+
+impl<'a> Finder<'a> {
+    fn new(file: &'a str, text: &'a str, line: usize, column: usize) -> Self {
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let line = text.get(start..).unwrap_or_default();
+        let within = line.char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at);
+        Self { file, text, at: start + within }
+    }
+
+    fn piece(&mut self, piece: &Piece) -> Option<Place> {
+        match piece {
+            Piece::Name(name) => self.name(name),
+            Piece::Text(text) => {
+                self.skip(text);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn skip(&mut self, text: &str) {
+        if let Some(found) = self.text.get(self.at..).and_then(|rest| rest.find(text)) {
+            self.at += found + text.len();
+        }
+    }
+
+    fn name(&mut self, name: &str) -> Option<Place> {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let rest = self.text.get(self.at..)?;
+        let (found, _) = rest.match_indices(name).find(|(at, _)| {
+            let before = rest.get(..*at).and_then(|before| before.chars().next_back());
+            let after = rest.get(at + name.len()..).and_then(|after| after.chars().next());
+            !before.is_some_and(part) && !after.is_some_and(part)
+        })?;
+        let start = self.at + found;
+        self.at = start + name.len();
+        let before = self.text.get(..start)?;
+        Some(Place {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+            length: name.chars().count(),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! What a world needs of everybody who is not a case.
+
+use crate::case::Case;
+use crate::model::{Call, Outcome, Subject, SubjectRef, Timestamp};
+use crate::policy::Policy;
+
+/// Who is outside: does what calls ask for, and knows the people.
+pub trait Others {
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person;
+
+    fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer;
+
+    /// Up to when it is known what becomes of a case that stands as it does, and what is not known then.
+    fn knows(&self, _case: &Case, _policy: &Policy) -> Option<(Timestamp, String)> {
+        None
+    }
+}
+
+/// What is known of a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Person {
+    /// None: they are not there.
+    Known(Option<Subject>),
+    /// Nobody can be asked just now; why.
+    Later(String),
+    NotKnown,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Ended(Outcome),
+    NotKnown(String),
+}

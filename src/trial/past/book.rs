@@ -1,0 +1,268 @@
+//! Who answers in the past: the person as they were read, the provider as it answered, endpoints as they did.
+//! Effects on people and mails are taken as done: that they were asked for is what matters.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::TimeDelta;
+
+use super::outlook::{Outlook, asking, kind};
+use super::{Asking, Happening, How, PersonPast};
+use crate::case::{Case, Cause, Input, State, gone};
+use crate::model::{
+    Action, Call, CaseId, Done, Failure, Outcome, Phase, Reading, Subject, SubjectKind, SubjectRef, Timestamp,
+};
+use crate::policy::Policy;
+use crate::trial::others::{Answer, Others, Person};
+use crate::trial::outside::Outside;
+
+/// Who is asked so much sooner than they were answers when they answered.
+const SOONER: TimeDelta = TimeDelta::days(1);
+/// A session that a person asked for is the one that really started then.
+const SAME_PRESS: TimeDelta = TimeDelta::minutes(30);
+/// An answer that is there may take so long to be read.
+const READ_LATE: TimeDelta = TimeDelta::days(1);
+
+/// The record of one person, as it answers.
+#[derive(Debug)]
+pub(super) struct Book<'a> {
+    past: &'a PersonPast,
+    to: Timestamp,
+    /// Of each person in it, what was read when.
+    seen: HashMap<SubjectRef, Vec<(Timestamp, Option<&'a Subject>)>>,
+    /// How calls of a kind ended, with when they began.
+    ended: HashMap<String, Vec<Ended<'a>>>,
+    /// Effects that did not happen then, on this very person.
+    done: Vec<(SubjectRef, Action)>,
+    /// Cases in which something was taken to be so that was so when it was last looked at.
+    pub assumed: BTreeSet<CaseId>,
+}
+
+#[derive(Debug)]
+struct Ended<'a> {
+    began: Timestamp,
+    at: Timestamp,
+    outcome: &'a Outcome,
+}
+
+impl<'a> Book<'a> {
+    pub fn new(past: &'a PersonPast, to: Timestamp) -> Self {
+        let mut book = Self {
+            past,
+            to,
+            seen: HashMap::new(),
+            ended: HashMap::new(),
+            done: Vec::new(),
+            assumed: BTreeSet::new(),
+        };
+        let mut told: HashMap<&CaseId, (SubjectRef, &Outlook, HashMap<u32, Timestamp>)> = HashMap::new();
+        for moment in &past.moments {
+            let at = moment.at;
+            match &moment.what {
+                Happening::Opened { case, recorded, after, .. } => {
+                    if let Cause::Opening(opening) = &recorded.cause {
+                        let whom = opening.subject.reference();
+                        told.insert(case, (whom, after, HashMap::new()));
+                        book.saw(at, opening.subject.reference(), Some(&opening.subject));
+                    }
+                }
+                Happening::Input { case, recorded, after } => {
+                    let Some((whom, before, begun)) = told.get_mut(case) else { continue };
+                    match &recorded.cause {
+                        Cause::Input(Input::Attempt { call }) => {
+                            begun.insert(*call, at);
+                        }
+                        Cause::Input(Input::Outcome { call, outcome, .. }) => {
+                            let began = begun.get(call).copied().unwrap_or(at);
+                            if let Some(kind) = before.kind(*call) {
+                                let ended = Ended { began, at, outcome };
+                                book.ended.entry(kind.to_owned()).or_default().push(ended);
+                            }
+                            if let Outcome::Done(Done::Seen { subject }) = outcome {
+                                let whom = whom.clone();
+                                book.saw(at, whom, subject.as_deref());
+                            }
+                        }
+                        _ => {}
+                    }
+                    *before = after;
+                }
+                Happening::Event { event, people } => {
+                    for person in people {
+                        book.saw(at, person.reference(), Some(person));
+                    }
+                    if gone(event) {
+                        book.saw(event.time.min(at), event.subject.clone(), None);
+                    }
+                }
+                Happening::Seen { whom, person } => book.saw(at, whom.clone(), person.as_deref()),
+            }
+        }
+        book
+    }
+
+    fn saw(&mut self, at: Timestamp, whom: SubjectRef, person: Option<&'a Subject>) {
+        self.seen.entry(whom).or_default().push((at, person));
+    }
+
+    /// The person at a time, if they were the same before and after it; and whether they are only taken to
+    /// have stayed as they were last seen.
+    fn as_of(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<&'a Subject>, bool)> {
+        let seen = self.seen.get(whom)?;
+        let before = seen.iter().rev().find(|(at, _)| *at <= now)?;
+        let after = seen.iter().find(|(at, _)| *at > now);
+        match after {
+            _ if before.0 == now => Some((before.1, false)),
+            Some((_, person)) if *person == before.1 => Some((before.1, false)),
+            // When in between they changed is not known.
+            Some(_) => None,
+            None => Some((before.1, true)),
+        }
+    }
+
+    /// The same with what was done to them here and not then.
+    fn person_at(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<Subject>, bool)> {
+        let (person, assumed) = self.as_of(whom, now)?;
+        let mut outside = Outside::default();
+        outside.people.extend(person.cloned().map(|person| (whom.clone(), person)));
+        for (_, action) in self.done.iter().filter(|(other, _)| other == whom) {
+            let _ = outside.perform(action, now);
+        }
+        Some((outside.people.remove(whom), assumed))
+    }
+
+    /// What becomes of an effect on a person.
+    fn effect(&mut self, case: &Case, action: &Action, now: Timestamp) -> Answer {
+        let whom = case.subject.reference();
+        let mut outside = Outside::default();
+        let person = match self.person_at(&whom, now) {
+            Some((person, _)) => person,
+            None => Some(case.seen.clone().unwrap_or_else(|| case.subject.clone())),
+        };
+        outside.people.extend(person.map(|person| (whom.clone(), person)));
+        let outcome = outside.perform(action, now);
+        if matches!(outcome, Outcome::Done(_)) {
+            self.done.push((whom, action.clone()));
+        }
+        Answer::Ended(outcome)
+    }
+
+    fn read(&mut self, case: &Case, whom: &SubjectRef, now: Timestamp) -> Answer {
+        match self.person_at(whom, now) {
+            Some((person, assumed)) => {
+                if assumed && now < self.to {
+                    self.assumed.insert(case.id.clone());
+                }
+                Answer::Ended(Outcome::Done(Done::Seen { subject: person.map(Box::new) }))
+            }
+            None if whom.kind == SubjectKind::Applicant => {
+                Answer::Ended(Outcome::Done(Done::Seen { subject: Some(Box::new(case.subject.clone())) }))
+            }
+            None => Answer::NotKnown("the person changed then, and nobody read them at this time".to_owned()),
+        }
+    }
+
+    fn start(&self, action: &Action, now: Timestamp) -> Answer {
+        let Action::StartVerification { provider, reference, .. } = action else {
+            return Answer::Ended(Outcome::Failed(Failure::refused("this starts nothing")));
+        };
+        let ended = self.ended.get(&kind(action)).into_iter().flatten();
+        let same = |ended: &&Ended<'_>| ended.began >= now - SAME_PRESS && ended.began <= now + SAME_PRESS;
+        match ended.filter(same).min_by_key(|ended| (ended.began - now).abs()).map(|ended| ended.outcome) {
+            Some(Outcome::Done(Done::Started { session })) => {
+                // It counts only with the reference that this call gives it.
+                let mut session = session.clone();
+                session.reference.clone_from(reference);
+                Answer::Ended(Outcome::Done(Done::Started { session }))
+            }
+            Some(outcome) => Answer::Ended(outcome.clone()),
+            None => Answer::NotKnown(format!("{provider} was not asked for a session then")),
+        }
+    }
+
+    fn result(&self, action: &Action, now: Timestamp) -> Answer {
+        let Action::ReadVerification { account, execution, reference, .. } = action else {
+            return Answer::Ended(Outcome::Failed(Failure::refused("this reads nothing")));
+        };
+        let readings = self.ended.get(&kind(action)).map(Vec::as_slice).unwrap_or_default().iter();
+        let read = |ended: &Ended<'a>| match ended.outcome {
+            Outcome::Done(Done::Read { reading }) if ended.at <= now => Some(reading),
+            _ => None,
+        };
+        let newest = readings.filter_map(read).next_back();
+        let reading = newest.map_or_else(
+            || Reading {
+                account: account.clone(),
+                execution: execution.clone(),
+                reference: Some(reference.clone()),
+                phase: Phase::Waiting,
+                proof: None,
+            },
+            |reading| Reading { reference: Some(reference.clone()), ..reading.clone() },
+        );
+        Answer::Ended(Outcome::Done(Done::Read { reading }))
+    }
+
+    fn request(&self, action: &Action, endpoint: &str) -> Answer {
+        match self.ended.get(&kind(action)).and_then(|ended| ended.last()) {
+            Some(ended) => Answer::Ended(ended.outcome.clone()),
+            None => Answer::NotKnown(format!("what {endpoint} would have answered")),
+        }
+    }
+
+    /// The question of a real case that is this one: the same, to the same person, at this time.
+    fn same_question(&self, case: &Case, what: &str, began: Timestamp) -> Option<&'a Asking> {
+        let own = self.past.askings.get(&case.id).into_iter().flatten();
+        let all = self.past.askings.values().flatten();
+        let same = |asking: &&Asking| {
+            let over = asking.ended.is_some_and(|(at, _)| at <= began);
+            asking.what == what && asking.began - SOONER <= began && !over
+        };
+        own.chain(all).find(same)
+    }
+
+    /// The question that a real case had at a time.
+    pub fn question(&self, case: &CaseId, at: Timestamp) -> Option<&'a str> {
+        let asked = self.past.askings.get(case)?.iter();
+        let now = |asking: &&Asking| asking.began <= at && asking.ended.is_none_or(|(ended, _)| ended >= at);
+        asked.filter(now).map(|asking| asking.what.as_str()).next_back()
+    }
+}
+
+impl Others for Book<'_> {
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person {
+        match self.person_at(whom, now) {
+            Some((person, _)) => Person::Known(person),
+            None => Person::NotKnown,
+        }
+    }
+
+    fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer {
+        let action = &call.action;
+        match action {
+            Action::Mail { .. } => Answer::Ended(Outcome::Done(Done::Sent)),
+            Action::Emit { .. } => Answer::Ended(Outcome::Done(Done::Emitted)),
+            Action::StartVerification { .. } => self.start(action, now),
+            Action::ReadVerification { .. } => self.result(action, now),
+            Action::ReadSubject { subject } => self.read(case, subject, now),
+            Action::Request { endpoint, .. } => self.request(action, endpoint),
+            _ => self.effect(case, action, now),
+        }
+    }
+
+    fn knows(&self, case: &Case, policy: &Policy) -> Option<(Timestamp, String)> {
+        if matches!(case.state, State::Grace(_)) {
+            let why = "whether it would have been contested".to_owned();
+            return Some((Timestamp::MIN_UTC, why));
+        }
+        let (what, began) = asking(case, policy)?;
+        let Some(asking) = self.same_question(case, &what, began) else {
+            return Some((Timestamp::MIN_UTC, format!("nobody was asked to {what} then")));
+        };
+        let (at, how) = asking.ended?;
+        Some(match how {
+            How::Answered => (at + READ_LATE, format!("the answer to {what} came at another time")),
+            How::Silence => (at, format!("whether {what} would have been answered later")),
+            How::Cut => (at, format!("how {what} would have ended")),
+        })
+    }
+}

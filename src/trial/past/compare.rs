@@ -1,0 +1,366 @@
+//! Whose end differs between two revisions, and by how much effects do. What is not known widens a range.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::walk::{Undecided, Walked, as_it_was, walk};
+use super::{End, Fate, Name, Past};
+use crate::model::{SubjectRef, Timestamp};
+use crate::policy::PolicySet;
+use crate::policy::tree::LimitedAction;
+use crate::trial::Terms;
+
+/// Lengths for which it is said what is to come, in days.
+const AHEAD: [u32; 3] = [1, 7, 30];
+/// Nobody reads more than these.
+const MOST_LISTED: usize = 10_000;
+/// How many people a thread takes at once.
+const AT_ONCE: usize = 64;
+
+/// What the past says of one policy.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PolicyPast {
+    pub policy: String,
+    /// Cases that the running revision opens, and the other one.
+    pub cases: Both<usize>,
+    /// Effects that differ between the two or that somebody is harmed by.
+    pub effects: Vec<Effects>,
+    /// Sessions at providers, which cost.
+    pub verifications: Both<Range>,
+    /// For 1, 7 and 30 days, as far as the record is that long: as many as in the quietest and in the busiest
+    /// such time of it.
+    pub coming: Vec<Coming>,
+    /// Cases that end differently or had other effects.
+    pub different: usize,
+    /// Cases of which the past does not say how they go on with the other revision.
+    pub unknown: usize,
+    /// Openings of which the other revision could not decide whether they are one.
+    pub undecided: usize,
+    pub undecided_because: Option<String>,
+    /// People whose cases do not come to rest.
+    pub endless: usize,
+    /// Who: newest first, of very many the newest.
+    pub items: Vec<Differs>,
+}
+
+/// With the revision that runs, and with the other one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Both<T> {
+    pub before: T,
+    pub after: T,
+}
+
+/// As many as are known, and as many as there may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Range {
+    pub least: usize,
+    pub most: usize,
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.least == self.most {
+            return write!(f, "{}", self.least);
+        }
+        write!(f, "{} to {}", self.least, self.most)
+    }
+}
+
+/// One kind of effect.
+#[derive(Debug, Clone, Serialize)]
+pub struct Effects {
+    pub what: LimitedAction,
+    #[serde(flatten)]
+    pub times: Both<Range>,
+    /// People to whom the other revision does it and the running one does not.
+    pub newly: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Coming {
+    pub days: u32,
+    /// The effect's word, or `paid_verification`.
+    pub what: String,
+    #[serde(flatten)]
+    pub times: Both<Range>,
+}
+
+/// One case that is not the same.
+#[derive(Debug, Clone, Serialize)]
+pub struct Differs {
+    pub subject: SubjectRef,
+    pub name: Name,
+    pub opened_at: Timestamp,
+    /// None: no case opens.
+    pub before: Option<Fate>,
+    pub after: Option<Fate>,
+}
+
+impl PolicyPast {
+    /// Why a revision must be released before it runs: what it would have done, and to how many.
+    pub fn reasons(
+        &self,
+        verbs: &[LimitedAction],
+        above: usize,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Vec<String> {
+        let over = self.effects.iter().filter(|effect| verbs.contains(&effect.what) && effect.newly > above);
+        let days = (to - from).num_days();
+        let since =
+            if days > 1 { format!("{days} days") } else { format!("{} hours", (to - from).num_hours()) };
+        over.map(|effect| {
+            format!(
+                "would have done {} to {} people to whom the running revision did not, in the last {since} \
+                 ({} instead of {})",
+                effect.what.word(),
+                effect.newly,
+                effect.times.after,
+                effect.times.before,
+            )
+        })
+        .collect()
+    }
+}
+
+impl Differs {
+    /// Whether the other revision does something to the person that the running one does not.
+    pub fn newly(&self, what: LimitedAction) -> bool {
+        does(self.after.as_ref(), what) && !does(self.before.as_ref(), what)
+    }
+}
+
+fn does(fate: Option<&Fate>, what: LimitedAction) -> bool {
+    fate.is_some_and(|fate| fate.did.iter().any(|deed| deed.what == what))
+}
+
+/// Fates by policy.
+type Sides = BTreeMap<String, (Vec<Fate>, Vec<Fate>)>;
+
+#[derive(Debug, Default)]
+struct Found {
+    sides: Sides,
+    undecided: BTreeMap<String, Vec<Undecided>>,
+    endless: usize,
+}
+
+/// Walks everybody's past with what runs and with what is to run. `told` hears how many people are done.
+pub fn back_test(
+    past: &Past,
+    running: &Arc<PolicySet>,
+    next: &Arc<PolicySet>,
+    terms: &Terms,
+    told: &(dyn Fn(usize) + Sync),
+) -> Vec<PolicyPast> {
+    let (place, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let found = Mutex::new(Found::default());
+    let threads = thread::available_parallelism().map_or(2, usize::from).min(8);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let from = place.fetch_add(AT_ONCE, Ordering::Relaxed);
+                    let some = past.people.get(from..(from + AT_ONCE).min(past.people.len()));
+                    let Some(some) = some.filter(|some| !some.is_empty()) else { return };
+                    for person in some {
+                        let before = if person.otherwise {
+                            walk(person, running, &past.pauses, past.to, terms).fates
+                        } else {
+                            as_it_was(person, running)
+                        };
+                        let after = walk(person, next, &past.pauses, past.to, terms);
+                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                        found.add(before, after);
+                    }
+                    told(done.fetch_add(some.len(), Ordering::Relaxed) + some.len());
+                }
+            });
+        }
+    });
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let names: BTreeSet<&String> = running.policies.keys().chain(next.policies.keys()).collect();
+    names.into_iter().map(|name| found.of(name, past)).collect()
+}
+
+impl Found {
+    fn add(&mut self, before: Vec<Fate>, after: Walked) {
+        self.endless += usize::from(after.endless);
+        for undecided in after.undecided {
+            self.undecided.entry(undecided.policy.clone()).or_default().push(undecided);
+        }
+        for fate in before {
+            self.sides.entry(fate.policy.clone()).or_default().0.push(fate);
+        }
+        for fate in after.fates {
+            self.sides.entry(fate.policy.clone()).or_default().1.push(fate);
+        }
+    }
+
+    fn of(&self, name: &str, past: &Past) -> PolicyPast {
+        let (none, nobody) = ((Vec::new(), Vec::new()), Vec::new());
+        let (before, after) = self.sides.get(name).unwrap_or(&none);
+        let undecided = self.undecided.get(name).unwrap_or(&nobody);
+        let mut items = differences(before, after);
+        let (effects, different) = (effects(before, after, &items), items.len());
+        items.truncate(MOST_LISTED);
+        let unknown = |fate: &&Fate| matches!(fate.end, End::Unknown { .. });
+        PolicyPast {
+            policy: name.to_owned(),
+            cases: Both { before: cases(before), after: cases(after) },
+            effects,
+            verifications: Both { before: range(&sessions(before)), after: range(&sessions(after)) },
+            coming: coming(before, after, past),
+            different,
+            unknown: after.iter().filter(unknown).count(),
+            undecided: undecided.len(),
+            undecided_because: undecided.first().map(|undecided| undecided.because.clone()),
+            endless: self.endless,
+            items,
+        }
+    }
+}
+
+/// Those that open for certain.
+fn cases(fates: &[Fate]) -> usize {
+    fates.iter().filter(|fate| !fate.case.0.is_empty()).count()
+}
+
+/// The same case on both sides, or one that the same thing opened.
+fn differences(before: &[Fate], after: &[Fate]) -> Vec<Differs> {
+    let key = |fate: &Fate| (fate.subject.clone(), fate.opened_at, fate.opened_by.clone());
+    let mut rest: BTreeMap<_, Vec<&Fate>> = BTreeMap::new();
+    for fate in before {
+        rest.entry(key(fate)).or_default().push(fate);
+    }
+    let mut items = Vec::new();
+    for fate in after {
+        let old = rest.get_mut(&key(fate)).and_then(Vec::pop);
+        if old.is_none_or(|old| !old.same(fate)) {
+            items.push(differs(fate, old.cloned(), Some(fate.clone())));
+        }
+    }
+    for fate in rest.into_values().flatten() {
+        items.push(differs(fate, Some(fate.clone()), None));
+    }
+    items.sort_by(|one, two| two.opened_at.cmp(&one.opened_at).then_with(|| one.subject.cmp(&two.subject)));
+    items
+}
+
+fn differs(about: &Fate, before: Option<Fate>, after: Option<Fate>) -> Differs {
+    let (subject, name, opened_at) = (about.subject.clone(), about.name.clone(), about.opened_at);
+    Differs { subject, name, opened_at, before, after }
+}
+
+/// When something happened, and whether that is certain.
+type Times = Vec<(Timestamp, bool)>;
+
+fn times(fates: &[Fate], what: LimitedAction) -> Times {
+    let of = |fate: &Fate| {
+        let mut times: Times =
+            fate.did.iter().filter(|deed| deed.what == what).map(|deed| (deed.at, !fate.assumed)).collect();
+        if times.is_empty() && fate.may.contains(&what) {
+            times.push((fate.opened_at, false));
+        }
+        times
+    };
+    let mut times: Times = fates.iter().flat_map(of).collect();
+    times.sort_unstable();
+    times
+}
+
+fn sessions(fates: &[Fate]) -> Times {
+    let of = |fate: &Fate| {
+        let mut times = vec![(fate.opened_at, true); fate.sessions];
+        if fate.may.contains(&LimitedAction::Verify) {
+            times.push((fate.opened_at, false));
+        }
+        times
+    };
+    let mut times: Times = fates.iter().flat_map(of).collect();
+    times.sort_unstable();
+    times
+}
+
+fn range(times: &Times) -> Range {
+    Range { least: times.iter().filter(|(_, certain)| *certain).count(), most: times.len() }
+}
+
+fn kinds(before: &[Fate], after: &[Fate]) -> BTreeSet<LimitedAction> {
+    let of = |fate: &Fate| {
+        fate.did.iter().map(|deed| deed.what).chain(fate.may.iter().copied()).collect::<Vec<_>>()
+    };
+    before.iter().chain(after).flat_map(of).collect()
+}
+
+fn effects(before: &[Fate], after: &[Fate], items: &[Differs]) -> Vec<Effects> {
+    let one = |what: LimitedAction| Effects {
+        what,
+        times: Both { before: range(&times(before, what)), after: range(&times(after, what)) },
+        newly: items.iter().filter(|item| item.newly(what)).count(),
+    };
+    kinds(before, after).into_iter().map(one).collect()
+}
+
+fn coming(before: &[Fate], after: &[Fate], past: &Past) -> Vec<Coming> {
+    let mut listed: Vec<(String, Times, Times)> = kinds(before, after)
+        .into_iter()
+        .map(|what| (what.word().to_owned(), times(before, what), times(after, what)))
+        .collect();
+    listed.push(("paid_verification".to_owned(), sessions(before), sessions(after)));
+    let mut coming = Vec::new();
+    for days in AHEAD {
+        let length = TimeDelta::days(i64::from(days));
+        if past.to - past.from < length {
+            continue;
+        }
+        for (what, before, after) in &listed {
+            let within = |times| in_a_time(times, length, past.from, past.to);
+            let times = Both { before: within(before), after: within(after) };
+            coming.push(Coming { days, what: what.clone(), times });
+        }
+    }
+    coming
+}
+
+/// As many as in the quietest and in the busiest time of a length.
+fn in_a_time(times: &Times, length: TimeDelta, from: Timestamp, to: Timestamp) -> Range {
+    let certain: Vec<Timestamp> = times.iter().filter(|(_, certain)| *certain).map(|(at, _)| *at).collect();
+    let all: Vec<Timestamp> = times.iter().map(|(at, _)| *at).collect();
+    let within = |times: &[Timestamp], start: Timestamp| {
+        let begin = times.partition_point(|at| *at < start);
+        times.partition_point(|at| *at < start + length) - begin
+    };
+    // The quietest one begins at the beginning or just after something; the busiest with something.
+    let starts = certain.iter().map(|at| *at + TimeDelta::nanoseconds(1)).chain([from, to - length]);
+    let least = starts.filter(|start| *start + length <= to).map(|start| within(&certain, start)).min();
+    let most = all.iter().copied().chain([from]).map(|start| within(&all, start)).max();
+    Range { least: least.unwrap_or(0), most: most.unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::{Range, in_a_time};
+    use crate::model::Timestamp;
+
+    #[test]
+    fn the_quietest_and_the_busiest_time_of_a_length() {
+        let day = |day: i64| Timestamp::UNIX_EPOCH + TimeDelta::days(day);
+        let check = |times: &[(i64, bool)], length: i64, least: usize, most: usize| {
+            let times = times.iter().map(|(at, certain)| (day(*at), *certain)).collect();
+            let range = in_a_time(&times, TimeDelta::days(length), day(0), day(10));
+            assert_eq!(range, Range { least, most }, "{times:?} in {length} days");
+        };
+        check(&[], 1, 0, 0);
+        check(&[(1, true), (2, true), (9, true)], 1, 0, 1);
+        check(&[(1, true), (2, true), (9, true)], 3, 0, 2);
+        check(&[(1, true), (2, true), (9, false)], 10, 2, 3);
+        check(&[(0, true), (3, true), (6, true), (9, true)], 4, 1, 2);
+    }
+}

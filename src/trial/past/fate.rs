@@ -1,0 +1,197 @@
+//! How a case ends, what it did, and what may still come of it.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Then;
+use crate::case::{Case, OpenedBy, Opening, State};
+use crate::model::{CaseId, Event, SubjectRef, Timestamp};
+use crate::policy::Policy;
+use crate::policy::effects::reachable;
+use crate::policy::tree::{LimitedAction, Step};
+
+/// One case, up to the end of the record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fate {
+    pub case: CaseId,
+    pub policy: String,
+    pub subject: SubjectRef,
+    pub name: Name,
+    pub opened_at: Timestamp,
+    /// What opened it: an event's type, `manual` or a sweep.
+    pub opened_by: String,
+    #[serde(flatten)]
+    pub end: End,
+    /// Effects whose step was reached, in order.
+    pub did: Vec<Deed>,
+    /// Sessions at a provider.
+    pub sessions: usize,
+    /// Effects that it may still have, where it is not known how it goes on.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub may: BTreeSet<LimitedAction>,
+    /// It was taken that the person stayed as they were last seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub assumed: bool,
+}
+
+/// A person's name, for those who may see it; logs do not show it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Name(pub String);
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("...")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deed {
+    pub what: LimitedAction,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum End {
+    Closed {
+        result: String,
+    },
+    /// An adverse effect waits for its time.
+    InGrace {
+        result: String,
+    },
+    /// At the end of the record it still waits.
+    Open {
+        state: &'static str,
+        step: String,
+    },
+    /// Nobody knows how it goes on from a step.
+    Unknown {
+        step: String,
+        because: String,
+    },
+}
+
+impl End {
+    /// `step`: where the case is. `lost`: why it is not known how it goes on.
+    pub(super) fn of(case: &Case, step: Option<&Step>, lost: Option<&str>) -> Self {
+        let at = || step.map(|step| step.id.as_ref().unwrap_or(&step.path).clone()).unwrap_or_default();
+        let result = || case.result.clone().unwrap_or_default();
+        match (&case.state, lost) {
+            (State::Closed, _) => Self::Closed { result: result() },
+            (State::Grace(_), _) => Self::InGrace { result: result() },
+            (_, Some(why)) => Self::Unknown { step: at(), because: why.to_owned() },
+            (_, None) => Self::Open { state: case.state_word(), step: at() },
+        }
+    }
+
+    /// In a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Closed { result } => result.clone(),
+            Self::InGrace { result } => format!("{result}, in grace"),
+            Self::Open { state, step } => format!("{} at {step}", state.replace('_', " ")),
+            Self::Unknown { step, because } => format!("not known after {step}: {because}"),
+        }
+    }
+
+    /// Whether two ends are the same for the person: what waits for its time counts as done.
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Closed { result: one } | Self::InGrace { result: one },
+                Self::Closed { result: two } | Self::InGrace { result: two },
+            ) => one == two,
+            (Self::Open { step: one, .. }, Self::Open { step: two, .. }) => one == two,
+            (Self::Unknown { step: one, .. }, Self::Unknown { step: two, .. }) => one == two,
+            _ => false,
+        }
+    }
+}
+
+impl Fate {
+    pub(super) fn of(
+        case: &Case,
+        policy: &Policy,
+        lost: Option<&str>,
+        did: Vec<Deed>,
+        assumed: bool,
+    ) -> Self {
+        let end = End::of(case, case.step().and_then(|step| policy.step(step)), lost);
+        let may = match &end {
+            End::Unknown { .. } => case.step().map(|step| reachable(policy, step)).unwrap_or_default(),
+            _ => BTreeSet::new(),
+        };
+        let opened_by = opened_by(case.event.as_ref());
+        Self {
+            case: case.id.clone(),
+            policy: case.policy.clone(),
+            subject: case.subject.reference(),
+            name: Name(case.subject.display_name()),
+            opened_at: case.opened_at,
+            opened_by,
+            end,
+            did,
+            sessions: case.sessions.len(),
+            may,
+            assumed,
+        }
+    }
+
+    /// A case as it really was.
+    pub(super) fn as_it_was(
+        id: &CaseId,
+        policy: &str,
+        opening: &Opening,
+        opened_at: Timestamp,
+        then: &Then,
+    ) -> Self {
+        let event = match &opening.by {
+            OpenedBy::Event(event) => Some(event),
+            OpenedBy::Hand { .. } | OpenedBy::Sweep { .. } => None,
+        };
+        Self {
+            case: id.clone(),
+            policy: policy.to_owned(),
+            subject: opening.subject.reference(),
+            name: Name(opening.subject.display_name()),
+            opened_at,
+            opened_by: opened_by(event),
+            end: then.end.clone(),
+            did: then.did.clone(),
+            sessions: then.sessions,
+            may: BTreeSet::new(),
+            assumed: false,
+        }
+    }
+
+    /// A case that might have opened, if the person was then as they had to be.
+    pub(super) fn unasked(policy: &Policy, subject: SubjectRef, at: Timestamp, opened_by: String) -> Self {
+        let because = "nobody read the person then, so whether a case opens".to_owned();
+        Self {
+            case: CaseId(String::new()),
+            policy: policy.name.clone(),
+            name: Name(subject.id.clone()),
+            subject,
+            opened_at: at,
+            opened_by,
+            end: End::Unknown { step: "the trigger".to_owned(), because },
+            did: Vec::new(),
+            sessions: 0,
+            may: reachable(policy, policy.first),
+            assumed: false,
+        }
+    }
+
+    /// Whether the same happens to the person.
+    pub fn same(&self, other: &Self) -> bool {
+        let did = |fate: &Self| fate.did.iter().map(|deed| deed.what).collect::<Vec<_>>();
+        self.end.same(&other.end) && did(self) == did(other)
+    }
+}
+
+fn opened_by(event: Option<&Event>) -> String {
+    event.map_or("manual or sweep".to_owned(), |event| event.kind.to_string())
+}

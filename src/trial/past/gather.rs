@@ -1,0 +1,371 @@
+//! Records of the journal to the past of each person: `Interest` takes from a record what matters, on whatever
+//! thread; `Gatherer` puts that together in the order of the journal.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::outlook::{Outlook, asking, ended};
+use super::{Asking, End, Happening, How, Moment, Past, PersonPast, Then};
+use crate::case::{Case, Cause, Entry, Input, Recorded, gone};
+use crate::model::{
+    CaseId, Done, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
+};
+use crate::policy::tree::{LimitedAction, Trigger, Verb, Wait};
+use crate::policy::{Policy, PolicySet, Revision};
+
+/// What is looked for in the past.
+#[derive(Debug)]
+pub struct Interest {
+    since: Timestamp,
+    /// Events that some revision of the policies opens on, waits for or is cancelled by.
+    kinds: BTreeSet<EventType>,
+    /// Cases of these, or of all policies.
+    policies: Option<BTreeSet<String>>,
+    /// What runs: who was asked by these very revisions need not be asked again.
+    running: PolicySet,
+}
+
+/// A case after something reached it, as it is in the journal.
+#[derive(Debug)]
+pub struct Changed<'a> {
+    pub case: &'a Case,
+    pub entries: &'a [Entry],
+    pub effects: &'a [LimitedAction],
+    pub recorded: Recorded,
+    /// The one that it follows, if it can be had.
+    pub policy: Option<&'a Policy>,
+}
+
+/// An event that was dealt with.
+#[derive(Debug)]
+pub struct Consumed {
+    pub key: String,
+    pub at: Timestamp,
+    /// It was only what one of our effects caused.
+    pub own: bool,
+    /// Who was asked: policies, by their revisions then.
+    pub asked: Vec<(String, Revision)>,
+    pub people: Vec<Subject>,
+}
+
+/// What was taken from a record.
+#[derive(Debug)]
+pub struct Noted(What);
+
+#[derive(Debug)]
+enum What {
+    Changed {
+        case: CaseId,
+        subject: SubjectRef,
+        account: Option<String>,
+        policy: String,
+        recorded: Box<Recorded>,
+        after: Outlook,
+        how: How,
+        asked: Option<(String, Timestamp)>,
+        effects: Vec<LimitedAction>,
+        end: End,
+        sessions: usize,
+        as_now: bool,
+    },
+    Seen {
+        at: Timestamp,
+        whom: SubjectRef,
+        person: Option<Box<Subject>>,
+    },
+    Received(Box<Event>),
+    Consumed(Box<Consumed>),
+    Paused(Pause),
+}
+
+impl Interest {
+    /// `others_answer`: what cases of other policies were answered counts too, as it does where a policy is
+    /// new.
+    pub fn new(since: Timestamp, running: PolicySet, next: &[Arc<Policy>], others_answer: bool) -> Self {
+        let (mut kinds, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for policy in running.policies.values().chain(next) {
+            names.insert(policy.name.clone());
+            kinds.extend(policy.cancel_when.iter().cloned());
+            kinds.extend(policy.when.iter().filter_map(|trigger| match trigger {
+                Trigger::Event(kind) => Some(kind.clone()),
+                Trigger::Manual | Trigger::Sweep(_) => None,
+            }));
+            kinds.extend(policy.steps.iter().filter_map(|step| match &step.verb {
+                Verb::Wait(Wait::For { event, .. }) => Some(event.clone()),
+                _ => None,
+            }));
+        }
+        Self { since, kinds, policies: (!others_answer).then_some(names), running }
+    }
+
+    /// Whether the revision that a case follows has to be at hand.
+    pub fn wants(&self, policy: &str) -> bool {
+        self.policies.as_ref().is_none_or(|names| names.contains(policy))
+    }
+
+    pub fn received(&self, event: Event) -> Option<Noted> {
+        let mut names = std::iter::once(&event.kind).chain(&event.also);
+        let concerns = names.any(|kind| self.kinds.contains(kind)) || gone(&event);
+        concerns.then(|| Noted(What::Received(Box::new(event))))
+    }
+
+    pub fn consumed(&self, consumed: Consumed) -> Option<Noted> {
+        (consumed.at >= self.since && !consumed.own).then(|| Noted(What::Consumed(Box::new(consumed))))
+    }
+
+    pub fn paused(pause: Pause) -> Noted {
+        Noted(What::Paused(pause))
+    }
+
+    pub fn changed(&self, changed: Changed<'_>) -> Option<Noted> {
+        let Changed { case, entries, effects, recorded, policy } = changed;
+        let at = recorded.facts.now;
+        if at < self.since {
+            return None;
+        }
+        let subject = case.subject.reference();
+        if !self.wants(&case.policy) {
+            return only_seen(at, subject, recorded);
+        }
+        let runs = self.running.policies.get(&case.policy);
+        let step = policy.and_then(|policy| policy.step(case.step()?));
+        Some(Noted(What::Changed {
+            case: case.id.clone(),
+            subject,
+            account: account(&case.subject),
+            policy: case.policy.clone(),
+            recorded: Box::new(recorded),
+            after: Outlook::of(case),
+            how: ended(entries),
+            asked: policy.and_then(|policy| asking(case, policy)),
+            effects: effects.to_vec(),
+            end: End::of(case, step, None),
+            sessions: case.sessions.len(),
+            as_now: runs.is_some_and(|policy| policy.revision == case.revision),
+        }))
+    }
+}
+
+/// Of a case of no interest only what it read of the person counts.
+fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Noted> {
+    let person = match recorded.cause {
+        Cause::Opening(opening) => Some(Box::new(opening.subject)),
+        Cause::Input(Input::Outcome { outcome: Outcome::Done(Done::Seen { subject }), .. }) => subject,
+        _ => return None,
+    };
+    Some(Noted(What::Seen { at, whom, person }))
+}
+
+/// The account behind somebody who is no user yet.
+fn account(person: &Subject) -> Option<String> {
+    (person.kind != SubjectKind::User).then(|| person.text("user_id").map(str::to_owned)).flatten()
+}
+
+/// Puts together what was taken.
+#[derive(Debug)]
+pub struct Gatherer<'a> {
+    interest: &'a Interest,
+    received: HashMap<String, Box<Event>>,
+    moments: Vec<(SubjectRef, Moment)>,
+    cases: HashMap<CaseId, Told>,
+    accounts: HashMap<SubjectRef, String>,
+    /// People whom other revisions than those that run dealt with.
+    otherwise: BTreeSet<SubjectRef>,
+    names: BTreeMap<String, Arc<str>>,
+    pauses: Vec<Pause>,
+    events: usize,
+}
+
+/// A case so far.
+#[derive(Debug)]
+struct Told {
+    subject: SubjectRef,
+    opened_at: Timestamp,
+    askings: Vec<Asking>,
+    then: Then,
+}
+
+impl<'a> Gatherer<'a> {
+    pub fn new(interest: &'a Interest) -> Self {
+        Self {
+            interest,
+            received: HashMap::new(),
+            moments: Vec::new(),
+            cases: HashMap::new(),
+            accounts: HashMap::new(),
+            otherwise: BTreeSet::new(),
+            names: BTreeMap::new(),
+            pauses: Vec::new(),
+            events: 0,
+        }
+    }
+
+    pub fn take(&mut self, noted: Noted) {
+        match noted.0 {
+            What::Received(event) => {
+                self.received.insert(event.key.clone(), event);
+            }
+            What::Consumed(consumed) => self.consumed(*consumed),
+            What::Seen { at, whom, person } => {
+                if let Some(account) = person.as_deref().and_then(account) {
+                    self.accounts.insert(whom.clone(), account);
+                }
+                let what = Happening::Seen { whom: whom.clone(), person };
+                self.moments.push((whom, Moment { at, what }));
+            }
+            What::Paused(pause) => {
+                self.pauses.retain(|other| other.who != pause.who || other.from != pause.from);
+                self.pauses.push(pause);
+            }
+            changed @ What::Changed { .. } => self.changed(changed),
+        }
+    }
+
+    fn consumed(&mut self, consumed: Consumed) {
+        let Consumed { key, at, asked, people, .. } = consumed;
+        for person in &people {
+            if let Some(account) = account(person) {
+                self.accounts.insert(person.reference(), account);
+            }
+        }
+        let Some(event) = self.received.remove(&key) else { return };
+        self.events += 1;
+        let subject = event.subject.clone();
+        let would_ask = self.interest.running.matching(&event);
+        let was_asked = |policy: &&Arc<Policy>| {
+            asked.iter().any(|(name, revision)| *name == policy.name && *revision == policy.revision)
+        };
+        if !would_ask.iter().all(|policy| was_asked(policy)) {
+            self.otherwise.insert(subject.clone());
+        }
+        let what = Happening::Event { event, people };
+        self.moments.push((subject, Moment { at, what }));
+    }
+
+    fn changed(&mut self, changed: What) {
+        let What::Changed {
+            case,
+            subject,
+            account,
+            policy,
+            recorded,
+            after,
+            how,
+            asked,
+            effects,
+            end,
+            sessions,
+            as_now,
+        } = changed
+        else {
+            return;
+        };
+        let at = recorded.facts.now;
+        if let Some(account) = account {
+            self.accounts.entry(subject.clone()).or_insert(account);
+        }
+        if !as_now {
+            self.otherwise.insert(subject.clone());
+        }
+        let opened = matches!(recorded.cause, Cause::Opening(_));
+        if !opened && !self.cases.contains_key(&case) {
+            // It opened before what is looked at.
+            return;
+        }
+        let told = self.cases.entry(case.clone()).or_insert_with(|| Told {
+            subject: subject.clone(),
+            opened_at: at,
+            askings: Vec::new(),
+            then: Then { end: end.clone(), sessions: 0, did: Vec::new() },
+        });
+        told.then.did.extend(effects.into_iter().map(|what| super::Deed { what, at }));
+        told.then.sessions = sessions;
+        told.then.end = end;
+        let open = told.askings.last_mut().filter(|asking| asking.ended.is_none());
+        match (open, asked) {
+            // Time that is given back moves the beginning; a step that is taken again has ended before.
+            (Some(open), Some((what, _))) if open.what == what && how == How::Cut => {}
+            (open, asked) => {
+                if let Some(open) = open {
+                    open.ended = Some((at, how));
+                }
+                told.askings.extend(asked.map(|(what, began)| Asking { what, began, ended: None }));
+            }
+        }
+        let what = if opened {
+            let policy =
+                Arc::clone(self.names.entry(policy).or_insert_with_key(|name| Arc::from(name.as_str())));
+            Happening::Opened { case, policy, recorded, after }
+        } else {
+            Happening::Input { case, recorded, after }
+        };
+        self.moments.push((subject, Moment { at, what }));
+    }
+
+    /// Everything of one person together; at most so many events, the newest.
+    pub fn gathered(mut self, to: Timestamp, most: usize) -> Past {
+        let cut = self.events.checked_sub(most).filter(|over| *over > 0);
+        if let Some(over) = cut {
+            self.leave_out_oldest(over);
+        }
+        let from = self.moments.first().map_or(to, |(_, moment)| moment.at);
+        let mut people = People { accounts: self.accounts, people: Vec::new(), places: HashMap::new() };
+        let cases = self.cases.len();
+        for (subject, moment) in self.moments {
+            people.of(&subject).moments.push(moment);
+        }
+        for (id, told) in self.cases {
+            let person = people.of(&told.subject);
+            person.askings.insert(id.clone(), told.askings);
+            person.then.insert(id, told.then);
+        }
+        for subject in &self.otherwise {
+            people.of(subject).otherwise = true;
+        }
+        Past {
+            people: people.people,
+            pauses: self.pauses,
+            from,
+            to,
+            events: self.events,
+            cases,
+            cut: cut.is_some(),
+        }
+    }
+
+    fn leave_out_oldest(&mut self, over: usize) {
+        let is_event = |moment: &Moment| matches!(moment.what, Happening::Event { .. });
+        let events = self.moments.iter().filter(|(_, moment)| is_event(moment));
+        let Some(from) = events.map(|(_, moment)| moment.at).nth(over) else { return };
+        self.cases.retain(|_, told| told.opened_at >= from);
+        let cases = &self.cases;
+        self.moments.retain(|(_, moment)| match &moment.what {
+            Happening::Opened { case, .. } | Happening::Input { case, .. } => cases.contains_key(case),
+            Happening::Event { .. } | Happening::Seen { .. } => moment.at >= from,
+        });
+        self.events = self.moments.iter().filter(|(_, moment)| is_event(moment)).count();
+    }
+}
+
+/// People by their accounts, where they have one.
+struct People {
+    accounts: HashMap<SubjectRef, String>,
+    people: Vec<PersonPast>,
+    places: HashMap<String, usize>,
+}
+
+impl People {
+    fn of(&mut self, subject: &SubjectRef) -> &mut PersonPast {
+        let who = match (self.accounts.get(subject), subject.kind) {
+            (Some(account), _) => account.clone(),
+            (None, SubjectKind::User) => subject.id.clone(),
+            (None, _) => subject.to_string(),
+        };
+        let next = self.people.len();
+        let place = *self.places.entry(who).or_insert(next);
+        if place == next {
+            self.people.push(PersonPast::default());
+        }
+        &mut self.people[place]
+    }
+}

@@ -1,0 +1,95 @@
+//! What a case waits for. Two ways of a case are in step as long as this is the same for both.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+
+use super::How;
+use crate::case::{Case, Entry, Note, State};
+use crate::model::{Action, Timestamp};
+use crate::policy::Policy;
+use crate::policy::tree::{Verb, Verify};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    state: &'static str,
+    wake: Option<Timestamp>,
+    calls: Vec<Awaited>,
+}
+
+/// A call that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Awaited {
+    number: u32,
+    /// None: it is under way.
+    due: Option<Timestamp>,
+    kind: String,
+}
+
+impl Outlook {
+    pub fn of(case: &Case) -> Self {
+        let awaited = |(number, pending): (&u32, &crate::case::Pending)| Awaited {
+            number: *number,
+            due: pending.begun.is_none().then_some(pending.due),
+            kind: kind(&pending.action),
+        };
+        let calls = case.calls.iter().map(awaited).collect();
+        Self { state: case.state_word(), wake: case.wake_at(), calls }
+    }
+
+    /// The kind of a call that it waits for.
+    pub(super) fn kind(&self, number: u32) -> Option<&str> {
+        self.calls.iter().find(|call| call.number == number).map(|call| call.kind.as_str())
+    }
+}
+
+/// What is asked for, without what differs from case to case.
+pub(super) fn kind(action: &Action) -> String {
+    let word = action.word();
+    match action {
+        Action::StartVerification { provider, workflow, .. } => format!("{word} {provider} {workflow}"),
+        Action::ReadVerification { execution, .. } => format!("{word} {execution}"),
+        Action::AssignRole { role, .. } | Action::RemoveRole { role, .. } => format!("{word} {role}"),
+        Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => format!("{word} {system}"),
+        Action::Emit { sink, .. } => format!("{word} {sink}"),
+        Action::Request { endpoint, method, path, body, .. } => {
+            let mut hash = DefaultHasher::new();
+            body.as_ref().map(ToString::to_string).hash(&mut hash);
+            format!("{word} {endpoint} {method} {path} {:x}", hash.finish())
+        }
+        _ => word.to_owned(),
+    }
+}
+
+/// What the person or the people of a queue are asked now, and since when.
+pub(super) fn asking(case: &Case, policy: &Policy) -> Option<(String, Timestamp)> {
+    match &case.state {
+        State::Proving(proving) => {
+            let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
+            Some((proof(verify, proving.fell_back), proving.started_at))
+        }
+        State::Reviewing(reviewing) => Some((format!("review {}", reviewing.queue), reviewing.started_at)),
+        _ => None,
+    }
+}
+
+fn proof(verify: &Verify, fell_back: bool) -> String {
+    let fallback = verify.fallback.as_ref().filter(|_| fell_back);
+    let by = fallback.unwrap_or(&verify.verification);
+    if verify.compare.is_empty() {
+        return format!("verify {}", by.name);
+    }
+    format!("verify {} compared by {}", by.name, verify.compare.join(", "))
+}
+
+/// How the step before ended, as the journal has it.
+pub(super) fn ended(entries: &[Entry]) -> How {
+    let outcome = entries.iter().find_map(|entry| match &entry.note {
+        Note::StepEnded { outcome, .. } => Some(outcome.as_str()),
+        _ => None,
+    });
+    match outcome {
+        Some("no_response") => How::Silence,
+        Some(_) => How::Answered,
+        None => How::Cut,
+    }
+}

@@ -1,0 +1,309 @@
+//! One person's past, with other policies in force.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::book::Book;
+use super::outlook::Outlook;
+use super::{Fate, Happening, Moment, PersonPast};
+use crate::case::{Case, Cause, Decidable, Input, OpenedBy, Opening, Order, Recorded, State, decidable};
+use crate::model::{CaseId, Event, Fields, Pause, Subject, SubjectKind, SubjectRef, Timestamp};
+use crate::policy::script::{Facts, Verdict};
+use crate::policy::{Policy, PolicySet};
+use crate::trial::story::Happened;
+use crate::trial::world::{Terms, TooLong, World};
+
+/// What became of one person.
+#[derive(Debug)]
+pub struct Walked {
+    pub fates: Vec<Fate>,
+    /// Journals, and why cases did not open.
+    pub story: Vec<Happened>,
+    pub undecided: Vec<Undecided>,
+    /// The person's cases do not come to rest; what they came to is not told.
+    pub endless: bool,
+}
+
+/// A clause that failed where it was asked whether a case opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecided {
+    pub policy: String,
+    pub because: String,
+}
+
+/// Walks one person's past with a set of policies up to the end of the record.
+pub fn walk(
+    past: &PersonPast,
+    set: &Arc<PolicySet>,
+    pauses: &[Pause],
+    to: Timestamp,
+    terms: &Terms,
+) -> Walked {
+    let began = past.moments.first().map_or(to, |moment| moment.at);
+    let mut world = World::among(Book::new(past, to), Arc::clone(set), began, terms.clone());
+    world.paused(pauses);
+    let mut walk = Walk { past, world, handled: BTreeSet::new(), told: BTreeSet::new() };
+    let endless = walk.all(to).is_err();
+    let fates = walk.fates();
+    let undecided = walk.world.undecided;
+    Walked { fates, story: walk.world.story, undecided, endless }
+}
+
+/// One person's past as it was, of the policies that run. Only if these dealt with the person.
+pub(super) fn as_it_was(past: &PersonPast, running: &PolicySet) -> Vec<Fate> {
+    let of = |moment: &Moment| {
+        let Happening::Opened { case, policy, recorded, .. } = &moment.what else { return None };
+        let (Cause::Opening(opening), Some(then)) = (&recorded.cause, past.then.get(case)) else {
+            return None;
+        };
+        running
+            .policies
+            .contains_key(&**policy)
+            .then(|| Fate::as_it_was(case, policy, opening, moment.at, then))
+    };
+    past.moments.iter().filter_map(of).collect()
+}
+
+struct Walk<'a> {
+    past: &'a PersonPast,
+    world: World<Book<'a>>,
+    /// Openings that were dealt with: policy and event.
+    handled: BTreeSet<(String, String)>,
+    /// Our own events that came of cases which went as they did then; they come when they came then.
+    told: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn all(&mut self, to: Timestamp) -> Result<(), TooLong> {
+        for moment in &self.past.moments {
+            self.world.run_until(moment.at.max(self.world.now))?;
+            self.happens(moment)?;
+        }
+        self.world.run_until(to.max(self.world.now))?;
+        self.world.lose_unknown(to);
+        Ok(())
+    }
+
+    fn happens(&mut self, moment: &Moment) -> Result<(), TooLong> {
+        match &moment.what {
+            Happening::Opened { case, policy, recorded, after } => {
+                let policy = self.world.set.policies.get(&**policy).cloned();
+                policy.map_or(Ok(()), |policy| self.opens(&policy, case, recorded, after))
+            }
+            Happening::Input { case, recorded, after } => self.reaches(case, recorded, after),
+            Happening::Event { event, people } => self.event(event, people, moment.at),
+            Happening::Seen { .. } => Ok(()),
+        }
+    }
+
+    /// A case opened then. Whether it opens now is asked with the person as they were read for it.
+    fn opens(
+        &mut self,
+        policy: &Arc<Policy>,
+        id: &CaseId,
+        recorded: &Recorded,
+        after: &Outlook,
+    ) -> Result<(), TooLong> {
+        let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
+        let event = match &opening.by {
+            OpenedBy::Event(event) => {
+                self.handled.insert((policy.name.clone(), event.key.clone()));
+                if !named(&self.world.set, policy, event) {
+                    return Ok(());
+                }
+                Some(event)
+            }
+            OpenedBy::Hand { .. } => None,
+            OpenedBy::Sweep { schedule, .. } => {
+                if !self.picked(policy, schedule, &opening.subject) {
+                    return Ok(());
+                }
+                None
+            }
+        };
+        for (provider, enrolment) in &recorded.facts.enrolments {
+            self.world.enrolled_before(provider, &opening.subject, enrolment);
+        }
+        let Some(key) = self.world.key(policy, event, &opening.subject) else { return Ok(()) };
+        if self.world.open.contains_key(&(policy.name.clone(), key.clone())) {
+            return match event {
+                Some(event) => self.world.offer(policy, event, opening.subject.clone()),
+                None => Ok(()),
+            };
+        }
+        if key != opening.key {
+            let other = Opening { key, ..opening.clone() };
+            return self.world.open_case(policy, other);
+        }
+        self.world.open_from(policy, recorded)?;
+        self.as_then();
+        self.keep_in_step(id, after);
+        Ok(())
+    }
+
+    /// What a case tells when it goes as it did then is heard when it was heard then.
+    fn as_then(&mut self) {
+        let told = self.world.inbox.drain(..).map(|heard| heard.event.key);
+        self.told.extend(told);
+    }
+
+    /// Whether an event of our own comes of something that did not happen here, or was heard already.
+    fn unfounded(&self, event: &Event) -> bool {
+        let by = event.fields.get("data").and_then(|data| data.get("policy")?.as_str());
+        let ours = event.source == "proofd" && by.is_some_and(|by| self.world.set.policies.contains_key(by));
+        ours && !self.told.contains(&event.key)
+    }
+
+    /// Whether a sweep, as it is now, looks at somebody whom it picked then.
+    fn picked(&mut self, policy: &Policy, schedule: &str, subject: &Subject) -> bool {
+        let Some(sweep) = policy.sweeps().find(|sweep| sweep.schedule == schedule) else { return false };
+        let (steps, this_case) = (Fields::new(), crate::case::no_case(policy));
+        let (settings, now) = (&policy.settings, self.world.now);
+        let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
+        matches!(sweep.condition.decide(&facts), Ok(Verdict::Holds))
+    }
+
+    /// Whether a case still waits for what it waited for then; if so it is led on.
+    fn keep_in_step(&mut self, id: &CaseId, after: &Outlook) {
+        let same = self.world.case(id).is_some_and(|case| Outlook::of(case) == *after);
+        if self.world.kept(id).is_some_and(|kept| kept.led != same) {
+            self.world.lead(id, same);
+        }
+    }
+
+    /// Something reached a case then.
+    fn reaches(&mut self, id: &CaseId, recorded: &Recorded, after: &Outlook) -> Result<(), TooLong> {
+        if self.world.kept(id).is_some_and(|kept| kept.led) {
+            // A move to another revision is none here: the case has that one already, or never will.
+            if matches!(recorded.cause, Cause::Input(_)) && self.world.decide(id, recorded)?.is_err() {
+                self.world.lead(id, false);
+                return Ok(());
+            }
+            self.as_then();
+            self.keep_in_step(id, after);
+            return Ok(());
+        }
+        let Cause::Input(input) = &recorded.cause else { return Ok(()) };
+        let question = self.world.outside.question(id, self.world.now).map(str::to_owned);
+        for other in self.others(id) {
+            self.tells(&other, input, question.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Cases that go on by themselves and take what reached a real one: the same case, and those that were
+    /// none then.
+    fn others(&self, id: &CaseId) -> Vec<CaseId> {
+        let free = |other: &&CaseId| {
+            let none_then = !self.past.askings.contains_key(*other);
+            (*other == id || none_then)
+                && self.world.kept(other).is_some_and(|kept| !kept.led && kept.lost.is_none())
+        };
+        self.world.opened().iter().filter(free).cloned().collect()
+    }
+
+    /// What a person did or said then, told to a case that asks them the same.
+    fn tells(&mut self, id: &CaseId, input: &Input, question: Option<&str>) -> Result<(), TooLong> {
+        let Some((case, policy)) = self.world.kept(id).map(|kept| (&kept.case, Arc::clone(&kept.policy)))
+        else {
+            return Ok(());
+        };
+        let asks = super::outlook::asking(case, &policy).map(|(what, _)| what);
+        let same = asks.is_some() && asks.as_deref() == question;
+        let input = match (input, &case.state) {
+            (Input::Press { locale, .. }, State::Proving(proving)) if same => {
+                Input::Press { link: proving.link, locale: locale.clone() }
+            }
+            (Input::Decision(_), State::Reviewing(_)) if same => input.clone(),
+            (Input::Operator(operator), _) if operator.order == Order::Cancel => {
+                let why = "somebody cancelled the case then; whether they would have".to_owned();
+                self.world.lose(id, why);
+                return Ok(());
+            }
+            (Input::Operator(_), _) if same => input.clone(),
+            // Where a result was read, it is read.
+            (Input::Hint { .. } | Input::Outcome { .. }, State::Proving(proving)) => match &proving.session {
+                Some(session) if proving.read.is_none() => {
+                    Input::Hint { execution: session.execution.clone() }
+                }
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        // What a case does not want then would not have been done.
+        let _ = self.world.apply(id, input)?;
+        self.world.settle()
+    }
+
+    /// An event was dealt with then.
+    fn event(&mut self, event: &Event, people: &[Subject], at: Timestamp) -> Result<(), TooLong> {
+        if self.unfounded(event) {
+            return Ok(());
+        }
+        for id in self.world.opened().to_vec() {
+            let Some(kept) = self.world.kept(&id) else { continue };
+            let free = !kept.led && kept.lost.is_none() && !kept.case.is_closed();
+            let about = kept.case.subject.reference() == event.subject;
+            if free && about && crate::case::concerns(&kept.case, &kept.policy, event) {
+                self.world.join(&id, event)?;
+            }
+        }
+        let set = Arc::clone(&self.world.set);
+        for policy in set.matching(event) {
+            if self.handled.contains(&(policy.name.clone(), event.key.clone())) {
+                continue;
+            }
+            match self.whom(policy, event, people, at) {
+                Whom::Person(subject) => match decidable(event, &subject) {
+                    Decidable::Yes => self.world.offer(policy, event, *subject)?,
+                    Decidable::NotYet | Decidable::Never(_) => {}
+                },
+                Whom::Nobody => {}
+                Whom::NotKnown(whom) => self.world.not_asked(policy, event, whom),
+            }
+        }
+        self.world.settle()
+    }
+
+    fn whom(&mut self, policy: &Policy, event: &Event, people: &[Subject], at: Timestamp) -> Whom {
+        if policy.subject == SubjectKind::Applicant {
+            return Whom::Person(Box::new(crate::case::applicant(event)));
+        }
+        if let Some(person) = people.iter().find(|person| person.kind == policy.subject) {
+            return Whom::Person(Box::new(person.clone()));
+        }
+        let whom = SubjectRef { kind: policy.subject, id: event.subject.id.clone() };
+        match crate::trial::Others::person(&mut self.world.outside, &whom, at) {
+            crate::trial::Person::Known(Some(person)) => Whom::Person(Box::new(person)),
+            crate::trial::Person::Known(None) => Whom::Nobody,
+            // The past has its own moments; nobody is asked again in it.
+            crate::trial::Person::Later(_) | crate::trial::Person::NotKnown => Whom::NotKnown(whom),
+        }
+    }
+
+    fn fates(&self) -> Vec<Fate> {
+        let of = |id: &CaseId| {
+            let kept = self.world.kept(id)?;
+            let case: &Case = &kept.case;
+            let reached = self.world.reached.iter().filter(|reached| reached.case == *id);
+            let did = reached.map(|reached| super::fate::Deed { what: reached.action, at: reached.at });
+            let assumed = self.world.outside.assumed.contains(id);
+            Some(Fate::of(case, &kept.policy, kept.lost.as_deref(), did.collect(), assumed))
+        };
+        let unasked = self.world.unasked.iter().filter_map(|unasked| {
+            let policy = self.world.set.policies.get(&unasked.policy)?;
+            Some(Fate::unasked(policy, unasked.subject.clone(), unasked.at, unasked.event.clone()))
+        });
+        self.world.opened().iter().filter_map(of).chain(unasked).collect()
+    }
+}
+
+enum Whom {
+    Person(Box<Subject>),
+    Nobody,
+    NotKnown(SubjectRef),
+}
+
+fn named(set: &PolicySet, policy: &Arc<Policy>, event: &Event) -> bool {
+    set.matching(event).iter().any(|other| other.name == policy.name)
+}
