@@ -161,7 +161,7 @@ fn recorded_events_are_played_again_with_their_answers() {
                 same_face: Vec::new(),
                 completed_at: Some(world.now),
             };
-            world.vendor.finds(&execution, proof);
+            world.outside.vendor.finds(&execution, proof);
             world.apply(&id, Input::Hint { execution }).unwrap().unwrap();
             world.settle().unwrap();
         }

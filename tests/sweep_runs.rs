@@ -61,6 +61,16 @@ impl Setting {
     async fn open(&self) -> Town {
         Town::open(self.dir.path(), &self.clock, &self.directory).await
     }
+
+    /// The first run breaks off: the daemon dies while it waits for the directory, which answered so often.
+    async fn break_off_after(&self, answers: usize) {
+        let town = self.open().await;
+        self.directory.fall_silent_after(answers);
+        town.advance_to(at(FIRST));
+        self.directory.silent.notified().await;
+        town.die().await;
+        self.directory.fall_silent_after(0);
+    }
 }
 
 fn days_before(days: i64) -> Timestamp {
@@ -150,13 +160,8 @@ async fn everybody_is_judged_again_by_their_own_record() {
     let setting = Setting::new();
     let lines = [DUE, "where: user.status == \"active\""];
     nightly(setting.dir.path(), "enforce", &lines, &format!("if: user.manager == ()\n{CLOSE}"));
-    let town = setting.open().await;
     // The page of the population comes, the first person's record does not.
-    setting.directory.fall_silent_after(2);
-    town.advance_to(at(FIRST));
-    setting.directory.silent.notified().await;
-    town.die().await;
-    setting.directory.fall_silent_after(0);
+    setting.break_off_after(2).await;
     setting.directory.change("5", |fields| drop(fields.insert("verified_at".into(), json!(at(FIRST)))));
     setting.directory.change("6", |fields| drop(fields.insert("status".into(), json!("suspended"))));
     setting.directory.change("7", |fields| {
@@ -178,12 +183,7 @@ async fn everybody_is_judged_again_by_their_own_record() {
 async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
     let setting = Setting::new();
     nightly(setting.dir.path(), "enforce", &[DUE], CLOSE);
-    let town = setting.open().await;
-    setting.directory.fall_silent_after(4);
-    town.advance_to(at(FIRST));
-    setting.directory.silent.notified().await;
-    town.die().await;
-    setting.directory.fall_silent_after(0);
+    setting.break_off_after(4).await;
     setting.directory.down.store(true, Ordering::SeqCst);
     let town = setting.open().await;
     let text = std::fs::read_to_string(setting.dir.path().join("policies/p/policy.yaml")).unwrap();
@@ -215,12 +215,7 @@ async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
 async fn an_edit_in_the_middle_counts_for_those_who_come_after_it() {
     let setting = Setting::new();
     nightly(setting.dir.path(), "enforce", &[DUE], CLOSE);
-    let town = setting.open().await;
-    setting.directory.fall_silent_after(4);
-    town.advance_to(at(FIRST));
-    setting.directory.silent.notified().await;
-    town.die().await;
-    setting.directory.fall_silent_after(0);
+    setting.break_off_after(4).await;
     nightly(setting.dir.path(), "enforce", &[DUE, "at_most: 3"], CLOSE);
     let town = setting.open().await;
     let run = town.settled("p/1", at(FIRST)).await;

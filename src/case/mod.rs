@@ -70,8 +70,8 @@ pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
 pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
 pub use opening::{
-    Decidable, Offered, Stopped, applicant, concerns, decidable, decide, known_as, no_case, offer,
-    offer_enforced, opened_by, still_held,
+    Decidable, Found, Offered, Stopped, applicant, concerns, decidable, decide, found, known_as,
+    look_again_at, no_case, offer, offer_enforced, opened_by, still_held,
 };
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};

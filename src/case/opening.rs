@@ -1,6 +1,7 @@
 //! Whether an event concerns a case that is open, and whether a policy opens one. What the daemon decides
 //! about an event, and what a policy test decides about it, is decided here.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::advance::gone;
@@ -127,6 +128,45 @@ pub fn decidable(event: &Event, subject: &Subject) -> Decidable {
         Some("not_verified") => Decidable::NotYet,
         state => Decidable::Never(state.unwrap_or("in no known state").to_owned()),
     }
+}
+
+/// An event about somebody who is not there (yet) is looked at again this often before it is given up.
+const LOOKS: u32 = 6;
+/// The same for a registration whose address is not confirmed.
+const LOOKS_AT_UNCONFIRMED: u32 = 24;
+
+/// Who an event is about, as far as that is known now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    Person(Subject),
+    /// Looked at again later.
+    Later(&'static str),
+    Never(String),
+}
+
+/// What is made of whom the identity provider has under the event's name. A registration opens a case only
+/// while it waits for a decision.
+pub fn found(event: &Event, person: Option<Subject>, attempts: u32) -> Found {
+    let Some(person) = person else {
+        return match attempts {
+            ..LOOKS => Found::Later("the person is not to be found yet"),
+            _ => Found::Never("the person is not there".to_owned()),
+        };
+    };
+    match decidable(event, &person) {
+        Decidable::Yes => Found::Person(person),
+        Decidable::NotYet if attempts < LOOKS_AT_UNCONFIRMED => {
+            Found::Later("the address is not confirmed yet")
+        }
+        Decidable::NotYet => Found::Never("the registration is not_verified".to_owned()),
+        Decidable::Never(state) => Found::Never(format!("the registration is {state}")),
+    }
+}
+
+/// When an event that could not be dealt with is looked at again.
+pub fn look_again_at(now: Timestamp, attempts: u32) -> Timestamp {
+    let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
+    now + wait.min(TimeDelta::hours(1))
 }
 
 /// Under what a person is known over several cases. Numbers of registrations and of users are counted

@@ -23,6 +23,11 @@ pub trait Connector: Debug + Send + Sync {
 
     /// Tries what can be tried without anybody noticing: token, permissions, clock, a read.
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>>;
+
+    /// How often the other side lets us read, if it says.
+    fn reads_per_second(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// An identity provider as a source of events and of people.

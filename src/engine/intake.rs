@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use reqwest::header::HeaderMap;
 
 use crate::case::{
-    Case, Decidable, Input, Offered, OpenedBy, Opening, applicant, concerns, decidable, gone, offer,
+    Case, Found, Input, Offered, OpenedBy, Opening, applicant, concerns, found, gone, look_again_at, offer,
     offer_enforced, opened_by,
 };
 use crate::connectors::{WebhookRefused, jumio};
@@ -24,8 +24,6 @@ use super::cases::{ApplyError, to_its_end};
 
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
-/// An event about somebody who is not there (yet) is looked at again this often before it is given up.
-const LOOKS: u32 = 6;
 
 /// What is said of an event that is only heard because of what the daemon did.
 pub(super) const OWN_CHANGE: &str = "own_change";
@@ -142,9 +140,10 @@ impl Engine {
             let subject = match subjects.get(&policy.subject) {
                 Some(subject) => subject,
                 None => match self.resolve(&event, attempts).await {
-                    Resolved::Subject(subject) => subjects.entry(policy.subject).or_insert(subject),
-                    Resolved::Later(reason) => return Ok(Digested::Deferred(reason)),
-                    Resolved::Never(why) => {
+                    Ok(Found::Person(subject)) => subjects.entry(policy.subject).or_insert(subject),
+                    Ok(Found::Later(reason)) => return Ok(Digested::Deferred(reason.to_owned())),
+                    Err(reason) => return Ok(Digested::Deferred(reason)),
+                    Ok(Found::Never(why)) => {
                         verdicts.push(said(policy, "no_subject", why));
                         continue;
                     }
@@ -183,23 +182,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Who the event is about, as they are now.
-    async fn resolve(&self, event: &Event, attempts: u32) -> Resolved {
+    /// Who the event is about, as they are now; the error is why nobody can say.
+    async fn resolve(&self, event: &Event, attempts: u32) -> Result<Found, String> {
         if event.subject.kind == SubjectKind::Applicant {
             // In no identity provider yet: the event is all there is.
-            return Resolved::Subject(applicant(event));
+            return Ok(Found::Person(applicant(event)));
         }
         let Some(source) = &self.0.connectors.source else {
-            return Resolved::Never("no identity provider is configured".to_owned());
+            return Ok(Found::Never("no identity provider is configured".to_owned()));
         };
         match source.subject(&event.subject, Some(event)).await {
+            Ok(person) => Ok(found(event, person, attempts)),
             Err(failure) => {
                 self.0.metrics.connector_failed(source.name());
-                Resolved::Later(failure.reason)
+                Err(failure.reason)
             }
-            Ok(None) if attempts < LOOKS => Resolved::Later("the person is not to be found yet".to_owned()),
-            Ok(None) => Resolved::Never("the person is not there".to_owned()),
-            Ok(Some(subject)) => pending(event, subject, attempts),
         }
     }
 
@@ -334,24 +331,7 @@ enum End {
 }
 
 fn defer(key: String, attempts: u32, now: Timestamp, reason: String) -> Deferred {
-    let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
-    Deferred { key, due: now + wait.min(TimeDelta::hours(1)), attempts: attempts + 1, reason }
-}
-
-enum Resolved {
-    Subject(Subject),
-    Later(String),
-    Never(String),
-}
-
-/// A registration opens a case only while it waits for a decision.
-fn pending(event: &Event, subject: Subject, attempts: u32) -> Resolved {
-    match decidable(event, &subject) {
-        Decidable::Yes => Resolved::Subject(subject),
-        Decidable::NotYet if attempts < 24 => Resolved::Later("the address is not confirmed yet".to_owned()),
-        Decidable::NotYet => Resolved::Never("the registration is not_verified".to_owned()),
-        Decidable::Never(state) => Resolved::Never(format!("the registration is {state}")),
-    }
+    Deferred { key, due: look_again_at(now, attempts), attempts: attempts + 1, reason }
 }
 
 /// Verdicts by policy, for those who ask why.

@@ -262,8 +262,10 @@ impl Pace {
     fn new(engine: &Engine, lane: Lane) -> Self {
         let per_second = match lane {
             Lane::VerificationStart => Some(engine.0.settings.starts_per_second),
-            // The vendor allows 15 details a second to the whole tenant; status reads come on top.
-            Lane::VerificationRead => Some(12.0),
+            Lane::VerificationRead => {
+                let providers = engine.0.connectors.verification.values();
+                providers.filter_map(|provider| provider.reads_per_second()).min_by(f64::total_cmp)
+            }
             Lane::Mail | Lane::Identity | Lane::Provisioning | Lane::Request | Lane::Emit => None,
         };
         #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]

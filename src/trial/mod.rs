@@ -5,6 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `world` | cases, their calls and their times, in the order in which they fall due |
+//! | `attempts` | calls begin and end |
 //! | `openings` | whether an event, a hand or a sweep opens a case |
 //! | `others` | what a world needs of everybody who is not a case |
 //! | `outside` | the identity provider, target systems, endpoints, and what is down |
@@ -13,11 +14,14 @@
 //! | `story` | what happened, in lines that people read |
 //! | `play` | plays the tests of a policy |
 //! | `moves` | one line of a test that does something |
+//! | `cue` | what comes from outside with it, as data |
 //! | `expect` | one line of a test that looks |
 //! | `coverage` | which branches of a policy were walked |
 //! | `past` | recorded events, answers and decisions, walked again with other revisions |
 
+mod attempts;
 mod coverage;
+mod cue;
 mod expect;
 mod moves;
 mod openings;
@@ -31,8 +35,10 @@ mod vendor;
 mod world;
 
 pub use coverage::{Branch, Coverage};
+pub use cue::{Cue, START_REASON, STARTER};
 pub use others::{Answer, Others, Person};
 pub use outside::Outside;
-pub use play::{Failure, TestResult, Tested, diagnostics, run};
+pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
 pub use story::{Happened, Line, What};
+pub use vendor::Vendor;
 pub use world::{Reached, Terms, TooLong, World};

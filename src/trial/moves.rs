@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::cue::Cue;
 use super::person::document;
 use super::play::Stage;
 use super::world::TooLong;
@@ -41,17 +42,15 @@ impl Stage<'_> {
             Act::Send { kind, with } => self.send(kind, with)?,
             Act::StartByHand => {
                 let subject = self.subject()?;
-                let policy = self.policy;
-                self.world.start_by_hand(policy, subject, "Dana")?;
+                self.outer(Cue::StartByHand(Box::new(subject)))?;
             }
             Act::Sweep => {
                 let subject = self.subject()?;
-                let policy = self.policy;
-                self.world.sweep(policy, subject)?;
+                self.outer(Cue::Sweep(Box::new(subject)))?;
             }
             Act::Advance(span) => {
                 let end = self.after(self.world.now, *span);
-                self.world.run_until(end)?;
+                self.outer(Cue::Until(end))?;
             }
             Act::Answer { step, outcome, found } => self.answer(step, outcome, found)?,
             Act::Press { step } => {
@@ -73,21 +72,33 @@ impl Stage<'_> {
             Act::Outage { who, length } => {
                 let until = length.map(|length| self.after(self.world.now, length));
                 self.world.say(None, format!("{who} goes down"));
-                self.world.goes_down(who, until);
+                self.outer(Cue::Down { who: who.clone(), until })?;
             }
             Act::Recovery { who } => {
-                self.world.comes_up(who);
+                self.outer(Cue::Up { who: who.clone() })?;
                 self.world.say(None, format!("{who} is up again"));
-                self.world.settle()?;
+                self.outer(Cue::Until(self.world.now))?;
             }
             Act::Change(fields) => {
-                let gone = || cannot("the person is there", "the person is gone");
-                let person = self.world.outside.people.get_mut(&self.person).ok_or_else(gone)?;
+                let mut person = self.subject()?;
                 person.fields.extend(fields.clone());
+                self.is_now(Some(person));
             }
             Act::Expect(_) => {}
         }
         Ok(())
+    }
+
+    /// What nobody can refuse.
+    fn outer(&mut self, cue: Cue) -> Result<(), Refusal> {
+        match self.take(cue)? {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(cannot("nobody refuses it", refused.to_string())),
+        }
+    }
+
+    fn is_now(&mut self, person: Option<Subject>) {
+        self.give(Cue::Person { reference: self.person.clone(), person: person.map(Box::new) });
     }
 
     /// The person as the identity provider has them.
@@ -123,8 +134,7 @@ impl Stage<'_> {
             fields,
         };
         self.comes_true(&event);
-        self.world.send(event)?;
-        Ok(())
+        self.outer(Cue::Event(event))
     }
 
     /// What a CloudEvent would bring: the applicant's own fields, and the rest of its data.
@@ -143,12 +153,11 @@ impl Stage<'_> {
 
     /// What an event tells is so at the identity provider from now on.
     fn comes_true(&mut self, event: &Event) {
-        let people = &mut self.world.outside.people;
         if crate::case::gone(event) {
-            people.remove(&self.person);
+            self.is_now(None);
             return;
         }
-        let Some(person) = people.get_mut(&self.person) else { return };
+        let Ok(mut person) = self.subject() else { return };
         let role = event.fields.get("role").cloned();
         let roles = person.fields.entry("roles").or_insert_with(|| json!([]));
         match (event.kind.as_str(), role, roles) {
@@ -159,13 +168,16 @@ impl Stage<'_> {
             _ => {}
         }
         let status = match event.kind.as_str() {
-            "user.suspended" => ("status", "suspended"),
-            "user.locked" => ("status", "locked"),
-            "user.activated" => ("status", "active"),
-            "registration.withdrawn" => ("state", "rejected"),
-            _ => return,
+            "user.suspended" => Some(("status", "suspended")),
+            "user.locked" => Some(("status", "locked")),
+            "user.activated" => Some(("status", "active")),
+            "registration.withdrawn" => Some(("state", "rejected")),
+            _ => None,
         };
-        person.fields.insert(status.0.to_owned(), json!(status.1));
+        if let Some((field, status)) = status {
+            person.fields.insert(field.to_owned(), json!(status));
+        }
+        self.is_now(Some(person));
     }
 
     pub fn newest_case(&self) -> Option<&Case> {
@@ -190,11 +202,8 @@ impl Stage<'_> {
     }
 
     fn input(&mut self, id: &CaseId, input: Input, expected: &str) -> Result<(), Refusal> {
-        if let Err(refused) = self.world.apply(id, input)? {
-            return Err(cannot(expected, format!("refused: {refused}")));
-        }
-        self.world.settle()?;
-        Ok(())
+        let refused = self.take(Cue::Input { case: id.clone(), input })?;
+        refused.map_err(|refused| cannot(expected, format!("refused: {refused}")))
     }
 
     fn press(&mut self, id: &CaseId, proving: &Proving) -> Result<(), Refusal> {
@@ -237,7 +246,7 @@ impl Stage<'_> {
             same_face: Vec::new(),
             completed_at: Some(self.world.now),
         };
-        self.world.outside.vendor.finds(&session.execution, proof);
+        self.give(Cue::Finds { execution: session.execution.clone(), proof });
         self.input(&id, Input::Hint { execution: session.execution }, "the result is awaited")
     }
 
@@ -258,10 +267,10 @@ impl Stage<'_> {
     fn let_down(&mut self, step: &str) -> Result<(), Refusal> {
         let (id, proving) = self.proving(step)?;
         let provider = self.verify(proving.step)?.verification.provider.clone();
-        self.world.goes_down(&provider, None);
+        self.outer(Cue::Down { who: provider.clone(), until: None })?;
         self.press(&id, &proving)?;
         let waited = self.wait_while_proving(&id);
-        self.world.comes_up(&provider);
+        self.outer(Cue::Up { who: provider })?;
         waited
     }
 
@@ -277,7 +286,7 @@ impl Stage<'_> {
                 return Ok(());
             }
             let Some(next) = self.world.next_due() else { break };
-            self.world.run_until(next)?;
+            self.outer(Cue::Until(next))?;
         }
         Err(cannot("the step ends", self.stands()))
     }
@@ -310,7 +319,7 @@ impl Stage<'_> {
         if !refused {
             return self.input(&id, Input::Decision(decision), "the decision is taken");
         }
-        match self.world.apply(&id, Input::Decision(decision))? {
+        match self.take(Cue::Input { case: id, input: Input::Decision(decision) })? {
             Ok(()) => Err(cannot("the decision is refused", "it was taken")),
             Err(why) => {
                 let why: Refused = why;

@@ -2,30 +2,43 @@
 
 use std::sync::Arc;
 
+use super::cue::START_REASON;
 use super::others::{Others, Person};
 use super::past::Undecided;
-use super::world::{TooLong, World, here};
+use super::story::after;
+use super::world::{Heard, TooLong, World, here};
 use crate::case::{
-    self, Cause, Decidable, Input, Offered, OpenedBy, Opening, Recorded, concerns, decidable, opened_by,
+    self, Case, Cause, Found, Input, Offered, OpenedBy, Opening, Recorded, concerns, found, gone,
+    look_again_at, opened_by,
 };
-use crate::model::{CaseId, Event, Fields, Subject, SubjectKind, SubjectRef};
+use crate::model::{CaseId, Event, Fields, Subject, SubjectKind};
 use crate::policy::script::{Facts, Verdict};
 use crate::policy::tree::{IfAlreadyOpen, Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
 impl<O: Others> World<O> {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
-        while let Some(event) = self.inbox.pop_front() {
-            self.consider(&event)?;
+        while let Some(Heard { event, attempts }) = self.inbox.pop_front() {
+            if let Some(reason) = self.consider(&event, attempts)? {
+                self.turn()?;
+                let at = look_again_at(self.now, attempts);
+                let after = after(at - self.now);
+                self.say(None, format!("{}: {reason}; looked at again in {after}", event.kind));
+                let heard = Heard { event, attempts: attempts + 1 };
+                self.later.insert((at, self.turns()), heard);
+            }
         }
         Ok(())
     }
 
-    /// What the daemon does with an event, in the same order.
-    fn consider(&mut self, event: &Event) -> Result<(), TooLong> {
+    /// What the daemon does with an event, in the same order; why it is looked at again, if it is.
+    fn consider(&mut self, event: &Event, attempts: u32) -> Result<Option<String>, TooLong> {
         if self.is_own(event) {
             self.say(None, format!("{}: the daemon caused it itself", event.kind));
-            return Ok(());
+            if gone(event) {
+                self.gone_by_our_doing(event)?;
+            }
+            return Ok(None);
         }
         for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
             let Some(kept) = self.cases.get(&id) else { continue };
@@ -36,32 +49,37 @@ impl<O: Others> World<O> {
         let policies = if self.terms.enforced { self.set.naming(event) } else { self.set.matching(event) };
         let policies: Vec<Arc<Policy>> = policies.into_iter().cloned().collect();
         for policy in policies {
-            let subject = match policy.subject {
-                SubjectKind::Applicant => Person::Known(Some(case::applicant(event))),
-                kind => {
-                    let reference = SubjectRef { kind, id: event.subject.id.clone() };
-                    self.outside.person(&reference, self.now)
+            let mut event = event.clone();
+            event.subject.kind = policy.subject;
+            let person = match policy.subject {
+                SubjectKind::Applicant => Person::Known(Some(case::applicant(&event))),
+                SubjectKind::Registration | SubjectKind::User => {
+                    self.outside.person(&event.subject, self.now)
                 }
             };
-            let subject = match subject {
-                Person::Known(Some(subject)) => subject,
-                Person::Known(None) => {
-                    self.say(None, format!("{}: the person is not there; no case opened", event.kind));
-                    continue;
-                }
+            let found = match person {
+                Person::Known(person) => found(&event, person, attempts),
+                Person::Later(reason) => return Ok(Some(reason)),
                 Person::NotKnown => {
-                    self.not_asked(&policy, event, event.subject.clone());
+                    self.not_asked(&policy, &event, event.subject.clone());
                     continue;
                 }
             };
-            match decidable(event, &subject) {
-                Decidable::Yes => self.offer(&policy, event, subject)?,
-                Decidable::NotYet => {
-                    self.say(None, "the address is not confirmed yet; no case opened".to_owned());
-                }
-                Decidable::Never(state) => {
-                    self.say(None, format!("the registration is {state}; no case opened"));
-                }
+            match found {
+                Found::Person(subject) => self.offer(&policy, &event, subject)?,
+                Found::Later(reason) => return Ok(Some(reason.to_owned())),
+                Found::Never(why) => self.say(None, format!("{}: {why}; no case opened", event.kind)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// One case destroyed the person's record; the others have nobody left to be about.
+    fn gone_by_our_doing(&mut self, event: &Event) -> Result<(), TooLong> {
+        for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
+            let others = |case: &Case| !case.is_closed() && !case.echoes.iter().any(|echo| echo.is(event));
+            if self.case(&id).is_some_and(others) {
+                self.join(&id, event)?;
             }
         }
         Ok(())
@@ -125,8 +143,11 @@ impl<O: Others> World<O> {
             self.say(None, "no case opened: there is an open case already".to_owned());
             return Ok(());
         }
-        let by =
-            OpenedBy::Hand { by: by.to_owned(), reason: "a test".to_owned(), nonce: self.now.to_rfc3339() };
+        let by = OpenedBy::Hand {
+            by: by.to_owned(),
+            reason: START_REASON.to_owned(),
+            nonce: self.now.to_rfc3339(),
+        };
         self.open_case(policy, Opening { subject, by, key })?;
         self.settle()
     }

@@ -21,6 +21,8 @@ pub trait Others {
 pub enum Person {
     /// None: they are not there.
     Known(Option<Subject>),
+    /// Nobody can be asked just now; why.
+    Later(String),
     NotKnown,
 }
 

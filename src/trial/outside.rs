@@ -22,8 +22,11 @@ pub struct Outside {
 }
 
 impl Others for Outside {
-    fn person(&mut self, whom: &SubjectRef, _now: Timestamp) -> Person {
-        Person::Known(self.people.get(whom).cloned())
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person {
+        match self.look_up(whom, now) {
+            Ok(person) => Person::Known(person),
+            Err(failure) => Person::Later(failure.reason),
+        }
     }
 
     fn perform(&mut self, _case: &Case, call: &Call, now: Timestamp) -> Answer {
@@ -43,8 +46,16 @@ impl Outside {
         self.down.remove(who);
     }
 
-    fn is_down(&self, who: &str, now: Timestamp) -> bool {
+    pub fn is_down(&self, who: &str, now: Timestamp) -> bool {
         self.down.get(who).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    /// Whom the identity provider has under a name, if it can be asked.
+    pub fn look_up(&self, reference: &SubjectRef, now: Timestamp) -> Result<Option<Subject>, Failure> {
+        if self.is_down(IDENTITY, now) {
+            return Err(Failure::unavailable(format!("{IDENTITY} is down")));
+        }
+        Ok(self.people.get(reference).cloned())
     }
 
     pub fn perform(&mut self, action: &Action, now: Timestamp) -> Outcome {

@@ -6,11 +6,12 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::coverage::{Coverage, Walked};
+use super::cue::Cue;
 use super::expect::Seen;
 use super::person::ordinary;
 use super::story::{Line, lines};
-use super::world::{Terms, World};
-use crate::case::calendar;
+use super::world::{Terms, TooLong, World};
+use crate::case::{Refused, calendar};
 use crate::model::{Enrolment, Pass, Span, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::tests::{Act, Test, Tests};
@@ -94,6 +95,28 @@ fn tested(policy: &Arc<Policy>, tests: &Tests) -> Tested {
 }
 
 fn play(policy: &Arc<Policy>, test: &Test, walked: &mut Walked) -> TestResult {
+    let Played { world, failure, .. } = played(policy, test);
+    walked.look(policy, &world.story);
+    TestResult {
+        name: test.name.clone(),
+        place: test.place.clone(),
+        ok: failure.is_none(),
+        failure,
+        timeline: lines(&world.story, test.clock),
+    }
+}
+
+/// A test that was played, up to its failure or its end.
+#[derive(Debug)]
+pub struct Played {
+    pub world: World,
+    /// What came from outside, in order.
+    pub cues: Vec<Cue>,
+    pub failure: Option<Failure>,
+}
+
+/// Plays one test.
+pub fn played(policy: &Arc<Policy>, test: &Test) -> Played {
     let mut stage = Stage::new(policy, test);
     let mut failure = None;
     for line in &test.play {
@@ -111,14 +134,7 @@ fn play(policy: &Arc<Policy>, test: &Test, walked: &mut Walked) -> TestResult {
             break;
         }
     }
-    walked.look(policy, &stage.world.story);
-    TestResult {
-        name: test.name.clone(),
-        place: test.place.clone(),
-        ok: failure.is_none(),
-        failure,
-        timeline: lines(&stage.world.story, test.clock),
-    }
+    Played { world: stage.world, cues: stage.cues, failure }
 }
 
 /// One test being played.
@@ -130,28 +146,53 @@ pub(super) struct Stage<'a> {
     pub seen: Seen,
     /// Events sent so far.
     pub sent: u32,
+    /// What came from outside so far.
+    pub cues: Vec<Cue>,
 }
+
+/// How many people there are in a test: enough for shares of a population to be something.
+pub const POPULATION: u64 = 10_000;
 
 impl<'a> Stage<'a> {
     fn new(policy: &'a Arc<Policy>, test: &'a Test) -> Self {
         // A policy is tested as it will act, also while it is only watched or switched off.
         let terms = Terms { enforced: true, most_turns: MOST_TURNS, ..Terms::default() };
         let mut world = World::new([Arc::clone(policy)], test.clock, terms);
-        // Enough for shares of a population to be something.
-        world.populated(10_000);
-        world.outside.answers.clone_from(&test.given.answers);
+        world.populated(POPULATION);
         let person = ordinary(policy.subject, &test.given.person, test.clock);
+        let mut stage = Self {
+            policy,
+            test,
+            world,
+            person: person.reference(),
+            seen: Seen::default(),
+            sent: 0,
+            cues: Vec::new(),
+        };
+        stage.give(Cue::Answers(test.given.answers.clone()));
         for (name, ago) in &test.given.passed {
             let Some(verification) = verification(policy, name) else { continue };
             let at = before(test.clock, *ago);
-            let known = world.enrolment(&verification.provider, &person).cloned().unwrap_or_default();
-            world.enrol(&verification.provider, &person, passed(known, &verification, at));
+            let provider = verification.provider.clone();
+            let known = stage.world.enrolment(&provider, &person).cloned().unwrap_or_default();
+            let enrolment = passed(known, &verification, at);
+            stage.give(Cue::Enrolled { provider, person: Box::new(person.clone()), enrolment });
         }
-        let reference = person.reference();
         if policy.subject != SubjectKind::Applicant {
-            world.outside.people.insert(reference.clone(), person);
+            stage.give(Cue::Person { reference: person.reference(), person: Some(Box::new(person)) });
         }
-        Self { policy, test, world, person: reference, seen: Seen::default(), sent: 0 }
+        stage
+    }
+
+    /// Something comes from outside, and is kept for those who play the same elsewhere.
+    pub fn take(&mut self, cue: Cue) -> Result<Result<(), Refused>, TooLong> {
+        self.cues.push(cue.clone());
+        self.world.take(cue)
+    }
+
+    /// The same for what no case can refuse and no time passes with.
+    pub fn give(&mut self, cue: Cue) {
+        let _ = self.take(cue);
     }
 
     /// Spans of a test count as those of its policy do.

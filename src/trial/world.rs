@@ -1,22 +1,21 @@
-//! Cases in a made-up world. Calls are performed at once, in the order in which they fall due; cases wake in
-//! the order of their times. Every decision is made by the same functions as in the daemon.
+//! Cases in a made-up world. Cases wake in the order of their times. Calls begin when they fall due, side by
+//! side as in the daemon, and then end at once, one after the other. Every decision is made by the same
+//! functions as in the daemon.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::others::{Answer, Others};
+use super::others::Others;
 use super::outside::Outside;
 use super::past::Undecided;
-use super::story::{Happened, What, deed, destroyed, recipient};
+use super::story::{Happened, What, deed};
 use crate::case::{
     Advance, Case, Cause, Counters, Facts, Here, Hold, Input, Links, Note, Purpose, Recorded, Refused, State,
-    known_as, still_held,
+    known_as,
 };
-use crate::model::{
-    Action, CaseId, Done, Enrolment, Event, Outcome, Pause, Secret, Subject, SubjectRef, Timestamp,
-};
+use crate::model::{Action, Call, CaseId, Enrolment, Event, Pause, Secret, Subject, SubjectRef, Timestamp};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet};
 
@@ -69,6 +68,13 @@ pub(super) struct Kept {
     due: Option<Timestamp>,
 }
 
+/// An event, and how often it could not be dealt with.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub event: Event,
+    pub attempts: u32,
+}
+
 /// A limited effect whose step was reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
@@ -101,6 +107,8 @@ pub struct World<O = Outside> {
     /// In the order in which they were opened.
     pub(super) opened: Vec<CaseId>,
     due: BTreeSet<(Timestamp, CaseId)>,
+    /// Calls that have begun and not ended.
+    pub(super) under_way: BTreeMap<(CaseId, u32), Call>,
     pub(super) open: HashMap<(String, String), CaseId>,
     /// Cases about a person that are open or still hold something.
     pub(super) about: HashMap<SubjectRef, Vec<CaseId>>,
@@ -110,7 +118,9 @@ pub struct World<O = Outside> {
     enrolments: HashMap<String, BTreeMap<String, Enrolment>>,
     pauses: Vec<Pause>,
     pub(super) counters: Counters,
-    pub(super) inbox: VecDeque<Event>,
+    pub(super) inbox: VecDeque<Heard>,
+    /// Events that could not be dealt with, by when they are looked at again; the number keeps their order.
+    pub(super) later: BTreeMap<(Timestamp, u64), Heard>,
     pub(super) first_seen: BTreeMap<(String, String), Timestamp>,
     /// Policies that could not be asked, because nobody knows the person as they were.
     pub(super) unasked: Vec<Unasked>,
@@ -150,6 +160,7 @@ impl<O: Others> World<O> {
             cases: BTreeMap::new(),
             opened: Vec::new(),
             due: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             open: HashMap::new(),
             about: HashMap::new(),
             accounts: HashMap::new(),
@@ -157,6 +168,7 @@ impl<O: Others> World<O> {
             pauses: Vec::new(),
             counters: Counters::default(),
             inbox: VecDeque::new(),
+            later: BTreeMap::new(),
             first_seen: BTreeMap::new(),
             unasked: Vec::new(),
             undecided: Vec::new(),
@@ -205,14 +217,23 @@ impl<O: Others> World<O> {
 
     /// Time passes up to a moment, with everything that falls due in it.
     pub fn run_until(&mut self, end: Timestamp) -> Result<(), TooLong> {
-        self.digest()?;
-        while let Some((at, id)) = self.due.first().cloned().filter(|(at, _)| *at <= end) {
-            self.now = self.now.max(at);
-            self.touch(&id)?;
+        loop {
             self.digest()?;
+            let due = self.due.first().cloned();
+            let again = self.later.first_key_value().map(|((at, _), _)| *at);
+            if again.is_some_and(|at| at <= self.now) {
+                self.inbox.extend(self.later.pop_first().map(|(_, heard)| heard));
+            } else if let Some((_, id)) = due.as_ref().filter(|(at, _)| *at <= self.now) {
+                self.touch(id)?;
+            } else if let Some(((id, _), call)) = self.under_way.pop_first() {
+                self.end(&id, &call)?;
+            } else if let Some(at) = self.next_due().filter(|at| *at <= end) {
+                self.now = at;
+            } else {
+                self.now = self.now.max(end);
+                return Ok(());
+            }
         }
-        self.now = self.now.max(end);
-        Ok(())
     }
 
     /// Everything that is due now.
@@ -222,12 +243,13 @@ impl<O: Others> World<O> {
 
     /// The next moment at which something falls due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        due.into_iter().chain(self.later.first_key_value().map(|((at, _), _)| *at)).min()
     }
 
     /// Takes an event in, and everything that comes of it at once.
     pub fn send(&mut self, event: Event) -> Result<(), TooLong> {
-        self.inbox.push_back(event);
+        self.inbox.push_back(Heard { event, attempts: 0 });
         self.settle()
     }
 
@@ -268,7 +290,7 @@ impl<O: Others> World<O> {
         if !enrolments.is_empty() {
             self.enrolments.entry(known_as(&case.subject)).or_default().extend(enrolments);
         }
-        self.inbox.extend(events);
+        self.inbox.extend(events.into_iter().map(|event| Heard { event, attempts: 0 }));
         for entry in entries {
             let began = match &entry.note {
                 Note::GraceBegan { until } => Some(*until),
@@ -355,7 +377,7 @@ impl<O: Others> World<O> {
         }
     }
 
-    /// Does what is due of one case: one call, or the waking.
+    /// Does what is due of one case: one call begins, or it wakes.
     fn touch(&mut self, id: &CaseId) -> Result<(), TooLong> {
         let now = self.now;
         let Some(kept) = self.cases.get(id) else { return Ok(()) };
@@ -366,7 +388,7 @@ impl<O: Others> World<O> {
         let due = kept.case.calls.iter().filter(|(_, call)| call.begun.is_none() && call.due <= now);
         let next = due.min_by_key(|(number, call)| (call.due, **number)).map(|(number, _)| *number);
         let refused = match next {
-            Some(number) => self.perform(id, number)?,
+            Some(number) => self.begin(id, number)?,
             None => self.apply(id, Input::Wake)?.is_err(),
         };
         if refused && let Some(kept) = self.cases.get_mut(id) {
@@ -381,43 +403,6 @@ impl<O: Others> World<O> {
             }
         }
         Ok(())
-    }
-
-    /// Begins an attempt, performs it, hands the end to the case. True: the case does not want it.
-    fn perform(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
-        if self.apply(id, Input::Attempt { call: number })?.is_err() {
-            return Ok(true);
-        }
-        let Some(kept) = self.cases.get(id) else { return Ok(true) };
-        let (case, policy) = (&kept.case, &kept.policy);
-        let Some(call) = case.call(number) else { return Ok(true) };
-        let mail = match &call.action {
-            Action::Mail { message } => Some(What::Sent {
-                template: message.template.clone(),
-                whom: recipient(&message.to.email, case, policy),
-                own: case.calls.get(&number).is_some_and(|call| call.purpose == Purpose::OwnerNotice),
-            }),
-            _ => None,
-        };
-        let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
-            Outcome::Done(Done::Kept)
-        } else {
-            match self.outside.perform(case, &call, self.now) {
-                Answer::Ended(outcome) => outcome,
-                Answer::NotKnown(why) => {
-                    self.lose(id, why);
-                    return Ok(false);
-                }
-            }
-        };
-        if let (Some(mail), Outcome::Done(_)) = (mail, &outcome) {
-            self.tell(Some(id), mail);
-        }
-        if let Some(gone) = destroyed(&call.action, &outcome) {
-            self.tell(Some(id), What::Destroyed(gone));
-        }
-        let input = Input::Outcome { call: number, attempt: call.attempt, outcome };
-        Ok(self.apply(id, input)?.is_err())
     }
 
     /// What a decision may know from elsewhere.
@@ -439,7 +424,7 @@ impl<O: Others> World<O> {
         }
     }
 
-    fn others_holds(&self, subject: &Subject, but: Option<&CaseId>) -> Vec<Hold> {
+    pub(super) fn others_holds(&self, subject: &Subject, but: Option<&CaseId>) -> Vec<Hold> {
         let about = self.accounts.get(&subject.id).into_iter().flatten().filter(|id| Some(*id) != but);
         about.filter_map(|id| self.cases.get(id)).flat_map(|kept| kept.case.holds.clone()).collect()
     }
@@ -449,12 +434,17 @@ impl<O: Others> World<O> {
         if self.turns > self.terms.most_turns { Err(TooLong) } else { Ok(()) }
     }
 
+    /// How many turns it took so far.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns
+    }
+
     /// Something worth a line that is in no journal.
     pub fn say(&mut self, case: Option<&CaseId>, text: String) {
         self.tell(case, What::Said(text));
     }
 
-    fn tell(&mut self, case: Option<&CaseId>, what: What) {
+    pub(super) fn tell(&mut self, case: Option<&CaseId>, what: What) {
         self.story.push(Happened { at: self.now, case: case.cloned(), what });
     }
 }

@@ -137,6 +137,11 @@ impl Connector for Jumio {
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         examine::examine(&self.api, self.clock.as_ref()).boxed()
     }
+
+    /// Jumio allows 15 details a second to the whole tenant; status reads come on top.
+    fn reads_per_second(&self) -> Option<f64> {
+        Some(12.0)
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

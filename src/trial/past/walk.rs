@@ -143,7 +143,7 @@ impl Walk<'_> {
 
     /// What a case tells when it goes as it did then is heard when it was heard then.
     fn as_then(&mut self) {
-        let told = self.world.inbox.drain(..).map(|event| event.key);
+        let told = self.world.inbox.drain(..).map(|heard| heard.event.key);
         self.told.extend(told);
     }
 
@@ -277,7 +277,8 @@ impl Walk<'_> {
         match crate::trial::Others::person(&mut self.world.outside, &whom, at) {
             crate::trial::Person::Known(Some(person)) => Whom::Person(Box::new(person)),
             crate::trial::Person::Known(None) => Whom::Nobody,
-            crate::trial::Person::NotKnown => Whom::NotKnown(whom),
+            // The past has its own moments; nobody is asked again in it.
+            crate::trial::Person::Later(_) | crate::trial::Person::NotKnown => Whom::NotKnown(whom),
         }
     }
 

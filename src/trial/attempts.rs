@@ -1,0 +1,54 @@
+//! Attempts of calls in a world: they begin side by side, as in the daemon, and end one after the other.
+
+use super::others::{Answer, Others};
+use super::story::{What, destroyed, recipient};
+use super::world::{TooLong, World};
+use crate::case::{Input, Purpose, still_held};
+use crate::model::{Action, Call, CaseId, Done, Outcome};
+
+impl<O: Others> World<O> {
+    /// Begins an attempt. True: the case does not want it.
+    pub(super) fn begin(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
+        if self.apply(id, Input::Attempt { call: number })?.is_err() {
+            return Ok(true);
+        }
+        let call = self.case(id).and_then(|case| case.call(number));
+        self.under_way.extend(call.map(|call| ((id.clone(), number), call)));
+        Ok(false)
+    }
+
+    /// Performs what has begun and hands its end to the case.
+    pub(super) fn end(&mut self, id: &CaseId, call: &Call) -> Result<(), TooLong> {
+        let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else { return Ok(()) };
+        let (number, case, policy) = (call.id.number, &kept.case, &kept.policy);
+        let mail = match &call.action {
+            Action::Mail { message } => Some(What::Sent {
+                template: message.template.clone(),
+                whom: recipient(&message.to.email, case, policy),
+                own: case.calls.get(&number).is_some_and(|call| call.purpose == Purpose::OwnerNotice),
+            }),
+            _ => None,
+        };
+        let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
+            Outcome::Done(Done::Kept)
+        } else {
+            match self.outside.perform(case, call, self.now) {
+                Answer::Ended(outcome) => outcome,
+                Answer::NotKnown(why) => {
+                    self.lose(id, why);
+                    return Ok(());
+                }
+            }
+        };
+        if let (Some(mail), Outcome::Done(_)) = (mail, &outcome) {
+            self.tell(Some(id), mail);
+        }
+        if let Some(gone) = destroyed(&call.action, &outcome) {
+            self.tell(Some(id), What::Destroyed(gone));
+        }
+        let input = Input::Outcome { call: number, attempt: call.attempt, outcome };
+        // Refused: the case does not want to hear of it any more.
+        let _ = self.apply(id, input)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! What comes from outside while a test is played, as data: what the lines of a test are to whoever plays
+//! them, this world or a daemon.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::world::{TooLong, World};
+use crate::case::{Input, Refused};
+use crate::model::{CaseId, Enrolment, Event, Proof, Subject, SubjectRef, Timestamp};
+
+/// Who starts cases by hand in tests, and why.
+pub const STARTER: &str = "Dana";
+pub const START_REASON: &str = "a test";
+
+/// One thing that comes from outside. Everything that falls due at the same moment follows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cue {
+    /// Whom the identity provider has under a name from now on.
+    Person {
+        reference: SubjectRef,
+        person: Option<Box<Subject>>,
+    },
+    /// What an earlier run left of a person at a provider.
+    Enrolled {
+        provider: String,
+        person: Box<Subject>,
+        enrolment: Enrolment,
+    },
+    /// What endpoints answer from now on.
+    Answers(BTreeMap<String, (u16, Value)>),
+    Event(Event),
+    /// A person or a vendor to an open case.
+    Input {
+        case: CaseId,
+        input: Input,
+    },
+    StartByHand(Box<Subject>),
+    Sweep(Box<Subject>),
+    /// What the provider finds in a run.
+    Finds {
+        execution: String,
+        proof: Proof,
+    },
+    Down {
+        who: String,
+        until: Option<Timestamp>,
+    },
+    Up {
+        who: String,
+    },
+    /// Time passes.
+    Until(Timestamp),
+}
+
+impl World {
+    /// Takes what comes from outside. The inner error: a case refuses it.
+    pub fn take(&mut self, cue: Cue) -> Result<Result<(), Refused>, TooLong> {
+        match cue {
+            Cue::Person { reference, person: Some(person) } => {
+                self.outside.people.insert(reference, *person);
+            }
+            Cue::Person { reference, person: None } => {
+                self.outside.people.remove(&reference);
+            }
+            Cue::Enrolled { provider, person, enrolment } => self.enrol(&provider, &person, enrolment),
+            Cue::Answers(answers) => self.outside.answers = answers,
+            Cue::Event(event) => self.send(event)?,
+            Cue::Input { case, input } => {
+                let taken = self.apply(&case, input)?;
+                if taken.is_ok() {
+                    self.settle()?;
+                }
+                return Ok(taken);
+            }
+            Cue::StartByHand(person) => {
+                if let Err(failure) = self.outside.look_up(&person.reference(), self.now) {
+                    self.say(None, format!("no case opened: {}", failure.reason));
+                } else if let Some(policy) = self.only_policy() {
+                    self.start_by_hand(&policy, *person, STARTER)?;
+                }
+            }
+            Cue::Sweep(person) => {
+                if let Some(policy) = self.only_policy() {
+                    self.sweep(&policy, *person)?;
+                }
+            }
+            Cue::Finds { execution, proof } => self.outside.vendor.finds(&execution, proof),
+            Cue::Down { who, until } => self.goes_down(&who, until),
+            Cue::Up { who } => self.comes_up(&who),
+            Cue::Until(at) => self.run_until(at)?,
+        }
+        Ok(Ok(()))
+    }
+
+    /// A test has one policy.
+    fn only_policy(&self) -> Option<std::sync::Arc<crate::policy::Policy>> {
+        self.set.policies.values().next().cloned()
+    }
+}
