@@ -91,7 +91,8 @@ fn judge(row: &Row) -> String {
     let mut place = row.at.rsplit(':');
     let column: usize = place.next().unwrap().parse().unwrap();
     let number: usize = place.next().unwrap().parse().unwrap();
-    let line = text.split('\n').nth(number - 1).unwrap_or_default();
+    let told_of = std::fs::read_to_string(tree.join(place.next().unwrap())).unwrap();
+    let line = told_of.split('\n').nth(number - 1).unwrap_or_default();
     let shown = said.lines().skip_while(|shown| !shown.trim_start().starts_with(&number.to_string()));
     let pair: Vec<_> = shown.take(2).filter_map(|shown| shown.split_once("| ")).collect();
     wants(pair.first().is_some_and(|(_, shown)| shown.trim() == line.trim()), format!("it shows {said}"));

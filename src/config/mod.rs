@@ -42,6 +42,7 @@ pub struct Config {
     /// `sled:` and a directory.
     #[serde(default = "default_store")]
     pub store: String,
+    /// What becomes of an edit of the policies.
     #[serde(default)]
     pub reload: Reload,
     /// The systems outside: identity provider, verification, mail, targets, endpoints, sinks.

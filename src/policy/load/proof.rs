@@ -55,7 +55,8 @@ fn unreached(build: &mut Build<'_>, reached: &BTreeSet<usize>, starts: &BTreeMap
         .map(|(name, block)| (block.place.clone(), format!("nothing leads to the block `{name}`")))
         .collect();
     for (place, message) in dead {
-        build.report(Diagnostic::warning(place, "unreached-block", message));
+        let help = "lead to it with `do:`, or take it out";
+        build.report(Diagnostic::warning(place, "unreached-block", message).help(help));
     }
 }
 
