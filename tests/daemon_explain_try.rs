@@ -149,6 +149,15 @@ async fn never_happened(world: &World, subject: &str) {
     let higher = edited("risk_threshold: 76", "risk_threshold: 90");
     let yes = tried(world, json!({"subject": subject, "event": event(76), "files": higher})).await;
     assert_eq!(of(&yes, "login-risk")["verdict"], "clause", "{yes}");
+    for (mode, note) in [
+        ("shadow", "it runs as a shadow: it opens nothing"),
+        ("disabled", "it is disabled: it opens nothing"),
+    ] {
+        let files = edited("mode: enforce", &format!("mode: {mode}"));
+        let answer = tried(world, json!({"subject": subject, "event": event(76), "files": files})).await;
+        let one = of(&answer, "login-risk");
+        assert_eq!((&one["verdict"], &one["notes"]), (&json!(mode), &json!([note])), "{one}");
+    }
     // By hand.
     let hand = tried(world, json!({"subject": subject, "event": {"type": "manual"}})).await;
     assert_eq!(of(&hand, "support-reverification")["verdict"], "would_open", "{hand}");

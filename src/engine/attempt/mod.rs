@@ -330,6 +330,12 @@ impl Engine {
         if let Some(id) = open {
             tried.explained.case = self.case_of(id.as_str())?;
         }
+        // Programs that read the verdict alone must not take it for a case.
+        let verdict = match policy.mode {
+            Mode::Enforce => verdict,
+            Mode::Shadow => "shadow",
+            Mode::Disabled => "disabled",
+        };
         tried.explained.verdict = verdict.to_owned();
         tried.explained.says = says;
         Ok(())
