@@ -7,7 +7,7 @@
 )]
 
 use proofd::model::{EventType, Fields, Subject, SubjectKind};
-use proofd::policy::diagnostic::{Diagnostic, Place};
+use proofd::policy::diagnostic::{Diagnostic, Place, Severity};
 use proofd::policy::schema;
 use proofd::policy::script::{Compiler, ConditionSource, Context, Facts, StepShape, Verdict};
 use serde_json::{Value, json};
@@ -77,7 +77,8 @@ fn decide(source: &str) -> String {
         let source = ConditionSource::Clause { source: source.to_owned(), place: place() };
         compiler.condition(&source, diagnostics).decide(facts)
     });
-    match (diagnostics.first(), answer) {
+    let mut errors = diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    match (errors.next(), answer) {
         (Some(first), _) => format!("{}: {} {:?}", first.code, first.message, first.help),
         (None, Ok(Verdict::Holds)) => "holds".to_owned(),
         (None, Ok(Verdict::Fails { .. })) => "fails".to_owned(),
@@ -143,11 +144,31 @@ fn every_clause_of_the_table() {
         ("for x in [1] { }", "bad-script"),
         ("let x = 1; x == 1", "bad-script"),
         ("now = now", "bad-script"),
-        ("rejections::sort()", "error"),
-        ("nothing(user)", "error"),
+        ("rejections::sort()", "wrong-arguments"),
+        ("nothing(user)", "unknown-function"),
         ("", "bad-script"),
     ];
     for (source, expected) in table {
+        let answer = decide(source);
+        assert!(answer.starts_with(expected), "{source}: {answer}, not {expected}");
+    }
+}
+
+#[test]
+fn functions_are_there_and_take_as_many_arguments() {
+    for (source, expected) in [
+        ("not(user.service_account ?? false)", "unknown-function"),
+        ("\"a\".startswith(\"a\")", "unknown-function"),
+        ("\"a\".starts_with()", "wrong-arguments"),
+        ("\"a\".starts_with(\"a\")", "holds"),
+        ("starts_with(\"a\", \"a\")", "holds"),
+        ("\"aB\".lower() == \"ab\"", "holds"),
+        ("days(1, 2) > days(1)", "wrong-arguments"),
+        ("type_of(1) == \"i64\"", "holds"),
+        ("[1, 2].filter(|x| x > 1).len() == 1", "holds"),
+        ("\"a@b.test\".domain() == \"b.test\"", "holds"),
+        ("user.roles.len > 0 || user.roles.is_empty()", "holds"),
+    ] {
         let answer = decide(source);
         assert!(answer.starts_with(expected), "{source}: {answer}, not {expected}");
     }

@@ -107,7 +107,11 @@ async fn each_answer_is_kept_as_long_as_its_kind_and_the_last_ones_for_good() {
         store = open(dir.path()).0;
         assert_eq!((kept(&store, "a"), kept(&store, "b"), kept(&store, "s")), (all(a), all(b), all(s)));
     }
-    assert!(store.verdicts("e0").unwrap().is_none());
+    // Of an event is kept what was said of it, and the event with it.
+    for (key, stays) in [("e0", false), ("e4", false)] {
+        assert_eq!(store.verdicts(key).unwrap().is_some(), stays, "{key}");
+        assert_eq!(store.event(key).unwrap().is_some(), stays, "{key}");
+    }
     let last = store.asked_of("b", Class::Error, 9).unwrap();
     assert_eq!(last.iter().map(|one| one.event.as_str()).collect::<Vec<_>>(), ["e2"]);
 }
@@ -162,6 +166,9 @@ async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
     assert_eq!(store.policies_asked("somebody-else").unwrap(), ["a"]);
     let first = store.asked("1", "a", day(0), 1).unwrap().pop().unwrap();
     assert_eq!(first.said.trace, Some(trace()));
+    assert_eq!(store.event("e0").unwrap().unwrap().key, "e0");
+    consume(&store, "e3", 3, Vec::new()).await;
+    assert_eq!(store.event("e3").unwrap(), None, "no policy was asked about it");
     let consumed = store.verdicts("e0").unwrap().unwrap();
     assert!(consumed.verdicts.iter().all(|said| said.trace.is_none()));
     drop(store);

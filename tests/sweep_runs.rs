@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use chrono::TimeDelta;
 use proofd::engine::clock::Virtual;
 use proofd::model::{SubjectKind, SubjectRef, Timestamp};
-use proofd::store::SweepRun;
+use proofd::store::{Class, SweepRun};
 use serde_json::json;
 use sweep_town::{Directory, Town, at, person, policy};
 
@@ -141,8 +141,15 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
     town.advance_to(at(FIRST));
     let run = town.settled("p/1", at(FIRST)).await;
     assert_eq!((run.opened, skipped(&run)), (3, [("could_not_decide", 2)].into()));
+    // One of those is kept, with the clause and without a value.
+    let kept = |policy: &str| town.engine.store().asked_of(policy, Class::Error, 9).unwrap();
+    let errors = kept("p");
+    assert_eq!(errors.len(), 1);
+    assert_eq!((errors[0].kind.as_str(), errors[0].said.verdict.as_str()), ("sweep", "could_not_decide"));
+    assert!(errors[0].said.detail.starts_with("p/policy.yaml:"), "{}", errors[0].said.detail);
     // A date that is not one.
     let run = town.settled("q/1", at(FIRST)).await;
+    assert_eq!(kept("q").len(), 1);
     assert_eq!((run.opened, skipped(&run)), (0, [("could_not_decide", 1)].into()));
     let metrics = town.engine.metrics_text().unwrap();
     for line in [

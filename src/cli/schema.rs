@@ -8,6 +8,7 @@ use crate::{config, policy};
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Which {
     Policy,
+    Blocks,
     Tests,
     Config,
     Verifications,
@@ -18,6 +19,7 @@ pub enum Which {
 pub fn run(which: Which) -> Ending {
     output::json(&match which {
         Which::Policy => policy::grammar::json_schema("policy"),
+        Which::Blocks => policy::grammar::json_schema("blocks"),
         Which::Tests => policy::grammar::json_schema("tests"),
         Which::Verifications => policy::grammar::json_schema("verifications"),
         Which::People => policy::grammar::json_schema("people"),

@@ -42,10 +42,13 @@ pub struct Config {
     /// `sled:` and a directory.
     #[serde(default = "default_store")]
     pub store: String,
+    /// What becomes of an edit of the policies.
     #[serde(default)]
     pub reload: Reload,
+    /// The systems outside: identity provider, verification, mail, targets, endpoints, sinks.
     #[serde(default)]
     pub connectors: Connectors,
+    /// Who may use the API and the command line.
     #[serde(default)]
     pub access: Access,
     /// The directory of the file; relative paths start here.
@@ -123,10 +126,13 @@ fn default_look_back() -> Span {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connectors {
+    /// The identity provider: where people are, and where they are let in or stopped.
     #[serde(default)]
     pub onelogin: Option<OneLogin>,
+    /// The verification provider.
     #[serde(default)]
     pub jumio: Option<Jumio>,
+    /// The mail server.
     #[serde(default)]
     pub smtp: Option<Smtp>,
     /// Target systems that speak SCIM 2.0, by the name that policies use (`in: NAME`).
@@ -146,7 +152,9 @@ pub struct OneLogin {
     /// `https://<subdomain>.onelogin.com`.
     #[schemars(with = "String")]
     pub url: Url,
+    /// Of an API credential with *Manage All*.
     pub client_id: String,
+    /// Its secret.
     pub client_secret: SecretSource,
     /// Which interface approves and rejects registrations; `auto` tries at start.
     #[serde(default)]
@@ -175,8 +183,10 @@ pub enum Registrations {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
+    /// The header's name; `Authorization` by default.
     #[serde(default = "default_webhook_header")]
     pub header: String,
+    /// What stands in it; a request without it is refused.
     pub value: SecretSource,
 }
 
@@ -186,9 +196,12 @@ pub struct Jumio {
     /// `amer-1`, `emea-1` or `apac-1`; or give `urls`.
     #[serde(default)]
     pub region: Option<String>,
+    /// The three addresses, in the place of `region`.
     #[serde(default)]
     pub urls: Option<JumioUrls>,
+    /// Of an OAuth client in the vendor's portal.
     pub client_id: String,
+    /// Its secret.
     pub client_secret: SecretSource,
     /// Required by the vendor: `YourCompany YourApp/1.0`.
     #[serde(default = "default_user_agent")]
@@ -208,10 +221,13 @@ pub struct Jumio {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JumioUrls {
+    /// Where tokens are had.
     #[schemars(with = "String")]
     pub auth: Url,
+    /// Where sessions are started.
     #[schemars(with = "String")]
     pub account: Url,
+    /// Where results are read.
     #[schemars(with = "String")]
     pub retrieval: Url,
 }
@@ -221,6 +237,7 @@ pub struct JumioUrls {
 pub struct Smtp {
     /// `smtps://user@host` (TLS from the start), `smtp://host:587` (STARTTLS, required unless loopback).
     pub url: String,
+    /// Of the user in `url`.
     #[serde(default)]
     pub password: Option<SecretSource>,
     /// `Example IAM <iam@example.com>`.
@@ -263,6 +280,7 @@ pub struct Sink {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
+    /// Bearer tokens of programs and people.
     #[serde(default)]
     pub tokens: Vec<Token>,
     /// Login of people to the console. Read and checked; this version has no console.
@@ -276,10 +294,13 @@ pub struct Access {
 pub struct Token {
     /// Stands in journals as who did it.
     pub name: String,
+    /// What it may do.
     #[serde(default)]
     pub role: Option<Role>,
+    /// The same, where it is more than one.
     #[serde(default)]
     pub roles: Vec<Role>,
+    /// The token itself.
     pub token: SecretSource,
 }
 
@@ -314,12 +335,17 @@ pub enum Role {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Oidc {
+    /// Where people log in.
     #[schemars(with = "String")]
     pub issuer: Url,
+    /// Of this daemon at the issuer.
     pub client_id: String,
+    /// Its secret.
     pub client_secret: SecretSource,
+    /// The claim that names a person's groups.
     #[serde(default = "default_roles_claim")]
     pub roles_claim: String,
+    /// Group to role.
     #[serde(default)]
     pub roles: BTreeMap<String, Role>,
 }
@@ -373,5 +399,21 @@ fn default_roles_claim() -> String {
 
 /// JSON Schema for editors.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Config).to_value()
+    let mut schema = schemars::schema_for!(Config).to_value();
+    in_markdown(&mut schema);
+    schema
+}
+
+/// Editors show a description as it stands, with signs before every backtick, unless it is said to be Markdown.
+fn in_markdown(schema: &mut serde_json::Value) {
+    match schema {
+        serde_json::Value::Object(fields) => {
+            if let Some(text) = fields.get("description").filter(|text| text.is_string()).cloned() {
+                fields.insert("markdownDescription".to_owned(), text);
+            }
+            fields.values_mut().for_each(in_markdown);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(in_markdown),
+        _ => {}
+    }
 }

@@ -43,7 +43,7 @@ pub struct Explanation {
 }
 
 /// What one policy said.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Explained {
     pub policy: String,
     pub title: String,
@@ -169,21 +169,7 @@ impl Engine {
             "opened" | "joined" | "cancelled" | "ignored" => self.case_of(&said.detail)?,
             _ => None,
         };
-        let mut trace = said.trace.unwrap_or_default();
-        if !raw_identity {
-            hide_documents(&mut trace);
-        }
-        let clauses = trace.clauses.into_iter().map(|traced| ClauseLine {
-            clause: traced.clause,
-            file: traced.file,
-            line: traced.line,
-            column: traced.column,
-            answer: traced.answer,
-            error: traced.error,
-            values: traced.values,
-        });
-        let line = |edit: Edit| EditLine { says: edit.said(), edit };
-        let changes = trace.changes.into_iter().map(|edits| edits.into_iter().map(line).collect());
+        let (clauses, changes) = traced(said.trace.unwrap_or_default(), raw_identity);
         Ok(Explained {
             title: policy.map(|policy| policy.title.clone()).unwrap_or_default(),
             mode: policy.map(|policy| policy.mode),
@@ -193,8 +179,8 @@ impl Engine {
             subject: Some(subject),
             revised_since: policy.is_some_and(|policy| policy.revision != said.revision),
             revision: Some(said.revision.0),
-            clauses: clauses.collect(),
-            changes: changes.collect(),
+            clauses,
+            changes,
             case,
             reacts_to,
             policy: said.policy,
@@ -202,7 +188,7 @@ impl Engine {
         })
     }
 
-    fn case_of(&self, id: &str) -> Result<Option<CaseOf>, store::Error> {
+    pub(super) fn case_of(&self, id: &str) -> Result<Option<CaseOf>, store::Error> {
         let case = self.0.store.case(&CaseId(id.to_owned()))?;
         Ok(case.map(|case| CaseOf { state: case.state_word().to_owned(), id: case.id, result: case.result }))
     }
@@ -271,8 +257,27 @@ impl Engine {
     }
 }
 
+/// What a policy looked at, for those who may see it.
+pub(super) fn traced(mut trace: Trace, raw_identity: bool) -> (Vec<ClauseLine>, Vec<Vec<EditLine>>) {
+    if !raw_identity {
+        hide_documents(&mut trace);
+    }
+    let clauses = trace.clauses.into_iter().map(|traced| ClauseLine {
+        clause: traced.clause,
+        file: traced.file,
+        line: traced.line,
+        column: traced.column,
+        answer: traced.answer,
+        error: traced.error,
+        values: traced.values,
+    });
+    let line = |edit: Edit| EditLine { says: edit.said(), edit };
+    let changes = trace.changes.into_iter().map(|edits| edits.into_iter().map(line).collect());
+    (clauses.collect(), changes.collect())
+}
+
 /// `user/17` is a kind and an id; an id alone is one of any kind.
-fn split(subject: &str) -> (Option<SubjectKind>, &str) {
+pub(super) fn split(subject: &str) -> (Option<SubjectKind>, &str) {
     let kind = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
     match subject.split_once('/').map(|(word, id)| (kind(word), id)) {
         Some((Some(kind), id)) => (Some(kind), id),
@@ -280,7 +285,7 @@ fn split(subject: &str) -> (Option<SubjectKind>, &str) {
     }
 }
 
-fn reacts_to(policy: &Policy) -> Vec<String> {
+pub(super) fn reacts_to(policy: &Policy) -> Vec<String> {
     let word = |trigger: &Trigger| match trigger {
         Trigger::Event(kind) => kind.to_string(),
         Trigger::Sweep(sweep) => format!("sweep {}", sweep.schedule),
@@ -289,7 +294,7 @@ fn reacts_to(policy: &Policy) -> Vec<String> {
     policy.when.iter().map(word).collect()
 }
 
-fn sentence(verdict: &str, detail: &str) -> String {
+pub(super) fn sentence(verdict: &str, detail: &str) -> String {
     match verdict {
         "opened" => format!("a case opened: {detail}"),
         "joined" => format!("the event joined the open case {detail}"),

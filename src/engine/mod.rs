@@ -7,6 +7,7 @@
 //! | `intake` | events: durable first, then matched with policies |
 //! | `asked` | whether a policy applies, and what it said |
 //! | `explain` | why each policy did or did not fire for a person |
+//! | `attempt` | what policies would say, of an edited tree or about a made-up event |
 //! | `events` | CloudEvents that programs send |
 //! | `cases` | one input, one case, one commit |
 //! | `worker` | performs due calls, lane by lane |
@@ -28,6 +29,7 @@
 //! | `metrics`, `health` | what an operator watches |
 
 mod asked;
+pub mod attempt;
 pub mod cases;
 pub mod clock;
 pub mod desk;

@@ -1,15 +1,17 @@
-//! Why each policy did or did not fire for a person.
+//! Why each policy did or did not fire for a person, and what policies would say.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query as UrlQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::config::Role;
+use crate::engine::attempt::{Attempt, Untried};
 use crate::engine::explain::Question;
 
+use super::cases::malformed;
 use super::{Doors, Problem};
 
 const LOOK: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
@@ -29,4 +31,32 @@ pub async fn explain(
     let mut answer = serde_json::to_value(explained).map_err(|error| Problem::internal(&error))?;
     answer["next"] = json!(null);
     Ok(Json(answer).into_response())
+}
+
+/// Nothing is changed. A tree of one's own can ask for any field of anybody, so it takes who may edit policies.
+pub async fn attempt(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    body: Result<Json<Attempt>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let caller = doors.access.require(&headers, LOOK)?;
+    let Json(attempt) = body.map_err(malformed)?;
+    if attempt.files.is_some() {
+        doors.access.require(&headers, &[Role::Author])?;
+    }
+    let attempted = doors.engine.try_policies(&attempt, caller.raw_identity).await?;
+    let mut answer = serde_json::to_value(attempted).map_err(|error| Problem::internal(&error))?;
+    answer["next"] = json!(null);
+    Ok(Json(answer).into_response())
+}
+
+impl From<Untried> for Problem {
+    fn from(untried: Untried) -> Self {
+        match untried {
+            Untried::Wrong(says) => Self::bad_request(says),
+            Untried::Missing(what) => Self::not_found(what),
+            Untried::Unreachable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, untried.to_string()),
+            Untried::Store(error) => Self::from(error),
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! | `person` | the page behind a person's link |
 //! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
 //! | `plan` | what activating another tree would do |
-//! | `explain` | why policies did or did not fire |
+//! | `explain` | why policies did or did not fire, and what they would say |
 //! | `listen` | sockets, the time for a header, the end |
 //! | `limits` | how much one client may ask |
 //! | `repeat` | the same change sent twice |
@@ -119,7 +119,7 @@ impl Doors {
             .route("/v1/cases/{id}/migrate", post(migrations::migrate))
             .route("/v1/cases/{id}/{order}", post(cases::order))
             .route("/v1/events", post(events::receive))
-            .route("/v1/explain", get(explain::explain))
+            .route("/v1/explain", get(explain::explain).post(explain::attempt))
             .route("/v1/held", get(cases::held))
             .route("/v1/held/{id}/{order}", post(cases::held_order))
             .route("/v1/holds", get(cases::holds))

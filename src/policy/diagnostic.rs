@@ -82,6 +82,9 @@ impl Diagnostic {
     }
 }
 
+/// More names than these are not listed.
+const MOST_NAMES: usize = 32;
+
 /// `did you mean x?` if one of the names is near, or the list of them.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
@@ -91,6 +94,10 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     match near {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "there is none".to_owned(),
+        // Nobody reads a list that is longer than what it is about.
+        None if names.len() > MOST_NAMES => {
+            format!("none of the {} there are is called like this", names.len())
+        }
         None => format!("there is: {}", names.join(", ")),
     }
 }

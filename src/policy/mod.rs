@@ -13,6 +13,7 @@
 //! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
 //! | `sweep` | who is due in a sweep |
 //! | `schema` | the fields of events and subjects |
+//! | `given` | fields that somebody made up, to ask what policies would say |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
 //! | `lint` | what is valid and does nothing, or something else than was meant |
@@ -27,6 +28,7 @@ pub mod deed;
 pub mod diagnostic;
 pub mod effects;
 pub mod files;
+pub mod given;
 pub mod grammar;
 mod lint;
 pub mod load;

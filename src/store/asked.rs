@@ -89,13 +89,17 @@ fn of_policy(policy: &str, class: Class) -> Key {
     Key::new(Kind::AskedOf).text(policy).byte(class as u8)
 }
 
-/// What each policy said about an event, under the person it was about.
+/// What each policy said about an event, under the person it was about; and the event itself, so that another
+/// policy can be asked about it later.
 pub(super) fn consumed(
     draft: &mut Draft<'_>,
     consumed: &Consumed,
     event: Option<&Event>,
 ) -> Result<(), Error> {
     let Some(event) = event else { return Ok(()) };
+    if consumed.verdicts.iter().any(|said| !said.policy.is_empty()) {
+        draft.put(keys::heard(&event.key), event)?;
+    }
     for (number, said) in (0..).zip(&consumed.verdicts) {
         // What no policy said is not about a policy.
         if said.policy.is_empty() {
@@ -181,18 +185,26 @@ pub(super) fn prune_events(
         draft.state.walk(&prefix, &from, &mut |key, consumed: Consumed| {
             let kept = |said: &PolicyVerdict| consumed.at >= now - kept_for(&said.verdict);
             if consumed.at < before && !consumed.verdicts.iter().any(kept) {
-                old.push(key.to_vec());
+                old.push((key.to_vec(), keys::heard(&consumed.key)));
             }
             old.len() < AT_ONCE
         })?;
-        let Some(last) = old.last() else { return Ok(()) };
+        let Some((last, _)) = old.last() else { return Ok(()) };
         from.clone_from(last);
-        old.into_iter().for_each(|key| draft.remove(key));
+        for (verdict, event) in old {
+            draft.remove(verdict);
+            draft.remove(event);
+        }
         draft.write(sequence - 1)?;
     }
 }
 
 impl Store {
+    /// An event that some policy was asked about, as long as what was said of it is kept.
+    pub fn event(&self, key: &str) -> Result<Option<Event>, Error> {
+        self.state().value(&keys::heard(key))
+    }
+
     /// What a policy said about a person until a time, newest first.
     pub fn asked(
         &self,

@@ -8,7 +8,8 @@ use super::{Commit, Error};
 use crate::model::Timestamp;
 
 const RECORD_VERSION: u32 = 2;
-const VALUE_VERSION: u8 = 1;
+/// Another one than the state has makes it anew from the journal at the next start.
+const VALUE_VERSION: u8 = 2;
 /// Version and checksum before a value's payload.
 const VALUE_HEAD: usize = 5;
 

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     /// Mark of an event to when it was consumed.
     Seen = b'm',
     Verdict = b'v',
+    /// Event key to the event, if a policy was asked about it.
+    Heard = b'V',
     /// Person, policy, newest first, event to what the policy said.
     Asked = b'W',
     /// Policy, kind of answer, newest first, person, event to the key of what it said.
@@ -171,6 +173,10 @@ pub(super) fn seen(mark: &str) -> Vec<u8> {
 
 pub(super) fn verdict(key: &str) -> Vec<u8> {
     Key::new(Kind::Verdict).text(key).end()
+}
+
+pub(super) fn heard(key: &str) -> Vec<u8> {
+    Key::new(Kind::Heard).text(key).end()
 }
 
 pub(super) fn cursor(source: &str) -> Vec<u8> {

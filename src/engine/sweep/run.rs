@@ -60,6 +60,8 @@ enum Looked {
     Due(Timestamp),
     NotDue,
     Skipped(&'static str),
+    /// Why it could not be decided.
+    Undecided(String),
 }
 
 type Stop = watch::Receiver<bool>;
@@ -205,6 +207,14 @@ impl Engine {
                     }
                     Looked::NotDue => {}
                     Looked::Skipped(why) => count(run, why),
+                    Looked::Undecided(error) => {
+                        // One of a run is enough to find the mistake, whoever else it concerns.
+                        if !run.skipped.contains_key("could_not_decide") {
+                            let said = said(&policy, "could_not_decide", error);
+                            self.note_swept(person, &sweep, run, said).await?;
+                        }
+                        count(run, "could_not_decide");
+                    }
                 }
                 tokio::task::consume_budget().await;
             }
@@ -288,7 +298,7 @@ impl Engine {
             tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %person.reference(),
                 error, "could not decide whether a person is due; no case was opened");
         }
-        Looked::Skipped("could_not_decide")
+        Looked::Undecided(error.to_owned())
     }
 
     fn standing(
@@ -361,33 +371,31 @@ impl Engine {
         {
             return Ok(Swept::Opened);
         }
-        let undecided = |error: &str| {
-            self.undecided(policy, run, &subject, error);
-            Swept::Skipped("could_not_decide")
-        };
-        match self.standing(policy, sweep, run, &subject)? {
-            Ok(Standing::Due(_)) => {}
-            Ok(Standing::NotYet | Standing::Never | Standing::Unseen) => {
-                return Ok(Swept::Skipped("not_due_any_more"));
+        let says_no = match self.standing(policy, sweep, run, &subject)? {
+            Ok(Standing::Due(_)) => {
+                let holds = self.holds(policy, &sweep.condition, &subject);
+                holds.map(|holds| (!holds).then_some("where"))
             }
-            Err(error) => return Ok(undecided(&error.to_string())),
-        }
-        match self.holds(policy, &sweep.condition, &subject) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Swept::Skipped("where")),
-            Err(error) => return Ok(undecided(&error)),
-        }
-        let key = match decide(policy, &facts) {
+            Ok(Standing::NotYet | Standing::Never | Standing::Unseen) => Ok(Some("not_due_any_more")),
+            Err(error) => Err(error.to_string()),
+        };
+        let judged = match says_no {
+            Ok(Some(why)) => return Ok(Swept::Skipped(why)),
+            Ok(None) => {
+                decide(policy, &facts).map_err(|stopped| stopped_said(policy, "could_not_decide", stopped))
+            }
+            Err(error) => Err(said(policy, "could_not_decide", error)),
+        };
+        let key = match judged {
             Ok(Ok(key)) => key,
             Ok(Err(stopped)) => {
                 self.note_swept(&subject, sweep, run, stopped_said(policy, "clause", stopped)).await?;
                 return Ok(Swept::Skipped("clause"));
             }
-            Err(stopped) => {
-                let swept = undecided(&stopped.says);
-                self.note_swept(&subject, sweep, run, stopped_said(policy, "could_not_decide", stopped))
-                    .await?;
-                return Ok(swept);
+            Err(said) => {
+                self.undecided(policy, run, &subject, &said.detail);
+                self.note_swept(&subject, sweep, run, said).await?;
+                return Ok(Swept::Skipped("could_not_decide"));
             }
         };
         let _who_opens = self.0.locks.key(&policy.name, &key).await;

@@ -18,6 +18,9 @@ pub fn check(node: &Node, shape: &'static Shape, diagnostics: &mut Vec<Diagnosti
 /// What a YAML 1.1 reader takes for true or false.
 const BOOLEANS: &[&str] = &["yes", "no", "on", "off", "y", "n", "true", "false"];
 
+/// What clauses are, in an error.
+const CONDITION: &str = "a condition";
+
 /// The code of what is right and not executed yet.
 const NOT_YET: &str = "not-yet";
 
@@ -96,13 +99,23 @@ impl Check<'_> {
 
     fn wrong(&mut self, node: &Node, kind: &Kind, what: &str) {
         let found = match &node.data {
-            Data::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
             Data::Scalar(scalar) => format!("`{}`", shorten(&scalar.text)),
             Data::List(_) => "a list".to_owned(),
             Data::Map(_) => "keys with values".to_owned(),
         };
-        let help = format!("write {}", kind.expected());
-        self.error(&node.place, "wrong-type", format!("{what} does not take {found}"), help);
+        let expected = kind.expected();
+        let (message, help) = match &node.data {
+            Data::Scalar(scalar) if scalar.is_null() => {
+                let text =
+                    matches!(kind, Kind::Text | Kind::Template | Kind::Label | Kind::Owner | Kind::Name);
+                let comment = if text { "; after ` #` everything is a comment" } else { "" };
+                (format!("{what} has no value"), format!("write {expected}{comment}"))
+            }
+            Data::Scalar(_) | Data::List(_) | Data::Map(_) => {
+                (format!("{what} does not take {found}"), format!("write {expected}"))
+            }
+        };
+        self.error(&node.place, "wrong-type", message, help);
     }
 
     /// Free values: only what YAML readers disagree about is refused.
@@ -136,8 +149,11 @@ impl Check<'_> {
     }
 
     fn keys(&mut self, node: &Node, entries: &[(source::Key, Node)], keys: &[Key], what: &str) {
+        // Whoever put `outcomes:` a level too deep put all of them there; it is said once.
+        let deep = entries.iter().any(|(key, _)| key.name == "outcomes");
         for (key, value) in entries {
             match keys.iter().find(|rule| rule.name == key.name) {
+                None if deep && is_outcome(&key.name) => {}
                 Some(rule) => self.known(key, value, rule),
                 None => self.unknown(key, keys.iter().map(|rule| rule.name), what),
             }
@@ -159,11 +175,17 @@ impl Check<'_> {
     }
 
     fn unknown<'a>(&mut self, key: &source::Key, known: impl Iterator<Item = &'a str>, what: &str) {
+        let known: Vec<_> = known.collect();
         let help = match key.name.as_str() {
             "on" | "true" => "the trigger list is `when:`".to_owned(),
             "then" | "actions" => "what is done stands under `steps:`".to_owned(),
             "on_success" | "on_failure" | "else" => "branches stand under `outcomes:`".to_owned(),
-            wrong => nearest(wrong, known),
+            // Only a colon and a space make a key; in a clause they were meant as text.
+            wrong if what == CONDITION && !is_name(wrong) => {
+                "a colon and a space make a key of what stands before; put the whole clause in single quotes"
+                    .to_owned()
+            }
+            wrong => misplaced(wrong, key, &known).unwrap_or_else(|| nearest(wrong, known.iter().copied())),
         };
         let message = format!("{what} has no key `{}`", shorten(&key.name));
         self.error(&key.place, "unknown-key", message, help);
@@ -209,6 +231,12 @@ impl Check<'_> {
         let known: Vec<_> = VERBS.iter().map(|rule| rule.key.name).collect();
         let wrong = entries.iter().find(|(key, _)| !STEP_KEYS.iter().any(|rule| rule.name == key.name));
         let (place, message, help) = match wrong {
+            Some((key, _)) if ["then", "else"].contains(&key.name.as_str()) => (
+                &key.place,
+                format!("there is no `{}` beside `if`", key.name),
+                "write the verb itself beside `if:`; where it does not hold, the step is passed over"
+                    .to_owned(),
+            ),
             Some((key, _)) => {
                 let names = known.into_iter().chain(common);
                 (&key.place, format!("there is no verb `{}`", shorten(&key.name)), nearest(&key.name, names))
@@ -267,7 +295,7 @@ impl Check<'_> {
                         ("all" | "any" | "none", Data::Scalar(_) | Data::Map(_)) => {
                             self.wrong(value, &Kind::List(&Kind::Condition), &format!("`{}`", key.name));
                         }
-                        _ => self.unknown(key, ["all", "any", "none"].into_iter(), "a condition"),
+                        _ => self.unknown(key, ["all", "any", "none"].into_iter(), CONDITION),
                     }
                 }
                 if entries.len() != 1 {
@@ -311,6 +339,22 @@ impl Check<'_> {
             _ => {}
         }
     }
+}
+
+/// A key that stands one level too deep: beside a verb it would be known.
+fn misplaced(wrong: &str, key: &source::Key, known: &[&str]) -> Option<String> {
+    let of_step = STEP_KEYS.iter().any(|rule| rule.name == wrong) && !known.contains(&"outcomes");
+    let left = key.place.column.checked_sub(2).filter(|column| *column > 0)?;
+    if of_step {
+        return Some(format!("`{wrong}:` stands beside the verb and not under it: move it to column {left}"));
+    }
+    is_outcome(wrong)
+        .then(|| format!("`{wrong}` is an outcome: it stands under `outcomes:`, which is beside the verb"))
+}
+
+fn is_outcome(name: &str) -> bool {
+    let has = |rule: &VerbRule| matches!(rule.outcomes, Outcomes::Fixed(names) | Outcomes::Optional(names) if names.contains(&name));
+    VERBS.iter().any(has)
 }
 
 /// Whether a scalar is of a kind. Collections are judged elsewhere.

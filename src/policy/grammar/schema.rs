@@ -6,7 +6,8 @@ use super::kind::{Key, Kind, Shape};
 use super::policy::{BLOCKS, PEOPLE, POLICY, TRIGGER, VERIFICATIONS};
 use super::tests::TESTS;
 use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule, outcome_doc};
-use crate::policy::schema::event_types;
+use crate::model::SubjectKind;
+use crate::policy::schema::{Field, event_types, fields_of_any_event, fields_of_subject};
 
 const SPAN: &str = "^[0-9]+(s|m|h|d|w|y|bd)$";
 const NAME: &str = "^[a-z][a-z0-9_-]*$";
@@ -28,6 +29,9 @@ pub fn json_schema(which: &str) -> Value {
         "title": format!("proofd {which}, format 1"),
     });
     merge(&mut schema, self::shape(shape));
+    if which == "tests" {
+        offer_fields(&mut schema);
+    }
     if matches!(which, "policy" | "blocks") {
         merge(&mut schema, json!({"$defs": definitions()}));
     }
@@ -38,6 +42,22 @@ fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
     }
+}
+
+/// In tests, the fields that a person or an event can be given, each with its text. Which of an event's fields
+/// fit its type, and of which type they are, is for the loader to say.
+fn offer_fields(schema: &mut Value) {
+    let mut offer = |path: &str, fields: &[Field]| {
+        let Some(place) = schema.pointer_mut(path) else { return };
+        let text = |field: &Field| json!({"description": field.doc, "markdownDescription": field.doc});
+        let fields: Map<_, _> = fields.iter().map(|field| (field.name.to_owned(), text(field))).collect();
+        merge(place, json!({"properties": fields}));
+    };
+    const TEST: &str = "/properties/tests/items/properties";
+    for kind in SubjectKind::ALL {
+        offer(&format!("{TEST}/given/properties/{kind}"), fields_of_subject(kind));
+    }
+    offer(&format!("{TEST}/play/items/properties/with"), &fields_of_any_event());
 }
 
 fn definitions() -> Value {
@@ -76,8 +96,11 @@ fn any_step() -> Value {
     // A key may be beside one verb and a verb itself (`end_sessions`); the rule that has it beside is tried
     // first, as the loader does.
     // What has no verb is wrong; its unknown keys are named first, for one of them is the verb misspelt.
-    let bare: Map<_, _> =
-        STEP_KEYS.iter().map(|key| (key.name.to_owned(), json!({"description": described(key)}))).collect();
+    let told = |key: &Key| {
+        let doc = described(key);
+        (key.name.to_owned(), json!({"description": doc, "markdownDescription": doc}))
+    };
+    let bare: Map<_, _> = STEP_KEYS.iter().map(told).collect();
     let mut rules = json!({"properties": bare, "additionalProperties": false, "not": {}});
     let beside =
         |rule: &&VerbRule| VERBS.iter().any(|other| other.beside.iter().any(|key| key.name == rule.key.name));

@@ -105,13 +105,18 @@ fn meet(one: &Seen<'_>, other: &Seen<'_>) -> Option<String> {
         seen.policy.when.iter().filter_map(kind).collect()
     };
     let event = events(one).intersection(&events(other)).next().cloned()?;
-    let claims = [one, other].map(|seen| seen.policy.condition.claims(&seen.policy.settings));
-    let both = Claim::All(claims.into_iter().flatten().map(|claims| claims.whole()).collect());
+    somebody(&[one, other]).then_some(event)
+}
+
+/// Whether there can be anybody for whom the clauses of all of them hold.
+fn somebody(all: &[&Seen<'_>]) -> bool {
+    let claims = all.iter().filter_map(|seen| seen.policy.condition.claims(&seen.policy.settings));
+    let together = Claim::All(claims.map(|claims| claims.whole()).collect());
     let domains = |path: &str| {
         let words = schema::words(path)?.iter().map(|word| serde_json::json!(word));
         Some(words.chain([serde_json::Value::Null]).collect())
     };
-    possible(&both, &domains).then_some(event)
+    possible(&together, &domains)
 }
 
 /// The first of what the two do against each other, said once.

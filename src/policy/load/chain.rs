@@ -13,6 +13,8 @@ use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function
 use crate::policy::source::Node;
 use crate::policy::tree::{LimitedAction, Step, StepIndex, Verb};
 
+use super::step::misplaced;
+
 /// A named step list within reach of a policy.
 #[derive(Debug)]
 pub struct Block {
@@ -167,7 +169,8 @@ pub fn ids(
                 Some("verify") => StepShape::Verify,
                 Some("review") => StepShape::Review,
                 Some("call") => StepShape::Call,
-                Some(_) | None => StepShape::Other,
+                Some(_) => StepShape::Other,
+                None => StepShape::Unknown,
             };
             shapes.push((name.to_owned(), shape));
         });
@@ -280,7 +283,7 @@ impl<'a> Build<'a> {
                 ("this path does not end", "end it with `close:`, `do:` or `retry_from:`")
             };
             // A step whose verb is not known has its own error.
-            if grammar::step_verb(last).is_some() {
+            if grammar::step_verb(last).is_some() && !misplaced(last) {
                 self.report(Diagnostic::error(last.place.clone(), "no-end", message).help(help));
             }
         }

@@ -82,7 +82,8 @@ fn compile(
             settings: &settings,
             steps: &ids,
         };
-        Compiler::new(&texts, context, diagnostics)
+        let all = layout.scripts.iter().chain(&folder.scripts).copied();
+        Compiler::new(&texts, context, diagnostics).beside(all)
     };
     let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
     owner(node, &mut build);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::Build;
-use crate::policy::diagnostic::{Diagnostic, nearest};
+use crate::policy::diagnostic::{Diagnostic, Severity, nearest};
 
 /// More steps than this are generated, not written; the proofs stay quick below it.
 const MOST_STEPS: usize = 2_000;
@@ -43,6 +43,10 @@ fn reachable(edges: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
 }
 
 fn unreached(build: &mut Build<'_>, reached: &BTreeSet<usize>, starts: &BTreeMap<String, usize>) {
+    // What led there may be the very step that cannot be read.
+    if build.reports().iter().any(|found| found.severity == Severity::Error) {
+        return;
+    }
     let dead: Vec<_> = starts
         .iter()
         .filter(|(_, start)| !reached.contains(start))
@@ -51,7 +55,8 @@ fn unreached(build: &mut Build<'_>, reached: &BTreeSet<usize>, starts: &BTreeMap
         .map(|(name, block)| (block.place.clone(), format!("nothing leads to the block `{name}`")))
         .collect();
     for (place, message) in dead {
-        build.report(Diagnostic::warning(place, "unreached-block", message));
+        let help = "lead to it with `do:`, or take it out";
+        build.report(Diagnostic::warning(place, "unreached-block", message).help(help));
     }
 }
 

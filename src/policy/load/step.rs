@@ -156,6 +156,10 @@ impl Build<'_> {
                 )
             }
         };
+        // One level too deep: an unknown key there, and said.
+        if given.is_none() && misplaced(item) {
+            return;
+        }
         let entries = given.and_then(|(_, value)| value.map()).unwrap_or_default();
         let at = given.map_or(place, |(key, _)| &key.place);
         let missing: Vec<_> =
@@ -168,10 +172,10 @@ impl Build<'_> {
         }
         for (key, _) in entries.iter().filter(|(key, _)| !expected.contains(&key.name)) {
             let message = format!("`{verb}` has no outcome `{}`", key.name);
-            let help = if expected.is_empty() {
-                "it has none".to_owned()
-            } else {
-                format!("its outcomes: {}", expected.join(", "))
+            let help = match nearest(&key.name, missing.iter().map(|name| name.as_str())) {
+                near if near.starts_with("did you mean") => near,
+                _ if expected.is_empty() => "it has none".to_owned(),
+                _ => format!("its outcomes: {}", expected.join(", ")),
             };
             self.report(Diagnostic::error(key.place.clone(), "extra-outcome", message).help(help));
         }
@@ -346,9 +350,10 @@ impl Build<'_> {
                 Some(StepShape::Verify) => VERIFIED,
                 Some(StepShape::Review) => DECIDED,
                 Some(StepShape::Call) => &["status", "body"],
-                Some(StepShape::Other) | None => &[],
+                Some(StepShape::Other | StepShape::Unknown) | None => &[],
             };
             match (shape, parts.next()) {
+                (Some(StepShape::Unknown), _) => None,
                 (None, _) => {
                     let names = self.ids.iter().map(|(name, _)| name.as_str());
                     Some((format!("there is no step with the id `{id}`"), nearest(id, names)))
@@ -429,4 +434,9 @@ impl Build<'_> {
         }
         name.to_owned()
     }
+}
+
+/// Whether the outcomes stand under the verb and not beside it.
+pub(super) fn misplaced(item: &Node) -> bool {
+    grammar::step_verb(item).is_some_and(|(_, value, _)| value.get("outcomes").is_some())
 }

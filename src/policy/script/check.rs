@@ -1,7 +1,7 @@
 //! The walk over a compiled expression: every field that it names exists, and what it compares can be
 //! compared. It runs at load, so that a typing mistake is found before a case depends on it.
 
-use rhai::{AST, ASTNode, Expr, Position};
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use super::facts::Outline;
 use super::shape::Shape;
@@ -38,6 +38,9 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>)
 
 pub(super) fn check(ast: &AST, outline: &Outline, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
     let mut walk = Walk { outline, place, diagnostics };
+    if let [Stmt::Expr(expr)] = ast.statements() {
+        walk.needs_answer(expr);
+    }
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         if let Some(ASTNode::Expr(expr)) = path.last() {
             walk.visit(expr);
@@ -67,6 +70,12 @@ impl Walk<'_> {
                     ));
                 }
             }
+            Expr::And(parts, ..) | Expr::Or(parts, ..) => {
+                parts.iter().for_each(|part| self.needs_answer(part))
+            }
+            Expr::FnCall(call, _) if call.name == "!" => {
+                call.args.iter().for_each(|arg| self.needs_answer(arg));
+            }
             Expr::FnCall(call, position) if call.args.len() == 2 => {
                 if let Some(message) = self.comparison(call.name.as_str(), &call.args[0], &call.args[1]) {
                     let help = "compare values of one type; an empty value is tested with == ()";
@@ -77,6 +86,22 @@ impl Walk<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Where true or false is needed, a field that may be empty gives neither.
+    fn needs_answer(&mut self, expr: &Expr) {
+        let Some((path, true)) = super::trace::path(expr) else { return };
+        // What a policy sets is what it sets.
+        let own = path.first().is_none_or(|root| root == "settings");
+        if own || path.len() < 2 || self.shape(expr).ok() != Some(Shape::Bool) {
+            return;
+        }
+        let path = path.join(".");
+        let message = format!("where `{path}` is empty, this cannot be decided");
+        let help = format!("say what empty means: ({path} ?? false)");
+        let length = path.chars().count();
+        let found = error_at(self.place, expr.start_position(), length, "may-be-empty", message, Some(help));
+        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..found });
     }
 
     fn comparison(&self, name: &str, left: &Expr, right: &Expr) -> Option<String> {

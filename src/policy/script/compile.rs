@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use rhai::{AST, Engine, EvalAltResult, Expr, LexError, Module, ParseErrorType, Scope, Stmt};
 
+use super::calls::{self, Functions};
 use super::check::{check, error_at, nearest};
 use super::engine::{engine, guarded};
 use super::facts::Outline;
 use super::shape::Shape;
+use super::slips;
 use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 use crate::policy::schema;
@@ -18,10 +20,20 @@ use crate::policy::schema;
 pub struct Compiler {
     program: Arc<Program>,
     /// Namespace to its functions with the numbers of arguments that they take.
-    functions: BTreeMap<String, BTreeSet<(String, usize)>>,
+    functions: BTreeMap<String, Functions>,
+    /// Namespaces of files with a mistake of their own.
+    broken: BTreeSet<String>,
+    /// Namespaces of all files, those that the policy does not name included.
+    files: Vec<String>,
 }
 
 impl Compiler {
+    /// Script files that the policy could name.
+    #[must_use]
+    pub fn beside<'a>(self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { files: paths.into_iter().map(|path| namespace(path).to_owned()).collect(), ..self }
+    }
+
     /// `rhai_files`: path and text of each script that the policy can use; `shared/x.rhai` and `x.rhai`
     /// beside the policy both are the namespace `x`.
     pub fn new(
@@ -30,7 +42,7 @@ impl Compiler {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let mut engine = engine();
-        let mut functions = BTreeMap::new();
+        let (mut functions, mut broken) = (BTreeMap::<String, Functions>::new(), BTreeSet::new());
         let mut files: Vec<_> = rhai_files.iter().collect();
         // Shared files first, so that a policy's own can call them.
         files.sort_by_key(|(path, _)| (!path.starts_with("shared/") && !path.contains("/shared/"), path));
@@ -43,12 +55,17 @@ impl Compiler {
                 diagnostics.push(mistake(&place, "duplicate-script", message, Some(help)));
                 continue;
             }
-            if let Some(known) = load(&mut engine, namespace, text, &place, diagnostics) {
-                functions.insert(namespace.to_owned(), known);
+            match load(&mut engine, namespace, text, &place, &functions, diagnostics) {
+                Some(known) => {
+                    functions.insert(namespace.to_owned(), known);
+                }
+                None => {
+                    broken.insert(namespace.to_owned());
+                }
             }
         }
         let program = Program { engine, outline: outline(&context) };
-        Self { program: Arc::new(program), functions }
+        Self { program: Arc::new(program), functions, broken, files: Vec::new() }
     }
 
     /// Clauses joined by `all`, `any` and `none`.
@@ -84,12 +101,15 @@ impl Compiler {
     fn expression(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<AST> {
         let program = &self.program;
         let names = program.outline.names();
-        let ast = parsed(place, diagnostics, Some(&program.outline), || {
+        let known = Names { outline: Some(&program.outline), broken: &self.broken, files: &self.files };
+        let ast = parsed(source, place, diagnostics, &known, || {
             program.engine.compile_expression_with_scope(&names, source)
         })?;
         let before = diagnostics.len();
         check(&ast, &program.outline, place, diagnostics);
-        (diagnostics.len() == before).then_some(ast)
+        calls::check(&ast, &Functions::new(), &self.functions, place, diagnostics);
+        let sound = diagnostics.iter().skip(before).all(|found| found.severity != Severity::Error);
+        sound.then_some(ast)
     }
 
     /// `namespace::name(arguments)`.
@@ -105,35 +125,10 @@ impl Compiler {
             [Stmt::FnCall(call, _)] => Some(call),
             _ => None,
         };
-        let Some(called) = called.filter(|call| call.is_qualified()) else {
+        if called.is_none_or(|call| !call.is_qualified()) {
             let help = "name a function of a script file, such as rejections::sort(registration)".to_owned();
             let message = "this is not a call of a script's function".to_owned();
             diagnostics.push(mistake(place, "not-a-call", message, Some(help)));
-            return function;
-        };
-        let namespace = called.namespace.to_string();
-        let namespace = namespace.trim_end_matches("::");
-        let Some(known) = self.functions.get(namespace) else {
-            let near = nearest(namespace, self.functions.keys().map(String::as_str));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
-            let message = format!("there is no script file `{namespace}.rhai`");
-            diagnostics.push(mistake(place, "unknown-script", message, help));
-            return function;
-        };
-        let takes: Vec<_> = known.iter().filter(|(name, _)| *name == called.name).map(|(_, n)| *n).collect();
-        if takes.is_empty() {
-            let near = nearest(called.name.as_str(), known.iter().map(|(name, _)| name.as_str()));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
-            let message = format!("`{namespace}.rhai` has no function `{}`", called.name);
-            diagnostics.push(mistake(place, "unknown-function", message, help));
-        } else if !takes.contains(&called.args.len()) {
-            let message = format!(
-                "`{namespace}::{}` takes {} arguments, not {}",
-                called.name,
-                takes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
-                called.args.len()
-            );
-            diagnostics.push(mistake(place, "wrong-arguments", message, None));
         }
         function
     }
@@ -165,6 +160,7 @@ impl Compiler {
             }
         }
         if parts.is_empty() {
+            self.fixed(text, place, diagnostics);
             parts.push(Part::Literal(text.to_owned()));
         }
         Text { program: Some(Arc::clone(&self.program)), parts }
@@ -181,6 +177,29 @@ pub(in crate::policy) fn interpolations(text: &str) -> Vec<&str> {
         rest = inside.get(end..).unwrap_or_default();
     }
     found
+}
+
+impl Compiler {
+    /// A text without `${...}` that reads like a field: the field's name would be written and not its value.
+    pub(super) fn fixed(&self, text: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
+        let program = &self.program;
+        let roots = program.outline.roots();
+        let of_field = |name: &str| text.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        if !roots.iter().any(|(name, _)| of_field(name)) {
+            return;
+        }
+        let names = program.outline.names();
+        let ast = guarded(|| Ok(program.engine.compile_expression_with_scope(&names, text)?));
+        let mut wrong = Vec::new();
+        if let Ok(ast) = ast {
+            check(&ast, &program.outline, place, &mut wrong);
+            if wrong.is_empty() {
+                let message = "this text is written as it stands, not the value of the field".to_owned();
+                let help = format!("write \"${{{text}}}\" for the value");
+                diagnostics.push(mistake(place, "bare-field", message, Some(help)));
+            }
+        }
+    }
 }
 
 /// Where the `}` is that closes an interpolation; braces in texts and of maps do not count.
@@ -216,16 +235,24 @@ fn load(
     namespace: &str,
     text: &str,
     place: &Place,
+    others: &BTreeMap<String, Functions>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<BTreeSet<(String, usize)>> {
-    let ast = parsed(place, diagnostics, None, || engine.compile(text))?;
+) -> Option<Functions> {
+    let files: Vec<_> = others.keys().cloned().collect();
+    let names = Names { outline: None, broken: &BTreeSet::new(), files: &files };
+    let ast = parsed(text, place, diagnostics, &names, || engine.compile(text))?;
     if !ast.statements().is_empty() {
         let message = "a script file holds functions and nothing else".to_owned();
         let help = "put every statement into a `fn`".to_owned();
         diagnostics.push(mistake(place, "script-statement", message, Some(help)));
         return None;
     }
-    let known = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
+    let known: Functions = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
+    let before = diagnostics.len();
+    calls::check(&ast, &known, others, place, diagnostics);
+    if diagnostics.len() > before {
+        return None;
+    }
     match guarded(|| Module::eval_ast_as_new(Scope::new(), &ast, engine)) {
         Ok(module) => {
             engine.register_static_module(namespace, module.into());
@@ -239,11 +266,20 @@ fn load(
     }
 }
 
+/// What a source may name.
+struct Names<'a> {
+    /// None: a script file, whose functions see their arguments only.
+    outline: Option<&'a Outline>,
+    broken: &'a BTreeSet<String>,
+    files: &'a [String],
+}
+
 /// Parses, with mistakes in our words.
 fn parsed(
+    source: &str,
     place: &Place,
     diagnostics: &mut Vec<Diagnostic>,
-    outline: Option<&Outline>,
+    names: &Names<'_>,
     parse: impl FnOnce() -> Result<AST, rhai::ParseError>,
 ) -> Option<AST> {
     let mut failure = None;
@@ -262,7 +298,8 @@ fn parsed(
     let diagnostic = match &failure {
         None => error_at(place, other.position, 1, "bad-script", other.message, None),
         Some(error) => {
-            let (code, message, help) = syntax(error.err_type(), outline);
+            let (code, message, help) = syntax(error.err_type(), names);
+            let help = slips::help(source, error.position()).or(help);
             error_at(place, error.position(), 1, code, message, help)
         }
     };
@@ -270,13 +307,13 @@ fn parsed(
     None
 }
 
-fn syntax(error: &ParseErrorType, outline: Option<&Outline>) -> (&'static str, String, Option<String>) {
+fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, Option<String>) {
     match error {
         ParseErrorType::VariableUndefined(name) => {
-            let help = outline.map(|outline| {
+            let help = known.outline.map(|outline| {
                 let names = outline.roots().map(|(name, _)| name);
                 nearest(name, names).map_or_else(
-                    || format!("there are: {}", names.join(", ")),
+                    || format!("there are: {}; a text stands in double quotes", names.join(", ")),
                     |near| format!("did you mean `{near}`?"),
                 )
             });
@@ -285,11 +322,21 @@ fn syntax(error: &ParseErrorType, outline: Option<&Outline>) -> (&'static str, S
         }
         ParseErrorType::ModuleUndefined(name) => {
             let name = name.trim_end_matches("::");
-            ("unknown-script", format!("there is no script file `{name}.rhai`"), None)
+            if known.broken.contains(name) {
+                let message = format!("the script file `{name}.rhai` has a mistake");
+                return ("broken-name", message, Some(format!("correct {name}.rhai first")));
+            }
+            let files = known.files.iter().map(String::as_str);
+            let help = nearest(name, files).map_or_else(
+                || format!("a script is a file {name}.rhai beside the policy, or in shared/"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            ("unknown-script", format!("there is no script file `{name}.rhai`"), Some(help))
         }
         ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
             let help = format!("a field of this name is reached by index: event[\"{word}\"]");
-            ("reserved-word", format!("`{word}` is not available in scripts"), Some(help))
+            let help = word.starts_with(char::is_alphabetic).then_some(help);
+            ("reserved-word", format!("`{word}` is not available in scripts"), help)
         }
         other => ("bad-script", format!("this is not a valid script: {other}"), None),
     }

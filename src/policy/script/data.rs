@@ -39,7 +39,10 @@ impl Data {
             source::Data::Scalar(scalar) if scalar.text.contains("${") => {
                 Self::Text(compiler.text(&scalar.text, &node.text_place(), diagnostics))
             }
-            source::Data::Scalar(_) => Self::Fixed(node.json()),
+            source::Data::Scalar(scalar) => {
+                compiler.fixed(&scalar.text, &node.text_place(), diagnostics);
+                Self::Fixed(node.json())
+            }
             source::Data::List(items) => {
                 let items =
                     items.iter().map(|item| Self::compile(item, now_is_a_word, compiler, diagnostics));

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
+//! | `calls` | which functions are called, and whether they are there |
+//! | `slips` | what somebody meant who writes as in another language |
 //! | `claim` | what clauses say of fields beside known values |
 //! | `names` | which fields an expression looks at |
 //! | `trace` | why a condition held or not, clause by clause, with values |
@@ -15,6 +17,7 @@
 //! | `values` | times, dates, durations, and comparisons that refuse |
 //! | `engine` | packages, limits, errors without values |
 
+mod calls;
 mod change;
 pub(crate) mod check;
 mod claim;
@@ -24,6 +27,7 @@ mod engine;
 mod facts;
 mod names;
 mod shape;
+mod slips;
 mod trace;
 mod values;
 
@@ -94,6 +98,8 @@ pub enum StepShape {
     Review,
     Call,
     Other,
+    /// Its verb is not known, and that is said elsewhere.
+    Unknown,
 }
 
 /// What the scripts of a policy may name.

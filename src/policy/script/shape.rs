@@ -64,6 +64,7 @@ impl Shape {
             StepShape::Review => schema::REVIEW,
             StepShape::Call => schema::CALL,
             StepShape::Other => schema::OTHER,
+            StepShape::Unknown => return Self::Any,
         })
     }
 

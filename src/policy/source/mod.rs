@@ -2,6 +2,7 @@
 //! they mean is said by the grammar that reads them, so that `NO` is never false by accident. It knows
 //! nothing of policies.
 
+mod broken;
 mod reader;
 
 use serde_json::{Map, Number, Value};

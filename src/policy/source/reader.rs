@@ -3,6 +3,7 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
+use super::broken::{Broken, explain};
 use super::{DEEPEST, Data, Key, LARGEST_FILE, Node, Scalar};
 use crate::policy::diagnostic::{Diagnostic, Place};
 
@@ -84,13 +85,13 @@ impl Reader<'_> {
             let stopped = match event {
                 Ok((event, span)) => self.event(event, span).is_err(),
                 Err(error) => {
-                    let at = *error.marker();
-                    let place = self.place(Span::empty(at));
-                    let (code, message) = match error.info().contains("unknown anchor") {
-                        true => ("alias", NO_ALIAS.to_owned()),
-                        false => ("yaml", format!("this is not YAML: {}", error.info())),
-                    };
-                    self.stop(place, code, message).is_err()
+                    let place = self.place(Span::empty(*error.marker()));
+                    if error.info().contains("unknown anchor") {
+                        self.refused(place, "alias", NO_ALIAS).is_err()
+                    } else {
+                        self.broken(&place, error.info());
+                        true
+                    }
                 }
             };
             if stopped {
@@ -124,6 +125,32 @@ impl Reader<'_> {
         Err(Stop)
     }
 
+    fn broken(&mut self, place: &Place, info: &str) {
+        let Broken { line, column, length, message, help } =
+            explain(&self.lines, place.line, place.column, info);
+        let place = Place { file: self.file.to_owned(), line, column, length };
+        self.diagnostics.push(Diagnostic::error(place, "yaml", message).help(help));
+    }
+
+    /// Something that YAML has and policies have not. Mostly a text was meant.
+    fn refused(&mut self, place: Place, code: &'static str, message: &str) -> Result<(), Stop> {
+        let line = self.lines.get(place.line.saturating_sub(1)).copied().unwrap_or_default();
+        let from: String = line.chars().skip(place.column.saturating_sub(1)).collect();
+        let before: String = line.chars().take(place.column.saturating_sub(1)).collect();
+        // The parser's place of a tag or an anchor is that of what follows it, on some lines.
+        let text = match before.trim_end().rsplit(' ').next() {
+            Some(sign) if sign.starts_with(['!', '&', '*']) => format!("{sign} {from}"),
+            _ => from,
+        };
+        let text = text.split(" #").next().unwrap_or_default().trim_end();
+        // An item of `[a, b]` ends before the others do.
+        let text = if text.contains('[') { text } else { text.split([',', ']']).next().unwrap_or_default() };
+        let help = format!("if a text was meant, put it in quotes: '{text}'");
+        let found = Diagnostic::error(place, code, message);
+        self.diagnostics.push(if text.starts_with(['!', '&', '*']) { found.help(help) } else { found });
+        Err(Stop)
+    }
+
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
         let place = self.place(span);
         let refuse = |anchor: usize, tag: bool| match (anchor, tag) {
@@ -132,7 +159,7 @@ impl Reader<'_> {
             _ => Some(("anchor", "anchors are not read here; use a block, or write it twice")),
         };
         match event {
-            Event::Alias(_) => self.stop(place, "alias", NO_ALIAS.to_owned()),
+            Event::Alias(_) => self.refused(place, "alias", NO_ALIAS),
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
@@ -142,7 +169,7 @@ impl Reader<'_> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 if let Some((code, message)) = refuse(anchor, tag.is_some()) {
-                    return self.stop(place, code, message.to_owned());
+                    return self.refused(place, code, message);
                 }
                 let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
                 let plain = style == ScalarStyle::Plain;
@@ -150,11 +177,11 @@ impl Reader<'_> {
                 self.scalar(place, scalar)
             }
             Event::SequenceStart(anchor, tag) => match refuse(anchor, tag.is_some()) {
-                Some((code, message)) => self.stop(place, code, message.to_owned()),
+                Some((code, message)) => self.refused(place, code, message),
                 None => self.push(place.clone(), Open::List(place, Vec::new())),
             },
             Event::MappingStart(anchor, tag) => match refuse(anchor, tag.is_some()) {
-                Some((code, message)) => self.stop(place, code, message.to_owned()),
+                Some((code, message)) => self.refused(place, code, message),
                 None => self.push(place.clone(), Open::Map(place, Vec::new(), None)),
             },
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {

@@ -55,29 +55,28 @@ pub struct Noted(What);
 
 #[derive(Debug)]
 enum What {
-    Changed {
-        case: CaseId,
-        subject: SubjectRef,
-        account: Option<String>,
-        policy: String,
-        recorded: Box<Recorded>,
-        after: Outlook,
-        how: How,
-        asked: Option<(String, Timestamp)>,
-        effects: Vec<LimitedAction>,
-        end: End,
-        sessions: usize,
-        as_now: bool,
-    },
-    Seen {
-        at: Timestamp,
-        whom: SubjectRef,
-        person: Option<Box<Subject>>,
-        event: Option<String>,
-    },
+    Changed(Box<Change>),
+    Seen { at: Timestamp, whom: SubjectRef, person: Option<Box<Subject>>, event: Option<String> },
     Received(Box<Event>),
     Consumed(Box<Consumed>),
     Paused(Pause),
+}
+
+/// What reached a case.
+#[derive(Debug)]
+struct Change {
+    case: CaseId,
+    subject: SubjectRef,
+    account: Option<String>,
+    policy: String,
+    recorded: Box<Recorded>,
+    after: Outlook,
+    how: How,
+    asked: Option<(String, Timestamp)>,
+    effects: Vec<LimitedAction>,
+    end: End,
+    sessions: usize,
+    as_now: bool,
 }
 
 impl Interest {
@@ -131,7 +130,7 @@ impl Interest {
         }
         let runs = self.running.policies.get(&case.policy);
         let step = policy.and_then(|policy| policy.step(case.step()?));
-        Some(Noted(What::Changed {
+        Some(Noted(What::Changed(Box::new(Change {
             case: case.id.clone(),
             subject,
             account: account(&case.subject),
@@ -144,7 +143,7 @@ impl Interest {
             end: End::of(case, step, None),
             sessions: case.sessions.len(),
             as_now: runs.is_some_and(|policy| policy.revision == case.revision),
-        }))
+        }))))
     }
 }
 
@@ -224,7 +223,7 @@ impl<'a> Gatherer<'a> {
                 self.pauses.retain(|other| other.who != pause.who || other.from != pause.from);
                 self.pauses.push(pause);
             }
-            changed @ What::Changed { .. } => self.changed(changed),
+            What::Changed(change) => self.changed(*change),
         }
     }
 
@@ -242,15 +241,15 @@ impl<'a> Gatherer<'a> {
         let was_asked = |policy: &&Arc<Policy>| {
             asked.iter().any(|(name, revision)| *name == policy.name && *revision == policy.revision)
         };
-        if !would_ask.iter().all(|policy| was_asked(policy)) {
+        if !would_ask.iter().all(was_asked) {
             self.otherwise.insert(subject.clone());
         }
         let what = Happening::Event { event, people };
         self.moments.push((subject, Moment { at, what }));
     }
 
-    fn changed(&mut self, changed: What) {
-        let What::Changed {
+    fn changed(&mut self, change: Change) {
+        let Change {
             case,
             subject,
             account,
@@ -263,10 +262,7 @@ impl<'a> Gatherer<'a> {
             end,
             sessions,
             as_now,
-        } = changed
-        else {
-            return;
-        };
+        } = change;
         let at = recorded.facts.now;
         if let Some(account) = account {
             self.accounts.entry(subject.clone()).or_insert(account);

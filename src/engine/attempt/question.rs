@@ -1,0 +1,137 @@
+//! What is asked of policies without anything happening, and whether it can be.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::model::{Event, EventType, Fields, SubjectKind, Timestamp};
+use crate::policy::diagnostic::nearest;
+use crate::policy::given::{fault, put_over};
+use crate::policy::schema;
+use crate::store;
+
+/// A start by hand, in the place of an event's type.
+pub(super) const BY_HAND: &str = "manual";
+
+/// What is asked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// An id, or a reference such as `user/17`.
+    pub subject: String,
+    #[serde(default)]
+    pub policy: Option<String>,
+    #[serde(default)]
+    pub event: MadeUp,
+    /// Fields that the person is thought to have, in the place of their own.
+    #[serde(default)]
+    pub person: Fields,
+    /// Another tree than the one that runs: path to text.
+    #[serde(default)]
+    pub files: Option<BTreeMap<String, String>>,
+    /// Recorded events until then; all, if it is not given.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// So many of the newest recorded events; one, if it is not given.
+    #[serde(default)]
+    pub last: Option<usize>,
+}
+
+/// Neither a type nor a key: the newest recorded event that a policy reacts to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeUp {
+    /// An event that never happened, or `manual`.
+    #[serde(default, rename = "type")]
+    pub kind: Option<EventType>,
+    /// An event that was recorded.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Fields that it is thought to have, in the place of its own.
+    #[serde(default)]
+    pub fields: Fields,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Untried {
+    /// What was asked cannot be.
+    #[error("{0}")]
+    Wrong(String),
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    #[error("the identity provider does not answer: {0}")]
+    Unreachable(String),
+    #[error("{0}")]
+    Store(#[from] store::Error),
+}
+
+pub(super) fn wrong<T>(says: impl Into<String>) -> Result<T, Untried> {
+    Err(Untried::Wrong(says.into()))
+}
+
+/// Whether the question makes sense by itself.
+pub(super) fn check(attempt: &Attempt, kind: Option<SubjectKind>) -> Result<(), Untried> {
+    let MadeUp { kind: type_, key, fields } = &attempt.event;
+    if type_.is_some() && key.is_some() {
+        return wrong("event: either a type (it never happened) or a key (it was recorded)");
+    }
+    if type_.is_some() && (attempt.at.is_some() || attempt.last.is_some()) {
+        return wrong("`at` and `last` are about recorded events, and `type` makes one up");
+    }
+    if attempt.files.is_none()
+        && type_.is_none()
+        && key.is_none()
+        && fields.is_empty()
+        && attempt.person.is_empty()
+    {
+        return wrong("say what is to be tried: an event, other values, or the files of a tree");
+    }
+    if let Some(type_) = type_ {
+        if type_.as_str() == BY_HAND {
+            if !fields.is_empty() {
+                return wrong("a start by hand has no event, and no fields of one");
+            }
+        } else if !schema::is_event_type(type_) {
+            let types = schema::event_types().iter().map(|event| event.name).chain([BY_HAND]);
+            return wrong(format!("there is no event type {type_}; {}", nearest(type_.as_str(), types)));
+        } else if let Some(says) = fault("event", &schema::fields_of_event(type_), fields) {
+            return wrong(says);
+        }
+    }
+    if let Some(name) = ["id", "type", "subject_id"].iter().find(|name| fields.contains_key(**name)) {
+        return wrong(format!("event.{name} is what the event is, and cannot be changed"));
+    }
+    let Some(kind) = kind else {
+        let said = attempt.person.is_empty();
+        return if said {
+            Ok(())
+        } else {
+            wrong("say what kind of person has other values, such as user/17")
+        };
+    };
+    let own = |(name, _): &(&String, &Value)| *name == "id";
+    if attempt.person.iter().any(|field| own(&field)) {
+        return wrong(format!("{kind}.id is who it is, and cannot be changed"));
+    }
+    fault(kind.word(), schema::fields_of_subject(kind), &attempt.person).map_or(Ok(()), wrong)
+}
+
+/// Puts made-up fields into an event, those that every event has at their own places.
+pub(super) fn change(event: &mut Event, fields: &Fields) {
+    let mut rest = fields.clone();
+    let text = |value: Value| value.as_str().map(str::to_owned);
+    if let Some(time) = rest.remove("time").and_then(text).and_then(|text| text.parse().ok()) {
+        event.time = time;
+    }
+    if let Some(source) = rest.remove("source").and_then(text) {
+        event.source = source;
+    }
+    for (name, place) in [("actor", &mut event.actor), ("ip", &mut event.ip)] {
+        if let Some(value) = rest.remove(name) {
+            *place = text(value);
+        }
+    }
+    put_over(&mut event.fields, &rest);
+}

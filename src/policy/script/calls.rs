@@ -1,0 +1,144 @@
+//! Which functions an expression or a script file calls. Without this a misspelt one would be found by the first
+//! case that comes to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+
+use super::check::{error_at, nearest};
+use super::engine::engine;
+use crate::policy::diagnostic::{Diagnostic, Place};
+
+/// A function's name, and with how many arguments it can be called.
+pub(super) type Functions = BTreeSet<(String, usize)>;
+
+/// What the language itself has.
+static NATIVE: LazyLock<Functions> = LazyLock::new(|| {
+    let mut found: Functions = engine()
+        .collect_fn_metadata(
+            None,
+            |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
+            true,
+        )
+        .into_iter()
+        .collect();
+    // Words that the language answers without a function.
+    found.extend(["type_of", "is_def_var", "is_shared"].map(|name| (name.to_owned(), 1)));
+    found.insert(("is_def_fn".to_owned(), 2));
+    found
+});
+
+/// Words of other languages.
+const FOREIGN: &[(&str, &str)] = &[
+    ("not", "write `!` for not"),
+    ("is_null", "an empty value is tested with == ()"),
+    ("isnull", "an empty value is tested with == ()"),
+    ("defined", "an empty value is tested with == ()"),
+    ("empty", "an empty value is tested with == (), an empty text or list with .is_empty()"),
+    ("includes", "write `value in list`"),
+    ("startswith", "it is called `starts_with`"),
+    ("endswith", "it is called `ends_with`"),
+    ("lowercase", "it is called `lower`"),
+    ("tolowercase", "it is called `lower`"),
+    ("length", "it is called `len`"),
+    ("size", "it is called `len`"),
+];
+
+/// `own`: functions of the file itself; `scripts`: those of script files, by namespace.
+pub(super) fn check(
+    ast: &AST,
+    own: &Functions,
+    scripts: &BTreeMap<String, Functions>,
+    place: &Place,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let called = match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, at))) => Some((call, at, 0)),
+            // What stands before the dot is an argument too.
+            Some(ASTNode::Expr(Expr::MethodCall(call, at))) => Some((call, at, 1)),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => Some((call, at, 0)),
+            _ => None,
+        };
+        if let Some((call, at, before)) = called
+            && let Some(found) = fault(call, *at, before, own, scripts, place)
+        {
+            diagnostics.push(found);
+        }
+        true
+    });
+}
+
+fn fault(
+    call: &FnCallExpr,
+    at: Position,
+    before: usize,
+    own: &Functions,
+    scripts: &BTreeMap<String, Functions>,
+    place: &Place,
+) -> Option<Diagnostic> {
+    let name = call.name.as_str();
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || name.starts_with("anon$") {
+        return None;
+    }
+    let error = |code, message, help| Some(error_at(place, at, name.chars().count(), code, message, help));
+    let arguments = call.args.len() + before;
+    if call.is_qualified() {
+        let namespace = call.namespace.to_string();
+        let namespace = namespace.trim_end_matches("::");
+        // A file that is not there is an error of the parser.
+        let known = scripts.get(namespace)?;
+        let takes = takes(known, name);
+        if takes.is_empty() {
+            let message = format!("`{namespace}.rhai` has no function `{name}`");
+            let names: BTreeSet<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+            return error("unknown-function", message, said(name, names));
+        }
+        let message = wrong_number(&format!("{namespace}::{name}"), &takes, call.args.len());
+        return if takes.contains(&arguments) {
+            None
+        } else {
+            error("wrong-arguments", message, Some(format!("its `fn` line in {namespace}.rhai names them")))
+        };
+    }
+    let mut known = takes(&NATIVE, name);
+    // A function of the file sees what stands before the dot as `this`, or does without.
+    known.extend(takes(own, name).into_iter().flat_map(|count| [count, count + before]));
+    if known.is_empty() {
+        let foreign = FOREIGN.iter().find(|(word, _)| *word == name.to_ascii_lowercase());
+        let names: BTreeSet<_> = NATIVE.iter().chain(own).map(|(name, _)| name.as_str()).collect();
+        let elsewhere =
+            scripts.iter().find(|(_, functions)| functions.iter().any(|(other, _)| other == name));
+        let help = match (foreign, elsewhere) {
+            (Some((_, help)), _) => Some((*help).to_owned()),
+            (None, Some((file, _))) => {
+                Some(format!("write {file}::{name}(...): it is a function of {file}.rhai"))
+            }
+            (None, None) => nearest(name, names).map(|near| format!("did you mean `{near}`?")),
+        };
+        return error("unknown-function", format!("there is no function `{name}`"), help);
+    }
+    let wrong = !known.contains(&arguments);
+    let counts: BTreeSet<_> = known.iter().map(|count| count.saturating_sub(before)).collect();
+    let message = wrong_number(name, &counts, call.args.len());
+    let help = (before > 0).then(|| "what stands before the dot is not counted".to_owned());
+    if wrong { error("wrong-arguments", message, help) } else { None }
+}
+
+fn takes(functions: &Functions, name: &str) -> BTreeSet<usize> {
+    functions.iter().filter(|(other, _)| other == name).map(|(_, count)| *count).collect()
+}
+
+fn said(name: &str, known: BTreeSet<&str>) -> Option<String> {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => Some(format!("it has: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn wrong_number(name: &str, takes: &BTreeSet<usize>, given: usize) -> String {
+    let takes: Vec<_> = takes.iter().map(ToString::to_string).collect();
+    let word = if takes == ["1"] { "argument" } else { "arguments" };
+    format!("`{name}` takes {} {word}, not {given}", takes.join(" or "))
+}

@@ -1,0 +1,215 @@
+//! What is wrong with a text that is not YAML, for somebody who does not know YAML: the place where they have to
+//! look, which is often not where a parser stumbles, and what to do.
+
+/// A mistake of the text. Lines and columns count from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub line: usize,
+    pub column: usize,
+    pub length: usize,
+    pub message: String,
+    pub help: String,
+}
+
+/// How many lines before and after the place the parser means.
+const NEAR: usize = 3;
+
+/// What the parser said about a place, in other words.
+pub(super) fn explain(lines: &[&str], line: usize, column: usize, info: &str) -> Broken {
+    tab(lines, line)
+        .or_else(|| quote(line, column, info))
+        .or_else(|| flow(lines, line, column, info))
+        .or_else(|| no_space(lines, line))
+        .or_else(|| colon(lines, line, column, info))
+        .or_else(|| start(lines, line, column, info))
+        .or_else(|| indentation(lines, line, info))
+        .unwrap_or_else(|| Broken {
+            line,
+            column,
+            length: 1,
+            message: format!("this is not YAML: {info}"),
+            help:
+                "a key is `name: value`, an item of a list `- item`; text with signs in it stands in quotes"
+                    .to_owned(),
+        })
+}
+
+/// A tab in front of a line, or a space that only looks like one. The parser stumbles on a line nearby.
+fn tab(lines: &[&str], line: usize) -> Option<Broken> {
+    let from = line.saturating_sub(NEAR);
+    let (at, column, tab) = (from..line + NEAR).find_map(|at| {
+        let mut blank = lines.get(at)?.chars().take_while(|c| c.is_whitespace());
+        let column = blank.position(|c| c != ' ')?;
+        Some((at + 1, column + 1, lines.get(at)?.chars().nth(column) == Some('\t')))
+    })?;
+    let (message, help) = if tab {
+        (
+            "a tab stands where YAML wants spaces",
+            "indent with spaces; most editors can be told to write spaces for the tab key",
+        )
+    } else {
+        (
+            "a sign that only looks like a space stands here",
+            "write ordinary spaces; this one was copied from elsewhere",
+        )
+    };
+    Some(Broken { line: at, column, length: 1, message: message.to_owned(), help: help.to_owned() })
+}
+
+/// The space that makes a key of `name:` and an item of `-`. The parser stumbles on the line after.
+fn no_space(lines: &[&str], line: usize) -> Option<Broken> {
+    let (at, column, sign) =
+        [line, line.saturating_sub(1), line.saturating_sub(2)].into_iter().find_map(|at| {
+            let text = lines.get(at.checked_sub(1)?)?;
+            let blank = text.chars().take_while(|c| *c == ' ').count();
+            let rest = text.trim_start();
+            if let Some(item) = rest.strip_prefix('-').filter(|item| item.starts_with(char::is_alphabetic)) {
+                return item.contains(':').then_some((at, blank + 1, '-'));
+            }
+            let rest = rest.strip_prefix("- ").map_or((rest, blank), |item| (item, blank + 2));
+            let (key, value) = rest.0.split_once(':')?;
+            let word = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let tight = value.starts_with(|c: char| !c.is_whitespace() && c != ':');
+            (word && tight).then_some((at, rest.1 + key.len() + 1, ':'))
+        })?;
+    Some(Broken {
+        line: at,
+        column,
+        length: 1,
+        message: format!("after this `{sign}` a space is missing"),
+        help: "a key is `name: value`, an item of a list `- item`".to_owned(),
+    })
+}
+
+fn quote(line: usize, column: usize, info: &str) -> Option<Broken> {
+    let quoted = info.contains("quoted scalar");
+    quoted.then(|| Broken {
+        line,
+        column,
+        length: 1,
+        message: "the quote that opens here is not closed".to_owned(),
+        help: "end the text with the same quote, on the same line".to_owned(),
+    })
+}
+
+/// Something about `{}` or `[]`.
+fn flow(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
+    if !["flow", "',' or", "illegal placement"].iter().any(|word| info.contains(word)) {
+        return None;
+    }
+    let open = unclosed(lines, line, column)?;
+    let (at, place, bracket) = open;
+    let close = if bracket == '{' { '}' } else { ']' };
+    let rest: String = lines.get(at - 1)?.chars().skip(place).collect();
+    let (message, help) = if rest.contains(close) {
+        (
+            format!("something between `{bracket}` and `{close}` cannot be read"),
+            format!(
+                "between two entries stands a comma, and text with `,`, `{close}` or `: ` in it stands in quotes"
+            ),
+        )
+    } else {
+        (format!("this `{bracket}` is not closed"), format!("write `{close}` after its last entry"))
+    };
+    Some(Broken { line: at, column: place, length: 1, message, help })
+}
+
+/// The last bracket before a place that nothing closes before it. Quotes and comments hold no brackets.
+fn unclosed(lines: &[&str], line: usize, column: usize) -> Option<(usize, usize, char)> {
+    let mut open = Vec::new();
+    for (number, text) in lines.iter().enumerate().take(line) {
+        let (mut quote, mut before) = (None, ' ');
+        for (at, c) in text.chars().enumerate() {
+            if number + 1 == line && at + 1 >= column {
+                break;
+            }
+            match (quote, c) {
+                (Some(end), _) => quote = (end != c).then_some(end),
+                (None, '#') if before.is_whitespace() => break,
+                (None, '"' | '\'') if matches!(before, ' ' | '[' | '{' | ',') => quote = Some(c),
+                (None, '{' | '[') if matches!(before, ' ' | '[' | '{' | ',') => {
+                    open.push((number + 1, at + 1, c));
+                }
+                (None, '}' | ']') => {
+                    open.pop();
+                }
+                (None, _) => {}
+            }
+            before = c;
+        }
+    }
+    open.pop()
+}
+
+/// A second `: ` in a line: the text before it would be a key.
+fn colon(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
+    if !info.contains("mapping values") {
+        return None;
+    }
+    let text = lines.get(line.checked_sub(1)?)?;
+    let head: String = text.chars().take(column.saturating_sub(1)).collect();
+    let (key, value) = head.split_once(": ")?;
+    let start = key.chars().count() + 2 + (value.len() - value.trim_start().len());
+    let whole: String = text.chars().skip(start).collect();
+    let whole = whole.split(" #").next().unwrap_or_default().trim_end();
+    let quoted = if whole.contains('"') { format!("'{whole}'") } else { format!("\"{whole}\"") };
+    Some(Broken {
+        line,
+        column: start + 1,
+        length: whole.chars().count().max(1),
+        message: "a colon and a space within a text make a key of what stands before".to_owned(),
+        help: format!("put the text in quotes: {}: {quoted}", key.trim_start().trim_start_matches("- ")),
+    })
+}
+
+/// A value that begins with a sign that means something to YAML.
+fn start(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
+    let text = lines.get(line.checked_sub(1)?)?;
+    let sign = text.chars().nth(column.checked_sub(1)?)?;
+    let means = matches!(sign, '@' | '`' | '%') || (matches!(sign, '*' | '&') && info.contains("anchor"));
+    means.then(|| Broken {
+        line,
+        column,
+        length: 1,
+        message: format!("a value cannot begin with `{sign}`"),
+        help: "put the whole value in quotes".to_owned(),
+    })
+}
+
+/// Lines that do not stand where the others stand.
+fn indentation(lines: &[&str], line: usize, info: &str) -> Option<Broken> {
+    let about = ["mapping values", "expected key", "'-' indicator", "block", "indentation", "simple key"];
+    if !about.iter().any(|word| info.contains(word)) {
+        return None;
+    }
+    let indent = |text: &str| text.chars().take_while(|c| *c == ' ').count();
+    let text = lines.get(line.checked_sub(1)?)?;
+    let said = |text: &&str| !text.trim().is_empty() && !text.trim_start().starts_with('#');
+    let (number, before) =
+        lines.iter().enumerate().take(line.saturating_sub(1)).rev().find(|(_, text)| said(text))?;
+    let (own, other) = (indent(text) + 1, indent(before) + 1);
+    if own == other && !info.contains("simple key") {
+        return None;
+    }
+    let shown = before.trim().chars().take(30).collect::<String>();
+    let (message, help) = if info.contains("simple key")
+        && !text.contains(": ")
+        && !text.trim_end().ends_with(':')
+    {
+        (
+            "this is neither a key with a value nor an item of a list".to_owned(),
+            "a key is `name: value`, with a space after the colon; an item begins with `- `".to_owned(),
+        )
+    } else {
+        (
+            format!("this line begins in column {own} and fits to nothing above it"),
+            format!(
+                "what belongs together begins in the same column: line {} (`{shown}`) begins in column {other}; move one \
+                 of the two",
+                number + 1
+            ),
+        )
+    };
+    let length = text.trim().split([':', ' ']).next().map_or(1, |word| word.chars().count().max(1));
+    Some(Broken { line, column: own, length, message, help })
+}
