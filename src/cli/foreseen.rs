@@ -78,6 +78,7 @@ pub fn show(past: &Value, people: usize) {
 fn coming(past: &Value) {
     let lines: Vec<&Value> = past["coming"].as_array().into_iter().flatten().collect();
     if lines.is_empty() {
+        output::line("  The record is shorter than a day: what is to come cannot be said from it.");
         return;
     }
     output::line("  To come, if the times are as quiet or as busy as they were:");
@@ -89,6 +90,11 @@ fn coming(past: &Value) {
         rows.push(vec![days, text(line, "what").replace('_', " "), before, "->".to_owned(), after]);
     }
     aligned(&rows);
+    let told = |days: u64| past["coming"].as_array().into_iter().flatten().any(|line| line["days"] == days);
+    let untold: Vec<_> = [7, 30].iter().filter(|days| !told(**days)).map(ToString::to_string).collect();
+    if !untold.is_empty() {
+        output::line(&format!("    The record is too short to say it for {} days.", untold.join(" and ")));
+    }
 }
 
 fn who(past: &Value, people: usize) {

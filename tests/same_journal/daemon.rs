@@ -84,7 +84,7 @@ impl Daemon {
         engine.store().close().await.unwrap();
     }
 
-    fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Engine {
         &self.running.as_ref().expect("the engine runs").0
     }
 

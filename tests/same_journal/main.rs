@@ -1,7 +1,8 @@
-//! The same policy, events and answers give the same journal in `proofd test` and in the daemon. Every test of
-//! the shipped policies is played twice, in the made-up world and through the daemon's own engine, store and
-//! loops; then the journals, and how the cases stand in the end, are compared byte for byte. Nothing is left
-//! out, sorted or rounded before.
+//! The same policy, events and answers give the same journal in `proofd test`, in the daemon and in the
+//! back-test. Every test of the shipped policies is played twice, in the made-up world and through the daemon's
+//! own engine, store and loops; then the journals, and how the cases stand in the end, are compared byte for
+//! byte, and so are those of the past that the daemon has recorded, walked again. Nothing is left out, sorted
+//! or rounded before.
 //!
 //! Calls that are under way side by side are answered in the order of their numbers, in both. In which order
 //! calls of different lanes begin at one moment is the daemon's chance; no test here has two of those.
@@ -15,6 +16,8 @@
 
 mod daemon;
 mod others;
+#[path = "../world/past.rs"]
+mod past;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -147,6 +150,7 @@ fn play(policy: &str, test: &Test, told: bool) -> (Kept, Kept) {
             daemon.take(cue).await;
         }
         let kept = daemon.kept();
+        past::is_the_very_past(daemon.engine());
         daemon.stop().await;
         kept
     });
