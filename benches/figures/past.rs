@@ -169,61 +169,16 @@ async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill:
 
 fn happened(number: usize, at: Timestamp, fill: Fill, risky: bool) -> (Event, Subject) {
     let id = number.to_string();
-    let mut attributes = Fields::new();
-    attributes.insert("date_of_birth".to_owned(), "1990-01-01".into());
-    let text = |text: &str| Some(text.to_owned());
-    let (first_name, last_name, email) =
-        (text("Ada"), text("Byron"), Some(format!("ada{number}@partner.test")));
-    let subject: Subject = match fill {
-        Fill::Registrations => Registration {
-            id: id.clone(),
-            user_id: None,
-            profile: text("Partners"),
-            profile_id: text("1"),
-            email,
-            email_domain: text("partner.test"),
-            first_name,
-            last_name,
-            state: "not_reviewed".to_owned(),
-            created_at: Some(at),
-            locale: text("en"),
-            attributes,
-        }
-        .into(),
-        Fill::SignIns => User {
-            id: id.clone(),
-            username: text("ada"),
-            email,
-            email_domain: text("partner.test"),
-            first_name,
-            last_name,
-            status: text("active"),
-            state: text("approved"),
-            roles: Vec::new(),
-            groups: Vec::new(),
-            manager: None,
-            department: text("Sales"),
-            title: None,
-            created_at: Some(at - TimeDelta::days(400)),
-            last_login_at: Some(at),
-            verified_at: None,
-            exempt_until: None,
-            service_account: None,
-            locale: text("en"),
-            attributes,
-        }
-        .into(),
-    };
     let mut fields = Fields::new();
-    let kind = match fill {
-        Fill::Registrations => EventType::REGISTRATION_CREATED,
+    let (kind, subject) = match fill {
+        Fill::Registrations => (EventType::REGISTRATION_CREATED, registration(&id, at)),
         Fill::SignIns => {
             let score = if risky { 90 } else { number % 76 };
             fields.insert("score".to_owned(), score.into());
             for empty in ["new_device", "reasons", "reason_text"] {
                 fields.insert(empty.to_owned(), serde_json::Value::Null);
             }
-            "login.risk"
+            ("login.risk", user(&id, at))
         }
     };
     let event = Event {
@@ -234,16 +189,67 @@ fn happened(number: usize, at: Timestamp, fill: Fill, risky: bool) -> (Event, Su
         also: Vec::new(),
         source: "onelogin".to_owned(),
         time: at,
-        subject: SubjectRef {
-            kind: if fill == Fill::Registrations { SubjectKind::Registration } else { SubjectKind::User },
-            id,
-        },
+        subject: subject.reference(),
         actor: None,
         by_subject: false,
         ip: None,
         fields,
     };
     (event, subject)
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn attributes() -> Fields {
+    let mut attributes = Fields::new();
+    attributes.insert("date_of_birth".to_owned(), "1990-01-01".into());
+    attributes
+}
+
+fn registration(id: &str, at: Timestamp) -> Subject {
+    Registration {
+        id: id.to_owned(),
+        user_id: None,
+        profile: text("Partners"),
+        profile_id: text("1"),
+        email: Some(format!("ada{id}@partner.test")),
+        email_domain: text("partner.test"),
+        first_name: text("Ada"),
+        last_name: text("Byron"),
+        state: "not_reviewed".to_owned(),
+        created_at: Some(at),
+        locale: text("en"),
+        attributes: attributes(),
+    }
+    .into()
+}
+
+fn user(id: &str, at: Timestamp) -> Subject {
+    User {
+        id: id.to_owned(),
+        username: text("ada"),
+        email: Some(format!("ada{id}@partner.test")),
+        email_domain: text("partner.test"),
+        first_name: text("Ada"),
+        last_name: text("Byron"),
+        status: text("active"),
+        state: text("approved"),
+        roles: Vec::new(),
+        groups: Vec::new(),
+        manager: None,
+        department: text("Sales"),
+        title: None,
+        created_at: Some(at - TimeDelta::days(400)),
+        last_login_at: Some(at),
+        verified_at: None,
+        exempt_until: None,
+        service_account: None,
+        locale: text("en"),
+        attributes: attributes(),
+    }
+    .into()
 }
 
 /// One case from its event to its end: the person answers at once, and passes.
