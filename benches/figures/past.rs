@@ -13,8 +13,7 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::foresight::{Edited, Progress};
 use proofd::engine::{Connectors, Engine, Settings, tree};
 use proofd::model::{
-    Clock, Document, Event, EventType, Fields, Judgement, Proof, Registration, Subject, SubjectKind,
-    SubjectRef, Timestamp, User,
+    Clock, Document, Event, EventType, Fields, Judgement, Proof, Registration, Subject, Timestamp, User,
 };
 use proofd::policy::{self, Files, Known, Policy};
 use proofd::store::{Changed, Commit, Consumed, PolicyVerdict, Store};
