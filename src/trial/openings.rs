@@ -223,6 +223,16 @@ impl<O: Others> World<O> {
     }
 
     pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
+        let Some(kept) = self.cases.get(id) else { return Ok(()) };
+        if kept.led && self.outside.heard(id, event) {
+            return Ok(());
+        }
+        if kept.lost.is_some() {
+            // Whether it is open still, and this joins it, or it is not, and this opens another.
+            let (policy, subject) = (Arc::clone(&kept.policy), kept.case.subject.reference());
+            self.not_asked(&policy, event, subject);
+            return Ok(());
+        }
         match self.apply(id, Input::Event(event.clone()))? {
             Ok(()) => {}
             Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),

@@ -202,8 +202,11 @@ impl<O: Others> World<O> {
     }
 
     pub(super) fn not_asked(&mut self, policy: &Policy, event: &Event, subject: SubjectRef) {
-        let (policy, event) = (policy.name.clone(), event.kind.to_string());
-        self.unasked.push(Unasked { at: self.now, policy, subject, event });
+        self.not_asked_by(policy, event.kind.to_string(), subject);
+    }
+
+    pub(super) fn not_asked_by(&mut self, policy: &Policy, event: String, subject: SubjectRef) {
+        self.unasked.push(Unasked { at: self.now, policy: policy.name.clone(), subject, event });
     }
 
     pub fn enrolment(&self, provider: &str, subject: &Subject) -> Option<&Enrolment> {
@@ -355,7 +358,16 @@ impl<O: Others> World<O> {
     pub(super) fn lead(&mut self, id: &CaseId, led: bool) {
         let Some(kept) = self.cases.get_mut(id) else { return };
         kept.led = led;
+        if led {
+            kept.lost = None;
+        }
         let (case, policy) = (kept.case.clone(), Arc::clone(&kept.policy));
+        if !led {
+            // How these ended then is not what is answered to a case that went another way since.
+            let begun = case.calls.iter().filter(|(_, call)| call.begun.is_some());
+            let calls = begun.filter_map(|(number, _)| Some(((id.clone(), *number), case.call(*number)?)));
+            self.under_way.extend(calls);
+        }
         self.file(case, policy);
     }
 

@@ -1,7 +1,7 @@
 //! Who answers in the past: the person as they were read, the provider as it answered, endpoints as they did.
 //! Effects on people and mails are taken as done: that they were asked for is what matters.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::TimeDelta;
 
@@ -9,7 +9,8 @@ use super::outlook::{Outlook, asking, kind};
 use super::{Asking, Happening, How, Moment, PersonPast};
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, State, gone};
 use crate::model::{
-    Action, Call, CaseId, Done, Failure, Outcome, Phase, Reading, Subject, SubjectKind, SubjectRef, Timestamp,
+    Action, Call, CaseId, Done, Event, Failure, Outcome, Phase, Reading, Subject, SubjectKind, SubjectRef,
+    Timestamp,
 };
 use crate::policy::Policy;
 use crate::trial::others::{Answer, Others, Person};
@@ -31,6 +32,12 @@ pub(super) struct Book<'a> {
     seen: HashMap<SubjectRef, Vec<(Timestamp, Option<&'a Subject>)>>,
     /// How calls of a kind ended, with when they began.
     ended: HashMap<String, Vec<Ended<'a>>>,
+    /// Which case heard of which event.
+    heard: HashSet<(&'a CaseId, &'a str)>,
+    /// What was asked for by which call of a case.
+    asked: HashMap<(&'a CaseId, u32), &'a str>,
+    /// Since when the person is not as they would be here.
+    otherwise: Option<Timestamp>,
     /// Effects that did not happen then, on this very person.
     done: Vec<(SubjectRef, Action)>,
     /// Cases in which something was taken to be so that was so when it was last looked at.
@@ -51,6 +58,9 @@ impl<'a> Book<'a> {
             to,
             seen: HashMap::new(),
             ended: HashMap::new(),
+            heard: HashSet::new(),
+            asked: HashMap::new(),
+            otherwise: None,
             done: Vec::new(),
             assumed: BTreeSet::new(),
         };
@@ -68,12 +78,16 @@ impl<'a> Book<'a> {
                 Happening::Input { case, recorded, after } => {
                     let Some((whom, before, begun)) = told.get_mut(case) else { continue };
                     match &recorded.cause {
+                        Cause::Input(Input::Event(event)) => {
+                            book.heard.insert((case, &event.key));
+                        }
                         Cause::Input(Input::Attempt { call }) => {
                             begun.insert(*call, at);
                         }
                         Cause::Input(Input::Outcome { call, outcome, .. }) => {
                             let began = begun.get(call).copied().unwrap_or(at);
                             if let Some(kind) = before.kind(*call) {
+                                book.asked.insert((case, *call), kind);
                                 let ended = Ended { began, at, outcome };
                                 book.ended.entry(kind.to_owned()).or_default().push(ended);
                             }
@@ -109,7 +123,12 @@ impl<'a> Book<'a> {
     fn as_of(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<&'a Subject>, bool)> {
         let seen = self.seen.get(whom)?;
         let before = seen.iter().rev().find(|(at, _)| *at <= now)?;
-        let after = seen.iter().find(|(at, _)| *at > now);
+        if self.otherwise.is_some_and(|since| before.0 >= since) {
+            return None;
+        }
+        // What was read after a change that is none here says nothing of before it.
+        let told = |at: &Timestamp| *at > now && self.otherwise.is_none_or(|since| *at < since);
+        let after = seen.iter().find(|(at, _)| told(at));
         match after {
             _ if before.0 == now => Some((before.1, false)),
             Some((_, person)) if *person == before.1 => Some((before.1, false)),
@@ -120,7 +139,7 @@ impl<'a> Book<'a> {
     }
 
     /// The same with what was done to them here and not then.
-    fn person_at(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<Subject>, bool)> {
+    pub fn person_at(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<Subject>, bool)> {
         let (person, assumed) = self.as_of(whom, now)?;
         let mut outside = Outside::default();
         outside.people.extend(person.cloned().map(|person| (whom.clone(), person)));
@@ -202,10 +221,33 @@ impl<'a> Book<'a> {
         Answer::Ended(Outcome::Done(Done::Read { reading }))
     }
 
-    fn request(&self, action: &Action, endpoint: &str) -> Answer {
-        match self.ended.get(&kind(action)).and_then(|ended| ended.last()) {
-            Some(ended) => Answer::Ended(ended.outcome.clone()),
-            None => Answer::NotKnown(format!("what {endpoint} would have answered")),
+    fn request(&mut self, case: &Case, action: &Action, endpoint: &str, now: Timestamp) -> Answer {
+        let ended = self.ended.get(&kind(action)).map(Vec::as_slice).unwrap_or_default();
+        let before = ended.iter().rev().find(|ended| ended.at <= now);
+        let after = ended.iter().find(|ended| ended.at > now);
+        match (before, after) {
+            // It answered the same before and after.
+            (Some(before), Some(after)) if before.outcome == after.outcome => {
+                Answer::Ended(before.outcome.clone())
+            }
+            (Some(one), None) | (None, Some(one)) => {
+                let outcome = one.outcome.clone();
+                self.assumed.insert(case.id.clone());
+                Answer::Ended(outcome)
+            }
+            _ => Answer::NotKnown(format!("what {endpoint} would have answered")),
+        }
+    }
+
+    /// A real case did something to the person that none does here.
+    pub fn done_only_then(&mut self, case: &CaseId, call: u32, at: Timestamp) {
+        let Some(kind) = self.asked.get(&(case, call)) else { return };
+        let changes =
+            ["approve", "reject", "delete", "suspend", "reinstate", "assign_role", "remove_role", "set"];
+        let changes = changes.iter().any(|word| kind.split(' ').next() == Some(word));
+        let here = self.done.iter().any(|(_, action)| super::outlook::kind(action) == **kind);
+        if changes && !here {
+            self.otherwise = Some(self.otherwise.map_or(at, |since| since.min(at)));
         }
     }
 
@@ -259,9 +301,13 @@ impl Others for Book<'_> {
             Action::StartVerification { .. } => self.start(action, now),
             Action::ReadVerification { .. } => self.result(action, now),
             Action::ReadSubject { subject } => self.read(case, subject, now),
-            Action::Request { endpoint, .. } => self.request(action, endpoint),
+            Action::Request { endpoint, .. } => self.request(case, action, endpoint, now),
             _ => self.effect(case, action, now),
         }
+    }
+
+    fn heard(&self, case: &CaseId, event: &Event) -> bool {
+        self.heard.contains(&(case, event.key.as_str()))
     }
 
     fn knows(&self, case: &Case, policy: &Policy) -> Option<(Timestamp, String)> {

@@ -7,8 +7,9 @@ use super::book::Book;
 use super::outlook::Outlook;
 use super::{Fate, Happening, Moment, PersonPast};
 use crate::case::{Case, Cause, Decidable, Input, OpenedBy, Opening, Order, Recorded, State, decidable};
-use crate::model::{CaseId, Event, Fields, Pause, Subject, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{CaseId, Event, Fields, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::script::{Facts, Verdict};
+use crate::policy::tree::Standing;
 use crate::policy::{Policy, PolicySet};
 use crate::trial::story::Happened;
 use crate::trial::world::{Terms, TooLong, World};
@@ -108,7 +109,7 @@ impl Walk<'_> {
         let event = match &opening.by {
             OpenedBy::Event(event) => {
                 self.handled.insert((policy.name.clone(), event.key.clone()));
-                if !named(&self.world.set, policy, event) {
+                if self.unfounded(event) || !named(&self.world.set, policy, event) {
                     return Ok(());
                 }
                 Some(event)
@@ -125,7 +126,12 @@ impl Walk<'_> {
             self.world.enrolled_before(provider, &opening.subject, enrolment);
         }
         let Some(key) = self.world.key(policy, event, &opening.subject) else { return Ok(()) };
-        if self.world.open.contains_key(&(policy.name.clone(), key.clone())) {
+        if let Some(open) = self.world.open.get(&(policy.name.clone(), key.clone())).cloned() {
+            if self.world.kept(&open).is_some_and(|kept| kept.lost.is_some()) {
+                let by = event.map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
+                self.world.not_asked_by(policy, by, opening.subject.reference());
+                return Ok(());
+            }
             return match event {
                 Some(event) => self.world.offer(policy, event, opening.subject.clone()),
                 None => Ok(()),
@@ -136,13 +142,16 @@ impl Walk<'_> {
             return self.world.open_case(policy, other);
         }
         self.world.open_from(policy, recorded)?;
-        self.as_then();
         self.keep_in_step(id, after);
+        self.as_then(id);
         Ok(())
     }
 
     /// What a case tells when it goes as it did then is heard when it was heard then.
-    fn as_then(&mut self) {
+    fn as_then(&mut self, id: &CaseId) {
+        if self.world.kept(id).is_none_or(|kept| !kept.led) {
+            return;
+        }
         let told = self.world.inbox.drain(..).map(|heard| heard.event.key);
         self.told.extend(told);
     }
@@ -160,7 +169,10 @@ impl Walk<'_> {
         let (steps, this_case) = (Fields::new(), crate::case::no_case(policy));
         let (settings, now) = (&policy.settings, self.world.now);
         let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
-        matches!(sweep.condition.decide(&facts), Ok(Verdict::Holds))
+        // Where the date is empty, the day on which they were first seen counted; they were due by it.
+        let due = sweep.standing(&policy.name, subject, now, Some(Timestamp::MIN_UTC));
+        let due = matches!(due, Ok(Standing::Due(_)));
+        due && matches!(sweep.condition.decide(&facts), Ok(Verdict::Holds))
     }
 
     /// Whether a case still waits for what it waited for then; if so it is led on.
@@ -175,15 +187,20 @@ impl Walk<'_> {
     fn reaches(&mut self, id: &CaseId, recorded: &Recorded, after: &Outlook) -> Result<(), TooLong> {
         if self.world.kept(id).is_some_and(|kept| kept.led) {
             // A move to another revision is none here: the case has that one already, or never will.
+            if let Cause::Input(Input::Event(event)) = &recorded.cause {
+                let policy = self.world.case(id).map(|case| case.policy.clone()).unwrap_or_default();
+                self.handled.insert((policy, event.key.clone()));
+            }
             if matches!(recorded.cause, Cause::Input(_)) && self.world.decide(id, recorded)?.is_err() {
                 self.world.lead(id, false);
                 return Ok(());
             }
-            self.as_then();
             self.keep_in_step(id, after);
+            self.as_then(id);
             return Ok(());
         }
         let Cause::Input(input) = &recorded.cause else { return Ok(()) };
+        self.done_then(id, input);
         let question = self.world.outside.question(id, self.world.now).map(str::to_owned);
         for other in self.others(id) {
             self.tells(&other, input, question.as_deref())?;
@@ -242,9 +259,9 @@ impl Walk<'_> {
         }
         for id in self.world.opened().to_vec() {
             let Some(kept) = self.world.kept(&id) else { continue };
-            let free = !kept.led && kept.lost.is_none() && !kept.case.is_closed();
+            let open = kept.lost.is_none() && !kept.case.is_closed();
             let about = kept.case.subject.reference() == event.subject;
-            if free && about && crate::case::concerns(&kept.case, &kept.policy, event) {
+            if open && about && crate::case::concerns(&kept.case, &kept.policy, event) {
                 self.world.join(&id, event)?;
             }
         }
@@ -254,8 +271,13 @@ impl Walk<'_> {
                 continue;
             }
             match self.whom(policy, event, people, at) {
-                Whom::Person(subject) => match decidable(event, &subject) {
-                    Decidable::Yes => self.world.offer(policy, event, *subject)?,
+                Whom::Person { subject, assumed } => match decidable(event, &subject) {
+                    Decidable::Yes => {
+                        let before = self.world.opened().len();
+                        self.world.offer(policy, event, *subject)?;
+                        let opened = self.world.opened().get(before..).unwrap_or_default().to_vec();
+                        self.world.outside.assumed.extend(opened.into_iter().filter(|_| assumed));
+                    }
                     Decidable::NotYet | Decidable::Never(_) => {}
                 },
                 Whom::Nobody => {}
@@ -267,18 +289,26 @@ impl Walk<'_> {
 
     fn whom(&mut self, policy: &Policy, event: &Event, people: &[Subject], at: Timestamp) -> Whom {
         if policy.subject == SubjectKind::Applicant {
-            return Whom::Person(Box::new(crate::case::applicant(event)));
+            let subject = Box::new(crate::case::applicant(event));
+            return Whom::Person { subject, assumed: false };
         }
         let read = people.iter().find(|person| person.kind == policy.subject);
         if let Some(person) = read.or_else(|| self.world.outside.read_for(&event.key, policy.subject)) {
-            return Whom::Person(Box::new(person.clone()));
+            return Whom::Person { subject: Box::new(person.clone()), assumed: false };
         }
         let whom = SubjectRef { kind: policy.subject, id: event.subject.id.clone() };
-        match crate::trial::Others::person(&mut self.world.outside, &whom, at) {
-            crate::trial::Person::Known(Some(person)) => Whom::Person(Box::new(person)),
-            crate::trial::Person::Known(None) => Whom::Nobody,
-            // The past has its own moments; nobody is asked again in it.
-            crate::trial::Person::Later(_) | crate::trial::Person::NotKnown => Whom::NotKnown(whom),
+        match self.world.outside.person_at(&whom, at) {
+            Some((Some(person), assumed)) => Whom::Person { subject: Box::new(person), assumed },
+            Some((None, _)) => Whom::Nobody,
+            None => Whom::NotKnown(whom),
+        }
+    }
+
+    /// A real case changed the person and this world's did not, as far as is known: how they were read
+    /// afterwards is not how they would have been.
+    fn done_then(&mut self, id: &CaseId, input: &Input) {
+        if let Input::Outcome { call, outcome: Outcome::Done(_), .. } = input {
+            self.world.outside.done_only_then(id, *call, self.world.now);
         }
     }
 
@@ -300,7 +330,11 @@ impl Walk<'_> {
 }
 
 enum Whom {
-    Person(Box<Subject>),
+    Person {
+        subject: Box<Subject>,
+        /// As they were last seen; nobody saw them after.
+        assumed: bool,
+    },
     Nobody,
     NotKnown(SubjectRef),
 }
