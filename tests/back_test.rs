@@ -105,7 +105,7 @@ fn loaded(files: &Files) -> Arc<Policy> {
 struct Told {
     what: &'static str,
     edits: &'static [(&'static str, &'static str)],
-    effects: &'static [(&'static str, &'static str, &'static str, usize)],
+    effects: &'static [(&'static str, &'static str, &'static str, &'static str)],
     /// First name, and the ends.
     ends: &'static [(&'static str, &'static str, &'static str)],
     unknown: usize,
@@ -121,14 +121,14 @@ const EDITS: &[Told] = &[
             ("        - {after: 7d, template: proof-reminder}\n", ""),
             ("after: 12d", "after: 12h"),
         ],
-        effects: &[("delete", "2", "4", 2)],
+        effects: &[("delete", "2", "4", "2")],
         ends: &[("Fay", "waiting at proof", "expired, in grace"), ("Ben", "approved", "expired, in grace")],
         unknown: 0,
     },
     Told {
         what: "another month to answer",
         edits: &[("answer_within: 14d", "answer_within: 44d")],
-        effects: &[("delete", "2", "1 to 2", 0)],
+        effects: &[("delete", "2", "1 to 2", "0")],
         ends: &[("Dora", "expired", "not known")],
         unknown: 1,
     },
@@ -148,7 +148,7 @@ const EDITS: &[Told] = &[
     Told {
         what: "partners are trusted",
         edits: &[("trusted_domains: [example.com]", "trusted_domains: [example.com, partner.test]")],
-        effects: &[("delete", "2", "0", 0)],
+        effects: &[("delete", "2", "0", "0")],
         ends: &[
             ("Fay", "waiting at proof", "no case"),
             ("Eve", "approved", "no case"),
@@ -184,7 +184,7 @@ fn check(past: &PolicyPast, told: &Told) {
         let effect = past.effects.iter().find(|effect| effect.what.word() == *word).unwrap();
         let times = (effect.times.before.to_string(), effect.times.after.to_string());
         assert_eq!(
-            (times.0.as_str(), times.1.as_str(), effect.newly),
+            (times.0.as_str(), times.1.as_str(), effect.newly.to_string().as_str()),
             (*before, *after, *newly),
             "{what}: {word}"
         );
@@ -199,11 +199,11 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
     let before = engine.active().set.policies.get(POLICY).cloned();
     for told in EDITS {
         let after = Some(loaded(&tree_with(told.edits)));
-        let edited = Edited { name: POLICY.to_owned(), before: before.clone(), after, judged: false };
-        let foreseen = engine.foresee(&[edited], &|_| {}).unwrap();
+        let edited = Edited::new(POLICY, before.clone(), after);
+        let foreseen = engine.foresee(&[edited], &|_| {}, &|| true).unwrap();
         check(&foreseen.policies[POLICY], told);
     }
-    let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}).unwrap();
+    let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
     let names: BTreeSet<_> = plan.policies.iter().map(|plan| plan.policy.as_str()).collect();
     assert_eq!(names, BTreeSet::from([POLICY]));
 }

@@ -51,12 +51,7 @@ async fn measured(what: &str, name: &str, edit: (&str, &str), fill: Fill) {
     let engine = Engine::open(settings(), store, &opened, clock, Connectors::default()).await.unwrap();
     let running = Arc::clone(engine.active().set.policies.get(name).unwrap());
     fill_store(&engine, &running, now, fill).await;
-    let edited = Edited {
-        name: name.to_owned(),
-        after: Some(edited(name, edit)),
-        before: Some(running),
-        judged: false,
-    };
+    let edited = Edited::new(name, Some(running), Some(edited(name, edit)));
     let walked = Arc::new(AtomicUsize::new(0));
     let (told, began, cpu) = (Arc::clone(&walked), Instant::now(), process::cpu(std::process::id()));
     let foreseen = tokio::task::spawn_blocking(move || {
@@ -66,10 +61,10 @@ async fn measured(what: &str, name: &str, edit: (&str, &str), fill: Fill) {
             }
         };
         let read = Instant::now();
-        let past = engine.past(std::slice::from_ref(&edited), &|_| {}).unwrap();
+        let past = engine.past(std::slice::from_ref(&edited), &|_| {}, &|| true).unwrap();
         let read = read.elapsed().as_secs_f64();
         drop(past);
-        (engine.foresee(&[edited], &heard).unwrap(), read)
+        (engine.foresee(&[edited], &heard, &|| true).unwrap(), read)
     });
     let (foreseen, read) = foreseen.await.unwrap();
     let took = began.elapsed().as_secs_f64() - read;

@@ -79,7 +79,7 @@ impl Client {
         body: Value,
         each: &mut dyn FnMut(Value),
     ) -> Result<(), Failed> {
-        let request = self.request(Method::POST, path).json(&body);
+        let request = self.request(Method::POST, path).json(&body).timeout(Duration::from_secs(24 * 3600));
         let mut answer = self.sent(request).await?;
         if !answer.status().is_success() {
             return self.read(answer).await.and_then(expect).map(|_| ());

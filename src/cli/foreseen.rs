@@ -51,9 +51,9 @@ pub fn show(past: &Value, people: usize) {
     let both = |value: &Value| (range(&value["before"]), range(&value["after"]));
     let mut rows = vec![row_of("cases", &both(&past["cases"]), "")];
     for effect in past["effects"].as_array().into_iter().flatten() {
-        let newly = match effect["newly"].as_u64() {
-            Some(0) | None => String::new(),
-            Some(newly) => format!("{newly} people newly"),
+        let newly = match range(&effect["newly"]).as_str() {
+            "0" => String::new(),
+            newly => format!("{newly} people newly"),
         };
         rows.push(row_of(&text(effect, "what"), &both(effect), &newly));
     }
@@ -68,6 +68,9 @@ pub fn show(past: &Value, people: usize) {
         if let Some(count) = past[key].as_u64().filter(|count| *count > 0) {
             output::line(&format!("  {count} {what}"));
         }
+    }
+    for sweep in past["sweeps"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        output::line(&format!("  It {}", output::visible(sweep)));
     }
     if let Some(because) = past["undecided_because"].as_str() {
         output::line(&format!("    such as: {}", output::visible(because)));
@@ -119,7 +122,9 @@ fn who(past: &Value, people: usize) {
     aligned(&rows);
     let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     if different > shown {
-        output::line(&format!("    and {} more; --export FILE writes them all", different - shown));
+        let listed = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        let all = if listed < different { format!("the newest {listed}") } else { "them all".to_owned() };
+        output::line(&format!("    and {} more; proofd plan --export FILE writes {all}", different - shown));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `plan`: what activating another tree would do, asked of the daemon, which knows the past.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -78,13 +78,17 @@ struct Shown(bool);
 impl Shown {
     fn progress(&mut self, progress: &Value) {
         let said = match progress["phase"].as_str() {
+            Some("waiting") => "waiting for its turn".to_owned(),
             Some("reading") => format!("reading the past: {} records", number(&progress["records"])),
             Some("walking") => {
                 format!("walking it: {} of {} people", number(&progress["done"]), number(&progress["of"]))
             }
             _ => return,
         };
-        self.0 = true;
+        self.0 = std::io::stderr().is_terminal();
+        if !self.0 {
+            return;
+        }
         let _ = write!(std::io::stderr().lock(), "\r\x1b[K{said}");
     }
 

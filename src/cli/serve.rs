@@ -114,7 +114,7 @@ impl Orders {
         loop {
             tokio::select! {
                 _ = self.hangup.recv() => {
-                    engine.reload(true).await;
+                    engine.reload_aside(true).await;
                     notify::status(engine);
                 }
                 _ = self.terminate.recv() => return,

@@ -18,9 +18,9 @@ use super::intake::OWN_CHANGE;
 use super::replay::INVITE_GRACE;
 
 /// Events that are walked at once; of more, the newest.
-const MOST_EVENTS: usize = 200_000;
+const MOST_EVENTS: usize = 150_000;
 /// Nobody's cases take as many turns.
-const MOST_TURNS: u64 = 50_000;
+const MOST_TURNS: u64 = 20_000;
 
 /// One policy before and after an edit; none: it is not there.
 #[derive(Debug, Clone)]
@@ -30,12 +30,22 @@ pub struct Edited {
     pub after: Option<Arc<Policy>>,
     /// The past spoke against it before; that stands.
     pub judged: bool,
+    /// It waits for what the past says. The others only belong to the same edit.
+    pub judge: bool,
+}
+
+impl Edited {
+    pub fn new(name: &str, before: Option<Arc<Policy>>, after: Option<Arc<Policy>>) -> Self {
+        Self { name: name.to_owned(), before, after, judged: false, judge: false }
+    }
 }
 
 /// How far a look at the past is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Progress {
+    /// For another one to end.
+    Waiting,
     /// The journal is read; so many records.
     Reading { records: usize },
     /// So many people of all.
@@ -44,6 +54,9 @@ pub enum Progress {
 
 /// What is told of progress; called from several threads.
 pub type Told = dyn Fn(Progress) + Send + Sync;
+
+/// Whether the answer is still wanted.
+pub type Wanted = dyn Fn() -> bool + Send + Sync;
 
 /// What the past says.
 #[derive(Debug, Clone, Default)]
@@ -66,15 +79,18 @@ pub struct Span {
 
 impl Engine {
     /// Walks what was recorded with what runs and with what is to run. It takes a while and blocks.
-    pub fn foresee(&self, edited: &[Edited], told: &Told) -> Result<Foreseen, store::Error> {
-        let past = self.past(edited, told)?;
+    pub fn foresee(&self, edited: &[Edited], told: &Told, wanted: &Wanted) -> Result<Foreseen, store::Error> {
+        let past = self.past(edited, told, wanted)?;
         let side = |of: fn(&Edited) -> &Option<Arc<Policy>>| {
             Arc::new(PolicySet::new(edited.iter().filter_map(|edited| of(edited).clone())))
         };
         let (running, next) = (side(|edited| &edited.before), side(|edited| &edited.after));
         let of = past.people.len();
         let walked = |done: usize| told(Progress::Walking { done, of });
-        let policies = back_test(&past, &running, &next, &self.past_terms(), &walked);
+        let policies = back_test(&past, &running, &next, &self.past_terms(), &walked, wanted);
+        if !wanted() {
+            return Err(store::Error::Closed);
+        }
         let span = Span {
             from: past.from,
             to: past.to,
@@ -104,7 +120,7 @@ impl Engine {
     }
 
     /// What was recorded about these policies.
-    pub fn past(&self, edited: &[Edited], told: &Told) -> Result<Past, store::Error> {
+    pub fn past(&self, edited: &[Edited], told: &Told, wanted: &Wanted) -> Result<Past, store::Error> {
         let now = self.now();
         let since = now - self.0.settings.look_back.max(TimeDelta::hours(1));
         let running = PolicySet::new(edited.iter().filter_map(|edited| edited.before.clone()));
@@ -119,6 +135,8 @@ impl Engine {
             if records % 4_096 == 0 {
                 told(Progress::Reading { records });
             }
+            gatherer.cut_to(MOST_EVENTS);
+            wanted()
         })?;
         Ok(gatherer.gathered(now, MOST_EVENTS))
     }
@@ -131,7 +149,7 @@ fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Not
         let CaseThen { case, ended, effects, recorded: Some(recorded) } = changed else {
             continue;
         };
-        let wanted = interest.wants(&case.policy);
+        let wanted = interest.wants(&case.policy) && interest.is_recent(recorded.facts.now);
         let policy = if wanted { compiled.get(&case.policy, &case.revision) } else { None };
         let (case, ended, effects) = (&case, ended.as_deref(), effects.as_slice());
         noted.extend(interest.changed(Changed { case, ended, effects, recorded, policy: policy.as_deref() }));
@@ -142,7 +160,7 @@ fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Not
         let asked =
             consumed.verdicts.iter().map(|said| (said.policy.clone(), said.revision.clone())).collect();
         let ConsumedThen { key, at, people, .. } = consumed;
-        noted.extend(interest.consumed(Consumed { key, at, own, asked, people }));
+        noted.push(interest.consumed(Consumed { key, at, own, asked, people }));
     }
     noted.extend(commit.pauses.into_iter().map(Interest::paused));
     noted
@@ -161,7 +179,8 @@ impl Compiled<'_> {
             return policy.clone();
         }
         let inner = &self.engine.0;
-        let policy = inner.revisions.get(name, revision, &inner.store, &inner.settings.known).ok();
+        // Not with those that open cases follow, which are kept.
+        let policy = inner.revisions.peek(name, revision, &inner.store, &inner.settings.known).ok();
         policies.insert(revision.clone(), policy.clone());
         policy
     }

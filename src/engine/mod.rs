@@ -17,6 +17,7 @@
 //! | `standing` | which revision of a policy runs: the tree's, the last good one, or the one people chose |
 //! | `revisions` | people look at revisions, release one, go back to one |
 //! | `foresight`, `plan` | what the recorded past says of revisions before they run |
+//! | `judging` | edits are held while the past is asked, and while it speaks against them |
 //! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
@@ -39,6 +40,7 @@ pub mod foresight;
 pub mod health;
 mod heard;
 pub mod intake;
+mod judging;
 pub mod limits;
 mod locks;
 pub mod metrics;
@@ -51,7 +53,7 @@ pub mod reload;
 pub mod replay;
 pub mod revisions;
 pub mod shadow;
-pub mod standing;
+mod standing;
 pub mod sweep;
 pub mod tree;
 mod waker;
@@ -133,8 +135,9 @@ struct Inner {
     active: ArcSwap<Active>,
     revisions: reload::Revisions,
     reloading: tokio::sync::Mutex<reload::Attempted>,
-    /// One plan at a time: it takes all cores.
-    planning: tokio::sync::Mutex<()>,
+    judgements: judging::Judgements,
+    /// The past is asked by one at a time: it takes all cores.
+    asking: tokio::sync::Mutex<()>,
     locks: locks::Locks,
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
@@ -152,7 +155,9 @@ pub struct Active {
     pub waiting: BTreeMap<String, Arc<Policy>>,
     pub report: Report,
     /// Of those that wait, what they would have done in the recorded past.
-    pub foreseen: BTreeMap<String, Arc<standing::Seen>>,
+    pub foreseen: BTreeMap<String, Arc<judging::Seen>>,
+    /// An edit of which the past is to be asked, with everything that differs.
+    pub asked: Vec<foresight::Edited>,
 }
 
 impl Engine {
@@ -175,7 +180,8 @@ impl Engine {
             active: ArcSwap::from_pointee(Active::default()),
             revisions: reload::Revisions::default(),
             reloading: tokio::sync::Mutex::new(reload::Attempted::default()),
-            planning: tokio::sync::Mutex::new(()),
+            judgements: judging::Judgements::default(),
+            asking: tokio::sync::Mutex::new(()),
             locks: locks::Locks::default(),
             limits: Mutex::new(counters),
             pauses,

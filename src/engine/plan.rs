@@ -17,7 +17,7 @@ use crate::trial::past::PolicyPast;
 
 use super::Engine;
 use super::cases::ApplyError;
-use super::foresight::{Edited, Progress, Span, Told};
+use super::foresight::{Edited, Progress, Span, Told, Wanted};
 use super::migrating::{MigrationLine, line};
 use super::reload::{PolicyState, hold_back_failing};
 use super::replay::here;
@@ -106,7 +106,7 @@ pub struct SweepAhead {
 
 impl Engine {
     /// Takes a while and blocks.
-    pub fn plan(&self, tree: &Files, told: &Told) -> Result<Plan, store::Error> {
+    pub fn plan(&self, tree: &Files, told: &Told, wanted: &Wanted) -> Result<Plan, store::Error> {
         let active = self.active();
         let mut loaded = policy::load(tree, &self.0.settings.known);
         // What fails its tests would not run, and is what somebody wants to know of all the same.
@@ -121,8 +121,12 @@ impl Engine {
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
         let mut chosen = self.choose(&active, &loaded, keep_back)?;
-        let edited: Vec<Edited> = differing(&active.set.policies, &compiled, &loaded.declared);
-        let foreseen = if edited.is_empty() { None } else { Some(self.foresee(&edited, told)?) };
+        // Of a tree without policies, or with a mistake that keeps all of it back, nothing is taken.
+        let nothing = loaded.declared.is_empty() || keep_back;
+        let differing = differing(&active.set.policies, &compiled, &loaded.declared);
+        let edited: Vec<Edited> =
+            differing.into_iter().filter(|edited| !nothing || edited.after.is_some()).collect();
+        let foreseen = if edited.is_empty() { None } else { Some(self.foresee(&edited, told, wanted)?) };
         if let Some(foreseen) = &foreseen {
             for edited in std::mem::take(&mut chosen.edited) {
                 let Some(past) = foreseen.policies.get(&edited.name) else { continue };
@@ -256,15 +260,18 @@ impl Engine {
         &self,
         tree: Files,
         told: impl Fn(Progress) + Send + Sync + 'static,
+        wanted: impl Fn() -> bool + Send + Sync + 'static,
     ) -> anyhow::Result<Plan> {
-        let _one_at_a_time = self.0.planning.lock().await;
-        let engine = self.clone();
-        Ok(tokio::task::spawn_blocking(move || engine.plan(&tree, &told)).await??)
+        told(Progress::Waiting);
+        let _one_at_a_time = self.0.asking.lock().await;
+        let (engine, stop) = (self.clone(), self.stopping());
+        let wanted = move || wanted() && !*stop.borrow();
+        Ok(tokio::task::spawn_blocking(move || engine.plan(&tree, &told, &wanted)).await??)
     }
 }
 
 /// Policies that are not the same in both. One with mistakes is not looked at: what runs of it goes on.
-fn differing(
+pub(super) fn differing(
     running: &BTreeMap<String, Arc<Policy>>,
     next: &BTreeMap<String, Arc<Policy>>,
     declared: &[String],
@@ -277,7 +284,7 @@ fn differing(
             (_, None) => declared.contains(name),
             (None, Some(_)) => false,
         };
-        (!same).then(|| Edited { name: name.clone(), before, after, judged: false })
+        (!same).then(|| Edited::new(name, before, after))
     };
     names.into_iter().filter_map(edited).collect()
 }

@@ -17,6 +17,7 @@ use crate::store::{self, Commit, PolicyOrder, Store, StoredRevision};
 use crate::trial;
 
 use super::cases::ApplyError;
+use super::plan::differing;
 use super::standing::Standing;
 use super::{Active, Engine, tree};
 
@@ -94,8 +95,21 @@ impl Revisions {
         store: &Store,
         known: &Known,
     ) -> Result<Arc<Policy>, ApplyError> {
+        let policy = self.peek(name, revision, store, known)?;
         let mut compiled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(policy) = compiled.get(revision) {
+        compiled.insert(revision.clone(), Arc::clone(&policy));
+        Ok(policy)
+    }
+
+    /// The same for who looks once.
+    pub fn peek(
+        &self,
+        name: &str,
+        revision: &Revision,
+        store: &Store,
+        known: &Known,
+    ) -> Result<Arc<Policy>, ApplyError> {
+        if let Some(policy) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(revision) {
             return Ok(Arc::clone(policy));
         }
         let gone = |why: &str| {
@@ -107,7 +121,6 @@ impl Revisions {
         let files = store.revision(revision)?.ok_or_else(|| gone("its files are not in the store"))?;
         let loaded = policy::load(&files, known);
         let policy = loaded.set.policies.get(name).ok_or_else(|| gone("its files do not load any more"))?;
-        compiled.insert(revision.clone(), Arc::clone(policy));
         Ok(Arc::clone(policy))
     }
 }
@@ -124,12 +137,12 @@ impl Engine {
         }
         let set = PolicySet::new(last);
         self.0.active.store(Arc::new(Active { set, ..Active::default() }));
-        self.reload(true).await;
+        self.look_at_tree(true).await;
         Ok(())
     }
 
     /// Looks at the tree and takes what is good of it. Always answers with what runs afterwards and why.
-    pub async fn reload(&self, even_if_unchanged: bool) -> Arc<Active> {
+    pub(super) async fn look_at_tree(&self, even_if_unchanged: bool) -> Arc<Active> {
         let mut attempted = self.0.reloading.lock().await;
         let known = self.0.settings.known.clone();
         let dir = self.0.settings.policies.clone();
@@ -173,7 +186,13 @@ impl Engine {
                 chosen.add(Standing::of(&old.name, Some(Arc::clone(old)), PolicyState::KeptBack));
             }
         }
-        let foreseen = self.ask_the_past(&before, &mut chosen).await;
+        let (foreseen, ask) = self.obey_the_past(&mut chosen);
+        let mut asked = Vec::new();
+        if ask {
+            asked = differing(&before.set.policies, &loaded.set.policies, &loaded.declared);
+            // Those that wait for the answer, among everything that belongs to the edit.
+            asked.iter_mut().for_each(|edited| edited.judge = chosen.waiting.contains_key(&edited.name));
+        }
         let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
         let report = Report {
             at: Some(self.now()),
@@ -188,7 +207,7 @@ impl Engine {
             return self.keep_all(format!("the new revisions cannot be stored: {error}"));
         }
         let set = PolicySet::new(chosen.runs);
-        let active = Arc::new(Active { set, waiting: chosen.waiting, report, foreseen });
+        let active = Arc::new(Active { set, waiting: chosen.waiting, report, foreseen, asked });
         // Nothing after this line can fail.
         self.0.active.store(Arc::clone(&active));
         told(&before, &active);
@@ -226,8 +245,9 @@ impl Engine {
             ..before.report.clone()
         };
         let set = PolicySet::new(before.set.policies.values().cloned());
-        let (waiting, foreseen) = (before.waiting.clone(), before.foreseen.clone());
-        let active = Arc::new(Active { set, waiting, report, foreseen });
+        let (waiting, foreseen, asked) =
+            (before.waiting.clone(), before.foreseen.clone(), before.asked.clone());
+        let active = Arc::new(Active { set, waiting, report, foreseen, asked });
         self.0.active.store(Arc::clone(&active));
         active
     }
@@ -238,11 +258,8 @@ impl Engine {
         let (hints, mut hinted) = mpsc::channel(1);
         let mut watch = Watch::new(hints);
         let root = self.0.settings.policies.clone();
-        let active = self.active();
-        if active.waiting.keys().any(|name| !active.foreseen.contains_key(name)) {
-            // The list of what an edit that waits would have done takes longer than a start may.
-            self.reload(true).await;
-        }
+        // What was found at the start: asking the past takes longer than a start may.
+        self.reload_aside(true).await;
         while !*stop.borrow() {
             watch.arm(&root);
             tokio::select! {
@@ -251,7 +268,7 @@ impl Engine {
                 _ = stop.changed() => break,
             }
             while hinted.try_recv().is_ok() {}
-            self.reload(false).await;
+            self.reload_aside(false).await;
         }
     }
 }

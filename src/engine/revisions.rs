@@ -12,6 +12,7 @@ use crate::store::{self, Commit, PolicyDeed, PolicyOrder};
 use crate::trial::past::PolicyPast;
 
 use super::Engine;
+use super::cases::to_its_end;
 use super::reload::PolicyStatus;
 
 /// Why there is no answer.
@@ -188,7 +189,9 @@ impl Engine {
         tracing::warn!(policy = order.policy, what = ?order.what, revision = order.revision.short(), by = order.by,
             "policy order");
         self.0.store.commit(Commit { policy_orders: vec![order], ..Commit::default() }).await?;
-        self.reload(true).await;
+        // Whoever ordered it may go away; it is obeyed all the same.
+        let engine = self.clone();
+        to_its_end(async move { engine.reload_aside(true).await }).await;
         Ok(())
     }
 }

@@ -9,9 +9,8 @@ use crate::policy::effects::{Sheet, effects, reachable, reasons};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Loaded, Mode, Policy, Revision};
 use crate::store::{self, PolicyDeed, PolicyOrder};
-use crate::trial::past::PolicyPast;
 
-use super::foresight::{Edited, Span};
+use super::foresight::Edited;
 use super::reload::{PolicyState, PolicyStatus};
 use super::{Active, Engine};
 
@@ -83,72 +82,26 @@ impl Chosen {
             reason: why.join("; "),
             at,
         });
+        self.set_back(edited);
+    }
+
+    /// What ran runs on.
+    pub(super) fn set_back(&mut self, edited: &Edited) {
+        let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
+        let Some(after) = edited.after.clone() else { return };
+        let runs = edited.before.as_ref();
         status.state = PolicyState::NeedsRelease;
         status.waiting = Some(after.revision.clone());
-        self.runs.retain(|policy| policy.name != edited.name);
-        self.runs.extend(edited.before.clone());
-        let runs = edited.before.as_ref();
         status.title = runs.map(|policy| policy.title.clone());
         status.mode = runs.map(|policy| policy.mode);
         status.revision = runs.map(|policy| policy.revision.clone());
+        self.runs.retain(|policy| policy.name != edited.name);
+        self.runs.extend(edited.before.clone());
         self.waiting.insert(edited.name.clone(), after);
     }
 }
 
 impl Engine {
-    /// Asks the past about edits that could do what people want to know of first. One that would have done it
-    /// to too many waits, with the list of them; so does one of which the past cannot be asked.
-    pub(super) async fn ask_the_past(
-        &self,
-        before: &Active,
-        chosen: &mut Chosen,
-    ) -> BTreeMap<String, Arc<Seen>> {
-        let mut seen: BTreeMap<String, Arc<Seen>> = BTreeMap::new();
-        let mut asked = Vec::new();
-        // At the start nobody waits for a list: what waits, waits anyway, and the list comes later.
-        let start = before.report.at.is_none();
-        for edited in std::mem::take(&mut chosen.edited) {
-            // It waits already, and was asked about then.
-            let revision = edited.after.as_ref().map(|policy| &policy.revision);
-            let known = before.foreseen.get(&edited.name).filter(|seen| Some(&seen.revision) == revision);
-            match known {
-                Some(known) => {
-                    chosen.hold(&edited, &known.why, self.now());
-                    seen.insert(edited.name.clone(), Arc::clone(known));
-                }
-                None if start && chosen.waiting.contains_key(&edited.name) => {}
-                None => asked.push(edited),
-            }
-        }
-        if asked.is_empty() {
-            return seen;
-        }
-        let (engine, edits) = (self.clone(), asked.clone());
-        let foreseen = tokio::task::spawn_blocking(move || engine.foresee(&edits, &|_| {})).await;
-        let foreseen = match foreseen {
-            Ok(Ok(foreseen)) => Ok(foreseen),
-            Ok(Err(error)) => Err(format!("the recorded past cannot be asked: {error}")),
-            Err(_) => Err("asking the recorded past failed inside".to_owned()),
-        };
-        for edited in asked {
-            let Some(after) = &edited.after else { continue };
-            match &foreseen {
-                Ok(foreseen) => {
-                    let Some(past) = foreseen.policies.get(&edited.name) else { continue };
-                    let span = foreseen.span;
-                    let why = self.too_much(past, span);
-                    chosen.hold(&edited, &why, self.now());
-                    let (revision, past) = (after.revision.clone(), Arc::clone(past));
-                    seen.insert(edited.name.clone(), Arc::new(Seen { revision, why, span, past }));
-                }
-                Err(why) => chosen.hold(&edited, std::slice::from_ref(why), self.now()),
-            }
-        }
-        // Of what runs nothing is to be looked at before it runs.
-        seen.retain(|name, _| chosen.waiting.contains_key(name));
-        seen
-    }
-
     /// Goes over everything that the tree declares.
     pub(super) fn choose(
         &self,
@@ -211,7 +164,7 @@ impl Engine {
             said_before.filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
         if can(new, &self.0.settings.park) {
             let (name, after, judged) = (name.to_owned(), Some(Arc::clone(new)), parked.is_some());
-            standing.edited = Some(Edited { name, before, after, judged });
+            standing.edited = Some(Edited { name, before, after, judged, judge: true });
         }
         why.extend(parked.map(|order| order.reason));
         if !why.is_empty() {
@@ -292,15 +245,6 @@ impl Engine {
         let runs = self.0.revisions.get(name, &order.revision, store, known).ok().or_else(|| old.cloned());
         Standing { why: vec![said(&order)], ..Standing::of(name, runs, PolicyState::KeptLastGood) }
     }
-}
-
-/// What an edit that waits would have done.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    pub revision: Revision,
-    pub why: Vec<String>,
-    pub span: Span,
-    pub past: Arc<PolicyPast>,
 }
 
 enum Parked {

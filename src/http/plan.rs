@@ -48,7 +48,8 @@ pub async fn plan(
             // Who does not read fast enough reads the next one.
             let _ = told.try_send(json!({ "progress": progress }));
         };
-        let last = match engine.plan_aside(files, progress).await {
+        let there = lines.clone();
+        let last = match engine.plan_aside(files, progress, move || !there.is_closed()).await {
             Ok(plan) => json!({ "plan": plan }),
             Err(error) => {
                 tracing::error!(%error, "a plan could not be made");

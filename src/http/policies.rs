@@ -79,7 +79,7 @@ pub async fn revisions(
 pub async fn reload(State(doors): State<Doors>, headers: HeaderMap) -> Result<Response, Problem> {
     let caller = doors.access.require(&headers, &[Role::Author])?;
     tracing::info!(by = caller.name, "reload asked for");
-    let active = doors.engine.reload(true).await;
+    let active = doors.engine.reload().await;
     let status = if active.report.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let mut report = serde_json::to_value(&active.report).map_err(|error| Problem::internal(&error))?;
     if let Some(members) = report.as_object_mut() {

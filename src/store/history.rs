@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::codec;
@@ -27,24 +27,26 @@ type Decoded<T> = (u64, Result<Vec<T>, Error>);
 
 impl Store {
     /// Everything that was committed, as far as it is on disk when this begins to read: `pick` takes from
-    /// each commit what is wanted, on several threads, and `take` gets that in order.
+    /// each commit what is wanted, on several threads, and `take` gets that in order; if it says false, the
+    /// reading ends as if the store were closed.
     pub fn history<T: Send>(
         &self,
         pick: &(dyn Fn(Page) -> T + Sync),
-        take: &mut dyn FnMut(T),
+        take: &mut dyn FnMut(T) -> bool,
     ) -> Result<(), Error> {
         let dir = opening::journal_dir(&self.shared.dir);
         let (parts, taken) = sync_channel::<Part>(WAITING);
         let (decoded, answers) = sync_channel::<Decoded<T>>(WAITING);
-        let taken = Mutex::new(taken);
+        // Each that decodes has a share of it: when the last one ends, the reader has nobody to read for.
+        let taken = Arc::new(Mutex::new(taken));
         thread::scope(|scope| {
             let reader = scope.spawn(move || read(&dir, &parts));
             for _ in 0..thread::available_parallelism().map_or(2, usize::from).min(8) {
-                let (taken, decoded) = (&taken, decoded.clone());
-                scope.spawn(move || decode(taken, &decoded, pick));
+                let (taken, decoded) = (Arc::clone(&taken), decoded.clone());
+                scope.spawn(move || decode(&taken, &decoded, pick));
             }
             // The answers end when the last of those that decode has ended.
-            drop(decoded);
+            drop((decoded, taken));
             let taken = in_order(&answers, take);
             // Whoever still waits to hand something over need not.
             drop(answers);
@@ -89,12 +91,14 @@ fn decode<T>(parts: &Mutex<Receiver<Part>>, to: &SyncSender<Decoded<T>>, pick: &
     }
 }
 
-fn in_order<T>(answers: &Receiver<Decoded<T>>, take: &mut dyn FnMut(T)) -> Result<(), Error> {
+fn in_order<T>(answers: &Receiver<Decoded<T>>, take: &mut dyn FnMut(T) -> bool) -> Result<(), Error> {
     let (mut next, mut early) = (0, BTreeMap::new());
     for (place, decoded) in answers {
         early.insert(place, decoded?);
         while let Some(decoded) = early.remove(&next) {
-            decoded.into_iter().for_each(&mut *take);
+            if !decoded.into_iter().all(&mut *take) {
+                return Err(Error::Closed);
+            }
             next += 1;
         }
     }

@@ -108,6 +108,7 @@ impl<'a> Book<'a> {
                         book.saw(event.time.min(at), event.subject.clone(), None);
                     }
                 }
+                Happening::Joined { .. } => {}
                 Happening::Seen { whom, person, .. } => book.saw(at, whom.clone(), person.as_deref()),
             }
         }

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::walk::{Undecided, Walked, as_it_was, walk};
 use super::{End, Fate, Name, Past};
 use crate::model::{SubjectRef, Timestamp};
-use crate::policy::PolicySet;
-use crate::policy::tree::LimitedAction;
+use crate::policy::tree::{LimitedAction, Sweep};
+use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
 
 /// Lengths for which it is said what is to come, in days.
@@ -44,6 +44,9 @@ pub struct PolicyPast {
     pub undecided_because: Option<String>,
     /// People whose cases do not come to rest.
     pub endless: usize,
+    /// Sweeps that may pick others than they did; whom is not in the record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<String>,
     /// Who: newest first, of very many the newest.
     pub items: Vec<Differs>,
 }
@@ -78,7 +81,7 @@ pub struct Effects {
     #[serde(flatten)]
     pub times: Both<Range>,
     /// People to whom the other revision does it and the running one does not.
-    pub newly: usize,
+    pub newly: Range,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -102,7 +105,7 @@ pub struct Differs {
 }
 
 impl PolicyPast {
-    /// Why a revision must be released before it runs: what it would have done, and to how many.
+    /// Why a revision must be released before it runs: what it would have done or might have, and to how many.
     pub fn reasons(
         &self,
         verbs: &[LimitedAction],
@@ -110,33 +113,44 @@ impl PolicyPast {
         from: Timestamp,
         to: Timestamp,
     ) -> Vec<String> {
-        let over = self.effects.iter().filter(|effect| verbs.contains(&effect.what) && effect.newly > above);
+        let over =
+            self.effects.iter().filter(|effect| verbs.contains(&effect.what) && effect.newly.most > above);
         let days = (to - from).num_days();
         let since =
             if days > 1 { format!("{days} days") } else { format!("{} hours", (to - from).num_hours()) };
-        over.map(|effect| {
+        let one = |effect: &Effects| {
+            let (what, newly) = (effect.what.word(), effect.newly);
+            let might = if newly.least > above { "would" } else { "might" };
+            let unknown = if newly.least == newly.most {
+                ""
+            } else {
+                "; what the past does not answer is counted as done"
+            };
             format!(
-                "would have done {} to {} people to whom the running revision did not, in the last {since} \
-                 ({} instead of {})",
-                effect.what.word(),
-                effect.newly,
-                effect.times.after,
-                effect.times.before,
+                "{might} have done {what} to {newly} people to whom the running revision did not, in the last \
+                 {since} ({} instead of {}{unknown})",
+                effect.times.after, effect.times.before,
             )
-        })
-        .collect()
+        };
+        let mut reasons: Vec<String> = over.map(one).collect();
+        if self.endless > 0 {
+            reasons.push(format!("has cases of {} people that would not have come to rest", self.endless));
+        }
+        reasons.extend(self.sweeps.iter().filter(|_| !verbs.is_empty()).cloned());
+        reasons
     }
 }
 
-impl Differs {
-    /// Whether the other revision does something to the person that the running one does not.
-    pub fn newly(&self, what: LimitedAction) -> bool {
-        does(self.after.as_ref(), what) && !does(self.before.as_ref(), what)
-    }
-}
-
-fn does(fate: Option<&Fate>, what: LimitedAction) -> bool {
-    fate.is_some_and(|fate| fate.did.iter().any(|deed| deed.what == what))
+/// People, and not cases: somebody to whom it was done once is not newly harmed by a second time.
+fn newly(before: &[Fate], after: &[Fate], what: LimitedAction) -> Range {
+    let does = |fate: &&Fate| fate.did.iter().any(|deed| deed.what == what);
+    let may = |fate: &&Fate| does(fate) || fate.may.contains(&what);
+    let had: BTreeSet<_> = before.iter().filter(does).map(|fate| &fate.subject).collect();
+    let people = |some: &dyn Fn(&&Fate) -> bool| {
+        let people: BTreeSet<_> = after.iter().filter(|fate| some(fate)).map(|fate| &fate.subject).collect();
+        people.difference(&had).count()
+    };
+    Range { least: people(&does), most: people(&may) }
 }
 
 /// Fates by policy.
@@ -156,6 +170,7 @@ pub fn back_test(
     next: &Arc<PolicySet>,
     terms: &Terms,
     told: &(dyn Fn(usize) + Sync),
+    wanted: &(dyn Fn() -> bool + Sync),
 ) -> Vec<PolicyPast> {
     let (place, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let found = Mutex::new(Found::default());
@@ -166,7 +181,7 @@ pub fn back_test(
                 loop {
                     let from = place.fetch_add(AT_ONCE, Ordering::Relaxed);
                     let some = past.people.get(from..(from + AT_ONCE).min(past.people.len()));
-                    let Some(some) = some.filter(|some| !some.is_empty()) else { return };
+                    let Some(some) = some.filter(|some| !some.is_empty() && wanted()) else { return };
                     for person in some {
                         let before = if person.otherwise {
                             walk(person, running, &past.pauses, past.to, terms).fates
@@ -184,7 +199,41 @@ pub fn back_test(
     });
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let names: BTreeSet<&String> = running.policies.keys().chain(next.policies.keys()).collect();
-    names.into_iter().map(|name| found.of(name, past)).collect()
+    let of = |name: &String| {
+        let sweeps = other_sweeps(running.policies.get(name), next.policies.get(name));
+        PolicyPast { sweeps, ..found.of(name, past) }
+    };
+    names.into_iter().map(of).collect()
+}
+
+/// Sweeps that may pick other people than they did. Only those whom they picked are in the record.
+fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Policy>>) -> Vec<String> {
+    let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
+    let clauses = |policy: &Policy, sweep: &Sweep| {
+        let mut all = sweep.condition.clauses();
+        all.extend(policy.condition.clauses());
+        all
+    };
+    let settings = |lines: &[String]| {
+        let named = |name: &String| lines.iter().any(|line| line.contains(&format!("settings.{name}")));
+        let changed = |name: &&String| before.settings.get(*name) != after.settings.get(*name);
+        let names: BTreeSet<&String> = before.settings.keys().chain(after.settings.keys()).collect();
+        names.into_iter().filter(|name| named(name)).any(|name| changed(&name))
+    };
+    let other = |sweep: &&Arc<Sweep>| {
+        let Some(old) = before.sweeps().find(|old| old.schedule == sweep.schedule) else { return true };
+        let lines = clauses(after, sweep);
+        lines != clauses(before, old)
+            || settings(&lines)
+            || (&old.due, old.spread, old.at_most) != (&sweep.due, sweep.spread, sweep.at_most)
+    };
+    let told = |sweep: &Arc<Sweep>| {
+        format!(
+            "opens cases by the sweep {}, which may pick others than it did; whom is not in the record",
+            sweep.schedule
+        )
+    };
+    after.sweeps().filter(other).map(told).collect()
 }
 
 impl Found {
@@ -206,7 +255,7 @@ impl Found {
         let (before, after) = self.sides.get(name).unwrap_or(&none);
         let undecided = self.undecided.get(name).unwrap_or(&nobody);
         let mut items = differences(before, after);
-        let (effects, different) = (effects(before, after, &items), items.len());
+        let (effects, different) = (effects(before, after), items.len());
         items.truncate(MOST_LISTED);
         let unknown = |fate: &&Fate| matches!(fate.end, End::Unknown { .. });
         PolicyPast {
@@ -220,6 +269,7 @@ impl Found {
             undecided: undecided.len(),
             undecided_because: undecided.first().map(|undecided| undecided.because.clone()),
             endless: self.endless,
+            sweeps: Vec::new(),
             items,
         }
     }
@@ -275,7 +325,7 @@ fn times(fates: &[Fate], what: LimitedAction) -> Times {
 
 fn sessions(fates: &[Fate]) -> Times {
     let of = |fate: &Fate| {
-        let mut times = vec![(fate.opened_at, true); fate.sessions];
+        let mut times = vec![(fate.opened_at, !fate.assumed); fate.sessions];
         if fate.may.contains(&LimitedAction::Verify) {
             times.push((fate.opened_at, false));
         }
@@ -297,11 +347,11 @@ fn kinds(before: &[Fate], after: &[Fate]) -> BTreeSet<LimitedAction> {
     before.iter().chain(after).flat_map(of).collect()
 }
 
-fn effects(before: &[Fate], after: &[Fate], items: &[Differs]) -> Vec<Effects> {
+fn effects(before: &[Fate], after: &[Fate]) -> Vec<Effects> {
     let one = |what: LimitedAction| Effects {
         what,
         times: Both { before: range(&times(before, what)), after: range(&times(after, what)) },
-        newly: items.iter().filter(|item| item.newly(what)).count(),
+        newly: newly(before, after, what),
     };
     kinds(before, after).into_iter().map(one).collect()
 }

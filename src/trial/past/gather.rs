@@ -56,8 +56,22 @@ pub struct Noted(What);
 #[derive(Debug)]
 enum What {
     Changed(Box<Change>),
-    Seen { at: Timestamp, whom: SubjectRef, person: Option<Box<Subject>>, event: Option<String> },
+    Seen {
+        at: Timestamp,
+        whom: SubjectRef,
+        person: Option<Box<Subject>>,
+        event: Option<String>,
+    },
     Received(Box<Event>),
+    /// An event that is of no interest any more.
+    Over(String),
+    /// A case from before what is looked at heard of an event.
+    Joined {
+        at: Timestamp,
+        subject: SubjectRef,
+        policy: String,
+        event: String,
+    },
     Consumed(Box<Consumed>),
     Paused(Pause),
 }
@@ -110,8 +124,15 @@ impl Interest {
         concerns.then(|| Noted(What::Received(Box::new(event))))
     }
 
-    pub fn consumed(&self, consumed: Consumed) -> Option<Noted> {
-        (consumed.at >= self.since && !consumed.own).then(|| Noted(What::Consumed(Box::new(consumed))))
+    pub fn is_recent(&self, at: Timestamp) -> bool {
+        at >= self.since
+    }
+
+    pub fn consumed(&self, consumed: Consumed) -> Noted {
+        if !self.is_recent(consumed.at) || consumed.own {
+            return Noted(What::Over(consumed.key));
+        }
+        Noted(What::Consumed(Box::new(consumed)))
     }
 
     pub fn paused(pause: Pause) -> Noted {
@@ -180,6 +201,7 @@ pub struct Gatherer<'a> {
     names: BTreeMap<String, Arc<str>>,
     pauses: Vec<Pause>,
     events: usize,
+    cut: bool,
 }
 
 /// A case so far.
@@ -203,6 +225,7 @@ impl<'a> Gatherer<'a> {
             names: BTreeMap::new(),
             pauses: Vec::new(),
             events: 0,
+            cut: false,
         }
     }
 
@@ -210,6 +233,13 @@ impl<'a> Gatherer<'a> {
         match noted.0 {
             What::Received(event) => {
                 self.received.insert(event.key.clone(), event);
+            }
+            What::Over(key) => {
+                self.received.remove(&key);
+            }
+            What::Joined { at, subject, policy, event } => {
+                let what = Happening::Joined { policy, event };
+                self.moments.push((subject, Moment { at, what }));
             }
             What::Consumed(consumed) => self.consumed(*consumed),
             What::Seen { at, whom, person, event } => {
@@ -273,6 +303,9 @@ impl<'a> Gatherer<'a> {
         let opened = matches!(recorded.cause, Cause::Opening(_));
         if !opened && !self.cases.contains_key(&case) {
             // It opened before what is looked at.
+            if let Cause::Input(Input::Event(event)) = recorded.cause {
+                self.take(Noted(What::Joined { at, subject, policy, event: event.key }));
+            }
             return;
         }
         let told = self.cases.entry(case.clone()).or_insert_with(|| Told {
@@ -305,6 +338,14 @@ impl<'a> Gatherer<'a> {
         self.moments.push((subject, Moment { at, what }));
     }
 
+    /// Leaves out the oldest where there is much more than is looked at.
+    pub fn cut_to(&mut self, most: usize) {
+        if self.events > most + most / 4 {
+            self.leave_out_oldest(self.events - most);
+            self.cut = true;
+        }
+    }
+
     /// Everything of one person together; at most so many events, the newest.
     pub fn gathered(mut self, to: Timestamp, most: usize) -> Past {
         let cut = self.events.checked_sub(most).filter(|over| *over > 0);
@@ -323,7 +364,9 @@ impl<'a> Gatherer<'a> {
             person.then.insert(id, told.then);
         }
         for subject in &self.otherwise {
-            people.of(subject).otherwise = true;
+            if let Some(person) = people.known(subject) {
+                person.otherwise = true;
+            }
         }
         Past {
             people: people.people,
@@ -332,7 +375,7 @@ impl<'a> Gatherer<'a> {
             to,
             events: self.events,
             cases,
-            cut: cut.is_some(),
+            cut: self.cut || cut.is_some(),
         }
     }
 
@@ -344,7 +387,7 @@ impl<'a> Gatherer<'a> {
         let cases = &self.cases;
         self.moments.retain(|(_, moment)| match &moment.what {
             Happening::Opened { case, .. } | Happening::Input { case, .. } => cases.contains_key(case),
-            Happening::Event { .. } | Happening::Seen { .. } => moment.at >= from,
+            Happening::Event { .. } | Happening::Seen { .. } | Happening::Joined { .. } => moment.at >= from,
         });
         self.events = self.moments.iter().filter(|(_, moment)| is_event(moment)).count();
     }
@@ -358,12 +401,21 @@ struct People {
 }
 
 impl People {
-    fn of(&mut self, subject: &SubjectRef) -> &mut PersonPast {
-        let who = match (self.accounts.get(subject), subject.kind) {
+    fn who(&self, subject: &SubjectRef) -> String {
+        match (self.accounts.get(subject), subject.kind) {
             (Some(account), _) => account.clone(),
             (None, SubjectKind::User) => subject.id.clone(),
             (None, _) => subject.to_string(),
-        };
+        }
+    }
+
+    fn known(&mut self, subject: &SubjectRef) -> Option<&mut PersonPast> {
+        let place = *self.places.get(&self.who(subject))?;
+        self.people.get_mut(place)
+    }
+
+    fn of(&mut self, subject: &SubjectRef) -> &mut PersonPast {
+        let who = self.who(subject);
         let next = self.people.len();
         let place = *self.places.entry(who).or_insert(next);
         if place == next {

@@ -80,6 +80,8 @@ pub enum Happening {
     Input { case: CaseId, recorded: Box<Recorded>, after: Outlook },
     /// An event was dealt with, with the people that were read for it.
     Event { event: Box<Event>, people: Vec<Subject> },
+    /// A case that opened before all this heard of an event.
+    Joined { policy: String, event: String },
     /// A person was read, by a case of another policy; `event`: the key of the one that opened it.
     Seen { whom: SubjectRef, person: Option<Box<Subject>>, event: Option<String> },
 }

@@ -93,6 +93,10 @@ impl Walk<'_> {
             }
             Happening::Input { case, recorded, after } => self.reaches(case, recorded, after),
             Happening::Event { event, people } => self.event(event, people, moment.at),
+            Happening::Joined { policy, event } => {
+                self.handled.insert((policy.clone(), event.clone()));
+                Ok(())
+            }
             Happening::Seen { .. } => Ok(()),
         }
     }
