@@ -299,3 +299,44 @@ async fn a_held_case_is_counted_as_such() {
     assert_eq!(store.counts().unwrap(), BTreeMap::from([(("self-registration".into(), "held".into()), 1)]));
     assert_eq!(store.case(&CaseId("none".into())).unwrap(), None);
 }
+
+#[tokio::test]
+async fn the_history_is_read_in_order_and_can_be_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    // More than the threads of a reader hold at once.
+    let big = "x".repeat(1 << 20);
+    for number in 0..48 {
+        let mut event = event(&format!("e{number:02}"), number);
+        event.fields.insert("data".to_owned(), big.as_str().into());
+        store.commit_durable(Commit { received: vec![event], ..Commit::default() }).await.unwrap();
+    }
+    let mut one = case("one", 0);
+    one.subject.fields.insert("first_name".to_owned(), "Ada".into());
+    store.commit(changed(one.clone())).await.unwrap();
+    let mut keys = Vec::new();
+    let mut cases = Vec::new();
+    store
+        .history(
+            &|page| (page.received.into_iter().map(|event| event.key).collect::<Vec<_>>(), page.cases),
+            &mut |(received, changed)| {
+                keys.extend(received);
+                cases.extend(changed);
+                true
+            },
+        )
+        .unwrap();
+    assert_eq!(keys, (0..48).map(|number| format!("e{number:02}")).collect::<Vec<_>>());
+    let then = cases.pop().unwrap();
+    // The person's fields are in the record of the opening alone.
+    one.subject.fields.clear();
+    assert_eq!((then.case.id, then.case.state, then.case.subject), (one.id, one.state, one.subject));
+    // Who wants no more is not read for any longer.
+    let mut taken = 0;
+    let given_up = store.history(&|page| page.received.len(), &mut |_| {
+        taken += 1;
+        taken < 3
+    });
+    assert!(matches!(given_up, Err(Error::Closed)), "{given_up:?}");
+    assert_eq!(taken, 3);
+}
