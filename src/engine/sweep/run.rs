@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::case::{self, OpenedBy, Opening, decide, no_case, objection};
 use crate::connectors::IdentitySource;
-use crate::model::{Failure, FailureKind, Fields, Subject, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{Failure, FailureKind, Fields, SubjectKind, SubjectRef};
 use crate::policy::script::Facts;
 use crate::policy::tree::{Standing, Sweep};
 use crate::policy::{Mode, Policy};
