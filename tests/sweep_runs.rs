@@ -152,7 +152,7 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
     let kept = |policy: &str| town.engine.store().asked_of(policy, Class::Error, 9).unwrap();
     let errors = kept("p");
     assert_eq!(errors.len(), 2);
-    assert_eq!(looked_at(&errors[0]), [("user.title".to_owned(), json!(null))]);
+    assert_eq!(looked_at(&errors[0]), [("user.title.len".to_owned(), json!(null))]);
     assert_eq!((errors[0].kind.as_str(), errors[0].said.verdict.as_str()), ("sweep", "could_not_decide"));
     assert!(errors[0].said.detail.starts_with("p/policy.yaml:"), "{}", errors[0].said.detail);
     // A date that is not one.

@@ -111,7 +111,7 @@ impl Sweep {
             answer: if error.is_some() { Answer::Error } else { Answer::Fails },
             stopped: true,
             error: error.map(|error| error.to_string()),
-            values: vec![Seen { path, value: due.field.value(person).cloned().unwrap_or_default() }],
+            values: vec![Seen::of(path, due.field.value(person).cloned().unwrap_or_default())],
         };
         Trace { clauses: vec![clause], changes: Vec::new() }
     }

@@ -1,6 +1,7 @@
 //! Who was left out and why, as it is kept: of one run a bounded number, the rest is counted.
 
-use crate::case::Stopped;
+use crate::case::{Stopped, decide, objection};
+use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts};
 use crate::policy::tree::{NotATime, Sweep};
 use crate::store::{Asked, Commit, SweepChange, SweepRun};
@@ -45,6 +46,21 @@ impl<'a> LeftOut<'a> {
             Some(condition) => Stopped::by(condition, self.says, facts),
             None => Stopped { says: self.says, trace: sweep.trace_of_due(facts.subject, Some(NotATime)) },
         }
+    }
+}
+
+/// The case key of somebody who is due, or why there is to be no case.
+pub(super) fn judge(
+    policy: &Policy,
+    sweep: &Sweep,
+    facts: &Facts<'_>,
+) -> Result<String, (&'static str, Stopped)> {
+    if let Some(left) = LeftOut::by(&sweep.condition, "where", objection(&sweep.condition, facts)) {
+        return Err((left.why, left.stopped(sweep, facts)));
+    }
+    match decide(policy, facts) {
+        Ok(judged) => judged.map_err(|stopped| ("clause", stopped)),
+        Err(stopped) => Err((ERROR, stopped)),
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::case::{self, OpenedBy, Opening, decide, no_case, objection};
+use crate::case::{self, OpenedBy, Opening, no_case};
 use crate::connectors::IdentitySource;
 use crate::model::{Failure, FailureKind, Fields, SubjectKind, SubjectRef};
 use crate::policy::script::Facts;
@@ -18,7 +18,7 @@ use crate::store::{self, Asked, Commit, SweepChange, SweepPart, SweepRun, SweepS
 use super::super::Engine;
 use super::super::asked::{said, stopped_said, swept};
 use super::super::cases::ApplyError;
-use super::notes::{ERROR, LeftOut, count, leave_out, with_notes};
+use super::notes::{ERROR, LeftOut, count, judge, leave_out, with_notes};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
 pub(super) const MOST: u32 = 1_000_000;
@@ -201,21 +201,12 @@ impl Engine {
         {
             return Ok(Swept::Opened);
         }
-        let left = match self.standing(policy, sweep, run.shadow, run.nominal, &subject)? {
-            Ok(Standing::Due(_)) => {
-                LeftOut::by(&sweep.condition, "where", objection(&sweep.condition, &facts))
-            }
+        let judged = match self.standing(policy, sweep, run.shadow, run.nominal, &subject)? {
+            Ok(Standing::Due(_)) => judge(policy, sweep, &facts),
             Ok(Standing::NotYet(_) | Standing::Never | Standing::Unseen) => {
                 return Ok(Swept::Skipped("not_due_any_more"));
             }
-            Err(error) => Some(LeftOut::undated(sweep, error)),
-        };
-        let judged = match left {
-            Some(left) => Err((left.why, left.stopped(sweep, &facts))),
-            None => match decide(policy, &facts) {
-                Ok(judged) => judged.map_err(|stopped| ("clause", stopped)),
-                Err(stopped) => Err((ERROR, stopped)),
-            },
+            Err(error) => Err((ERROR, LeftOut::undated(sweep, error).stopped(sweep, &facts))),
         };
         let key = match judged {
             Ok(key) => key,
