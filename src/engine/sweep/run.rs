@@ -93,8 +93,26 @@ impl Engine {
             self.look_at_everybody(schedule, &mut run, source, stop).await?;
             self.keep_run(&state, &run, &mut Vec::new()).await?;
         }
+        let mut notes = Vec::new();
+        let asked = self.ask_picked(&state, &mut run, &mut notes, source, stop).await;
+        // Also where it stops: what was said since the last time is not lost.
+        self.keep_run(&state, &run, &mut notes).await?;
+        asked?;
+        self.end_run(schedule, "done").await
+    }
+
+    /// Goes through those who were picked, from where the run is.
+    async fn ask_picked(
+        &self,
+        state: &SweepState,
+        run: &mut SweepRun,
+        notes: &mut Vec<Asked>,
+        source: &dyn IdentitySource,
+        stop: &mut Stop,
+    ) -> Result<(), Halt> {
+        let schedule = state.schedule.as_str();
         let picked = run.picked.unwrap_or(0);
-        let (mut part, mut notes) = (Vec::new(), Vec::new());
+        let mut part = Vec::new();
         while run.position < picked {
             let (policy, sweep) = self.sweep_now(schedule, run.shadow)?;
             if run.opened + run.would_open >= sweep.at_most.unwrap_or(MOST) {
@@ -107,7 +125,7 @@ impl Engine {
             let Some(person) = part.get(place) else {
                 return Err(Halt::Failed("a part of the people that were picked is missing".to_owned()));
             };
-            let swept = self.sweep_person(&policy, &sweep, &run, person, source, stop).await?;
+            let swept = self.sweep_person(&policy, &sweep, run, person, source, stop).await?;
             run.position += 1;
             // A case that is there is found again by its identity, unless the person's record is in that too.
             let opened = matches!(swept, Swept::Opened) && policy.case_key.is_some();
@@ -115,16 +133,15 @@ impl Engine {
             match swept {
                 Swept::Opened => run.opened += 1,
                 Swept::WouldOpen => run.would_open += 1,
-                Swept::Skipped(why) => count(&mut run, why),
-                Swept::LeftOut(why, asked) => leave_out(&mut run, why, &mut notes, || *asked),
+                Swept::Skipped(why) => count(run, why),
+                Swept::LeftOut(why, asked) => leave_out(run, why, notes, || *asked),
             }
             if keep {
-                self.keep_run(&state, &run, &mut notes).await?;
+                self.keep_run(state, run, notes).await?;
             }
         }
         run.left = run.due.saturating_sub(run.position.into());
-        self.keep_run(&state, &run, &mut notes).await?;
-        self.end_run(schedule, "done").await
+        Ok(())
     }
 
     /// The sweep as it is active now, if it still does what the run does.
