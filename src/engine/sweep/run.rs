@@ -129,7 +129,7 @@ impl Engine {
             run.position += 1;
             // A case that is there is found again by its identity, unless the person's record is in that too.
             let opened = matches!(swept, Swept::Opened) && policy.case_key.is_some();
-            let keep = opened || run.position % KEEP_EVERY == 0;
+            let keep = opened || run.position.is_multiple_of(KEEP_EVERY);
             match swept {
                 Swept::Opened => run.opened += 1,
                 Swept::WouldOpen => run.would_open += 1,
