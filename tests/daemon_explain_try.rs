@@ -12,6 +12,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use proofd::model::Clock as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use world::people::Person;
@@ -73,6 +74,7 @@ async fn what_policies_would_say() {
     let ada = world.employs();
     let subject = format!("user/{}", ada.id());
     never_happened(&world, &subject).await;
+    by_the_sweeps(&world, &subject).await;
     another_person(&world, &ada, &subject).await;
 
     // What was recorded, said by another tree.
@@ -122,6 +124,47 @@ async fn what_policies_would_say() {
     let joins = tried(&world, json!({"subject": subject, "policy": "login-risk", "event": event})).await;
     let joins = of(&joins, "login-risk");
     assert_eq!((&joins["verdict"], &joins["case"]["id"]), (&json!("would_join"), &case["id"]), "{joins}");
+    let bob = world.employs();
+    let case = world.starts(NIGHTLY, &bob).await;
+    let open = swept(&world, &format!("user/{}", bob.id()), json!({"verified_at": LONG_AGO})).await;
+    assert_eq!((&open["verdict"], &open["case"]["id"]), (&json!("open_case"), &json!(case)), "{open}");
+}
+
+const NIGHTLY: &str = "quarterly-reverification";
+const LONG_AGO: &str = "2020-01-01T00:00:00Z";
+
+/// What the sweep of the shipped policy would make of a person.
+async fn swept(world: &World, subject: &str, person: Value) -> Value {
+    let question = json!({"subject": subject, "event": {"type": "sweep"}, "person": person});
+    let answer = tried(world, question).await;
+    assert_eq!(of(&answer, "login-risk")["verdict"], "not_asked");
+    assert!(of(&answer, "login-risk")["says"].as_str().unwrap().contains("it has no sweep"), "{answer}");
+    of(&answer, NIGHTLY).clone()
+}
+
+async fn by_the_sweeps(world: &World, subject: &str) {
+    let noted = |one: &Value, part: &str| {
+        let notes = one["notes"].as_array().unwrap();
+        assert!(notes.iter().any(|note| note.as_str().unwrap().contains(part)), "{part}: {one}");
+    };
+    let unseen = swept(world, subject, json!({})).await;
+    assert_eq!(unseen["verdict"], "not_due", "{unseen}");
+    assert!(unseen["says"].as_str().unwrap().contains("user.verified_at is empty, and no run"), "{unseen}");
+    let lately = world.clock.now();
+    let not_yet = swept(world, subject, json!({"verified_at": lately})).await;
+    assert!(not_yet["says"].as_str().unwrap().contains("the first run from then on is at"), "{not_yet}");
+    assert_eq!(not_yet["clauses"][0]["values"][0]["path"], "user.verified_at", "{not_yet}");
+    let due = swept(world, subject, json!({"verified_at": LONG_AGO})).await;
+    assert_eq!(due["verdict"], "would_open", "{due}");
+    for part in ["due since 2020-", "the next run is at", "one run opens 500 at most"] {
+        noted(&due, part);
+    }
+    // Each no beside the first is told too.
+    let robot = swept(world, subject, json!({"service_account": true})).await;
+    assert_eq!(robot["verdict"], "where", "{robot}");
+    assert_eq!(robot["clauses"][0]["values"].as_array().unwrap().last().unwrap()["value"], true, "{robot}");
+    noted(&robot, "also: not due");
+    noted(&robot, "also: a clause did not hold");
 }
 
 fn keys(items: &[Value]) -> Vec<&Value> {
@@ -294,6 +337,12 @@ fn on_the_command_line(world: &World, subject: &str) {
             2,
             &["there is no field event.scroe; did you mean `score`?"],
         ),
+        (
+            &["--try", "sweep", "--with", "user.verified_at=2020-01-01T00:00:00Z", "--policies", dir],
+            0,
+            &["quarterly-reverification: it would be picked", "due since 2020-", "it has no sweep"],
+        ),
+        (&["--try", "sweep", "--with", "score=70"], 2, &["a sweep has no event"]),
         (&["--try", "login.risk", "--with", "score"], 2, &["write it as FIELD=VALUE"]),
         (&["--try", "login.risk", "--with", "registration.state=x"], 2, &["is not a registration"]),
         (&["--try", "login.risk", "--event", "k"], 2, &["cannot be used with"]),

@@ -16,9 +16,10 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use proofd::engine::clock::Virtual;
+use proofd::engine::explain::Question;
 use proofd::model::{SubjectKind, SubjectRef, Timestamp};
-use proofd::store::{Class, SweepRun};
-use serde_json::json;
+use proofd::store::{Asked, Class, SweepRun};
+use serde_json::{Value, json};
 use sweep_town::{Directory, Town, at, person, policy};
 
 const START: &str = "2026-03-01T12:00:00Z";
@@ -34,6 +35,12 @@ fn nightly(dir: &Path, mode: &str, more: &[&str], rest: &str) {
 
 fn skipped(run: &SweepRun) -> BTreeMap<&str, u64> {
     run.skipped.iter().map(|(why, count)| (why.as_str(), *count)).collect()
+}
+
+/// The values of the clause that a policy said no by.
+fn looked_at(asked: &Asked) -> Vec<(String, Value)> {
+    let clause = &asked.said.trace.as_ref().unwrap().clauses[0];
+    clause.values.iter().map(|seen| (seen.path.clone(), seen.value.clone())).collect()
 }
 
 fn cases_of(town: &Town, id: &str) -> usize {
@@ -141,15 +148,19 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
     town.advance_to(at(FIRST));
     let run = town.settled("p/1", at(FIRST)).await;
     assert_eq!((run.opened, skipped(&run)), (3, [("could_not_decide", 2)].into()));
-    // One of those is kept, with the clause and without a value.
+    // Those are kept, with the clause and what it looked at; what is said has no values.
     let kept = |policy: &str| town.engine.store().asked_of(policy, Class::Error, 9).unwrap();
     let errors = kept("p");
-    assert_eq!(errors.len(), 1);
+    assert_eq!(errors.len(), 2);
+    assert_eq!(looked_at(&errors[0]), [("user.title.len".to_owned(), json!(null))]);
     assert_eq!((errors[0].kind.as_str(), errors[0].said.verdict.as_str()), ("sweep", "could_not_decide"));
     assert!(errors[0].said.detail.starts_with("p/policy.yaml:"), "{}", errors[0].said.detail);
     // A date that is not one.
     let run = town.settled("q/1", at(FIRST)).await;
-    assert_eq!(kept("q").len(), 1);
+    let undated = kept("q");
+    assert_eq!(undated.len(), 1);
+    assert_eq!(looked_at(&undated[0]), [("user.attributes.seen".to_owned(), json!("some day"))]);
+    assert!(!undated[0].said.detail.contains("some day"), "{}", undated[0].said.detail);
     assert_eq!((run.opened, skipped(&run)), (0, [("could_not_decide", 1)].into()));
     let metrics = town.engine.metrics_text().unwrap();
     for line in [
@@ -181,8 +192,54 @@ async fn everybody_is_judged_again_by_their_own_record() {
     let expected = [("not_due_any_more", 1), ("where", 1), ("clause", 1), ("gone", 1)];
     assert_eq!((run.due, run.opened, skipped(&run)), (5, 1, expected.into()));
     assert_eq!(cases_of(&town, "9"), 1);
+    for (id, verdict) in [("6", "where"), ("7", "clause")] {
+        let asked = town.engine.store().asked(id, "p", town.engine.now(), 9).unwrap();
+        assert_eq!(asked.iter().map(|one| &one.said.verdict).collect::<Vec<_>>(), [verdict]);
+    }
     // It went on where it was.
     assert_eq!(setting.directory.pages.load(Ordering::SeqCst), pages);
+    town.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
+    let mut setting = Setting::new();
+    let people = (0..1_300).map(|number| {
+        let mut one = person(&format!("{number:04}"), Some(days_before(100)));
+        if number < 1_290 {
+            one.fields.insert("status".into(), json!("suspended"));
+        }
+        if number >= 1_295 {
+            one.fields.insert("title".into(), json!("guest"));
+        }
+        one
+    });
+    setting.directory = Directory::of(people.collect());
+    let rest = format!("if: user.title != \"guest\"\n{CLOSE}");
+    nightly(setting.dir.path(), "enforce", &[DUE, "where: user.status == \"active\""], &rest);
+    // Two pages were looked at, and what was said is kept; the look begins anew.
+    setting.break_off_after(3).await;
+    let town = setting.open().await;
+    let run = town.settled("p/1", at(FIRST)).await;
+    let (expected, counted) = ([("where", 1_290), ("clause", 5)], run.not_noted);
+    assert_eq!((run.opened, skipped(&run), counted), (5, expected.into(), 295));
+    let store = town.engine.store();
+    assert_eq!(store.asked_of("p", Class::NoMatch, 9_999).unwrap().len(), 1_000);
+    assert_eq!(store.asked("0003", "p", town.engine.now(), 9).unwrap().len(), 1);
+    let explained = |subject: &str| {
+        let question = Question { subject: subject.to_owned(), ..Question::default() };
+        serde_json::to_value(town.engine.explain(&question, false).unwrap().unwrap()).unwrap()["items"][0]
+            .clone()
+    };
+    let one = explained("user/0003");
+    assert_eq!((&one["verdict"], &one["event"]["type"]), (&json!("where"), &json!("sweep")), "{one}");
+    assert_eq!(one["clauses"][0]["clause"], "user.status == \"active\"", "{one}");
+    assert_eq!(one["clauses"][0]["values"], json!([{"path": "user.status", "value": "suspended"}]));
+    assert_eq!(one["changes"][0].as_array().unwrap().len(), 1, "{one}");
+    // One of the rest: nothing is known of them, and how it can be.
+    let one = explained("user/1289");
+    assert_eq!(one["verdict"], "not_asked", "{one}");
+    assert!(one["says"].as_str().unwrap().contains("--try sweep"), "{one}");
     town.stop().await;
 }
 

@@ -71,7 +71,7 @@ pub use links::{LinkKind, Links};
 pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
 pub use opening::{
     Decidable, Found, Offered, Stopped, applicant, concerns, decidable, decide, found, known_as,
-    look_again_at, no_case, offer, offer_enforced, opened_by, still_held,
+    look_again_at, no_case, objection, offer, offer_enforced, opened_by, still_held,
 };
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};

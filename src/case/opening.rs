@@ -8,7 +8,7 @@ use super::advance::gone;
 use super::holding::keeps;
 use super::state::{Case, Hold};
 use crate::model::{Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
-use crate::policy::script::{Facts, Trace, Verdict};
+use crate::policy::script::{Condition, Facts, Trace, Verdict};
 use crate::policy::{Mode, Policy};
 
 /// What a policy says to an opening.
@@ -58,14 +58,29 @@ pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject,
 
 /// The case key if the policy applies, else what says no. The outer error: it could not decide.
 pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopped>, Stopped> {
-    let stopped = |says: String| Stopped { says, trace: policy.condition.trace(facts).of_the_end() };
-    match policy.condition.decide(facts).map_err(|error| stopped(error.to_string()))? {
-        Verdict::Fails { clause, place } => return Ok(Err(stopped(format!("{place}: {clause}")))),
-        Verdict::Holds => {}
+    let stopped = |says: String| Stopped::by(&policy.condition, says, facts);
+    if let Some(no) = objection(&policy.condition, facts).map_err(stopped)? {
+        return Ok(Err(stopped(no)));
     }
     match &policy.case_key {
         Some(key) => key.render(facts).map(Ok).map_err(|error| stopped(error.to_string())),
         None => Ok(Ok(facts.subject.id.clone())),
+    }
+}
+
+/// What of a condition says no, with its place and without values; none: it holds. The outer error: it could
+/// not be decided.
+pub fn objection(condition: &Condition, facts: &Facts<'_>) -> Result<Option<String>, String> {
+    match condition.decide(facts).map_err(|error| error.to_string())? {
+        Verdict::Fails { clause, place } => Ok(Some(format!("{place}: {clause}"))),
+        Verdict::Holds => Ok(None),
+    }
+}
+
+impl Stopped {
+    /// What a condition said, with what it looked at.
+    pub fn by(condition: &Condition, says: String, facts: &Facts<'_>) -> Self {
+        Self { says, trace: condition.trace(facts).of_the_end() }
     }
 }
 

@@ -31,8 +31,9 @@ pub struct Arguments {
     /// What was said of the event with this key.
     #[arg(long)]
     event: Option<String>,
-    /// What would be said of an event that never happened, by its type, such as login.risk; or of a start by
-    /// hand, by the word `manual`. The person is read as they are now. Nothing is recorded.
+    /// What would be said of an event that never happened, by its type, such as login.risk; of a start by hand,
+    /// by the word `manual`; or by the sweeps, if they ran now, by the word `sweep`. The person is read as they
+    /// are now. Nothing is recorded.
     #[arg(long = "try", value_name = "TYPE", conflicts_with_all = ["at", "event", "last"])]
     made_up: Option<String>,
     /// What would be said with another value: a field of the event, such as score=70, or of the person, such

@@ -148,7 +148,8 @@ enum Command {
     /// Why each policy did or did not fire for a person: the clause, its values, the smallest change. And what
     /// policies would say: those of an edited tree, or about an event that never happened.
     #[command(after_help = "Example: proofd explain --subject user/17 --at 2026-01-05T09:00:00Z\n\
-        Example: proofd explain --subject user/17 --try login.risk --with score=70 --policies ../edited/policies")]
+        Example: proofd explain --subject user/17 --try login.risk --with score=70 --policies ../edited/policies\n\
+        Example: proofd explain --subject user/17 --try sweep")]
     Explain(explain::Arguments),
     /// Schedules over the population, of a running daemon.
     #[command(after_help = "Example: proofd sweep list")]

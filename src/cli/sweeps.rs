@@ -28,13 +28,13 @@ pub async fn run(daemon: &Daemon, command: &Command, json: bool) -> Result<Endin
         rows.push(head.into_iter().chain(last.map_or_else(Default::default, told)).collect());
     }
     output::table(
-        &["SWEEP", "MODE", "TIMETABLE", "NEXT", "LAST", "", "LOOKED AT", "DUE", "OPENED", "LEFT"],
+        &["SWEEP", "MODE", "TIMETABLE", "NEXT", "LAST", "", "LOOKED AT", "DUE", "OPENED", "LEFT", "LEFT OUT"],
         &rows,
     );
     Ok(Ending::Ok)
 }
 
-fn told(run: &Value) -> [String; 6] {
+fn told(run: &Value) -> [String; 7] {
     let end = run["end"].as_str().unwrap_or("under way").to_owned();
     let opened = match run["shadow"].as_bool() {
         Some(true) => format!("would open {}", run["would_open"]),
@@ -47,7 +47,18 @@ fn told(run: &Value) -> [String; 6] {
         run["due"].to_string(),
         opened,
         run["left"].to_string(),
+        left_out(run),
     ]
+}
+
+/// All who got no case though they came into question, and of how many of them `explain` does not know why.
+fn left_out(run: &Value) -> String {
+    let skipped = run["skipped"].as_object().into_iter().flatten();
+    let all: u64 = skipped.filter_map(|(_, count)| count.as_u64()).sum();
+    match run["not_noted"].as_u64() {
+        None | Some(0) => all.to_string(),
+        Some(unknown) => format!("{all}, {unknown} of them only counted"),
+    }
 }
 
 fn text(value: &Value, key: &str) -> String {

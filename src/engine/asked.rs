@@ -24,6 +24,25 @@ pub(super) fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerd
     }
 }
 
+/// What a policy said in a sweep about somebody.
+pub(super) fn swept(
+    at: Timestamp,
+    subject: &Subject,
+    sweep: &Sweep,
+    nominal: Timestamp,
+    said: PolicyVerdict,
+) -> Asked {
+    Asked {
+        at,
+        subject: subject.reference(),
+        event: format!("sweep:{}@{}", sweep.schedule, nominal.to_rfc3339()),
+        kind: "sweep".to_owned(),
+        also: Vec::new(),
+        time: nominal,
+        said,
+    }
+}
+
 impl Engine {
     /// A shadow policy applies: what it would have opened is kept, and nothing is opened.
     pub(super) fn shadowed(&self, policy: &Policy, opening: Opening) -> Result<PolicyVerdict, ApplyError> {
@@ -39,7 +58,16 @@ impl Engine {
         time: Timestamp,
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
-        self.note(subject, format!("manual:{}", time.to_rfc3339()), "manual", time, said).await
+        let asked = Asked {
+            at: self.now(),
+            subject: subject.reference(),
+            event: format!("manual:{}", time.to_rfc3339()),
+            kind: "manual".to_owned(),
+            also: Vec::new(),
+            time,
+            said,
+        };
+        self.0.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
     }
 
     /// What a policy said in a sweep about one of those who were due.
@@ -50,8 +78,8 @@ impl Engine {
         run: &SweepRun,
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
-        let event = format!("sweep:{}@{}", sweep.schedule, run.nominal.to_rfc3339());
-        self.note(subject, event, "sweep", run.nominal, said).await
+        let asked = vec![swept(self.now(), subject, sweep, run.nominal, said)];
+        self.0.store.commit(Commit { asked, ..Commit::default() }).await
     }
 
     pub(super) async fn note_shadow(
@@ -68,19 +96,5 @@ impl Engine {
             Err(error) => said(policy, "shadow", format!("a case would have opened; {error}")),
         };
         self.note_swept(&subject, sweep, run, said).await
-    }
-
-    async fn note(
-        &self,
-        subject: &Subject,
-        event: String,
-        kind: &str,
-        time: Timestamp,
-        said: PolicyVerdict,
-    ) -> Result<(), store::Error> {
-        let subject = subject.reference();
-        let asked =
-            Asked { at: self.now(), subject, event, kind: kind.to_owned(), also: Vec::new(), time, said };
-        self.0.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
     }
 }

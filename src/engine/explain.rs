@@ -49,7 +49,7 @@ pub struct Explained {
     pub title: String,
     /// None: it does not run any more.
     pub mode: Option<Mode>,
-    /// `not_asked`, `opened`, `joined`, `cancelled`, `ignored`, `clause`, `could_not_decide`, `shadow`, ...
+    /// `not_asked`, `opened`, `joined`, `cancelled`, `ignored`, `clause`, `where`, `could_not_decide`, `shadow`, ...
     pub verdict: String,
     /// In a sentence.
     pub says: String,
@@ -246,7 +246,8 @@ impl Engine {
         let since = first_ran.map_or(kept, |first| first.max(kept));
         let sweep = match policy.sweeps().next() {
             Some(_) => {
-                "; whom a sweep leaves out before it picks people is only counted, see proofd sweep list"
+                "; whom a sweep did not find due is not kept, and of whom it left out the first 1,000 of a run: \
+                 ask it with --try sweep"
             }
             None => "",
         };
@@ -301,6 +302,7 @@ pub(super) fn sentence(verdict: &str, detail: &str) -> String {
         "cancelled" => format!("the event ended the open case {detail}"),
         "ignored" => format!("the open case {detail} had no use for the event"),
         "clause" => format!("a clause did not hold: {detail}"),
+        "where" => format!("the sweep leaves them out: {detail}"),
         "could_not_decide" => format!("it could not decide, and opened nothing: {detail}"),
         "shadow" => format!("shadow: {detail}"),
         "no_subject" => format!("nobody to decide about: {detail}"),

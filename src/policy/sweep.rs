@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::diagnostic::Place;
 use super::schedule::Timetable;
-use super::script::Condition;
+use super::script::{Answer, Condition, Seen, Trace, Traced};
 use crate::model::{Subject, Timestamp};
 
 /// A schedule over a population.
@@ -65,7 +65,8 @@ pub enum IfMissed {
 pub enum Standing {
     /// Since when.
     Due(Timestamp),
-    NotYet,
+    /// When it will be; none: never before the end of time.
+    NotYet(Option<Timestamp>),
     /// The field is empty and that says never.
     Never,
     /// The field is empty, and the sweep sees the person for the first time.
@@ -95,7 +96,24 @@ impl Sweep {
         };
         let at = from.and_then(|from| from.checked_add_signed(self.offset(policy, &person.id)));
         // A time beyond the end of time is not yet.
-        Ok(at.filter(|at| *at <= nominal).map_or(Standing::NotYet, Standing::Due))
+        Ok(at.filter(|at| *at <= nominal).map_or(Standing::NotYet(at), Standing::Due))
+    }
+
+    /// What `due` looked at, where it is why somebody is left out.
+    pub fn trace_of_due(&self, person: &Subject, error: Option<NotATime>) -> Trace {
+        let Some(due) = &self.due else { return Trace::default() };
+        let path = due.field.path();
+        let clause = Traced {
+            clause: format!("due: {path}"),
+            file: self.place.file.clone(),
+            line: self.place.line,
+            column: self.place.column,
+            answer: if error.is_some() { Answer::Error } else { Answer::Fails },
+            stopped: true,
+            error: error.map(|error| error.to_string()),
+            values: vec![Seen::of(path, due.field.value(person).cloned().unwrap_or_default())],
+        };
+        Trace { clauses: vec![clause], changes: Vec::new() }
     }
 
     /// A person's part of the spread: the same one in every run, and from 0 up to the spread.
@@ -107,12 +125,23 @@ impl Sweep {
 }
 
 impl DueField {
-    fn read(&self, person: &Subject) -> Result<Option<Timestamp>, NotATime> {
-        let value = match self {
+    /// As it stands in a policy.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Field(name) => format!("user.{name}"),
+            Self::Attribute(name) => format!("user.attributes.{name}"),
+        }
+    }
+
+    fn value<'a>(&self, person: &'a Subject) -> Option<&'a Value> {
+        match self {
             Self::Field(name) => person.fields.get(name),
             Self::Attribute(name) => person.fields.get("attributes").and_then(|all| all.get(name)),
-        };
-        match value {
+        }
+    }
+
+    fn read(&self, person: &Subject) -> Result<Option<Timestamp>, NotATime> {
+        match self.value(person) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
             Some(Value::String(text)) => time(text.trim()).map(Some).ok_or(NotATime),

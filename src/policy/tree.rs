@@ -12,7 +12,7 @@ use super::script::{Condition, Data, Function, Text};
 use super::template::Templates;
 use crate::model::{EventType, Fields, Method, Repeat, Span, SubjectKind};
 
-pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, Standing, Sweep};
+pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, NotATime, Standing, Sweep};
 
 /// Whether a policy acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -67,6 +67,9 @@ pub struct SweepRun {
     pub left: u64,
     /// Why others got no case.
     pub skipped: BTreeMap<String, u64>,
+    /// Of them left out by a clause or an error, and only counted: a run keeps what it said to so many.
+    #[serde(default)]
+    pub not_noted: u64,
 }
 
 impl SweepRun {
@@ -86,6 +89,7 @@ impl SweepRun {
             would_open: 0,
             left: 0,
             skipped: BTreeMap::new(),
+            not_noted: 0,
         }
     }
 }

@@ -183,7 +183,9 @@ impl<O: Others> World<O> {
         let seen = *self.first_seen.entry(whose).or_insert(self.now);
         match sweep.standing(&policy.name, subject, self.now, Some(seen)) {
             Ok(Standing::Due(_)) => {}
-            Ok(Standing::NotYet | Standing::Unseen) => return Some("the person is not due yet".to_owned()),
+            Ok(Standing::NotYet(_) | Standing::Unseen) => {
+                return Some("the person is not due yet".to_owned());
+            }
             Ok(Standing::Never) => return Some("the person is never due".to_owned()),
             Err(error) => return Some(error.to_string()),
         }

@@ -1,7 +1,8 @@
 //! What policies would say to a person: those of an edited tree about events that were recorded, or any about
-//! an event that never happened. The person is read as they are now; nothing is recorded, nothing is opened.
+//! an event that never happened, or whether their sweeps would pick the person. The person is read as they are now; nothing is recorded, nothing is opened.
 
 mod question;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, Severity, load, sch
 
 use super::Engine;
 use super::explain::{Explained, Occasion, reacts_to, sentence, split, traced};
-use question::{BY_HAND, change, check, wrong};
+use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
 pub use question::{Attempt, MadeUp, Untried};
 
@@ -59,6 +60,7 @@ pub struct Then {
 /// What policies are asked about.
 enum About {
     Hand,
+    Sweep,
     /// Newest first.
     Recorded(Vec<Event>),
     MadeUp(Box<Event>),
@@ -158,6 +160,9 @@ impl Engine {
             if type_.as_str() == BY_HAND {
                 return Ok(About::Hand);
             }
+            if type_.as_str() == BY_SWEEP {
+                return Ok(About::Sweep);
+            }
             let source = self.0.connectors.source.as_ref().map_or("made-up", |source| source.name());
             let mut event = Event {
                 key: "made-up".to_owned(),
@@ -222,6 +227,7 @@ impl Engine {
         }
         let reacts = base.reacts_to.join(", ");
         let events: Vec<Option<Event>> = match &round.about {
+            About::Sweep => return self.try_sweeps(policy, &base, round).await,
             About::Hand if policy.manual() => vec![None],
             About::Hand => {
                 return no(
@@ -296,11 +302,7 @@ impl Engine {
             // Asked as if it were enforced, so that it says something.
             Offered::Disabled | Offered::Shadow(_) => {}
         }
-        match policy.mode {
-            Mode::Enforce => {}
-            Mode::Shadow => tried.notes.push("it runs as a shadow: it opens nothing".to_owned()),
-            Mode::Disabled => tried.notes.push("it is disabled: it opens nothing".to_owned()),
-        }
+        tried.notes.extend(of_mode(policy));
         Ok(tried)
     }
 
@@ -330,13 +332,7 @@ impl Engine {
         if let Some(id) = open {
             tried.explained.case = self.case_of(id.as_str())?;
         }
-        // Programs that read the verdict alone must not take it for a case.
-        let verdict = match policy.mode {
-            Mode::Enforce => verdict,
-            Mode::Shadow => "shadow",
-            Mode::Disabled => "disabled",
-        };
-        tried.explained.verdict = verdict.to_owned();
+        tried.explained.verdict = by_mode(policy, verdict).to_owned();
         tried.explained.says = says;
         Ok(())
     }
@@ -404,6 +400,25 @@ impl Tried {
     fn plain(explained: Explained) -> Self {
         Self { explained, notes: Vec::new(), then: None }
     }
+}
+
+/// Programs that read the verdict alone must not take it for a case.
+fn by_mode(policy: &Policy, verdict: &'static str) -> &'static str {
+    match policy.mode {
+        Mode::Enforce => verdict,
+        Mode::Shadow => "shadow",
+        Mode::Disabled => "disabled",
+    }
+}
+
+/// What the policy's mode makes of a yes.
+fn of_mode(policy: &Policy) -> Option<String> {
+    let says = match policy.mode {
+        Mode::Enforce => return None,
+        Mode::Shadow => "it runs as a shadow: it opens nothing",
+        Mode::Disabled => "it is disabled: it opens nothing",
+    };
+    Some(says.to_owned())
 }
 
 /// An event as it is handed to one policy, which says what kind of person it is about.

@@ -13,6 +13,8 @@ use crate::store;
 
 /// A start by hand, in the place of an event's type.
 pub(super) const BY_HAND: &str = "manual";
+/// The sweeps of the policies, in the same place.
+pub(super) const BY_SWEEP: &str = "sweep";
 
 /// What is asked.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -42,7 +44,7 @@ pub struct Attempt {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeUp {
-    /// An event that never happened, or `manual`.
+    /// An event that never happened, or `manual`, or `sweep`.
     #[serde(default, rename = "type")]
     pub kind: Option<EventType>,
     /// An event that was recorded.
@@ -89,12 +91,13 @@ pub(super) fn check(attempt: &Attempt, kind: Option<SubjectKind>) -> Result<(), 
         return wrong("say what is to be tried: an event, other values, or the files of a tree");
     }
     if let Some(type_) = type_ {
-        if type_.as_str() == BY_HAND {
+        if [BY_HAND, BY_SWEEP].contains(&type_.as_str()) {
             if !fields.is_empty() {
-                return wrong("a start by hand has no event, and no fields of one");
+                let what = if type_.as_str() == BY_HAND { "a start by hand" } else { "a sweep" };
+                return wrong(format!("{what} has no event, and no fields of one"));
             }
         } else if !schema::is_event_type(type_) {
-            let types = schema::event_types().iter().map(|event| event.name).chain([BY_HAND]);
+            let types = schema::event_types().iter().map(|event| event.name).chain([BY_HAND, BY_SWEEP]);
             return wrong(format!("there is no event type {type_}; {}", nearest(type_.as_str(), types)));
         } else if let Some(says) = fault("event", &schema::fields_of_event(type_), fields) {
             return wrong(says);

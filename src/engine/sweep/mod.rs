@@ -8,9 +8,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `run` | one run: whom it looks at, whom it picks, whose case it opens |
+//! | `run` | one run: whose case it opens, and how far it is |
+//! | `look` | one look at the population: who is due, who is left out by what |
 //! | `pick` | the most overdue, in bounded room |
+//! | `notes` | what is kept of those who were left out |
 
+mod look;
+mod notes;
 mod pick;
 mod run;
 

@@ -59,6 +59,13 @@ pub struct Seen {
     pub value: Value,
 }
 
+impl Seen {
+    /// Cut to a size that can be kept.
+    pub fn of(path: String, value: Value) -> Self {
+        Self { path, value: cut(value) }
+    }
+}
+
 /// Without the value.
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

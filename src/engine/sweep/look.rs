@@ -1,0 +1,202 @@
+//! One look at the whole population: who is due, whom the run will ask, and who is left out by what.
+
+use super::super::Engine;
+use super::super::asked::{stopped_said, swept};
+use super::notes::{ERROR, LeftOut, count, leave_out, with_notes};
+use super::pick::{Met, Picked};
+use super::run::{Halt, MOST, PART, Stop, changes};
+use crate::case::{no_case, objection};
+use crate::connectors::IdentitySource;
+use crate::model::{CaseId, Fields, Subject, Timestamp};
+use crate::policy::Policy;
+use crate::policy::script::{Condition, Facts};
+use crate::policy::tree::{NotATime, Standing, Sweep};
+use crate::store::{self, FirstSeen, SweepChange, SweepPart, SweepRun};
+
+/// What the population's record of a person says.
+enum Looked<'a> {
+    Due(Timestamp),
+    NotDue,
+    OpenCase,
+    LeftOut(LeftOut<'a>),
+}
+
+/// What is the same for everybody whom one look meets.
+struct Look<'a> {
+    policy: &'a Policy,
+    sweep: &'a Sweep,
+    /// The policy's own condition can be asked of a list too.
+    listed: bool,
+    steps: Fields,
+    this_case: Fields,
+    now: Timestamp,
+}
+
+impl Look<'_> {
+    fn facts<'a>(&'a self, subject: &'a Subject) -> Facts<'a> {
+        let (steps, this_case) = (&self.steps, &self.this_case);
+        Facts { event: None, subject, settings: &self.policy.settings, steps, this_case, now: self.now }
+    }
+}
+
+impl Engine {
+    /// Goes through the population once and makes durable whom the run will ask. What it knows meanwhile is
+    /// one page, those it would pick, and a mark for each whom it met.
+    pub(super) async fn look_at_everybody(
+        &self,
+        schedule: &str,
+        run: &mut SweepRun,
+        source: &dyn IdentitySource,
+        stop: &mut Stop,
+    ) -> Result<(), Halt> {
+        *run = SweepRun::new(run.nominal, run.revision.clone(), run.shadow, run.began);
+        let (policy, sweep) = self.sweep_now(schedule, run.shadow)?;
+        run.revision = policy.revision.clone();
+        // More than can be opened, for those who turn out not to be due when they are read again.
+        let room = sweep.at_most.unwrap_or(MOST).saturating_mul(2) as usize;
+        let mut picked = Picked::new(room, run.nominal);
+        let listed = told_by_a_list(&policy.condition);
+        let (steps, this_case) = (Fields::new(), no_case(&policy));
+        let mut look = Look { policy: &policy, sweep: &sweep, listed, steps, this_case, now: self.now() };
+        let (mut cursor, mut met) = (None, Met::default());
+        loop {
+            if self.sweep_now(schedule, run.shadow)?.0.revision != policy.revision {
+                return Err(Halt::Again);
+            }
+            let page =
+                self.patiently(schedule, run.shadow, source, stop, || source.population(cursor.as_deref()));
+            let page = page.await?;
+            look.now = self.now();
+            let (mut seen, mut notes) = (Vec::new(), Vec::new());
+            for person in page.people.iter().filter(|person| met.is_new(&person.id)) {
+                run.looked_at += 1;
+                match self.look_at(&look, run, person, &mut seen)? {
+                    Looked::Due(since) => {
+                        run.due += 1;
+                        picked.offer(since, &person.id);
+                    }
+                    Looked::NotDue => {}
+                    Looked::OpenCase => count(run, "open_case"),
+                    Looked::LeftOut(left) => {
+                        if left.why == ERROR {
+                            self.undecided(&policy, run, person, &left.says);
+                        }
+                        // By the time of the run: a look that is done again says the same in the same place.
+                        let (at, nominal, why) = (run.began, run.nominal, left.why);
+                        leave_out(run, why, &mut notes, || {
+                            let stopped = left.stopped(&sweep, &look.facts(person));
+                            swept(at, person, &sweep, nominal, stopped_said(&policy, why, stopped))
+                        });
+                    }
+                }
+                tokio::task::consume_budget().await;
+            }
+            if !seen.is_empty() || !notes.is_empty() {
+                self.0.store.commit(with_notes(seen, notes)).await?;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        self.keep_picked(schedule, run, picked.into_people()).await
+    }
+
+    async fn keep_picked(&self, schedule: &str, run: &mut SweepRun, people: Vec<String>) -> Result<(), Halt> {
+        let mut parts = 0;
+        for people in people.chunks(PART) {
+            let part = SweepPart { schedule: schedule.to_owned(), number: parts, people: people.to_vec() };
+            self.0.store.commit(changes(vec![SweepChange::Part(part)])).await?;
+            parts += 1;
+        }
+        // Of a look that was broken off.
+        self.0.store.commit(changes(self.no_parts(schedule, parts)?)).await?;
+        run.picked = Some(u32::try_from(people.len()).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    /// How a person stands as far as the population's record tells.
+    fn look_at<'a>(
+        &self,
+        look: &Look<'a>,
+        run: &SweepRun,
+        person: &Subject,
+        seen: &mut Vec<SweepChange>,
+    ) -> Result<Looked<'a>, store::Error> {
+        let Look { policy, sweep, .. } = *look;
+        let mut standing = match self.standing(policy, sweep, run.shadow, run.nominal, person)? {
+            Ok(Standing::NotYet(_) | Standing::Never) => return Ok(Looked::NotDue),
+            Ok(standing) => standing,
+            Err(error) => return Ok(Looked::LeftOut(LeftOut::undated(sweep, error))),
+        };
+        if self.has_open(policy, person)?.is_some() {
+            return Ok(Looked::OpenCase);
+        }
+        let facts = look.facts(person);
+        let no = |condition: &'a Condition, why| LeftOut::by(condition, why, objection(condition, &facts));
+        if let Some(left) = no(&sweep.condition, "where") {
+            return Ok(Looked::LeftOut(left));
+        }
+        if standing == Standing::Unseen {
+            seen.push(SweepChange::FirstSeen(FirstSeen {
+                policy: policy.name.clone(),
+                shadow: run.shadow,
+                person: person.id.clone(),
+                at: run.nominal,
+            }));
+            standing = sweep
+                .standing(&policy.name, person, run.nominal, Some(run.nominal))
+                .unwrap_or(Standing::NotYet(None));
+        }
+        let Standing::Due(since) = standing else { return Ok(Looked::NotDue) };
+        // Who gets no case by the policy's own condition takes nobody's place.
+        let left = look.listed.then(|| no(&policy.condition, "clause")).flatten();
+        Ok(left.map_or(Looked::Due(since), Looked::LeftOut))
+    }
+
+    /// An error is not "no": it is counted, and the first of a run is in the log, without values.
+    pub(super) fn undecided(&self, policy: &Policy, run: &SweepRun, person: &Subject, error: &str) {
+        self.0.metrics.could_not_decide(&policy.name);
+        if !run.skipped.contains_key("could_not_decide") {
+            tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %person.reference(),
+                error, "could not decide whether a person is due; no case was opened");
+        }
+    }
+
+    /// How a person stands at a time, with what is known of when a sweep first saw them.
+    pub(in crate::engine) fn standing(
+        &self,
+        policy: &Policy,
+        sweep: &Sweep,
+        shadow: bool,
+        nominal: Timestamp,
+        person: &Subject,
+    ) -> Result<Result<Standing, NotATime>, store::Error> {
+        let standing = sweep.standing(&policy.name, person, nominal, None);
+        if standing != Ok(Standing::Unseen) {
+            return Ok(standing);
+        }
+        let first_seen = self.0.store.first_seen(&policy.name, shadow, &person.id)?;
+        Ok(sweep.standing(&policy.name, person, nominal, first_seen))
+    }
+
+    /// The case of a policy that a person has open, whatever its key.
+    pub(in crate::engine) fn has_open(
+        &self,
+        policy: &Policy,
+        person: &Subject,
+    ) -> Result<Option<CaseId>, store::Error> {
+        for id in self.0.store.open_cases_of(&person.reference())? {
+            if self.0.store.case(&id)?.is_some_and(|case| case.policy == policy.name) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a condition looks only at what a list of people tells.
+fn told_by_a_list(condition: &Condition) -> bool {
+    let untold = |field: Option<&str>| matches!(field, None | Some("manager"));
+    !condition.looks().iter().any(|look| look.root == "user" && untold(look.field.as_deref()))
+}
