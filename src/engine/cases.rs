@@ -8,6 +8,7 @@ use crate::case::{
 };
 use crate::model::{CaseId, Enrolment, Pause, Subject, Timestamp};
 use crate::policy::Policy;
+use crate::policy::tree::LimitedAction;
 use crate::store::{self, Changed, Commit, Enrolled};
 
 use super::Engine;
@@ -72,9 +73,7 @@ impl Engine {
         let now = self.now();
         let mut counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let over_limit = counters.used_up(policy, now);
-        let KnownOf { enrolments, others, pauses } = known;
-        let facts = Facts { now, over_limit, enrolments, others, pauses, under: self.0.under.clone() };
-        let recorded = Recorded { cause, facts };
+        let recorded = Recorded { cause, facts: self.facts(known, now, over_limit) };
         let here = here(&self.0.settings, &self.0.links, &recorded.facts);
         let advance = recorded.decide(before, policy, &here)?;
         for action in &advance.effects {
@@ -85,10 +84,14 @@ impl Engine {
 
     /// What a case would be decided from, if it were opened.
     pub(super) fn would_open(&self, opening: Opening) -> Result<Recorded, ApplyError> {
-        let KnownOf { enrolments, others, pauses } = self.known_of(&opening.subject, None)?;
-        let (now, under) = (self.now(), self.0.under.clone());
-        let facts = Facts { now, over_limit: BTreeSet::new(), enrolments, others, pauses, under };
+        let facts = self.facts(self.known_of(&opening.subject, None)?, self.now(), BTreeSet::new());
         Ok(Recorded { cause: Cause::Opening(opening), facts })
+    }
+
+    /// What a decision is recorded with.
+    pub(super) fn facts(&self, known: KnownOf, now: Timestamp, over_limit: BTreeSet<LimitedAction>) -> Facts {
+        let KnownOf { enrolments, others, pauses } = known;
+        Facts { now, over_limit, enrolments, others, pauses, under: self.0.under.clone() }
     }
 
     pub(super) async fn keep(

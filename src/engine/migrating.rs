@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::case::{CannotMigrate, Case, Cause, Facts, Migration, Mover, Preview, Recorded};
+use crate::case::{CannotMigrate, Case, Cause, Migration, Mover, Preview, Recorded};
 use crate::model::{CaseId, SubjectKind};
 use crate::policy::Policy;
 
@@ -72,14 +72,7 @@ impl Engine {
         let old = self.policy_of(&case)?;
         let _one_person = self.0.locks.person(&case.subject.id).await;
         let known = self.known_of(&case.subject, Some(&case))?;
-        let facts = Facts {
-            now: self.now(),
-            over_limit: BTreeSet::new(),
-            enrolments: known.enrolments,
-            others: known.others,
-            pauses: known.pauses,
-            under: self.0.under.clone(),
-        };
+        let facts = self.facts(known, self.now(), BTreeSet::new());
         let apply = mover.is_some();
         let nobody = || Mover { by: String::new(), reason: String::new() };
         let recorded = Recorded { cause: Cause::Migration(mover.unwrap_or_else(nobody)), facts };

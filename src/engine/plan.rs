@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::case::{Case, Cause, Facts, Mover, Recorded};
+use crate::case::{Case, Cause, Mover, Recorded};
 use crate::model::Timestamp;
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::effects::{Diff, diff, effects};
@@ -217,14 +217,7 @@ impl Engine {
             Ok(known) => known,
             Err(error) => return line(case, Some(error.to_string()), None, false),
         };
-        let facts = Facts {
-            now: self.now(),
-            over_limit: BTreeSet::new(),
-            enrolments: known.enrolments,
-            others: known.others,
-            pauses: known.pauses,
-            under: String::new(),
-        };
+        let facts = self.facts(known, self.now(), BTreeSet::new());
         let mover = Mover { by: String::new(), reason: String::new() };
         let recorded = Recorded { cause: Cause::Migration(mover), facts };
         let here = here(&self.0.settings, &self.0.links, &recorded.facts);
