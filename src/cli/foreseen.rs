@@ -84,15 +84,19 @@ fn coming(past: &Value) {
         output::line("  The record is shorter than a day: what is to come cannot be said from it.");
         return;
     }
-    output::line("  To come, if the times are as quiet or as busy as they were:");
     let mut rows = Vec::new();
-    for line in lines {
+    for line in lines.iter().filter(|line| line["before"] != line["after"]) {
         let (before, after) = (range(&line["before"]), range(&line["after"]));
         let days = line["days"].as_u64().unwrap_or(0);
         let days = if days == 1 { "in a day".to_owned() } else { format!("in {days} days") };
         rows.push(vec![days, text(line, "what").replace('_', " "), before, "->".to_owned(), after]);
     }
-    aligned(&rows);
+    if rows.is_empty() {
+        output::line("  To come: as much as with what runs.");
+    } else {
+        output::line("  To come, if the times are as quiet or as busy as they were:");
+        aligned(&rows);
+    }
     let told = |days: u64| past["coming"].as_array().into_iter().flatten().any(|line| line["days"] == days);
     let untold: Vec<_> = [7, 30].iter().filter(|days| !told(**days)).map(ToString::to_string).collect();
     if !untold.is_empty() {

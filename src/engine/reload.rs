@@ -258,8 +258,10 @@ impl Engine {
         let (hints, mut hinted) = mpsc::channel(1);
         let mut watch = Watch::new(hints);
         let root = self.0.settings.policies.clone();
-        // What was found at the start: asking the past takes longer than a start may.
-        self.reload_aside(true).await;
+        if !self.active().asked.is_empty() {
+            // What was found at the start: asking the past takes longer than a start may.
+            self.reload_aside(true).await;
+        }
         while !*stop.borrow() {
             watch.arm(&root);
             tokio::select! {
