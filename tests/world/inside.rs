@@ -154,7 +154,17 @@ impl Inside {
     /// Waits until the engine has looked at this moment and has nothing left to do in it.
     pub async fn settle(&self) {
         self.look().await;
-        self.until("rest", async |inside| inside.rests().then_some(())).await;
+        let looks = std::cell::Cell::new(0);
+        self.until("rest", async |inside| {
+            looks.set(looks.get() + 1);
+            // A lane that keeps the vendor's pace waits for the next part of a second, which comes only if
+            // somebody turns the clock.
+            if looks.get() % 500 == 0 {
+                inside.clock.advance(TimeDelta::seconds(1));
+            }
+            inside.rests().then_some(())
+        })
+        .await;
     }
 
     /// Waits until the engine has looked at this moment, whatever it makes of it.
