@@ -434,7 +434,12 @@ async fn a_result_counts_for_its_own_session_only() {
     let link = world.link(&bad).await;
     bad.applicant.prove(&world.town, &mine, blurs()).unwrap();
     let link = world.newer_link(&bad, &link).await;
-    let before = world.journal(&sheet).await.len();
+    // The mail is there before its end is written down.
+    let written = async |world: &World| {
+        let journal = world.journal(&sheet).await;
+        (journal.last()?["what"] == "call_done").then_some(journal.len())
+    };
+    let before = world.until("the end of the mail", written).await;
     let stale = json!({ "account": { "id": world.execution(&mine).account },
         "workflowExecution": { "id": mine, "status": "PROCESSED" } });
     let answer = world.http().post(&path).json(&stale).send().await.unwrap();
