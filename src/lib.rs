@@ -28,7 +28,7 @@
 //! | `connectors` | OneLogin, Jumio, SMTP, SCIM, HTTP endpoints, CloudEvents in and out | model |
 //! | `simulate` | OneLogin, Jumio, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
 //! | `config` | `proofd.yaml` | model |
-//! | `trial` | a made-up world with a turned clock, in which policies are tested | model, policy, case |
+//! | `trial` | a made-up world with a turned clock, in which policies are tested and the recorded past is walked again | model, policy, case |
 //! | `case` | the state machine | model, policy |
 //! | `policy` | YAML, Rhai, templates: from files to a checked policy | model |
 //! | `model` | plain data: events, subjects, calls, outcomes | nothing |

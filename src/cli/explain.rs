@@ -10,8 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::client::{Client, expect};
-use super::{Daemon, Ending, Failed, output};
-use crate::engine::tree;
+use super::{Daemon, Ending, Failed, output, read};
 use crate::model::{EventType, Fields, SubjectKind, Timestamp};
 use crate::policy::{given, schema};
 
@@ -108,19 +107,9 @@ async fn attempt(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
 
 /// The files of a tree that policies are made of.
 fn files(dir: &Path) -> Result<BTreeMap<String, String>, Failed> {
-    let (files, _) = tree::read(dir)
-        .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    let mut texts = BTreeMap::new();
-    for (path, bytes) in files.0 {
-        // Nothing is tested, and people's notes are nobody else's.
-        if path.ends_with("/tests.yaml") || path.ends_with("README.md") {
-            continue;
-        }
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Failed::usage(anyhow!("{}/{path} is not text in UTF-8", dir.display())))?;
-        texts.insert(path, text.to_owned());
-    }
+    let mut texts = read::texts(dir)?;
+    // Nothing is tested, and people's notes are nobody else's.
+    texts.retain(|path, _| !path.ends_with("/tests.yaml") && !path.ends_with("README.md"));
     Ok(texts)
 }
 

@@ -14,6 +14,7 @@
 //! | `lsp` | a language server for editors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
+//! | `read` | a policy tree on disk |
 //! | `output` | the only place that prints |
 
 mod cases;

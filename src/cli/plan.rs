@@ -1,6 +1,5 @@
 //! `plan`: what activating another tree would do, asked of the daemon, which knows the past.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::foreseen::{self, number, text};
-use super::{Daemon, Ending, Failed, output};
-use crate::engine::tree;
+use super::{Daemon, Ending, Failed, output, read};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -31,7 +29,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
-    let body = json!({ "files": files(&arguments.dir)? });
+    let body = json!({ "files": read::texts(&arguments.dir)? });
     let client = Client::find(&arguments.daemon)?;
     let mut shown = Shown::default();
     let mut answer = None;
@@ -57,18 +55,6 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         show(&plan, arguments);
     }
     Ok(if plan["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
-}
-
-/// The tree as text, path by path.
-fn files(dir: &Path) -> Result<BTreeMap<String, String>, Failed> {
-    let (files, _) = tree::read(dir)
-        .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    let one = |(path, bytes): (String, std::sync::Arc<[u8]>)| match String::from_utf8(bytes.to_vec()) {
-        Ok(text) => Ok((path, text)),
-        Err(_) => Err(Failed::usage(anyhow!("{}/{path} is not UTF-8 text", dir.display()))),
-    };
-    files.0.into_iter().map(one).collect()
 }
 
 /// How far it is, on one line of a terminal.

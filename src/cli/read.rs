@@ -1,6 +1,8 @@
 //! A policy tree on disk, as `check`, `test` and `effects` read it: nothing runs, and no daemon is asked.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 
@@ -24,9 +26,23 @@ pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
         Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
         None => Known::default(),
     };
+    let files = files(dir)?;
+    let loaded = policy::load(&files, &known);
+    Ok(Read { files, loaded, judged: config.is_some() })
+}
+
+fn files(dir: &Path) -> Result<Files, Failed> {
     let (files, _) = tree::read(dir)
         .map_err(|why| Failed::usage(anyhow!(why)))?
         .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    let loaded = policy::load(&files, &known);
-    Ok(Read { files, loaded, judged: config.is_some() })
+    Ok(files)
+}
+
+/// The tree as text, path by path, as a daemon is sent it.
+pub fn texts(dir: &Path) -> Result<BTreeMap<String, String>, Failed> {
+    let text = |(path, bytes): (String, Arc<[u8]>)| match String::from_utf8(bytes.to_vec()) {
+        Ok(text) => Ok((path, text)),
+        Err(_) => Err(Failed::usage(anyhow!("{}/{path} is not UTF-8 text", dir.display()))),
+    };
+    files(dir)?.0.into_iter().map(text).collect()
 }

@@ -9,7 +9,7 @@
 //! | `explain` | why each policy did or did not fire for a person |
 //! | `attempt` | what policies would say, of an edited tree or about a made-up event |
 //! | `events` | CloudEvents that programs send |
-//! | `cases` | one input, one case, one commit |
+//! | `cases`, `locks` | one input, one case, one commit; one writer at a time |
 //! | `worker` | performs due calls, lane by lane |
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |

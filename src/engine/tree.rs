@@ -92,8 +92,3 @@ pub fn read(root: &Path) -> Result<Option<(Files, Fingerprint)>, String> {
     let after = look(root)?;
     Ok((before == after).then_some((Files(files), after)))
 }
-
-/// A tree that somebody sent, path by path.
-pub fn files(texts: BTreeMap<String, String>) -> Files {
-    Files(texts.into_iter().map(|(path, text)| (path, Arc::from(text.into_bytes()))).collect())
-}

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::config::Role;
-use crate::engine::tree::files;
 
 use super::cases::malformed;
 use super::{Doors, Problem};
@@ -43,7 +42,7 @@ pub async fn plan(
     let engine = doors.engine.clone();
     tokio::spawn(async move {
         let told = lines.clone();
-        let files = files(tree.files);
+        let files = tree.files.into_iter().collect();
         let progress = move |progress| {
             // Who does not read fast enough reads the next one.
             let _ = told.try_send(json!({ "progress": progress }));

@@ -1,5 +1,10 @@
 //! What policies would say to a person: those of an edited tree about events that were recorded, or any about
 //! an event that never happened, or whether their sweeps would pick the person. The person is read as they are now; nothing is recorded, nothing is opened.
+//!
+//! | file | what |
+//! |---|---|
+//! | `question` | what is asked, and whether it can be |
+//! | `sweep` | whether sweeps would pick somebody, as they are now |
 
 mod question;
 mod sweep;

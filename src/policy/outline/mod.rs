@@ -1,5 +1,12 @@
 //! What each name in the files of a tree stands for: where it is defined, and where it is used. It is read
 //! from the files alone and needs no policy without mistakes, so that an editor can ask while somebody types.
+//!
+//! | file | what |
+//! |---|---|
+//! | `walk` | every name in the YAML of a tree |
+//! | `script` | names in scripts and expressions |
+//! | `offer` | which names may stand at a cursor |
+//! | `show` | what is shown beside a name |
 
 mod offer;
 mod script;
