@@ -1,0 +1,28 @@
+//! A case as a pure function of what comes: nothing here has a disk, a network or a clock.
+//!
+//! | file | what |
+//! |---|---|
+//! | `holds` | several cases that hold one account |
+//! | `migrations` | open cases move to another revision |
+//! | `properties` | thousands of random ways |
+//! | `scenarios` | a case from its opening to its end |
+//! | `shipped` | the shipped policies, walked |
+//! | `timing` | what comes twice, late or early |
+//! | `verbs` | each verb, as data |
+//! | `tree` | policies and a desk to play with |
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod holds;
+mod migrations;
+mod properties;
+mod scenarios;
+mod shipped;
+mod timing;
+mod tree;
+mod verbs;

@@ -1,0 +1,95 @@
+//! What can happen to a case twice, late or early: an event that comes again, a release after days, a contest
+//! before the path has ended, a review that stood still.
+
+use crate::tree::{Desk, Shape, event, proof, subject};
+use proofd::case::{Input, Order, Refused, State};
+use proofd::model::{Done, Judgement, Outcome, Phase};
+use proofd::policy::diagnostic::Place;
+use proofd::policy::script::{Compiler, Condition, ConditionSource, Context};
+use proofd::policy::tree::{LimitedAction, StepIndex};
+
+/// A condition of one clause; one with mistakes can never decide.
+fn condition(source: &str) -> Condition {
+    let (subject, settings) = (proofd::model::SubjectKind::Registration, proofd::model::Fields::new());
+    let context = Context { subject, event_types: &[], settings: &settings, steps: &[] };
+    let place = Place { file: "policy.yaml".to_owned(), line: 1, column: 1, length: 1 };
+    let clause = ConditionSource::Clause { source: source.to_owned(), place };
+    let mut mistakes = Vec::new();
+    Compiler::new(&[], context, &mut mistakes).condition(&clause, &mut mistakes)
+}
+
+fn judged(judgement: Judgement) -> Desk {
+    let mut desk = Desk::open(&Shape::default());
+    desk.send_mails();
+    desk.press().unwrap();
+    desk.start("x1");
+    desk.later("1m");
+    desk.input(Input::Wake).unwrap();
+    desk.read(Phase::Done, Some(proof(judgement)));
+    desk
+}
+
+#[test]
+fn the_event_that_opened_a_case_does_not_join_it_when_it_comes_again() {
+    use proofd::policy::tree::IfAlreadyOpen;
+    for if_already_open in [IfAlreadyOpen::Restart, IfAlreadyOpen::Cancel, IfAlreadyOpen::Attach] {
+        let mut desk = Desk::open(&Shape { if_already_open, ..Shape::default() });
+        let again = desk.input(Input::Event(event("registration.created", "e1")));
+        assert_eq!((again, desk.proving().link), (Err(Refused::Stale), 1), "{if_already_open:?}");
+    }
+    let mut desk = Desk::open(&Shape { if_already_open: IfAlreadyOpen::Restart, ..Shape::default() });
+    desk.input(Input::Event(event("registration.created", "e2"))).unwrap();
+    assert_eq!(desk.input(Input::Event(event("registration.created", "e2"))), Err(Refused::Stale));
+    assert_eq!(desk.proving().link, 2, "started anew once");
+}
+
+#[test]
+fn a_released_effect_asks_again_whether_the_policy_applies() {
+    let mut desk = Desk::open_over(&Shape::default(), [LimitedAction::Approve].into());
+    desk.send_mails();
+    desk.press().unwrap();
+    desk.start("x1");
+    desk.press().unwrap();
+    desk.read(Phase::Done, Some(proof(Judgement::Passed)));
+    assert_eq!(desk.case.state_word(), "held");
+    desk.policy.as_long_as = Some(condition("1 == 2"));
+    desk.order(Order::Release).unwrap();
+    assert_eq!((desk.result(), desk.asked("approve")), (Some("no_longer_applies"), 0));
+}
+
+#[test]
+fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
+    let mut desk = judged(Judgement::Rejected);
+    desk.send_mails();
+    // Back to a moment at which the path has not ended: the contest's notice waits for the mail server.
+    let State::Grace(doomed) = desk.case.state.clone() else { panic!("{:?}", desk.case.state) };
+    desk.case.doomed = Some(doomed);
+    desk.case.result = None;
+    desk.case.state = State::Held { step: StepIndex(5), action: LimitedAction::Notify, since: desk.now };
+    desk.input(Input::Contest { link: 1 }).unwrap();
+    desk.order(Order::Release).unwrap();
+    assert_eq!(desk.case.state_word(), "in_grace");
+    assert!(desk.due("mail").is_some(), "the owner is told");
+}
+
+#[test]
+fn a_review_that_stood_still_gets_its_time_back() {
+    let mut desk = judged(Judgement::Warning);
+    let before = desk.policy.as_long_as.replace(condition("1 +"));
+    desk.later("25h");
+    desk.input(Input::Wake).unwrap();
+    assert_eq!(
+        (desk.case.state_word(), desk.case.wake_at()),
+        ("in_review", None),
+        "the person is read first"
+    );
+    desk.answer("read_subject", Outcome::Done(Done::Seen { subject: Some(Box::new(subject())) }));
+    assert_eq!(desk.case.state_word(), "stuck");
+    desk.later("3d");
+    desk.policy.as_long_as = before;
+    desk.order(Order::Retry).unwrap();
+    assert_eq!(desk.case.state_word(), "in_review");
+    assert!(desk.case.wake_at().is_some_and(|at| at <= desk.now), "the escalation that was due comes first");
+    desk.input(Input::Wake).unwrap();
+    assert_eq!(desk.case.due_at(), Some(desk.now + chrono::TimeDelta::hours(23)));
+}

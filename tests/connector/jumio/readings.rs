@@ -1,0 +1,136 @@
+//! Reading runs. The answers are data, one file a case, in `tests/data/jumio`.
+
+use std::path::Path;
+
+use proofd::connectors::Connector as _;
+use proofd::model::{FailureKind, Judgement};
+use serde_json::{Value, json};
+
+use super::peer::{ACCOUNT, Peer, RUN, call, failure, read, reading, reply, token};
+
+/// One file of `tests/data/jumio`: what the server answers, and what is expected of it.
+async fn check(file: &Path) {
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let case: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (expect, why) = (case["expect"].clone(), case["why"].clone());
+    let run = format!("GET /retrieval/api/v1/accounts/{ACCOUNT}/workflow-executions/{RUN}");
+    let answers = case.clone();
+    let peer = Peer::start(move |seen, before| {
+        let found = |body: &Value| match body {
+            Value::Null => reply(404, &json!({"title": "Not Found", "status": 404})),
+            body => reply(200, body),
+        };
+        match seen.line.strip_prefix(&run) {
+            Some("/status") => reply(
+                200,
+                &json!({
+                    "account": {"id": ACCOUNT, "href": "https://elsewhere.example.com/never-followed"},
+                    "workflowExecution": {"id": RUN, "definitionKey": "10011", "status": answers["status"],
+                        "href": "https://elsewhere.example.com/never-followed"}
+                }),
+            ),
+            Some("") => found(&answers["details"]),
+            Some("/steps") => found(&answers["steps"]),
+            _ => token(before),
+        }
+    })
+    .await;
+    let (jumio, _clock) = peer.connector();
+    let outcome = jumio.perform(&call(read())).await;
+    if let Some(kind) = expect.get("failed") {
+        let failure = failure(outcome);
+        assert_eq!(&json!(failure.kind), kind, "{name}: {why}: {}", failure.reason);
+        return;
+    }
+    let got = reading(outcome);
+    assert_eq!((got.account.as_str(), got.execution.as_str()), (ACCOUNT, RUN), "{name}");
+    let got = json!({"phase": got.phase, "reference": got.reference, "proof": got.proof});
+    assert_eq!(got, expect, "{name}: {why}");
+    let asked_steps = peer.lines().iter().any(|line| line.ends_with("/steps"));
+    let rejected_authentication =
+        got["proof"]["checks"].get("authentication").is_some() && got["proof"]["decision"] != "passed";
+    assert_eq!(asked_steps, rejected_authentication, "{name}");
+}
+
+#[tokio::test]
+async fn readings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jumio");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 40, "the data files are missing");
+    for file in files {
+        check(&file).await;
+    }
+}
+
+/// A run cannot be read, and that is neither a pass nor a rejection.
+#[tokio::test]
+async fn a_run_that_cannot_be_read() {
+    let other = json!({"workflowExecution": {"id": "another", "status": "INITIATED"}});
+    let stranger =
+        json!({"account": {"id": "other"}, "workflowExecution": {"id": RUN, "status": "INITIATED"}});
+    let details_shape = json!({"workflow": {"id": RUN, "status": "PROCESSED"}});
+    for (status, body, kind) in [
+        (404, json!({"title": "Not Found"}), FailureKind::Refused),
+        (403, json!({}), FailureKind::Unavailable),
+        (429, json!({}), FailureKind::Unavailable),
+        (502, json!({}), FailureKind::Unavailable),
+        (200, json!("<html>"), FailureKind::Unavailable),
+        (200, other, FailureKind::Unavailable),
+        (200, stranger, FailureKind::Unavailable),
+        (200, details_shape, FailureKind::Unavailable),
+        (200, json!({"workflowExecution": {"id": RUN, "status": 4}}), FailureKind::Unavailable),
+    ] {
+        let about = format!("{status} {body}");
+        let peer =
+            Peer::start(
+                move |seen, before| {
+                    if seen.line.contains("token") { token(before) } else { reply(status, &body) }
+                },
+            )
+            .await;
+        let (jumio, _clock) = peer.connector();
+        assert_eq!(failure(jumio.perform(&call(read())).await).kind, kind, "{about}");
+    }
+}
+
+/// The reasons of an authentication are worth waiting for, but a result is not lost for want of them.
+#[tokio::test]
+async fn steps_that_cannot_be_read() {
+    let run = json!({"id": RUN, "status": "PROCESSED"});
+    let details = json!({
+        "workflow": run, "account": {"id": ACCOUNT},
+        "decision": {"type": "WARNING", "risk": {"score": 50}},
+        "capabilities": {"authentication": [{"decision": {"type": "WARNING"}}]}
+    });
+    let status = json!({"workflowExecution": run});
+    for (steps, kind) in [
+        (404, None),
+        (405, None),
+        (400, None),
+        (401, Some(FailureKind::Unavailable)),
+        (403, Some(FailureKind::Unavailable)),
+        (429, Some(FailureKind::Unavailable)),
+        (500, Some(FailureKind::Unavailable)),
+        (200, Some(FailureKind::Unavailable)),
+    ] {
+        let (status, details) = (status.clone(), details.clone());
+        let peer = Peer::start(move |seen, before| match seen.line.rsplit('/').next() {
+            Some("status") => reply(200, &status),
+            Some("steps") => reply(steps, &json!({"steps": "none"})),
+            Some("token") => token(before),
+            _ => reply(200, &details),
+        })
+        .await;
+        let (jumio, _clock) = peer.connector();
+        let outcome = jumio.perform(&call(read())).await;
+        match kind {
+            Some(kind) => assert_eq!(failure(outcome).kind, kind, "{steps}"),
+            None => {
+                let proof = reading(outcome).proof.unwrap();
+                assert_eq!(proof.decision, Judgement::Warning, "{steps}");
+                assert_eq!(proof.reasons, ["WARNING"], "a judgement without a label is its own reason");
+            }
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The connector with the simulated vendor behind it: what came of an earlier run decides what a later one
+//! can be, and whatever the vendor forgets or nobody finishes never becomes a rejection.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use proofd::connectors::Connector as _;
+use proofd::connectors::jumio::{Jumio, Settings, Urls};
+use proofd::engine::clock::Virtual;
+use proofd::model::{Action, FailureKind, Judgement, Method, Outcome, Phase, Reading, Secret, Session};
+use proofd::simulate::applicant::{Applicant, Lost};
+use proofd::simulate::jumio::{self, Expired, Knobs, Script, Wiped};
+use proofd::simulate::ledger::Ledger;
+use proofd::simulate::town::{Addresses, Credentials, Town};
+use url::Url;
+
+use super::peer::{call, failure, reading, session, start, start_of_test};
+
+struct Street {
+    town: Town,
+    jumio: Jumio,
+    clock: Virtual,
+}
+
+impl Street {
+    async fn new() -> Self {
+        let clock = Virtual::new(start_of_test());
+        let credentials = Credentials::default();
+        let town = Town::serve(Addresses::default(), &credentials, Arc::new(clock.clone()), Ledger::memory())
+            .await
+            .unwrap();
+        town.jumio.turn(|knobs| knobs.rate_limits = false);
+        let url = |host: &str| Url::parse(&format!("{}/{host}", town.jumio_served.url)).unwrap();
+        let settings = Settings {
+            urls: Urls { auth: url("auth"), account: url("account"), retrieval: url("retrieval") },
+            client_id: credentials.client_id,
+            client_secret: Secret::new(credentials.client_secret),
+            user_agent: "Example proofd/v1".to_owned(),
+        };
+        let jumio = Jumio::new(settings, Arc::new(clock.clone())).unwrap();
+        Self { town, jumio, clock }
+    }
+
+    async fn start(&self, way: Method, on: Option<&str>) -> Outcome {
+        let mut action = start();
+        if let Action::StartVerification { method, account, workflow, callback_url, .. } = &mut action {
+            *method = way;
+            *account = on.map(str::to_owned);
+            *callback_url = None;
+            *workflow = match way {
+                Method::Full => "10011",
+                Method::Authentication => "10014",
+                Method::ExistingId => "10022",
+            }
+            .to_owned();
+        }
+        self.jumio.perform(&call(action)).await
+    }
+
+    async fn read(&self, session: &Session) -> Outcome {
+        let action = Action::ReadVerification {
+            provider: "jumio".to_owned(),
+            account: session.account.clone(),
+            execution: session.execution.clone(),
+            reference: session.reference.clone(),
+        };
+        self.jumio.perform(&call(action)).await
+    }
+
+    async fn passes(&self, script: Script) -> (Session, Reading) {
+        let session = session(self.start(Method::Full, None).await);
+        self.town.jumio.finish(&session.execution, Some(script)).unwrap();
+        let reading = reading(self.read(&session).await);
+        (session, reading)
+    }
+}
+
+/// An account in each state, and what each method makes of it.
+#[tokio::test]
+async fn each_method_on_each_state_of_an_account() {
+    type Change = fn(&Street, &Session);
+    let rows: Vec<(&str, Change, [bool; 3])> = vec![
+        ("enrolled", |_, _| (), [true; 3]),
+        ("wiped", |street, one| street.town.jumio.wipe(&one.account), [true, false, false]),
+        (
+            "past retention",
+            |street, _| {
+                street.town.jumio.turn(|knobs| knobs.retention_seconds = Some(90 * 86_400));
+                street.clock.advance(TimeDelta::days(90));
+            },
+            [true, false, false],
+        ),
+        (
+            "not quite past retention",
+            |street, _| {
+                street.town.jumio.turn(|knobs| knobs.retention_seconds = Some(90 * 86_400));
+                street.clock.advance(TimeDelta::days(90) - TimeDelta::seconds(1));
+            },
+            [true; 3],
+        ),
+        (
+            "forgotten after its wipe",
+            |street, one| {
+                street.town.jumio.turn(|knobs| knobs.wiped_account_unknown = true);
+                street.town.jumio.wipe(&one.account);
+            },
+            [false; 3],
+        ),
+        (
+            "deleted",
+            |street, one| {
+                street.town.jumio.forget(&one.account);
+            },
+            [false; 3],
+        ),
+    ];
+    for (why, change, expected) in rows {
+        for (method, expected) in
+            [Method::Full, Method::Authentication, Method::ExistingId].into_iter().zip(expected)
+        {
+            let street = Street::new().await;
+            let (first, read) = street.passes(Script::default()).await;
+            assert_eq!(read.proof.unwrap().decision, Judgement::Passed);
+            change(&street, &first);
+            let outcome = street.start(method, Some(&first.account)).await;
+            if expected {
+                assert_eq!(session(outcome).account, first.account, "{why} {method:?}");
+            } else {
+                assert_eq!(failure(outcome).kind, FailureKind::NotEnrolled, "{why} {method:?}");
+                // The fallback: a full run on a new account is always possible.
+                assert_ne!(session(street.start(Method::Full, None).await).account, first.account, "{why}");
+            }
+        }
+    }
+}
+
+/// Whatever code the vendor chooses for "nothing enrolled", as long as it says so.
+#[tokio::test]
+async fn nothing_enrolled_under_any_code() {
+    let street = Street::new().await;
+    let (one, _) = street.passes(Script::default()).await;
+    street.town.jumio.wipe(&one.account);
+    for status in [400, 404, 409, 410, 412, 422] {
+        street.town.jumio.turn(|knobs| knobs.not_enrolled_status = status);
+        for method in [Method::Authentication, Method::ExistingId] {
+            let failure = failure(street.start(method, Some(&one.account)).await);
+            assert_eq!(failure.kind, FailureKind::NotEnrolled, "{status} {method:?}: {}", failure.reason);
+        }
+    }
+}
+
+/// The vendor's pages contradict each other on whether a check of a document on file can have a link.
+#[tokio::test]
+async fn a_check_without_a_link_is_the_operators_matter() {
+    let street = Street::new().await;
+    let (one, _) = street.passes(Script::default()).await;
+    street.town.jumio.turn(|knobs| knobs.existing_id_on_web = false);
+    let failure = failure(street.start(Method::ExistingId, Some(&one.account)).await);
+    assert_eq!(failure.kind, FailureKind::Refused);
+    assert!(failure.reason.contains("WEB channel"), "{}", failure.reason);
+}
+
+/// Somebody known follows their link to the vendor and shows a face.
+#[tokio::test]
+async fn a_link_is_followed_with_a_selfie() {
+    let street = Street::new().await;
+    let (first, _) = street.passes(Script::default()).await;
+    let second = session(street.start(Method::Authentication, Some(&first.account)).await);
+    let to = second.link.clone();
+    let daemon = axum::Router::new()
+        .route("/v/1", axum::routing::post(move || async move { axum::response::Redirect::to(&to) }))
+        .route("/v/2", axum::routing::post(|| async { "nothing is asked of you" }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, daemon).await });
+    let person = Applicant::new("Ann", "Example", "ann@example.com").unwrap();
+    let link = |number: u32| format!("{base}/v/{number}");
+    let followed = async |number| person.reverify(&street.town, &link(number), Script::default()).await;
+    assert!(followed(2).await.unwrap().is_none());
+    assert_eq!(followed(1).await.unwrap().unwrap().execution, second.execution);
+    assert_eq!(reading(street.read(&second).await).proof.unwrap().decision, Judgement::Passed);
+}
+
+#[tokio::test]
+async fn a_selfie_is_a_proof_without_a_document() {
+    use Judgement::{NotExecuted, Passed, Rejected, Warning};
+    let warned = || Script { outcome: jumio::Outcome::Warn, ..Script::default() };
+    let empty = || Script { outcome: jumio::Outcome::PassEmpty, ..Script::default() };
+    // (who comes) to the decision, the check of the face and that of the picture
+    type Row = (Script, Judgement, Option<Judgement>, Option<Judgement>);
+    let rows: Vec<Row> = vec![
+        (Script::same_person(), Passed, Some(Passed), Some(Passed)),
+        (Script::another_person(), Rejected, Some(Rejected), Some(Passed)),
+        (Script::face_of("somebody else"), Rejected, Some(Rejected), Some(Passed)),
+        (Script::poor_image(), Rejected, Some(NotExecuted), Some(Rejected)),
+        (warned(), Warning, Some(Warning), Some(Passed)),
+        (empty(), Passed, None, None),
+    ];
+    for (method, check) in [(Method::Authentication, "authentication"), (Method::ExistingId, "similarity")] {
+        for (script, decision, face, usability) in &rows {
+            let street = Street::new().await;
+            let (first, _) = street.passes(Script::default()).await;
+            let second = session(street.start(method, Some(&first.account)).await);
+            assert_eq!(reading(street.read(&second).await).phase, Phase::Waiting);
+            let person = Applicant::new("Ann", "Example", "ann@example.com").unwrap();
+            person.prove_by_selfie(&street.town, &second.execution, script.clone()).unwrap();
+            let read = reading(street.read(&second).await);
+            assert_eq!((read.phase, read.reference), (Phase::Done, Some(second.reference)));
+            let proof = read.proof.unwrap();
+            let about = format!("{method:?} {script:?} {proof:?}");
+            assert_eq!(proof.decision, *decision, "{about}");
+            assert_eq!(proof.checks.get(check), face.as_ref(), "{about}");
+            assert_eq!(proof.checks.get("usability"), usability.as_ref(), "{about}");
+            assert_eq!((proof.document, proof.same_face.len()), (None, 0), "{about}");
+        }
+    }
+}
+
+/// Somebody with a selfie only cannot do a check that takes a document.
+#[tokio::test]
+async fn a_full_run_takes_a_document() {
+    let street = Street::new().await;
+    let one = session(street.start(Method::Full, None).await);
+    let person = Applicant::new("Ann", "Example", "ann@example.com").unwrap();
+    let lost = person.prove_by_selfie(&street.town, &one.execution, Script::default()).unwrap_err();
+    assert!(matches!(lost, Lost::Document), "{lost}");
+    person.prove(&street.town, &one.execution, Script::default()).unwrap();
+    let document = reading(street.read(&one).await).proof.unwrap().document.unwrap();
+    assert_eq!(document.first_name.as_deref(), Some("ANN"));
+}
+
+/// Own earlier runs are told, and so are those of another account of the same face.
+#[tokio::test]
+async fn the_same_face_is_told() {
+    let street = Street::new().await;
+    let (first, _) = street.passes(Script::face_of("ann")).await;
+    let (other, read) = street.passes(Script::face_of("ann")).await;
+    let proof = read.proof.unwrap();
+    assert_eq!((proof.decision, proof.same_face), (Judgement::Warning, vec![first.execution.clone()]));
+    let again = session(street.start(Method::Full, Some(&first.account)).await);
+    street.town.jumio.finish(&again.execution, Some(Script::face_of("ann"))).unwrap();
+    let proof = reading(street.read(&again).await).proof.unwrap();
+    assert_eq!(proof.same_face, [first.execution, other.execution]);
+    assert_eq!(proof.reasons, ["REPEATED_FACE"]);
+}
+
+/// Nobody finished, in every way in which that can look.
+#[tokio::test]
+async fn nobody_finished() {
+    let shapes =
+        [Expired::New, Expired::Old, Expired::NotFound, Expired::Late, Expired::Unsaid, Expired::Nowhere];
+    for expired in shapes {
+        for opened in [false, true] {
+            for method in [Method::Full, Method::Authentication, Method::ExistingId] {
+                let street = Street::new().await;
+                street.town.jumio.turn(|knobs| knobs.expired = expired);
+                let (first, _) = street.passes(Script::default()).await;
+                let second = session(street.start(method, Some(&first.account)).await);
+                if opened {
+                    street.town.jumio.abandon(&second.execution).unwrap();
+                }
+                street.clock.advance(TimeDelta::days(2));
+                let read = reading(street.read(&second).await);
+                assert_eq!(read.phase, Phase::Expired, "{expired:?} {opened} {method:?}");
+                assert_eq!(read.proof, None);
+            }
+        }
+    }
+}
+
+/// A result that was wiped before it was read, passed or rejected: nobody can tell any more.
+#[tokio::test]
+async fn a_wiped_result_is_no_rejection() {
+    let turn = |knobs: &mut Knobs, wiped: Wiped| knobs.wiped = wiped;
+    for wiped in [Wiped::Emptied, Wiped::Silently, Wiped::Undecided, Wiped::NoDetails, Wiped::Gone] {
+        for (method, script) in [
+            (Method::Full, Script::another_person()),
+            (Method::Authentication, Script::another_person()),
+            (Method::Authentication, Script::same_person()),
+        ] {
+            let street = Street::new().await;
+            street.town.jumio.turn(|knobs| turn(knobs, wiped));
+            let (first, _) = street.passes(Script::default()).await;
+            let second = session(street.start(method, Some(&first.account)).await);
+            street.town.jumio.finish(&second.execution, Some(script.clone())).unwrap();
+            street.town.jumio.wipe(&first.account);
+            let about = format!("{wiped:?} {method:?} {script:?}");
+            match street.read(&second).await {
+                Outcome::Failed(failure) => assert_eq!(failure.kind, FailureKind::Refused, "{about}"),
+                Outcome::Done(_) if wiped == Wiped::NoDetails => {
+                    // Perhaps only not readable yet; it never will be, and the case gives up in the end.
+                    assert_eq!(reading(street.read(&second).await).phase, Phase::Processing, "{about}");
+                }
+                Outcome::Done(done) => {
+                    let proof = reading(Outcome::Done(done)).proof.unwrap();
+                    // Nothing says that it was wiped: a pass of nothing, which no policy accepts.
+                    assert_eq!(wiped, Wiped::Silently, "{about}");
+                    assert_eq!((proof.decision, proof.checks.len()), (Judgement::Passed, 0), "{about}");
+                }
+            }
+        }
+    }
+}

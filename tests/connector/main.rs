@@ -1,0 +1,32 @@
+//! Connectors and simulators over real HTTP and SMTP on loopback, and programs that neither side of this project
+//! wrote.
+//!
+//! | file | what |
+//! |---|---|
+//! | `cloudevents` | CloudEvents over HTTP, mode by mode |
+//! | `jumio` | the Jumio connector against a scripted server |
+//! | `mailbox` | the simulated mailbox |
+//! | `onelogin` | the OneLogin connector against a simulated and a scripted tenant |
+//! | `onelogin_sdk` | OneLogin's own SDK against the simulated tenant |
+//! | `python_peers` | a SCIM server and the CloudEvents SDK, in Python |
+//! | `sim_jumio` | the simulated Jumio |
+//! | `sim_onelogin` | the simulated OneLogin |
+//! | `smtp` | the SMTP connector against a scripted server |
+//! | `target` | target systems, endpoints and sinks |
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod cloudevents;
+mod jumio;
+mod mailbox;
+mod onelogin;
+mod onelogin_sdk;
+mod python_peers;
+mod sim_jumio;
+mod sim_onelogin;
+mod smtp;
+mod target;

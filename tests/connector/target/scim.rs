@@ -1,0 +1,374 @@
+//! SCIM against answers that systems give: good ones, odd ones and none. What a real server does is in
+//! `python_peers`.
+
+use proofd::connectors::Connector as _;
+use proofd::connectors::scim::{Scim, Settings};
+use proofd::model::{Action, Call, Fields, Secret};
+use serde_json::{Value, json};
+
+use super::peer::{PRIVATE, Peer, Reply, TOKEN, call, nobody, reply, told, with};
+
+fn scim(url: &str) -> Scim {
+    let url = format!("{url}/v2/").parse().unwrap();
+    Scim::new(Settings { name: "hris".to_owned(), url, token: Secret::new(TOKEN) }).unwrap()
+}
+
+fn fields(value: Value) -> Fields {
+    value.as_object().unwrap().clone()
+}
+
+fn create(attempt: u32) -> Call {
+    let attributes = fields(json!({ "userName": PRIVATE, "name.givenName": "Ada" }));
+    call(Action::CreateUser { system: "hris".to_owned(), external_id: "u-1".to_owned(), attributes }, attempt)
+}
+
+fn update_with(matching: Value, attributes: Value, attempt: u32) -> Call {
+    let (matching, attributes) = (fields(matching), fields(attributes));
+    call(Action::UpdateUser { system: "hris".to_owned(), matching, attributes }, attempt)
+}
+
+fn update(attempt: u32) -> Call {
+    update_with(json!({ "userName": PRIVATE }), json!({ "active": false }), attempt)
+}
+
+fn list(resources: &[Value]) -> Reply {
+    reply(200, json!({ "totalResults": resources.len(), "Resources": resources }))
+}
+
+fn account(external_id: &str) -> Value {
+    json!({"id": "a7", "externalId": external_id, "userName": PRIVATE, "active": true, "meta": {"version": "W/\"4\""}})
+}
+
+fn inactive() -> Value {
+    json!({"id": "a7", "userName": PRIVATE, "active": "False"})
+}
+
+fn error(status: u16, scim_type: &str) -> Reply {
+    reply(status, json!({ "status": status.to_string(), "scimType": scim_type, "detail": PRIVATE }))
+}
+
+fn html(status: u16) -> Reply {
+    reply(status, "<html>portal</html>")
+}
+
+const LOOK: &str = "GET /v2/Users?filter=externalId+eq+%22u-1%22&count=10";
+const POST: &str = "POST /v2/Users";
+const FIND: &str = "GET /v2/Users?filter=userName+eq+%22ada.private%40example.com%22&count=10";
+const PATCH: &str = "PATCH /v2/Users/a7";
+const BACK: &str = "GET /v2/Users/a7";
+
+async fn check(row: usize, call: Call, replies: Vec<Reply>, expected: &str, lines: &[&str]) {
+    let peer = Peer::start(replies).await;
+    let ended = told(&scim(&peer.url).perform(&call).await);
+    assert!(ended.starts_with(expected), "row {row}: {ended}");
+    assert_eq!(peer.lines(), lines, "row {row}");
+    for seen in peer.seen() {
+        assert_eq!(seen.header("authorization"), format!("Bearer {TOKEN}"), "row {row}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_made_once() {
+    let none = || list(&[]);
+    let made = || reply(201, account("u-1"));
+    let conflict = || error(409, "uniqueness");
+    let mut doubtful = create(1);
+    doubtful.in_doubt = true;
+    let two = || list(&[account("u-1"), account("u-1")]);
+    let rows: Vec<(Call, Vec<Reply>, &str, &[&str])> = vec![
+        (create(1), vec![none(), made()], r#"Created { id: Some("a7"), already: false }"#, &[LOOK, POST]),
+        (create(2), vec![list(&[account("u-1")])], r#"Created { id: Some("a7"), already: true }"#, &[LOOK]),
+        (
+            doubtful.clone(),
+            vec![list(&[account("u-1")])],
+            r#"Created { id: Some("a7"), already: true }"#,
+            &[LOOK],
+        ),
+        // Somebody of ours was faster, or somebody else has the user name.
+        (
+            create(1),
+            vec![none(), conflict(), list(&[account("u-1")])],
+            r#"Created { id: Some("a7"), already: true }"#,
+            &[LOOK, POST, LOOK],
+        ),
+        (
+            create(1),
+            vec![none(), conflict(), none()],
+            "Changed: hris has somebody else's account",
+            &[LOOK, POST, LOOK],
+        ),
+        (create(1), vec![two()], "Changed: hris has several accounts", &[LOOK]),
+        // Another spelling of the id is another account.
+        (create(1), vec![list(&[account("U-1")]), made()], "Created", &[LOOK, POST]),
+        // A system that overlooks filters answers with others; that is no answer.
+        (create(1), vec![list(&[account("u-2")]), made()], "Created", &[LOOK, POST]),
+        (create(2), vec![list(&[account("u-2")])], "Changed: hris cannot be searched by externalId", &[LOOK]),
+        (create(1), vec![error(400, "invalidFilter"), made()], "Created", &[LOOK, POST]),
+        (doubtful, vec![error(400, "invalidFilter")], "Changed: hris cannot be searched", &[LOOK]),
+        (
+            create(1),
+            vec![error(501, "x"), conflict(), error(501, "x")],
+            "Changed: hris has somebody else's",
+            &[LOOK, POST, LOOK],
+        ),
+    ];
+    for (row, (call, replies, expected, lines)) in rows.into_iter().enumerate() {
+        check(row, call, replies, expected, lines).await;
+    }
+}
+
+/// Where an answer does not show the account, only what is found counts.
+#[tokio::test]
+async fn what_the_answer_to_a_making_says() {
+    let none = || list(&[]);
+    let rows: Vec<(Call, Vec<Reply>, &str, &[&str])> = vec![
+        (create(1), vec![none(), reply(201, ""), list(&[account("u-1")])], "Created", &[LOOK, POST, LOOK]),
+        (
+            create(1),
+            vec![none(), html(200), none()],
+            "Unavailable: hris answered 200 without an account",
+            &[LOOK, POST, LOOK],
+        ),
+        (
+            create(1),
+            vec![none(), reply(201, json!({"id": ".."})), none()],
+            "Unavailable: hris answered 201",
+            &[LOOK, POST, LOOK],
+        ),
+        (
+            create(1),
+            vec![none(), reply(201, account("u-9"))],
+            "Changed: hris made an account under another",
+            &[LOOK, POST],
+        ),
+        (
+            create(1),
+            vec![none(), error(400, "invalidValue")],
+            "Refused: hris answered 400 (invalidValue)",
+            &[LOOK, POST],
+        ),
+        (create(1), vec![none(), error(400, PRIVATE)], "Refused: hris answered 400", &[LOOK, POST]),
+        (
+            create(1),
+            vec![none(), html(404)],
+            "Unavailable: hris answered 404 with something that is not SCIM",
+            &[LOOK, POST],
+        ),
+        (
+            create(1),
+            vec![none(), with(503, ("retry-after", "8"), "")],
+            "Unavailable after 8 s: hris answered 503",
+            &[LOOK, POST],
+        ),
+    ];
+    for (row, (call, replies, expected, lines)) in rows.into_iter().enumerate() {
+        check(row, call, replies, expected, lines).await;
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_none() {
+    let rows: Vec<(Reply, &str)> = vec![
+        (html(200), "Unavailable: hris answered with something that is not JSON"),
+        (reply(200, "[]"), "Unavailable: hris answered with something that is not a list"),
+        (reply(200, "{}"), "Unavailable: hris answered with something that is not a list"),
+        (
+            reply(200, json!({"totalResults": 3})),
+            "Unavailable: hris answered with something that is not a list",
+        ),
+        (reply(200, json!({"totalResults": 1, "Resources": 7})), "Unavailable: hris answered with something"),
+        (
+            reply(200, json!({"totalResults": 1, "Resources": [{"externalId": "u-1", "userName": PRIVATE}]})),
+            "Unavailable: hris answered",
+        ),
+        (reply(200, " ".repeat(10_000_000)), "Unavailable: hris answered with more than 1 MiB"),
+        (reply(401, ""), "Unavailable: hris does not accept our credentials (401)"),
+        (html(403), "Unavailable: hris does not allow this to our credentials (403)"),
+        (with(429, ("retry-after", "7"), html(1).2), "Unavailable after 7 s: hris asks for fewer"),
+        (html(400), "Unavailable: hris answered 400 with something that is not SCIM"),
+        (html(502), "Unavailable: hris answered 502"),
+        (
+            with(302, ("location", "/login"), ""),
+            "Unavailable: hris answered 302 and redirects are not followed",
+        ),
+    ];
+    for (row, (reply, expected)) in rows.into_iter().enumerate() {
+        check(row, create(1), vec![reply.clone()], expected, &[LOOK]).await;
+        check(row, update(1), vec![reply], expected, &[FIND]).await;
+    }
+    let ended = told(&scim(&nobody()).perform(&create(1)).await);
+    assert!(ended.starts_with("Unavailable: no connection to hris"), "{ended}");
+}
+
+#[tokio::test]
+async fn one_account_is_changed_and_read_back() {
+    let active = || list(&[account("u-1")]);
+    let back = |value: Value| reply(200, value);
+    let ok = || reply(204, "");
+    let all: &[&str] = &[FIND, PATCH, BACK];
+    let other = json!({"id": "b8", "userName": "somebody.else@example.com", "active": true});
+    let many = reply(200, json!({"totalResults": 2, "Resources": [account("u-1")]}));
+    let rows: Vec<(Call, Vec<Reply>, &str, &[&str])> = vec![
+        (update(1), vec![active(), ok(), back(inactive())], "Applied { already: false, before: None }", all),
+        (update(1), vec![active(), back(inactive()), back(inactive())], "Applied { already: false", all),
+        (update(1), vec![list(&[inactive()])], "Applied { already: true, before: None }", &[FIND]),
+        (update(1), vec![list(&[])], "Changed: hris has no account that matches", &[FIND]),
+        (
+            update(1),
+            vec![list(&[account("1"), account("2")])],
+            "Refused: hris has more than one account",
+            &[FIND],
+        ),
+        (update(1), vec![many], "Refused: hris has more than one account", &[FIND]),
+        // Nobody else is ever changed, whatever the system answers with.
+        (
+            update(1),
+            vec![list(std::slice::from_ref(&other))],
+            "Refused: hris does not search accounts",
+            &[FIND],
+        ),
+        (update(1), vec![list(&[other, account("u-1")]), ok(), back(inactive())], "Applied", all),
+        (update(1), vec![error(400, "invalidFilter")], "Refused: hris does not search accounts", &[FIND]),
+        (
+            update(1),
+            vec![active(), error(412, "x")],
+            "Unavailable: somebody else changed the account",
+            &[FIND, PATCH],
+        ),
+        (update(1), vec![active(), error(404, "x")], "Changed: the account in hris is gone", &[FIND, PATCH]),
+        (
+            update(1),
+            vec![active(), html(404)],
+            "Unavailable: hris answered with something that is not JSON",
+            &[FIND, PATCH],
+        ),
+        (
+            update(1),
+            vec![active(), error(400, "mutability")],
+            "Refused: hris answered 400 (mutability)",
+            &[FIND, PATCH],
+        ),
+        (
+            update(1),
+            vec![active(), error(409, "uniqueness")],
+            "Refused: hris answered 409 (uniqueness)",
+            &[FIND, PATCH],
+        ),
+        (update(1), vec![active(), error(501, "x")], "Refused: hris cannot do this (501)", &[FIND, PATCH]),
+        (
+            update(1),
+            vec![active(), ok(), back(account("u-1"))],
+            "Unavailable: hris took the change but does not show it yet: active",
+            all,
+        ),
+        (
+            update(4),
+            vec![active(), ok(), back(account("u-1"))],
+            "Refused: hris takes the change but does not keep it: active",
+            all,
+        ),
+        (update(1), vec![active(), ok(), error(404, "x")], "Changed: the account in hris is gone", all),
+        (update(1), vec![active(), ok(), html(200)], "Unavailable: hris answered with something", all),
+    ];
+    for (row, (call, replies, expected, lines)) in rows.into_iter().enumerate() {
+        check(row, call, replies, expected, lines).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent() {
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let peer = Peer::start(vec![list(&[account("u-1")]), reply(500, "")]).await;
+    let attributes = json!({
+        "active": true, "title": null, "name.givenName": "Ada", "email": "new@example.com", "nickName": null,
+        (format!("{urn}:department")): "IT",
+    });
+    scim(&peer.url).perform(&update_with(json!({ "userName": PRIVATE }), attributes, 1)).await;
+    let patch = &peer.seen()[1];
+    assert_eq!(patch.header("content-type"), "application/scim+json");
+    assert_eq!(patch.header("if-match"), "W/\"4\"");
+    // What is so already is not written again.
+    let operations = json!([
+        {"op": "replace", "path": "name.givenName", "value": "Ada"},
+        {"op": "replace", "path": "emails", "value": [{"value": "new@example.com", "type": "work", "primary": true}]},
+        {"op": "replace", "path": (format!("{urn}:department")), "value": "IT"},
+    ]);
+    assert_eq!(patch.json()["Operations"], operations);
+
+    let hostile = "x\" or userName pr and title eq \"\\";
+    let peer = Peer::start(vec![list(&[])]).await;
+    let matching = json!({ "title": hostile, "active": true, "email": "a@b", "name.familyName": "O'Neil" });
+    scim(&peer.url).perform(&update_with(matching, json!({ "active": false }), 1)).await;
+    let line = &peer.lines()[0];
+    let url = url::Url::parse(&format!("http://x{}", line.strip_prefix("GET ").unwrap())).unwrap();
+    let (_, filter) = url.query_pairs().find(|(name, _)| name == "filter").unwrap();
+    assert_eq!(
+        filter,
+        r#"title eq "x\" or userName pr and title eq \"\\" and active eq true and emails.value eq "a@b" and name.familyName eq "O'Neil""#
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_even_sent() {
+    let attributes = || json!({ "active": false });
+    let empty = call(
+        Action::CreateUser {
+            system: "hris".into(),
+            external_id: " ".into(),
+            attributes: fields(attributes()),
+        },
+        1,
+    );
+    for (call, says) in [
+        (empty, "without an id"),
+        (update_with(json!({}), attributes(), 1), "'match' names nothing"),
+        (update_with(json!({ "userName": null }), attributes(), 1), "is empty"),
+        (update_with(json!({ "userName": "" }), attributes(), 1), "is empty"),
+        (update_with(json!({ "a b": "x" }), attributes(), 1), "not the name of a SCIM attribute"),
+        (update_with(json!({ "userName": "x" }), json!({ "id": "7" }), 1), "cannot be set"),
+        (update_with(json!({ "userName": "x" }), json!({}), 1), "no attribute"),
+    ] {
+        let peer = Peer::start(vec![reply(200, "")]).await;
+        let ended = told(&scim(&peer.url).perform(&call).await);
+        assert!(ended.starts_with("Refused") && ended.contains(says), "{says}: {ended}");
+        assert_eq!(peer.lines(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn an_examination() {
+    let service = |patch: bool| reply(200, json!({ "patch": { "supported": patch } }));
+    let rows: Vec<(Vec<Reply>, &[bool])> = vec![
+        (vec![service(true), list(&[])], &[true, true]),
+        (vec![service(false), list(&[])], &[true, false, true]),
+        (vec![reply(401, "")], &[false, false]),
+        (vec![html(200), list(&[])], &[false, true]),
+        (vec![service(true), list(&[account("u-1")])], &[true, false]),
+        (vec![error(404, "x"), error(400, "invalidFilter")], &[false, false]),
+    ];
+    for (row, (replies, expected)) in rows.into_iter().enumerate() {
+        let peer = Peer::start(replies).await;
+        let findings = scim(&peer.url).examine().await;
+        assert_eq!(
+            findings.iter().map(|one| one.ok).collect::<Vec<_>>(),
+            expected,
+            "row {row}: {findings:?}"
+        );
+        assert!(peer.lines().iter().all(|line| line.starts_with("GET")), "row {row}");
+    }
+    assert_eq!(scim(&nobody()).examine().await.len(), 1);
+}
+
+#[test]
+fn settings_are_checked() {
+    for (url, token, says) in [
+        ("https://x.example/v2?a=b", TOKEN, "?query"),
+        ("ldap://x.example/", TOKEN, "such as https://"),
+        ("https://x.example/v2", "", "bearer token"),
+        ("https://x.example/v2", "a\nb", "bearer token"),
+    ] {
+        let settings = Settings { name: "hris".into(), url: url.parse().unwrap(), token: Secret::new(token) };
+        let why = Scim::new(settings).unwrap_err();
+        assert!(why.contains(says), "{url}: {why}");
+    }
+}

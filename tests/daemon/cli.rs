@@ -1,0 +1,386 @@
+//! The command line, as people and scripts use it: what it prints and the exit codes that they rely on.
+use std::path::Path;
+
+use crate::world::people::{forges, other_name, passes};
+use crate::world::{Said, World, edit};
+use proofd::simulate::jumio::{Fault, Mode, Permissions};
+use serde_json::{Value, json};
+
+/// Simulators and a configuration; no daemon, and the machine's own time.
+async fn idle() -> World {
+    World::new(1, Path::new("policies"), "").await
+}
+
+async fn running() -> World {
+    let mut world = World::new(60, Path::new("policies"), "").await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    world.start();
+    world
+}
+
+fn ends(said: &Said, code: i32, says: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said:?}");
+    for text in says {
+        assert!(said.out.contains(text) || said.err.contains(text), "{text:?} is not in {said:?}");
+    }
+    // What failed says so on its own channel, in one sentence of ours.
+    assert!(!said.err.contains("panicked"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_finds_every_mistake_with_its_place() {
+    let world = idle().await;
+    let tree = world.policies();
+    let dir = tree.to_str().unwrap();
+    ends(&world.say_alone(&["check", dir]), 0, &["8 of 8 policies are good; 0 errors, 0 warnings"]);
+    // Without a configuration names are not judged, and it says so.
+    let alone = tempfile::tempdir().unwrap();
+    let copied = alone.path().join("policies");
+    crate::world::copy_tree(&tree, &copied);
+    ends(&world.say_alone(&["check", copied.to_str().unwrap()]), 0, &["no proofd.yaml"]);
+
+    let file = tree.join("registration-proofing/policy.yaml");
+    edit(&file, "owner:", "ownr:");
+    edit(&file, "close: not_proven", "clse: not_proven");
+    let said = world.say_alone(&["check", dir]);
+    ends(&said, 1, &["registration-proofing/policy.yaml:5:1", "ownr", "owner", "clse", "7 of 8 policies"]);
+    let said = world.say_alone(&["check", dir, "--json"]);
+    assert_eq!(said.code, Some(1));
+    let report = said.json();
+    assert_eq!((&report["ok"], &report["policies"][6]), (&json!(false), &json!("registration-proofing")));
+    let found = report["diagnostics"].as_array().unwrap();
+    assert!(found.len() >= 2, "every mistake of a file: {report}");
+    let at = |line: u64, column: u64| {
+        let file = "registration-proofing/policy.yaml";
+        found.iter().any(|one| {
+            let place = &one["place"];
+            place["file"] == file && place["line"] == line && place["column"] == column
+        })
+    };
+    assert!(at(5, 1) && at(116, 17), "{report}");
+    let empty = tempfile::tempdir().unwrap();
+    ends(&world.say_alone(&["check", empty.path().to_str().unwrap()]), 1, &["there is no policy"]);
+    ends(&world.say_alone(&["check", "/nowhere"]), 2, &["/nowhere"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schemas_are_json() {
+    let world = idle().await;
+    for which in ["policy", "config", "verifications", "people", "events"] {
+        let said = world.say_alone(&["schema", which]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let schema = said.json();
+        assert!(schema.is_object() && said.out.len() > 200, "{which}: {said:?}");
+    }
+    ends(&world.say_alone(&["schema", "nothing"]), 2, &["possible values"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_which_part_is_ill() {
+    let world = idle().await;
+    let said = world.say(&["doctor"]);
+    ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are good", "can be written"]);
+    let report = world.say(&["doctor", "--json"]).json();
+    assert_eq!(report["ok"], true, "{report}");
+    assert!(world.town.mailbox.mails().is_empty(), "nobody got a mail");
+    let said = world.say(&["doctor", "--mail-to", "me@example.com"]);
+    ends(&said, 0, &["test mail"]);
+    assert_eq!(world.town.mailbox.mails_to("me@example.com").len(), 1);
+    // Nothing was changed anywhere.
+    let changed: Vec<_> = world.town.ledger.records().into_iter().filter(|one| one.applied).collect();
+    assert!(changed.iter().all(|one| one.what == "mail"), "{changed:?}");
+
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let smtp = world.town.mailbox_served.smtp.to_string();
+    for (from, to, code, part, says) in [
+        ("client_secret: sim-secret\n    webhook", "client_secret: x\n    webhook", 3, "onelogin", "token"),
+        ("client_secret: sim-secret\n    callback", "client_secret: x\n    callback", 3, "jumio", "token"),
+        (smtp.as_str(), "127.0.0.1:1", 3, "mail", ""),
+        ("store: sled:store", "store: sled:/proc/nowhere", 1, "store", "cannot be written"),
+        ("public_url", "policies: nowhere\npublic_url", 1, "policies", "nowhere"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(world.config(), text.replace(from, to)).unwrap();
+        let said = world.say(&["doctor", "--json"]);
+        assert_eq!(said.code, Some(code), "{to}: {said:?}");
+        let findings = said.json()["findings"].as_array().unwrap().clone();
+        let ill: Vec<_> = findings.iter().filter(|one| one["ok"] == false).collect();
+        assert!(!ill.is_empty() && ill.iter().all(|one| one["part"] == part), "{to}: {ill:?}");
+        assert!(ill.iter().any(|one| one.to_string().contains(says)), "{to}: {ill:?}");
+        assert!(!said.out.contains("sim-secret"), "{said:?}");
+    }
+    std::fs::write(world.config(), &text).unwrap();
+    // A permission that the vendor's portal does not give.
+    world.town.jumio.turn(|knobs| knobs.permissions = Permissions { initiate: true, retrieve: false });
+    let said = world.say(&["doctor"]);
+    ends(&said, 3, &["BAD Jumio: permission to read"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_are_listed_shown_decided_and_ordered() {
+    let world = running().await;
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    world.goes_through(&ada, other_name()).await;
+    let sheet = world.until_state(&ada, "in_review").await;
+    let id = sheet["id"].as_str().unwrap();
+    world.link(&ben).await;
+    let bens = world.sheet(&ben).await.unwrap();
+    let bens = bens["id"].as_str().unwrap();
+
+    ends(&world.say(&["case", "list"]), 0, &[id, bens, "Ada Tester", "in_review"]);
+    let list = world.say(&["case", "list", "--state", "in_review", "--json"]).json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+    ends(&world.say(&["case", "list", "--limit", "1"]), 0, &["more: --cursor"]);
+    ends(&world.say(&["case", "show", id]), 0, &["Ada Tester", "approve, reject, try_again", "step_ended"]);
+    let shown = world.say(&["case", "show", id, "--json"]).json();
+    assert_eq!(shown["case"]["id"], id);
+    assert!(shown["journal"].as_array().unwrap().len() > 5, "{shown}");
+
+    ends(&world.say(&["case", "show", "nobody"]), 1, &["no such case"]);
+    ends(
+        &world.say(&["case", "decide", id, "explode", "--reason", "x"]),
+        1,
+        &["allowed now: approve, reject"],
+    );
+    ends(&world.say(&["case", "decide", id, "approve"]), 1, &["reason"]);
+    ends(&world.say(&["case", "decide", bens, "approve", "--reason", "x"]), 1, &[]);
+    ends(&world.say(&["case", "retry", id, "--reason", "x"]), 1, &[]);
+    ends(&world.say(&["case", "cancel", bens]), 2, &["--reason"]);
+    ends(&world.say(&["case", "decide", id, "approve", "--reason", "seen"]), 0, &[id]);
+    world.until_closed(&ada, "approved").await;
+
+    let person = format!("registration/{}", ben.id());
+    let start = ["case", "start", "registration-proofing", person.as_str(), "--reason", "by hand"];
+    ends(&world.say(&start), 1, &["open case already"]);
+    ends(&world.say(&["case", "remind", bens, "--reason", "asked on the phone"]), 0, &[bens]);
+    world
+        .until("the reminder", async |world| {
+            (world.subjects(&ben).last()? == "Reminder: please confirm who you are").then_some(())
+        })
+        .await;
+    ends(&world.say(&["case", "cancel", bens, "--reason", "a test"]), 0, &["closed (cancelled)"]);
+    ends(&world.say(&["case", "cancel", bens, "--reason", "a test"]), 1, &[]);
+    let said = world.say(&start);
+    ends(&said, 0, &[]);
+    let started = said.out.trim().to_owned();
+    assert_ne!(started, bens);
+    ends(&world.say(&["case", "show", &started]), 0, &["waiting", "Ben Tester"]);
+    for (policy, subject, code, says) in [
+        ("registration-proofing", "17", 2, "registration/ID"),
+        ("nothing", person.as_str(), 1, "no policy nothing"),
+        ("registration-proofing", "registration/999999", 1, "there is no"),
+        ("registration-proofing", "user/1", 1, "about a registration"),
+        ("registration-proofing", "robot/1", 1, ""),
+    ] {
+        ends(&world.say(&["case", "start", policy, subject, "--reason", "x"]), code, &[says]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_case_is_told_and_tried_again() {
+    let world = running().await;
+    // The vendor says that our request is wrong, which no retry would mend.
+    let fault = Fault {
+        mode: Mode::Status,
+        path: "/account".to_owned(),
+        method: Some("POST".to_owned()),
+        count: None,
+        status: Some(400),
+    };
+    world.town.jumio.turn(|knobs| knobs.faults = vec![fault]);
+    let ada = world.registers("Ada");
+    let link = world.link(&ada).await;
+    // The person is told that it is not their fault, and is sent nowhere.
+    let pressed = world.http().post(&link).send().await.unwrap();
+    assert_eq!(pressed.status(), 503, "{pressed:?}");
+    assert!(pressed.text().await.unwrap().contains("your link stays valid"));
+    let sheet = world.until_state(&ada, "stuck").await;
+    let id = sheet["id"].as_str().unwrap();
+    assert!(sheet["stuck_because"].as_str().is_some_and(|why| !why.is_empty()), "{sheet}");
+    world
+        .until("the owner's mail", async |world| {
+            (!world.town.mailbox.mails_to("iam-oncall@example.com").is_empty()).then_some(())
+        })
+        .await;
+    ends(&world.say(&["case", "list", "--state", "stuck"]), 0, &[id]);
+    world.town.jumio.turn(|knobs| knobs.faults.clear());
+    ends(&world.say(&["case", "retry", id, "--reason", "the vendor mended it"]), 0, &[id]);
+    world.until_state(&ada, "waiting").await;
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    assert_eq!(world.standing(&ada), ("approved", 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_and_people_release_or_drop() {
+    let mut world = World::new(60, Path::new("policies"), "").await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    edit(&world.policies().join("registration-proofing/policy.yaml"), "at_most: 50", "at_most: 1");
+    world.start();
+    let mut ids = Vec::new();
+    for name in ["First", "Second", "Third"] {
+        let person = world.registers(name);
+        world.goes_through(&person, forges()).await;
+        let state = if name == "First" { "in_grace" } else { "held" };
+        let sheet = world.until_state(&person, state).await;
+        ids.push((sheet["id"].as_str().unwrap().to_owned(), person));
+    }
+    ends(&world.say(&["held", "list"]), 0, &[&ids[1].0, &ids[2].0, "delete"]);
+    let held = world.say(&["held", "list", "--json"]).json();
+    assert_eq!(held["items"].as_array().unwrap().len(), 2, "{held}");
+    ends(&world.say(&["held", "release", &ids[0].0, "--reason", "x"]), 1, &[]);
+    ends(&world.say(&["held", "release", &ids[1].0, "--reason", "it is a forger"]), 0, &["in_grace"]);
+    ends(&world.say(&["held", "drop", &ids[2].0, "--reason", "it is not"]), 0, &["closed (dropped)"]);
+    ends(&world.say(&["held", "drop", &ids[2].0, "--reason", "it is not"]), 1, &[]);
+    let held = world.say(&["held", "list", "--json"]).json();
+    assert_eq!(held["items"], json!([]));
+    // The limit outlives a restart and its window.
+    world.pass(chrono::TimeDelta::days(8));
+    for (number, standing) in [(0, "deleted"), (1, "deleted"), (2, "unapproved")] {
+        let (_, person) = &ids[number];
+        world
+            .until("the end of the grace", async |world| (world.standing(person).0 == standing).then_some(()))
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_is_verified_when_nobody_uses_it() {
+    let mut world = running().await;
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    ends(&world.say(&["store", "verify"]), 2, &["in use", "stop the daemon"]);
+    // A second daemon on the same store gives up and harms nothing.
+    ends(&world.start_in_vain(), 2, &["open"]);
+    assert_eq!(world.get("/v1/cases").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(world.stop(), Some(0));
+    ends(&world.say(&["store", "verify"]), 0, &["the state is what the journal says"]);
+    let report = world.say(&["store", "verify", "--json"]).json();
+    assert_eq!(report["differences"], json!([]), "{report}");
+    ends(&world.say(&["store", "verify", "--dir", "nowhere"]), 1, &[]);
+    assert!(!world.dir.path().join("nowhere").exists(), "looking makes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_of_the_configuration_have_their_line() {
+    let world = idle().await;
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let line = |what: &str| {
+        let at = text.lines().position(|line| line.contains(what)).expect("a line of the configuration");
+        format!("proofd.yaml:{}:", at + 1)
+    };
+    for (from, to, place, says) in [
+        ("public_url:", "public_ulr:", line("public_url"), "public_ulr"),
+        ("listen: 127", "listen: here127", line("listen"), "socket address"),
+        ("  smtp:\n", "  smtp:\n    colour: red\n", line("url: smtp"), "colour"),
+        ("role: viewer", "role: king", line("role: viewer"), "king"),
+        ("store: sled:store", "store: postgres://db/proofd", "proofd.yaml".to_owned(), "sled:DIRECTORY"),
+        ("    urls:", "    region: mars-1\n    urls:", "proofd.yaml".to_owned(), "either region or urls"),
+        (
+            "client_secret: sim-secret\n    w",
+            "client_secret: {env: NOWHERE_SET}\n    w",
+            String::new(),
+            "NOWHERE_SET",
+        ),
+        (
+            "client_secret: sim-secret\n    w",
+            "client_secret: {file: nowhere}\n    w",
+            String::new(),
+            "nowhere",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(world.config(), text.replacen(from, to, 1)).unwrap();
+        let said = world.say(&["run"]);
+        ends(&said, 2, &[&place, says]);
+        for secret in ["sim-secret", "t-admin", "sim-webhook"] {
+            assert!(!said.err.contains(secret), "{said:?}");
+        }
+    }
+    ends(&world.say_alone(&["run", "--config", "nowhere.yaml"]), 2, &["nowhere.yaml"]);
+    ends(&world.say_alone(&["nothing"]), 2, &["nothing"]);
+    // A clock that runs ahead must reach nobody real.
+    std::fs::write(world.config(), text.replace("smtp://127.0.0.1", "smtp://mail.example.com")).unwrap();
+    ends(&world.say(&["run", "--rehearse", "60"]), 2, &["mail.example.com"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_not_there_cannot_be_reached() {
+    let mut world = idle().await;
+    std::fs::write(world.dir.path().join("token"), "t-viewer\n").unwrap();
+    std::fs::write(world.dir.path().join("wrong"), "x\n").unwrap();
+    for command in [
+        &["case", "list"][..],
+        &["case", "show", "x"],
+        &["held", "list"],
+        &["policy", "list"],
+        &["policy", "reload"],
+    ] {
+        ends(&world.say(command), 3, &["cannot be reached", &world.url]);
+    }
+    let url = world.url.clone();
+    let by = |token: &str, more: &[&str]| {
+        let all: Vec<&str> =
+            ["case", "--url", &url, "--token-file", token].into_iter().chain(more.iter().copied()).collect();
+        all.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let say = |world: &World, arguments: Vec<String>| {
+        world.say_alone(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    ends(&say(&world, by("token", &["list"])), 3, &["cannot be reached"]);
+    world.start();
+    ends(&say(&world, by("token", &["list"])), 0, &["CASE"]);
+    ends(
+        &say(&world, by("token", &["cancel", "x", "--reason", "y"])),
+        1,
+        &["needs one of these roles: operator"],
+    );
+    ends(&say(&world, by("wrong", &["list"])), 1, &["not known"]);
+    ends(&say(&world, by("nowhere", &["list"])), 2, &["nowhere"]);
+    ends(&world.say_alone(&["case", "--url", &url, "list"]), 2, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
+    let mut world = running().await;
+    let people: Vec<_> = (0..20).map(|number| world.registers(&format!("Person{number}"))).collect();
+    // In the middle of the invitations.
+    world.until("the first mail", async |world| (!world.town.mailbox.mails().is_empty()).then_some(())).await;
+    assert_eq!(world.stop(), Some(0));
+    assert!(world.log().contains("\"stopped\""), "{}", world.log());
+    let report = proofd::store::verify(&world.dir.path().join("store")).unwrap();
+    assert!(report.differences.is_empty(), "{:?}", report.differences);
+    world.start();
+    for person in &people {
+        world.link(person).await;
+    }
+    let mut ids: Vec<_> = world.town.mailbox.mails().into_iter().map(|mail| mail.message_id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), all), (20, 20), "nobody was invited twice: calls under way were waited for");
+    assert_eq!(world.cases().await.len(), 20);
+    // Ctrl-C ends it as well, and a second store user may come after.
+    assert_eq!(world.stop(), Some(0));
+    let list: Value = world.say(&["store", "verify", "--json"]).json();
+    assert_eq!(list["differences"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeps_are_listed_with_their_next_time() {
+    let world = running().await;
+    ends(&world.say(&["sweep", "list"]), 0, &["TIMETABLE"]);
+    let folder = world.policies().join("nightly");
+    std::fs::create_dir(&folder).unwrap();
+    let policy = "format: 1\npolicy: nightly\ntitle: t\nowner: a@example.com\nmode: enforce\nsubject: user\nwhen:\n\
+                  \x20 - sweep: {over: users, run: daily, at: \"02:00\", timezone: UTC}\nsteps:\n  - close: seen\n";
+    std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+    ends(&world.say(&["policy", "reload"]), 0, &["nightly"]);
+    ends(&world.say(&["sweep", "list"]), 0, &["nightly/1", "enforce", "daily at 02:00 UTC", "T02:00:00Z"]);
+    let line = world.say(&["sweep", "list", "--json"]).json()["items"][0].clone();
+    assert_eq!(
+        (&line["schedule"], &line["run"], &line["past"]),
+        (&json!("nightly/1"), &Value::Null, &json!([]))
+    );
+}

@@ -1,0 +1,46 @@
+//! The real daemon, as a child process with simulated vendors beside it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `cli` | the command line |
+//! | `crash` | a death at every single commit |
+//! | `events` | events of other programs |
+//! | `explain` | why a policy did or did not fire |
+//! | `explain_try` | what policies would say |
+//! | `http` | who may do what at the doors |
+//! | `limits` | how much one client may ask |
+//! | `mission` | what proofd is for, row by row |
+//! | `outages` | vendors that are down |
+//! | `plan` | an edit whose harm only the past shows |
+//! | `registration` | the shipped registration policy, from the form to the end |
+//! | `reload` | policies change, in every way in which files change |
+//! | `revisions` | released, reverted, migrated |
+//! | `shadow` | shadow policies beside a live one |
+//! | `systemd` | what systemd is told |
+//! | `watch` | what monitoring reads |
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod cli;
+mod crash;
+mod events;
+mod explain;
+mod explain_try;
+mod http;
+mod limits;
+mod mission;
+mod outages;
+mod plan;
+mod registration;
+mod reload;
+mod revisions;
+mod shadow;
+mod systemd;
+mod watch;
+#[path = "../world/mod.rs"]
+mod world;

@@ -1,0 +1,170 @@
+//! A risky login: the account is closed first and the person asked then; two people decide what a selfie
+//! did not.
+
+use chrono::TimeDelta;
+use proofd::simulate::jumio::Script;
+use proofd::simulate::onelogin::Login;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::shipped;
+use crate::world::World;
+use crate::world::people::Person;
+use crate::world::staff::{DESK, SECOND, THIRD};
+
+const POLICY: &str = "login-risk";
+const CLOSED: &str = "We suspended your account after an unusual sign-in";
+
+/// Somebody whose face is known logs in at a high risk and is shut out; the link of the mail about it.
+async fn shut_out(world: &World) -> (Person, String) {
+    let ada = world.employs_proven().await;
+    assert!(world.logs_in(&ada, Some(20)), "an everyday login");
+    // Logins of the same second are one event.
+    let later = world.now() + TimeDelta::seconds(2);
+    world.until("another second", async |world| (world.now() > later).then_some(())).await;
+    assert!(world.logs_in(&ada, Some(91)));
+    assert_eq!(world.sessions(&ada), 2);
+    let link = world.link_in(&ada, CLOSED).await;
+    assert_eq!((world.status(&ada), world.sessions(&ada)), ("suspended", 0));
+    assert!(!world.logs_in(&ada, None), "nobody gets in");
+    (ada, link)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_it_was_is_back_after_a_selfie() {
+    let world = shipped().await;
+    let (ada, link) = shut_out(&world).await;
+    let proven = world.verified_at(&ada);
+    // Another risky attempt joins the case.
+    world.logs_in(&ada, Some(95));
+    world.shows_face(&ada, &link, Script::same_person()).await;
+    world.until_result(POLICY, &ada, "reinstated").await;
+    assert_eq!(world.status(&ada), "active");
+    assert!(world.logs_in(&ada, None));
+    assert!(world.verified_at(&ada) > proven);
+    for what in ["user.suspend", "user.logout", "user.reactivate"] {
+        assert_eq!(world.applied(what, &ada), 1, "{what} {:?}", world.done_to(&ada));
+    }
+    world.until_mail(&ada.applicant.email, "Your account is open again").await;
+    world.until_mail(&world.manager(&ada), "An account in your team is open again").await;
+    assert!(world.holds_on(&ada).await.is_empty());
+    assert!(world.town.office.notes("page").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_are_not_risky_enough_or_did_not_succeed_close_nothing() {
+    let world = shipped().await;
+    let (ada, ben, cyd) = (world.employs(), world.employs(), world.employs());
+    world.logs_in(&ada, Some(75));
+    // From far away, with a wrong password: anybody could lock out anybody.
+    world.town.onelogin.login(ben.id(), Login { failed: true, risk_score: Some(99), ..Login::default() });
+    let risky = |person: &Person, risk_reasons: &str, score| {
+        let (risk_reasons, risk_score) = (Some(risk_reasons.to_owned()), Some(score));
+        world.town.onelogin.login(person.id(), Login { risk_reasons, risk_score, ..Login::default() });
+    };
+    risky(&ada, "New device", 40);
+    // On a device that nobody has seen, less is enough; and it comes after all of the above.
+    risky(&cyd, "Low trust IP, New device", 60);
+    world.until_in(POLICY, &cyd, "waiting").await;
+    assert_eq!(
+        (world.status(&ada), world.status(&ben), world.status(&cyd)),
+        ("active", "active", "suspended")
+    );
+    assert_eq!(world.cases().await.len(), 1);
+}
+
+/// Somebody else holds their face to the camera.
+async fn in_review(world: &World) -> (Person, Value) {
+    let (ada, link) = shut_out(world).await;
+    world.shows_face(&ada, &link, Script::another_person()).await;
+    let sheet = world.until_in(POLICY, &ada, "in_review").await;
+    assert_eq!(sheet["queue"], "soc");
+    let paged = world.town.office.notes("page");
+    assert_eq!(paged.len(), 1, "{paged:?}");
+    assert_eq!((&paged[0].body["case"], &paged[0].body["severity"]), (&sheet["id"], &json!("critical")));
+    assert!(paged[0].key.is_some(), "a repetition is known as one");
+    assert_eq!(world.until_mail("soc@example.com", "To decide").await, 1);
+    (ada, sheet)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_agree_decide_and_nobody_works_on_it_twice() {
+    let world = shipped().await;
+    let (ada, sheet) = in_review(&world).await;
+    // One takes it, and the others wait for them.
+    assert_eq!(world.orders_as(DESK, &sheet, "take").await.0, StatusCode::OK);
+    let (status, answer) = world.decides_as(SECOND, &sheet, "keep").await;
+    assert_eq!(
+        (status, answer["detail"].to_string().contains("Desi")),
+        (StatusCode::CONFLICT, true),
+        "{answer}"
+    );
+    assert_eq!(world.orders_as(SECOND, &sheet, "take").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.orders_as(DESK, &sheet, "give_back").await.0, StatusCode::OK);
+    assert_eq!(world.orders_as(SECOND, &sheet, "take").await.0, StatusCode::OK);
+    assert_eq!(world.decides_as(SECOND, &sheet, "lift").await.0, StatusCode::OK);
+    // Half decided: the same person does not make two.
+    let half = world.until_in(POLICY, &ada, "in_review").await;
+    assert_eq!(half["decisions_given"][0]["by"], "Devi", "{half}");
+    assert_eq!(half["assignee"], Value::Null);
+    assert_eq!(world.decides_as(SECOND, &sheet, "lift").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.status(&ada), "suspended");
+    let verified = world.verified_at(&ada);
+    assert_eq!(world.decides_as(DESK, &sheet, "lift").await.0, StatusCode::OK);
+    world.until_result(POLICY, &ada, "reinstated").await;
+    assert_eq!((world.status(&ada), world.verified_at(&ada)), ("active", verified), "no face was compared");
+    // Too late.
+    assert_eq!(world.decides_as(THIRD, &sheet, "keep").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.status(&ada), "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_disagree_ask_those_above_and_what_stays_can_be_lifted() {
+    let world = shipped().await;
+    let (ada, sheet) = in_review(&world).await;
+    assert_eq!(world.decides_as(DESK, &sheet, "lift").await.0, StatusCode::OK);
+    assert_eq!(world.decides_as(SECOND, &sheet, "keep").await.0, StatusCode::OK);
+    world.until_mail("soc-leads@example.com", "To decide").await;
+    let sheet = world.until_in(POLICY, &ada, "in_review").await;
+    assert_eq!(sheet["queue"], "soc-leads");
+    assert_eq!(world.decides_as(THIRD, &sheet, "keep").await.0, StatusCode::OK);
+    let sheet = world.until_result(POLICY, &ada, "compromised").await;
+    world.until_mail(&ada.applicant.email, "Your account stays suspended").await;
+    assert_eq!((world.status(&ada), world.applied("user.reactivate", &ada)), ("suspended", 0));
+    // The hold outlives its case, is listed, and an operator lifts it with a reason.
+    let holds = world.holds_on(&ada).await;
+    assert_eq!((holds.len(), &holds[0]["case_closed"]), (1, &json!(true)), "{holds:?}");
+    assert_eq!(world.orders_as("t-operator", &sheet, "lift").await.0, StatusCode::OK);
+    world.until("the account is open", async |world| (world.status(&ada) == "active").then_some(())).await;
+    world.until("no hold", async |world| world.holds_on(&ada).await.is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_nobody_decides_escalates_and_opens_nothing() {
+    let mut world = shipped().await;
+    let (ada, _) = in_review(&world).await;
+    world.pass(TimeDelta::hours(3));
+    assert_eq!(world.until_mail("soc-leads@example.com", "To decide").await, 1);
+    let sheet = world.until_in(POLICY, &ada, "in_review").await;
+    assert_eq!(sheet["queue"], "soc-leads");
+    world.pass(TimeDelta::hours(6));
+    let sheet = world.until_result(POLICY, &ada, "left_suspended").await;
+    assert_eq!(world.status(&ada), "suspended");
+    assert_eq!(world.words(&sheet).await.iter().filter(|word| *word == "escalated").count(), 1);
+    world.until_mail("soc-leads@example.com", "A review was not decided in time").await;
+    assert_eq!(world.applied("user.reactivate", &ada), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_asleep_comes_back_days_later() {
+    let mut world = shipped().await;
+    let (ada, _) = shut_out(&world).await;
+    world.pass(TimeDelta::hours(25));
+    world.until_mail("help-desk@example.com", "A suspended person may call").await;
+    world.until_mail(&world.manager(&ada), "An account in your team was suspended").await;
+    let link = world.link_in(&ada, "Your account is suspended: this is the way back in").await;
+    world.pass(TimeDelta::days(4));
+    world.shows_face(&ada, &link, Script::same_person()).await;
+    world.until_result(POLICY, &ada, "reinstated").await;
+    assert_eq!((world.status(&ada), world.applied("user.suspend", &ada)), ("active", 1));
+}

@@ -1,0 +1,90 @@
+//! A privileged role takes effect only after a proof: it is taken away at once and given back afterwards.
+
+use chrono::TimeDelta;
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::shipped;
+use crate::world::people::{forges, passes};
+use crate::world::staff::{DESK, VERIFIED_AT};
+
+const POLICY: &str = "privileged-role";
+const ROLE: &str = "Payments admin";
+const INVITED: &str = "Your new role needs a proof of identity";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_held_until_its_holder_is_proven() {
+    let world = shipped().await;
+    let ada = world.employs();
+    // Everyday roles are nobody's business.
+    world.grants(&ada, "Newsletter editor");
+    world.grants(&ada, ROLE);
+    let link = world.link_in(&ada, INVITED).await;
+    assert!(!world.has_role(&ada, ROLE), "taken away before the mail went out");
+    assert!(world.has_role(&ada, "Newsletter editor"));
+    world.until_mail(&world.manager(&ada), "A role in your team waits").await;
+    world.goes_through_by(&ada, &link, passes()).await;
+    let sheet = world.until_result(POLICY, &ada, "granted").await;
+    assert!(world.has_role(&ada, ROLE));
+    assert!(world.attribute(&ada, VERIFIED_AT).is_some());
+    world.until_mail(&ada.applicant.email, "Your new role is yours now").await;
+    assert_eq!((world.applied("user.role.revoke", &ada), world.applied("user.role.grant", &ada)), (1, 1));
+    // What we did ourselves opened no further case and ended none.
+    let cases = world.cases().await;
+    assert_eq!(cases.len(), 1, "{cases:?}");
+    assert!(!world.words(&sheet).await.contains(&"joined".to_owned()));
+    assert!(world.holds_on(&ada).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_proved_it_this_month_has_the_role_back_at_once() {
+    let world = shipped().await;
+    let ada = world.employs_proven().await;
+    let proven = world.verified_at(&ada).unwrap();
+    world.grants(&ada, ROLE);
+    let sheet = world.until_result(POLICY, &ada, "granted").await;
+    assert!(world.words(&sheet).await.contains(&"reused".to_owned()));
+    assert!(world.has_role(&ada, ROLE));
+    assert!(!world.subjects(&ada).contains(&INVITED.to_owned()));
+    let written = world.verified_at(&ada).unwrap();
+    assert!((written - proven).abs() < TimeDelta::minutes(5), "the day of the proof: {written} {proven}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_proof_the_role_is_not_given() {
+    let mut world = shipped().await;
+    let (silent, forger) = (world.employs(), world.employs());
+    for person in [&silent, &forger] {
+        world.grants(person, ROLE);
+        world.link_in(person, INVITED).await;
+    }
+    world.grants(&silent, "Directory admin");
+    world.goes_through(&forger, forges()).await;
+    let sheet = world.until_in(POLICY, &forger, "in_review").await;
+    world.until_mail("soc@example.com", "").await;
+    // Who gave the role does not confirm it.
+    let (status, answer) = world.decides_as("t-granter", &sheet, "grant").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    assert_eq!(world.decides_as(DESK, &sheet, "refuse").await.0, StatusCode::OK);
+    world.until_result(POLICY, &forger, "not_granted").await;
+    world.until_mail(&forger.applicant.email, "The role was not given to you").await;
+    assert!(!world.has_role(&forger, ROLE));
+
+    // Each role is a case of its own.
+    let both = world.get(&format!("/v1/cases?policy={POLICY}&subject=user/{}", silent.id())).await;
+    assert_eq!(both["items"].as_array().unwrap().len(), 2, "{both}");
+    world.pass(TimeDelta::days(6));
+    world
+        .until("both end", async |world| {
+            let closed = world.cases().await.into_iter().filter(|case| case["result"] == "not_granted");
+            (closed.count() == 3).then_some(())
+        })
+        .await;
+    assert!(!world.has_role(&silent, ROLE) && !world.has_role(&silent, "Directory admin"));
+    assert_eq!(world.applied("user.role.grant", &silent), 0);
+    // Taken for good: nothing is held any more, and the next grant begins anew.
+    assert!(world.holds_on(&silent).await.is_empty());
+    world.grants(&silent, ROLE);
+    let sheet = world.until_in(POLICY, &silent, "waiting").await;
+    assert_eq!(sheet["holds"][0]["what"], json!({ "role": ROLE }), "{sheet}");
+}

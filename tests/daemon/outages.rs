@@ -1,0 +1,82 @@
+//! Vendors that are down while people register: no case fails by it, and all of them end as they should.
+use std::path::Path;
+
+use crate::world::World;
+use crate::world::people::passes;
+use proofd::simulate::jumio::{self, Mode};
+use proofd::simulate::onelogin::{self, Mishap};
+
+async fn shipped() -> World {
+    let mut world = World::new(60, Path::new("policies"), "").await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    world.start();
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vendors_that_are_down_fail_nobody() {
+    type Outage = fn(&World, bool);
+    let onelogin: Outage = |world, down| {
+        world.town.onelogin.turn(|knobs| {
+            knobs.faults = if down { vec![onelogin::Fault::of(Mishap::Unavailable)] } else { Vec::new() };
+        });
+    };
+    let onelogin_silent: Outage = |world, down| {
+        world.town.onelogin.turn(|knobs| {
+            knobs.faults = if down { vec![onelogin::Fault::of(Mishap::Closed)] } else { Vec::new() };
+        });
+    };
+    let jumio: Outage = |world, down| {
+        let fault =
+            jumio::Fault { mode: Mode::Status, path: String::new(), method: None, count: None, status: None };
+        world.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
+    };
+    let jumio_html: Outage = |world, down| {
+        let fault =
+            jumio::Fault { mode: Mode::Html, path: String::new(), method: None, count: None, status: None };
+        world.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
+    };
+    for (what, outage) in [
+        ("OneLogin answers 503", onelogin),
+        ("OneLogin hangs up", onelogin_silent),
+        ("Jumio answers 503", jumio),
+        ("Jumio answers a page", jumio_html),
+    ] {
+        let world = shipped().await;
+        let ada = world.registers("Ada");
+        let link = world.link(&ada).await;
+        let execution = world.presses(&ada, &link).await;
+        outage(&world, true);
+        ada.applicant.prove(&world.town, &execution, passes()).unwrap();
+        // The daemon has met the outage.
+        world
+            .until(&format!("a failed attempt while {what}"), async |world| {
+                let journal = world.journal(&world.sheet(&ada).await?).await;
+                journal.iter().any(|entry| entry["what"] == "attempt_failed").then_some(())
+            })
+            .await;
+        let sheet = world.sheet(&ada).await.unwrap();
+        assert_ne!(sheet["state"], "closed", "{what} {sheet}");
+        assert_eq!(world.standing(&ada).0, "unapproved", "{what}");
+        outage(&world, false);
+        world.until_closed(&ada, "approved").await;
+        assert_eq!(world.standing(&ada), ("approved", 1), "{what}");
+        assert_eq!(world.applied("user.approve", &ada), 1, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_the_vendor_cannot_serve_yet_makes_the_person_wait_and_goes_on() {
+    let world = shipped().await;
+    let fault = jumio::Fault {
+        mode: Mode::Status,
+        path: "/account".to_owned(),
+        method: Some("POST".to_owned()),
+        count: Some(2),
+        status: Some(503),
+    };
+    world.town.jumio.turn(|knobs| knobs.faults = vec![fault]);
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+}

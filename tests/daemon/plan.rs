@@ -1,0 +1,123 @@
+//! An edit whose harm no file shows, and the recorded past does: `proofd plan` tells it before, the daemon
+//! parks it with the list of people, and a release lets it run.
+use std::path::Path;
+
+use crate::world::people::{forges, passes};
+use crate::world::{World, copy_tree, edit};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// Deletes if a setting says so, which is nothing that a list of effects can tell.
+async fn started(more: &str) -> World {
+    let mut world = World::new(60, Path::new("tests/data/tree"), more).await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    let file = world.policies().join("proofing/policy.yaml");
+    edit(&file, "limits:\n", "settings:\n  strict: false\nlimits:\n");
+    edit(&file, "- delete: registration\n", "- delete: registration\n          if: settings.strict\n");
+    world.start();
+    world
+}
+
+async fn stands(world: &World) -> Value {
+    world.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
+    world.get("/v1/policies").await["items"][0].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
+    let mut world = started("reload: {park_above: 2}\n").await;
+    for name in ["Mallory", "Trudy", "Oscar"] {
+        let person = world.registers(name);
+        world.goes_through(&person, forges()).await;
+        world.until_closed(&person, "rejected").await;
+    }
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    let open = world.registers("Ben");
+    world.link(&open).await;
+
+    // Looked at from elsewhere, before the daemon has it.
+    let aside = world.dir.path().join("edited");
+    copy_tree(&world.policies(), &aside);
+    edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
+    let (tree, csv) = (aside.to_str().unwrap(), world.dir.path().join("people.csv"));
+    let plan = world.say(&["plan", tree, "--export", csv.to_str().unwrap()]);
+    assert_eq!(plan.code, Some(1), "{plan:?}");
+    for part in [
+        "WAITS FOR A RELEASE",
+        "would have done delete to 3 people",
+        "~ setting strict (false -> true)",
+        "3 cases would have ended otherwise",
+        "Mallory Tester",
+        "+delete",
+        "3 people newly",
+        "1 cases are open and keep their revision",
+        "-  strict: false",
+    ] {
+        assert!(plan.out.contains(part), "{part}: {plan:?}");
+    }
+    assert!(!plan.out.contains("Ada Tester"), "{plan:?}");
+    let lines = std::fs::read_to_string(&csv).unwrap();
+    assert_eq!(lines.lines().count(), 4, "{lines}");
+    assert!(lines.contains("\"Oscar Tester\"") && lines.contains(", delete\""), "{lines}");
+    let told = world.say(&["plan", tree, "--json"]).json();
+    let delete = told["policies"][0]["past"]["effects"].as_array().unwrap();
+    let delete = delete.iter().find(|effect| effect["what"] == "delete").unwrap();
+    assert_eq!(
+        (&delete["newly"], &delete["before"]["most"], &delete["after"]["least"]),
+        (&json!({ "least": 3, "most": 3 }), &json!(0), &json!(3))
+    );
+    // Only authors ask, and what is asked changes nothing.
+    let body = json!({ "files": {} });
+    let (status, _) = world.ask(Method::POST, "/v1/plan", "t-viewer", Some(body)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(stands(&world).await["state"], "active");
+
+    // The same by hot reload.
+    edit(&world.policies().join("proofing/policy.yaml"), "strict: false", "strict: true");
+    let parked = stands(&world).await;
+    assert_eq!(parked["state"], "needs_release", "{parked}");
+    assert!(parked["why"][0].as_str().unwrap().contains("would have done delete to 3 people"), "{parked}");
+    let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
+    assert!(show.out.contains("Trudy Tester") && show.out.contains("3 people newly"), "{show:?}");
+    let again = stands(&world).await;
+    assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
+    // What the past said once stands over a restart, and the list comes back.
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    let again = stands(&world).await;
+    assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
+    let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
+    assert!(show.out.contains("Trudy Tester"), "{show:?}");
+    assert!(!world.log().contains("Tester"), "names are for who may see them");
+    let said = world.say(&["policy", "release", "proofing", "--reason", "all of them were forgers"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(stands(&world).await["state"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_do_not_hold_an_edit_back_and_a_bad_tree_has_a_plan_too() {
+    let world = started("").await;
+    let mallory = world.registers("Mallory");
+    world.goes_through(&mallory, forges()).await;
+    world.until_closed(&mallory, "rejected").await;
+    let file = world.policies().join("proofing/policy.yaml");
+    let aside = world.dir.path().join("edited");
+    let plan = |what: &str, world: &World| {
+        let said = world.say(&["plan", aside.to_str().unwrap(), "--brief"]);
+        (said.code, said.out, what.to_owned())
+    };
+    copy_tree(&world.policies(), &aside);
+    let (code, out, _) = plan("nothing", &world);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("nothing that runs would be different"), "{out}");
+    edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
+    let (code, out, _) = plan("one person", &world);
+    assert!(code == Some(0) && out.contains("would run at once") && out.contains("Mallory Tester"), "{out}");
+    edit(&aside.join("proofing/policy.yaml"), "- close: unclear", "- close: unclear\n        - clos: again");
+    let (code, out, _) = plan("a mistake", &world);
+    assert!(code == Some(1) && out.contains("proofing/policy.yaml") && out.contains("clos"), "{out}");
+    edit(&file, "strict: false", "strict: true");
+    assert_eq!(stands(&world).await["state"], "active");
+}

@@ -1,0 +1,469 @@
+//! Policies change under the running daemon, in every way in which files change: it takes what is good, keeps
+//! what ran where something is bad, says which, and recovers by itself.
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::world::people::passes;
+use crate::world::{World, copy_tree, edit};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+const TITLE: &str = "title: Proof of identity";
+
+/// Two policies: `proofing` for registrations, and `other`, which nobody starts.
+async fn two(more: &str) -> World {
+    let world = World::new(60, Path::new("tests/data/tree"), more).await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    add_other(&world.policies());
+    world
+}
+
+fn add_other(tree: &Path) {
+    copy_tree(&tree.join("proofing"), &tree.join("other"));
+    let file = tree.join("other/policy.yaml");
+    edit(&file, "policy: proofing", "policy: other");
+    edit(&file, "  - event: registration.created\n", "  - manual: true\n");
+}
+
+fn policy(tree: &Path, name: &str) -> std::path::PathBuf {
+    tree.join(name).join("policy.yaml")
+}
+
+fn retitle(tree: &Path, name: &str, title: &str) {
+    let file = policy(tree, name);
+    let text = fs::read_to_string(&file).unwrap();
+    let old = text.lines().find(|line| line.starts_with("title: ")).unwrap();
+    edit(&file, old, &format!("title: {title}"));
+}
+
+/// How a policy stands: its state and its title.
+fn standing(list: &Value, name: &str) -> (String, String) {
+    let items = list["items"].as_array().unwrap();
+    let line = items.iter().find(|line| line["name"] == name);
+    let text = |key| line.and_then(|line| line[key].as_str()).unwrap_or("-").to_owned();
+    (text("state"), text("title"))
+}
+
+impl World {
+    /// Waits until the daemon has seen the tree by itself.
+    async fn until_policies(&self, what: &str, expected: &[(&str, &str, &str)]) -> Value {
+        self.until(what, async |world| {
+            let list = world.get("/v1/policies").await;
+            expected
+                .iter()
+                .all(|(name, state, title)| {
+                    standing(&list, name) == ((*state).to_owned(), (*title).to_owned())
+                })
+                .then_some(list)
+        })
+        .await
+    }
+
+    async fn until_verdict(&self, what: &str, ok: bool) -> Value {
+        self.until(what, async |world| {
+            let list = world.get("/v1/policies").await;
+            (list["last_reload"]["ok"] == ok).then_some(list)
+        })
+        .await
+    }
+
+    /// The verdict as everybody hears it: the API, the command's exit code, the metric.
+    async fn hears(&self, ok: bool) -> Value {
+        let said = self.say(&["policy", "reload", "--json"]);
+        assert_eq!(said.code, Some(i32::from(!ok)), "{said:?}");
+        assert_eq!(said.json()["ok"], ok, "{said:?}");
+        let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+        let (got, report) = self.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
+        assert_eq!((got, &report["ok"]), (status, &json!(ok)), "{report}");
+        assert_eq!(report["text"].as_str().unwrap().is_empty(), ok, "{report}");
+        assert_eq!(self.metric("proofd_policy_last_reload_successful").await, f64::from(u8::from(ok)));
+        let list = self.say(&["policy", "list"]);
+        assert_eq!(list.code, Some(0), "{list:?}");
+        assert_eq!(
+            list.out.contains("everything in the tree runs") && !list.out.contains("not everything"),
+            ok
+        );
+        report
+    }
+
+    async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.ask(Method::GET, "/metrics", "", None).await;
+        let text = text.as_str().unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+}
+
+/// A way to bring the tree to a state in which `proofing` has this title.
+type Change = fn(&Path, &str);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_to_change_files_is_seen() {
+    let changes: &[(&str, Change)] = &[
+        ("written in place", |tree, title| retitle(tree, "proofing", title)),
+        ("a new file renamed over", |tree, title| {
+            let new = tree.join("proofing/policy.yaml~");
+            fs::copy(policy(tree, "proofing"), &new).unwrap();
+            let text = fs::read_to_string(&new).unwrap();
+            let old = text.lines().find(|line| line.starts_with("title: ")).unwrap().to_owned();
+            edit(&new, &old, &format!("title: {title}"));
+            fs::rename(&new, policy(tree, "proofing")).unwrap();
+        }),
+        ("deleted and made anew", |tree, title| {
+            let text = fs::read_to_string(policy(tree, "proofing")).unwrap();
+            fs::remove_file(policy(tree, "proofing")).unwrap();
+            fs::write(policy(tree, "proofing"), text).unwrap();
+            retitle(tree, "proofing", title);
+        }),
+        ("the folder replaced", |tree, title| {
+            let new = tree.join(".new");
+            copy_tree(&tree.join("proofing"), &new);
+            let text = fs::read_to_string(new.join("policy.yaml")).unwrap();
+            let old = text.lines().find(|line| line.starts_with("title: ")).unwrap().to_owned();
+            edit(&new.join("policy.yaml"), &old, &format!("title: {title}"));
+            fs::rename(tree.join("proofing"), tree.join(".old")).unwrap();
+            fs::rename(&new, tree.join("proofing")).unwrap();
+            fs::remove_dir_all(tree.join(".old")).unwrap();
+        }),
+        ("the whole tree replaced", |tree, title| {
+            let (new, old) = (tree.with_extension("new"), tree.with_extension("old"));
+            copy_tree(tree, &new);
+            retitle(&new, "proofing", title);
+            fs::rename(tree, &old).unwrap();
+            fs::rename(&new, tree).unwrap();
+            fs::remove_dir_all(&old).unwrap();
+        }),
+        ("every file unlinked and written, as a checkout does", |tree, title| {
+            let copy = tree.with_extension("checkout");
+            copy_tree(tree, &copy);
+            retitle(&copy, "proofing", title);
+            for name in ["people.yaml", "verifications.yaml", "proofing/policy.yaml", "other/policy.yaml"] {
+                fs::remove_file(tree.join(name)).unwrap();
+                fs::copy(copy.join(name), tree.join(name)).unwrap();
+            }
+            fs::remove_dir_all(&copy).unwrap();
+        }),
+    ];
+    let mut world = two("").await;
+    world.start();
+    world.hears(true).await;
+    for (number, (what, change)) in changes.iter().enumerate() {
+        let title = format!("Edition {number}");
+        change(&world.policies(), &title);
+        let expected = [("proofing", "active", title.as_str()), ("other", "active", "Proof of identity")];
+        world.until_policies(what, &expected).await;
+        world.hears(true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_are_pointed_elsewhere_are_seen() {
+    let mut world = two("").await;
+    let dir = world.dir.path().to_owned();
+    // A release folder behind a link, as deployment tools lay it out.
+    fs::rename(world.policies(), dir.join("v1")).unwrap();
+    copy_tree(&dir.join("v1"), &dir.join("v2"));
+    retitle(&dir.join("v2"), "proofing", "Second release");
+    symlink("v1", world.policies()).unwrap();
+    world.start();
+    world.until_policies("the first release", &[("proofing", "active", "Proof of identity")]).await;
+    let point = |to: &str| {
+        symlink(to, dir.join("next")).unwrap();
+        fs::rename(dir.join("next"), dir.join("policies")).unwrap();
+    };
+    point("v2");
+    world.until_policies("the second release", &[("proofing", "active", "Second release")]).await;
+    // In the folder that the link points to now, and not in the old one.
+    retitle(&dir.join("v2"), "proofing", "Second release, mended");
+    world.until_policies("the mended release", &[("proofing", "active", "Second release, mended")]).await;
+    point("v1");
+    world.until_policies("back", &[("proofing", "active", "Proof of identity")]).await;
+    world.hears(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mounted_config_map_is_seen() {
+    let mut world = two("").await;
+    let dir = world.dir.path().to_owned();
+    let tree = world.policies();
+    // Kubernetes: names are links through `..data`, which is a link to a dated folder.
+    fs::rename(&tree, dir.join("first")).unwrap();
+    fs::create_dir(&tree).unwrap();
+    fs::rename(dir.join("first"), tree.join("..2026_01")).unwrap();
+    symlink("..2026_01", tree.join("..data")).unwrap();
+    for name in ["people.yaml", "verifications.yaml", "proofing", "other", "shared"] {
+        symlink(format!("..data/{name}"), tree.join(name)).unwrap();
+    }
+    world.start();
+    let first = [("proofing", "active", "Proof of identity"), ("other", "active", "Proof of identity")];
+    world.until_policies("the first map", &first).await;
+    copy_tree(&tree.join("..2026_01"), &tree.join("..2026_02"));
+    retitle(&tree.join("..2026_02"), "proofing", "Second map");
+    symlink("..2026_02", tree.join("..data_tmp")).unwrap();
+    fs::rename(tree.join("..data_tmp"), tree.join("..data")).unwrap();
+    fs::remove_dir_all(tree.join("..2026_01")).unwrap();
+    world.until_policies("the second map", &[("proofing", "active", "Second map")]).await;
+    world.hears(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_policy_keeps_its_last_good_revision_and_the_others_move() {
+    let mut world = two("").await;
+    world.start();
+    let tree = world.policies();
+    let good = fs::read_to_string(policy(&tree, "proofing")).unwrap();
+    let mistakes = [
+        ("cut in the middle of a write", good[..good.len() / 2].to_owned()),
+        ("not YAML", "{{{".to_owned()),
+        ("empty", String::new()),
+        ("an unknown key", good.replace("owner:", "ownr:")),
+        ("an outcome left out", good.replace("      no_response:\n        - close: expired\n", "")),
+        ("a clause that is none", good.replace("limits:", "if: [registration. ]\nlimits:")),
+        ("an unknown field", good.replace("limits:", "if: [registration.emial != \"x\"]\nlimits:")),
+    ];
+    let before = world.get("/v1/policies").await;
+    let revision = |list: &Value| {
+        let items = list["items"].as_array().unwrap().clone();
+        items.iter().find(|line| line["name"] == "proofing").unwrap()["revision"].clone()
+    };
+    for (number, (what, text)) in mistakes.iter().enumerate() {
+        let title = format!("Moved {number}");
+        fs::write(policy(&tree, "proofing"), text).unwrap();
+        retitle(&tree, "other", &title);
+        let expected =
+            [("proofing", "kept_last_good", "Proof of identity"), ("other", "active", title.as_str())];
+        let list = world.until_policies(what, &expected).await;
+        assert_eq!(revision(&list), revision(&before), "{what}");
+        let place = &list["last_reload"]["diagnostics"][0]["place"];
+        assert_eq!(place["file"], "proofing/policy.yaml", "{what}: {list}");
+        let report = world.hears(false).await;
+        assert!(report["text"].as_str().unwrap().contains("proofing/policy.yaml"), "{what}: {report}");
+        assert_eq!(world.metric("proofd_policies_not_active").await, 1.0);
+        assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
+    }
+    // People who register meanwhile are served by what ran.
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    let sheet = world.until_closed(&ada, "approved").await;
+    assert_eq!(sheet["revision"], revision(&before));
+    // The write is completed: nobody has to ask.
+    fs::write(policy(&tree, "proofing"), &good).unwrap();
+    world.until_verdict("recovery", true).await;
+    world.hears(true).await;
+    assert_eq!(world.metric("proofd_policies_not_active").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_that_is_gone_or_empty_stops_nothing() {
+    type Harm = fn(&Path);
+    let harms: &[(&str, Harm)] = &[
+        ("gone", |_| {}),
+        ("empty", |tree| fs::create_dir(tree).unwrap()),
+        ("a file", |tree| fs::write(tree, "not a folder").unwrap()),
+        ("a link to nothing", |tree| symlink("nowhere", tree).unwrap()),
+    ];
+    let mut world = two("").await;
+    world.start();
+    let tree = world.policies();
+    let aside = world.dir.path().join("aside");
+    for (what, harm) in harms {
+        fs::rename(&tree, &aside).unwrap();
+        harm(&tree);
+        let list = world.until_verdict(what, false).await;
+        assert!(list["last_reload"]["problem"].is_string(), "{what}: {list}");
+        assert_eq!(standing(&list, "proofing").1, "Proof of identity", "{what}: {list}");
+        world.hears(false).await;
+        assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
+        let person = world.registers(&format!("During{}", what.replace(' ', "")));
+        world.link(&person).await;
+        // As it was: seen without being asked.
+        if tree.is_dir() {
+            fs::remove_dir(&tree).unwrap();
+        } else if tree.symlink_metadata().is_ok() {
+            fs::remove_file(&tree).unwrap();
+        }
+        fs::rename(&aside, &tree).unwrap();
+        world.until_verdict(&format!("recovery from {what}"), true).await;
+        world.hears(true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_cases_keep_the_revision_that_they_opened_with() {
+    let mut world = two("").await;
+    world.start();
+    let tree = world.policies();
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    let (first, _) = (world.link(&ada).await, world.link(&ben).await);
+    edit(&policy(&tree, "proofing"), "- close: approved", "- close: approved_anew");
+    retitle(&tree, "proofing", "Anew");
+    world.until_policies("the edit", &[("proofing", "active", "Anew")]).await;
+    let cleo = world.registers("Cleo");
+    world.goes_through(&cleo, passes()).await;
+    let new = world.until_closed(&cleo, "approved_anew").await;
+    // The link of the old revision leads on, and the case ends as it began.
+    world.goes_through_by(&ada, &first, passes()).await;
+    let old = world.until_closed(&ada, "approved").await;
+    assert_ne!(old["revision"], new["revision"]);
+    // Also when the policy is gone from the tree and the daemon starts anew.
+    fs::remove_dir_all(tree.join("proofing")).unwrap();
+    world
+        .until("the policy's end", async |world| {
+            let list = world.get("/v1/policies").await;
+            (standing(&list, "proofing").0 == "-").then_some(())
+        })
+        .await;
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    let dora = world.registers("Dora");
+    world.goes_through(&ben, passes()).await;
+    let sheet = world.until_closed(&ben, "approved").await;
+    assert_eq!(sheet["revision"], old["revision"]);
+    assert!(world.sheet(&dora).await.is_none(), "a policy that is gone opens no case");
+    let revisions = world.say(&["policy", "revisions", "proofing", "--json"]);
+    assert_eq!(revisions.code, Some(0), "{revisions:?}");
+    assert!(revisions.out.contains(old["revision"].as_str().unwrap()), "{revisions:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_broken_tree_runs_what_was_good_last() {
+    type Harm = fn(&Path);
+    let harms: &[(&str, Harm)] = &[
+        ("a broken policy", |tree| fs::write(policy(tree, "proofing"), "{{{").unwrap()),
+        ("a broken shared file", |tree| fs::write(tree.join("verifications.yaml"), "{{{").unwrap()),
+        ("no tree", |tree| fs::remove_dir_all(tree).unwrap()),
+    ];
+    for (what, harm) in harms {
+        let mut world = two("").await;
+        world.start();
+        assert_eq!(world.stop(), Some(0));
+        let tree = world.policies();
+        let aside = world.dir.path().join("aside");
+        copy_tree(&tree, &aside);
+        harm(&tree);
+        world.start();
+        let list = world.get("/v1/policies").await;
+        assert_eq!(list["last_reload"]["ok"], false, "{what}: {list}");
+        assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
+        world.hears(false).await;
+        let ada = world.registers("Ada");
+        world.goes_through(&ada, passes()).await;
+        world.until_closed(&ada, "approved").await;
+        copy_tree(&aside, &tree);
+        world.until_verdict("recovery", true).await;
+        world.hears(true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_with_nothing_good_waits_for_a_good_tree() {
+    let mut world = two("").await;
+    let tree = world.policies();
+    let good = fs::read_to_string(policy(&tree, "proofing")).unwrap();
+    fs::remove_dir_all(tree.join("other")).unwrap();
+    fs::write(policy(&tree, "proofing"), "{{{").unwrap();
+    world.start();
+    let (status, why) = world.ask(Method::GET, "/readyz", "", None).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{why}");
+    assert_eq!(standing(&world.get("/v1/policies").await, "proofing").0, "refused");
+    world.hears(false).await;
+    fs::write(policy(&tree, "proofing"), good).unwrap();
+    world.until_verdict("the good tree", true).await;
+    assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK);
+    let ada = world.registers("Ada");
+    world.link(&ada).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_looks_at_the_tree_anew() {
+    let mut world = two("").await;
+    world.start();
+    let name = "proofd_policy_reloads_total{result=\"ok\"}";
+    for _ in 0..3 {
+        let before = world.metric(name).await;
+        world.hangup();
+        world.until("a reload", async |world| (world.metric(name).await > before).then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_or_nothing_keeps_every_edit_back() {
+    let mut world = two("reload: {all_or_nothing: true, park: []}\n").await;
+    let tree = world.policies();
+    copy_tree(&tree.join("other"), &tree.join("third"));
+    edit(&policy(&tree, "third"), "policy: other", "policy: third");
+    world.start();
+    // One edit is bad, one is good, one policy is gone, one is new: nothing of it counts.
+    let good = fs::read_to_string(policy(&tree, "proofing")).unwrap();
+    let aside = world.dir.path().join("third");
+    fs::rename(tree.join("third"), &aside).unwrap();
+    retitle(&tree, "other", "Moved");
+    copy_tree(&tree.join("other"), &tree.join("fourth"));
+    edit(&policy(&tree, "fourth"), "policy: other", "policy: fourth");
+    fs::write(policy(&tree, "proofing"), good.replace("owner:", "ownr:")).unwrap();
+    let report = world.hears(false).await;
+    let list = world.get("/v1/policies").await;
+    for (name, expected) in [
+        ("proofing", ("kept_last_good", "Proof of identity")),
+        ("other", ("kept_back", "Proof of identity")),
+        ("third", ("kept_back", "Proof of identity")),
+        ("fourth", ("kept_back", "-")),
+    ] {
+        let got = standing(&list, name);
+        assert_eq!((got.0.as_str(), got.1.as_str()), expected, "{name} {report}");
+    }
+    // Mended: all of it counts.
+    fs::write(policy(&tree, "proofing"), good.replace(TITLE, "title: Mended")).unwrap();
+    let expected = [
+        ("proofing", "active", "Mended"),
+        ("other", "active", "Moved"),
+        ("third", "-", "-"),
+        ("fourth", "active", "Moved"),
+    ];
+    world.until_policies("the mended tree", &expected).await;
+    world.hears(true).await;
+}
+
+const TESTS: &str = "tests_for: proofing
+tests:
+  - name: a good proof lets the person in
+    play:
+      - send: registration.created
+      - answer: {proof: passed}
+      - expect: {did: [approve registration], closed: approved}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_whose_tests_fail_is_not_activated() {
+    let mut world = two("").await;
+    let tree = world.policies();
+    let tests = tree.join("proofing/tests.yaml");
+    fs::write(&tests, TESTS).unwrap();
+    world.start();
+    world.hears(true).await;
+    // Everything that loading can see is right; only what it does is not.
+    edit(&policy(&tree, "proofing"), "        - approve: registration\n", "");
+    retitle(&tree, "other", "Moved");
+    let expected = [("proofing", "kept_last_good", "Proof of identity"), ("other", "active", "Moved")];
+    let list = world.until_policies("an edit that lets nobody in", &expected).await;
+    let told = &list["last_reload"]["diagnostics"][0];
+    assert_eq!((&told["code"], &told["place"]["line"]), (&json!("test-failed"), &json!(7)), "{list}");
+    let report = world.hears(false).await;
+    let text = report["text"].as_str().unwrap();
+    assert!(
+        text.contains("a good proof lets the person in") && text.contains("proofing/tests.yaml:7"),
+        "{text}"
+    );
+    // What ran goes on.
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    assert_eq!(world.standing(&ada).0, "approved");
+    // The tests are no part of the revision, and an edit of them alone is looked at all the same.
+    edit(&tests, "did: [approve registration]", "did: []");
+    world.until_verdict("tests that want what the policy does", true).await;
+    world.hears(true).await;
+    fs::write(&tests, "tests_for: [").unwrap();
+    world.until_verdict("tests that cannot be read", false).await;
+}

@@ -1,0 +1,225 @@
+//! Revisions under the running daemon: one that can do more harm waits for a release, an older one is gone
+//! back to, and both survive a restart and say so.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::world::people::passes;
+use crate::world::{World, copy_tree, edit};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+async fn started(more: &str) -> (World, PathBuf) {
+    let mut world = World::new(60, Path::new("tests/data/tree"), more).await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    world.start();
+    let file = world.policies().join("proofing/policy.yaml");
+    (world, file)
+}
+
+impl World {
+    /// How the policy stands after a look at the tree.
+    async fn stands(&self, name: &str) -> Value {
+        self.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
+        let list = self.get("/v1/policies").await;
+        let items = list["items"].as_array().unwrap().clone();
+        items.into_iter().find(|line| line["name"] == name).unwrap_or_default()
+    }
+
+    async fn order(&self, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        self.ask(Method::POST, path, token, Some(body)).await
+    }
+}
+
+fn revision(line: &Value) -> String {
+    line["revision"].as_str().unwrap_or_default().to_owned()
+}
+
+fn has_reason(line: &Value, part: &str) -> bool {
+    line["why"].as_array().unwrap().iter().any(|why| why.as_str().unwrap().contains(part))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_do_more_harm_waits_for_a_release() {
+    let (mut world, file) = started("").await;
+    let good = world.stands("proofing").await;
+    assert_eq!(good["state"], "active", "the first tree is what was meant");
+    // A new path to delete.
+    edit(
+        &file,
+        "        - close: unclear",
+        "        - delete: registration\n          grace: 1d\n        - close: unclear",
+    );
+    let parked = world.stands("proofing").await;
+    assert_eq!((&parked["state"], revision(&parked)), (&json!("needs_release"), revision(&good)), "{parked}");
+    assert!(has_reason(&parked, "a new path to delete registration: proof warning"), "{parked}");
+    let said = world.say(&["policy", "list"]);
+    assert!(said.out.contains("needs_release") && said.out.contains("a new path to delete"), "{said:?}");
+    assert_eq!(world.say(&["policy", "reload"]).code, Some(1));
+    // The last good one serves people, also after a restart, and the parked one is parked again.
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    let again = world.stands("proofing").await;
+    assert_eq!(
+        (&again["state"], &again["waiting"]),
+        (&json!("needs_release"), &parked["waiting"]),
+        "{again}"
+    );
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    assert_eq!(world.until_closed(&ada, "approved").await["revision"], good["revision"]);
+    // What it would do is to be looked at before.
+    let diff = world.say(&["policy", "diff", "proofing"]);
+    assert_eq!(diff.code, Some(0), "{diff:?}");
+    assert!(diff.out.contains("!+ delete registration: proof warning"), "{diff:?}");
+    assert!(
+        diff.out.contains("+        - delete: registration")
+            && diff.out.contains("+++ b/proofing/policy.yaml"),
+        "{diff:?}"
+    );
+    let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
+    assert!(show.out.contains("does not run") && show.out.contains("proof warning"), "{show:?}");
+    // Only an admin releases, with a reason, and only what was looked at.
+    let path = "/v1/policies/proofing/release";
+    let reason = json!({ "reason": "agreed" });
+    assert_eq!(world.order("t-author", path, reason.clone()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(world.order("t-admin", path, json!({ "reason": " " })).await.0, StatusCode::BAD_REQUEST);
+    let other = json!({ "reason": "agreed", "revision": revision(&good) });
+    assert_eq!(world.order("t-admin", path, other).await.0, StatusCode::CONFLICT);
+    let said = world.say(&["policy", "release", "proofing", "--reason", "agreed with legal"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let released = world.stands("proofing").await;
+    assert_eq!((&released["state"], &released["revision"]), (&json!("active"), &parked["waiting"]));
+    assert_eq!(world.order("t-admin", path, reason).await.0, StatusCode::CONFLICT, "nothing waits any more");
+    assert_eq!(world.say(&["policy", "reload"]).code, Some(0));
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    assert_eq!(revision(&world.stands("proofing").await), revision(&released));
+    // A new policy that can delete waits too; one that came back does not.
+    let (tree, aside) = (world.policies(), world.dir.path().join("aside"));
+    copy_tree(&tree.join("proofing"), &tree.join("other"));
+    edit(&tree.join("other/policy.yaml"), "policy: proofing", "policy: other");
+    edit(&tree.join("other/policy.yaml"), "  - event: registration.created\n", "  - manual: true\n");
+    let new = world.stands("other").await;
+    assert_eq!((&new["state"], &new["revision"]), (&json!("needs_release"), &Value::Null), "{new}");
+    assert!(has_reason(&new, "can delete for the first time"), "{new}");
+    fs::rename(tree.join("proofing"), &aside).unwrap();
+    assert_eq!(world.stands("proofing").await, Value::Null);
+    fs::rename(&aside, tree.join("proofing")).unwrap();
+    assert_eq!(world.stands("proofing").await["state"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_parked_where_that_is_configured() {
+    let (world, file) = started("reload: {park: []}\n").await;
+    edit(&file, "at_most: 1000", "at_most: 100000");
+    assert_eq!(world.stands("proofing").await["state"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_revision_runs_until_the_files_are_edited() {
+    let (mut world, file) = started("").await;
+    let first = world.stands("proofing").await;
+    edit(&file, "title: Proof of identity", "title: Second");
+    let second = world.stands("proofing").await;
+    let short = &revision(&first)[..8];
+    let path = "/v1/policies/proofing/revert";
+    let body = json!({ "reason": "the mails were wrong", "revision": short });
+    assert_eq!(world.order("t-author", path, body.clone()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(world.order("t-admin", path, json!({ "reason": "x" })).await.0, StatusCode::BAD_REQUEST);
+    let said = world.say(&["policy", "revert", "proofing", short, "--reason", "the mails were wrong"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for _ in 0..2 {
+        let now = world.stands("proofing").await;
+        assert_eq!((&now["state"], revision(&now)), (&json!("reverted"), revision(&first)), "{now}");
+        assert_eq!(now["waiting"], second["revision"]);
+        assert!(has_reason(&now, "the mails were wrong"), "{now}");
+        assert!(world.say(&["policy", "list"]).out.contains("the mails were wrong"));
+        assert_eq!(world.stop(), Some(0));
+        world.start();
+    }
+    assert_eq!(world.order("t-admin", path, body).await.0, StatusCode::CONFLICT, "it runs already");
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    assert_eq!(world.until_closed(&ada, "approved").await["revision"], first["revision"]);
+    // A mistake in the tree changes nothing of it; the next good edit ends it.
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "{{{").unwrap();
+    assert_eq!(revision(&world.stands("proofing").await), revision(&first));
+    fs::write(&file, text.replace("title: Second", "title: Third")).unwrap();
+    let third = world.stands("proofing").await;
+    assert_eq!((&third["state"], &third["title"]), (&json!("active"), &json!("Third")));
+    // It is over: the tree as it was then runs now.
+    fs::write(&file, &text).unwrap();
+    let again = world.stands("proofing").await;
+    assert_eq!((&again["state"], revision(&again)), (&json!("active"), revision(&second)));
+    // Going back to what the tree has ends a revert as well.
+    let (status, _) = world.order("t-admin", path, json!({ "reason": "once more", "revision": short })).await;
+    assert_eq!(status, StatusCode::OK);
+    let back = json!({ "reason": "enough", "revision": revision(&second) });
+    let (status, sheet) = world.order("t-admin", path, back).await;
+    assert_eq!((status, &sheet["status"]["state"]), (StatusCode::OK, &json!("active")), "{sheet}");
+    let unknown = json!({ "reason": "x", "revision": "ffffffff" });
+    assert_eq!(world.order("t-admin", path, unknown).await.0, StatusCode::CONFLICT);
+    let revisions = world.say(&["policy", "revisions", "proofing", "--json"]).json();
+    assert_eq!(revisions["items"].as_array().unwrap().len(), 3, "{revisions}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_cases_move_to_another_revision_after_a_look() {
+    let (mut world, file) = started("").await;
+    let first = world.stands("proofing").await;
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    let (ada_link, _) = (world.link(&ada).await, world.link(&ben).await);
+    let case = |name: &'static str| {
+        let world = &world;
+        async move { world.until("the case", async |world| world.case_of(name).await).await }
+    };
+    let (ada_case, ben_case) = (case("Ada").await, case("Ben").await);
+    let id = |case: &Value| case["id"].as_str().unwrap().to_owned();
+    edit(&file, "answer_within: 14d", "answer_within: 30d");
+    edit(&file, "- close: approved", "- close: approved_anew");
+    let second = world.stands("proofing").await;
+    assert_eq!(second["state"], "active");
+    // Nobody moves by themselves, and looking moves nobody.
+    let look = world.say(&["case", "migrate", "--policy", "proofing", "--json"]);
+    assert_eq!(look.code, Some(0), "{look:?}");
+    for line in look.json()["items"].as_array().unwrap() {
+        assert_eq!((&line["can"], &line["done"]), (&json!(true), &json!(false)), "{line}");
+        assert_eq!((&line["step_now"], &line["step_then"]), (&json!("proof"), &json!("proof")));
+        assert_eq!((&line["from"], &line["to"]), (&first["revision"], &second["revision"]));
+        assert!(line["due_then"].as_str() > line["due_now"].as_str(), "{line}");
+    }
+    assert!(world.say(&["case", "migrate", &id(&ada_case)]).out.contains("Ada Tester"));
+    assert_eq!(case("Ada").await["revision"], first["revision"]);
+    // Applying needs a reason and an operator.
+    assert_eq!(world.say(&["case", "migrate", &id(&ada_case), "--apply"]).code, Some(2));
+    let path = format!("/v1/cases/{}/migrate", id(&ada_case));
+    let body = json!({ "reason": "more time" });
+    assert_eq!(world.order("t-author", &path, body.clone()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(world.order("t-operator", &path, json!({})).await.0, StatusCode::BAD_REQUEST);
+    let said = world.say(&["case", "migrate", &id(&ada_case), "--apply", "--reason", "more time"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(case("Ada").await["revision"], second["revision"]);
+    assert_eq!(case("Ben").await["revision"], first["revision"]);
+    let (status, why) = world.order("t-operator", &path, body).await;
+    assert_eq!(
+        (status, why["detail"].as_str()),
+        (StatusCode::CONFLICT, Some("the case has this revision already"))
+    );
+    let journal = world.get(&format!("/v1/cases/{}/journal", id(&ada_case))).await;
+    let moved =
+        journal["items"].as_array().unwrap().iter().find(|entry| entry["what"] == "migrated").unwrap();
+    assert_eq!((&moved["from"], &moved["reason"]), (&first["revision"], &json!("more time")));
+    // The link in her mail leads on, by the new revision; he ends by the one that he began with.
+    world.goes_through_by(&ada, &ada_link, passes()).await;
+    world.until_closed(&ada, "approved_anew").await;
+    world.goes_through(&ben, passes()).await;
+    world.until_closed(&ben, "approved").await;
+    let said = world.say(&["case", "migrate", &id(&ben_case)]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("cannot: the case is closed"), "{said:?}");
+    // What was decided by two revisions is decided again by two revisions.
+    assert_eq!(world.stop(), Some(0));
+    let verified = world.say(&["store", "verify"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}

@@ -1,0 +1,135 @@
+//! Shadow policies beside a live one: they touch nothing, and say person by person what they would have done.
+use std::path::Path;
+
+use crate::world::people::{Person, passes};
+use crate::world::{World, edit, edit_shipped};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// The shipped policy again, under another name and as a shadow.
+fn shadow(world: &World, name: &str, from: &str, to: &str) {
+    let dir = world.policies().join(name);
+    crate::world::copy_tree(&world.policies().join("registration-proofing"), &dir);
+    let file = dir.join("policy.yaml");
+    edit_shipped(&file, "policy: registration-proofing", &format!("policy: {name}"));
+    edit(&file, "mode: enforce", "mode: shadow");
+    edit(&file, from, to);
+}
+
+async fn report(world: &World, name: &str) -> Value {
+    world.get(&format!("/v1/policies/{name}/shadow")).await
+}
+
+fn of<'a>(report: &'a Value, person: &Person) -> &'a Value {
+    let id = json!(person.id().to_string());
+    let items = report["items"].as_array().unwrap();
+    items.iter().find(|one| one["subject"]["id"] == id).unwrap_or_else(|| panic!("{report}"))
+}
+
+fn would(person: &Value) -> Vec<&str> {
+    let lines = person["would"][0]["lines"].as_array().unwrap();
+    lines.iter().map(|line| line["would"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_person_with_what_would_have_been_and_what_was() {
+    let mut world = World::new(60, Path::new("policies"), "").await;
+    let passed = "passed:\n        - do: let_in";
+    shadow(&world, "same", "title: Your", "title: A");
+    shadow(&world, "to-the-desk", passed, "passed:\n        - do: desk_review");
+    let nobody = "passed:\n        - delete: registration\n          grace: 0\n          because: nobody is wanted\n        \
+                  - close: rejected";
+    shadow(&world, "nobody", passed, nobody);
+    shadow(&world, "others", "workflow: id-and-selfie", "workflow: selfie-reauth");
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    world.start();
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    let own = world.registers_from("Cyd", "example.com");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    world.until_state(&ben, "waiting").await;
+    world
+        .until("both in all shadows", async |world| {
+            let mut people = 0;
+            for name in ["same", "to-the-desk", "nobody", "others"] {
+                people += report(world, name).await["people"].as_u64().unwrap();
+            }
+            (people == 8).then_some(())
+        })
+        .await;
+
+    the_same_policy_would_do_the_same(&world, &ada).await;
+    never_a_guess(&world, &ada, &ben).await;
+    let nobody = report(&world, "nobody").await;
+    assert_eq!(of(&nobody, &ada)["same"], false, "{nobody}");
+    assert_eq!((&nobody["would"], &nobody["happened"]), (&json!({"delete": 1}), &json!({"approve": 1})));
+    let (items, own) = (nobody["items"].as_array().unwrap(), json!(own.id().to_string()));
+    assert!(items.iter().all(|one| one["subject"]["id"] != own), "its clause said no: {nobody}");
+
+    // Nothing was touched: one case each, one mail of each kind.
+    assert_eq!(world.cases().await.len(), 2);
+    assert_eq!(world.town.mailbox.mails_to(&ada.applicant.email).len(), 2);
+    on_the_command_line(&world).await;
+    // It outlives the daemon.
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    assert_eq!(report(&world, "nobody").await["would"], json!({"delete": 1}));
+}
+
+async fn never_a_guess(world: &World, ada: &Person, ben: &Person) {
+    for (name, person, because) in [
+        ("same", ben, "no live case asked this person for id-and-selfie and has an answer"),
+        ("to-the-desk", ada, "people of identity-desk would be asked to decide"),
+    ] {
+        let report = report(world, name).await;
+        let one = of(&report, person);
+        assert_eq!((&one["same"], &one["would"][0]["end"]), (&Value::Null, &json!("unknown")), "{report}");
+        assert_eq!(one["would"][0]["because"], because, "{report}");
+    }
+    let others = report(world, "others").await;
+    assert!(!would(of(&others, ada)).contains(&"approve"), "another verification's answer is none: {others}");
+}
+
+async fn on_the_command_line(world: &World) {
+    let said = world.say(&["policy", "shadow", "nobody"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for text in [
+        "nobody: 2 people; would have done: delete 1; the live cases of the same events did: approve 1",
+        ": delete",
+        "something else was done",
+        "unknown from here: no live case asked this person",
+    ] {
+        assert!(said.out.contains(text), "{text:?} is not in {}", said.out);
+    }
+    assert_eq!(world.say(&["policy", "shadow", "nowhere"]).code, Some(1));
+    let (status, _) = world.ask(Method::GET, "/v1/policies/same/shadow", "t-source", None).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+async fn the_same_policy_would_do_the_same(world: &World, ada: &Person) {
+    let same = report(world, "same").await;
+    let adas = of(&same, ada);
+    assert_eq!(adas["same"], true, "{same}");
+    assert_eq!(
+        (&adas["would"][0]["end"], &adas["would"][0]["result"]),
+        (&json!("closed"), &json!("approved"))
+    );
+    assert_eq!(
+        would(adas),
+        [
+            "begin verify",
+            "send mail proof-invite",
+            "go on with passed",
+            "approve",
+            "send mail proofing-done",
+            "close as approved"
+        ]
+    );
+    let happened = &adas["happened"][0];
+    assert_eq!(
+        (&happened["policy"], &happened["did"]),
+        (&json!("registration-proofing"), &json!(["approve"]))
+    );
+    assert_eq!((&same["would"], &same["happened"]), (&json!({"approve": 1}), &json!({"approve": 1})));
+    assert_eq!(same["unknown"], 1, "Ben has not answered: {same}");
+}

@@ -1,0 +1,200 @@
+//! The recorded past, walked again: with the very policies that ran it is the very past, byte for byte; with
+//! an edit it says whose end would be another, and where nobody knows.
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::world::inside::Inside;
+use crate::world::past::is_the_very_past;
+use crate::world::people::{forges, other_name, passes};
+use chrono::TimeDelta;
+use proofd::engine::foresight::Edited;
+use proofd::engine::plan::Plan;
+use proofd::engine::tree;
+use proofd::model::CaseId;
+use proofd::policy::{self, Files, Known, Policy};
+use proofd::simulate::applicant::{Applicant, Led};
+use proofd::simulate::jumio::Script;
+use proofd::trial::past::PolicyPast;
+
+const POLICY: &str = "registration-proofing";
+const HOUR: TimeDelta = TimeDelta::hours(1);
+const DAY: TimeDelta = TimeDelta::days(1);
+
+struct Person {
+    applicant: Applicant,
+    case: CaseId,
+}
+
+async fn registers(inside: &Inside, first_name: &str) -> Person {
+    let email = format!("{}@partner.test", first_name.to_lowercase());
+    let applicant = Applicant::new(first_name, "Tester", &email).unwrap();
+    let user = applicant.register(&inside.town).unwrap().user_id.unwrap();
+    inside.comes("an invitation", async |inside| applicant.link(&inside.town)).await;
+    let subject = Some(format!("registration/{user}"));
+    let query = proofd::engine::desk::Query { subject, ..Default::default() };
+    let case = inside.engine().list_cases(&query).unwrap().items.remove(0).id;
+    Person { applicant, case }
+}
+
+async fn proves(inside: &Inside, person: &Person, script: Script) {
+    let link = person.applicant.link(&inside.town).unwrap();
+    let Led::Vendor { execution } = person.applicant.press(&inside.town, &link).await.unwrap() else {
+        panic!("a page instead of the vendor");
+    };
+    person.applicant.prove(&inside.town, &execution, script).unwrap();
+    let left = async |inside: &Inside| {
+        let case = inside.engine().case(&person.case).unwrap().unwrap();
+        (case.state_word() != "waiting").then_some(())
+    };
+    inside.comes("the result", left).await;
+}
+
+/// Three weeks of registrations.
+async fn weeks() -> Inside {
+    let inside = Inside::open("2026-01-05T09:00:00Z".parse().unwrap()).await;
+    let ada = registers(&inside, "Ada").await;
+    proves(&inside, &ada, passes()).await;
+    let ben = registers(&inside, "Ben").await;
+    let cem = registers(&inside, "Cem").await;
+    proves(&inside, &cem, forges()).await;
+    let _dora = registers(&inside, "Dora").await;
+    let eve = registers(&inside, "Eve").await;
+    proves(&inside, &eve, other_name()).await;
+    inside.pass(HOUR * 2, HOUR).await;
+    let reason = Some("seen in a video call".to_owned());
+    inside.engine().decide_case(&eve.case, "approve".to_owned(), reason, "Dana".to_owned()).await.unwrap();
+    inside.pass(DAY * 3, HOUR).await;
+    proves(&inside, &ben, passes()).await;
+    inside.pass(DAY * 7, HOUR).await;
+    let _fay = registers(&inside, "Fay").await;
+    inside.pass(DAY * 13, HOUR).await;
+    inside
+}
+
+fn tree_with(edits: &[(&str, &str)]) -> Files {
+    let (Files(mut files), _) = tree::read(&PathBuf::from("policies")).unwrap().unwrap();
+    let path = format!("{POLICY}/policy.yaml");
+    let mut text = String::from_utf8(files[&path].to_vec()).unwrap();
+    for (from, to) in edits {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    files.insert(path, Arc::from(text.into_bytes()));
+    // The tests beside it say what it was before the edit.
+    files.remove(&format!("{POLICY}/tests.yaml"));
+    Files(files)
+}
+
+fn loaded(files: &Files) -> Arc<Policy> {
+    let loaded = policy::load(files, &Known::default());
+    let errors = policy::diagnostic::render(&loaded.diagnostics, files, false);
+    Arc::clone(loaded.set.policies.get(POLICY).unwrap_or_else(|| panic!("{errors}")))
+}
+
+/// An edit, and what it would have done: by effect, least and most before and after, and to how many newly.
+struct Told {
+    what: &'static str,
+    edits: &'static [(&'static str, &'static str)],
+    effects: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    /// First name, and the ends.
+    ends: &'static [(&'static str, &'static str, &'static str)],
+    unknown: usize,
+}
+
+const EDITS: &[Told] = &[
+    Told { what: "a new title", edits: &[("title: Your", "title: A")], effects: &[], ends: &[], unknown: 0 },
+    Told {
+        what: "a day to answer",
+        edits: &[
+            ("answer_within: 14d", "answer_within: 1d"),
+            ("        - {after: 2d, template: proof-reminder}\n", ""),
+            ("        - {after: 7d, template: proof-reminder}\n", ""),
+            ("after: 12d", "after: 12h"),
+        ],
+        effects: &[("delete", "2", "4", "2")],
+        ends: &[("Fay", "waiting at proof", "expired, in grace"), ("Ben", "approved", "expired, in grace")],
+        unknown: 0,
+    },
+    Told {
+        what: "another month to answer",
+        edits: &[("answer_within: 14d", "answer_within: 44d")],
+        effects: &[("delete", "2", "1 to 2", "0")],
+        ends: &[("Dora", "expired", "not known")],
+        unknown: 1,
+    },
+    Told {
+        what: "fraud goes to the desk",
+        edits: &[
+            ("            fraud:\n", "            fraud:\n              - do: desk_review\n"),
+            (
+                "              - notify: {to: \"team:fraud\", template: fraud-attempt}\n              - notify: {to: subject, template: registration-declined}\n              - delete: registration\n                grace: 7d           # until then the person can object and an operator can undo it\n              - close: rejected\n",
+                "",
+            ),
+        ],
+        effects: &[],
+        ends: &[("Cem", "rejected", "not known")],
+        unknown: 1,
+    },
+    Told {
+        what: "partners are trusted",
+        edits: &[("trusted_domains: [example.com]", "trusted_domains: [example.com, partner.test]")],
+        effects: &[("delete", "2", "0", "0")],
+        ends: &[
+            ("Fay", "waiting at proof", "no case"),
+            ("Eve", "approved", "no case"),
+            ("Dora", "expired", "no case"),
+            ("Cem", "rejected", "no case"),
+            ("Ben", "approved", "no case"),
+            ("Ada", "approved", "no case"),
+        ],
+        unknown: 0,
+    },
+];
+
+fn check(past: &PolicyPast, told: &Told) {
+    let what = told.what;
+    let shown: Vec<_> = past
+        .items
+        .iter()
+        .map(|item| {
+            let words = |fate: &Option<proofd::trial::past::Fate>| {
+                fate.as_ref().map_or("no case".to_owned(), |fate| fate.end.words())
+            };
+            let first = item.name.0.split(' ').next().unwrap().to_owned();
+            (first, words(&item.before), words(&item.after))
+        })
+        .collect();
+    let same = shown.len() == told.ends.len()
+        && shown.iter().zip(told.ends).all(|(one, (name, before, after))| {
+            one.0 == *name && one.1.starts_with(before) && one.2.starts_with(after)
+        });
+    assert!(same, "{what}: {shown:#?}");
+    assert_eq!(past.unknown, told.unknown, "{what}: {shown:#?}");
+    for (word, before, after, newly) in told.effects {
+        let effect = past.effects.iter().find(|effect| effect.what.word() == *word).unwrap();
+        let times = (effect.times.before.to_string(), effect.times.after.to_string());
+        assert_eq!(
+            (times.0.as_str(), times.1.as_str(), effect.newly.to_string().as_str()),
+            (*before, *after, *newly),
+            "{what}: {word}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another() {
+    let inside = weeks().await;
+    is_the_very_past(inside.engine());
+    let engine = inside.engine();
+    let before = engine.active().set.policies.get(POLICY).cloned();
+    for told in EDITS {
+        let after = Some(loaded(&tree_with(told.edits)));
+        let edited = Edited::new(POLICY, before.clone(), after);
+        let foreseen = engine.foresee(&[edited], &|_| {}, &|| true).unwrap();
+        check(&foreseen.policies[POLICY], told);
+    }
+    let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
+    let names: BTreeSet<_> = plan.policies.iter().map(|plan| plan.policy.as_str()).collect();
+    assert_eq!(names, BTreeSet::from([POLICY]));
+}

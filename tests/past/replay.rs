@@ -1,0 +1,132 @@
+//! What was decided can be decided again from the journal alone and gives the same, byte for byte; what has
+//! been written by anything else than that decision is found.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use proofd::case::{Case, Input, OpenedBy, Opening, Operator, Order, State};
+use proofd::engine::clock::Virtual;
+use proofd::engine::replay::{self, Replayed};
+use proofd::engine::{Connectors, Engine, Settings};
+use proofd::model::{Clock, Failure, Fields, Outcome, Subject, SubjectKind};
+use proofd::policy::tree::StepIndex;
+use proofd::policy::{Known, Revision};
+use proofd::store::{self, Changed, Commit, Store};
+
+fn settings(organization: &str) -> Settings {
+    Settings {
+        public_url: "http://127.0.0.1".to_owned(),
+        organization: organization.to_owned(),
+        policies: PathBuf::from("tests/data/tree"),
+        all_or_nothing: false,
+        park: Vec::new(),
+        park_above: 5,
+        look_back: TimeDelta::days(90),
+        known: Known::default(),
+        starts_per_second: 1.0,
+        poll_identity: TimeDelta::seconds(30),
+        poll_verification: TimeDelta::seconds(60),
+        callback_secret: None,
+        sinks: Vec::new(),
+    }
+}
+
+/// Somebody is asked, the mail server is down once, they press, and an operator gives up: six decisions.
+async fn decide(dir: &Path) -> Case {
+    let clock = Virtual::new("2026-01-05T09:00:00Z".parse().unwrap());
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let (store, opened) = Store::open(dir, clock.now()).unwrap();
+    let engine =
+        Engine::open(settings("Example"), store, &opened, shared, Connectors::default()).await.unwrap();
+    let active = engine.active();
+    let policy = active.set.policies.get("proofing").unwrap();
+    let mut fields = Fields::new();
+    for field in ["first_name", "last_name", "locale"] {
+        fields.insert(field.to_owned(), "Ada".into());
+    }
+    fields.insert("email".to_owned(), "ada@partner.test".into());
+    let opening = Opening {
+        subject: Subject { kind: SubjectKind::Registration, id: "1".to_owned(), fields },
+        by: OpenedBy::Hand { by: "Dana".to_owned(), reason: "a test".to_owned(), nonce: "1".to_owned() },
+        key: "1".to_owned(),
+    };
+    let case = engine.open_case(opening, policy).await.unwrap().unwrap();
+    let State::Proving(proving) = &case.state else { panic!("{:?}", case.state) };
+    let operator =
+        Operator { order: Order::Cancel, by: "Dana".to_owned(), reason: "the test is over".to_owned() };
+    let mail = *case.calls.keys().next().unwrap();
+    for input in [
+        Input::Attempt { call: mail },
+        Input::Outcome {
+            call: mail,
+            attempt: 1,
+            outcome: Outcome::Failed(Failure::unavailable("the mail server is away")),
+        },
+        Input::Press { link: proving.link, locale: Some("de".to_owned()) },
+        Input::Lost { call: mail, attempt: 7 },
+        Input::Operator(operator),
+    ] {
+        clock.advance(TimeDelta::seconds(1));
+        let _ = engine.apply(&case.id, input).await;
+    }
+    let case = engine.case(&case.id).unwrap().unwrap();
+    assert!(case.is_closed());
+    engine.store().close().await.unwrap();
+    case
+}
+
+/// Appends a change to a store that is closed.
+async fn append(dir: &Path, changed: Changed) {
+    let (store, _) = Store::open(dir, changed.at).unwrap();
+    store.commit(Commit { cases: vec![changed], ..Commit::default() }).await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// The last change in a closed store.
+fn last_of(dir: &Path) -> Changed {
+    let mut last = None;
+    store::verify_with(dir, &mut |_, commit, _| last = commit.cases.last().cloned().or(last.take())).unwrap();
+    last.unwrap()
+}
+
+/// What deciding again finds: made again, made elsewhere, not recorded, different, and what it says of these.
+fn check(dir: &Path, organization: &str, expected: [u64; 4], says: &[&str]) {
+    let (report, found) = replay::verify(dir, &settings(organization)).unwrap();
+    assert_eq!(report.differences, Vec::<String>::new());
+    let Replayed { decided, elsewhere, unrecorded, different, differences } = found;
+    assert_eq!([decided, elsewhere, unrecorded, different], expected, "{differences:?}");
+    assert_eq!(differences.len(), says.len());
+    for (difference, says) in differences.iter().zip(says) {
+        assert!(difference.contains(says) && !difference.contains("ada"), "{difference}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_made_again_give_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    decide(dir.path()).await;
+    // The loss of an attempt that never was is refused, and what is refused is not written.
+    check(dir.path(), "Example", [5, 0, 0, 0], &[]);
+    check(dir.path(), "Another", [0, 5, 0, 0], &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_without_being_decided_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let closed = decide(dir.path()).await;
+    let last = last_of(dir.path());
+    let open = Case { state: State::Calling { step: StepIndex(0), call: 1 }, ..closed.clone() };
+    let unstored = Case { revision: Revision("0".repeat(24)), ..closed.clone() };
+    let approved = Case { result: Some("approved".to_owned()), ..closed };
+    for forged in [
+        last.clone(),
+        // As older versions wrote it.
+        Changed { case: open, recorded: None, ..last.clone() },
+        Changed { case: approved, ..last.clone() },
+        Changed { case: unstored, ..last.clone() },
+    ] {
+        append(dir.path(), forged).await;
+    }
+    let says = ["is refused now: the case is closed", "case.result", "is not in the journal"];
+    check(dir.path(), "Example", [8, 0, 1, 3], &says);
+}

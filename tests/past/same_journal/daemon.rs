@@ -1,0 +1,313 @@
+//! The daemon's engine with its loops and its store, on a clock that is turned by hand from one due time to
+//! the next. What a test gives it comes through the doors by which it comes to a daemon.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use proofd::case::{Entry, Input, LinkKind, known_as};
+use proofd::engine::clock::Virtual;
+use proofd::engine::{Engine, Settings};
+use proofd::model::{CaseId, Clock as _, Lane, Pause, Secret, Timestamp};
+use proofd::policy::Known;
+use proofd::store::{CaseFilter, Commit, Enrolled, Options, Store, SweepChange, SweepRun, SweepState};
+use proofd::trial::{Cue, START_REASON, STARTER, Terms};
+use tokio::task::JoinSet;
+
+use super::others::{Others, SINK, VERIFICATION};
+
+/// A bound on what is waited for, so that a test that hangs says what is left to do.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Daemon {
+    dir: PathBuf,
+    clock: Virtual,
+    others: Arc<Others>,
+    running: Option<(Engine, JoinSet<()>)>,
+    /// It is told that the provider is down.
+    told: bool,
+    /// When the outage that it was told of ends.
+    back_at: Option<Timestamp>,
+}
+
+fn settings(dir: &Path) -> Settings {
+    let terms = Terms::default();
+    assert_eq!(terms.sinks, [SINK]);
+    Settings {
+        public_url: "https://proof.example.com".to_owned(),
+        organization: terms.organization,
+        policies: dir.join("policies"),
+        all_or_nothing: false,
+        park: Vec::new(),
+        park_above: 5,
+        look_back: TimeDelta::days(90),
+        known: Known::default(),
+        // The vendor that is made up limits nobody.
+        starts_per_second: 1e9,
+        poll_identity: TimeDelta::days(365),
+        poll_verification: terms.poll_every,
+        callback_secret: Some(Secret::new("where hints come in")),
+        sinks: terms.sinks,
+    }
+}
+
+async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit) -> (Engine, JoinSet<()>) {
+    let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
+    let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), options).unwrap();
+    store.commit(first).await.unwrap();
+    let shared = Arc::new(clock.clone());
+    let engine = Engine::open(settings(dir), store, &opened, shared, others.connectors()).await.unwrap();
+    let active = engine.active();
+    assert_eq!(active.set.policies.len(), 1, "{}", active.report.rendered);
+    let mut counted = others.counted.subscribe();
+    let tasks = engine.start();
+    counted.changed().await.unwrap();
+    (engine, tasks)
+}
+
+impl Daemon {
+    /// With the policies that are in a directory.
+    pub async fn start(dir: &Path, now: Timestamp, told: bool) -> Self {
+        let clock = Virtual::new(now);
+        let others = Others::new(&clock);
+        let running = Some(start(dir, &clock, &others, Commit::default()).await);
+        Self { dir: dir.to_owned(), clock, others, running, told, back_at: None }
+    }
+
+    /// Ends in order.
+    pub async fn stop(&mut self) {
+        let (engine, mut tasks) = self.running.take().expect("the engine runs");
+        engine.stop();
+        while tasks.join_next().await.is_some() {}
+        engine.store().close().await.unwrap();
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.running.as_ref().expect("the engine runs").0
+    }
+
+    /// Takes what comes from outside.
+    pub async fn take(&mut self, cue: &Cue) {
+        match cue {
+            Cue::Person { reference, person } => {
+                let people = &mut self.others.world().people;
+                match person {
+                    Some(person) => people.insert(reference.clone(), (**person).clone()),
+                    None => people.remove(reference),
+                };
+            }
+            Cue::Enrolled { provider, person, enrolment } => {
+                let (provider, person) = (provider.clone(), known_as(person));
+                let enrolled = vec![Enrolled { provider, person, enrolment: enrolment.clone() }];
+                self.engine().store().commit(Commit { enrolled, ..Commit::default() }).await.unwrap();
+            }
+            Cue::Answers(answers) => self.others.world().answers.clone_from(answers),
+            Cue::Event(event) => {
+                self.engine().receive(vec![event.clone()], None).await.unwrap();
+                self.barrier().await;
+                self.settle().await;
+            }
+            Cue::Input { case, input } => {
+                self.input(case, input.clone()).await;
+                self.settle().await;
+            }
+            Cue::StartByHand(person) => {
+                let policy = self.policy();
+                let (by, reason) = (STARTER.to_owned(), START_REASON.to_owned());
+                // What it says where no case opens is for who asked.
+                let _ = self.engine().start_case(&policy, &person.reference(), by, reason).await.unwrap();
+                self.settle().await;
+            }
+            Cue::Sweep(_) => self.sweep().await,
+            Cue::Finds { execution, proof } => self.others.world().vendor.finds(execution, proof.clone()),
+            Cue::Down { who, until } => {
+                self.others.world().goes_down(who, *until);
+                if self.told && who == VERIFICATION {
+                    let pause = Pause { who: who.clone(), from: self.clock.now(), until: None };
+                    self.restart(Commit { pauses: vec![pause], ..Commit::default() }).await;
+                    self.back_at = *until;
+                }
+            }
+            Cue::Up { who } => self.others.world().comes_up(who),
+            Cue::Until(at) => self.turn(*at).await,
+        }
+    }
+
+    fn policy(&self) -> String {
+        self.engine().active().set.policies.keys().next().unwrap().clone()
+    }
+
+    /// Somebody presses, hints, decides or orders. What is refused changes nothing, and the journals tell.
+    async fn input(&self, id: &CaseId, input: Input) {
+        let links = self.engine().links();
+        // A case that is only in the other world is found in the end.
+        let Some(case) = self.engine().case(id).unwrap() else { return };
+        match input {
+            Input::Press { link, locale } => {
+                self.press(id, links.token(id, LinkKind::Verify, link), locale).await
+            }
+            Input::Contest { link } => {
+                self.engine().press(&links.token(id, LinkKind::Contest, link), None).await.unwrap();
+            }
+            Input::Hint { execution } => {
+                let address = links.callback(id, case.attempts).unwrap();
+                self.engine().hint(address.rsplit('/').next().unwrap(), &execution).await.unwrap();
+            }
+            Input::Decision(decision) => {
+                let _ = self.engine().decide_case(id, decision.decision, decision.reason, decision.by).await;
+            }
+            Input::Operator(operator) => {
+                let _ = self.engine().order(id, operator.order, operator.by, operator.reason).await;
+            }
+            Input::Event(_)
+            | Input::Attempt { .. }
+            | Input::Outcome { .. }
+            | Input::Lost { .. }
+            | Input::Wake => {
+                panic!("nobody outside gives this to a case")
+            }
+        }
+    }
+
+    /// The person's request lasts until the vendor answers or their patience ends, which is a matter of the
+    /// machine's clock; here it ends when there is nothing left to do.
+    async fn press(&self, id: &CaseId, token: String, locale: Option<String>) {
+        let engine = self.engine().clone();
+        let before = self.journal(id).len();
+        let mut applied = self.engine().store().applied();
+        let mut pressing = tokio::spawn(async move { engine.press(&token, locale).await });
+        while self.journal(id).len() == before {
+            tokio::select! {
+                _ = &mut pressing => return,
+                changed = applied.changed() => changed.unwrap(),
+            }
+        }
+        self.settle().await;
+        pressing.abort();
+    }
+
+    /// A sweep's time comes when it comes; one whose run had just begun when the daemon stopped goes on with
+    /// it at the start, and so a run of this very moment is begun that way.
+    async fn sweep(&mut self) {
+        let active = self.engine().active();
+        let policy = active.set.policies.values().next().unwrap();
+        let now = self.clock.now();
+        let sweep = policy.sweeps().next().unwrap();
+        let run = SweepState {
+            schedule: sweep.schedule.clone(),
+            timetable: sweep.timetable.to_string(),
+            awake: true,
+            settled: now,
+            run: Some(SweepRun::new(now, policy.revision.clone(), false, now)),
+        };
+        let first = Commit { sweeps: vec![SweepChange::State(run)], ..Commit::default() };
+        self.restart(first).await;
+        self.settle().await;
+    }
+
+    /// Ends in order and starts again at the same moment, with something more in the store.
+    async fn restart(&mut self, first: Commit) {
+        self.stop().await;
+        self.running = Some(start(&self.dir, &self.clock, &self.others, first).await);
+    }
+
+    /// Time passes, from one due time to the next.
+    async fn turn(&mut self, end: Timestamp) {
+        self.settle().await;
+        while let Some(next) = self.next_due().filter(|next| *next <= end) {
+            self.clock.advance(next - self.clock.now());
+            if self.back_at == Some(next) {
+                self.back_at = None;
+                self.sees_the_end().await;
+            }
+            self.settle().await;
+        }
+        self.clock.advance(end - self.clock.now());
+        self.settle().await;
+    }
+
+    /// The daemon looks whether a provider that is down is back.
+    async fn sees_the_end(&self) {
+        let (store, mut applied) = (self.engine().store(), self.engine().store().applied());
+        while store.pauses_since(Timestamp::MIN_UTC).unwrap().iter().any(|pause| pause.until.is_none()) {
+            tokio::time::timeout(PATIENCE, applied.changed()).await.expect("the outage ends").unwrap();
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let (store, now) = (self.engine().store(), self.clock.now());
+        let calls = Lane::ALL.into_iter().filter_map(|lane| store.due_calls(lane, now, 1).unwrap().1);
+        let others = [store.due_cases(now, 1).unwrap().1, store.inbox(now, 1).unwrap().1];
+        calls.chain(others.into_iter().flatten()).chain(self.back_at).min()
+    }
+
+    /// Waits until nothing is left to do at this moment. Calls end one at a time and in their order, each
+    /// after everything that the one before led to has begun.
+    async fn settle(&self) {
+        let mut applied = self.engine().store().applied();
+        let mut arrived = self.others.arrivals();
+        loop {
+            applied.mark_unchanged();
+            arrived.mark_unchanged();
+            let before = *applied.borrow();
+            let left = self.left();
+            if left.is_empty() {
+                // Several looks are one only if nothing was written between them: the next number is this one's.
+                self.barrier().await;
+                if *applied.borrow() == before + 1 && !self.others.answer_one() {
+                    return;
+                }
+                continue;
+            }
+            let changed = async {
+                tokio::select! {
+                    changed = applied.changed() => changed.unwrap(),
+                    changed = arrived.changed() => changed.unwrap(),
+                }
+            };
+            if tokio::time::timeout(PATIENCE, changed).await.is_err() {
+                panic!("at {} there is still {left}", self.clock.now());
+            }
+        }
+    }
+
+    /// What was written before can be read when this returns.
+    async fn barrier(&self) {
+        self.engine().store().commit(Commit::default()).await.unwrap();
+    }
+
+    /// What the engine still has to do at this moment before a call may end.
+    fn left(&self) -> String {
+        let (store, now) = (self.engine().store(), self.clock.now());
+        let begun = store.begun_calls().unwrap();
+        let calls: Vec<_> =
+            Lane::ALL.into_iter().flat_map(|lane| store.due_calls(lane, now, 1).unwrap().0).collect();
+        let cases = store.due_cases(now, 1).unwrap().0;
+        let events = store.inbox(now, 1).unwrap().0;
+        let sweeps = store.sweeps().unwrap().into_values().filter(|sweep| sweep.run.is_some()).count();
+        if begun.len() == self.others.waiting()
+            && calls.is_empty()
+            && cases.is_empty()
+            && events.is_empty()
+            && sweeps == 0
+        {
+            return String::new();
+        }
+        let waiting = self.others.waiting();
+        format!(
+            "{calls:?} to begin, {begun:?} begun ({waiting} wait), {cases:?} to wake, {events:?}, {sweeps} sweeps"
+        )
+    }
+
+    fn journal(&self, id: &CaseId) -> Vec<Entry> {
+        self.engine().store().entries(id, 0, usize::MAX).unwrap()
+    }
+
+    pub fn kept(&self) -> BTreeMap<CaseId, Vec<String>> {
+        let (cases, next) = self.engine().store().cases(&CaseFilter::default(), None, 1_000).unwrap();
+        assert_eq!(next, None);
+        cases.iter().map(|case| (case.id.clone(), super::lines(&self.journal(&case.id), case))).collect()
+    }
+}

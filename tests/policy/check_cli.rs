@@ -1,0 +1,70 @@
+//! `check` and `explain-code` as a person and a build use them.
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Exit code, output, errors.
+fn proofd(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_proofd")).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// A tree with one policy of one warning.
+fn tree(dir: &Path) -> String {
+    let tree = dir.join("policies");
+    std::fs::create_dir_all(tree.join("seen")).unwrap();
+    let policy = "format: 1\npolicy: seen\ntitle: Seen\nowner: iam@example.com\nmode: enforce\nsubject: user\n\
+                  when:\n  - event: user.activated\nif: user.status == \"actve\"\nsteps:\n  - close: seen\n";
+    std::fs::write(tree.join("seen/policy.yaml"), policy).unwrap();
+    tree.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_code_is_explained_by_number_and_by_word() {
+    for name in ["P0303", "p0303", "missing-outcome"] {
+        let (code, said, _) = proofd(&["explain-code", name]);
+        assert_eq!(code, 0);
+        assert!(said.starts_with("P0303 missing-outcome: ") && said.contains("right: "), "{said}");
+    }
+    for (name, near) in [("missing-outcom", "`missing-outcome`"), ("P0333", "`P0"), ("zzz", "lists all")] {
+        let (code, said, error) = proofd(&["explain-code", name]);
+        assert_eq!((code, said.as_str()), (1, ""));
+        assert!(error.contains(near), "{error}");
+    }
+    let (code, list, _) = proofd(&["explain-code"]);
+    assert_eq!(code, 0);
+    assert!(list.lines().count() > 100 && list.contains("P0101"), "{list}");
+    let (_, list, _) = proofd(&["explain-code", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&list[0]["number"], &list[0]["word"]), (&"P0001".into(), &"encoding".into()));
+}
+
+#[test]
+fn a_check_is_told_in_three_forms() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tree(dir.path());
+    let (code, said, _) = proofd(&["check", &tree]);
+    assert_eq!(code, 0, "a warning is no error: {said}");
+    assert!(said.contains("warning[P0603 never-equal]") && said.contains("seen/policy.yaml:9:20"), "{said}");
+    for flags in [["--json", "--format=json"], ["--format", "json"]] {
+        let (code, said, _) = proofd(&[&["check", &tree][..], &flags].concat());
+        let report: Value = serde_json::from_str(&said).unwrap();
+        let found = &report["diagnostics"][0];
+        assert_eq!((code, &found["code"], &found["number"]), (0, &"never-equal".into(), &"P0603".into()));
+        assert_eq!(found["place"]["line"], 9);
+    }
+    let (code, said, _) = proofd(&["check", &tree, "--format", "sarif"]);
+    let log: Value = serde_json::from_str(&said).unwrap();
+    let run = &log["runs"][0];
+    assert_eq!((code, &run["results"][0]["ruleId"]), (0, &"P0603".into()));
+    assert_eq!(run["results"][0]["level"], "warning");
+    assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "P0603");
+    // What keeps a build from going on does so in every form.
+    std::fs::write(Path::new(&tree).join("seen/policy.yaml"), "format: 1\npolicy: seen\n").unwrap();
+    for form in ["human", "json", "sarif"] {
+        assert_eq!(proofd(&["check", &tree, "--format", form]).0, 1);
+    }
+    assert_eq!(proofd(&["check", &tree, "--format", "xml"]).0, 2);
+}

@@ -1,0 +1,105 @@
+//! What policies can do, as expected files: the sheets of everything that is shipped, and what edits change.
+//! `PROOFD_WRITE=1` writes the sheets and diffs that are found, for a person to read and commit.
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use proofd::engine::tree;
+use proofd::policy::effects::{BY_DEFAULT, diff, effects, reasons};
+use proofd::policy::{self, Files, Known, Policy};
+use serde::Deserialize;
+
+/// Without policy tests: the edits here are not meant to keep their promises.
+fn read(dir: &str) -> Files {
+    let mut files = tree::read(Path::new(dir)).unwrap().unwrap().0;
+    files.0.retain(|path, _| !path.ends_with("tests.yaml"));
+    files
+}
+
+fn load(files: &Files, name: &str) -> Arc<Policy> {
+    let loaded = policy::load(files, &Known::default());
+    let text = policy::diagnostic::render(&loaded.diagnostics, files, false);
+    loaded.set.policies.get(name).unwrap_or_else(|| panic!("{name} does not load: {text}")).clone()
+}
+
+/// The text that is expected, from a file.
+fn expect(file: &str, found: &str) {
+    let path = Path::new("tests/data/effects").join(file);
+    if std::env::var_os("PROOFD_WRITE").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == found, "{} is not what is found:\n{found}", path.display());
+}
+
+#[test]
+fn the_sheets_of_shipped_policies_are_as_expected() {
+    for dir in ["policies", "tests/data/tree"] {
+        let files = read(dir);
+        let loaded = policy::load(&files, &Known::default());
+        for policy in loaded.set.policies.values() {
+            let sheet = effects(policy);
+            assert!(sheet.complete);
+            expect(&format!("sheets/{}.txt", policy.name), &sheet.to_string());
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    name: String,
+    policy: String,
+    /// Text of the policy's file, and what is there instead.
+    edit: Vec<(String, String)>,
+    /// What the edit changes; a line for each change.
+    changes: Vec<String>,
+    /// Why it has to be released; a part of each sentence.
+    #[serde(default)]
+    parked: Vec<String>,
+}
+
+#[test]
+fn edits_change_what_policies_can_do() {
+    let files = read("policies");
+    let text = std::fs::read_to_string("tests/data/effects/edits.yaml").unwrap();
+    let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
+    let mut wrong = String::new();
+    for edit in edits {
+        let path = format!("{}/policy.yaml", edit.policy);
+        let mut policy = String::from_utf8(files.get(&path).unwrap().to_vec()).unwrap();
+        for (old, new) in &edit.edit {
+            assert!(policy.contains(old), "{}: {old:?} is not in the policy", edit.name);
+            policy = policy.replacen(old, new, 1);
+        }
+        let mut edited = files.clone();
+        edited.0.insert(path, Arc::from(policy.as_bytes()));
+        let [before, after] = [&files, &edited].map(|files| effects(&load(files, &edit.policy)));
+        let shown = diff(Some(&before), Some(&after)).to_string();
+        let found: Vec<&str> = shown.lines().skip(1).map(str::trim).collect();
+        let expected: Vec<&str> = edit.changes.iter().map(|line| line.trim()).collect();
+        let reasons = reasons(Some(&before), &after, &BY_DEFAULT);
+        let parked = reasons.len() == edit.parked.len()
+            && reasons.iter().zip(&edit.parked).all(|(reason, part)| reason.contains(part.as_str()));
+        if found != expected || !parked {
+            writeln!(wrong, "{}:\n  changes: {found:#?}\n  parked: {reasons:#?}", edit.name).unwrap();
+        }
+        // Once it runs, it is not released again.
+        assert!(diff(Some(&after), Some(&after)).changes.is_empty(), "{}", edit.name);
+        assert!(policy::effects::reasons(Some(&after), &after, &BY_DEFAULT).is_empty(), "{}", edit.name);
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
+    let files = read("policies");
+    let sheet = effects(&load(&files, "quarterly-reverification"));
+    assert_eq!(reasons(None, &sheet, &BY_DEFAULT), ["can suspend for the first time"]);
+    assert!(reasons(None, &sheet, &[]).is_empty());
+    let mut shadow = sheet.clone();
+    shadow.mode = policy::Mode::Shadow;
+    assert!(reasons(None, &shadow, &BY_DEFAULT).is_empty());
+    // What was only looked at is done for the first time.
+    assert_eq!(reasons(Some(&shadow), &sheet, &BY_DEFAULT), ["can suspend for the first time"]);
+}

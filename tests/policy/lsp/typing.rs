@@ -1,0 +1,212 @@
+//! Diagnoses while somebody types.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::editor::{Editor, address, cursor, position};
+use super::{POLICY, copy};
+
+fn codes(diagnoses: &[Value]) -> Vec<&str> {
+    diagnoses.iter().map(|one| one["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn an_unknown_key_is_told_while_it_is_typed_and_forgotten_when_it_is_gone() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let good = editor.on_disk(POLICY);
+    editor.open(POLICY, 1, &good);
+    assert_eq!(editor.verdict(POLICY, 1), [] as [Value; 0]);
+
+    let typed = good.replacen("      compare:", "      compair:", 1);
+    editor.change(POLICY, 2, &typed);
+    let found = editor.verdict(POLICY, 2);
+    assert_eq!(codes(&found), ["P0101"]);
+    let one = &found[0];
+    let at = cursor(&typed, "^compair");
+    let range = json!({"start": position(&typed, at, "utf-16"), "end": position(&typed, at + 7, "utf-16")});
+    assert_eq!((&one["range"], &one["severity"], &one["source"]), (&range, &1.into(), &"proofd".into()));
+    assert_eq!(one["message"], "a verification has no key `compair`\ndid you mean `compare`?");
+    assert_eq!(editor.on_disk(POLICY), good, "nothing was saved");
+
+    editor.change(POLICY, 3, &good);
+    assert_eq!(editor.verdict(POLICY, 3), [] as [Value; 0]);
+}
+
+#[test]
+fn what_is_typed_in_one_file_is_told_in_the_others_that_use_it() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let people = editor.on_disk("people.yaml");
+    editor.open("people.yaml", 1, &people.replace("  fraud: ", "  frauds: "));
+    let found = editor.diagnoses(POLICY, |found| !found.is_empty());
+    assert!(found[0]["message"].as_str().unwrap().contains("there is no team `fraud`"), "{found:?}");
+    // Closed without having been saved: the disk counts again, and the policy hears that all is well.
+    editor.close("people.yaml");
+    editor.diagnoses(POLICY, <[Value]>::is_empty);
+}
+
+#[test]
+fn a_test_that_fails_is_told_in_its_file() {
+    const TESTS: &str = "registration-proofing/tests.yaml";
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let (policy, tests) = (editor.on_disk(POLICY), editor.on_disk(TESTS));
+    editor.open(TESTS, 1, &tests);
+    assert_eq!(editor.verdict(TESTS, 1), [] as [Value; 0]);
+    let other = policy.replacen("warning:\n        - do: desk_review", "warning:\n        - do: expire", 1);
+    assert_ne!(other, policy);
+    editor.open(POLICY, 1, &other);
+    let found = editor.diagnoses(TESTS, |found| !found.is_empty());
+    assert_eq!(codes(&found), ["P0701"]);
+    let at = position(&tests, cursor(&tests, "waiting_at: ^desk"), "utf-16");
+    assert_eq!(found[0]["range"]["start"]["line"], at["line"], "{found:?}");
+    // The policy stays as it is, and its tests are played again because they changed.
+    editor.change(
+        TESTS,
+        2,
+        &tests
+            .replace("{waiting_at: desk, ", "{closed: expired, ")
+            .replace("[proof-invite to subject]", "[proof-invite, registration-expired]"),
+    );
+    assert_eq!(editor.verdict(TESTS, 2), [] as [Value; 0]);
+    editor.change(TESTS, 3, &tests);
+    assert_eq!(codes(&editor.verdict(TESTS, 3)), ["P0701"]);
+    editor.change(POLICY, 2, &policy);
+    editor.diagnoses(TESTS, <[Value]>::is_empty);
+}
+
+#[test]
+fn columns_behind_wide_characters_are_counted_as_the_editor_counts() {
+    for encoding in [None, Some("utf-8"), Some("utf-16"), Some("utf-32")] {
+        let (dir, tree) = copy();
+        let mut editor = Editor::open_folder(dir.path(), &tree, encoding);
+        let encoding = encoding.unwrap_or("utf-16");
+        let text = editor.on_disk(POLICY);
+        let typed =
+            text.replace("{approve: ", "{").replace("[registration, steps", "[\"😀ü\", nothing, steps");
+        editor.open(POLICY, 1, &typed);
+        let found = editor.verdict(POLICY, 1);
+        let mistake = found.iter().find(|one| one["message"].as_str().unwrap().contains("`nothing`"));
+        let at = cursor(&typed, "^nothing, steps");
+        assert_eq!(mistake.unwrap()["range"]["start"], position(&typed, at, encoding), "{encoding}");
+        assert_eq!(mistake.unwrap()["range"]["end"], position(&typed, at + 7, encoding), "{encoding}");
+    }
+}
+
+#[test]
+fn of_many_keys_in_a_row_the_last_state_is_told() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let good = editor.on_disk(POLICY);
+    let bad = good.replace("mode: enforce", "mode: perhaps");
+    editor.open(POLICY, 1, &good);
+    for version in 2..=300 {
+        editor.change(POLICY, version, if version % 2 == 0 { &bad } else { &good });
+    }
+    editor.change(POLICY, 301, &bad);
+    // Questions do not wait for checks.
+    let place = position(&bad, cursor(&bad, "retry_from: pr^oof"), "utf-16");
+    assert_eq!(editor.at("definition", POLICY, &place).as_array().unwrap().len(), 1);
+    assert_eq!(codes(&editor.verdict(POLICY, 301)), ["P0105"]);
+}
+
+#[test]
+fn broken_yaml_is_one_diagnosis_and_no_end() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let good = editor.on_disk(POLICY);
+    for (version, broken) in [(1, "steps: [\n  - {"), (3, "a: \"b"), (5, "\t- x:\n y"), (7, "\u{0}"), (9, "")]
+    {
+        if version == 1 {
+            editor.open(POLICY, version, broken);
+        } else {
+            editor.change(POLICY, version, broken);
+        }
+        assert!(!editor.verdict(POLICY, version).is_empty(), "{broken:?}");
+        // Questions about it are answered, even where there is nothing to say.
+        let place = json!({"line": 0, "character": 1});
+        for question in ["definition", "hover", "completion"] {
+            editor.at(question, POLICY, &place);
+            editor.at(question, POLICY, &json!({"line": 4000, "character": 4000}));
+        }
+        editor.change(POLICY, version + 1, &good);
+        assert_eq!(editor.verdict(POLICY, version + 1), [] as [Value; 0]);
+    }
+}
+
+#[test]
+fn files_that_others_create_and_delete_are_seen() {
+    let (dir, tree) = copy();
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    let good = editor.on_disk(POLICY);
+    editor.open(POLICY, 1, &good.replace("- do: expire", "- do: overtime"));
+    let found = editor.verdict(POLICY, 1);
+    assert!(found.iter().all(|one| one["message"].as_str().unwrap().contains("`overtime`")), "{found:?}");
+
+    let blocks = tree.join("shared/blocks.yaml");
+    let before = fs::read_to_string(&blocks).unwrap();
+    fs::write(&blocks, before.replace("expire:", "overtime:")).unwrap();
+    let changed = |path: &std::path::Path| json!({"changes": [{"uri": address(path), "type": 2}]});
+    editor.tell("workspace/didChangeWatchedFiles", changed(&blocks));
+    editor.diagnoses(POLICY, <[Value]>::is_empty);
+
+    // A file that was never seen before, with a mistake of its own.
+    let new = tree.join("second/policy.yaml");
+    fs::create_dir_all(new.parent().unwrap()).unwrap();
+    fs::write(&new, "format: 1\npolicy: second\n").unwrap();
+    editor.tell("workspace/didChangeWatchedFiles", changed(&new));
+    editor.diagnoses("second/policy.yaml", |found| !found.is_empty());
+    fs::remove_file(&new).unwrap();
+    editor.tell("workspace/didChangeWatchedFiles", changed(&new));
+    editor.diagnoses("second/policy.yaml", <[Value]>::is_empty);
+
+    // This editor was never asked to tell of changes; ours are seen without.
+    fs::write(&new, "format: 2\n").unwrap();
+    editor.diagnoses("second/policy.yaml", |found| !found.is_empty());
+    fs::remove_file(&new).unwrap();
+    editor.diagnoses("second/policy.yaml", <[Value]>::is_empty);
+
+    // One that is open and on no disk.
+    let text = good.replace("policy: registration-proofing", "policy: second");
+    editor.open("second/policy.yaml", 1, &text.replace("mode: enforce", "mode: perhaps"));
+    let found = editor.verdict("second/policy.yaml", 1);
+    assert!(found.iter().any(|one| one["message"].as_str().unwrap().contains("`perhaps`")), "{found:?}");
+}
+
+#[test]
+fn names_of_the_configuration_beside_the_tree_are_judged() {
+    let (dir, tree) = copy();
+    let call = "- id: ticket\n            call: ticketing\n            outcomes:\n              ok:\n                - do: expire\n              failed:\n                - do: expire\n";
+    let (before, after) = ("- emit: com.example.late\n", "          - do: expire\n");
+    let policy = fs::read_to_string(tree.join(POLICY)).unwrap();
+    let from = policy.find(before).unwrap();
+    let typed = format!("{}{call}", &policy[..from]);
+    assert!(policy[from..].contains(after));
+    let mut editor = Editor::open_folder(dir.path(), &tree, None);
+    editor.open(POLICY, 1, &typed);
+    assert_eq!(editor.verdict(POLICY, 1), [] as [Value; 0], "without a configuration it is not judged");
+    let config = "public_url: https://proof.example.com\nconnectors:\n  http:\n    tickets: {url: https://t.example.com}\n";
+    fs::write(dir.path().join("proofd.yaml"), config).unwrap();
+    editor.tell(
+        "textDocument/didSave",
+        json!({"textDocument": {"uri": address(&dir.path().join("proofd.yaml"))}}),
+    );
+    let found = editor.diagnoses(POLICY, |found| !found.is_empty());
+    assert!(found.iter().any(|one| one["message"].as_str().unwrap().contains("`ticketing`")), "{found:?}");
+    let typing = typed.replace("call: ticketing", "call: ");
+    editor.change(POLICY, 2, &typing);
+    let place = position(&typing, cursor(&typing, "call: ^"), "utf-16");
+    assert_eq!(editor.at("completion", POLICY, &place)[0]["label"], "tickets");
+    // A file may have spaces and line ends of another system.
+    editor.open("shared/templates/a name/en.md", 1, "---\r\nsubject: Hi\r\n---\r\n{{ nobody }}\r\n");
+    let found = editor.verdict("shared/templates/a name/en.md", 1);
+    assert_eq!(found[0]["range"]["start"], json!({"line": 3, "character": 0}), "{found:?}");
+    // A configuration that cannot be read is said so, and nothing is judged by it.
+    fs::write(dir.path().join("proofd.yaml"), "nothing: here\n").unwrap();
+    editor.change(POLICY, 3, &typed);
+    let said = editor.wait(|said| said["method"] == "window/logMessage");
+    assert!(said["params"]["message"].as_str().unwrap().contains("not judged"), "{said}");
+    assert_eq!(editor.verdict(POLICY, 3), [] as [Value; 0]);
+}

@@ -1,0 +1,138 @@
+//! What is shipped fits together: the policies, their copy in the program, the example configuration, and
+//! the commands that the texts for people name.
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use proofd::engine::tree;
+use proofd::policy::{self, Known};
+
+#[test]
+fn every_shipped_policy_file_is_in_the_program_and_no_other() {
+    let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
+    let on_disk: BTreeSet<_> = files.0.keys().cloned().collect();
+    let list = std::fs::read_to_string("src/cli/demo/shipped.in").unwrap();
+    let mut listed = BTreeSet::new();
+    for line in list.lines().filter(|line| line.trim_start().starts_with('(')) {
+        let mut quoted = line.split('"').skip(1).step_by(2);
+        let name = quoted.next().unwrap().to_owned();
+        let included = quoted.find(|text| text.starts_with("/policies/")).unwrap();
+        assert_eq!(included, format!("/policies/{name}"));
+        assert!(listed.insert(name), "{line} stands twice");
+    }
+    assert_eq!(on_disk, listed);
+}
+
+#[test]
+fn the_shipped_policies_have_no_mistake_and_no_warning() {
+    let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
+    // What the example configures is what they need.
+    let (example, _) = proofd::config::read(Path::new("examples/proofd.yaml")).unwrap();
+    let names = |names: Vec<&String>| Some(names.into_iter().cloned().collect());
+    let configured = Known {
+        endpoints: names(example.connectors.http.keys().collect()),
+        systems: names(example.connectors.scim.keys().collect()),
+        providers: Some(vec!["jumio".to_owned()]),
+    };
+    for known in [Known::default(), configured] {
+        let loaded = policy::load(&files, &known);
+        let text = policy::diagnostic::render(&loaded.diagnostics, &files, false);
+        assert!(loaded.diagnostics.is_empty(), "{text}");
+        assert_eq!(loaded.set.policies.len(), loaded.declared.len());
+        assert_eq!(
+            loaded.declared,
+            [
+                "applicant-to-hr",
+                "login-risk",
+                "partner-role",
+                "partner-with-sponsor",
+                "privileged-role",
+                "quarterly-reverification",
+                "registration-proofing",
+                "support-reverification",
+            ]
+        );
+    }
+}
+
+#[test]
+fn the_example_configuration_can_be_read_and_warns_of_nothing() {
+    let (config, warnings) = proofd::config::read(Path::new("examples/proofd.yaml")).unwrap();
+    assert_eq!(warnings, []);
+    let connectors = &config.connectors;
+    assert!(connectors.onelogin.is_some() && connectors.jumio.is_some() && connectors.smtp.is_some());
+    // It shows the defaults: what it leaves in is what leaving it out means.
+    let dir = tempfile::tempdir().unwrap();
+    let least = dir.path().join("proofd.yaml");
+    std::fs::write(&least, "public_url: https://proof.example.com\n").unwrap();
+    let (least, _) = proofd::config::read(&least).unwrap();
+    assert_eq!((config.listen, &config.policies), (least.listen, &least.policies));
+    assert_eq!(config.store, least.store);
+    assert_eq!(config.reload.all_or_nothing, least.reload.all_or_nothing);
+    assert_eq!(config.reload.park, least.reload.park);
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_proofd")).args(arguments).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The words that stand first in the lines of the list of commands.
+fn commands(help: &str) -> BTreeSet<String> {
+    let list = help.split("Commands:").nth(1).unwrap_or_default();
+    let lines = list.lines().skip(1).take_while(|line| line.starts_with("  "));
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// Texts for people that name commands.
+fn texts() -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let mut dirs = vec![Path::new(".").to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let ours = dir != Path::new(".") || ["docs", "examples", "policies"].contains(&name.as_str());
+            if path.is_dir() && ours && !name.starts_with('.') {
+                dirs.push(path);
+            } else if path.is_file() && [".md", ".service", ".yaml"].iter().any(|kind| name.ends_with(kind)) {
+                texts.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn texts_name_only_commands_that_there_are() {
+    let top = commands(&help(&[]));
+    assert!(top.contains("run") && top.contains("check"), "{top:?}");
+    let mut named = 0;
+    for (file, text) in texts() {
+        // In code: a line of its own that begins with the command, or a piece between backticks.
+        let lines = text.lines().map(str::trim);
+        let pieces = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for piece in lines.chain(pieces) {
+            let piece = piece.trim_start_matches("$ ");
+            let piece = piece.rsplit_once("/bin/").map_or(piece, |(_, command)| command);
+            let Some(rest) = piece.strip_prefix("proofd ") else { continue };
+            let mut words = rest.split_whitespace().filter(|word| !word.starts_with('-'));
+            let Some(first) = words.next().filter(|word| word.bytes().all(|b| b.is_ascii_lowercase())) else {
+                continue;
+            };
+            // A sentence that begins with the name is not a command.
+            if piece.ends_with('.') || !top.contains(first) && !text.contains(&format!("`proofd {first}")) {
+                continue;
+            }
+            named += 1;
+            assert!(top.contains(first), "{file}: proofd {first} is no command");
+            let below = commands(&help(&[first]));
+            let second = words.next().filter(|word| word.bytes().all(|b| b.is_ascii_lowercase()));
+            if let (false, Some(second)) = (below.is_empty(), second) {
+                assert!(below.contains(second), "{file}: proofd {first} {second} is no command");
+            }
+        }
+    }
+    assert!(named > 2, "some text names commands");
+}

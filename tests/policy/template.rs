@@ -1,0 +1,148 @@
+//! Mails: what a hostile registrant can put into them, which language is chosen, what the loader refuses.
+use proofd::model::{Fields, Subject, SubjectKind};
+use proofd::policy::script::Facts;
+use proofd::policy::template::{MailFacts, Rendered, Source, TemplateError, Templates};
+use proptest::prelude::proptest;
+use serde_json::{Value, json};
+
+fn source(language: &str, text: &str) -> Source {
+    let path = format!("shared/templates/hello/{language}.md");
+    Source { name: "hello".to_owned(), language: language.to_owned(), path, text: text.to_owned() }
+}
+
+const HELLO: &str = "---\nsubject: Hello {{ registration.first_name }}\n---\nDear {{ registration.first_name }},\n\n[Start]({{ link }}) or {{ link }}\n";
+
+fn render(name: &str, languages: &[&str]) -> Rendered {
+    filled(HELLO, json!({"first_name": name}), languages).unwrap()
+}
+
+/// A mail to a registration with these fields.
+fn filled(text: &str, fields: Value, languages: &[&str]) -> Result<Rendered, TemplateError> {
+    let mut diagnostics = Vec::new();
+    let templates = Templates::build(&[source("en", text), source("de", text)], &mut diagnostics);
+    assert_eq!(diagnostics, []);
+    let Value::Object(fields) = fields else { panic!("not a map") };
+    let subject = Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields };
+    let none = Fields::new();
+    let facts = Facts {
+        event: None,
+        subject: &subject,
+        settings: &none,
+        steps: &none,
+        this_case: &none,
+        now: "2026-01-05T09:00:00Z".parse().unwrap(),
+    };
+    let mail = MailFacts {
+        facts,
+        link: Some("https://proof.example/p/1"),
+        contest_link: None,
+        deadline: None,
+        organization: "Example",
+    };
+    templates.render("hello", languages, &mail)
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let plain = render("Anna", &[]);
+    let links = plain.html.matches("<a ").count();
+    assert_eq!(links, 2, "{}", plain.html);
+    let names = [
+        "<img src=x onerror=1>",
+        "[x](https://evil.example)",
+        "![x](https://evil.example/i)",
+        "# big",
+        "a\r\nBcc: b@evil.example",
+        "{{ settings }}",
+        "<https://evil.example>",
+        "\u{202e}anna",
+        "a\n\n> q",
+        "`x` **b** _i_",
+        "</p><script>",
+        "    code",
+        "1. one",
+        "a\u{2028}b",
+        "&lt;b&gt;",
+    ];
+    for name in names {
+        let mail = render(name, &[]);
+        assert_eq!(
+            mail.html.matches('<').count(),
+            plain.html.matches('<').count(),
+            "{name:?}: {}",
+            mail.html
+        );
+        assert!(!mail.subject.contains(['\r', '\n', '\u{202e}', '\u{2028}']), "{name:?}");
+        assert!(!mail.text.contains("\nBcc") && !mail.html.contains('\u{202e}'), "{name:?}");
+    }
+}
+
+#[test]
+fn the_language_is_the_nearest() {
+    for (wanted, chosen) in [(&["de-AT"][..], "de"), (&["fr", "de"], "de"), (&["fr"], "en"), (&[], "en")] {
+        assert_eq!(render("A", wanted).language, chosen);
+    }
+}
+
+#[test]
+fn mistakes_are_found_at_load() {
+    let table = [
+        ("no front matter", "no-subject", 1),
+        ("---\nsubject: x\n---\nfine\n{% if %}", "bad-template", 5),
+        ("---\nsubject: x\n---\n{{ lnk }}", "unknown-variable", 4),
+        ("---\nsubject: x\n---\n\n{{ registration.first }}", "unknown-variable", 5),
+    ];
+    for (text, code, line) in table {
+        let mut diagnostics = Vec::new();
+        Templates::build(&[source("en", text)], &mut diagnostics);
+        let found: Vec<_> = diagnostics.iter().map(|d| (d.code, d.place.line)).collect();
+        assert_eq!(found, [(code, line)], "{text}");
+    }
+}
+
+#[test]
+fn nothing_in_a_name_is_left_for_a_mail_program_to_link() {
+    for name in ["www.evil.example", "WWW.evil.example", "x wWw.evil.example", "https://www.evil.example"] {
+        let mail = render(name, &[]);
+        for shown in [mail.text.replace("https://proof", ""), mail.html.replace("https://proof", "")] {
+            let shown = shown.to_lowercase();
+            assert!(!shown.contains("www.evil") && !shown.contains("://"), "{name}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn values_show_as_people_read_them() {
+    let fields = json!({
+        "first_name": null, "created_at": "2026-01-05T09:00:00Z", "attributes": {"born": "1990-12-31"}
+    });
+    let table = [
+        ("a{{ registration.first_name }}b", Some("ab")),
+        ("{{ registration.created_at | date }}", Some("2026-01-05 UTC")),
+        ("{{ registration.created_at | datetime }}", Some("2026-01-05 09:00 UTC")),
+        ("{{ registration.attributes.born | date }}", Some("1990-12-31")),
+        ("{{ registration.attributes.born | datetime }}", None),
+        ("{{ registration.attributes.nothing }}", None),
+        ("{% if registration.first_name %}x{% else %}y{% endif %}", Some("y")),
+    ];
+    for (body, shown) in table {
+        let mail = filled(&format!("---\nsubject: x\n---\n{body}\n"), fields.clone(), &[]);
+        let text = mail.ok().map(|mail| mail.text.trim().to_owned());
+        assert_eq!(text.as_deref(), shown, "{body}");
+    }
+}
+
+proptest! {
+    /// Whatever a file holds: it is a template or there is a diagnostic, and both without a panic.
+    #[test]
+    fn random_text_is_a_template_or_a_mistake(
+        text in "(---\nsubject: [a-z{}% ]{0,12}\n---\n)?[a-z{}%|.()\\[\\]\"'<>#*_`&!\n äß-]{0,120}",
+    ) {
+        let mut diagnostics = Vec::new();
+        let templates = Templates::build(&[source("en", &text)], &mut diagnostics);
+        assert!(templates.has("hello") || !diagnostics.is_empty());
+        for diagnostic in &diagnostics {
+            assert!(diagnostic.place.line <= text.split('\n').count(), "{diagnostic:?}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a condition says of itself: which clauses decided, on what, and what would have made it hold.
+use proofd::model::{Event, EventType, Fields, Subject, SubjectKind, SubjectRef};
+use proofd::policy::diagnostic::Place;
+use proofd::policy::script::{Compiler, ConditionSource, Context, Facts, Verdict};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    r#if: Value,
+    #[serde(default)]
+    event: Fields,
+    #[serde(default)]
+    user: Fields,
+    answer: String,
+    stopped: Option<Vec<String>>,
+    values: Option<Fields>,
+    changes: Vec<Vec<String>>,
+}
+
+fn fields(value: Value) -> Fields {
+    match value {
+        Value::Object(fields) => fields,
+        other => panic!("not a map: {other}"),
+    }
+}
+
+fn source(value: &Value) -> ConditionSource {
+    let all = |list: &Value| list.as_array().unwrap().iter().map(source).collect();
+    match value {
+        Value::String(text) => {
+            let place = Place { file: "policy.yaml".to_owned(), line: 9, column: 5, length: 1 };
+            ConditionSource::Clause { source: text.clone(), place }
+        }
+        Value::Array(_) => ConditionSource::All(all(value)),
+        Value::Object(map) => {
+            let (word, list) = map.iter().next().unwrap();
+            match word.as_str() {
+                "any" => ConditionSource::Any(all(list)),
+                "none" => ConditionSource::None(all(list)),
+                other => panic!("{other} joins no clauses"),
+            }
+        }
+        other => panic!("not a condition: {other}"),
+    }
+}
+
+fn check(row: &Row) {
+    let settings = fields(json!({"threshold": 70, "domains": ["example.com", "example.org"]}));
+    let mut diagnostics = Vec::new();
+    let context = Context {
+        subject: SubjectKind::User,
+        event_types: &[EventType::new("login.risk")],
+        settings: &settings,
+        steps: &[],
+    };
+    let compiler = Compiler::new(&[], context, &mut diagnostics);
+    let condition = compiler.condition(&source(&row.r#if), &mut diagnostics);
+    assert_eq!(diagnostics, [], "{row:?}");
+    let event = Event {
+        key: "e".to_owned(),
+        near: Vec::new(),
+        leaves: Vec::new(),
+        kind: EventType::new("login.risk"),
+        also: Vec::new(),
+        source: "test".to_owned(),
+        time: "2026-01-05T09:00:00Z".parse().unwrap(),
+        subject: SubjectRef { kind: SubjectKind::User, id: "7".to_owned() },
+        actor: None,
+        by_subject: false,
+        ip: None,
+        fields: row.event.clone(),
+    };
+    let subject = Subject { kind: SubjectKind::User, id: "7".to_owned(), fields: row.user.clone() };
+    let none = Fields::new();
+    let facts = Facts {
+        event: Some(&event),
+        subject: &subject,
+        settings: &settings,
+        steps: &none,
+        this_case: &none,
+        now: "2026-01-05T09:00:00Z".parse().unwrap(),
+    };
+    let answer = match condition.decide(&facts) {
+        Ok(Verdict::Holds) => "holds",
+        Ok(Verdict::Fails { .. }) => "fails",
+        Err(_) => "error",
+    };
+    assert_eq!(answer, row.answer, "{row:?}");
+
+    let trace = condition.trace(&facts);
+    let first = trace.clauses.first().unwrap();
+    assert_eq!((first.file.as_str(), first.line, first.column), ("policy.yaml", 9, 5));
+    if let Some(values) = &row.values {
+        let seen = first.values.iter().map(|seen| (seen.path.clone(), seen.value.clone()));
+        assert_eq!(&seen.collect::<Fields>(), values, "{row:?}");
+    }
+    let said: Vec<Vec<_>> =
+        trace.changes.iter().map(|edits| edits.iter().map(|edit| edit.said()).collect()).collect();
+    assert_eq!(said, row.changes, "{row:?}");
+    // It comes back from a record as it was, and shows no value by itself.
+    let written = serde_json::to_string(&trace).unwrap();
+    assert_eq!(serde_json::from_str::<proofd::policy::script::Trace>(&written).unwrap(), trace);
+    for seen in trace.clauses.iter().flat_map(|clause| &clause.values) {
+        assert!(!format!("{seen:?}").contains(&seen.value.to_string()), "{seen:?}");
+    }
+    let stopped: Vec<_> = trace.of_the_end().clauses.into_iter().map(|clause| clause.clause).collect();
+    assert_eq!(stopped.is_empty(), row.answer == "holds", "{row:?}");
+    if let Some(expected) = &row.stopped {
+        assert_eq!(&stopped, expected, "{row:?}");
+    }
+}
+
+#[test]
+fn every_row_of_the_table() {
+    let text = std::fs::read_to_string("tests/data/traces.yaml").unwrap();
+    let rows: Vec<Row> = serde_yaml::from_str(&text).unwrap();
+    assert!(rows.len() > 30);
+    rows.iter().for_each(check);
+}

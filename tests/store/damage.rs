@@ -1,0 +1,284 @@
+//! What a store does about broken files: a torn end is cut, damage in the middle is an error with its
+//! place, a broken state is made anew, a failing disk acknowledges nothing.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::support::{assert_sound, at, case, changed, closed, event, open, options, received};
+use proofd::model::CaseId;
+use proofd::store::{Act, Commit, Error, Options, Store};
+
+/// What is done to the files of a store.
+type Harm = Box<dyn Fn(&Path)>;
+
+const LAST: &str = "journal/000001.log";
+
+/// A closed store with so many cases, each in a frame of its own; gives the offsets where frames begin and
+/// the end.
+async fn filled(dir: &Path, cases: usize) -> Vec<usize> {
+    let (store, _) = open(dir);
+    let mut offsets = Vec::new();
+    for number in 0..cases {
+        offsets.push(usize::try_from(std::fs::metadata(dir.join(LAST)).unwrap().len()).unwrap());
+        store.commit(changed(case(&format!("c{number}"), 0))).await.unwrap();
+    }
+    store.close().await.unwrap();
+    offsets.push(usize::try_from(std::fs::metadata(dir.join(LAST)).unwrap().len()).unwrap());
+    offsets
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+fn has(store: &Store, number: usize) -> bool {
+    store.case(&CaseId(format!("c{number}"))).unwrap().is_some()
+}
+
+/// Only the journal, so that the state is what the journal says and nothing more.
+fn without_state(dir: &Path) {
+    std::fs::remove_dir_all(dir.join("state")).unwrap();
+}
+
+#[tokio::test]
+async fn an_end_torn_at_any_byte_is_cut_and_the_older_frames_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let offsets = filled(dir.path(), 3).await;
+    let whole = std::fs::read(dir.path().join(LAST)).unwrap();
+    let (start, end) = (offsets[2], offsets[3]);
+    // Every byte of the head and the first bytes after it; then in steps, for time.
+    let places = (start..start + 48).chain((start + 48..end).step_by(23)).chain([end - 1]);
+    for length in places {
+        std::fs::write(dir.path().join(LAST), &whole[..length]).unwrap();
+        let (store, opened) = open(dir.path());
+        assert_eq!((opened.records, opened.cut_bytes), (2, (length - start) as u64), "cut at {length}");
+        assert!(has(&store, 0) && has(&store, 1) && !has(&store, 2), "cut at {length}");
+        store.commit(changed(case("after", 0))).await.unwrap();
+        drop(store);
+    }
+    assert_sound(dir.path());
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_last_frame_costs_that_frame_only_and_leaves_a_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let offsets = filled(dir.path(), 3).await;
+    let whole = std::fs::read(dir.path().join(LAST)).unwrap();
+    for place in (offsets[2]..offsets[3]).step_by(19) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1 << (place % 8);
+        std::fs::write(dir.path().join(LAST), &bytes).unwrap();
+        let (store, opened) = open(dir.path());
+        assert_eq!(opened.cut_bytes, (offsets[3] - offsets[2]) as u64, "flipped at {place}");
+        assert!(has(&store, 0) && has(&store, 1) && !has(&store, 2), "flipped at {place}");
+    }
+    let copies = std::fs::read_dir(dir.path().join("journal")).unwrap();
+    assert!(
+        copies
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("cut-"))
+            .count()
+            > 9
+    );
+}
+
+#[tokio::test]
+async fn damage_before_the_end_is_an_error_with_its_place_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let offsets = filled(dir.path(), 4).await;
+    let whole = std::fs::read(dir.path().join(LAST)).unwrap();
+    for place in (0..offsets[3]).step_by(17) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1 << (place % 8);
+        std::fs::write(dir.path().join(LAST), &bytes).unwrap();
+        let frame = offsets.iter().rev().find(|offset| **offset <= place).copied().unwrap_or(0);
+        let Err(Error::Damaged(text)) = Store::open_with(dir.path(), at(0), options()) else {
+            panic!("damage at {place} was not noticed");
+        };
+        assert!(text.contains("000001.log") && text.contains(&format!("byte {frame}:")), "{place}: {text}");
+        assert_eq!(std::fs::read(dir.path().join(LAST)).unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_or_cut_segment_before_the_last_is_an_error() {
+    for harm in ["missing", "cut", "exchanged"] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { segment_bytes: 2_000, ..options() };
+        let (store, _) = Store::open_with(dir.path(), at(0), options).unwrap();
+        for number in 0..20 {
+            store.commit(changed(case(&format!("c{number}"), 0))).await.unwrap();
+        }
+        drop(store);
+        let segment = dir.path().join("journal/000002.log");
+        let bytes = std::fs::read(&segment).unwrap();
+        match harm {
+            "missing" => std::fs::remove_file(&segment).unwrap(),
+            "cut" => std::fs::write(&segment, &bytes[..bytes.len() - 1]).unwrap(),
+            _ => drop(std::fs::copy(dir.path().join("journal/000003.log"), &segment).unwrap()),
+        }
+        let error = Store::open_with(dir.path(), at(0), self::options()).unwrap_err();
+        assert!(matches!(&error, Error::Damaged(text) if text.contains("000002.log")), "{harm}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_state_is_made_anew_from_the_journal() {
+    let origin = tempfile::tempdir().unwrap();
+    let (store, _) = open(origin.path());
+    for number in 0..40 {
+        // Twenty cases of four kilobytes at a time, over several of sled's segments.
+        let mut commit = changed(case(&format!("c{number}"), 0));
+        for other in 0..20 {
+            let mut one = changed(case(&format!("d{number}-{other}"), other)).cases.remove(0);
+            one.case.steps.insert("text".to_owned(), "x".repeat(4_000).into());
+            commit.cases.push(one);
+        }
+        store.commit(commit).await.unwrap();
+    }
+    drop(store);
+    let size = usize::try_from(std::fs::metadata(origin.path().join("state/db")).unwrap().len()).unwrap();
+    let harms: Vec<(String, Harm)> = vec![
+        ("deleted".into(), Box::new(|dir: &Path| without_state(dir))),
+        ("marker gone".into(), Box::new(|dir: &Path| std::fs::remove_file(dir.join("state.ok")).unwrap())),
+        ("doubted".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state.suspect"), "test").unwrap())),
+        ("conf gone".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state/conf"), "x").unwrap())),
+    ];
+    let truncations = [0, 1, 4096, size / 2, size - 4096].map(|length| {
+        let harm: Harm = Box::new(move |dir: &Path| {
+            let db = std::fs::File::options().write(true).open(dir.join("state/db")).unwrap();
+            db.set_len(length as u64).unwrap();
+        });
+        (format!("cut to {length}"), harm)
+    });
+    let flips = (0..12_usize).map(|step| {
+        let harm: Harm = Box::new(move |dir: &Path| {
+            let path = dir.join("state/db");
+            let mut bytes = std::fs::read(&path).unwrap();
+            let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+            bytes[used * step / 12] ^= 0x10;
+            std::fs::write(path, bytes).unwrap();
+        });
+        (format!("flip {step}"), harm)
+    });
+    let told = ["deleted", "marker gone", "doubted"];
+    for (name, harm) in harms.into_iter().chain(truncations).chain(flips) {
+        let dir = tempfile::tempdir().unwrap();
+        copy(origin.path(), dir.path());
+        harm(dir.path());
+        let (store, opened) = open(dir.path());
+        assert_eq!((opened.records, opened.cut_bytes), (40, 0), "{name}");
+        assert!((0..40).all(|number| has(&store, number)), "{name}");
+        // Sled itself goes back to an older state on some damage; then the journal's rest is enough.
+        assert!(opened.rebuilt.is_some() || !told.contains(&name.as_str()), "{name}");
+        assert!(opened.rebuilt.is_none() || opened.replayed == 40, "{name}");
+        drop(store);
+        assert_sound(dir.path());
+    }
+}
+
+#[tokio::test]
+async fn a_state_ahead_of_the_journal_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let offsets = filled(dir.path(), 3).await;
+    let file = std::fs::File::options().write(true).open(dir.path().join(LAST)).unwrap();
+    file.set_len(offsets[2] as u64).unwrap();
+    drop(file);
+    let (store, opened) = open(dir.path());
+    assert!(opened.rebuilt.is_some_and(|reason| reason.contains("record 3")));
+    assert!(has(&store, 1) && !has(&store, 2));
+    assert!(dir.path().join("state.damaged-1").exists());
+}
+
+#[tokio::test]
+async fn verify_names_what_differs_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    filled(dir.path(), 3).await;
+    let (store, _) = open(other.path());
+    for name in ["c0", "c1", "x"] {
+        store.commit(changed(closed(name, 1))).await.unwrap();
+    }
+    drop(store);
+    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+    copy(&other.path().join("state"), &dir.path().join("state"));
+    let report = proofd::store::verify(dir.path()).unwrap();
+    assert_eq!((report.records, report.segments, report.applied), (3, 1, 3));
+    assert!(report.different > 3 && report.differences.len() as u64 == report.different);
+    assert_eq!(proofd::store::verify(dir.path()).unwrap(), report);
+    assert_eq!(report.head.len(), 32);
+}
+
+/// A store whose disk fails as the test says, and what its failure hook was told.
+fn failing(
+    dir: &Path,
+    fault: impl Fn(Act) -> io::Result<()> + Send + Sync + 'static,
+) -> (Store, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let options = Options {
+        failure: Arc::new(move |reason| tell.lock().unwrap().push(reason.to_owned())),
+        fault: Some(Arc::new(fault)),
+        ..options()
+    };
+    (Store::open_with(dir, at(0), options).unwrap().0, told)
+}
+
+#[tokio::test]
+async fn a_failed_write_or_sync_ends_the_store_and_acknowledges_nothing() {
+    for broken in [Act::Write, Act::Sync] {
+        let dir = tempfile::tempdir().unwrap();
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&calls);
+        let (store, told) = failing(dir.path(), move |act| {
+            if act != broken {
+                return Ok(());
+            }
+            match counted.fetch_add(1, Ordering::Relaxed) {
+                0 => Ok(()),
+                _ => Err(io::Error::other("the disk is gone")),
+            }
+        });
+        store.commit(changed(case("c0", 0))).await.unwrap();
+        assert!(matches!(store.commit(changed(case("c1", 0))).await, Err(Error::Closed)), "{broken:?}");
+        assert!(matches!(store.commit_durable(Commit::default()).await, Err(Error::Closed)), "{broken:?}");
+        drop(store);
+        assert_eq!(calls.load(Ordering::Relaxed), 2, "a failed {broken:?} is not tried again");
+        assert_eq!(told.lock().unwrap().len(), 1);
+        let (store, _) = open(dir.path());
+        assert!(has(&store, 0), "{broken:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_events_and_lets_cases_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicBool::new(false));
+    let reserve = dir.path().join("reserve");
+    let (now, path) = (Arc::clone(&full), reserve.clone());
+    let (store, told) = failing(dir.path(), move |act| match act {
+        Act::Write if now.load(Ordering::Relaxed) && path.exists() => Err(io::ErrorKind::StorageFull.into()),
+        Act::Write | Act::Sync => Ok(()),
+    });
+    assert!(reserve.exists() && !store.is_full());
+    full.store(true, Ordering::Relaxed);
+    assert!(matches!(store.commit_durable(received([event("e", 0)])).await, Err(Error::Full)));
+    assert!(store.is_full() && !reserve.exists());
+    store.commit(changed(case("c0", 0))).await.unwrap();
+    full.store(false, Ordering::Relaxed);
+    store.commit(received([event("e", 0)])).await.unwrap();
+    assert!(!store.is_full() && reserve.exists());
+    assert!(told.lock().unwrap().is_empty());
+    drop(store);
+    assert_sound(dir.path());
+}

@@ -1,0 +1,24 @@
+//! The store on a real disk: what was committed is there, whatever happens to the process or the files.
+//!
+//! | file | what |
+//! |---|---|
+//! | `asked` | what policies said, found again |
+//! | `damage` | broken files |
+//! | `kill` | a process that is killed while it commits |
+//! | `model` | random commits against a plain map |
+//! | `reads` | what looks for something finds it |
+//! | `support` | the smallest records that a store takes |
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod asked;
+mod damage;
+mod kill;
+mod model;
+mod reads;
+mod support;

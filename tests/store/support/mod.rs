@@ -1,0 +1,124 @@
+//! Cases, events and stores for the tests of the store.
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::TimeDelta;
+use proofd::case::{Case, Entry, Note, Pending, Purpose, State};
+use proofd::model::{
+    Action, CaseId, Event, EventType, Fields, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp,
+};
+use proofd::policy::Revision;
+use proofd::policy::tree::StepIndex;
+use proofd::store::{Changed, Commit, Opened, Options, Store};
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + seconds)
+}
+
+pub fn subject(id: &str) -> SubjectRef {
+    SubjectRef { kind: SubjectKind::Registration, id: id.to_owned() }
+}
+
+pub fn case(id: &str, opened: i64) -> Case {
+    Case {
+        id: CaseId(id.to_owned()),
+        policy: "self-registration".to_owned(),
+        revision: Revision("0".repeat(24)),
+        key: format!("key-{id}"),
+        subject: Subject { kind: SubjectKind::Registration, id: format!("r-{id}"), fields: Fields::new() },
+        event: None,
+        opened_at: at(opened),
+        state: State::Calling { step: StepIndex(0), call: 1 },
+        steps: Fields::new(),
+        calls: BTreeMap::new(),
+        next_call: 1,
+        next_entry: 1,
+        retries: BTreeMap::from([(StepIndex(2), 1)]),
+        attempts: 0,
+        links: 0,
+        contests: 0,
+        doomed: None,
+        settled: Vec::new(),
+        sessions: BTreeMap::new(),
+        result: None,
+        closed_at: None,
+        seen: None,
+        seen_at: None,
+        holds: Vec::new(),
+        acting: None,
+        released: None,
+        echoes: Vec::new(),
+    }
+}
+
+pub fn closed(id: &str, opened: i64) -> Case {
+    Case { state: State::Closed, result: Some("approved".to_owned()), ..case(id, opened) }
+}
+
+pub fn pending(due: i64) -> Pending {
+    let snapshot =
+        Snapshot { subject: subject("1"), user_id: None, profile_id: None, email: None, created_at: None };
+    Pending {
+        action: Action::Approve { snapshot },
+        purpose: Purpose::Step,
+        due: at(due),
+        attempt: 0,
+        begun: None,
+        in_doubt: false,
+        asked_at: at(0),
+        forgiven: 0,
+    }
+}
+
+pub fn entry(number: u64) -> Entry {
+    Entry { number, at: at(0), step: None, note: Note::Opened { by: "test".to_owned() } }
+}
+
+pub fn event(key: &str, time: i64) -> Event {
+    Event {
+        key: key.to_owned(),
+        near: Vec::new(),
+        leaves: Vec::new(),
+        kind: EventType::new(EventType::REGISTRATION_CREATED),
+        also: Vec::new(),
+        source: "onelogin".to_owned(),
+        time: at(time),
+        subject: subject(key),
+        actor: None,
+        by_subject: false,
+        ip: None,
+        fields: Fields::new(),
+    }
+}
+
+pub fn changed(case: Case) -> Commit {
+    Commit {
+        cases: vec![Changed {
+            case,
+            entries: vec![entry(0)],
+            effects: Vec::new(),
+            at: at(0),
+            recorded: None,
+        }],
+        ..Commit::default()
+    }
+}
+
+pub fn received(events: impl IntoIterator<Item = Event>) -> Commit {
+    Commit { received: events.into_iter().collect(), ..Commit::default() }
+}
+
+pub fn options() -> Options {
+    Options { reserve_bytes: 64 << 10, ..Options::default() }
+}
+
+pub fn open(dir: &Path) -> (Store, Opened) {
+    Store::open_with(dir, at(0), options()).expect("the store opens")
+}
+
+/// Journal and state say the same.
+pub fn assert_sound(dir: &Path) {
+    let report = proofd::store::verify(dir).expect("the store can be verified");
+    assert_eq!(report.different, 0, "{:?}", report.differences);
+    assert_eq!(report.applied, report.records);
+}
