@@ -76,6 +76,14 @@ pub fn show(past: &Value, people: usize) {
         output::line(&format!("    such as: {}", output::visible(because)));
     }
     who(past, people);
+    for other in past["heard_by"].as_array().into_iter().flatten() {
+        output::line("");
+        output::line(&format!(
+            "  {} hears of its verifications, and would do otherwise too.",
+            text(other, "policy")
+        ));
+        show(other, people);
+    }
 }
 
 fn coming(past: &Value) {

@@ -170,8 +170,11 @@ fn open_cases(open: &Value) {
 
 fn export(path: &Path, plan: &Value) -> Result<(), Failed> {
     let rows = plan["policies"].as_array().into_iter().flatten().flat_map(|policy| {
-        let items = policy["past"]["items"].as_array().cloned().unwrap_or_default();
-        items.into_iter().map(|item| foreseen::row(&text(policy, "policy"), &item)).collect::<Vec<_>>()
+        let heard = policy["past"]["heard_by"].as_array().into_iter().flatten();
+        std::iter::once(&policy["past"]).chain(heard).flat_map(|past| {
+            let items = past["items"].as_array().into_iter().flatten();
+            items.map(|item| foreseen::row(&text(past, "policy"), item)).collect::<Vec<_>>()
+        })
     });
     let head = foreseen::HEAD.map(str::to_owned).to_vec();
     let lines: Vec<String> = std::iter::once(head).chain(rows).map(|row| foreseen::csv(&row)).collect();

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use crate::model::Timestamp;
+use crate::model::{EventType, Timestamp};
+use crate::policy::tree::Verb;
 use crate::policy::{Policy, PolicySet, Revision};
 use crate::store;
 use crate::store::page::{CaseThen, ConsumedThen, Page};
@@ -38,6 +39,30 @@ impl Edited {
     pub fn new(name: &str, before: Option<Arc<Policy>>, after: Option<Arc<Policy>>) -> Self {
         Self { name: name.to_owned(), before, after, judged: false, judge: false }
     }
+
+    /// Whether others may hear of its verifications.
+    fn verifies(&self) -> bool {
+        self.before.iter().chain(&self.after).any(|policy| verifies(policy))
+    }
+}
+
+pub(super) fn verifies(policy: &Policy) -> bool {
+    policy.steps.iter().any(|step| matches!(step.verb, Verb::Verify(_)))
+}
+
+/// Whether it acts on verifications of other policies.
+pub(super) fn hears_of_passes(policy: &Policy) -> bool {
+    policy.hears().any(|kind| kind.as_str() == EventType::VERIFICATION_PASSED)
+}
+
+/// Policies that nobody edits and that hear of what edited ones verify. They are walked with them.
+fn hearers(edited: &[Edited], running: &PolicySet) -> Vec<Edited> {
+    if !edited.iter().any(Edited::verifies) {
+        return Vec::new();
+    }
+    let others = running.policies.values().filter(|policy| edited.iter().all(|one| one.name != policy.name));
+    let hearers = others.filter(|policy| hears_of_passes(policy));
+    hearers.map(|policy| Edited::new(&policy.name, Some(policy.clone()), Some(policy.clone()))).collect()
 }
 
 /// How far a look at the past is.
@@ -80,14 +105,16 @@ pub struct Span {
 impl Engine {
     /// Walks what was recorded with what runs and with what is to run. It takes a while and blocks.
     pub fn foresee(&self, edited: &[Edited], told: &Told, wanted: &Wanted) -> Result<Foreseen, store::Error> {
-        let past = self.past(edited, told, wanted)?;
+        let hearers = hearers(edited, &self.active().set);
+        let walked = [edited, &hearers].concat();
+        let past = self.past(&walked, told, wanted)?;
         let side = |of: fn(&Edited) -> &Option<Arc<Policy>>| {
-            Arc::new(PolicySet::new(edited.iter().filter_map(|edited| of(edited).clone())))
+            Arc::new(PolicySet::new(walked.iter().filter_map(|edited| of(edited).clone())))
         };
         let (running, next) = (side(|edited| &edited.before), side(|edited| &edited.after));
         let of = past.people.len();
-        let walked = |done: usize| told(Progress::Walking { done, of });
-        let policies = back_test(&past, &running, &next, &self.past_terms(), &walked, wanted);
+        let done = |done: usize| told(Progress::Walking { done, of });
+        let mut policies = back_test(&past, &running, &next, &self.past_terms(), &done, wanted);
         if !wanted() {
             return Err(store::Error::Closed);
         }
@@ -99,6 +126,15 @@ impl Engine {
             people: of,
             cut: past.cut,
         };
+        let heard_by: Vec<PolicyPast> = policies
+            .extract_if(.., |past| hearers.iter().any(|hearer| hearer.name == past.policy))
+            .filter(|past| past.different > 0)
+            .collect();
+        for past in &mut policies {
+            if edited.iter().any(|edited| edited.name == past.policy && edited.verifies()) {
+                past.heard_by.clone_from(&heard_by);
+            }
+        }
         let policies = policies.into_iter().map(|past| (past.policy.clone(), Arc::new(past))).collect();
         Ok(Foreseen { span, policies })
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::model::Timestamp;
 use crate::policy::effects::{Sheet, effects, reachable, reasons};
 use crate::policy::tree::LimitedAction;
-use crate::policy::{Loaded, Mode, Policy, Revision};
+use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
 use crate::store::{self, PolicyDeed, PolicyOrder};
 
-use super::foresight::Edited;
+use super::foresight::{Edited, hears_of_passes, verifies};
 use super::reload::{PolicyState, PolicyStatus};
 use super::{Active, Engine};
 
@@ -116,7 +116,10 @@ impl Engine {
             let (old, new) = (before.set.policies.get(name), loaded.set.policies.get(name));
             let order = self.0.store.policy_order(name)?;
             let standing = match (new, old) {
-                (Some(new), _) if !keep_back => self.stand(name, old, new, order, first)?,
+                (Some(new), _) if !keep_back => {
+                    let heard = self.others_hear(&before.set, new, old);
+                    self.stand(name, old, new, order, first, heard)?
+                }
                 (Some(new), Some(old)) if new.revision == old.revision => {
                     Standing::of(name, Some(Arc::clone(old)), PolicyState::Active)
                 }
@@ -136,6 +139,7 @@ impl Engine {
         new: &Arc<Policy>,
         order: Option<PolicyOrder>,
         first: bool,
+        heard: bool,
     ) -> Result<Standing, store::Error> {
         let mut standing = Standing::of(name, Some(Arc::clone(new)), PolicyState::Active);
         if let Some(order) = order.as_ref().filter(|order| order.what == PolicyDeed::Reverted) {
@@ -162,7 +166,7 @@ impl Engine {
         // What the past said once stands until a person says otherwise, whatever became of the past since.
         let parked =
             said_before.filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
-        if can(new, &self.0.settings.park) {
+        if heard || can(new, &self.0.settings.park) {
             let (name, after, judged) = (name.to_owned(), Some(Arc::clone(new)), parked.is_some());
             standing.edited = Some(Edited { name, before, after, judged, judge: true });
         }
@@ -174,6 +178,15 @@ impl Engine {
             standing.waiting = Some(Arc::clone(new));
         }
         Ok(standing)
+    }
+
+    /// Whether another policy, by what it hears of this one's verifications, can do what the past is asked about.
+    fn others_hear(&self, running: &PolicySet, new: &Policy, old: Option<&Arc<Policy>>) -> bool {
+        let others = running.policies.values().filter(|other| other.name != new.name);
+        let mut hearing = others.filter(|other| hears_of_passes(other));
+        let tells = |policy: &Policy| policy.mode == Mode::Enforce && verifies(policy);
+        (tells(new) || old.is_some_and(|old| tells(old)))
+            && hearing.any(|other| can(other, &self.0.settings.park))
     }
 
     /// Why a person must release a revision before it runs, as far as the files tell.

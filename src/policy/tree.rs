@@ -80,6 +80,19 @@ impl Policy {
             Trigger::Event(_) | Trigger::Manual => None,
         })
     }
+
+    /// Types of events that open its cases, cancel them or are waited for.
+    pub fn hears(&self) -> impl Iterator<Item = &EventType> {
+        let opens = self.when.iter().filter_map(|trigger| match trigger {
+            Trigger::Event(kind) => Some(kind),
+            Trigger::Manual | Trigger::Sweep(_) => None,
+        });
+        let awaits = self.steps.iter().filter_map(|step| match &step.verb {
+            Verb::Wait(Wait::For { event, .. }) => Some(event),
+            _ => None,
+        });
+        opens.chain(&self.cancel_when).chain(awaits)
+    }
 }
 
 /// How a case can start.

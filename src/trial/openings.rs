@@ -226,7 +226,8 @@ impl<O: Others> World<O> {
 
     pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
         let Some(kept) = self.cases.get(id) else { return Ok(()) };
-        if kept.led && self.outside.heard(id, event) {
+        let led = kept.led;
+        if led && self.outside.heard(id, event) {
             return Ok(());
         }
         if kept.lost.is_some() {
@@ -238,6 +239,10 @@ impl<O: Others> World<O> {
         match self.apply(id, Input::Event(event.clone()))? {
             Ok(()) => {}
             Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),
+        }
+        if led {
+            // It never heard of this then, and goes on by itself.
+            self.lead(id, false);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The recorded past, walked again: with the very policies that ran it is the very past, byte for byte; with
 //! an edit it says whose end would be another, and where nobody knows.
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::world::inside::Inside;
@@ -197,4 +197,65 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
     let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
     let names: BTreeSet<_> = plan.policies.iter().map(|plan| plan.policy.as_str()).collect();
     assert_eq!(names, BTreeSet::from([POLICY]));
+}
+
+/// One policy asks for the proof, and another one, which nobody edits, deletes whoever gave none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
+    let tree = Path::new("tests/data/heard");
+    let inside = Inside::with(tree, "2026-01-05T09:00:00Z".parse().unwrap()).await;
+    for first_name in ["Ada", "Ben", "Cem"] {
+        let email = format!("{}@partner.test", first_name.to_lowercase());
+        let applicant = Applicant::new(first_name, "Tester", &email).unwrap();
+        let user = applicant.register(&inside.town).unwrap().user_id.unwrap();
+        let link = inside.comes("an invitation", async |inside| applicant.link(&inside.town)).await;
+        let Led::Vendor { execution } = applicant.press(&inside.town, &link).await.unwrap() else {
+            panic!("a page instead of the vendor");
+        };
+        applicant.prove(&inside.town, &execution, passes()).unwrap();
+        let approved = async |inside: &Inside| (inside.town.onelogin.user(user)?["state"] == 1).then_some(());
+        inside.comes("the approval", approved).await;
+    }
+    inside.pass(DAY * 5, HOUR).await;
+    is_the_very_past(inside.engine());
+    let engine = inside.engine();
+    // Without its proof nobody is approved; the file itself can delete nobody.
+    let edits = [
+        (
+            "a filter",
+            "subject: registration\n",
+            "subject: registration\nif: registration.email.ends_with(\".example\")\n",
+            3,
+        ),
+        (
+            "a check more",
+            "compare: [first_name, last_name]",
+            "compare: [first_name, last_name, date_of_birth]",
+            0,
+        ),
+        ("switched off", "mode: enforce", "mode: disabled", 3),
+        ("another title", "title: Proof", "title: A proof", 0),
+    ];
+    for (what, from, to, deleted) in edits {
+        let (Files(mut files), _) = tree::read(tree).unwrap().unwrap();
+        let path = "proving/policy.yaml".to_owned();
+        let text = String::from_utf8(files[&path].to_vec()).unwrap();
+        assert!(text.contains(from), "{what}");
+        files.insert(path, Arc::from(text.replace(from, to).into_bytes()));
+        let plan = engine.plan(&Files(files), &|_| {}, &|| true).unwrap();
+        let [edited] = plan.policies.as_slice() else { panic!("{what}: {plan:#?}") };
+        assert_eq!(edited.policy, "proving", "{what}");
+        let past = edited.past.as_ref().unwrap();
+        let theirs: Vec<_> =
+            past.heard_by.iter().map(|other| (other.policy.as_str(), other.different)).collect();
+        let waits = edited
+            .why
+            .iter()
+            .any(|why| why.contains("is heard by admission, which then would have done delete to 3"));
+        if deleted == 0 {
+            assert_eq!((theirs, waits, edited.why.len()), (vec![], false, 0), "{what}: {edited:#?}");
+        } else {
+            assert_eq!((theirs, waits), (vec![("admission", deleted)], true), "{what}: {edited:#?}");
+        }
+    }
 }

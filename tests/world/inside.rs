@@ -2,7 +2,7 @@
 //! for stores that only a test can break.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, Listening, listen};
 use proofd::model::{Clock, Lane, Timestamp};
 use proofd::policy::Known;
+use proofd::policy::tree::LimitedAction;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 use proofd::store::{Options, Store};
@@ -65,8 +66,8 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         organization: config.organization.clone(),
         policies: config.policies_dir(),
         all_or_nothing: false,
-        park: Vec::new(),
-        park_above: 5,
+        park: vec![LimitedAction::Delete, LimitedAction::Suspend],
+        park_above: 2,
         look_back: TimeDelta::days(90),
         known: Known::default(),
         starts_per_second: 10.0,
@@ -78,7 +79,7 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
     (settings, connectors)
 }
 
-/// The shipped policies on a clock that is turned by hand.
+/// Policies on a clock that is turned by hand.
 pub struct Inside {
     pub town: Arc<Town>,
     pub clock: Virtual,
@@ -94,14 +95,19 @@ struct Running {
 }
 
 impl Inside {
+    /// The shipped policies.
     pub async fn open(start: Timestamp) -> Self {
+        Self::with(Path::new("policies"), start).await
+    }
+
+    pub async fn with(policies: &Path, start: Timestamp) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Virtual::new(start);
         let (shared, credentials) = (Arc::new(clock.clone()), Credentials::default());
         let town = Town::serve(Addresses::default(), &credentials, shared, Ledger::memory()).await.unwrap();
         town.jumio.turn(|knobs| knobs.rate_limits = false);
         let dir = tempfile::tempdir().unwrap();
-        super::copy_tree(&PathBuf::from("policies"), &dir.path().join("policies"));
+        super::copy_tree(policies, &dir.path().join("policies"));
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let yaml = format!("public_url: http://{address}\n{}", town.connectors_yaml(&credentials));
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();

@@ -47,6 +47,9 @@ pub struct PolicyPast {
     /// Sweeps that may pick others than they did; whom is not in the record.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<String>,
+    /// Policies that nobody edited and that hear of its verifications, where they would do otherwise too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heard_by: Vec<PolicyPast>,
     /// Who: newest first, of very many the newest.
     pub items: Vec<Differs>,
 }
@@ -137,6 +140,11 @@ impl PolicyPast {
             reasons.push(format!("has cases of {} people that would not have come to rest", self.endless));
         }
         reasons.extend(self.sweeps.iter().filter(|_| !verbs.is_empty()).cloned());
+        for other in &self.heard_by {
+            let theirs = other.reasons(verbs, above, from, to);
+            let name = &other.policy;
+            reasons.extend(theirs.iter().map(|why| format!("is heard by {name}, which then {why}")));
+        }
         reasons
     }
 }
@@ -267,6 +275,7 @@ impl Found {
             different,
             unknown: after.iter().filter(unknown).count(),
             undecided: undecided.len(),
+            heard_by: Vec::new(),
             undecided_because: undecided.first().map(|undecided| undecided.because.clone()),
             endless: self.endless,
             sweeps: Vec::new(),

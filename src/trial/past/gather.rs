@@ -10,7 +10,7 @@ use crate::case::{Case, Cause, Input, OpenedBy, Opening, Recorded, gone};
 use crate::model::{
     CaseId, Done, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
 };
-use crate::policy::tree::{LimitedAction, Trigger, Verb, Wait};
+use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet, Revision};
 
 /// What is looked for in the past.
@@ -100,15 +100,7 @@ impl Interest {
         let (mut kinds, mut names) = (BTreeSet::new(), BTreeSet::new());
         for policy in running.policies.values().chain(next) {
             names.insert(policy.name.clone());
-            kinds.extend(policy.cancel_when.iter().cloned());
-            kinds.extend(policy.when.iter().filter_map(|trigger| match trigger {
-                Trigger::Event(kind) => Some(kind.clone()),
-                Trigger::Manual | Trigger::Sweep(_) => None,
-            }));
-            kinds.extend(policy.steps.iter().filter_map(|step| match &step.verb {
-                Verb::Wait(Wait::For { event, .. }) => Some(event.clone()),
-                _ => None,
-            }));
+            kinds.extend(policy.hears().cloned());
         }
         Self { since, kinds, policies: (!others_answer).then_some(names), running }
     }

@@ -160,11 +160,14 @@ impl Walk<'_> {
         self.told.extend(told);
     }
 
-    /// Whether an event of our own comes of something that did not happen here, or was heard already.
+    /// Whether an event of our own comes of something that did not happen here, or was heard already. A case
+    /// that is not walked, because it opened before all this, did what it did.
     fn unfounded(&self, event: &Event) -> bool {
-        let by = event.fields.get("data").and_then(|data| data.get("policy")?.as_str());
-        let ours = event.source == "proofd" && by.is_some_and(|by| self.world.set.policies.contains_key(by));
-        ours && !self.told.contains(&event.key)
+        let said = |key: &str| event.fields.get("data").and_then(|data| data.get(key)?.as_str());
+        let set = |by: &str| self.world.set.policies.contains_key(by);
+        let walked = |case: &str| self.past.then.contains_key(&CaseId(case.to_owned()));
+        let ours = event.source == "proofd" && said("policy").is_some_and(set);
+        ours && said("case").is_some_and(walked) && !self.told.contains(&event.key)
     }
 
     /// Whether a sweep, as it is now, looks at somebody whom it picked then.
@@ -192,6 +195,10 @@ impl Walk<'_> {
         if self.world.kept(id).is_some_and(|kept| kept.led) {
             // A move to another revision is none here: the case has that one already, or never will.
             if let Cause::Input(Input::Event(event)) = &recorded.cause {
+                if self.unfounded(event) {
+                    self.world.lead(id, false);
+                    return Ok(());
+                }
                 let policy = self.world.case(id).map(|case| case.policy.clone()).unwrap_or_default();
                 self.handled.insert((policy, event.key.clone()));
             }
