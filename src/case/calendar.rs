@@ -6,7 +6,7 @@ use chrono::{
 use chrono_tz::Tz;
 
 use crate::model::{Span, Timestamp};
-use crate::policy::tree::{Calendar, People};
+use crate::policy::people::{Calendar, People};
 
 /// The calendar that holds where none is named.
 pub const DEFAULT: &str = "default";

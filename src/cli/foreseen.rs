@@ -47,6 +47,11 @@ pub fn show(past: &Value, people: usize) {
         return;
     }
     output::line("");
+    if past["silent"] == Value::Bool(true) {
+        output::line("  The record has nothing that it looks at: what it would have done is not known.");
+        sweeps(past);
+        return;
+    }
     output::line("  In the recorded past, with what runs and with the edit:");
     let both = |value: &Value| (range(&value["before"]), range(&value["after"]));
     let mut rows = vec![row_of("cases", &both(&past["cases"]), "")];
@@ -69,9 +74,7 @@ pub fn show(past: &Value, people: usize) {
             output::line(&format!("  {count} {what}"));
         }
     }
-    for sweep in past["sweeps"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        output::line(&format!("  It {}", output::visible(sweep)));
-    }
+    sweeps(past);
     if let Some(because) = past["undecided_because"].as_str() {
         output::line(&format!("    such as: {}", output::visible(because)));
     }
@@ -83,6 +86,12 @@ pub fn show(past: &Value, people: usize) {
             text(other, "policy")
         ));
         show(other, people);
+    }
+}
+
+fn sweeps(past: &Value) {
+    for sweep in past["sweeps"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        output::line(&format!("  It {}", output::visible(sweep)));
     }
 }
 

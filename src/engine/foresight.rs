@@ -29,6 +29,8 @@ pub struct Edited {
     pub name: String,
     pub before: Option<Arc<Policy>>,
     pub after: Option<Arc<Policy>>,
+    /// What runs while the edit waits: mostly what was before.
+    pub runs: Option<Arc<Policy>>,
     /// The past spoke against it before; that stands.
     pub judged: bool,
     /// It waits for what the past says. The others only belong to the same edit.
@@ -37,7 +39,7 @@ pub struct Edited {
 
 impl Edited {
     pub fn new(name: &str, before: Option<Arc<Policy>>, after: Option<Arc<Policy>>) -> Self {
-        Self { name: name.to_owned(), before, after, judged: false, judge: false }
+        Self { name: name.to_owned(), runs: before.clone(), before, after, judged: false, judge: false }
     }
 
     /// Whether others may hear of its verifications.

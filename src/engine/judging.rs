@@ -72,7 +72,7 @@ impl Engine {
     /// be asked.
     pub(super) fn obey_the_past(&self, chosen: &mut Chosen) -> (BTreeMap<String, Arc<Seen>>, bool) {
         let (mut seen, mut ask) = (BTreeMap::new(), false);
-        for edited in std::mem::take(&mut chosen.edited) {
+        for edited in chosen.edited.clone() {
             match self.0.judgements.of(&edited) {
                 Some(Said::Seen(said)) => {
                     chosen.hold(&edited, &said.why, self.now());

@@ -153,6 +153,8 @@ pub struct Active {
     pub set: PolicySet,
     /// Good policies of the tree that do not run, and would otherwise: parked, or stood in for by a revert.
     pub waiting: BTreeMap<String, Arc<Policy>>,
+    /// How many tests what runs had when it was taken from the tree.
+    pub tests: BTreeMap<String, usize>,
     pub report: Report,
     /// Of those that wait, what they would have done in the recorded past.
     pub foreseen: BTreeMap<String, Arc<judging::Seen>>,

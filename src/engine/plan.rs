@@ -123,16 +123,19 @@ impl Engine {
         let mut chosen = self.choose(&active, &loaded, keep_back)?;
         // Of a tree without policies, or with a mistake that keeps all of it back, nothing is taken.
         let nothing = loaded.declared.is_empty() || keep_back;
-        let differing = differing(&active.set.policies, &compiled, &loaded.declared);
+        let differing = differing(&active.set.policies, &compiled, &loaded.declared, &chosen.edited);
         let edited: Vec<Edited> =
             differing.into_iter().filter(|edited| !nothing || edited.after.is_some()).collect();
         let foreseen = if edited.is_empty() { None } else { Some(self.foresee(&edited, told, wanted)?) };
         if let Some(foreseen) = &foreseen {
-            for edited in std::mem::take(&mut chosen.edited) {
+            for edited in chosen.edited.clone() {
                 let Some(past) = foreseen.policies.get(&edited.name) else { continue };
                 let why = self.too_much(past, foreseen.span);
                 chosen.hold(&edited, &why, self.now());
             }
+        }
+        if !nothing {
+            self.let_go(&mut chosen, &active, &loaded.declared, keep_back);
         }
         let mut policies = Vec::new();
         for edited in &edited {
@@ -264,10 +267,12 @@ impl Engine {
 }
 
 /// Policies that are not the same in both. One with mistakes is not looked at: what runs of it goes on.
+/// `chosen`: those of which more is known, such as what ran before they left the tree.
 pub(super) fn differing(
     running: &BTreeMap<String, Arc<Policy>>,
     next: &BTreeMap<String, Arc<Policy>>,
     declared: &[String],
+    chosen: &[Edited],
 ) -> Vec<Edited> {
     let names: BTreeSet<&String> = running.keys().chain(next.keys()).collect();
     let edited = |name: &String| {
@@ -277,7 +282,8 @@ pub(super) fn differing(
             (_, None) => declared.contains(name),
             (None, Some(_)) => false,
         };
-        (!same).then(|| Edited::new(name, before, after))
+        let known = || chosen.iter().find(|edited| edited.name == *name).cloned();
+        (!same).then(|| known().unwrap_or_else(|| Edited::new(name, before, after)))
     };
     names.into_iter().filter_map(edited).collect()
 }

@@ -18,7 +18,6 @@ use crate::trial;
 
 use super::cases::ApplyError;
 use super::plan::differing;
-use super::standing::Standing;
 use super::{Active, Engine, tree};
 
 /// Files change in the machine's time, whatever the clock of the cases says: these are real durations.
@@ -180,19 +179,15 @@ impl Engine {
             Ok(chosen) => chosen,
             Err(error) => return self.keep_all(format!("the store cannot say what ran: {error}")),
         };
-        if keep_back {
-            // That a policy is gone from the tree is an edit like any other.
-            for old in before.set.policies.values().filter(|old| !loaded.declared.contains(&old.name)) {
-                chosen.add(Standing::of(&old.name, Some(Arc::clone(old)), PolicyState::KeptBack));
-            }
-        }
         let (foreseen, ask) = self.obey_the_past(&mut chosen);
+        self.let_go(&mut chosen, &before, &loaded.declared, keep_back);
         let mut asked = Vec::new();
         if ask {
-            asked = differing(&before.set.policies, &loaded.set.policies, &loaded.declared);
+            asked = differing(&before.set.policies, &loaded.set.policies, &loaded.declared, &chosen.edited);
             // Those that wait for the answer, among everything that belongs to the edit.
             asked.iter_mut().for_each(|edited| edited.judge = chosen.waiting.contains_key(&edited.name));
         }
+        let tests = tests_of(&before, &chosen.runs, &loaded);
         let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
         let report = Report {
             at: Some(self.now()),
@@ -207,7 +202,7 @@ impl Engine {
             return self.keep_all(format!("the new revisions cannot be stored: {error}"));
         }
         let set = PolicySet::new(chosen.runs);
-        let active = Arc::new(Active { set, waiting: chosen.waiting, report, foreseen, asked });
+        let active = Arc::new(Active { set, waiting: chosen.waiting, tests, report, foreseen, asked });
         // Nothing after this line can fail.
         self.0.active.store(Arc::clone(&active));
         told(&before, &active);
@@ -245,9 +240,9 @@ impl Engine {
             ..before.report.clone()
         };
         let set = PolicySet::new(before.set.policies.values().cloned());
-        let (waiting, foreseen, asked) =
-            (before.waiting.clone(), before.foreseen.clone(), before.asked.clone());
-        let active = Arc::new(Active { set, waiting, report, foreseen, asked });
+        let (waiting, tests) = (before.waiting.clone(), before.tests.clone());
+        let (foreseen, asked) = (before.foreseen.clone(), before.asked.clone());
+        let active = Arc::new(Active { set, waiting, tests, report, foreseen, asked });
         self.0.active.store(Arc::clone(&active));
         active
     }
@@ -303,6 +298,22 @@ pub(super) fn hold_back_failing(loaded: &mut Loaded) -> Vec<trial::Tested> {
     loaded.set = PolicySet::new(good.collect::<Vec<_>>());
     loaded.diagnostics.extend(trial::diagnostics(&tested));
     tested
+}
+
+/// How many tests what runs has. Tests that are taken away from a revision that runs already still count: the
+/// next edit is compared with them.
+fn tests_of(before: &Active, runs: &[Arc<Policy>], loaded: &Loaded) -> BTreeMap<String, usize> {
+    let tree = loaded.tests_by_policy();
+    let of = |policy: &Arc<Policy>| {
+        let name = &policy.name;
+        let had = before.tests.get(name).copied().unwrap_or(0);
+        let same = |other: Option<&Arc<Policy>>| other.is_some_and(|other| other.revision == policy.revision);
+        let has = tree.get(name).copied().filter(|_| same(loaded.set.policies.get(name)));
+        let count =
+            if same(before.set.policies.get(name)) { had.max(has.unwrap_or(0)) } else { has.unwrap_or(0) };
+        (name.clone(), count)
+    };
+    runs.iter().map(of).collect()
 }
 
 fn revisions<'a>(policies: impl IntoIterator<Item = &'a Arc<Policy>>) -> BTreeMap<String, Revision> {

@@ -1,18 +1,23 @@
 //! Which revision of each policy runs: the tree's, if it is good and nobody has to release it first; else the
 //! last good one, or the one that people went back to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use chrono::TimeDelta;
 
 use crate::model::Timestamp;
 use crate::policy::effects::{Sheet, effects, reachable, reasons};
-use crate::policy::tree::LimitedAction;
-use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
+use crate::policy::tree::{LimitedAction, Trigger};
+use crate::policy::{Loaded, Mode, Policy, PolicySet};
 use crate::store::{self, PolicyDeed, PolicyOrder};
 
 use super::foresight::{Edited, hears_of_passes, verifies};
 use super::reload::{PolicyState, PolicyStatus};
 use super::{Active, Engine};
+
+/// What comes back within this time was only being edited, or copied.
+const RETURNS: TimeDelta = TimeDelta::hours(1);
 
 /// What becomes of one policy.
 #[derive(Debug)]
@@ -89,16 +94,36 @@ impl Chosen {
     pub(super) fn set_back(&mut self, edited: &Edited) {
         let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
         let Some(after) = edited.after.clone() else { return };
-        let runs = edited.before.as_ref();
+        let runs = edited.runs.as_ref();
         status.state = PolicyState::NeedsRelease;
         status.waiting = Some(after.revision.clone());
         status.title = runs.map(|policy| policy.title.clone());
         status.mode = runs.map(|policy| policy.mode);
         status.revision = runs.map(|policy| policy.revision.clone());
         self.runs.retain(|policy| policy.name != edited.name);
-        self.runs.extend(edited.before.clone());
+        self.runs.extend(edited.runs.clone());
         self.waiting.insert(edited.name.clone(), after);
     }
+}
+
+/// One policy of the tree, as it is to be judged.
+struct Edit<'a> {
+    name: &'a str,
+    last: Last,
+    order: Option<PolicyOrder>,
+    /// Nothing ever ran here.
+    first: bool,
+    /// How many tests what runs has, and the tree's.
+    tests: (usize, usize),
+}
+
+/// What ran last of a policy.
+#[derive(Default)]
+struct Last {
+    /// It runs, or left the tree a moment ago and runs again while an edit of it waits.
+    runs: Option<Arc<Policy>>,
+    /// What an edit is compared with.
+    known: Option<Arc<Policy>>,
 }
 
 impl Engine {
@@ -111,73 +136,127 @@ impl Engine {
     ) -> Result<Chosen, store::Error> {
         // Whoever sets the daemon up means what is in the tree: there is nothing that it could be graver than.
         let first = before.set.policies.is_empty() && self.0.store.active()?.is_empty();
+        let tests = loaded.tests_by_policy();
         let mut chosen = Chosen::default();
         for name in &loaded.declared {
-            let (old, new) = (before.set.policies.get(name), loaded.set.policies.get(name));
             let order = self.0.store.policy_order(name)?;
-            let standing = match (new, old) {
-                (Some(new), _) if !keep_back => {
-                    let heard = self.others_hear(&before.set, new, old);
-                    self.stand(name, old, new, order, first, heard)?
+            let last = self.last(name, before.set.policies.get(name), order.as_ref())?;
+            let count = |of: &BTreeMap<String, usize>| of.get(name).copied().unwrap_or(0);
+            let tests = (count(&before.tests), count(&tests));
+            let standing = match loaded.set.policies.get(name) {
+                Some(new) if !keep_back => {
+                    self.stand(new, Edit { name, last, order, first, tests }, &before.set)
                 }
-                (Some(new), Some(old)) if new.revision == old.revision => {
-                    Standing::of(name, Some(Arc::clone(old)), PolicyState::Active)
+                Some(new) if last.runs.as_ref().is_some_and(|old| new.revision == old.revision) => {
+                    Standing::of(name, last.runs, PolicyState::Active)
                 }
-                (Some(_), old) => Standing::of(name, old.cloned(), PolicyState::KeptBack),
-                (None, old) => self.without(name, old, order),
+                Some(_) => Standing::of(name, last.runs, PolicyState::KeptBack),
+                None => self.without(name, last.runs, order),
             };
             chosen.add(standing);
         }
         Ok(chosen)
     }
 
-    /// The tree's version is good.
-    fn stand(
+    fn last(
         &self,
         name: &str,
-        old: Option<&Arc<Policy>>,
-        new: &Arc<Policy>,
-        order: Option<PolicyOrder>,
-        first: bool,
-        heard: bool,
-    ) -> Result<Standing, store::Error> {
-        let mut standing = Standing::of(name, Some(Arc::clone(new)), PolicyState::Active);
-        if let Some(order) = order.as_ref().filter(|order| order.what == PolicyDeed::Reverted) {
-            if order.over.as_ref() == Some(&new.revision) {
-                return Ok(self.reverted(name, old, Arc::clone(new), order));
-            }
-            let (at, by) = (self.now(), "edit".to_owned());
-            let reason = "the files were edited after the revert".to_owned();
-            let (what, revision, over) = (PolicyDeed::Superseded, new.revision.clone(), None);
-            standing.order =
-                Some(PolicyOrder { policy: name.to_owned(), what, revision, over, by, reason, at });
+        running: Option<&Arc<Policy>>,
+        order: Option<&PolicyOrder>,
+    ) -> Result<Last, store::Error> {
+        if let Some(running) = running {
+            return Ok(Last { runs: Some(Arc::clone(running)), known: Some(Arc::clone(running)) });
         }
-        let said_before = order.clone();
-        let released =
-            order.is_some_and(|order| order.what == PolicyDeed::Released && order.revision == new.revision);
-        let same = old.is_some_and(|old| old.revision == new.revision);
-        if first || same || released {
-            return Ok(standing);
-        }
-        let (before, mut why) = match self.reasons_to_park(name, old, new)? {
-            Parked::NotAsked => return Ok(standing),
-            Parked::Asked { before, why } => (before, why),
+        let gone = order.filter(|order| order.what == PolicyDeed::Gone);
+        let newest = || self.0.store.revisions(name).map(|mut stored| stored.pop());
+        let revision = match gone {
+            Some(order) => Some(order.revision.clone()),
+            None => newest()?.map(|stored| stored.revision),
         };
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        // One that does not load any more says nothing.
+        let policy = revision.and_then(|revision| self.0.revisions.get(name, &revision, store, known).ok());
+        let just_left = gone.is_some_and(|order| self.now() - order.at < RETURNS);
+        Ok(Last { runs: policy.clone().filter(|_| just_left), known: policy })
+    }
+
+    /// The tree's version is good.
+    fn stand(&self, new: &Arc<Policy>, edit: Edit<'_>, running: &PolicySet) -> Standing {
+        let Edit { name, last, order, first, tests } = edit;
+        let mut standing = Standing::of(name, Some(Arc::clone(new)), PolicyState::Active);
+        let was = |what: PolicyDeed| order.as_ref().filter(|order| order.what == what);
+        if let Some(order) = was(PolicyDeed::Reverted) {
+            if order.over.as_ref() == Some(&new.revision) {
+                return self.reverted(name, last.runs, Arc::clone(new), order);
+            }
+            standing.order = Some(self.superseded(name, new, "the files were edited after the revert"));
+        }
+        let released = was(PolicyDeed::Released).is_some_and(|order| order.revision == new.revision);
+        if !released && was(PolicyDeed::Released).is_some() {
+            standing.order = Some(self.superseded(name, new, "the files were edited after the release"));
+        }
+        // A folder that was gone for a moment, or for a month, comes back as what it was.
+        let same = last.known.as_ref().is_some_and(|known| known.revision == new.revision);
+        let verbs = &self.0.settings.park;
+        if first || same || released || verbs.is_empty() {
+            return standing;
+        }
+        let sheet: Option<Sheet> = last.known.as_deref().map(effects);
+        let mut why = reasons(sheet.as_ref(), &effects(new), verbs);
+        if tests.0 > 0 && tests.1 == 0 && can(new, verbs) {
+            why.push(format!("has no tests any more; what ran has {}", tests.0));
+        }
         // What the past said once stands until a person says otherwise, whatever became of the past since.
         let parked =
-            said_before.filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
-        if heard || can(new, &self.0.settings.park) {
-            let (name, after, judged) = (name.to_owned(), Some(Arc::clone(new)), parked.is_some());
-            standing.edited = Some(Edited { name, before, after, judged, judge: true });
+            order.clone().filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
+        if can(new, verbs) || self.others_hear(running, new, last.known.as_ref()) {
+            standing.edited = Some(Edited {
+                runs: last.runs.clone(),
+                judged: parked.is_some(),
+                judge: true,
+                ..Edited::new(name, last.known, Some(Arc::clone(new)))
+            });
         }
         why.extend(parked.map(|order| order.reason));
         if !why.is_empty() {
-            standing.runs = old.cloned();
+            standing.runs = last.runs;
             standing.state = PolicyState::NeedsRelease;
             standing.why = why;
             standing.waiting = Some(Arc::clone(new));
         }
-        Ok(standing)
+        standing
+    }
+
+    fn superseded(&self, name: &str, new: &Policy, reason: &str) -> PolicyOrder {
+        let (policy, revision) = (name.to_owned(), new.revision.clone());
+        let (what, over, by) = (PolicyDeed::Superseded, None, "edit".to_owned());
+        PolicyOrder { policy, what, revision, over, by, reason: reason.to_owned(), at: self.now() }
+    }
+
+    /// Policies that run and are not in the tree any more. One whose successor waits runs until that does:
+    /// what was renamed would otherwise stand still.
+    pub(super) fn let_go(&self, chosen: &mut Chosen, before: &Active, declared: &[String], keep_back: bool) {
+        let gone = before.set.policies.values().filter(|old| !declared.contains(&old.name));
+        for old in gone {
+            let newcomer = |name: &&String| {
+                let waits = chosen.statuses.iter().any(|one| one.name == **name && one.revision.is_none());
+                waits && chosen.waiting.get(*name).is_some_and(|new| succeeds(new, old))
+            };
+            let newcomer = chosen.waiting.keys().find(newcomer).cloned();
+            let why = newcomer.map(|new| {
+                format!("it is not in the tree; it runs until {new}, which may be it by another name, is released or gone")
+            });
+            if keep_back || why.is_some() {
+                // That a policy is gone from the tree is an edit like any other.
+                let kept = Standing::of(&old.name, Some(Arc::clone(old)), PolicyState::KeptBack);
+                chosen.add(Standing { why: why.into_iter().collect(), ..kept });
+                continue;
+            }
+            let (policy, revision) = (old.name.clone(), old.revision.clone());
+            let (by, reason) = ("edit".to_owned(), "the tree has no such policy any more".to_owned());
+            let (what, over) = (PolicyDeed::Gone, None);
+            chosen.orders.push(PolicyOrder { policy, what, revision, over, by, reason, at: self.now() });
+        }
     }
 
     /// Whether another policy, by what it hears of this one's verifications, can do what the past is asked about.
@@ -189,49 +268,11 @@ impl Engine {
             && hearing.any(|other| can(other, &self.0.settings.park))
     }
 
-    /// Why a person must release a revision before it runs, as far as the files tell.
-    fn reasons_to_park(
-        &self,
-        name: &str,
-        old: Option<&Arc<Policy>>,
-        new: &Policy,
-    ) -> Result<Parked, store::Error> {
-        let verbs = &self.0.settings.park;
-        if verbs.is_empty() {
-            return Ok(Parked::NotAsked);
-        }
-        let after = effects(new);
-        let before = match old {
-            Some(old) => Some(Arc::clone(old)),
-            // A folder that was gone for a moment, or for a month, comes back as what it was.
-            None => match self.last_ran(name, &new.revision)? {
-                Ran::This => return Ok(Parked::NotAsked),
-                Ran::Other(policy) => Some(policy),
-                Ran::Never => None,
-            },
-        };
-        let sheet: Option<Sheet> = before.as_deref().map(effects);
-        let why = reasons(sheet.as_ref(), &after, verbs);
-        Ok(Parked::Asked { before: before.filter(|_| old.is_some()), why })
-    }
-
-    fn last_ran(&self, name: &str, revision: &Revision) -> Result<Ran, store::Error> {
-        let stored = self.0.store.revisions(name)?;
-        if stored.iter().any(|stored| stored.revision == *revision) {
-            return Ok(Ran::This);
-        }
-        let Some(newest) = stored.last() else { return Ok(Ran::Never) };
-        let (store, known) = (&self.0.store, &self.0.settings.known);
-        // One that does not load any more says nothing.
-        let policy = self.0.revisions.get(name, &newest.revision, store, known);
-        Ok(policy.map_or(Ran::Never, Ran::Other))
-    }
-
     /// People went back to an older revision, and the files are as they were then.
     fn reverted(
         &self,
         name: &str,
-        old: Option<&Arc<Policy>>,
+        old: Option<Arc<Policy>>,
         new: Arc<Policy>,
         order: &PolicyOrder,
     ) -> Standing {
@@ -241,7 +282,7 @@ impl Engine {
             Ok(policy) => Some(policy),
             Err(error) => {
                 why.push(error.to_string());
-                old.cloned()
+                old
             }
         };
         let standing = Standing::of(name, runs, PolicyState::Reverted);
@@ -249,24 +290,15 @@ impl Engine {
     }
 
     /// The tree's version has errors. A revert is obeyed all the same.
-    fn without(&self, name: &str, old: Option<&Arc<Policy>>, order: Option<PolicyOrder>) -> Standing {
+    fn without(&self, name: &str, old: Option<Arc<Policy>>, order: Option<PolicyOrder>) -> Standing {
         let Some(order) = order.filter(|order| order.what == PolicyDeed::Reverted) else {
             let state = if old.is_some() { PolicyState::KeptLastGood } else { PolicyState::Refused };
-            return Standing::of(name, old.cloned(), state);
+            return Standing::of(name, old, state);
         };
         let (store, known) = (&self.0.store, &self.0.settings.known);
-        let runs = self.0.revisions.get(name, &order.revision, store, known).ok().or_else(|| old.cloned());
+        let runs = self.0.revisions.get(name, &order.revision, store, known).ok().or(old);
         Standing { why: vec![said(&order)], ..Standing::of(name, runs, PolicyState::KeptLastGood) }
     }
-}
-
-enum Parked {
-    NotAsked,
-    /// With what runs now.
-    Asked {
-        before: Option<Arc<Policy>>,
-        why: Vec<String>,
-    },
 }
 
 /// Whether a policy does any of this.
@@ -275,11 +307,17 @@ fn can(policy: &Policy, verbs: &[LimitedAction]) -> bool {
         && reachable(policy, policy.first).iter().any(|action| verbs.contains(action))
 }
 
-/// What ran of a policy that does not run now.
-enum Ran {
-    This,
-    Other(Arc<Policy>),
-    Never,
+/// Whether one may be the other by another name: about the same people, on the same occasions.
+fn succeeds(new: &Policy, old: &Policy) -> bool {
+    let occasions = |policy: &Policy| -> BTreeSet<String> {
+        let of = |trigger: &Trigger| match trigger {
+            Trigger::Event(kind) => kind.to_string(),
+            Trigger::Sweep(_) => "sweep".to_owned(),
+            Trigger::Manual => "manual".to_owned(),
+        };
+        policy.when.iter().map(of).collect()
+    };
+    new.subject == old.subject && !occasions(new).is_disjoint(&occasions(old))
 }
 
 fn said(order: &PolicyOrder) -> String {

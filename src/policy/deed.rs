@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::diagnostic::Place;
+use super::people::People;
 use super::script::{Facts, ScriptError};
-use super::tree::{Effect, LimitedAction, Notify, People, Recipient};
+use super::tree::{Effect, LimitedAction, Notify, Recipient};
 use crate::model::{Fields, Repeat, SubjectKind};
 
 /// One effect, ready to be asked for.

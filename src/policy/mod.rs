@@ -8,6 +8,7 @@
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
+//! | `people` | teams, queues and when they work |
 //! | `deed` | effects with everything worked out |
 //! | `effects` | what a policy can do, to whom and by which path; what another revision can do otherwise |
 //! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
@@ -33,6 +34,7 @@ pub mod grammar;
 mod lint;
 pub mod load;
 pub mod outline;
+pub mod people;
 pub mod sarif;
 pub mod schedule;
 pub mod schema;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Place;
 use super::files::{Files, Revision};
+use super::people::People;
 use super::script::{Condition, Data, Function, Text};
 use super::template::Templates;
 use crate::model::{EventType, Fields, Method, Repeat, Span, SubjectKind};
@@ -168,6 +169,16 @@ impl LimitedAction {
         Self::Emit,
         Self::Verify,
     ];
+
+    /// What gives back what this takes.
+    pub fn given_back_by(self) -> Option<Self> {
+        match self {
+            Self::Suspend => Some(Self::Reinstate),
+            Self::HoldRole => Some(Self::ReleaseRole),
+            Self::RemoveRole => Some(Self::AssignRole),
+            _ => None,
+        }
+    }
 
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.word() == word)
@@ -464,34 +475,4 @@ pub enum Recipient {
     Subject,
     Manager,
     Team(String),
-}
-
-/// `people.yaml`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct People {
-    pub teams: BTreeMap<String, Team>,
-    pub queues: BTreeMap<String, Queue>,
-    pub calendars: BTreeMap<String, Calendar>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Team {
-    pub mail: String,
-    pub call: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Queue {
-    pub team: String,
-    pub calendar: Option<String>,
-}
-
-/// When people work; what business days are counted in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Calendar {
-    pub timezone: chrono_tz::Tz,
-    /// Monday first.
-    pub workdays: [bool; 7],
-    pub opens: chrono::NaiveTime,
-    pub closes: chrono::NaiveTime,
 }

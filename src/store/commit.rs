@@ -146,6 +146,8 @@ pub enum PolicyDeed {
     Superseded,
     /// A revision waits for a release: the recorded past spoke against it.
     Parked,
+    /// The policy left the tree; this is what ran of it.
+    Gone,
 }
 
 /// What is known of a person at a verification provider; replaces what was known.

@@ -99,6 +99,11 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_few_do_not_hold_an_edit_back_and_a_bad_tree_has_a_plan_too() {
     let world = started("").await;
+    for name in ["Ada", "Ben"] {
+        let person = world.registers(name);
+        world.goes_through(&person, passes()).await;
+        world.until_closed(&person, "approved").await;
+    }
     let mallory = world.registers("Mallory");
     world.goes_through(&mallory, forges()).await;
     world.until_closed(&mallory, "rejected").await;

@@ -46,6 +46,13 @@ pub struct Loaded {
     pub tests: Vec<Tests>,
 }
 
+impl Loaded {
+    /// How many tests there are.
+    pub fn tests_by_policy(&self) -> BTreeMap<String, usize> {
+        self.tests.iter().map(|tests| (tests.policy.clone(), tests.tests.len())).collect()
+    }
+}
+
 /// Loads a whole tree: every mistake of every file in one go. The same function serves the daemon's start,
 /// its reloads, `proofd check` and an old revision's files out of the store.
 pub fn load(files: &Files, known: &Known) -> Loaded {

@@ -11,9 +11,10 @@ use super::reading::{self, Reading as _};
 use crate::model::Method;
 use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::policy::grammar::{self, Kind, Shape};
+use crate::policy::people::{Calendar, People, Queue, Team};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
-use crate::policy::tree::{Calendar, People, Queue, Team, Verification};
+use crate::policy::tree::Verification;
 
 /// Named entries of a shared file.
 #[derive(Debug)]

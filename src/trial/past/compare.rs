@@ -7,11 +7,14 @@ use std::thread;
 
 use chrono::TimeDelta;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::walk::{Undecided, Walked, as_it_was, walk};
-use super::{End, Fate, Name, Past};
-use crate::model::{SubjectRef, Timestamp};
-use crate::policy::tree::{LimitedAction, Sweep};
+use super::{End, Fate, Happening, Moment, Name, Past};
+use crate::model::{Event, SubjectRef, Timestamp};
+use crate::policy::schedule::Timetable;
+use crate::policy::sweep::Due;
+use crate::policy::tree::{LimitedAction, Sweep, Trigger};
 use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
 
@@ -28,6 +31,8 @@ pub struct PolicyPast {
     pub policy: String,
     /// Cases that the running revision opens, and the other one.
     pub cases: Both<usize>,
+    /// The record has nothing that either of them looks at: what the edit does is not known.
+    pub silent: bool,
     /// Effects that differ between the two or that somebody is harmed by.
     pub effects: Vec<Effects>,
     /// Sessions at providers, which cost.
@@ -116,22 +121,26 @@ impl PolicyPast {
         from: Timestamp,
         to: Timestamp,
     ) -> Vec<String> {
+        let many = |newly: usize| newly > above || newly > 0 && newly * 2 > self.cases.after;
         let over =
-            self.effects.iter().filter(|effect| verbs.contains(&effect.what) && effect.newly.most > above);
-        let days = (to - from).num_days();
-        let since =
-            if days > 1 { format!("{days} days") } else { format!("{} hours", (to - from).num_hours()) };
+            self.effects.iter().filter(|effect| verbs.contains(&effect.what) && many(effect.newly.most));
+        let since = length(to - from);
         let one = |effect: &Effects| {
             let (what, newly) = (effect.what.word(), effect.newly);
-            let might = if newly.least > above { "would" } else { "might" };
+            let might = if many(newly.least) { "would" } else { "might" };
             let unknown = if newly.least == newly.most {
                 ""
             } else {
                 "; what the past does not answer is counted as done"
             };
+            let people = if (newly.least, newly.most) == (1, 1) { "person" } else { "people" };
+            let whom = match effect.what.given_back_by() {
+                Some(_) => "to whom the running revision did not, or whom it did not leave so",
+                None => "to whom the running revision did not",
+            };
             format!(
-                "{might} have done {what} to {newly} people to whom the running revision did not, in the last \
-                 {since} ({} instead of {}{unknown})",
+                "{might} have done {what} to {newly} {people} {whom}, in the last {since} ({} instead of \
+                 {}{unknown})",
                 effect.times.after, effect.times.before,
             )
         };
@@ -149,16 +158,34 @@ impl PolicyPast {
     }
 }
 
-/// People, and not cases: somebody to whom it was done once is not newly harmed by a second time.
+/// People, and not cases: somebody to whom it was done once is not newly harmed by a second time, but by being
+/// left in it.
 fn newly(before: &[Fate], after: &[Fate], what: LimitedAction) -> Range {
     let does = |fate: &&Fate| fate.did.iter().any(|deed| deed.what == what);
     let may = |fate: &&Fate| does(fate) || fate.may.contains(&what);
-    let had: BTreeSet<_> = before.iter().filter(does).map(|fate| &fate.subject).collect();
-    let people = |some: &dyn Fn(&&Fate) -> bool| {
-        let people: BTreeSet<_> = after.iter().filter(|fate| some(fate)).map(|fate| &fate.subject).collect();
-        people.difference(&had).count()
+    let left = |fate: &&Fate| fate.left(what);
+    let people = |fates: &mut dyn Iterator<Item = &Fate>| -> BTreeSet<SubjectRef> {
+        fates.map(|fate| fate.subject.clone()).collect()
     };
-    Range { least: people(&does), most: people(&may) }
+    let (had, was_left) = (people(&mut before.iter().filter(does)), people(&mut before.iter().filter(left)));
+    let left = people(&mut after.iter().filter(left));
+    let newly_left: BTreeSet<_> = left.difference(&was_left).cloned().collect();
+    let count =
+        |now: BTreeSet<SubjectRef>| now.difference(&had).chain(&newly_left).collect::<BTreeSet<_>>().len();
+    Range {
+        least: count(people(&mut after.iter().filter(does))),
+        most: count(people(&mut after.iter().filter(may))),
+    }
+}
+
+/// A length of the record, in the unit in which it says something.
+fn length(length: TimeDelta) -> String {
+    let of = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    match (length.num_days(), length.num_hours()) {
+        (days, _) if days > 1 => of(days, "day"),
+        (_, hours) if hours > 0 => of(hours, "hour"),
+        _ => of(length.num_minutes().max(1), "minute"),
+    }
 }
 
 /// Fates by policy.
@@ -208,40 +235,76 @@ pub fn back_test(
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let names: BTreeSet<&String> = running.policies.keys().chain(next.policies.keys()).collect();
     let of = |name: &String| {
-        let sweeps = other_sweeps(running.policies.get(name), next.policies.get(name));
-        PolicyPast { sweeps, ..found.of(name, past) }
+        let (before, after) = (running.policies.get(name), next.policies.get(name));
+        let said = found.of(name, past);
+        let asked = said.cases.before + said.cases.after > 0
+            || before.into_iter().chain(after).any(|policy| was_asked(past, policy));
+        let coming = if asked { said.coming } else { Vec::new() };
+        PolicyPast { sweeps: other_sweeps(before, after), silent: !asked, coming, ..said }
     };
     names.into_iter().map(of).collect()
 }
 
+/// Whether the record has anything that a policy looks at.
+fn was_asked(past: &Past, policy: &Policy) -> bool {
+    let opens = |event: &Event| {
+        let mut kinds = std::iter::once(&event.kind).chain(&event.also);
+        kinds.any(|kind| {
+            policy.when.iter().any(|trigger| matches!(trigger, Trigger::Event(opens) if opens == kind))
+        })
+    };
+    let asks = |moment: &Moment| matches!(&moment.what, Happening::Event { event, .. } if opens(event));
+    past.people.iter().any(|person| person.moments.iter().any(asks))
+}
+
 /// Sweeps that may pick other people than they did. Only those whom they picked are in the record.
 fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Policy>>) -> Vec<String> {
-    let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
-    let clauses = |policy: &Policy, sweep: &Sweep| {
-        let mut all = sweep.condition.clauses();
-        all.extend(policy.condition.clauses());
-        all
-    };
-    let settings = |lines: &[String]| {
-        let named = |name: &String| lines.iter().any(|line| line.contains(&format!("settings.{name}")));
-        let changed = |name: &&String| before.settings.get(*name) != after.settings.get(*name);
-        let names: BTreeSet<&String> = before.settings.keys().chain(after.settings.keys()).collect();
-        names.into_iter().filter(|name| named(name)).any(|name| changed(&name))
-    };
+    let Some(after) = after else { return Vec::new() };
     let other = |sweep: &&Arc<Sweep>| {
-        let Some(old) = before.sweeps().find(|old| old.schedule == sweep.schedule) else { return true };
-        let lines = clauses(after, sweep);
-        lines != clauses(before, old)
-            || settings(&lines)
-            || (&old.due, old.spread, old.at_most) != (&sweep.due, sweep.spread, sweep.at_most)
+        let old = before.and_then(|before| {
+            let same = before.sweeps().find(|old| old.schedule == sweep.schedule)?;
+            Some(Picks::of(before, same))
+        });
+        old.is_none_or(|old| old != Picks::of(after, sweep))
     };
     let told = |sweep: &Arc<Sweep>| {
-        format!(
-            "opens cases by the sweep {}, which may pick others than it did; whom is not in the record",
-            sweep.schedule
-        )
+        let others = if before.is_some() { ", which may pick others than it did" } else { "" };
+        format!("opens cases by the sweep {}{others}; whom is not in the record", sweep.schedule)
     };
     after.sweeps().filter(other).map(told).collect()
+}
+
+/// Everything on which it depends whom a sweep picks, and how often.
+#[derive(PartialEq)]
+struct Picks<'a> {
+    clauses: Vec<String>,
+    settings: Vec<(&'a String, &'a Value)>,
+    scripts: Vec<(&'a String, &'a Arc<[u8]>)>,
+    sweep: (&'a Option<Due>, TimeDelta, Option<u32>, &'a Timetable),
+}
+
+impl<'a> Picks<'a> {
+    fn of(policy: &'a Policy, sweep: &'a Sweep) -> Self {
+        let mut clauses = sweep.condition.clauses();
+        clauses.extend(policy.condition.clauses());
+        let read = |name: &str| clauses.iter().any(|line| reads_setting(line, name));
+        let settings = policy.settings.iter().filter(|(name, _)| read(name)).collect();
+        // Whatever a clause calls may call the others.
+        let calls = clauses.iter().any(|line| line.contains("::"));
+        let scripts = policy.files.0.iter().filter(|(path, _)| calls && path.ends_with(".rhai")).collect();
+        let sweep = (&sweep.due, sweep.spread, sweep.at_most, &sweep.timetable);
+        Self { clauses, settings, scripts, sweep }
+    }
+}
+
+/// Whether a clause may read a setting: by its name, or because all of them are handed on.
+fn reads_setting(line: &str, name: &str) -> bool {
+    fn named(rest: &str) -> Option<&str> {
+        let word = rest.strip_prefix('.')?;
+        let end = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len());
+        Some(&word[..end])
+    }
+    line.split("settings").skip(1).any(|rest| named(rest).is_none_or(|word| word == name))
 }
 
 impl Found {
@@ -269,6 +332,7 @@ impl Found {
         PolicyPast {
             policy: name.to_owned(),
             cases: Both { before: cases(before), after: cases(after) },
+            silent: false,
             effects,
             verifications: Both { before: range(&sessions(before)), after: range(&sessions(after)) },
             coming: coming(before, after, past),

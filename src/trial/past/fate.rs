@@ -185,6 +185,13 @@ impl Fate {
         }
     }
 
+    /// Whether something was done to the person and not given back by this case.
+    pub fn left(&self, what: LimitedAction) -> bool {
+        let Some(back) = what.given_back_by() else { return false };
+        let last = self.did.iter().rev().find(|deed| deed.what == what || deed.what == back);
+        last.is_some_and(|deed| deed.what == what)
+    }
+
     /// Whether the same happens to the person.
     pub fn same(&self, other: &Self) -> bool {
         let did = |fate: &Self| fate.did.iter().map(|deed| deed.what).collect::<Vec<_>>();

@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proofd::model::{EventType, Fields, Method, Span, SubjectKind, Timestamp};
+use proofd::policy::people::{People, Queue, Team};
 use proofd::policy::script::Condition;
 use proofd::policy::template::{Source, Templates};
 use proofd::policy::tree::{
-    DecisionRule, Escalate, Grace, IfAlreadyOpen, Keep, Mode, Notify, People, Queue, Recipient, Reminder,
-    Retry, Review, Step, StepIndex, Team, Trigger, Verb, Verification, Verify,
+    DecisionRule, Escalate, Grace, IfAlreadyOpen, Keep, Mode, Notify, Recipient, Reminder, Retry, Review,
+    Step, StepIndex, Trigger, Verb, Verification, Verify,
 };
 use proofd::policy::{Files, Policy, Revision};
 

@@ -1,0 +1,202 @@
+//! What runs of a policy that left the tree, came back, got another name or lost its tests: nothing gets past the
+//! question whether it may do more harm by taking a way around.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::world::inside::Inside;
+use crate::world::{copy_tree, edit};
+use chrono::TimeDelta;
+use proofd::engine::reload::PolicyState;
+use proofd::policy::Revision;
+
+const GRAVER: (&str, &str) = (
+    "        - close: unclear",
+    "        - delete: registration\n          grace: 1d\n        - close: unclear",
+);
+
+struct Tree {
+    inside: Inside,
+    dir: PathBuf,
+}
+
+impl Tree {
+    async fn of(policies: &Path) -> Self {
+        let inside = Inside::with(policies, "2026-01-05T09:00:00Z".parse().unwrap()).await;
+        let dir = inside.dir.path().join("policies");
+        Self { inside, dir }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.join("proofing/policy.yaml")
+    }
+
+    fn is_gone(&self) {
+        fs::remove_dir_all(self.dir.join("proofing")).unwrap();
+    }
+
+    fn is_back(&self) {
+        copy_tree(Path::new("tests/data/tree/proofing"), &self.dir.join("proofing"));
+    }
+
+    /// After a look at the tree: how the policy stands, and what runs of it.
+    async fn stands(&self, name: &str) -> (Option<PolicyState>, Option<Revision>, Vec<String>) {
+        self.inside.engine().reload().await;
+        let active = self.inside.engine().active();
+        let status = active.report.policies.iter().find(|status| status.name == name);
+        let runs = active.set.policies.get(name).map(|policy| policy.revision.clone());
+        let why = status.map(|status| status.why.clone()).unwrap_or_default();
+        (status.map(|status| status.state), runs, why)
+    }
+
+    async fn release(&self, name: &str) {
+        let engine = self.inside.engine();
+        engine.release_policy(name, None, "Dana".to_owned(), "looked at".to_owned()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
+    // Of a tree without any policy nothing is taken, so there is another one.
+    let made = tempfile::tempdir().unwrap();
+    copy_tree(Path::new("tests/data/tree"), made.path());
+    copy_tree(Path::new("tests/data/tree/proofing"), &made.path().join("other"));
+    edit(&made.path().join("other/policy.yaml"), "policy: proofing", "policy: other");
+    let tree = Tree::of(made.path()).await;
+    let (_, good, _) = tree.stands("proofing").await;
+    assert!(good.is_some());
+    let (waits, active) = (Some(PolicyState::NeedsRelease), Some(PolicyState::Active));
+    // Gone for a moment: what ran goes on while the edit waits. Gone for long: nothing runs until somebody looked.
+    for (away, runs) in [(TimeDelta::minutes(1), good.clone()), (TimeDelta::days(3), None)] {
+        tree.is_gone();
+        assert_eq!(tree.stands("proofing").await, (None, None, vec![]));
+        tree.inside.clock.advance(away);
+        tree.is_back();
+        edit(&tree.file(), GRAVER.0, GRAVER.1);
+        let (state, running, why) = tree.stands("proofing").await;
+        assert_eq!((state, running), (waits, runs), "{away}: {why:?}");
+        assert!(why.iter().any(|why| why.contains("path to delete registration")), "{away}: {why:?}");
+        tree.is_back();
+        let (state, running, why) = tree.stands("proofing").await;
+        assert_eq!((state, &running), (active, &good), "{away}: {why:?}");
+    }
+    // A release is for one edit. What comes back after another one is asked about again.
+    edit(&tree.file(), GRAVER.0, GRAVER.1);
+    assert_eq!(tree.stands("proofing").await.0, waits);
+    tree.release("proofing").await;
+    let (state, graver, _) = tree.stands("proofing").await;
+    assert_eq!(state, active);
+    assert_ne!(graver, good);
+    tree.is_back();
+    assert_eq!(tree.stands("proofing").await.1, good);
+    edit(&tree.file(), GRAVER.0, GRAVER.1);
+    assert_eq!(tree.stands("proofing").await.0, waits, "the release was for what was there then");
+    // And so is one that ran once, and not last.
+    tree.is_back();
+    assert_eq!(tree.stands("proofing").await.1, good);
+    tree.is_gone();
+    tree.stands("proofing").await;
+    tree.is_back();
+    edit(&tree.file(), GRAVER.0, GRAVER.1);
+    assert_eq!(tree.stands("proofing").await.0, waits);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_with_another_name_does_not_stand_still() {
+    let tree = Tree::of(Path::new("tests/data/tree")).await;
+    let (_, good, _) = tree.stands("proofing").await;
+    fs::rename(tree.dir.join("proofing"), tree.dir.join("proving")).unwrap();
+    edit(&tree.dir.join("proving/policy.yaml"), "policy: proofing", "policy: proving");
+    let (state, running, why) = tree.stands("proving").await;
+    assert_eq!((state, running), (Some(PolicyState::NeedsRelease), None), "{why:?}");
+    let (state, running, why) = tree.stands("proofing").await;
+    assert_eq!((state, running), (Some(PolicyState::KeptBack), good), "{why:?}");
+    assert!(why.iter().any(|why| why.contains("proving, which may be it by another name")), "{why:?}");
+    tree.release("proving").await;
+    assert_eq!(tree.stands("proving").await.0, Some(PolicyState::Active));
+    assert_eq!(tree.stands("proofing").await, (None, None, vec![]));
+}
+
+const TESTS: &str = "tests_for: proofing
+tests:
+  - name: a pass is approved
+    given: {registration: {id: r1}}
+    play:
+      - send: registration.created
+      - expect: {waiting_at: proof}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_without_the_tests_that_were_there_waits() {
+    let made = tempfile::tempdir().unwrap();
+    copy_tree(Path::new("tests/data/tree"), made.path());
+    fs::write(made.path().join("proofing/tests.yaml"), TESTS).unwrap();
+    let tree = Tree::of(made.path()).await;
+    let tests = tree.dir.join("proofing/tests.yaml");
+    assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active));
+    let waits = async |what: &str| {
+        let (state, _, why) = tree.stands("proofing").await;
+        let said = why.iter().any(|why| why == "has no tests any more; what ran has 1");
+        assert!(state == Some(PolicyState::NeedsRelease) && said, "{what}: {state:?} {why:?}");
+    };
+    // At once, and one after the other.
+    edit(&tree.file(), "title: Proof", "title: A proof");
+    fs::remove_file(&tests).unwrap();
+    waits("both at once").await;
+    edit(&tree.file(), "title: A proof", "title: Proof");
+    assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "no edit of what it does");
+    edit(&tree.file(), "title: Proof", "title: A proof");
+    waits("the tests first").await;
+    fs::write(&tests, "tests_for: proofing\ntests: []\n").unwrap();
+    waits("an empty list").await;
+    fs::write(&tests, TESTS).unwrap();
+    assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "with its tests");
+}
+
+/// An edit of whom a sweep picks: file, what was there, what is there, and whether somebody has to look.
+const SWEEPS: &[(&str, &str, &str, &str, bool)] = &[
+    ("a script's body", "due.rhai", "user.status", "true || user.status", true),
+    (
+        "a setting that a script gets",
+        "policy.yaml",
+        "departments: [Finance]",
+        "departments: [Finance, Sales]",
+        true,
+    ),
+    (
+        "a setting of mails only",
+        "policy.yaml",
+        "help_desk: +49 30 5550100",
+        "help_desk: +49 30 5550101",
+        true,
+    ),
+    ("every hour", "policy.yaml", "run: daily\n      at: \"02:00\"", "run: hourly", true),
+    ("another hour", "policy.yaml", "at: \"02:00\"", "at: \"03:00\"", true),
+    ("more at once", "policy.yaml", "at_most: 500   ", "at_most: 900   ", true),
+    ("another title", "policy.yaml", "title: Please", "title: Do please", false),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_whom_a_sweep_picks_waits_by_whatever_it_is_made() {
+    let made = tempfile::tempdir().unwrap();
+    copy_tree(Path::new("policies"), made.path());
+    let (folder, policy) = ("quarterly-reverification", "quarterly-reverification/policy.yaml");
+    let clause = "  - \"!(user.service_account ?? false)\"\n";
+    edit(&made.path().join(policy), clause, &format!("{clause}  - due::who(user, settings)\n"));
+    let settings = "settings:\n";
+    edit(&made.path().join(policy), settings, &format!("{settings}  departments: [Finance]\n"));
+    let script =
+        "fn who(user, settings) { user.status == \"active\" || user.department in settings.departments }\n";
+    fs::write(made.path().join(folder).join("due.rhai"), script).unwrap();
+    let tree = Tree::of(made.path()).await;
+    assert_eq!(tree.stands(folder).await.0, Some(PolicyState::Active));
+    for (what, file, from, to, waits) in SWEEPS {
+        let file = tree.dir.join(folder).join(file);
+        edit(&file, from, to);
+        let (state, _, why) = tree.stands(folder).await;
+        let said = why.iter().any(|why| why.contains("which may pick others than it did"));
+        let expected = if *waits { PolicyState::NeedsRelease } else { PolicyState::Active };
+        assert_eq!((state, said), (Some(expected), *waits), "{what}: {why:?}");
+        edit(&file, to, from);
+        assert_eq!(tree.stands(folder).await.0, Some(PolicyState::Active), "{what}: taken back");
+    }
+}
