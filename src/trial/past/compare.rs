@@ -7,14 +7,12 @@ use std::thread;
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use serde_json::Value;
 
+use super::picks::other_sweeps;
 use super::walk::{Undecided, Walked, as_it_was, walk};
 use super::{End, Fate, Happening, Moment, Name, Past};
 use crate::model::{Event, SubjectRef, Timestamp};
-use crate::policy::schedule::Timetable;
-use crate::policy::sweep::Due;
-use crate::policy::tree::{LimitedAction, Sweep, Trigger};
+use crate::policy::tree::{LimitedAction, Trigger};
 use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
 
@@ -257,56 +255,6 @@ fn was_asked(past: &Past, policy: &Policy) -> bool {
     past.people.iter().any(|person| person.moments.iter().any(asks))
 }
 
-/// Sweeps that may pick other people than they did. Only those whom they picked are in the record.
-fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Policy>>) -> Vec<String> {
-    let Some(after) = after else { return Vec::new() };
-    let other = |sweep: &&Arc<Sweep>| {
-        let old = before.and_then(|before| {
-            let same = before.sweeps().find(|old| old.schedule == sweep.schedule)?;
-            Some(Picks::of(before, same))
-        });
-        old.is_none_or(|old| old != Picks::of(after, sweep))
-    };
-    let told = |sweep: &Arc<Sweep>| {
-        let others = if before.is_some() { ", which may pick others than it did" } else { "" };
-        format!("opens cases by the sweep {}{others}; whom is not in the record", sweep.schedule)
-    };
-    after.sweeps().filter(other).map(told).collect()
-}
-
-/// Everything on which it depends whom a sweep picks, and how often.
-#[derive(PartialEq)]
-struct Picks<'a> {
-    clauses: Vec<String>,
-    settings: Vec<(&'a String, &'a Value)>,
-    scripts: Vec<(&'a String, &'a Arc<[u8]>)>,
-    sweep: (&'a Option<Due>, TimeDelta, Option<u32>, &'a Timetable),
-}
-
-impl<'a> Picks<'a> {
-    fn of(policy: &'a Policy, sweep: &'a Sweep) -> Self {
-        let mut clauses = sweep.condition.clauses();
-        clauses.extend(policy.condition.clauses());
-        let read = |name: &str| clauses.iter().any(|line| reads_setting(line, name));
-        let settings = policy.settings.iter().filter(|(name, _)| read(name)).collect();
-        // Whatever a clause calls may call the others.
-        let calls = clauses.iter().any(|line| line.contains("::"));
-        let scripts = policy.files.0.iter().filter(|(path, _)| calls && path.ends_with(".rhai")).collect();
-        let sweep = (&sweep.due, sweep.spread, sweep.at_most, &sweep.timetable);
-        Self { clauses, settings, scripts, sweep }
-    }
-}
-
-/// Whether a clause may read a setting: by its name, or because all of them are handed on.
-fn reads_setting(line: &str, name: &str) -> bool {
-    fn named(rest: &str) -> Option<&str> {
-        let word = rest.strip_prefix('.')?;
-        let end = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len());
-        Some(&word[..end])
-    }
-    line.split("settings").skip(1).any(|rest| named(rest).is_none_or(|word| word == name))
-}
-
 impl Found {
     fn add(&mut self, before: Vec<Fate>, after: Walked) {
         self.endless += usize::from(after.endless);
@@ -467,10 +415,14 @@ fn in_a_time(times: &Times, length: TimeDelta, from: Timestamp, to: Timestamp) -
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use chrono::TimeDelta;
 
-    use super::{Range, in_a_time};
-    use crate::model::Timestamp;
+    use super::{Range, in_a_time, newly};
+    use crate::model::{CaseId, SubjectKind, SubjectRef, Timestamp};
+    use crate::policy::tree::LimitedAction::{self, Reinstate, Suspend};
+    use crate::trial::past::{Deed, End, Fate, Name};
 
     #[test]
     fn the_quietest_and_the_busiest_time_of_a_length() {
@@ -485,5 +437,32 @@ mod tests {
         check(&[(1, true), (2, true), (9, true)], 3, 0, 2);
         check(&[(1, true), (2, true), (9, false)], 10, 2, 3);
         check(&[(0, true), (3, true), (6, true), (9, true)], 4, 1, 2);
+    }
+
+    #[test]
+    fn whoever_is_left_in_it_is_newly_harmed_and_a_second_time_is_nothing_new() {
+        let fate = |did: &[LimitedAction]| Fate {
+            case: CaseId("c".to_owned()),
+            policy: "p".to_owned(),
+            subject: SubjectRef { kind: SubjectKind::User, id: "1".to_owned() },
+            name: Name(String::new()),
+            opened_at: Timestamp::UNIX_EPOCH,
+            opened_by: String::new(),
+            end: End::Closed { result: "done".to_owned() },
+            did: did.iter().map(|what| Deed { what: *what, at: Timestamp::UNIX_EPOCH }).collect(),
+            sessions: 0,
+            may: BTreeSet::new(),
+            assumed: false,
+        };
+        let check = |before: &[LimitedAction], after: &[LimitedAction], people: usize| {
+            let newly = newly(&[fate(before)], &[fate(after)], Suspend);
+            assert_eq!(newly, Range { least: people, most: people }, "{before:?} {after:?}");
+        };
+        check(&[], &[Suspend], 1);
+        check(&[], &[Suspend, Reinstate], 1);
+        check(&[Suspend, Reinstate], &[Suspend, Reinstate, Suspend, Reinstate], 0);
+        check(&[Suspend, Reinstate], &[Suspend], 1);
+        check(&[Suspend], &[Suspend], 0);
+        check(&[Suspend], &[Suspend, Reinstate], 0);
     }
 }

@@ -10,6 +10,7 @@
 //! | `book` | who answers: what was answered then |
 //! | `walk` | one person's past, with other policies |
 //! | `fate` | how a case ends, and what may still come |
+//! | `picks` | on what it depends whom a sweep picks |
 //! | `compare` | whose end differs between two revisions, and by how much effects do |
 
 mod book;
@@ -17,6 +18,7 @@ mod compare;
 mod fate;
 mod gather;
 mod outlook;
+mod picks;
 mod walk;
 
 use std::collections::BTreeMap;
