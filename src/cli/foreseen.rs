@@ -108,6 +108,10 @@ fn coming(past: &Value) {
         let days = if days == 1 { "in a day".to_owned() } else { format!("in {days} days") };
         rows.push(vec![days, text(line, "what").replace('_', " "), before, "->".to_owned(), after]);
     }
+    let swept = past["sweeps"].as_array().is_some_and(|sweeps| !sweeps.is_empty());
+    if swept {
+        output::line("  To come: not known, as far as it comes of a sweep that picks others; without them:");
+    }
     if rows.is_empty() {
         output::line("  To come: as much as with what runs.");
     } else {

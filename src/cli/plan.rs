@@ -93,6 +93,14 @@ fn show(plan: &Value, arguments: &Arguments) {
     let tests = plan["tests"].as_array().map(Vec::as_slice).unwrap_or_default();
     let sum = |key: &str| tests.iter().filter_map(|tests| tests[key].as_u64()).sum::<u64>();
     output::line(&format!("tests  {} passed, {} failed", sum("passed"), sum("failed")));
+    for tests in tests {
+        let count = |key: &str| tests[key].as_u64().unwrap_or(0);
+        let now = count("passed") + count("failed");
+        if now < count("before") {
+            let policy = text(tests, "policy");
+            output::line(&format!("       {policy} has {now} tests; what runs has {}", count("before")));
+        }
+    }
     if let Some(line) = foreseen::span(&plan["past"]) {
         output::line(&format!("past   {line}"));
     }

@@ -13,6 +13,7 @@ use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::effects::{Diff, diff, effects};
 use crate::policy::{self, Files, Policy, Revision};
 use crate::store::{self, CaseFilter};
+use crate::trial::Tested;
 use crate::trial::past::PolicyPast;
 
 use super::Engine;
@@ -49,6 +50,8 @@ pub struct TestsOf {
     pub policy: String,
     pub passed: usize,
     pub failed: usize,
+    /// How many what runs had.
+    pub before: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -111,13 +114,7 @@ impl Engine {
         let mut loaded = policy::load(tree, &self.0.settings.known);
         // What fails its tests would not run, and is what somebody wants to know of all the same.
         let compiled = loaded.set.policies.clone();
-        let tests = hold_back_failing(&mut loaded)
-            .iter()
-            .map(|tested| {
-                let passed = tested.tests.iter().filter(|test| test.ok).count();
-                TestsOf { policy: tested.policy.clone(), passed, failed: tested.tests.len() - passed }
-            })
-            .collect();
+        let tests = tests_of(&hold_back_failing(&mut loaded), &active.tests);
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
         let mut chosen = self.choose(&active, &loaded, keep_back)?;
@@ -264,6 +261,25 @@ impl Engine {
         let wanted = move || wanted() && !*stop.borrow();
         Ok(tokio::task::spawn_blocking(move || engine.plan(&tree, &told, &wanted)).await??)
     }
+}
+
+/// Of every policy that has tests, or had some.
+fn tests_of(tested: &[Tested], before: &BTreeMap<String, usize>) -> Vec<TestsOf> {
+    let names: BTreeSet<&String> = before
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, _)| name)
+        .chain(tested.iter().map(|tested| &tested.policy))
+        .collect();
+    let of = |policy: &String| {
+        let tests =
+            tested.iter().find(|tested| tested.policy == *policy).map(|tested| tested.tests.as_slice());
+        let tests = tests.unwrap_or_default();
+        let passed = tests.iter().filter(|test| test.ok).count();
+        let before = before.get(policy).copied().unwrap_or(0);
+        TestsOf { policy: policy.clone(), passed, failed: tests.len() - passed, before }
+    };
+    names.into_iter().map(of).collect()
 }
 
 /// Policies that are not the same in both. One with mistakes is not looked at: what runs of it goes on.
