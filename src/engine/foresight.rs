@@ -23,6 +23,9 @@ const MOST_EVENTS: usize = 150_000;
 /// Nobody's cases take as many turns.
 const MOST_TURNS: u64 = 20_000;
 
+/// Effect to the people whom edits would have newly met.
+pub type Newly = BTreeMap<String, usize>;
+
 /// One policy before and after an edit; none: it is not there.
 #[derive(Debug, Clone)]
 pub struct Edited {
@@ -31,6 +34,8 @@ pub struct Edited {
     pub after: Option<Arc<Policy>>,
     /// What runs while the edit waits: mostly what was before.
     pub runs: Option<Arc<Policy>>,
+    /// What the edits just before it would have done, which were let pass.
+    pub earlier: Newly,
     /// The past spoke against it before; that stands.
     pub judged: bool,
     /// It waits for what the past says. The others only belong to the same edit.
@@ -39,7 +44,8 @@ pub struct Edited {
 
 impl Edited {
     pub fn new(name: &str, before: Option<Arc<Policy>>, after: Option<Arc<Policy>>) -> Self {
-        Self { name: name.to_owned(), runs: before.clone(), before, after, judged: false, judge: false }
+        let (runs, earlier) = (before.clone(), Newly::new());
+        Self { name: name.to_owned(), runs, before, after, earlier, judged: false, judge: false }
     }
 
     /// Whether others may hear of its verifications.

@@ -75,7 +75,8 @@ impl Engine {
         for edited in chosen.edited.clone() {
             match self.0.judgements.of(&edited) {
                 Some(Said::Seen(said)) => {
-                    chosen.hold(&edited, &said.why, self.now());
+                    let newly = self.newly(&said.past, &edited);
+                    chosen.hold(&edited, &said.why, newly, self.now());
                     seen.insert(edited.name.clone(), said);
                 }
                 Some(Said::Failed(why)) => chosen.wait(&edited, &why),
@@ -169,7 +170,7 @@ impl Engine {
 
     fn judged(&self, edited: &Edited, foreseen: &Foreseen) -> Option<Said> {
         let (past, after) = (foreseen.policies.get(&edited.name)?, edited.after.as_ref()?);
-        let (span, why) = (foreseen.span, self.too_much(past, foreseen.span));
+        let (span, why) = (foreseen.span, self.too_much(past, edited, foreseen.span));
         let (revision, past) = (after.revision.clone(), Arc::clone(past));
         Some(Said::Seen(Arc::new(Seen { revision, why, span, past })))
     }

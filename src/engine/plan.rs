@@ -14,11 +14,11 @@ use crate::policy::effects::{Diff, diff, effects};
 use crate::policy::{self, Files, Policy, Revision};
 use crate::store::{self, CaseFilter};
 use crate::trial::Tested;
-use crate::trial::past::PolicyPast;
+use crate::trial::past::{Bar, PolicyPast};
 
 use super::Engine;
 use super::cases::ApplyError;
-use super::foresight::{Edited, Progress, Span, Told, Wanted};
+use super::foresight::{Edited, Newly, Progress, Span, Told, Wanted};
 use super::migrating::{MigrationLine, line};
 use super::reload::{PolicyState, hold_back_failing};
 use super::replay::here;
@@ -127,8 +127,8 @@ impl Engine {
         if let Some(foreseen) = &foreseen {
             for edited in chosen.edited.clone() {
                 let Some(past) = foreseen.policies.get(&edited.name) else { continue };
-                let why = self.too_much(past, foreseen.span);
-                chosen.hold(&edited, &why, self.now());
+                let why = self.too_much(past, &edited, foreseen.span);
+                chosen.hold(&edited, &why, self.newly(past, &edited), self.now());
             }
         }
         if !nothing {
@@ -243,9 +243,20 @@ impl Engine {
     }
 
     /// Why the past says that a person must look first.
-    pub(super) fn too_much(&self, past: &PolicyPast, span: Span) -> Vec<String> {
+    pub(super) fn too_much(&self, past: &PolicyPast, edited: &Edited, span: Span) -> Vec<String> {
         let settings = &self.0.settings;
-        past.reasons(&settings.park, settings.park_above, span.from, span.to)
+        let bar = Bar { verbs: &settings.park, above: settings.park_above, earlier: &edited.earlier };
+        past.reasons(&bar, span.from, span.to)
+    }
+
+    /// People whom an edit would have newly met, with those of the edits before it.
+    pub(super) fn newly(&self, past: &PolicyPast, edited: &Edited) -> Newly {
+        let mut newly = edited.earlier.clone();
+        for effect in past.effects.iter().filter(|effect| self.0.settings.park.contains(&effect.what)) {
+            *newly.entry(effect.what.word().to_owned()).or_default() += effect.newly.most;
+        }
+        newly.retain(|_, people| *people > 0);
+        newly
     }
 
     /// The same in the background, with what is told on the way.

@@ -1,6 +1,6 @@
 //! People look at revisions of a policy, release one that was parked, and go back to an older one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -150,6 +150,7 @@ impl Engine {
             by,
             reason,
             at: self.now(),
+            newly: BTreeMap::new(),
         })
         .await?;
         self.revision_sheet(name, "running")
@@ -180,7 +181,8 @@ impl Engine {
         let ends = tree.as_ref() == Some(&target.revision);
         let (what, over) = if ends { (PolicyDeed::Released, None) } else { (PolicyDeed::Reverted, tree) };
         let (policy, revision, at) = (name.to_owned(), target.revision.clone(), self.now());
-        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at }).await?;
+        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly: BTreeMap::new() })
+            .await?;
         self.revision_sheet(name, "running")
     }
 

@@ -12,12 +12,15 @@ use crate::policy::tree::{LimitedAction, Trigger};
 use crate::policy::{Loaded, Mode, Policy, PolicySet};
 use crate::store::{self, PolicyDeed, PolicyOrder};
 
-use super::foresight::{Edited, hears_of_passes, verifies};
+use super::foresight::{Edited, Newly, hears_of_passes, verifies};
 use super::reload::{PolicyState, PolicyStatus};
 use super::{Active, Engine};
 
 /// What comes back within this time was only being edited, or copied.
 const RETURNS: TimeDelta = TimeDelta::hours(1);
+
+/// Edits that were let pass within this time are counted with the next one.
+const TOGETHER: TimeDelta = TimeDelta::days(7);
 
 /// What becomes of one policy.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ impl Chosen {
     }
 
     /// What ran goes on, until a person releases the edit.
-    pub(super) fn hold(&mut self, edited: &Edited, why: &[String], at: Timestamp) {
+    pub(super) fn hold(&mut self, edited: &Edited, why: &[String], newly: Newly, at: Timestamp) {
         let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
         if edited.judged {
             return;
@@ -77,17 +80,21 @@ impl Chosen {
         let new: Vec<String> = why.iter().filter(|why| !status.why.contains(why)).cloned().collect();
         let holds = status.state == PolicyState::Active && !new.is_empty();
         status.why.extend(new);
-        let Some(after) = edited.after.clone().filter(|_| holds) else { return };
+        let passes = status.state == PolicyState::Active && !newly.is_empty();
+        let Some(after) = edited.after.as_ref().filter(|_| holds || passes) else { return };
         self.orders.push(PolicyOrder {
             policy: edited.name.clone(),
-            what: PolicyDeed::Parked,
+            what: if holds { PolicyDeed::Parked } else { PolicyDeed::Passed },
             revision: after.revision.clone(),
             over: None,
             by: "back-test".to_owned(),
             reason: why.join("; "),
             at,
+            newly: if holds { edited.earlier.clone() } else { newly },
         });
-        self.set_back(edited);
+        if holds {
+            self.set_back(edited);
+        }
     }
 
     /// What ran runs on.
@@ -209,9 +216,13 @@ impl Engine {
         // What the past said once stands until a person says otherwise, whatever became of the past since.
         let parked =
             order.clone().filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
+        // Edits that follow one another within days count together: many small ones are a large one.
+        let earlier = order.as_ref().filter(|order| self.now() - order.at < TOGETHER);
+        let earlier = earlier.map(|order| order.newly.clone()).unwrap_or_default();
         if can(new, verbs) || self.others_hear(running, new, last.known.as_ref()) {
             standing.edited = Some(Edited {
                 runs: last.runs.clone(),
+                earlier,
                 judged: parked.is_some(),
                 judge: true,
                 ..Edited::new(name, last.known, Some(Arc::clone(new)))
@@ -230,7 +241,8 @@ impl Engine {
     fn superseded(&self, name: &str, new: &Policy, reason: &str) -> PolicyOrder {
         let (policy, revision) = (name.to_owned(), new.revision.clone());
         let (what, over, by) = (PolicyDeed::Superseded, None, "edit".to_owned());
-        PolicyOrder { policy, what, revision, over, by, reason: reason.to_owned(), at: self.now() }
+        let (reason, newly) = (reason.to_owned(), BTreeMap::new());
+        PolicyOrder { policy, what, revision, over, by, reason, at: self.now(), newly }
     }
 
     /// Policies that run and are not in the tree any more. One whose successor waits runs until that does:
@@ -255,7 +267,8 @@ impl Engine {
             let (policy, revision) = (old.name.clone(), old.revision.clone());
             let (by, reason) = ("edit".to_owned(), "the tree has no such policy any more".to_owned());
             let (what, over) = (PolicyDeed::Gone, None);
-            chosen.orders.push(PolicyOrder { policy, what, revision, over, by, reason, at: self.now() });
+            let (at, newly) = (self.now(), BTreeMap::new());
+            chosen.orders.push(PolicyOrder { policy, what, revision, over, by, reason, at, newly });
         }
     }
 

@@ -133,6 +133,9 @@ pub struct PolicyOrder {
     pub by: String,
     pub reason: String,
     pub at: Timestamp,
+    /// Effect to people whom it would have newly met, together with the edits just before that passed too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub newly: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +151,8 @@ pub enum PolicyDeed {
     Parked,
     /// The policy left the tree; this is what ran of it.
     Gone,
+    /// The recorded past was asked, and did not hold the revision back.
+    Passed,
 }
 
 /// What is known of a person at a verification provider; replaces what was known.

@@ -67,7 +67,7 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         policies: config.policies_dir(),
         all_or_nothing: false,
         park: vec![LimitedAction::Delete, LimitedAction::Suspend],
-        park_above: 2,
+        park_above: 1,
         look_back: TimeDelta::days(90),
         known: Known::default(),
         starts_per_second: 10.0,

@@ -110,26 +110,39 @@ pub struct Differs {
     pub after: Option<Fate>,
 }
 
+/// Above what an edit has to be released.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar<'a> {
+    pub verbs: &'a [LimitedAction],
+    /// So many people.
+    pub above: usize,
+    /// Effect to people whom the edits just before would have newly met; they count with it.
+    pub earlier: &'a BTreeMap<String, usize>,
+}
+
 impl PolicyPast {
     /// Why a revision must be released before it runs: what it would have done or might have, and to how many.
-    pub fn reasons(
-        &self,
-        verbs: &[LimitedAction],
-        above: usize,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Vec<String> {
-        let many = |newly: usize| newly > above || newly > 0 && newly * 2 > self.cases.after;
-        let over =
-            self.effects.iter().filter(|effect| verbs.contains(&effect.what) && many(effect.newly.most));
+    pub fn reasons(&self, bar: &Bar<'_>, from: Timestamp, to: Timestamp) -> Vec<String> {
+        let earlier = |what: LimitedAction| bar.earlier.get(what.word()).copied().unwrap_or(0);
+        let many = |what: LimitedAction, newly: usize| {
+            newly > 0 && (newly + earlier(what) > bar.above || newly * 2 > self.cases.after)
+        };
+        let over = self
+            .effects
+            .iter()
+            .filter(|effect| bar.verbs.contains(&effect.what) && many(effect.what, effect.newly.most));
         let since = length(to - from);
         let one = |effect: &Effects| {
             let (what, newly) = (effect.what.word(), effect.newly);
-            let might = if many(newly.least) { "would" } else { "might" };
+            let might = if many(effect.what, newly.least) { "would" } else { "might" };
             let unknown = if newly.least == newly.most {
                 ""
             } else {
                 "; what the past does not answer is counted as done"
+            };
+            let before = match earlier(effect.what) {
+                0 => String::new(),
+                earlier => format!(", and to {earlier} by the edits just before it"),
             };
             let people = if (newly.least, newly.most) == (1, 1) { "person" } else { "people" };
             let whom = match effect.what.given_back_by() {
@@ -138,7 +151,7 @@ impl PolicyPast {
             };
             format!(
                 "{might} have done {what} to {newly} {people} {whom}, in the last {since} ({} instead of \
-                 {}{unknown})",
+                 {}{unknown}){before}",
                 effect.times.after, effect.times.before,
             )
         };
@@ -146,9 +159,9 @@ impl PolicyPast {
         if self.endless > 0 {
             reasons.push(format!("has cases of {} people that would not have come to rest", self.endless));
         }
-        reasons.extend(self.sweeps.iter().filter(|_| !verbs.is_empty()).cloned());
+        reasons.extend(self.sweeps.iter().filter(|_| !bar.verbs.is_empty()).cloned());
         for other in &self.heard_by {
-            let theirs = other.reasons(verbs, above, from, to);
+            let theirs = other.reasons(bar, from, to);
             let name = &other.policy;
             reasons.extend(theirs.iter().map(|why| format!("is heard by {name}, which then {why}")));
         }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::case::Recorded;
 use crate::model::{CaseId, Event, Pause, Subject, SubjectRef, Timestamp};
 
-pub use compare::{Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
+pub use compare::{Bar, Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
 pub use fate::{Deed, End, Fate, Name};
 pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
 pub use outlook::Outlook;
