@@ -1,5 +1,7 @@
 //! `case`, `held` and `hold`: looking at cases and ordering.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -263,6 +265,10 @@ fn list(cases: &Value, json: bool) {
         })
         .collect();
     output::table(&["CASE", "POLICY", "WHO", "STATE", "WAITS FOR", "RESULT", "DUE"], &rows);
+    let troubles: BTreeSet<_> = items(cases).map(|case| text(case, "trouble")).collect();
+    for trouble in troubles.into_iter().filter(|trouble| !trouble.is_empty()) {
+        output::line(&format!("cannot go on: {}", output::visible(trouble)));
+    }
     if let Some(next) = cases.get("next").and_then(Value::as_str) {
         output::line(&format!("more: --cursor {next}"));
     }
@@ -286,6 +292,7 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         ("due", "/due_at"),
         ("result", "/result"),
         ("stuck because", "/stuck_because"),
+        ("cannot go on", "/trouble"),
     ] {
         if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
             output::line(&format!("{label:>14}  {}", output::visible(&to_the_second(value))));

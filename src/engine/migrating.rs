@@ -69,7 +69,11 @@ impl Engine {
         let _one_writer = self.0.locks.case(id.as_str()).await;
         let case = self.0.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
         let new = self.migration_target(&case, to)?;
-        let old = self.policy_of(&case)?;
+        // A revision that cannot be used any more is what a case is to be moved away from.
+        let old = match self.policy_of(&case) {
+            Ok(old) => old,
+            Err(error) => self.readable(&case).ok_or(error)?,
+        };
         let _one_person = self.0.locks.person(&case.subject.id).await;
         let known = self.known_of(&case.subject, Some(&case))?;
         let facts = self.facts(known, self.now(), BTreeSet::new());

@@ -47,7 +47,7 @@ pub async fn running(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     doors.access.require(&headers, LOOK)?;
-    Ok(Json(sheet(&doors.engine.revision_sheet(&name, "running")?)?).into_response())
+    Ok(Json(sheet(&doors.engine.revision_sheet(&name, "last")?)?).into_response())
 }
 
 pub async fn show(

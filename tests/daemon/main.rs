@@ -16,6 +16,7 @@
 //! | `reload` | policies change, in every way in which files change |
 //! | `revisions` | released, reverted, migrated |
 //! | `shadow` | shadow policies beside a live one |
+//! | `stranded` | a name that open cases need is gone from the configuration |
 //! | `systemd` | what systemd is told |
 //! | `watch` | what monitoring reads |
 #![allow(
@@ -40,6 +41,7 @@ mod registration;
 mod reload;
 mod revisions;
 mod shadow;
+mod stranded;
 mod systemd;
 mod watch;
 #[path = "../world/mod.rs"]
