@@ -9,6 +9,7 @@ use super::{Daemon, Ending, Failed, foreseen, output};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// What runs and how it compares with the tree.
+    #[command(after_help = "Example: proofd policy list")]
     List,
     /// What a policy can do, and how it stands.
     #[command(after_help = "Example: proofd policy show registration-proofing --revision waiting")]
@@ -22,6 +23,7 @@ pub enum Command {
         people: usize,
     },
     /// Every revision of a policy that the daemon has.
+    #[command(after_help = "Example: proofd policy revisions registration-proofing")]
     Revisions { policy: String },
     /// What is different between two revisions: what they can do, and their files.
     #[command(after_help = "Example: proofd policy diff registration-proofing running waiting")]
@@ -65,6 +67,7 @@ pub enum Command {
         limit: usize,
     },
     /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
+    #[command(after_help = "Example: proofd policy reload")]
     Reload,
 }
 
@@ -179,6 +182,9 @@ fn shown(sheet: &Value, json: bool) {
     }
     for note in sheet["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         output::line(&output::visible(note));
+        for file in sheet["files"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            output::line(&format!("  {}", output::visible(file)));
+        }
     }
     output::line(&text(sheet, "text"));
 }

@@ -10,6 +10,7 @@
 //! | `http` | who may do what at the doors |
 //! | `limits` | how much one client may ask |
 //! | `mission` | what proofd is for, row by row |
+//! | `operators` | what an operator reads when something is wrong |
 //! | `outages` | vendors that are down |
 //! | `plan` | an edit whose harm only the past shows |
 //! | `registration` | the shipped registration policy, from the form to the end |
@@ -35,6 +36,7 @@ mod explain_try;
 mod http;
 mod limits;
 mod mission;
+mod operators;
 mod outages;
 mod plan;
 mod registration;
