@@ -335,8 +335,10 @@ impl Engine {
         }
         if policy.subject != subject.kind {
             return Ok(Err(format!(
-                "policy {} is about a {}, not a {}",
-                policy.name, policy.subject, subject.kind
+                "policy {} is about {}, not {}",
+                policy.name,
+                policy.subject.one(),
+                subject.kind.one()
             )));
         }
         let Some(source) = &self.0.connectors.source else {

@@ -285,6 +285,15 @@ pub(super) fn files(from: Option<&Policy>, to: Option<&Policy>) -> String {
         from.into_iter().chain(to).flat_map(|policy| policy.files.0.keys()).collect();
     let mut shown = String::new();
     for path in paths {
+        if let Some(to) = to.filter(|to| to.files.get(path).is_none()) {
+            // A diff would say that the file is gone; it may well be there, for others.
+            let _ = writeln!(
+                shown,
+                "{path}: {} does not use it any more, whether it is still in the tree or not",
+                to.name
+            );
+            continue;
+        }
         let (old, new) = (text(from, path), text(to, path));
         if old != new {
             let lines = similar::TextDiff::from_lines(&old, &new);
