@@ -43,7 +43,6 @@ pub struct RevisionSheet {
     /// What whoever looks at it should know, such as how a policy that is gone comes back.
     pub notes: Vec<String>,
     /// Of one that waits for a release, what it would have done in the recorded past, and to whom.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub foreseen: Option<Arc<PolicyPast>>,
 }
 

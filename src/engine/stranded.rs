@@ -13,7 +13,7 @@ use crate::store::{self, CaseFilter};
 use super::Engine;
 
 /// Open cases looked at in one go.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 50;
 
 /// What is known of revisions that cannot be used, and the open cases that have one.
 #[derive(Debug, Default)]
@@ -88,12 +88,8 @@ impl Engine {
     /// Goes over the open cases once. While the daemon runs, no further one is stranded.
     pub(super) async fn look_for_stranded(self) {
         let mut stop = self.stopping();
-        let (engine, end) = (self.clone(), stop.clone());
-        let looked = tokio::task::spawn_blocking(move || engine.find_stranded(&|| *end.borrow())).await;
-        match looked {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "open cases cannot be read"),
-            Err(error) => tracing::error!(%error, "open cases could not be gone over"),
+        if let Err(error) = self.find_stranded().await {
+            tracing::error!(%error, "open cases cannot be read");
         }
         for ((policy, revision), count) in self.stranded_cases() {
             let why = self.0.stranded.revision(&revision).map(|unusable| unusable.says.clone());
@@ -109,11 +105,12 @@ impl Engine {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 
-    fn find_stranded(&self, stop: &dyn Fn() -> bool) -> Result<(), store::Error> {
+    async fn find_stranded(&self) -> Result<(), store::Error> {
+        let stop = self.stopping();
         let open = CaseFilter { open: Some(true), ..CaseFilter::default() };
         let mut usable: BTreeMap<Revision, bool> = BTreeMap::new();
         let mut cursor = None;
-        while !stop() {
+        while !*stop.borrow() {
             let (cases, next) = self.0.store.cases(&open, cursor.as_deref(), AT_ONCE)?;
             for case in cases {
                 let known = usable.get(&case.revision).copied();
@@ -127,6 +124,8 @@ impl Engine {
             if cursor.is_none() {
                 break;
             }
+            // A page is read in a moment; the others have theirs in between.
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

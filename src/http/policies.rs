@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::Role;
-use crate::engine::Report;
+use crate::engine::{PolicyStatus, Report};
 
 use super::{Doors, Problem};
 
@@ -27,15 +27,21 @@ pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Resp
     Ok(Json(json!({ "items": items, "next": null, "last_reload": last_reload })).into_response())
 }
 
+/// Programs find the same keys in every line.
+pub(super) fn every_key(status: &PolicyStatus) -> Value {
+    let mut line = json!(status);
+    line["why"] = json!(status.why);
+    line["waiting"] = json!(status.waiting);
+    line
+}
+
 /// What the tree has, and what it has no more while cases of it are open. Every line has every key.
 fn lines(doors: &Doors, report: &Report) -> Result<Vec<Value>, Problem> {
     let mut lines: Vec<Value> = report
         .policies
         .iter()
         .map(|policy| {
-            let mut line = json!(policy);
-            line["why"] = json!(policy.why);
-            line["waiting"] = json!(policy.waiting);
+            let mut line = every_key(policy);
             line["notes"] = json!(doors.engine.policy_notes(&policy.name));
             line
         })

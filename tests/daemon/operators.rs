@@ -1,4 +1,5 @@
 //! What somebody who looks after the daemon reads when something is not as it should be.
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -42,6 +43,11 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
     world.link(&ada).await;
     fs::rename(world.policies().join("proofing"), world.dir.path().join("aside")).unwrap();
     says(&world.say(&["policy", "reload"]), 0, &["gone", "1 open case goes on"]);
+    // Every line has every key, whatever the policy is like.
+    let list = world.say(&["policy", "list", "--json"]).json();
+    let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let lines = list["items"].as_array().unwrap();
+    assert!(lines.len() == 2 && lines.iter().all(|line| keys(line) == keys(&lines[0])), "{list}");
     let list = world.say(&["policy", "list"]);
     says(
         &list,
