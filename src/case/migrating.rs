@@ -32,9 +32,11 @@ pub struct Migration {
 pub struct Preview {
     pub from: Revision,
     pub to: Revision,
-    /// The step's path now, and then.
+    /// The step's path now, and then. What is now is said of every case, whether it can move or not.
+    #[serde(skip)]
     pub step_now: String,
     pub step_then: String,
+    #[serde(skip)]
     pub due_now: Option<Timestamp>,
     pub due_then: Option<Timestamp>,
     /// When the next reminder goes out.

@@ -29,10 +29,21 @@ pub struct Answered {
     pub learned: Value,
 }
 
+/// A real case's verification that the person has not answered yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silent {
+    pub verification: String,
+    pub compare: Vec<String>,
+    pub asked_at: Timestamp,
+    /// Up to here there was no answer.
+    pub until: Timestamp,
+}
+
 /// What is known of the person from the cases that were real.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub answers: Vec<Answered>,
+    pub silent: Vec<Silent>,
 }
 
 /// What a shadow case would have done.
@@ -190,6 +201,9 @@ impl Walk<'_> {
             answer.verification == *name && answer.compare == verify.compare && answer.at > proving.started_at
         };
         let Some(answer) = self.known.answers.iter().filter(fits).min_by_key(|answer| answer.at) else {
+            if self.silent_for_all_of(proving, verify) {
+                return Ok(self.given_up(case, proving, verify));
+            }
             return unknown(format!("no live case asked this person for {name} and has an answer"));
         };
         let in_time = answer.at < proving.deadline;
@@ -211,6 +225,27 @@ impl Walk<'_> {
             turn.end_proving(proving, NO_RESPONSE);
         }
         Ok(turn.end())
+    }
+
+    /// Whether somebody who is asked still has been silent for at least as long as the shadow would have waited.
+    fn silent_for_all_of(&self, proving: &Proving, verify: &Verify) -> bool {
+        let patience = proving.deadline - proving.started_at;
+        self.known.silent.iter().any(|silent| {
+            let since = silent.asked_at.max(proving.started_at);
+            silent.verification == verify.verification.name
+                && silent.compare == verify.compare
+                && silent.until - since >= patience
+        })
+    }
+
+    /// The deadline passes without an answer.
+    fn given_up(&mut self, case: &Case, proving: &Proving, verify: &Verify) -> Advance {
+        self.reminded(case, proving, verify, proving.deadline);
+        self.here.now = proving.deadline;
+        let here = self.here;
+        let mut turn = Turn::new(case.clone(), self.policy, &here);
+        turn.end_proving(proving, NO_RESPONSE);
+        turn.end()
     }
 
     /// The reminders that would have gone out until the answer.

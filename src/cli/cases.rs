@@ -1,5 +1,7 @@
 //! `case`, `held` and `hold`: looking at cases and ordering.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -10,6 +12,7 @@ use crate::model::Timestamp;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Cases, newest first.
+    #[command(after_help = "Example: proofd case list --state in_review --queue identity-desk")]
     List {
         /// running, waiting, in_review, in_grace, held, stuck, closed, or open.
         #[arg(long)]
@@ -40,8 +43,10 @@ pub enum Command {
         limit: Option<usize>,
     },
     /// One case with its journal.
+    #[command(after_help = "Example: proofd case show CASE")]
     Show { case: String },
     /// Decides a review.
+    #[command(after_help = "Example: proofd case decide CASE approve --reason 'seen in person'")]
     Decide {
         case: String,
         decision: String,
@@ -49,28 +54,34 @@ pub enum Command {
         reason: Option<String>,
     },
     /// Works on a review, so that nobody else does for half an hour.
+    #[command(after_help = "Example: proofd case take CASE")]
     Take { case: String },
     /// The review is anybody's again.
+    #[command(after_help = "Example: proofd case give-back CASE")]
     GiveBack { case: String },
     /// A stuck case tries again.
+    #[command(after_help = "Example: proofd case retry CASE --reason 'the role is there again'")]
     Retry {
         case: String,
         #[arg(long)]
         reason: String,
     },
     /// The case ends; nothing more is done.
+    #[command(after_help = "Example: proofd case cancel CASE --reason 'opened by mistake'")]
     Cancel {
         case: String,
         #[arg(long)]
         reason: String,
     },
     /// An effect in grace does not happen.
+    #[command(after_help = "Example: proofd case undo CASE --reason 'the person called'")]
     Undo {
         case: String,
         #[arg(long)]
         reason: String,
     },
     /// The reminder goes out now.
+    #[command(after_help = "Example: proofd case remind CASE --reason 'back from leave'")]
     Remind {
         case: String,
         #[arg(long)]
@@ -80,6 +91,9 @@ pub enum Command {
     #[command(after_help = "Example: proofd case migrate --policy registration-proofing")]
     Migrate(super::migrate::Arguments),
     /// Opens a case by hand.
+    #[command(
+        after_help = "Example: proofd case start support-reverification user/17 --reason 'asked for a new phone'"
+    )]
     Start {
         policy: String,
         /// registration/ID or user/ID.
@@ -92,12 +106,14 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum Hold {
     /// Who is suspended or lacks a role, and by which case.
+    #[command(after_help = "Example: proofd hold list --subject 17")]
     List {
         /// An account's id.
         #[arg(long)]
         subject: Option<String>,
     },
     /// Lifts what a case holds, also one that has ended.
+    #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
     Lift {
         case: String,
         #[arg(long)]
@@ -108,14 +124,17 @@ pub enum Hold {
 #[derive(Debug, Subcommand)]
 pub enum Held {
     /// Effects that a limit stopped.
+    #[command(after_help = "Example: proofd held list")]
     List,
     /// The effect happens.
+    #[command(after_help = "Example: proofd held release CASE --reason 'checked with HR'")]
     Release {
         case: String,
         #[arg(long)]
         reason: String,
     },
     /// The effect does not happen.
+    #[command(after_help = "Example: proofd held drop CASE --reason 'the feed was wrong'")]
     Drop {
         case: String,
         #[arg(long)]
@@ -263,6 +282,10 @@ fn list(cases: &Value, json: bool) {
         })
         .collect();
     output::table(&["CASE", "POLICY", "WHO", "STATE", "WAITS FOR", "RESULT", "DUE"], &rows);
+    let troubles: BTreeSet<_> = items(cases).map(|case| text(case, "trouble")).collect();
+    for trouble in troubles.into_iter().filter(|trouble| !trouble.is_empty()) {
+        output::line(&format!("cannot go on: {}", output::visible(trouble)));
+    }
     if let Some(next) = cases.get("next").and_then(Value::as_str) {
         output::line(&format!("more: --cursor {next}"));
     }
@@ -286,6 +309,7 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         ("due", "/due_at"),
         ("result", "/result"),
         ("stuck because", "/stuck_because"),
+        ("cannot go on", "/trouble"),
     ] {
         if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
             output::line(&format!("{label:>14}  {}", output::visible(&to_the_second(value))));

@@ -32,7 +32,15 @@ impl Client {
             (Some(url), Some(token)) => (url.trim_end_matches('/').to_owned(), token),
             (url, given) => {
                 let path = daemon.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
-                let (from_url, from_token) = configured(&path).map_err(Failed::usage)?;
+                if url.is_some() && daemon.config.is_none() && !path.exists() {
+                    return Err(Failed::usage(anyhow!(
+                        "no token: --url takes --token-file FILE, or PROOFD_TOKEN, or --config FILE with access.tokens"
+                    )));
+                }
+                let (from_url, from_token) = configured(&path).map_err(|error| {
+                    let hint = "a daemon elsewhere is found with --url and --token-file or PROOFD_TOKEN";
+                    Failed::usage(if daemon.config.is_some() { error } else { error.context(hint) })
+                })?;
                 let url = url.as_ref().map_or(from_url, |url| url.trim_end_matches('/').to_owned());
                 let token = given.or(from_token).ok_or_else(|| {
                     Failed::usage(anyhow!(
@@ -149,6 +157,12 @@ pub fn expect(answer: (StatusCode, Value)) -> Result<Value, Failed> {
         return Ok(value);
     }
     let detail = value.get("detail").and_then(Value::as_str).unwrap_or("no reason was given").to_owned();
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(Failed::usage(anyhow!(
+            "the daemon refuses the token: {detail}; look at --token-file, PROOFD_TOKEN, or access.tokens of the \
+             daemon's configuration"
+        )));
+    }
     let allowed = value.get("decisions_allowed").and_then(Value::as_array).filter(|list| !list.is_empty());
     let allowed = allowed.map(|list| {
         let words: Vec<_> = list.iter().filter_map(Value::as_str).collect();

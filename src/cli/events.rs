@@ -19,6 +19,7 @@ const LARGEST_BODY: usize = 1 << 20;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Sends CloudEvents (JSON): one event, an array of them, or one on each line. `-` reads standard input.
+    #[command(after_help = "Example: proofd event send hires.ndjson")]
     Send { file: PathBuf },
 }
 

@@ -1,6 +1,7 @@
 //! `explain-code`: the page of a diagnosis, or the list of all.
 
 use anyhow::anyhow;
+use serde_json::json;
 
 use super::{Ending, Failed, output};
 use crate::policy::codes::{self, Code};
@@ -8,7 +9,7 @@ use crate::policy::diagnostic::nearest;
 
 pub fn run(name: Option<&str>, json: bool) -> Result<Ending, Failed> {
     match name {
-        None if json => output::json(&codes::all()),
+        None if json => output::json(&json!({ "items": codes::all(), "next": null })),
         None => {
             let row = |code: &Code| [code.number, code.word, code.title].map(str::to_owned).to_vec();
             output::table(&["CODE", "WORD", "MEANING"], &codes::all().iter().map(row).collect::<Vec<_>>());

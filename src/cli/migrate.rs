@@ -1,11 +1,14 @@
 //! `case migrate`: where open cases would be in another revision, person by person, and then the move.
 
+use anyhow::anyhow;
 use clap::Args;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::client::{Client, expect};
 use super::{Ending, Failed, output};
 use crate::model::Timestamp;
+use crate::policy::diagnostic::nearest;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -30,6 +33,15 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
     let Arguments { mut cases, policy, to, apply, reason } = arguments;
     if let Some(policy) = policy {
         cases = open_cases(client, &policy).await?;
+        if cases.is_empty() {
+            known(client, &policy).await?;
+            if json {
+                output::json(&json!({ "items": [] }));
+            } else {
+                output::line(&format!("no case of {policy} is open"));
+            }
+            return Ok(Ending::Ok);
+        }
     }
     let mut lines = Vec::new();
     for case in cases {
@@ -62,6 +74,22 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
         output::line(&format!("{can} of {} {done}", lines.len()));
     }
     Ok(if all { Ending::Ok } else { Ending::No })
+}
+
+/// A name that no policy has or had is a mistake, and no policy without cases.
+async fn known(client: &Client, policy: &str) -> Result<(), Failed> {
+    let list = expect(client.get("/v1/policies").await?)?;
+    let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names = items.iter().filter_map(|policy| policy["name"].as_str());
+    if names.clone().any(|name| name == policy) {
+        return Ok(());
+    }
+    // One that is gone from the tree has its revisions still.
+    let (status, answer) = client.get(&format!("/v1/policies/{policy}/revisions")).await?;
+    if status != StatusCode::NOT_FOUND {
+        return expect((status, answer)).map(|_| ());
+    }
+    Err(Failed::no(anyhow!("there is no policy {policy}; {}", nearest(policy, names))))
 }
 
 /// Those with the revision already say so in their line.

@@ -14,6 +14,7 @@
 //! | `lsp` | a language server for editors |
 //! | `test`, `junit` | plays policy tests; their results for build servers |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
+//! | `manual` | completions of shells and manual pages |
 //! | `read` | a policy tree on disk |
 //! | `output` | the only place that prints |
 
@@ -30,6 +31,7 @@ mod explain_code;
 mod foreseen;
 mod junit;
 mod lsp;
+mod manual;
 mod migrate;
 mod notify;
 mod output;
@@ -59,7 +61,7 @@ use clap::{Args, Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Machine-readable output.
+    /// Machine-readable output; an error is then one JSON object on standard error.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -169,6 +171,14 @@ enum Command {
     /// The simulators alone, for people who develop against them.
     #[command(after_help = "Example: proofd simulate all")]
     Simulate(simulate::Arguments),
+    /// Completions of a shell, on standard output.
+    #[command(
+        after_help = "Example: proofd completions bash > /usr/share/bash-completion/completions/proofd"
+    )]
+    Completions { shell: clap_complete::Shell },
+    /// The manual page, on standard output; with DIR one for each command, into that directory.
+    #[command(after_help = "Example: proofd man /usr/local/share/man/man1")]
+    Man { dir: Option<PathBuf> },
 }
 
 /// How a command finds the daemon.
@@ -197,14 +207,20 @@ enum Ending {
     Unreachable,
 }
 
+impl Ending {
+    fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::No => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+        }
+    }
+}
+
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
-        Self::from(match ending {
-            Ending::Ok => 0,
-            Ending::No => 1,
-            Ending::Usage => 2,
-            Ending::Unreachable => 3,
-        })
+        Self::from(ending.code())
     }
 }
 
@@ -237,21 +253,35 @@ impl From<anyhow::Error> for Failed {
 
 /// Runs the program. Everything that `main` does.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::error(&format!("the runtime cannot be started: {error}"));
-            return Ending::No.into();
+            return output::failed(
+                &Failed::no(anyhow::anyhow!("the runtime cannot be started: {error}")),
+                json,
+            );
         }
     };
     match runtime.block_on(dispatch(cli)) {
         Ok(ending) => ending.into(),
-        Err(failed) => {
-            output::error(&format!("{:#}", failed.error));
-            failed.ending.into()
-        }
+        Err(failed) => output::failed(&failed, json),
     }
+}
+
+/// Help and version are answers too.
+fn misused(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().skip(1).take_while(|one| one != "--").any(|one| one == "--json");
+    if error.use_stderr() && json {
+        let said = error.render().to_string();
+        let said = said.trim().trim_start_matches("error: ").to_owned();
+        return output::failed(&Failed::usage(anyhow::anyhow!(said)), true);
+    }
+    error.exit()
 }
 
 async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
@@ -276,5 +306,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Sweep { daemon, command } => sweeps::run(&daemon, &command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::pages(dir.as_deref()),
     }
 }

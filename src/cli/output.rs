@@ -1,6 +1,9 @@
 //! The only place that prints.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use super::{Ending, Failed};
 
 /// A line for who asked. A closed pipe is not an error: they have read enough.
 pub fn line(text: &str) {
@@ -13,6 +16,25 @@ pub fn json(value: &impl serde::Serialize) {
         Ok(text) => line(&text),
         Err(error) => self::error(&format!("the answer is not JSON: {error}")),
     }
+}
+
+/// A command failed: a sentence, or with `--json` one object, on the channel of errors.
+pub fn failed(failed: &Failed, json: bool) -> ExitCode {
+    let detail = format!("{:#}", failed.error);
+    if json {
+        let title = match failed.ending {
+            Ending::Ok => "ok",
+            Ending::No => "the answer is no",
+            Ending::Usage => "wrong use or bad configuration",
+            Ending::Unreachable => "not reachable",
+        };
+        let exit_code = failed.ending.code();
+        let problem = serde_json::json!({ "title": title, "detail": detail, "exit_code": exit_code });
+        let _ = writeln!(std::io::stderr().lock(), "{problem}");
+    } else {
+        error(&detail);
+    }
+    failed.ending.into()
 }
 
 /// An error, on its own channel.

@@ -57,6 +57,19 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     Ok(if plan["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
 }
 
+/// Why nothing of the tree would be taken.
+fn because(plan: &Value, arguments: &Arguments) -> String {
+    let mistakes = plan["diagnostics"].as_array().is_some_and(|found| !found.is_empty());
+    match plan["ok"] == Value::Bool(true) {
+        true => String::new(),
+        false if mistakes => ", because of the mistakes".to_owned(),
+        false => format!(
+            ": there is no policy in {}; each has a folder with a policy.yaml",
+            arguments.dir.display()
+        ),
+    }
+}
+
 /// How far it is, on one line of a terminal.
 #[derive(Debug, Default)]
 struct Shown(bool);
@@ -106,8 +119,7 @@ fn show(plan: &Value, arguments: &Arguments) {
     }
     let policies = plan["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
     if policies.is_empty() {
-        let because = if plan["ok"] == Value::Bool(true) { "" } else { ", because of the mistakes" };
-        output::line(&format!("nothing that runs would be different{because}"));
+        output::line(&format!("nothing that runs would be different{}", because(plan, arguments)));
     }
     for policy in policies {
         output::line("");
@@ -186,7 +198,25 @@ fn export(path: &Path, plan: &Value) -> Result<(), Failed> {
     });
     let head = foreseen::HEAD.map(str::to_owned).to_vec();
     let lines: Vec<String> = std::iter::once(head).chain(rows).map(|row| foreseen::csv(&row)).collect();
-    std::fs::write(path, lines.concat())
+    private(path, &lines.concat())
         .with_context(|| format!("while writing {}", path.display()))
         .map_err(Failed::usage)
+}
+
+/// Names of people are for who asked. A file that is there already is theirs, but not to be read by others any more.
+fn private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    file.write_all(text.as_bytes())
 }

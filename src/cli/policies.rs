@@ -9,19 +9,21 @@ use super::{Daemon, Ending, Failed, foreseen, output};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// What runs and how it compares with the tree.
+    #[command(after_help = "Example: proofd policy list")]
     List,
     /// What a policy can do, and how it stands.
     #[command(after_help = "Example: proofd policy show registration-proofing --revision waiting")]
     Show {
         policy: String,
-        /// The first digits of a revision, or `running` or `waiting`.
-        #[arg(long, default_value = "running")]
+        /// The first digits of a revision, or `running` or `waiting`; `last` is what runs, or ran last.
+        #[arg(long, default_value = "last")]
         revision: String,
         /// Of one that waits, so many of those whose cases would have ended otherwise.
         #[arg(long, default_value_t = 20)]
         people: usize,
     },
     /// Every revision of a policy that the daemon has.
+    #[command(after_help = "Example: proofd policy revisions registration-proofing")]
     Revisions { policy: String },
     /// What is different between two revisions: what they can do, and their files.
     #[command(after_help = "Example: proofd policy diff registration-proofing running waiting")]
@@ -65,6 +67,7 @@ pub enum Command {
         limit: usize,
     },
     /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
+    #[command(after_help = "Example: proofd policy reload")]
     Reload,
 }
 
@@ -141,11 +144,13 @@ async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
     if json {
         output::json(&report);
     } else {
-        let rendered = text(&report, "text");
-        if !rendered.is_empty() {
+        let (rendered, problem) = (text(&report, "text"), text(&report, "problem"));
+        if !rendered.is_empty() && rendered != problem {
             output::line(&rendered);
         }
         table(report["policies"].as_array().map(Vec::as_slice).unwrap_or_default());
+        notes(report["policies"].as_array().into_iter().flatten());
+        whole_tree(&report);
     }
     Ok(if report["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
 }
@@ -174,6 +179,12 @@ fn shown(sheet: &Value, json: bool) {
     }
     if let Some(status) = sheet.get("status") {
         why(status);
+    }
+    for note in sheet["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        output::line(&output::visible(note));
+        for file in sheet["files"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            output::line(&format!("  {}", output::visible(file)));
+        }
     }
     output::line(&text(sheet, "text"));
 }
@@ -262,12 +273,9 @@ fn list(policies: &Value) {
         ));
         why(policy);
     }
-    for policy in items(policies) {
-        for note in policy["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            output::line(&format!("{}: {note}", text(policy, "name")));
-        }
-    }
+    notes(items(policies));
     output::line(&format!("last reload {}: {verdict}", text(reload, "at")));
+    whole_tree(reload);
     for found in reload["diagnostics"].as_array().into_iter().flatten() {
         let place = &found["place"];
         output::line(&format!(
@@ -277,6 +285,22 @@ fn list(policies: &Value) {
             place["column"],
             text(found, "message")
         ));
+    }
+}
+
+fn notes<'a>(policies: impl Iterator<Item = &'a Value>) {
+    for policy in policies {
+        for note in policy["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            output::line(&format!("{}: {note}", text(policy, "name")));
+        }
+    }
+}
+
+/// Why nothing of the tree was taken.
+fn whole_tree(reload: &Value) {
+    if let Some(problem) = reload["problem"].as_str() {
+        output::line(&format!("nothing of the tree was taken: {}", output::visible(problem)));
+        output::line("the policies above are those that ran before; they go on");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{config, store};
 pub enum Command {
     /// Checks the journal's chain, compares the state with what the journal says, and makes every decision
     /// again.
+    #[command(after_help = "Example: proofd store verify --config proofd.yaml")]
     Verify {
         #[arg(long, default_value = client::DEFAULT_CONFIG)]
         config: PathBuf,

@@ -9,6 +9,7 @@ use super::{Daemon, Ending, Failed, output};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Every sweep with its next time, its last run and the run under way.
+    #[command(after_help = "Example: proofd sweep list")]
     List,
 }
 

@@ -133,7 +133,17 @@ impl Engine {
         {
             return Ok(Arc::clone(policy));
         }
-        self.0.revisions.get(&case.policy, &case.revision, &self.0.store, &self.0.settings.known)
+        if let Some(unusable) = self.0.stranded.revision(&case.revision) {
+            return Err(ApplyError::Revision(unusable.says.clone()));
+        }
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        match self.0.revisions.get(&case.policy, &case.revision, store, known) {
+            Err(ApplyError::Revision(_)) => {
+                let unusable = self.unusable(&case.policy, &case.revision)?;
+                Err(ApplyError::Revision(unusable.says.clone()))
+            }
+            found => found,
+        }
     }
 
     /// What earlier and other cases left of a person, and what happened around this one.

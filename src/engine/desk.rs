@@ -41,6 +41,9 @@ pub struct CaseLine {
     pub assignee: Option<String>,
     /// The queue in which the review waits.
     pub queue: Option<String>,
+    /// Why the case cannot go on whatever happens, and what to do.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -209,7 +212,8 @@ impl Engine {
 
     fn line(&self, case: &Case) -> CaseLine {
         // A revision that cannot be used any more must not hide the case.
-        let policy = self.policy_of(case).ok();
+        let trouble = self.trouble(case);
+        let policy = self.readable(case);
         let step =
             |policy: &Policy| case.step().and_then(|index| policy.step(index)).map(|step| step.path.clone());
         CaseLine {
@@ -218,7 +222,7 @@ impl Engine {
             revision: case.revision.0.clone(),
             subject: subject(case),
             state: case.state_word().to_owned(),
-            waiting_for: policy.as_ref().map_or_else(
+            waiting_for: policy.as_ref().filter(|_| trouble.is_none()).map_or_else(
                 || "a revision that can be used".to_owned(),
                 |policy| case::waiting_for(case, policy),
             ),
@@ -230,6 +234,7 @@ impl Engine {
             attempts: case.attempts,
             assignee: assignee(case, self.now()),
             queue: queue(case).map(str::to_owned),
+            trouble,
         }
     }
 
@@ -330,8 +335,10 @@ impl Engine {
         }
         if policy.subject != subject.kind {
             return Ok(Err(format!(
-                "policy {} is about a {}, not a {}",
-                policy.name, policy.subject, subject.kind
+                "policy {} is about {}, not {}",
+                policy.name,
+                policy.subject.one(),
+                subject.kind.one()
             )));
         }
         let Some(source) = &self.0.connectors.source else {

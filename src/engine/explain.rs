@@ -137,6 +137,27 @@ impl Engine {
         Ok(Some(Explanation { subject: question.subject.clone(), at, items }))
     }
 
+    /// Why there is nobody to say something about: no answer about them is kept, and the identity provider
+    /// does not know them. None: there is somebody, or nobody can say.
+    pub async fn nobody(&self, question: &Question) -> Result<Option<String>, store::Error> {
+        let (kind, person) = split(&question.subject);
+        let Some(source) = &self.0.connectors.source else { return Ok(None) };
+        if kind == Some(SubjectKind::Applicant) || !self.0.store.policies_asked(person)?.is_empty() {
+            return Ok(None);
+        }
+        let kinds = kind.map_or(vec![SubjectKind::User, SubjectKind::Registration], |kind| vec![kind]);
+        for kind in kinds {
+            let subject = SubjectRef { kind, id: person.to_owned() };
+            if !matches!(source.subject(&subject, None).await, Ok(None)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(format!(
+            "nobody is known as {}: the identity provider does not have them, and no answer about them is kept",
+            question.subject
+        )))
+    }
+
     /// What a policy said last before a time; of one event what says most.
     fn nearest(
         &self,
@@ -234,7 +255,7 @@ impl Engine {
             return Ok("not asked: it is disabled".to_owned());
         }
         if kind.is_some_and(|kind| kind != policy.subject) {
-            return Ok(format!("not asked: it is about a {}", policy.subject));
+            return Ok(format!("not asked: it is about {}", policy.subject.one()));
         }
         let reacts_to = reacts_to(policy).join(", ");
         if of_one_event {

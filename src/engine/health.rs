@@ -63,7 +63,14 @@ impl Engine {
             }
         };
         let tree = report.tree.get(..8).unwrap_or("none");
-        format!("{} policies (tree {tree}), {open} open cases, {verdict}", active.set.policies.len())
+        let stranded = match self.stranded_cases().values().sum::<usize>() {
+            0 => String::new(),
+            stranded => format!(" ({stranded} cannot go on: see /readyz)"),
+        };
+        format!(
+            "{} policies (tree {tree}), {open} open cases{stranded}, {verdict}",
+            active.set.policies.len()
+        )
     }
 
     /// Ready to serve: the store answers and policies are loaded.

@@ -272,8 +272,17 @@ impl Engine {
         for ((policy, state), count) in self.counts().map_err(|error| error.to_string())? {
             open.get_or_create(&ByState { policy, state }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        let stranded = Family::<ByPolicy, Gauge>::default();
+        for ((policy, _), count) in self.stranded_cases() {
+            stranded.get_or_create(&ByPolicy { policy }).inc_by(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         let mut registry = Registry::with_prefix("proofd");
         registry.register("cases_open", "Open cases by policy and state", open);
+        registry.register(
+            "cases_stranded",
+            "Open cases whose revision cannot be used, so that they cannot go on",
+            stranded,
+        );
         let mut more = String::new();
         prometheus_client::encoding::text::encode(&mut more, &registry).map_err(|error| error.to_string())?;
         let text = text.trim_end_matches("# EOF\n");

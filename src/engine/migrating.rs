@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::case::{CannotMigrate, Case, Cause, Migration, Mover, Preview, Recorded};
-use crate::model::{CaseId, SubjectKind};
-use crate::policy::Policy;
+use crate::model::{CaseId, SubjectKind, Timestamp};
+use crate::policy::{Policy, Revision};
 
 use super::Engine;
 use super::cases::{ApplyError, to_its_end};
@@ -26,8 +26,30 @@ pub struct MigrationLine {
     pub why_not: Option<String>,
     /// It was moved.
     pub done: bool,
-    #[serde(flatten)]
+    /// The step's path and the time, as they are; of a plan, the path only where the case can move.
+    pub step_now: Option<String>,
+    pub due_now: Option<Timestamp>,
+    #[serde(flatten, serialize_with = "every_key")]
     pub preview: Option<Preview>,
+}
+
+/// Programs find the same keys whether a case can move or not.
+fn every_key<S: Serializer>(preview: &Option<Preview>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Default, Serialize)]
+    struct Nowhere {
+        from: Option<Revision>,
+        to: Option<Revision>,
+        step_then: Option<String>,
+        due_then: Option<Timestamp>,
+        remind_then: Option<Timestamp>,
+        escalate_then: Option<Timestamp>,
+        overdue: [&'static str; 0],
+        notes: [String; 0],
+    }
+    match preview {
+        Some(preview) => preview.serialize(to),
+        None => Nowhere::default().serialize(to),
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +91,11 @@ impl Engine {
         let _one_writer = self.0.locks.case(id.as_str()).await;
         let case = self.0.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
         let new = self.migration_target(&case, to)?;
-        let old = self.policy_of(&case)?;
+        // A revision that cannot be used any more is what a case is to be moved away from.
+        let old = match self.policy_of(&case) {
+            Ok(old) => old,
+            Err(error) => self.readable(&case).ok_or(error)?,
+        };
         let _one_person = self.0.locks.person(&case.subject.id).await;
         let known = self.known_of(&case.subject, Some(&case))?;
         let facts = self.facts(known, self.now(), BTreeSet::new());
@@ -80,7 +106,13 @@ impl Engine {
         let decided = recorded.migrate(case.clone(), &old, &new, &here);
         let Migration { advance, preview } = match decided.unwrap_or(Err(CannotMigrate::OtherPolicy)) {
             Ok(migration) => migration,
-            Err(why) => return Ok(line(&case, Some(why.to_string()), None, false)),
+            Err(why) => {
+                let step = case.step().and_then(|at| old.step(at)).map(|step| step.path.clone());
+                return Ok(MigrationLine {
+                    step_now: step,
+                    ..line(&case, Some(why.to_string()), None, false)
+                });
+            }
         };
         if apply {
             tracing::info!(case = %case.id, policy = case.policy, revision = new.revision.short(), "case moved");
@@ -115,6 +147,8 @@ pub(super) fn line(
         can: why_not.is_none(),
         why_not,
         done,
+        step_now: preview.as_ref().map(|preview| preview.step_now.clone()),
+        due_now: preview.as_ref().map_or_else(|| case.due_at(), |preview| preview.due_now),
         preview,
     }
 }

@@ -18,6 +18,7 @@
 //! | `revisions` | people look at revisions, release one, go back to one |
 //! | `foresight`, `plan` | what the recorded past says of revisions before they run |
 //! | `judging` | edits are held while the past is asked, and while it speaks against them |
+//! | `stranded` | open cases whose revision cannot be used any more |
 //! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
@@ -54,6 +55,7 @@ pub mod replay;
 pub mod revisions;
 pub mod shadow;
 mod standing;
+mod stranded;
 pub mod sweep;
 pub mod tree;
 mod waker;
@@ -139,6 +141,7 @@ struct Inner {
     /// The past is asked by one at a time: it takes all cores.
     asking: tokio::sync::Mutex<()>,
     locks: locks::Locks,
+    stranded: stranded::Stranded,
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
     heard: heard::Heard,
@@ -185,6 +188,7 @@ impl Engine {
             judgements: judging::Judgements::default(),
             asking: tokio::sync::Mutex::new(()),
             locks: locks::Locks::default(),
+            stranded: stranded::Stranded::default(),
             limits: Mutex::new(counters),
             pauses,
             heard,
@@ -213,6 +217,7 @@ impl Engine {
         tasks.spawn(self.clone().digest_inbox());
         tasks.spawn(self.clone().keep_time());
         tasks.spawn(self.clone().watch_policies());
+        tasks.spawn(self.clone().look_for_stranded());
         if let Some(source) = self.0.connectors.source.clone() {
             tasks.spawn(self.clone().poll_source(Arc::clone(&source)));
             tasks.spawn(self.clone().count_people(Arc::clone(&source)));

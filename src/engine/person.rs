@@ -24,6 +24,8 @@ pub enum Page {
     Contest { why: String, until: Timestamp, language: Option<String> },
     /// Our side cannot go on just now; the link stays good.
     Later { language: Option<String> },
+    /// Our side cannot go on until somebody puts it right; the link stays good.
+    Trouble { language: Option<String> },
     /// People look at it.
     Contested { language: Option<String> },
 }
@@ -52,10 +54,14 @@ impl Engine {
     }
 
     fn page(&self, case: &Case, kind: LinkKind, number: u32) -> Page {
-        let why = self.policy_of(case).map(|policy| policy.title.clone()).unwrap_or_default();
+        let policy = self.policy_of(case);
+        let why = policy.as_ref().map(|policy| policy.title.clone()).unwrap_or_default();
         let language = language(case);
         match (&case.state, kind) {
             (State::Proving(proving), LinkKind::Verify) if proving.link == number => {
+                if policy.is_err() {
+                    return Page::Trouble { language };
+                }
                 if proving.captured_at.is_some() {
                     return Page::Checking { language };
                 }
@@ -64,6 +70,7 @@ impl Engine {
             }
             (State::Grace(grace), LinkKind::Contest) => match grace.contested_at {
                 Some(_) => Page::Contested { language },
+                None if policy.is_err() => Page::Trouble { language },
                 None => Page::Contest { why, until: grace.until, language },
             },
             (State::Stuck(stuck), LinkKind::Verify) => match stuck.interrupted.as_deref() {
@@ -91,6 +98,10 @@ impl Engine {
             Err(ApplyError::Refused(
                 Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale,
             )) => Ok(Pressed::Page(self.look(token)?)),
+            Err(ApplyError::Revision(why)) => {
+                tracing::error!(case = %id, why, "a person wanted to go on and could not");
+                Ok(Pressed::Page(self.look(token)?))
+            }
             Err(error) => Err(error),
         }
     }
@@ -121,6 +132,9 @@ impl Engine {
             return Ok(Pressed::Page(Page::Unknown));
         };
         let Some(case) = self.0.store.case(&id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+        if self.trouble(&case).is_some() {
+            return Ok(Pressed::Page(self.page(&case, kind, number)));
+        }
         Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
     }
 
@@ -132,6 +146,7 @@ impl Engine {
         let Some(session) = &proving.session else { return Ok(self.page(&case, kind, number)) };
         match self.apply(&id, Input::Hint { execution: session.execution.clone() }).await {
             Ok(_) | Err(ApplyError::Refused(_)) => {}
+            Err(ApplyError::Revision(_)) => return Ok(self.page(&case, kind, number)),
             Err(error) => return Err(error),
         }
         Ok(Page::Checking { language: language(&case) })

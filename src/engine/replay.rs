@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::case::{Advance, Case, Facts, Here, Links};
 use crate::model::CaseId;
-use crate::policy::{self, Files, Policy, Revision};
+use crate::policy::{self, Files, Known, Policy, Revision};
 use crate::store::{self, Changed, Commit, StoredRevision};
 
 use super::Settings;
@@ -101,8 +101,10 @@ impl Replay<'_> {
 
     fn load(&self, stored: &StoredRevision) -> Option<Arc<Policy>> {
         let files = stored.files.iter().map(|(path, text)| (path.clone(), Arc::from(text.as_bytes())));
-        let loaded = policy::load(&Files(files.collect()), &self.settings.known);
-        loaded.set.policies.get(&stored.policy).cloned()
+        let files = Files(files.collect());
+        let find = |known: &Known| policy::load(&files, known).set.policies.get(&stored.policy).cloned();
+        // A name that is gone from the configuration since changes nothing of what was decided.
+        find(&self.settings.known).or_else(|| find(&Known::default()))
     }
 
     fn decide(&mut self, record: u64, changed: &Changed, before: Option<&Case>) {

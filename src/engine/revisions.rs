@@ -12,7 +12,7 @@ use crate::store::{self, Commit, PolicyDeed, PolicyOrder};
 use crate::trial::past::PolicyPast;
 
 use super::Engine;
-use super::cases::to_its_end;
+use super::cases::{ApplyError, to_its_end};
 use super::reload::PolicyStatus;
 
 /// Why there is no answer.
@@ -40,9 +40,19 @@ pub struct RevisionSheet {
     pub files: Vec<String>,
     /// The effects as people read them.
     pub text: String,
+    /// What whoever looks at it should know, such as how a policy that is gone comes back.
+    pub notes: Vec<String>,
     /// Of one that waits for a release, what it would have done in the recorded past, and to whom.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub foreseen: Option<Arc<PolicyPast>>,
+}
+
+/// A policy that the tree has no more, and whose open cases go on.
+#[derive(Debug, Serialize)]
+pub struct Gone {
+    pub name: String,
+    /// The newest one that ran.
+    pub revision: Option<Revision>,
+    pub open_cases: u64,
 }
 
 /// What is different between two revisions.
@@ -59,7 +69,7 @@ pub struct RevisionDiff {
 }
 
 impl Engine {
-    /// A revision by the first digits of its name, or `running` or `waiting`.
+    /// A revision by the first digits of its name, or `running` or `waiting`; or `last`: what runs, or ran last.
     pub fn policy_at(&self, name: &str, which: &str) -> Result<Arc<Policy>, NoRevision> {
         let active = self.active();
         let (running, waiting) = (active.set.policies.get(name), active.waiting.get(name));
@@ -69,8 +79,19 @@ impl Engine {
             return Err(NoRevision::NoPolicy);
         }
         match which {
-            "running" => return running.cloned().ok_or_else(|| no("the policy does not run")),
+            "running" => {
+                return running.cloned().ok_or_else(|| {
+                    no(&format!(
+                        "policy {name} does not run now; proofd policy show {name} shows the revision that ran last"
+                    ))
+                });
+            }
             "waiting" => return waiting.cloned().ok_or_else(|| no("no revision waits for a release")),
+            "last" => {
+                let last =
+                    || self.last_revision(name)?.ok_or_else(|| no(&format!("policy {name} never ran")));
+                return running.cloned().map_or_else(|| self.loaded(name, &last()?), Ok);
+            }
             _ => {}
         }
         let at_hand = running.into_iter().chain(waiting).find(|policy| matches(&policy.revision, which));
@@ -81,11 +102,52 @@ impl Engine {
             (Some(_), Some(_), _) => {
                 Err(no(&format!("several revisions begin with {which}; say more of it")))
             }
-            (Some(revision), None, _) => {
-                let (store, known) = (&self.0.store, &self.0.settings.known);
-                self.0.revisions.get(name, &revision, store, known).map_err(|error| no(&error.to_string()))
-            }
+            (Some(revision), None, _) => self.loaded(name, &revision),
         }
+    }
+
+    /// A stored revision, to be looked at or to run.
+    fn loaded(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, NoRevision> {
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        match self.0.revisions.get(name, revision, store, known) {
+            Err(ApplyError::Revision(_)) => Err(no(&self.unusable(name, revision)?.says)),
+            found => found.map_err(|error| no(&error.to_string())),
+        }
+    }
+
+    /// The newest revision of those that ran.
+    fn last_revision(&self, name: &str) -> Result<Option<Revision>, store::Error> {
+        let newest = self.0.store.revisions(name)?.into_iter().max_by_key(|stored| stored.at);
+        Ok(newest.map(|stored| stored.revision))
+    }
+
+    /// Policies that the tree has no more, and whose open cases go on.
+    pub fn gone_policies(&self) -> Result<Vec<Gone>, store::Error> {
+        let active = self.active();
+        let mut open: BTreeMap<String, u64> = BTreeMap::new();
+        for ((policy, _), count) in self.counts()? {
+            *open.entry(policy).or_default() += count;
+        }
+        let there = |name: &str| active.report.policies.iter().any(|status| status.name == name);
+        let gone = open.into_iter().filter(|(name, count)| *count > 0 && !there(name));
+        gone.map(|(name, open_cases)| Ok(Gone { revision: self.last_revision(&name)?, name, open_cases }))
+            .collect()
+    }
+
+    /// How a policy that does not run comes back.
+    fn way_back(&self, name: &str) -> Result<Vec<String>, store::Error> {
+        let active = self.active();
+        let in_tree = active.report.policies.iter().any(|status| status.name == name);
+        if in_tree || active.set.policies.contains_key(name) {
+            return Ok(Vec::new());
+        }
+        let open =
+            self.counts()?.iter().filter(|((policy, _), _)| policy == name).map(|(_, count)| count).sum();
+        Ok(vec![format!(
+            "the policy is gone from the tree: it opens no cases, {} go on. To bring it back, put these files back \
+             into the tree and run proofd policy reload; an older revision is then reached with proofd policy revert",
+            open_cases(open)
+        )])
     }
 
     pub fn revision_sheet(&self, name: &str, which: &str) -> Result<RevisionSheet, NoRevision> {
@@ -98,6 +160,7 @@ impl Engine {
             status: active.report.policies.iter().find(|status| status.name == name).cloned(),
             runs: active.set.policies.get(name).is_some_and(|runs| runs.revision == policy.revision),
             text: effects.to_string(),
+            notes: self.way_back(name)?,
             effects,
             files: policy.files.0.keys().cloned().collect(),
             foreseen: active
@@ -166,7 +229,10 @@ impl Engine {
     ) -> Result<RevisionSheet, NoRevision> {
         let active = self.active();
         let status = active.report.policies.iter().find(|status| status.name == name).ok_or_else(|| {
-            no(&format!("the tree has no policy {name}; put its files back, and then go back to a revision"))
+            no(&format!(
+                "the tree has no policy {name} any more; put its folder back into the tree (proofd policy show {name} \
+                 lists its files), run proofd policy reload, and then go back to a revision"
+            ))
         })?;
         let target = self.policy_at(name, to)?;
         let ran = self.0.store.revisions(name)?.iter().any(|stored| stored.revision == target.revision);
@@ -202,6 +268,10 @@ fn no(why: &str) -> NoRevision {
     NoRevision::No(why.to_owned())
 }
 
+fn open_cases(count: u64) -> String {
+    if count == 1 { "1 open case".to_owned() } else { format!("{count} open cases") }
+}
+
 /// Enough of a revision's name to mean it.
 fn matches(revision: &Revision, start: &str) -> bool {
     start.len() >= 4 && revision.0.starts_with(start)
@@ -216,6 +286,15 @@ pub(super) fn files(from: Option<&Policy>, to: Option<&Policy>) -> String {
         from.into_iter().chain(to).flat_map(|policy| policy.files.0.keys()).collect();
     let mut shown = String::new();
     for path in paths {
+        if let Some(to) = to.filter(|to| to.files.get(path).is_none()) {
+            // A diff would say that the file is gone; it may well be there, for others.
+            let _ = writeln!(
+                shown,
+                "{path}: {} does not use it any more, whether it is still in the tree or not",
+                to.name
+            );
+            continue;
+        }
         let (old, new) = (text(from, path), text(to, path));
         if old != new {
             let lines = similar::TextDiff::from_lines(&old, &new);

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::case::shadow::{Answered, End, Imagined, Known, Line, imagine};
-use crate::case::{Case, Recorded};
+use crate::case::shadow::{Answered, End, Imagined, Known, Line, Silent, imagine};
+use crate::case::{Case, Recorded, State};
 use crate::model::{CaseId, SubjectRef, Timestamp};
-use crate::policy::Mode;
 use crate::policy::tree::Verb;
+use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, Class};
 
 use super::Engine;
@@ -215,6 +215,7 @@ impl Engine {
                 continue;
             }
             let Ok(policy) = self.policy_of(case) else { continue };
+            known.silent.extend(silent(case, &policy, self.now()));
             for step in &policy.steps {
                 let (Verb::Verify(verify), Some(id)) = (&step.verb, &step.id) else { continue };
                 let Some(learned) = case.steps.get(id) else { continue };
@@ -232,6 +233,19 @@ impl Engine {
         }
         known
     }
+}
+
+/// The verification that a case waits for, if nothing has come of it. Who has shown something already waits for us.
+fn silent(case: &Case, policy: &Policy, now: Timestamp) -> Option<Silent> {
+    let State::Proving(proving) = &case.state else { return None };
+    let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
+    let nothing = proving.captured_at.is_none() && proving.late_until.is_none();
+    nothing.then(|| Silent {
+        verification: verify.verification.name.clone(),
+        compare: verify.compare.clone(),
+        asked_at: proving.started_at,
+        until: now,
+    })
 }
 
 fn key(recorded: &Recorded) -> String {

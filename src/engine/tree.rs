@@ -31,7 +31,7 @@ pub fn look(root: &Path) -> Result<Fingerprint, String> {
 }
 
 fn walk(root: &Path, dir: &Path, depth: usize, seen: &mut Fingerprint) -> Result<(), String> {
-    let cannot = |error: std::io::Error| format!("{} cannot be read: {}", dir.display(), error.kind());
+    let cannot = |error: std::io::Error| format!("{} cannot be read: {error}", dir.display());
     seen.dirs.push(dir.to_owned());
     for entry in std::fs::read_dir(dir).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
@@ -76,19 +76,47 @@ fn inode(_meta: &std::fs::Metadata) -> u64 {
     0
 }
 
+/// Whether a file was read. One that went away between looking and reading is no mistake: the tree changes just now.
+fn is_there<T>(path: &Path, read: std::io::Result<T>) -> Result<bool, String> {
+    match read {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
 /// Reads every file of a tree once. `None`: it changed while it was read.
 pub fn read(root: &Path) -> Result<Option<(Files, Fingerprint)>, String> {
     let before = look(root)?;
     let mut files = BTreeMap::new();
     for path in before.files.keys() {
         let mut bytes = Vec::new();
-        let opened = std::fs::File::open(root.join(path));
-        let Ok(file) = opened else { return Ok(None) };
-        if let Err(error) = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
-            return Err(format!("{} cannot be read: {}", path.display(), error.kind()));
+        let whole = root.join(path);
+        let opened = std::fs::File::open(&whole);
+        let read = opened.and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+        if !is_there(&whole, read)? {
+            return Ok(None);
         }
         files.insert(path.to_string_lossy().replace('\\', "/"), Arc::from(bytes));
     }
     let after = look(root)?;
     Ok((before == after).then_some((Files(files), after)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_went_away_is_a_change() {
+        for (code, expected) in [
+            (2, Ok(false)),
+            (13, Err("policies/seen/policy.yaml cannot be read: Permission denied (os error 13)")),
+            (5, Err("policies/seen/policy.yaml cannot be read: Input/output error (os error 5)")),
+        ] {
+            let read: std::io::Result<()> = Err(std::io::Error::from_raw_os_error(code));
+            let got = is_there(Path::new("policies/seen/policy.yaml"), read);
+            assert_eq!(got, expected.map_err(str::to_owned), "{code}");
+        }
+    }
 }

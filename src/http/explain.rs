@@ -28,6 +28,9 @@ pub async fn explain(
     }
     let explained = doors.engine.explain(&question, caller.raw_identity)?;
     let explained = explained.ok_or_else(|| Problem::not_found("policy"))?;
+    if let Some(why) = doors.engine.nobody(&question).await? {
+        return Err(Problem::new(StatusCode::NOT_FOUND, why));
+    }
     let mut answer = serde_json::to_value(explained).map_err(|error| Problem::internal(&error))?;
     answer["next"] = json!(null);
     Ok(Json(answer).into_response())

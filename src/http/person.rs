@@ -49,6 +49,9 @@ impl Pages {
             Page::Later { language } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "later", None, None, language.as_deref())
             }
+            Page::Trouble { language } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "trouble", None, None, language.as_deref())
+            }
             Page::Over { language } => (StatusCode::GONE, "over", None, None, language.as_deref()),
             Page::Contest { why, until, language } => {
                 (StatusCode::OK, "contest", Some(why), Some(until), language.as_deref())
@@ -64,6 +67,19 @@ impl Pages {
             .map_err(|error| Problem::internal(&error))?;
         Ok((status, guards(), Html(html)).into_response())
     }
+
+    /// What fails inside is our trouble, and a person is told so on a page.
+    fn told(
+        &self,
+        doors: &Doors,
+        headers: &HeaderMap,
+        answer: Result<Response, Problem>,
+    ) -> Result<Response, Problem> {
+        answer.or_else(|problem| {
+            tracing::error!(problem = problem.detail(), "a person's page could not be shown");
+            self.render(doors, headers, &Page::Trouble { language: None }, false)
+        })
+    }
 }
 
 fn page_language(page: &Page) -> Option<&str> {
@@ -71,6 +87,7 @@ fn page_language(page: &Page) -> Option<&str> {
         Page::Ask { language, .. }
         | Page::Checking { language }
         | Page::Later { language }
+        | Page::Trouble { language }
         | Page::Over { language }
         | Page::Contest { language, .. }
         | Page::Contested { language } => language.as_deref(),
@@ -123,18 +140,23 @@ pub async fn look(
     Query(waiting): Query<Waiting>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if waiting.wait.is_some() {
-        match doors.engine.ready_session(&token)? {
+    let shown = looked(&doors, &headers, &token, waiting.wait.is_some());
+    doors.pages.told(&doors, &headers, shown)
+}
+
+fn looked(doors: &Doors, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
+    if waits {
+        match doors.engine.ready_session(token)? {
             Pressed::Go(link) => return Ok(go(&link)),
             Pressed::Wait { .. } => {
-                let page = doors.engine.look(&token)?;
-                return doors.pages.render(&doors, &headers, &page, true);
+                let page = doors.engine.look(token)?;
+                return doors.pages.render(doors, headers, &page, true);
             }
-            Pressed::Page(page) => return doors.pages.render(&doors, &headers, &page, false),
+            Pressed::Page(page) => return doors.pages.render(doors, headers, &page, false),
         }
     }
-    let page = doors.engine.look(&token)?;
-    doors.pages.render(&doors, &headers, &page, false)
+    let page = doors.engine.look(token)?;
+    doors.pages.render(doors, headers, &page, false)
 }
 
 /// POST: starts or resumes the vendor session and sends the person there.
@@ -152,11 +174,15 @@ pub async fn press(
             (2..=12).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         })
         .map(str::to_owned);
-    match doors.engine.press(&token, language).await? {
-        Pressed::Go(link) => Ok(go(&link)),
-        Pressed::Wait { .. } => Ok((guards(), Redirect::to(&format!("/v/{token}?wait=1"))).into_response()),
-        Pressed::Page(page) => doors.pages.render(&doors, &headers, &page, false),
-    }
+    let shown = match doors.engine.press(&token, language).await {
+        Ok(Pressed::Go(link)) => Ok(go(&link)),
+        Ok(Pressed::Wait { .. }) => {
+            Ok((guards(), Redirect::to(&format!("/v/{token}?wait=1"))).into_response())
+        }
+        Ok(Pressed::Page(page)) => doors.pages.render(&doors, &headers, &page, false),
+        Err(error) => Err(Problem::from(error)),
+    };
+    doors.pages.told(&doors, &headers, shown)
 }
 
 /// Where the vendor sends the person afterwards: never a result, only a reason to look.
@@ -165,8 +191,9 @@ pub async fn back(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let page = doors.engine.came_back(&token).await?;
-    doors.pages.render(&doors, &headers, &page, false)
+    let page = doors.engine.came_back(&token).await.map_err(Problem::from);
+    let shown = page.and_then(|page| doors.pages.render(&doors, &headers, &page, false));
+    doors.pages.told(&doors, &headers, shown)
 }
 
 fn go(link: &str) -> Response {

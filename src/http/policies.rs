@@ -6,9 +6,10 @@ use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::Role;
+use crate::engine::{PolicyStatus, Report};
 
 use super::{Doors, Problem};
 
@@ -22,16 +23,41 @@ pub async fn list(State(doors): State<Doors>, headers: HeaderMap) -> Result<Resp
         "at": report.at, "ok": report.ok, "tree": report.tree, "problem": report.problem,
         "diagnostics": report.diagnostics,
     });
-    let items: Vec<_> = report
+    let items = lines(&doors, report)?;
+    Ok(Json(json!({ "items": items, "next": null, "last_reload": last_reload })).into_response())
+}
+
+/// Programs find the same keys in every line.
+pub(super) fn every_key(status: &PolicyStatus) -> Value {
+    let mut line = json!(status);
+    line["why"] = json!(status.why);
+    line["waiting"] = json!(status.waiting);
+    line
+}
+
+/// What the tree has, and what it has no more while cases of it are open. Every line has every key.
+fn lines(doors: &Doors, report: &Report) -> Result<Vec<Value>, Problem> {
+    let mut lines: Vec<Value> = report
         .policies
         .iter()
         .map(|policy| {
-            let mut line = json!(policy);
+            let mut line = every_key(policy);
             line["notes"] = json!(doors.engine.policy_notes(&policy.name));
             line
         })
         .collect();
-    Ok(Json(json!({ "items": items, "next": null, "last_reload": last_reload })).into_response())
+    for gone in doors.engine.gone_policies()? {
+        let cases = if gone.open_cases == 1 {
+            "1 open case goes".to_owned()
+        } else {
+            format!("{} open cases go", gone.open_cases)
+        };
+        lines.push(json!({
+            "name": gone.name, "title": null, "mode": null, "revision": gone.revision, "state": "gone",
+            "why": [], "waiting": null, "notes": [format!("gone from the tree, {cases} on")],
+        }));
+    }
+    Ok(lines)
 }
 
 /// Schedules over the population: the last runs of each, and when the next is.
@@ -84,6 +110,7 @@ pub async fn reload(State(doors): State<Doors>, headers: HeaderMap) -> Result<Re
     let mut report = serde_json::to_value(&active.report).map_err(|error| Problem::internal(&error))?;
     if let Some(members) = report.as_object_mut() {
         members.insert("text".to_owned(), json!(active.report.rendered));
+        members.insert("policies".to_owned(), lines(&doors, &active.report)?.into());
     }
     Ok((status, Json(report)).into_response())
 }

@@ -47,6 +47,10 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this failed inside; the daemon's log says why")
     }
 
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub fn with(mut self, member: &str, value: serde_json::Value) -> Self {
         self.more.insert(member.to_owned(), value);
         self

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::engine::revisions::{NoRevision, RevisionSheet};
 
 use super::cases::{malformed, once, reason};
-use super::policies::LOOK;
+use super::policies::{LOOK, every_key};
 use super::{Doors, Problem};
 
 /// Revisions by the first digits of their names, or `running` or `waiting`.
@@ -47,7 +47,7 @@ pub async fn running(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     doors.access.require(&headers, LOOK)?;
-    Ok(Json(sheet(&doors.engine.revision_sheet(&name, "running")?)?).into_response())
+    Ok(Json(sheet(&doors.engine.revision_sheet(&name, "last")?)?).into_response())
 }
 
 pub async fn show(
@@ -101,7 +101,9 @@ pub async fn order(
 }
 
 fn sheet(sheet: &RevisionSheet) -> Result<Value, Problem> {
-    serde_json::to_value(sheet).map_err(|error| Problem::internal(&error))
+    let mut value = serde_json::to_value(sheet).map_err(|error| Problem::internal(&error))?;
+    value["status"] = json!(sheet.status.as_ref().map(every_key));
+    Ok(value)
 }
 
 impl From<NoRevision> for Problem {

@@ -23,7 +23,11 @@ pub async fn live(State(doors): State<Doors>) -> (StatusCode, &'static str) {
 
 pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
     match doors.engine.ready() {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(()) => {
+            // The others are served, so it is ready; whoever looks is told all the same.
+            let says: String = doors.engine.stranded_says().iter().map(|says| format!("{says}\n")).collect();
+            (StatusCode::OK, format!("ready\n{says}"))
+        }
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }

@@ -49,7 +49,12 @@ impl FromStr for Span {
             "y" => 365 * 86_400,
             "bd" => {
                 let days = u32::try_from(number).map_err(|_| NotASpan)?;
-                return if days <= 1_000 { Ok(Self::BusinessDays(days)) } else { Err(NotASpan) };
+                return match days {
+                    // No time is no time, whatever it is counted in.
+                    0 => Ok(Self::ZERO),
+                    1..=1_000 => Ok(Self::BusinessDays(days)),
+                    _ => Err(NotASpan),
+                };
             }
             _ => return Err(NotASpan),
         };

@@ -10,6 +10,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Code {
     /// `P0101`. A number is never given to another diagnosis.
+    #[serde(rename = "code")]
     pub number: &'static str,
     /// `unknown-key`.
     pub word: &'static str,

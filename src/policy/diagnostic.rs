@@ -38,7 +38,8 @@ impl fmt::Display for Place {
 pub struct Diagnostic {
     pub place: Place,
     pub severity: Severity,
-    /// A stable word for the kind of mistake, such as `unknown-key`; written with its number beside it.
+    /// A stable word for the kind of mistake, such as `unknown-key`. Programs read its number as `code`, as in
+    /// SARIF, in editors and in `explain-code`, and it as `word` beside it.
     #[serde(flatten, serialize_with = "with_number")]
     pub code: &'static str,
     /// What is wrong.
@@ -54,9 +55,9 @@ fn with_number<S: Serializer>(code: &&'static str, to: S) -> Result<S::Ok, S::Er
     #[derive(Serialize)]
     struct Numbered {
         code: &'static str,
-        number: &'static str,
+        word: &'static str,
     }
-    Numbered { code, number: codes::number(code) }.serialize(to)
+    Numbered { code: codes::number(code), word: code }.serialize(to)
 }
 
 impl Diagnostic {

@@ -336,9 +336,9 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
         1,
         &["needs one of these roles: operator"],
     );
-    ends(&say(&world, by("wrong", &["list"])), 1, &["not known"]);
+    ends(&say(&world, by("wrong", &["list"])), 2, &["not known", "--token-file"]);
     ends(&say(&world, by("nowhere", &["list"])), 2, &["nowhere"]);
-    ends(&world.say_alone(&["case", "--url", &url, "list"]), 2, &[]);
+    ends(&world.say_alone(&["case", "--url", &url, "list"]), 2, &["no token", "PROOFD_TOKEN"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

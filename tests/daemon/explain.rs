@@ -87,6 +87,7 @@ async fn each_policy_says_why() {
         ("subject=1&at=yesterday", "t-viewer", StatusCode::BAD_REQUEST),
         ("subject=1&polcy=x", "t-viewer", StatusCode::BAD_REQUEST),
         ("subject=1&policy=nobody", "t-viewer", StatusCode::NOT_FOUND),
+        ("subject=user/999999", "t-viewer", StatusCode::NOT_FOUND),
     ] {
         let (got, answer) = world.ask(Method::GET, &format!("/v1/explain?{query}"), token, None).await;
         assert_eq!(got, status, "{query} {token}: {answer}");
@@ -117,6 +118,9 @@ fn on_the_command_line(world: &World, subject: &str, before: &str) {
     let said = world.say(&["explain", "--subject", subject, "--policy", "nobody"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("there is no such policy"), "{said:?}");
+    let said = world.say(&["explain", "--subject", "user/999999"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("nobody is known as user/999999"), "{said:?}");
     assert_eq!(world.say(&["explain", "--subject", subject, "--at", "noon"]).code, Some(2));
     assert!(world.say_alone(&["explain", "--help"]).out.contains("Example: proofd explain --subject"));
 }

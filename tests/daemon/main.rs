@@ -10,6 +10,7 @@
 //! | `http` | who may do what at the doors |
 //! | `limits` | how much one client may ask |
 //! | `mission` | what proofd is for, row by row |
+//! | `operators` | what an operator reads when something is wrong |
 //! | `outages` | vendors that are down |
 //! | `plan` | an edit whose harm only the past shows |
 //! | `registration` | the shipped registration policy, from the form to the end |
@@ -17,6 +18,7 @@
 //! | `revisions` | released, reverted, migrated |
 //! | `shadow` | shadow policies beside a live one |
 //! | `standing` | what runs of a policy that left, came back, got another name or lost its tests |
+//! | `stranded` | a name that open cases need is gone from the configuration |
 //! | `systemd` | what systemd is told |
 //! | `watch` | what monitoring reads |
 #![allow(
@@ -35,6 +37,7 @@ mod explain_try;
 mod http;
 mod limits;
 mod mission;
+mod operators;
 mod outages;
 mod plan;
 mod registration;
@@ -42,6 +45,7 @@ mod reload;
 mod revisions;
 mod shadow;
 mod standing;
+mod stranded;
 mod systemd;
 mod watch;
 #[path = "../world/mod.rs"]

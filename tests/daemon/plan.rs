@@ -58,6 +58,8 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
         assert!(plan.out.contains(part), "{part}: {plan:?}");
     }
     assert!(!plan.out.contains("Ada Tester"), "{plan:?}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&csv).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it has names in it");
     let lines = std::fs::read_to_string(&csv).unwrap();
     assert_eq!(lines.lines().count(), 4, "{lines}");
     assert!(lines.contains("\"Oscar Tester\"") && lines.contains(", delete\""), "{lines}");
@@ -117,6 +119,22 @@ async fn a_few_do_not_hold_an_edit_back_and_a_bad_tree_has_a_plan_too() {
     let (code, out, _) = plan("nothing", &world);
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("nothing that runs would be different"), "{out}");
+    // A file that a policy does not use any more is not said to be deleted.
+    let template = aside.join("shared/templates/proof-second");
+    copy_tree(&aside.join("shared/templates/proof-invite"), &template);
+    edit(&aside.join("proofing/policy.yaml"), "template: proof-invite", "template: proof-second");
+    let said = world.say(&["plan", aside.to_str().unwrap()]);
+    assert!(
+        said.out.contains("shared/templates/proof-invite/en.md: proofing does not use it any more"),
+        "{said:?}"
+    );
+    assert!(!said.out.contains("--- a/shared/templates/proof-invite"), "{said:?}");
+    edit(&aside.join("proofing/policy.yaml"), "template: proof-second", "template: proof-invite");
+    let nothing = world.dir.path().join("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    let said = world.say(&["plan", nothing.to_str().unwrap()]);
+    assert!(said.code == Some(1) && said.out.contains(": there is no policy in "), "{said:?}");
+    assert!(!said.out.contains("because of the mistakes"), "{said:?}");
     edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
     let (code, out, _) = plan("one person", &world);
     assert!(code == Some(0) && out.contains("would run at once") && out.contains("Mallory Tester"), "{out}");

@@ -311,7 +311,7 @@ async fn open_cases_keep_the_revision_that_they_opened_with() {
     world
         .until("the policy's end", async |world| {
             let list = world.get("/v1/policies").await;
-            (standing(&list, "proofing").0 == "-").then_some(())
+            (standing(&list, "proofing").0 == "gone").then_some(())
         })
         .await;
     assert_eq!(world.stop(), Some(0));
@@ -448,7 +448,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     let expected = [("proofing", "kept_last_good", "Proof of identity"), ("other", "active", "Moved")];
     let list = world.until_policies("an edit that lets nobody in", &expected).await;
     let told = &list["last_reload"]["diagnostics"][0];
-    assert_eq!((&told["code"], &told["place"]["line"]), (&json!("test-failed"), &json!(7)), "{list}");
+    assert_eq!((&told["word"], &told["place"]["line"]), (&json!("test-failed"), &json!(7)), "{list}");
     let report = world.hears(false).await;
     let text = report["text"].as_str().unwrap();
     assert!(

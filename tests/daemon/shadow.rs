@@ -3,6 +3,7 @@ use std::path::Path;
 
 use crate::world::people::{Person, passes};
 use crate::world::{World, edit, edit_shipped};
+use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -74,6 +75,36 @@ async fn each_person_with_what_would_have_been_and_what_was() {
     assert_eq!(world.stop(), Some(0));
     world.start();
     assert_eq!(report(&world, "nobody").await["would"], json!({"delete": 1}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_silent_for_as_long_as_the_shadow_waits_has_not_answered() {
+    let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
+    for (name, waits) in [("sooner", "1d"), ("later", "5d")] {
+        let dir = world.policies().join(name);
+        crate::world::copy_tree(&world.policies().join("proofing"), &dir);
+        let file = dir.join("policy.yaml");
+        edit(&file, "policy: proofing", &format!("policy: {name}"));
+        edit(&file, "mode: enforce", "mode: shadow");
+        edit(&file, "answer_within: 14d", &format!("answer_within: {waits}"));
+    }
+    world.start();
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    world.link(&ada).await;
+    let link = world.link(&ben).await;
+    // While the live case asks on.
+    world.pass(TimeDelta::days(3));
+    world.goes_through_by(&ben, &link, passes()).await;
+    world.until_closed(&ben, "approved").await;
+    for (name, ended) in [("sooner", true), ("later", false)] {
+        let report = report(&world, name).await;
+        let case = &of(&report, &ada)["would"][0];
+        let expected =
+            if ended { (json!("closed"), json!("expired")) } else { (json!("unknown"), Value::Null) };
+        assert_eq!((&case["end"], &case["result"]), (&expected.0, &expected.1), "{name}: {report}");
+        let bens = &of(&report, &ben)["would"][0];
+        assert_eq!(bens["result"], if ended { "expired" } else { "approved" }, "{name}: {report}");
+    }
 }
 
 async fn never_a_guess(world: &World, ada: &Person, ben: &Person) {

@@ -38,7 +38,7 @@ fn a_code_is_explained_by_number_and_by_word() {
     assert!(list.lines().count() > 100 && list.contains("P0101"), "{list}");
     let (_, list, _) = proofd(&["explain-code", "--json"]);
     let list: Value = serde_json::from_str(&list).unwrap();
-    assert_eq!((&list[0]["number"], &list[0]["word"]), (&"P0001".into(), &"encoding".into()));
+    assert_eq!((&list["items"][0]["code"], &list["items"][0]["word"]), (&"P0001".into(), &"encoding".into()));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_check_is_told_in_three_forms() {
         let (code, said, _) = proofd(&[&["check", &tree][..], &flags].concat());
         let report: Value = serde_json::from_str(&said).unwrap();
         let found = &report["diagnostics"][0];
-        assert_eq!((code, &found["code"], &found["number"]), (0, &"never-equal".into(), &"P0603".into()));
+        assert_eq!((code, &found["code"], &found["word"]), (0, &"P0603".into(), &"never-equal".into()));
         assert_eq!(found["place"]["line"], 9);
     }
     let (code, said, _) = proofd(&["check", &tree, "--format", "sarif"]);
@@ -67,4 +67,15 @@ fn a_check_is_told_in_three_forms() {
         assert_eq!(proofd(&["check", &tree, "--format", form]).0, 1);
     }
     assert_eq!(proofd(&["check", &tree, "--format", "xml"]).0, 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tree(dir.path());
+    // A file that opens and cannot be read, for whoever runs this.
+    std::os::unix::fs::symlink("/proc/self/mem", Path::new(&tree).join("seen/notes.md")).unwrap();
+    let (code, _, error) = proofd(&["check", &tree]);
+    assert_eq!(code, 2, "{error}");
+    assert!(error.contains("seen/notes.md cannot be read: ") && error.contains("os error"), "{error}");
 }

@@ -149,6 +149,43 @@ fn every_verb_has_its_outcomes() {
     }
 }
 
+/// What the loader refuses is wrong in the editor already, and what is beside it is not.
+#[test]
+fn what_belongs_together_is_wanted_together() {
+    let validator = jsonschema::validator_for(&schema("policy")).unwrap();
+    let verify = |within: &str| {
+        let end = "[{close: a}]";
+        format!(
+            "{{id: p, verify: {{workflow: w, answer_within: {within}}}, outcomes: {{passed: {end}, warning: {end}, \
+             rejected: {end}, no_response: {end}, unavailable: {end}}}}}"
+        )
+    };
+    for (limit, step, good) in [
+        ("at_most: 5", "delete: user, grace: 7d".to_owned(), true),
+        ("at_most: 5", "delete: user".to_owned(), false),
+        ("at_most: 5", "delete: user, grace: 0".to_owned(), false),
+        ("at_most: 5", "delete: user, grace: 0d".to_owned(), false),
+        ("at_most: 5", "delete: user, grace: 0, because: why".to_owned(), true),
+        ("at_most: 50%, of: users", "suspend: user".to_owned(), true),
+        ("at_most: 50%", "suspend: user".to_owned(), false),
+        ("at_most: 5", verify("14d"), true),
+        ("at_most: 5", verify("0d"), false),
+        ("at_most: 5", verify("00h"), false),
+    ] {
+        let step = if step.starts_with('{') { step } else { format!("{{{step}}}") };
+        let text = format!(
+            "format: 1\npolicy: a\ntitle: A\nowner: a@example.com\nmode: enforce\nsubject: user\n\
+             when: [{{event: user.activated}}]\n\
+             limits: [{{action: suspend, {limit}, per: 1d, when_exceeded: hold}}]\n\
+             steps: [{step}, {{close: a}}]\n"
+        );
+        let value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        let value = serde_json::to_value(value).unwrap();
+        let wrong: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(wrong.is_empty(), good, "{text}: {wrong:#?}");
+    }
+}
+
 fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()

@@ -105,6 +105,45 @@ fn texts() -> Vec<(String, String)> {
 }
 
 #[test]
+fn every_command_shows_an_example() {
+    let mut left = vec![Vec::<String>::new()];
+    let (mut seen, mut without) = (0, Vec::new());
+    while let Some(path) = left.pop() {
+        let arguments: Vec<_> = path.iter().map(String::as_str).collect();
+        let help = help(&arguments);
+        seen += 1;
+        // The whole command with its words, so that it can be copied.
+        let example = format!("proofd {}", path.join(" "));
+        let shown = help.split_once("\nExample").is_some_and(|(_, shown)| shown.contains(example.trim_end()));
+        if !path.is_empty() && !shown {
+            without.push(path.join(" "));
+        }
+        for below in commands(&help).into_iter().filter(|name| name != "help") {
+            left.push([&path[..], &[below]].concat());
+        }
+    }
+    assert!(without.is_empty(), "no example: {without:#?}");
+    assert!(seen > 40, "{seen} commands were looked at");
+}
+
+#[test]
+fn shells_and_man_know_the_commands() {
+    let said = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_proofd")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(said(&["completions", shell]).contains("give-back"), "{shell}");
+    }
+    assert!(said(&["man"]).contains(".TH proofd 1"));
+    let dir = tempfile::tempdir().unwrap();
+    said(&["man", dir.path().to_str().unwrap()]);
+    let page = std::fs::read_to_string(dir.path().join("proofd-case-decide.1")).unwrap();
+    assert!(page.contains("seen in person"), "{page}");
+}
+
+#[test]
 fn texts_name_only_commands_that_there_are() {
     let top = commands(&help(&[]));
     assert!(top.contains("run") && top.contains("check"), "{top:?}");

@@ -10,6 +10,8 @@ use crate::model::SubjectKind;
 use crate::policy::schema::{Field, event_types, fields_of_any_event, fields_of_subject};
 
 const SPAN: &str = "^[0-9]+(s|m|h|d|w|y|bd)$";
+const SOME_SPAN: &str = "^0*[1-9][0-9]*(s|m|h|d|w|y|bd)$";
+const NO_SPAN: &str = "^0+(s|m|h|d|w|y|bd)$";
 const NAME: &str = "^[a-z][a-z0-9_-]*$";
 const MAIL: &str = "^[^@\\s]+@[^@\\s]+$";
 const OWNER: &str = "^([^@\\s]+@[^@\\s]+|team:[a-z][a-z0-9_-]*)$";
@@ -158,6 +160,7 @@ fn step(rule: &VerbRule) -> Value {
     let common = STEP_KEYS.iter().filter(|key| key.name != "outcomes");
     let verb = Key { required: true, ..rule.key };
     let mut step = object(std::iter::once(&verb).chain(rule.beside).chain(common));
+    belongs_together(rule, &mut step);
     let Some((outcomes, needed)) = outcomes(rule.outcomes) else { return step };
     let doc = STEP_KEYS.iter().find(|key| key.name == "outcomes").map(described).unwrap_or_default();
     let mut value = json!({"description": doc, "markdownDescription": doc});
@@ -169,6 +172,29 @@ fn step(rule: &VerbRule) -> Value {
         required.push("outcomes".into());
     }
     step
+}
+
+/// Where a key has such a value, another has to be there too.
+fn wants(key: &Key, mut value: Value, other: &str) -> Value {
+    let doc = described(key);
+    merge(&mut value, json!({"description": doc, "markdownDescription": doc}));
+    json!({
+        "if": {"required": [key.name], "properties": {key.name: value}},
+        "then": {"required": [other]},
+    })
+}
+
+/// What the loader wants beside each other, where it says so in its own words.
+fn belongs_together(rule: &VerbRule, step: &mut Value) {
+    if rule.key.name == "delete"
+        && let Some(required) = step.get_mut("required").and_then(Value::as_array_mut)
+    {
+        required.push("grace".into());
+    }
+    for key in rule.beside.iter().filter(|key| key.name == "grace") {
+        let none = json!({"anyOf": [{"const": 0}, {"type": "string", "pattern": NO_SPAN}]});
+        merge(step, wants(key, none, "because"));
+    }
 }
 
 /// The outcomes of a verb by name, each with its text, and whether they have to be there.
@@ -209,7 +235,13 @@ fn described(key: &Key) -> String {
 }
 
 fn shape(shape: &Shape) -> Value {
-    object(shape.keys)
+    let mut value = object(shape.keys);
+    // A share is one of something.
+    for key in shape.keys.iter().filter(|key| matches!(key.kind, Kind::Amount)) {
+        let share = json!({"type": "string", "pattern": "%$"});
+        merge(&mut value, wants(key, share, "of"));
+    }
+    value
 }
 
 fn object<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Value {
@@ -235,7 +267,7 @@ fn kind(of: &Kind) -> Value {
         Kind::Name => json!({"type": "string", "pattern": NAME}),
         Kind::Mail => json!({"type": "string", "pattern": MAIL}),
         Kind::Owner => json!({"type": "string", "pattern": OWNER}),
-        Kind::Span { zero: false } => json!({"type": "string", "pattern": SPAN}),
+        Kind::Span { zero: false } => json!({"type": "string", "pattern": SOME_SPAN}),
         Kind::Span { zero: true } => json!({"anyOf": [{"const": 0}, {"type": "string", "pattern": SPAN}]}),
         Kind::Time => json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
         Kind::Moment => json!({"type": "string", "format": "date-time"}),

@@ -1,0 +1,114 @@
+//! What somebody who looks after the daemon reads when something is not as it should be.
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::world::{Said, World, copy_tree, edit};
+use serde_json::Value;
+
+/// A world with a policy that goes on, and one that opens cases for registrations.
+async fn two() -> World {
+    let world = World::new(60, Path::new("tests/data/tree"), "").await;
+    copy_tree(&world.policies().join("proofing"), &world.policies().join("other"));
+    edit(&world.policies().join("other/policy.yaml"), "policy: proofing", "policy: other");
+    edit(&world.policies().join("other/policy.yaml"), "  - event: registration.created", "  - manual: true");
+    world
+}
+
+fn says(said: &Said, code: i32, parts: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said:?}");
+    for part in parts {
+        assert!(said.out.contains(part) || said.err.contains(part), "{part}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_that_cannot_be_read_as_a_whole_says_why() {
+    let mut world = two().await;
+    world.start();
+    let tree = world.policies();
+    fs::rename(&tree, world.dir.path().join("aside")).unwrap();
+    symlink("nothing", &tree).unwrap();
+    let why = ["nothing of the tree was taken", "policies cannot be read: No such file"];
+    says(&world.say(&["policy", "reload"]), 1, &why);
+    says(&world.say(&["policy", "list"]), 0, &why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
+    let mut world = two().await;
+    world.start();
+    let ada = world.registers("Ada");
+    world.link(&ada).await;
+    fs::rename(world.policies().join("proofing"), world.dir.path().join("aside")).unwrap();
+    says(&world.say(&["policy", "reload"]), 0, &["gone", "1 open case goes on"]);
+    // Every line has every key, whatever the policy is like.
+    let list = world.say(&["policy", "list", "--json"]).json();
+    let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let lines = list["items"].as_array().unwrap();
+    assert!(lines.len() == 2 && lines.iter().all(|line| keys(line) == keys(&lines[0])), "{list}");
+    let list = world.say(&["policy", "list"]);
+    says(
+        &list,
+        0,
+        &["proofing", "gone", "gone from the tree, 1 open case goes on", "everything in the tree runs"],
+    );
+    let show = world.say(&["policy", "show", "proofing"]);
+    says(
+        &show,
+        0,
+        &["does not run", "gone from the tree", "1 open case", "proofing/policy.yaml", "policy reload"],
+    );
+    let revision = show.out.lines().next().unwrap().split_whitespace().nth(1).unwrap().trim_end_matches(',');
+    let revert = world.say(&["policy", "revert", "proofing", revision, "--reason", "it is needed"]);
+    says(&revert, 1, &["put its folder back into the tree", "proofd policy show proofing"]);
+    says(
+        &world.say(&["policy", "show", "proofing", "--revision", "running"]),
+        1,
+        &["proofd policy show proofing"],
+    );
+    // And it comes back as it says.
+    fs::rename(world.dir.path().join("aside"), world.policies().join("proofing")).unwrap();
+    let back = world.say(&["policy", "reload"]);
+    says(&back, 0, &["active"]);
+    assert!(!back.out.contains("gone"), "{back:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_of_cases_says_where_each_is_now() {
+    let mut world = two().await;
+    world.start();
+    let wrong = world.say(&["case", "migrate", "--policy", "profing"]);
+    says(&wrong, 1, &["there is no policy profing", "did you mean `proofing`?"]);
+    says(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["no case of proofing is open"]);
+    let ada = world.registers("Ada");
+    world.link(&ada).await;
+    // It has the revision already, so it cannot move.
+    let look = world.say(&["case", "migrate", "--policy", "proofing", "--json"]);
+    assert_eq!(look.code, Some(1), "{look:?}");
+    let line = &look.json()["items"][0];
+    let stays = (&line["can"], &line["step_now"], &line["step_then"]);
+    assert_eq!(stays, (&false.into(), &"proof".into(), &Value::Null), "{line}");
+    assert!(line.as_object().unwrap().contains_key("step_then"), "{line}");
+    assert_eq!(line["due_now"], world.case_of("Ada").await.unwrap()["due_at"], "{line}");
+    let due = line["due_now"].as_str().unwrap().get(..10).unwrap();
+    let said = world.say(&["case", "migrate", "--policy", "proofing"]);
+    says(&said, 1, &["proof  ", due, "cannot: the case has this revision already"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_json_an_error_is_json_too() {
+    let mut world = two().await;
+    let problem = |said: Said, code: i32, title: &str, part: &str| {
+        assert_eq!((said.code, said.out.as_str()), (Some(code), ""), "{said:?}");
+        let last = said.err.lines().last().unwrap_or_default();
+        let problem: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+        assert_eq!((&problem["title"], &problem["exit_code"]), (&title.into(), &code.into()));
+        assert!(problem["detail"].as_str().unwrap().contains(part), "{problem}");
+    };
+    problem(world.say(&["case", "list", "--json"]), 3, "not reachable", "cannot be reached");
+    problem(world.say(&["case", "nosuch", "--json"]), 2, "wrong use or bad configuration", "nosuch");
+    world.start();
+    problem(world.say(&["case", "show", "nosuch", "--json"]), 1, "the answer is no", "no such case");
+}

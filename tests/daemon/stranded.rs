@@ -1,0 +1,86 @@
+//! A name that an open case's revision needs is taken out of the configuration.
+use std::path::Path;
+
+use crate::world::people::passes;
+use crate::world::{World, copy_tree, edit};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+const CALL: &str = "        - id: ask
+          call: ticketing
+          path: /tickets
+          body: {title: look}
+          outcomes: {ok: [{close: asked}], failed: [{close: unclear}]}";
+
+/// What a person sees, without any JSON.
+async fn page(request: reqwest::RequestBuilder) -> (StatusCode, String) {
+    let answer = request.header("accept-language", "en").send().await.unwrap();
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    assert!(kind.starts_with("text/html"), "{kind}");
+    (answer.status(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
+    let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
+    let file = world.policies().join("proofing/policy.yaml");
+    // One that goes on running beside it.
+    copy_tree(&world.policies().join("proofing"), &world.policies().join("other"));
+    edit(&world.policies().join("other/policy.yaml"), "policy: proofing", "policy: other");
+    edit(&world.policies().join("other/policy.yaml"), "  - event: registration.created", "  - manual: true");
+    edit(&file, "        - close: unclear", CALL);
+    world.start();
+    let ada = world.registers("Ada");
+    let link = world.link(&ada).await;
+    assert_eq!(world.stop(), Some(0));
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let without: Vec<_> = config.lines().filter(|line| !line.contains("ticketing:")).collect();
+    std::fs::write(world.config(), without.join("\n")).unwrap();
+    world.start();
+    // The person.
+    let browser = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for request in [browser.get(&link), browser.post(&link), browser.get(format!("{link}/back"))] {
+        let (status, html) = page(request).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(html.contains("on our side") && html.contains("support desk"), "{html}");
+        assert!(!html.contains("<button"), "nothing is there to be pressed: {html}");
+    }
+    // Who looks after it.
+    let says =
+        ["endpoint", "ticketing", "policy.yaml:", "proofd.yaml", "proofd case migrate --policy proofing"];
+    let case = world.case_of("Ada").await.unwrap();
+    let trouble = case["trouble"].as_str().unwrap();
+    for part in says {
+        assert!(trouble.contains(part), "{part}: {trouble}");
+    }
+    assert_eq!(case["step"], "proof");
+    let id = case["id"].as_str().unwrap();
+    for command in [&["case", "list"][..], &["case", "show", id]] {
+        let said = world.say(command);
+        assert!(said.out.contains("cannot go on") && said.out.contains("ticketing"), "{said:?}");
+    }
+    let text = |path: &'static str| world.ask(reqwest::Method::GET, path, "", None);
+    let metric = "proofd_cases_stranded{policy=\"proofing\"} 1\n";
+    let seen =
+        async |_: &World| text("/metrics").await.1.as_str().filter(|text| text.contains(metric)).map(drop);
+    world.until("the gauge", seen).await;
+    let (status, ready) = text("/readyz").await;
+    assert_eq!(status, StatusCode::OK, "the others are served");
+    assert!(ready.as_str().unwrap().contains("1 open case cannot go on"), "{ready}");
+    // Another revision that does without it takes the case over.
+    edit(&file, CALL, "        - close: unclear");
+    // What ran cannot be compared with it any more, so a person lets it run.
+    assert_eq!(world.say(&["policy", "reload"]).code, Some(1));
+    let released = world.say(&["policy", "release", "proofing", "--reason", "no more tickets"]);
+    assert_eq!(released.code, Some(0), "{released:?}");
+    let moved =
+        world.say(&["case", "migrate", "--policy", "proofing", "--apply", "--reason", "no more tickets"]);
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    assert_eq!(world.case_of("Ada").await.unwrap()["trouble"], Value::Null);
+    assert!(!text("/metrics").await.1.as_str().unwrap().contains("proofd_cases_stranded{"));
+    world.goes_through_by(&ada, &link, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    assert_eq!(world.stop(), Some(0));
+    let verified = world.say(&["store", "verify"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}
