@@ -66,7 +66,7 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         organization: config.organization.clone(),
         policies: config.policies_dir(),
         all_or_nothing: false,
-        park: vec![LimitedAction::Delete, LimitedAction::Suspend],
+        park: BY_DEFAULT.to_vec(),
         park_above: 2,
         look_back: TimeDelta::days(90),
         known: Known::default(),

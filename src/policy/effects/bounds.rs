@@ -64,4 +64,3 @@ fn looser(old: &Limit, new: &Limit) -> bool {
     more || after < before
         || (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Skip, WhenExceeded::Hold)
 }
-

@@ -160,7 +160,8 @@ impl<'a> Before<'a> {
                 verbs.insert(&effect.verb);
             }
         }
-        let gone = self.ways.iter().filter(|old| !pairs.iter().flatten().any(|pair| std::ptr::eq(*pair, *old)));
+        let gone =
+            self.ways.iter().filter(|old| !pairs.iter().flatten().any(|pair| std::ptr::eq(*pair, *old)));
         for old in gone {
             let graver = self.lost(effect, old, after);
             changes.push(Change { graver, ..of_way(Sign::Removed, effect, old) });
@@ -262,7 +263,10 @@ fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
         (false, true) => Some("nobody decides".to_owned()),
         (false, false) => None,
     };
-    let how: Vec<String> = way.grace.map(|grace| format!("grace {grace}")).into_iter().chain(nobody).collect();
+    let grace = way.grace.map(|grace| format!("grace {grace}"));
+    let clauses = nobody.as_ref().filter(|_| !way.only_if.is_empty());
+    let clauses = clauses.map(|_| format!("if {}", way.only_if.join("; ")));
+    let how: Vec<String> = grace.into_iter().chain(nobody).chain(clauses).collect();
     let line = way.line();
     Change {
         sign,

@@ -128,8 +128,10 @@ impl Known<'_> {
     fn of_path(&self, change: &Change, verb: &str, how: &str, is_new: bool) -> Option<Said> {
         let (to, line) = change.along.as_ref()?;
         if change.unproven && change.sign != Sign::Removed {
-            let where_ = match change.sign {
-                Sign::Added => line.clone(),
+            // That nobody decides is said already.
+            let where_ = match (change.sign, change.how.split_once(", if ")) {
+                (Sign::Added, Some((_, clauses))) => format!("{line}, if {clauses}"),
+                (Sign::Added, None) => line.clone(),
                 _ => format!("{line}{how}"),
             };
             let begin = format!("can {verb} {to} without a pass or a person's decision");
@@ -140,8 +142,8 @@ impl Known<'_> {
             _ if is_new => None,
             Sign::Removed => {
                 let takes = taken_by(verb).filter(|takes| self.can.contains(*takes))?;
-                let begin = format!("no longer gives back what it can {takes} ({verb} {to}) along a path");
-                let many = format!("no longer gives back what it can {takes} ({verb} {to}) along # paths");
+                let by = format!("no longer gives back by {verb} {to} what it takes by {takes}, on");
+                let (begin, many) = (format!("{by} a path"), format!("{by} # paths"));
                 Some(Said { begin, many: Some(many), where_: vec![place] })
             }
             // What gives back with more conditions.

@@ -66,8 +66,7 @@ fn at_first(policy: &Policy) -> Proof {
 }
 
 fn way(spot: &Spot, step: &Step, site: &Site, known: &Known) -> Way {
-    let only_if =
-        step.condition.as_ref().map(super::super::script::Condition::clauses).unwrap_or_default();
+    let only_if = step.condition.as_ref().map(super::super::script::Condition::clauses).unwrap_or_default();
     Way {
         path: spot.path.clone(),
         step: step.path.clone(),
@@ -159,9 +158,7 @@ fn proven(verb: &Verb, outcome: &str, before: Proof) -> Proof {
         Verb::Verify(_) if outcome == "passed" => Proof::Given,
         Verb::Verify(_) => Proof::Failed,
         Verb::Review(review) if review.decisions.contains_key(outcome) => Proof::Given,
-        Verb::Wait(Wait::For { event, .. })
-            if outcome == "happened" && event.as_str() == PASSED =>
-        {
+        Verb::Wait(Wait::For { event, .. }) if outcome == "happened" && event.as_str() == PASSED => {
             Proof::Given
         }
         _ => before,
