@@ -13,7 +13,7 @@ use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, Listening, listen};
 use proofd::model::{Clock, Lane, Timestamp};
 use proofd::policy::Known;
-use proofd::policy::tree::LimitedAction;
+use proofd::policy::effects::BY_DEFAULT;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 use proofd::store::{Options, Store};

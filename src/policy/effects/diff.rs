@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::site::{given_back_by, harms, rank, taken_by};
-use super::{Effect, Sheet, Way, bounds, opens};
+use super::{Effect, Sheet, Way, asks, bounds, opens};
 use crate::model::Span;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct Diff {
 pub struct Change {
     pub sign: Sign,
     /// The effect's verb, or `limit`, `opens`, `setting`, `only_if`, `as_long_as`, `cancelled_by`, `mode`,
-    /// `step`, `again`, `answer_within`.
+    /// `step`, `again`, `answer_within`, `asks`.
     pub kind: String,
     /// The verb that it is about, where there is one.
     pub verb: Option<String>,
@@ -58,7 +58,7 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (before, after) {
         around(old, new, &mut changes);
-        opens::patience(old, new, &mut changes);
+        asks::compare(old, new, &mut changes);
         let renamed = old.known.renamed(&new.known);
         let renamed = renamed.iter().map(|(old, new)| changed("step", old, format!("renamed to {new}")));
         changes.extend(renamed);
@@ -66,13 +66,16 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
     let none = Vec::new();
     let (old, new) = (before.map_or(&none, |s| &s.effects), after.map_or(&none, |s| &s.effects));
     let mut tries = Tries::new();
-    let same = |one: &Effect, other: &Effect| (&one.verb, &one.key) == (&other.verb, &other.key);
-    for effect in new {
-        let other = old.iter().find(|other| same(other, effect));
+    let rules: [Alike<'_, Effect>; 2] =
+        [&|new, old| (&new.verb, &new.key) == (&old.verb, &old.key), &|new, old| {
+            (&new.verb, &new.to) == (&old.verb, &old.to)
+        }];
+    let was = pairs(new, old, &rules);
+    for (effect, other) in new.iter().zip(&was) {
         let before = Before { ways: other.map_or(&[], |other| &other.ways), effects: old, after: new };
         before.compare(effect, &effect.ways, &mut tries, &mut changes);
     }
-    for effect in old.iter().filter(|effect| !new.iter().any(|other| same(other, effect))) {
+    for effect in left(old, &was) {
         let before = Before { ways: &effect.ways, effects: old, after: new };
         before.compare(effect, &[], &mut tries, &mut changes);
     }
@@ -127,6 +130,27 @@ pub(super) fn clauses(kind: &str, old: &[String], new: &[String], changes: &mut 
     changes.extend(removed.into_iter().map(|clause| line(Sign::Removed, clause, graver)));
 }
 
+/// Whether something is what it was.
+type Alike<'a, T> = &'a dyn Fn(&T, &T) -> bool;
+
+/// For each of what there is the one of what there was that it is; the first of the rules counts most.
+fn pairs<'a, T>(after: &[T], before: &'a [T], rules: &[Alike<'_, T>]) -> Vec<Option<&'a T>> {
+    let mut left: Vec<&T> = before.iter().collect();
+    let mut pairs = vec![None; after.len()];
+    for alike in rules {
+        for (new, pair) in after.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
+            *pair = left.iter().position(|old| alike(new, old)).map(|place| left.remove(place));
+        }
+    }
+    pairs
+}
+
+/// What there was and is nothing of what there is.
+fn left<'a, T>(before: &'a [T], pairs: &[Option<&'a T>]) -> Vec<&'a T> {
+    let paired = |old: &T| pairs.iter().flatten().any(|pair| std::ptr::eq(*pair, old));
+    before.iter().filter(|old| !paired(old)).collect()
+}
+
 /// The ways to one effect as they were, in the middle of everything else.
 struct Before<'a> {
     ways: &'a [Way],
@@ -142,10 +166,16 @@ impl<'a> Before<'a> {
         tries: &mut Tries<'a>,
         changes: &mut Vec<Change>,
     ) {
-        let pairs = self.pairs(after);
+        // Through the same, else of the same name.
+        let rules: [Alike<'_, Way>; 3] = [
+            &|way, old| old.key == way.key && old.path == way.path,
+            &|way, old| old.key == way.key,
+            &|way, old| old.path == way.path,
+        ];
+        let was = pairs(after, self.ways, &rules);
         let back = given_back_by(&effect.verb);
         let again = |way: &Way| back.is_some_and(|back| done_before(self.after, back, None, &way.key));
-        for (way, old) in after.iter().zip(&pairs) {
+        for (way, old) in after.iter().zip(&was) {
             let Some(old) = old else {
                 // Whoever comes along it was met by it before, after less, unless it was taken back meanwhile.
                 let less = self.ways.iter().any(|old| within(old, way));
@@ -160,29 +190,10 @@ impl<'a> Before<'a> {
                 verbs.insert(&effect.verb);
             }
         }
-        let gone =
-            self.ways.iter().filter(|old| !pairs.iter().flatten().any(|pair| std::ptr::eq(*pair, *old)));
-        for old in gone {
+        for old in left(self.ways, &was) {
             let graver = self.lost(effect, old, after);
             changes.push(Change { graver, ..of_way(Sign::Removed, effect, old) });
         }
-    }
-
-    /// For each way the one that it was: through the same, else of the same name.
-    fn pairs(&self, after: &[Way]) -> Vec<Option<&'a Way>> {
-        let mut left: Vec<&Way> = self.ways.iter().collect();
-        let mut pairs = vec![None; after.len()];
-        let alike: [&dyn Fn(&Way, &Way) -> bool; 3] = [
-            &|old, new| old.key == new.key && old.path == new.path,
-            &|old, new| old.key == new.key,
-            &|old, new| old.path == new.path,
-        ];
-        for alike in alike {
-            for (way, pair) in after.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
-                *pair = left.iter().position(|old| alike(old, way)).map(|place| left.remove(place));
-            }
-        }
-        pairs
     }
 
     /// Whether people keep no more what was given back to them along a way that is gone, while it is still

@@ -6,12 +6,14 @@
 //! | `site` | the effects of one step |
 //! | `ways` | every chain of outcomes from the first step to an effect |
 //! | `same` | what a step is, whatever it is called |
-//! | `opens` | what opens a case and how often, and how long people have; what another revision makes of it |
+//! | `opens` | what opens a case and how often, and what another revision makes of it |
+//! | `asks` | what people are asked for, and what another revision makes of it |
 //! | `bounds` | limits, and what another revision makes of them |
 //! | `diff` | what another revision can do more, less or otherwise |
 //! | `park` | which of that a person has to release first |
 //! | `show` | both as people read them |
 
+mod asks;
 mod bounds;
 mod diff;
 mod opens;
@@ -27,6 +29,7 @@ use super::files::Revision;
 use super::tree::{Limit, LimitedAction, Mode, Policy, WhenExceeded};
 use crate::model::{Fields, Span, SubjectKind};
 
+pub use asks::Asks;
 pub use diff::{Change, Diff, Sign, diff};
 pub use park::{BY_DEFAULT, reasons};
 pub use ways::reachable;
@@ -49,9 +52,9 @@ pub struct Sheet {
     pub settings: Fields,
     pub effects: Vec<Effect>,
     pub limits: Vec<Bound>,
-    /// How long people have to answer.
+    /// What people are asked for, and how long they have to answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub waits: Vec<Waits>,
+    pub asks: Vec<Asks>,
     /// False: the policy branches so much that not every path was followed to its end. The effects are all
     /// here, some of their paths are not.
     pub complete: bool,
@@ -79,17 +82,6 @@ pub struct Opens {
     pub due: Option<String>,
     #[serde(skip)]
     pace: Option<opens::Pace>,
-}
-
-/// A step that waits for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Waits {
-    pub step: String,
-    pub answer_within: Span,
-    /// The outcome when nobody answers.
-    pub otherwise: &'static str,
-    #[serde(skip)]
-    key: String,
 }
 
 /// One effect, and every way to it.
@@ -197,7 +189,7 @@ pub fn effects(policy: &Policy) -> Sheet {
         cancelled_by: policy.cancel_when.iter().map(ToString::to_string).collect(),
         settings: policy.settings.clone(),
         limits: policy.limits.iter().filter(does).map(Bound::new).collect(),
-        waits: opens::waits(policy, &known),
+        asks: asks::of(policy, &known),
         effects,
         complete,
         known,

@@ -1,10 +1,9 @@
-//! What opens a case and how often, and how long people have to answer; what another revision makes of it.
+//! What opens a case and how often, and what another revision makes of it.
 
-use super::diff::{Change, Sign, changed, clauses, shorter};
-use super::same::Known;
-use super::{Effect, Opens, Sheet, Waits};
+use super::Opens;
+use super::diff::{Change, Sign, changed, clauses};
 use crate::model::Span;
-use crate::policy::tree::{DueField, IfEmpty, Policy, Step, Sweep, Trigger, Verb, Wait};
+use crate::policy::tree::{DueField, IfEmpty, Sweep, Trigger};
 
 /// How often a sweep runs and how soon people are due in it, as numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,21 +60,6 @@ fn due_line(sweep: &Sweep) -> Option<String> {
     };
     let plus = Span::Elapsed(due.plus);
     Some(format!("{plus} after {}, {empty}{spread}", due.field.path()))
-}
-
-/// Steps at which people are waited for.
-pub(super) fn waits(policy: &Policy, known: &Known) -> Vec<Waits> {
-    let of = |step: &Step| {
-        let (answer_within, otherwise) = match &step.verb {
-            Verb::Verify(verify) => (verify.answer_within, "no_response"),
-            Verb::Review(review) => (review.answer_within, "overdue"),
-            Verb::Wait(Wait::For { answer_within, .. }) => (*answer_within, "timed_out"),
-            _ => return None,
-        };
-        let step_name = step.id.as_ref().unwrap_or(&step.path).clone();
-        Some(Waits { step: step_name, answer_within, otherwise, key: known.word(step.index).to_owned() })
-    };
-    policy.steps.iter().filter_map(of).collect()
 }
 
 /// What opens cases before and after.
@@ -150,26 +134,5 @@ fn sooner(before: &Pace, after: &Pace) -> bool {
                 || new.spread < old.spread
                 || (old.if_empty, new.if_empty) == (IfEmpty::Never, IfEmpty::Now)
         }
-    }
-}
-
-/// Less time to answer is graver where silence takes something from people.
-pub(super) fn patience(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
-    for wait in &new.waits {
-        let by_name = || old.waits.iter().find(|other| other.step == wait.step);
-        let Some(before) = old.waits.iter().find(|other| other.key == wait.key).or_else(by_name) else {
-            continue;
-        };
-        if before.answer_within == wait.answer_within {
-            continue;
-        }
-        let silence = format!("{} {}", wait.key, wait.otherwise);
-        let takes = |effect: &&Effect| {
-            super::site::harms(&effect.verb) && effect.ways.iter().any(|way| way.key.contains(&silence))
-        };
-        let verb = new.effects.iter().find(takes).map(|effect| effect.verb.clone());
-        let graver = verb.is_some() && shorter(Some(before.answer_within), Some(wait.answer_within));
-        let how = format!("{} -> {}", before.answer_within, wait.answer_within);
-        changes.push(Change { verb, graver, ..changed("answer_within", &wait.step, how) });
     }
 }

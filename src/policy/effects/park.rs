@@ -1,5 +1,5 @@
 //! Which revisions wait for a person's release: those that can newly do, or do more of, what cannot be taken
-//! back lightly; that give back less of what they take; and that let people in whom nobody knows. Decided from
+//! back lightly; that give back less of what they take; and that let people in whom nobody knows, or for less. Decided from
 //! the files alone; what the past says about a revision can add reasons later. Each reads on after
 //! "because it".
 
@@ -90,6 +90,10 @@ struct Known<'a> {
 impl Known<'_> {
     fn reason(&self, change: &Change, is_new: bool) -> Option<Said> {
         let how = if change.how.is_empty() { String::new() } else { format!(" ({})", change.how) };
+        if change.kind == "asks" {
+            let begin = format!("lets people in for less at {}", change.what);
+            return Some(Said { begin, many: None, where_: vec![change.how.clone()] });
+        }
         let Some(verb) = &change.verb else { return self.of_more(change, &how) };
         if change.along.is_some() {
             return self.of_path(change, verb, &how, is_new);
