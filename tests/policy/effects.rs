@@ -124,3 +124,30 @@ fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
     // What was only looked at is done for the first time.
     assert_eq!(reasons(Some(&shadow), &sheet, &BY_DEFAULT), takes);
 }
+
+#[test]
+fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
+    let files = read("policies");
+    let path = "registration-proofing/policy.yaml";
+    let text = String::from_utf8(files.get(path).unwrap().to_vec()).unwrap();
+    let silence = "        - delete: registration\n          grace: 7d\n        - close: expired";
+    assert!(text.contains(silence));
+    let edited = text.replacen(silence, "        - do: let_in", 1);
+    let mut files = files;
+    files.0.insert(path.to_owned(), Arc::from(edited.as_bytes()));
+    let of = |name: &str| reasons(None, &effects(&load(&files, name)), &BY_DEFAULT);
+    assert_eq!(
+        of("privileged-role"),
+        ["can hold_role for the first time", "can remove_role for the first time"]
+    );
+    let strangers = "can approve registration without a pass or a person's decision: proof no_response";
+    assert_eq!(of("registration-proofing"), ["can delete for the first time", strangers]);
+    // It gives a role after another policy's proof, and takes nothing.
+    assert!(of("partner-role").is_empty());
+}
+
+#[test]
+fn the_configuration_parks_by_default_what_takes_something_from_people() {
+    let words = serde_json::to_value(proofd::config::Reload::default().park).unwrap();
+    assert_eq!(words, serde_json::json!(BY_DEFAULT.map(|verb| verb.word())));
+}

@@ -62,6 +62,10 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
         let renamed = old.known.renamed(&new.known);
         let renamed = renamed.iter().map(|(old, new)| changed("step", old, format!("renamed to {new}")));
         changes.extend(renamed);
+        // Which of the two finds more, only a back-test can say.
+        let functions = old.known.decided_otherwise(&new.known);
+        let functions = functions.iter().map(|(id, old, new)| changed("step", id, format!("{old} -> {new}")));
+        changes.extend(functions);
     }
     let none = Vec::new();
     let (old, new) = (before.map_or(&none, |s| &s.effects), after.map_or(&none, |s| &s.effects));

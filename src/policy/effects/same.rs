@@ -64,6 +64,18 @@ impl Known {
     }
 }
 
+impl Known {
+    /// Steps of the same name at which another function decides: name, old and new.
+    pub fn decided_otherwise<'a>(&'a self, after: &'a Self) -> Vec<(&'a str, &'a str, &'a str)> {
+        let function =
+            |word: &'a String| Some(word.strip_prefix("run ")?.split(' ').next().unwrap_or_default());
+        let both = self.ids.iter().filter_map(|(id, word)| Some((id.as_str(), word, after.ids.get(id)?)));
+        both.filter_map(|(id, old, new)| Some((id, function(old)?, function(new)?)))
+            .filter(|(_, old, new)| old != new)
+            .collect()
+    }
+}
+
 /// What decides which way a case takes.
 fn kind(step: &Step) -> String {
     match &step.verb {

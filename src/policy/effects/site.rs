@@ -41,15 +41,13 @@ const ORDER: &[&str] = &[
     "close",
 ];
 
-/// How many of `ORDER` take something from somebody; each of their ways is shown.
-const HARM: usize = 6;
-
 pub(super) fn rank(verb: &str) -> usize {
     ORDER.iter().position(|word| *word == verb).unwrap_or(ORDER.len())
 }
 
+/// Whether it takes something from somebody; each of its ways is shown.
 pub(super) fn harms(verb: &str) -> bool {
-    rank(verb) < HARM
+    super::BY_DEFAULT.iter().any(|action| action.word() == verb)
 }
 
 /// What takes something from somebody is taken back by which verb.
