@@ -63,7 +63,10 @@ pub struct Reload {
     /// One bad policy keeps every edit back, instead of only its own.
     #[serde(default)]
     pub all_or_nothing: bool,
-    /// An edit that lets a policy do more of this waits for `proofd policy release`; empty: none does.
+    /// An edit that lets a policy do more of this, or give back less of it, waits for `proofd policy release`;
+    /// so does one that can newly let somebody in without a pass and without a person's decision. By default
+    /// what takes something from people: `delete`, `reject`, `suspend`, `remove_role`, `hold_role`,
+    /// `end_sessions`. Empty: no edit waits.
     #[serde(default = "default_park")]
     pub park: Vec<Parkable>,
     /// So does one that would have done it, in the recorded past, to more than so many people to whom the
@@ -112,7 +115,14 @@ pub enum Parkable {
 }
 
 fn default_park() -> Vec<Parkable> {
-    vec![Parkable::Delete, Parkable::Suspend]
+    vec![
+        Parkable::Delete,
+        Parkable::Reject,
+        Parkable::Suspend,
+        Parkable::RemoveRole,
+        Parkable::HoldRole,
+        Parkable::EndSessions,
+    ]
 }
 
 fn default_park_above() -> usize {

@@ -76,6 +76,23 @@ impl Timetable {
         }
     }
 
+    /// How often it comes, to compare with another; what comes very often is counted over less than the year.
+    pub fn runs_in_a_year(&self) -> u64 {
+        const COUNTED: u64 = 2_000;
+        // A year that ends before a leap day is like most.
+        let day = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default();
+        let (begin, year) = (day.and_time(NaiveTime::MIN).and_utc(), TimeDelta::days(365));
+        let (mut at, mut runs) = (begin, 0);
+        while let Some(next) = self.next(at).filter(|next| *next - begin <= year) {
+            (at, runs) = (next, runs + 1);
+            if runs == COUNTED {
+                let counted = u64::try_from((at - begin).num_seconds()).unwrap_or(0).max(1);
+                return runs * u64::try_from(year.num_seconds()).unwrap_or(0) / counted;
+            }
+        }
+        runs
+    }
+
     /// The latest nominal time after the one instant and not after the other.
     pub fn latest(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
         // Looks back further and further, so that a long outage costs no more than a short one.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::world::edit;
 use crate::world::inside::Inside;
 use crate::world::past::is_the_very_past;
 use crate::world::people::{forges, other_name, passes};
+use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
 use proofd::engine::foresight::Edited;
 use proofd::engine::plan::Plan;
@@ -199,52 +199,38 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
     let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
     let names: BTreeSet<_> = plan.policies.iter().map(|plan| plan.policy.as_str()).collect();
     assert_eq!(names, BTreeSet::from([POLICY]));
-    many_small_edits_are_a_large_one(&inside).await;
 }
 
-/// What its tests said before the edits is of no interest here.
-const ANY_TEST: &str = "tests_for: registration-proofing
-tests:
-  - name: somebody is asked
-    given: {registration: {id: r1, profile: partner-portal, email_domain: partner.test}}
-    play:
-      - send: registration.created
-      - expect: {waiting_at: proof}
-";
-
-/// Each deletes one person more, and one person is let pass.
-const SHORTER: &[&[(&str, &str)]] = &[
-    &[
-        ("answer_within: 14d", "answer_within: 5d"),
-        ("        - {after: 7d, template: proof-reminder}\n", ""),
-        ("after: 12d", "after: 4d"),
-    ],
-    &[
-        ("answer_within: 5d", "answer_within: 1d"),
-        ("        - {after: 2d, template: proof-reminder}\n", ""),
-        ("after: 4d", "after: 12h"),
-    ],
-];
-
-async fn many_small_edits_are_a_large_one(inside: &Inside) {
-    let folder = inside.dir.path().join("policies").join(POLICY);
-    std::fs::write(folder.join("tests.yaml"), ANY_TEST).unwrap();
-    let mut stands = Vec::new();
-    for edits in SHORTER {
-        for (from, to) in *edits {
-            edit(&folder.join("policy.yaml"), from, to);
-        }
+/// Each edit deletes one person more, which no list of effects tells, and one person is let pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_edits_are_a_large_one() {
+    let made = tempfile::tempdir().unwrap();
+    copy_tree(Path::new("tests/data/tree"), made.path());
+    let file = made.path().join("proofing/policy.yaml");
+    edit(&file, "limits:\n", "settings:\n  banned: [Zoe]\nlimits:\n");
+    let only = "- delete: registration\n          if: registration.first_name in settings.banned\n";
+    edit(&file, "- delete: registration\n", only);
+    let inside = Inside::with(made.path(), "2026-01-05T09:00:00Z".parse().unwrap()).await;
+    for first_name in ["Ada", "Ben", "Cem", "Dora", "Eve"] {
+        let person = registers(&inside, first_name).await;
+        proves(&inside, &person, forges()).await;
+    }
+    let file = inside.dir.path().join("policies/proofing/policy.yaml");
+    let stands = async |from: &str, to: &str| {
+        edit(&file, from, to);
         inside.engine().reload().await;
         let active = inside.engine().active();
-        let status = active.report.policies.iter().find(|status| status.name == POLICY).unwrap();
-        stands.push((status.state, status.why.join("; ")));
-    }
-    assert_eq!(stands[0], (PolicyState::Active, String::new()));
-    let (state, why) = &stands[1];
-    assert!(
-        *state == PolicyState::NeedsRelease && why.contains("and to 1 by the edits just before it"),
-        "{stands:?}"
-    );
+        let status = active.report.policies.first().unwrap();
+        (status.state, status.why.join("; "))
+    };
+    assert_eq!(stands("banned: [Zoe]", "banned: [Zoe, Ada]").await, (PolicyState::Active, String::new()));
+    let (state, why) = stands("banned: [Zoe, Ada]", "banned: [Zoe, Ada, Ben]").await;
+    let said = why.contains("to 1 person") && why.contains("and to 1 by the edits just before it");
+    assert!(state == PolicyState::NeedsRelease && said, "{state:?} {why}");
+    // Another week, and the same edit is a small one.
+    inside.pass(DAY * 8, HOUR * 6).await;
+    let (state, why) = stands("banned: [Zoe, Ada, Ben]", "banned: [Zoe, Ada, Cem]").await;
+    assert_eq!((state, why), (PolicyState::Active, String::new()));
 }
 
 /// One policy asks for the proof, and another one, which nobody edits, deletes whoever gave none.

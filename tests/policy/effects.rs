@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proofd::engine::tree;
 use proofd::policy::effects::{BY_DEFAULT, diff, effects, reasons};
-use proofd::policy::{self, Files, Known, Policy};
+use proofd::policy::{self, Files, Known, Loaded, Policy};
 use serde::Deserialize;
 
 /// Without policy tests: the edits here are not meant to keep their promises.
@@ -17,7 +17,10 @@ fn read(dir: &str) -> Files {
 }
 
 fn load(files: &Files, name: &str) -> Arc<Policy> {
-    let loaded = policy::load(files, &Known::default());
+    of(&policy::load(files, &Known::default()), files, name)
+}
+
+fn of(loaded: &Loaded, files: &Files, name: &str) -> Arc<Policy> {
     let text = policy::diagnostic::render(&loaded.diagnostics, files, false);
     loaded.set.policies.get(name).unwrap_or_else(|| panic!("{name} does not load: {text}")).clone()
 }
@@ -50,13 +53,23 @@ fn the_sheets_of_shipped_policies_are_as_expected() {
 struct Edit {
     name: String,
     policy: String,
-    /// Text of the policy's file, and what is there instead.
+    /// Which file is edited; otherwise the policy's.
+    file: Option<String>,
+    /// Text of the file, and what is there instead.
     edit: Vec<(String, String)>,
     /// What the edit changes; a line for each change.
     changes: Vec<String>,
-    /// Why it has to be released; a part of each sentence.
+    /// Why it has to be released; the beginning of each sentence.
     #[serde(default)]
     parked: Vec<String>,
+    /// Where it is said: why what was there before has to be released, when it comes back.
+    back: Option<Vec<String>>,
+}
+
+/// Each sentence begins with what is expected.
+fn say(reasons: &[String], expected: &[String]) -> bool {
+    reasons.len() == expected.len()
+        && reasons.iter().zip(expected).all(|(reason, part)| reason.starts_with(part.as_str()))
 }
 
 #[test]
@@ -64,9 +77,10 @@ fn edits_change_what_policies_can_do() {
     let files = read("policies");
     let text = std::fs::read_to_string("tests/data/effects/edits.yaml").unwrap();
     let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
+    let shipped = policy::load(&files, &Known::default());
     let mut wrong = String::new();
     for edit in edits {
-        let path = format!("{}/policy.yaml", edit.policy);
+        let path = edit.file.clone().unwrap_or_else(|| format!("{}/policy.yaml", edit.policy));
         let mut policy = String::from_utf8(files.get(&path).unwrap().to_vec()).unwrap();
         for (old, new) in &edit.edit {
             assert!(policy.contains(old), "{}: {old:?} is not in the policy", edit.name);
@@ -74,15 +88,21 @@ fn edits_change_what_policies_can_do() {
         }
         let mut edited = files.clone();
         edited.0.insert(path, Arc::from(policy.as_bytes()));
-        let [before, after] = [&files, &edited].map(|files| effects(&load(files, &edit.policy)));
+        let before = effects(&of(&shipped, &files, &edit.policy));
+        let after = effects(&load(&edited, &edit.policy));
         let shown = diff(Some(&before), Some(&after)).to_string();
         let found: Vec<&str> = shown.lines().skip(1).map(str::trim).collect();
         let expected: Vec<&str> = edit.changes.iter().map(|line| line.trim()).collect();
         let reasons = reasons(Some(&before), &after, &BY_DEFAULT);
-        let parked = reasons.len() == edit.parked.len()
-            && reasons.iter().zip(&edit.parked).all(|(reason, part)| reason.contains(part.as_str()));
-        if found != expected || !parked {
-            writeln!(wrong, "{}:\n  changes: {found:#?}\n  parked: {reasons:#?}", edit.name).unwrap();
+        let back = policy::effects::reasons(Some(&after), &before, &BY_DEFAULT);
+        let returns = edit.back.as_ref().is_none_or(|expected| say(&back, expected));
+        if found != expected || !say(&reasons, &edit.parked) || !returns {
+            writeln!(
+                wrong,
+                "{}:\n  changes: {found:#?}\n  parked: {reasons:#?}\n  back: {back:#?}",
+                edit.name
+            )
+            .unwrap();
         }
         // Once it runs, it is not released again.
         assert!(diff(Some(&after), Some(&after)).changes.is_empty(), "{}", edit.name);
@@ -95,11 +115,39 @@ fn edits_change_what_policies_can_do() {
 fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
     let files = read("policies");
     let sheet = effects(&load(&files, "quarterly-reverification"));
-    assert_eq!(reasons(None, &sheet, &BY_DEFAULT), ["can suspend for the first time"]);
+    let takes = ["can end_sessions for the first time", "can suspend for the first time"];
+    assert_eq!(reasons(None, &sheet, &BY_DEFAULT), takes);
     assert!(reasons(None, &sheet, &[]).is_empty());
     let mut shadow = sheet.clone();
     shadow.mode = policy::Mode::Shadow;
     assert!(reasons(None, &shadow, &BY_DEFAULT).is_empty());
     // What was only looked at is done for the first time.
-    assert_eq!(reasons(Some(&shadow), &sheet, &BY_DEFAULT), ["can suspend for the first time"]);
+    assert_eq!(reasons(Some(&shadow), &sheet, &BY_DEFAULT), takes);
+}
+
+#[test]
+fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
+    let files = read("policies");
+    let path = "registration-proofing/policy.yaml";
+    let text = String::from_utf8(files.get(path).unwrap().to_vec()).unwrap();
+    let silence = "        - delete: registration\n          grace: 7d\n        - close: expired";
+    assert!(text.contains(silence));
+    let edited = text.replacen(silence, "        - do: let_in", 1);
+    let mut files = files;
+    files.0.insert(path.to_owned(), Arc::from(edited.as_bytes()));
+    let of = |name: &str| reasons(None, &effects(&load(&files, name)), &BY_DEFAULT);
+    assert_eq!(
+        of("privileged-role"),
+        ["can hold_role for the first time", "can remove_role for the first time"]
+    );
+    let strangers = "can approve registration without a pass or a person's decision: proof no_response";
+    assert_eq!(of("registration-proofing"), ["can delete for the first time", strangers]);
+    // It gives a role after another policy's proof, and takes nothing.
+    assert!(of("partner-role").is_empty());
+}
+
+#[test]
+fn the_configuration_parks_by_default_what_takes_something_from_people() {
+    let words = serde_json::to_value(proofd::config::Reload::default().park).unwrap();
+    assert_eq!(words, serde_json::json!(BY_DEFAULT.map(|verb| verb.word())));
 }

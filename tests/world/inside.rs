@@ -13,7 +13,7 @@ use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, Listening, listen};
 use proofd::model::{Clock, Lane, Timestamp};
 use proofd::policy::Known;
-use proofd::policy::tree::LimitedAction;
+use proofd::policy::effects::BY_DEFAULT;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 use proofd::store::{Options, Store};
@@ -66,7 +66,7 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         organization: config.organization.clone(),
         policies: config.policies_dir(),
         all_or_nothing: false,
-        park: vec![LimitedAction::Delete, LimitedAction::Suspend],
+        park: BY_DEFAULT.to_vec(),
         park_above: 1,
         look_back: TimeDelta::days(90),
         known: Known::default(),

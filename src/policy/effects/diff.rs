@@ -1,10 +1,13 @@
 //! What another revision can do more, less or otherwise. Nothing at all stands for a policy that is not there.
+//! Paths are compared by what they go through: a step that has only got another name makes no new path.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Bound, Effect, Opens, Sheet, Way};
+use super::site::{given_back_by, harms, rank, taken_by};
+use super::{Effect, Sheet, Way, asks, bounds, opens};
 use crate::model::Span;
-use crate::policy::tree::{Amount, Limit, WhenExceeded};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diff {
@@ -16,7 +19,8 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub sign: Sign,
-    /// The effect's verb, or `limit`, `opens`, `setting`, `only_if`, `as_long_as`, `cancelled_by`, `mode`.
+    /// The effect's verb, or `limit`, `opens`, `setting`, `only_if`, `as_long_as`, `cancelled_by`, `mode`,
+    /// `step`, `again`, `answer_within`, `asks`.
     pub kind: String,
     /// The verb that it is about, where there is one.
     pub verb: Option<String>,
@@ -24,8 +28,17 @@ pub struct Change {
     pub what: String,
     /// What is different.
     pub how: String,
-    /// More can happen, or sooner, or with fewer people's words.
+    /// More can happen, or sooner, or with fewer people's words; or what was taken is given back no more.
     pub graver: bool,
+    /// For a path: to whom, and along which.
+    #[serde(skip)]
+    pub(super) along: Option<(String, String)>,
+    /// It lets somebody in of whom nobody knows who they are.
+    #[serde(skip)]
+    pub(super) unproven: bool,
+    /// It gives back what was taken, and under more conditions.
+    #[serde(skip)]
+    pub(super) gives_less: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,28 +49,49 @@ pub enum Sign {
     Changed,
 }
 
+/// How many tries there were and are before a step, and which verbs come after them.
+type Tries<'a> = BTreeMap<(&'a str, u32, u32), BTreeSet<&'a str>>;
+
 /// What `after` can do that `before` could not, and the other way round.
 pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
     let policy = after.or(before).map(|sheet| sheet.policy.clone()).unwrap_or_default();
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (before, after) {
         around(old, new, &mut changes);
+        asks::compare(old, new, &mut changes);
+        let renamed = old.known.renamed(&new.known);
+        let renamed = renamed.iter().map(|(old, new)| changed("step", old, format!("renamed to {new}")));
+        changes.extend(renamed);
+        // Which of the two finds more, only a back-test can say.
+        let functions = old.known.decided_otherwise(&new.known);
+        let functions = functions.iter().map(|(id, old, new)| changed("step", id, format!("{old} -> {new}")));
+        changes.extend(functions);
     }
     let none = Vec::new();
     let (old, new) = (before.map_or(&none, |s| &s.effects), after.map_or(&none, |s| &s.effects));
-    for effect in new {
-        let other = old.iter().find(|other| (&other.verb, &other.to) == (&effect.verb, &effect.to));
-        compare(other, effect, &mut changes);
+    let mut tries = Tries::new();
+    let rules: [Alike<'_, Effect>; 2] =
+        [&|new, old| (&new.verb, &new.key) == (&old.verb, &old.key), &|new, old| {
+            (&new.verb, &new.to) == (&old.verb, &old.to)
+        }];
+    let was = pairs(new, old, &rules);
+    for (effect, other) in new.iter().zip(&was) {
+        let before = Before { ways: other.map_or(&[], |other| &other.ways), effects: old, after: new };
+        before.compare(effect, &effect.ways, &mut tries, &mut changes);
     }
-    for effect in old {
-        if !new.iter().any(|other| (&other.verb, &other.to) == (&effect.verb, &effect.to)) {
-            changes.extend(effect.ways.iter().map(|way| of_way(Sign::Removed, effect, way)));
-        }
+    for effect in left(old, &was) {
+        let before = Before { ways: &effect.ways, effects: old, after: new };
+        before.compare(effect, &[], &mut tries, &mut changes);
     }
+    changes.extend(tries.iter().map(|((of, old, new), verbs)| {
+        let verb = verbs.iter().filter(|verb| harms(verb)).min_by_key(|verb| rank(verb));
+        let (graver, how) = (new < old && verb.is_some(), format!("{old} -> {new} times"));
+        Change { verb: verb.map(|verb| (*verb).to_owned()), graver, ..changed("again", of, how) }
+    }));
     let none = Vec::new();
     let does = |verb: &str| new.iter().any(|effect| effect.verb == verb);
-    let (old, bounds) = (before.map_or(&none, |s| &s.limits), after.map_or(&none, |s| &s.limits));
-    limits(old, bounds, &does, &mut changes);
+    let (old, new) = (before.map_or(&none, |s| &s.limits), after.map_or(&none, |s| &s.limits));
+    bounds::compare(old, new, &does, &mut changes);
     Diff { policy, changes }
 }
 
@@ -67,22 +101,7 @@ fn around(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
         let how = format!("{} -> {}", word(&old.mode), word(&new.mode));
         changes.push(Change { graver: new.acts(), ..changed("mode", "mode", how) });
     }
-    for opens in &new.opens_on {
-        match old.opens_on.iter().find(|other| other.by == opens.by) {
-            None => changes.push(Change {
-                sign: Sign::Added,
-                graver: true,
-                ..changed("opens", &opens.by, "opens cases now".to_owned())
-            }),
-            Some(other) => sweeps(other, opens, changes),
-        }
-    }
-    for opens in &old.opens_on {
-        if !new.opens_on.iter().any(|other| other.by == opens.by) {
-            let how = "opens no cases any more".to_owned();
-            changes.push(Change { sign: Sign::Removed, ..changed("opens", &opens.by, how) });
-        }
-    }
+    opens::compare(&old.opens_on, &new.opens_on, changes);
     clauses("only_if", &old.only_if, &new.only_if, changes);
     clauses("as_long_as", &old.as_long_as, &new.as_long_as, changes);
     clauses("cancelled_by", &old.cancelled_by, &new.cancelled_by, changes);
@@ -99,21 +118,9 @@ fn around(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
     }
 }
 
-fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
-    if old.at_most != new.at_most {
-        let more = new.at_most.is_none_or(|new| old.at_most.is_some_and(|old| new > old));
-        let all = |at_most: Option<u32>| {
-            at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} a run"))
-        };
-        let how = format!("at most {} -> {}", all(old.at_most), all(new.at_most));
-        changes.push(Change { graver: more, ..changed("opens", &new.by, how) });
-    }
-    clauses(&new.by, &old.only_if, &new.only_if, changes);
-}
-
 /// Lines of which all must hold. Fewer of them, with nothing in exchange, let more through; whether a line
 /// that was rewritten does, only people and a back-test can say.
-fn clauses(kind: &str, old: &[String], new: &[String], changes: &mut Vec<Change>) {
+pub(super) fn clauses(kind: &str, old: &[String], new: &[String], changes: &mut Vec<Change>) {
     let kind_word = if kind.starts_with("sweep ") { "only_if" } else { kind };
     let line = |sign, clause: &String, graver| Change {
         sign,
@@ -127,123 +134,191 @@ fn clauses(kind: &str, old: &[String], new: &[String], changes: &mut Vec<Change>
     changes.extend(removed.into_iter().map(|clause| line(Sign::Removed, clause, graver)));
 }
 
-fn compare(old: Option<&Effect>, new: &Effect, changes: &mut Vec<Change>) {
-    let none = Vec::new();
-    let before = old.map_or(&none, |effect| &effect.ways);
-    for way in &new.ways {
-        match before.iter().find(|other| other.path == way.path) {
-            Some(other) => ways(new, other, way, changes),
-            None => changes.push(of_way(Sign::Added, new, way)),
+/// Whether something is what it was.
+type Alike<'a, T> = &'a dyn Fn(&T, &T) -> bool;
+
+/// For each of what there is the one of what there was that it is; the first of the rules counts most.
+fn pairs<'a, T>(after: &[T], before: &'a [T], rules: &[Alike<'_, T>]) -> Vec<Option<&'a T>> {
+    let mut left: Vec<&T> = before.iter().collect();
+    let mut pairs = vec![None; after.len()];
+    for alike in rules {
+        for (new, pair) in after.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
+            *pair = left.iter().position(|old| alike(new, old)).map(|place| left.remove(place));
         }
     }
-    for way in before.iter().filter(|way| !new.ways.iter().any(|other| other.path == way.path)) {
-        changes.push(of_way(Sign::Removed, new, way));
+    pairs
+}
+
+/// What there was and is nothing of what there is.
+fn left<'a, T>(before: &'a [T], pairs: &[Option<&'a T>]) -> Vec<&'a T> {
+    let paired = |old: &T| pairs.iter().flatten().any(|pair| std::ptr::eq(*pair, old));
+    before.iter().filter(|old| !paired(old)).collect()
+}
+
+/// The ways to one effect as they were, in the middle of everything else.
+struct Before<'a> {
+    ways: &'a [Way],
+    effects: &'a [Effect],
+    after: &'a [Effect],
+}
+
+impl<'a> Before<'a> {
+    fn compare(
+        &self,
+        effect: &'a Effect,
+        after: &'a [Way],
+        tries: &mut Tries<'a>,
+        changes: &mut Vec<Change>,
+    ) {
+        // Through the same, else of the same name.
+        let rules: [Alike<'_, Way>; 3] = [
+            &|way, old| old.key == way.key && old.path == way.path,
+            &|way, old| old.key == way.key,
+            &|way, old| old.path == way.path,
+        ];
+        let was = pairs(after, self.ways, &rules);
+        let back = given_back_by(&effect.verb);
+        let again = |way: &Way| back.is_some_and(|back| done_before(self.after, back, None, &way.key));
+        for (way, old) in after.iter().zip(&was) {
+            let Some(old) = old else {
+                // Whoever comes along it was met by it before, after less, unless it was taken back meanwhile.
+                let less = self.ways.iter().any(|old| within(old, way));
+                let proven = !way.unproven || self.ways.iter().any(|old| old.unproven && within(old, way));
+                let graver = !(less && proven) || again(way);
+                changes.push(Change { graver, ..of_way(Sign::Added, effect, way) });
+                continue;
+            };
+            ways(effect, old, way, changes);
+            for (was, is) in old.tries.iter().zip(&way.tries).filter(|(was, is)| was.at_most != is.at_most) {
+                let verbs = tries.entry((&is.of, was.at_most, is.at_most)).or_default();
+                verbs.insert(&effect.verb);
+            }
+        }
+        for old in left(self.ways, &was) {
+            let graver = self.lost(effect, old, after);
+            changes.push(Change { graver, ..of_way(Sign::Removed, effect, old) });
+        }
     }
+
+    /// Whether people keep no more what was given back to them along a way that is gone, while it is still
+    /// taken from them.
+    fn lost(&self, effect: &Effect, old: &Way, after: &[Way]) -> bool {
+        let Some(takes) = taken_by(&effect.verb) else { return false };
+        // What should not have been given back is no loss.
+        let refused = |word: &String| word.ends_with(" rejected") || word.ends_with(" no_response");
+        if old.unproven && old.key.iter().any(refused) {
+            return false;
+        }
+        let role = (takes != "suspend").then_some(effect.key.as_str());
+        let taken = |effects: &[Effect]| done_before(effects, takes, role, &old.key);
+        let still = self.after.iter().any(|effect| of_verb(effect, takes, role));
+        let sooner = after.iter().any(|way| within(way, old));
+        // Where it was taken on this very way, and is no more, there is nothing to give back.
+        still && !sooner && (taken(self.after) || !taken(self.effects))
+    }
+}
+
+fn of_verb(effect: &Effect, verb: &str, to: Option<&str>) -> bool {
+    effect.verb == verb && to.is_none_or(|to| effect.key == to)
+}
+
+/// Whether a verb is done to somebody who is on a way, before its end.
+fn done_before(effects: &[Effect], verb: &str, to: Option<&str>, key: &[String]) -> bool {
+    let before = |way: &Way| key.starts_with(&way.key);
+    effects.iter().any(|effect| of_verb(effect, verb, to) && effect.ways.iter().any(before))
+}
+
+/// Whether everybody who comes along the longer way would have come along the shorter one too, with no more
+/// time and no more people's words.
+fn within(short: &Way, long: &Way) -> bool {
+    let mut words = long.key.iter();
+    short.key.iter().all(|word| words.any(|other| other == word))
+        && !shorter(short.grace, long.grace)
+        && short.people() <= long.people()
+        && short.if_key.iter().all(|line| long.if_key.contains(line))
 }
 
 /// The same path before and after.
 fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
-    let mut push = |how: String, graver| {
+    let mut push = |how: String, graver, gives_less| {
         let what = format!("{}: {}", effect.to, new.line());
         let change = changed(&effect.verb, &what, how);
-        changes.push(Change { verb: Some(effect.verb.clone()), graver, ..change });
+        let along = Some((effect.to.clone(), new.line()));
+        let verb = Some(effect.verb.clone());
+        changes.push(Change { verb, graver, along, unproven: new.unproven, gives_less, ..change });
     };
+    if new.unproven && !old.unproven {
+        push("no pass and nobody's decision any more".to_owned(), true, false);
+    }
     if old.grace != new.grace {
         let grace = |way: &Way| way.grace.map_or_else(|| "none".to_owned(), |grace| grace.to_string());
-        let shorter = new.grace.map_or(0, length) < old.grace.map_or(0, length);
-        push(format!("grace {} -> {}", grace(old), grace(new)), shorter);
+        push(format!("grace {} -> {}", grace(old), grace(new)), shorter(old.grace, new.grace), false);
     }
+    let queues = |way: &Way| way.decided_by.iter().map(|by| by.queue.as_str()).collect::<Vec<_>>().join(", ");
     if old.people() != new.people() {
         let how = format!("people who must agree {} -> {}", old.people(), new.people());
-        push(how, new.people() < old.people());
+        push(how, new.people() < old.people(), false);
+    } else if queues(old) != queues(new) {
+        push(format!("decided in {} -> {}", queues(old), queues(new)), false, false);
     }
-    if old.people() == new.people() && old.decided_by != new.decided_by {
-        let queues =
-            |way: &Way| way.decided_by.iter().map(|by| by.queue.as_str()).collect::<Vec<_>>().join(", ");
-        push(format!("decided in {} -> {}", queues(old), queues(new)), false);
-    }
-    if old.only_if != new.only_if {
+    if old.if_key != new.if_key {
         let lines =
             |way: &Way| if way.only_if.is_empty() { "always".to_owned() } else { way.only_if.join("; ") };
-        push(
-            format!("if {} -> {}", lines(old), lines(new)),
-            new.only_if.iter().all(|line| old.only_if.contains(line)),
-        );
+        let fewer = |from: &Way, to: &Way| to.if_key.iter().all(|line| from.if_key.contains(line));
+        // What gives back is graver where it asks for more.
+        let gives = taken_by(&effect.verb).is_some() && !new.unproven;
+        let graver = if gives { !fewer(old, new) } else { fewer(old, new) };
+        push(format!("if {} -> {}", lines(old), lines(new)), graver, gives && graver);
     }
 }
 
 fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
-    let mut how = match way.grace {
-        Some(grace) => format!("grace {grace}"),
-        None => String::new(),
+    let nobody = match (way.unproven, harms(&effect.verb) && way.decided_by.is_empty()) {
+        (true, _) => Some("no pass, nobody decides".to_owned()),
+        (false, true) => Some("nobody decides".to_owned()),
+        (false, false) => None,
     };
-    if super::site::harms(&effect.verb) && way.decided_by.is_empty() {
-        how = if how.is_empty() { "nobody decides".to_owned() } else { format!("{how}, nobody decides") };
-    }
+    let grace = way.grace.map(|grace| format!("grace {grace}"));
+    let clauses = nobody.as_ref().filter(|_| !way.only_if.is_empty());
+    let clauses = clauses.map(|_| format!("if {}", way.only_if.join("; ")));
+    let how: Vec<String> = grace.into_iter().chain(nobody).chain(clauses).collect();
+    let line = way.line();
     Change {
         sign,
         kind: effect.verb.clone(),
         verb: Some(effect.verb.clone()),
-        what: format!("{}: {}", effect.to, way.line()),
-        how,
+        what: format!("{}: {line}", effect.to),
+        how: how.join(", "),
         graver: sign == Sign::Added,
+        along: Some((effect.to.clone(), line)),
+        unproven: way.unproven,
+        gives_less: false,
     }
-}
-
-fn limits(old: &[Bound], new: &[Bound], does: &dyn Fn(&str) -> bool, changes: &mut Vec<Change>) {
-    let of = |bound: &Bound| (bound.action, bound.when_exceeded, bound.per);
-    let mut mine: Vec<&Bound> = new.iter().collect();
-    for before in old {
-        let same = mine.iter().position(|bound| of(bound) == of(before));
-        let near = same.or_else(|| mine.iter().position(|bound| bound.action == before.action));
-        let verb = Some(before.action.word().to_owned());
-        let Some(place) = near else {
-            // A policy that does it no more needs no limit on it either.
-            let graver = does(before.action.word());
-            let change = changed("limit", &before.line(), "no limit any more".to_owned());
-            changes.push(Change { sign: Sign::Removed, verb, graver, ..change });
-            continue;
-        };
-        let after = mine.remove(place);
-        if before.limit == after.limit {
-            continue;
-        }
-        let how = format!("{} -> {}", before.line(), after.line());
-        let graver = looser(&before.limit, &after.limit);
-        changes.push(Change { verb, graver, ..changed("limit", before.action.word(), how) });
-    }
-    for bound in mine {
-        let verb = Some(bound.action.word().to_owned());
-        changes.push(Change { sign: Sign::Added, verb, ..changed("limit", &bound.line(), String::new()) });
-    }
-}
-
-/// Whether more can happen in the same time. Amounts that cannot be compared count as looser: nobody can say
-/// that they are not.
-fn looser(old: &Limit, new: &Limit) -> bool {
-    let (before, after) = (length(old.per).max(1), length(new.per).max(1));
-    let more = match (old.at_most, new.at_most) {
-        (Amount::Count(old), Amount::Count(new)) => new > old,
-        (Amount::Percent(old), Amount::Percent(new)) => new > old,
-        (Amount::Larger(old, share), Amount::Larger(new, other)) => new > old || other > share,
-        // A number alone is never more than the same number or a share, whichever is larger.
-        (Amount::Larger(old, _), Amount::Count(new)) => new > old,
-        (Amount::Larger(_, old), Amount::Percent(new)) => new > old,
-        (_, _) => true,
-    };
-    more || after < before
-        || (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Skip, WhenExceeded::Hold)
 }
 
 /// For comparison: a business day is at least a day.
 pub(super) fn length(span: Span) -> i64 {
     match span {
         Span::Elapsed(delta) => delta.num_seconds(),
-        Span::BusinessDays(days) => i64::from(days) * 86_400,
+        Span::BusinessDays(days) => i64::from(days) * DAY,
     }
 }
 
-fn changed(kind: &str, what: &str, how: String) -> Change {
+/// Whether there can be less time than there was.
+pub(super) fn shorter(old: Option<Span>, new: Option<Span>) -> bool {
+    let most = match old {
+        // Begun before a weekend, and with a weekend in each five of them.
+        Some(Span::BusinessDays(days)) if matches!(new, Some(Span::Elapsed(_))) => {
+            i64::from(days.div_ceil(5) * 7 + 2) * DAY
+        }
+        _ => old.map_or(0, length),
+    };
+    new.map_or(0, length) < most
+}
+
+const DAY: i64 = 86_400;
+
+pub(super) fn changed(kind: &str, what: &str, how: String) -> Change {
     Change {
         sign: Sign::Changed,
         kind: kind.to_owned(),
@@ -251,6 +326,9 @@ fn changed(kind: &str, what: &str, how: String) -> Change {
         what: what.to_owned(),
         how,
         graver: false,
+        along: None,
+        unproven: false,
+        gives_less: false,
     }
 }
 

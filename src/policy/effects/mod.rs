@@ -5,12 +5,20 @@
 //! |---|---|
 //! | `site` | the effects of one step |
 //! | `ways` | every chain of outcomes from the first step to an effect |
+//! | `same` | what a step is, whatever it is called |
+//! | `opens` | what opens a case and how often, and what another revision makes of it |
+//! | `asks` | what people are asked for, and what another revision makes of it |
+//! | `bounds` | limits, and what another revision makes of them |
 //! | `diff` | what another revision can do more, less or otherwise |
 //! | `park` | which of that a person has to release first |
 //! | `show` | both as people read them |
 
+mod asks;
+mod bounds;
 mod diff;
+mod opens;
 mod park;
+mod same;
 mod show;
 mod site;
 mod ways;
@@ -18,9 +26,10 @@ mod ways;
 use serde::Serialize;
 
 use super::files::Revision;
-use super::tree::{Limit, LimitedAction, Mode, Policy, Trigger, WhenExceeded};
+use super::tree::{Limit, LimitedAction, Mode, Policy, WhenExceeded};
 use crate::model::{Fields, Span, SubjectKind};
 
+pub use asks::Asks;
 pub use diff::{Change, Diff, Sign, diff};
 pub use park::{BY_DEFAULT, reasons};
 pub use ways::reachable;
@@ -43,9 +52,15 @@ pub struct Sheet {
     pub settings: Fields,
     pub effects: Vec<Effect>,
     pub limits: Vec<Bound>,
+    /// What people are asked for, and how long they have to answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Asks>,
     /// False: the policy branches so much that not every path was followed to its end. The effects are all
     /// here, some of their paths are not.
     pub complete: bool,
+    /// To know steps again that have another name.
+    #[serde(skip)]
+    known: same::Known,
 }
 
 /// What opens a case.
@@ -59,6 +74,14 @@ pub struct Opens {
     /// New cases in one run of a sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<u32>,
+    /// When a sweep runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<String>,
+    /// When a person is due in it; none: in every run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    #[serde(skip)]
+    pace: Option<opens::Pace>,
 }
 
 /// One effect, and every way to it.
@@ -71,6 +94,9 @@ pub struct Effect {
     pub paths: usize,
     /// The shortest first.
     pub ways: Vec<Way>,
+    /// To whom or what, where steps are what they are instead of their names.
+    #[serde(skip)]
+    key: String,
 }
 
 /// One way from the trigger to an effect.
@@ -89,6 +115,35 @@ pub struct Way {
     /// The step's own `if`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_if: Vec<String>,
+    /// It lets somebody in of whom nobody knows who they are: by no pass, and by no person's decision.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
+    /// The path, where steps are what they are instead of their names.
+    #[serde(skip)]
+    key: Vec<String>,
+    #[serde(skip)]
+    if_key: Vec<String>,
+    /// How often the way goes back before it goes on.
+    #[serde(skip)]
+    tries: Vec<Tries>,
+}
+
+/// What is known of the person on a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// No proof was asked for yet.
+    Unasked,
+    /// The last one was not passed.
+    Failed,
+    /// They passed, or people decided.
+    Given,
+}
+
+/// Going back to a step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Tries {
+    of: String,
+    at_most: u32,
 }
 
 /// A human decision on the way to an effect.
@@ -117,16 +172,8 @@ pub struct Bound {
 
 /// The effects sheet of a policy.
 pub fn effects(policy: &Policy) -> Sheet {
-    let (effects, complete) = ways::all(policy);
-    let opens = |trigger: &Trigger| match trigger {
-        Trigger::Event(kind) => Opens { by: format!("event {kind}"), only_if: Vec::new(), at_most: None },
-        Trigger::Manual => Opens { by: "manual".to_owned(), only_if: Vec::new(), at_most: None },
-        Trigger::Sweep(sweep) => Opens {
-            by: format!("sweep {}", sweep.schedule),
-            only_if: sweep.condition.clauses(),
-            at_most: sweep.at_most,
-        },
-    };
+    let known = same::Known::of(policy);
+    let (effects, complete) = ways::all(policy, &known);
     // A limit on what the policy never does says nothing about it.
     let does =
         |limit: &&Limit| limit.stated || effects.iter().any(|effect| effect.verb == limit.action.word());
@@ -136,14 +183,16 @@ pub fn effects(policy: &Policy) -> Sheet {
         revision: policy.revision.clone(),
         mode: policy.mode,
         subject: policy.subject,
-        opens_on: policy.when.iter().map(opens).collect(),
+        opens_on: policy.when.iter().map(opens::of).collect(),
         only_if: policy.condition.clauses(),
         as_long_as: policy.as_long_as.iter().flat_map(super::script::Condition::clauses).collect(),
         cancelled_by: policy.cancel_when.iter().map(ToString::to_string).collect(),
         settings: policy.settings.clone(),
         limits: policy.limits.iter().filter(does).map(Bound::new).collect(),
+        asks: asks::of(policy, &known),
         effects,
         complete,
+        known,
     }
 }
 

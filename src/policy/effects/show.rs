@@ -23,8 +23,10 @@ impl fmt::Display for Sheet {
         writeln!(f, "{:>12}  a {}", "about", self.subject)?;
         for opens in &self.opens_on {
             let most = opens.at_most.map(|most| format!(", at most {most} a run")).unwrap_or_default();
-            writeln!(f, "{:>12}  {}{most}", "opens on", opens.by)?;
+            let runs = opens.runs.as_ref().map(|runs| format!(", {runs}")).unwrap_or_default();
+            writeln!(f, "{:>12}  {}{runs}{most}", "opens on", opens.by)?;
             lines(f, "where", &opens.only_if)?;
+            lines(f, "due", opens.due.as_slice())?;
         }
         lines(f, "only if", &self.only_if)?;
         lines(f, "as long as", &self.as_long_as)?;
@@ -61,14 +63,17 @@ fn lines(f: &mut fmt::Formatter<'_>, label: &str, lines: &[String]) -> fmt::Resu
     Ok(())
 }
 
-/// Every way to what takes something from somebody; of the rest, the shortest and how many more.
+/// Every way to what takes something from somebody, or lets somebody in whom nobody knows; of the rest, the
+/// shortest and how many more.
 fn rows(effect: &Effect) -> Vec<[String; 5]> {
-    let all = if harms(&effect.verb) { effect.ways.len() } else { 1 };
+    let told = |way: &Way| harms(&effect.verb) || way.unproven;
+    let shown = effect.ways.iter().enumerate().filter(|(number, way)| *number == 0 || told(way));
+    let shown: Vec<&Way> = shown.map(|(_, way)| way).collect();
+    let more = effect.ways.len() - shown.len();
     let mut rows = Vec::new();
-    for (number, way) in effect.ways.iter().take(all).enumerate() {
+    for (number, way) in shown.into_iter().enumerate() {
         let first = number == 0;
-        let more = effect.ways.len() - all;
-        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let more = if more > 0 && first { format!(" (and {more} more)") } else { String::new() };
         let clauses =
             if way.only_if.is_empty() { String::new() } else { format!(", if {}", way.only_if.join("; ")) };
         rows.push([
@@ -92,6 +97,9 @@ fn short(text: &str) -> String {
 }
 
 fn decided_by(way: &Way) -> String {
+    if way.unproven {
+        return "nobody, no pass".to_owned();
+    }
     let one = |by: &super::Decided| match by.people {
         0 | 1 => by.queue.clone(),
         people => format!("{people} of {}", by.queue),

@@ -1,5 +1,6 @@
 //! The effects of one step: what its verb does to whom, in the words that the policy has for it.
 
+use super::Proof;
 use crate::model::{Span, SubjectKind};
 use crate::policy::script::Data;
 use crate::policy::tree::{Effect, Grace, Notify, Policy, Recipient, Step, Verb, Verify};
@@ -40,15 +41,39 @@ const ORDER: &[&str] = &[
     "close",
 ];
 
-/// How many of `ORDER` take something from somebody; each of their ways is shown.
-const HARM: usize = 6;
-
 pub(super) fn rank(verb: &str) -> usize {
     ORDER.iter().position(|word| *word == verb).unwrap_or(ORDER.len())
 }
 
+/// Whether it takes something from somebody; each of its ways is shown.
 pub(super) fn harms(verb: &str) -> bool {
-    rank(verb) < HARM
+    super::BY_DEFAULT.iter().any(|action| action.word() == verb)
+}
+
+/// What takes something from somebody is taken back by which verb.
+const BACK: &[(&str, &str)] =
+    &[("suspend", "reinstate"), ("hold_role", "release_role"), ("remove_role", "assign_role")];
+
+/// What a verb gives back was taken by which.
+pub(super) fn taken_by(verb: &str) -> Option<&'static str> {
+    BACK.iter().find(|(_, gives)| *gives == verb).map(|(takes, _)| *takes)
+}
+
+/// What gives back what a verb takes.
+pub(super) fn given_back_by(verb: &str) -> Option<&'static str> {
+    BACK.iter().find(|(takes, _)| *takes == verb).map(|(_, gives)| *gives)
+}
+
+/// Whether somebody is let in, or in again, of whom nobody knows who they are. Accounts and roles are often
+/// given where no proof is asked for, by another policy or on purpose; where one was asked for and failed,
+/// they count too.
+pub(super) fn unproven(verb: &str, to: &str, proof: Proof) -> bool {
+    match verb {
+        "approve" | "reinstate" | "release_role" => proof != Proof::Given,
+        "assign_role" | "create_user" | "invite" => proof == Proof::Failed,
+        "set" => proof == Proof::Failed && to.starts_with("user.verified_at"),
+        _ => false,
+    }
 }
 
 /// Everything that a step does.

@@ -3,45 +3,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::site::{rank, sites};
-use super::{Decided, Effect, Way};
-use crate::policy::tree::{LimitedAction, Policy, Step, StepIndex, Verb};
+use super::same::Known;
+use super::site::{Site, rank, sites};
+use super::{Decided, Effect, Proof, Tries, Way};
+use crate::policy::tree::{LimitedAction, Policy, Step, StepIndex, Trigger, Verb, Wait};
 
 /// Steps visited over all ways. Policies that people write stay far below it.
 const MOST: usize = 50_000;
+
+type Found = BTreeMap<(usize, &'static str, String), BTreeMap<Vec<String>, Way>>;
 
 /// A place on a way.
 #[derive(Clone)]
 struct Spot {
     at: StepIndex,
     path: Vec<String>,
+    key: Vec<String>,
+    proof: Proof,
+    tries: Vec<Tries>,
     decided_by: Vec<Decided>,
 }
 
 /// Effects in the order of their gravity, and whether every way was followed to its end.
-pub(super) fn all(policy: &Policy) -> (Vec<Effect>, bool) {
-    let mut found: BTreeMap<(usize, &'static str, String), BTreeMap<Vec<String>, Way>> = BTreeMap::new();
-    let mut stack = vec![Spot { at: policy.first, path: Vec::new(), decided_by: Vec::new() }];
+pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
+    let mut found = Found::new();
+    let mut stack = vec![Spot {
+        at: policy.first,
+        path: Vec::new(),
+        key: Vec::new(),
+        proof: at_first(policy),
+        tries: Vec::new(),
+        decided_by: Vec::new(),
+    }];
     let mut visits = 0;
     while let Some(spot) = stack.pop() {
         visits += 1;
         if visits > MOST {
             unfollowed(policy, &mut found);
-            return (listed(found), false);
+            return (listed(found, known), false);
         }
         let Some(step) = policy.step(spot.at) else { continue };
         for site in sites(policy, step) {
-            let way = Way {
-                path: spot.path.clone(),
-                step: step.path.clone(),
-                grace: site.grace,
-                decided_by: spot.decided_by.clone(),
-                only_if: step
-                    .condition
-                    .as_ref()
-                    .map(super::super::script::Condition::clauses)
-                    .unwrap_or_default(),
-            };
+            let way = way(&spot, step, &site, known);
             let ways = found.entry((rank(site.verb), site.verb, site.to)).or_default();
             // Twice along one path: the one that leaves less time counts.
             match ways.get(&way.path) {
@@ -51,9 +54,30 @@ pub(super) fn all(policy: &Policy) -> (Vec<Effect>, bool) {
                 }
             }
         }
-        stack.extend(after(policy, step, &spot));
+        stack.extend(after(policy, known, step, &spot));
     }
-    (listed(found), true)
+    (listed(found, known), true)
+}
+
+/// A policy that only opens where somebody passed asks for nothing.
+fn at_first(policy: &Policy) -> Proof {
+    let passed = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == PASSED);
+    if policy.when.iter().all(passed) { Proof::Given } else { Proof::Unasked }
+}
+
+fn way(spot: &Spot, step: &Step, site: &Site, known: &Known) -> Way {
+    let only_if = step.condition.as_ref().map(super::super::script::Condition::clauses).unwrap_or_default();
+    Way {
+        path: spot.path.clone(),
+        step: step.path.clone(),
+        grace: site.grace,
+        decided_by: spot.decided_by.clone(),
+        unproven: super::site::unproven(site.verb, &site.to, spot.proof),
+        key: spot.key.clone(),
+        if_key: known.texts(&only_if),
+        tries: spot.tries.clone(),
+        only_if,
+    }
 }
 
 fn seconds(way: &Way) -> i64 {
@@ -79,25 +103,36 @@ pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<LimitedAction> {
 }
 
 /// Where a way leads on from a step.
-fn after(policy: &Policy, step: &Step, spot: &Spot) -> Vec<Spot> {
-    let on = |at: StepIndex, word: Option<String>| {
-        let mut next = Spot { at, ..spot.clone() };
-        next.path.extend(word);
-        next
+fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> {
+    let on = |at: StepIndex| Spot { at, ..spot.clone() };
+    let past = || -> Vec<Spot> {
+        let Some((clauses, next)) = step.condition.as_ref().map(|all| all.clauses()).zip(step.next) else {
+            return Vec::new();
+        };
+        let mut next = on(next);
+        next.path.push(format!("{} left out", step.id.as_ref().unwrap_or(&step.path)));
+        next.key.push(format!("unless {}: {}", known.texts(&clauses).join("; "), step.verb.word()));
+        vec![next]
     };
-    let past = |word: Option<String>| step.next.map(|next| on(next, word));
     match &step.verb {
-        Verb::Close { .. } => past_if(step, &past),
-        Verb::Do { target, .. } => std::iter::once(on(*target, None)).chain(past_if(step, &past)).collect(),
+        Verb::Close { .. } => past(),
+        Verb::Do { target, .. } => std::iter::once(on(*target)).chain(past()).collect(),
         Verb::RetryFrom { step: target, at_most, or_else } => {
-            let word = format!("{} again {at_most} times", name(policy, *target));
-            std::iter::once(on(*or_else, Some(word))).chain(past_if(step, &past)).collect()
+            let (mut next, of) = (on(*or_else), name(policy, *target));
+            next.path.push(format!("{of} again {at_most} times"));
+            next.key.push(format!("again {}", known.word(*target)));
+            next.tries.push(Tries { of, at_most: *at_most });
+            std::iter::once(next).chain(past()).collect()
         }
-        _ if step.outcomes.is_empty() => past(None).into_iter().collect(),
+        // Whether a mail was left out is no other way: the case goes on at the same step.
+        _ if step.outcomes.is_empty() => step.next.map(on).into_iter().collect(),
         verb => {
-            let mut ways = past_if(step, &past);
+            let mut ways = past();
             for (outcome, branch) in &step.outcomes {
-                let mut next = on(*branch, Some(format!("{} {outcome}", name(policy, step.index))));
+                let mut next = on(*branch);
+                next.path.push(format!("{} {outcome}", name(policy, step.index)));
+                next.key.push(format!("{} {outcome}", known.word(step.index)));
+                next.proof = proven(verb, outcome, spot.proof);
                 if let Verb::Review(review) = verb
                     && review.decisions.contains_key(outcome)
                 {
@@ -115,13 +150,19 @@ fn after(policy: &Policy, step: &Step, spot: &Spot) -> Vec<Spot> {
     }
 }
 
-/// A step with an `if` can be left out.
-fn past_if(step: &Step, past: &dyn Fn(Option<String>) -> Option<Spot>) -> Vec<Spot> {
-    if step.condition.is_none() {
-        return Vec::new();
+const PASSED: &str = "verification.passed";
+
+/// What is known of the person after an outcome.
+fn proven(verb: &Verb, outcome: &str, before: Proof) -> Proof {
+    match verb {
+        Verb::Verify(_) if outcome == "passed" => Proof::Given,
+        Verb::Verify(_) => Proof::Failed,
+        Verb::Review(review) if review.decisions.contains_key(outcome) => Proof::Given,
+        Verb::Wait(Wait::For { event, .. }) if outcome == "happened" && event.as_str() == PASSED => {
+            Proof::Given
+        }
+        _ => before,
     }
-    let name = step.id.as_ref().unwrap_or(&step.path);
-    past(Some(format!("{name} left out"))).into_iter().collect()
 }
 
 fn name(policy: &Policy, index: StepIndex) -> String {
@@ -130,10 +171,7 @@ fn name(policy: &Policy, index: StepIndex) -> String {
 
 /// Effects must not be missing because there are too many ways: those that were not reached are listed with
 /// the step that does them as their only word.
-fn unfollowed(
-    policy: &Policy,
-    found: &mut BTreeMap<(usize, &'static str, String), BTreeMap<Vec<String>, Way>>,
-) {
+fn unfollowed(policy: &Policy, found: &mut Found) {
     for step in &policy.steps {
         for site in sites(policy, step) {
             let path = vec![format!("somehow to {}", step.path)];
@@ -143,17 +181,22 @@ fn unfollowed(
                 grace: site.grace,
                 decided_by: Vec::new(),
                 only_if: Vec::new(),
+                // Nothing is known of the way, so nobody can say that it was proven.
+                unproven: super::site::unproven(site.verb, &site.to, Proof::Unasked),
+                key: path.clone(),
+                if_key: Vec::new(),
+                tries: Vec::new(),
             };
             found.entry((rank(site.verb), site.verb, site.to)).or_default().entry(path).or_insert(way);
         }
     }
 }
 
-fn listed(found: BTreeMap<(usize, &'static str, String), BTreeMap<Vec<String>, Way>>) -> Vec<Effect> {
+fn listed(found: Found, known: &Known) -> Vec<Effect> {
     let effect = |((_, verb, to), ways): ((usize, &'static str, String), BTreeMap<Vec<String>, Way>)| {
         let mut ways: Vec<Way> = ways.into_values().collect();
         ways.sort_by(|a, b| (a.path.len(), &a.path).cmp(&(b.path.len(), &b.path)));
-        Effect { verb: verb.to_owned(), to, paths: ways.len(), ways }
+        Effect { verb: verb.to_owned(), key: known.text(&to), to, paths: ways.len(), ways }
     };
     found.into_iter().map(effect).collect()
 }

@@ -9,6 +9,7 @@
 //! | `head` | triggers, limits, retention and sweeps |
 //! | `pulls` | what two policies do against each other, and who is covered by none |
 //! | `steps` | steps that do less than they say |
+//! | `strangers` | who is let in without a pass and without a person's decision |
 //! | `unused` | what nobody uses |
 
 mod clauses;
@@ -17,6 +18,7 @@ mod head;
 mod possible;
 mod pulls;
 mod steps;
+mod strangers;
 mod unused;
 
 use std::collections::BTreeSet;
@@ -94,6 +96,7 @@ pub fn run<'a>(
         ends::look(seen, diagnostics);
         head::look(seen, diagnostics);
         steps::look(seen, diagnostics);
+        strangers::look(seen, diagnostics);
     }
     pulls::look(&seen, diagnostics);
     if sound && !seen.is_empty() {

@@ -1,0 +1,66 @@
+//! Limits on effects, and what another revision makes of them.
+
+use super::Bound;
+use super::diff::{Change, Sign, changed, length};
+use super::site::taken_by;
+use crate::policy::tree::{Amount, Limit, WhenExceeded};
+
+/// `does`: whether the policy does what a verb says, after the edit.
+pub(super) fn compare(old: &[Bound], new: &[Bound], does: &dyn Fn(&str) -> bool, changes: &mut Vec<Change>) {
+    let of = |bound: &Bound| (bound.action, bound.when_exceeded, bound.per);
+    // Of several limits on one verb, those that are alike belong together.
+    let (mut left, mut mine): (Vec<&Bound>, Vec<&Bound>) = (Vec::new(), new.iter().collect());
+    let mut pairs = Vec::new();
+    for before in old {
+        match mine.iter().position(|bound| of(bound) == of(before)) {
+            Some(place) => pairs.push((before, mine.remove(place))),
+            None => left.push(before),
+        }
+    }
+    for before in left {
+        let word = before.action.word();
+        let Some(place) = mine.iter().position(|bound| bound.action == before.action) else {
+            // A policy that does it no more needs no limit on it either.
+            let graver = does(word) && !holds_back(word, does);
+            let change = changed("limit", &before.line(), "no limit any more".to_owned());
+            changes.push(Change { sign: Sign::Removed, verb: Some(word.to_owned()), graver, ..change });
+            continue;
+        };
+        pairs.push((before, mine.remove(place)));
+    }
+    for (before, after) in pairs.into_iter().filter(|(before, after)| before.limit != after.limit) {
+        let word = before.action.word();
+        let how = format!("{} -> {}", before.line(), after.line());
+        let (from, to) = (&before.limit, &after.limit);
+        let graver = if holds_back(word, does) { looser(to, from) } else { looser(from, to) };
+        changes.push(Change { verb: Some(word.to_owned()), graver, ..changed("limit", word, how) });
+    }
+    for bound in mine {
+        let word = bound.action.word();
+        let graver = holds_back(word, does);
+        let change = changed("limit", &bound.line(), String::new());
+        changes.push(Change { sign: Sign::Added, verb: Some(word.to_owned()), graver, ..change });
+    }
+}
+
+/// A limit on what gives back keeps people out of what was taken from them.
+pub(super) fn holds_back(word: &str, does: &dyn Fn(&str) -> bool) -> bool {
+    taken_by(word).is_some_and(does)
+}
+
+/// Whether more can happen in the same time. Amounts that cannot be compared count as looser: nobody can say
+/// that they are not.
+fn looser(old: &Limit, new: &Limit) -> bool {
+    let (before, after) = (length(old.per).max(1), length(new.per).max(1));
+    let more = match (old.at_most, new.at_most) {
+        (Amount::Count(old), Amount::Count(new)) => new > old,
+        (Amount::Percent(old), Amount::Percent(new)) => new > old,
+        (Amount::Larger(old, share), Amount::Larger(new, other)) => new > old || other > share,
+        // A number alone is never more than the same number or a share, whichever is larger.
+        (Amount::Larger(old, _), Amount::Count(new)) => new > old,
+        (Amount::Larger(_, old), Amount::Percent(new)) => new > old,
+        (_, _) => true,
+    };
+    more || after < before
+        || (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Skip, WhenExceeded::Hold)
+}
