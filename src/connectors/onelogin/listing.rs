@@ -6,29 +6,62 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::api::Api;
-use super::events::text;
+use super::events::plain;
 use super::people::{self, Record};
 use crate::model::Failure;
+
+/// A row as it came. There may be thousands, of which one is looked for, so the rest is not read further.
+#[derive(Debug)]
+struct Row(Box<RawValue>);
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Row {
+    fn record(&self) -> Option<Record> {
+        serde_json::from_str(self.0.get()).ok()
+    }
+}
+
+/// What a row is looked for by.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    user_id: Value,
+    #[serde(default)]
+    email: Value,
+}
 
 /// All rows as they were at one moment, by what they are looked for.
 #[derive(Debug, Default)]
 pub struct Rows {
-    rows: Vec<Record>,
+    rows: Vec<Row>,
+    by_number: HashMap<String, usize>,
     by_account: HashMap<String, Vec<usize>>,
     /// Only rows that name no account.
     by_email: HashMap<String, Vec<usize>>,
 }
 
 impl Rows {
-    fn new(rows: Vec<Value>) -> Self {
+    fn new(rows: Vec<Row>) -> Self {
         let mut known = Self::default();
         for row in rows {
-            let Value::Object(row) = row else { continue };
+            let Some(head) = head(&row) else { continue };
             let place = known.rows.len();
-            match (text(&row, "user_id"), text(&row, "email")) {
+            if let Some(number) = plain(&head.id) {
+                known.by_number.entry(number).or_insert(place);
+            }
+            match (plain(&head.user_id), plain(&head.email)) {
                 (Some(account), _) => known.by_account.entry(account).or_default().push(place),
                 (None, Some(email)) => {
                     known.by_email.entry(email.to_ascii_lowercase()).or_default().push(place);
@@ -41,18 +74,37 @@ impl Rows {
     }
 
     /// The row of this number.
-    pub fn numbered(&self, id: &str) -> Option<&Record> {
-        self.rows.iter().find(|row| text(row, "id").as_deref() == Some(id))
+    pub fn numbered(&self, id: &str) -> Option<Record> {
+        self.rows.get(*self.by_number.get(id)?)?.record()
     }
 
     /// Rows that name the account, and rows that name none and have the address, in the order of the list.
-    pub fn about(&self, account: Option<&str>, email: Option<&str>) -> impl Iterator<Item = &Record> {
+    pub fn about(&self, account: Option<&str>, email: Option<&str>) -> impl Iterator<Item = Record> {
         let named = account.and_then(|account| self.by_account.get(account));
         let addressed = email.and_then(|email| self.by_email.get(&email.to_ascii_lowercase()));
         let mut places: Vec<usize> = named.into_iter().chain(addressed).flatten().copied().collect();
         places.sort_unstable();
-        places.into_iter().filter_map(|place| self.rows.get(place))
+        places.into_iter().filter_map(|place| self.rows.get(place)?.record())
     }
+}
+
+/// None: it is not a record.
+fn head(row: &Row) -> Option<Head> {
+    row.0.get().starts_with('{').then(|| serde_json::from_str(row.0.get()).ok())?
+}
+
+/// The rows of an answer, under one of the known names or under none.
+fn rows(answer: &RawValue) -> Result<Vec<Row>, Failure> {
+    let not_a_list = || Failure::unavailable("OneLogin answered with something that is not a list");
+    let named: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(answer.get()).ok();
+    let list = match named {
+        Some(mut named) => {
+            let list = named.remove("registrations").or_else(|| named.remove("data"));
+            serde_json::from_str::<Vec<Box<RawValue>>>(list.ok_or_else(not_a_list)?.get())
+        }
+        None => serde_json::from_str(answer.get()),
+    };
+    Ok(list.map_err(|_| not_a_list())?.into_iter().map(Row).collect())
 }
 
 /// The lists of a tenant, by profile.
@@ -73,8 +125,13 @@ impl Listings {
 async fn read(api: &Api, profile: &str) -> Result<Arc<Rows>, Failure> {
     people::numeric(profile)?;
     let path = format!("/api/2/self_registration_profiles/{profile}/registrations");
-    let rows = people::list(api, &path, "registrations").await?.unwrap_or_default();
-    Ok(Arc::new(Rows::new(rows)))
+    let path = path.as_str();
+    let all = people::pages(|page| async move {
+        let query = [("limit", people::PAGE), ("page", page.as_str())];
+        let answer: Option<Box<RawValue>> = api.read_as(path, &query).await?;
+        answer.map(|answer| rows(&answer)).transpose()
+    });
+    Ok(Arc::new(Rows::new(all.await?.unwrap_or_default())))
 }
 
 type Answer = Result<Arc<Rows>, Failure>;
@@ -121,19 +178,24 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use serde_json::json;
+    use serde_json::{Value, json};
     use tokio::sync::Semaphore;
 
     use super::{Answer, Listing, Rows};
     use crate::model::Failure;
 
+    fn known(rows: &Value) -> Result<Rows, Failure> {
+        let text = serde_json::value::RawValue::from_string(rows.to_string()).unwrap();
+        super::rows(&text).map(Rows::new)
+    }
+
     fn rows(id: usize) -> Answer {
-        Ok(Arc::new(Rows::new(vec![json!({"id": id})])))
+        known(&json!([{"id": id}])).map(Arc::new)
     }
 
     fn number(answer: &Answer) -> String {
         let rows = answer.as_ref().unwrap();
-        rows.rows[0]["id"].to_string()
+        rows.rows[0].record().unwrap()["id"].to_string()
     }
 
     #[tokio::test]
@@ -195,19 +257,26 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_account_first_and_by_address_only_where_no_account_is_named() {
-        let known = Rows::new(vec![
-            json!({"id": 1, "user_id": 17, "email": "a@x.test"}),
-            json!({"id": 2, "email": "A@x.test"}),
-            json!({"id": 3, "user_id": 18, "email": "a@x.test"}),
-            json!("not a row"),
+        let list = json!([
+            {"id": 1, "user_id": 17, "email": "a@x.test"},
+            {"id": 2, "email": "A@x.test"},
+            {"id": "3", "user_id": "18", "email": "a@x.test"},
+            "not a row",
+            [4, 17, "a@x.test"],
         ]);
-        let ids = |account, email| -> Vec<String> {
-            known.about(account, email).map(|row| row["id"].to_string()).collect()
-        };
-        assert_eq!(ids(Some("17"), Some("a@X.test")), ["1", "2"]);
-        assert_eq!(ids(Some("18"), None), ["3"]);
-        assert_eq!(ids(None, Some("a@x.test")), ["2"]);
-        assert_eq!(ids(None, None), Vec::<String>::new());
-        assert_eq!(known.numbered("3").map(|row| row["user_id"].to_string()).as_deref(), Some("18"));
+        for answer in [json!({"registrations": list}), json!({"data": list}), list] {
+            let known = known(&answer).unwrap();
+            let ids = |account, email| -> Vec<String> {
+                known.about(account, email).map(|row| row["id"].to_string()).collect()
+            };
+            assert_eq!(ids(Some("17"), Some("a@X.test")), ["1", "2"]);
+            assert_eq!(ids(Some("18"), None), ["\"3\""]);
+            assert_eq!(ids(None, Some("a@x.test")), ["2"]);
+            assert_eq!(ids(None, None), Vec::<String>::new());
+            assert_eq!(known.numbered("3").map(|row| row["user_id"].to_string()).as_deref(), Some("\"18\""));
+        }
+        for answer in [json!({"error": "none"}), json!("text"), json!({"data": 7})] {
+            assert!(known(&answer).is_err(), "{answer}");
+        }
     }
 }

@@ -255,7 +255,7 @@ impl Resource {
             people::numeric(profile)?;
             people::numeric(id)?;
             let rows = self.listings.rows(api, profile).await?;
-            return Ok(rows.numbered(id).map(|row| (profile.to_owned(), row.clone())));
+            return Ok(rows.numbered(id).map(|row| (profile.to_owned(), row)));
         }
         // What the case knew goes first: the account may have another address by now.
         let email = place.email.clone().or_else(|| text(user?, "email"));
@@ -265,7 +265,7 @@ impl Resource {
             for row in rows.about(place.account(), email.as_deref()) {
                 let at = row.get("created_at").and_then(moment);
                 if newest.as_ref().is_none_or(|(other, ..)| *other < at) {
-                    newest = Some((at, profile.clone(), row.clone()));
+                    newest = Some((at, profile.clone(), row));
                 }
             }
         }
