@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `commit` | what one commit may hold |
 //! | `codec` | the versioned shape on disk |
-//! | `journal` | segments of framed, chained records |
+//! | `journal` | segments of framed, chained, packed records |
 //! | `committer` | the thread that groups commits, and the one that applies them |
 //! | `keys` | how a key is spelled, so that its order is the order of a listing |
 //! | `state` | the one sled tree: checked values, batches, scans |
