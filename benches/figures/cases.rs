@@ -145,19 +145,19 @@ async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>
     }
 }
 
-/// Hands each person the link of their mail. One look for all, since a look copies the whole mailbox.
+/// Hands each person the link of their mail.
 async fn deliver(town: Arc<Town>, mut letters: BTreeMap<String, oneshot::Sender<String>>) {
     let mut seen = 0;
     while !letters.is_empty() {
-        let mails = town.mailbox.mails();
-        for mail in mails.iter().skip(seen) {
+        let mails = town.mailbox.mails_after(seen);
+        for mail in &mails {
             let link = mail.links.iter().find(|link| link.contains("/v/"));
             if let (Some(link), Some(person)) = (link, letters.remove(&mail.to)) {
                 drop(person.send(link.clone()));
             }
         }
-        seen = mails.len();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        seen += mails.len();
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

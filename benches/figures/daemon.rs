@@ -11,6 +11,9 @@ use proofd::model::Clock as _;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 
+/// Tokens of those who send events.
+pub const SOURCES: usize = 40;
+
 pub struct Daemon {
     pub child: Child,
     pub town: Arc<Town>,
@@ -28,6 +31,11 @@ pub fn directory() -> tempfile::TempDir {
 impl Daemon {
     /// Time runs `factor` times as fast for the daemon and the simulators alike.
     pub async fn start(factor: i32) -> Self {
+        Self::with(factor, None).await
+    }
+
+    /// With another policy than the registrations', and an endpoint that is called `peer`.
+    pub async fn with(factor: i32, peer: Option<(&str, &str)>) -> Self {
         let dir = directory();
         let origin = System.now();
         let clock = Arc::new(Scaled::since(origin, factor));
@@ -36,7 +44,14 @@ impl Daemon {
         town.jumio.turn(|knobs| knobs.rate_limits = false);
         town.onelogin.turn(|knobs| knobs.hourly_limit = u32::MAX);
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        configure(dir.path(), &address, &town.connectors_yaml(&credentials));
+        let mut connectors = town.connectors_yaml(&credentials);
+        if let Some((url, _)) = peer {
+            connectors = connectors.replace("  http:\n", &format!("  http:\n    peer: {{url: {url}}}\n"));
+        }
+        configure(dir.path(), &address, &connectors);
+        if let Some((_, policy)) = peer {
+            std::fs::write(dir.path().join("policies/proofing/policy.yaml"), policy).unwrap();
+        }
         town.broadcast_to(&format!("http://{address}"));
         let log = std::fs::File::create(dir.path().join("daemon.log")).unwrap();
         let begun = Instant::now();
@@ -86,7 +101,11 @@ fn configure(dir: &Path, address: &str, connectors: &str) {
     let connectors = connectors
         .replace("  jumio:\n", "  jumio:\n    starts_per_second: 1000\n    poll_every: 1h\n")
         .replace("  onelogin:\n", "  onelogin:\n    poll_every: 1h\n");
-    let access = "access:\n  tokens: [{name: Dana, role: admin, token: t-admin}]\n";
+    // One token's requests are limited; each of these sends fewer than are let through at once.
+    let sources: String = (0..SOURCES)
+        .map(|number| format!(", {{name: bench{number}, role: source, token: t-source-{number}}}"))
+        .collect();
+    let access = format!("access:\n  tokens: [{{name: Dana, role: admin, token: t-admin}}{sources}]\n");
     let yaml =
         format!("listen: {address}\npublic_url: http://{address}\nstore: sled:store\n{connectors}{access}");
     std::fs::write(dir.join("proofd.yaml"), yaml).unwrap();

@@ -9,6 +9,7 @@
 //! | `flow` | the bare program's way of one case: event, request, wait, call back, request |
 //! | `load` | requests over many connections, and how long each took |
 //! | `intake` | events accepted, against the ceiling |
+//! | `peers` | the same flow as a policy of the daemon |
 //! | `cases` | whole registrations, and how their cost grows |
 //! | `past` | 100,000 recorded events, walked with an edit of a policy |
 //! | `start` | start-up, idle memory, size |
@@ -30,6 +31,7 @@ mod flow;
 mod intake;
 mod load;
 mod past;
+mod peers;
 mod process;
 mod start;
 
@@ -46,6 +48,9 @@ fn main() {
     }
     if wanted("intake") {
         runtime.block_on(intake::print());
+    }
+    if wanted("peers") {
+        runtime.block_on(peers::print());
     }
     if wanted("cases") {
         runtime.block_on(cases::print());

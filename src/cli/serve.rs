@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::rehearsal::{self, Rehearsal};
 use super::{Ending, Failed, compose, notify, output};
@@ -124,15 +126,20 @@ impl Orders {
     }
 }
 
-/// Logs for people on a terminal, JSON lines for journald and the like. `RUST_LOG` chooses what.
+/// What is logged: `RUST_LOG` chooses by target and level, as in `info,proofd=debug`.
+pub fn log_filter(usual: &str) -> Targets {
+    let chosen = std::env::var("RUST_LOG").ok().filter(|chosen| !chosen.is_empty());
+    chosen.and_then(|chosen| chosen.parse().ok()).or_else(|| usual.parse().ok()).unwrap_or_default()
+}
+
+/// Logs for people on a terminal, JSON lines for journald and the like.
 fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=error,notify=error"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(log_filter("info,sled=error,notify=error"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // Already set by an embedding program: its choice stands.
     let _ = if std::io::stderr().is_terminal() {
-        log.try_init()
+        log.with(lines).try_init()
     } else {
-        log.json().flatten_event(true).try_init()
+        log.with(lines.json().flatten_event(true)).try_init()
     };
 }

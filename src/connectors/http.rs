@@ -3,12 +3,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use futures::StreamExt as _;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt as _;
 use serde::de::DeserializeOwned;
 
 use url::Url;
@@ -47,9 +50,8 @@ impl fmt::Debug for Answer {
 impl Wire {
     /// No proxy of the environment and no redirects: credentials go where the configuration says.
     pub fn new(user_agent: Option<&str>) -> Result<Self, String> {
-        // Somebody else in this process may have installed it before; then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls()?)
             .user_agent(user_agent.unwrap_or(concat!("proofd/", env!("CARGO_PKG_VERSION"))))
             .no_proxy()
             .redirect(redirect::Policy::none())
@@ -80,6 +82,20 @@ impl Wire {
         }
         Ok(Answer { status, headers, body })
     }
+}
+
+/// How clients encrypt. The system's certificates are hundreds of files, so they are read once for all clients.
+fn tls() -> Result<ClientConfig, String> {
+    static TLS: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
+    let made = TLS.get_or_init(|| {
+        // Somebody else in this process may have installed it before; then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut tls = ClientConfig::with_platform_verifier()
+            .map_err(|error| format!("the system's certificates cannot be read: {error}"))?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(tls)
+    });
+    made.clone()
 }
 
 fn broken(error: reqwest::Error) -> Failure {

@@ -113,9 +113,7 @@ impl Applicant {
                 answer = self.http.get(format!("{link}?wait=1")).send().await.map_err(unreachable)?;
                 continue;
             };
-            if let Some(session) =
-                town.jumio.executions().into_iter().find(|one| one.href.as_deref() == Some(&to))
-            {
+            if let Some(session) = town.jumio.at(&to) {
                 return Ok(Led::Vendor { execution: session.execution });
             }
             if !to.contains("wait=") {

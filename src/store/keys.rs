@@ -159,6 +159,10 @@ pub(super) fn case(id: &CaseId) -> Vec<u8> {
     Key::new(Kind::Case).text(id.as_str()).end()
 }
 
+pub(super) fn is_case(key: &[u8]) -> bool {
+    key.first() == Some(&(Kind::Case as u8))
+}
+
 pub(super) fn entry(id: &CaseId, number: u64) -> Vec<u8> {
     Key::new(Kind::Entry).text(id.as_str()).number(number).end()
 }

@@ -6,10 +6,11 @@
 //! |---|---|
 //! | `commit` | what one commit may hold |
 //! | `codec` | the versioned shape on disk |
-//! | `journal` | segments of framed, chained records |
+//! | `journal` | segments of framed, chained, packed records |
 //! | `committer` | the thread that groups commits, and the one that applies them |
 //! | `keys` | how a key is spelled, so that its order is the order of a listing |
 //! | `state` | the one sled tree: checked values, batches, scans |
+//! | `recent` | the cases that were written last, read already |
 //! | `projection` | what a record does to the state |
 //! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
@@ -33,6 +34,7 @@ pub mod page;
 mod projection;
 mod reads;
 mod rebuild;
+mod recent;
 mod reserve;
 mod state;
 mod sweeps;

@@ -76,8 +76,8 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
 
 fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
     let case = &changed.case;
-    let old: Option<Case> = draft.get(&keys::case(&case.id))?;
-    let before = old.as_ref().map(index).transpose()?.unwrap_or_default();
+    let old = draft.case(&keys::case(&case.id))?;
+    let before = old.as_deref().map(index).transpose()?.unwrap_or_default();
     let after = index(case)?;
     for key in before.keys().filter(|key| !after.contains_key(*key)) {
         draft.remove(key.clone());
@@ -87,7 +87,7 @@ fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
             draft.put_json(key, payload);
         }
     }
-    let was = old.as_ref().filter(|case| !case.is_closed()).map(|case| (&case.policy, case.state_word()));
+    let was = old.as_deref().filter(|case| !case.is_closed()).map(|case| (&case.policy, case.state_word()));
     let is = (!case.is_closed()).then(|| (&case.policy, case.state_word()));
     if was != is {
         if let Some((policy, word)) = was {

@@ -23,7 +23,7 @@ impl Store {
 
     /// A case as its last commit left it.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, Error> {
-        self.state().value(&keys::case(id))
+        Ok(self.state().case(&keys::case(id))?.map(Arc::unwrap_or_clone))
     }
 
     /// Entries of a case from a number on.

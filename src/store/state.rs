@@ -1,5 +1,5 @@
 //! The state that is read: one sled tree of checked values, written in batches that carry how far they
-//! are. The only file that calls sled. It does not know what its keys mean.
+//! are. The only file that calls sled. It does not know what its keys mean, but which of them are cases.
 //!
 //! One tree instead of many: sled's batch over one tree is atomic by itself, needs no transaction whose
 //! closure may run twice, and two states compare by walking them side by side.
@@ -9,12 +9,14 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::recent::Recent;
 use super::{Error, codec, keys};
+use crate::case::Case;
 
 /// So many values are checked one by one at a start; beyond, only the ends of the tree.
 const CHECK_ALL: u64 = 200_000;
@@ -34,6 +36,7 @@ pub(super) struct State {
     dir: PathBuf,
     db: sled::Db,
     meta: Mutex<Meta>,
+    recent: Recent,
     damaged: AtomicU64,
 }
 
@@ -92,7 +95,13 @@ impl State {
             }
             other => other,
         })?;
-        let state = Self { dir: dir.to_owned(), db, meta: Mutex::default(), damaged: AtomicU64::new(0) };
+        let state = Self {
+            dir: dir.to_owned(),
+            db,
+            meta: Mutex::default(),
+            recent: Recent::default(),
+            damaged: AtomicU64::new(0),
+        };
         let meta = state.value(&keys::meta())?.unwrap_or_default();
         *state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
         Ok(state)
@@ -121,6 +130,14 @@ impl State {
         match self.get(key)? {
             Some(payload) => codec::from_json(&payload).map(Some).ok_or_else(|| self.broken(key)),
             None => Ok(None),
+        }
+    }
+
+    /// A case as it was written last.
+    pub(super) fn case(&self, key: &[u8]) -> Result<Option<Arc<Case>>, Error> {
+        match self.recent.case(key) {
+            Some(case) => Ok(Some(case)),
+            None => Ok(self.value(key)?.map(Arc::new)),
         }
     }
 
@@ -235,6 +252,10 @@ impl<'a> Draft<'a> {
         }
     }
 
+    pub(super) fn case(&self, key: &[u8]) -> Result<Option<Arc<Case>>, Error> {
+        if self.writes.contains_key(key) { Ok(self.get(key)?.map(Arc::new)) } else { self.state.case(key) }
+    }
+
     pub(super) fn put(&mut self, key: Vec<u8>, value: &impl Serialize) -> Result<(), Error> {
         self.writes.insert(key, Some(codec::json(value)?));
         Ok(())
@@ -252,6 +273,8 @@ impl<'a> Draft<'a> {
     pub(super) fn write(&mut self, applied: u64) -> Result<(), Error> {
         let mut meta = self.state.meta();
         let mut batch = sled::Batch::default();
+        let mut cases = Vec::new();
+        self.state.recent.forget(self.writes.keys().filter(|key| keys::is_case(key)));
         for (key, payload) in std::mem::take(&mut self.writes) {
             if let Some(old) = guarded("reading sled", || self.state.db.get(&key))? {
                 meta.keys = meta.keys.wrapping_sub(1);
@@ -262,6 +285,9 @@ impl<'a> Draft<'a> {
                     let value = codec::seal(&key, &payload);
                     meta.keys = meta.keys.wrapping_add(1);
                     meta.sum = meta.sum.wrapping_add(codec::weight(&value));
+                    if keys::is_case(&key) {
+                        cases.push((key.clone(), payload));
+                    }
                     batch.insert(key, value);
                 }
                 None => batch.remove(key),
@@ -272,6 +298,7 @@ impl<'a> Draft<'a> {
         let value = codec::seal(&key, &codec::json(&meta)?);
         batch.insert(key, value);
         guarded("writing sled", || self.state.db.apply_batch(batch))?;
+        self.state.recent.place(cases);
         *self.state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
         Ok(())
     }

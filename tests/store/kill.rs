@@ -22,7 +22,7 @@ fn child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let round = std::env::var(ROUND).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let mut options = Options { segment_bytes: 64 << 10, ..options() };
+    let mut options = Options { segment_bytes: 8 << 10, ..options() };
     if std::env::var_os(BROKEN).is_some() {
         let syncs = AtomicU64::new(0);
         options.fault = Some(Arc::new(move |act| match act {

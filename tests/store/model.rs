@@ -257,7 +257,7 @@ fn the_store_says_what_a_map_says() {
     let outcome = runner.run(&steps(), |steps| {
         let dir = tempfile::tempdir().unwrap();
         let open_small = || {
-            let options = proofd::store::Options { segment_bytes: 4_000, ..options() };
+            let options = proofd::store::Options { segment_bytes: 800, ..options() };
             Store::open_with(dir.path(), at(0), options).unwrap()
         };
         let (mut store, _) = open_small();

@@ -248,7 +248,7 @@ async fn commits_that_wait_together_are_synced_together() {
             }
             Ok(())
         })),
-        segment_bytes: 256 << 10,
+        segment_bytes: 8 << 10,
         ..options()
     };
     let (store, _) = Store::open_with(dir.path(), at(0), options).unwrap();

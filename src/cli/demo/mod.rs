@@ -15,7 +15,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::serve::log_filter;
 use super::{Ending, Failed, compose, output};
 use crate::config::{self, Role};
 use crate::engine::Engine;
@@ -52,11 +55,9 @@ struct Stage {
 }
 
 pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into()),
-        )
-        .with_writer(std::io::stderr)
+    let _ = tracing_subscriber::registry()
+        .with(log_filter("off"))
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
         .try_init();
     let folder = folder()?;
     let ended = play(&arguments, &folder).await;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::events::text;
@@ -98,6 +99,15 @@ impl Api {
 
     /// Reads JSON; `None` is a 404 that OneLogin itself gave.
     pub async fn read(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Failure> {
+        self.read_as(path, query).await
+    }
+
+    /// The same as what is wanted of it.
+    pub async fn read_as<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, Failure> {
         let answer = self.call(Method::GET, path, query, None).await?;
         if answer.status == StatusCode::NOT_FOUND {
             // A 404 page of a proxy says nothing about the record.

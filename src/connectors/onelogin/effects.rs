@@ -38,7 +38,7 @@ impl OneLogin {
         }
     }
 
-    async fn backend(&self, snapshot: &Snapshot) -> Result<&'static dyn Registrations, Failure> {
+    async fn backend(&self, snapshot: &Snapshot) -> Result<&dyn Registrations, Failure> {
         match snapshot.subject.kind {
             SubjectKind::Registration => self.registrations().await,
             SubjectKind::User => Ok(&UserRecord),

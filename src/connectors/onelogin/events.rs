@@ -149,7 +149,12 @@ fn score(record: &Map<String, Value>) -> Option<i64> {
 
 /// A text or a number as text: types drift between the channels. An empty text is nothing.
 pub fn text(record: &Map<String, Value>, key: &str) -> Option<String> {
-    match record.get(key)? {
+    plain(record.get(key)?)
+}
+
+/// A text, or a number as a text.
+pub fn plain(value: &Value) -> Option<String> {
+    match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,

@@ -7,6 +7,7 @@ mod attributes;
 mod effects;
 mod events;
 mod examine;
+mod listing;
 mod people;
 mod poll;
 mod population;
@@ -68,8 +69,9 @@ pub struct OneLogin {
     attributes: BTreeMap<String, String>,
     lookback: TimeDelta,
     roles: people::RoleNames,
+    resource: Resource,
     /// What was found out about the tenant: true if it has the registrations resource.
-    resource: tokio::sync::Mutex<Option<bool>>,
+    has_resource: tokio::sync::Mutex<Option<bool>>,
     profiles: tokio::sync::Mutex<Option<(Timestamp, Vec<Profile>)>>,
     skipped: AtomicU64,
 }
@@ -96,7 +98,8 @@ impl OneLogin {
             attributes: settings.attributes,
             lookback: settings.lookback,
             roles: people::RoleNames::default(),
-            resource: tokio::sync::Mutex::new(None),
+            resource: Resource::default(),
+            has_resource: tokio::sync::Mutex::new(None),
             profiles: tokio::sync::Mutex::new(None),
             skipped: AtomicU64::new(0),
         })
@@ -108,18 +111,18 @@ impl OneLogin {
     }
 
     /// The back end that this tenant has.
-    async fn registrations(&self) -> Result<&'static dyn Registrations, Failure> {
+    async fn registrations(&self) -> Result<&dyn Registrations, Failure> {
         match self.mode {
-            RegistrationsMode::Resource => return Ok(&Resource),
+            RegistrationsMode::Resource => return Ok(&self.resource),
             RegistrationsMode::UserRecord => return Ok(&UserRecord),
             RegistrationsMode::Auto => {}
         }
-        let mut known = self.resource.lock().await;
+        let mut known = self.has_resource.lock().await;
         if known.is_none() {
             *known = registrations::has_resource(&self.api, &self.profiles().await?).await?;
         }
         // Without a profile nothing can be found out; the next question tries again.
-        Ok(if *known == Some(true) { &Resource } else { &UserRecord })
+        Ok(if *known == Some(true) { &self.resource } else { &UserRecord })
     }
 
     /// Moderated profiles, remembered for a few minutes.

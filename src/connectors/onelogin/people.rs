@@ -12,6 +12,8 @@ use crate::model::{Failure, Fields, Timestamp, User};
 
 /// Names change rarely; a new role is seen after this long.
 const NAMES_LIVE_MINUTES: i64 = 5;
+/// Rows that are asked for at a time.
+pub const PAGE: &str = "50";
 /// A list longer than this many pages is somebody else's mistake.
 const MOST_PAGES: usize = 200;
 
@@ -48,15 +50,23 @@ async fn columns(
     name: &str,
     fields: Option<&str>,
 ) -> Result<Option<Vec<Value>>, Failure> {
-    let mut all: Vec<Value> = Vec::new();
-    for page in 1..=MOST_PAGES {
-        let page = page.to_string();
-        let mut query = vec![("limit", "50"), ("page", page.as_str())];
+    pages(|page| async move {
+        let mut query = vec![("limit", PAGE), ("page", page.as_str())];
         query.extend(fields.map(|fields| ("fields", fields)));
-        let Some(answer) = api.read(path, &query).await? else {
+        api.read(path, &query).await?.map(|answer| rows(answer, name)).transpose()
+    })
+    .await
+}
+
+/// All pages of a list by their numbers; `None`: there is no such list.
+pub async fn pages<T: PartialEq, F: Future<Output = Result<Option<Vec<T>>, Failure>>>(
+    read: impl Fn(String) -> F,
+) -> Result<Option<Vec<T>>, Failure> {
+    let mut all: Vec<T> = Vec::new();
+    for page in 1..=MOST_PAGES {
+        let Some(next) = read(page.to_string()).await? else {
             return Ok(None);
         };
-        let next = rows(answer, name)?;
         // Some lists know no pages and answer the same again.
         let repeated = next.first().is_some_and(|row| all.contains(row));
         let count = next.len();

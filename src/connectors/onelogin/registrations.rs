@@ -1,7 +1,7 @@
 //! Registrations, behind one face with two back ends: OneLogin's registrations resource, which not every
 //! tenant has, and the user record that waits behind a registration. It must not decide anything.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Refusal, rows};
 use super::events::{moment, text};
+use super::listing::Listings;
 use super::people::{self, Record};
 use crate::model::{Failure, Timestamp};
 
@@ -192,8 +193,16 @@ fn from_user(user: Record) -> Result<Found, Failure> {
 /// The registrations resource: verdicts are written there, and what it says is held against the account.
 /// Its rows need not name the account, so a registration goes by its account's id here too; that is also
 /// what later events about it name. Where the resource has no row, the account is all there is.
-#[derive(Debug)]
-pub struct Resource;
+#[derive(Default)]
+pub struct Resource {
+    listings: Listings,
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resource")
+    }
+}
 
 impl Registrations for Resource {
     fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
@@ -202,7 +211,7 @@ impl Registrations for Resource {
                 Some(id) => people::user(api, id).await?,
                 None => None,
             };
-            let row = row_of(api, place, user.as_ref()).await?;
+            let row = self.row_of(api, place, user.as_ref()).await?;
             if let (None, None, Some((_, row))) = (place.account(), &user, &row) {
                 user = account_of(api, row).await?;
             }
@@ -234,46 +243,34 @@ impl Registrations for Resource {
     }
 }
 
-/// The row at a place, and the profile it is under.
-async fn row_of(
-    api: &Api,
-    place: &Place,
-    user: Option<&Record>,
-) -> Result<Option<(String, Record)>, Failure> {
-    if let Some((profile, id)) = place.row() {
-        people::numeric(profile)?;
-        people::numeric(id)?;
-        let is_it = |row: &Record| text(row, "id").as_deref() == Some(id);
-        let row = listed(api, profile).await?.into_iter().find(is_it);
-        return Ok(row.map(|row| (profile.to_owned(), row)));
-    }
-    // What the case knew goes first: the account may have another address by now.
-    let email = place.email.clone().or_else(|| text(user?, "email"));
-    let mut newest: Option<(Option<Timestamp>, String, Record)> = None;
-    for profile in &place.profiles {
-        people::numeric(profile)?;
-        for row in listed(api, profile).await? {
-            let belongs = match (text(&row, "user_id"), text(&row, "email"), &email) {
-                (Some(id), _, _) => Some(id.as_str()) == place.account(),
-                (None, Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-                (None, _, _) => false,
-            };
-            let at = row.get("created_at").and_then(moment);
-            if belongs && newest.as_ref().is_none_or(|(other, ..)| *other < at) {
-                newest = Some((at, profile.clone(), row));
+impl Resource {
+    /// The row at a place, and the profile it is under.
+    async fn row_of(
+        &self,
+        api: &Api,
+        place: &Place,
+        user: Option<&Record>,
+    ) -> Result<Option<(String, Record)>, Failure> {
+        if let Some((profile, id)) = place.row() {
+            people::numeric(profile)?;
+            people::numeric(id)?;
+            let rows = self.listings.rows(api, profile).await?;
+            return Ok(rows.numbered(id).map(|row| (profile.to_owned(), row)));
+        }
+        // What the case knew goes first: the account may have another address by now.
+        let email = place.email.clone().or_else(|| text(user?, "email"));
+        let mut newest: Option<(Option<Timestamp>, String, Record)> = None;
+        for profile in &place.profiles {
+            let rows = self.listings.rows(api, profile).await?;
+            for row in rows.about(place.account(), email.as_deref()) {
+                let at = row.get("created_at").and_then(moment);
+                if newest.as_ref().is_none_or(|(other, ..)| *other < at) {
+                    newest = Some((at, profile.clone(), row));
+                }
             }
         }
+        Ok(newest.map(|(_, profile, row)| (profile, row)))
     }
-    Ok(newest.map(|(_, profile, row)| (profile, row)))
-}
-
-async fn listed(api: &Api, profile: &str) -> Result<Vec<Record>, Failure> {
-    let path = format!("/api/2/self_registration_profiles/{profile}/registrations");
-    let rows = people::list(api, &path, "registrations").await?.unwrap_or_default();
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None })
-        .collect())
 }
 
 /// The account that a row leads to: the one it names, or the only one with its address.

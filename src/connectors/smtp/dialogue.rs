@@ -9,7 +9,8 @@ use std::time::Duration;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::time::timeout;
 
 use super::letter::Letter;
@@ -22,10 +23,11 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Hands over one mail.
 pub(super) async fn hand_over(relay: &Relay, limit: Duration, letter: &Letter) -> Result<(), Failure> {
     let mut connection = reach(relay, limit).await?;
-    let sent = timeout(limit, connection.send(&letter.envelope, &letter.bytes)).await;
+    let parameters = parameters(&connection, letter)?;
+    let sent = timeout(limit, send(&mut connection, letter, parameters)).await;
     match sent {
         // The mail is taken, whatever becomes of the goodbye.
-        Ok(Ok(_)) => {
+        Ok(Ok(())) => {
             let _ = timeout(GOODBYE, connection.quit()).await;
             Ok(())
         }
@@ -35,6 +37,53 @@ pub(super) async fn hand_over(relay: &Relay, limit: Duration, letter: &Letter) -
              arrives twice with the same Message-ID",
         )),
     }
+}
+
+/// What has to be said about the letters of a mail; an error if the server cannot take them.
+fn parameters(connection: &AsyncSmtpConnection, letter: &Letter) -> Result<Vec<MailParameter>, Failure> {
+    let mut parameters = Vec::new();
+    let mut addresses = letter.envelope.from().into_iter().chain(letter.envelope.to());
+    if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
+        parameters.push((Extension::SmtpUtfEight, MailParameter::SmtpUtfEight));
+    }
+    if !letter.text.is_ascii() {
+        let body = MailParameter::Body(MailBodyParameter::EightBitMime);
+        parameters.push((Extension::EightBitMime, body));
+    }
+    if parameters.iter().all(|(needed, _)| connection.server_info().supports_feature(*needed)) {
+        return Ok(parameters.into_iter().map(|(_, parameter)| parameter).collect());
+    }
+    Err(Failure::refused(
+        "the address has letters that need SMTPUTF8 or 8BITMIME, which the mail server lacks",
+    ))
+}
+
+/// The library's own `send` writes the last dot apart from the mail; the system holds such a small end back
+/// until the other side has confirmed the rest, which it does 40 ms later.
+async fn send(
+    connection: &mut AsyncSmtpConnection,
+    letter: &Letter,
+    parameters: Vec<MailParameter>,
+) -> Result<(), Error> {
+    let said = async {
+        connection.command(Mail::new(letter.envelope.from().cloned(), parameters)).await?;
+        for to in letter.envelope.to() {
+            connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        }
+        connection.command(Data).await?;
+        connection.command(dotted(&letter.text)).await.map(drop)
+    }
+    .await;
+    if said.is_err() {
+        connection.abort().await;
+    }
+    said
+}
+
+/// A mail as it follows DATA, to its last dot: a dot that begins a line of the mail is said twice.
+fn dotted(text: &str) -> String {
+    let begins = if text.starts_with('.') { "." } else { "" };
+    format!("{begins}{}\r\n.\r\n", text.replace("\r\n.", "\r\n.."))
 }
 
 /// Tries everything short of a mail.
@@ -115,16 +164,10 @@ fn not_signed_in(error: &Error) -> Failure {
 
 fn not_taken(error: &Error) -> Failure {
     let Some(code) = error.status() else {
-        return if error.is_client() {
-            Failure::refused(
-                "the address has letters that need SMTPUTF8 or 8BITMIME, which the mail server lacks",
-            )
-        } else {
-            Failure::unavailable(
-                "the connection broke while a mail was handed over; if the mail server took it, it arrives \
-                 twice with the same Message-ID",
-            )
-        };
+        return Failure::unavailable(
+            "the connection broke while a mail was handed over; if the mail server took it, it arrives \
+             twice with the same Message-ID",
+        );
     };
     match u16::from(code) {
         // 530, 534, 535, 538: we are asked to sign in, or differently. That is about us.
@@ -135,5 +178,22 @@ fn not_taken(error: &Error) -> Failure {
             Failure::refused(format!("the mail server refuses this mail for good (code {code})"))
         }
         code => Failure::unavailable(format!("the mail server cannot take the mail now (code {code})")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dotted;
+
+    #[test]
+    fn no_line_of_a_mail_ends_it() {
+        for (text, said) in [
+            ("a\r\n", "a\r\n\r\n.\r\n"),
+            (".\r\n.\r\nb", "..\r\n..\r\nb\r\n.\r\n"),
+            ("\r\n.\r\n", "\r\n..\r\n\r\n.\r\n"),
+            ("a.\r\n..b", "a.\r\n...b\r\n.\r\n"),
+        ] {
+            assert_eq!(dotted(text), said);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A mail as bytes with its envelope. The same call makes the same bytes but for the date.
+//! A mail as it is written, with its envelope. The same call makes the same text but for the date.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::model::{Failure, Message, Timestamp};
 /// What is handed over.
 pub(super) struct Letter {
     pub(super) envelope: Envelope,
-    pub(super) bytes: Vec<u8>,
+    pub(super) text: String,
 }
 
 /// Tells other programs not to answer: no holiday notes, no tickets.
@@ -59,7 +59,8 @@ fn write(from: &Mailbox, to: Mailbox, id: &str, message: &Message, now: Timestam
         .multipart(parts)
         // Its errors are about missing parts, not about contents.
         .map_err(|error| error.to_string())?;
-    Ok(Letter { envelope: mail.envelope().clone(), bytes: mail.formatted() })
+    let text = String::from_utf8(mail.formatted()).map_err(|_| "it is no UTF-8".to_owned())?;
+    Ok(Letter { envelope: mail.envelope().clone(), text })
 }
 
 /// The same for every attempt of a call.
@@ -110,7 +111,7 @@ mod tests {
 
     /// The mail's own headers, unfolded.
     fn headers(letter: &Letter) -> Vec<(String, String)> {
-        let text = String::from_utf8(letter.bytes.clone()).unwrap();
+        let text = letter.text.clone();
         let (head, _body) = text.split_once("\r\n\r\n").unwrap();
         let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
         unfolded
@@ -147,13 +148,13 @@ mod tests {
         }
         assert!(value(&headers, "To").ends_with("<zoe@example.com>"));
         assert!(value(&headers, "Content-Type").starts_with("multipart/alternative; boundary="));
-        let text = String::from_utf8(letter.bytes.clone()).unwrap();
+        let text = letter.text.clone();
         assert!(text.find("text/plain").unwrap() < text.find("text/html").unwrap());
         let to: Vec<String> = letter.envelope.to().iter().map(ToString::to_string).collect();
         assert_eq!(to, ["zoe@example.com"]);
         assert_eq!(letter.envelope.from().unwrap().to_string(), "idv@example.com");
-        assert_eq!(written("case-1.2", &message).unwrap().bytes, letter.bytes, "every attempt is the same");
-        assert_ne!(written("case-1.3", &message).unwrap().bytes, letter.bytes);
+        assert_eq!(written("case-1.2", &message).unwrap().text, letter.text, "every attempt is the same");
+        assert_ne!(written("case-1.3", &message).unwrap().text, letter.text);
     }
 
     #[test]

@@ -50,6 +50,12 @@ impl Simulator {
         self.act(|world, _| Some(world.executions[world.find(execution)?].clone()))
     }
 
+    /// The execution whose web client is at this address.
+    pub fn at(&self, href: &str) -> Option<Execution> {
+        let leads = |one: &&Execution| one.href.as_deref() == Some(href) && !one.deleted;
+        self.act(|world, _| world.executions.iter().rev().find(leads).cloned())
+    }
+
     /// The latest execution of a `customerInternalReference`.
     pub fn by_reference(&self, reference: &str) -> Option<Execution> {
         let same = |one: &Execution| one.order.customer_internal_reference == reference;

@@ -125,6 +125,11 @@ impl Mailbox {
         self.with(|held| held.mails.clone())
     }
 
+    /// Those that came after so many.
+    pub fn mails_after(&self, count: usize) -> Vec<Mail> {
+        self.with(|held| held.mails.get(count..).unwrap_or_default().to_vec())
+    }
+
     /// The mails of one recipient, oldest first.
     pub fn mails_to(&self, to: &str) -> Vec<Mail> {
         let mut mails = self.mails();

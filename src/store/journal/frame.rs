@@ -19,24 +19,21 @@ pub(super) struct Frame<'a> {
     /// Of its first record.
     pub(super) sequence: u64,
     pub(super) before: Chain,
-    /// Lines, one per record.
+    /// Lines, one per record, as the segment's version has them.
     pub(super) payload: &'a [u8],
     /// All of it.
     pub(super) bytes: &'a [u8],
 }
 
 /// The bytes of a frame; none if the group is longer than a frame can say.
-pub(super) fn build(sequence: u64, before: Chain, records: &[&[u8]]) -> Option<Vec<u8>> {
-    let length: usize = records.iter().map(|record| record.len()).sum();
-    let mut tail = Vec::with_capacity(HEAD + length);
-    tail.extend(u32::try_from(length).ok()?.to_be_bytes());
+pub(super) fn build(sequence: u64, before: Chain, payload: &[u8]) -> Option<Vec<u8>> {
+    let mut tail = Vec::with_capacity(HEAD + payload.len());
+    tail.extend(u32::try_from(payload.len()).ok()?.to_be_bytes());
     tail.extend(sequence.to_be_bytes());
     tail.extend(before);
-    for record in records {
-        tail.extend_from_slice(record);
-    }
+    tail.extend_from_slice(payload);
     let sum = crc32fast::hash(&tail);
-    let mut bytes = Vec::with_capacity(HEAD + length);
+    let mut bytes = Vec::with_capacity(HEAD + payload.len());
     bytes.extend(MAGIC);
     bytes.extend(sum.to_be_bytes());
     bytes.append(&mut tail);

@@ -2,6 +2,7 @@
 //! about everything that was acknowledged. It does not know what its records mean.
 
 mod frame;
+mod pack;
 mod segment;
 mod tail;
 
@@ -13,6 +14,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Act, Error, Options};
+use pack::Packer;
 
 /// The open end of the journal.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(super) struct Journal {
     options: Options,
     file: File,
     segment: u64,
+    packer: Packer,
     length: u64,
     /// The sequence of the next record.
     next: u64,
@@ -40,20 +43,32 @@ impl Journal {
     /// Goes on where reading ended.
     pub(super) fn resume(dir: &Path, options: Options, end: &End) -> Result<Self, Error> {
         let (segment, length) = match end.last {
-            Some(last) => last,
+            Some(last) if end.packed => last,
+            // Of a version that did not pack: it stays as it is, and a new one follows.
+            Some((before, _)) => (before + 1, segment::create(dir, before + 1, end.next, end.chain)?),
             None => (1, segment::create(dir, 1, end.next, end.chain)?),
         };
         let file = append(dir, segment)?;
-        Ok(Self { dir: dir.to_owned(), options, file, segment, length, next: end.next, chain: end.chain })
+        Ok(Self {
+            dir: dir.to_owned(),
+            options,
+            file,
+            segment,
+            packer: Packer::default(),
+            length,
+            next: end.next,
+            chain: end.chain,
+        })
     }
 
     /// Writes a group as one frame and syncs it; gives the sequence of its first record.
     pub(super) fn append(&mut self, records: &[&[u8]]) -> Result<u64, Refusal> {
         let first = self.next;
-        let bytes = frame::build(first, self.chain, records)
-            .ok_or_else(|| Refusal::Broken("a group of commits has more than 4 GiB".to_owned()))?;
+        let mut bytes = self.frame(records)?;
         if self.length > segment::HEAD && self.length + bytes.len() as u64 > self.options.segment_bytes {
             self.rotate()?;
+            // What is packed leans on what is before it in the same segment.
+            bytes = self.frame(records)?;
         }
         if let Err(error) = self.options.before(Act::Write).and_then(|()| self.file.write_all(&bytes)) {
             return Err(self.take_back(&error));
@@ -68,12 +83,22 @@ impl Journal {
         Ok(first)
     }
 
+    fn frame(&mut self, records: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
+        let payload = self
+            .packer
+            .pack(records)
+            .map_err(|error| Refusal::Broken(format!("packing a group of commits: {error}")))?;
+        frame::build(self.next, self.chain, &payload)
+            .ok_or_else(|| Refusal::Broken("a group of commits has more than 4 GiB".to_owned()))
+    }
+
     /// A full disk is told by the write, before anything was synced or acknowledged: the file goes back to
     /// its length. Every other error leaves the disk in an unknown state.
-    fn take_back(&self, error: &io::Error) -> Refusal {
+    fn take_back(&mut self, error: &io::Error) -> Refusal {
         if !no_room(error) {
             return Refusal::Broken(format!("writing the journal: {error}"));
         }
+        self.packer = Packer::default();
         match self.file.set_len(self.length) {
             Ok(()) => Refusal::NoRoom,
             Err(error) => Refusal::Broken(format!("taking back a write to the journal: {error}")),
@@ -81,6 +106,7 @@ impl Journal {
     }
 
     fn rotate(&mut self) -> Result<(), Refusal> {
+        self.packer = Packer::default();
         let segment = self.segment + 1;
         let opened = segment::create(&self.dir, segment, self.next, self.chain)
             .and_then(|length| Ok((length, append(&self.dir, segment)?)));
