@@ -53,6 +53,12 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         if !judged {
             output::line("no proofd.yaml: names of endpoints and systems were not judged (--config FILE)");
         }
+        if loaded.only_particular() {
+            output::line(
+                "every policy that opens on registration.created is about particular registrations; a new \
+                 registration of another kind is covered by none",
+            );
+        }
         let good = loaded.set.policies.len();
         output::line(&format!(
             "{good} of {} policies are good; {errors} errors, {warnings} warnings",

@@ -5,18 +5,24 @@
 //! |---|---|
 //! | `clauses` | conditions that can never hold or never fail; steps that end their own policy |
 //! | `possible` | whether clauses contradict each other |
-//! | `ends` | adverse ends that nobody can contest, suspensions that nothing lifts |
+//! | `ends` | adverse ends that nobody can contest, or that can hardly be undone |
 //! | `head` | triggers, limits, retention and sweeps |
+//! | `holds` | suspensions that nothing lifts, or that outlast a pass |
 //! | `pulls` | what two policies do against each other, and who is covered by none |
 //! | `steps` | steps that do less than they say |
+//! | `told` | whether the person hears of their end, and how to contest it |
+//! | `untested` | policies that can do harm and have no test |
 //! | `unused` | what nobody uses |
 
 mod clauses;
 mod ends;
 mod head;
+mod holds;
 mod possible;
 mod pulls;
 mod steps;
+mod told;
+mod untested;
 mod unused;
 
 use std::collections::BTreeSet;
@@ -25,6 +31,8 @@ use super::diagnostic::{Diagnostic, Place};
 use super::files::Files;
 use super::source::{self, Data, Node};
 use super::tree::{Policy, Step, StepIndex, Verb};
+
+pub use pulls::only_particular;
 
 /// A policy with its file as it is written.
 struct Seen<'a> {
@@ -80,11 +88,12 @@ impl Seen<'_> {
     }
 }
 
-/// Looks at every policy, and at all of them together. `sound`: nothing in the tree has a mistake, so that
+/// Looks at every policy, and at all of them together. `tested`: those that have a test. `sound`: nothing in the tree has a mistake, so that
 /// what is not used is not used by what could not be read either.
 pub fn run<'a>(
     files: &Files,
     policies: impl Iterator<Item = &'a Policy>,
+    tested: &BTreeSet<&str>,
     sound: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -93,6 +102,9 @@ pub fn run<'a>(
         clauses::look(seen, diagnostics);
         ends::look(seen, diagnostics);
         head::look(seen, diagnostics);
+        holds::look(seen, diagnostics);
+        told::look(seen, diagnostics);
+        untested::look(seen, tested, diagnostics);
         steps::look(seen, diagnostics);
     }
     pulls::look(&seen, diagnostics);
