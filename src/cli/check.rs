@@ -34,7 +34,10 @@ pub enum Format {
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let dir = &arguments.dir;
-    let Read { files, loaded, judged } = read::read(dir, arguments.config.as_deref())?;
+    let Read { files, mut loaded, judged } = read::read(dir, arguments.config.as_deref())?;
+    let untested = loaded.untested();
+    loaded.diagnostics.extend(untested);
+    policy::diagnostic::sort(&mut loaded.diagnostics);
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = loaded.diagnostics.len() - errors;
     let none = loaded.declared.is_empty();

@@ -1,24 +1,16 @@
 //! Policies that can turn people away or lock them out, and of which no test says what they do.
 
-use std::collections::BTreeSet;
-
 use super::Seen;
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::tree::{Effect, Step, Verb};
 
-pub fn look(seen: &Seen<'_>, tested: &BTreeSet<&str>, diagnostics: &mut Vec<Diagnostic>) {
-    if tested.contains(seen.policy.name.as_str()) {
-        return;
-    }
+pub fn look(seen: &Seen<'_>) -> Option<Diagnostic> {
     // The worst that it can do.
     let worst = ["delete", "reject", "suspend"];
-    let Some(word) = worst.into_iter().find(|word| seen.policy.steps.iter().any(|step| does(step, word)))
-    else {
-        return;
-    };
+    let word = worst.into_iter().find(|word| seen.policy.steps.iter().any(|step| does(step, word)))?;
     let message = format!("this policy can `{word}`, and no test says when it does");
     let help = "write a tests.yaml beside it: what happens, and what is expected; every reload runs it";
-    diagnostics.push(seen.warning(seen.at(&["policy"]), "untested", message).help(help));
+    Some(seen.warning(seen.at(&["policy"]), "untested", message).help(help))
 }
 
 fn does(step: &Step, word: &str) -> bool {

@@ -48,6 +48,14 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// A warning for each policy that can do harm and has no test. It is for whoever writes policies and not for the
+    /// daemon, which would say it at every reload to those who run it.
+    pub fn untested(&self) -> Vec<Diagnostic> {
+        let tests = self.tests.iter().filter(|of| !of.tests.is_empty());
+        let tested: BTreeSet<&str> = tests.map(|of| of.policy.as_str()).collect();
+        lint::untested(self.set.policies.values().map(AsRef::as_ref), &tested)
+    }
+
     /// Whether every policy that acts on a new registration is about particular ones, so that any other is
     /// covered by none.
     pub fn only_particular(&self) -> bool {
@@ -106,9 +114,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     }
     shared.unused(&layout, &mut diagnostics);
     let sound = !errors(&diagnostics);
-    let tested: BTreeSet<&str> =
-        tests_of.iter().filter(|of| !of.tests.is_empty()).map(|of| of.policy.as_str()).collect();
-    lint::run(files, policies.iter().map(AsRef::as_ref), &tested, sound, &mut diagnostics);
+    lint::run(files, policies.iter().map(AsRef::as_ref), sound, &mut diagnostics);
     let mut diagnostics = consequences(diagnostics);
     diagnostic::sort(&mut diagnostics);
     diagnostics.dedup();
