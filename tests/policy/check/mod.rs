@@ -160,7 +160,7 @@ fn channels_that_are_not_there_yet_are_the_only_complaint_about_the_whole_langua
     let loaded = load(&files, &known());
     let mistakes = |found: &&Diagnostic| {
         let channel = found.message.contains("`sms`") || found.message.contains("`chat`");
-        !(found.code == "not-yet" && channel)
+        found.code != "not-yet" || !channel
     };
     let others: Vec<_> = loaded.diagnostics.iter().filter(mistakes).cloned().collect();
     assert_eq!(others, [], "{}", render(&others, &files, false));
