@@ -34,7 +34,10 @@ pub enum Format {
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let dir = &arguments.dir;
-    let Read { files, loaded, judged } = read::read(dir, arguments.config.as_deref())?;
+    let Read { files, mut loaded, judged } = read::read(dir, arguments.config.as_deref())?;
+    let untested = loaded.untested();
+    loaded.diagnostics.extend(untested);
+    policy::diagnostic::sort(&mut loaded.diagnostics);
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = loaded.diagnostics.len() - errors;
     let none = loaded.declared.is_empty();
@@ -52,6 +55,12 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
         if !judged {
             output::line("no proofd.yaml: names of endpoints and systems were not judged (--config FILE)");
+        }
+        if loaded.only_particular() {
+            output::line(
+                "every policy that opens on registration.created is about particular registrations; a new \
+                 registration of another kind is covered by none",
+            );
         }
         let good = loaded.set.policies.len();
         output::line(&format!(

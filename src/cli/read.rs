@@ -8,7 +8,8 @@ use anyhow::anyhow;
 
 use super::{Failed, compose};
 use crate::config;
-use crate::engine::tree;
+use crate::engine::tree::{self, Fingerprint};
+use crate::policy::diagnostic::dangling;
 use crate::policy::{self, Files, Known, Loaded};
 
 pub struct Read {
@@ -26,16 +27,20 @@ pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
         Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
         None => Known::default(),
     };
-    let files = files(dir)?;
-    let loaded = policy::load(&files, &known);
+    let (files, look) = whole(dir)?;
+    let mut loaded = policy::load(&files, &known);
+    loaded.diagnostics.extend(look.dangling.iter().map(|path| dangling(&path.to_string_lossy())));
     Ok(Read { files, loaded, judged: config.is_some() })
 }
 
 fn files(dir: &Path) -> Result<Files, Failed> {
-    let (files, _) = tree::read(dir)
+    whole(dir).map(|(files, _)| files)
+}
+
+fn whole(dir: &Path) -> Result<(Files, Fingerprint), Failed> {
+    tree::read(dir)
         .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))?;
-    Ok(files)
+        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))
 }
 
 /// The tree as text, path by path, as a daemon is sent it.

@@ -20,6 +20,8 @@ pub struct Fingerprint {
     files: BTreeMap<PathBuf, (u64, Option<std::time::SystemTime>, u64)>,
     /// Every directory, real paths: what a watcher has to watch.
     pub dirs: Vec<PathBuf>,
+    /// Links to nothing, by their paths in the tree.
+    pub dangling: Vec<PathBuf>,
 }
 
 /// Looks at a tree. Hidden names, editors' copies and what is not a plain file are left out; links are
@@ -39,7 +41,12 @@ fn walk(root: &Path, dir: &Path, depth: usize, seen: &mut Fingerprint) -> Result
             continue;
         }
         // A link to nothing: the tree is being written, or it is broken. Either way not a file yet.
-        let Ok(meta) = std::fs::metadata(&path) else { continue };
+        let Ok(meta) = std::fs::metadata(&path) else {
+            if path.is_symlink() {
+                seen.dangling.push(path.strip_prefix(root).unwrap_or(&path).to_owned());
+            }
+            continue;
+        };
         if meta.is_dir() && depth < DEEPEST {
             walk(root, &path, depth + 1, seen)?;
         } else if meta.is_file() {

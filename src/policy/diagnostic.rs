@@ -83,6 +83,14 @@ impl Diagnostic {
     }
 }
 
+/// A link in the tree to a file that is not there. Whatever it should be is not read, and missed by nobody else.
+pub fn dangling(path: &str) -> Diagnostic {
+    let place = Place { file: path.replace('\\', "/"), line: 1, column: 1, length: 1 };
+    let message = "this is a link to a file that is not there: what it should be is not read";
+    Diagnostic::error(place, "dangling-link", message)
+        .help("put the file in its place, or take the link away")
+}
+
 /// More names than these are not listed.
 const MOST_NAMES: usize = 32;
 
@@ -103,10 +111,26 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     }
 }
 
-/// Sorted by place, the same mistake of a shared file once, whoever it concerns.
+/// The code of what only follows from a mistake elsewhere.
+pub const FOLLOWS: &str = "broken-name";
+
+/// What the others follow from comes first, what follows from others last; otherwise by place.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
+}
+
+fn rank(diagnostic: &Diagnostic) -> u8 {
+    match diagnostic.code {
+        "merge-conflict" | "encoding" => 0,
+        FOLLOWS => 2,
+        _ => 1,
+    }
+}
+
+/// In that order, the same mistake of a shared file once, whoever it concerns.
 pub fn once(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
-    sorted.sort();
+    sorted.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
     sorted.dedup_by(|a, b| a.place == b.place && a.code == b.code && a.message == b.message);
     sorted
 }

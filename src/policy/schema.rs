@@ -218,6 +218,11 @@ pub fn words(path: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// The least and the most that a number can be, where that is known.
+pub fn range(path: &str) -> Option<(f64, f64)> {
+    (path == "event.score").then_some((0.0, 100.0))
+}
+
 /// Every event type with a name of its own.
 pub fn event_types() -> &'static [EventSchema] {
     EVENTS

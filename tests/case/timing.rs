@@ -11,7 +11,8 @@ use proofd::policy::tree::{LimitedAction, StepIndex};
 /// A condition of one clause; one with mistakes can never decide.
 fn condition(source: &str) -> Condition {
     let (subject, settings) = (proofd::model::SubjectKind::Registration, proofd::model::Fields::new());
-    let context = Context { subject, event_types: &[], settings: &settings, steps: &[] };
+    let context =
+        Context { subject, event_types: &[], without_event: false, settings: &settings, steps: &[] };
     let place = Place { file: "policy.yaml".to_owned(), line: 1, column: 1, length: 1 };
     let clause = ConditionSource::Clause { source: source.to_owned(), place };
     let mut mistakes = Vec::new();

@@ -41,6 +41,39 @@ fn a_code_is_explained_by_number_and_by_word() {
     assert_eq!((&list["items"][0]["code"], &list["items"][0]["word"]), (&"P0001".into(), &"encoding".into()));
 }
 
+/// What lies behind the link is in no policy, and a good tree without it would look whole.
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tree(dir.path());
+    std::fs::create_dir(Path::new(&tree).join("gone")).unwrap();
+    std::os::unix::fs::symlink("nowhere.yaml", Path::new(&tree).join("gone/policy.yaml")).unwrap();
+    let (code, said, _) = proofd(&["check", &tree]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("error[P0123 dangling-link]") && said.contains("gone/policy.yaml:1:1"), "{said}");
+}
+
+/// Whether there are other registrations is not known here, so it is said and is no warning.
+#[test]
+fn a_tree_that_takes_particular_registrations_only_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tree(dir.path());
+    let policy = |clause: &str| {
+        format!(
+            "format: 1\npolicy: seen\ntitle: Seen\nowner: iam@example.com\nmode: enforce\nsubject: registration\n\
+             when:\n  - event: registration.created\nif: {clause}\nsteps:\n  - close: seen\n"
+        )
+    };
+    for (sign, said_so) in [("==", true), ("!=", false)] {
+        let text = policy(&format!("registration.profile {sign} \"Partners\""));
+        std::fs::write(Path::new(&tree).join("seen/policy.yaml"), text).unwrap();
+        let (code, said, _) = proofd(&["check", &tree]);
+        assert_eq!((code, said.contains("covered by none")), (0, said_so), "{said}");
+        assert!(said.contains("0 errors, 0 warnings"), "{said}");
+    }
+}
+
 #[test]
 fn a_check_is_told_in_three_forms() {
     let dir = tempfile::tempdir().unwrap();

@@ -41,6 +41,7 @@ fn with<T>(run: impl FnOnce(&Compiler, &Facts<'_>, &mut Vec<Diagnostic>) -> T) -
     let context = Context {
         subject: SubjectKind::User,
         event_types: &[EventType::new("login.risk")],
+        without_event: false,
         settings: &settings,
         steps: &steps,
     };
@@ -279,7 +280,13 @@ fn wrong_calls_are_told_at_load() {
 /// What calling a script's `main()` gives, with everything that is said at load.
 fn main_of(text: &str) -> (Result<String, String>, Vec<Diagnostic>) {
     let (settings, none, subject) = (Fields::new(), Fields::new(), user());
-    let context = Context { subject: SubjectKind::User, event_types: &[], settings: &settings, steps: &[] };
+    let context = Context {
+        subject: SubjectKind::User,
+        event_types: &[],
+        without_event: false,
+        settings: &settings,
+        steps: &[],
+    };
     let mut diagnostics = Vec::new();
     let files = [("p/hostile.rhai".to_owned(), text.to_owned())];
     let compiler = Compiler::new(&files, context, &mut diagnostics);

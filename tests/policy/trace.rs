@@ -52,11 +52,14 @@ fn check(row: &Row) {
     let context = Context {
         subject: SubjectKind::User,
         event_types: &[EventType::new("login.risk")],
+        without_event: false,
         settings: &settings,
         steps: &[],
     };
     let compiler = Compiler::new(&[], context, &mut diagnostics);
     let condition = compiler.condition(&source(&row.r#if), &mut diagnostics);
+    // What may be empty is warned of; here it is not.
+    diagnostics.retain(|found| found.code != "may-be-empty");
     assert_eq!(diagnostics, [], "{row:?}");
     let event = Event {
         key: "e".to_owned(),

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use super::kind::{Key, Kind, Shape};
 use super::policy::TRIGGER;
+use super::span;
 use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule, event_type, step_verb, verb};
 use crate::model::Span;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
@@ -331,9 +332,13 @@ impl Check<'_> {
                 let message = format!("there is no event type `{}`", shorten(text));
                 self.error(&node.place, "unknown-event", message, nearest(text, EVENT_TYPES.iter().copied()));
             }
-            Kind::Span { zero: false } if scalar.integer().is_some() => {
+            Kind::Span { zero } if scalar.integer().is_some_and(|number| !(*zero && number == 0)) => {
                 let message = format!("{what}: `{text}` has no unit");
                 self.error(&node.place, "no-unit", message, format!("write {}", kind.expected()));
+            }
+            Kind::Span { .. } if !fits(scalar, kind) => {
+                let message = format!("{what} does not take `{}`", shorten(text));
+                self.error(&node.place, "wrong-type", message, span::meant(text, &kind.expected()));
             }
             _ if !fits(scalar, kind) => self.wrong(node, kind, what),
             _ => {}

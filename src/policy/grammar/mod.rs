@@ -6,6 +6,7 @@ mod check;
 mod kind;
 mod policy;
 mod schema;
+mod span;
 mod tests;
 mod verbs;
 

@@ -10,7 +10,7 @@ use super::possible::{possible, refutable};
 use crate::model::EventType;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::schema;
-use crate::policy::script::{By, Claim, Claims, Comparison, Condition};
+use crate::policy::script::{By, Claim, Claims, Comparison, Condition, field_value};
 use crate::policy::tree::{Effect, Step, Trigger, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -64,6 +64,22 @@ impl Reading<'_, '_> {
         self.parts(&claims, then);
         if self.told.len() == before && !self.possible(&claims.whole()) {
             self.together(&claims, then);
+        } else if self.told.len() == before {
+            self.implied(&claims);
+        }
+    }
+
+    /// A clause that holds wherever the others hold: one of them says more than was meant, or this one nothing.
+    fn implied(&mut self, claims: &Claims) {
+        let Claims::All(parts) = claims else { return };
+        for (at, part) in parts.iter().enumerate() {
+            let others = parts.iter().enumerate().filter(|(other, _)| *other != at);
+            let mut way: Vec<_> = others.map(|(_, other)| other.whole()).collect();
+            way.push(Claim::Not(Box::new(part.whole())));
+            if !self.possible(&Claim::All(way)) {
+                let message = "this always holds where the clauses beside it hold, so it decides nothing";
+                return self.tell(&first(part), "always-holds", message);
+            }
         }
     }
 
@@ -135,6 +151,12 @@ impl Reading<'_, '_> {
 
     fn word(&mut self, comparison: &Comparison) {
         let Comparison { path, by, value, place } = comparison;
+        if let Some((text, help)) = no_domain(path, value)
+            && self.told.insert(place.clone())
+        {
+            let message = format!("`{path}` is never `{text}`");
+            self.diagnostics.push(self.seen.warning(place.clone(), "never-equal", message).help(help));
+        }
         let Some(known) = domain(path, self.seen, self.events.as_deref()) else { return };
         let wrong = match (by, value) {
             (By::Equal, Value::String(word)) => Some(word),
@@ -154,6 +176,19 @@ impl Reading<'_, '_> {
             self.diagnostics.push(self.seen.warning(place.clone(), "never-equal", message).help(help));
         }
     }
+}
+
+/// What follows the @ of an address, in lower case; another text is none.
+fn no_domain(path: &str, value: &Value) -> Option<(String, String)> {
+    let texts = std::slice::from_ref(value);
+    let texts = value.as_array().map_or(texts, Vec::as_slice);
+    let odd = |text: &&str| text.contains(['@', ' ', '/', '*']) || text.chars().any(char::is_uppercase);
+    let text =
+        texts.iter().filter_map(Value::as_str).find(odd).filter(|_| path.ends_with(".email_domain"))?;
+    let domain = text.trim().rsplit(['@', '/']).next().unwrap_or_default().to_lowercase();
+    let domain = domain.trim_start_matches(['*', '.']);
+    let help = format!("a domain is what follows the @, in lower case: \"{domain}\"");
+    Some((text.to_owned(), help))
 }
 
 fn first(claims: &Claims) -> Place {
@@ -232,7 +267,9 @@ fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
         Claim::Compare(Comparison { path: path.to_owned(), by, value, place: step.place.clone() })
     };
     let role = |text: &crate::policy::script::Text, has: bool| {
-        let role = is("user.roles", By::Has, json!(text.known(&seen.policy.settings)?));
+        let known = text.known(&seen.policy.settings).map(Value::from);
+        let role = known.or_else(|| text.field().map(|field| field_value(&field)))?;
+        let role = is("user.roles", By::Has, role);
         Some(if has { role } else { Claim::Not(Box::new(role)) })
     };
     match &step.verb {
@@ -241,6 +278,12 @@ fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
         Verb::Effect(Effect::Suspend { .. }) => Some(is("user.status", By::Equal, json!("suspended"))),
         Verb::Effect(Effect::AssignRole(text) | Effect::ReleaseRole(text)) => role(text, true),
         Verb::Effect(Effect::RemoveRole(text) | Effect::HoldRole(text)) => role(text, false),
+        // What is set is not empty afterwards, whatever it is.
+        Verb::Effect(Effect::Set(data)) => {
+            let set = data.names().into_iter();
+            let filled = set.map(|path| Claim::Not(Box::new(is(path, By::Equal, Value::Null))));
+            Some(Claim::All(filled.collect()))
+        }
         _ => None,
     }
 }

@@ -1,11 +1,12 @@
-//! Adverse ends: what nobody can contest, and what nothing lifts again.
+//! Adverse ends: what nobody can contest, what can hardly be undone, and what comes after them.
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+
 use super::{Seen, node_at};
-use crate::model::Span;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Effect, Recipient, Step, StepIndex, Verb};
+use crate::policy::tree::{Effect, Step, StepIndex, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let reviewed = reviewed(seen);
@@ -17,18 +18,9 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     "write grace: 7d, put a review before it, or grace: 0 with because: and the reason";
                 diagnostics.push(seen.warning(step.place.clone(), "no-appeal", message).help(help));
             }
-            Verb::Effect(Effect::Suspend { .. }) if !lifted(seen, step) => {
-                let message = "nothing after this suspension lifts it, and nobody is asked or told";
-                let help = "prove or review the person afterwards and end in `reinstate: user`, or notify a team that lifts it";
-                diagnostics.push(seen.warning(step.place.clone(), "lasting-suspension", message).help(help));
-            }
-            Verb::Delete { grace } if grace.length != Span::ZERO && !told(seen) => {
-                let message = "the person is never told: no mail of this policy goes to the subject";
-                let help = "notify the subject before it; the mail carries the link to contest it";
-                diagnostics.push(seen.warning(step.place.clone(), "silent-end", message).help(help));
-            }
             _ => {}
         }
+        short(seen, step, diagnostics);
         after_the_end(seen, step, diagnostics);
     }
 }
@@ -39,23 +31,33 @@ fn stated(seen: &Seen<'_>, step: &Step) -> bool {
     node_at(&seen.node, &step.place).is_none_or(|node| node.get("grace").is_some())
 }
 
-fn lifted(seen: &Seen<'_>, step: &Step) -> bool {
-    seen.later(step).iter().any(|later| match &later.verb {
-        Verb::Effect(Effect::Reinstate) | Verb::Verify(_) | Verb::Review(_) | Verb::Wait(_) => true,
-        // Somebody hears of it and can lift it by hand.
-        Verb::Notify(notify) => notify.to.iter().any(|to| matches!(to, Recipient::Team(_))),
-        // What a function returns is not known here.
-        Verb::Act { .. } => true,
-        _ => false,
-    })
-}
+/// Less than this is over before anybody has read the mail.
+const SHORTEST_GRACE: TimeDelta = TimeDelta::hours(1);
 
-fn told(seen: &Seen<'_>) -> bool {
-    seen.policy.steps.iter().any(|step| match &step.verb {
-        Verb::Notify(notify) => notify.to.contains(&Recipient::Subject),
-        Verb::Verify(_) | Verb::Act { .. } => true,
-        _ => false,
-    })
+fn short(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
+    let (Verb::Delete { grace } | Verb::Reject { grace }) = &step.verb else { return };
+    let Some(length) = grace.length.elapsed() else { return };
+    if length <= TimeDelta::zero() || length >= SHORTEST_GRACE {
+        return;
+    }
+    let node = node_at(&seen.node, &step.place).and_then(|node| node.get("grace"));
+    let place = node.map_or(&step.place, |node| &node.place).clone();
+    let minutes = length.num_minutes();
+    let message = match minutes {
+        0 => "this can be undone for seconds only".to_owned(),
+        1 => "this can be undone for one minute only".to_owned(),
+        _ => format!("this can be undone for {minutes} minutes only"),
+    };
+    let help = match minutes {
+        0 => "write a time in which a mail is read and answered, such as 7d".to_owned(),
+        1 => "m is minutes and there is no unit for months: write 30d for a month, or a time such as 7d"
+            .to_owned(),
+        _ => format!(
+            "m is minutes and there is no unit for months: write {}d for {minutes} months, or a time such as 7d",
+            minutes * 30
+        ),
+    };
+    diagnostics.push(seen.warning(place, "short-grace", message).help(help));
 }
 
 /// Steps that every way passes a review to reach.

@@ -5,20 +5,26 @@
 //! |---|---|
 //! | `clauses` | conditions that can never hold or never fail; steps that end their own policy |
 //! | `possible` | whether clauses contradict each other |
-//! | `ends` | adverse ends that nobody can contest, suspensions that nothing lifts |
+//! | `ends` | adverse ends that nobody can contest, or that can hardly be undone |
 //! | `head` | triggers, limits, retention and sweeps |
+//! | `holds` | suspensions that nothing lifts, or that outlast a pass |
 //! | `pulls` | what two policies do against each other, and who is covered by none |
 //! | `steps` | steps that do less than they say |
 //! | `strangers` | who is let in without a pass and without a person's decision |
+//! | `told` | whether the person hears of their end, and how to contest it |
+//! | `untested` | policies that can do harm and have no test |
 //! | `unused` | what nobody uses |
 
 mod clauses;
 mod ends;
 mod head;
+mod holds;
 mod possible;
 mod pulls;
 mod steps;
 mod strangers;
+mod told;
+mod untested;
 mod unused;
 
 use std::collections::BTreeSet;
@@ -27,6 +33,8 @@ use super::diagnostic::{Diagnostic, Place};
 use super::files::Files;
 use super::source::{self, Data, Node};
 use super::tree::{Policy, Step, StepIndex, Verb};
+
+pub use pulls::only_particular;
 
 /// A policy with its file as it is written.
 struct Seen<'a> {
@@ -95,6 +103,8 @@ pub fn run<'a>(
         clauses::look(seen, diagnostics);
         ends::look(seen, diagnostics);
         head::look(seen, diagnostics);
+        holds::look(seen, diagnostics);
+        told::look(seen, diagnostics);
         steps::look(seen, diagnostics);
         strangers::look(seen, diagnostics);
     }
@@ -103,6 +113,12 @@ pub fn run<'a>(
         diagnostics.extend(pulls::uncovered(&seen));
         unused::look(files, &seen, diagnostics);
     }
+}
+
+/// Policies that can do harm and are not among those that have a test.
+pub fn untested<'a>(policies: impl Iterator<Item = &'a Policy>, tested: &BTreeSet<&str>) -> Vec<Diagnostic> {
+    let without = policies.filter(|policy| !tested.contains(policy.name.as_str()));
+    without.filter_map(see).filter_map(|seen| untested::look(&seen)).collect()
 }
 
 fn see(policy: &Policy) -> Option<Seen<'_>> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::policy::schema;
 use crate::policy::script::{By, Claim, Comparison, judge};
 
 /// More ways than this are not looked through; what has them counts as possible.
@@ -79,6 +80,7 @@ fn one_field(path: &str, literals: &[Literal<'_>], domains: &Domains<'_>) -> boo
         (By::Among, true) => of.value.as_array().cloned(),
         _ => None,
     });
+    let range = schema::range(path);
     let candidates = match (exact, domains(path)) {
         (Some(exact), Some(domain)) => {
             Some(exact.into_iter().filter(|value| domain.contains(value)).collect::<Vec<_>>())
@@ -87,15 +89,20 @@ fn one_field(path: &str, literals: &[Literal<'_>], domains: &Domains<'_>) -> boo
     };
     match candidates {
         Some(candidates) => {
-            candidates.iter().any(|value| literals.iter().all(|literal| holds(literal, value)))
+            let fits = |value: &&Value| match (range, value.as_f64()) {
+                (Some((least, most)), Some(number)) => (least..=most).contains(&number),
+                _ => true,
+            };
+            let mut fitting = candidates.iter().filter(fits);
+            fitting.any(|value| literals.iter().all(|literal| holds(literal, value)))
         }
-        None => bounds(literals),
+        None => bounds(literals, range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY))),
     }
 }
 
 /// Whether the numbers that are asked for leave room between them.
-fn bounds(literals: &[Literal<'_>]) -> bool {
-    let (mut least, mut most) = ((f64::NEG_INFINITY, false), (f64::INFINITY, false));
+fn bounds(literals: &[Literal<'_>], range: (f64, f64)) -> bool {
+    let (mut least, mut most) = ((range.0, false), (range.1, false));
     for (of, truth) in literals {
         let Some(number) = of.value.as_f64() else { continue };
         // (from below, the bound itself is out)

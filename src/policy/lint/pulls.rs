@@ -7,8 +7,8 @@ use super::possible::possible;
 use crate::model::SubjectKind;
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::schema;
-use crate::policy::script::Claim;
-use crate::policy::tree::{Effect, Mode, StepIndex, Trigger, Verb};
+use crate::policy::script::{By, Claim};
+use crate::policy::tree::{Effect, Mode, Policy, StepIndex, Trigger, Verb};
 
 pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let active: Vec<_> = seen.iter().filter(|seen| seen.policy.mode == Mode::Enforce).collect();
@@ -16,7 +16,8 @@ pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     for (at, (one, first)) in pulls.iter().enumerate() {
         for (other, second) in pulls.iter().skip(at + 1) {
             if let Some(event) = meet(one, other) {
-                diagnostics.extend(against((one, first), (other, second), &event));
+                let found = against((one, first), (other, second), &event);
+                diagnostics.extend(found.or_else(|| can(one, other, &event)));
             }
         }
     }
@@ -132,6 +133,36 @@ fn against(one: (&Seen<'_>, &[Pull]), other: (&Seen<'_>, &[Pull]), event: &str) 
     Some(other.0.warning(second.place.clone(), "opposite-ends", message).help(help))
 }
 
+/// One of two policies about the same registrations can let in whom the other can turn away, though not at the same
+/// moment: whoever is let in at once is deleted by the other policy when they do not answer.
+fn can(one: &Seen<'_>, other: &Seen<'_>, event: &str) -> Option<Diagnostic> {
+    if one.policy.subject != SubjectKind::Registration {
+        return None;
+    }
+    let lets_in = |seen: &Seen<'_>| first_of(seen, |verb| matches!(verb, Verb::Approve));
+    let away =
+        |seen: &Seen<'_>| first_of(seen, |verb| matches!(verb, Verb::Reject { .. } | Verb::Delete { .. }));
+    let (giver, let_in, taker, (word, away)) = match (lets_in(one), away(other)) {
+        (Some(let_in), Some(away)) => (one, let_in, other, away),
+        _ => (other, lets_in(other)?, one, away(one)?),
+    };
+    let message = format!(
+        "`{}` and `{}` both open on `{event}` for the same registrations, and one can `approve` whom the other can \
+         `{word}`",
+        giver.policy.name, taker.policy.name
+    );
+    let help = format!(
+        "`{}` does `approve` at {}; let their `if:` tell whom each is about",
+        giver.policy.name, let_in.1
+    );
+    Some(taker.warning(away, "opposite-ends", message).help(help))
+}
+
+fn first_of(seen: &Seen<'_>, is: impl Fn(&Verb) -> bool) -> Option<(&'static str, Place)> {
+    let found = seen.policy.steps.iter().find(|step| is(&step.verb))?;
+    Some((found.verb.word(), found.place.clone()))
+}
+
 fn opposes(first: &Pull, second: &Pull) -> bool {
     first.when == second.when && first.what.opposes(&second.what)
 }
@@ -140,16 +171,65 @@ fn opposes(first: &Pull, second: &Pull) -> bool {
 /// on the people there are, which this does not know.
 pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     let about = |seen: &&Seen<'_>| seen.policy.subject == SubjectKind::Registration;
-    let on_new = |seen: &Seen<'_>| {
-        let new = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == "registration.created");
-        seen.policy.mode == Mode::Enforce && seen.policy.when.iter().any(new)
-    };
+    let on_new = |seen: &Seen<'_>| seen.policy.mode == Mode::Enforce && opens_on_new(seen.policy);
     let first = seen.iter().find(about)?;
     if seen.iter().any(on_new) {
-        return None;
+        return idle(seen);
     }
     let message =
         "a new registration is covered by no policy: none that enforces opens on registration.created";
     let help = "set mode: enforce where it opens on that event, if this is not a trial";
     Some(first.warning(first.at(&["mode"]), "uncovered", message).help(help))
+}
+
+/// Whether those that act on a new registration are all about particular ones. Whether there are others is not known
+/// here, so that this is no mistake.
+pub fn only_particular<'a>(policies: impl Iterator<Item = &'a Policy>) -> bool {
+    let acting = policies.filter(|policy| policy.mode == Mode::Enforce && opens_on_new(policy));
+    let takes: Vec<_> = acting.map(takes_anybody).collect();
+    !takes.is_empty() && !takes.contains(&true)
+}
+
+fn takes_anybody(policy: &Policy) -> bool {
+    policy.condition.claims(&policy.settings).is_none_or(|claims| anybody(&claims.whole(), true))
+}
+
+fn opens_on_new(policy: &Policy) -> bool {
+    let new = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == "registration.created");
+    policy.when.iter().any(new)
+}
+
+/// A policy that does not act and is the only one for whom no other names: registrations that differ in every field
+/// from all that the clauses single out.
+fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
+    let on_new = |seen: &&Seen<'_>| opens_on_new(seen.policy) && takes_anybody(seen.policy);
+    let acts = |seen: &Seen<'_>| seen.policy.mode == Mode::Enforce;
+    if seen.iter().filter(on_new).any(acts) {
+        return None;
+    }
+    let idle = seen.iter().find(on_new)?;
+    let message = format!(
+        "most new registrations are covered by no policy: `{}` would take them, and does not act",
+        idle.policy.name
+    );
+    let help =
+        "set mode: enforce, if this is not a trial; the policies that act are about particular registrations";
+    Some(idle.warning(idle.at(&["mode"]), "uncovered", message).help(help))
+}
+
+/// Whether a claim can be true (or false) of somebody whom no clause singles out: every field has a value that is
+/// named nowhere.
+fn anybody(claim: &Claim, truth: bool) -> bool {
+    match claim {
+        Claim::Is(is) => *is == truth,
+        Claim::Unknown => true,
+        Claim::Not(of) => anybody(of, !truth),
+        Claim::All(parts) if truth => parts.iter().all(|part| anybody(part, true)),
+        Claim::Any(parts) if !truth => parts.iter().all(|part| anybody(part, false)),
+        Claim::All(parts) | Claim::Any(parts) => parts.iter().any(|part| anybody(part, truth)),
+        Claim::Compare(comparison) => match comparison.by {
+            By::Equal | By::Among | By::Has => !truth,
+            By::Less | By::LessOrEqual | By::More | By::MoreOrEqual => true,
+        },
+    }
 }

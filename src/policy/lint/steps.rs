@@ -54,16 +54,18 @@ fn reminders(seen: &Seen<'_>, step: &Step, verify: &Verify, diagnostics: &mut Ve
         let help = "`after` counts from the start of the step, not from the reminder before";
         diagnostics.push(seen.warning(place, "same-moment", message).help(help));
     }
-    let link = |path: &str| {
-        let bytes = seen.policy.files.get(path);
-        bytes.is_some_and(|bytes| String::from_utf8_lossy(bytes).contains("link"))
-    };
-    let folder = format!("shared/templates/{}/", verify.invite);
-    for path in seen.policy.files.0.keys().filter(|path| path.starts_with(&folder)) {
-        if !link(path) {
+    let templates = &seen.policy.templates;
+    for language in templates.languages(&verify.invite) {
+        if !templates.says(&verify.invite, language, "link") {
+            let path = format!("shared/templates/{}/{language}.md", verify.invite);
+            let text = seen.policy.files.get(&path).map(|bytes| String::from_utf8_lossy(bytes));
+            let one_brace = text.is_some_and(|text| text.contains("{link}") || text.contains("{ link }"));
             let place = under(seen, step, &["verify", "invite"]);
-            let message = format!("the mail that asks for the proof has no link: {path} never says `link`");
-            let help = "write {{ link }} where the person is to click";
+            let message = format!("the mail that asks for the proof has no link: {path} never shows `link`");
+            let help = match one_brace {
+                true => "write {{ link }}, with two braces on each side; with one it is a word of the text",
+                false => "write {{ link }} where the person is to click",
+            };
             diagnostics.push(seen.warning(place, "no-link", message).help(help));
         }
     }

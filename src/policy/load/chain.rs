@@ -222,6 +222,21 @@ impl<'a> Build<'a> {
     }
 
     /// What does not look like a call was reported already.
+    /// A text that a function ends with is one of those that the step declares.
+    pub fn results(&mut self, function: &Function, returns: &[String]) {
+        for (text, place) in self.compiler.results(function) {
+            if !returns.is_empty() && !returns.contains(text) {
+                let message = format!(
+                    "the function ends with \"{text}\", which `returns:` of {} does not list",
+                    function.source()
+                );
+                let help = nearest(text, returns.iter().map(String::as_str));
+                let found = Diagnostic::warning(place.clone(), "undeclared-result", message);
+                self.diagnostics.push(found.help(help));
+            }
+        }
+    }
+
     pub fn function(&mut self, call: &str, place: &Place) -> Function {
         if !grammar::is_call(call) {
             return Function::default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::policy::files::Files;
 use crate::policy::source;
 use crate::policy::template::Source;
@@ -22,6 +22,8 @@ pub struct Layout<'a> {
     pub scripts: Vec<&'a str>,
     /// Template name to (language, path).
     pub templates: BTreeMap<&'a str, Vec<(&'a str, &'a str)>>,
+    /// Files with a policy that lie where none is read.
+    pub unread: Vec<&'a str>,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,8 @@ pub struct Folder<'a> {
 
 impl<'a> Layout<'a> {
     pub fn new(files: &'a Files, diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let mut layout = Self { files, folders: Vec::new(), scripts: Vec::new(), templates: BTreeMap::new() };
+        let (folders, templates) = (Vec::new(), BTreeMap::new());
+        let mut layout = Self { files, folders, scripts: Vec::new(), templates, unread: Vec::new() };
         let mut scripts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut tests: BTreeMap<&str, &str> = BTreeMap::new();
         for path in files.0.keys().map(String::as_str).filter(|path| !ignored(path)) {
@@ -45,7 +48,16 @@ impl<'a> Layout<'a> {
                 ["shared", file] if file.ends_with(".rhai") => layout.scripts.push(path),
                 ["shared", "templates", name, file] if file.ends_with(".md") => {
                     let language = file.trim_end_matches(".md");
+                    diagnostics.extend(no_language(path, language));
                     layout.templates.entry(name).or_default().push((language, path));
+                }
+                ["shared", "policy.yaml"] => {
+                    layout.unread.push(path);
+                    diagnostics.push(not_read(path, &parts));
+                }
+                _ if unread(&parts, files) => {
+                    layout.unread.push(path);
+                    diagnostics.push(not_read(path, &parts));
                 }
                 ["shared", ..] => unknown(path, &parts, diagnostics),
                 [folder, "policy.yaml"] => {
@@ -67,9 +79,20 @@ impl<'a> Layout<'a> {
             folder.scripts = scripts.remove(folder.name).unwrap_or_default();
             folder.tests = tests.remove(folder.name);
         }
+        let unread: Vec<_> = layout.unread.iter().filter_map(|path| path.rsplit_once('/')).collect();
         for path in scripts.into_values().flatten().chain(tests.into_values()) {
+            // Its policy is told already.
+            if unread
+                .iter()
+                .any(|(folder, _)| path.rsplit_once('/').is_some_and(|(other, _)| other == *folder))
+            {
+                continue;
+            }
             let message = "this file lies in a folder without a policy.yaml";
-            diagnostics.push(Diagnostic::warning(start(path), "stray-file", message));
+            let found = Diagnostic::warning(start(path), "stray-file", message);
+            // Tests lie beside a policy: it was there, or was meant to be.
+            let severity = if path.ends_with("/tests.yaml") { Severity::Error } else { Severity::Warning };
+            diagnostics.push(Diagnostic { severity, ..found });
         }
         layout
     }
@@ -97,11 +120,20 @@ impl<'a> Layout<'a> {
             return None;
         }
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.starts_with('\u{feff}'));
-        if text.is_none() {
-            let message = "the file is not plain UTF-8";
-            diagnostics.push(Diagnostic::error(start(path), "encoding", message).help("save it as UTF-8"));
+        let Some(text) = text else {
+            let message = match bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+                true => "the file begins with a byte order mark",
+                false => "the file is not plain UTF-8",
+            };
+            let help = "save it as UTF-8 without a byte order mark";
+            diagnostics.push(Diagnostic::error(start(path), "encoding", message).help(help));
+            return None;
+        };
+        if let Some(found) = source::conflict(path, text) {
+            diagnostics.push(found);
+            return None;
         }
-        text
+        Some(text)
     }
 }
 
@@ -113,6 +145,72 @@ pub fn start(path: &str) -> Place {
 /// Files that editors and version control leave behind.
 fn ignored(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with('.') || part.ends_with('~') || part.ends_with(".swp"))
+}
+
+/// Whether a file is called as a policy is, or nearly, and lies where no policy is read. A copy beside a policy that
+/// is read is none.
+fn unread(parts: &[&str], files: &Files) -> bool {
+    let file = parts.last().copied().unwrap_or_default().to_ascii_lowercase();
+    let named = matches!(file.as_str(), "policy.yaml" | "policy.yml" | "policy.yaml.txt");
+    let yaml = file.ends_with(".yaml") || file.ends_with(".yml");
+    let says = || {
+        let text = files.get(&parts.join("/")).map(|bytes| String::from_utf8_lossy(bytes));
+        text.is_some_and(|text| text.lines().any(|line| line.starts_with("policy:")))
+    };
+    match parts {
+        [_, "policy.yaml"] => false,
+        [folder, _] => (named || (yaml && says())) && files.get(&format!("{folder}/policy.yaml")).is_none(),
+        _ => named || (yaml && says()),
+    }
+}
+
+fn not_read(path: &str, parts: &[&str]) -> Diagnostic {
+    let message = match parts {
+        [folder, file] if *folder != "shared" => {
+            format!("this policy is not read: `{file}` lies in `{folder}`, which has no policy.yaml")
+        }
+        _ => "this policy is not read: it does not lie in a folder of its own in the policy tree".to_owned(),
+    };
+    let help = match parts {
+        [folder, _] if *folder != "shared" => format!("call it {folder}/policy.yaml"),
+        [.., folder, _] if *folder != "shared" => format!("move it to {folder}/policy.yaml"),
+        _ => "move it to <its name>/policy.yaml".to_owned(),
+    };
+    Diagnostic::error(start(path), "unread-policy", message).help(help)
+}
+
+/// Languages by other names than their tags.
+const LANGUAGES: &[(&str, &[&str])] = &[
+    ("en", &["english", "eng"]),
+    ("de", &["german", "deutsch", "deu", "ger"]),
+    ("fr", &["french", "francais", "fra", "fre"]),
+    ("es", &["spanish", "espanol", "spa"]),
+    ("it", &["italian", "italiano", "ita"]),
+    ("nl", &["dutch", "nederlands", "nld", "dut"]),
+    ("pt", &["portuguese", "portugues", "por"]),
+    ("pl", &["polish", "polski", "pol"]),
+];
+
+/// A file whose name is no language: nobody's language is called like this, so nobody is written in it but who has no
+/// language of their own.
+fn no_language(path: &str, name: &str) -> Option<Diagnostic> {
+    let lower = name.to_lowercase();
+    let called = LANGUAGES.iter().find(|(_, names)| names.contains(&lower.as_str()));
+    let mut parts = name.split('-');
+    let first = parts.next().unwrap_or_default();
+    let letters = (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let part =
+        |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if called.is_none() && letters && parts.all(part) {
+        return None;
+    }
+    let message = format!("`{name}` is not the tag of a language, so nobody gets the mail in this language");
+    let help = match called {
+        Some((tag, _)) => format!("call it {tag}.md"),
+        None if name.contains('_') => format!("call it {}.md", name.replace('_', "-")),
+        None => "call it by its tag, such as en.md or de-AT.md".to_owned(),
+    };
+    Some(Diagnostic::warning(start(path), "no-language", message).help(help))
 }
 
 fn unknown(path: &str, parts: &[&str], diagnostics: &mut Vec<Diagnostic>) {

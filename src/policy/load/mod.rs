@@ -14,12 +14,13 @@ mod step;
 mod sweep;
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{self, Diagnostic, Severity};
 use super::files::Files;
 use super::lint;
+use super::source;
 use super::tests::Tests;
 use super::tree::Policy;
 use layout::Layout;
@@ -50,6 +51,20 @@ impl Loaded {
     /// How many tests there are.
     pub fn tests_by_policy(&self) -> BTreeMap<String, usize> {
         self.tests.iter().map(|tests| (tests.policy.clone(), tests.tests.len())).collect()
+    }
+
+    /// A warning for each policy that can do harm and has no test. It is for whoever writes policies and not for the
+    /// daemon, which would say it at every reload to those who run it.
+    pub fn untested(&self) -> Vec<Diagnostic> {
+        let tests = self.tests.iter().filter(|of| !of.tests.is_empty());
+        let tested: BTreeSet<&str> = tests.map(|of| of.policy.as_str()).collect();
+        lint::untested(self.set.policies.values().map(AsRef::as_ref), &tested)
+    }
+
+    /// Whether every policy that acts on a new registration is about particular ones, so that any other is
+    /// covered by none.
+    pub fn only_particular(&self) -> bool {
+        lint::only_particular(self.set.policies.values().map(AsRef::as_ref))
     }
 }
 
@@ -86,6 +101,13 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
             declared.entry(name).or_default();
         }
     }
+    // What is not read is there all the same: a policy that was renamed by mistake is not one that was taken away.
+    for path in &layout.unread {
+        let node = files.get(path).and_then(|bytes| source::read(path, bytes, &mut Vec::new()));
+        let folder = path.rsplit('/').nth(1).unwrap_or(path);
+        let name = node.as_ref().and_then(|node| node.text_of("policy")).unwrap_or(folder);
+        declared.entry(name.to_owned()).or_default();
+    }
     let names = declared.keys().cloned().collect();
     let mut policies = Vec::new();
     for (_, mut claims) in declared {
@@ -98,11 +120,33 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     shared.unused(&layout, &mut diagnostics);
     let sound = !errors(&diagnostics);
     lint::run(files, policies.iter().map(AsRef::as_ref), sound, &mut diagnostics);
-    diagnostics.sort();
+    let mut diagnostics = consequences(diagnostics);
+    diagnostic::sort(&mut diagnostics);
     diagnostics.dedup();
     let set = PolicySet::new(policies);
     tests_of.retain(|tests: &Tests| set.policies.contains_key(&tests.policy));
     Loaded { set, diagnostics, declared: names, tests: tests_of }
+}
+
+/// What follows from one mistake elsewhere is said once for each policy.
+fn consequences(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let (mut follows, mut rest): (Vec<_>, Vec<_>) =
+        diagnostics.into_iter().partition(|found| found.code == diagnostic::FOLLOWS);
+    follows.sort();
+    follows.dedup();
+    let mut told: BTreeMap<(Option<String>, Option<String>), (Diagnostic, usize)> = BTreeMap::new();
+    for found in follows {
+        let key = (found.policy.clone(), found.help.clone());
+        told.entry(key).and_modify(|(_, more)| *more += 1).or_insert((found, 0));
+    }
+    rest.extend(told.into_values().map(|(mut found, more)| {
+        if more > 0 {
+            let names = if more == 1 { "one more name below" } else { &format!("{more} more names below") };
+            found.message.push_str(&format!(" (and {names})"));
+        }
+        found
+    }));
+    rest
 }
 
 /// Whether anything here keeps a policy from running.

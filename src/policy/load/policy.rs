@@ -75,15 +75,18 @@ fn compile(
             .iter()
             .filter_map(|path| Some(((*path).to_owned(), layout.text(path, diagnostics)?.to_owned())))
             .collect();
+        let unread = scripts.iter().filter(|path| !texts.iter().any(|(other, _)| other == *path));
+        let unread: Vec<_> = unread.copied().collect();
         let context = Context {
             // Clauses cannot be judged without a subject; the missing key is reported already.
             subject: subject.unwrap_or(SubjectKind::User),
             event_types: &event_types,
+            without_event: without_event(node),
             settings: &settings,
             steps: &ids,
         };
         let all = layout.scripts.iter().chain(&folder.scripts).copied();
-        Compiler::new(&texts, context, diagnostics).beside(all)
+        Compiler::new(&texts, context, diagnostics).beside(all).unreadable(unread)
     };
     let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
     owner(node, &mut build);
@@ -153,6 +156,12 @@ fn mode(node: &Node) -> Option<Mode> {
 fn event_types(node: &Node) -> Vec<EventType> {
     let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
     triggers.iter().filter_map(|trigger| trigger.text_of("event")).map(EventType::new).collect()
+}
+
+/// Whether a case can open by hand or by a sweep.
+fn without_event(node: &Node) -> bool {
+    let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
+    triggers.iter().any(|trigger| trigger.get("event").is_none())
 }
 
 /// The folder's scripts and those shared ones that are called by name. A name in a comment counts too:

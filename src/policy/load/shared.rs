@@ -52,6 +52,11 @@ impl<T> Section<T> {
         self.entries.contains_key(name)
     }
 
+    /// The whole file cannot be read, so that nobody knows what it names.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
@@ -132,8 +137,9 @@ impl Shared {
         let file = layout::PEOPLE;
         let teams = source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), team);
         let mut queues = source.section(("queue", file, "queues"), &Kind::Shape(&grammar::QUEUE), queue);
-        let calendars =
+        let mut calendars =
             source.section(("calendar", file, "calendars"), &Kind::Shape(&grammar::CALENDAR), calendar);
+        days(source.node.as_ref().and_then(|node| node.get("calendars")), &mut calendars, diagnostics);
         let places = source.node.as_ref().and_then(|node| node.get("queues"));
         for (name, entry) in &mut queues.entries {
             let node = places.and_then(|queues| queues.get(name));
@@ -166,6 +172,23 @@ impl Shared {
             mistake.severity = Severity::Warning;
             mistake
         }));
+    }
+}
+
+/// A calendar without a workday never counts to the end of anything.
+fn days(nodes: Option<&Node>, calendars: &mut Section<Calendar>, diagnostics: &mut Vec<Diagnostic>) {
+    for (name, entry) in &mut calendars.entries {
+        let node = nodes.and_then(|nodes| nodes.get(name));
+        if entry.as_ref().is_some_and(|entry| !entry.workdays.contains(&true))
+            && let Some(node) = node
+        {
+            let message =
+                format!("the calendar `{name}` has no workday: what counts in business days never ends");
+            let place = reading::at(node, "workdays").clone();
+            let help = "write workdays: [mon, tue, wed, thu, fri]";
+            diagnostics.push(Diagnostic::error(place, "empty", message).help(help));
+            *entry = None;
+        }
     }
 }
 
@@ -237,6 +260,7 @@ fn verifications(
         if diagnostics.len() > before {
             broken.push(name.clone());
         }
+        vendor(entry, node, diagnostics);
         if entry.require.is_empty() {
             let message = format!("`{name}` requires nothing: the provider's word alone counts as a pass");
             let help = "name the checks that must themselves have passed";
@@ -249,6 +273,44 @@ fn verifications(
     }
     section
 }
+
+/// What one vendor calls its checks and its workflows, where the file says something that it does not have.
+fn vendor(entry: &Verification, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    if entry.provider != "jumio" {
+        return;
+    }
+    for item in node.get("require").map(Node::one_or_many).unwrap_or_default() {
+        let Some(name) = item.text().filter(|name| !JUMIO.contains(name)) else { continue };
+        let message = format!("no check of jumio is known by the name `{name}`: without it nobody passes");
+        let help = format!(
+            "{}; whoever lacks a required check gets the outcome `warning`",
+            nearest(name, JUMIO.iter().copied())
+        );
+        diagnostics.push(Diagnostic::warning(item.place.clone(), "unknown-check", message).help(help));
+    }
+    let digit = entry.workflow.starts_with(|c: char| c.is_ascii_digit());
+    if digit && entry.workflow.parse::<u32>().is_err() {
+        let place = reading::at(node, "workflow").clone();
+        let message = format!("`{}` is no workflow of jumio: they are numbers", entry.workflow);
+        let help = "take the number from the vendor's portal, such as 10011";
+        diagnostics.push(Diagnostic::warning(place, "odd-workflow", message).help(help));
+    }
+}
+
+/// The checks that Jumio's results are made of. The vendor adds to them, so another name is no error.
+const JUMIO: &[&str] = &[
+    "usability",
+    "imageChecks",
+    "extraction",
+    "dataChecks",
+    "liveness",
+    "similarity",
+    "authentication",
+    "watchlistScreening",
+    "addressValidation",
+    "proofOfResidency",
+    "drivingLicenseVerification",
+];
 
 fn circular(section: &Section<Arc<Verification>>, name: &str) -> bool {
     let follow = |name: &str| section.entries.get(name)?.as_ref()?.fallback.clone();

@@ -43,7 +43,9 @@ impl Build<'_> {
             "review" => self.review(value).map(Verb::Review),
             "run" => {
                 let function = self.function(value.text()?, &value.text_place());
-                Some(Verb::Run { function, returns: item.texts("returns") })
+                let returns = item.texts("returns");
+                self.results(&function, &returns);
+                Some(Verb::Run { function, returns })
             }
             "notify" => self.notify(value).map(Verb::Notify),
             "approve" => {
@@ -289,7 +291,9 @@ impl Build<'_> {
         let name = calendar.unwrap_or("default");
         match span {
             Span::Elapsed(_) => {}
-            Span::BusinessDays(_) if self.shared.calendars.contains(name) => {
+            Span::BusinessDays(_)
+                if self.shared.calendars.contains(name) || self.shared.calendars.is_broken() =>
+            {
                 self.shared.calendars.find(name, place, self.reports());
             }
             Span::BusinessDays(_) => {

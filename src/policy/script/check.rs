@@ -40,6 +40,7 @@ pub(super) fn check(ast: &AST, outline: &Outline, place: &Place, diagnostics: &m
     let mut walk = Walk { outline, place, diagnostics };
     if let [Stmt::Expr(expr)] = ast.statements() {
         walk.needs_answer(expr);
+        walk.ordered(expr);
     }
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         if let Some(ASTNode::Expr(expr)) = path.last() {
@@ -82,10 +83,54 @@ impl Walk<'_> {
                     let diagnostic =
                         error_at(self.place, *position, 1, "mixed-types", message, Some(help.to_owned()));
                     self.diagnostics.push(diagnostic);
+                } else if call.name == "contains" {
+                    self.part_of_a_text(&call.args[0], &call.args[1], *position);
                 }
             }
             _ => {}
         }
+    }
+
+    /// `in` with a text on its right looks for a part of that text, where a list was meant.
+    fn part_of_a_text(&mut self, text: &Expr, sought: &Expr, position: Position) {
+        if self.shape(text).ok() != Some(Shape::Text) {
+            return;
+        }
+        let name = match text {
+            Expr::StringConstant(..) => "this".to_owned(),
+            other => super::trace::path(other)
+                .map_or("this".to_owned(), |(path, _)| format!("`{}`", path.join("."))),
+        };
+        let message =
+            format!("{name} is one text and no list, so `in` asks whether it has the other as a part");
+        let setting = name.starts_with("`settings.");
+        let help = match setting {
+            true => format!(
+                "write the setting as a list: {}: [...]; or compare with == for the whole text",
+                name.trim_matches('`').trim_start_matches("settings.")
+            ),
+            false => {
+                "compare with == for the whole text, or give a list; a part is asked for with .contains(...)"
+                    .to_owned()
+            }
+        };
+        let found = error_at(self.place, position, 2, "part-of-a-text", message, Some(help));
+        // Whoever was to be let in by a list is let in by a piece of a word: `le.com` is in `example.com`.
+        let fixed = super::trace::path(sought).is_some() && setting;
+        let severity = if fixed { Severity::Error } else { Severity::Warning };
+        self.diagnostics.push(Diagnostic { severity, ..found });
+    }
+
+    fn ordered(&mut self, expr: &Expr) {
+        let mut found = Vec::new();
+        let may = |field: &Expr, path: &[String]| {
+            let own = path.first().is_none_or(|root| matches!(root.as_str(), "settings" | "this_case"));
+            let typed =
+                matches!(self.shape(field), Ok(Shape::Number | Shape::Time | Shape::Date | Shape::Text));
+            !own && path.len() > 1 && typed && !self.outline.sure.contains(&path.join("."))
+        };
+        super::empty::check(expr, &may, self.place, &mut found);
+        self.diagnostics.extend(found);
     }
 
     /// Where true or false is needed, a field that may be empty gives neither.

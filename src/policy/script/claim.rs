@@ -109,6 +109,21 @@ impl Text {
     }
 }
 
+impl Text {
+    /// The field whose value the text is, if it is nothing else: `${event.role}`.
+    pub fn field(&self) -> Option<String> {
+        match self.parts.as_slice() {
+            [super::Part::Expression(clause)] => path(clause.ast.as_ref().and_then(expression)?),
+            _ => None,
+        }
+    }
+}
+
+/// What stands for the value of a field, which is not known here. No value of a fact is like it.
+pub fn field_value(path: &str) -> Value {
+    serde_json::json!({"the value of": path})
+}
+
 fn expression(ast: &AST) -> Option<&Expr> {
     match ast.statements() {
         [Stmt::Expr(expr)] => Some(expr),
@@ -167,6 +182,12 @@ impl Reading<'_> {
             (Some(a), Some(b)) => return known(by, &b, &a),
             (Some(a), None) => (right, a, left),
             (None, Some(b)) => (left, b, right),
+            // Whether a list has what another field says: the field stands in place of the value.
+            (None, None) if name == "contains" => {
+                let (Some(list), Some(of)) = (path(left), path(right)) else { return Claim::Unknown };
+                let value = field_value(&of);
+                return Claim::Compare(Comparison { path: list, by: By::Has, value, place: self.at(right) });
+            }
             (None, None) => return Claim::Unknown,
         };
         let texts = by == By::Among && !value.is_array();

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rhai::{AST, Engine, EvalAltResult, Expr, LexError, Module, ParseErrorType, Scope, Stmt};
+use rhai::{AST, Engine, EvalAltResult, Expr, FnCallExpr, LexError, Module, ParseErrorType, Scope, Stmt};
 
 use super::calls::{self, Functions};
 use super::check::{check, error_at, nearest};
 use super::engine::{engine, guarded};
 use super::facts::Outline;
 use super::shape::Shape;
-use super::slips;
 use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
+use super::{results, slips};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 use crate::policy::schema;
 
@@ -21,6 +21,8 @@ pub struct Compiler {
     program: Arc<Program>,
     /// Namespace to its functions with the numbers of arguments that they take.
     functions: BTreeMap<String, Functions>,
+    /// Texts that functions end with, and where they stand.
+    results: BTreeMap<(String, String, usize), Vec<(String, Place)>>,
     /// Namespaces of files with a mistake of their own.
     broken: BTreeSet<String>,
     /// Namespaces of all files, those that the policy does not name included.
@@ -34,6 +36,13 @@ impl Compiler {
         Self { files: paths.into_iter().map(|path| namespace(path).to_owned()).collect(), ..self }
     }
 
+    /// Script files that cannot be read, which is told by whoever read them.
+    #[must_use]
+    pub fn unreadable<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        self.broken.extend(paths.into_iter().map(|path| namespace(path).to_owned()));
+        self
+    }
+
     /// `rhai_files`: path and text of each script that the policy can use; `shared/x.rhai` and `x.rhai`
     /// beside the policy both are the namespace `x`.
     pub fn new(
@@ -43,6 +52,7 @@ impl Compiler {
     ) -> Self {
         let mut engine = engine();
         let (mut functions, mut broken) = (BTreeMap::<String, Functions>::new(), BTreeSet::new());
+        let mut results = BTreeMap::new();
         let mut files: Vec<_> = rhai_files.iter().collect();
         // Shared files first, so that a policy's own can call them.
         files.sort_by_key(|(path, _)| (!path.starts_with("shared/") && !path.contains("/shared/"), path));
@@ -56,8 +66,10 @@ impl Compiler {
                 continue;
             }
             match load(&mut engine, namespace, text, &place, &functions, diagnostics) {
-                Some(known) => {
+                Some(ast) => {
+                    let known = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
                     functions.insert(namespace.to_owned(), known);
+                    results.extend(ended(&ast, namespace, &place));
                 }
                 None => {
                     broken.insert(namespace.to_owned());
@@ -65,7 +77,7 @@ impl Compiler {
             }
         }
         let program = Program { engine, outline: outline(&context) };
-        Self { program: Arc::new(program), functions, broken, files: Vec::new() }
+        Self { program: Arc::new(program), functions, results, broken, files: Vec::new() }
     }
 
     /// Clauses joined by `all`, `any` and `none`.
@@ -117,20 +129,22 @@ impl Compiler {
         let function =
             Function { call: Some((Arc::clone(&self.program), self.clause(call, place, diagnostics))) };
         let Some((_, Clause { ast: Some(ast), .. })) = &function.call else { return function };
-        let called = match ast.statements() {
-            [Stmt::Expr(expr)] => match expr.as_ref() {
-                Expr::FnCall(call, _) => Some(call),
-                _ => None,
-            },
-            [Stmt::FnCall(call, _)] => Some(call),
-            _ => None,
-        };
-        if called.is_none_or(|call| !call.is_qualified()) {
+        if called(ast).is_none_or(|call| !call.is_qualified()) {
             let help = "name a function of a script file, such as rejections::sort(registration)".to_owned();
             let message = "this is not a call of a script's function".to_owned();
             diagnostics.push(mistake(place, "not-a-call", message, Some(help)));
         }
         function
+    }
+
+    /// The texts that a function ends with as they stand in its file; what it works out is not among them.
+    pub fn results(&self, function: &Function) -> &[(String, Place)] {
+        let call = function.call.as_ref().and_then(|(_, clause)| called(clause.ast.as_ref()?));
+        let key = call.map(|call| {
+            let namespace = call.namespace.to_string();
+            (namespace.trim_end_matches("::").to_owned(), call.name.to_string(), call.args.len())
+        });
+        key.and_then(|key| self.results.get(&key)).map_or(&[], Vec::as_slice)
     }
 
     /// Text with `${...}` in it; one without is taken as it is.
@@ -165,6 +179,33 @@ impl Compiler {
         }
         Text { program: Some(Arc::clone(&self.program)), parts }
     }
+}
+
+/// The call that an expression is.
+fn called(ast: &AST) -> Option<&FnCallExpr> {
+    match ast.statements() {
+        [Stmt::Expr(expr)] => match expr.as_ref() {
+            Expr::FnCall(call, _) => Some(call),
+            _ => None,
+        },
+        [Stmt::FnCall(call, _)] => Some(call),
+        _ => None,
+    }
+}
+
+type Ended = ((String, String, usize), Vec<(String, Place)>);
+
+/// What each function of a file ends with.
+fn ended(ast: &AST, namespace: &str, place: &Place) -> Vec<Ended> {
+    let placed = |(text, at): (String, _)| {
+        let length = text.chars().count() + 2;
+        let place = error_at(place, at, length, "", String::new(), None).place;
+        (text, place)
+    };
+    let all = results::of_file(ast).into_iter().map(|((name, arguments), texts)| {
+        ((namespace.to_owned(), name, arguments), texts.into_iter().map(placed).collect())
+    });
+    all.collect()
 }
 
 /// The expressions in a text with `${...}`; one that is not closed goes to the end.
@@ -237,7 +278,7 @@ fn load(
     place: &Place,
     others: &BTreeMap<String, Functions>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Functions> {
+) -> Option<AST> {
     let files: Vec<_> = others.keys().cloned().collect();
     let names = Names { outline: None, broken: &BTreeSet::new(), files: &files };
     let ast = parsed(text, place, diagnostics, &names, || engine.compile(text))?;
@@ -256,7 +297,7 @@ fn load(
     match guarded(|| Module::eval_ast_as_new(Scope::new(), &ast, engine)) {
         Ok(module) => {
             engine.register_static_module(namespace, module.into());
-            Some(known)
+            Some(ast)
         }
         Err(error) => {
             let message = error.message;
@@ -298,6 +339,11 @@ fn parsed(
     let diagnostic = match &failure {
         None => error_at(place, other.position, 1, "bad-script", other.message, None),
         Some(error) => {
+            // A letter that only looks like one of ours ends a name, and the name is then said to be unknown.
+            if let Some((at, (message, help))) = slips::foreign_in_a_name(source, error.position()) {
+                diagnostics.push(error_at(place, at, 1, "bad-script", message, Some(help)));
+                return None;
+            }
             let (code, message, help) = syntax(error.err_type(), names);
             let help = slips::help(source, error.position()).or(help);
             error_at(place, error.position(), 1, code, message, help)
@@ -333,6 +379,13 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
             );
             ("unknown-script", format!("there is no script file `{name}.rhai`"), Some(help))
         }
+        ParseErrorType::BadInput(LexError::UnexpectedInput(sign)) if slips::foreign(sign).is_some() => {
+            let (message, help) = slips::foreign(sign).unwrap_or_default();
+            ("bad-script", message, Some(help))
+        }
+        ParseErrorType::BadInput(error) if !matches!(error, LexError::ImproperSymbol(..)) => {
+            ("bad-script", format!("this is not a valid script: {error}"), None)
+        }
         ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
             let help = format!("a field of this name is reached by index: event[\"{word}\"]");
             let help = word.starts_with(char::is_alphabetic).then_some(help);
@@ -343,6 +396,15 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
 }
 
 fn outline(context: &Context<'_>) -> Outline {
+    let mut sure = vec![format!("{}.created_at", context.subject.word())];
+    if !context.without_event {
+        let always = ["id", "type", "source", "time", "subject_id"];
+        sure.extend(always.map(|name| format!("event.{name}")));
+        // A sign-in without a score is of another type.
+        if context.event_types.iter().all(|kind| kind.as_str() == "login.risk") {
+            sure.push("event.score".to_owned());
+        }
+    }
     let event_fields: Vec<_> = if context.event_types.is_empty() {
         schema::EVENT.to_vec()
     } else {
@@ -358,5 +420,6 @@ fn outline(context: &Context<'_>) -> Outline {
             context.steps.iter().map(|(id, step)| (id.clone(), Shape::of_step(*step))).collect(),
         ),
         this_case: Shape::of_fields(schema::THIS_CASE),
+        sure,
     }
 }

@@ -57,6 +57,13 @@ impl Data {
         }
     }
 
+    /// The names in it that are given a value.
+    pub fn names(&self) -> Vec<&str> {
+        let Self::Map(entries) = self else { return Vec::new() };
+        let given = entries.iter().filter(|(_, value)| !matches!(value, Self::Fixed(Value::Null)));
+        given.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The value over the facts.
     pub fn value(&self, facts: &Facts<'_>) -> Result<Value, ScriptError> {
         Ok(match self {

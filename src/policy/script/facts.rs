@@ -23,6 +23,8 @@ pub(super) struct Outline {
     pub settings: Shape,
     pub steps: Shape,
     pub this_case: Shape,
+    /// Fields that are never empty: paths such as `event.time`.
+    pub sure: Vec<String>,
 }
 
 impl Outline {

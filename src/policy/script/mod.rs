@@ -8,6 +8,8 @@
 //! | `calls` | which functions are called, and whether they are there |
 //! | `slips` | what somebody meant who writes as in another language |
 //! | `claim` | what clauses say of fields beside known values |
+//! | `empty` | fields that may be empty where they are put in order |
+//! | `results` | the texts that a function ends with as they stand in it |
 //! | `names` | which fields an expression looks at |
 //! | `trace` | why a condition held or not, clause by clause, with values |
 //! | `change` | the smallest change that would have made it hold |
@@ -23,9 +25,11 @@ pub(crate) mod check;
 mod claim;
 mod compile;
 mod data;
+mod empty;
 mod engine;
 mod facts;
 mod names;
+mod results;
 mod shape;
 mod slips;
 mod trace;
@@ -37,7 +41,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use change::{Edit, Needs};
-pub use claim::{By, Claim, Claims, Comparison, judge};
+pub use claim::{By, Claim, Claims, Comparison, field_value, judge};
 pub use compile::Compiler;
 pub(in crate::policy) use compile::interpolations;
 pub use data::Data;
@@ -108,6 +112,8 @@ pub struct Context<'a> {
     pub subject: SubjectKind,
     /// The types that can open the policy's cases; none: only the fields of every event may be named.
     pub event_types: &'a [EventType],
+    /// A case can open without an event: by hand, or by a sweep.
+    pub without_event: bool,
     pub settings: &'a Fields,
     pub steps: &'a [(String, StepShape)],
 }

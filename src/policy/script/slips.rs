@@ -53,6 +53,87 @@ pub(super) fn help(source: &str, at: Position) -> Option<String> {
     slip.map(|(_, help)| (*help).to_owned())
 }
 
+/// Letters of other scripts that look like one of ours.
+const LOOKALIKES: &[(char, char)] = &[
+    ('а', 'a'),
+    ('е', 'e'),
+    ('о', 'o'),
+    ('р', 'p'),
+    ('с', 'c'),
+    ('у', 'y'),
+    ('х', 'x'),
+    ('і', 'i'),
+    ('ј', 'j'),
+    ('ѕ', 's'),
+    ('ԁ', 'd'),
+    ('А', 'A'),
+    ('В', 'B'),
+    ('Е', 'E'),
+    ('К', 'K'),
+    ('М', 'M'),
+    ('Н', 'H'),
+    ('О', 'O'),
+    ('Р', 'P'),
+    ('С', 'C'),
+    ('Т', 'T'),
+    ('Х', 'X'),
+    ('ο', 'o'),
+    ('α', 'a'),
+    ('ν', 'v'),
+    ('ι', 'i'),
+    ('ρ', 'p'),
+    ('Α', 'A'),
+    ('Β', 'B'),
+    ('Ε', 'E'),
+    ('Η', 'H'),
+    ('Ι', 'I'),
+    ('Κ', 'K'),
+    ('Μ', 'M'),
+    ('Ν', 'N'),
+    ('Ο', 'O'),
+    ('Ρ', 'P'),
+    ('Τ', 'T'),
+    ('Χ', 'X'),
+    ('\u{2013}', '-'),
+    ('\u{2212}', '-'),
+    ('\u{2014}', '-'),
+    ('\u{ff1d}', '='),
+];
+
+/// A sign that no script has: which one it is, since it is often not to be seen. None: it is one of ASCII.
+pub(super) fn foreign(sign: &str) -> Option<(String, String)> {
+    // The parser wraps it in words of its own, in some places.
+    let sign = sign.chars().find(|c| !c.is_ascii())?;
+    let code = format!("U+{:04X}", u32::from(sign));
+    if sign.is_whitespace() {
+        let message = format!("the space {code} only looks like a space");
+        return Some((message, "write an ordinary space; this one was copied from elsewhere".to_owned()));
+    }
+    let like = LOOKALIKES.iter().find(|(other, _)| *other == sign);
+    Some(match like {
+        Some((_, plain)) => (
+            format!("`{sign}` is the sign {code}, which only looks like `{plain}`"),
+            format!("type `{plain}` anew; this one was copied from elsewhere or typed on another keyboard"),
+        ),
+        None => (
+            format!("`{sign}` ({code}) has no meaning in a script"),
+            "outside of texts in double quotes there are plain letters, digits and signs only".to_owned(),
+        ),
+    })
+}
+
+/// Such a sign at the end of the name at a place, with its own place.
+pub(super) fn foreign_in_a_name(source: &str, at: Position) -> Option<(Position, (String, String))> {
+    let number = at.line()?;
+    let line = source.split('\n').nth(number.checked_sub(1)?)?;
+    let from = at.position()?.checked_sub(1)?;
+    let rest = line.chars().skip(from);
+    let name = rest.clone().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').count();
+    let sign = rest.clone().nth(name).filter(|c| name > 0 && c.is_alphabetic())?;
+    let column = u16::try_from(from + name + 1).ok()?;
+    Some((Position::new(u16::try_from(number).ok()?, column), foreign(&sign.to_string())?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

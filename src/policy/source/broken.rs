@@ -39,7 +39,7 @@ fn tab(lines: &[&str], line: usize) -> Option<Broken> {
     let from = line.saturating_sub(NEAR);
     let (at, column, tab) = (from..line + NEAR).find_map(|at| {
         let mut blank = lines.get(at)?.chars().take_while(|c| c.is_whitespace());
-        let column = blank.position(|c| c != ' ')?;
+        let column = blank.position(|c| c != ' ').or_else(|| after_a_sign(lines.get(at)?))?;
         Some((at + 1, column + 1, lines.get(at)?.chars().nth(column) == Some('\t')))
     })?;
     let (message, help) = if tab {
@@ -54,6 +54,20 @@ fn tab(lines: &[&str], line: usize) -> Option<Broken> {
         )
     };
     Some(Broken { line: at, column, length: 1, message: message.to_owned(), help: help.to_owned() })
+}
+
+/// Where such a space stands after the `:` of a key or the `-` of an item, which then are none.
+fn after_a_sign(line: &str) -> Option<usize> {
+    let text = line.trim_start();
+    let before = line.chars().count() - text.chars().count();
+    let odd = |rest: &str| rest.starts_with(|c: char| c.is_whitespace() && !c.is_ascii());
+    if text.strip_prefix('-').is_some_and(odd) {
+        return Some(before + 1);
+    }
+    let (key, value) = text.split_once(':')?;
+    let word = key.strip_prefix("- ").unwrap_or(key);
+    let word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    (word && odd(value)).then(|| before + key.chars().count() + 1)
 }
 
 /// The space that makes a key of `name:` and an item of `-`. The parser stumbles on the line after.

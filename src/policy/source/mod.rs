@@ -3,12 +3,14 @@
 //! nothing of policies.
 
 mod broken;
+mod conflict;
 mod reader;
 
 use serde_json::{Map, Number, Value};
 
 use super::diagnostic::Place;
 
+pub use conflict::conflict;
 pub use reader::read;
 
 /// Larger files are refused before they are parsed.

@@ -4,7 +4,7 @@
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::broken::{Broken, explain};
-use super::{DEEPEST, Data, Key, LARGEST_FILE, Node, Scalar};
+use super::{DEEPEST, Data, Key, LARGEST_FILE, Node, Scalar, conflict};
 use crate::policy::diagnostic::{Diagnostic, Place};
 
 const NO_ALIAS: &str = "aliases are not read here; use a block, or write it twice";
@@ -20,6 +20,10 @@ pub fn read(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Opti
             return None;
         }
     };
+    if let Some(found) = conflict(file, text) {
+        diagnostics.push(found);
+        return None;
+    }
     let lines = text.split('\n').map(str::trim_end).collect();
     let mut reader = Reader { file, text, lines, open: Vec::new(), root: None, documents: 0, diagnostics };
     reader.all()

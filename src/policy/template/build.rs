@@ -51,8 +51,10 @@ impl Templates {
     }
 
     fn add(&mut self, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
-        let mut report = |line: usize, code, message: String, help: Option<String>| {
-            let place = Place { file: source.path.clone(), line, column: 1, length: 1 };
+        // `at`: what stands at the place, in its line.
+        let mut report = |line: usize, at: &[&str], code, message: String, help: Option<String>| {
+            let (column, length) = within(&source.text, line, at);
+            let place = Place { file: source.path.clone(), line, column, length };
             diagnostics.push(Diagnostic {
                 place,
                 severity: Severity::Error,
@@ -64,7 +66,7 @@ impl Templates {
         };
         let Some((front, body, first)) = split(&source.text) else {
             let help = "begin with a line ---, then subject: ..., then a line ---".to_owned();
-            report(1, "no-subject", "the template has no front matter".to_owned(), Some(help));
+            report(1, &[], "no-subject", "the template has no front matter".to_owned(), Some(help));
             return;
         };
         let front: Front = match serde_yaml::from_str(front) {
@@ -72,12 +74,12 @@ impl Templates {
             Err(error) => {
                 let line = error.location().map_or(1, |at| at.line() + 1);
                 let message = format!("the front matter is not right: {error}");
-                report(line, "no-subject", message, Some("it has one key: subject".to_owned()));
+                report(line, &[], "no-subject", message, Some("it has one key: subject".to_owned()));
                 return;
             }
         };
         if front.subject.trim().is_empty() {
-            report(2, "no-subject", "the subject is empty".to_owned(), None);
+            report(2, &[], "no-subject", "the subject is empty".to_owned(), None);
             return;
         }
         for (part, text, offset) in [("subject", front.subject, 2), ("body", body.to_owned(), first)] {
@@ -85,7 +87,13 @@ impl Templates {
             if let Err(error) = self.environment.add_template_owned(file.clone(), text.clone()) {
                 let line = offset + error.line().unwrap_or(1).saturating_sub(1);
                 let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-                report(line, "bad-template", format!("the template cannot be read: {why}"), None);
+                report(
+                    line,
+                    &["{%", "{{"],
+                    "bad-template",
+                    format!("the template cannot be read: {why}"),
+                    None,
+                );
                 return;
             }
             let Ok(template) = self.environment.get_template(&file) else { return };
@@ -94,12 +102,22 @@ impl Templates {
             for name in names {
                 if let Some((message, help)) = unknown(&name) {
                     let before = text.find(&name).and_then(|at| text.get(..at)).unwrap_or_default();
-                    report(offset + before.matches('\n').count(), "unknown-variable", message, help);
+                    let line = offset + before.matches('\n').count();
+                    report(line, &[&name], "unknown-variable", message, help);
                 }
             }
         }
         self.languages.entry(source.name.clone()).or_default().push(source.language.clone());
     }
+}
+
+/// Where the first of some signs stands in a line, and how long it is; the line's beginning if none does.
+fn within(text: &str, line: usize, signs: &[&str]) -> (usize, usize) {
+    let line = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default();
+    let found = signs.iter().filter_map(|sign| Some((line.find(sign)?, *sign))).min();
+    let Some((at, sign)) = found else { return (1, 1) };
+    let before = line.get(..at).unwrap_or_default();
+    (before.chars().count() + 1, sign.chars().count().max(1))
 }
 
 /// Front matter, body, and the line at which the body begins.

@@ -77,6 +77,19 @@ impl Templates {
         self.languages.keys().map(String::as_str)
     }
 
+    /// The languages that a mail is there in.
+    pub fn languages(&self, name: &str) -> &[String] {
+        self.languages.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the mail says a word such as `link` in a language. One that is not there says nothing.
+    pub fn says(&self, name: &str, language: &str, word: &str) -> bool {
+        ["subject", "body"].iter().any(|part| {
+            let template = self.environment.get_template(&format!("{name}/{language}#{part}"));
+            template.is_ok_and(|template| template.undeclared_variables(false).contains(word))
+        })
+    }
+
     /// Renders `name` in the first of `languages` that exists (`de` serves `de-AT`), then `en`, then any.
     pub fn render(
         &self,

@@ -13,6 +13,7 @@ use super::{data, files, known, spoil, tree};
 const WITHOUT_ROW: &[(&str, &str)] = &[
     ("too-large", "a file of 256 KiB; tried below"),
     ("not-understood", "a gap in the grammar, of which none is known"),
+    ("dangling-link", "a link on the disk; a test of `check` has one"),
     ("duplicate-script", "two-scripts is found before"),
     ("too-many-steps", "two thousand steps; tried below"),
     ("interpolated-clause", "template-in-clause is found before"),

@@ -77,9 +77,15 @@ fn inside(diagnostic: &Diagnostic, files: &Files) {
 
 fn check(mistake: &Path) {
     let mut tree = tree("good");
-    spoil(&mut tree, &fs::read_to_string(mistake.join("edit.txt")).unwrap());
+    let edit = fs::read_to_string(mistake.join("edit.txt")).unwrap();
+    spoil(&mut tree, &edit);
     let files = files(&tree);
-    let loaded = load(&files, &known());
+    let mut loaded = load(&files, &known());
+    // The small policies that show a mistake have no tests of their own; `check` tells it, and so does the row of it.
+    if edit.contains("/tests.yaml") {
+        let untested = loaded.untested();
+        loaded.diagnostics.extend(untested);
+    }
     for diagnostic in &loaded.diagnostics {
         inside(diagnostic, &files);
     }
@@ -153,12 +159,14 @@ fn channels_that_are_not_there_yet_are_the_only_complaint_about_the_whole_langua
     let files = files(&tree("later"));
     let loaded = load(&files, &known());
     let mistakes = |found: &&Diagnostic| {
-        found.code != "not-yet" || !(found.message.contains("`sms`") || found.message.contains("`chat`"))
+        let channel = found.message.contains("`sms`") || found.message.contains("`chat`");
+        found.code != "not-yet" || !channel
     };
     let others: Vec<_> = loaded.diagnostics.iter().filter(mistakes).cloned().collect();
     assert_eq!(others, [], "{}", render(&others, &files, false));
     assert_eq!(loaded.declared.len(), 3);
-    let told: BTreeSet<_> = loaded.diagnostics.iter().filter_map(|found| found.policy.clone()).collect();
+    let told = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let told: BTreeSet<_> = told.filter_map(|found| found.policy.clone()).collect();
     let running: BTreeSet<_> = loaded.set.policies.keys().cloned().collect();
     let declared: BTreeSet<_> = loaded.declared.iter().cloned().collect();
     assert_eq!(&declared - &told, running);

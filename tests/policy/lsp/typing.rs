@@ -202,7 +202,7 @@ fn names_of_the_configuration_beside_the_tree_are_judged() {
     // A file may have spaces and line ends of another system.
     editor.open("shared/templates/a name/en.md", 1, "---\r\nsubject: Hi\r\n---\r\n{{ nobody }}\r\n");
     let found = editor.verdict("shared/templates/a name/en.md", 1);
-    assert_eq!(found[0]["range"]["start"], json!({"line": 3, "character": 0}), "{found:?}");
+    assert_eq!(found[0]["range"]["start"], json!({"line": 3, "character": 3}), "{found:?}");
     // A configuration that cannot be read is said so, and nothing is judged by it.
     fs::write(dir.path().join("proofd.yaml"), "nothing: here\n").unwrap();
     editor.change(POLICY, 3, &typed);

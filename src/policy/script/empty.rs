@@ -1,0 +1,110 @@
+//! Fields that may be empty where they are put in order: that is no false, it is an error, and no case opens or the
+//! open one is stuck. What the same clause said of the field before it counts.
+
+use std::collections::BTreeSet;
+
+use rhai::Expr;
+
+use super::check::error_at;
+use super::trace::path;
+use crate::policy::diagnostic::{Diagnostic, Place, Severity};
+
+/// Whether the field at a path can be empty.
+type MayBeEmpty<'a> = dyn Fn(&Expr, &[String]) -> bool + 'a;
+
+pub(super) fn check(expr: &Expr, may: &MayBeEmpty<'_>, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
+    let mut reading = Reading { may, place, told: BTreeSet::new(), diagnostics };
+    reading.look(expr, &BTreeSet::new());
+}
+
+struct Reading<'a> {
+    may: &'a MayBeEmpty<'a>,
+    place: &'a Place,
+    told: BTreeSet<String>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Reading<'_> {
+    /// `filled`: fields that are not empty where this is worked out.
+    fn look(&mut self, expr: &Expr, filled: &BTreeSet<String>) {
+        match expr {
+            Expr::And(parts, _) | Expr::Or(parts, _) => {
+                let holds = matches!(expr, Expr::And(..));
+                let mut filled = filled.clone();
+                for part in parts.iter() {
+                    self.look(part, &filled);
+                    tells(part, holds, &mut filled);
+                }
+            }
+            Expr::FnCall(call, _) if is_order(&call.name) => {
+                call.args.iter().for_each(|arg| self.ordered(arg, filled, &call.name, &call.args));
+            }
+            Expr::FnCall(call, _) if !call.is_qualified() => {
+                call.args.iter().for_each(|arg| self.look(arg, filled));
+            }
+            _ => {}
+        }
+    }
+
+    /// One side of a comparison: a field, or a sum with a field in it.
+    fn ordered(&mut self, side: &Expr, filled: &BTreeSet<String>, sign: &str, sides: &[Expr]) {
+        if let Expr::FnCall(call, _) = side
+            && matches!(call.name.as_str(), "+" | "-" | "*" | "/")
+        {
+            return call.args.iter().for_each(|arg| self.ordered(arg, filled, sign, sides));
+        }
+        let Some((parts, true)) = path(side) else { return };
+        let name = parts.join(".");
+        if filled.contains(&name) || !(self.may)(side, &parts) || !self.told.insert(name.clone()) {
+            return;
+        }
+        let message =
+            format!("where `{name}` is empty, `{sign}` cannot be decided: no case opens, or it is stuck");
+        let number =
+            sides.iter().any(|side| matches!(side, Expr::IntegerConstant(..) | Expr::FloatConstant(..)));
+        let or = if number { format!("; or give a value: ({name} ?? 0)") } else { String::new() };
+        let help = format!(
+            "say before it what empty means: {name} == () || ... where it counts as true, {name} != () && ... where it \
+             does not{or}"
+        );
+        let length = name.chars().count();
+        let found = error_at(self.place, side.start_position(), length, "may-be-empty", message, Some(help));
+        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..found });
+    }
+}
+
+fn is_order(name: &str) -> bool {
+    matches!(name, "<" | "<=" | ">" | ">=")
+}
+
+/// Fields that are not empty if this came out as it did.
+fn tells(expr: &Expr, came_out: bool, filled: &mut BTreeSet<String>) {
+    match expr {
+        Expr::And(parts, _) if came_out => parts.iter().for_each(|part| tells(part, true, filled)),
+        Expr::Or(parts, _) if !came_out => parts.iter().for_each(|part| tells(part, false, filled)),
+        Expr::FnCall(call, _) => match (call.name.as_str(), call.args.as_slice()) {
+            ("!", [of]) => tells(of, !came_out, filled),
+            ("==" | "!=", [left, right]) if came_out == (call.name == "!=") => {
+                for (field, other) in [(left, right), (right, left)] {
+                    if let (Expr::Unit(_), Some((parts, true))) = (other, path(field)) {
+                        filled.insert(parts.join("."));
+                    }
+                }
+            }
+            // It is compared with something that is there.
+            ("==", [left, right]) if came_out => {
+                for (field, other) in [(left, right), (right, left)] {
+                    let constant = matches!(
+                        other,
+                        Expr::StringConstant(..) | Expr::IntegerConstant(..) | Expr::FloatConstant(..)
+                    );
+                    if let (true, Some((parts, true))) = (constant, path(field)) {
+                        filled.insert(parts.join("."));
+                    }
+                }
+            }
+            _ => {}
+        },
+        _ => {}
+    }
+}
