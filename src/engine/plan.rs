@@ -187,17 +187,16 @@ impl Engine {
         let (cases, next) = self.0.store.cases(&filter, None, MOST_CASES)?;
         let mut open = OpenCases { open: cases.len(), more: next.is_some(), ..OpenCases::default() };
         for case in &cases {
-            let moved = match (self.policy_of(case), new) {
-                (Ok(old), Some(new)) => self.would_move(case, &old, new),
-                (Ok(old), None) => {
-                    *open.steps.entry(at(case, &old)).or_default() += 1;
-                    continue;
+            let old = self.readable(case);
+            let step = old.as_deref().map(|old| at(case, old)).unwrap_or_default();
+            *open.steps.entry(step).or_default() += 1;
+            let moved = match (old, new) {
+                (Some(old), Some(new)) => self.would_move(case, &old, new),
+                (Some(_), None) => continue,
+                (None, _) => {
+                    line(case, self.policy_of(case).err().map(|error| error.to_string()), None, false)
                 }
-                (Err(error), _) => line(case, Some(error.to_string()), None, false),
             };
-            let step = moved.preview.as_ref().map(|preview| preview.step_now.clone());
-            let step = step.or_else(|| Some(at(case, &*self.policy_of(case).ok()?)));
-            *open.steps.entry(step.unwrap_or_default()).or_default() += 1;
             open.can_move += usize::from(moved.can);
             open.overdue +=
                 usize::from(moved.preview.as_ref().is_some_and(|preview| !preview.overdue.is_empty()));
