@@ -93,16 +93,8 @@ fn settings() -> Settings {
         public_url: "http://127.0.0.1".to_owned(),
         organization: "Example".to_owned(),
         policies: PathBuf::from("policies"),
-        all_or_nothing: false,
         park: Vec::new(),
-        park_above: 5,
-        look_back: TimeDelta::days(90),
-        known: Known::default(),
-        starts_per_second: 1.0,
-        poll_identity: TimeDelta::seconds(30),
-        poll_verification: TimeDelta::seconds(60),
-        callback_secret: None,
-        sinks: Vec::new(),
+        ..Settings::default()
     }
 }
 

@@ -73,6 +73,7 @@ use tokio::task::JoinSet;
 use crate::case::Links;
 use crate::connectors::{Connector, IdentitySource};
 use crate::model::{Clock, Secret, Timestamp};
+use crate::policy::effects::BY_DEFAULT;
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Known, Policy, PolicySet};
 use crate::store::{Opened, Store};
@@ -104,6 +105,27 @@ pub struct Settings {
     pub callback_secret: Option<Secret>,
     /// Names of the sinks that events go to.
     pub sinks: Vec<String>,
+}
+
+impl Default for Settings {
+    /// As where a configuration says nothing.
+    fn default() -> Self {
+        Self {
+            public_url: "http://127.0.0.1:8470".to_owned(),
+            organization: String::new(),
+            policies: PathBuf::from("policies"),
+            all_or_nothing: false,
+            park: BY_DEFAULT.to_vec(),
+            park_above: 5,
+            look_back: TimeDelta::days(90),
+            known: Known::default(),
+            starts_per_second: 1.0,
+            poll_identity: TimeDelta::seconds(30),
+            poll_verification: TimeDelta::seconds(60),
+            callback_secret: None,
+            sinks: Vec::new(),
+        }
+    }
 }
 
 /// The outside systems, by what they are for.

@@ -12,7 +12,6 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, Grant, Listening, listen};
 use proofd::model::{CaseId, Clock, Secret};
-use proofd::policy::Known;
 use proofd::store::Store;
 use reqwest::{Client, Method};
 
@@ -45,16 +44,8 @@ impl House {
             public_url: "http://127.0.0.1".to_owned(),
             organization: "Example".to_owned(),
             policies: PathBuf::from("tests/data/tree"),
-            all_or_nothing: false,
             park: Vec::new(),
-            park_above: 5,
-            look_back: TimeDelta::days(90),
-            known: Known::default(),
-            starts_per_second: 1.0,
-            poll_identity: TimeDelta::seconds(30),
-            poll_verification: TimeDelta::seconds(60),
-            callback_secret: None,
-            sinks: Vec::new(),
+            ..Settings::default()
         };
         let (store, opened) = Store::open(&dir.path().join("store"), clock.now()).unwrap();
         let connectors = Connectors { source: Some(source), ..Connectors::default() };

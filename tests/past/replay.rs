@@ -9,8 +9,8 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::replay::{self, Replayed};
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{Clock, Failure, Fields, Outcome, Subject, SubjectKind};
+use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
-use proofd::policy::{Known, Revision};
 use proofd::store::{self, Changed, Commit, Store};
 
 fn settings(organization: &str) -> Settings {
@@ -18,16 +18,8 @@ fn settings(organization: &str) -> Settings {
         public_url: "http://127.0.0.1".to_owned(),
         organization: organization.to_owned(),
         policies: PathBuf::from("tests/data/tree"),
-        all_or_nothing: false,
         park: Vec::new(),
-        park_above: 5,
-        look_back: TimeDelta::days(90),
-        known: Known::default(),
-        starts_per_second: 1.0,
-        poll_identity: TimeDelta::seconds(30),
-        poll_verification: TimeDelta::seconds(60),
-        callback_secret: None,
-        sinks: Vec::new(),
+        ..Settings::default()
     }
 }
 

@@ -12,8 +12,6 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, Listening, listen};
 use proofd::model::{Clock, Lane, Timestamp};
-use proofd::policy::Known;
-use proofd::policy::effects::BY_DEFAULT;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 use proofd::store::{Options, Store};
@@ -65,16 +63,10 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
         public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
         organization: config.organization.clone(),
         policies: config.policies_dir(),
-        all_or_nothing: false,
-        park: BY_DEFAULT.to_vec(),
         park_above: 1,
-        look_back: TimeDelta::days(90),
-        known: Known::default(),
         starts_per_second: 10.0,
-        poll_identity: TimeDelta::seconds(30),
-        poll_verification: TimeDelta::seconds(60),
         callback_secret: Some(vendor.callback_secret.as_ref().unwrap().reveal(dir).unwrap()),
-        sinks: Vec::new(),
+        ..Settings::default()
     };
     (settings, connectors)
 }

@@ -11,7 +11,6 @@ use proofd::case::{Entry, Input, LinkKind, known_as};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Engine, Settings};
 use proofd::model::{CaseId, Clock as _, Lane, Pause, Secret, Timestamp};
-use proofd::policy::Known;
 use proofd::store::{CaseFilter, Commit, Enrolled, Options, Store, SweepChange, SweepRun, SweepState};
 use proofd::trial::{Cue, START_REASON, STARTER, Terms};
 use tokio::task::JoinSet;
@@ -39,17 +38,14 @@ fn settings(dir: &Path) -> Settings {
         public_url: "https://proof.example.com".to_owned(),
         organization: terms.organization,
         policies: dir.join("policies"),
-        all_or_nothing: false,
         park: Vec::new(),
-        park_above: 5,
-        look_back: TimeDelta::days(90),
-        known: Known::default(),
         // The vendor that is made up limits nobody.
         starts_per_second: 1e9,
         poll_identity: TimeDelta::days(365),
         poll_verification: terms.poll_every,
         callback_secret: Some(Secret::new("where hints come in")),
         sinks: terms.sinks,
+        ..Settings::default()
     }
 }
 

@@ -10,7 +10,6 @@ use proofd::connectors::{IdentitySource, Page, People, WebhookRefused};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{Clock, Event, Failure, Fields, Subject, SubjectRef, Timestamp, User};
-use proofd::policy::Known;
 use proofd::store::{Options, Store, SweepRun, SweepState};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -192,16 +191,11 @@ impl Town {
             public_url: "http://localhost".to_owned(),
             organization: "Example".to_owned(),
             policies: dir.join("policies"),
-            all_or_nothing: false,
             park: Vec::new(),
-            park_above: 5,
-            look_back: TimeDelta::days(90),
-            known: Known::default(),
             starts_per_second: 10.0,
             poll_identity: TimeDelta::days(365),
             poll_verification: TimeDelta::days(365),
-            callback_secret: None,
-            sinks: Vec::new(),
+            ..Settings::default()
         };
         let engine =
             Engine::open(settings, store, &opened, Arc::new(clock.clone()), connectors).await.unwrap();
