@@ -43,10 +43,10 @@ impl Turn<'_> {
             }
             _ => None,
         };
-        let lost = |since: Timestamp| match provider {
-            Some(provider) => lost(pauses, &[Pause::DAEMON, provider], since, now),
-            None => lost(pauses, &[Pause::DAEMON], since, now),
-        };
+        let stranded = format!("{}{}", Pause::REVISION, self.case.revision);
+        let mut who = vec![Pause::DAEMON, stranded.as_str()];
+        who.extend(provider);
+        let lost = |since: Timestamp| lost(pauses, &who, since, now);
         let lost = match &mut self.case.state {
             State::Proving(proving) => {
                 let lost = lost(proving.fair_until);

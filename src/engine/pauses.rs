@@ -63,9 +63,16 @@ impl Pauses {
         self.lock()
             .known
             .iter()
-            .filter(|pause| pause.until.is_none())
+            .filter(|pause| pause.until.is_none() && !pause.who.starts_with(Pause::REVISION))
             .map(|pause| pause.who.clone())
             .collect()
+    }
+
+    /// Revisions with which cases could not go on, as far as was known.
+    pub fn of_revisions(&self) -> Vec<Pause> {
+        let mut open = self.lock().known.clone();
+        open.retain(|pause| pause.until.is_none() && pause.who.starts_with(Pause::REVISION));
+        open
     }
 
     /// A provider answered, or did not. What has to be written down, if anything begins or ends with it.
@@ -90,7 +97,9 @@ impl Pauses {
     }
 
     fn add(&self, pause: Pause) {
-        self.lock().known.push(pause);
+        let mut inner = self.lock();
+        inner.known.retain(|other| other.who != pause.who || other.from != pause.from);
+        inner.known.push(pause);
     }
 }
 

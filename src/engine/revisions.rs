@@ -115,10 +115,9 @@ impl Engine {
         }
     }
 
-    /// The newest revision of those that ran.
+    /// The revision that ran last.
     fn last_revision(&self, name: &str) -> Result<Option<Revision>, store::Error> {
-        let newest = self.0.store.revisions(name)?.into_iter().max_by_key(|stored| stored.at);
-        Ok(newest.map(|stored| stored.revision))
+        self.ran_last(name, self.0.store.policy_order(name)?.as_ref())
     }
 
     /// Policies that the tree has no more, and whose open cases go on.

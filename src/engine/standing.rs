@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::model::Timestamp;
 use crate::policy::effects::{Sheet, effects, reachable, reasons};
 use crate::policy::tree::{LimitedAction, Trigger};
-use crate::policy::{Loaded, Mode, Policy, PolicySet};
+use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
 use crate::store::{self, PolicyDeed, PolicyOrder};
 
 use super::foresight::{Edited, Newly, hears_of_passes, verifies};
@@ -86,7 +86,8 @@ impl Chosen {
             policy: edited.name.clone(),
             what: if holds { PolicyDeed::Parked } else { PolicyDeed::Passed },
             revision: after.revision.clone(),
-            over: None,
+            // If it does not run, what ran last is still known.
+            over: edited.before.as_ref().map(|before| before.revision.clone()),
             by: "back-test".to_owned(),
             reason: why.join("; "),
             at,
@@ -175,16 +176,29 @@ impl Engine {
             return Ok(Last { runs: Some(Arc::clone(running)), known: Some(Arc::clone(running)) });
         }
         let gone = order.filter(|order| order.what == PolicyDeed::Gone);
-        let newest = || self.0.store.revisions(name).map(|mut stored| stored.pop());
-        let revision = match gone {
-            Some(order) => Some(order.revision.clone()),
-            None => newest()?.map(|stored| stored.revision),
-        };
+        let revision = self.ran_last(name, order)?;
         let (store, known) = (&self.0.store, &self.0.settings.known);
         // One that does not load any more says nothing.
         let policy = revision.and_then(|revision| self.0.revisions.get(name, &revision, store, known).ok());
         let just_left = gone.is_some_and(|order| self.now() - order.at < RETURNS);
         Ok(Last { runs: policy.clone().filter(|_| just_left), known: policy })
+    }
+
+    /// The revision that ran last of a policy that does not run.
+    pub(super) fn ran_last(
+        &self,
+        name: &str,
+        order: Option<&PolicyOrder>,
+    ) -> Result<Option<Revision>, store::Error> {
+        let said = order.and_then(|order| match order.what {
+            PolicyDeed::Gone => Some(order.revision.clone()),
+            PolicyDeed::Parked | PolicyDeed::Passed | PolicyDeed::Superseded => order.over.clone(),
+            PolicyDeed::Released | PolicyDeed::Reverted => None,
+        });
+        if said.is_some() {
+            return Ok(said);
+        }
+        Ok(self.0.store.revisions(name)?.pop().map(|stored| stored.revision))
     }
 
     /// The tree's version is good.
@@ -203,7 +217,9 @@ impl Engine {
             standing.order = Some(self.superseded(name, new, "the files were edited after the release"));
         }
         // A folder that was gone for a moment, or for a month, comes back as what it was.
-        let same = last.known.as_ref().is_some_and(|known| known.revision == new.revision);
+        let parked = was(PolicyDeed::Parked).filter(|order| order.revision == new.revision).cloned();
+        let same =
+            last.known.as_ref().is_some_and(|known| known.revision == new.revision) && parked.is_none();
         let verbs = &self.0.settings.park;
         if first || same || released || verbs.is_empty() {
             return standing;
@@ -213,9 +229,6 @@ impl Engine {
         if tests.0 > 0 && tests.1 == 0 && can(new, verbs) {
             why.push(format!("has no tests any more; what ran has {}", tests.0));
         }
-        // What the past said once stands until a person says otherwise, whatever became of the past since.
-        let parked =
-            order.clone().filter(|order| order.what == PolicyDeed::Parked && order.revision == new.revision);
         // Edits that follow one another within days count together: many small ones are a large one.
         let earlier = order.as_ref().filter(|order| self.now() - order.at < TOGETHER);
         let earlier = earlier.map(|order| order.newly.clone()).unwrap_or_default();
@@ -228,6 +241,7 @@ impl Engine {
                 ..Edited::new(name, last.known, Some(Arc::clone(new)))
             });
         }
+        // What the past said once stands until a person says otherwise, whatever became of the past since.
         why.extend(parked.map(|order| order.reason));
         if !why.is_empty() {
             standing.runs = last.runs;
@@ -256,7 +270,7 @@ impl Engine {
             };
             let newcomer = chosen.waiting.keys().find(newcomer).cloned();
             let why = newcomer.map(|new| {
-                format!("it is not in the tree; it runs until {new}, which may be it by another name, is released or gone")
+                format!("is not in the tree and runs until {new}, which may be it by another name, is released or gone")
             });
             if keep_back || why.is_some() {
                 // That a policy is gone from the tree is an edit like any other.

@@ -1,11 +1,11 @@
 //! Open cases whose revision cannot be used any more: a name that it uses is gone from the configuration, say. Nothing
 //! is done in them until a person does something, so they are counted, and each says what to do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::case::Case;
-use crate::model::CaseId;
+use crate::model::{CaseId, Pause};
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::{self, Known, Policy, Revision};
 use crate::store::{self, CaseFilter};
@@ -126,6 +126,25 @@ impl Engine {
             }
             // A page is read in a moment; the others have theirs in between.
             tokio::task::yield_now().await;
+        }
+        if cursor.is_none() {
+            self.stop_their_clocks(&usable).await?;
+        }
+        Ok(())
+    }
+
+    /// Nobody loses time to a case that could not go on.
+    async fn stop_their_clocks(&self, usable: &BTreeMap<Revision, bool>) -> Result<(), store::Error> {
+        let unusable = usable.iter().filter(|(_, usable)| !**usable);
+        let mut stopped: BTreeSet<String> =
+            unusable.map(|(revision, _)| format!("{}{revision}", Pause::REVISION)).collect();
+        for pause in self.0.pauses.of_revisions() {
+            if !stopped.remove(&pause.who) {
+                self.paused(Pause { until: Some(self.now()), ..pause }).await?;
+            }
+        }
+        for who in stopped {
+            self.paused(Pause { who, from: self.now(), until: None }).await?;
         }
         Ok(())
     }

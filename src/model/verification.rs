@@ -178,7 +178,7 @@ impl Enrolment {
 /// A time in which somebody could not answer, through no fault of theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// A provider's name, or `daemon`.
+    /// A provider's name, `daemon`, or a revision that cannot be used.
     pub who: String,
     pub from: Timestamp,
     /// None: it goes on.
@@ -188,4 +188,6 @@ pub struct Pause {
 impl Pause {
     /// The daemon itself was not running, which holds up everybody.
     pub const DAEMON: &'static str = "daemon";
+    /// Before the name of a revision with which cases could not go on.
+    pub const REVISION: &'static str = "revision ";
 }

@@ -210,6 +210,11 @@ async fn many_small_edits_are_a_large_one() {
     edit(&file, "limits:\n", "settings:\n  banned: [Zoe]\nlimits:\n");
     let only = "- delete: registration\n          if: registration.first_name in settings.banned\n";
     edit(&file, "- delete: registration\n", only);
+    // Of a tree without any policy nothing is taken.
+    copy_tree(Path::new("tests/data/heard/proving"), &made.path().join("other"));
+    let other = made.path().join("other/policy.yaml");
+    edit(&other, "policy: proving", "policy: other");
+    edit(&other, "mode: enforce", "mode: disabled");
     let inside = Inside::with(made.path(), "2026-01-05T09:00:00Z".parse().unwrap()).await;
     for first_name in ["Ada", "Ben", "Cem", "Dora", "Eve"] {
         let person = registers(&inside, first_name).await;
@@ -220,7 +225,7 @@ async fn many_small_edits_are_a_large_one() {
         edit(&file, from, to);
         inside.engine().reload().await;
         let active = inside.engine().active();
-        let status = active.report.policies.first().unwrap();
+        let status = active.report.policies.iter().find(|status| status.name == "proofing").unwrap();
         (status.state, status.why.join("; "))
     };
     assert_eq!(stands("banned: [Zoe]", "banned: [Zoe, Ada]").await, (PolicyState::Active, String::new()));
@@ -231,6 +236,21 @@ async fn many_small_edits_are_a_large_one() {
     inside.pass(DAY * 8, HOUR * 6).await;
     let (state, why) = stands("banned: [Zoe, Ada, Ben]", "banned: [Zoe, Ada, Cem]").await;
     assert_eq!((state, why), (PolicyState::Active, String::new()));
+
+    // What was released once and did not run last is asked about again, however often one looks.
+    let (good, bad) = ("banned: [Zoe, Ada, Cem]", "banned: [Zoe, Ada, Cem, Ben, Dora, Eve]");
+    assert_eq!(stands(good, bad).await.0, PolicyState::NeedsRelease);
+    let engine = inside.engine();
+    engine.release_policy("proofing", None, "Dana".to_owned(), "meant so".to_owned()).await.unwrap();
+    assert_eq!(stands(bad, good).await.0, PolicyState::Active);
+    let (folder, away) = (inside.dir.path().join("policies/proofing"), inside.dir.path().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    engine.reload().await;
+    assert!(!engine.active().set.policies.contains_key("proofing"));
+    inside.clock.advance(HOUR * 2);
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(stands(good, bad).await.0, PolicyState::NeedsRelease);
+    assert_eq!(stands(bad, bad).await.0, PolicyState::NeedsRelease, "another look is no release");
 }
 
 /// One policy asks for the proof, and another one, which nobody edits, deletes whoever gave none.
