@@ -2,7 +2,8 @@
 //! `check` uses, and swapped in one step. A bad policy keeps its last good revision and the others move.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -373,7 +374,8 @@ async fn settle(root: &Path) {
 struct Watch {
     hints: mpsc::Sender<()>,
     watcher: Option<notify::RecommendedWatcher>,
-    dirs: Vec<std::path::PathBuf>,
+    /// With the number of each: one that was put in the place of another is not watched yet.
+    dirs: Vec<(PathBuf, Option<u64>)>,
 }
 
 impl Watch {
@@ -384,6 +386,8 @@ impl Watch {
     fn arm(&mut self, root: &Path) {
         let mut dirs = tree::look(root).map(|seen| seen.dirs).unwrap_or_default();
         dirs.extend(root.parent().map(Path::to_owned));
+        let number = |dir: &Path| std::fs::metadata(dir).ok().map(|known| known.ino());
+        let dirs: Vec<_> = dirs.into_iter().map(|dir| (dir.clone(), number(&dir))).collect();
         if dirs == self.dirs && self.watcher.is_some() {
             return;
         }
@@ -397,7 +401,7 @@ impl Watch {
         });
         match watcher {
             Ok(mut watcher) => {
-                for dir in &dirs {
+                for (dir, _) in &dirs {
                     if let Err(error) = watcher.watch(dir, RecursiveMode::NonRecursive) {
                         tracing::debug!(dir = %dir.display(), %error, "not watched; the rescan sees it");
                     }

@@ -84,3 +84,29 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     let verified = world.say(&["store", "verify"]);
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }
+
+/// The time in which a case could not go on is nobody's time.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waited_for_us_has_their_time_again() {
+    let mut world = World::new(4_000, Path::new("tests/data/tree"), "").await;
+    world.town.jumio.turn(|knobs| knobs.rate_limits = false);
+    let file = world.policies().join("proofing/policy.yaml");
+    edit(&file, "answer_within: 14d", "answer_within: 12h");
+    edit(&file, "        - close: unclear", CALL);
+    world.start();
+    let ada = world.registers("Ada");
+    let link = world.link(&ada).await;
+    assert_eq!(world.stop(), Some(0));
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let without: Vec<_> = config.lines().filter(|line| !line.contains("ticketing:")).collect();
+    std::fs::write(world.config(), without.join("\n")).unwrap();
+    world.start();
+    let back = world.now() + chrono::TimeDelta::hours(13);
+    world.until("the deadline is past", async |world| (world.now() > back).then_some(())).await;
+    assert!(world.case_of("Ada").await.unwrap()["trouble"].is_string());
+    assert_eq!(world.stop(), Some(0));
+    std::fs::write(world.config(), config).unwrap();
+    world.start();
+    world.goes_through_by(&ada, &link, passes()).await;
+    world.until_closed(&ada, "approved").await;
+}
