@@ -135,7 +135,8 @@ impl Shared {
         let blocks = source.section(names, &Kind::Steps, |_, node| Some(node.clone()));
         let source = Source::read(layout, layout::PEOPLE, &grammar::PEOPLE, diagnostics);
         let file = layout::PEOPLE;
-        let teams = source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), team);
+        let mut teams = source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), team);
+        reached_by(source.node.as_ref().and_then(|node| node.get("teams")), known, &mut teams, diagnostics);
         let mut queues = source.section(("queue", file, "queues"), &Kind::Shape(&grammar::QUEUE), queue);
         let mut calendars =
             source.section(("calendar", file, "calendars"), &Kind::Shape(&grammar::CALENDAR), calendar);
@@ -206,6 +207,28 @@ fn sound<T: Clone>(section: &Section<T>) -> BTreeMap<String, T> {
 
 fn team(_name: &str, node: &Node) -> Option<Team> {
     Some(Team { mail: node.text_of("mail")?.to_owned(), call: node.text_of("call").map(str::to_owned) })
+}
+
+/// A team that is called by an endpoint which the configuration lacks would be called in vain for ever.
+fn reached_by(
+    places: Option<&Node>,
+    known: &Known,
+    teams: &mut Section<Team>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let (Some(places), Some(endpoints)) = (places, &known.endpoints) else { return };
+    for (name, entry) in &mut teams.entries {
+        let call = places.get(name).and_then(|node| node.get("call"));
+        let named = call.and_then(|call| Some((call.text()?, &call.place)));
+        if let Some((endpoint, place)) = named
+            && !endpoints.iter().any(|other| other == endpoint)
+        {
+            let message = format!("proofd.yaml configures no endpoint `{endpoint}`");
+            let help = nearest(endpoint, endpoints.iter().map(String::as_str));
+            diagnostics.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
+            *entry = None;
+        }
+    }
 }
 
 fn queue(_name: &str, node: &Node) -> Option<Queue> {

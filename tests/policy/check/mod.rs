@@ -41,7 +41,11 @@ fn files(tree: &BTreeMap<String, Vec<u8>>) -> Files {
 }
 
 fn known() -> Known {
-    Known { providers: Some(vec!["jumio".to_owned()]), endpoints: None, systems: None }
+    Known {
+        providers: Some(vec!["jumio".to_owned()]),
+        endpoints: Some(vec!["paging".to_owned(), "ticketing".to_owned()]),
+        systems: None,
+    }
 }
 
 /// Spoils a tree: after `in: path`, lines with `-` are replaced by those with `+`; without the former the
