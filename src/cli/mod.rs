@@ -23,6 +23,7 @@ mod check;
 mod client;
 mod compose;
 mod demo;
+mod descriptors;
 mod doctor;
 mod effects;
 mod events;

@@ -11,10 +11,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::rehearsal::{self, Rehearsal};
-use super::{Ending, Failed, compose, notify, output};
+use super::{Ending, Failed, compose, descriptors, notify, output};
 use crate::config::{self, Config};
 use crate::engine::Engine;
-use crate::http::{Doors, Listening, listen};
+use crate::http::{Bounds, Doors, Listening, listen_within};
 use crate::model::Clock;
 use crate::store::Store;
 
@@ -83,8 +83,12 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engine, Failed> 
 }
 
 async fn bind(config: &Config, doors: &Doors) -> Result<Vec<Listening>, Failed> {
+    let listeners = 1 + usize::from(config.public_listen.is_some());
+    let in_all = descriptors::connections(config.connections.in_all.get(), listeners);
+    let per_address = config.connections.per_address.get();
+    let bounds = Bounds { in_all, per_address, ..Bounds::default() };
     let bind = async |address, router| {
-        listen(address, router).await.map_err(|error| {
+        listen_within(address, router, bounds).await.map_err(|error| {
             Failed::usage(anyhow!("cannot listen on {address}: {error}; is another proofd running?"))
         })
     };

@@ -6,6 +6,7 @@ mod secret;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -29,6 +30,9 @@ pub struct Config {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub public_listen: Option<SocketAddr>,
+    /// How many connections each listener holds open.
+    #[serde(default)]
+    pub connections: ConnectionLimits,
     /// How people and vendors reach the daemon from outside. People's links begin with it.
     #[schemars(with = "String")]
     pub public_url: Url,
@@ -54,6 +58,34 @@ pub struct Config {
     /// The directory of the file; relative paths start here.
     #[serde(skip)]
     pub base: PathBuf,
+}
+
+/// Connections of one listener. Where a limit is reached, the oldest one on which nobody has shown who they are
+/// is closed for a new one. The descriptors of the process bound them too: some are kept for the store and the
+/// vendors.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionLimits {
+    /// Open at the same time.
+    #[serde(default = "default_in_all")]
+    pub in_all: NonZeroUsize,
+    /// Of one address (of one /64 network of IPv6). Behind a reverse proxy all come from its address.
+    #[serde(default = "default_per_address")]
+    pub per_address: NonZeroUsize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { in_all: default_in_all(), per_address: default_per_address() }
+    }
+}
+
+fn default_in_all() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(2_047)
+}
+
+fn default_per_address() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(255)
 }
 
 /// How edits of policies take effect.

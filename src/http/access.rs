@@ -1,7 +1,10 @@
-//! Who asks, and what they may do. Handlers ask for a `Caller` with a role; without it there is none.
+//! Who asks, and what they may do. The guard of a route asks for a `Caller` with a role before it reads a
+//! body, and hands it to the handler.
 
 use std::collections::BTreeSet;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -37,6 +40,16 @@ pub struct Caller {
     /// Stands in journals as who did it.
     pub name: String,
     pub raw_identity: bool,
+}
+
+/// As the guard found them. A handler that asks for one on a route that needs no role gets an error.
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get().cloned();
+        caller.ok_or_else(|| Problem::internal(&"a handler asks for a caller where the route needs no role"))
+    }
 }
 
 impl Access {

@@ -3,12 +3,10 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::config::Role;
 use crate::engine::events::{EventsRefused, Unread};
 
 use super::{Doors, Problem};
@@ -16,10 +14,8 @@ use super::{Doors, Problem};
 pub async fn receive(
     State(doors): State<Doors>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    doors.access.require(&headers, &[Role::Source])?;
-    let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     match doors.engine.cloud_events(&headers, &body).await {
         Ok(count) => Ok((StatusCode::ACCEPTED, Json(json!({ "taken": count }))).into_response()),
         Err(EventsRefused::Store(error)) => Err(error.into()),

@@ -12,16 +12,13 @@ use crate::engine::attempt::{Attempt, Untried};
 use crate::engine::explain::Question;
 
 use super::cases::malformed;
-use super::{Doors, Problem};
-
-const LOOK: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
+use super::{Caller, Doors, Problem};
 
 pub async fn explain(
     State(doors): State<Doors>,
-    headers: HeaderMap,
+    caller: Caller,
     query: Result<UrlQuery<Question>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let caller = doors.access.require(&headers, LOOK)?;
     let UrlQuery(question) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     if question.subject.trim().is_empty() {
         return Err(Problem::bad_request("subject: say who, such as user/17"));
@@ -39,10 +36,10 @@ pub async fn explain(
 /// Nothing is changed. A tree of one's own can ask for any field of anybody, so it takes who may edit policies.
 pub async fn attempt(
     State(doors): State<Doors>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Json<Attempt>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let caller = doors.access.require(&headers, LOOK)?;
     let Json(attempt) = body.map_err(malformed)?;
     if attempt.files.is_some() {
         doors.access.require(&headers, &[Role::Author])?;

@@ -1,7 +1,6 @@
 //! What vendors send. A hook's answer is 200 only when what it brought is on disk; what it says is a hint.
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 
@@ -12,9 +11,8 @@ use super::{Doors, Problem};
 pub async fn onelogin(
     State(doors): State<Doors>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let body = body.map_err(unread)?;
     match doors.engine.webhook(&headers, &body).await {
         Ok(_) => Ok(StatusCode::OK),
         Err(HookRefused::NotAuthentic) => {
@@ -30,17 +28,11 @@ pub async fn onelogin(
 pub async fn jumio(
     State(doors): State<Doors>,
     Path(secret): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let body = body.map_err(unread)?;
     match doors.engine.vendor_hint("jumio", &secret, &body).await {
         Ok(true) => Ok(StatusCode::OK),
         Ok(false) => Err(Problem::not_found("hook")),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Too large, most likely, or cut off on the way.
-fn unread(error: BytesRejection) -> Problem {
-    Problem::new(error.status(), error.body_text())
 }

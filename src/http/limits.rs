@@ -12,14 +12,12 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::request::Parts;
 use chrono::TimeDelta;
 
 use crate::model::Timestamp;
 
+use super::routes::Needs;
 use super::{Doors, Problem};
 
 /// A program that works through everything stays below; one that asks without a pause does not.
@@ -31,17 +29,6 @@ const ADDRESS: Rate = Rate { burst: 50, every: TimeDelta::milliseconds(200) };
 
 /// Buckets of a kind that are remembered: about this many, at most twice as many.
 const REMEMBERED: usize = 10_000;
-
-/// Where a request was made, which says how its client is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Door {
-    Api,
-    Link,
-    /// OneLogin's webhook: its header says who it is.
-    Webhook,
-    /// Jumio's callback: its path is a secret of a case, and which case only the body says.
-    Hint,
-}
 
 /// The address at the other end of the connection; the listener adds it to every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,32 +44,9 @@ impl Peer {
     }
 }
 
-/// Lets a request through or answers it with 429.
-pub(super) async fn meter(
-    State((doors, door)): State<(Doors, Door)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let now = doors.engine.now();
-    let refused = match doors.client(door, &request) {
-        Client::Vendor => None,
-        Client::Token(name) => doors.limits.tokens.take(name, now).err().map(|wait| ("token", wait)),
-        Client::Link(case) => doors.limits.links.take(case, now).err().map(|wait| ("link", wait)),
-        Client::Stranger(peer) => doors.limits.addresses.take(peer, now).err().map(|wait| ("address", wait)),
-        Client::Unproven(peer) => {
-            let response = next.run(request).await;
-            if response.status() != StatusCode::NOT_FOUND {
-                return response;
-            }
-            return match doors.limits.addresses.take(peer, now) {
-                Ok(()) => response,
-                Err(wait) => doors.too_many("address", wait),
-            };
-        }
-    };
-    match refused {
-        None => next.run(request).await,
-        Some((client, wait)) => doors.too_many(client, wait),
+impl Peer {
+    pub(super) fn is_loopback(self) -> bool {
+        self.0.is_loopback()
     }
 }
 
@@ -92,29 +56,51 @@ enum Client {
     Link(String),
     Vendor,
     Stranger(Option<Peer>),
-    /// The answer will show whether it was a stranger's.
-    Unproven(Option<Peer>),
+    /// Not counted before the answer: a hint may be a vendor's, and monitoring has no limit.
+    Unproven,
 }
 
 impl Doors {
-    fn client(&self, door: Door, request: &Request) -> Client {
-        let peer = request.extensions().get::<Peer>().copied();
-        let known = match door {
-            Door::Api => self.access.name(request.headers()).map(|name| Client::Token(name.to_owned())),
-            Door::Link => {
-                let mut path = request.uri().path().split('/').skip(2);
-                let case = path.next().and_then(|token| self.engine.links().read(token));
-                case.map(|(case, _, _)| Client::Link(case.0))
+    /// Counts a request against the share of its client.
+    pub(super) fn count(&self, needs: Needs, request: &Parts) -> Result<(), Problem> {
+        let now = self.engine.now();
+        match self.client(needs, request) {
+            Client::Vendor | Client::Unproven => Ok(()),
+            Client::Token(name) => {
+                self.limits.tokens.take(name, now).map_err(|wait| self.too_many("token", wait))
             }
-            Door::Webhook => self.engine.is_webhook(request.headers()).then_some(Client::Vendor),
-            Door::Hint => Some(Client::Unproven(peer)),
-        };
-        known.unwrap_or(Client::Stranger(peer))
+            Client::Link(case) => {
+                self.limits.links.take(case, now).map_err(|wait| self.too_many("link", wait))
+            }
+            Client::Stranger(peer) => self.count_stranger(peer),
+        }
     }
 
-    fn too_many(&self, client: &'static str, wait: TimeDelta) -> Response {
+    /// Counts a request against the share of all strangers at an address.
+    pub(super) fn count_stranger(&self, peer: Option<Peer>) -> Result<(), Problem> {
+        let taken = self.limits.addresses.take(peer, self.engine.now());
+        taken.map_err(|wait| self.too_many("address", wait))
+    }
+
+    fn client(&self, needs: Needs, request: &Parts) -> Client {
+        let known = match needs {
+            Needs::Nothing | Needs::Hint => Some(Client::Unproven),
+            Needs::Role(_) => self.access.name(&request.headers).map(|name| Client::Token(name.to_owned())),
+            Needs::Link => self.link_of(request.uri.path()).map(Client::Link),
+            Needs::Webhook => self.engine.is_webhook(&request.headers).then_some(Client::Vendor),
+        };
+        known.unwrap_or_else(|| Client::Stranger(request.extensions.get().copied()))
+    }
+
+    /// The case of a person's link, if it is one of ours.
+    pub(super) fn link_of(&self, path: &str) -> Option<String> {
+        let token = path.split('/').nth(2)?;
+        self.engine.links().read(token).map(|(case, _, _)| case.0)
+    }
+
+    fn too_many(&self, client: &'static str, wait: TimeDelta) -> Problem {
         self.engine.metrics().limited(client);
-        Problem::too_many(wait).into_response()
+        Problem::too_many(wait)
     }
 }
 

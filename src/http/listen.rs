@@ -1,24 +1,70 @@
-//! Sockets. A header must come within ten seconds, and the end waits for requests that are being answered.
+//! Sockets. A header, a body and the next request each have their time, connections have their number, and
+//! the end waits for requests that are being answered.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::Request;
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes};
+use futures::future::BoxFuture;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::connections::{Connections, Entry, Place, Standing, UnderWay};
 use super::limits::Peer;
+use super::lingering::Lingering;
 
-const HEADER_WITHIN: Duration = Duration::from_secs(10);
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// Requests with a longer header are answered with 431. It is also the largest buffer of a connection.
+const LARGEST_HEADER: usize = 32 << 10;
+/// Connections that were closed for others and have not let go of their descriptor yet.
+const CLOSING: usize = 64;
+
+/// What one listener allows its clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Open connections.
+    pub in_all: usize,
+    /// Open connections of one address (of one /64 of IPv6).
+    pub per_address: usize,
+    /// Time for a request's header, from the connection's begin or from the answer before.
+    pub header_within: Duration,
+    /// Time for a body, to which each byte that has come adds its part at `body_rate`.
+    pub body_within: Duration,
+    /// Bytes per second that a body must bring on average.
+    pub body_rate: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            in_all: 2_048,
+            per_address: 256,
+            header_within: Duration::from_secs(10),
+            body_within: Duration::from_secs(10),
+            body_rate: 8 << 10,
+        }
+    }
+}
+
+impl Bounds {
+    /// The time from a body's begin within which more than so many bytes must have come.
+    pub(super) fn body_within(&self, bytes: usize) -> Duration {
+        let earned = u32::try_from(bytes).unwrap_or(u32::MAX) / self.body_rate.max(1);
+        self.body_within + Duration::from_secs(earned.into())
+    }
+}
 
 /// A bound listener that serves until it is stopped.
 #[derive(Debug)]
@@ -39,65 +85,155 @@ impl Listening {
 
 /// Binds (port 0 is fine) and serves.
 pub async fn listen(address: SocketAddr, router: Router) -> io::Result<Listening> {
+    listen_within(address, router, Bounds::default()).await
+}
+
+/// The same with other bounds.
+pub async fn listen_within(address: SocketAddr, router: Router, bounds: Bounds) -> io::Result<Listening> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(serve(listener, router, stopped));
+    let task = tokio::spawn(serve(listener, router, bounds, stopped));
     Ok(Listening { address, stop, task })
 }
 
-/// A router that is told with every request who is at the other end.
+/// A router that gets with every request who is at the other end.
 #[derive(Debug, Clone)]
 struct Known {
     peer: Peer,
+    standing: Standing,
+    bounds: Bounds,
     router: TowerToHyperService<Router>,
 }
 
-impl Known {
-    fn new(peer: IpAddr, router: Router) -> Self {
-        Self { peer: Peer::new(peer), router: TowerToHyperService::new(router) }
-    }
-}
-
 impl Service<Request<Incoming>> for Known {
-    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
-    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+    type Response = Response<Answer>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
-        self.router.call(request)
+        let under_way = UnderWay(self.standing.clone());
+        let extensions = request.extensions_mut();
+        extensions.insert(self.peer);
+        extensions.insert(self.standing.clone());
+        extensions.insert(self.bounds);
+        let answer = self.router.call(request);
+        Box::pin(async move { Ok(answer.await?.map(|body| Answer { body, _under_way: under_way })) })
     }
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+/// A body that ends the request when it has gone out.
+#[derive(Debug)]
+struct Answer {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(context)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
+    let connections = Connections::new(bounds.in_all.max(1), bounds.per_address.max(1));
+    let descriptors = Arc::new(Semaphore::new(bounds.in_all.max(1) + CLOSING));
+    let mut full = Rarely::default();
     loop {
-        let (socket, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => (socket, peer.ip()),
-                Err(error) => {
-                    // Out of descriptors, most likely: the next one may fit again.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &descriptors) => accepted,
             _ = stopped.changed() => break,
+        };
+        let (socket, peer, descriptor) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: the next one may fit again.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let place = match connections.enter(peer) {
+            Entry::Free(place) => place,
+            Entry::InPlaceOfAnother(place) => {
+                full.note("connections are at their limit; those that have shown nothing are closed");
+                place
+            }
+            Entry::Full => {
+                full.note("connections are at their limit and all are in use; new ones are closed");
+                continue;
+            }
         };
         // Answers are small and waited for.
         let _ = socket.set_nodelay(true);
         let mut builder = hyper::server::conn::http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEADER_WITHIN);
-        let service = Known::new(peer, router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.header_within)
+            .max_buf_size(LARGEST_HEADER);
+        let standing = place.standing();
+        let service = Known { peer, standing, bounds, router: TowerToHyperService::new(router.clone()) };
+        let connection = builder.serve_connection(TokioIo::new(Lingering::new(socket)), service);
+        tokio::spawn(run(graceful.watch(connection), place, descriptor));
     }
     drop(listener);
     // Who has not been answered by then is cut off.
     let _ = tokio::time::timeout(LAST_ANSWERS_WITHIN, graceful.shutdown()).await;
+}
+
+/// A descriptor has its place before there is one.
+async fn accept(
+    listener: &TcpListener,
+    descriptors: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
+    let descriptor = Arc::clone(descriptors).acquire_owned().await.map_err(io::Error::other)?;
+    let (socket, peer) = listener.accept().await?;
+    Ok((socket, Peer::new(peer.ip()), descriptor))
+}
+
+async fn run(
+    connection: impl Future<Output = hyper::Result<()>>,
+    place: Place,
+    descriptor: OwnedSemaphorePermit,
+) {
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        }
+        () = place.closing() => {}
+    }
+    drop(descriptor);
+}
+
+/// Notes in the log, one a minute at most.
+#[derive(Debug, Default)]
+struct Rarely {
+    last: Option<tokio::time::Instant>,
+}
+
+impl Rarely {
+    fn note(&mut self, what: &'static str) {
+        let now = tokio::time::Instant::now();
+        if self.last.is_none_or(|last| now - last >= Duration::from_secs(60)) {
+            self.last = Some(now);
+            tracing::warn!("{what}");
+        }
+    }
 }

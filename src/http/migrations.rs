@@ -3,17 +3,16 @@
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query as UrlQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::config::Role;
 use crate::engine::migrating::MigrateError;
 use crate::model::CaseId;
 
-use super::cases::{malformed, once, reason};
-use super::{Doors, Problem};
+use super::cases::{malformed, reason};
+use super::{Caller, Doors, Problem};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,12 +37,11 @@ fn running() -> String {
 
 pub async fn migrate(
     State(doors): State<Doors>,
-    headers: HeaderMap,
     Path(id): Path<String>,
+    caller: Caller,
     how: Result<UrlQuery<How>, QueryRejection>,
     body: Result<Json<Migrate>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let caller = doors.access.require(&headers, &[Role::Operator])?;
     let UrlQuery(how) = how.map_err(|error| Problem::bad_request(error.body_text()))?;
     let Json(body) = body.map_err(malformed)?;
     let id = CaseId(id);
@@ -52,15 +50,11 @@ pub async fn migrate(
         return Ok(Json(json!(line)).into_response());
     }
     let reason = reason(&body.reason)?;
-    once(&doors, &headers, &caller, format!("migrate {id} {}", body.to), async || {
-        let by = (caller.name.clone(), reason);
-        let line = doors.engine.migrate_case(&id, &body.to, Some(by)).await?;
-        match &line.why_not {
-            None => Ok((StatusCode::OK, json!(line))),
-            Some(why) => Err(Problem::new(StatusCode::CONFLICT, why.clone())),
-        }
-    })
-    .await
+    let line = doors.engine.migrate_case(&id, &body.to, Some((caller.name, reason))).await?;
+    match &line.why_not {
+        None => Ok(Json(json!(line)).into_response()),
+        Some(why) => Err(Problem::new(StatusCode::CONFLICT, why.clone())),
+    }
 }
 
 impl From<MigrateError> for Problem {

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
@@ -15,10 +14,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::config::Role;
-
 use super::cases::malformed;
-use super::{Doors, Problem};
+use super::{Caller, Doors, Problem};
 
 /// Lines that nobody has read yet; progress beyond that is left out.
 const WAITING: usize = 16;
@@ -32,10 +29,9 @@ pub struct Tree {
 
 pub async fn plan(
     State(doors): State<Doors>,
-    headers: HeaderMap,
+    caller: Caller,
     body: Result<Json<Tree>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let caller = doors.access.require(&headers, &[Role::Author])?;
     let Json(tree) = body.map_err(malformed)?;
     tracing::info!(by = caller.name, files = tree.files.len(), "plan asked for");
     let (lines, read) = mpsc::channel::<Value>(WAITING);
@@ -64,6 +60,3 @@ pub async fn plan(
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
-
-/// The limit of this request: a tree has many files.
-pub const LARGEST_TREE: usize = 16 << 20;

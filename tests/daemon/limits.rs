@@ -10,22 +10,26 @@ use proofd::config::Role;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings as OneLoginSettings};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
-use proofd::http::{Access, Doors, Grant, Listening, listen};
+use proofd::http::{Access, Bounds, Doors, Grant, Listening, listen_within};
 use proofd::model::{CaseId, Clock, Secret};
 use proofd::store::Store;
 use reqwest::{Client, Method};
 
 /// The doors of an engine that does nothing, on a real socket.
-struct House {
+pub struct House {
     clock: Virtual,
-    engine: Engine,
-    listening: Listening,
+    pub engine: Engine,
+    pub listening: Listening,
     client: Client,
     _dir: tempfile::TempDir,
 }
 
 impl House {
     async fn open() -> Self {
+        Self::open_within(Bounds::default()).await
+    }
+
+    pub async fn open_within(bounds: Bounds) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let clock = Virtual::new("2026-01-05T09:00:00Z".parse().unwrap());
@@ -53,9 +57,15 @@ impl House {
         let grant = |name: &str| Grant::new(name, [Role::Viewer], &Secret::new(format!("t-{name}")));
         let access = Access::new(vec![grant("ada"), grant("bob")]);
         let router = Doors::new(engine.clone(), access).unwrap().everything();
-        let listening = listen("127.0.0.1:0".parse().unwrap(), router).await.unwrap();
+        let listening = listen_within("127.0.0.1:0".parse().unwrap(), router, bounds).await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { clock, engine, listening, client, _dir: dir }
+    }
+
+    /// Before its directory goes: a store that cannot sync ends the process.
+    pub async fn close(self) {
+        self.listening.stop().await;
+        self.engine.store().close().await.unwrap();
     }
 
     /// Asks so often and counts the answers by status. A refusal is a problem document that says when to
@@ -153,7 +163,5 @@ async fn each_client_has_a_share_of_its_own_and_strangers_have_one_an_address() 
         let line = format!("proofd_requests_limited_total{{client=\"{client}\"}} {count}");
         assert!(metrics.contains(&line), "{line}\n{metrics}");
     }
-    // Before its directory goes: a store that cannot sync ends the process.
-    house.listening.stop().await;
-    house.engine.store().close().await.unwrap();
+    house.close().await;
 }

@@ -7,6 +7,7 @@
 //! | `events` | events of other programs |
 //! | `explain` | why a policy did or did not fire |
 //! | `explain_try` | what policies would say |
+//! | `front` | what a client can hold or send before it has shown who it is |
 //! | `http` | who may do what at the doors |
 //! | `limits` | how much one client may ask |
 //! | `mission` | what proofd is for, row by row |
@@ -34,6 +35,7 @@ mod crash;
 mod events;
 mod explain;
 mod explain_try;
+mod front;
 mod http;
 mod limits;
 mod mission;

@@ -154,6 +154,11 @@ impl World {
         self.daemon = Some(child);
     }
 
+    /// The daemon's process.
+    pub fn process(&self) -> u32 {
+        self.daemon.as_ref().expect("the daemon runs").id()
+    }
+
     /// SIGKILL: nothing is flushed, nobody is asked.
     pub fn kill(&mut self) {
         let mut child = self.daemon.take().expect("the daemon runs");
