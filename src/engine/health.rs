@@ -39,7 +39,8 @@ impl Engine {
     /// an empty one is made, so that a stuck disk shows.
     pub async fn alive(&self, within: TimeDelta) -> bool {
         let now = self.now();
-        if Health::age(&self.0.health.committer, now) > within / 2 {
+        // A store that waits for space on the disk takes no commit; a restart would not help it.
+        if !self.0.store.is_full() && Health::age(&self.0.health.committer, now) > within / 2 {
             if self.0.store.commit_durable(crate::store::Commit::default()).await.is_err() {
                 return false;
             }
@@ -63,19 +64,23 @@ impl Engine {
             }
         };
         let tree = report.tree.get(..8).unwrap_or("none");
+        let full = if self.0.store.is_full() { "DISK NEARLY FULL, new events are refused; " } else { "" };
         let stranded = match self.stranded_cases().values().sum::<usize>() {
             0 => String::new(),
             stranded => format!(" ({stranded} cannot go on: see /readyz)"),
         };
         format!(
-            "{} policies (tree {tree}), {open} open cases{stranded}, {verdict}",
+            "{full}{} policies (tree {tree}), {open} open cases{stranded}, {verdict}",
             active.set.policies.len()
         )
     }
 
-    /// Ready to serve: the store answers and policies are loaded.
+    /// Ready to serve: the store answers and takes events, and policies are loaded.
     pub fn ready(&self) -> Result<(), String> {
         self.counts().map_err(|error| error.to_string())?;
+        if self.0.store.is_full() {
+            return Err(super::StoreError::Full.to_string());
+        }
         let active = self.active();
         match &active.report.problem {
             Some(problem) if active.set.policies.is_empty() => Err(problem.clone()),

@@ -25,6 +25,9 @@ use super::cases::{ApplyError, to_its_end};
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
 
+/// How often a disk that is nearly full is looked at again.
+const LOOK_FOR_ROOM_EVERY: TimeDelta = TimeDelta::seconds(5);
+
 /// What is said of an event that is only heard because of what the daemon did.
 pub(super) const OWN_CHANGE: &str = "own_change";
 
@@ -56,6 +59,10 @@ impl Engine {
         let mut stop = self.stopping();
         while !*stop.borrow() {
             applied.mark_unchanged();
+            if self.0.store.is_full() && !self.room_again().await {
+                self.until(Some(self.now() + LOOK_FOR_ROOM_EVERY), &mut applied, &mut stop).await;
+                continue;
+            }
             let now = self.now();
             let next = match self.0.store.inbox(now, AT_ONCE * 8) {
                 Ok((waiting, next)) if waiting.is_empty() => next,
@@ -70,6 +77,12 @@ impl Engine {
             };
             self.until(next, &mut applied, &mut stop).await;
         }
+    }
+
+    /// The inbox rests while the disk is nearly full: what it would open needs space that cases under way need.
+    async fn room_again(&self) -> bool {
+        let store = self.0.store.clone();
+        tokio::task::spawn_blocking(move || store.look_for_room()).await.unwrap_or(false)
     }
 
     /// What is ready at the same moment ends in one commit: most events lead nowhere, and a commit for each

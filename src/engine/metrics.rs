@@ -276,7 +276,10 @@ impl Engine {
         for ((policy, _), count) in self.stranded_cases() {
             stranded.get_or_create(&ByPolicy { policy }).inc_by(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        let full = Gauge::<i64>::default();
+        full.set(i64::from(self.0.store.is_full()));
         let mut registry = Registry::with_prefix("proofd");
+        registry.register("store_full", "Whether the disk is nearly full and new events are refused", full);
         registry.register("cases_open", "Open cases by policy and state", open);
         registry.register(
             "cases_stranded",

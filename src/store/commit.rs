@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Entry, Hold, Recorded};
+use crate::case::{Case, Entry, Hold, Note, Recorded};
 use crate::model::{CaseId, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::script::Trace;
@@ -44,6 +44,15 @@ pub struct Commit {
     /// What policies said where no event asked them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+}
+
+impl Commit {
+    /// Whether it brings new events or opens a case. What is under way already goes on when the disk is nearly
+    /// full; this does not.
+    pub(super) fn takes_in(&self) -> bool {
+        let opens = |entry: &Entry| matches!(entry.note, Note::Opened { .. });
+        !self.received.is_empty() || self.cases.iter().any(|changed| changed.entries.iter().any(opens))
+    }
 }
 
 /// A case after an input.

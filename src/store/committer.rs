@@ -5,20 +5,22 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::codec::Body;
 use super::journal::{Journal, Refusal};
-use super::reserve::Reserve;
+use super::room::{Level, Room};
 use super::state::{Draft, State};
 use super::{Error, Options, projection, rebuild};
 
 /// More writes than these are not put into one batch: large batches of cold keys take much memory. About
 /// 32 cases.
 const BATCH: usize = 512;
+
+/// How often the disk is looked at while nothing can be written.
+const LOOK_FOR_ROOM_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// When the one who commits goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +40,9 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Brings new events: what is refused when the disk is full.
+    /// Brings new events or opens a case: what is refused when the disk is nearly full.
     fn takes_in(&self) -> bool {
-        matches!(&self.body, Body::Commit(commit) if !commit.received.is_empty())
+        matches!(&self.body, Body::Commit(commit) if commit.takes_in())
     }
 
     fn refuse(self, error: Error) {
@@ -61,8 +63,7 @@ pub(super) struct Durable {
 pub(super) struct Committer {
     pub(super) journal: Journal,
     pub(super) options: Options,
-    pub(super) reserve: Reserve,
-    pub(super) full: Arc<AtomicBool>,
+    pub(super) room: Arc<Room>,
     pub(super) queue: mpsc::Receiver<Request>,
     pub(super) applier: SyncSender<Vec<Durable>>,
 }
@@ -91,27 +92,49 @@ impl Committer {
     }
 
     fn commit(&mut self, group: Vec<Request>) -> Result<(), String> {
-        let mut group = group;
-        if self.full.load(Ordering::Relaxed) && group.iter().any(Request::takes_in) {
-            if self.reserve.fill() {
-                tracing::info!("there is room on the disk again; new events are taken in");
-                self.full.store(false, Ordering::Relaxed);
-            } else {
-                group = refuse_intake(group);
+        let group = match self.room.look() {
+            Level::Plenty => group,
+            Level::Low => refuse_intake(group),
+            Level::Least => self.wait_for_room(refuse_intake(group)),
+        };
+        let mut outcome = self.append(group);
+        loop {
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err((Refusal::Broken(reason), _)) => return Err(reason),
+                Err((Refusal::NoRoom, group)) => {
+                    self.room.no_room();
+                    let group = refuse_intake(group);
+                    outcome = match self.append(group) {
+                        // The reserve is used up too.
+                        Err((Refusal::NoRoom, group)) => {
+                            let group = self.wait_for_room(group);
+                            self.append(group)
+                        }
+                        other => other,
+                    };
+                }
             }
         }
-        match self.append(group) {
-            Ok(()) => Ok(()),
-            Err((Refusal::Broken(reason), _)) => Err(reason),
-            Err((Refusal::NoRoom, group)) => {
-                tracing::error!("the disk is full; new events are refused and the reserve is used up");
-                self.full.store(true, Ordering::Relaxed);
-                self.reserve.release();
-                match self.append(refuse_intake(group)) {
-                    Ok(()) => Ok(()),
-                    Err((Refusal::Broken(reason), _)) => Err(reason),
-                    Err((Refusal::NoRoom, _)) => Err("the disk is full and so is the reserve".to_owned()),
-                }
+    }
+
+    /// Holds the group back until the disk has space again. Nothing of it is acknowledged meanwhile, new
+    /// events are refused at once, and the end of the store refuses it all.
+    fn wait_for_room(&mut self, mut group: Vec<Request>) -> Vec<Request> {
+        tracing::error!(
+            "the disk is full and the reserve is used up; nothing is written until there is space"
+        );
+        loop {
+            std::thread::sleep(LOOK_FOR_ROOM_EVERY);
+            while let Ok(next) = self.queue.try_recv() {
+                group.extend(refuse_intake(vec![next]));
+            }
+            if self.queue.is_closed() && self.queue.is_empty() {
+                group.drain(..).for_each(|request| request.refuse(Error::Full));
+                return group;
+            }
+            if self.room.look() != Level::Least {
+                return group;
             }
         }
     }

@@ -19,6 +19,7 @@
 //! | `opening` | a directory becomes a store |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
 //! | `reserve` | room that is kept for the time when the disk is full |
+//! | `room` | free space, and what is refused when it runs low |
 //! | `options` | sizes, and the hooks that tests replace |
 
 mod asked;
@@ -36,6 +37,7 @@ mod reads;
 mod rebuild;
 mod recent;
 mod reserve;
+mod room;
 mod state;
 mod sweeps;
 
@@ -52,7 +54,6 @@ pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -61,6 +62,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::model::{Secret, Timestamp};
 use codec::Body;
 use committer::{Request, Until};
+use room::Room;
 use state::State;
 
 /// How long the mark of an event is kept; a record of pruning says what lies before it.
@@ -77,8 +79,10 @@ pub enum Error {
     Closed,
     #[error("another process has this store open: {0}")]
     Locked(String),
-    #[error("the disk is nearly full; new events are refused until there is room")]
+    #[error("the disk is nearly full; new events and new cases are refused until there is free space")]
     Full,
+    #[error("the disk is full: the store needs {} MiB of free space to open", needed >> 20)]
+    NoRoom { needed: u64 },
 }
 
 impl Error {
@@ -110,7 +114,7 @@ struct Shared {
     secret: Secret,
     applied: watch::Receiver<u64>,
     cases: watch::Receiver<u64>,
-    full: Arc<AtomicBool>,
+    room: Arc<Room>,
     dir: PathBuf,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -181,9 +185,16 @@ impl Store {
         self.shared.cases.clone()
     }
 
-    /// Whether the disk was full at the last write, so that new events are refused.
+    /// Whether the disk is nearly full, so that new events and new cases are refused.
     pub fn is_full(&self) -> bool {
-        self.shared.full.load(Ordering::Relaxed)
+        self.shared.room.is_full()
+    }
+
+    /// Looks at the disk now, which opens the intake again when there is space. May write the reserve, so it
+    /// blocks for a moment.
+    pub fn look_for_room(&self) -> bool {
+        self.shared.room.look();
+        !self.is_full()
     }
 
     /// Values of sled that failed their check since the start. Each was named in the log; the next start

@@ -3,7 +3,6 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
@@ -11,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::committer::{Applier, Committer, thread};
 use super::journal::{self, Journal};
 use super::rebuild::Brought;
-use super::reserve::Reserve;
+use super::room::Room;
 use super::{Error, Options, Shared, Store, rebuild};
 use crate::model::{Secret, Timestamp};
 
@@ -43,27 +42,22 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
     let secret = own_secret(dir, &journals)?;
     make_dir(&journals)?;
     journal::sync_dir(dir)?;
+    let room = Arc::new(Room::new(dir, options.reserve_bytes));
+    room.to_open()?;
     let Brought { state, end, replayed, rebuilt } = rebuild::bring_up(dir)?;
     let opened = Opened { records: end.next - 1, replayed, cut_bytes: end.torn, rebuilt };
     if opened.cut_bytes > 0 || opened.rebuilt.is_some() {
         tracing::warn!(at = %now, cut_bytes = opened.cut_bytes, rebuilt = opened.rebuilt, "the store was repaired");
     }
     let journal = Journal::resume(&journals, options.clone(), &end)?;
-    let reserve = Reserve::new(dir, options.reserve_bytes);
-    let full = Arc::new(AtomicBool::new(!reserve.fill()));
+    room.settle();
     let state = Arc::new(state);
     let (queue, requests) = mpsc::channel(QUEUE);
     let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
     let (applied, watch) = watch::channel(state.meta().applied);
     let (cases, cases_watch) = watch::channel(state.meta().applied);
-    let committer = Committer {
-        journal,
-        options: options.clone(),
-        reserve,
-        full: Arc::clone(&full),
-        queue: requests,
-        applier,
-    };
+    let committer =
+        Committer { journal, options: options.clone(), room: Arc::clone(&room), queue: requests, applier };
     let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
     let threads =
         vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
@@ -72,7 +66,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         secret,
         applied: watch,
         cases: cases_watch,
-        full,
+        room,
         dir: dir.to_owned(),
         queue: Mutex::new(Some(queue)),
         threads: Mutex::new(threads),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `asked` | what policies said, found again |
 //! | `damage` | broken files |
+//! | `full_disk` | a disk that runs full |
 //! | `kill` | a process that is killed while it commits |
 //! | `model` | random commits against a plain map |
 //! | `reads` | what looks for something finds it |
@@ -18,6 +19,7 @@
 
 mod asked;
 mod damage;
+mod full_disk;
 mod kill;
 mod model;
 mod reads;

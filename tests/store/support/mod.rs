@@ -71,7 +71,7 @@ pub fn pending(due: i64) -> Pending {
 }
 
 pub fn entry(number: u64) -> Entry {
-    Entry { number, at: at(0), step: None, note: Note::Opened { by: "test".to_owned() } }
+    Entry { number, at: at(0), step: None, note: Note::StepBegan { verb: "verify".to_owned() } }
 }
 
 pub fn event(key: &str, time: i64) -> Event {
@@ -102,6 +102,15 @@ pub fn changed(case: Case) -> Commit {
         }],
         ..Commit::default()
     }
+}
+
+/// A case that did not exist before.
+pub fn opens(case: Case) -> Commit {
+    let mut commit = changed(case);
+    for entry in commit.cases.iter_mut().flat_map(|changed| &mut changed.entries) {
+        entry.note = Note::Opened { by: "test".to_owned() };
+    }
+    commit
 }
 
 pub fn received(events: impl IntoIterator<Item = Event>) -> Commit {
