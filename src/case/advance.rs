@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::entry::Note;
 use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
@@ -84,6 +86,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
         (_, Input::Lost { call, attempt }) => turn.lose_attempt(call, attempt)?,
         (State::Closed, Input::Attempt { call }) if turn.outlives(call) => turn.begin_attempt(call)?,
         (_, Input::Operator(operator)) => turn.ordered(operator)?,
+        (_, Input::SetBack { seconds }) => turn.set_back(TimeDelta::seconds(seconds))?,
         (State::Closed, Input::Decision(decision)) => turn.note(Note::LateDecision { decision }),
         (State::Closed, _) => return Err(Refused::Closed),
         (_, Input::Attempt { call }) => turn.begin_attempt(call)?,

@@ -25,6 +25,10 @@ pub enum Note {
     Opened {
         by: String,
     },
+    /// The clock had been ahead; times that it had planned moved back.
+    ClockSetBack {
+        seconds: i64,
+    },
     /// An event joined the open case.
     Joined {
         event: String,
@@ -181,6 +185,7 @@ impl Note {
             Self::HoldPlaced { .. } => "hold_placed",
             Self::HoldLifted { .. } => "hold_lifted",
             Self::Paused { .. } => "paused",
+            Self::ClockSetBack { .. } => "clock_set_back",
             Self::NoSink { .. } => "no_sink",
             Self::FellBack { .. } => "fell_back",
             Self::Reused { .. } => "reused",

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 
 use super::enrolling::in_use;
 use super::entry::Note;
+use super::input::Refused;
 use super::state::State;
 use super::turn::Turn;
 use crate::model::{Pause, Timestamp};
@@ -88,6 +89,68 @@ impl Turn<'_> {
             self.note(Note::Paused { seconds: lost.num_seconds() });
         }
     }
+}
+
+impl Turn<'_> {
+    /// Moves what a clock that was ahead has planned back to the true time. A state that was looked at by that
+    /// clock was looked at in what is now the future; the others stay as they are, so a second order finds
+    /// nothing to move.
+    pub fn set_back(&mut self, by: TimeDelta) -> Result<(), Refused> {
+        let now = self.now();
+        if !moved(&mut self.case.state, by, now) {
+            return Err(Refused::Stale);
+        }
+        self.note(Note::ClockSetBack { seconds: by.num_seconds() });
+        Ok(())
+    }
+}
+
+/// Whether the state was looked at after `now`; then all of its times are earlier by `by`.
+fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
+    let back = |at: &mut Timestamp| *at -= by;
+    let maybe = |at: &mut Option<Timestamp>| *at = at.map(|at| at - by);
+    match state {
+        State::Proving(proving) if proving.fair_until > now => {
+            back(&mut proving.fair_until);
+            back(&mut proving.started_at);
+            back(&mut proving.deadline);
+            maybe(&mut proving.remind_at);
+            maybe(&mut proving.late_until);
+            // These two are moments of a session, which may be older than the wrong clock.
+            for at in [&mut proving.poll_at, &mut proving.captured_at] {
+                *at = at.map(|at| if at > now { at - by } else { at });
+            }
+        }
+        State::Reviewing(reviewing) if reviewing.fair_until > now => {
+            back(&mut reviewing.fair_until);
+            back(&mut reviewing.started_at);
+            back(&mut reviewing.deadline);
+            maybe(&mut reviewing.escalate_at);
+            for assignee in reviewing.assignee.iter_mut().filter(|assignee| assignee.until > now) {
+                back(&mut assignee.until);
+            }
+        }
+        State::Waiting(waiting) if waiting.fair_until > now => {
+            back(&mut waiting.fair_until);
+            back(&mut waiting.started_at);
+            back(&mut waiting.until);
+        }
+        State::Grace(grace) if grace.fair_until > now => {
+            back(&mut grace.fair_until);
+            back(&mut grace.until);
+        }
+        State::Stuck(stuck) => {
+            return stuck.interrupted.as_mut().is_some_and(|state| moved(state, by, now));
+        }
+        State::Proving(_)
+        | State::Reviewing(_)
+        | State::Waiting(_)
+        | State::Grace(_)
+        | State::Calling { .. }
+        | State::Held { .. }
+        | State::Closed => return false,
+    }
+    true
 }
 
 #[cfg(test)]

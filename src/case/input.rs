@@ -71,6 +71,10 @@ pub enum Input {
     Hint {
         execution: String,
     },
+    /// The clock was ahead by this much and was set back: what was planned by it moves back too.
+    SetBack {
+        seconds: i64,
+    },
     Decision(Decision),
     Operator(Operator),
 }

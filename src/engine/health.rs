@@ -29,8 +29,9 @@ impl Health {
         self.committer.store(now.timestamp_millis(), Ordering::Relaxed);
     }
 
+    /// A moment in the future was noted by a clock that was ahead, and says as little as an old one.
     fn age(of: &AtomicI64, now: Timestamp) -> TimeDelta {
-        TimeDelta::milliseconds(now.timestamp_millis() - of.load(Ordering::Relaxed))
+        TimeDelta::milliseconds((now.timestamp_millis() - of.load(Ordering::Relaxed)).abs())
     }
 }
 

@@ -74,6 +74,7 @@ pub struct Metrics {
     reload_ok: Gauge,
     reload_at: Seconds,
     not_active: Gauge,
+    set_back: Counter,
 }
 
 impl Metrics {
@@ -104,6 +105,7 @@ impl Metrics {
             reload_ok: Gauge::default(),
             reload_at: Seconds::default(),
             not_active: Gauge::default(),
+            set_back: Counter::default(),
             registry,
         };
         metrics.register()
@@ -167,6 +169,11 @@ impl Metrics {
             "policies_not_active",
             "Policies whose version in the tree does not run",
             self.not_active.clone(),
+        );
+        registry.register(
+            "clock_set_back",
+            "Times that the clock was set back by more than five minutes",
+            self.set_back.clone(),
         );
         self
     }
@@ -240,6 +247,10 @@ impl Metrics {
     /// A door refused a client that asked too much. The word says how the client was counted, not who it is.
     pub fn limited(&self, client: &'static str) {
         self.limited.get_or_create(&ByClient { client }).inc();
+    }
+
+    pub(super) fn set_back(&self) {
+        self.set_back.inc();
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use crate::case::Input;
 use crate::model::{Action, FailureKind, Outcome, Pause, Timestamp};
-use crate::store::{self, Commit, Store};
+use crate::store::{self, CaseFilter, Commit, Store};
 
 use super::Engine;
+use super::cases::ApplyError;
 
 /// A provider is down after this many failures in a row, over at least this long. One lost packet is
 /// no outage.
@@ -20,6 +22,8 @@ const FAILING_FOR: TimeDelta = TimeDelta::minutes(2);
 const PROBE_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// How often the daemon writes down that it runs.
 const BEAT_EVERY: TimeDelta = TimeDelta::minutes(5);
+/// Cases read at once.
+const AT_ONCE: usize = 256;
 /// A stop shorter than this costs nobody their time. Longer than a beat, whose age it is measured by.
 const SHORT_STOP: TimeDelta = TimeDelta::minutes(15);
 /// Longer ago than any deadline.
@@ -55,6 +59,13 @@ impl Pauses {
     pub fn known(&self, now: Timestamp) -> Vec<Pause> {
         let mut known = self.lock().known.clone();
         known.retain(|pause| pause.until.is_none_or(|until| until <= now + JUMP));
+        known
+    }
+
+    /// Those that ended in what is now the future.
+    fn from_the_future(&self, now: Timestamp) -> Vec<Pause> {
+        let mut known = self.lock().known.clone();
+        known.retain(|pause| pause.until.is_some_and(|until| until > now));
         known
     }
 
@@ -123,6 +134,8 @@ pub(super) enum Time {
     Fine,
     /// It jumped; nothing whose time has come happens until that is sure.
     Suspect,
+    /// It was ahead by this much and was set back.
+    SetBack(TimeDelta),
     /// It really is that late: the machine slept, or its clock was wrong before.
     Skipped(Pause),
 }
@@ -138,16 +151,18 @@ impl Beat {
                 self.suspect = Some(Suspect { from: last_wall, jumped: drift, quiet_since: steady });
                 Time::Suspect
             }
+            None if drift < -JUMP => Time::SetBack(-drift),
             None => Time::Fine,
             Some(suspect) if drift.abs() > JUMP => {
                 suspect.jumped += drift;
                 suspect.quiet_since = steady;
-                if suspect.jumped > JUMP {
+                let jumped = suspect.jumped;
+                if jumped > JUMP {
                     return Time::Suspect;
                 }
-                // Set back to where it was: it was wrong in between.
+                // Set back to where it was, or further: it was wrong in between, and before.
                 self.suspect = None;
-                Time::Fine
+                if jumped < -JUMP { Time::SetBack(-jumped) } else { Time::Fine }
             }
             Some(suspect) if steady.saturating_sub(suspect.quiet_since) < QUIET => Time::Suspect,
             Some(suspect) => {
@@ -176,12 +191,52 @@ impl Engine {
             );
             self.paused(Pause { who: Pause::DAEMON.to_owned(), from, until: Some(now) }).await?;
         }
+        if let Some(ahead) = last.map(|last| last - now).filter(|ahead| *ahead > JUMP) {
+            self.set_back(ahead).await?;
+        }
         self.beat().await
     }
 
     async fn beat(&self) -> Result<(), store::Error> {
         let cursors = [(BEAT.to_owned(), self.now().to_rfc3339())].into();
         self.0.store.commit(Commit { cursors, ..Commit::default() }).await.map(|_| ())
+    }
+
+    /// The clock was ahead and was set back. What was planned by it moves back: pauses that it saw end in what
+    /// is now the future, and the times of cases that were looked at meanwhile. Until that is done the mark of
+    /// the wrong time stays, so that a stop in between has the next start do it.
+    pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
+        let now = self.now();
+        let minutes = by.num_minutes();
+        tracing::warn!(
+            minutes,
+            "the clock was ahead and was set back; deadlines that it moved are put right"
+        );
+        self.0.metrics.set_back();
+        for pause in self.0.pauses.from_the_future(now) {
+            let until = pause.until.map(|until| (until - by).max(pause.from));
+            self.paused(Pause { until, ..pause }).await?;
+        }
+        let open = CaseFilter { open: Some(true), ..CaseFilter::default() };
+        let (mut cursor, mut moved) = (None, 0_usize);
+        loop {
+            let (cases, next) = self.0.store.cases(&open, cursor.as_deref(), AT_ONCE)?;
+            for case in cases {
+                match self.apply(&case.id, Input::SetBack { seconds: by.num_seconds() }).await {
+                    Ok(_) => moved += 1,
+                    Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
+                    Err(error) => {
+                        tracing::error!(case = %case.id, %error, "its times could not be put right")
+                    }
+                }
+            }
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        tracing::warn!(cases = moved, "deadlines were put right");
+        self.beat().await
     }
 
     pub(super) async fn paused(&self, pause: Pause) -> Result<(), store::Error> {
@@ -308,7 +363,24 @@ mod tests {
                     (9, 9, Time::Fine),
                 ],
             ),
-            ("a clock that was set back", vec![(900, 0, Time::Fine), (1, 1, Time::Fine), (2, 2, Time::Fine)]),
+            (
+                "a clock that was set back",
+                vec![
+                    (900, 0, Time::Fine),
+                    (1, 1, Time::SetBack(TimeDelta::minutes(900))),
+                    (2, 2, Time::Fine),
+                    (498, 3, Time::Suspect),
+                    (4, 4, Time::Fine),
+                ],
+            ),
+            (
+                "a clock that jumped and was set back further",
+                vec![
+                    (900, 0, Time::Fine),
+                    (1_000, 1, Time::Suspect),
+                    (2, 2, Time::SetBack(TimeDelta::minutes(900))),
+                ],
+            ),
         ] {
             let mut beat = Beat::default();
             for (wall, steady, expected) in rows {

@@ -29,7 +29,6 @@ impl Engine {
         while !*stop.borrow() {
             applied.mark_unchanged();
             let now = self.now();
-            self.0.health.waker_alive(now);
             match beat.look(now, self.0.clock.steady()) {
                 Time::Fine => {}
                 Time::Suspect => {
@@ -37,8 +36,14 @@ impl Engine {
                         "the clock jumped forward; nothing falls due until it has gone on quietly"
                     );
                     let soon = Some(now + TimeDelta::seconds(10));
+                    self.0.health.waker_alive(now);
                     self.until(soon, &mut applied, &mut stop).await;
                     continue;
+                }
+                Time::SetBack(by) => {
+                    if let Err(error) = self.set_back(by).await {
+                        tracing::error!(%error, "deadlines could not be put right");
+                    }
                 }
                 Time::Skipped(pause) => {
                     if let Err(error) = self.paused(pause).await {
@@ -46,6 +51,7 @@ impl Engine {
                     }
                 }
             }
+            self.0.health.waker_alive(now);
             if forget_at <= now {
                 forget_at = now + TimeDelta::days(1);
                 if let Err(error) = self.0.store.prune(now).await {

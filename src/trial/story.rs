@@ -106,6 +106,10 @@ fn note(note: &Note) -> Option<String> {
         Note::Paused { seconds } => {
             format!("{} given back", Span::Elapsed(chrono::TimeDelta::seconds(*seconds)))
         }
+        Note::ClockSetBack { seconds } => {
+            let by = Span::Elapsed(chrono::TimeDelta::seconds(*seconds));
+            format!("the clock was set back by {by}, and so were the times that it had planned")
+        }
         Note::NoSink { kind } => format!("{kind} has no sink to go to"),
         Note::FellBack { verification } => format!("nothing is enrolled; {verification} is asked instead"),
         Note::Reused { .. } => "an earlier pass counts".to_owned(),

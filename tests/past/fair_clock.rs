@@ -265,3 +265,66 @@ async fn a_machine_that_slept_gives_the_time_back() {
     assert_eq!(ada.state(&inside), "in_grace");
     is_the_very_past(inside.engine());
 }
+
+/// Starts with a clock that is weeks ahead, which is set back while the daemon runs or while it is stopped.
+async fn check_a_start_with_a_clock_ahead(stopped: bool) {
+    const AHEAD: TimeDelta = TimeDelta::days(40);
+    let mut inside = monday().await;
+    let ada = Person::registers(&inside, "Ada").await;
+    let forger = Person::registers(&inside, "Carla").await;
+    let run = forger.presses(&inside).await;
+    let forged = Script { labels: vec!["imageChecks:MANIPULATED_DOCUMENT".to_owned()], ..rejected() };
+    forger.applicant.prove(&inside.town, &run, forged).unwrap();
+    inside.comes("the grace", async |inside| (forger.state(inside) == "in_grace").then_some(())).await;
+    inside.pass(TimeDelta::days(1), HOUR).await;
+    let (deadline, grace) = (ada.due(&inside), forger.due(&inside));
+    inside.stop().await;
+    inside.clock.jump(AHEAD);
+    inside.start().await;
+    inside.settle().await;
+    // The reminder is due by now, so its case is looked at and time is given back; somebody new comes.
+    inside.pass(TimeDelta::days(1) + HOUR, HOUR).await;
+    assert!(about(ada.given_back(&inside), AHEAD), "{}", ada.given_back(&inside));
+    let grace_time = grace - inside.now() + AHEAD;
+    let ben = Person::registers(&inside, "Ben").await;
+    let bens = ben.due(&inside) - inside.now();
+
+    if stopped {
+        inside.stop().await;
+        inside.clock.jump(-AHEAD);
+        inside.start().await;
+    } else {
+        inside.clock.jump(-AHEAD);
+        inside.look().await;
+    }
+    inside.clock.advance(TimeDelta::seconds(15));
+    inside.settle().await;
+    assert!(about(ada.due(&inside) - deadline, TimeDelta::zero()), "{} {deadline}", ada.due(&inside));
+    assert!(about(ben.due(&inside) - inside.now(), bens), "{}", ben.due(&inside));
+    assert_eq!(ada.mails(&inside), [INVITED, REMINDED]);
+    let set_back = |entry: &Entry| matches!(entry.note, Note::ClockSetBack { .. });
+    assert_eq!(ada.journal(&inside).iter().filter(|entry| set_back(entry)).count(), 1);
+    // The others, and the sweep of the night, go on by the true time.
+    inside.pass(grace_time - HOUR, HOUR).await;
+    assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("in_grace", 0));
+    inside.pass(HOUR * 3, HOUR).await;
+    assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("closed", 1));
+    let sweeps = inside.engine().sweeps().unwrap();
+    let lately = |run: &&proofd::store::SweepRun| (inside.now() - run.nominal).abs() < TimeDelta::days(1);
+    assert!(sweeps[0].past.iter().any(|run| lately(&run)), "{:?}", sweeps[0].past);
+    inside.pass(deadline - inside.now() - HOUR, HOUR).await;
+    assert_eq!(ada.state(&inside), "waiting");
+    inside.pass(HOUR * 3, HOUR).await;
+    assert_eq!((ada.state(&inside).as_str(), ada.deletions(&inside)), ("in_grace", 0));
+    is_the_very_past(inside.engine());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_clock_ahead_moves_no_deadline_once_the_clock_is_set_back() {
+    check_a_start_with_a_clock_ahead(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_while_the_daemon_is_stopped_moves_no_deadline() {
+    check_a_start_with_a_clock_ahead(true).await;
+}

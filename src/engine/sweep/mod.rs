@@ -172,6 +172,9 @@ fn awake(set: &PolicySet) -> impl Iterator<Item = (&Arc<Policy>, &Arc<Sweep>)> {
     policies.flat_map(|policy| policy.sweeps().map(move |sweep| (policy, sweep)))
 }
 
+/// Further ahead than the time of a run that was settled can be by a clock that is right.
+const AHEAD: TimeDelta = TimeDelta::minutes(5);
+
 /// A sweep's state now, and the run that was missed for good, if one was.
 fn move_on(
     old: Option<SweepState>,
@@ -181,7 +184,10 @@ fn move_on(
 ) -> (SweepState, Option<SweepRun>) {
     let timetable = sweep.timetable.to_string();
     let mut state = match old {
-        Some(old) if old.awake && old.timetable == timetable => old,
+        // By a clock that was ahead, runs of what is now the future were settled; they come again.
+        Some(old) if old.awake && old.timetable == timetable => {
+            SweepState { settled: if old.settled > now + AHEAD { now } else { old.settled }, ..old }
+        }
         // Back again, or with another timetable: as a new one, it has missed nothing.
         Some(old) => SweepState { timetable, awake: true, settled: old.settled.max(now), ..old },
         None => {

@@ -161,6 +161,7 @@ impl Daemon {
             | Input::Attempt { .. }
             | Input::Outcome { .. }
             | Input::Lost { .. }
+            | Input::SetBack { .. }
             | Input::Wake => {
                 panic!("nobody outside gives this to a case")
             }
