@@ -63,7 +63,7 @@ impl Pauses {
     }
 
     /// Those that ended in what is now the future.
-    fn from_the_future(&self, now: Timestamp) -> Vec<Pause> {
+    fn in_the_future(&self, now: Timestamp) -> Vec<Pause> {
         let mut known = self.lock().known.clone();
         known.retain(|pause| pause.until.is_some_and(|until| until > now));
         known
@@ -213,7 +213,7 @@ impl Engine {
             "the clock was ahead and was set back; deadlines that it moved are put right"
         );
         self.0.metrics.set_back();
-        for pause in self.0.pauses.from_the_future(now) {
+        for pause in self.0.pauses.in_the_future(now) {
             let until = pause.until.map(|until| (until - by).max(pause.from));
             self.paused(Pause { until, ..pause }).await?;
         }

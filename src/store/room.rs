@@ -48,7 +48,7 @@ impl Room {
     /// Looks at the disk of a directory that exists.
     pub(super) fn new(dir: &Path, reserve_bytes: u64) -> Self {
         let total = space(dir).map_or(0, |space| space.total);
-        let low = (total / LOW_PART).min(LOW_AT_MOST).max(LOW_AT_LEAST);
+        let low = (total / LOW_PART).clamp(LOW_AT_LEAST, LOW_AT_MOST);
         let reserve = Mutex::new(Reserve::new(dir, reserve_bytes));
         Self { dir: dir.to_owned(), reserve, low, full: AtomicBool::new(false) }
     }
