@@ -49,9 +49,12 @@ impl Drop for Disk {
     }
 }
 
+/// What ended a store.
+type Failures = Arc<Mutex<Vec<String>>>;
+
 /// A store with the sizes of a daemon, and what failed in it.
-fn open(dir: &Path) -> Result<(Store, Arc<Mutex<Vec<String>>>), Error> {
-    let failures = Arc::new(Mutex::new(Vec::new()));
+fn open(dir: &Path) -> Result<(Store, Failures), Error> {
+    let failures = Failures::default();
     let tell = Arc::clone(&failures);
     let failure = Arc::new(move |reason: &str| tell.lock().unwrap().push(reason.to_owned()));
     Store::open_with(dir, at(0), Options { failure, ..Options::default() })
