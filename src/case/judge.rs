@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::comparison::compare;
+use super::comparison::{Difference, compare};
 use crate::model::{Judgement, Method, Proof, Subject, Timestamp};
 use crate::policy::tree::Verification;
 
@@ -20,8 +20,19 @@ pub(super) struct Judged {
     /// None: the attempt ended without a result, and the person may try again.
     pub outcome: Option<&'static str>,
     pub reasons: Vec<String>,
+    /// Compared fields that do not agree, those that could not be compared among them.
     pub mismatches: Vec<String>,
 }
+
+/// What a policy wants compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compared<'a> {
+    pub fields: &'a [String],
+    /// Of these what was not registered is not compared.
+    pub optional: &'a [String],
+}
+
+const NOT_COMPARABLE: &str = "not_comparable";
 
 /// The label under which a provider reports that it saw the same face in another run.
 const REPEATED_FACE: &str = "REPEATED_FACE";
@@ -51,20 +62,21 @@ fn forgive_own_face(proof: &Proof, own: &BTreeSet<String>) -> Option<Proof> {
 pub(super) fn judge(
     proof: &Proof,
     verification: &Verification,
-    compared: &[String],
+    compared: Compared<'_>,
     subject: &Subject,
     own: &BTreeSet<String>,
 ) -> Judged {
     let forgiven = forgive_own_face(proof, own);
     let proof = forgiven.as_ref().unwrap_or(proof);
     // A selfie shows no document: it is compared with a face, and that one came with a document once.
-    let compared = if verification.method == Method::Authentication { &[] } else { compared };
+    let fields = if verification.method == Method::Authentication { &[] } else { compared.fields };
     let mut reasons = proof.reasons.clone();
+    let differences = || compare(fields, compared.optional, subject, proof.document.as_ref());
     match proof.decision {
         Judgement::NotExecuted => Judged { outcome: None, reasons, mismatches: Vec::new() },
         Judgement::Rejected => Judged { outcome: Some(REJECTED), reasons, mismatches: Vec::new() },
         Judgement::Warning => {
-            let mismatches = compare(compared, subject, proof.document.as_ref());
+            let mismatches = told(differences(), &mut reasons);
             Judged { outcome: Some(WARNING), reasons, mismatches }
         }
         Judgement::Passed => {
@@ -73,11 +85,18 @@ pub(super) fn judge(
             });
             let before = reasons.len();
             reasons.extend(missing.map(|name| format!("required_check_missing:{name}")));
-            let mismatches = compare(compared, subject, proof.document.as_ref());
+            let mismatches = told(differences(), &mut reasons);
             let clean = reasons.len() == before && mismatches.is_empty();
             Judged { outcome: Some(if clean { PASSED } else { WARNING }), reasons, mismatches }
         }
     }
+}
+
+/// The fields that do not agree. Why one could not even be compared goes to the reasons.
+fn told(differences: Vec<Difference>, reasons: &mut Vec<String>) -> Vec<String> {
+    let unread = differences.iter().filter(|difference| difference.not_comparable);
+    reasons.extend(unread.map(|difference| format!("{NOT_COMPARABLE}:{}", difference.field)));
+    differences.into_iter().map(|difference| difference.field).collect()
 }
 
 /// `steps.<id>` of a verification: every key is always there, empty as null or as an empty list.

@@ -7,7 +7,7 @@ use super::enrolling::in_use;
 use super::entry::Note;
 use super::identity::person;
 use super::input::Refused;
-use super::judge::{Judged, NO_RESPONSE, PASSED, UNAVAILABLE, WARNING, judge, record};
+use super::judge::{Compared, Judged, NO_RESPONSE, PASSED, UNAVAILABLE, WARNING, judge, record};
 use super::links::LinkKind;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
@@ -275,7 +275,8 @@ impl Turn<'_> {
         };
         let verification = in_use(&proving, verify);
         let own = self.own_runs(&verification.provider);
-        let judged = judge(proof, verification, &verify.compare, &self.case.subject, &own);
+        let compared = Compared { fields: &verify.compare, optional: &verify.optional };
+        let judged = judge(proof, verification, compared, &self.case.subject, &own);
         match judged.outcome {
             Some(PASSED) => self.remember_pass(verification, &verify.compare, proof, session),
             Some(_) => self.distrust(verification),

@@ -410,6 +410,8 @@ pub struct Verify {
     pub remind: Vec<Reminder>,
     /// Registered fields that must agree with the document.
     pub compare: Vec<String>,
+    /// Those of `compare` that need not be registered.
+    pub optional: Vec<String>,
     pub reuse_within: Option<Span>,
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `holds` | several cases that hold one account |
 //! | `migrations` | open cases move to another revision |
+//! | `names` | whether a registration and a document are of one person |
 //! | `properties` | thousands of random ways |
 //! | `scenarios` | a case from its opening to its end |
 //! | `shipped` | the shipped policies, walked |
@@ -20,6 +21,7 @@
 
 mod holds;
 mod migrations;
+mod names;
 mod properties;
 mod scenarios;
 mod shipped;

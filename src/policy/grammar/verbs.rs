@@ -71,6 +71,8 @@ static REMINDER: Shape = Shape {
     ],
 };
 
+const COMPARED: Kind = Kind::List(&Kind::OneOf(&["first_name", "last_name", "date_of_birth"]));
+
 static VERIFY: Shape = Shape {
     what: "a verification",
     keys: &[
@@ -78,11 +80,8 @@ static VERIFY: Shape = Shape {
         Key::must("answer_within", SPAN, "The person's deadline, from the start of the step."),
         Key::may("invite", Kind::Shape(&INVITE), "The mail that carries the link; by default proof-invite."),
         Key::may("remind", Kind::List(&Kind::Shape(&REMINDER)), "Mails before the deadline."),
-        Key::may(
-            "compare",
-            Kind::List(&Kind::OneOf(&["first_name", "last_name", "date_of_birth"])),
-            "Registered fields that must agree with the document.",
-        ),
+        Key::may("compare", COMPARED, "Registered fields that must agree with the document."),
+        Key::may("optional", COMPARED, "Those of `compare` that need not be registered."),
         Key::may("reuse_within", SPAN, "A pass this recent, under any policy, counts at once."),
         Key::may("retry", Kind::Shape(&RETRY), "How calls to the provider are tried again."),
     ],

@@ -246,6 +246,7 @@ impl Build<'_> {
             remind.extend(self.reminder(item, answer_within));
         }
         remind.sort_by_key(|reminder| reminder.after);
+        self.compared(node);
         Some(Verify {
             verification: verification?,
             fallback,
@@ -253,8 +254,36 @@ impl Build<'_> {
             invite: invite?,
             remind,
             compare: node.texts("compare"),
+            optional: node.texts("optional"),
             reuse_within: node.span("reuse_within"),
         })
+    }
+
+    /// `optional` makes exceptions of `compare`: it names fields of it, once each, and leaves one.
+    fn compared(&mut self, node: &Node) {
+        let compare = node.texts("compare");
+        for key in ["compare", "optional"] {
+            for (n, item) in node.get(key).and_then(Node::list).unwrap_or_default().iter().enumerate() {
+                let Some(field) = item.text() else { continue };
+                if node.texts(key).iter().take(n).any(|other| other == field) {
+                    let message = format!("`{key}` names `{field}` twice");
+                    self.report(Diagnostic::warning(item.place.clone(), "twice", message));
+                } else if !compare.iter().any(|compared| compared == field) {
+                    let message = format!("`optional` names `{field}`, which `compare` does not");
+                    let help = "`optional` lists fields of `compare` that need not be registered";
+                    let report = Diagnostic::error(item.place.clone(), "optional-not-compared", message);
+                    self.report(report.help(help));
+                }
+            }
+        }
+        let optional = node.texts("optional");
+        if !compare.is_empty() && compare.iter().all(|field| optional.contains(field)) {
+            let message =
+                "every field of `compare` is optional: who registered none passes with any document";
+            let report =
+                Diagnostic::error(reading::at(node, "optional").clone(), "nothing-compared", message);
+            self.report(report.help("leave at least one field of `compare` out of `optional`"));
+        }
     }
 
     fn reminder(&mut self, item: &Node, deadline: Option<Span>) -> Option<Reminder> {

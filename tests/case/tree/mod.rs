@@ -132,6 +132,7 @@ fn verify(shape: &Shape) -> Verb {
             remind("12d", "last-call", vec![Recipient::Team("desk".to_owned())]),
         ],
         compare: Vec::new(),
+        optional: Vec::new(),
         reuse_within: None,
     })
 }

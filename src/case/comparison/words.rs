@@ -1,0 +1,277 @@
+//! From a field's text to the words that are compared: what is not seen, titles and fillers left out.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::letters::{self, SYSTEMS};
+use super::spelling::{Unit, same};
+
+/// Longer than any name in a passport. What is longer is not compared, so that nobody can make it dear.
+const MOST_CHARACTERS: usize = 256;
+const MOST_WORDS: usize = 14;
+
+/// Which field a name stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Given,
+    Family,
+}
+
+/// One word of a name.
+#[derive(Debug)]
+pub(super) struct Word {
+    /// Lower case and folded, in its own script.
+    pub(super) text: String,
+    foreign: bool,
+    own: Vec<Unit>,
+    /// In Latin letters, by each system; a system without an entry for a letter has none.
+    latin: Vec<Option<Vec<Unit>>>,
+}
+
+/// What a field holds, as far as it can be compared.
+#[derive(Debug)]
+pub(super) enum Name {
+    /// Nothing that anybody sees, or only a filler such as FNU.
+    Missing,
+    /// There, and no text, or longer than a name is.
+    Unreadable,
+    Words(Vec<Word>),
+}
+
+impl Name {
+    pub(super) fn read(text: Option<&str>, part: Part) -> Self {
+        let text = text.unwrap_or_default();
+        // A character may be written out as many; the second look is at what came of it.
+        if text.chars().nth(4 * MOST_CHARACTERS).is_some() {
+            return Self::Unreadable;
+        }
+        let text: String = text.chars().filter(|c| !is_dropped(*c)).nfkc().collect();
+        if text.chars().nth(MOST_CHARACTERS).is_some() {
+            return Self::Unreadable;
+        }
+        let parts = text.split(parts_words).map(visible).map(|word| letters::folded(&word));
+        let mut words: Vec<String> = parts.filter(|word| !word.is_empty()).collect();
+        if words.iter().all(|word| is_filler(word)) || is_not_available(&text) {
+            return Self::Missing;
+        }
+        strip_titles(&mut words);
+        if words.len() > MOST_WORDS {
+            return Self::Unreadable;
+        }
+        let last = words.len() - 1;
+        let word = |(n, text): (usize, String)| Word::new(text, part, n == last);
+        Self::Words(words.into_iter().enumerate().map(word).collect())
+    }
+
+    pub(super) fn words(&self) -> &[Word] {
+        match self {
+            Self::Missing | Self::Unreadable => &[],
+            Self::Words(words) => words,
+        }
+    }
+}
+
+impl Word {
+    fn new(text: String, part: Part, is_last: bool) -> Self {
+        let foreign = text.chars().any(letters::is_foreign);
+        // The dots of ё are left out as often as not.
+        let own = text.chars().map(|c| Unit::Text(if c == 'ё' { 'е' } else { c }.to_string())).collect();
+        let systems = if letters::has_several_systems(&text) { &SYSTEMS[..] } else { &SYSTEMS[..1] };
+        // Articles and "son of" before a family name are spelled as one hears them.
+        let particle = (part == Part::Family && !is_last).then(|| particle(&text)).flatten();
+        let latin = match particle {
+            Some(ways) => vec![Some(vec![Unit::Ways(ways)])],
+            None => systems.iter().map(|system| letters::latin(&text, *system)).collect(),
+        };
+        Self { text, foreign, own, latin }
+    }
+
+    pub(super) fn latin(&self, system: usize) -> Option<&[Unit]> {
+        self.latin.get(system).or(self.latin.first())?.as_deref()
+    }
+
+    /// The usual spelling in Latin letters; in its own letters where there is none.
+    pub(super) fn usual(&self) -> String {
+        match self.latin.iter().flatten().next() {
+            Some(units) => units.iter().map(Unit::usual).collect(),
+            None => self.text.clone(),
+        }
+    }
+
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
+    /// Whether the word can only be compared with words of its own script.
+    pub(super) fn has_no_latin(&self) -> bool {
+        self.latin.iter().all(Option::is_none)
+    }
+}
+
+/// Whether words in a row are the same word or words, written apart or joined. Two that are not in Latin
+/// letters are compared as they are: their Latin spellings have more in common than they.
+pub(super) fn alike(a: &[Word], b: &[Word]) -> bool {
+    if a.iter().any(|word| word.foreign) && b.iter().any(|word| word.foreign) {
+        let own = |words: &'_ [Word]| words.iter().flat_map(|word| word.own.clone()).collect::<Vec<_>>();
+        let (a, b) = (own(a), own(b));
+        return same(&a.iter().collect::<Vec<_>>(), &b.iter().collect::<Vec<_>>());
+    }
+    spelled(a).iter().any(|left| spelled(b).iter().any(|right| same(left, right)))
+}
+
+/// The words in a row by every system that has all of their letters.
+fn spelled(words: &[Word]) -> Vec<Vec<&Unit>> {
+    let systems = words.iter().map(|word| word.latin.len()).max().unwrap_or(0);
+    let by = |system| {
+        let units = words.iter().map(|word| word.latin(system)).collect::<Option<Vec<_>>>()?;
+        Some(units.into_iter().flatten().collect())
+    };
+    (0..systems).filter_map(by).collect()
+}
+
+fn particle(word: &str) -> Option<&'static [&'static str]> {
+    match word {
+        "al" | "el" => Some(&["al", "el"]),
+        "bin" | "ibn" | "ben" => Some(&["bin", "ibn", "ben"]),
+        _ => None,
+    }
+}
+
+fn parts_words(c: char) -> bool {
+    let dash = matches!(
+        c,
+        '-' | '\u{2010}'
+            ..='\u{2015}'
+                | '\u{2043}'
+                | '\u{2212}'
+                | '\u{2e3a}'
+                | '\u{2e3b}'
+                | '\u{58a}'
+                | '\u{5be}'
+                | '\u{1806}'
+                | '\u{2d7}'
+                | '\u{30a0}'
+                | '_'
+                | '~'
+    );
+    let stop =
+        matches!(c, '<' | ',' | '.' | '/' | ';' | '(' | ')' | '\u{b7}' | '\u{30fb}' | '\u{3001}' | '\u{60c}');
+    dash || stop || c.is_whitespace()
+}
+
+/// Apostrophes, before compatibility forms make spaces of some; and what has no shape of its own.
+fn is_dropped(c: char) -> bool {
+    let apostrophe = matches!(c, '\'' | '`' | '\u{b4}' | '\u{2b0}'..='\u{2d6}' | '\u{2d8}'..='\u{2ff}' | '\u{2018}'..='\u{201b}'
+        | '\u{2032}' | '\u{2035}' | '\u{a78b}' | '\u{a78c}' | '\u{ff07}' | '\u{ff40}' | '\u{1fbd}' | '\u{1fbf}');
+    // Letters by their class, and nothing to see.
+    let blank = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{34f}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}');
+    apostrophe || blank
+}
+
+/// Whether a text shows nothing, or only what stands for nothing.
+pub(super) fn is_blank(text: &str) -> bool {
+    matches!(Name::read(Some(text), Part::Given), Name::Missing)
+}
+
+/// A control or formatting character: without a shape, wherever it stands.
+pub(super) fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || is_dropped(c)
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The letters, digits and marks of a word.
+fn visible(word: &str) -> String {
+    word.chars()
+        .filter(|c| c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(*c))
+        .collect()
+}
+
+/// What forms and visas put where a name is missing: FNU, LNU (first, last name unknown), XXX.
+fn is_filler(word: &str) -> bool {
+    matches!(word, "fnu" | "lnu") || (word.len() >= 3 && word.bytes().all(|byte| byte == b'x'))
+}
+
+fn is_not_available(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("n/a")
+}
+
+/// Before a name. None is so short that it is a name of its own in a list like this.
+const TITLES: [&str; 33] = [
+    "dr",
+    "prof",
+    "professor",
+    "doctor",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "mister",
+    "herr",
+    "frau",
+    "mme",
+    "mlle",
+    "monsieur",
+    "madame",
+    "sig",
+    "sra",
+    "srta",
+    "dipl",
+    "diplom",
+    "dipling",
+    "ing",
+    "mag",
+    "rev",
+    "sir",
+    "dame",
+    "lord",
+    "lady",
+    "mudr",
+    "judr",
+    "mgr",
+    "drhc",
+];
+
+/// Titles whose stops part them.
+const TITLES_IN_PARTS: [&[&str]; 4] = [&["h", "c"], &["med"], &["rer", "nat"], &["phil"]];
+
+/// After a name.
+const SUFFIXES: [&str; 20] = [
+    "jr", "jnr", "junior", "sr", "snr", "senior", "ii", "iii", "iv", "md", "phd", "esq", "dds", "mba", "msc",
+    "bsc", "llm", "llb", "cpa", "dphil",
+];
+const SUFFIXES_IN_PARTS: [&[&str]; 4] = [&["ph", "d"], &["m", "d"], &["m", "sc"], &["b", "sc"]];
+
+/// Titles and suffixes are no part of a name. One of them always stays: it may be a name.
+fn strip_titles(words: &mut Vec<String>) {
+    let mut titled = false;
+    loop {
+        let one = usize::from(words.first().is_some_and(|word| TITLES.contains(&word.as_str())));
+        let in_parts = || TITLES_IN_PARTS.iter().find(|parts| titled && starts(words, parts));
+        let count = if one > 0 { one } else { in_parts().map_or(0, |parts| parts.len()) };
+        if count == 0 || count >= words.len() {
+            break;
+        }
+        words.drain(..count);
+        titled = true;
+    }
+    loop {
+        let one = usize::from(words.last().is_some_and(|word| SUFFIXES.contains(&word.as_str())));
+        let in_parts = || SUFFIXES_IN_PARTS.iter().find(|parts| ends(words, parts));
+        let count = if one > 0 { one } else { in_parts().map_or(0, |parts| parts.len()) };
+        if count == 0 || count >= words.len() {
+            break;
+        }
+        words.truncate(words.len() - count);
+    }
+}
+
+fn starts(words: &[String], parts: &[&str]) -> bool {
+    words.len() >= parts.len() && words.iter().zip(parts).all(|(word, part)| word == part)
+}
+
+fn ends(words: &[String], parts: &[&str]) -> bool {
+    words.len() >= parts.len() && starts(&words[words.len() - parts.len()..], parts)
+}

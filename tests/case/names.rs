@@ -1,0 +1,213 @@
+//! Whether a registration and a document are of one person: `tests/data/names.yaml`, row by row.
+
+use proofd::case::comparison::{Difference, canonical, compare, forms};
+use proofd::model::{Document, Subject, SubjectKind};
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
+    rows: Vec<Row>,
+}
+
+/// Registered given and family name, the document's, and what does not agree.
+type Row = (String, String, Option<String>, Option<String>, Vec<String>);
+
+fn fields(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn names() -> Vec<String> {
+    fields(&["first_name", "last_name"])
+}
+
+fn registered(record: Value) -> Subject {
+    let Value::Object(fields) = record else { panic!("not a map") };
+    Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields }
+}
+
+fn person(first: &str, last: &str) -> Subject {
+    registered(json!({"first_name": first, "last_name": last}))
+}
+
+fn document(first: Option<&str>, last: Option<&str>) -> Document {
+    Document {
+        first_name: first.map(str::to_owned),
+        last_name: last.map(str::to_owned),
+        ..Document::default()
+    }
+}
+
+/// Fields that do not agree, with `?` before those that cannot be compared.
+fn words(differences: &[Difference]) -> Vec<String> {
+    let mark = |difference: &Difference| if difference.not_comparable { "?" } else { "" };
+    differences.iter().map(|difference| format!("{}{}", mark(difference), difference.field)).collect()
+}
+
+fn agree(first: &str, last: &str, read: (&str, &str)) -> bool {
+    let read = document(Some(read.0), Some(read.1));
+    compare(&names(), &[], &person(first, last), Some(&read)).is_empty()
+}
+
+#[test]
+fn every_row_of_the_table() {
+    let kinds: Vec<Kind> = serde_yaml::from_str(include_str!("../data/names.yaml")).unwrap();
+    let mut wrong = Vec::new();
+    let (mut same, mut other) = (0, 0);
+    for Kind { kind, rows } in kinds {
+        for (first, last, read_first, read_last, expected) in rows {
+            if expected.is_empty() {
+                same += 1
+            } else {
+                other += 1
+            }
+            let read = document(read_first.as_deref(), read_last.as_deref());
+            let found = words(&compare(&names(), &[], &person(&first, &last), Some(&read)));
+            if found != expected {
+                wrong.push(format!(
+                    "{kind}: {first} {last} / {read_first:?} {read_last:?}: {found:?}, not {expected:?}"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(same >= 75 && other >= 75, "{same} rows of one person, {other} of two");
+}
+
+/// Registered names and date, what is optional, the document's names and date, and what does not agree.
+#[test]
+fn what_cannot_be_compared_does_not_agree() {
+    let all = fields(&["first_name", "last_name", "date_of_birth"]);
+    let born =
+        |day: &str| json!({"first_name": "Ann", "last_name": "Smith", "attributes": {"date_of_birth": day}});
+    let odd =
+        |day: Value| json!({"first_name": "Ann", "last_name": "Smith", "attributes": {"date_of_birth": day}});
+    let name =
+        |first: Value| json!({"first_name": first, "last_name": "Smith", "date_of_birth": "1990-01-31"});
+    let no_date: &[&str] = &["?date_of_birth"];
+    let table: Vec<(Value, &[&str], &[&str])> = vec![
+        (born("1990-01-31"), &[], &[]),
+        (born("1990-01-31T00:00:00Z"), &[], &[]),
+        (born("1990-01-31 00:00:00+01:00"), &[], &[]),
+        (born(" 1990-01-31\u{200e}"), &[], &[]),
+        (born("１９９０-01-31"), &[], &[]),
+        (born("1990-01-30"), &[], &["date_of_birth"]),
+        (born("1990-01-30"), &["date_of_birth"], &["date_of_birth"]),
+        (born("31.01.1990"), &[], no_date),
+        (born("31.01.1990"), &["date_of_birth"], no_date),
+        (born("1990-01-31x"), &[], no_date),
+        (born("1990-02-31"), &[], no_date),
+        (born(""), &[], no_date),
+        (born("\u{200b}"), &[], no_date),
+        (born(" "), &["date_of_birth"], &[]),
+        (odd(json!(19_900_131)), &["date_of_birth"], no_date),
+        (odd(json!(633_744_000)), &[], no_date),
+        (odd(json!(["1990-01-31"])), &["date_of_birth"], no_date),
+        (odd(json!({"day": "1990-01-31"})), &["date_of_birth"], no_date),
+        (odd(json!(true)), &["date_of_birth"], no_date),
+        (odd(Value::Null), &["date_of_birth"], &[]),
+        (odd(Value::Null), &[], no_date),
+        (json!({"first_name": "Ann", "last_name": "Smith"}), &["date_of_birth"], &[]),
+        (json!({"first_name": "Ann", "last_name": "Smith"}), &[], no_date),
+        (name(json!("Ann")), &[], &[]),
+        (name(json!(5)), &["first_name"], &["?first_name"]),
+        (name(json!(["Ann"])), &[], &["?first_name"]),
+        (name(json!({"first": "Ann"})), &[], &["?first_name"]),
+        (name(json!("")), &["first_name"], &[]),
+        (name(json!("\u{feff}")), &[], &["?first_name"]),
+    ];
+    let mut read = document(Some("ANN"), Some("SMITH"));
+    read.date_of_birth = Some("1990-01-31".parse().unwrap());
+    for (record, optional, expected) in table {
+        let subject = registered(record);
+        let found = words(&compare(&all, &fields(optional), &subject, Some(&read)));
+        assert_eq!(found, expected, "{:?}", subject.fields);
+    }
+    // What the document lacks is never skipped, and without a document nothing agrees.
+    let subject = registered(born("1990-01-31"));
+    let bare = document(Some("ANN"), Some("SMITH"));
+    assert_eq!(words(&compare(&all, &all, &subject, Some(&bare))), no_date);
+    let none = words(&compare(&all, &all, &subject, None));
+    assert_eq!(none, ["?first_name", "?last_name", "?date_of_birth"]);
+}
+
+/// Work is bounded by the length of a name, whatever stands in it: these took minutes if it were not.
+#[test]
+fn hostile_names_are_compared_at_once() {
+    let table = [
+        "ü".repeat(5_000),
+        "\u{fdfa}".repeat(1_000),
+        "ий".repeat(120),
+        "ьь".repeat(120),
+        "x ".repeat(5_000),
+        "a ".repeat(14),
+        "ю ".repeat(14),
+        "ъь ".repeat(14),
+        format!("{}b", "ü ".repeat(13)),
+        "e\u{301}".repeat(2_000),
+        "\u{301}".repeat(5_000),
+    ];
+    for name in &table {
+        for other in &table {
+            let same = agree(name, "Smith", (other, "SMITH"));
+            assert!(!same || name == other || name.chars().count() < 300, "{} {}", name.len(), other.len());
+        }
+        assert!(!agree(name, "Smith", ("SMITH", name)) || name.chars().count() < 300);
+    }
+}
+
+#[test]
+fn the_form_that_a_pass_remembers() {
+    let subject = registered(json!({
+        "first_name": "Dr. Юлия  Anna", "last_name": "O’Neil-Müller", "attributes": {"date_of_birth": "1990-01-31T00:00:00Z"}
+    }));
+    let canonical = |field: &str| canonical(field, &subject);
+    assert_eq!(canonical("first_name").as_deref(), Some("anna iuliia"));
+    assert_eq!(canonical("last_name").as_deref(), Some("muller oneil"));
+    assert_eq!(canonical("date_of_birth").as_deref(), Some("1990-01-31"));
+    assert_eq!(canonical("email"), None);
+    let empty = registered(json!({"first_name": "\u{200b}", "last_name": 5}));
+    for field in ["first_name", "last_name", "date_of_birth"] {
+        assert_eq!(proofd::case::comparison::canonical(field, &empty), None);
+    }
+    let seen = forms(&names(), &subject, Some(&document(Some("IULIIA ANNA"), None)));
+    assert_eq!(seen[0].registered.as_deref(), Some("iuliia anna"));
+    assert_eq!(seen[0].document.as_deref(), Some("iuliia anna"));
+    assert_eq!((seen[1].registered.as_deref(), seen[1].document.as_deref()), (Some("oneil muller"), None));
+    assert!(!format!("{seen:?}").contains("anna"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Nothing that is not visible makes anybody agree, and no input panics.
+    #[test]
+    fn random_text_agrees_with_nobody_else(first in any::<String>(), last in any::<String>()) {
+        let _ = agree(&first, &last, (&last, &first));
+        prop_assert!(!agree(&first, &last, ("QWRTZPL", "XKCDVBN")));
+    }
+
+    /// Different names of plain letters never agree, and the same ones always do.
+    #[test]
+    fn different_names_differ(a in "[a-z]{2,9}", b in "[a-z]{2,9}", last in "[a-z]{4,9}") {
+        prop_assert_eq!(agree(&a, &last, (&b, &last)), a == b || is_filled(&a, &b));
+        prop_assert!(agree(&a, &last, (&a.to_uppercase(), &last.to_uppercase())) || is_filled(&a, &b));
+    }
+
+    /// With the same number of words on both sides it does not matter which one was registered.
+    #[test]
+    fn sides_can_be_exchanged(
+        first in "[А-я]{2,6}( [А-я]{2,6})?", read in "[A-Z]{2,6}( [A-Z]{2,6})?", last in "[A-Z]{4,9}",
+    ) {
+        if first.split(' ').count() == read.split(' ').count() {
+            prop_assert_eq!(agree(&first, &last, (&read, &last)), agree(&read, &last, (&first, &last)));
+        }
+    }
+}
+
+/// Random letters that form a filler are no names.
+fn is_filled(a: &str, b: &str) -> bool {
+    [a, b].iter().any(|word| matches!(*word, "fnu" | "lnu") || word.bytes().all(|byte| byte == b'x'))
+}
