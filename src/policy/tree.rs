@@ -399,6 +399,9 @@ pub struct Grace {
     pub length: Span,
 }
 
+/// What of a person can be compared with a document.
+pub const COMPARED: [&str; 3] = ["first_name", "last_name", "date_of_birth"];
+
 #[derive(Debug)]
 pub struct Verify {
     pub verification: Arc<Verification>,

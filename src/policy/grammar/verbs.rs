@@ -2,7 +2,7 @@
 
 use super::kind::{Key, Kind, Shape};
 use crate::policy::source::{self, Node};
-use crate::policy::tree::LimitedAction;
+use crate::policy::tree::{self, LimitedAction};
 
 /// One verb.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ static REMINDER: Shape = Shape {
     ],
 };
 
-const COMPARED: Kind = Kind::List(&Kind::OneOf(&["first_name", "last_name", "date_of_birth"]));
+const COMPARED: Kind = Kind::List(&Kind::OneOf(&tree::COMPARED));
 
 static VERIFY: Shape = Shape {
     what: "a verification",

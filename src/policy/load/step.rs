@@ -8,7 +8,8 @@ use crate::policy::grammar::{self, Outcomes, VerbRule};
 use crate::policy::script::StepShape;
 use crate::policy::source::Node;
 use crate::policy::tree::{
-    DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb, Verify,
+    COMPARED, DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb,
+    Verify,
 };
 
 /// Filled in when the whole policy is known.
@@ -246,7 +247,10 @@ impl Build<'_> {
             remind.extend(self.reminder(item, answer_within));
         }
         remind.sort_by_key(|reminder| reminder.after);
-        self.compared(node);
+        // Where a field is misspelt, that is said already.
+        if node.texts("compare").iter().all(|field| COMPARED.contains(&field.as_str())) {
+            self.compared(node);
+        }
         Some(Verify {
             verification: verification?,
             fallback,
@@ -261,13 +265,14 @@ impl Build<'_> {
 
     /// `optional` makes exceptions of `compare`: it names fields of it, once each, and leaves one.
     fn compared(&mut self, node: &Node) {
-        let compare = node.texts("compare");
+        let (compare, optional) = (node.texts("compare"), node.texts("optional"));
         for key in ["compare", "optional"] {
             for (n, item) in node.get(key).and_then(Node::list).unwrap_or_default().iter().enumerate() {
                 let Some(field) = item.text() else { continue };
                 if node.texts(key).iter().take(n).any(|other| other == field) {
                     let message = format!("`{key}` names `{field}` twice");
-                    self.report(Diagnostic::warning(item.place.clone(), "twice", message));
+                    let help = "take one of them out";
+                    self.report(Diagnostic::warning(item.place.clone(), "twice", message).help(help));
                 } else if !compare.iter().any(|compared| compared == field) {
                     let message = format!("`optional` names `{field}`, which `compare` does not");
                     let help = "`optional` lists fields of `compare` that need not be registered";
@@ -276,13 +281,12 @@ impl Build<'_> {
                 }
             }
         }
-        let optional = node.texts("optional");
         if !compare.is_empty() && compare.iter().all(|field| optional.contains(field)) {
+            let place = reading::at(node, "optional").clone();
             let message =
-                "every field of `compare` is optional: who registered none passes with any document";
-            let report =
-                Diagnostic::error(reading::at(node, "optional").clone(), "nothing-compared", message);
-            self.report(report.help("leave at least one field of `compare` out of `optional`"));
+                "all of `compare` is optional: a person who registered none passes with any document";
+            let help = "leave at least one field of `compare` out of `optional`";
+            self.report(Diagnostic::error(place, "nothing-compared", message).help(help));
         }
     }
 
