@@ -164,7 +164,8 @@ async fn deliver(town: Arc<Town>, mut letters: BTreeMap<String, oneshot::Sender<
 /// Cases that the daemon says have closed.
 async fn closed(client: &reqwest::Client, address: &str) -> usize {
     let url = format!("http://{address}/metrics");
-    let text = client.get(url).bearer_auth("t-admin").send().await.unwrap().text().await.unwrap();
+    let text =
+        client.get(url).bearer_auth("t-admin-of-the-bench").send().await.unwrap().text().await.unwrap();
     let lines = text.lines().filter(|line| line.starts_with("proofd_cases_closed_total"));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
 }

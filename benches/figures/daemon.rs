@@ -103,9 +103,12 @@ fn configure(dir: &Path, address: &str, connectors: &str) {
         .replace("  onelogin:\n", "  onelogin:\n    poll_every: 1h\n");
     // One token's requests are limited; each of these sends fewer than are let through at once.
     let sources: String = (0..SOURCES)
-        .map(|number| format!(", {{name: bench{number}, role: source, token: t-source-{number}}}"))
+        .map(|number| {
+            format!(", {{name: bench{number}, role: source, token: t-source-of-the-bench-{number}}}")
+        })
         .collect();
-    let access = format!("access:\n  tokens: [{{name: Dana, role: admin, token: t-admin}}{sources}]\n");
+    let access =
+        format!("access:\n  tokens: [{{name: Dana, role: admin, token: t-admin-of-the-bench}}{sources}]\n");
     let yaml =
         format!("listen: {address}\npublic_url: http://{address}\nstore: sled:store\n{connectors}{access}");
     std::fs::write(dir.join("proofd.yaml"), yaml).unwrap();

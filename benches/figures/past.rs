@@ -177,6 +177,7 @@ fn happened(number: usize, at: Timestamp, fill: Fill, risky: bool) -> (Event, Su
         time: at,
         subject: subject.reference(),
         actor: None,
+        actor_id: None,
         by_subject: false,
         ip: None,
         fields,

@@ -115,7 +115,7 @@ async fn run() -> Option<(Duration, Duration, usize)> {
 impl Peer {
     async fn tell(&self, what: &str, number: usize) {
         let id = number.to_string();
-        let token = format!("t-source-{}", number % SOURCES);
+        let token = format!("t-source-of-the-bench-{}", number % SOURCES);
         let data =
             json!({"email": format!("p{id}@partner.test"), "first_name": "Ada", "last_name": "Tester"});
         let event: Value = json!({

@@ -61,6 +61,7 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         acting: None,
         released: None,
         echoes: Vec::new(),
+        refusals: 0,
     };
     let mut turn = Turn::new(case, policy, here);
     turn.note_at(None, Note::Opened { by });
@@ -87,7 +88,8 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
         (State::Closed, Input::Attempt { call }) if turn.outlives(call) => turn.begin_attempt(call)?,
         (_, Input::Operator(operator)) => turn.ordered(operator)?,
         (_, Input::SetBack { seconds }) => turn.set_back(TimeDelta::seconds(seconds))?,
-        (State::Closed, Input::Decision(decision)) => turn.note(Note::LateDecision { decision }),
+        (_, Input::RefusedDecision(refused)) => turn.decision_refused(refused)?,
+        (State::Closed, Input::Decision(decision)) => turn.late_decision(decision)?,
         (State::Closed, _) => return Err(Refused::Closed),
         (_, Input::Attempt { call }) => turn.begin_attempt(call)?,
         (_, Input::Event(event)) => turn.happened(event)?,

@@ -130,6 +130,7 @@ impl Turn<'_> {
                 time: self.now(),
                 subject,
                 actor: None,
+                actor_id: None,
                 by_subject: false,
                 ip: None,
                 fields,

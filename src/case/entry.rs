@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::input::{Decision, Operator};
+use super::input::{Decision, Operator, RefusedDecision};
 use super::state::Held;
 use crate::model::{CallId, Failure, Timestamp};
 use crate::policy::Revision;
@@ -135,6 +135,10 @@ pub enum Note {
     LateDecision {
         decision: Decision,
     },
+    /// A decision that was not taken, and why. Only the first ones of a case are written.
+    DecisionRefused {
+        refused: RefusedDecision,
+    },
     Stuck {
         reason: String,
     },
@@ -190,6 +194,7 @@ impl Note {
             Self::FellBack { .. } => "fell_back",
             Self::Reused { .. } => "reused",
             Self::LateDecision { .. } => "late_decision",
+            Self::DecisionRefused { .. } => "decision_refused",
             Self::Stuck { .. } => "stuck",
             Self::GraceBegan { .. } => "grace_began",
             Self::Contested => "contested",

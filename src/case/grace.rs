@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::entry::Note;
 use super::input::{Decision, Refused};
-use super::reviewing::{has_reason, may_decide};
+use super::reviewing::has_reason;
 use super::state::{Held, InGrace, Purpose, State};
 use super::turn::Turn;
 use super::walk::NO_LONGER_APPLIES;
@@ -88,10 +88,10 @@ impl Turn<'_> {
                 allowed: vec![UNDO.to_owned(), UPHOLD.to_owned()],
             });
         }
+        self.may_decide_contest(&decision.by)?;
         if !has_reason(&decision) {
             return Err(Refused::ReasonRequired);
         }
-        may_decide(&self.case, &["subject".to_owned()], &decision.by)?;
         let undo = decision.decision == UNDO;
         self.note(Note::Decided { decision, complete: true });
         if undo {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Event, Outcome, Subject, Timestamp};
+use crate::model::{Actor, Event, Outcome, Subject, Timestamp};
 
 /// What opens a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub enum Input {
         seconds: i64,
     },
     Decision(Decision),
+    /// A decision was refused; only the journal changes.
+    RefusedDecision(RefusedDecision),
     Operator(Operator),
 }
 
@@ -84,16 +86,33 @@ pub enum Input {
 pub struct Decision {
     pub decision: String,
     pub reason: Option<String>,
-    /// Who decided: the name of a token or a login.
-    pub by: String,
+    #[serde(flatten)]
+    pub by: Actor,
     pub at: Timestamp,
+}
+
+/// A decision that was refused, for the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedDecision {
+    pub decision: String,
+    #[serde(flatten)]
+    pub by: Actor,
+    /// A word of `Refused::word`.
+    pub reason: String,
+}
+
+impl Decision {
+    pub fn refused(self, why: &Refused) -> RefusedDecision {
+        RefusedDecision { decision: self.decision, by: self.by, reason: why.word().to_owned() }
+    }
 }
 
 /// An operator's order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operator {
     pub order: Order,
-    pub by: String,
+    #[serde(flatten)]
+    pub by: Actor,
     pub reason: String,
 }
 
@@ -120,6 +139,22 @@ pub enum Order {
     Lift,
 }
 
+impl Order {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Cancel => "cancel",
+            Self::Release => "release",
+            Self::Drop => "drop",
+            Self::Undo => "undo",
+            Self::Remind => "remind",
+            Self::Take => "take",
+            Self::GiveBack => "give_back",
+            Self::Lift => "lift",
+        }
+    }
+}
+
 /// Why an input changes nothing. Journaled where it matters, never a crash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -139,8 +174,34 @@ pub enum Refused {
     MayNotDecide { by: String, rule: String },
     #[error("{by} has decided already; another person is needed")]
     SamePerson { by: String },
+    #[error("{by} is not a member of the team {team}, which decides this")]
+    NotInTeam { by: String, team: String },
+    #[error(
+        "the token {by} has no person, and this review compares persons; set `person` at the token in proofd.yaml"
+    )]
+    PersonRequired { by: String },
     #[error("{by} has taken this review, until {}", until.format("%H:%M UTC"))]
     Taken { by: String, until: Timestamp },
     #[error("the case has another policy or revision than the one at hand")]
     WrongPolicy,
+}
+
+impl Refused {
+    /// A word for logs, metrics and the journal. It names no person.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Stale => "stale",
+            Self::NotAwaited => "not_awaited",
+            Self::DeadLink => "dead_link",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::ReasonRequired => "reason_required",
+            Self::MayNotDecide { .. } => "may_not_decide",
+            Self::SamePerson { .. } => "same_person",
+            Self::NotInTeam { .. } => "not_in_team",
+            Self::PersonRequired { .. } => "person_required",
+            Self::Taken { .. } => "taken",
+            Self::WrongPolicy => "wrong_policy",
+        }
+    }
 }

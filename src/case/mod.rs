@@ -18,6 +18,7 @@
 //! | `proving`, `session` | the person is asked; the vendor's session and its result |
 //! | `enrolling` | what earlier runs left of a person at a provider |
 //! | `judge` | a vendor's proof in the words of policies |
+//! | `deciding` | who may decide: teams, persons, refusals |
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
 //! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
 //! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
@@ -33,6 +34,7 @@ mod advance;
 pub mod calendar;
 mod calling;
 pub mod comparison;
+mod deciding;
 mod doing;
 mod echo;
 mod enrolling;
@@ -66,7 +68,7 @@ pub use advance::{advance, gone, open};
 pub use entry::{Entry, Note};
 pub use holding::keeps;
 pub use identity::{case_id, person};
-pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused};
+pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused, RefusedDecision};
 pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
 pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};

@@ -14,6 +14,10 @@ impl Turn<'_> {
         let state = self.case.state.clone();
         // Written first, so that the journal reads in order; a refusal throws the whole turn away.
         let (order, by) = (operator.order, operator.by.clone());
+        if !own_business(order) && self.is_about(&by) {
+            let rule = "nobody orders this in their own case".to_owned();
+            return Err(Refused::MayNotDecide { by: by.name, rule });
+        }
         self.note(Note::Ordered { operator });
         match (order, state) {
             // A hold may outlive its case, and so may the wish to lift it.
@@ -45,7 +49,7 @@ impl Turn<'_> {
             },
             (Order::Remind, State::Proving(proving)) => self.remind_now(&proving),
             (Order::Take, State::Reviewing(reviewing)) => self.take_review(reviewing, by),
-            (Order::GiveBack, State::Reviewing(reviewing)) => self.give_back_review(reviewing),
+            (Order::GiveBack, State::Reviewing(reviewing)) => self.give_back_review(reviewing, &by),
             (
                 Order::Retry
                 | Order::Release
@@ -57,5 +61,19 @@ impl Turn<'_> {
                 _,
             ) => Err(Refused::NotAwaited),
         }
+    }
+}
+
+/// What changes nothing about the person may be ordered by themselves.
+fn own_business(order: Order) -> bool {
+    match order {
+        Order::Retry | Order::Remind => true,
+        Order::Cancel
+        | Order::Release
+        | Order::Drop
+        | Order::Undo
+        | Order::Take
+        | Order::GiveBack
+        | Order::Lift => false,
     }
 }

@@ -66,7 +66,7 @@ pub fn waiting_for(case: &Case, policy: &Policy) -> String {
                 some => format!(" ({some} given, another person must agree)"),
             };
             let taken = match &reviewing.assignee {
-                Some(assignee) => format!(", taken by {} until {}", assignee.by, moment(assignee.until)),
+                Some(assignee) => format!(", taken by {} until {}", assignee.by.name, moment(assignee.until)),
                 None => String::new(),
             };
             let (queue, until) = (&reviewing.queue, moment(reviewing.deadline));

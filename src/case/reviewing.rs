@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::entry::Note;
 use super::input::{Decision, Refused};
-use super::state::{Assignee, Case, Reviewing, State};
+use super::state::{Assignee, Reviewing, State};
 use super::turn::Turn;
-use crate::model::Timestamp;
+use crate::model::{Actor, Timestamp};
 use crate::policy::tree::{Review, StepIndex, Verb};
 
 pub(super) const OVERDUE: &str = "overdue";
@@ -18,7 +18,7 @@ pub(super) fn record(outcome: Option<&str>, decision: Option<&Decision>) -> Valu
         "outcome": outcome,
         "decision": decision.map(|decision| &decision.decision),
         "reason": decision.and_then(|decision| decision.reason.as_ref()),
-        "by": decision.map(|decision| &decision.by),
+        "by": decision.map(|decision| &decision.by.name),
         "at": decision.map(|decision| decision.at),
     })
 }
@@ -95,11 +95,7 @@ impl<'a> Turn<'a> {
         if rule.reason_required && !has_reason(&decision) {
             return Err(Refused::ReasonRequired);
         }
-        may_decide(&self.case, &review.never, &decision.by)?;
-        taken_by_other(&reviewing, &decision.by, self.now())?;
-        if reviewing.given.iter().any(|given| same_person(&given.by, &decision.by)) {
-            return Err(Refused::SamePerson { by: decision.by });
-        }
+        self.may_review(&reviewing, review, &decision.by)?;
         let agrees = reviewing.given.iter().all(|given| given.decision == decision.decision);
         let needed = usize::try_from(review.people.max(1)).unwrap_or(usize::MAX);
         let complete = agrees && reviewing.given.len() + 1 >= needed;
@@ -122,21 +118,19 @@ impl<'a> Turn<'a> {
     }
 
     /// Somebody takes the review, so that no two people work on it at the same time.
-    pub fn take_review(&mut self, mut reviewing: Reviewing, by: String) -> Result<(), Refused> {
+    pub fn take_review(&mut self, mut reviewing: Reviewing, by: Actor) -> Result<(), Refused> {
         let review = self.review_of(reviewing.step).ok_or(Refused::NotAwaited)?;
-        may_decide(&self.case, &review.never, &by)?;
-        taken_by_other(&reviewing, &by, self.now())?;
-        if reviewing.given.iter().any(|given| same_person(&given.by, &by)) {
-            return Err(Refused::SamePerson { by });
-        }
+        self.may_review(&reviewing, review, &by)?;
         reviewing.assignee = Some(Assignee { by, until: self.now() + TAKEN_FOR });
         self.case.state = State::Reviewing(reviewing);
         Ok(())
     }
 
-    pub fn give_back_review(&mut self, mut reviewing: Reviewing) -> Result<(), Refused> {
-        if reviewing.assignee.take().is_none() {
-            return Err(Refused::NotAwaited);
+    /// Whoever claimed the review releases it; a claim of somebody else ends by itself.
+    pub fn give_back_review(&mut self, mut reviewing: Reviewing, by: &Actor) -> Result<(), Refused> {
+        let assignee = reviewing.assignee.take().ok_or(Refused::NotAwaited)?;
+        if assignee.until > self.now() && !assignee.by.same(by) {
+            return Err(Refused::Taken { by: assignee.by.name, until: assignee.until });
         }
         self.case.state = State::Reviewing(reviewing);
         Ok(())
@@ -152,62 +146,6 @@ impl<'a> Turn<'a> {
 /// Who took a review keeps it this long without doing anything.
 const TAKEN_FOR: TimeDelta = TimeDelta::minutes(30);
 
-fn taken_by_other(reviewing: &Reviewing, by: &str, now: Timestamp) -> Result<(), Refused> {
-    match &reviewing.assignee {
-        Some(assignee) if assignee.until > now && !same_person(&assignee.by, by) => {
-            Err(Refused::Taken { by: assignee.by.clone(), until: assignee.until })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
 pub(super) fn has_reason(decision: &Decision) -> bool {
     decision.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
-}
-
-/// One person may have a login with and without capitals.
-fn same_person(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
-}
-
-/// Nobody named in `never` decides. A person is known by id, login, mail address or whole name.
-pub(super) fn may_decide(case: &Case, never: &[String], by: &str) -> Result<(), Refused> {
-    for rule in never {
-        if people_of(case, rule).iter().any(|person| same_person(person, by)) {
-            return Err(Refused::MayNotDecide { by: by.to_owned(), rule: format!("never: {rule}") });
-        }
-    }
-    Ok(())
-}
-
-fn people_of(case: &Case, rule: &str) -> Vec<String> {
-    let fields = &case.subject.fields;
-    match rule {
-        "subject" => {
-            let mut names = vec![case.subject.id.clone(), case.subject.display_name()];
-            let fields = ["email", "username", "user_id"].iter().filter_map(|field| case.subject.text(field));
-            names.extend(fields.map(str::to_owned));
-            names
-        }
-        "event.actor" => case.event.iter().filter_map(|event| event.actor.clone()).collect(),
-        // A manager or a sponsor stands in a field of their own or among the custom ones, as text or as a record.
-        other => {
-            let custom = fields.get("attributes").and_then(|attributes| attributes.get(other));
-            [fields.get(other), custom].into_iter().flatten().flat_map(names_in).collect()
-        }
-    }
-}
-
-fn names_in(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => vec![text.clone()],
-        Value::Number(number) => vec![number.to_string()],
-        Value::Object(record) => ["id", "email", "name", "username"]
-            .iter()
-            .filter_map(|field| record.get(*field))
-            .flat_map(names_in)
-            .collect(),
-        Value::Array(people) => people.iter().flat_map(names_in).collect(),
-        Value::String(_) | Value::Null | Value::Bool(_) => Vec::new(),
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Decision;
 use crate::model::{
-    Action, Call, CallId, CaseId, Event, EventType, Fields, Session, Snapshot, Subject, Timestamp,
+    Action, Actor, Call, CallId, CaseId, Event, EventType, Fields, Session, Snapshot, Subject, Timestamp,
 };
 use crate::policy::Revision;
 use crate::policy::deed::Deed;
@@ -65,6 +65,9 @@ pub struct Case {
     /// A step whose limit a person has lifted for this case.
     #[serde(default)]
     pub released: Option<StepIndex>,
+    /// Refused and late decisions in the journal; it is bounded, so that nobody fills the store with them.
+    #[serde(default)]
+    pub refusals: u32,
     /// The marks that our own changes leave at the identity provider.
     #[serde(default)]
     pub echoes: Vec<Echo>,
@@ -206,7 +209,8 @@ pub struct Echo {
 /// Somebody who took a review keeps it for themselves for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignee {
-    pub by: String,
+    #[serde(flatten)]
+    pub by: Actor,
     pub until: Timestamp,
 }
 

@@ -10,7 +10,7 @@ use crate::config::{self, Config, Registrations};
 use crate::connectors::{Connector, endpoint, jumio, onelogin, scim, sink, smtp};
 use crate::engine::{Connectors, Settings};
 use crate::http::{Access, Grant};
-use crate::model::{Clock, Span};
+use crate::model::{Clock, Secret, Span};
 use crate::policy::Known;
 use crate::policy::tree::LimitedAction;
 
@@ -25,6 +25,9 @@ pub fn known(config: &Config) -> Known {
         endpoints: Some(connectors.http.keys().cloned().collect()),
         systems: Some(connectors.scim.keys().chain(connectors.http.keys()).cloned().collect()),
         providers: Some(connectors.jumio.iter().map(|_| "jumio".to_owned()).collect()),
+        deciders: Some(
+            config.access.tokens.iter().filter(|token| token.decides()).map(config::Token::actor).collect(),
+        ),
     }
 }
 
@@ -230,11 +233,10 @@ fn sink(
 }
 
 /// Who may ask, from the tokens of the configuration.
-pub fn access(config: &Config) -> anyhow::Result<Access> {
-    let grants = config.access.tokens.iter().map(|token| {
-        let text = token.token.reveal(&config.base);
-        let text = text.with_context(|| format!("while reading the token {}", token.name))?;
-        Ok(Grant::new(&token.name, token.all_roles(), &text))
-    });
-    Ok(Access::new(grants.collect::<anyhow::Result<Vec<_>>>()?))
+pub fn access(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Access> {
+    let revealed = config.access.reveal(&config.base).map_err(|why| anyhow!(why))?;
+    let grant = |(token, text): (&config::Token, Secret)| {
+        Grant::new(token.actor(), token.all_roles(), &text).until(token.expires)
+    };
+    Ok(Access::new(revealed.into_iter().map(grant).collect(), clock))
 }

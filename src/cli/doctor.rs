@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 use crate::connectors::{Connector as _, Finding};
 use crate::engine::clock::System;
 use crate::engine::tree;
-use crate::model::Clock;
+use crate::model::{Clock, Timestamp};
 use crate::policy;
 use crate::policy::diagnostic::Severity;
 
@@ -59,6 +59,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
             groups.extend(targets(&built).await);
         }
     }
+    groups.push(("access", access(&config, clock.now())));
     groups.push(("store", vec![store(&config)]));
     groups.push(("policies", policies(&config)));
     let all_ok = groups.iter().flat_map(|(_, findings)| findings).all(|finding| finding.ok);
@@ -120,6 +121,19 @@ fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
     let mut findings = vec![good("file", "read".to_owned())];
     findings.extend(warnings.iter().map(|warning| good("warning", warning.message.clone())));
     findings
+}
+
+/// Tokens that the start refuses, and those whose end is near.
+fn access(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let tokens = match config.access.reveal(&config.base) {
+        Ok(tokens) => good("tokens", format!("{} can be used", tokens.len())),
+        Err(why) => bad("tokens", why),
+    };
+    let ending = config.access.ending(now).into_iter().map(|ending| {
+        let says = ending.to_string();
+        if ending.over { bad("token", says) } else { good("warning", says) }
+    });
+    std::iter::once(tokens).chain(ending).collect()
 }
 
 fn store(config: &Config) -> Finding {

@@ -30,10 +30,14 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     // From here on a signal is an order, also while the store is opened: without a handler it would kill.
     let mut orders = Orders::listen().context("while preparing for signals")?;
     let clock = rehearsal::clock(rehearse);
+    // Before the store: a token that is refused must not leave it open.
+    let access = compose::access(&config, Arc::clone(&clock)).map_err(Failed::usage)?;
+    for ending in config.access.ending(clock.now()) {
+        tracing::warn!("{ending}");
+    }
     let engine = open(&config, clock).await?;
     let mut tasks = engine.start();
-    let doors = Doors::new(engine.clone(), compose::access(&config).map_err(Failed::usage)?)
-        .map_err(|why| Failed::usage(anyhow!(why)))?;
+    let doors = Doors::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
     let listeners = bind(&config, &doors).await?;
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));

@@ -3,6 +3,7 @@
 
 mod read;
 mod secret;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use url::Url;
 
 pub use read::{Mistake, read};
 pub use secret::{SecretSource, Unreadable};
+pub use tokens::{Role, Token};
 
 use crate::model::Span;
 
@@ -328,50 +330,6 @@ pub struct Access {
     /// Login of people to the console. Read and checked; this version has no console.
     #[serde(default)]
     pub oidc: Option<Oidc>,
-}
-
-/// A bearer token. Programs and people on the command line use it.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// Stands in journals as who did it.
-    pub name: String,
-    /// What it may do.
-    #[serde(default)]
-    pub role: Option<Role>,
-    /// The same, where it is more than one.
-    #[serde(default)]
-    pub roles: Vec<Role>,
-    /// The token itself.
-    pub token: SecretSource,
-}
-
-impl Token {
-    pub fn all_roles(&self) -> impl Iterator<Item = Role> + '_ {
-        self.role.into_iter().chain(self.roles.iter().copied())
-    }
-}
-
-/// What a token or a person may do. Roles are not ordered; somebody may have several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Sees cases and journals.
-    Viewer,
-    /// Decides reviews.
-    Desk,
-    /// Sees and reloads policies.
-    Author,
-    /// Starts, retries and cancels cases.
-    Operator,
-    /// All but raw identity data.
-    Admin,
-    /// Answers and erases for one person.
-    Privacy,
-    /// Posts events and nothing else.
-    Source,
-    /// Sees raw identity data, in addition to another role.
-    RawIdentity,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -129,12 +129,7 @@ fn check(config: &Config) -> Result<(), String> {
             "connectors.http.{name}: connectors.scim has this name too, and 'in: {name}' would not say which"
         ));
     }
-    for (number, token) in config.access.tokens.iter().enumerate() {
-        if token.all_roles().next().is_none() {
-            return Err(format!("access.tokens[{number}] ({}): give it a role", token.name));
-        }
-    }
-    Ok(())
+    config.access.check()
 }
 
 fn warnings(config: &Config, file: &str) -> Vec<Mistake> {

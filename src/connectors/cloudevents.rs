@@ -287,6 +287,7 @@ impl Draft {
             time,
             subject: SubjectRef { kind: record, id: person.to_owned() },
             actor: None,
+            actor_id: None,
             by_subject: false,
             ip: None,
             fields: self.fields(),

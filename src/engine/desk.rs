@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{self, Case, Decision, Entry, Hold, Input, Operator, State};
-use crate::model::{CaseId, Fields, SubjectKind, SubjectRef, Timestamp};
+use crate::case::{self, Case, Decision, Entry, Hold, Input, Operator, Refused, State};
+use crate::model::{Actor, CaseId, Fields, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, CaseFilter, Consumed};
 
@@ -297,25 +297,60 @@ impl Engine {
         id: &CaseId,
         decision: String,
         reason: Option<String>,
-        by: String,
+        by: Actor,
     ) -> Result<(), ApplyError> {
-        let late = self.0.store.case(id)?.is_some_and(|case| case.is_closed());
+        let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let decision = Decision { decision, reason, by, at: self.now() };
-        tracing::info!(case = %id, decision = decision.decision, by = decision.by, "decision");
-        self.apply(id, Input::Decision(decision)).await?;
-        // It is on record now, and changes nothing.
-        if late { Err(case::Refused::Closed.into()) } else { Ok(()) }
+        let refused = match self.apply(id, Input::Decision(decision.clone())).await {
+            // It is on record now, and changes nothing.
+            Ok(_) if case.is_closed() => Refused::Closed,
+            Ok(_) => {
+                tracing::info!(case = %id, policy = case.policy, subject = %case.subject.reference(),
+                    decision = decision.decision, by = decision.by.name, "decision");
+                return Ok(());
+            }
+            Err(ApplyError::Refused(refused)) => refused,
+            Err(error) => return Err(error),
+        };
+        self.told_refused(&case, "decision", &decision.by, &refused);
+        if !case.is_closed() {
+            match self.apply(id, Input::RefusedDecision(decision.refused(&refused))).await {
+                // The journal of a case holds only so many.
+                Ok(_) | Err(ApplyError::Refused(_)) => {}
+                Err(error) => tracing::error!(case = %id, %error, "a refused decision is not in the journal"),
+            }
+        }
+        Err(refused.into())
+    }
+
+    /// The log has the token's name: the person's id may be a mail address.
+    fn told_refused(&self, case: &Case, what: &'static str, by: &Actor, refused: &Refused) {
+        self.0.metrics.refused(what, refused.word());
+        tracing::warn!(case = %case.id, policy = case.policy, subject = %case.subject.reference(),
+            by = by.name, reason = refused.word(), "{what} refused");
     }
 
     pub async fn order(
         &self,
         id: &CaseId,
         order: Order,
-        by: String,
+        by: Actor,
         reason: String,
     ) -> Result<(), ApplyError> {
-        tracing::info!(case = %id, ?order, by, "order");
-        self.apply(id, Input::Operator(Operator { order, by, reason })).await.map(|_| ())
+        let who = by.clone();
+        match self.apply(id, Input::Operator(Operator { order, by, reason })).await {
+            Ok(case) => {
+                tracing::info!(case = %id, policy = case.policy, ?order, by = who.name, "order");
+                Ok(())
+            }
+            Err(ApplyError::Refused(refused)) => {
+                if let Some(case) = self.0.store.case(id)? {
+                    self.told_refused(&case, order.word(), &who, &refused);
+                }
+                Err(refused.into())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens a case by hand. The outer error is ours, the inner one is a sentence for who asked.
@@ -396,7 +431,7 @@ fn queue(case: &Case) -> Option<&str> {
 
 fn assignee(case: &Case, now: Timestamp) -> Option<String> {
     let State::Reviewing(reviewing) = &case.state else { return None };
-    reviewing.assignee.as_ref().filter(|taken| taken.until > now).map(|taken| taken.by.clone())
+    reviewing.assignee.as_ref().filter(|taken| taken.until > now).map(|taken| taken.by.name.clone())
 }
 
 fn subject(case: &Case) -> SubjectLine {

@@ -52,6 +52,12 @@ struct ByVerdict {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    what: &'static str,
+    reason: &'static str,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 #[derive(Debug)]
@@ -69,6 +75,7 @@ pub struct Metrics {
     sweeps: Family<ByResult, Counter>,
     swept: Family<ByResult, Counter>,
     limited: Family<ByClient, Counter>,
+    refused: Family<ByReason, Counter>,
     polled: Family<BySource, Seconds>,
     reloads: Family<ByVerdict, Counter>,
     reload_ok: Gauge,
@@ -100,6 +107,7 @@ impl Metrics {
             sweeps: Family::default(),
             swept: Family::default(),
             limited: Family::default(),
+            refused: Family::default(),
             polled: Family::default(),
             reloads: Family::default(),
             reload_ok: Gauge::default(),
@@ -117,6 +125,11 @@ impl Metrics {
         registry.register("cases_opened", "Cases opened", self.opened.clone());
         registry.register("cases_closed", "Cases closed, by result", self.closed.clone());
         registry.register("cases_stuck", "Times a case got stuck", self.stuck.clone());
+        registry.register(
+            "refused",
+            "Decisions and orders of people that were refused, by what was asked and why",
+            self.refused.clone(),
+        );
         registry.register("effects_held", "Effects that a limit held", self.held.clone());
         registry.register(
             "could_not_decide",
@@ -251,6 +264,11 @@ impl Metrics {
 
     pub(super) fn set_back(&self) {
         self.set_back.inc();
+    }
+
+    /// A decision or an order of a person was refused.
+    pub(super) fn refused(&self, what: &'static str, reason: &'static str) {
+        self.refused.get_or_create(&ByReason { what, reason }).inc();
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

@@ -2,43 +2,60 @@
 //! body, and hands it to the handler.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use chrono::NaiveDate;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::config::Role;
-use crate::model::Secret;
+use crate::engine::clock::System;
+use crate::model::{Actor, Clock, Secret};
 
 use super::Problem;
 
-/// A bearer token's hash with its name and roles. The token itself is not kept.
+/// A bearer token's hash with whose it is and what it may do. The token itself is not kept.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    name: String,
+    actor: Actor,
     roles: BTreeSet<Role>,
     hash: [u8; 32],
+    /// The last day on which it is accepted.
+    last: Option<NaiveDate>,
 }
 
 impl Grant {
-    pub fn new(name: impl Into<String>, roles: impl IntoIterator<Item = Role>, token: &Secret) -> Self {
+    pub fn new(actor: Actor, roles: impl IntoIterator<Item = Role>, token: &Secret) -> Self {
         let hash = Sha256::digest(token.expose().as_bytes()).into();
-        Self { name: name.into(), roles: roles.into_iter().collect(), hash }
+        Self { actor, roles: roles.into_iter().collect(), hash, last: None }
+    }
+
+    pub fn until(self, last: Option<NaiveDate>) -> Self {
+        Self { last, ..self }
     }
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Access {
     grants: Vec<Grant>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Nobody has a token.
+impl Default for Access {
+    fn default() -> Self {
+        Self::new(Vec::new(), Arc::new(System))
+    }
 }
 
 /// Somebody with at least one of the roles that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Stands in journals as who did it.
-    pub name: String,
+    pub actor: Actor,
     pub raw_identity: bool,
 }
 
@@ -52,14 +69,21 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+impl Caller {
+    /// The token's name.
+    pub fn name(&self) -> &str {
+        &self.actor.name
+    }
+}
+
 impl Access {
-    pub fn new(grants: Vec<Grant>) -> Self {
-        Self { grants }
+    pub fn new(grants: Vec<Grant>, clock: Arc<dyn Clock>) -> Self {
+        Self { grants, clock }
     }
 
     /// The name of the token that a request carries, if it is one of ours.
     pub(super) fn name(&self, headers: &HeaderMap) -> Option<&str> {
-        self.grant(bearer(headers)?).map(|grant| grant.name.as_str())
+        self.grant(bearer(headers)?).map(|grant| grant.actor.name.as_str())
     }
 
     fn grant(&self, token: &str) -> Option<&Grant> {
@@ -75,16 +99,22 @@ impl Access {
         let Some(grant) = self.grant(token) else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "this token is not known"));
         };
+        let name = &grant.actor.name;
+        if let Some(last) = grant.last.filter(|last| *last < self.clock.now().date_naive()) {
+            tracing::warn!(by = name, "a request with an expired token was refused");
+            let detail = format!("the token {name} expired on {last}; ask for a new one");
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
+        }
         let allowed =
             grant.roles.contains(&Role::Admin) || any_of.iter().any(|role| grant.roles.contains(role));
         if !allowed {
-            let needed: Vec<_> = any_of.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
-            let detail =
-                format!("the token {} needs one of these roles: {}, admin", grant.name, needed.join(", "));
+            let needed: Vec<_> = any_of.iter().map(|role| role.word()).chain(["admin"]).collect();
+            let detail = format!("the token {name} needs one of these roles: {}", needed.join(", "));
+            tracing::warn!(by = name, needed = needed.join(","), "a request without the role was refused");
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         let raw_identity = grant.roles.contains(&Role::RawIdentity);
-        Ok(Caller { name: grant.name.clone(), raw_identity })
+        Ok(Caller { actor: grant.actor.clone(), raw_identity })
     }
 }
 
@@ -97,17 +127,23 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn check(header: &str, any_of: &[Role], expected: Result<&str, u16>) {
-        let access = Access::new(vec![
-            Grant::new("ci", [Role::Author], &Secret::new("t1")),
-            Grant::new("root", [Role::Admin], &Secret::new("t2")),
-        ]);
+    use crate::engine::clock::Virtual;
+
+    fn check(now: &str, header: &str, any_of: &[Role], expected: Result<&str, u16>) {
+        let grant =
+            |name: &str, role, token: &str| Grant::new(Actor::named(name), [role], &Secret::new(token));
+        let grants = vec![
+            grant("ci", Role::Author, "t1"),
+            grant("root", Role::Admin, "t2"),
+            grant("temp", Role::Viewer, "t3").until("2027-06-30".parse().ok()),
+        ];
+        let access = Access::new(grants, Arc::new(Virtual::new(now.parse().unwrap())));
         let mut headers = HeaderMap::new();
         if !header.is_empty() {
             headers.insert(header::AUTHORIZATION, header.parse().unwrap());
         }
         let got = access.require(&headers, any_of);
-        let got = got.map(|caller| caller.name).map_err(|problem| {
+        let got = got.map(|caller| caller.name().to_owned()).map_err(|problem| {
             use axum::response::IntoResponse as _;
             problem.into_response().status().as_u16()
         });
@@ -116,12 +152,20 @@ mod tests {
 
     #[test]
     fn a_role_opens_what_it_names_and_admin_opens_all() {
-        check("", &[Role::Viewer], Err(401));
-        check("Bearer wrong", &[Role::Viewer], Err(401));
-        check("Basic t1", &[Role::Author], Err(401));
-        check("Bearer t1", &[Role::Author], Ok("ci"));
-        check("bearer t1", &[Role::Viewer, Role::Author], Ok("ci"));
-        check("Bearer t1", &[Role::Desk], Err(403));
-        check("Bearer t2", &[Role::Desk], Ok("root"));
+        let now = "2027-06-30T12:00:00Z";
+        check(now, "", &[Role::Viewer], Err(401));
+        check(now, "Bearer wrong", &[Role::Viewer], Err(401));
+        check(now, "Basic t1", &[Role::Author], Err(401));
+        check(now, "Bearer t1", &[Role::Author], Ok("ci"));
+        check(now, "bearer t1", &[Role::Viewer, Role::Author], Ok("ci"));
+        check(now, "Bearer t1", &[Role::Desk], Err(403));
+        check(now, "Bearer t2", &[Role::Desk], Ok("root"));
+    }
+
+    #[test]
+    fn a_token_is_accepted_until_the_end_of_its_last_day() {
+        check("2027-06-30T23:59:59Z", "Bearer t3", &[Role::Viewer], Ok("temp"));
+        check("2027-07-01T00:00:00Z", "Bearer t3", &[Role::Viewer], Err(401));
+        check("2027-07-01T00:00:00Z", "Bearer t1", &[Role::Author], Ok("ci"));
     }
 }

@@ -105,7 +105,7 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     let Json(start) = body.map_err(malformed)?;
     let reason = reason(&start.reason)?;
-    match doors.engine.start_case(&start.policy, &start.subject, caller.name, reason).await? {
+    match doors.engine.start_case(&start.policy, &start.subject, caller.actor.name, reason).await? {
         Ok(id) => Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response()),
         Err(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
     }
@@ -119,7 +119,7 @@ pub async fn decide(
 ) -> Result<Response, Problem> {
     let Json(decide) = body.map_err(malformed)?;
     let id = CaseId(id);
-    if let Err(error) = doors.engine.decide_case(&id, decide.decision, decide.reason, caller.name).await {
+    if let Err(error) = doors.engine.decide_case(&id, decide.decision, decide.reason, caller.actor).await {
         let allowed = doors.engine.case_sheet(&id)?.map(|sheet| sheet.decisions_allowed);
         return Err(Problem::from(error).with("decisions_allowed", json!(allowed.unwrap_or_default())));
     }
@@ -140,7 +140,7 @@ pub async fn order(
         _ => reason(&body.reason)?,
     };
     let id = CaseId(id);
-    doors.engine.order(&id, order, caller.name, reason).await?;
+    doors.engine.order(&id, order, caller.actor, reason).await?;
     after(&doors, &id)
 }
 

@@ -50,7 +50,7 @@ pub async fn migrate(
         return Ok(Json(json!(line)).into_response());
     }
     let reason = reason(&body.reason)?;
-    let line = doors.engine.migrate_case(&id, &body.to, Some((caller.name, reason))).await?;
+    let line = doors.engine.migrate_case(&id, &body.to, Some((caller.actor.name, reason))).await?;
     match &line.why_not {
         None => Ok(Json(json!(line)).into_response()),
         Some(why) => Err(Problem::new(StatusCode::CONFLICT, why.clone())),

@@ -33,7 +33,7 @@ pub async fn plan(
     body: Result<Json<Tree>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(tree) = body.map_err(malformed)?;
-    tracing::info!(by = caller.name, files = tree.files.len(), "plan asked for");
+    tracing::info!(by = caller.name(), files = tree.files.len(), "plan asked for");
     let (lines, read) = mpsc::channel::<Value>(WAITING);
     let engine = doors.engine.clone();
     tokio::spawn(async move {

@@ -102,7 +102,7 @@ impl Repeats {
 /// The key of a request, made the caller's own; none if the caller sent none.
 fn key(parts: &Parts) -> Result<Option<String>, Problem> {
     let Some(key) = parts.headers.get("idempotency-key") else { return Ok(None) };
-    let caller = parts.extensions.get::<Caller>().map(|caller| caller.name.as_str()).unwrap_or_default();
+    let caller = parts.extensions.get::<Caller>().map(Caller::name).unwrap_or_default();
     match key.to_str() {
         Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(format!("{caller}\n{key}"))),
         _ => Err(Problem::bad_request("Idempotency-Key: expected 1 to 255 visible characters")),

@@ -56,7 +56,11 @@ pub struct Event {
     pub source: String,
     pub time: Timestamp,
     pub subject: SubjectRef,
+    /// Who did it, by name where the source tells one.
     pub actor: Option<String>,
+    /// The same by id at the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
     /// The person the event is about did it themselves, as far as the source tells.
     #[serde(default)]
     pub by_subject: bool,

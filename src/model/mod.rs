@@ -1,5 +1,6 @@
 //! Plain data that every room speaks: no files, no clock, no network, no policy.
 
+pub mod actor;
 pub mod call;
 pub mod clock;
 pub mod event;
@@ -9,6 +10,7 @@ pub mod span;
 pub mod subject;
 pub mod verification;
 
+pub use actor::Actor;
 pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Repeat, Snapshot};
 pub use clock::Clock;
 pub use event::{Event, EventType};

@@ -113,8 +113,11 @@ pub const REGISTRATION: &[Field] = &[
     field("attributes", Map, "custom fields by short name"),
 ];
 
-const MANAGER: &[Field] =
-    &[field("email", Text, "the manager's mail address"), field("name", Text, "the manager's name")];
+const MANAGER: &[Field] = &[
+    field("id", Text, "the manager's user id"),
+    field("email", Text, "the manager's mail address"),
+    field("name", Text, "the manager's name"),
+];
 
 /// `user`.
 pub const USER: &[Field] = &[

@@ -453,6 +453,13 @@ pub struct Review {
     pub escalate: Option<Escalate>,
 }
 
+impl Review {
+    /// Whether the rules of the review tell persons apart, so that a token's name is not enough.
+    pub fn compares_persons(&self) -> bool {
+        self.people > 1 || !self.never.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecisionRule {
     pub reason_required: bool,

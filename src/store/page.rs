@@ -113,6 +113,7 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         holds: Vec::new(),
         acting: None,
         released: None,
+        refusals: 0,
         echoes: Vec::new(),
     })
 }

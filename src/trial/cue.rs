@@ -67,9 +67,18 @@ impl World {
             Cue::Answers(answers) => self.outside.answers = answers,
             Cue::Event(event) => self.send(event)?,
             Cue::Input { case, input } => {
+                let decision = match &input {
+                    Input::Decision(decision) => Some(decision.clone()),
+                    _ => None,
+                };
                 let taken = self.apply(&case, input)?;
-                if taken.is_ok() {
-                    self.settle()?;
+                match (&taken, decision) {
+                    (Ok(()), _) => self.settle()?,
+                    (Err(refused), Some(decision)) => {
+                        // Written as the daemon writes it; the journal of a case holds only so many.
+                        let _ = self.apply(&case, Input::RefusedDecision(decision.refused(refused)))?;
+                    }
+                    (Err(_), None) => {}
                 }
                 return Ok(taken);
             }

@@ -9,7 +9,7 @@ use super::person::document;
 use super::play::Stage;
 use super::world::TooLong;
 use crate::case::{Case, Decision, Input, Operator, Order, Proving, Refused, State};
-use crate::model::{CaseId, Event, EventType, Fields, Judgement, Method, Proof, Subject, SubjectKind};
+use crate::model::{Actor, CaseId, Event, EventType, Fields, Judgement, Method, Proof, Subject, SubjectKind};
 use crate::policy::tests::{Act, Found};
 use crate::policy::tree::{StepIndex, Verb, Verify};
 
@@ -59,13 +59,13 @@ impl Stage<'_> {
             }
             Act::Contest => self.contest()?,
             Act::Decide { step, decision, by, reason, refused } => {
-                let (decision, by) = (decision.clone(), by.clone());
+                let (decision, by) = (decision.clone(), self.member(by)?);
                 let decision = Decision { decision, reason: reason.clone(), by, at: self.world.now };
                 self.decide(step.as_deref(), decision, *refused)?;
             }
             Act::Order(word) => {
                 let order = order(word).ok_or_else(|| cannot("an order", word.clone()))?;
-                let (by, reason) = ("an operator".to_owned(), "as the test says".to_owned());
+                let (by, reason) = (self.member("an operator")?, "as the test says".to_owned());
                 let id = self.newest()?;
                 self.input(&id, Input::Operator(Operator { order, by, reason }), "the order is taken")?;
             }
@@ -87,6 +87,14 @@ impl Stage<'_> {
             Act::Expect(_) => {}
         }
         Ok(())
+    }
+
+    /// Who decides in a test is a person of that name in every team: which tokens there are is no part of a policy.
+    fn member(&self, by: &str) -> Result<Actor, Refusal> {
+        let id = self.newest()?;
+        let kept = self.world.kept(&id);
+        let teams = kept.into_iter().flat_map(|kept| kept.policy.people.teams.keys().cloned());
+        Ok(Actor::person(by, teams))
     }
 
     /// What nobody can refuse.
@@ -129,6 +137,7 @@ impl Stage<'_> {
             time: self.world.now,
             subject: self.person.clone(),
             actor,
+            actor_id: None,
             by_subject,
             ip,
             fields,

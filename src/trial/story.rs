@@ -90,13 +90,15 @@ fn note(note: &Note) -> Option<String> {
         Note::Pressed => "the person pressed the button".to_owned(),
         Note::RemindersSkipped { count } => format!("{count} reminders skipped"),
         Note::Decided { decision, complete: true } => {
-            format!("{} decided {}", decision.by, decision.decision)
+            format!("{} decided {}", decision.by.name, decision.decision)
         }
         Note::Decided { decision, complete: false } => {
-            format!("{} says {}; another person is needed", decision.by, decision.decision)
+            format!("{} says {}; another person is needed", decision.by.name, decision.decision)
         }
         Note::Escalated { queue } => format!("escalated to {queue}"),
-        Note::Ordered { operator } => format!("{} ordered {:?}", operator.by, operator.order).to_lowercase(),
+        Note::Ordered { operator } => {
+            format!("{} ordered {:?}", operator.by.name, operator.order).to_lowercase()
+        }
         Note::Migrated { by, .. } => format!("{by} moved the case to another revision"),
         Note::Held { action } => format!("held by the limit for {}", action.word()),
         Note::Skipped { action } => format!("{} left out by its limit", action.word()),
@@ -113,7 +115,10 @@ fn note(note: &Note) -> Option<String> {
         Note::NoSink { kind } => format!("{kind} has no sink to go to"),
         Note::FellBack { verification } => format!("nothing is enrolled; {verification} is asked instead"),
         Note::Reused { .. } => "an earlier pass counts".to_owned(),
-        Note::LateDecision { decision } => format!("{} decided too late", decision.by),
+        Note::LateDecision { decision } => format!("{} decided too late", decision.by.name),
+        Note::DecisionRefused { refused } => {
+            format!("a decision of {} is refused: {}", refused.by.name, refused.reason)
+        }
         Note::Stuck { reason } => format!("stuck: {reason}"),
         Note::Contested => "the person contests".to_owned(),
         Note::Upheld { until } => format!("upheld; its clock runs until {}", until.format("%Y-%m-%d %H:%M")),

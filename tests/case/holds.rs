@@ -229,7 +229,11 @@ impl Town {
                 self.input(number, Input::Event(event));
             }
             Deed::Order(number, order) => {
-                let by = proofd::case::Operator { order, by: "olga".into(), reason: "r".into() };
+                let by = proofd::case::Operator {
+                    order,
+                    by: proofd::model::Actor::named("olga"),
+                    reason: "r".into(),
+                };
                 self.input(number % count, Input::Operator(by));
             }
             Deed::Later(seconds) => {

@@ -1,6 +1,6 @@
 //! Open cases move to another revision: a table of where they are then, or why they stay.
 use crate::tree::written::{person, policy};
-use crate::tree::{Desk, at};
+use crate::tree::{Desk, at, member};
 use proofd::case::{Decision, Input, Mover, OpenedBy, migrate};
 use proofd::model::Timestamp;
 use proofd::policy::tree::LimitedAction;
@@ -49,7 +49,7 @@ fn cases_move_to_where_the_table_says() {
             desk.pass(pass);
         }
         if let Some(decision) = row.decide {
-            let (reason, by, at) = (None, "Desi".to_owned(), desk.now);
+            let (reason, by, at) = (None, member(&desk.policy, "Desi"), desk.now);
             desk.input(Input::Decision(Decision { decision, reason, by, at })).unwrap();
         }
         let mover = Mover { by: "Opal".to_owned(), reason: "why".to_owned() };

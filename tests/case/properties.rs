@@ -3,7 +3,7 @@
 //! What holds after every single input is checked by the desk.
 
 use crate::tree::written::{person, policy};
-use crate::tree::{Desk, Shape, event, proof, span, unavailable};
+use crate::tree::{Desk, Shape, event, member, proof, span, unavailable};
 use chrono::TimeDelta;
 use proofd::case::{Input, Note, OpenedBy, Order};
 use proofd::model::{Action, Done, Failure, Judgement, Outcome, Phase, Session, SubjectKind};
@@ -223,13 +223,13 @@ fn input(desk: &Desk, deed: &Deed) -> Option<Input> {
             Input::Decision(proofd::case::Decision {
                 decision: words[decision % words.len()].to_owned(),
                 reason: Some("because".to_owned()),
-                by: people[by % people.len()].to_owned(),
+                by: member(&desk.policy, people[by % people.len()]),
                 at: desk.now,
             })
         }
         Deed::Order(order) => Input::Operator(proofd::case::Operator {
             order: *order,
-            by: "olga".to_owned(),
+            by: member(&desk.policy, "olga"),
             reason: "because".to_owned(),
         }),
         Deed::Event(kind) if desk.policy.subject == SubjectKind::User => {

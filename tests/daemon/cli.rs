@@ -308,7 +308,7 @@ async fn mistakes_of_the_configuration_have_their_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_not_there_cannot_be_reached() {
     let mut world = idle().await;
-    std::fs::write(world.dir.path().join("token"), "t-viewer\n").unwrap();
+    std::fs::write(world.dir.path().join("token"), "t-viewer-of-the-test-world\n").unwrap();
     std::fs::write(world.dir.path().join("wrong"), "x\n").unwrap();
     for command in [
         &["case", "list"][..],

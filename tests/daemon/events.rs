@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::world::people::Person;
-use crate::world::{Said, World};
+use crate::world::{Said, World, token};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn event(id: &str, person: &Person) -> Value {
 }
 
 async fn send(world: &World, kind: &str, body: String) -> (u16, Value) {
-    let request = world.http().post(format!("{}/v1/events", world.url)).bearer_auth("t-source");
+    let request = world.http().post(format!("{}/v1/events", world.url)).bearer_auth(token("t-source"));
     let answer = request.header("Content-Type", kind).body(body).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
@@ -77,7 +77,7 @@ async fn all_of_a_request_or_nothing_and_once() {
         assert_eq!(status, 202, "{answer}");
     }
     let headers = ["specversion", "id", "source", "type", "subject", "subjecttype"];
-    let mut request = world.http().post(format!("{}/v1/events", world.url)).bearer_auth("t-source");
+    let mut request = world.http().post(format!("{}/v1/events", world.url)).bearer_auth(token("t-source"));
     for name in headers {
         request = request.header(format!("ce-{name}"), one[name].as_str().unwrap());
     }
@@ -157,7 +157,7 @@ async fn a_file_is_sent_from_the_command_line() {
     assert_eq!(world.say(&["event", "send", "/nowhere.json"]).code, Some(2));
     assert_eq!(world.say_alone(&["event", "send", &path, "--config", "/nowhere.yaml"]).code, Some(2));
     let viewer = world.dir.path().join("viewer");
-    std::fs::write(&viewer, "t-viewer\n").unwrap();
+    std::fs::write(&viewer, token("t-viewer") + "\n").unwrap();
     let said = world.say(&["event", "send", &path, "--token-file", viewer.to_str().unwrap()]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("source, admin"), "{said:?}");

@@ -2,8 +2,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::world::World;
 use crate::world::people::{other_name, passes};
+use crate::world::{World, token};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -81,7 +81,10 @@ fn request(world: &World, method: &Method, path: &str, body: Option<&Value>) -> 
 async fn every_door_opens_to_its_roles_and_to_nobody_else() {
     let world = shipped().await;
     // In turns, since who is refused too often from one address is refused for that.
-    let mut wrong = ["Bearer wrong", "Basic t-admin", "Bearer", "t-admin"].into_iter().cycle();
+    let mut wrong =
+        ["Bearer wrong", "Basic t-admin-of-the-test-world", "Bearer", "t-admin-of-the-test-world"]
+            .into_iter()
+            .cycle();
     for (method, path, body, allowed, expected) in doors() {
         let what = format!("{method} {path}");
         for header in [None, wrong.next()] {
@@ -92,15 +95,18 @@ async fn every_door_opens_to_its_roles_and_to_nobody_else() {
             assert_eq!(problem(request.send().await.unwrap()).await.0, 401, "{what} {header:?}");
         }
         for role in ROLES {
-            let token = format!("t-{role}");
-            let answer =
-                request(&world, &method, path, body.as_ref()).bearer_auth(&token).send().await.unwrap();
+            let short = format!("t-{role}");
+            let answer = request(&world, &method, path, body.as_ref())
+                .bearer_auth(token(&short))
+                .send()
+                .await
+                .unwrap();
             let status = answer.status().as_u16();
             let expected = if allowed.contains(&role) { expected } else { 403 };
             assert_eq!(status, expected, "{what} as {role}");
             if status >= 400 {
                 let (_, document) = problem(answer).await;
-                assert!(!document.to_string().contains(&token), "{document}");
+                assert!(!document.to_string().contains(&token(&short)), "{document}");
             }
         }
     }
@@ -133,7 +139,7 @@ async fn a_wrong_request_is_told_what_is_wrong() {
     ];
     for (method, path, body, expected, says) in rows {
         let answer =
-            request(&world, &method, path, body.as_ref()).bearer_auth("t-admin").send().await.unwrap();
+            request(&world, &method, path, body.as_ref()).bearer_auth(token("t-admin")).send().await.unwrap();
         let (status, document) = problem(answer).await;
         assert_eq!(status, expected, "{method} {path} {document}");
         let detail = document["detail"].as_str().unwrap();
@@ -141,7 +147,7 @@ async fn a_wrong_request_is_told_what_is_wrong() {
     }
     for body in ["", "{", "[]", "nonsense", "{\"reason\": 1}"] {
         let answer = request(&world, &Method::POST, "/v1/cases/x/retry", None)
-            .bearer_auth("t-admin")
+            .bearer_auth(token("t-admin"))
             .header("Content-Type", "application/json")
             .body(body)
             .send()
@@ -185,7 +191,9 @@ async fn a_hook_takes_all_or_nothing_and_only_with_the_shared_header() {
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     let (first, second) = (record(&world, ada.id()), record(&world, ben.id()));
 
-    for header in [None, Some(""), Some("Bearer wrong"), Some("sim-webhook"), Some("Bearer t-admin")] {
+    for header in
+        [None, Some(""), Some("Bearer wrong"), Some("sim-webhook"), Some("Bearer t-admin-of-the-test-world")]
+    {
         let answer = hook(&world, header, json!([first]).to_string()).await;
         assert_eq!(problem(answer).await.0, 401, "{header:?}");
     }
@@ -303,7 +311,7 @@ async fn decisions_are_taken_where_the_case_allows_them_and_once() {
     let sheet = world.sheet(&ada).await.unwrap();
     let path = format!("/v1/cases/{}/decisions", sheet["id"].as_str().unwrap());
     let decide = |key: Option<&str>, body: Value| {
-        let mut request = request(&world, &Method::POST, &path, Some(&body)).bearer_auth("t-desk");
+        let mut request = request(&world, &Method::POST, &path, Some(&body)).bearer_auth(token("t-desk"));
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
@@ -342,7 +350,7 @@ async fn decisions_are_taken_where_the_case_allows_them_and_once() {
     assert_eq!(problem(decide(Some("k2"), approve()).await).await.0, 409, "it is over");
     // A key is the caller's own.
     let answer = request(&world, &Method::POST, &path, Some(&approve()))
-        .bearer_auth("t-admin")
+        .bearer_auth(token("t-admin"))
         .header("Idempotency-Key", "k1")
         .send()
         .await
@@ -364,7 +372,7 @@ async fn the_same_change_sent_twice_at_once_happens_once() {
     let body = json!({ "reason": "a test" });
     let send = || {
         request(&world, &Method::POST, &path, Some(&body))
-            .bearer_auth("t-operator")
+            .bearer_auth(token("t-operator"))
             .header("Idempotency-Key", "once")
             .send()
     };

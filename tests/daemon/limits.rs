@@ -11,7 +11,7 @@ use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings as OneL
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Bounds, Doors, Grant, Listening, listen_within};
-use proofd::model::{CaseId, Clock, Secret};
+use proofd::model::{Actor, CaseId, Clock, Secret};
 use proofd::store::Store;
 use reqwest::{Client, Method};
 
@@ -54,8 +54,9 @@ impl House {
         let (store, opened) = Store::open(&dir.path().join("store"), clock.now()).unwrap();
         let connectors = Connectors { source: Some(source), ..Connectors::default() };
         let engine = Engine::open(settings, store, &opened, shared, connectors).await.unwrap();
-        let grant = |name: &str| Grant::new(name, [Role::Viewer], &Secret::new(format!("t-{name}")));
-        let access = Access::new(vec![grant("ada"), grant("bob")]);
+        let grant =
+            |name: &str| Grant::new(Actor::named(name), [Role::Viewer], &Secret::new(format!("t-{name}")));
+        let access = Access::new(vec![grant("ada"), grant("bob")], engine.clock());
         let router = Doors::new(engine.clone(), access).unwrap().everything();
         let listening = listen_within("127.0.0.1:0".parse().unwrap(), router, bounds).await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();

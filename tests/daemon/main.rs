@@ -41,6 +41,7 @@ mod limits;
 mod mission;
 mod operators;
 mod outages;
+mod people;
 mod plan;
 mod registration;
 mod reload;

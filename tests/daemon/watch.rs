@@ -2,8 +2,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::world::World;
 use crate::world::people::passes;
+use crate::world::{World, token};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -102,8 +102,13 @@ async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
     for (method, path, is_public, is_private) in both {
         for (base, there) in [(&outside, is_public), (&world.url, is_private)] {
             let url = format!("{base}{path}");
-            let answer =
-                world.http().request(method.clone(), &url).bearer_auth("t-admin").send().await.unwrap();
+            let answer = world
+                .http()
+                .request(method.clone(), &url)
+                .bearer_auth(token("t-admin"))
+                .send()
+                .await
+                .unwrap();
             let status = answer.status();
             let text = answer.text().await.unwrap();
             let nothing = text.contains("there is nothing at");

@@ -13,7 +13,7 @@ use proofd::engine::foresight::Edited;
 use proofd::engine::plan::Plan;
 use proofd::engine::reload::PolicyState;
 use proofd::engine::tree;
-use proofd::model::CaseId;
+use proofd::model::{Actor, CaseId};
 use proofd::policy::{self, Files, Known, Policy};
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
@@ -65,7 +65,11 @@ async fn weeks() -> Inside {
     proves(&inside, &eve, other_name()).await;
     inside.pass(HOUR * 2, HOUR).await;
     let reason = Some("seen in a video call".to_owned());
-    inside.engine().decide_case(&eve.case, "approve".to_owned(), reason, "Dana".to_owned()).await.unwrap();
+    inside
+        .engine()
+        .decide_case(&eve.case, "approve".to_owned(), reason, Actor::person("Dana", ["identity-desk"]))
+        .await
+        .unwrap();
     inside.pass(DAY * 3, HOUR).await;
     proves(&inside, &ben, passes()).await;
     inside.pass(DAY * 7, HOUR).await;

@@ -8,7 +8,7 @@ use proofd::case::{Case, Input, OpenedBy, Opening, Operator, Order, State};
 use proofd::engine::clock::Virtual;
 use proofd::engine::replay::{self, Replayed};
 use proofd::engine::{Connectors, Engine, Settings};
-use proofd::model::{Clock, Failure, Fields, Outcome, Subject, SubjectKind};
+use proofd::model::{Actor, Clock, Failure, Fields, Outcome, Subject, SubjectKind};
 use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
 use proofd::store::{self, Changed, Commit, Store};
@@ -45,7 +45,7 @@ async fn decide(dir: &Path) -> Case {
     let case = engine.open_case(opening, policy).await.unwrap().unwrap();
     let State::Proving(proving) = &case.state else { panic!("{:?}", case.state) };
     let operator =
-        Operator { order: Order::Cancel, by: "Dana".to_owned(), reason: "the test is over".to_owned() };
+        Operator { order: Order::Cancel, by: Actor::named("Dana"), reason: "the test is over".to_owned() };
     let mail = *case.calls.keys().next().unwrap();
     for input in [
         Input::Attempt { call: mail },

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use proofd::config::Token;
 use proofd::engine::tree;
 use proofd::policy::{self, Known};
 
@@ -33,6 +34,9 @@ fn the_shipped_policies_have_no_mistake_and_no_warning() {
         endpoints: names(example.connectors.http.keys().collect()),
         systems: names(example.connectors.scim.keys().collect()),
         providers: Some(vec!["jumio".to_owned()]),
+        deciders: Some(
+            example.access.tokens.iter().filter(|token| token.decides()).map(Token::actor).collect(),
+        ),
     };
     for known in [Known::default(), configured] {
         let loaded = policy::load(&files, &known);

@@ -107,6 +107,7 @@ fn recorded(number: usize) -> Event {
         time: DateTime::UNIX_EPOCH + TimeDelta::hours(i64::try_from(number).unwrap()),
         subject: SubjectRef { kind: SubjectKind::Registration, id: number.to_string() },
         actor: None,
+        actor_id: None,
         by_subject: false,
         ip: None,
         fields: Fields::new(),

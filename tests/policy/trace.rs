@@ -71,6 +71,7 @@ fn check(row: &Row) {
         time: "2026-01-05T09:00:00Z".parse().unwrap(),
         subject: SubjectRef { kind: SubjectKind::User, id: "7".to_owned() },
         actor: None,
+        actor_id: None,
         by_subject: false,
         ip: None,
         fields: row.event.clone(),

@@ -52,22 +52,33 @@ impl Said {
     }
 }
 
-/// Somebody for each role, by a token `t-ROLE`.
+/// Somebody for each role, by `token("t-ROLE")`. At the desk each is a person, and Dora leads it.
 const ACCESS: &str = "access:
   tokens:
-    - {name: Dana, role: admin, token: t-admin}
-    - {name: Vic, role: viewer, token: t-viewer}
-    - {name: Desi, role: desk, token: t-desk}
-    - {name: Devi, role: desk, token: t-desk-2}
-    - {name: Dora, role: desk, token: t-desk-3}
-    - {name: Tenant Admin, role: desk, token: t-granter}
-    - {name: sponsor@example.com, role: desk, token: t-sponsor}
-    - {name: Aut, role: author, token: t-author}
-    - {name: Opal, role: operator, token: t-operator}
-    - {name: Priya, role: privacy, token: t-privacy}
-    - {name: Sam, role: source, token: t-source}
-    - {name: Rae, roles: [viewer, raw_identity], token: t-raw}
+    - {name: Dana, role: admin, person: dana@example.com, teams: [TEAMS, LEADS], token: t-admin-of-the-test-world}
+    - {name: Vic, role: viewer, token: t-viewer-of-the-test-world}
+    - {name: Desi, role: desk, person: desi@example.com, teams: [TEAMS], token: t-desk-of-the-test-world}
+    - {name: Devi, role: desk, person: devi@example.com, teams: [TEAMS], token: t-desk-2-of-the-test-world}
+    - {name: Dora, role: desk, person: dora@example.com, teams: [TEAMS, LEADS], token: t-desk-3-of-the-test-world}
+    - {name: Tenant Admin, role: desk, person: tina@example.com, teams: [TEAMS], token: t-granter-of-the-test-world}
+    - {name: Spencer, role: desk, person: sponsor@example.com, teams: [TEAMS], token: t-sponsor-of-the-test-world}
+    - {name: Aut, role: author, person: aut@example.com, token: t-author-of-the-test-world}
+    - {name: Opal, role: operator, token: t-operator-of-the-test-world}
+    - {name: Priya, role: privacy, token: t-privacy-of-the-test-world}
+    - {name: Sam, role: source, token: t-source-of-the-test-world}
+    - {name: Rae, roles: [viewer, raw_identity], token: t-raw-of-the-test-world}
 ";
+const TEAMS: &str = "desk, identity-desk, role-owners, partner-desk, soc, hr, iam-oncall";
+const LEADS: &str = "leads, identity-leads, soc-leads";
+
+fn access() -> String {
+    ACCESS.replace("TEAMS", TEAMS).replace("LEADS", LEADS)
+}
+
+/// The text of a token of `ACCESS` by its short name: texts have a least length.
+pub fn token(short: &str) -> String {
+    format!("{short}-of-the-test-world")
+}
 
 impl World {
     /// Simulators and a configuration; the daemon is not started. `more` is added to the configuration, and
@@ -86,8 +97,10 @@ impl World {
         let url = format!("http://{address}");
         copy_tree(policies, &dir.path().join("policies"));
         let connectors = town.connectors_yaml(&credentials);
-        let yaml =
-            format!("listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{ACCESS}{more}");
+        let yaml = format!(
+            "listen: {address}\npublic_url: {url}\nstore: sled:store\n{connectors}{}{more}",
+            access()
+        );
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
         town.broadcast_to(&url);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
@@ -241,7 +254,7 @@ impl World {
     ) -> Result<(StatusCode, Value), reqwest::Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !token.is_empty() {
-            request = request.bearer_auth(token);
+            request = request.bearer_auth(self::token(token));
         }
         if let Some(body) = body {
             request = request.json(&body);

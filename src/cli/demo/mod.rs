@@ -24,7 +24,7 @@ use crate::config::{self, Role};
 use crate::engine::Engine;
 use crate::engine::clock::Scaled;
 use crate::http::{Access, Doors, Grant, listen};
-use crate::model::{Clock, Secret};
+use crate::model::{Actor, Clock, Secret};
 use crate::simulate::ledger::Ledger;
 use crate::simulate::town::{Addresses, Credentials, Town};
 use crate::store::Store;
@@ -103,8 +103,8 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
         return Err(Failed::no(anyhow!("the policies have mistakes:\n{}", report.rendered)));
     }
     let tasks = engine.start();
-    let token = Secret::new("demo");
-    let access = Access::new(vec![Grant::new("Dana from the identity desk", [Role::Admin], &token)]);
+    let token = Secret::new("demo-on-this-machine-only");
+    let access = Access::new(vec![Grant::new(dana(&engine), [Role::Admin], &token)], engine.clock());
     let doors = Doors::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
     let listening = listen(address, doors.everything()).await.context("while listening")?;
     town.broadcast_to(&url);
@@ -120,6 +120,13 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     tasks.join_all().await;
     stage.engine.store().close().await.context("while closing the store")?;
     Ok(if all_well { Ending::Ok } else { Ending::No })
+}
+
+/// One person who belongs to every team of the shipped policies.
+fn dana(engine: &Engine) -> Actor {
+    let active = engine.active();
+    let teams = active.set.policies.values().flat_map(|policy| policy.people.teams.keys().cloned());
+    Actor { name: "Dana from the identity desk".to_owned(), ..Actor::person("dana@example.com", teams) }
 }
 
 fn folder() -> Result<PathBuf, Failed> {

@@ -66,7 +66,7 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
         }
         Note::Decided { decision, .. } => {
             let reason = decision.reason.as_deref().unwrap_or("no reason given");
-            format!("{} decides: {} ({reason})", decision.by, decision.decision)
+            format!("{} decides: {} ({reason})", decision.by.name, decision.decision)
         }
         Note::Held { action } => format!("a limit holds {action:?}"),
         Note::Stuck { reason } => format!("is stuck: {reason}"),
@@ -93,6 +93,9 @@ pub fn where_to_look(stage: &Stage) {
     output::line(&format!("  read the mail     {}", town.mailbox_served.url));
     output::line(&format!("  vendor's pages    {}", town.jumio_served.url));
     output::line(&format!("  HR, tickets       {}", town.office_served.url));
-    output::line(&format!("  cases             PROOFD_TOKEN=demo proofd case list --url {url}"));
+    output::line(&format!(
+        "  cases             PROOFD_TOKEN={} proofd case list --url {url}",
+        stage.token.expose()
+    ));
     output::line(&format!("  metrics           {url}/metrics"));
 }

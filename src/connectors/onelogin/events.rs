@@ -96,6 +96,7 @@ fn one(
         actor: text(record, "actor_user_name")
             .or_else(|| text(record, "actor_system"))
             .or_else(|| text(record, "actor_user_id")),
+        actor_id: text(record, "actor_user_id"),
         by_subject: text(record, "actor_user_id").is_some_and(|actor| actor == head.user),
         ip: text(record, "ipaddr"),
         fields: fields(record, name, head.label),

@@ -249,6 +249,7 @@ async fn manager(api: &Api, record: &Record) -> Result<Option<Fields>, Failure> 
     let Some(manager) = user(api, &id).await? else { return Ok(None) };
     let names: Vec<_> = ["firstname", "lastname"].iter().filter_map(|key| text(&manager, key)).collect();
     let mut fields = Fields::new();
+    fields.insert("id".into(), id.into());
     fields.insert("email".into(), text(&manager, "email").map_or(Value::Null, Value::String));
     fields.insert("name".into(), if names.is_empty() { Value::Null } else { names.join(" ").into() });
     Ok(Some(fields))

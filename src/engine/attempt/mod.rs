@@ -180,6 +180,7 @@ impl Engine {
                 // By policy, where it was not said.
                 subject: SubjectRef { kind: kind.unwrap_or(SubjectKind::User), id: person.to_owned() },
                 actor: None,
+                actor_id: None,
                 by_subject: false,
                 ip: None,
                 fields: Fields::new(),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `clauses` | conditions that can never hold or never fail; steps that end their own policy |
 //! | `possible` | whether clauses contradict each other |
+//! | `deciders` | reviews that nobody can decide, by the tokens of the configuration |
 //! | `ends` | adverse ends that nobody can contest, or that can hardly be undone |
 //! | `head` | triggers, limits, retention and sweeps |
 //! | `holds` | suspensions that nothing lifts, or that outlast a pass |
@@ -16,6 +17,7 @@
 //! | `unused` | what nobody uses |
 
 mod clauses;
+mod deciders;
 mod ends;
 mod head;
 mod holds;
@@ -31,6 +33,7 @@ use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::files::Files;
+use super::load::Known;
 use super::source::{self, Data, Node};
 use super::tree::{Policy, Step, StepIndex, Verb};
 
@@ -95,6 +98,7 @@ impl Seen<'_> {
 pub fn run<'a>(
     files: &Files,
     policies: impl Iterator<Item = &'a Policy>,
+    known: &Known,
     sound: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -107,6 +111,9 @@ pub fn run<'a>(
         told::look(seen, diagnostics);
         steps::look(seen, diagnostics);
         strangers::look(seen, diagnostics);
+        if let Some(deciders) = &known.deciders {
+            deciders::look(seen, deciders, diagnostics);
+        }
     }
     pulls::look(&seen, diagnostics);
     if sound && !seen.is_empty() {

@@ -17,6 +17,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::Actor;
+
 use super::diagnostic::{self, Diagnostic, Severity};
 use super::files::Files;
 use super::lint;
@@ -34,6 +36,8 @@ pub struct Known {
     pub endpoints: Option<Vec<String>>,
     pub systems: Option<Vec<String>>,
     pub providers: Option<Vec<String>>,
+    /// Tokens with which reviews can be decided.
+    pub deciders: Option<Vec<Actor>>,
 }
 
 /// What loading a tree gave: the policies without an error, and everything that was found.
@@ -119,7 +123,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     }
     shared.unused(&layout, &mut diagnostics);
     let sound = !errors(&diagnostics);
-    lint::run(files, policies.iter().map(AsRef::as_ref), sound, &mut diagnostics);
+    lint::run(files, policies.iter().map(AsRef::as_ref), known, sound, &mut diagnostics);
     let mut diagnostics = consequences(diagnostics);
     diagnostic::sort(&mut diagnostics);
     diagnostics.dedup();

@@ -102,6 +102,7 @@ pub fn occasion(kind: SubjectKind, name: &str, fields: Value) -> Event {
         also: if name.starts_with("login.") { vec![EventType::new("login.risk")] } else { Vec::new() },
         subject: SubjectRef { kind, id: "77".to_owned() },
         actor: Some("Olga".to_owned()),
+        actor_id: None,
         ip: Some("192.0.2.7".to_owned()),
         fields: fields.as_object().cloned().unwrap_or_default(),
         ..event(name, "e1")

@@ -9,13 +9,18 @@ use proofd::case::{
     Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
-    Action, Done, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading, Secret, Session, Subject,
+    Action, Actor, Done, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading, Secret, Session, Subject,
     Timestamp,
 };
 use proofd::policy::Policy;
 use proofd::policy::tree::LimitedAction;
 
 use super::{Shape, at, event, policy, span, subject};
+
+/// A person by an id, in every team.
+pub fn member(policy: &Policy, id: &str) -> Actor {
+    Actor::person(id, policy.people.teams.keys().cloned())
+}
 
 /// One case, its policy and a clock.
 #[derive(Debug)]
@@ -266,13 +271,13 @@ impl Desk {
         self.input(Input::Decision(Decision {
             decision: decision.to_owned(),
             reason: reason.map(str::to_owned),
-            by: by.to_owned(),
+            by: member(&self.policy, by),
             at: self.now,
         }))
     }
 
     pub fn order(&mut self, order: Order) -> Result<(), Refused> {
-        let (by, reason) = ("olga".to_owned(), "because".to_owned());
+        let (by, reason) = (member(&self.policy, "olga"), "because".to_owned());
         self.input(Input::Operator(Operator { order, by, reason }))
     }
 

@@ -28,6 +28,7 @@ pub fn event(kind: &str, key: &str) -> Event {
         time: at("2026-01-05T09:00:00Z"),
         subject: SubjectRef { kind: SubjectKind::Registration, id: "r1".to_owned() },
         actor: None,
+        actor_id: None,
         by_subject: false,
         ip: None,
         fields: Fields::new(),

@@ -6,7 +6,7 @@ mod facts;
 pub mod written;
 
 #[allow(unused_imports, reason = "every test file uses its own part of this")]
-pub use desk::Desk;
+pub use desk::{Desk, member};
 #[allow(unused_imports, reason = "every test file uses its own part of this")]
 pub use facts::{event, proof, subject, unavailable};
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::shipped;
 use crate::world::people::{Person, forges, other_name, passes};
 use crate::world::staff::DESK;
-use crate::world::{World, edit_shipped};
+use crate::world::{World, edit_shipped, token};
 
 const POLICY: &str = "applicant-to-hr";
 const PROOFING: &str = "urn:example:params:scim:schemas:extension:proofing:2.0:User";
@@ -35,7 +35,7 @@ fn event(id: &str, person: &Person) -> Value {
 }
 
 async fn sends(world: &World, event: &Value) {
-    let request = world.http().post(format!("{}/v1/events", world.url)).bearer_auth("t-source");
+    let request = world.http().post(format!("{}/v1/events", world.url)).bearer_auth(token("t-source"));
     let request = request.header("Content-Type", "application/cloudevents+json").body(event.to_string());
     assert_eq!(request.send().await.unwrap().status(), StatusCode::ACCEPTED);
 }

@@ -162,6 +162,7 @@ impl Daemon {
             | Input::Outcome { .. }
             | Input::Lost { .. }
             | Input::SetBack { .. }
+            | Input::RefusedDecision(_)
             | Input::Wake => {
                 panic!("nobody outside gives this to a case")
             }

@@ -17,6 +17,8 @@ const WITHOUT_ROW: &[(&str, &str)] = &[
     ("duplicate-script", "two-scripts is found before"),
     ("too-many-steps", "two thousand steps; tried below"),
     ("interpolated-clause", "template-in-clause is found before"),
+    ("nobody-decides", "tokens of a configuration; a test of `check` has some"),
+    ("too-few-persons", "tokens of a configuration; a test of `check` has some"),
     ("test-failed", "policy tests have data of their own"),
     ("duplicate-test", "policy tests have data of their own"),
     ("wrong-subject", "policy tests have data of their own"),

@@ -45,6 +45,7 @@ fn known() -> Known {
         providers: Some(vec!["jumio".to_owned()]),
         endpoints: Some(vec!["paging".to_owned(), "ticketing".to_owned()]),
         systems: None,
+        deciders: None,
     }
 }
 
@@ -227,6 +228,7 @@ fn events_find_their_policies() {
         time: chrono::DateTime::UNIX_EPOCH,
         subject: SubjectRef { kind: subject, id: "1".to_owned() },
         actor: None,
+        actor_id: None,
         by_subject: false,
         ip: None,
         fields: Fields::new(),

@@ -47,6 +47,7 @@ pub fn case(id: &str, opened: i64) -> Case {
         holds: Vec::new(),
         acting: None,
         released: None,
+        refusals: 0,
         echoes: Vec::new(),
     }
 }
@@ -85,6 +86,7 @@ pub fn event(key: &str, time: i64) -> Event {
         time: at(time),
         subject: subject(key),
         actor: None,
+        actor_id: None,
         by_subject: false,
         ip: None,
         fields: Fields::new(),

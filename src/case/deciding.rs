@@ -1,0 +1,134 @@
+//! Who may decide: members of the team, nobody who is excluded, and no person twice.
+
+use serde_json::Value;
+
+use super::entry::Note;
+use super::input::{Decision, Refused, RefusedDecision};
+use super::state::{Case, Reviewing};
+use super::turn::Turn;
+use crate::model::{Actor, Timestamp};
+use crate::policy::tree::Review;
+
+/// Refused and late decisions that one case writes into its journal. More are only logged and counted.
+const MOST_REFUSALS: u32 = 20;
+
+/// A refused word is not one of the policy's, so its length is whatever was sent.
+const LONGEST_WORD: usize = 64;
+
+impl Turn<'_> {
+    /// Whether somebody may decide a review, or claim it: both need the same.
+    pub(super) fn may_review(
+        &self,
+        reviewing: &Reviewing,
+        review: &Review,
+        by: &Actor,
+    ) -> Result<(), Refused> {
+        let queue = self.policy.people.queues.get(&reviewing.queue);
+        // A queue without a team has nobody who could decide.
+        self.member(by, queue.map_or("", |queue| &queue.team))?;
+        if review.compares_persons() && by.person.is_none() {
+            return Err(Refused::PersonRequired { by: by.name.clone() });
+        }
+        not_excluded(&self.case, &review.never, by)?;
+        taken_by_other(reviewing, by, self.now())?;
+        if reviewing.given.iter().any(|given| given.by.same(by)) {
+            return Err(Refused::SamePerson { by: by.name.clone() });
+        }
+        Ok(())
+    }
+
+    /// The policy's owner decides a contested end. An owner that is a mail address is no team.
+    pub(super) fn may_decide_contest(&self, by: &Actor) -> Result<(), Refused> {
+        if let Some(team) = self.policy.owner.strip_prefix("team:") {
+            self.member(by, team)?;
+        }
+        not_excluded(&self.case, &["subject".to_owned()], by)
+    }
+
+    fn member(&self, by: &Actor, team: &str) -> Result<(), Refused> {
+        if by.teams.contains(team) {
+            return Ok(());
+        }
+        Err(Refused::NotInTeam { by: by.name.clone(), team: team.to_owned() })
+    }
+
+    /// Whether the case is about this person.
+    pub(super) fn is_about(&self, by: &Actor) -> bool {
+        people_of(&self.case, "subject").iter().any(|id| by.is_called(id))
+    }
+
+    pub(super) fn decision_refused(&mut self, mut refused: RefusedDecision) -> Result<(), Refused> {
+        self.count_refusal(Refused::NotAwaited)?;
+        refused.decision = refused.decision.chars().take(LONGEST_WORD).collect();
+        self.note(Note::DecisionRefused { refused });
+        Ok(())
+    }
+
+    /// A decision after the end is on record and changes nothing.
+    pub(super) fn late_decision(&mut self, decision: Decision) -> Result<(), Refused> {
+        self.count_refusal(Refused::Closed)?;
+        self.note(Note::LateDecision { decision });
+        Ok(())
+    }
+
+    fn count_refusal(&mut self, otherwise: Refused) -> Result<(), Refused> {
+        if self.case.refusals >= MOST_REFUSALS {
+            return Err(otherwise);
+        }
+        self.case.refusals += 1;
+        Ok(())
+    }
+}
+
+fn taken_by_other(reviewing: &Reviewing, by: &Actor, now: Timestamp) -> Result<(), Refused> {
+    match &reviewing.assignee {
+        Some(assignee) if assignee.until > now && !assignee.by.same(by) => {
+            Err(Refused::Taken { by: assignee.by.name.clone(), until: assignee.until })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Nobody named in `never` decides. Whom a rule means is known by id, login, mail address or whole name.
+fn not_excluded(case: &Case, never: &[String], by: &Actor) -> Result<(), Refused> {
+    let means = |rule: &&String| people_of(case, rule).iter().any(|id| by.is_called(id));
+    match never.iter().find(means) {
+        Some(rule) => Err(Refused::MayNotDecide { by: by.name.clone(), rule: format!("never: {rule}") }),
+        None => Ok(()),
+    }
+}
+
+/// The ids of the people that a rule means, as they were at the opening and as they were read last.
+fn people_of(case: &Case, rule: &str) -> Vec<String> {
+    if rule == "event.actor" {
+        let event = case.event.as_ref();
+        let actors = event.map(|event| [&event.actor, &event.actor_id]).into_iter().flatten();
+        return actors.flatten().cloned().collect();
+    }
+    let records = [Some(&case.subject), case.seen.as_ref()].into_iter().flatten();
+    let of = |subject: &crate::model::Subject| -> Vec<String> {
+        if rule == "subject" {
+            let fields = ["email", "username", "user_id"].iter().filter_map(|field| subject.text(field));
+            let names = [subject.id.clone(), subject.display_name()];
+            return names.into_iter().chain(fields.map(str::to_owned)).collect();
+        }
+        // A manager or a sponsor stands in a field of their own or among the custom ones, as text or as a record.
+        let custom = subject.fields.get("attributes").and_then(|attributes| attributes.get(rule));
+        [subject.fields.get(rule), custom].into_iter().flatten().flat_map(ids_in).collect()
+    };
+    records.flat_map(of).collect()
+}
+
+fn ids_in(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        Value::Object(record) => ["id", "email", "name", "username"]
+            .iter()
+            .filter_map(|field| record.get(*field))
+            .flat_map(ids_in)
+            .collect(),
+        Value::Array(people) => people.iter().flat_map(ids_in).collect(),
+        Value::String(_) | Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}

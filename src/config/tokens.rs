@@ -1,0 +1,248 @@
+//! Bearer tokens: who has one, what it may do, until when. The text of a token is read once, at start.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use chrono::{Days, NaiveDate};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Access, SecretSource};
+use crate::model::{Actor, Secret, Timestamp};
+
+/// Shorter tokens can be guessed.
+pub const SHORTEST: usize = 20;
+
+/// An end is announced this long before.
+const ANNOUNCED: Days = Days::new(28);
+
+/// A bearer token. Programs and people on the command line use it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Stands in journals as who did it. No two tokens have one name.
+    pub name: String,
+    /// What it may do.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// The same, where it is more than one.
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    /// The stable id of the person who uses it: the user id, login or mail address at the identity provider. All tokens
+    /// of one person have the same one. Reviews with `people` or `never` compare it, without case.
+    #[serde(default)]
+    pub person: Option<String>,
+    /// Other ids of the same person at the identity provider, which `never` compares too.
+    #[serde(default)]
+    pub known_as: BTreeSet<String>,
+    /// Teams of `people.yaml` that the person belongs to. A review is decided by the team of its queue.
+    #[serde(default)]
+    pub teams: BTreeSet<String>,
+    /// The token itself: at least 20 characters, such as 32 random ones. No two tokens are equal.
+    pub token: SecretSource,
+    /// The last day on which it is accepted, in UTC: `2027-06-30`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub expires: Option<NaiveDate>,
+}
+
+/// What a token or a person may do. Roles are not ordered; somebody may have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees cases and journals.
+    Viewer,
+    /// Decides reviews of the teams that the token names.
+    Desk,
+    /// Sees and reloads policies.
+    Author,
+    /// Starts, retries and cancels cases.
+    Operator,
+    /// All but raw identity data. Decisions need a team all the same.
+    Admin,
+    /// Answers and erases for one person.
+    Privacy,
+    /// Posts events and nothing else.
+    Source,
+    /// Sees raw identity data, in addition to another role.
+    RawIdentity,
+}
+
+impl Role {
+    /// The word of the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Desk => "desk",
+            Self::Author => "author",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+            Self::Privacy => "privacy",
+            Self::Source => "source",
+            Self::RawIdentity => "raw_identity",
+        }
+    }
+}
+
+impl Token {
+    pub fn all_roles(&self) -> impl Iterator<Item = Role> + '_ {
+        self.role.into_iter().chain(self.roles.iter().copied())
+    }
+
+    /// Whether reviews can be decided with it.
+    pub fn decides(&self) -> bool {
+        self.all_roles().any(|role| role == Role::Desk || role == Role::Admin)
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor {
+            name: self.name.clone(),
+            person: self.person.clone(),
+            known_as: self.known_as.clone(),
+            teams: self.teams.clone(),
+        }
+    }
+}
+
+impl Access {
+    /// Rules that need no secret.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for (number, token) in self.tokens.iter().enumerate() {
+            let wrong = |what: &str| Err(format!("access.tokens[{number}] ({}): {what}", token.name));
+            let blank = |text: &String| text.trim().is_empty();
+            if blank(&token.name) {
+                return wrong("give it a name; it stands in journals");
+            }
+            if !names.insert(token.name.trim().to_lowercase()) {
+                return wrong("another token has this name; give each its own");
+            }
+            if token.all_roles().next().is_none() {
+                return wrong("give it a role");
+            }
+            if token.person.iter().chain(&token.known_as).chain(&token.teams).any(blank) {
+                return wrong("person, known_as and teams are never empty texts; leave them out");
+            }
+            if token.person.is_none() && !token.known_as.is_empty() {
+                return wrong("known_as names other ids of a person; give it the person too");
+            }
+        }
+        Ok(())
+    }
+
+    /// Every token with its text. Errors have no text of a token.
+    pub fn reveal(&self, base: &Path) -> Result<Vec<(&Token, Secret)>, String> {
+        let mut revealed: Vec<(&Token, Secret)> = Vec::new();
+        for token in &self.tokens {
+            let name = &token.name;
+            let text =
+                token.token.reveal(base).map_err(|why| format!("while reading the token {name}: {why}"))?;
+            if text.expose().chars().count() < SHORTEST {
+                return Err(format!(
+                    "the token {name} is too short: give it at least {SHORTEST} characters (openssl rand -hex 32)"
+                ));
+            }
+            if let Some((other, _)) = revealed.iter().find(|(_, known)| known.expose() == text.expose()) {
+                return Err(format!(
+                    "the tokens {} and {name} are equal; give each its own text",
+                    other.name
+                ));
+            }
+            revealed.push((token, text));
+        }
+        Ok(revealed)
+    }
+
+    /// Tokens that are not accepted any more, or not much longer.
+    pub fn ending(&self, now: Timestamp) -> Vec<Ending> {
+        let today = now.date_naive();
+        let of = |token: &Token| {
+            let last = token.expires?;
+            let soon = today.checked_add_days(ANNOUNCED).is_none_or(|end| last <= end);
+            soon.then(|| Ending { name: token.name.clone(), last, over: last < today })
+        };
+        self.tokens.iter().filter_map(of).collect()
+    }
+}
+
+/// The end of a token that is near or past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    pub name: String,
+    pub last: NaiveDate,
+    pub over: bool,
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, last, over } = self;
+        if *over {
+            write!(f, "the token {name} expired on {last}; requests with it are refused")
+        } else {
+            write!(f, "the token {name} expires on {last}; make a new one before")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(tokens: &str) -> Access {
+        serde_yaml::from_str(&format!("tokens:\n{tokens}")).unwrap()
+    }
+
+    #[test]
+    fn tokens_have_rules() {
+        let long = "0123456789-0123456789";
+        for (tokens, says) in [
+            (format!("  - {{name: a, role: desk, token: {long}}}\n"), None),
+            (format!("  - {{name: a, token: {long}}}\n"), Some("give it a role")),
+            (format!("  - {{name: ' ', role: desk, token: {long}}}\n"), Some("give it a name")),
+            (
+                format!(
+                    "  - {{name: a, role: desk, token: {long}}}\n  - {{name: A, role: desk, token: x{long}}}\n"
+                ),
+                Some("another token has this name"),
+            ),
+            (
+                format!(
+                    "  - {{name: a, role: desk, token: {long}}}\n  - {{name: b, role: desk, token: {long}}}\n"
+                ),
+                Some("the tokens a and b are equal"),
+            ),
+            ("  - {name: a, role: desk, token: 0123456789-01234567}\n".to_owned(), Some("too short")),
+            ("  - {name: a, role: desk, token: ééééééééééééééééééé}\n".to_owned(), Some("too short")),
+            (format!("  - {{name: a, role: desk, person: '', token: {long}}}\n"), Some("never empty")),
+            (
+                format!("  - {{name: a, role: desk, known_as: [b], token: {long}}}\n"),
+                Some("give it the person"),
+            ),
+        ] {
+            let access = access(&tokens);
+            let found = access.check().and_then(|()| access.reveal(Path::new("")).map(|_| ()));
+            match (says, found) {
+                (None, Ok(())) => {}
+                (Some(says), Err(why)) => {
+                    assert!(why.contains(says), "{why}");
+                    assert!(!why.contains("0123456789"), "no text of a token: {why}");
+                }
+                (says, found) => panic!("{tokens}: {says:?} {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_is_announced_four_weeks_before() {
+        let access = access("  - {name: a, role: desk, token: x, expires: 2027-06-30}\n");
+        for (now, over) in [
+            ("2027-06-01T23:59:59Z", None),
+            ("2027-06-02T00:00:00Z", Some(false)),
+            ("2027-06-30T23:59:59Z", Some(false)),
+            ("2027-07-01T00:00:00Z", Some(true)),
+        ] {
+            let found: Vec<bool> = access.ending(now.parse().unwrap()).iter().map(|end| end.over).collect();
+            assert_eq!(found, Vec::from_iter(over), "{now}");
+        }
+    }
+}

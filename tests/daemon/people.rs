@@ -1,0 +1,164 @@
+//! Who may decide: persons and not tokens, members of the queue's team, tokens that are long, different and in time.
+use std::path::Path;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::people::Person;
+use crate::world::{World, edit, token};
+
+/// Two tokens of one person, one of another, one without a person, one of another team, and two whom reviews exclude.
+const TOKENS: &str = "    - {name: Ida, role: desk, person: ida@example.com, teams: [lookers, leaders], token: t-ida-of-the-test-world}
+    - {name: Ida at home, role: desk, person: IDA@example.com, teams: [lookers], token: t-ida-2-of-the-test-world}
+    - {name: Jo, role: desk, person: jo@example.com, teams: [lookers, leaders], token: t-jo-of-the-test-world}
+    - {name: Nobody, role: desk, teams: [lookers, clerks], token: t-nobody-of-the-test-world}
+    - {name: Clerk, role: desk, person: clerk@example.com, teams: [clerks], token: t-clerk-of-the-test-world}
+    - {name: Late, role: desk, person: late@example.com, teams: [lookers], token: t-late-of-the-test-world, expires: 2020-01-01}
+    - {name: Manager, role: desk, person: MANAGER, teams: [lookers], token: t-manager-of-the-test-world}
+    - {name: Subject, role: desk, person: s, known_as: ['SUBJECT'], teams: [lookers], token: t-subject-of-the-test-world}
+";
+
+async fn world() -> (World, Person) {
+    let mut world = World::new(60, Path::new("tests/data/desk"), TOKENS).await;
+    let person = world.employs();
+    edit(&world.config(), "MANAGER", &world.manager(&person).to_uppercase());
+    edit(&world.config(), "'SUBJECT'", &format!("'{}'", person.id()));
+    world.start();
+    (world, person)
+}
+
+async fn opened(world: &World, policy: &str, person: &Person) -> Value {
+    let id = world.starts(policy, person).await;
+    world.until_case(&id, "in_review").await
+}
+
+async fn refused(world: &World, case: &Value, token: &str, says: &str) {
+    let (status, answer) = world.decides_as(token, case, "fine").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{token}: {answer}");
+    assert!(answer["detail"].as_str().unwrap().contains(says), "{token}: {answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_compares_persons_and_is_the_teams() {
+    let (world, person) = world().await;
+    let case = opened(&world, "second-look", &person).await;
+    refused(&world, &case, "t-clerk", "not a member of the team lookers").await;
+    // An admin decides as a member of the team, too.
+    refused(&world, &case, "t-admin", "not a member of the team lookers").await;
+    refused(&world, &case, "t-nobody", "no person").await;
+    refused(&world, &case, "t-manager", "never: manager").await;
+    refused(&world, &case, "t-subject", "never: subject").await;
+    assert_eq!(world.orders_as("t-clerk", &case, "take").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.orders_as("t-ida", &case, "take").await.0, StatusCode::OK);
+    refused(&world, &case, "t-jo", "has taken this review").await;
+    assert_eq!(world.orders_as("t-jo", &case, "give_back").await.0, StatusCode::CONFLICT);
+    // The other token of the person who claimed it.
+    assert_eq!(world.decides_as("t-ida-2", &case, "fine").await.0, StatusCode::OK);
+    refused(&world, &case, "t-ida", "has decided already").await;
+    refused(&world, &case, "t-ida-2", "has decided already").await;
+    assert_eq!(world.decides_as("t-jo", &case, "fine").await.0, StatusCode::OK);
+    world.until_case(case["id"].as_str().unwrap(), "closed").await;
+
+    let journal = world.journal(&case).await;
+    let decided = |what: &str| journal.iter().filter(|entry| entry["what"] == what).collect::<Vec<_>>();
+    let made = decided("decided");
+    assert_eq!((made.len(), decided("decision_refused").len()), (2, 8), "{journal:#?}");
+    let by = |entry: &Value| (entry["decision"]["by"].clone(), entry["decision"]["person"].clone());
+    assert_eq!(by(made[0]), ("Ida at home".into(), "IDA@example.com".into()));
+    assert_eq!(decided("decision_refused")[0]["refused"]["reason"], "not_in_team");
+
+    let metrics = world.get("/metrics").await;
+    let metrics = metrics.as_str().unwrap();
+    for (reason, count) in
+        [("not_in_team", 2), ("person_required", 1), ("may_not_decide", 2), ("taken", 1), ("same_person", 2)]
+    {
+        let line = format!("proofd_refused_total{{what=\"decision\",reason=\"{reason}\"}} {count}");
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
+    let log = world.log();
+    let lines = |says: &str| log.lines().filter(|line| line.contains(says)).count();
+    assert_eq!(
+        (lines("decision refused"), lines("take refused"), lines("give_back refused")),
+        (8, 1, 1),
+        "{log}"
+    );
+    assert_eq!(lines("\"decision\":\"fine\""), 2, "only what was decided: {log}");
+    assert!(!log.to_lowercase().contains("ida@example.com"), "no address of a person: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_persons_are_not_compared_a_token_counts_by_its_name() {
+    let (world, person) = world().await;
+    let case = opened(&world, "first-look", &person).await;
+    refused(&world, &case, "t-ida", "not a member of the team clerks").await;
+    assert_eq!(world.decides_as("t-nobody", &case, "fine").await.0, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_decisions_do_not_fill_the_journal() {
+    let (world, person) = world().await;
+    let case = opened(&world, "first-look", &person).await;
+    for _ in 0..25 {
+        refused(&world, &case, "t-ida", "not a member").await;
+    }
+    let words = world.words(&case).await;
+    assert_eq!(words.iter().filter(|word| *word == "decision_refused").count(), 20, "{words:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_long_its_own_and_in_time() {
+    let (mut world, person) = world().await;
+    let case = opened(&world, "second-look", &person).await;
+    let (status, answer) = world.decides_as("t-late", &case, "fine").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("expired on 2020-01-01"), "{answer}");
+    assert!(world.log().contains("the token Late expired on 2020-01-01"), "{}", world.log());
+    let doctor = world.say(&["doctor"]);
+    assert!(doctor.out.contains("the token Late expired on 2020-01-01"), "{doctor:?}");
+    world.stop();
+
+    let good = std::fs::read_to_string(world.config()).unwrap();
+    let ida = token("t-ida");
+    for (old, new, says) in [
+        (ida.as_str(), "0123456789012345678", "the token Ida is too short"),
+        (ida.as_str(), "t-jo-of-the-test-world", "the tokens Ida and Jo are equal"),
+        ("name: Ida at home", "name: ida", "another token has this name"),
+    ] {
+        std::fs::write(world.config(), good.replace(old, new)).unwrap();
+        let said = world.start_in_vain();
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains(says), "{said:?}");
+        assert!(!said.err.contains("test-world") && !said.err.contains("0123456789"), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_nobody_can_decide_is_said_at_the_start_and_by_check() {
+    let (world, _) = world().await;
+    let tree = world.policies();
+    let check = |world: &World| world.say(&["check", tree.to_str().unwrap()]);
+    assert!(check(&world).out.contains("0 errors, 0 warnings"), "{:?}", check(&world));
+    let path = world.policies().join("people.yaml");
+    edit(&path, "clerks: {team: clerks}", "clerks: {team: nobodies}");
+    edit(&path, "  clerks: {mail", "  nobodies: {mail: n@example.com}\n  clerks: {mail");
+    let said = check(&world);
+    assert!(
+        said.out.contains("P0665 nobody-decides") && said.out.contains("the team `nobodies`"),
+        "{said:?}"
+    );
+    let (status, report) = world.ask(Method::POST, "/v1/policies/reload", "t-author", Some(json!({}))).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    assert!(report["text"].as_str().unwrap().contains("P0665"), "{report}");
+    // One person is left in the team that has to be two.
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let one = |line: &str| match line.split_once("person: ") {
+        Some((before, after)) => {
+            let rest = after.split_once(", ").map_or("", |(_, rest)| rest);
+            format!("{before}person: ida@example.com, {rest}\n")
+        }
+        None => format!("{line}\n"),
+    };
+    std::fs::write(world.config(), text.lines().map(one).collect::<String>()).unwrap();
+    let said = check(&world);
+    assert!(said.out.contains("P0666 too-few-persons") && said.out.contains("needs 2"), "{said:?}");
+}
