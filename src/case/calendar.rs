@@ -1,7 +1,12 @@
 //! When a span that counts from a moment is over. Knows working days and wall times, nothing of cases.
+//!
+//! `n` business days end `n` working days later at the same wall time. A start outside the working hours
+//! counts from the next opening, so one business day from a Sunday is over when Monday's hours are: at
+//! Tuesday's opening. A later start is never due earlier, whatever the clocks do in between.
 
 use chrono::{
-    DateTime, Datelike as _, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc,
+    DateTime, Datelike as _, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeDelta,
+    TimeZone as _, Utc,
 };
 use chrono_tz::Tz;
 
@@ -16,50 +21,102 @@ pub fn of<'a>(people: &'a People, name: Option<&str>) -> Option<&'a Calendar> {
     name.and_then(|name| people.calendars.get(name)).or_else(|| people.calendars.get(DEFAULT))
 }
 
-/// `start` plus `span`. Business days end at the same wall time on the n-th working day after the start;
-/// without a calendar these are Monday to Friday in UTC.
+/// `start` plus `span`. Without a calendar business days are Monday to Friday in UTC, the whole day.
 pub fn after(start: Timestamp, span: Span, calendar: Option<&Calendar>) -> Timestamp {
     match span {
         Span::Elapsed(delta) => start.checked_add_signed(delta).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        Span::BusinessDays(0) => start,
         Span::BusinessDays(days) => {
-            let workdays = calendar.map_or(MONDAY_TO_FRIDAY, |calendar| calendar.workdays);
-            business_days(start, days, calendar.map_or(Tz::UTC, |calendar| calendar.timezone), workdays)
+            let calendar = calendar.unwrap_or(&MONDAY_TO_FRIDAY);
+            business_days(start, days, calendar).unwrap_or(DateTime::<Utc>::MAX_UTC)
         }
     }
 }
 
-const MONDAY_TO_FRIDAY: [bool; 7] = [true, true, true, true, true, false, false];
+const MONDAY_TO_FRIDAY: Calendar = Calendar {
+    timezone: Tz::UTC,
+    workdays: [true, true, true, true, true, false, false],
+    opens: NaiveTime::MIN,
+    closes: NaiveTime::MIN,
+};
 
-fn business_days(start: Timestamp, days: u32, zone: Tz, workdays: [bool; 7]) -> Timestamp {
-    let local = start.with_timezone(&zone);
-    let works = |date: NaiveDate| {
-        let weekday = usize::try_from(date.weekday().num_days_from_monday()).unwrap_or(0);
-        // A calendar without any working day would never end; every day counts then.
-        workdays.iter().all(|works| !works) || workdays.get(weekday).copied().unwrap_or(false)
-    };
-    let mut date = local.date_naive();
-    let mut left = days;
-    while left > 0 {
-        let Some(next) = date.checked_add_days(Days::new(1)) else { return DateTime::<Utc>::MAX_UTC };
-        date = next;
-        left -= u32::from(works(date));
+/// None: after the end of the calendar.
+fn business_days(start: Timestamp, days: u32, calendar: &Calendar) -> Option<Timestamp> {
+    let begins = opening(wall_time(calendar.timezone, start), calendar)?;
+    let mut date = begins.date();
+    for _ in 0..days {
+        date = workday_from(date.checked_add_days(Days::new(1))?, calendar)?;
     }
-    if date == local.date_naive() { start } else { at_wall_time(zone, date, local.time()) }
+    Some(moment(calendar.timezone, date.and_time(begins.time())))
 }
 
-/// The moment of a wall time. A time that the clocks skip is taken as much later as they jump; of a time
-/// that happens twice the second one counts: a deadline is never earlier than it reads.
-fn at_wall_time(zone: Tz, date: NaiveDate, time: NaiveTime) -> Timestamp {
-    let wall = date.and_time(time);
+/// The wall time itself during working hours, else the next opening.
+fn opening(wall: NaiveDateTime, calendar: &Calendar) -> Option<NaiveDateTime> {
+    let (opens, closes) = (calendar.opens, calendar.closes);
+    let whole_day = opens >= closes;
+    let today = workday_from(wall.date(), calendar)? == wall.date();
+    if today && (whole_day || (opens..=closes).contains(&wall.time())) {
+        return Some(wall);
+    }
+    let from = if today && wall.time() < opens {
+        wall.date()
+    } else {
+        wall.date().checked_add_days(Days::new(1))?
+    };
+    Some(workday_from(from, calendar)?.and_time(opens))
+}
+
+/// The first working day that is not before `date`.
+fn workday_from(date: NaiveDate, calendar: &Calendar) -> Option<NaiveDate> {
+    // A calendar without any working day would never end; every day counts then.
+    let none = calendar.workdays.iter().all(|works| !works);
+    let works = |date: &NaiveDate| {
+        let weekday = usize::try_from(date.weekday().num_days_from_monday()).unwrap_or(0);
+        none || calendar.workdays.get(weekday).copied().unwrap_or(false)
+    };
+    date.iter_days().take(7).find(works)
+}
+
+/// The wall time of a moment. While an hour is repeated it stays at the end of that hour, so that a later
+/// moment never has an earlier wall time.
+fn wall_time(zone: Tz, at: Timestamp) -> NaiveDateTime {
+    let wall = at.with_timezone(&zone).naive_local();
+    match zone.from_local_datetime(&wall) {
+        LocalResult::Ambiguous(first, second) if second.to_utc() == at => {
+            let change = change_of_offset(zone, first.to_utc(), at);
+            change.naive_utc() + first.offset().fix()
+        }
+        LocalResult::Ambiguous(..) | LocalResult::Single(_) | LocalResult::None => wall,
+    }
+}
+
+/// The moment of a wall time. One that the clocks skip is the moment at which they do; of one that happens
+/// twice the second counts: a deadline is never earlier than it reads.
+fn moment(zone: Tz, wall: NaiveDateTime) -> Timestamp {
     match zone.from_local_datetime(&wall) {
         LocalResult::Single(moment) => moment.to_utc(),
         LocalResult::Ambiguous(_, second) => second.to_utc(),
         LocalResult::None => {
-            // Read with the offset that held before the gap: 02:30 becomes 03:30 where an hour is skipped.
-            let before = zone.from_local_datetime(&(wall - TimeDelta::days(1))).latest();
-            before.map_or_else(|| wall.and_utc(), |moment| moment.to_utc() + TimeDelta::days(1))
+            // A gap is at most a day long, where a country moves across the date line.
+            let (before, behind) = (wall - TimeDelta::hours(25), wall + TimeDelta::hours(25));
+            match (zone.from_local_datetime(&before).latest(), zone.from_local_datetime(&behind).earliest()) {
+                (Some(before), Some(behind)) => change_of_offset(zone, before.to_utc(), behind.to_utc()),
+                _ => wall.and_utc(),
+            }
         }
     }
+}
+
+/// The moment between two at which the zone changes from the offset of the first.
+fn change_of_offset(zone: Tz, before: Timestamp, behind: Timestamp) -> Timestamp {
+    let offset = |at: Timestamp| at.with_timezone(&zone).offset().fix();
+    let old = offset(before);
+    let (mut before, mut behind) = (before, behind);
+    while behind - before > TimeDelta::seconds(1) {
+        let middle = before + TimeDelta::seconds((behind - before).num_seconds() / 2);
+        if offset(middle) == old { before = middle } else { behind = middle }
+    }
+    behind
 }
 
 #[cfg(test)]
@@ -70,18 +127,25 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn calendar(timezone: Tz, workdays: &str, hours: Option<(u32, u32)>) -> Calendar {
+        let hour = |hour: u32| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+        let (opens, closes) = hours.map_or((hour(0), hour(0)), |(opens, closes)| (hour(opens), hour(closes)));
+        let works: Vec<bool> = workdays.bytes().map(|day| day != b'-').collect();
+        Calendar { timezone, workdays: works.try_into().unwrap(), opens, closes }
+    }
+
     #[test]
-    fn business_days_end_at_the_same_wall_time() {
-        let berlin = Calendar {
-            timezone: Tz::Europe__Berlin,
-            workdays: MONDAY_TO_FRIDAY,
-            opens: NaiveTime::MIN,
-            closes: NaiveTime::MIN,
-        };
+    fn business_days_count_in_the_hours_of_the_calendar() {
+        let berlin = calendar(Tz::Europe__Berlin, "MTWTF--", Some((9, 17)));
         for (start, span, end, why) in [
             ("2026-01-05T09:00:00Z", "2bd", "2026-01-07T09:00:00Z", "Monday to Wednesday"),
-            ("2026-01-09T09:00:00Z", "1bd", "2026-01-12T09:00:00Z", "Friday to Monday"),
-            ("2026-01-10T09:00:00Z", "1bd", "2026-01-12T09:00:00Z", "Saturday to Monday"),
+            ("2026-01-09T15:30:00Z", "1bd", "2026-01-12T15:30:00Z", "Friday 16:30 to Monday 16:30"),
+            ("2026-01-09T16:00:00Z", "1bd", "2026-01-12T16:00:00Z", "Friday at closing to Monday at closing"),
+            ("2026-01-09T16:00:01Z", "1bd", "2026-01-13T08:00:00Z", "after closing: all of Monday"),
+            ("2026-01-10T08:00:00Z", "1bd", "2026-01-13T08:00:00Z", "Saturday: all of Monday"),
+            ("2026-01-10T23:30:00Z", "1bd", "2026-01-13T08:00:00Z", "Sunday 00:30: all of Monday"),
+            ("2026-01-11T23:30:00Z", "1bd", "2026-01-13T08:00:00Z", "Monday before opening: all of Monday"),
+            ("2026-01-10T23:30:00Z", "3bd", "2026-01-15T08:00:00Z", "Monday, Tuesday and Wednesday"),
             ("2026-03-27T09:00:00Z", "1bd", "2026-03-30T08:00:00Z", "summer time begins between"),
             ("2026-10-23T08:00:00Z", "1bd", "2026-10-26T09:00:00Z", "and ends"),
             ("2026-01-10T09:00:00Z", "0bd", "2026-01-10T09:00:00Z", "nothing to wait for"),
@@ -89,13 +153,51 @@ mod tests {
         ] {
             assert_eq!(after(at(start), span.parse().unwrap(), Some(&berlin)), at(end), "{why}");
         }
-        let every_day = Calendar { workdays: [true; 7], ..berlin.clone() };
+        let every_day = calendar(Tz::Europe__Berlin, "MTWTFSS", None);
         let one = "1bd".parse().unwrap();
         let (gap, fold) = (at("2026-03-28T01:30:00Z"), at("2026-10-24T00:30:00Z"));
-        assert_eq!(after(gap, one, Some(&every_day)), at("2026-03-29T01:30:00Z"), "02:30 is skipped");
+        assert_eq!(after(gap, one, Some(&every_day)), at("2026-03-29T01:00:00Z"), "02:30 is skipped");
         assert_eq!(after(fold, one, Some(&every_day)), at("2026-10-25T01:30:00Z"), "02:30 comes twice");
-        let never = Calendar { workdays: [false; 7], ..berlin };
+        let never = calendar(Tz::Europe__Berlin, "-------", None);
         assert_eq!(after(at("2026-01-05T09:00:00Z"), one, Some(&never)), at("2026-01-06T09:00:00Z"));
         assert_eq!(after(at("2026-01-09T09:00:00Z"), one, None), at("2026-01-12T09:00:00Z"));
+        assert_eq!(after(at("2026-01-10T09:00:00Z"), one, None), at("2026-01-13T00:00:00Z"));
+    }
+
+    /// Every ten minutes of the days around every change of the clocks.
+    #[test]
+    fn a_later_start_or_one_more_day_is_never_due_earlier() {
+        let years = [
+            (Tz::Europe__Berlin, "2026-01-01T00:00:00Z"),
+            (Tz::Australia__Lord_Howe, "2026-01-01T00:00:00Z"),
+            (Tz::Africa__Cairo, "2026-01-01T00:00:00Z"),
+            (Tz::America__St_Johns, "2026-01-01T00:00:00Z"),
+            // When Samoa left a whole day out.
+            (Tz::Pacific__Apia, "2011-06-01T00:00:00Z"),
+        ];
+        let calendars = [("MTWTF--", Some((9, 17))), ("MTWTFSS", None), ("--WTFS-", Some((1, 23)))];
+        let spans: Vec<Span> = ["0bd", "1bd", "5bd"].iter().map(|span| span.parse().unwrap()).collect();
+        for (zone, begin) in years {
+            let begin = at(begin);
+            let offset = |day: i64| (begin + TimeDelta::days(day)).with_timezone(&zone).offset().fix();
+            let days: Vec<i64> = (0..366).filter(|day| offset(day - 2) != offset(day + 7)).collect();
+            assert!(!days.is_empty(), "{zone} has no changes");
+            for (workdays, hours) in calendars {
+                let calendar = calendar(zone, workdays, hours);
+                let mut due = vec![begin; spans.len()];
+                for start in days.iter().flat_map(|day| {
+                    (0..24 * 6).map(move |tick| begin + TimeDelta::days(*day) + TimeDelta::minutes(10 * tick))
+                }) {
+                    let now: Vec<_> = spans.iter().map(|span| after(start, *span, Some(&calendar))).collect();
+                    let place = format!("{zone} {workdays} {hours:?} from {start}");
+                    assert!(now.is_sorted() && now.iter().all(|due| *due >= start), "{place}: {now:?}");
+                    assert!(
+                        due.iter().zip(&now).all(|(before, now)| before <= now),
+                        "{place}: {due:?} {now:?}"
+                    );
+                    due = now;
+                }
+            }
+        }
     }
 }

@@ -177,6 +177,10 @@ pub static CALENDAR: Shape = Shape {
             Kind::List(&Kind::OneOf(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
             "The days of work.",
         ),
-        Key::must("hours", Kind::Hours, "From when to when."),
+        Key::must(
+            "hours",
+            Kind::Hours,
+            "From when to when people work. A business day that begins outside counts from the next opening.",
+        ),
     ],
 };
