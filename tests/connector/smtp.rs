@@ -84,6 +84,7 @@ async fn converse(stream: TcpStream, says: Says, log: Arc<Mutex<Log>>) -> Option
         log.lock().unwrap().lines.push(line);
         said = match verb.as_str() {
             "EHLO" => answer("EHLO", "250-relay.example.com\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME"),
+            "HELO" => answer("HELO", "250 relay.example.com"),
             "AUTH" => answer("AUTH", "235 2.7.0 ok"),
             "MAIL" => answer("MAIL", "250 ok"),
             "RCPT" => answer("RCPT", "250 ok"),
@@ -138,6 +139,44 @@ fn call(email: &str, attempt: u32) -> Call {
         in_doubt: attempt > 1,
         action: Action::Mail { message },
     }
+}
+
+/// RFC 5321, 3.2: a server that does not know EHLO is greeted with HELO.
+#[tokio::test]
+async fn a_server_that_knows_only_helo_takes_mail() {
+    for refusal in ["500 what?", "502 5.5.1 ECHO not implemented", "504 ECHO"] {
+        let peer = Peer::start(vec![("EHLO", refusal)]).await;
+        let outcome = smtp(peer.settings()).perform(&call("zoe@example.com", 1)).await;
+        assert_eq!(outcome, Outcome::Done(Done::Sent), "{refusal}");
+        assert_eq!(peer.mails().len(), 1, "{refusal}");
+        let verbs: Vec<String> = peer.lines().iter().map(|line| line[..4].to_owned()).collect();
+        let mut wanted = vec!["EHLO", "HELO", "MAIL", "RCPT", "DATA", "QUIT"];
+        wanted.retain(|verb| verbs.iter().any(|said| said == verb));
+        assert!(wanted.starts_with(&["EHLO", "HELO", "MAIL", "RCPT", "DATA"]), "{verbs:?}");
+        assert_eq!(peer.lines().iter().filter(|line| line.starts_with("HELO ")).count(), 1);
+    }
+    // What it refuses after that is understood as ever.
+    let peer = Peer::start(vec![("EHLO", "502 no"), ("HELO", "554 ECHO no")]).await;
+    let failed = failure(smtp(peer.settings()).perform(&call("zoe@example.com", 1)).await);
+    assert!(failed.kind == FailureKind::Unavailable && failed.reason.contains("554"), "{}", failed.reason);
+}
+
+/// Without EHLO there is neither encryption nor sign-in, so nothing is said where one is required.
+#[tokio::test]
+async fn helo_is_no_way_around_sign_in_or_encryption() {
+    let peer = Peer::start(vec![("EHLO", "502 ECHO")]).await;
+    let signs_in = Settings {
+        url: format!("smtp://relay-user@127.0.0.1:{}", peer.port),
+        password: Some(Secret::new("PASSWORD")),
+        ..peer.settings()
+    };
+    let encrypts =
+        Settings { url: format!("smtp://127.0.0.1:{}?tls=required", peer.port), ..peer.settings() };
+    for settings in [signs_in, encrypts] {
+        let failed = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);
+        assert!(failed.reason.contains("refuses EHLO"), "{}", failed.reason);
+    }
+    assert!(peer.mails().is_empty() && !peer.lines().iter().any(|line| line.starts_with("HELO")));
 }
 
 fn failure(outcome: Outcome) -> Failure {
@@ -197,7 +236,7 @@ async fn what_servers_say() {
         ("GREETING", CLOSE, Unavailable, "SMTP"),
         ("GREETING", HANG, Unavailable, "in time"),
         ("GREETING", "HTTP/1.1 400 Bad Request", Unavailable, "SMTP"),
-        ("EHLO", "502 ECHO", Unavailable, "502"),
+        ("EHLO", "421 ECHO", Unavailable, "421"),
         ("EHLO", CLOSE, Unavailable, ""),
         ("MAIL", "530 5.7.0 ECHO sign in first", Unavailable, "530"),
         ("MAIL", "550 ECHO zoe@example.com", Refused, "550"),

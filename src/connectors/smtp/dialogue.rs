@@ -13,6 +13,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::time::timeout;
 
+use super::hello::{greet_with_helo, is_unknown};
 use super::letter::Letter;
 use super::relay::{Relay, Tls};
 use crate::model::Failure;
@@ -95,7 +96,7 @@ pub(super) async fn greet(relay: &Relay, limit: Duration) -> Result<(), Failure>
 
 async fn reach(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, Failure> {
     timeout(limit, sign_in(relay, limit)).await.unwrap_or_else(|_| {
-        Err(Failure::unavailable("the mail server did not answer in time to the connection's first words"))
+        Err(Failure::outage("the mail server did not answer in time to the connection's first words"))
     })
 }
 
@@ -107,9 +108,20 @@ async fn sign_in(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, 
         Tls::None => (None, None),
     };
     let server = (relay.host.as_str(), relay.port);
-    let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(limit), &name, implicit, None)
-        .await
-        .map_err(|error| not_reached(&error))?;
+    let greeted = AsyncSmtpConnection::connect_tokio1(server, Some(limit), &name, implicit, None).await;
+    let greeted = match greeted {
+        Err(error) if is_unknown(&error) => {
+            if !matches!(relay.tls, Tls::None) || relay.credentials.is_some() {
+                return Err(Failure::outage(
+                    "the mail server refuses EHLO, so it can neither encrypt nor sign us in; use another mail \
+                     server, or one on this machine without ?tls=required and without a user",
+                ));
+            }
+            greet_with_helo(server, &name).await.unwrap_or(Err(error))
+        }
+        greeted => greeted,
+    };
+    let mut connection = greeted.map_err(|error| not_reached(&error))?;
     if let Some(parameters) = starttls {
         connection.starttls(parameters, &name).await.map_err(|error| not_private(&error))?;
     }
@@ -125,7 +137,7 @@ async fn sign_in(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, 
 // None of the sentences below holds what the server said: servers repeat addresses.
 
 fn not_reached(error: &Error) -> Failure {
-    Failure::unavailable(match error.status() {
+    Failure::outage(match error.status() {
         Some(code) => format!("the mail server does not want to talk to us (code {code})"),
         None if error.is_tls() => untrusted(),
         None if error.is_response() => {
@@ -140,7 +152,7 @@ fn untrusted() -> String {
 }
 
 fn not_private(error: &Error) -> Failure {
-    Failure::unavailable(if error.is_client() {
+    Failure::outage(if error.is_client() {
         "the mail server offers no STARTTLS, and nothing is sent in the open; check port and address"
             .to_owned()
     } else {
@@ -149,7 +161,7 @@ fn not_private(error: &Error) -> Failure {
 }
 
 fn not_signed_in(error: &Error) -> Failure {
-    Failure::unavailable(match error.status() {
+    Failure::outage(match error.status() {
         Some(code) if error.is_permanent() => {
             format!("the mail server does not accept our sign-in (code {code}): user or password is wrong")
         }
@@ -171,7 +183,7 @@ fn not_taken(error: &Error) -> Failure {
     };
     match u16::from(code) {
         // 530, 534, 535, 538: we are asked to sign in, or differently. That is about us.
-        code @ (530 | 534 | 535 | 538) => Failure::unavailable(format!(
+        code @ (530 | 534 | 535 | 538) => Failure::outage(format!(
             "the mail server wants another sign-in before it takes mail (code {code}): check user and password"
         )),
         code if error.is_permanent() => {

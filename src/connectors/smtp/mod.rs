@@ -16,6 +16,7 @@ use super::{Connector, Finding};
 use crate::model::{Action, Address, Call, Clock, Done, Failure, Message, Outcome, Secret};
 
 mod dialogue;
+mod hello;
 mod letter;
 mod mailbox;
 mod relay;
