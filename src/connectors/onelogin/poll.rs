@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::api::{Api, rows};
 use super::events::{self, Channel, moment, text};
 use crate::connectors::Page;
-use crate::model::{Failure, Timestamp};
+use crate::model::{Failure, FailureKind, Timestamp};
 
 /// Events become visible late; this much of the past is read again each time.
 const OVERLAP_SECONDS: i64 = 120;
@@ -28,6 +28,59 @@ struct Cursor {
     after: Option<String>,
     /// Ids inside the overlap that were handed out already.
     seen: BTreeMap<String, Timestamp>,
+    /// How often OneLogin refused a place of this round that it had named itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    refused: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Cursor {
+    fn new(since: Timestamp) -> Self {
+        Self { since, newest: since, after: None, seen: BTreeMap::new(), refused: 0 }
+    }
+
+    /// The round begins anew, because its place is refused. What was handed out stays known. A place that is
+    /// refused again means that the round never gets past it: then it begins later. False: nowhere is left.
+    fn begin_anew(&mut self) -> bool {
+        self.after = None;
+        self.refused += 1;
+        if self.refused == 1 {
+            return true;
+        }
+        let before = self.since;
+        self.since = self.since.max(self.newest - TimeDelta::seconds(OVERLAP_SECONDS));
+        self.since > before
+    }
+}
+
+enum Asked {
+    Page(Value),
+    /// What is wrong with the question, which may be the place that it names.
+    Refused(Failure),
+}
+
+async fn ask(api: &Api, since: Timestamp, after: Option<&str>) -> Result<Asked, Failure> {
+    let since = since.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut query = vec![("since", since.as_str()), ("sort", "+id"), ("limit", PAGE)];
+    query.extend(after.map(|after| ("after_cursor", after)));
+    let gone = || Failure::refused("OneLogin has no events at this address; check its url");
+    match api.read("/api/1/events", &query).await {
+        Ok(Some(page)) => Ok(Asked::Page(page)),
+        Ok(None) => Ok(Asked::Refused(gone())),
+        Err(failure) if failure.kind == FailureKind::Refused => Ok(Asked::Refused(failure)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The same position without the place within its round; none: it has no such place.
+pub fn anew(cursor: &str) -> Option<String> {
+    let mut cursor = serde_json::from_str::<Cursor>(cursor).ok().filter(|cursor| cursor.after.is_some())?;
+    cursor.begin_anew();
+    serde_json::to_string(&cursor).ok()
 }
 
 /// The next page, and how many records were of no use.
@@ -37,22 +90,31 @@ pub async fn next(
     now: Timestamp,
     lookback: TimeDelta,
 ) -> Result<(Page, u64), Failure> {
-    let mut cursor = match cursor {
-        Some(text) => serde_json::from_str::<Cursor>(text)
-            .map_err(|_| Failure::refused("the stored position in OneLogin's events cannot be read"))?,
-        None => {
-            let since = now - lookback;
-            Cursor { since, newest: since, after: None, seen: BTreeMap::new() }
+    let stored = cursor.map(serde_json::from_str::<Cursor>).transpose();
+    let mut cursor = stored.unwrap_or_else(|_| {
+        // Events that were taken before are known by their keys, so reading them again does no harm.
+        tracing::warn!("the stored position in OneLogin's events cannot be read; reading begins anew");
+        None
+    });
+    let mut cursor = cursor.take().unwrap_or_else(|| Cursor::new(now - lookback));
+    let after = cursor.after.take();
+    let (answer, after) = match (ask(api, cursor.since, after.as_deref()).await?, after) {
+        (Asked::Page(page), after) => (page, after),
+        (Asked::Refused(failure), None) => return Err(failure),
+        (Asked::Refused(failure), Some(_)) => {
+            tracing::warn!(
+                reason = failure.reason,
+                "OneLogin refuses the place where reading stands; the round begins anew"
+            );
+            if !cursor.begin_anew() {
+                return Err(failure);
+            }
+            match ask(api, cursor.since, None).await? {
+                Asked::Page(page) => (page, None),
+                Asked::Refused(failure) => return Err(failure),
+            }
         }
     };
-    let since = cursor.since.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let mut query = vec![("since", since.as_str()), ("sort", "+id"), ("limit", PAGE)];
-    let after = cursor.after.take();
-    if let Some(after) = &after {
-        query.push(("after_cursor", after));
-    }
-    let gone = || Failure::refused("OneLogin has no events at this address; check its url");
-    let answer = api.read("/api/1/events", &query).await?.ok_or_else(gone)?;
     let following = answer.pointer("/pagination/after_cursor").and_then(Value::as_str).map(str::to_owned);
     let records = rows(answer, "data")?;
     // A page that names itself, or an empty one that names another, would go on for ever.
@@ -80,6 +142,7 @@ pub async fn next(
     let more = following.is_some();
     cursor.after = following;
     if !more {
+        cursor.refused = 0;
         cursor.since = cursor.since.max(cursor.newest - TimeDelta::seconds(OVERLAP_SECONDS));
         let since = cursor.since;
         cursor.seen.retain(|_, at| *at >= since);

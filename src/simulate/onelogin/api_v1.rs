@@ -196,6 +196,9 @@ impl Tenant {
             None => Ok(None),
             Some(text) => moment(text).map(Some).ok_or_else(|| Refusal::attribute("date is incorrect", name)),
         };
+        if let (Some(code), Some(_)) = (self.knobs.refused_cursors, ask.param("after_cursor")) {
+            return Err(Refusal::v1(code, "after_cursor is expired"));
+        }
         let (since, until) = (bound("since")?, bound("until")?);
         let mut shown: Vec<(i64, &Event)> = Vec::new();
         for (visible_at, event) in &self.events {

@@ -64,6 +64,8 @@ pub struct Knobs {
     /// Whether lists say how long they are.
     pub total_count: bool,
 
+    /// Every cursor of the events API is refused with this status, as if it had expired.
+    pub refused_cursors: Option<u16>,
     /// Seconds until an event is served by the events API.
     pub event_delay_s: u32,
     /// Fills `risk_score` and `risk_reasons` of logins; both are null without adaptive authentication.
@@ -115,6 +117,7 @@ impl Default for Knobs {
             portal_grants_twice_told: false,
             sorts_by_id: true,
             total_count: true,
+            refused_cursors: None,
             event_delay_s: 0,
             risk_scoring: true,
             webhook: Webhook::default(),

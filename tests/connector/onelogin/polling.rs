@@ -88,6 +88,53 @@ async fn spoilt_answers_keep_the_place() {
     assert_eq!(tenant.poll(None).await.unwrap().0.len(), 3);
 }
 
+/// A place that OneLogin named and does not know any more: the round begins anew, and nothing comes twice.
+#[tokio::test]
+async fn a_refused_place_begins_the_round_anew() {
+    for status in [400, 404, 410, 422] {
+        let tenant = Tenant::new(|_| {}).await;
+        let user = tenant.simulator.seed_users(1)[0];
+        tenant.logins(user, 150);
+        let first = tenant.onelogin.poll(None).await.unwrap();
+        assert_eq!((first.events.len(), first.more), (100, true));
+        tenant.simulator.turn(|knobs| knobs.refused_cursors = Some(status));
+        let again = tenant.onelogin.poll(first.cursor.as_deref()).await.unwrap();
+        assert_eq!((again.events.len(), again.more), (0, true), "{status}: the same page, known already");
+        // The page after it is refused too, so the round begins where the known events end.
+        let (rest, _, cursor) = tenant.poll(again.cursor).await.unwrap();
+        assert_eq!(rest.len(), 50, "{status}");
+        tenant.logins(user, 1);
+        assert_eq!(tenant.poll(cursor).await.unwrap().0.len(), 1, "{status}");
+    }
+}
+
+/// One that fails inside is given up by whoever polls, with the same end.
+#[tokio::test]
+async fn a_place_can_be_given_up() {
+    let tenant = Tenant::new(|_| {}).await;
+    let user = tenant.simulator.seed_users(1)[0];
+    tenant.logins(user, 150);
+    let first = tenant.onelogin.poll(None).await.unwrap();
+    let cursor = first.cursor.unwrap();
+    tenant.simulator.turn(|knobs| knobs.refused_cursors = Some(500));
+    let failure = tenant.onelogin.poll(Some(&cursor)).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    let anew = tenant.onelogin.anew(&cursor).unwrap();
+    assert_eq!(tenant.onelogin.anew(&anew), None, "it stands at a beginning");
+    tenant.simulator.turn(|knobs| knobs.refused_cursors = None);
+    assert_eq!(tenant.poll(Some(anew)).await.unwrap().0.len(), 50);
+}
+
+#[tokio::test]
+async fn a_stored_position_that_cannot_be_read_is_left_behind() {
+    let tenant = Tenant::new(|_| {}).await;
+    let user = tenant.simulator.seed_users(1)[0];
+    tenant.logins(user, 3);
+    for cursor in ["", "{}", "{\"since\": 7}", "not a position"] {
+        assert_eq!(tenant.poll(Some(cursor.to_owned())).await.unwrap().0.len(), 3, "{cursor}");
+    }
+}
+
 /// The hourly limit says how long it takes; the edge's page does not.
 #[tokio::test]
 async fn too_many_requests() {
