@@ -85,6 +85,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
         // Ends of attempts are taken in every state: what has begun may have happened.
         (_, Input::Outcome { call, attempt, outcome }) => turn.end_attempt(call, attempt, outcome)?,
         (_, Input::Lost { call, attempt }) => turn.lose_attempt(call, attempt)?,
+        (_, Input::Misplanned { call }) => turn.plan_anew(call)?,
         (State::Closed, Input::Attempt { call }) if turn.outlives(call) => turn.begin_attempt(call)?,
         (_, Input::Operator(operator)) => turn.ordered(operator)?,
         (_, Input::SetBack { seconds }) => turn.set_back(TimeDelta::seconds(seconds))?,

@@ -11,8 +11,8 @@ use super::turn::Turn;
 use crate::model::{Action, Done, Failure, FailureKind, Outcome, Repeat, Span, Timestamp};
 use crate::policy::tree::{Retry, StepIndex};
 
-/// With half an hour between late attempts this is about two days: an outage over a weekend's night ends
-/// no case, and a person hears of it before a week is lost.
+/// With half an hour between late attempts this is about two days, after which a person hears of it. Attempts
+/// while the other side serves nobody do not count: an outage ends no case, however long it is.
 const DEFAULT_RETRY: Retry = Retry {
     attempts: 100,
     first: Span::Elapsed(TimeDelta::seconds(30)),
@@ -31,6 +31,9 @@ const AFTER_A_LOSS: TimeDelta = TimeDelta::seconds(30);
 
 /// However long the other side asks us to wait.
 const LONGEST_RETRY_AFTER: u32 = 3_600;
+
+/// Percent that a wait may be longer, so that not all calls come back at the same moment.
+const MOST_JITTER: u32 = 20;
 
 /// Clocks of the provider and ours may differ by this much.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -59,6 +62,17 @@ impl Turn<'_> {
         if purpose != Purpose::Read {
             self.note(Note::AttemptBegan { call, attempt });
         }
+        Ok(())
+    }
+
+    /// A call that is planned for later than any wait was planned while the clock was wrong: it is due now.
+    pub fn plan_anew(&mut self, number: u32) -> Result<(), Refused> {
+        let (now, longest) = (self.now(), self.longest_wait(number));
+        let pending = self.case.calls.get_mut(&number).ok_or(Refused::Stale)?;
+        if pending.begun.is_some() || pending.due <= now + longest {
+            return Err(Refused::NotAwaited);
+        }
+        pending.due = now;
         Ok(())
     }
 
@@ -116,7 +130,7 @@ impl Turn<'_> {
             | Purpose::Uphold
             | Purpose::OwnerNotice => {
                 pending.in_doubt = true;
-                pending.due = self.now() + AFTER_A_LOSS;
+                pending.due = self.now() + AFTER_A_LOSS.max(self.settles(&pending.action));
                 self.case.calls.insert(number, pending);
             }
         }
@@ -198,6 +212,8 @@ impl Turn<'_> {
     }
 
     fn failed(&mut self, number: u32, mut pending: Pending, failure: Failure) {
+        pending.outages += u32::from(failure.outage);
+        pending.last_failure = Some(failure.reason.clone());
         let retry_at = match failure.kind {
             FailureKind::Unavailable if once_only(&pending.action) => {
                 pending.in_doubt = true;
@@ -274,23 +290,56 @@ impl Turn<'_> {
         }
     }
 
-    /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number.
+    /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number, and
+    /// not before the other side asks for it.
     fn retry_at(&self, number: u32, pending: &Pending, failure: &Failure) -> Option<Timestamp> {
-        let step = self.case.step().and_then(|step| self.policy.step(step));
-        let default = if pending.purpose == Purpose::Page { PAGE_RETRY } else { DEFAULT_RETRY };
-        let retry = step.and_then(|step| step.retry).unwrap_or(default);
+        let retry = self.retry_of(pending.purpose);
         let tries = pending.attempt.saturating_sub(pending.forgiven);
-        if tries >= retry.attempts {
+        // A policy that says how often means all attempts, and a page is of no use days later.
+        let unbounded = self.retry_of_step().is_none() && pending.purpose != Purpose::Page;
+        let counted = if unbounded { tries.saturating_sub(pending.outages) } else { tries };
+        if counted >= retry.attempts {
             return None;
         }
-        let seconds = |span: Span| span.elapsed().map_or(86_400, |delta| delta.num_seconds()).max(1);
         let doubled = seconds(retry.first).saturating_mul(1 << tries.saturating_sub(1).min(30));
-        let wait = doubled.min(seconds(retry.longest));
-        let jitter =
-            wait * i64::from(spread(&self.case.call_id(number).to_string(), pending.attempt) % 21) / 100;
         let asked = i64::from(failure.retry_after_seconds.unwrap_or(0).min(LONGEST_RETRY_AFTER));
-        Some(self.now() + TimeDelta::seconds((wait + jitter).max(asked)))
+        let wait = doubled.min(seconds(retry.longest)).max(asked);
+        let spread = spread(&self.case.call_id(number).to_string(), pending.attempt);
+        let jitter = wait * i64::from(spread % (MOST_JITTER + 1)) / 100;
+        Some(self.now() + TimeDelta::seconds(wait + jitter).max(self.settles(&pending.action)))
     }
+
+    fn retry_of_step(&self) -> Option<Retry> {
+        self.case.step().and_then(|step| self.policy.step(step)).and_then(|step| step.retry)
+    }
+
+    fn retry_of(&self, purpose: Purpose) -> Retry {
+        let default = if purpose == Purpose::Page { PAGE_RETRY } else { DEFAULT_RETRY };
+        self.retry_of_step().unwrap_or(default)
+    }
+
+    /// No attempt is planned for later than this. One that is was planned while the clock was wrong.
+    fn longest_wait(&self, number: u32) -> TimeDelta {
+        let Some(pending) = self.case.calls.get(&number) else { return TimeDelta::zero() };
+        let retry = self.retry_of(pending.purpose);
+        let wait = seconds(retry.longest).max(i64::from(LONGEST_RETRY_AFTER));
+        let with_jitter = TimeDelta::seconds(wait + wait * i64::from(MOST_JITTER) / 100);
+        with_jitter.max(self.here.invite_grace).max(self.settles(&pending.action))
+    }
+
+    /// How long what an attempt made may not be found at the other side.
+    fn settles(&self, action: &Action) -> TimeDelta {
+        match action {
+            Action::CreateUser { system, .. } => {
+                self.here.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
+            }
+            _ => TimeDelta::zero(),
+        }
+    }
+}
+
+fn seconds(span: Span) -> i64 {
+    span.elapsed().map_or(86_400, |delta| delta.num_seconds()).max(1)
 }
 
 /// Whether an attempt whose end is not known may have done what must not be done twice.

@@ -28,7 +28,7 @@ pub fn person(subject: &SubjectRef) -> String {
 }
 
 /// A number that differs from text to text, for spreading things without randomness.
-pub(super) fn spread(text: &str, attempt: u32) -> u32 {
+pub fn spread(text: &str, attempt: u32) -> u32 {
     let digest = Sha256::digest(format!("{text}#{attempt}").as_bytes());
     digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }

@@ -45,6 +45,10 @@ pub enum Input {
     Attempt {
         call: u32,
     },
+    /// A call's next attempt is planned for much later than calls are.
+    Misplanned {
+        call: u32,
+    },
     /// An attempt ended.
     Outcome {
         call: u32,

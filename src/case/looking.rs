@@ -14,12 +14,16 @@ pub(super) const SUBJECT_DELETED: &str = "subject_deleted";
 /// What was read this recently is true enough for the steps that follow one another.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
 
+/// A record that was made this lately may be missing where it was not copied to yet.
+const LATELY: TimeDelta = TimeDelta::minutes(10);
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(20);
+
 const ONLY_AT_THE_OPENING: &[&str] = &["profile", "profile_id"];
 
 impl Turn<'_> {
     /// Whether the person has to be read before the policy is asked whether it still applies.
     pub fn must_look(&self) -> bool {
-        let fresh = self.case.seen_at.is_some_and(|at| self.now() - at < FRESH_FOR);
+        let fresh = self.case.seen_at.is_some_and(|at| (self.now() - at).abs() < FRESH_FOR);
         // Nobody can be asked about somebody who is in no identity provider.
         let readable = self.case.subject.kind != SubjectKind::Applicant;
         self.policy.as_long_as.is_some() && readable && !fresh
@@ -56,11 +60,25 @@ impl Turn<'_> {
         self.let_go();
     }
 
+    /// What was made minutes ago may not be shown yet, so its absence is not believed at once.
+    fn not_seen(&mut self) {
+        let now = self.now();
+        let made = self.case.snapshot().created_at.unwrap_or(self.case.opened_at);
+        let Some(step) = self.case.step().filter(|_| (now - made).abs() < LATELY) else {
+            return self.subject_gone();
+        };
+        let subject = self.case.subject.reference();
+        let call = self.ask(step, Action::ReadSubject { subject }, Purpose::Look, now + LOOK_AGAIN);
+        if let State::Calling { step, .. } = self.case.state {
+            self.case.state = State::Calling { step, call };
+        }
+    }
+
     pub fn looked(&mut self, look: u32, subject: Option<Box<Subject>>) {
         if self.overtaken(look) {
             return;
         }
-        let Some(mut subject) = subject else { return self.subject_gone() };
+        let Some(mut subject) = subject else { return self.not_seen() };
         for field in ONLY_AT_THE_OPENING {
             // Told by the event that opened the case, and by nothing since.
             let known = self.case.subject.fields.get(*field).filter(|value| !value.is_null());

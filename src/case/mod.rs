@@ -67,7 +67,7 @@ mod walk;
 pub use advance::{advance, gone, open};
 pub use entry::{Entry, Note};
 pub use holding::keeps;
-pub use identity::{case_id, person};
+pub use identity::{case_id, person, spread};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused, RefusedDecision};
 pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
@@ -110,6 +110,8 @@ pub struct Here<'a> {
     pub poll_every: TimeDelta,
     /// How long an approval may take to invite the person by itself before we look.
     pub invite_grace: TimeDelta,
+    /// How long an account that was made in a system may not be found there yet, by the system's name.
+    pub consistency: &'a BTreeMap<String, TimeDelta>,
 }
 
 /// What one input did: the new state with its calls, what is written into the journal of the case, and

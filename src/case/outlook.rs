@@ -30,12 +30,9 @@ pub fn waiting_for(case: &Case, policy: &Policy) -> String {
     match &case.state {
         State::Calling { step, call } => match case.calls.get(call) {
             Some(pending) if pending.attempt > 0 && pending.begun.is_none() => {
-                format!(
-                    "{} at {}, to be tried again at {}",
-                    pending.action.word(),
-                    at(step),
-                    moment(pending.due)
-                )
+                let why = pending.last_failure.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                let (word, at, due) = (pending.action.word(), at(step), moment(pending.due));
+                format!("{word} at {at}, to be tried again at {due}{why}")
             }
             Some(pending) => format!("{} at {}", pending.action.word(), at(step)),
             None => format!("calls of {}", at(step)),

@@ -283,6 +283,12 @@ pub struct Pending {
     /// Attempts that do not count against the bound on retries: those before a person said retry.
     #[serde(default)]
     pub forgiven: u32,
+    /// Attempts since then that failed because the other side served nobody. They do not count either.
+    #[serde(default)]
+    pub outages: u32,
+    /// Why the last attempt failed.
+    #[serde(default)]
+    pub last_failure: Option<String>,
 }
 
 /// What a call is for, so that its outcome finds its place.

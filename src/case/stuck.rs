@@ -49,6 +49,7 @@ impl Turn<'_> {
             pending.due = now;
             pending.begun = None;
             pending.forgiven = pending.attempt;
+            pending.outages = 0;
             self.case.calls.insert(number, pending);
         }
         // What was lost before is given back as ever; all of the time since then is, and only once.

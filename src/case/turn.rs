@@ -76,6 +76,8 @@ impl<'a> Turn<'a> {
             in_doubt: false,
             asked_at: self.now(),
             forgiven: 0,
+            outages: 0,
+            last_failure: None,
         };
         self.case.calls.insert(number, pending);
         // Readings change nothing and come by the hundred; their ends are on record.

@@ -58,6 +58,7 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         poll_verification: every(jumio.map(|jumio| jumio.poll_every), 60),
         callback_secret,
         sinks: config.connectors.events.keys().cloned().collect(),
+        consistency: consistency(config),
     })
 }
 
@@ -182,6 +183,12 @@ fn smtp(config: &Config, settings: &config::Smtp, clock: &Arc<dyn Clock>) -> any
         ..smtp::Settings::default()
     };
     smtp::Smtp::new(settings, Arc::clone(clock)).map_err(|why| anyhow!("connectors.smtp: {why}"))
+}
+
+/// By the name of the system. Business days are no time that a system takes.
+fn consistency(config: &Config) -> BTreeMap<String, TimeDelta> {
+    let scim = config.connectors.scim.iter();
+    scim.filter_map(|(name, scim)| Some((name.clone(), scim.consistency.elapsed()?))).collect()
 }
 
 fn scim(config: &Config, name: &str, settings: &config::Scim) -> anyhow::Result<scim::Scim> {

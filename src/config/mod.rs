@@ -296,6 +296,11 @@ pub struct Scim {
     pub url: Url,
     /// A bearer token.
     pub token: SecretSource,
+    /// How long the system may not find an account that it has just made. After an attempt to make one whose
+    /// end is not known, it is searched for no earlier.
+    #[serde(default = "default_consistency")]
+    #[schemars(with = "String")]
+    pub consistency: Span,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -379,6 +384,9 @@ fn default_store() -> String {
     "sled:/var/lib/proofd".to_owned()
 }
 fn default_poll_onelogin() -> Span {
+    Span::Elapsed(chrono::TimeDelta::seconds(30))
+}
+fn default_consistency() -> Span {
     Span::Elapsed(chrono::TimeDelta::seconds(30))
 }
 fn default_poll_jumio() -> Span {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -27,6 +27,9 @@ const RESERVED: &[&str] = &[
     "upgrade",
     "webhook-id",
 ];
+
+/// An account that is still not there at this attempt is not there. With the usual waits that is four minutes.
+const PATIENT_ATTEMPTS: u32 = 4;
 
 /// Where an endpoint is and what it wants to see.
 #[derive(Debug, Clone)]
@@ -84,6 +87,10 @@ impl Endpoint {
             Action::UpdateUser { system: _, matching, attributes } => {
                 let body = json!({"match": matching, "attributes": attributes});
                 let answer = self.send(Method::PATCH, self.base.clone(), Some(&body), Some(call)).await?;
+                if answer.status == StatusCode::NOT_FOUND && call.attempt < PATIENT_ATTEMPTS {
+                    let reason = format!("{} answered 404; the account may be too new", self.name);
+                    return Err(Failure::unavailable(reason).waiting(http::retry_after(&answer)));
+                }
                 let told = self.told(&answer, &[404, 409, 412])?;
                 Ok(Done::Applied { already: already(&told), before: None })
             }

@@ -108,7 +108,7 @@ fn broken(error: reqwest::Error) -> Failure {
     } else {
         "the connection broke before the answer was complete"
     };
-    Failure::unavailable(what)
+    Failure::outage(what)
 }
 
 impl Answer {
@@ -139,50 +139,49 @@ fn http_date(text: &str) -> Option<Timestamp> {
 /// What an answer that is no success means. The vendor's text stays out: it may name people.
 pub fn failure(answer: &Answer, system: &str) -> Failure {
     let status = answer.status;
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        let mut failure = Failure::unavailable(format!("{system} asks for fewer requests (429)"));
-        failure.retry_after_seconds = wait(answer);
-        failure
-    } else if status.is_server_error() {
-        let mut failure = Failure::unavailable(format!("{system} answered {}", status.as_u16()));
-        failure.retry_after_seconds = wait(answer);
-        failure
-    } else if status.is_client_error() {
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
         let hint = match status {
             StatusCode::UNAUTHORIZED => "; check the credentials",
             StatusCode::FORBIDDEN => "; check what the credentials are allowed to do",
             _ => "",
         };
-        Failure::refused(format!("{system} answered {}{hint}", status.as_u16()))
+        return Failure::refused(format!("{system} answered {}{hint}", status.as_u16()));
+    }
+    let code = status.as_u16();
+    let failure = Failure::outage(if status == StatusCode::TOO_MANY_REQUESTS {
+        format!("{system} asks for fewer requests (429)")
+    } else if status.is_server_error() {
+        format!("{system} answered {code}")
     } else {
         // A redirect or an unexpected kind of success.
-        Failure::unavailable(format!("{system} answered {}, which is not expected here", status.as_u16()))
-    }
+        format!("{system} answered {code}, which is not expected here")
+    });
+    failure.waiting(retry_after(answer))
 }
 
 /// What an answer of a system that the configuration names means. Credentials that it does not accept are
 /// wrong for every call: they wait for the operator, and no case ends by them.
 pub fn trouble(answer: &Answer, system: &str) -> Failure {
-    let mut failure = match answer.status {
-        StatusCode::UNAUTHORIZED => Failure::unavailable(format!(
+    let failure = match answer.status {
+        StatusCode::UNAUTHORIZED => Failure::outage(format!(
             "{system} does not accept our credentials (401); correct them in proofd.yaml"
         )),
-        StatusCode::FORBIDDEN => Failure::unavailable(format!(
+        StatusCode::FORBIDDEN => Failure::outage(format!(
             "{system} does not allow this to our credentials (403); extend what they are allowed to do"
         )),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
             Failure::unavailable(format!("{system} answered {}", answer.status.as_u16()))
         }
-        status if status.is_redirection() => Failure::unavailable(format!(
+        status if status.is_redirection() => Failure::outage(format!(
             "{system} answered {} and redirects are not followed; correct its url in proofd.yaml",
             status.as_u16()
         )),
         _ => failure(answer, system),
     };
-    if failure.kind == FailureKind::Unavailable {
-        failure.retry_after_seconds = wait(answer);
+    match failure.kind {
+        FailureKind::Unavailable => failure.waiting(retry_after(answer)),
+        FailureKind::Refused | FailureKind::Changed | FailureKind::NotEnrolled => failure,
     }
-    failure
 }
 
 /// A failure of the wire, with the name of the system.
@@ -233,31 +232,58 @@ pub async fn reach(name: &str, url: &Url) -> Finding {
     }
 }
 
-/// `Retry-After` as seconds or as a date, else `X-RateLimit-Reset`, which is seconds too.
-fn wait(answer: &Answer) -> Option<u32> {
+/// How many seconds the other side asks to wait: `Retry-After` as seconds or as a date; where that says
+/// nothing, the end of a used-up limit. What cannot be read counts as nothing said, and nobody waits longer
+/// than an hour.
+pub fn retry_after(answer: &Answer) -> Option<u32> {
     let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let seconds = match text(RETRY_AFTER.as_str()) {
-        Some(value) => match value.parse::<i64>() {
-            Ok(seconds) => Some(seconds),
-            // A date is measured against the other side's own clock.
-            Err(_) => http_date(value).zip(answer.date()).map(|(until, now)| (until - now).num_seconds()),
-        },
-        None => None,
-    }
-    .or_else(|| text("x-ratelimit-reset")?.parse().ok())?;
+    let asked = text(RETRY_AFTER.as_str()).and_then(|value| match value.parse::<f64>() {
+        Ok(seconds) => whole(seconds),
+        // A date is measured against the other side's own clock.
+        Err(_) => http_date(value).zip(answer.date()).map(|(until, now)| (until - now).num_seconds()),
+    });
+    let used_up = answer.status == StatusCode::TOO_MANY_REQUESTS
+        || ["x-ratelimit-remaining", "ratelimit-remaining"].iter().any(|name| text(name) == Some("0"));
+    let reset = || {
+        let names = ["x-ratelimit-reset", "ratelimit-reset"];
+        let seconds = names.iter().find_map(|name| whole(text(name)?.parse().ok()?))?;
+        // Some write the time itself, in seconds since 1970.
+        if seconds < EPOCH_FROM { Some(seconds) } else { Some(seconds - answer.date()?.timestamp()) }
+    };
+    let seconds = asked.or_else(|| used_up.then(reset)?)?;
     Some(u32::try_from(seconds.max(0)).unwrap_or(LONGEST_RETRY_SECONDS).min(LONGEST_RETRY_SECONDS))
+}
+
+/// Numbers from here on are no waiting times.
+const EPOCH_FROM: i64 = 1_000_000_000;
+
+#[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest integer")]
+fn whole(seconds: f64) -> Option<i64> {
+    seconds.is_finite().then(|| seconds.ceil() as i64)
 }
 
 /// A client-credentials token. One task fetches, the others wait for it.
 #[derive(Debug)]
 pub struct TokenCache {
     clock: Arc<dyn Clock>,
-    held: tokio::sync::Mutex<Option<(Secret, Timestamp)>>,
+    held: tokio::sync::Mutex<Held>,
 }
+
+#[derive(Debug, Default)]
+struct Held {
+    token: Option<Secret>,
+    fetched: Timestamp,
+    until: Timestamp,
+    /// The other side asks not to be asked until then.
+    refused: Option<(Failure, Timestamp)>,
+}
+
+/// No token is used longer than this, whatever its answer says.
+const LONGEST_LIFE_SECONDS: i64 = 30 * 86_400;
 
 impl TokenCache {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, held: tokio::sync::Mutex::new(None) }
+        Self { clock, held: tokio::sync::Mutex::default() }
     }
 
     /// The token, from `fetch` (token and its life in seconds) where none is held or it is about to end.
@@ -267,24 +293,83 @@ impl TokenCache {
         R: Future<Output = Result<(Secret, i64), Failure>>,
     {
         let mut held = self.held.lock().await;
-        if let Some((token, until)) = held.as_ref()
-            && self.clock.now() < *until
+        let now = self.clock.now();
+        // One that was fetched in the future was fetched under a wrong clock, and nobody knows its age.
+        if let Some(token) = &held.token
+            && (held.fetched..held.until).contains(&now)
         {
             return Ok(token.clone());
         }
-        let (token, seconds) = fetch().await?;
+        if let Some((failure, until)) = &held.refused
+            && let Ok(left @ 1..) = u32::try_from((*until - now).num_seconds())
+            && left <= LONGEST_RETRY_SECONDS
+        {
+            return Err(failure.clone().waiting(Some(left)));
+        }
+        let (token, seconds) = match fetch().await {
+            Ok(fetched) => fetched,
+            Err(failure) => {
+                let wait = failure.retry_after_seconds.map(|seconds| TimeDelta::seconds(seconds.into()));
+                held.refused = wait.map(|wait| (failure.clone(), self.clock.now() + wait));
+                return Err(failure);
+            }
+        };
         // A tenth of its life early and at most five minutes, so that no request starts with a dying token.
-        let seconds = seconds.clamp(0, 30 * 86_400);
-        let until = self.clock.now() + TimeDelta::seconds(seconds - (seconds / 10).min(300));
-        *held = Some((token.clone(), until));
+        let seconds = seconds.clamp(0, LONGEST_LIFE_SECONDS);
+        let fetched = self.clock.now();
+        let until = fetched + TimeDelta::seconds(seconds - (seconds / 10).min(300));
+        *held = Held { token: Some(token.clone()), fetched, until, refused: None };
         Ok(token)
     }
 
     /// Drops `old` after the other side refused it, unless somebody has replaced it already.
     pub async fn invalidate(&self, old: &Secret) {
         let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|(token, _)| token == old) {
-            *held = None;
+        if held.token.as_ref() == Some(old) {
+            held.token = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, retry_after};
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+    fn asked(status: u16, headers: &[(&str, &str)]) -> Option<u32> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let status = reqwest::StatusCode::from_u16(status).unwrap();
+        retry_after(&Answer { status, headers: map, body: Vec::new() })
+    }
+
+    #[test]
+    fn the_time_to_wait_is_read_in_every_form_and_has_an_upper_bound() {
+        let date = ("date", "Mon, 30 Nov 2026 10:00:00 GMT");
+        for (status, headers, seconds) in [
+            (429, vec![("retry-after", "120")], Some(120)),
+            (503, vec![("retry-after", "120")], Some(120)),
+            (403, vec![("retry-after", " 7 ")], Some(7)),
+            (429, vec![("retry-after", "1.2")], Some(2)),
+            (429, vec![("retry-after", "-5")], Some(0)),
+            (429, vec![("retry-after", "99999999999999999999")], Some(3_600)),
+            (429, vec![date, ("retry-after", "Mon, 30 Nov 2026 10:02:00 GMT")], Some(120)),
+            (429, vec![date, ("retry-after", "Mon, 30 Nov 2026 09:00:00 GMT")], Some(0)),
+            (429, vec![date, ("retry-after", "Thu, 30 Nov 2056 10:00:00 GMT")], Some(3_600)),
+            (429, vec![("retry-after", "soon"), ("x-ratelimit-reset", "600")], Some(600)),
+            (429, vec![("retry-after", "inf")], None),
+            (429, vec![("x-ratelimit-reset", "600")], Some(600)),
+            (429, vec![("ratelimit-reset", "30")], Some(30)),
+            (429, vec![date, ("x-ratelimit-reset", "1796032860")], Some(60)),
+            (429, vec![("x-ratelimit-reset", "never")], None),
+            (429, vec![], None),
+            // The head of every answer says when the hour ends; that is no reason to wait for it.
+            (500, vec![("x-ratelimit-reset", "600"), ("x-ratelimit-remaining", "4000")], None),
+            (503, vec![("x-ratelimit-reset", "600"), ("x-ratelimit-remaining", "0")], Some(600)),
+        ] {
+            assert_eq!(asked(status, &headers), seconds, "{status} {headers:?}");
         }
     }
 }

@@ -39,6 +39,10 @@ pub trait IdentitySource: Debug + Send + Sync {
     /// first poll. The truth: what no webhook brings, this does.
     fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>>;
 
+    /// A cursor that reads again what `cursor` stands in the middle of; none: it stands at a beginning. For a
+    /// place to which the provider gives no answer, time after time. Events may come twice.
+    fn anew(&self, cursor: &str) -> Option<String>;
+
     /// Whether a request carries what only the provider's webhook knows. Asked before its body is read.
     fn is_webhook(&self, headers: &HeaderMap) -> bool;
 

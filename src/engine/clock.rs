@@ -15,6 +15,29 @@ fn machine_now() -> Timestamp {
     chrono::Utc::now()
 }
 
+/// How often a loop looks for what was planned while the clock was wrong.
+const LOOK_AHEAD_EVERY: TimeDelta = TimeDelta::minutes(5);
+
+/// When a loop looks for that next.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Option<Timestamp>);
+
+impl Ahead {
+    /// True: now, and again after a while.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.next(now) <= now;
+        if due {
+            self.0 = Some(now + LOOK_AHEAD_EVERY);
+        }
+        due
+    }
+
+    /// Soon, also where the clock was set back since.
+    pub fn next(&self, now: Timestamp) -> Timestamp {
+        self.0.map_or(now, |at| at.min(now + LOOK_AHEAD_EVERY))
+    }
+}
+
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct System;

@@ -156,6 +156,7 @@ impl Engine {
             sinks: settings.sinks.clone(),
             poll_every: settings.poll_verification,
             invite_grace: INVITE_GRACE,
+            consistency: settings.consistency.clone(),
             enforced: false,
             // What a limit would have held is what is to be seen.
             unlimited: true,

@@ -13,14 +13,16 @@ use crate::case::{
     offer_enforced, opened_by,
 };
 use crate::connectors::{WebhookRefused, jumio};
-use crate::model::{Event, Subject, SubjectKind, Timestamp};
+use crate::model::{Event, Failure, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::IfAlreadyOpen;
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
 
 use super::Engine;
 use super::asked::{said, stopped_said};
-use super::cases::{ApplyError, to_its_end};
+use super::backoff;
+use super::cases::{ApplyError, earlier, to_its_end};
+use super::clock::Ahead;
 
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
@@ -28,14 +30,17 @@ const AT_ONCE: usize = 16;
 /// How often a disk that is nearly full is looked at again.
 const LOOK_FOR_ROOM_EVERY: TimeDelta = TimeDelta::seconds(5);
 
+/// No event is put off for longer. One that is was put off while the clock was wrong.
+const LATEST_LOOK: TimeDelta = TimeDelta::minutes(75);
+
 /// What is said of an event that is only heard because of what the daemon did.
 pub(super) const OWN_CHANGE: &str = "own_change";
 
 /// What became of an event for now.
 enum Digested {
     Consumed(Vec<PolicyVerdict>, Vec<Subject>),
-    /// Looked at again later.
-    Deferred(String),
+    /// Looked at again later, not before the provider asks for it.
+    Deferred(Failure),
 }
 
 impl Engine {
@@ -57,6 +62,7 @@ impl Engine {
     pub(super) async fn digest_inbox(self) {
         let mut applied = self.0.store.applied();
         let mut stop = self.stopping();
+        let mut ahead = Ahead::default();
         while !*stop.borrow() {
             applied.mark_unchanged();
             if self.0.store.is_full() && !self.room_again().await {
@@ -64,8 +70,14 @@ impl Engine {
                 continue;
             }
             let now = self.now();
+            if ahead.is_due(now) {
+                match self.0.store.inbox_after(now + LATEST_LOOK, AT_ONCE * 8) {
+                    Ok(waiting) => self.digest(waiting).await,
+                    Err(error) => tracing::error!(%error, "the inbox cannot be read"),
+                }
+            }
             let next = match self.0.store.inbox(now, AT_ONCE * 8) {
-                Ok((waiting, next)) if waiting.is_empty() => next,
+                Ok((waiting, next)) if waiting.is_empty() => earlier(next, Some(ahead.next(now))),
                 Ok((waiting, _)) => {
                     self.digest(waiting).await;
                     continue;
@@ -112,10 +124,10 @@ impl Engine {
         let (key, at) = (event.key.clone(), self.now());
         match self.consider(event, attempts).await {
             Ok(Digested::Consumed(verdicts, people)) => End::Consumed(Consumed { key, at, verdicts, people }),
-            Ok(Digested::Deferred(reason)) => End::Deferred(defer(key, attempts, at, reason)),
+            Ok(Digested::Deferred(why)) => End::Deferred(defer(key, attempts, at, &why)),
             Err(error) => {
                 tracing::warn!(event = key, %error, "an event could not be dealt with and is looked at again");
-                End::Deferred(defer(key, attempts, at, error.to_string()))
+                End::Deferred(defer(key, attempts, at, &Failure::unavailable(error.to_string())))
             }
         }
     }
@@ -154,8 +166,10 @@ impl Engine {
                 Some(subject) => subject,
                 None => match self.resolve(&event, attempts).await {
                     Ok(Found::Person(subject)) => subjects.entry(policy.subject).or_insert(subject),
-                    Ok(Found::Later(reason)) => return Ok(Digested::Deferred(reason.to_owned())),
-                    Err(reason) => return Ok(Digested::Deferred(reason)),
+                    Ok(Found::Later(reason)) => {
+                        return Ok(Digested::Deferred(Failure::unavailable(reason)));
+                    }
+                    Err(failure) => return Ok(Digested::Deferred(failure)),
                     Ok(Found::Never(why)) => {
                         verdicts.push(said(policy, "no_subject", why));
                         continue;
@@ -196,7 +210,7 @@ impl Engine {
     }
 
     /// Who the event is about, as they are now; the error is why nobody can say.
-    async fn resolve(&self, event: &Event, attempts: u32) -> Result<Found, String> {
+    async fn resolve(&self, event: &Event, attempts: u32) -> Result<Found, Failure> {
         if event.subject.kind == SubjectKind::Applicant {
             // In no identity provider yet: the event is all there is.
             return Ok(Found::Person(applicant(event)));
@@ -208,7 +222,7 @@ impl Engine {
             Ok(person) => Ok(found(event, person, attempts)),
             Err(failure) => {
                 self.0.metrics.connector_failed(source.name());
-                Err(failure.reason)
+                Err(failure)
             }
         }
     }
@@ -343,8 +357,10 @@ enum End {
     Deferred(Deferred),
 }
 
-fn defer(key: String, attempts: u32, now: Timestamp, reason: String) -> Deferred {
-    Deferred { key, due: look_again_at(now, attempts), attempts: attempts + 1, reason }
+fn defer(key: String, attempts: u32, now: Timestamp, why: &Failure) -> Deferred {
+    let asked = why.retry_after_seconds.map(|_| now + backoff::wait(&key, 0, Some(why)));
+    let due = asked.unwrap_or(now).max(look_again_at(now, attempts));
+    Deferred { key, due, attempts: attempts + 1, reason: why.reason.clone() }
 }
 
 /// Verdicts by policy, for those who ask why.

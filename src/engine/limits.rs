@@ -11,6 +11,7 @@ use crate::model::Timestamp;
 use crate::store::{self, Store};
 
 use super::Engine;
+use super::backoff;
 pub use crate::case::Counters;
 
 /// What was counted before a restart.
@@ -38,7 +39,7 @@ impl Engine {
                 }
                 Err(failure) => {
                     tracing::debug!(reason = failure.reason, "people could not be counted");
-                    TRY_AGAIN
+                    backoff::wait("people", 0, Some(&failure)).max(TRY_AGAIN)
                 }
             };
             tokio::select! {

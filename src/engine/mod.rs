@@ -32,6 +32,7 @@
 
 mod asked;
 pub mod attempt;
+mod backoff;
 pub mod cases;
 pub mod clock;
 pub mod desk;
@@ -105,6 +106,8 @@ pub struct Settings {
     pub callback_secret: Option<Secret>,
     /// Names of the sinks that events go to.
     pub sinks: Vec<String>,
+    /// How long an account that was made in a system may not be found there yet, by the system's name.
+    pub consistency: BTreeMap<String, TimeDelta>,
 }
 
 impl Default for Settings {
@@ -124,6 +127,7 @@ impl Default for Settings {
             poll_verification: TimeDelta::seconds(60),
             callback_secret: None,
             sinks: Vec::new(),
+            consistency: BTreeMap::new(),
         }
     }
 }
@@ -167,6 +171,7 @@ struct Inner {
     limits: Mutex<limits::Counters>,
     pauses: pauses::Pauses,
     heard: heard::Heard,
+    reading: poller::Reading,
     metrics: metrics::Metrics,
     health: health::Health,
     stop: watch::Sender<bool>,
@@ -214,6 +219,7 @@ impl Engine {
             limits: Mutex::new(counters),
             pauses,
             heard,
+            reading: poller::Reading::default(),
             metrics: metrics::Metrics::new(opened),
             health: health::Health::new(now),
             stop: watch::Sender::new(false),

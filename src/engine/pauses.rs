@@ -13,6 +13,7 @@ use crate::store::{self, CaseFilter, Commit, Store};
 
 use super::Engine;
 use super::cases::ApplyError;
+use super::backoff;
 
 /// A provider is down after this many failures in a row, over at least this long. One lost packet is
 /// no outage.
@@ -43,12 +44,14 @@ struct Inner {
     known: Vec<Pause>,
     /// Providers that failed lately: since when, and how often.
     failing: BTreeMap<String, (Timestamp, u32)>,
+    /// Providers that asked not to be asked until then.
+    asked_to_wait: BTreeMap<String, Timestamp>,
 }
 
 impl Pauses {
     pub fn from_store(store: &Store, now: Timestamp) -> Result<Self, store::Error> {
         let known = store.pauses_since(now - REMEMBER)?;
-        Ok(Self(Mutex::new(Inner { known, failing: BTreeMap::new() })))
+        Ok(Self(Mutex::new(Inner { known, ..Inner::default() })))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -105,6 +108,12 @@ impl Pauses {
         let pause = Pause { who: provider.to_owned(), from: since, until: None };
         inner.known.push(pause.clone());
         Some(pause)
+    }
+
+    /// Whether it is time to look whether a provider is back. None asks to wait for longer than two hours.
+    fn may_probe(&self, provider: &str, now: Timestamp) -> bool {
+        let asked = self.lock().asked_to_wait.get(provider).copied();
+        asked.is_none_or(|until| until <= now || until > now + TimeDelta::hours(2))
     }
 
     fn add(&self, pause: Pause) {
@@ -251,9 +260,15 @@ impl Engine {
             return;
         };
         // A refusal is an answer too.
-        let answered =
-            !matches!(outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable);
-        self.heard(provider, answered).await;
+        let unavailable = match outcome {
+            Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => Some(failure),
+            Outcome::Failed(_) | Outcome::Done(_) => None,
+        };
+        if let Some(failure) = unavailable.filter(|failure| failure.retry_after_seconds.is_some()) {
+            let until = self.now() + backoff::wait(provider, 0, Some(failure));
+            self.0.pauses.lock().asked_to_wait.insert(provider.clone(), until);
+        }
+        self.heard(provider, unavailable.is_none()).await;
     }
 
     async fn heard(&self, provider: &str, answered: bool) {
@@ -282,6 +297,9 @@ impl Engine {
             }
             for provider in self.0.pauses.down() {
                 let Some(connector) = self.0.connectors.verification.get(&provider) else { continue };
+                if !self.0.pauses.may_probe(&provider, self.now()) {
+                    continue;
+                }
                 let well = connector.examine().await.iter().all(|finding| finding.ok);
                 self.heard(&provider, well).await;
             }

@@ -61,6 +61,7 @@ pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Fact
         sinks: &settings.sinks,
         poll_every: settings.poll_verification,
         invite_grace: INVITE_GRACE,
+        consistency: &settings.consistency,
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn under(settings: &Settings, links: &Links) -> String {
         settings.organization,
         settings.sinks,
         settings.poll_verification.num_milliseconds(),
+        settings.consistency.iter().map(|(system, span)| (system, span.num_seconds())).collect::<Vec<_>>(),
         links.person(&nobody, crate::case::LinkKind::Verify, 0),
         links.callback(&nobody, 0),
     ]);

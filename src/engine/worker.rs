@@ -14,6 +14,7 @@ use crate::store;
 
 use super::Engine;
 use super::cases::{ApplyError, earlier};
+use super::clock::Ahead;
 
 /// Calls of a lane that are under way at the same time.
 fn width(lane: Lane) -> usize {
@@ -25,6 +26,14 @@ fn width(lane: Lane) -> usize {
     }
 }
 
+/// What could not begin is left alone for this long.
+const REST: TimeDelta = TimeDelta::seconds(30);
+
+/// Attempts are planned for later than this only by a policy, or while the clock was wrong.
+const LATEST_ATTEMPT: TimeDelta = TimeDelta::minutes(75);
+/// So many of these are looked at in one go.
+const LOOKED_AT: usize = 1_000;
+
 /// Calls that are in hand, and those that could not begin and rest for a while.
 #[derive(Debug, Default)]
 struct InHand {
@@ -35,7 +44,8 @@ impl InHand {
     /// How many there are, without those that have rested: a call that nobody wants any more is forgotten.
     fn count(&self, now: Timestamp) -> usize {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.retain(|_, rests_until| rests_until.is_none_or(|until| until > now));
+        // A rest that began while the clock was wrong is over too.
+        calls.retain(|_, rests_until| rests_until.is_none_or(|until| until > now && until <= now + REST));
         calls.len()
     }
 
@@ -83,10 +93,14 @@ impl Engine {
         let in_hand = Arc::new(InHand::default());
         let mut attempts = JoinSet::new();
         let mut pace = Pace::new(&self, lane);
+        let mut ahead = Ahead::default();
         while !*stop.borrow() {
             applied.mark_unchanged();
             while attempts.try_join_next().is_some() {}
             let now = self.now();
+            if ahead.is_due(now) {
+                self.hasten_misplanned(lane, now).await;
+            }
             let free = width(lane).saturating_sub(attempts.len());
             if free == 0 {
                 // Whatever is due waits for one that ends, and only for that.
@@ -117,6 +131,7 @@ impl Engine {
                 continue;
             }
             let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
+            let next = earlier(next, Some(ahead.next(now)));
             tokio::select! {
                 () = self.until(next, &mut applied, &mut stop) => {}
                 Some(_) = attempts.join_next() => {}
@@ -125,8 +140,22 @@ impl Engine {
         while attempts.join_next().await.is_some() {}
     }
 
+    /// Calls whose next attempt was planned while the clock was days ahead: their cases say when it is due.
+    async fn hasten_misplanned(&self, lane: Lane, now: Timestamp) {
+        let planned = match self.0.store.calls_after(lane, now + LATEST_ATTEMPT, LOOKED_AT) {
+            Ok(planned) => planned,
+            Err(error) => return tracing::error!(%error, "planned calls cannot be read"),
+        };
+        for (case, call) in planned {
+            match self.apply(&case, Input::Misplanned { call }).await {
+                Ok(_) | Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
+                Err(error) => tracing::error!(%case, call, %error, "a call cannot be planned anew"),
+            }
+        }
+    }
+
     async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>) {
-        let rest_until = Some(self.now() + TimeDelta::seconds(30));
+        let rest_until = Some(self.now() + REST);
         let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
         // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
         // case learns what the others hold, to the end.
@@ -170,7 +199,7 @@ impl Engine {
                     Outcome::Failed(Failure::unavailable("the connector failed inside"))
                 })
             }
-            (None, _) => Outcome::Failed(Failure::unavailable(format!(
+            (None, _) => Outcome::Failed(Failure::outage(format!(
                 "no connector is configured for {word}; add it to proofd.yaml and restart"
             ))),
         };

@@ -25,8 +25,11 @@ pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
     match doors.engine.ready() {
         Ok(()) => {
             // The others are served, so it is ready; whoever looks is told all the same.
-            let says: String = doors.engine.stranded_says().iter().map(|says| format!("{says}\n")).collect();
-            (StatusCode::OK, format!("ready\n{says}"))
+            let degraded = doors.engine.degraded_says();
+            let word = if degraded.is_empty() { "ready" } else { "degraded" };
+            let says = doors.engine.stranded_says().into_iter().chain(degraded);
+            let says: String = says.map(|says| format!("{says}\n")).collect();
+            (StatusCode::OK, format!("{word}\n{says}"))
         }
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }

@@ -334,6 +334,9 @@ pub struct Failure {
     /// How long the other side asks us to wait.
     #[serde(default)]
     pub retry_after_seconds: Option<u32>,
+    /// The other side as a whole does not serve us; it says nothing about this call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outage: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -350,19 +353,33 @@ pub enum FailureKind {
 }
 
 impl Failure {
+    fn of(kind: FailureKind, reason: String) -> Self {
+        Self { kind, reason, retry_after_seconds: None, outage: false }
+    }
+
+    /// This call did not succeed, and may later.
     pub fn unavailable(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Unavailable, reason: reason.into(), retry_after_seconds: None }
+        Self::of(FailureKind::Unavailable, reason.into())
+    }
+
+    /// The other side serves nobody at the moment, or not us.
+    pub fn outage(reason: impl Into<String>) -> Self {
+        Self { outage: true, ..Self::unavailable(reason) }
     }
 
     pub fn refused(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Refused, reason: reason.into(), retry_after_seconds: None }
+        Self::of(FailureKind::Refused, reason.into())
     }
 
     pub fn not_enrolled(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::NotEnrolled, reason: reason.into(), retry_after_seconds: None }
+        Self::of(FailureKind::NotEnrolled, reason.into())
     }
 
     pub fn changed(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Changed, reason: reason.into(), retry_after_seconds: None }
+        Self::of(FailureKind::Changed, reason.into())
+    }
+
+    pub fn waiting(self, seconds: Option<u32>) -> Self {
+        Self { retry_after_seconds: seconds, ..self }
     }
 }

@@ -126,6 +126,28 @@ impl Store {
         self.due(&Key::new(Kind::Call).byte(keys::lane_byte(lane)).end(), now, limit)
     }
 
+    /// Calls of a lane that are planned for later than `from`, earliest first.
+    pub fn calls_after(
+        &self,
+        lane: Lane,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(CaseId, u32)>, Error> {
+        let lane = Key::new(Kind::Call).byte(keys::lane_byte(lane));
+        self.some(&lane.clone().end(), &lane.time(from).end(), limit)
+    }
+
+    /// Inbox events that are planned for later than `from`, earliest first.
+    pub fn inbox_after(&self, from: Timestamp, limit: usize) -> Result<Vec<Waiting>, Error> {
+        let prefix = Key::new(Kind::InboxDue);
+        let keys: Vec<String> = self.some(&prefix.clone().end(), &prefix.time(from).end(), limit)?;
+        let mut waiting = Vec::with_capacity(keys.len());
+        for key in keys {
+            waiting.extend(self.state().value::<Waiting>(&keys::inbox(&key))?);
+        }
+        Ok(waiting)
+    }
+
     /// Calls whose attempt had begun: after a start, their end is not known.
     pub fn begun_calls(&self) -> Result<Vec<(CaseId, u32, u32)>, Error> {
         let prefix = Key::new(Kind::Begun).end();

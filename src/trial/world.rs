@@ -27,6 +27,7 @@ pub struct Terms {
     pub sinks: Vec<String>,
     pub poll_every: TimeDelta,
     pub invite_grace: TimeDelta,
+    pub consistency: BTreeMap<String, TimeDelta>,
     /// Modes are not looked at: every policy acts.
     pub enforced: bool,
     /// Limits are not looked at.
@@ -43,6 +44,7 @@ impl Default for Terms {
             sinks: vec!["sink".to_owned()],
             poll_every: TimeDelta::minutes(10),
             invite_grace: TimeDelta::minutes(2),
+            consistency: BTreeMap::new(),
             enforced: false,
             unlimited: false,
             most_turns: u64::MAX,
@@ -473,5 +475,6 @@ pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Here<'a> {
         sinks: &terms.sinks,
         poll_every: terms.poll_every,
         invite_grace: terms.invite_grace,
+        consistency: &terms.consistency,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `attempts` | when attempts come again |
 //! | `holds` | several cases that hold one account |
 //! | `migrations` | open cases move to another revision |
 //! | `names` | whether a registration and a document are of one person |
@@ -19,6 +20,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod attempts;
 mod holds;
 mod migrations;
 mod names;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{Settings, Urls};
-use crate::connectors::http::{Answer, TokenCache, Wire, failure, under};
+use crate::connectors::http::{Answer, TokenCache, Wire, failure, retry_after, under};
 use crate::model::{Clock, Failure, Secret, Timestamp};
 
 /// Which host a request goes to; each wants its own permission of the OAuth client.
@@ -108,11 +108,12 @@ impl Api {
         let answer = self.wire.send(request).await?;
         if matches!(answer.status.as_u16(), 400 | 401 | 403) {
             // Waits for the operator instead of being refused: no case can help it.
-            return Err(Failure::unavailable(format!(
+            let reason = format!(
                 "Jumio hands out no token ({}): the OAuth client's id or secret is wrong, was withdrawn, \
                  or belongs to another region",
                 answer.status.as_u16()
-            )));
+            );
+            return Err(Failure::outage(reason).waiting(retry_after(&answer)));
         }
         if !answer.status.is_success() {
             return Err(failure(&answer, "Jumio's token host"));
@@ -165,12 +166,13 @@ pub(super) fn parse<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<
 
 /// What an answer that is not a success means, with what Jumio says about it.
 pub(super) fn refusal(answer: &Answer) -> Failure {
+    let outage = |reason: &str| Failure::outage(reason).waiting(retry_after(answer));
     match answer.status {
         // These two are about us, not about the person: they wait for the operator.
-        StatusCode::UNAUTHORIZED => Failure::unavailable(
+        StatusCode::UNAUTHORIZED => outage(
             "Jumio does not accept a fresh token (401): check that the OAuth client belongs to this region",
         ),
-        StatusCode::FORBIDDEN => Failure::unavailable(
+        StatusCode::FORBIDDEN => outage(
             "Jumio forbids the request (403): the OAuth client lacks the permission ('initiate' to start, \
              'retrieve & delete' to read) or the User-Agent is not accepted",
         ),

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::OneLogin;
-use super::effects::missing;
+use super::api::Refusal;
 use super::events::{moment, text};
 use super::people::{self, Record};
 use crate::model::{Done, Failure, Snapshot, SubjectKind};
@@ -51,24 +51,30 @@ impl OneLogin {
             (SubjectKind::User, None) => Some(snapshot.subject.id.clone()),
             (SubjectKind::Registration, None) => {
                 let backend = self.registrations().await?;
-                let found = self.found(backend, snapshot).await?.ok_or_else(missing)?;
+                let found =
+                    self.found(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
                 found.user.as_ref().and(found.user_id)
             }
         };
         let id = id.ok_or_else(|| {
             Failure::unavailable("OneLogin shows no account behind this registration (yet)")
         })?;
-        let record = people::user(&self.api, &id).await?.ok_or_else(missing)?;
+        let record = people::user(&self.api, &id).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         if record.get("created_at").and_then(moment) != snapshot.created_at {
             return Err(Failure::changed("its creation time changed since the case began"));
         }
         Account::of(id, record)
     }
 
+    fn not_written(&self, account: &Account, refusal: Refusal) -> Failure {
+        let made = account.record.get("created_at").and_then(moment);
+        if refusal.is_gone() { self.missing(made) } else { refusal.failure }
+    }
+
     pub(super) async fn write_account(&self, account: &Account, body: &Value) -> Result<(), Failure> {
         let path = format!("/api/2/users/{}", account.id);
         let written = self.api.write(Method::PUT, &path, Some(body)).await;
-        written.map_err(|refusal| if refusal.is_gone() { missing() } else { refusal.failure })
+        written.map_err(|refusal| self.not_written(account, refusal))
     }
 
     pub(super) async fn suspend(
@@ -123,7 +129,7 @@ impl OneLogin {
     async fn log_out(&self, account: &Account) -> Result<(), Failure> {
         let path = format!("/api/1/users/{}/logout", account.id);
         let written = self.api.write(Method::PUT, &path, None).await;
-        written.map_err(|refusal| if refusal.is_gone() { missing() } else { refusal.failure })
+        written.map_err(|refusal| self.not_written(account, refusal))
     }
 }
 

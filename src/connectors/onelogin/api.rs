@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::events::text;
-use crate::connectors::http::{Answer, TokenCache, Wire, failure};
+use crate::connectors::http::{Answer, TokenCache, Wire, failure, retry_after};
 use crate::model::{Clock, Failure, Secret};
 
 const SYSTEM: &str = "OneLogin";
@@ -52,9 +52,10 @@ impl Api {
             .json(&json!({"grant_type": "client_credentials"}));
         let answer = self.wire.send(request).await.map_err(named)?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(Failure::unavailable(
+            return Err(Failure::outage(
                 "OneLogin does not accept client_id and client_secret; correct them",
-            ));
+            )
+            .waiting(retry_after(&answer)));
         }
         if !answer.status.is_success() {
             return Err(failed(&answer));
@@ -170,13 +171,14 @@ fn complaint(answer: &Answer) -> String {
 /// What an answer that is no success means. What is wrong with the credential is wrong for every call and
 /// waits for the operator: no case can help it, so none may end by it.
 pub fn failed(answer: &Answer) -> Failure {
+    let outage = |reason: &str| Failure::outage(reason).waiting(retry_after(answer));
     match answer.status {
-        StatusCode::UNAUTHORIZED => Failure::unavailable(
+        StatusCode::UNAUTHORIZED => outage(
             "OneLogin refuses a new token too (401): the credential was revoked or is wrong; replace it",
         ),
-        StatusCode::FORBIDDEN => Failure::unavailable(
-            "OneLogin does not allow this to the credential (403); give it the scope Manage All",
-        ),
+        StatusCode::FORBIDDEN => {
+            outage("OneLogin does not allow this to the credential (403); give it the scope Manage All")
+        }
         StatusCode::INTERNAL_SERVER_ERROR => {
             let mut failure = failure(answer, SYSTEM);
             failure.reason +=

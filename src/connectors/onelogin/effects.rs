@@ -1,6 +1,7 @@
 //! What is done to a registration, and the end of an account: read, compare, write, read back. It must not
 //! act on a record that is no longer what the case knew, and it never selects by mail address.
 
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
 
@@ -91,7 +92,7 @@ impl OneLogin {
 
     async fn approve(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
         let backend = self.backend(snapshot).await?;
-        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         match found.state {
             State::Approved if found.agreed || found.lets_in() => {
                 return Ok(Done::Approved { already: true, invited_at: found.invited_at });
@@ -108,7 +109,7 @@ impl OneLogin {
 
     async fn reject(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
         let backend = self.backend(snapshot).await?;
-        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         match found.state {
             State::Rejected if found.agreed => return Ok(Done::Rejected { already: true }),
             State::Approved | State::Unlicensed => {
@@ -131,9 +132,9 @@ impl OneLogin {
         if let Err(refusal) = written
             && !refusal.says("user is already in this state")
         {
-            return Err(if refusal.is_gone() { missing() } else { refusal.failure });
+            return Err(if refusal.is_gone() { self.missing(snapshot.created_at) } else { refusal.failure });
         }
-        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         match (verdict, found.state) {
             // The registration may say one thing and the account another for a while.
             (Verdict::Approve, State::Approved) | (Verdict::Reject, State::Rejected) if !found.agreed => {
@@ -157,7 +158,7 @@ impl OneLogin {
 
     async fn ensure_invited(&self, snapshot: &Snapshot, since: Timestamp) -> Result<Done, Failure> {
         let backend = self.backend(snapshot).await?;
-        let found = self.known(backend, snapshot).await?.ok_or_else(missing)?;
+        let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         // OneLogin's times end at the millisecond, ours do not.
         let since = since.timestamp_millis();
         if found.invited_at.is_some_and(|at| at.timestamp_millis() >= since) {
@@ -177,7 +178,10 @@ impl OneLogin {
     /// No registration can be deleted as such: its account is, and the registration goes with it.
     async fn delete(&self, snapshot: &Snapshot, again: bool) -> Result<Done, Failure> {
         let backend = self.backend(snapshot).await?;
-        let Some(found) = self.known(backend, snapshot).await? else { return gone(again) };
+        let Some(found) = self.known(backend, snapshot).await? else {
+            let young = !again && self.is_young(snapshot.created_at);
+            return if young { Err(self.missing(snapshot.created_at)) } else { gone(again) };
+        };
         // A registration may be pending while the account it leads to was let in by hand.
         let approved = found.lets_in() || matches!(found.state, State::Approved | State::Unlicensed);
         if snapshot.subject.kind == SubjectKind::Registration && approved {
@@ -210,8 +214,24 @@ fn gone(again: bool) -> Result<Done, Failure> {
     }
 }
 
-pub(super) fn missing() -> Failure {
-    Failure::changed("it is gone; somebody deleted it")
+/// What was made this lately may be missing where it was not copied to yet.
+const LATELY: TimeDelta = TimeDelta::minutes(10);
+/// When to look for it again.
+const LOOK_AGAIN_SECONDS: u32 = 20;
+
+impl OneLogin {
+    /// A record that is not there, by when it was made.
+    pub(super) fn missing(&self, made: Option<Timestamp>) -> Failure {
+        if self.is_young(made) {
+            return Failure::unavailable("OneLogin does not show the account, which was made minutes ago")
+                .waiting(Some(LOOK_AGAIN_SECONDS));
+        }
+        Failure::changed("it is gone; somebody deleted it")
+    }
+
+    fn is_young(&self, made: Option<Timestamp>) -> bool {
+        made.is_some_and(|made| (self.clock.now() - made).abs() < LATELY)
+    }
 }
 
 /// An id can come to mean somebody else, and somebody can become somebody else.

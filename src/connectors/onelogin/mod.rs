@@ -130,7 +130,7 @@ impl OneLogin {
         let now = self.clock.now();
         let mut held = self.profiles.lock().await;
         if let Some((at, profiles)) = held.as_ref()
-            && now - *at < TimeDelta::minutes(5)
+            && (now - *at).abs() < TimeDelta::minutes(5)
         {
             return Ok(profiles.clone());
         }
@@ -223,6 +223,10 @@ impl IdentitySource for OneLogin {
             Ok(page)
         }
         .boxed()
+    }
+
+    fn anew(&self, cursor: &str) -> Option<String> {
+        poll::anew(cursor)
     }
 
     fn is_webhook(&self, headers: &HeaderMap) -> bool {

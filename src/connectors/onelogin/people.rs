@@ -107,7 +107,7 @@ impl RoleNames {
         pick: impl FnOnce(&BTreeMap<String, String>) -> T,
     ) -> Result<T, Failure> {
         let mut held = self.0.lock().await;
-        let lately = |at: Timestamp| now - at < TimeDelta::minutes(NAMES_LIVE_MINUTES);
+        let lately = |at: Timestamp| (now - at).abs() < TimeDelta::minutes(NAMES_LIVE_MINUTES);
         let (_, names) = match held.take() {
             Some((at, names)) if fresh == Fresh::Lately && lately(at) => held.insert((at, names)),
             Some(_) | None => {

@@ -42,9 +42,8 @@ impl Account {
             (Some("3"), _) => "the account has no licence",
             (Some(_) | None, _) => "the account is not approved",
         };
-        let mut failure = Failure::unavailable(format!("{why}, so OneLogin would drop the role"));
-        failure.retry_after_seconds = Some(NOT_ACTIVATED_SECONDS);
-        Err(failure)
+        let reason = format!("{why}, so OneLogin would drop the role");
+        Err(Failure::unavailable(reason).waiting(Some(NOT_ACTIVATED_SECONDS)))
     }
 }
 
@@ -122,12 +121,11 @@ impl OneLogin {
                 return Ok(Done::Applied { already: false, before: None });
             }
         }
-        let mut failure = Failure::unavailable(match change {
+        let reason = match change {
             Change::Give => "OneLogin took the role but does not show it; it is sent again",
             Change::Take => "OneLogin took the role away but still shows it; it is sent again",
-        });
-        failure.retry_after_seconds = Some(SEND_AGAIN_SECONDS);
-        Err(failure)
+        };
+        Err(Failure::unavailable(reason).waiting(Some(SEND_AGAIN_SECONDS)))
     }
 }
 

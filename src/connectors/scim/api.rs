@@ -11,8 +11,11 @@ use url::Url;
 use super::Settings;
 use super::attribute::Attribute;
 use super::compare;
-use crate::connectors::http::{Answer, Wire, check_address, named, trouble, under};
+use crate::connectors::http::{Answer, Wire, check_address, named, retry_after, trouble, under};
 use crate::model::{Failure, FailureKind, Secret};
+
+/// The schema of an error.
+const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 const MEDIA_TYPE: &str = "application/scim+json";
 
@@ -111,6 +114,17 @@ impl Api {
         let filter = filter.join(" and ");
         let query = [("filter", filter.as_str()), ("count", "10")];
         let answer = self.send(Method::GET, &["Users"], &query, None, None).await?;
+        if answer.status == StatusCode::NOT_FOUND && is_scim_error(&answer) {
+            // RFC 7644 wants an empty list. SCIM itself says here that there is nothing of the kind.
+            return Ok(Found::None);
+        }
+        if answer.status == StatusCode::NOT_FOUND && (answer.body.is_empty() || is_json(&answer)) {
+            return Err(Failure::refused(format!(
+                "{} answered a search of accounts with 404 and without a SCIM answer, where RFC 7644 wants 200 \
+                 and a list; check its url in proofd.yaml, which /Users is appended to",
+                self.name
+            )));
+        }
         if !answer.status.is_success() {
             let refusal = self.refusal(&answer);
             // Not all of them have a word for a filter that they do not know.
@@ -158,11 +172,12 @@ impl Api {
         let status = answer.status;
         if status.is_client_error() && told.is_none() && !answer.body.is_empty() && !about_us(status) {
             // Some page in between, or an address that is not SCIM's: that is not about this account.
-            failure = Failure::unavailable(format!(
+            let reason = format!(
                 "{} answered {} with something that is not SCIM; check its url in proofd.yaml",
                 self.name,
                 status.as_u16()
-            ));
+            );
+            failure = Failure::unavailable(reason).waiting(retry_after(answer));
         }
         if status == StatusCode::NOT_IMPLEMENTED {
             failure = Failure::refused(format!("{} cannot do this (501)", self.name));
@@ -174,6 +189,18 @@ impl Api {
         }
         failure
     }
+}
+
+/// Whether an answer is an error of SCIM (RFC 7644, 3.12) and not of something in between.
+fn is_scim_error(answer: &Answer) -> bool {
+    let told = answer.json::<Value>().unwrap_or_default();
+    let schemas = compare::member(&told, "schemas").and_then(Value::as_array);
+    let is = |schema: &Value| schema.as_str().is_some_and(|schema| schema.eq_ignore_ascii_case(ERROR));
+    schemas.is_some_and(|schemas| schemas.iter().any(is))
+}
+
+fn is_json(answer: &Answer) -> bool {
+    answer.json::<Value>().is_ok()
 }
 
 /// These have words of their own.

@@ -26,7 +26,8 @@ mod compare;
 use api::{Account, Api, Found, id};
 use attribute::Attribute;
 
-/// A change that is still not to be seen after so many attempts is one that the system does not keep.
+/// A change that is still not to be seen after so many attempts is one that the system does not keep, and an
+/// account that is still not there is not there. With the usual waits that is four minutes.
 const PATIENT_ATTEMPTS: u32 = 4;
 
 /// An id that no account has: the question is only whether we may ask.
@@ -151,6 +152,10 @@ impl Scim {
         let wanted = attribute::wanted(attributes)?;
         let account = match self.api.find(&attribute::keys(matching)?).await? {
             Found::One(account) => account,
+            Found::None if attempt < PATIENT_ATTEMPTS => {
+                // It may have been made seconds ago.
+                return Err(Failure::unavailable(format!("{} has no account that matches yet", self.name)));
+            }
             Found::None => {
                 return Err(Failure::changed(format!("{} has no account that matches", self.name)));
             }
@@ -182,7 +187,7 @@ impl Scim {
                     self.name
                 )));
             }
-            StatusCode::NOT_FOUND => return Err(self.gone(&answer)),
+            StatusCode::NOT_FOUND => return Err(self.gone(&answer, attempt)),
             _ => return Err(self.api.refusal(&answer)),
         }
         self.read_back(&account.id, &wanted, attempt).await
@@ -197,7 +202,7 @@ impl Scim {
     ) -> Result<Done, Failure> {
         let answer = self.api.send(Method::GET, &["Users", id], &[], None, None).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            return Err(self.gone(&answer));
+            return Err(self.gone(&answer, attempt));
         }
         if !answer.status.is_success() {
             return Err(self.api.refusal(&answer));
@@ -222,8 +227,11 @@ impl Scim {
     }
 
     /// A 404 page of a proxy says nothing about the account.
-    fn gone(&self, answer: &Answer) -> Failure {
+    fn gone(&self, answer: &Answer, attempt: u32) -> Failure {
         match answer.json::<Value>() {
+            Ok(_) if attempt < PATIENT_ATTEMPTS => {
+                Failure::unavailable(format!("{} does not show the account", self.name))
+            }
             Ok(_) => Failure::changed(format!("the account in {} is gone", self.name)),
             Err(failure) => named(failure, &self.name),
         }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -17,6 +16,7 @@ use crate::store::{self, Asked, Commit, SweepChange, SweepPart, SweepRun, SweepS
 
 use super::super::Engine;
 use super::super::asked::{said, stopped_said, swept};
+use super::super::backoff;
 use super::super::cases::ApplyError;
 use super::notes::{ERROR, LeftOut, count, judge, leave_out, with_notes};
 
@@ -78,7 +78,7 @@ impl Engine {
                 Err(Halt::Refused(reason) | Halt::Failed(reason)) => {
                     failures += 1;
                     tracing::warn!(sweep = schedule, failures, reason, "a sweep's run waits");
-                    if self.rest(failures, &mut stop).await.is_err() {
+                    if self.rest(&schedule, failures, None, &mut stop).await.is_err() {
                         return schedule;
                     }
                 }
@@ -291,15 +291,21 @@ impl Engine {
                 reason = failure.reason,
                 "the identity provider cannot be read; the sweep's run waits"
             );
-            self.rest(failures, stop).await?;
+            self.rest(schedule, failures, Some(&failure), stop).await?;
             self.sweep_now(schedule, shadow)?;
         }
     }
 
-    async fn rest(&self, failures: u32, stop: &mut Stop) -> Result<(), Halt> {
-        let wait = TimeDelta::seconds(2) * 2_i32.pow(failures.min(8));
+    async fn rest(
+        &self,
+        schedule: &str,
+        failures: u32,
+        failure: Option<&Failure>,
+        stop: &mut Stop,
+    ) -> Result<(), Halt> {
+        let wait = backoff::wait(schedule, failures, failure);
         tokio::select! {
-            () = self.0.clock.sleep_until(self.now() + wait.min(TimeDelta::minutes(5))) => Ok(()),
+            () = self.0.clock.sleep_until(self.now() + wait) => Ok(()),
             _ = stop.wait_for(|stop| *stop) => Err(Halt::Stop),
         }
     }

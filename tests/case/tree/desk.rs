@@ -36,6 +36,7 @@ pub struct Desk {
     pub others: Vec<Hold>,
     pub pauses: Vec<Pause>,
     pub sinks: Vec<String>,
+    pub consistency: BTreeMap<String, TimeDelta>,
     /// Events that came of what was done.
     pub events: Vec<Event>,
     links: Links,
@@ -74,6 +75,7 @@ impl Desk {
             others: Vec::new(),
             pauses: Vec::new(),
             sinks: Vec::new(),
+            consistency: BTreeMap::new(),
             events: Vec::new(),
             links,
         };
@@ -96,6 +98,7 @@ impl Desk {
             sinks: &self.sinks,
             poll_every: TimeDelta::seconds(60),
             invite_grace: TimeDelta::seconds(120),
+            consistency: &self.consistency,
         }
     }
 

@@ -91,12 +91,28 @@ async fn answers_that_are_none() {
         (429, "<html>slow</html>".to_owned(), FailureKind::Unavailable, Some(7)),
         (200, "<html>".to_owned(), FailureKind::Unavailable, None),
         (200, " ".repeat(10_000_000), FailureKind::Unavailable, None),
-        (401, "{}".to_owned(), FailureKind::Unavailable, None),
+        (401, "{}".to_owned(), FailureKind::Unavailable, Some(7)),
+        (403, "{}".to_owned(), FailureKind::Unavailable, Some(7)),
+        (503, "{}".to_owned(), FailureKind::Unavailable, Some(7)),
     ] {
         let (onelogin, _) =
             tenant(RegistrationsMode::UserRecord, vec![("GET /api/1/events", status, body)]).await;
         let failure = onelogin.poll(None).await.unwrap_err();
         assert_eq!((failure.kind, failure.retry_after_seconds), (kind, wait), "{status}: {}", failure.reason);
+    }
+}
+
+/// A token request that was told to wait is not sent again before that, whoever wants the token.
+#[tokio::test]
+async fn a_token_is_asked_for_no_earlier_than_allowed() {
+    for status in [429, 503, 401] {
+        let token = ("POST /auth/oauth2/v2/token", status, "<html>".to_owned());
+        let (onelogin, log) = tenant(RegistrationsMode::UserRecord, vec![token]).await;
+        for _ in 0..3 {
+            let failure = onelogin.poll(None).await.unwrap_err();
+            assert_eq!(failure.retry_after_seconds, Some(7), "{status}: {}", failure.reason);
+        }
+        assert_eq!(log.lock().unwrap().len(), 1, "{status}");
     }
 }
 

@@ -159,6 +159,7 @@ impl Daemon {
             }
             Input::Event(_)
             | Input::Attempt { .. }
+            | Input::Misplanned { .. }
             | Input::Outcome { .. }
             | Input::Lost { .. }
             | Input::SetBack { .. }

@@ -1,0 +1,44 @@
+//! How long a loop waits that reads an outside system, after it could not.
+
+use chrono::TimeDelta;
+
+use crate::case::spread;
+use crate::model::Failure;
+
+/// However often it failed. What the other side asks for may be longer: up to an hour, and a fifth of it.
+const LONGEST: TimeDelta = TimeDelta::minutes(5);
+
+/// Doubles with every failure in a row, and is never shorter than the other side asks for. `who` spreads
+/// those who would otherwise come back at the same moment.
+pub(super) fn wait(who: &str, failures: u32, failure: Option<&Failure>) -> TimeDelta {
+    let doubled = (TimeDelta::seconds(2) * 2_i32.pow(failures.min(8))).min(LONGEST);
+    let asked = failure.and_then(|failure| failure.retry_after_seconds).map(i64::from).unwrap_or_default();
+    let percent = i32::try_from(spread(who, failures) % 21).unwrap_or_default();
+    doubled.max(TimeDelta::seconds(asked)) * (100 + percent) / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+    use crate::model::Failure;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn nobody_comes_back_before_the_other_side_asks_for_it() {
+        let asks = |seconds| Failure::unavailable("busy").waiting(seconds);
+        for (failures, failure, least, most) in [
+            (1, None, 4, 5),
+            (3, Some(asks(None)), 16, 20),
+            (40, None, 300, 360),
+            (1, Some(asks(Some(120))), 120, 144),
+            (9, Some(asks(Some(10))), 300, 360),
+            (1, Some(asks(Some(3_600))), 3_600, 4_320),
+        ] {
+            for who in ["onelogin", "policy/quarterly", "x"] {
+                let wait = wait(who, failures, failure.as_ref());
+                let range = TimeDelta::seconds(least)..=TimeDelta::seconds(most);
+                assert!(range.contains(&wait), "{who} {failures} {failure:?}: {wait}");
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! When attempts come again: after an outage of any length, after a wait that the other side asks for, after a
+//! clock that was wrong, and not before a system can find what it made.
+
+use chrono::TimeDelta;
+use proofd::case::{Input, OpenedBy, Refused, State};
+use proofd::model::{Done, Failure, Judgement, Outcome, Phase, SubjectKind, Timestamp};
+use proofd::policy::tree::Retry;
+use serde_json::json;
+
+use crate::tree::written::{person, policy};
+use crate::tree::{Desk, Shape, proof, span};
+
+fn outage() -> Outcome {
+    Outcome::Failed(Failure::outage("no connection"))
+}
+
+/// When the only call that waits is tried again.
+fn due(desk: &Desk) -> Timestamp {
+    desk.case.calls.values().find(|call| call.begun.is_none()).unwrap().due
+}
+
+fn in_session(retry: Option<Retry>) -> Desk {
+    let mut desk = Desk::open(&Shape { retry, ..Shape::default() });
+    desk.send_mails();
+    desk.press().unwrap();
+    desk.start("x1");
+    desk.later("1m");
+    desk.input(Input::Wake).unwrap();
+    desk
+}
+
+/// Each attempt as late as it is planned, until so much time is over.
+fn down_for(desk: &mut Desk, word: &str, length: TimeDelta) -> u32 {
+    let (end, mut attempts) = (desk.now + length, 0);
+    while due(desk) < end {
+        desk.now = due(desk).max(desk.now);
+        desk.answer(word, outage());
+        attempts += 1;
+    }
+    attempts
+}
+
+#[test]
+fn an_outage_of_any_length_sends_nobody_to_the_desk() {
+    let mut desk = in_session(None);
+    let attempts = down_for(&mut desk, "read_verification", TimeDelta::days(9));
+    assert!(attempts > 100, "{attempts}");
+    assert_eq!(desk.case.state_word(), "waiting");
+    desk.now = due(&desk);
+    desk.read(Phase::Done, Some(proof(Judgement::Passed)));
+    assert_eq!(desk.case.steps["proof"]["outcome"], "passed");
+    // And the effect of it waits for its own provider as long.
+    down_for(&mut desk, "approve", TimeDelta::days(30));
+    assert_eq!(desk.case.state_word(), "running");
+    let why = proofd::case::waiting_for(&desk.case, &desk.policy);
+    assert!(why.contains("no connection"), "{why}");
+}
+
+#[test]
+fn a_start_that_nobody_serves_waits_for_the_person() {
+    let mut desk = Desk::open(&Shape::default());
+    desk.send_mails();
+    desk.press().unwrap();
+    down_for(&mut desk, "start_verification", TimeDelta::days(5));
+    desk.now = due(&desk);
+    desk.start("x1");
+    assert!(desk.proving().session.is_some());
+}
+
+/// What concerns one call only, and what a policy bounds itself, still ends.
+#[test]
+fn attempts_are_bounded_where_it_is_about_this_call_or_the_policy_says_so() {
+    let mut desk = in_session(None);
+    let unreadable = || Outcome::Failed(Failure::unavailable("not understood"));
+    let mut attempts = 0;
+    while matches!(desk.case.state, State::Proving(_)) {
+        desk.now = due(&desk).max(desk.now);
+        desk.answer("read_verification", unreadable());
+        attempts += 1;
+    }
+    assert_eq!((attempts, desk.case.state_word()), (100, "in_review"));
+
+    let retry = Some(Retry { attempts: 3, first: span("30s"), longest: span("1m") });
+    let mut desk = in_session(retry);
+    for _ in 0..3 {
+        desk.answer("read_verification", outage());
+        desk.later("2m");
+    }
+    assert_eq!(desk.case.steps["proof"]["outcome"], "unavailable");
+}
+
+/// The clock is days ahead when an attempt fails, and is set back then.
+#[test]
+fn an_attempt_that_was_planned_under_a_wrong_clock_is_made_now() {
+    let mut desk = Desk::open(&Shape::default());
+    let now = desk.now;
+    let call = *desk.case.calls.keys().next().unwrap();
+    assert_eq!(desk.input(Input::Misplanned { call }), Err(Refused::NotAwaited), "it is due");
+    desk.now = now + TimeDelta::days(40);
+    desk.answer("mail", outage());
+    desk.now = now;
+    assert_eq!(desk.input(Input::Attempt { call }), Err(Refused::NotAwaited));
+    desk.input(Input::Misplanned { call }).unwrap();
+    desk.send_mails();
+    assert!(desk.case.calls.is_empty());
+}
+
+#[test]
+fn a_wait_that_is_planned_as_ever_stays() {
+    let retry = Some(Retry { attempts: 9, first: span("5h"), longest: span("5h") });
+    let mut desk = Desk::open(&Shape { retry, ..Shape::default() });
+    let call = *desk.case.calls.keys().next().unwrap();
+    desk.answer("mail", outage());
+    assert!(due(&desk) >= desk.now + TimeDelta::hours(5));
+    assert_eq!(desk.input(Input::Misplanned { call }), Err(Refused::NotAwaited));
+}
+
+fn makes_an_account() -> Desk {
+    let written = json!({"subject": "applicant", "when": [{"event": "custom.hire"}],
+        "steps": [{"create_user": "applicant", "in": "hris", "attributes": {"userName": "ada"}}, {"close": "made"}]});
+    let by = OpenedBy::Hand { by: "olga".into(), reason: "r".into(), nonce: "1".into() };
+    let subject = person(SubjectKind::Applicant, &json!({}));
+    Desk::with(policy(&written), subject, by, |desk| {
+        desk.consistency.insert("hris".to_owned(), TimeDelta::minutes(10));
+    })
+}
+
+/// A search that lags behind must not be taken for an account that was not made.
+#[test]
+fn an_account_in_doubt_is_searched_for_after_the_systems_consistency() {
+    let mut desk = makes_an_account();
+    desk.answer("create_user", outage());
+    assert!(due(&desk) - desk.now >= TimeDelta::minutes(10), "after a lost answer");
+
+    let mut desk = makes_an_account();
+    let (call, attempt) = desk.begin("create_user");
+    desk.input(Input::Lost { call, attempt }).unwrap();
+    assert!(due(&desk) - desk.now >= TimeDelta::minutes(10), "after a stop of the daemon");
+    assert!(desk.case.calls[&call].in_doubt);
+    desk.later("10m");
+    desk.answer("create_user", Outcome::Done(Done::Created { id: None, already: true }));
+    assert_eq!(desk.result(), Some("made"));
+}
