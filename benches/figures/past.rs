@@ -13,7 +13,8 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::foresight::{Edited, Progress};
 use proofd::engine::{Connectors, Engine, Settings, tree};
 use proofd::model::{
-    Clock, Document, Event, EventType, Fields, Judgement, Proof, Registration, Subject, Timestamp, User,
+    Clock, Document, Event, EventType, Fields, Judgement, Origin, Proof, Registration, Subject, Timestamp,
+    User,
 };
 use proofd::policy::{self, Files, Known, Policy};
 use proofd::store::{Changed, Commit, Consumed, PolicyVerdict, Store};
@@ -179,6 +180,7 @@ fn happened(number: usize, at: Timestamp, fill: Fill, risky: bool) -> (Event, Su
         actor: None,
         actor_id: None,
         by_subject: false,
+        origin: Origin::Unknown,
         ip: None,
         fields,
     };

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::entry::Note;
 use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
+use super::opening::cancels;
 use super::order::CANCELLED;
 use super::state::{Case, State};
 use super::turn::Turn;
@@ -61,6 +62,7 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         acting: None,
         released: None,
         echoes: Vec::new(),
+        stretch: None,
         refusals: 0,
     };
     let mut turn = Turn::new(case, policy, here);
@@ -88,6 +90,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
         (_, Input::Misplanned { call }) => turn.plan_anew(call)?,
         (State::Closed, Input::Attempt { call }) if turn.outlives(call) => turn.begin_attempt(call)?,
         (_, Input::Operator(operator)) => turn.ordered(operator)?,
+        (State::Closed, Input::Event(event)) => turn.heard_after_the_end(&event)?,
         (_, Input::SetBack { seconds }) => turn.set_back(TimeDelta::seconds(seconds))?,
         (_, Input::RefusedDecision(refused)) => turn.decision_refused(refused)?,
         (State::Closed, Input::Decision(decision)) => turn.late_decision(decision)?,
@@ -180,11 +183,17 @@ impl Turn<'_> {
 
     /// Something happened elsewhere that the policy names.
     fn happened(&mut self, event: Event) -> Result<(), Refused> {
+        if self.case.hear(&event) {
+            self.confirm(&event);
+            return Ok(());
+        }
+        let disowned = self.disown(&event);
         let named = |kind: &EventType| event.kind == *kind || event.also.contains(kind);
         let joined = Note::Joined { event: event.kind.to_string(), key: event.key.clone() };
-        if self.policy.cancel_when.iter().any(named) {
+        if cancels(&self.case, self.policy, &event) {
             self.note(joined);
             self.close(CANCELLED);
+            self.leave_what_others_took();
             return Ok(());
         }
         if gone(&event) && event.subject == self.case.subject.reference() {
@@ -200,12 +209,18 @@ impl Turn<'_> {
             self.end_wait(&waiting, HAPPENED);
             return Ok(());
         }
+        let overheard = self.overhear(&event);
         let opens = self.policy.when.iter().any(|trigger| match trigger {
             Trigger::Event(kind) => named(kind),
             Trigger::Manual | Trigger::Sweep(_) => false,
         });
         if !opens {
-            return Err(Refused::NotAwaited);
+            let touched = self.uphold(&event) || disowned || overheard;
+            if !touched {
+                return Err(Refused::NotAwaited);
+            }
+            self.note(joined);
+            return Ok(());
         }
         if self.case.event.as_ref().is_some_and(|opening| opening.key == event.key) {
             // The very event that opened it, or that it was started anew for, handed in once more.
@@ -233,6 +248,15 @@ impl Turn<'_> {
                 self.walk(self.policy.first);
             }
         }
+        Ok(())
+    }
+
+    /// What a case has done is heard of after its end too.
+    fn heard_after_the_end(&mut self, event: &Event) -> Result<(), Refused> {
+        if !self.case.hear(event) {
+            return Err(Refused::Closed);
+        }
+        self.confirm(event);
         Ok(())
     }
 

@@ -48,6 +48,13 @@ impl Turn<'_> {
         if pending.due > now {
             return Err(Refused::NotAwaited);
         }
+        let doubted = pending.clone();
+        if let Some(failure) = self.doubt(&doubted) {
+            self.case.calls.remove(&number);
+            self.failed_for_good(number, doubted, &failure);
+            return Ok(());
+        }
+        let pending = self.case.calls.get_mut(&number).ok_or(Refused::Stale)?;
         pending.begun = Some(now);
         pending.attempt += 1;
         let attempt = pending.attempt;
@@ -58,6 +65,7 @@ impl Turn<'_> {
         }
         let action = pending.action.clone();
         self.case.will_echo(number, &action, now);
+        self.will_change(purpose, &action);
         self.hold_tried(&action);
         if purpose != Purpose::Read {
             self.note(Note::AttemptBegan { call, attempt });
@@ -213,6 +221,9 @@ impl Turn<'_> {
 
     fn failed(&mut self, number: u32, mut pending: Pending, failure: Failure) {
         pending.outages += u32::from(failure.outage);
+        if failure.written {
+            self.confirm_written(&pending.action);
+        }
         pending.last_failure = Some(failure.reason.clone());
         let retry_at = match failure.kind {
             FailureKind::Unavailable if once_only(&pending.action) => {

@@ -204,9 +204,7 @@ impl Turn<'_> {
 
     /// What an effect left for later steps, and what of it counts as done for good.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
-        if pending.purpose != Purpose::Uphold {
-            self.held_or_lifted(pending, done);
-        }
+        self.held_or_lifted(pending, done);
         if changes_person(&pending.action) {
             // What was read before does not hold any more.
             self.case.seen_at = None;

@@ -1,17 +1,29 @@
 //! The events that our own effects cause at the identity provider. A policy that takes a role away must not
-//! be cancelled by the role being gone.
+//! be cancelled by the role being gone, and must be by an administrator who takes it away.
+//!
+//! The provider names the program that made a change, or it does not. Where it does, that decides. Where it
+//! does not, an effect explains at most one event of each type, close to its own time.
 
 use chrono::TimeDelta;
 
-use super::state::{Case, Echo};
-use crate::model::{Action, Done, Event, Outcome, Timestamp};
+use super::state::{Case, Echo, HeardAs};
+use crate::model::{Action, CaseId, Done, Event, EventType, FailureKind, Origin, Outcome, Timestamp};
 
-/// The provider's clock and ours may differ by this much.
-const BEFORE: TimeDelta = TimeDelta::seconds(60);
-/// Changes become visible late: a role grant after minutes.
-const AFTER: TimeDelta = TimeDelta::minutes(10);
-/// Nothing comes back after this.
-const FORGET: TimeDelta = TimeDelta::hours(24);
+/// The provider's clock and ours may differ by this much where the provider names who did it.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+/// And by this much where only the time tells; some channels leave out parts of a second.
+const BEFORE: TimeDelta = TimeDelta::seconds(5);
+const AFTER: TimeDelta = TimeDelta::seconds(60);
+const AFTER_A_GRANT: TimeDelta = TimeDelta::minutes(10);
+/// No effect is later than this behind its first attempt, of those that nobody knows the end of.
+const LATEST: TimeDelta = TimeDelta::hours(24);
+/// A daemon that was down hears of its effects afterwards.
+const FORGET: TimeDelta = TimeDelta::days(60);
+
+const SESSION_REVOKED: &str = "session.revoked";
+
+/// One suspension is heard as one of these.
+const SHUT: [&str; 2] = ["user.suspended", "user.deactivated"];
 
 /// What an effect is heard as.
 fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
@@ -20,22 +32,26 @@ fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
         Action::Approve { .. } => (&["user.activated", "user.attribute_changed"], None),
         Action::Reject { .. } => (&["registration.withdrawn", "user.deactivated"], None),
         Action::Delete { .. } => (&["registration.deleted", "user.deleted"], None),
-        Action::Suspend { .. } => (
-            &[
-                "user.suspended",
-                "user.locked",
-                "user.deactivated",
-                "session.revoked",
-                "user.attribute_changed",
-            ],
-            None,
-        ),
+        Action::Suspend { end_sessions: true, .. } => {
+            (&["user.suspended", "user.deactivated", "session.revoked", "user.attribute_changed"], None)
+        }
+        Action::Suspend { end_sessions: false, .. } => {
+            (&["user.suspended", "user.deactivated", "user.attribute_changed"], None)
+        }
         Action::Reinstate { .. } => (&["user.activated", "user.attribute_changed"], None),
         Action::EndSessions { .. } => (&["session.revoked"], None),
         Action::AssignRole { role, .. } => (&["user.role_granted"], Some(role)),
         Action::RemoveRole { role, .. } => (&["user.role_revoked"], Some(role)),
         Action::SetAttributes { .. } => (&["user.attribute_changed"], None),
-        _ => (&[], None),
+        Action::Mail { .. }
+        | Action::StartVerification { .. }
+        | Action::ReadVerification { .. }
+        | Action::EnsureInvited { .. }
+        | Action::ReadSubject { .. }
+        | Action::CreateUser { .. }
+        | Action::UpdateUser { .. }
+        | Action::Request { .. }
+        | Action::Emit { .. } => (&[], None),
     }
 }
 
@@ -44,36 +60,110 @@ impl Case {
     pub(super) fn will_echo(&mut self, call: u32, action: &Action, now: Timestamp) {
         let (kinds, role) = kinds(action);
         self.echoes.retain(|echo| now - echo.from < FORGET);
-        // An earlier attempt may have done it, and be heard of only now.
-        let earlier = self.echoes.iter().find(|echo| echo.call == call).map(|echo| echo.from);
-        self.echoes.retain(|echo| echo.call != call);
-        if !kinds.is_empty() {
+        if let Some(echo) = self.echoes.iter_mut().find(|echo| echo.call == call) {
+            // An earlier attempt may have done it, and be heard of only now.
+            echo.until = None;
+            echo.silent = false;
+        } else if !kinds.is_empty() {
             let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-            let (role, from) = (role.map(str::to_owned), earlier.unwrap_or(now));
-            self.echoes.push(Echo { call, kinds, role, from, until: None });
+            let role = role.map(str::to_owned);
+            self.echoes.push(Echo {
+                call,
+                kinds,
+                role,
+                from: now,
+                until: None,
+                silent: false,
+                heard: Vec::new(),
+            });
         }
     }
 
-    /// It ended. What changed nothing is not heard of: an event like it is somebody else's doing.
+    /// It ended. What changed nothing is not heard of: an event like it is somebody else's doing, unless the
+    /// provider says otherwise.
     pub(super) fn has_echoed(&mut self, call: u32, in_doubt: bool, outcome: &Outcome, now: Timestamp) {
-        if !in_doubt && matches!(outcome, Outcome::Done(Done::Kept)) {
-            self.echoes.retain(|echo| echo.call != call);
-        }
+        let changed = match outcome {
+            Outcome::Done(Done::Kept | Done::Applied { already: true, .. }) => false,
+            Outcome::Failed(failure) => failure.kind == FailureKind::Unavailable,
+            Outcome::Done(_) => true,
+        };
         for echo in self.echoes.iter_mut().filter(|echo| echo.call == call) {
+            echo.silent = !changed && !in_doubt;
             echo.until = Some(now);
         }
     }
+
+    /// Whether one of the case's own effects caused an event.
+    pub fn explains(&self, event: &Event) -> bool {
+        self.echoes.iter().any(|echo| echo.explains(event))
+    }
+
+    /// An event that one of its own effects caused is noted at the effect, which explains no other like it.
+    pub(super) fn hear(&mut self, event: &Event) -> bool {
+        let explains = |echo: &&mut Echo| echo.explains(event);
+        let nearest = self.echoes.iter_mut().filter(explains).min_by_key(|echo| echo.distance(event));
+        let Some(echo) = nearest else { return false };
+        if !echo.heard.iter().any(|heard| heard.key == event.key) {
+            let (kind, name) = (event.kind.to_string(), name(event).to_owned());
+            echo.heard.push(HeardAs { key: event.key.clone(), kind, name });
+        }
+        true
+    }
+}
+
+/// The case whose effect caused an event, if one did: the one that was nearest in time.
+pub fn caused_by<'a>(
+    echoes: impl IntoIterator<Item = (&'a CaseId, &'a Echo)>,
+    event: &Event,
+) -> Option<&'a CaseId> {
+    let own = echoes.into_iter().filter(|(_, echo)| echo.explains(event));
+    own.min_by_key(|(_, echo)| echo.distance(event)).map(|(case, _)| case)
+}
+
+/// The most exact name of an event: one change may be told under several names.
+fn name(event: &Event) -> &str {
+    event.also.last().unwrap_or(&event.kind).as_str()
 }
 
 impl Echo {
-    /// Whether an event about this person is one that we caused ourselves.
-    pub fn is(&self, event: &Event) -> bool {
+    /// Whether this effect caused an event about its account.
+    pub fn explains(&self, event: &Event) -> bool {
         let named = self.kinds.iter().any(|kind| kind == event.kind.as_str());
         let role = event.fields.get("role").and_then(serde_json::Value::as_str);
         let same_role = self.role.as_deref().is_none_or(|ours| role.is_none_or(|theirs| ours == theirs));
-        let in_time = event.time >= self.from - BEFORE
-            && event.time <= self.until.map_or(self.from + FORGET, |until| until + AFTER);
         // Whoever follows the invitation minutes after we sent it activates the account, not we.
-        named && same_role && in_time && !event.by_subject
+        if !named || !same_role || event.by_subject {
+            return false;
+        }
+        if self.heard.iter().any(|heard| heard.key == event.key) {
+            return true;
+        }
+        match event.origin {
+            Origin::Others => false,
+            Origin::Ours => event.time >= self.from - SKEW && event.time <= self.from + LATEST,
+            Origin::Unknown => {
+                // A role that was given shows up late, and so may the word of it.
+                let after =
+                    if event.kind.as_str() == EventType::ROLE_GRANTED { AFTER_A_GRANT } else { AFTER };
+                let in_time = event.time >= self.from - BEFORE
+                    && event.time <= self.until.map_or(self.from + LATEST, |until| until + after);
+                // Sessions are ended whatever the account was before.
+                let silent = self.silent && event.kind.as_str() != SESSION_REVOKED;
+                in_time && !silent && !self.heard.iter().any(|heard| heard.stands_for(event))
+            }
+        }
+    }
+
+    fn distance(&self, event: &Event) -> TimeDelta {
+        (event.time - self.from).abs()
+    }
+}
+
+impl HeardAs {
+    /// Whether the same effect is not heard as `event` too.
+    fn stands_for(&self, event: &Event) -> bool {
+        let shut = |kind: &str| SHUT.contains(&kind);
+        let other_end = shut(&self.kind) && shut(event.kind.as_str()) && self.kind != event.kind.as_str();
+        other_end || self.name == name(event)
     }
 }

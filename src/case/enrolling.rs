@@ -10,7 +10,8 @@ use super::judge::{Judged, PASSED, record};
 use super::state::Proving;
 use super::turn::Turn;
 use crate::model::{
-    Enrolment, Event, EventType, Fields, Judgement, Method, Pass, Proof, Session, SubjectKind, SubjectRef,
+    Enrolment, Event, EventType, Fields, Judgement, Method, Origin, Pass, Proof, Session, SubjectKind,
+    SubjectRef,
 };
 use crate::policy::tree::{StepIndex, Verification, Verify};
 
@@ -132,6 +133,7 @@ impl Turn<'_> {
                 actor: None,
                 actor_id: None,
                 by_subject: false,
+                origin: Origin::Unknown,
                 ip: None,
                 fields,
             });

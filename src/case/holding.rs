@@ -1,17 +1,26 @@
 //! Suspensions and withheld roles. A hold belongs to the case that placed it and is lifted by it, or by an
 //! operator if the case ended with it; what it is held against is free only when no case holds it any more.
+//!
+//! Only what this program took is given back. Whose doing it is that an account is suspended or a role gone
+//! is told by what is read back around the change and by the events of the provider; where neither tells, a
+//! person decides (`evidence`).
 
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::entry::Note;
 use super::input::Refused;
-use super::state::{Held, Hold, Pending, Placed, Purpose};
+use super::state::{Case, Held, Hold, Pending, Placed, Purpose, Whose};
 use super::turn::Turn;
-use crate::model::{Action, Done, Event, EventType};
+use crate::model::{Action, Done, Event, EventType, Timestamp};
 use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
-const GRANTED: &str = "user.role_granted";
+
+/// A role that was given is shown after this long, or never.
+const SHOWN_WITHIN: TimeDelta = TimeDelta::minutes(2);
+/// Events about a change have come after this long.
+const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
 impl Turn<'_> {
     /// Places a hold. One that this case has is placed once more: somebody may have undone it meanwhile, and
@@ -30,12 +39,21 @@ impl Turn<'_> {
             self.case.calls.retain(|_, pending| !overtaken(pending));
         } else {
             self.note(Note::HoldPlaced { held: what.clone() });
-            let (before, foreign) = match first(self.here.others, &what) {
-                Some(first) => (first.before.clone(), first.foreign),
+            let (before, whose) = match first(self.here.others, &what) {
+                Some(first) => (first.before.clone(), first.owner()),
                 None => self.presumed(&what),
             };
-            let (since, placed) = (self.now(), Placed::Asked);
-            self.case.holds.push(Hold { what, since, before, foreign, lifting: false, placed });
+            let (since, placed, granted_at) = (self.now(), Placed::Asked, self.granted_at(&what));
+            self.case.holds.push(Hold {
+                what,
+                since,
+                before,
+                whose,
+                told: None,
+                granted_at,
+                lifting: false,
+                placed,
+            });
         }
         self.ask(step, action, Purpose::Step, self.now())
     }
@@ -46,19 +64,26 @@ impl Turn<'_> {
             return None;
         }
         let snapshot = self.case.snapshot();
+        let now = self.now();
         let hold = self.case.holds.iter_mut().find(|hold| hold.what == *what && !hold.lifting)?;
-        if hold.foreign {
-            self.case.holds.retain(|hold| hold.what != *what);
-            self.note(Note::HoldLifted { held: what.clone(), stays: true });
-            return None;
-        }
+        let due = match hold.owner() {
+            Whose::Theirs => {
+                self.leave(what);
+                return None;
+            }
+            Whose::Ours => now,
+            // A person says so.
+            Whose::Presumed | Whose::Unknown if purpose == Purpose::Lift => now,
+            // Events come late; they may still tell.
+            Whose::Presumed | Whose::Unknown => now.max(hold.since + TOLD_WITHIN),
+        };
         hold.lifting = true;
         let action = match what {
             Held::Account => Action::Reinstate { snapshot, to: hold.before.clone() },
             Held::Role(role) => Action::AssignRole { snapshot, role: role.clone() },
         };
         let step = step.unwrap_or(self.policy.first);
-        Some(self.ask(step, action, purpose, self.now()))
+        Some(self.ask(step, action, purpose, due))
     }
 
     /// What is taken for good is not held any more: nobody can give it back by lifting a hold.
@@ -79,13 +104,23 @@ impl Turn<'_> {
     /// A role that is withheld was given again, by somebody who does not know or does not care. It is taken
     /// away again; who wants to give it decides the case. True: it was such an event.
     pub fn uphold(&mut self, event: &Event) -> bool {
-        let role = event.fields.get("role").and_then(serde_json::Value::as_str);
-        let (Some(role), EventType::ROLE_GRANTED) = (role, event.kind.as_str()) else { return false };
-        let what = Held::Role(role.to_owned());
-        if !self.case.holds.iter().any(|hold| hold.what == what && !hold.lifting && !hold.foreign) {
+        if !withheld_role_given(&self.case, event) {
             return false;
         }
-        let (snapshot, role) = (self.case.snapshot(), role.to_owned());
+        let Some(what) = role_of(event) else { return false };
+        let Held::Role(role) = what.clone() else { return false };
+        for hold in self.case.holds.iter_mut().filter(|hold| hold.what == what) {
+            // Whoever had taken it away before, it is ours to withhold now.
+            hold.granted_at = Some(event.time);
+            hold.told = None;
+            hold.whose = Whose::Presumed;
+            hold.placed = Placed::Tried;
+        }
+        let on_its_way = |pending: &Pending| pending.begun.is_none() && places(&pending.action, &what);
+        if self.case.calls.values().any(on_its_way) {
+            return true;
+        }
+        let snapshot = self.case.snapshot();
         let step = self.case.step().unwrap_or(self.policy.first);
         self.ask(step, Action::RemoveRole { snapshot, role }, Purpose::Uphold, self.now());
         true
@@ -129,7 +164,7 @@ impl Turn<'_> {
             }
             hold.placed = Placed::Tried;
             if let Some(first) = first(self.here.others, &hold.what) {
-                (hold.before, hold.foreign) = (first.before.clone(), first.foreign);
+                (hold.before, hold.whose) = (first.before.clone(), first.owner());
                 hold.placed = Placed::Known;
             }
         }
@@ -164,44 +199,46 @@ impl Turn<'_> {
     }
 
     /// What was before is told by the attempt that changed it. Where it was so already it is told by what we
-    /// knew, by the first of several cases, and only then it was somebody else's doing.
+    /// knew, or by the first of several cases. Else it was somebody else's doing; but after an attempt whose
+    /// end is not known nobody can say whose, and a role that was given moments ago may not be shown yet.
     fn held(&mut self, what: &Held, pending: &Pending, already: bool, before: Option<String>) {
-        // What an earlier attempt did is ours, and a role that was granted a moment ago is taken away before
-        // the provider shows it.
-        let ours = pending.in_doubt || pending.attempt > 1 || self.granted(what);
+        let (now, again) = (self.now(), pending.in_doubt || pending.attempt > 1);
         let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
-        (hold.before, hold.foreign) = match first(self.here.others, what) {
-            _ if !already => (before, false),
-            _ if hold.placed == Placed::Known => (hold.before.take(), hold.foreign),
-            Some(first) => (first.before.clone(), first.foreign),
-            None if ours => (hold.before.take(), hold.foreign),
-            None => (before, true),
+        let unseen = hold.granted_at.is_some_and(|at| (now - at).abs() < SHOWN_WITHIN);
+        (hold.before, hold.whose) = match first(self.here.others, what) {
+            _ if !already => (before, Whose::Ours),
+            _ if hold.placed == Placed::Known => (hold.before.take(), hold.whose),
+            Some(first) => (first.before.clone(), first.owner()),
+            None if again && hold.whose != Whose::Theirs => (hold.before.take(), Whose::Unknown),
+            None if unseen => (before, Whose::Presumed),
+            None => (before, Whose::Theirs),
         };
         hold.placed = Placed::Known;
     }
 
     /// What was before, as long as nothing was tried: as the person was when the case opened.
-    fn presumed(&self, what: &Held) -> (Option<String>, bool) {
+    fn presumed(&self, what: &Held) -> (Option<String>, Whose) {
         let subject = &self.case.subject;
+        let whose = |was_so: bool| if was_so { Whose::Theirs } else { Whose::Ours };
         match what {
             Held::Account => {
                 let before = subject.text("status").map(str::to_owned);
-                let foreign = before.as_deref() == Some(SUSPENDED);
-                (before, foreign)
+                let suspended = before.as_deref() == Some(SUSPENDED);
+                (before, whose(suspended))
             }
             Held::Role(role) => {
                 let roles = subject.fields.get("roles").and_then(Value::as_array);
                 let had = roles.is_some_and(|roles| roles.iter().any(|one| one.as_str() == Some(role)));
-                (None, !(had || self.granted(what)))
+                (None, whose(!had && self.granted_at(what).is_none()))
             }
         }
     }
 
-    /// Whether the event that opened the case says that the person got this role.
-    fn granted(&self, what: &Held) -> bool {
-        let (Held::Role(role), Some(event)) = (what, &self.case.event) else { return false };
-        let named = event.fields.get("role").and_then(Value::as_str);
-        event.kind.as_str() == GRANTED && named == Some(role)
+    /// When the person got this role, if the event that opened the case says so.
+    fn granted_at(&self, what: &Held) -> Option<Timestamp> {
+        let event =
+            self.case.event.as_ref().filter(|event| event.kind.as_str() == EventType::ROLE_GRANTED)?;
+        (role_of(event).as_ref() == Some(what)).then_some(event.time)
     }
 
     fn being_placed(&self, what: &Held) -> bool {
@@ -247,12 +284,24 @@ pub fn lifts(action: &Action, what: &Held) -> bool {
 }
 
 /// Whether an action places a hold of this kind.
-fn places(action: &Action, what: &Held) -> bool {
+pub(super) fn places(action: &Action, what: &Held) -> bool {
     match (action, what) {
         (Action::Suspend { .. }, Held::Account) => true,
         (Action::RemoveRole { role, .. }, Held::Role(held)) => role == held,
         _ => false,
     }
+}
+
+/// The role that an event is about.
+pub(super) fn role_of(event: &Event) -> Option<Held> {
+    let role = event.fields.get("role").and_then(Value::as_str)?;
+    Some(Held::Role(role.to_owned()))
+}
+
+/// Whether an event gives a role that a case withholds.
+pub(super) fn withheld_role_given(case: &Case, event: &Event) -> bool {
+    let withheld = |what: Held| case.holds.iter().any(|hold| hold.what == what && !hold.lifting);
+    event.kind.as_str() == EventType::ROLE_GRANTED && role_of(event).is_some_and(withheld)
 }
 
 /// Whether another hold keeps what an action would free. One of which nothing was tried yet does not: its

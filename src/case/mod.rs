@@ -21,7 +21,7 @@
 //! | `deciding` | who may decide: teams, persons, refusals |
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
 //! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
-//! | `doing`, `holding`, `echo` | effects; what a case holds; the events that our own effects cause |
+//! | `doing`, `holding`, `echo`, `evidence` | effects; what a case holds; the events that our own effects cause; whose doing a change is |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `migrating` | an open case moves to another revision |
 //! | `order` | what an operator may tell a case |
@@ -39,6 +39,7 @@ mod doing;
 mod echo;
 mod enrolling;
 pub mod entry;
+mod evidence;
 mod fair;
 mod grace;
 mod holding;
@@ -53,6 +54,7 @@ mod migrating;
 mod opening;
 mod order;
 mod outlook;
+mod overheard;
 mod proving;
 mod recorded;
 mod reviewing;
@@ -65,6 +67,7 @@ mod waiting;
 mod walk;
 
 pub use advance::{advance, gone, open};
+pub use echo::caused_by;
 pub use entry::{Entry, Note};
 pub use holding::keeps;
 pub use identity::{case_id, person, spread};
@@ -79,7 +82,8 @@ pub use opening::{
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};
 pub use state::{
-    Case, Echo, Held, Hold, InGrace, Pending, Placed, Proving, Purpose, Reviewing, State, Stuck, Waiting,
+    Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Proving, Purpose, Reviewing, State,
+    Stretch, Stuck, Waiting, Whose,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

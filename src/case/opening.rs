@@ -5,7 +5,9 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::advance::gone;
-use super::holding::keeps;
+use super::evidence::takes_what_is_held;
+use super::holding::{keeps, role_of, withheld_role_given};
+use super::overheard::keeps_for_a_wait;
 use super::state::{Case, Hold};
 use crate::model::{Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
 use crate::policy::script::{Condition, Facts, Trace, Verdict};
@@ -99,7 +101,18 @@ pub fn no_case(policy: &Policy) -> Fields {
 pub fn concerns(case: &Case, policy: &Policy, event: &Event) -> bool {
     let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
     let awaited = case.waiting().is_some_and(|waiting| waiting.event.as_ref().is_some_and(named));
-    awaited || gone(event) || policy.cancel_when.iter().any(named)
+    let touches_a_hold = takes_what_is_held(case, event) || withheld_role_given(case, event);
+    let cancels = cancels(case, policy, event);
+    awaited || gone(event) || cancels || touches_a_hold || keeps_for_a_wait(case, policy, event)
+}
+
+/// Whether an event ends a case by its policy's `cancel_when`. What happens to another role than the one that a
+/// case is about is none of its business.
+pub(super) fn cancels(case: &Case, policy: &Policy, event: &Event) -> bool {
+    let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
+    let about = case.event.as_ref().and_then(role_of);
+    let other_role = about.zip(role_of(event)).is_some_and(|(about, other)| about != other);
+    policy.cancel_when.iter().any(named) && !other_role
 }
 
 /// Whether an event is the very one that opened a case.

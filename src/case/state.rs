@@ -71,6 +71,25 @@ pub struct Case {
     /// The marks that our own changes leave at the identity provider.
     #[serde(default)]
     pub echoes: Vec<Echo>,
+    /// Since when the case changes things without waiting, and what happened meanwhile.
+    #[serde(default)]
+    pub stretch: Option<Stretch>,
+}
+
+/// The way between two waits of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When its first effect began.
+    pub since: Timestamp,
+    pub events: Vec<Overheard>,
+}
+
+/// An event that a later wait may be for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overheard {
+    pub key: String,
+    pub kind: EventType,
+    pub also: Vec<EventType>,
 }
 
 /// Where a case is. Every state says what ends it.
@@ -160,12 +179,38 @@ pub struct Hold {
     pub since: Timestamp,
     /// The account's status before; it goes back to this.
     pub before: Option<String>,
-    /// It was so before, by somebody else's doing: lifting our hold changes nothing.
-    pub foreign: bool,
+    /// Whose doing it is, as far as what was read back around the change tells.
+    pub whose: Whose,
+    /// Whose doing it is by the newest event about it, which counts more.
+    #[serde(default)]
+    pub told: Option<(Timestamp, Whose)>,
+    /// When somebody gave the role that is withheld, if an event said so.
+    #[serde(default)]
+    pub granted_at: Option<Timestamp>,
     /// On its way to being lifted.
     pub lifting: bool,
     /// How far it is on its way to being in force.
     pub placed: Placed,
+}
+
+/// Whose doing it is that an account is suspended or a role is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// This program's: lifting the hold gives it back.
+    Ours,
+    /// Ours, unless an event says otherwise soon: a role that was given moments ago was not to be seen.
+    Presumed,
+    /// Somebody else's: lifting the hold changes nothing.
+    Theirs,
+    /// An attempt's end is not known. A person decides unless an event tells.
+    Unknown,
+}
+
+impl Hold {
+    pub fn owner(&self) -> Whose {
+        self.told.map_or(self.whose, |(_, whose)| whose)
+    }
 }
 
 /// How far a hold is.
@@ -204,6 +249,21 @@ pub struct Echo {
     pub from: Timestamp,
     /// None: the effect is not known to have ended.
     pub until: Option<Timestamp>,
+    /// It changed nothing, so only an event that names us as its cause is its own.
+    #[serde(default)]
+    pub silent: bool,
+    /// The events that it was heard as.
+    #[serde(default)]
+    pub heard: Vec<HeardAs>,
+}
+
+/// An event that one of our own effects caused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardAs {
+    pub key: String,
+    pub kind: String,
+    /// Its most exact name.
+    pub name: String,
 }
 
 /// Somebody who took a review keeps it for themselves for a while.

@@ -50,6 +50,7 @@ impl Turn<'_> {
             pending.begun = None;
             pending.forgiven = pending.attempt;
             pending.outages = 0;
+            self.own(&pending.action);
             self.case.calls.insert(number, pending);
         }
         // What was lost before is given back as ever; all of the time since then is, and only once.

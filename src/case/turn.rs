@@ -37,6 +37,7 @@ impl<'a> Turn<'a> {
 
     pub fn end(mut self) -> Advance {
         self.settle_holds();
+        self.settle_stretch();
         let Self { case, entries, effects, events, enrolments, .. } = self;
         Advance { case, entries, effects, events, enrolments }
     }

@@ -3,17 +3,25 @@
 use super::entry::Note;
 use super::state::{State, Waiting};
 use super::turn::{Trouble, Turn};
+use super::walk::{Entered, next_of};
 use crate::model::Timestamp;
 use crate::policy::script::Text;
-use crate::policy::tree::{Step, Wait};
+use crate::policy::tree::{Step, StepIndex, Wait};
 
 pub(super) const HAPPENED: &str = "happened";
 pub(super) const TIMED_OUT: &str = "timed_out";
 
 impl Turn<'_> {
-    /// True: the case waits now. False: the time has come already.
-    pub fn begin_wait(&mut self, step: &Step, wait: &Wait) -> Result<bool, Trouble> {
+    /// The case waits now, or goes on because the time has come or what it is for has happened.
+    pub fn begin_wait(&mut self, step: &Step, wait: &Wait) -> Result<Entered, Trouble> {
         let now = self.now();
+        if let Wait::For { event, .. } = wait
+            && self.has_overheard(event)
+        {
+            let next = self.branch(step.index, HAPPENED)?;
+            self.wait_ended(step.index, HAPPENED);
+            return Ok(Entered::Go(next));
+        }
         let (event, until) = match wait {
             Wait::For { event, answer_within } => {
                 (Some(event.clone()), self.after(now, *answer_within, None))
@@ -21,11 +29,11 @@ impl Turn<'_> {
             Wait::Until(text) => (None, self.time_of(text)?),
         };
         if until <= now {
-            return Ok(false);
+            return next_of(step).map(Entered::Go);
         }
         let step = step.index;
         self.case.state = State::Waiting(Waiting { step, started_at: now, event, until, fair_until: now });
-        Ok(true)
+        Ok(Entered::Rests)
     }
 
     /// The time that a policy names.
@@ -47,8 +55,12 @@ impl Turn<'_> {
     }
 
     pub fn end_wait(&mut self, waiting: &Waiting, outcome: &str) {
-        self.learn(waiting.step, serde_json::json!({ "outcome": outcome }));
-        self.note(Note::StepEnded { outcome: outcome.to_owned(), reasons: Vec::new() });
+        self.wait_ended(waiting.step, outcome);
         self.follow(waiting.step, outcome);
+    }
+
+    fn wait_ended(&mut self, step: StepIndex, outcome: &str) {
+        self.learn(step, serde_json::json!({ "outcome": outcome }));
+        self.note_at(Some(step), Note::StepEnded { outcome: outcome.to_owned(), reasons: Vec::new() });
     }
 }

@@ -137,10 +137,7 @@ impl Turn<'_> {
                 self.begin_review(step.index, review);
                 Ok(Entered::Rests)
             }
-            Verb::Wait(wait) => match self.begin_wait(step, wait)? {
-                true => Ok(Entered::Rests),
-                false => next_of(step).map(Entered::Go),
-            },
+            Verb::Wait(wait) => self.begin_wait(step, wait),
             Verb::Run { function, returns } => self.run(step, function, returns),
             Verb::Act { function, may } => self.act(step, function, may, bound),
             Verb::Notify(notify) => self.deed(step, &Deed::Notify { notify: notify.clone() }),

@@ -12,7 +12,7 @@ use chrono::DateTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::model::{Event, EventType, Fields, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef, Timestamp};
 
 /// More than this in one request is refused.
 const MOST_EVENTS: usize = 1_000;
@@ -289,6 +289,7 @@ impl Draft {
             actor: None,
             actor_id: None,
             by_subject: false,
+            origin: Origin::Unknown,
             ip: None,
             fields: self.fields(),
         })

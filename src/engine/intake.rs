@@ -9,11 +9,11 @@ use futures::StreamExt as _;
 use reqwest::header::HeaderMap;
 
 use crate::case::{
-    Case, Found, Input, Offered, OpenedBy, Opening, applicant, concerns, found, gone, look_again_at, offer,
-    offer_enforced, opened_by,
+    Case, Found, Input, Offered, OpenedBy, Opening, applicant, caused_by, concerns, found, gone,
+    look_again_at, offer, offer_enforced, opened_by,
 };
 use crate::connectors::{WebhookRefused, jumio};
-use crate::model::{Event, Failure, Subject, SubjectKind, Timestamp};
+use crate::model::{CaseId, Event, Failure, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::IfAlreadyOpen;
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
@@ -100,14 +100,20 @@ impl Engine {
     /// What is ready at the same moment ends in one commit: most events lead nowhere, and a commit for each
     /// would cost more than looking at it.
     async fn digest(&self, waiting: Vec<Waiting>) {
-        let ends = futures::stream::iter(waiting)
-            .map(|waiting| self.end(waiting))
+        // Those about one account one after the other, as they happened: a role that was given and taken away
+        // must not be seen taken away first.
+        let mut by_account: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
+        for waiting in waiting {
+            by_account.entry(waiting.event.subject.id.clone()).or_default().push(waiting);
+        }
+        let ends = futures::stream::iter(by_account.into_values())
+            .map(|waiting| self.ends(waiting))
             .buffer_unordered(AT_ONCE)
             .ready_chunks(AT_ONCE * 8);
         let mut ends = std::pin::pin!(ends);
         while let Some(ends) = ends.next().await {
             let mut commit = Commit::default();
-            for end in ends {
+            for end in ends.into_iter().flatten() {
                 match end {
                     End::Consumed(consumed) => commit.consumed.push(consumed),
                     End::Deferred(deferred) => commit.deferred.push(deferred),
@@ -117,6 +123,14 @@ impl Engine {
                 tracing::error!(%error, "the end of events could not be kept");
             }
         }
+    }
+
+    async fn ends(&self, waiting: Vec<Waiting>) -> Vec<End> {
+        let mut ends = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            ends.push(self.end(waiting).await);
+        }
+        ends
     }
 
     async fn end(&self, waiting: Waiting) -> End {
@@ -134,7 +148,9 @@ impl Engine {
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
         self.hear(&event).await?;
-        if self.is_own(&event)? {
+        if let Some(cause) = self.cause(&event)? {
+            // Its effect explains no other event like this one.
+            self.join_id(&cause, &event).await?;
             if gone(&event) {
                 self.gone_by_our_doing(&event).await?;
             }
@@ -193,16 +209,18 @@ impl Engine {
         Ok(Digested::Consumed(verdicts, people))
     }
 
-    /// Whether one of our own effects caused an event.
-    fn is_own(&self, event: &Event) -> Result<bool, store::Error> {
-        Ok(self.0.store.echoes_of(&event.subject.id)?.iter().any(|echo| echo.is(event)))
+    /// The case whose effect caused an event, if one did.
+    fn cause(&self, event: &Event) -> Result<Option<CaseId>, store::Error> {
+        let known = self.0.store.echoes_of(&event.subject.id)?;
+        let echoes = known.iter().flat_map(|(case, echoes)| echoes.iter().map(move |echo| (case, echo)));
+        Ok(caused_by(echoes, event).cloned())
     }
 
     /// One case destroyed the person's record; the others have nobody left to be about.
     async fn gone_by_our_doing(&self, event: &Event) -> Result<(), ApplyError> {
         for id in self.0.store.open_cases_of(&event.subject)? {
             let Some(case) = self.0.store.case(&id)? else { continue };
-            if !case.echoes.iter().any(|echo| echo.is(event)) {
+            if !case.explains(event) {
                 self.join(&case, event).await?;
             }
         }
@@ -270,7 +288,11 @@ impl Engine {
     }
 
     async fn join(&self, case: &Case, event: &Event) -> Result<&'static str, ApplyError> {
-        match self.apply(&case.id, Input::Event(event.clone())).await {
+        self.join_id(&case.id, event).await
+    }
+
+    async fn join_id(&self, case: &CaseId, event: &Event) -> Result<&'static str, ApplyError> {
+        match self.apply(case, Input::Event(event.clone())).await {
             Ok(after) if after.is_closed() => Ok("cancelled"),
             Ok(_) => Ok("joined"),
             Err(ApplyError::Refused(_)) => Ok("ignored"),

@@ -337,6 +337,9 @@ pub struct Failure {
     /// The other side as a whole does not serve us; it says nothing about this call.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outage: bool,
+    /// The other side accepted the change and only does not show it yet, or did not finish what belongs to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub written: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -354,7 +357,7 @@ pub enum FailureKind {
 
 impl Failure {
     fn of(kind: FailureKind, reason: String) -> Self {
-        Self { kind, reason, retry_after_seconds: None, outage: false }
+        Self { kind, reason, retry_after_seconds: None, outage: false, written: false }
     }
 
     /// This call did not succeed, and may later.
@@ -365,6 +368,11 @@ impl Failure {
     /// The other side serves nobody at the moment, or not us.
     pub fn outage(reason: impl Into<String>) -> Self {
         Self { outage: true, ..Self::unavailable(reason) }
+    }
+
+    /// The change was accepted, and is not to be seen yet.
+    pub fn not_shown(reason: impl Into<String>) -> Self {
+        Self { written: true, ..Self::unavailable(reason) }
     }
 
     pub fn refused(reason: impl Into<String>) -> Self {

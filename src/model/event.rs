@@ -17,6 +17,9 @@ impl EventType {
     pub const REGISTRATION_DELETED: &'static str = "registration.deleted";
 
     pub const USER_DELETED: &'static str = "user.deleted";
+    pub const USER_SUSPENDED: &'static str = "user.suspended";
+    pub const USER_DEACTIVATED: &'static str = "user.deactivated";
+    pub const ROLE_REVOKED: &'static str = "user.role_revoked";
     pub const ROLE_GRANTED: &'static str = "user.role_granted";
     pub const VERIFICATION_PASSED: &'static str = "verification.passed";
 
@@ -33,6 +36,18 @@ impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Who made a change, seen from this program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The source names the credential that this program uses.
+    Ours,
+    /// The source names another program, or a person.
+    Others,
+    #[default]
+    Unknown,
 }
 
 /// One event. `key` is what makes it the same event when it arrives twice.
@@ -64,6 +79,9 @@ pub struct Event {
     /// The person the event is about did it themselves, as far as the source tells.
     #[serde(default)]
     pub by_subject: bool,
+    /// Whether this program did it, as far as the source tells.
+    #[serde(default)]
+    pub origin: Origin,
     pub ip: Option<String>,
     /// The fields of this type by the published schema, and raw ones under `data`.
     pub fields: Fields,

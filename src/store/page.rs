@@ -115,6 +115,7 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         released: None,
         refusals: 0,
         echoes: Vec::new(),
+        stretch: None,
     })
 }
 

@@ -164,7 +164,7 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         index.insert(keys::hold(person).text(id).end(), codec::json(&holding)?);
     }
     if !case.echoes.is_empty() {
-        index.insert(keys::echo(person).text(id).end(), codec::json(&case.echoes)?);
+        index.insert(keys::echo(person).text(id).end(), codec::json(&(&case.id, &case.echoes))?);
     }
     for (execution, account) in &case.sessions {
         index.insert(keys::execution(execution), own.clone());

@@ -231,10 +231,10 @@ impl Store {
         self.some(&prefix, &prefix, limit)
     }
 
-    /// The events that our own effects on an account cause.
-    pub fn echoes_of(&self, account: &str) -> Result<Vec<Echo>, Error> {
+    /// The events that our own effects on an account cause, by case.
+    pub fn echoes_of(&self, account: &str) -> Result<Vec<(CaseId, Vec<Echo>)>, Error> {
         let prefix = keys::echo(account).end();
-        Ok(self.some::<Vec<Echo>>(&prefix, &prefix, usize::MAX)?.into_iter().flatten().collect())
+        self.some(&prefix, &prefix, usize::MAX)
     }
 
     /// Pauses that began after this, oldest first.

@@ -9,7 +9,9 @@ use super::person::document;
 use super::play::Stage;
 use super::world::TooLong;
 use crate::case::{Case, Decision, Input, Operator, Order, Proving, Refused, State};
-use crate::model::{Actor, CaseId, Event, EventType, Fields, Judgement, Method, Proof, Subject, SubjectKind};
+use crate::model::{
+    Actor, CaseId, Event, EventType, Fields, Judgement, Method, Origin, Proof, Subject, SubjectKind,
+};
 use crate::policy::tests::{Act, Found};
 use crate::policy::tree::{StepIndex, Verb, Verify};
 
@@ -139,6 +141,8 @@ impl Stage<'_> {
             actor,
             actor_id: None,
             by_subject,
+            // What a test sends is what somebody else does.
+            origin: Origin::Others,
             ip,
             fields,
         };

@@ -33,7 +33,8 @@ impl<O: Others> World<O> {
 
     /// What the daemon does with an event, in the same order; why it is looked at again, if it is.
     fn consider(&mut self, event: &Event, attempts: u32) -> Result<Option<String>, TooLong> {
-        if self.is_own(event) {
+        if let Some(cause) = self.cause(event) {
+            self.join(&cause, event)?;
             self.say(None, format!("{}: the daemon caused it itself", event.kind));
             if gone(event) {
                 self.gone_by_our_doing(event)?;
@@ -77,7 +78,7 @@ impl<O: Others> World<O> {
     /// One case destroyed the person's record; the others have nobody left to be about.
     fn gone_by_our_doing(&mut self, event: &Event) -> Result<(), TooLong> {
         for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
-            let others = |case: &Case| !case.is_closed() && !case.echoes.iter().any(|echo| echo.is(event));
+            let others = |case: &Case| !case.is_closed() && !case.explains(event);
             if self.case(&id).is_some_and(others) {
                 self.join(&id, event)?;
             }
@@ -85,10 +86,11 @@ impl<O: Others> World<O> {
         Ok(())
     }
 
-    fn is_own(&self, event: &Event) -> bool {
+    fn cause(&self, event: &Event) -> Option<CaseId> {
         let about = self.accounts.get(&event.subject.id).into_iter().flatten();
-        let mut echoes = about.filter_map(|id| self.cases.get(id)).flat_map(|kept| &kept.case.echoes);
-        echoes.any(|echo| echo.is(event))
+        let known = about.filter_map(|id| Some((id, self.cases.get(id)?)));
+        let echoes = known.flat_map(|(id, kept)| kept.case.echoes.iter().map(move |echo| (id, echo)));
+        case::caused_by(echoes, event).cloned()
     }
 
     pub(super) fn offer(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::tree::written::{merged, person, policy, text};
 use crate::tree::{Desk, at, event, proof, span};
-use proofd::case::{Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State};
+use proofd::case::{Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State, Whose};
 use proofd::model::{
     Action, Done, Enrolment, Event, Failure, Judgement, Method, Outcome, Pass, Pause, Phase, Subject,
 };
@@ -24,6 +24,12 @@ fn happening(written: &Value, subject: &Subject, desk_now: &str) -> Event {
     let mut happened = event(kind, key);
     happened.time = at(desk_now);
     happened.subject = subject.reference();
+    if let Some(origin) = fields.get("origin") {
+        happened.origin = serde_json::from_value(origin.clone()).unwrap();
+    }
+    if let Some(ago) = fields.get("ago") {
+        happened.time -= span(text(ago, "ago")).elapsed().unwrap();
+    }
     happened.fields = fields;
     happened
 }
@@ -35,7 +41,7 @@ fn held(name: &str) -> Held {
     }
 }
 
-/// `account`, `role:staff`, with `foreign`, `lifting` or `asked` behind it.
+/// `account`, `role:staff`, with `foreign`, `unknown`, `presumed`, `lifting` or `asked` behind it.
 fn hold(written: &str) -> Hold {
     let mut words = written.split(' ');
     let what = held(words.next().unwrap());
@@ -44,7 +50,14 @@ fn hold(written: &str) -> Hold {
         what,
         since: at("2026-01-01T00:00:00Z"),
         before: Some("active".to_owned()),
-        foreign: rest.contains(&"foreign"),
+        whose: match () {
+            () if rest.contains(&"foreign") => Whose::Theirs,
+            () if rest.contains(&"unknown") => Whose::Unknown,
+            () if rest.contains(&"presumed") => Whose::Presumed,
+            () => Whose::Ours,
+        },
+        told: None,
+        granted_at: None,
         lifting: rest.contains(&"lifting"),
         placed: if rest.contains(&"asked") { Placed::Asked } else { Placed::Known },
     }
@@ -56,7 +69,13 @@ fn shown(hold: &Hold) -> String {
         Held::Role(role) => format!("role:{role}"),
     };
     let flag = |is: bool, word: &'static str| if is { word } else { "" };
-    format!("{what}{}{}", flag(hold.foreign, " foreign"), flag(hold.lifting, " lifting"))
+    let whose = match hold.owner() {
+        Whose::Ours => "",
+        Whose::Presumed => " presumed",
+        Whose::Theirs => " foreign",
+        Whose::Unknown => " unknown",
+    };
+    format!("{what}{whose}{}", flag(hold.lifting, " lifting"))
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -301,6 +320,7 @@ fn named(value: &Value) -> (String, Value) {
 fn failure(kind: &str) -> Outcome {
     Outcome::Failed(match kind {
         "unavailable" => Failure::unavailable("no answer"),
+        "not_shown" => Failure::not_shown("accepted"),
         "refused" => Failure::refused("no"),
         "changed" => Failure::changed("somebody else"),
         "not_enrolled" => Failure::not_enrolled("nobody is known"),

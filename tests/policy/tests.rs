@@ -8,7 +8,9 @@ use std::process::Command;
 use chrono::{DateTime, TimeDelta};
 use proofd::case::Input;
 use proofd::engine::tree;
-use proofd::model::{Document, Event, EventType, Fields, Judgement, Proof, Subject, SubjectKind, SubjectRef};
+use proofd::model::{
+    Document, Event, EventType, Fields, Judgement, Origin, Proof, Subject, SubjectKind, SubjectRef,
+};
 use proofd::policy::grammar::json_schema;
 use proofd::policy::{self, Known};
 use proofd::trial::{self, Terms, World};
@@ -109,6 +111,7 @@ fn recorded(number: usize) -> Event {
         actor: None,
         actor_id: None,
         by_subject: false,
+        origin: Origin::Unknown,
         ip: None,
         fields: Fields::new(),
     }

@@ -1,5 +1,5 @@
 //! What a condition says of itself: which clauses decided, on what, and what would have made it hold.
-use proofd::model::{Event, EventType, Fields, Subject, SubjectKind, SubjectRef};
+use proofd::model::{Event, EventType, Fields, Origin, Subject, SubjectKind, SubjectRef};
 use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, ConditionSource, Context, Facts, Verdict};
 use serde::Deserialize;
@@ -73,6 +73,7 @@ fn check(row: &Row) {
         actor: None,
         actor_id: None,
         by_subject: false,
+        origin: Origin::Unknown,
         ip: None,
         fields: row.event.clone(),
     };

@@ -90,6 +90,12 @@ impl World {
         self.town.onelogin.grant(person.id(), role);
     }
 
+    pub fn revokes(&self, person: &Person, role: &str) {
+        if let Some(role) = self.town.onelogin.role(role) {
+            self.town.onelogin.revoke(person.id(), role);
+        }
+    }
+
     pub fn logs_in(&self, person: &Person, risk_score: Option<i64>) -> bool {
         let login = Login {
             risk_score,

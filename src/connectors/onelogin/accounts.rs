@@ -9,11 +9,15 @@ use super::OneLogin;
 use super::api::Refusal;
 use super::events::{moment, text};
 use super::people::{self, Record};
-use crate::model::{Done, Failure, Snapshot, SubjectKind};
+use crate::model::{Done, Failure, Snapshot, SubjectKind, Timestamp};
 
 pub(super) const ACTIVE: u8 = 1;
 /// Status 3 unlocks itself after a quarter of an hour, so this is the one that holds.
 const SUSPENDED: u8 = 2;
+const LOCKED: u8 = 3;
+const UNTIL: &str = " until ";
+/// The longest lock that OneLogin is known to take, in minutes.
+const LONGEST_LOCK: i64 = 525_600;
 
 /// An account as it is now.
 pub(super) struct Account {
@@ -35,8 +39,13 @@ impl Account {
         self.status == SUSPENDED
     }
 
+    /// The status, and how long a lock is to last: a suspension in its place must not end it.
     fn word(&self) -> String {
-        people::status_word(&self.status.to_string())
+        let word = people::status_word(&self.status.to_string());
+        match self.record.get("locked_until").and_then(moment).filter(|_| self.status == LOCKED) {
+            Some(until) => format!("{word}{UNTIL}{}", until.to_rfc3339()),
+            None => word,
+        }
     }
 }
 
@@ -96,6 +105,7 @@ impl OneLogin {
             self.log_out(&account).await.map_err(|mut failure| {
                 failure.reason =
                     format!("the account is suspended, but its sessions are not ended: {}", failure.reason);
+                failure.written = !already;
                 failure
             })?;
         }
@@ -104,18 +114,40 @@ impl OneLogin {
         Ok(Done::Applied { already, before })
     }
 
-    pub(super) async fn reinstate(&self, snapshot: &Snapshot, to: Option<&str>) -> Result<Done, Failure> {
+    pub(super) async fn reinstate(
+        &self,
+        snapshot: &Snapshot,
+        to: Option<&str>,
+        again: bool,
+    ) -> Result<Done, Failure> {
         let account = self.account(snapshot).await?;
         let before = Some(account.word());
-        if !account.is_suspended() {
-            return Ok(Done::Applied { already: true, before });
+        let already = !account.is_suspended();
+        if !already {
+            self.write_account(&account, &json!({"status": status_after(to)})).await?;
+            // OneLogin turns some statuses into others at once; that it is open again is what was asked for.
+            if self.account(snapshot).await?.is_suspended() {
+                return Err(not_shown());
+            }
         }
-        self.write_account(&account, &json!({"status": status_after(to)})).await?;
-        // OneLogin turns some statuses into others at once; that it is open again is what was asked for.
-        if self.account(snapshot).await?.is_suspended() {
-            return Err(not_shown());
+        // An earlier attempt may have ended between the two.
+        if (!already || again) && account.status != LOCKED {
+            self.lock_again(&account, to).await?;
         }
-        Ok(Done::Applied { already: false, before })
+        Ok(Done::Applied { already, before })
+    }
+
+    /// A lock that was there before the suspension and would still last is not ours to end.
+    async fn lock_again(&self, account: &Account, before: Option<&str>) -> Result<(), Failure> {
+        let until = before.and_then(|before| before.split_once(UNTIL)?.1.parse::<Timestamp>().ok());
+        let left = until.map_or(0, |until| (until - self.clock.now()).num_minutes());
+        if left <= 0 {
+            return Ok(());
+        }
+        let path = format!("/api/1/users/{}/lock_user", account.id);
+        let body = json!({"locked_until": left.min(LONGEST_LOCK)});
+        let written = self.api.write(Method::PUT, &path, Some(&body)).await;
+        written.map_err(|refusal| self.not_written(account, refusal))
     }
 
     pub(super) async fn end_sessions(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
@@ -133,7 +165,7 @@ impl OneLogin {
     }
 }
 
-/// The status to go back to. A lock ran out meanwhile, and a status that nobody knows lets in.
+/// The status to go back to. A lock is set apart, and a status that nobody knows lets in.
 fn status_after(before: Option<&str>) -> u8 {
     match before {
         Some("password_expired") => 4,
@@ -146,5 +178,5 @@ fn status_after(before: Option<&str>) -> u8 {
 }
 
 fn not_shown() -> Failure {
-    Failure::unavailable("OneLogin took the change but does not show it yet")
+    Failure::not_shown("OneLogin took the change but does not show it yet")
 }

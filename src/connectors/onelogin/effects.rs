@@ -22,7 +22,9 @@ impl OneLogin {
             Action::Suspend { snapshot, end_sessions } => {
                 self.suspend(snapshot, *end_sessions, call.in_doubt || call.attempt > 1).await
             }
-            Action::Reinstate { snapshot, to } => self.reinstate(snapshot, to.as_deref()).await,
+            Action::Reinstate { snapshot, to } => {
+                self.reinstate(snapshot, to.as_deref(), call.in_doubt || call.attempt > 1).await
+            }
             Action::EndSessions { snapshot } => self.end_sessions(snapshot).await,
             Action::AssignRole { snapshot, role } => self.assign_role(snapshot, role).await,
             Action::RemoveRole { snapshot, role } => self.remove_role(snapshot, role).await,

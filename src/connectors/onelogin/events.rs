@@ -5,11 +5,13 @@
 //! for us. The channels may round a moment to neighbouring seconds; each therefore leaves a mark of its own
 //! and looks for the other's mark one second before and after, while two events of one channel stay two.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Map, Value};
 
-use super::types;
-use crate::model::{Event, EventType, Fields, SubjectKind, SubjectRef, Timestamp};
+use super::types::{self, By};
+use crate::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef, Timestamp};
 
 /// The way an event came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +36,51 @@ impl Channel {
     }
 }
 
+/// The credential that this program uses, by which a tenant names it in events. The actor does not tell: a
+/// credential acts as the administrator who made it, who also acts as themselves.
+#[derive(Debug)]
+pub struct Credential {
+    client_id: String,
+    /// The tenant was seen to name this credential; then an event that names none is nobody's of ours.
+    named: AtomicBool,
+}
+
+impl Credential {
+    pub fn new(client_id: String) -> Self {
+        Self { client_id, named: AtomicBool::new(false) }
+    }
+
+    pub fn is_named(&self) -> bool {
+        self.named.load(Ordering::Relaxed)
+    }
+
+    /// Looks through records that are about to be read: one of them may name the credential.
+    pub fn learn<'a>(&self, records: impl IntoIterator<Item = &'a Map<String, Value>>) {
+        let names_us =
+            |record: &Map<String, Value>| text(record, "client_id").as_ref() == Some(&self.client_id);
+        if !self.is_named() && records.into_iter().any(names_us) {
+            self.learned();
+        }
+    }
+
+    pub fn learned(&self) {
+        self.named.store(true, Ordering::Relaxed);
+    }
+
+    fn origin(&self, record: &Map<String, Value>, row: Option<&types::Row>) -> Origin {
+        match (text(record, "client_id"), row.map(|row| row.by)) {
+            (Some(client), _) if client == self.client_id => Origin::Ours,
+            (Some(_), _) | (None, Some(By::Hand)) => Origin::Others,
+            (None, Some(By::Api)) => Origin::Unknown,
+            (None, Some(By::Anybody) | None) if self.is_named() => Origin::Others,
+            (None, Some(By::Anybody) | None) => Origin::Unknown,
+        }
+    }
+}
+
 /// The events that one record stands for, one per kind of subject; none if it is about no user. The error
 /// says what is wrong with the record.
-pub fn read(record: &Map<String, Value>, channel: Channel) -> Result<Vec<Event>, String> {
+pub fn read(record: &Map<String, Value>, channel: Channel, own: &Credential) -> Result<Vec<Event>, String> {
     let number = text(record, "event_type_id").ok_or("it has no event_type_id")?;
     let number: u32 = number.parse().map_err(|_| "its event_type_id is not a number")?;
     let time =
@@ -46,8 +90,10 @@ pub fn read(record: &Map<String, Value>, channel: Channel) -> Result<Vec<Event>,
     let Some(user) = text(record, "user_id") else { return Ok(Vec::new()) };
     let row = types::find(number);
     let means = row.map_or(&[(SubjectKind::User, "")][..], |row| row.means);
+    let origin = own.origin(record, row);
     let event = |&(kind, name): &(SubjectKind, &str)| {
-        one(record, channel, &Head { number, label: row.map(|row| row.label), time, user: &user }, kind, name)
+        let label = row.map(|row| row.label);
+        one(record, channel, &Head { number, label, time, user: &user, origin }, kind, name)
     };
     Ok(means.iter().map(event).collect())
 }
@@ -57,6 +103,7 @@ struct Head<'a> {
     label: Option<&'static str>,
     time: Timestamp,
     user: &'a str,
+    origin: Origin,
 }
 
 fn one(
@@ -98,6 +145,7 @@ fn one(
             .or_else(|| text(record, "actor_user_id")),
         actor_id: text(record, "actor_user_id"),
         by_subject: text(record, "actor_user_id").is_some_and(|actor| actor == head.user),
+        origin: head.origin,
         ip: text(record, "ipaddr"),
         fields: fields(record, name, head.label),
     }
@@ -186,4 +234,42 @@ pub fn moment(value: &Value) -> Option<Timestamp> {
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(bare, form).ok())
         .map(|at| at.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Channel, Credential, read};
+    use crate::model::Origin::{Others, Ours, Unknown};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn the_credential_tells_whose_doing_an_event_is() {
+        let own = Credential::new("ours".to_owned());
+        let origin = |number: u32, client: &Value| {
+            let record = json!({"event_type_id": number, "user_id": 7, "client_id": client,
+                "created_at": "2026-01-01T10:00:00Z", "actor_user_id": 1, "actor_system": "API"});
+            read(record.as_object().unwrap(), Channel::Poll, &own).unwrap()[0].origin
+        };
+        let (us, them, nobody) = (json!("ours"), json!("theirs"), Value::Null);
+        let rows = [
+            (514, &us, Ours, Ours),
+            (514, &them, Others, Others),
+            (514, &nobody, Unknown, Unknown),
+            (148, &nobody, Others, Others),
+            (150, &nobody, Others, Others),
+            // Once the tenant was seen to name us, an event that names nobody is not ours.
+            (15, &nobody, Unknown, Others),
+            (21, &nobody, Unknown, Others),
+            (14, &nobody, Unknown, Others),
+            (9_999, &nobody, Unknown, Others),
+        ];
+        for (number, client, before, _) in rows {
+            assert_eq!(origin(number, client), before, "{number} {client}");
+        }
+        let record = json!({"client_id": "ours"});
+        own.learn(record.as_object());
+        for (number, client, _, after) in rows {
+            assert_eq!(origin(number, client), after, "{number} {client}");
+        }
+    }
 }

@@ -74,6 +74,7 @@ pub struct OneLogin {
     has_resource: tokio::sync::Mutex<Option<bool>>,
     profiles: tokio::sync::Mutex<Option<(Timestamp, Vec<Profile>)>>,
     skipped: AtomicU64,
+    credential: events::Credential,
 }
 
 impl OneLogin {
@@ -89,6 +90,7 @@ impl OneLogin {
             }
             None => None,
         };
+        let credential = events::Credential::new(settings.client_id.clone());
         let api = Api::new(&settings.url, settings.client_id, settings.client_secret, clock.clone())?;
         Ok(Self {
             api,
@@ -102,6 +104,7 @@ impl OneLogin {
             has_resource: tokio::sync::Mutex::new(None),
             profiles: tokio::sync::Mutex::new(None),
             skipped: AtomicU64::new(0),
+            credential,
         })
     }
 
@@ -218,7 +221,8 @@ impl IdentitySource for OneLogin {
 
     fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>> {
         async move {
-            let (page, skipped) = poll::next(&self.api, cursor, self.clock.now(), self.lookback).await?;
+            let (page, skipped) =
+                poll::next(&self.api, cursor, self.clock.now(), self.lookback, &self.credential).await?;
             self.skipped.fetch_add(skipped, Ordering::Relaxed);
             Ok(page)
         }
@@ -238,7 +242,7 @@ impl IdentitySource for OneLogin {
         if !webhook::authentic(headers, shared) {
             return Err(WebhookRefused::NotAuthentic);
         }
-        let (events, skipped) = webhook::read(body)?;
+        let (events, skipped) = webhook::read(body, &self.credential)?;
         self.skipped.fetch_add(skipped, Ordering::Relaxed);
         Ok(events)
     }

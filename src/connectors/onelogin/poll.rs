@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::{Api, rows};
-use super::events::{self, Channel, moment, text};
+use super::events::{self, Channel, Credential, moment, text};
 use crate::connectors::Page;
 use crate::model::{Failure, FailureKind, Timestamp};
 
@@ -31,6 +31,9 @@ struct Cursor {
     /// How often OneLogin refused a place of this round that it had named itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     refused: u32,
+    /// The tenant names our credential in the events that we cause.
+    #[serde(default)]
+    names_us: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -40,7 +43,7 @@ fn is_zero(number: &u32) -> bool {
 
 impl Cursor {
     fn new(since: Timestamp) -> Self {
-        Self { since, newest: since, after: None, seen: BTreeMap::new(), refused: 0 }
+        Self { since, newest: since, after: None, seen: BTreeMap::new(), refused: 0, names_us: false }
     }
 
     /// The round begins anew, because its place is refused. What was handed out stays known. A place that is
@@ -51,9 +54,11 @@ impl Cursor {
         if self.refused == 1 {
             return true;
         }
-        let before = self.since;
-        self.since = self.since.max(self.newest - TimeDelta::seconds(OVERLAP_SECONDS));
-        self.since > before
+        // Without the overlap only where the round would otherwise stay where it is.
+        let later = [TimeDelta::seconds(OVERLAP_SECONDS), TimeDelta::milliseconds(1)];
+        let later = later.iter().map(|overlap| self.newest - *overlap).find(|at| *at > self.since);
+        self.since = later.unwrap_or(self.since);
+        later.is_some()
     }
 }
 
@@ -89,6 +94,7 @@ pub async fn next(
     cursor: Option<&str>,
     now: Timestamp,
     lookback: TimeDelta,
+    own: &Credential,
 ) -> Result<(Page, u64), Failure> {
     let stored = cursor.map(serde_json::from_str::<Cursor>).transpose();
     let mut cursor = stored.unwrap_or_else(|_| {
@@ -120,6 +126,11 @@ pub async fn next(
     // A page that names itself, or an empty one that names another, would go on for ever.
     let following =
         following.filter(|next| !next.is_empty() && !records.is_empty() && after.as_ref() != Some(next));
+    if cursor.names_us {
+        own.learned();
+    }
+    own.learn(records.iter().filter_map(Value::as_object));
+    cursor.names_us = own.is_named();
     let (mut found, mut skipped) = (Vec::new(), 0);
     for record in records {
         let Value::Object(record) = record else {
@@ -133,7 +144,7 @@ pub async fn next(
                 continue;
             }
         }
-        match events::read(&record, Channel::Poll) {
+        match events::read(&record, Channel::Poll, own) {
             Ok(events) if !events.is_empty() => found.extend(events),
             // One record that nobody can read must not hold up all others.
             Ok(_) | Err(_) => skipped += 1,

@@ -125,7 +125,7 @@ impl OneLogin {
             Change::Give => "OneLogin took the role but does not show it; it is sent again",
             Change::Take => "OneLogin took the role away but still shows it; it is sent again",
         };
-        Err(Failure::unavailable(reason).waiting(Some(SEND_AGAIN_SECONDS)))
+        Err(Failure::not_shown(reason).waiting(Some(SEND_AGAIN_SECONDS)))
     }
 }
 

@@ -10,10 +10,30 @@ pub struct Row {
     pub id: u32,
     pub label: &'static str,
     pub means: &'static [(SubjectKind, &'static str)],
+    pub by: By,
+}
+
+/// Who can have made the change, by OneLogin's label of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A person in the portal, or a mapping.
+    Hand,
+    /// Some API credential.
+    Api,
+    /// The label does not say.
+    Anybody,
 }
 
 const fn row(id: u32, label: &'static str, means: &'static [(SubjectKind, &'static str)]) -> Row {
-    Row { id, label, means }
+    Row { id, label, means, by: By::Anybody }
+}
+
+const fn by_hand(id: u32, label: &'static str, means: &'static [(SubjectKind, &'static str)]) -> Row {
+    Row { by: By::Hand, ..row(id, label, means) }
+}
+
+const fn by_api(id: u32, label: &'static str, means: &'static [(SubjectKind, &'static str)]) -> Row {
+    Row { by: By::Api, ..row(id, label, means) }
 }
 
 const CREATED: &[(SubjectKind, &str)] = &[(User, "user.created")];
@@ -69,23 +89,23 @@ pub const TABLE: &[Row] = &[
     row(123, "User failed authentication via API", NOT_LOGGED_IN),
     row(140, "User signed in with a social account", LOGGED_IN),
     row(141, "User failed to sign in with a social account", NOT_LOGGED_IN),
-    row(147, "Role manually added to user", GRANTED),
-    row(148, "Role manually removed from user", REVOKED),
-    row(149, "Role automatically added to user", GRANTED),
-    row(150, "Role automatically removed from user", REVOKED),
-    row(510, "Password set via API", CREDENTIAL),
-    row(511, "Password set via API", CREDENTIAL),
-    row(512, "Custom attribute set via API", CHANGED),
-    row(513, "Role added to user via API", GRANTED),
-    row(514, "Role removed from user via API", REVOKED),
-    row(516, "User logged out via API", &[(User, "session.revoked")]),
-    row(529, "User updated via API", CHANGED),
-    row(530, "User destroyed via API", GONE),
-    row(531, "User locked via API", LOCKED),
-    row(533, "User created via API", CREATED),
-    row(535, "Invite link of user sent via API", NAMED),
-    row(551, "User suspended via API", SUSPENDED),
-    row(553, "User locked via API", LOCKED),
+    by_hand(147, "Role manually added to user", GRANTED),
+    by_hand(148, "Role manually removed from user", REVOKED),
+    by_hand(149, "Role automatically added to user", GRANTED),
+    by_hand(150, "Role automatically removed from user", REVOKED),
+    by_api(510, "Password set via API", CREDENTIAL),
+    by_api(511, "Password set via API", CREDENTIAL),
+    by_api(512, "Custom attribute set via API", CHANGED),
+    by_api(513, "Role added to user via API", GRANTED),
+    by_api(514, "Role removed from user via API", REVOKED),
+    by_api(516, "User logged out via API", &[(User, "session.revoked")]),
+    by_api(529, "User updated via API", CHANGED),
+    by_api(530, "User destroyed via API", GONE),
+    by_api(531, "User locked via API", LOCKED),
+    by_api(533, "User created via API", CREATED),
+    by_api(535, "Invite link of user sent via API", NAMED),
+    by_api(551, "User suspended via API", SUSPENDED),
+    by_api(553, "User locked via API", LOCKED),
 ];
 
 pub fn find(id: u32) -> Option<&'static Row> {

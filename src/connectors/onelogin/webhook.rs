@@ -5,7 +5,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
-use super::events::{self, Channel};
+use super::events::{self, Channel, Credential};
 use crate::connectors::WebhookRefused;
 use crate::model::{Event, Secret};
 
@@ -17,7 +17,7 @@ pub fn authentic(headers: &HeaderMap, shared: &(HeaderName, Secret)) -> bool {
 
 /// The records of a JSON array, of one object, or of one object per line; and how many of them were about
 /// no user. All or none: a request with a broken record is refused as a whole.
-pub fn read(body: &[u8]) -> Result<(Vec<Event>, u64), WebhookRefused> {
+pub fn read(body: &[u8], own: &Credential) -> Result<(Vec<Event>, u64), WebhookRefused> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     let records: Vec<Value> = match body.first() {
         None => return Err(WebhookRefused::Malformed("the body is empty; expected JSON events".into())),
@@ -25,18 +25,23 @@ pub fn read(body: &[u8]) -> Result<(Vec<Event>, u64), WebhookRefused> {
             .map_err(|_| WebhookRefused::Malformed("the body is not a JSON array of events".into()))?,
         Some(_) => lines(body)?,
     };
+    own.learn(records.iter().filter_map(Value::as_object));
     let (mut found, mut skipped) = (Vec::new(), 0);
     for (index, record) in records.iter().enumerate() {
         let record = record.as_object().ok_or_else(|| malformed(index, "it is not a JSON object"))?;
-        let events = element(record, index)?;
+        let events = element(record, index, own)?;
         skipped += u64::from(events.is_empty());
         found.extend(events);
     }
     Ok((found, skipped))
 }
 
-fn element(record: &Map<String, Value>, index: usize) -> Result<Vec<Event>, WebhookRefused> {
-    events::read(record, Channel::Webhook).map_err(|what| malformed(index, &what))
+fn element(
+    record: &Map<String, Value>,
+    index: usize,
+    own: &Credential,
+) -> Result<Vec<Event>, WebhookRefused> {
+    events::read(record, Channel::Webhook, own).map_err(|what| malformed(index, &what))
 }
 
 fn lines(body: &[u8]) -> Result<Vec<Value>, WebhookRefused> {

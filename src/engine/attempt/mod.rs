@@ -15,7 +15,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::case::{Decidable, Offered, Stopped, applicant, decidable, offer_enforced};
-use crate::model::{Event, EventType, FailureKind, Fields, Subject, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{
+    Event, EventType, FailureKind, Fields, Origin, Subject, SubjectKind, SubjectRef, Timestamp,
+};
 use crate::policy::diagnostic::{once, render};
 use crate::policy::given::{fault, put_over};
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
@@ -182,6 +184,7 @@ impl Engine {
                 actor: None,
                 actor_id: None,
                 by_subject: false,
+                origin: Origin::Unknown,
                 ip: None,
                 fields: Fields::new(),
             };

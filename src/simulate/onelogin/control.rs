@@ -228,6 +228,7 @@ impl Tenant {
             "lock" => drop(self.lock(id, 0, Actor::Human)),
             "unlock" => drop(self.unlock(id, Actor::Human)),
             "suspend" => drop(self.set_status(id, status::SUSPENDED, Actor::Human)),
+            "deactivate" => self.deactivate(id),
             "reactivate" => drop(self.set_status(id, status::ACTIVE, Actor::Human)),
             "logout" => self.log_out(id, Actor::Person),
             "invite" => self.invite(id, Actor::Human, "portal"),
@@ -235,6 +236,15 @@ impl Tenant {
             _ => return Err(missing("action")),
         }
         Ok(Answer::json(200, json!({})))
+    }
+
+    /// Shut for good by an administrator, whatever it was before.
+    fn deactivate(&mut self, id: i64) {
+        let Some(user) = self.users.get_mut(&id) else { return };
+        user.status = status::SUSPENDED;
+        let named = user.named();
+        self.emit(15, Actor::Human, Some(named));
+        self.record(Actor::Human, "deactivate", id, true, json!({}));
     }
 
     /// The person follows the invitation and sets a password.

@@ -206,6 +206,11 @@ impl Simulator {
         self.human(user, "suspend")
     }
 
+    /// An administrator deactivates the account; it is told as that also where it was suspended before.
+    pub fn deactivate(&self, user: i64) -> Result<(), Mistake> {
+        self.human(user, "deactivate")
+    }
+
     /// An administrator sends the invitation (again).
     pub fn invite(&self, user: i64) -> Result<(), Mistake> {
         self.human(user, "invite")

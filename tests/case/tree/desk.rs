@@ -215,7 +215,8 @@ impl Desk {
     pub fn begin(&mut self, word: &str) -> (u32, u32) {
         let Some(call) = self.due(word) else { panic!("no {word} is due in {:?}", self.case.calls) };
         self.input(Input::Attempt { call }).unwrap();
-        (call, self.case.calls[&call].attempt)
+        // A call that must not be made is not there any more.
+        (call, self.case.calls.get(&call).map_or(0, |pending| pending.attempt))
     }
 
     /// An attempt of the call that is due, from its begin to its end.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proofd::model::{
-    Event, EventType, Failure, Fields, Judgement, Outcome, Proof, Subject, SubjectKind, SubjectRef,
+    Event, EventType, Failure, Fields, Judgement, Origin, Outcome, Proof, Subject, SubjectKind, SubjectRef,
 };
 
 use super::at;
@@ -30,6 +30,7 @@ pub fn event(kind: &str, key: &str) -> Event {
         actor: None,
         actor_id: None,
         by_subject: false,
+        origin: Origin::Unknown,
         ip: None,
         fields: Fields::new(),
     }

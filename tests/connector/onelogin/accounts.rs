@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use proofd::connectors::Connector as _;
+use proofd::model::Clock as _;
 use proofd::model::{Action, Call, CallId, CaseId, Done, Failure, Outcome, Snapshot, SubjectRef};
 use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
 use serde_json::{Value, json};
@@ -119,8 +120,37 @@ async fn somebody_else_is_left_alone() {
         assert_eq!(told(&perform(&tenant, action(step, known.clone()), 1).await), "Changed", "{step:?}");
         assert_eq!(tenant.simulator.user(user), before, "{step:?}");
         tenant.simulator.delete(user).unwrap();
+        // It was made moments ago, so it may only not be shown yet.
+        let failed = perform(&tenant, action(step, known.clone()), 2).await;
+        assert_eq!(told(&failed), "Unavailable", "{step:?}");
+        tenant.clock.advance(TimeDelta::minutes(11));
         assert_eq!(told(&perform(&tenant, action(step, known), 2).await), "Changed", "{step:?}");
     }
+}
+
+/// A lock that somebody set is there again after our suspension, for as long as it was to last.
+#[tokio::test]
+async fn a_lock_outlives_our_suspension() {
+    let (tenant, user) = tenant().await;
+    let known = snapshot(&tenant.user(user).await);
+    tenant.simulator.lock(user).unwrap();
+    let suspended = perform(&tenant, action(Suspend, known.clone()), 1).await.unwrap();
+    let Done::Applied { already: false, before: to } = suspended else { panic!("{suspended:?}") };
+    assert!(to.as_ref().is_some_and(|to| to.starts_with("locked until 2")), "{to:?}");
+    // The answer to the lock is lost, and the next attempt sets it.
+    tenant.simulator.turn(|knobs| super::rows::lose(knobs, "PUT", "/api/1/users", false));
+    let reinstate = || Action::Reinstate { snapshot: known.clone(), to: to.clone() };
+    assert_eq!(told(&perform(&tenant, reinstate(), 1).await), "Unavailable");
+    assert_eq!(told(&perform(&tenant, reinstate(), 2).await), "already from active");
+    assert_eq!(tenant.truth(user, "status"), 3);
+
+    // One that ran out meanwhile is over.
+    tenant.simulator.unlock(user).unwrap();
+    perform(&tenant, action(Suspend, known.clone()), 1).await.unwrap();
+    let over = tenant.clock.now() - TimeDelta::minutes(1);
+    let to = Some(format!("locked until {}", over.to_rfc3339()));
+    perform(&tenant, Action::Reinstate { snapshot: known, to }, 1).await.unwrap();
+    assert_eq!(tenant.truth(user, "status"), 1);
 }
 
 /// Nothing that is wrong with the credential or with the answers may end a case.

@@ -117,13 +117,6 @@ pub fn opening() -> Vec<Row> {
             json!({"status": 1}),
         ),
         row(
-            "a lock would not hold",
-            HEALTHY,
-            |tenant, user| tenant.lock(user).unwrap(),
-            &[(Suspend, "applied from locked"), (Reinstate(Some("locked")), "applied from suspended")],
-            json!({"status": 1, "locked_until": null}),
-        ),
-        row(
             "back to what it was",
             HEALTHY,
             NOBODY,

@@ -44,7 +44,12 @@ fn inactive() -> Value {
 }
 
 fn error(status: u16, scim_type: &str) -> Reply {
-    reply(status, json!({ "status": status.to_string(), "scimType": scim_type, "detail": PRIVATE }))
+    let schemas = ["urn:ietf:params:scim:api:messages:2.0:Error"];
+    let status_text = status.to_string();
+    reply(
+        status,
+        json!({ "schemas": schemas, "status": status_text, "scimType": scim_type, "detail": PRIVATE }),
+    )
 }
 
 fn html(status: u16) -> Reply {

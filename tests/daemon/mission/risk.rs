@@ -168,3 +168,36 @@ async fn who_was_asleep_comes_back_days_later() {
     world.until_result(POLICY, &ada, "reinstated").await;
     assert_eq!((world.status(&ada), world.applied("user.suspend", &ada)), ("active", 1));
 }
+
+/// An administrator who suspends the account too, after giving it back, is not overruled by the selfie.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_administrator_suspends_stays_suspended() {
+    let world = shipped().await;
+    let (ada, link) = shut_out(&world).await;
+    world.town.onelogin.activate(ada.id()).unwrap();
+    // Events of the same second and type are one.
+    let later = world.now() + TimeDelta::seconds(2);
+    world.until("another second", async |world| (world.now() > later).then_some(())).await;
+    world.town.onelogin.suspend(ada.id()).unwrap();
+    world
+        .until("the event is taken", async |world| {
+            let sheet = world.until_in(POLICY, &ada, "waiting").await;
+            (sheet["holds"][0]["told"][1] == "theirs").then_some(())
+        })
+        .await;
+    world.shows_face(&ada, &link, Script::same_person()).await;
+    world.until_result(POLICY, &ada, "reinstated").await;
+    assert_eq!(world.status(&ada), "suspended", "{:?}", world.done_to(&ada));
+    assert!(world.holds_on(&ada).await.is_empty());
+}
+
+/// A deactivation seconds after our own suspension is no echo of it: the case ends as its policy says.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_who_deactivates_the_account_ends_the_case() {
+    let world = shipped().await;
+    let (ada, _) = shut_out(&world).await;
+    world.town.onelogin.deactivate(ada.id()).unwrap();
+    world.until_result(POLICY, &ada, "cancelled").await;
+    assert_eq!(world.status(&ada), "suspended");
+    assert_eq!(world.applied("user.reactivate", &ada), 0, "{:?}", world.done_to(&ada));
+}

@@ -92,3 +92,26 @@ async fn without_a_proof_the_role_is_not_given() {
     let sheet = world.until_in(POLICY, &silent, "waiting").await;
     assert_eq!(sheet["holds"][0]["what"], json!({ "role": ROLE }), "{sheet}");
 }
+
+/// An administrator who revokes the role calls the grant off: it is not given back, whoever passes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_an_administrator_revokes_is_not_given_back() {
+    let world = shipped().await;
+    // Before the daemon acts, and after it acted and somebody gave the role again.
+    let (early, late) = (world.employs_proven().await, world.employs());
+    world.grants(&early, ROLE);
+    world.revokes(&early, ROLE);
+    world.until_result(POLICY, &early, "cancelled").await;
+    world.grants(&late, ROLE);
+    let link = world.link_in(&late, INVITED).await;
+    assert!(!world.has_role(&late, ROLE));
+    world.grants(&late, ROLE);
+    world.revokes(&late, ROLE);
+    world.until_result(POLICY, &late, "cancelled").await;
+    drop(link);
+    for person in [&early, &late] {
+        assert!(!world.has_role(person, ROLE), "{:?}", world.done_to(person));
+        assert_eq!(world.applied("user.role.grant", person), 0, "{:?}", world.done_to(person));
+        assert!(world.holds_on(person).await.is_empty());
+    }
+}

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proofd::model::{Event, EventType, Fields, SubjectKind, SubjectRef};
+use proofd::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef};
 use proofd::policy::diagnostic::render;
 use proofd::policy::grammar::json_schema;
 use proofd::policy::tree::{LimitedAction, Verb};
@@ -230,6 +230,7 @@ fn events_find_their_policies() {
         actor: None,
         actor_id: None,
         by_subject: false,
+        origin: Origin::Unknown,
         ip: None,
         fields: Fields::new(),
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::TimeDelta;
 use proofd::case::{Case, Entry, Note, Pending, Purpose, State};
 use proofd::model::{
-    Action, CaseId, Event, EventType, Fields, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp,
+    Action, CaseId, Event, EventType, Fields, Origin, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
@@ -49,6 +49,7 @@ pub fn case(id: &str, opened: i64) -> Case {
         released: None,
         refusals: 0,
         echoes: Vec::new(),
+        stretch: None,
     }
 }
 
@@ -68,6 +69,8 @@ pub fn pending(due: i64) -> Pending {
         in_doubt: false,
         asked_at: at(0),
         forgiven: 0,
+        outages: 0,
+        last_failure: None,
     }
 }
 
@@ -88,6 +91,7 @@ pub fn event(key: &str, time: i64) -> Event {
         actor: None,
         actor_id: None,
         by_subject: false,
+        origin: Origin::Unknown,
         ip: None,
         fields: Fields::new(),
     }

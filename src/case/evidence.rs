@@ -1,0 +1,137 @@
+//! Whose doing it is that an account is suspended or a role is gone, as far as the provider's events tell. What
+//! somebody else took is not ours to give back, and what nobody can tell is decided by a person.
+
+use chrono::TimeDelta;
+
+use super::entry::Note;
+use super::holding::{lifts, role_of};
+use super::state::{Case, Held, Hold, Pending, Purpose, State, Whose};
+use super::turn::Turn;
+use crate::model::{Action, Event, EventType, Failure, Origin, Timestamp};
+
+/// Events may leave out parts of a second.
+const WHOLE_SECONDS: TimeDelta = TimeDelta::seconds(2);
+
+/// What an event says was taken.
+fn taken(event: &Event) -> Option<Held> {
+    match event.kind.as_str() {
+        EventType::ROLE_REVOKED => role_of(event),
+        EventType::USER_SUSPENDED | EventType::USER_DEACTIVATED => Some(Held::Account),
+        _ => None,
+    }
+}
+
+impl Hold {
+    /// Events that are older say nothing about it.
+    fn counts_from(&self) -> Timestamp {
+        self.granted_at.unwrap_or(self.since) - WHOLE_SECONDS
+    }
+
+    /// What the newest event tells; true if that is another than before.
+    fn tell(&mut self, at: Timestamp, whose: Whose) -> bool {
+        let newer = at >= self.counts_from() && self.told.is_none_or(|(told, _)| at >= told);
+        let before = self.owner();
+        if newer {
+            self.told = Some((at, whose));
+        }
+        self.owner() != before
+    }
+}
+
+/// Whether an event that is not of our doing takes what a case holds.
+pub(super) fn takes_what_is_held(case: &Case, event: &Event) -> bool {
+    let Some(what) = taken(event) else { return false };
+    case.holds.iter().any(|hold| hold.what == what && event.time >= hold.counts_from())
+}
+
+impl Turn<'_> {
+    /// An event that one of this case's own effects caused. Where the provider names us, the doubt is over.
+    pub fn confirm(&mut self, event: &Event) {
+        if event.origin == Origin::Ours
+            && let Some(what) = taken(event)
+        {
+            self.told(&what, event.time, Whose::Ours);
+        }
+    }
+
+    /// The provider accepted the change, whatever it shows.
+    pub fn confirm_written(&mut self, action: &Action) {
+        let now = self.now();
+        let what = match action {
+            Action::Suspend { .. } => Held::Account,
+            Action::RemoveRole { role, .. } => Held::Role(role.clone()),
+            _ => return,
+        };
+        self.told(&what, now, Whose::Ours);
+    }
+
+    /// Somebody else took what this case holds: it stays taken. True: it was such an event.
+    pub fn disown(&mut self, event: &Event) -> bool {
+        if event.origin == Origin::Ours || !takes_what_is_held(&self.case, event) {
+            return false;
+        }
+        let Some(what) = taken(event) else { return false };
+        self.told(&what, event.time, Whose::Theirs);
+        true
+    }
+
+    fn told(&mut self, what: &Held, at: Timestamp, whose: Whose) {
+        let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
+        if !hold.tell(at, whose) || !hold.lifting {
+            return;
+        }
+        let waits = |(number, pending): (&u32, &Pending)| {
+            (pending.begun.is_none() && lifts(&pending.action, what)).then_some((*number, pending.purpose))
+        };
+        let waiting: Vec<(u32, Purpose)> = self.case.calls.iter().filter_map(waits).collect();
+        for (call, purpose) in waiting {
+            match whose {
+                Whose::Ours => self.hasten(call),
+                Whose::Theirs if purpose == Purpose::Step => {
+                    self.case.calls.remove(&call);
+                    self.leave(what);
+                    if let State::Calling { step, .. } = self.case.state {
+                        self.continue_if_done(step);
+                    }
+                }
+                // A person has said that it is to be lifted.
+                Whose::Theirs | Whose::Presumed | Whose::Unknown => {}
+            }
+        }
+    }
+
+    /// What is held stays as it is, and this case holds it no longer.
+    pub fn leave(&mut self, what: &Held) {
+        self.case.holds.retain(|hold| hold.what != *what);
+        self.note(Note::HoldLifted { held: what.clone(), stays: true });
+    }
+
+    /// What somebody else took is no hold of a case that ends.
+    pub fn leave_what_others_took(&mut self) {
+        let theirs = |hold: &&Hold| hold.told.is_some_and(|(_, whose)| whose == Whose::Theirs);
+        let left: Vec<Held> = self.case.holds.iter().filter(theirs).map(|hold| hold.what.clone()).collect();
+        left.iter().for_each(|what| self.leave(what));
+    }
+
+    /// Why a step must not lift a hold by itself: nobody knows whose doing it is.
+    pub fn doubt(&self, pending: &Pending) -> Option<Failure> {
+        let doubted = |hold: &&Hold| hold.owner() == Whose::Unknown && lifts(&pending.action, &hold.what);
+        let hold = self.case.holds.iter().find(doubted).filter(|_| pending.purpose == Purpose::Step)?;
+        let what = match &hold.what {
+            Held::Account => "suspended the account".to_owned(),
+            Held::Role(role) => format!("took the role {role:?} away"),
+        };
+        Some(Failure::changed(format!(
+            "whether proofd {what} is not known: the answer to its request was lost, and no event says who did \
+             it; retry gives it back, cancel leaves it as it is"
+        )))
+    }
+
+    /// A person says that what a call lifts is to be lifted.
+    pub fn own(&mut self, action: &Action) {
+        let now = self.now();
+        for hold in self.case.holds.iter_mut().filter(|hold| lifts(action, &hold.what)) {
+            hold.told = Some((now, Whose::Ours));
+        }
+    }
+}
