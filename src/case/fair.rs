@@ -105,6 +105,9 @@ impl Turn<'_> {
     }
 }
 
+/// No session is read again later than this.
+const LATEST_POLL: TimeDelta = TimeDelta::hours(1);
+
 /// Whether the state was looked at after `now`; then all of its times are earlier by `by`.
 fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
     let back = |at: &mut Timestamp| *at -= by;
@@ -120,6 +123,10 @@ fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
             for at in [&mut proving.poll_at, &mut proving.captured_at] {
                 *at = at.map(|at| if at > now { at - by } else { at });
             }
+        }
+        // The step is older than the wrong clock, and only the next look at its session was planned by it.
+        State::Proving(proving) if proving.poll_at.is_some_and(|at| at > now + LATEST_POLL) => {
+            proving.poll_at = Some(now);
         }
         State::Reviewing(reviewing) if reviewing.fair_until > now => {
             back(&mut reviewing.fair_until);

@@ -12,8 +12,8 @@ use crate::model::{Action, FailureKind, Outcome, Pause, Timestamp};
 use crate::store::{self, CaseFilter, Commit, Store};
 
 use super::Engine;
-use super::cases::ApplyError;
 use super::backoff;
+use super::cases::ApplyError;
 
 /// A provider is down after this many failures in a row, over at least this long. One lost packet is
 /// no outage.

@@ -141,3 +141,16 @@ fn an_account_in_doubt_is_searched_for_after_the_systems_consistency() {
     desk.answer("create_user", Outcome::Done(Done::Created { id: None, already: true }));
     assert_eq!(desk.result(), Some("made"));
 }
+
+/// The step began by the true time; only its next look was planned while the clock was ahead.
+#[test]
+fn a_look_that_was_planned_under_a_wrong_clock_is_made_now() {
+    let mut desk = in_session(None);
+    let (now, deadline) = (desk.now, desk.proving().deadline);
+    desk.now = now + TimeDelta::days(4);
+    desk.read(Phase::Waiting, None);
+    desk.now = now;
+    desk.input(Input::SetBack { seconds: 4 * 86_400 }).unwrap();
+    assert_eq!((desk.proving().poll_at, desk.proving().deadline), (Some(now), deadline));
+    assert_eq!(desk.input(Input::SetBack { seconds: 4 * 86_400 }), Err(Refused::Stale), "once");
+}
