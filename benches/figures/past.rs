@@ -324,6 +324,7 @@ impl Recorder<'_> {
             sinks: &self.terms.sinks,
             poll_every: self.terms.poll_every,
             invite_grace: self.terms.invite_grace,
+            consistency: &self.terms.consistency,
         };
         let advance = recorded.decide(self.case.take(), self.policy, &here).unwrap();
         self.case = Some(advance.case.clone());
