@@ -1,7 +1,7 @@
 //! A case in plain words: what it waits for and what people may decide. Says nothing about the person.
 
 use super::grace::{UNDO, UPHOLD};
-use super::state::{Case, State};
+use super::state::{Case, Pending, State};
 use crate::model::Timestamp;
 use crate::policy::Policy;
 use crate::policy::tree::{StepIndex, Verb};
@@ -24,15 +24,23 @@ pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
     }
 }
 
-/// One sentence about what would move the case on.
+/// One sentence about what would move the case on, and what keeps it from doing so at the moment.
 pub fn waiting_for(case: &Case, policy: &Policy) -> String {
+    let awaited = awaited(case, policy);
+    let failing = |pending: &Pending| Some((pending.action.word(), pending.last_failure.clone()?));
+    match (&case.state, case.calls.values().find_map(failing)) {
+        (State::Stuck(_) | State::Closed, _) | (_, None) => awaited,
+        (_, Some((word, why))) => format!("{awaited} ({word}: {why})"),
+    }
+}
+
+fn awaited(case: &Case, policy: &Policy) -> String {
     let at = |step: &StepIndex| policy.step(*step).map_or("?", |step| step.path.as_str()).to_owned();
     match &case.state {
         State::Calling { step, call } => match case.calls.get(call) {
             Some(pending) if pending.attempt > 0 && pending.begun.is_none() => {
-                let why = pending.last_failure.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
                 let (word, at, due) = (pending.action.word(), at(step), moment(pending.due));
-                format!("{word} at {at}, to be tried again at {due}{why}")
+                format!("{word} at {at}, to be tried again at {due}")
             }
             Some(pending) => format!("{} at {}", pending.action.word(), at(step)),
             None => format!("calls of {}", at(step)),
