@@ -116,6 +116,10 @@ impl IdentitySource for Others {
         async { Ok(Page::default()) }.boxed()
     }
 
+    fn anew(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn is_webhook(&self, _: &HeaderMap) -> bool {
         false
     }

@@ -99,6 +99,10 @@ impl IdentitySource for Directory {
         async { Ok(Page::default()) }.boxed()
     }
 
+    fn anew(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn is_webhook(&self, _: &reqwest::header::HeaderMap) -> bool {
         false
     }
