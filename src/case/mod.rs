@@ -20,8 +20,8 @@
 //! | `judge` | a vendor's proof in the words of policies |
 //! | `deciding` | who may decide: teams, persons, refusals |
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
-//! | `waiting`, `looking`, `fair` | a step that asks nobody; the person read again; lost time given back |
-//! | `doing`, `holding`, `echo`, `evidence` | effects; what a case holds; the events that our own effects cause; whose doing a change is |
+//! | `waiting`, `overheard`, `looking`, `fair` | a step that asks nobody; events before it; the person read again; lost time given back |
+//! | `doing`, `held`, `holding`, `echo`, `evidence` | effects; what a case holds; the events that our own effects cause; whose doing a change is |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `migrating` | an open case moves to another revision |
 //! | `order` | what an operator may tell a case |
@@ -42,6 +42,7 @@ pub mod entry;
 mod evidence;
 mod fair;
 mod grace;
+mod held;
 mod holding;
 mod identity;
 pub mod input;
