@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::entry::Note;
 use super::input::Refused;
+use super::opening::opened_by;
 use super::state::{Case, Held, Hold, Pending, Placed, Purpose, Whose};
 use super::turn::Turn;
 use crate::model::{Action, Done, Event, EventType, Timestamp};
@@ -298,8 +299,11 @@ pub(super) fn role_of(event: &Event) -> Option<Held> {
     Some(Held::Role(role.to_owned()))
 }
 
-/// Whether an event gives a role that a case withholds.
+/// Whether an event gives a role that a case withholds. The one that opened the case gave it before.
 pub(super) fn withheld_role_given(case: &Case, event: &Event) -> bool {
+    if opened_by(case, event) {
+        return false;
+    }
     let withheld = |what: Held| case.holds.iter().any(|hold| hold.what == what && !hold.lifting);
     event.kind.as_str() == EventType::ROLE_GRANTED && role_of(event).is_some_and(withheld)
 }
