@@ -264,6 +264,15 @@ fn list(policies: &Value) {
     } else {
         "not everything in the tree runs"
     };
+    for policy in items(policies).filter(|policy| policy["waiting"].is_null()) {
+        if text(policy, "state") == "needs_release" {
+            output::line(&format!(
+                "{}: runs until its removal is released (needs_release)",
+                text(policy, "name")
+            ));
+            why(policy);
+        }
+    }
     for policy in items(policies).filter(|policy| policy["waiting"].is_string()) {
         let (name, waiting) = (text(policy, "name"), text(policy, "waiting"));
         let short: String = waiting.chars().take(8).collect();

@@ -97,10 +97,11 @@ pub struct Reload {
     /// One bad policy keeps every edit back, instead of only its own.
     #[serde(default)]
     pub all_or_nothing: bool,
-    /// An edit that lets a policy do more of this, or give back less of it, waits for `proofd policy release`;
-    /// so does one that can newly let somebody in without a pass and without a person's decision. By default
-    /// what takes something from people: `delete`, `reject`, `suspend`, `remove_role`, `hold_role`,
-    /// `end_sessions`. Empty: no edit waits.
+    /// An edit that lets a policy do more of this, or give back less of it, waits for `proofd policy release`.
+    /// `protect_less`: so does one that asks fewer people for proof, withholds less, or switches off or removes a
+    /// policy that does. An edit that gives access on less proof or by fewer decisions always waits. By default what
+    /// takes something from people, and `protect_less`: `delete`, `reject`, `suspend`, `remove_role`, `hold_role`,
+    /// `end_sessions`, `protect_less`. Empty: no edit waits.
     #[serde(default = "default_park")]
     pub park: Vec<Parkable>,
     /// So does one that would have done it, in the recorded past, to more than so many people to whom the
@@ -124,7 +125,7 @@ impl Default for Reload {
     }
 }
 
-/// Effects for which an edit can be made to wait.
+/// What an edit can be made to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Parkable {
@@ -146,6 +147,8 @@ pub enum Parkable {
     Verify,
     Notify,
     Invite,
+    /// Fewer people are asked for proof, or less is withheld.
+    ProtectLess,
 }
 
 fn default_park() -> Vec<Parkable> {
@@ -156,6 +159,7 @@ fn default_park() -> Vec<Parkable> {
         Parkable::RemoveRole,
         Parkable::HoldRole,
         Parkable::EndSessions,
+        Parkable::ProtectLess,
     ]
 }
 

@@ -74,10 +74,9 @@ use tokio::task::JoinSet;
 use crate::case::Links;
 use crate::connectors::{Connector, IdentitySource};
 use crate::model::{Clock, Secret, Timestamp};
-use crate::policy::effects::BY_DEFAULT;
-use crate::policy::tree::LimitedAction;
+use crate::policy::effects::{BY_DEFAULT, Watched};
 use crate::policy::{Known, Policy, PolicySet};
-use crate::store::{Opened, Store};
+use crate::store::{Examined, Opened, Store};
 
 pub use intake::HookRefused;
 pub use reload::{PolicyState, PolicyStatus, Report};
@@ -92,8 +91,8 @@ pub struct Settings {
     pub organization: String,
     pub policies: PathBuf,
     pub all_or_nothing: bool,
-    /// An edit that lets a policy do more of this waits for a release.
-    pub park: Vec<LimitedAction>,
+    /// An edit that lets a policy do more of this waits for a release; empty: none does.
+    pub park: Vec<Watched>,
     /// The same for one that would have done it to more people than this, and how far back that is looked at.
     pub park_above: usize,
     pub look_back: TimeDelta,
@@ -183,8 +182,8 @@ pub struct Active {
     pub set: PolicySet,
     /// Good policies of the tree that do not run, and would otherwise: parked, or stood in for by a revert.
     pub waiting: BTreeMap<String, Arc<Policy>>,
-    /// How many tests what runs had when it was taken from the tree.
-    pub tests: BTreeMap<String, usize>,
+    /// What the tests of what runs walked when they were good.
+    pub tests: BTreeMap<String, Examined>,
     pub report: Report,
     /// Of those that wait, what they would have done in the recorded past.
     pub foreseen: BTreeMap<String, Arc<judging::Seen>>,

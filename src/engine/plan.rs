@@ -20,7 +20,7 @@ use super::Engine;
 use super::cases::ApplyError;
 use super::foresight::{Edited, Newly, Progress, Span, Told, Wanted};
 use super::migrating::{MigrationLine, line};
-use super::reload::{PolicyState, hold_back_failing};
+use super::reload::{PolicyState, Tests, examined, hold_back_failing};
 use super::replay::here;
 use super::revisions::files;
 
@@ -114,10 +114,11 @@ impl Engine {
         let mut loaded = policy::load(tree, &self.0.settings.known);
         // What fails its tests would not run, and is what somebody wants to know of all the same.
         let compiled = loaded.set.policies.clone();
-        let tests = tests_of(&hold_back_failing(&mut loaded), &active.tests);
+        let tested = hold_back_failing(&mut loaded);
+        let tests = tests_of(&tested, &active.tests);
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
-        let mut chosen = self.choose(&active, &loaded, keep_back)?;
+        let mut chosen = self.choose(&active, &loaded, &examined(&tested), keep_back)?;
         // Of a tree without policies, or with a mistake that keeps all of it back, nothing is taken.
         let nothing = loaded.declared.is_empty() || keep_back;
         let differing = differing(&active.set.policies, &compiled, &loaded.declared, &chosen.edited);
@@ -244,15 +245,15 @@ impl Engine {
     /// Why the past says that a person must look first.
     pub(super) fn too_much(&self, past: &PolicyPast, edited: &Edited, span: Span) -> Vec<String> {
         let settings = &self.0.settings;
-        let bar = Bar { verbs: &settings.park, above: settings.park_above, earlier: &edited.earlier };
+        let bar = Bar { watched: &settings.park, above: settings.park_above, earlier: &edited.earlier };
         past.reasons(&bar, span.from, span.to)
     }
 
     /// People whom an edit would have newly met, with those of the edits before it.
     pub(super) fn newly(&self, past: &PolicyPast, edited: &Edited) -> Newly {
         let mut newly = edited.earlier.clone();
-        for effect in past.effects.iter().filter(|effect| self.0.settings.park.contains(&effect.what)) {
-            *newly.entry(effect.what.word().to_owned()).or_default() += effect.newly.most;
+        for effect in &past.effects {
+            *newly.entry(effect.what.word().to_owned()).or_default() += effect.counts(&self.0.settings.park);
         }
         newly.retain(|_, people| *people > 0);
         newly
@@ -274,10 +275,10 @@ impl Engine {
 }
 
 /// Of every policy that has tests, or had some.
-fn tests_of(tested: &[Tested], before: &BTreeMap<String, usize>) -> Vec<TestsOf> {
+fn tests_of(tested: &[Tested], before: &Tests) -> Vec<TestsOf> {
     let names: BTreeSet<&String> = before
         .iter()
-        .filter(|(_, count)| **count > 0)
+        .filter(|(_, examined)| examined.tests > 0)
         .map(|(name, _)| name)
         .chain(tested.iter().map(|tested| &tested.policy))
         .collect();
@@ -286,7 +287,7 @@ fn tests_of(tested: &[Tested], before: &BTreeMap<String, usize>) -> Vec<TestsOf>
             tested.iter().find(|tested| tested.policy == *policy).map(|tested| tested.tests.as_slice());
         let tests = tests.unwrap_or_default();
         let passed = tests.iter().filter(|test| test.ok).count();
-        let before = before.get(policy).copied().unwrap_or(0);
+        let before = before.get(policy).map_or(0, |examined| examined.tests);
         TestsOf { policy: policy.clone(), passed, failed: tests.len() - passed, before }
     };
     names.into_iter().map(of).collect()

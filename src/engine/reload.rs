@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::model::Timestamp;
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::{self, Files, Known, Loaded, Policy, PolicySet, Revision};
-use crate::store::{self, Commit, PolicyOrder, Store, StoredRevision};
+use crate::store::{self, Commit, Examined, PolicyOrder, Store, StoredRevision};
 use crate::trial;
 
 use super::cases::ApplyError;
@@ -128,15 +128,18 @@ impl Revisions {
 impl Engine {
     /// The first load. With broken files the last good revisions of the store run.
     pub(super) async fn start_policies(&self) -> anyhow::Result<()> {
-        let mut last = Vec::new();
+        let (mut last, mut tests) = (Vec::new(), BTreeMap::new());
         for (name, revision) in self.0.store.active()? {
+            let stored =
+                self.0.store.revisions(&name)?.into_iter().find(|stored| stored.revision == revision);
+            tests.extend(stored.map(|stored| (name.clone(), stored.tests)));
             match self.0.revisions.get(&name, &revision, &self.0.store, &self.0.settings.known) {
                 Ok(policy) => last.push(policy),
                 Err(error) => tracing::error!(policy = name, %error, "the last good revision cannot be used"),
             }
         }
         let set = PolicySet::new(last);
-        self.0.active.store(Arc::new(Active { set, ..Active::default() }));
+        self.0.active.store(Arc::new(Active { set, tests, ..Active::default() }));
         self.look_at_tree(true).await;
         Ok(())
     }
@@ -153,8 +156,8 @@ impl Engine {
         });
         let active = match built {
             Ok(None) => return self.active(),
-            Ok(Some((tree, loaded, files))) => {
-                let active = self.take(tree.clone(), loaded, &files).await;
+            Ok(Some((tree, loaded, files, tests))) => {
+                let active = self.take(tree.clone(), loaded, &files, &tests).await;
                 // Only now: a request that is given up halfway must not make the tree look dealt with.
                 attempted.tree = Some(tree);
                 active
@@ -169,26 +172,27 @@ impl Engine {
         active
     }
 
-    async fn take(&self, tree: Revision, loaded: Loaded, files: &Files) -> Arc<Active> {
+    async fn take(&self, tree: Revision, loaded: Loaded, files: &Files, examined: &Tests) -> Arc<Active> {
         let before = self.active();
         if loaded.declared.is_empty() {
             return self.keep_all("the tree has no policies; the ones that ran go on".to_owned());
         }
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
-        let mut chosen = match self.choose(&before, &loaded, keep_back) {
+        let mut chosen = match self.choose(&before, &loaded, examined, keep_back) {
             Ok(chosen) => chosen,
             Err(error) => return self.keep_all(format!("the store cannot say what ran: {error}")),
         };
         let (foreseen, ask) = self.obey_the_past(&mut chosen);
         self.let_go(&mut chosen, &before, &loaded.declared, keep_back);
+        self.note_edits(&mut chosen, &before);
         let mut asked = Vec::new();
         if ask {
             asked = differing(&before.set.policies, &loaded.set.policies, &loaded.declared, &chosen.edited);
             // Those that wait for the answer, among everything that belongs to the edit.
             asked.iter_mut().for_each(|edited| edited.judge = chosen.waiting.contains_key(&edited.name));
         }
-        let tests = tests_of(&before, &chosen.runs, &loaded);
+        let tests = tests_of(&before, &chosen.runs, &loaded, examined);
         let rendered = policy::diagnostic::render(&loaded.diagnostics, files, false);
         let report = Report {
             at: Some(self.now()),
@@ -199,7 +203,7 @@ impl Engine {
             problem: None,
             rendered,
         };
-        if let Err(error) = self.remember(&before, &chosen.runs, chosen.orders).await {
+        if let Err(error) = self.remember(&before, &chosen.runs, &tests, chosen.orders).await {
             return self.keep_all(format!("the new revisions cannot be stored: {error}"));
         }
         let set = PolicySet::new(chosen.runs);
@@ -215,13 +219,18 @@ impl Engine {
         &self,
         before: &Active,
         next: &[Arc<Policy>],
+        tests: &Tests,
         policy_orders: Vec<PolicyOrder>,
     ) -> Result<(), store::Error> {
         let at = self.now();
         let known: BTreeMap<_, _> = revisions(before.set.policies.values());
         let active = revisions(next);
-        let fresh = next.iter().filter(|policy| known.get(&policy.name) != Some(&policy.revision));
-        let revisions = fresh.map(|policy| stored(policy, at)).collect::<Vec<_>>();
+        let fresh = next.iter().filter(|policy| {
+            known.get(&policy.name) != Some(&policy.revision)
+                || before.tests.get(&policy.name) != tests.get(&policy.name)
+        });
+        let tests = |policy: &Policy| tests.get(&policy.name).cloned().unwrap_or_default();
+        let revisions = fresh.map(|policy| stored(policy, at, tests(policy))).collect::<Vec<_>>();
         if revisions.is_empty() && policy_orders.is_empty() && known == active {
             return Ok(());
         }
@@ -271,7 +280,10 @@ impl Engine {
     }
 }
 
-type Built = (Revision, Loaded, Files);
+type Built = (Revision, Loaded, Files, Tests);
+
+/// What the tests of each policy walk.
+pub(super) type Tests = BTreeMap<String, Examined>;
 
 /// Reads and loads. `None`: it is the tree that was looked at last.
 fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Built>, String> {
@@ -285,8 +297,8 @@ fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Bu
             return Ok(None);
         }
         let mut loaded = policy::load(&files, known);
-        hold_back_failing(&mut loaded);
-        return Ok(Some((revision, loaded, files)));
+        let tests = examined(&hold_back_failing(&mut loaded));
+        return Ok(Some((revision, loaded, files, tests)));
     }
     Err("the tree keeps changing while it is read; it is looked at again soon".to_owned())
 }
@@ -301,18 +313,30 @@ pub(super) fn hold_back_failing(loaded: &mut Loaded) -> Vec<trial::Tested> {
     tested
 }
 
-/// How many tests what runs has. Tests that are taken away from a revision that runs already still count: the
-/// next edit is compared with them.
-fn tests_of(before: &Active, runs: &[Arc<Policy>], loaded: &Loaded) -> BTreeMap<String, usize> {
-    let tree = loaded.tests_by_policy();
+pub(super) fn examined(tested: &[trial::Tested]) -> Tests {
+    let branch = |branch: &trial::Branch| format!("{} {}", branch.step, branch.outcome);
+    let of = |tested: &trial::Tested| Examined {
+        tests: tested.tests.len(),
+        walked: tested.coverage.walked_branches.iter().map(branch).collect(),
+        not_walked: tested.coverage.not_walked.iter().map(branch).collect(),
+    };
+    tested.iter().map(|tested| (tested.policy.clone(), of(tested))).collect()
+}
+
+/// What the tests of what runs walk. Tests that are taken away from a revision that runs already still count: the next
+/// edit is compared with them.
+fn tests_of(before: &Active, runs: &[Arc<Policy>], loaded: &Loaded, examined: &Tests) -> Tests {
     let of = |policy: &Arc<Policy>| {
         let name = &policy.name;
-        let had = before.tests.get(name).copied().unwrap_or(0);
         let same = |other: Option<&Arc<Policy>>| other.is_some_and(|other| other.revision == policy.revision);
-        let has = tree.get(name).copied().filter(|_| same(loaded.set.policies.get(name)));
-        let count =
-            if same(before.set.policies.get(name)) { had.max(has.unwrap_or(0)) } else { has.unwrap_or(0) };
-        (name.clone(), count)
+        let had = before.tests.get(name).filter(|_| same(before.set.policies.get(name)));
+        let has = examined.get(name).filter(|_| same(loaded.set.policies.get(name)));
+        let kept = match (had, has) {
+            (Some(had), Some(has)) if had.less_in(has).is_none() => Some(has),
+            (Some(had), _) => Some(had),
+            (None, has) => has,
+        };
+        (name.clone(), kept.cloned().unwrap_or_default())
     };
     runs.iter().map(of).collect()
 }
@@ -321,13 +345,14 @@ fn revisions<'a>(policies: impl IntoIterator<Item = &'a Arc<Policy>>) -> BTreeMa
     policies.into_iter().map(|policy| (policy.name.clone(), policy.revision.clone())).collect()
 }
 
-fn stored(policy: &Policy, at: Timestamp) -> StoredRevision {
+fn stored(policy: &Policy, at: Timestamp, tests: Examined) -> StoredRevision {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     StoredRevision {
         policy: policy.name.clone(),
         revision: policy.revision.clone(),
         files: policy.files.0.iter().map(|(path, bytes)| (path.clone(), text(bytes))).collect(),
         at,
+        tests,
     }
 }
 

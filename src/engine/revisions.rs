@@ -195,6 +195,9 @@ impl Engine {
         let parked = |status: &&PolicyStatus| status.state == super::PolicyState::NeedsRelease;
         let status = active.report.policies.iter().find(|status| status.name == name);
         let status = status.ok_or(NoRevision::NoPolicy)?;
+        if let Some(runs) = status.revision.clone().filter(|_| parked(&status) && status.waiting.is_none()) {
+            return self.drop_policy(name, runs, revision, by, reason).await;
+        }
         let waiting = Some(status).filter(parked).and_then(|status| status.waiting.clone());
         let waiting = waiting.ok_or_else(|| no(&format!("no revision of {name} waits for a release")))?;
         if revision.is_some_and(|looked_at| !matches(&waiting, looked_at)) {
@@ -208,7 +211,8 @@ impl Engine {
             policy: name.to_owned(),
             what,
             revision: waiting,
-            over: None,
+            // What the files can be put back to.
+            over: status.revision.clone(),
             by,
             reason,
             at: self.now(),
@@ -216,6 +220,25 @@ impl Engine {
         })
         .await?;
         self.revision_sheet(name, "running")
+    }
+
+    /// A policy that is not in the tree any more stops: it opens no cases, and its open cases go on.
+    async fn drop_policy(
+        &self,
+        name: &str,
+        runs: Revision,
+        revision: Option<&str>,
+        by: String,
+        reason: String,
+    ) -> Result<RevisionSheet, NoRevision> {
+        if revision.is_some_and(|looked_at| !matches(&runs, looked_at)) {
+            let short = runs.short();
+            return Err(no(&format!("the policy is not in the tree any more; revision {short} would stop")));
+        }
+        let (policy, what, over, at) = (name.to_owned(), PolicyDeed::Dropped, None, self.now());
+        let (revision, newly) = (runs, BTreeMap::new());
+        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly }).await?;
+        self.revision_sheet(name, "last")
     }
 
     /// An older revision runs in the place of the tree's, until the files of the policy are edited again.

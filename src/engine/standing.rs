@@ -7,19 +7,20 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::model::Timestamp;
-use crate::policy::effects::{Sheet, effects, reachable, reasons};
-use crate::policy::tree::{LimitedAction, Trigger};
+use crate::policy::effects::{Sheet, Watched, effects, matters, reasons, reasons_to_stay};
+use crate::policy::tree::Trigger;
 use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
-use crate::store::{self, PolicyDeed, PolicyOrder};
+use crate::store::{self, Examined, PolicyDeed, PolicyOrder};
 
 use super::foresight::{Edited, Newly, hears_of_passes, verifies};
-use super::reload::{PolicyState, PolicyStatus};
+use super::reload::{PolicyState, PolicyStatus, Tests};
 use super::{Active, Engine};
 
 /// What comes back within this time was only being edited, or copied.
 const RETURNS: TimeDelta = TimeDelta::hours(1);
 
-/// Edits that were let pass within this time are counted with the next one.
+/// Edits that were let pass within this time are counted with the next one, and within this time files can be put back
+/// to what ran before.
 const TOGETHER: TimeDelta = TimeDelta::days(7);
 
 /// What becomes of one policy.
@@ -79,7 +80,8 @@ impl Chosen {
         }
         let new: Vec<String> = why.iter().filter(|why| !status.why.contains(why)).cloned().collect();
         let holds = status.state == PolicyState::Active && !new.is_empty();
-        status.why.extend(new);
+        // What did happen comes before what can.
+        status.why.splice(0..0, new);
         let passes = status.state == PolicyState::Active && !newly.is_empty();
         let Some(after) = edited.after.as_ref().filter(|_| holds || passes) else { return };
         self.orders.push(PolicyOrder {
@@ -121,8 +123,10 @@ struct Edit<'a> {
     order: Option<PolicyOrder>,
     /// Nothing ever ran here.
     first: bool,
-    /// How many tests what runs has, and the tree's.
-    tests: (usize, usize),
+    /// What the tests of what runs walk, and the tree's.
+    tests: (Examined, Examined),
+    /// Policies that run and are not in the tree any more.
+    gone: Vec<&'a Arc<Policy>>,
 }
 
 /// What ran last of a policy.
@@ -140,20 +144,22 @@ impl Engine {
         &self,
         before: &Active,
         loaded: &Loaded,
+        tests: &Tests,
         keep_back: bool,
     ) -> Result<Chosen, store::Error> {
         // Whoever sets the daemon up means what is in the tree: there is nothing that it could be graver than.
         let first = before.set.policies.is_empty() && self.0.store.active()?.is_empty();
-        let tests = loaded.tests_by_policy();
+        let left = before.set.policies.values().filter(|old| !loaded.declared.contains(&old.name));
+        let left: Vec<_> = left.collect();
         let mut chosen = Chosen::default();
         for name in &loaded.declared {
             let order = self.0.store.policy_order(name)?;
             let last = self.last(name, before.set.policies.get(name), order.as_ref())?;
-            let count = |of: &BTreeMap<String, usize>| of.get(name).copied().unwrap_or(0);
-            let tests = (count(&before.tests), count(&tests));
+            let of = |tests: &Tests| tests.get(name).cloned().unwrap_or_default();
+            let (tests, gone) = ((of(&before.tests), of(tests)), left.clone());
             let standing = match loaded.set.policies.get(name) {
                 Some(new) if !keep_back => {
-                    self.stand(new, Edit { name, last, order, first, tests }, &before.set)
+                    self.stand(new, Edit { name, last, order, first, tests, gone }, &before.set)
                 }
                 Some(new) if last.runs.as_ref().is_some_and(|old| new.revision == old.revision) => {
                     Standing::of(name, last.runs, PolicyState::Active)
@@ -192,6 +198,7 @@ impl Engine {
     ) -> Result<Option<Revision>, store::Error> {
         let said = order.and_then(|order| match order.what {
             PolicyDeed::Gone => Some(order.revision.clone()),
+            PolicyDeed::Edited | PolicyDeed::Returned | PolicyDeed::Dropped => Some(order.revision.clone()),
             PolicyDeed::Parked | PolicyDeed::Passed | PolicyDeed::Superseded => order.over.clone(),
             PolicyDeed::Released | PolicyDeed::Reverted => None,
         });
@@ -203,36 +210,43 @@ impl Engine {
 
     /// The tree's version is good.
     fn stand(&self, new: &Arc<Policy>, edit: Edit<'_>, running: &PolicySet) -> Standing {
-        let Edit { name, last, order, first, tests } = edit;
+        let Edit { name, last, order, first, tests, gone } = edit;
         let mut standing = Standing::of(name, Some(Arc::clone(new)), PolicyState::Active);
+        if let Some(order) = order.as_ref().filter(|order| self.goes_back(order, new, last.runs.as_deref())) {
+            let back = PolicyOrder { what: PolicyDeed::Returned, over: None, ..order.clone() };
+            let (revision, by) = (new.revision.clone(), "edit".to_owned());
+            let reason = "the files were put back to what ran before".to_owned();
+            standing.order = Some(PolicyOrder { revision, by, reason, at: self.now(), ..back });
+            return standing;
+        }
+        let runs_now = last.runs.as_ref().map(|policy| policy.revision.clone());
         let was = |what: PolicyDeed| order.as_ref().filter(|order| order.what == what);
         if let Some(order) = was(PolicyDeed::Reverted) {
             if order.over.as_ref() == Some(&new.revision) {
                 return self.reverted(name, last.runs, Arc::clone(new), order);
             }
-            standing.order = Some(self.superseded(name, new, "the files were edited after the revert"));
+            standing.order =
+                Some(self.superseded(name, new, runs_now.clone(), "the files were edited after the revert"));
         }
         let released = was(PolicyDeed::Released).is_some_and(|order| order.revision == new.revision);
         if !released && was(PolicyDeed::Released).is_some() {
-            standing.order = Some(self.superseded(name, new, "the files were edited after the release"));
+            standing.order =
+                Some(self.superseded(name, new, runs_now, "the files were edited after the release"));
         }
         // A folder that was gone for a moment, or for a month, comes back as what it was.
         let parked = was(PolicyDeed::Parked).filter(|order| order.revision == new.revision).cloned();
         let same =
             last.known.as_ref().is_some_and(|known| known.revision == new.revision) && parked.is_none();
-        let verbs = &self.0.settings.park;
-        if first || same || released || verbs.is_empty() {
+        let watched = &self.0.settings.park;
+        if first || same || released || watched.is_empty() {
             return standing;
         }
-        let sheet: Option<Sheet> = last.known.as_deref().map(effects);
-        let mut why = reasons(sheet.as_ref(), &effects(new), verbs);
-        if tests.0 > 0 && tests.1 == 0 && can(new, verbs) {
-            why.push(format!("has no tests any more; what ran has {}", tests.0));
-        }
+        let mut why = why(last.known.as_deref(), new, &gone, watched);
+        why.extend(tests.0.less_in(&tests.1).filter(|_| acts(new)));
         // Edits that follow one another within days count together: many small ones are a large one.
         let earlier = order.as_ref().filter(|order| self.now() - order.at < TOGETHER);
         let earlier = earlier.map(|order| order.newly.clone()).unwrap_or_default();
-        if can(new, verbs) || self.others_hear(running, new, last.known.as_ref()) {
+        if acts(new) || self.others_hear(running, new, last.known.as_ref()) {
             standing.edited = Some(Edited {
                 runs: last.runs.clone(),
                 earlier,
@@ -252,9 +266,9 @@ impl Engine {
         standing
     }
 
-    fn superseded(&self, name: &str, new: &Policy, reason: &str) -> PolicyOrder {
+    fn superseded(&self, name: &str, new: &Policy, runs: Option<Revision>, reason: &str) -> PolicyOrder {
         let (policy, revision) = (name.to_owned(), new.revision.clone());
-        let (what, over, by) = (PolicyDeed::Superseded, None, "edit".to_owned());
+        let (what, over, by) = (PolicyDeed::Superseded, runs, "edit".to_owned());
         let (reason, newly) = (reason.to_owned(), BTreeMap::new());
         PolicyOrder { policy, what, revision, over, by, reason, at: self.now(), newly }
     }
@@ -278,6 +292,12 @@ impl Engine {
                 chosen.add(Standing { why: why.into_iter().collect(), ..kept });
                 continue;
             }
+            let stays = self.stays(old, chosen, before);
+            if !stays.is_empty() {
+                let kept = Standing::of(&old.name, Some(Arc::clone(old)), PolicyState::NeedsRelease);
+                chosen.add(Standing { why: stays, ..kept });
+                continue;
+            }
             let (policy, revision) = (old.name.clone(), old.revision.clone());
             let (by, reason) = ("edit".to_owned(), "the tree has no such policy any more".to_owned());
             let (what, over) = (PolicyDeed::Gone, None);
@@ -286,13 +306,79 @@ impl Engine {
         }
     }
 
+    /// Why a policy that is not in the tree any more runs until a person releases that.
+    fn stays(&self, old: &Policy, chosen: &Chosen, before: &Active) -> Vec<String> {
+        let watched = &self.0.settings.park;
+        let order = self.0.store.policy_order(&old.name).ok().flatten();
+        let dropped =
+            order.is_some_and(|order| order.what == PolicyDeed::Dropped && order.revision == old.revision);
+        // What stands in its place was released, or protects as well.
+        let replaces = |new: &&Arc<Policy>| {
+            let fresh = before.set.policies.get(&new.name).is_none_or(|was| was.revision != new.revision);
+            let order = self.0.store.policy_order(&new.name).ok().flatten();
+            let released = order
+                .is_some_and(|order| order.what == PolicyDeed::Released && order.revision == new.revision);
+            let as_well = || reasons(Some(&effects(old)), &effects(new), watched).is_empty();
+            fresh && succeeds(new, old) && (released || as_well())
+        };
+        if dropped || chosen.runs.iter().any(|new| replaces(&new)) {
+            return Vec::new();
+        }
+        let why = reasons_to_stay(&effects(old), watched);
+        why.into_iter()
+            .map(|why| format!("is not in the tree any more and runs until that is released: it {why}"))
+            .collect()
+    }
+
+    /// Whether the files are as they were before the edit that runs. Only one step back, and not for long: what was put
+    /// back once, or gone back from by a revert, is judged like any other edit.
+    fn goes_back(&self, order: &PolicyOrder, new: &Policy, runs: Option<&Policy>) -> bool {
+        let edit = match order.what {
+            PolicyDeed::Released | PolicyDeed::Passed | PolicyDeed::Superseded | PolicyDeed::Edited => true,
+            PolicyDeed::Reverted
+            | PolicyDeed::Parked
+            | PolicyDeed::Gone
+            | PolicyDeed::Returned
+            | PolicyDeed::Dropped => false,
+        };
+        edit && order.over.as_ref() == Some(&new.revision)
+            && runs.is_some_and(|runs| runs.revision == order.revision)
+            && self.now() - order.at < TOGETHER
+    }
+
+    /// What ran before an edit that nobody has to release is remembered, so that the files can be put back.
+    pub(super) fn note_edits(&self, chosen: &mut Chosen, before: &Active) {
+        let mut orders = Vec::new();
+        for policy in &chosen.runs {
+            let Some(old) = before.set.policies.get(&policy.name) else { continue };
+            let known = self.0.store.policy_order(&policy.name).ok().flatten();
+            // A release says it already, and a revert says what it is.
+            let said = known.as_ref().is_some_and(|order| order.revision == policy.revision);
+            let says = chosen.orders.iter().any(|order| order.policy == policy.name);
+            if old.revision == policy.revision || said || says {
+                continue;
+            }
+            let earlier = known.filter(|order| self.now() - order.at < TOGETHER);
+            orders.push(PolicyOrder {
+                policy: policy.name.clone(),
+                what: PolicyDeed::Edited,
+                revision: policy.revision.clone(),
+                over: Some(old.revision.clone()),
+                by: "edit".to_owned(),
+                reason: "the files were edited".to_owned(),
+                at: self.now(),
+                newly: earlier.map(|order| order.newly).unwrap_or_default(),
+            });
+        }
+        chosen.orders.extend(orders);
+    }
+
     /// Whether another policy, by what it hears of this one's verifications, can do what the past is asked about.
     fn others_hear(&self, running: &PolicySet, new: &Policy, old: Option<&Arc<Policy>>) -> bool {
         let others = running.policies.values().filter(|other| other.name != new.name);
         let mut hearing = others.filter(|other| hears_of_passes(other));
         let tells = |policy: &Policy| policy.mode == Mode::Enforce && verifies(policy);
-        (tells(new) || old.is_some_and(|old| tells(old)))
-            && hearing.any(|other| can(other, &self.0.settings.park))
+        (tells(new) || old.is_some_and(|old| tells(old))) && hearing.any(|other| acts(other))
     }
 
     /// People went back to an older revision, and the files are as they were then.
@@ -328,10 +414,21 @@ impl Engine {
     }
 }
 
-/// Whether a policy does any of this.
-fn can(policy: &Policy, verbs: &[LimitedAction]) -> bool {
-    policy.mode == Mode::Enforce
-        && reachable(policy, policy.first).iter().any(|action| verbs.contains(action))
+/// Whether a policy does anything for which an edit can wait.
+fn acts(policy: &Policy) -> bool {
+    policy.mode == Mode::Enforce && matters(policy)
+}
+
+/// Why an edit waits, from the files alone. A policy that is new in the place of one that left the tree is compared with
+/// that one too.
+fn why(last: Option<&Policy>, new: &Policy, gone: &[&Arc<Policy>], watched: &[Watched]) -> Vec<String> {
+    let (sheet, after): (Option<Sheet>, Sheet) = (last.map(effects), effects(new));
+    let mut why = reasons(sheet.as_ref(), &after, watched);
+    for old in gone.iter().filter(|old| last.is_none() && succeeds(new, old)) {
+        let less = reasons(Some(&effects(old)), &after, watched);
+        why.extend(less.iter().map(|less| format!("replaces {} and {less}", old.name)));
+    }
+    why
 }
 
 /// Whether one may be the other by another name: about the same people, on the same occasions.

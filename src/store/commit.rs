@@ -1,7 +1,7 @@
 //! What one commit may hold: plain data, as the engine hands it over and as the journal keeps it. It does
 //! not know how or where it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,35 @@ pub struct StoredRevision {
     /// Path to text; policy trees are text.
     pub files: BTreeMap<String, String>,
     pub at: Timestamp,
+    /// What its tests walked; they are no part of the revision.
+    #[serde(default)]
+    pub tests: Examined,
+}
+
+/// What the tests of a revision walk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    pub tests: usize,
+    /// Branches, as a step and its outcome.
+    pub walked: BTreeSet<String>,
+    pub not_walked: BTreeSet<String>,
+}
+
+impl Examined {
+    /// What the tests of an edit walk less; none: they walk as much. A branch that is gone cannot be walked.
+    pub fn less_in(&self, edit: &Self) -> Option<String> {
+        if self.tests > 0 && edit.tests == 0 {
+            return Some(format!("has no tests any more; what ran has {}", self.tests));
+        }
+        let lost: Vec<&String> = self.walked.intersection(&edit.not_walked).collect();
+        let fewer = self.walked.len().saturating_sub(edit.walked.len());
+        let more_open = edit.not_walked.len() > self.not_walked.len();
+        match lost.as_slice() {
+            [] if fewer > 0 && more_open => Some(format!("walks {fewer} fewer branches in its tests")),
+            [] => None,
+            [first, ..] => Some(format!("walks {} fewer branches in its tests, such as {first}", lost.len())),
+        }
+    }
 }
 
 /// What was said about the revisions of a policy, by a person or by the past. The newest one of a policy
@@ -136,7 +165,7 @@ pub struct PolicyOrder {
     pub what: PolicyDeed,
     /// The revision that is to run.
     pub revision: Revision,
-    /// A revert: what the tree had then. It stands as long as the tree has this.
+    /// A revert: what the tree had then; it stands as long as the tree has this. Otherwise what ran before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Revision>,
     pub by: String,
@@ -162,6 +191,12 @@ pub enum PolicyDeed {
     Gone,
     /// The recorded past was asked, and did not hold the revision back.
     Passed,
+    /// An edit that needed no release runs; `over` ran before it.
+    Edited,
+    /// The files were put back to what ran before.
+    Returned,
+    /// A person agreed that the policy, which is not in the tree any more, stops.
+    Dropped,
 }
 
 /// What is known of a person at a verification provider; replaces what was known.

@@ -43,7 +43,7 @@ mod sweeps;
 
 pub use asked::{Asked, Class, kept_for};
 pub use commit::{
-    Changed, Commit, Consumed, Deferred, Enrolled, Holding, PolicyDeed, PolicyOrder, PolicyVerdict,
+    Changed, Commit, Consumed, Deferred, Enrolled, Examined, Holding, PolicyDeed, PolicyOrder, PolicyVerdict,
     StoredRevision, Waiting,
 };
 pub use opening::{Opened, secret};

@@ -229,9 +229,10 @@ fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
 }
 
 fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), Error> {
-    // Files of a revision never change; the first time that it was stored counts.
-    if draft.get::<StoredRevision>(&keys::revision(&stored.revision))?.is_some() {
-        return Ok(());
+    // Files of a revision never change; the first time that it was stored counts. Its tests may get better.
+    if let Some(known) = draft.get::<StoredRevision>(&keys::revision(&stored.revision))? {
+        let tests = stored.tests.clone();
+        return draft.put(keys::revision(&stored.revision), &StoredRevision { tests, ..known });
     }
     let key = Key::new(Kind::RevisionOf).text(&stored.policy).time(stored.at).text(&stored.revision.0);
     draft.put(key.end(), &stored.revision)?;

@@ -31,6 +31,8 @@ pub struct Coverage {
     pub walked: usize,
     /// In the order of the file.
     pub not_walked: Vec<Branch>,
+    #[serde(skip)]
+    pub walked_branches: Vec<Branch>,
 }
 
 /// What the journals of several tests walked.
@@ -109,8 +111,9 @@ impl Walked {
             }
         }
         let branches = all.len();
-        all.retain(|branch| !self.0.contains(&(branch.step.clone(), branch.outcome.clone())));
         all.sort();
-        Coverage { branches, walked: branches - all.len(), not_walked: all }
+        let walked = |branch: &Branch| self.0.contains(&(branch.step.clone(), branch.outcome.clone()));
+        let (walked_branches, not_walked): (Vec<_>, Vec<_>) = all.into_iter().partition(walked);
+        Coverage { branches, walked: walked_branches.len(), not_walked, walked_branches }
     }
 }

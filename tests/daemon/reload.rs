@@ -291,7 +291,7 @@ async fn a_tree_that_is_gone_or_empty_stops_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn open_cases_keep_the_revision_that_they_opened_with() {
-    let mut world = two("").await;
+    let mut world = two("reload: {park: []}\n").await;
     world.start();
     let tree = world.policies();
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));

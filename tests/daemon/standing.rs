@@ -68,6 +68,9 @@ async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
     // Gone for a moment: what ran goes on while the edit waits. Gone for long: nothing runs until somebody looked.
     for (away, runs) in [(TimeDelta::minutes(1), good.clone()), (TimeDelta::days(3), None)] {
         tree.is_gone();
+        let (state, running, why) = tree.stands("proofing").await;
+        assert_eq!((state, &running), (waits, &good), "it asks for proof: {why:?}");
+        tree.release("proofing").await;
         assert_eq!(tree.stands("proofing").await, (None, None, vec![]));
         tree.inside.clock.advance(away);
         tree.is_back();
@@ -166,13 +169,14 @@ const SWEEPS: &[(&str, &str, &str, &str, &str)] = &[
     ("every hour", "policy.yaml", "run: daily\n      at: \"02:00\"", "run: hourly", "runs more often"),
     ("more at once", "policy.yaml", "at_most: 500   ", "at_most: 900   ", "at most 500 a run -> 900 a run"),
     ("another hour", "policy.yaml", "at: \"02:00\"", "at: \"03:00\"", ""),
-    ("fewer at once", "policy.yaml", "at_most: 500   ", "at_most: 100   ", ""),
+    ("fewer at once", "policy.yaml", "at_most: 500   ", "at_most: 400   ", ""),
+    ("hardly anybody at once", "policy.yaml", "at_most: 500   ", "at_most: 100   ", "asks fewer people"),
     (
         "a clause more",
         "policy.yaml",
         "if_already_open: attach",
         "  - user.department != \"Kiosk\"\nif_already_open: attach",
-        "",
+        "protects less: asks fewer people",
     ),
     ("another title", "policy.yaml", "title: Please", "title: Do please", ""),
 ];
@@ -201,10 +205,118 @@ async fn an_edit_of_whom_a_sweep_picks_waits_by_whatever_it_is_made() {
         let said = why.is_empty() == because.is_empty() && why.join("; ").contains(because);
         assert!(state == Some(expected) && said, "{what}: {state:?} {why:?}");
         fs::write(&file, was).unwrap();
-        if tree.stands(folder).await.0 != Some(PolicyState::Active) {
-            // Taken back, a clause more is a clause less.
-            tree.release(folder).await;
-        }
         assert_eq!(tree.stands(folder).await.0, Some(PolicyState::Active), "{what}: taken back");
     }
+}
+
+const WALKS: &str = "tests_for: proofing
+tests:
+  - name: a pass is approved
+    play:
+      - send: registration.created
+      - answer: {proof: passed}
+      - expect: {closed: approved}
+  - name: silence
+    play:
+      - send: registration.created
+      - advance: 15d
+      - expect: {closed: expired}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_whose_tests_walk_less_waits_also_after_a_restart() {
+    let made = tempfile::tempdir().unwrap();
+    copy_tree(Path::new("tests/data/tree"), made.path());
+    let tests = made.path().join("proofing/tests.yaml");
+    fs::write(&tests, WALKS).unwrap();
+    let mut tree = Tree::of(made.path()).await;
+    let tests = tree.dir.join("proofing/tests.yaml");
+    assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active));
+    let (one, _) = WALKS.split_once("  - name: silence").unwrap();
+    // The tests are taken away alone, which is no edit of the policy; the next edit of it waits, and so it does where the
+    // daemon was started anew meanwhile.
+    for restart in [false, true] {
+        fs::write(&tests, one).unwrap();
+        assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "the same revision");
+        if restart {
+            tree.inside.stop().await;
+            tree.inside.start().await;
+        }
+        edit(&tree.file(), "title: Proof", "title: A proof");
+        let (state, _, why) = tree.stands("proofing").await;
+        let said =
+            why.iter().any(|why| why == "walks 1 fewer branches in its tests, such as proof no_response");
+        assert!(state == Some(PolicyState::NeedsRelease) && said, "{restart}: {state:?} {why:?}");
+        fs::write(&tests, WALKS).unwrap();
+        assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "with its tests");
+        edit(&tree.file(), "title: A proof", "title: Proof");
+        assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "put back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_put_back_to_what_ran_run_at_once() {
+    let tree = Tree::of(Path::new("policies")).await;
+    let (folder, file) = ("partner-role", tree.dir.join("partner-role/policy.yaml"));
+    let (_, first, _) = tree.stands(folder).await;
+    let clause =
+        ("  - settings.role !in user.roles\n", "  - settings.role !in user.roles\n  - user.email != ()\n");
+    let active = Some(PolicyState::Active);
+    // A clause more runs at once, and a clause less would wait if it had not run before.
+    edit(&file, clause.0, clause.1);
+    assert_eq!(tree.stands(folder).await.0, active);
+    edit(&file, clause.1, clause.0);
+    let (state, running, why) = tree.stands(folder).await;
+    assert_eq!((state, &running), (active, &first), "{why:?}");
+    // A release put back.
+    let role = ("  role: Partner\n", "  role: Guest\n");
+    edit(&file, role.0, role.1);
+    assert_eq!(tree.stands(folder).await.0, Some(PolicyState::NeedsRelease));
+    tree.release(folder).await;
+    let (state, guest, _) = tree.stands(folder).await;
+    assert_eq!(state, active);
+    edit(&file, role.1, role.0);
+    let (state, running, why) = tree.stands(folder).await;
+    assert_eq!((state, &running), (active, &first), "{why:?}");
+    // What was put aside is no way back.
+    edit(&file, role.0, role.1);
+    let (state, _, why) = tree.stands(folder).await;
+    assert_eq!(state, Some(PolicyState::NeedsRelease), "{why:?}");
+    tree.release(folder).await;
+    assert_eq!(tree.stands(folder).await.1, guest);
+    // After a week it is an edit like any other.
+    tree.inside.clock.advance(TimeDelta::days(8));
+    edit(&file, role.1, role.0);
+    assert_eq!(tree.stands(folder).await.0, Some(PolicyState::NeedsRelease));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_protects_runs_until_its_removal_is_released() {
+    let mut tree = Tree::of(Path::new("policies")).await;
+    let (_, risk, _) = tree.stands("login-risk").await;
+    let waits = Some(PolicyState::NeedsRelease);
+    fs::remove_dir_all(tree.dir.join("partner-role")).unwrap();
+    fs::remove_dir_all(tree.dir.join("login-risk")).unwrap();
+    assert_eq!(tree.stands("partner-role").await, (None, None, vec![]), "it protects nobody");
+    for _ in 0..2 {
+        let (state, running, why) = tree.stands("login-risk").await;
+        assert_eq!((state, &running), (waits, &risk), "{why:?}");
+        assert!(why.iter().any(|why| why.contains("stops protecting")), "{why:?}");
+        tree.inside.stop().await;
+        tree.inside.start().await;
+    }
+    // One that does less in its place does not end it, and one that was released does.
+    let weaker = tree.dir.join("sign-in-risk");
+    copy_tree(Path::new("policies/login-risk"), &weaker);
+    fs::remove_file(weaker.join("tests.yaml")).unwrap();
+    edit(&weaker.join("policy.yaml"), "policy: login-risk", "policy: sign-in-risk");
+    edit(&weaker.join("policy.yaml"), "people: 2 ", "people: 1 ");
+    let (state, running, why) = tree.stands("sign-in-risk").await;
+    assert_eq!((state, running), (waits, None), "{why:?}");
+    let replaced = "replaces login-risk and weakens the decision at analyst: people 2 -> 1";
+    assert!(why.iter().any(|why| why == replaced), "{why:?}");
+    assert_eq!(tree.stands("login-risk").await.1, risk);
+    tree.release("sign-in-risk").await;
+    assert_eq!(tree.stands("sign-in-risk").await.0, Some(PolicyState::Active));
+    assert_eq!(tree.stands("login-risk").await, (None, None, vec![]));
 }

@@ -115,7 +115,11 @@ fn edits_change_what_policies_can_do() {
 fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
     let files = read("policies");
     let sheet = effects(&load(&files, "quarterly-reverification"));
-    let takes = ["can end_sessions for the first time", "can suspend for the first time"];
+    let takes = [
+        "can end_sessions for the first time",
+        "can suspend for the first time",
+        "can set for the first time",
+    ];
     assert_eq!(reasons(None, &sheet, &BY_DEFAULT), takes);
     assert!(reasons(None, &sheet, &[]).is_empty());
     let mut shadow = sheet.clone();
@@ -138,12 +142,16 @@ fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
     let of = |name: &str| reasons(None, &effects(&load(&files, name)), &BY_DEFAULT);
     assert_eq!(
         of("privileged-role"),
-        ["can hold_role for the first time", "can remove_role for the first time"]
+        [
+            "can hold_role for the first time",
+            "can remove_role for the first time",
+            "can set for the first time"
+        ]
     );
     let strangers = "can approve registration without a pass or a person's decision: proof no_response";
     assert_eq!(of("registration-proofing"), ["can delete for the first time", strangers]);
-    // It gives a role after another policy's proof, and takes nothing.
-    assert!(of("partner-role").is_empty());
+    // What gives is looked at once, also where another policy asks for the proof.
+    assert_eq!(of("partner-role"), ["can assign_role for the first time"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! | `check_cli` | `check` and `explain-code`, as a person and a build use them |
 //! | `editor_schema` | the schemas that editors read |
 //! | `effects` | what policies can do, as expected files |
+//! | `gate` | which edits of shipped policies wait for a release |
 //! | `lsp` | `proofd lsp`, spoken to as an editor does |
 //! | `newcomer` | what somebody gets wrong on the first day |
 //! | `schedule` | nominal times against an oracle |
@@ -28,6 +29,7 @@ mod check;
 mod check_cli;
 mod editor_schema;
 mod effects;
+mod gate;
 mod lsp;
 mod newcomer;
 mod schedule;

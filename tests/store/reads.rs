@@ -178,6 +178,7 @@ async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
         revision: Revision("abc".into()),
         files: BTreeMap::from([("p.yaml".to_owned(), "x".repeat(700_000))]),
         at: at(3),
+        tests: proofd::store::Examined { tests: 1, ..proofd::store::Examined::default() },
     };
     let mut commit = changed(case("one", 0));
     commit.cases[0].effects = vec![LimitedAction::Delete, LimitedAction::Delete];

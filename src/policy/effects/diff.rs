@@ -257,7 +257,8 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
     let queues = |way: &Way| way.decided_by.iter().map(|by| by.queue.as_str()).collect::<Vec<_>>().join(", ");
     if old.people() != new.people() {
         let how = format!("people who must agree {} -> {}", old.people(), new.people());
-        push(how, new.people() < old.people(), false);
+        // The review itself is graver then.
+        push(how, false, false);
     } else if queues(old) != queues(new) {
         push(format!("decided in {} -> {}", queues(old), queues(new)), false, false);
     }
@@ -265,9 +266,9 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
         let lines =
             |way: &Way| if way.only_if.is_empty() { "always".to_owned() } else { way.only_if.join("; ") };
         let fewer = |from: &Way, to: &Way| to.if_key.iter().all(|line| from.if_key.contains(line));
-        // What gives back is graver where it asks for more.
+        // What gives back is graver where it asks for more; the rest where a line no longer holds.
         let gives = taken_by(&effect.verb).is_some() && !new.unproven;
-        let graver = if gives { !fewer(old, new) } else { fewer(old, new) };
+        let graver = if gives { !fewer(old, new) } else { !fewer(new, old) };
         push(format!("if {} -> {}", lines(old), lines(new)), graver, gives && graver);
     }
 }

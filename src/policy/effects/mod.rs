@@ -10,17 +10,24 @@
 //! | `asks` | what people are asked for, and what another revision makes of it |
 //! | `bounds` | limits, and what another revision makes of them |
 //! | `diff` | what another revision can do more, less or otherwise |
-//! | `park` | which of that a person has to release first |
+//! | `details` | what is compared of a policy and not shown |
+//! | `trail`, `heard` | what stands before an effect, and what the person has read by then |
+//! | `pairing` | which step of one revision is which of another |
+//! | `gate` | which edits a person has to release first |
 //! | `show` | both as people read them |
 
 mod asks;
 mod bounds;
+mod details;
 mod diff;
+mod gate;
+mod heard;
 mod opens;
-mod park;
+mod pairing;
 mod same;
 mod show;
 mod site;
+mod trail;
 mod ways;
 
 use serde::Serialize;
@@ -30,9 +37,20 @@ use super::tree::{Limit, LimitedAction, Mode, Policy, WhenExceeded};
 use crate::model::{Fields, Span, SubjectKind};
 
 pub use asks::Asks;
+use details::Details;
 pub use diff::{Change, Diff, Sign, diff};
-pub use park::{BY_DEFAULT, reasons};
+pub use gate::{BY_DEFAULT, Watched, reasons, reasons_to_stay};
 pub use ways::reachable;
+
+/// Whether an effect gives somebody access, or what other systems read as access.
+pub fn gives_access(action: super::tree::LimitedAction) -> bool {
+    site::nature(action) == site::Nature::Gives
+}
+
+/// Whether an edit of the policy matters: it takes, gives, asks for proof or withholds.
+pub fn matters(policy: &Policy) -> bool {
+    reachable(policy, policy.first).iter().any(|action| site::nature(*action) != site::Nature::Tells)
+}
 
 /// Everything that a policy can do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,6 +79,8 @@ pub struct Sheet {
     /// To know steps again that have another name.
     #[serde(skip)]
     known: same::Known,
+    #[serde(skip)]
+    details: Details,
 }
 
 /// What opens a case.
@@ -126,6 +146,14 @@ pub struct Way {
     /// How often the way goes back before it goes on.
     #[serde(skip)]
     tries: Vec<Tries>,
+    #[serde(skip)]
+    trail: trail::Trail,
+    /// What it writes in another system.
+    #[serde(skip)]
+    body: Vec<String>,
+    /// What the person has read before it.
+    #[serde(skip)]
+    heard: heard::Heard,
 }
 
 /// What is known of the person on a way.
@@ -190,6 +218,7 @@ pub fn effects(policy: &Policy) -> Sheet {
         settings: policy.settings.clone(),
         limits: policy.limits.iter().filter(does).map(Bound::new).collect(),
         asks: asks::of(policy, &known),
+        details: details::of(policy, &known),
         effects,
         complete,
         known,

@@ -8,17 +8,17 @@ use crate::policy::tree::{DueField, IfEmpty, Sweep, Trigger};
 /// How often a sweep runs and how soon people are due in it, as numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pace {
-    in_a_year: u64,
-    due: Option<Due>,
+    pub in_a_year: u64,
+    pub due: Option<Due>,
 }
 
 /// In seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Due {
-    field: DueField,
-    plus: i64,
-    spread: i64,
-    if_empty: IfEmpty,
+pub(super) struct Due {
+    pub field: DueField,
+    pub plus: i64,
+    pub spread: i64,
+    pub if_empty: IfEmpty,
 }
 
 pub(super) fn of(trigger: &Trigger) -> Opens {

@@ -3,18 +3,20 @@
 use super::Proof;
 use crate::model::{Span, SubjectKind};
 use crate::policy::script::Data;
-use crate::policy::tree::{Effect, Grace, Notify, Policy, Recipient, Step, Verb, Verify};
+use crate::policy::tree::{Effect, Grace, LimitedAction, Notify, Policy, Recipient, Step, Verb, Verify};
 
 /// What a step does.
 pub(super) struct Site {
     pub verb: &'static str,
     pub to: String,
     pub grace: Option<Span>,
+    /// The attributes that it writes in another system, a line for each.
+    pub body: Vec<String>,
 }
 
 impl Site {
     fn new(verb: &'static str, to: impl Into<String>) -> Self {
-        Self { verb, to: to.into(), grace: None }
+        Self { verb, to: to.into(), grace: None, body: Vec::new() }
     }
 }
 
@@ -47,7 +49,47 @@ pub(super) fn rank(verb: &str) -> usize {
 
 /// Whether it takes something from somebody; each of its ways is shown.
 pub(super) fn harms(verb: &str) -> bool {
-    super::BY_DEFAULT.iter().any(|action| action.word() == verb)
+    LimitedAction::of_word(verb).is_some_and(|action| nature(action) == Nature::Takes)
+}
+
+/// Whether it gives somebody access, or what other systems read as access.
+pub(super) fn gives(verb: &str) -> bool {
+    LimitedAction::of_word(verb).is_some_and(|action| nature(action) == Nature::Gives)
+}
+
+/// Whether it protects others from a person of whom nobody knows who they are: it withholds access, or asks for proof.
+pub(super) fn protects(verb: &str) -> bool {
+    matches!(verb, "suspend" | "hold_role" | "remove_role" | "end_sessions" | "verify")
+}
+
+/// What an effect is to the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    Takes,
+    Gives,
+    Asks,
+    Tells,
+}
+
+pub(super) fn nature(action: LimitedAction) -> Nature {
+    match action {
+        LimitedAction::Delete
+        | LimitedAction::Reject
+        | LimitedAction::Suspend
+        | LimitedAction::RemoveRole
+        | LimitedAction::HoldRole
+        | LimitedAction::EndSessions => Nature::Takes,
+        LimitedAction::Approve
+        | LimitedAction::Reinstate
+        | LimitedAction::ReleaseRole
+        | LimitedAction::AssignRole
+        | LimitedAction::Invite
+        | LimitedAction::CreateUser
+        | LimitedAction::UpdateUser
+        | LimitedAction::Set => Nature::Gives,
+        LimitedAction::Verify => Nature::Asks,
+        LimitedAction::Notify | LimitedAction::Call | LimitedAction::Emit => Nature::Tells,
+    }
 }
 
 /// What takes something from somebody is taken back by which verb.
@@ -101,7 +143,7 @@ pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
 }
 
 fn adverse(verb: &'static str, subject: SubjectKind, grace: Grace) -> Vec<Site> {
-    let mut sites = vec![Site { verb, to: subject.word().to_owned(), grace: Some(grace.length) }];
+    let mut sites = vec![Site { grace: Some(grace.length), ..Site::new(verb, subject.word()) }];
     if subject == SubjectKind::User && grace.length != Span::ZERO {
         sites.push(Site::new("suspend", format!("user, for the grace of {verb}")));
     }
@@ -164,7 +206,8 @@ fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
                 Data::Map(entries) => entries.iter().map(|(name, _)| name.as_str()).collect(),
                 _ => Vec::new(),
             };
-            vec![Site::new(verb, format!("in {system}: {}", names.join(", ")))]
+            let to = format!("in {system}: {}", names.join(", "));
+            vec![Site { body: named(attributes), ..Site::new(verb, to) }]
         }
         Effect::Request(request) => {
             let path = request.path.as_ref().map(|path| format!(" {}", path.source())).unwrap_or_default();

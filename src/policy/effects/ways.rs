@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::heard::{self, Heard};
 use super::same::Known;
 use super::site::{Site, rank, sites};
+use super::trail::{Mark, Trail};
 use super::{Decided, Effect, Proof, Tries, Way};
 use crate::policy::tree::{LimitedAction, Policy, Step, StepIndex, Trigger, Verb, Wait};
 
@@ -22,6 +24,8 @@ struct Spot {
     proof: Proof,
     tries: Vec<Tries>,
     decided_by: Vec<Decided>,
+    trail: Trail,
+    heard: Heard,
 }
 
 /// Effects in the order of their gravity, and whether every way was followed to its end.
@@ -34,6 +38,8 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
         proof: at_first(policy),
         tries: Vec::new(),
         decided_by: Vec::new(),
+        trail: Trail::default(),
+        heard: Heard::default(),
     }];
     let mut visits = 0;
     while let Some(spot) = stack.pop() {
@@ -44,7 +50,7 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
         }
         let Some(step) = policy.step(spot.at) else { continue };
         for site in sites(policy, step) {
-            let way = way(&spot, step, &site, known);
+            let way = way(&spot, policy, step, &site, known);
             let ways = found.entry((rank(site.verb), site.verb, site.to)).or_default();
             // Twice along one path: the one that leaves less time counts.
             match ways.get(&way.path) {
@@ -65,8 +71,14 @@ fn at_first(policy: &Policy) -> Proof {
     if policy.when.iter().all(passed) { Proof::Given } else { Proof::Unasked }
 }
 
-fn way(spot: &Spot, step: &Step, site: &Site, known: &Known) -> Way {
-    let only_if = step.condition.as_ref().map(super::super::script::Condition::clauses).unwrap_or_default();
+fn way(spot: &Spot, policy: &Policy, step: &Step, site: &Site, known: &Known) -> Way {
+    let only_if = clauses(step);
+    let conditions = [spot.trail.conditions.as_slice(), &only_if].concat();
+    let heard = if matches!(step.verb, Verb::Delete { .. } | Verb::Reject { .. }) {
+        heard::around(policy, step, spot.heard)
+    } else {
+        spot.heard
+    };
     Way {
         path: spot.path.clone(),
         step: step.path.clone(),
@@ -74,10 +86,17 @@ fn way(spot: &Spot, step: &Step, site: &Site, known: &Known) -> Way {
         decided_by: spot.decided_by.clone(),
         unproven: super::site::unproven(site.verb, &site.to, spot.proof),
         key: spot.key.clone(),
-        if_key: known.texts(&only_if),
+        if_key: known.texts(&conditions),
         tries: spot.tries.clone(),
+        trail: Trail { conditions, ..spot.trail.clone() },
+        body: site.body.clone(),
+        heard,
         only_if,
     }
+}
+
+fn clauses(step: &Step) -> Vec<String> {
+    step.condition.as_ref().map(super::super::script::Condition::clauses).unwrap_or_default()
 }
 
 fn seconds(way: &Way) -> i64 {
@@ -104,35 +123,36 @@ pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<LimitedAction> {
 
 /// Where a way leads on from a step.
 fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> {
-    let on = |at: StepIndex| Spot { at, ..spot.clone() };
-    let past = || -> Vec<Spot> {
-        let Some((clauses, next)) = step.condition.as_ref().map(|all| all.clauses()).zip(step.next) else {
-            return Vec::new();
-        };
-        let mut next = on(next);
-        next.path.push(format!("{} left out", step.id.as_ref().unwrap_or(&step.path)));
-        next.key.push(format!("unless {}: {}", known.texts(&clauses).join("; "), step.verb.word()));
-        vec![next]
+    let heard = heard::after(policy, step, spot.heard);
+    let on = |at: StepIndex| {
+        let mut next = Spot { at, heard, ..spot.clone() };
+        // What is done under a condition is followed under it.
+        next.trail.conditions.extend(clauses(step));
+        next
     };
     match &step.verb {
-        Verb::Close { .. } => past(),
-        Verb::Do { target, .. } => std::iter::once(on(*target)).chain(past()).collect(),
+        Verb::Close { .. } => past(known, step, spot),
+        Verb::Do { target, .. } => std::iter::once(on(*target)).chain(past(known, step, spot)).collect(),
         Verb::RetryFrom { step: target, at_most, or_else } => {
             let (mut next, of) = (on(*or_else), name(policy, *target));
             next.path.push(format!("{of} again {at_most} times"));
             next.key.push(format!("again {}", known.word(*target)));
             next.tries.push(Tries { of, at_most: *at_most });
-            std::iter::once(next).chain(past()).collect()
+            next.trail.marks.push(Mark { step: *target, outcome: "again".to_owned() });
+            std::iter::once(next).chain(past(known, step, spot)).collect()
         }
         // Whether a mail was left out is no other way: the case goes on at the same step.
-        _ if step.outcomes.is_empty() => step.next.map(on).into_iter().collect(),
+        _ if step.outcomes.is_empty() => {
+            step.next.map(|at| Spot { at, heard, ..spot.clone() }).into_iter().collect()
+        }
         verb => {
-            let mut ways = past();
+            let mut ways = past(known, step, spot);
             for (outcome, branch) in &step.outcomes {
                 let mut next = on(*branch);
                 next.path.push(format!("{} {outcome}", name(policy, step.index)));
                 next.key.push(format!("{} {outcome}", known.word(step.index)));
                 next.proof = proven(verb, outcome, spot.proof);
+                next.trail.take(step, outcome);
                 if let Verb::Review(review) = verb
                     && review.decisions.contains_key(outcome)
                 {
@@ -148,6 +168,16 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
             ways
         }
     }
+}
+
+/// The way past a step whose condition does not hold.
+fn past(known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> {
+    let Some(at) = step.next.filter(|_| step.condition.is_some()) else { return Vec::new() };
+    let (mut next, lines) = (Spot { at, ..spot.clone() }, clauses(step));
+    next.path.push(format!("{} left out", step.id.as_ref().unwrap_or(&step.path)));
+    next.key.push(format!("unless {}: {}", known.texts(&lines).join("; "), step.verb.word()));
+    next.trail.conditions.push(format!("unless {}", lines.join("; ")));
+    vec![next]
 }
 
 const PASSED: &str = "verification.passed";
@@ -186,6 +216,9 @@ fn unfollowed(policy: &Policy, found: &mut Found) {
                 key: path.clone(),
                 if_key: Vec::new(),
                 tries: Vec::new(),
+                trail: Trail::default(),
+                body: site.body.clone(),
+                heard: Heard::default(),
             };
             found.entry((rank(site.verb), site.verb, site.to)).or_default().entry(path).or_insert(way);
         }

@@ -4,6 +4,7 @@
 mod build;
 mod escape;
 mod parts;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,6 +89,15 @@ impl Templates {
             let template = self.environment.get_template(&format!("{name}/{language}#{part}"));
             template.is_ok_and(|template| template.undeclared_variables(false).contains(word))
         })
+    }
+
+    /// Whether a mail shows a link such as `contest_link` in every language, whatever the facts: as it stands, outside
+    /// of comments and of conditions about something else. One that is not there shows nothing.
+    pub fn always_shows(&self, name: &str, word: &str) -> bool {
+        let languages = self.languages(name);
+        let body = |language: &String| self.environment.get_template(&format!("{name}/{language}#body"));
+        !languages.is_empty()
+            && languages.iter().all(|tag| body(tag).is_ok_and(|body| shown::always(body.source(), word)))
     }
 
     /// Renders `name` in the first of `languages` that exists (`de` serves `de-AT`), then `en`, then any.

@@ -12,6 +12,7 @@ use super::picks::other_sweeps;
 use super::walk::{Undecided, Walked, as_it_was, walk};
 use super::{End, Fate, Happening, Moment, Name, Past};
 use crate::model::{Event, SubjectRef, Timestamp};
+use crate::policy::effects::{Watched, gives_access};
 use crate::policy::tree::{LimitedAction, Trigger};
 use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
@@ -90,6 +91,20 @@ pub struct Effects {
     pub newly: Range,
 }
 
+impl Effects {
+    /// How many people count: all to whom it may be done newly, of what takes; of what gives access those to whom it is
+    /// certain, as nobody is given anything by an answer that is not known.
+    pub fn counts(&self, watched: &[Watched]) -> usize {
+        if watched.contains(&Watched::Verb(self.what)) {
+            self.newly.most
+        } else if gives_access(self.what) && !watched.is_empty() {
+            self.newly.least
+        } else {
+            0
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct Coming {
     pub days: u32,
@@ -113,7 +128,7 @@ pub struct Differs {
 /// Above what an edit has to be released.
 #[derive(Debug, Clone, Copy)]
 pub struct Bar<'a> {
-    pub verbs: &'a [LimitedAction],
+    pub watched: &'a [Watched],
     /// So many people.
     pub above: usize,
     /// Effect to people whom the edits just before would have newly met; they count with it.
@@ -127,10 +142,7 @@ impl PolicyPast {
         let many = |what: LimitedAction, newly: usize| {
             newly > 0 && (newly + earlier(what) > bar.above || newly * 2 > self.cases.after)
         };
-        let over = self
-            .effects
-            .iter()
-            .filter(|effect| bar.verbs.contains(&effect.what) && many(effect.what, effect.newly.most));
+        let over = self.effects.iter().filter(|effect| many(effect.what, effect.counts(bar.watched)));
         let since = length(to - from);
         let one = |effect: &Effects| {
             let (what, newly) = (effect.what.word(), effect.newly);
@@ -159,7 +171,7 @@ impl PolicyPast {
         if self.endless > 0 {
             reasons.push(format!("has cases of {} people that would not have come to rest", self.endless));
         }
-        reasons.extend(self.sweeps.iter().filter(|_| !bar.verbs.is_empty()).cloned());
+        reasons.extend(self.sweeps.iter().filter(|_| !bar.watched.is_empty()).cloned());
         for other in &self.heard_by {
             let theirs = other.reasons(bar, from, to);
             let name = &other.policy;

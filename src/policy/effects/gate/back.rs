@@ -1,0 +1,211 @@
+//! Ways back that get shorter or disappear: time to answer, reminders, links, the mail before an end, other mails, and
+//! what a pass or a decision used to give.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::asks::taken_by_silence;
+use super::super::details::{Check, Panel, Stop, StopKind};
+use super::super::diff::shorter;
+use super::super::pairing::bare_texts;
+use super::super::site::{Nature, nature, taken_by};
+use super::super::trail::Mark;
+use super::super::{Effect, Sheet, Way};
+use super::{Both, Finding, Weight};
+use crate::model::Span;
+use crate::policy::people::Calendar;
+use crate::policy::tree::LimitedAction;
+
+pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (old, new) in &both.pairing.pairs {
+        found.extend(time(both, old, new));
+        match (&old.kind, &new.kind) {
+            (StopKind::Check(before), StopKind::Check(after)) => found.extend(mails(new, before, after)),
+            (StopKind::Panel(before), StopKind::Panel(after)) => found.extend(hours(new, before, after)),
+            _ => {}
+        }
+    }
+    found.extend(objections(both));
+    found.extend(told(both));
+    found.extend(granted(both));
+    found
+}
+
+/// Less time to answer, where somebody waits for the answer who has lost something or will.
+fn time(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
+    let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
+    let asks = matches!(new.kind, StopKind::Check(_));
+    if !shorter(Some(before), Some(after)) || before == after || !(asks || both.new.takes()) {
+        return None;
+    }
+    let verb =
+        taken_by_silence(both.new, new).map(|verb| format!(" before it can {verb}")).unwrap_or_default();
+    let begin = format!("gives less time to answer {}{verb}", new.name());
+    Some(Finding::new(Weight::Back, begin, format!("{before} -> {after}")))
+}
+
+fn mails(new: &Stop, before: &Check, after: &Check) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if before.link && !after.link {
+        let begin = format!("sends an invitation without the link at {}", new.name());
+        found.push(Finding::new(Weight::Back, begin, format!("template {}", after.invite)));
+    }
+    if after.reminders < before.reminders {
+        let begin = format!("sends fewer reminders with the link at {}", new.name());
+        found.push(Finding::new(Weight::Back, begin, format!("{} -> {}", before.reminders, after.reminders)));
+    }
+    found
+}
+
+/// Business days end sooner where more hours of the week count.
+fn hours(new: &Stop, before: &Panel, after: &Panel) -> Option<Finding> {
+    let counted = matches!(after.answer_within, Span::BusinessDays(_));
+    let week = |calendar: &Option<Calendar>| {
+        calendar.as_ref().map_or(0, |calendar| {
+            let days = calendar.workdays.iter().filter(|works| **works).count() as i64;
+            (calendar.closes - calendar.opens).num_minutes() * days
+        })
+    };
+    (counted && week(&before.calendar) < week(&after.calendar)).then(|| {
+        let begin = format!("gives less time to decide {}", new.name());
+        Finding::new(Weight::Back, begin, "its calendar counts more hours of a week")
+    })
+}
+
+/// The mail with the link to object, before an end that waits for its grace.
+fn objections(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for effect in both.new.effects.iter().filter(|effect| matches!(effect.verb.as_str(), "delete" | "reject"))
+    {
+        let old = both.old.effects.iter().filter(|old| old.verb == effect.verb);
+        let olds: Vec<&Way> = old.flat_map(|old| &old.ways).collect();
+        for way in &effect.ways {
+            let marks = both.pairing.marks(&way.trail.marks);
+            let before = olds.iter().find(|old| old.trail.marks == marks);
+            if before.is_some_and(|old| way.heard < old.heard) {
+                let begin = format!(
+                    "sends no mail with the objection link before it can {} {}",
+                    effect.verb, effect.to
+                );
+                found.push(Finding::new(Weight::Back, begin, way.line()));
+            }
+        }
+    }
+    found
+}
+
+type Segments = BTreeMap<Vec<Mark>, BTreeMap<String, Vec<Vec<String>>>>;
+
+/// Who is told what between two outcomes, and under which conditions.
+fn segments(
+    sheet: &Sheet,
+    marks: &dyn Fn(&[Mark]) -> Vec<Mark>,
+    lines: &dyn Fn(&[String]) -> Vec<String>,
+) -> Segments {
+    let tells = |effect: &&Effect| {
+        LimitedAction::of_word(&effect.verb).is_some_and(|action| nature(action) == Nature::Tells)
+    };
+    let mut segments = Segments::new();
+    for effect in sheet.effects.iter().filter(tells) {
+        for way in effect.ways.iter().filter(|way| !is_invitation(sheet, way)) {
+            let told = segments.entry(marks(&way.trail.marks)).or_default();
+            told.entry(whom(effect)).or_default().push(lines(&way.trail.conditions));
+        }
+    }
+    segments
+}
+
+/// Mails of a verification are compared with the verification.
+fn is_invitation(sheet: &Sheet, way: &Way) -> bool {
+    sheet.details.stops.iter().any(|stop| stop.path == way.step && matches!(stop.kind, StopKind::Check(_)))
+}
+
+/// Who hears of it; a mail of another template is still a mail.
+fn whom(effect: &Effect) -> String {
+    match effect.verb.as_str() {
+        "notify" => effect.to.split(':').next().unwrap_or(&effect.to).to_owned(),
+        verb => format!("{verb} {}", effect.to),
+    }
+}
+
+/// Mails, calls and events that are not sent any more, on paths that are still there.
+fn told(both: &Both<'_>) -> Vec<Finding> {
+    let before = segments(both.old, &<[Mark]>::to_vec, &bare_texts);
+    let after = segments(both.new, &|marks| both.pairing.marks(marks), &|lines| both.pairing.texts(lines));
+    let there: BTreeSet<Vec<Mark>> = ends(both);
+    let mut found = Vec::new();
+    for (marks, told) in &before {
+        if !there.iter().any(|path| path.starts_with(marks)) {
+            continue;
+        }
+        for (whom, conditions) in told {
+            let tells = |now: &BTreeMap<String, Vec<Vec<String>>>| {
+                let now = now.get(whom).into_iter().flatten();
+                now.into_iter()
+                    .any(|now| conditions.iter().any(|then| now.iter().all(|line| then.contains(line))))
+            };
+            // At once, or later on every path that follows.
+            let later = |end: &Vec<Mark>| {
+                let passed = after.range(marks.clone()..).take_while(|(on, _)| on.starts_with(marks));
+                passed.filter(|(on, _)| end.starts_with(on)).any(|(_, now)| tells(now))
+            };
+            if !there.iter().filter(|end| end.starts_with(marks)).all(later) {
+                found.push(Finding::new(
+                    Weight::Back,
+                    format!("no longer tells {}", reader(whom)),
+                    path(both, marks),
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Every path of the edit to its end, in the terms of what ran.
+fn ends(both: &Both<'_>) -> BTreeSet<Vec<Mark>> {
+    let ways =
+        both.new.effects.iter().filter(|effect| effect.verb == "close").flat_map(|effect| &effect.ways);
+    ways.map(|way| both.pairing.marks(&way.trail.marks)).collect()
+}
+
+fn reader(whom: &str) -> &str {
+    match whom {
+        "subject" => "the person",
+        "manager" => "the manager",
+        other => other,
+    }
+}
+
+/// Outcomes of what ran in one line.
+fn path(both: &Both<'_>, marks: &[Mark]) -> String {
+    if marks.is_empty() {
+        return "at once".to_owned();
+    }
+    let one = |mark: &Mark| format!("{} {}", both.old.details.name(mark.step), mark.outcome);
+    marks.iter().map(one).collect::<Vec<_>>().join(" > ")
+}
+
+/// What a pass or a decision gave, and gives no more. What gives back what the policy itself takes is compared path
+/// by path.
+fn granted(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for effect in both.old.giving().filter(|effect| effect.verb != "set") {
+        let back =
+            taken_by(&effect.verb).is_some_and(|takes| both.new.effects.iter().any(|new| new.verb == takes));
+        let grants: BTreeSet<&Mark> = effect.ways.iter().filter_map(|way| way.trail.granted_by()).collect();
+        for mark in grants.into_iter().filter(|_| !back) {
+            let after = |way: &Way| both.pairing.marks(&way.trail.marks).contains(mark);
+            let same = both.new.giving().filter(|new| new.verb == effect.verb);
+            let there = both.pairing.pairs.iter().any(|(old, _)| old.index == mark.step);
+            if there && !same.flat_map(|new| &new.ways).any(after) {
+                let begin = format!("no longer can {} {}", effect.verb, effect.to);
+                found.push(Finding::new(
+                    Weight::Back,
+                    begin,
+                    format!("after {}", path(both, std::slice::from_ref(mark))),
+                ));
+            }
+        }
+    }
+    found
+}

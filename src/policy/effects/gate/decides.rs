@@ -1,0 +1,149 @@
+//! What decides whom a policy is about, which way a case takes and when it ends: clauses, settings and scripts. Where
+//! nobody can say from the files which of two lines lets more people through, a person looks.
+
+use super::super::details::{bare, shown};
+use super::super::pairing::bare_texts;
+use super::super::site::protects;
+use super::super::{Details, Sheet};
+use super::{Both, Finding, Weight};
+use crate::policy::tree::IfAlreadyOpen;
+
+/// Events after which there is nothing left to protect or to give.
+const FINAL: [&str; 4] =
+    ["user.deleted", "user.deactivated", "registration.withdrawn", "registration.deleted"];
+
+pub(super) fn look(both: &Both<'_>, less: bool) -> Vec<Finding> {
+    if !both.new.matters() && !both.old.matters() {
+        return Vec::new();
+    }
+    let mut found = who(both);
+    found.extend(code(both));
+    found.extend(opening(both));
+    found.extend(endings(both, less));
+    found
+}
+
+/// Clauses that are there only before, and only after.
+pub(super) struct Lines {
+    pub lost: Vec<String>,
+    pub added: Vec<String>,
+}
+
+pub(super) fn clauses(both: &Both<'_>, old: &[String], new: &[String]) -> Lines {
+    let (before, after) = (bare_texts(old), both.pairing.texts(new));
+    let only = |lines: &[String], bare: &[String], others: &[String]| {
+        let left = lines.iter().zip(bare).filter(|(_, bare)| !others.contains(bare));
+        left.map(|(line, _)| line.clone()).collect()
+    };
+    Lines { lost: only(old, &before, &after), added: only(new, &after, &before) }
+}
+
+/// Clauses that were rewritten. One that is only gone, or only new, is told where it matters.
+fn who(both: &Both<'_>) -> Vec<Finding> {
+    let mut lines = vec![clauses(both, &both.old.only_if, &both.new.only_if)];
+    let sweeps = |sheet: &Sheet| -> Vec<String> {
+        sheet
+            .opens_on
+            .iter()
+            .filter(|opens| opens.pace.is_some())
+            .flat_map(|opens| opens.only_if.clone())
+            .collect()
+    };
+    lines.push(clauses(both, &sweeps(both.old), &sweeps(both.new)));
+    let rewritten = lines.into_iter().filter(|lines| !lines.lost.is_empty() && !lines.added.is_empty());
+    let one = |lines: Lines| {
+        let how = format!("{} -> {}", lines.lost.join("; "), lines.added.join("; "));
+        Finding::new(Weight::Unknown, "is about other people by a clause that was rewritten", how)
+    };
+    rewritten.map(one).collect()
+}
+
+/// Settings that clauses, scripts and effects read, and the scripts and calls themselves.
+fn code(both: &Both<'_>) -> Vec<Finding> {
+    let (old, new) = (both.old, both.new);
+    let mut found = Vec::new();
+    let names: std::collections::BTreeSet<&String> = old.settings.keys().chain(new.settings.keys()).collect();
+    for name in names {
+        let (before, after) = (old.settings.get(name), new.settings.get(name));
+        // One that only the edit reads is new with the line that reads it.
+        if before != after && before.is_some() && old.details.code.reads(name) {
+            let how = format!("{name} {} -> {}", shown(before), shown(after));
+            found.push(Finding::new(Weight::Unknown, "decides otherwise by a setting", how));
+        }
+    }
+    for (path, before) in &old.details.code.scripts {
+        if new.details.code.scripts.get(path) != Some(before) {
+            found.push(Finding::new(Weight::Unknown, "decides otherwise by a script", path.clone()));
+        }
+    }
+    let calls = |details: &Details| -> Vec<(String, String)> {
+        let call = |word: &str| word.starts_with("run ") || word.starts_with("act");
+        details
+            .stops
+            .iter()
+            .filter(|stop| call(&stop.word))
+            .map(|stop| (stop.name().to_owned(), stop.call.clone()))
+            .collect()
+    };
+    let (before, after) = (calls(&old.details), calls(&new.details));
+    for (name, call) in &after {
+        let known = before.iter().any(|(_, other)| bare(other) == both.pairing.text(call));
+        if !known && !before.is_empty() {
+            found.push(Finding::new(Weight::Unknown, format!("decides otherwise at {name}"), call.clone()));
+        }
+    }
+    found
+}
+
+/// What happens to another event about somebody who has an open case, and what makes a case another one.
+fn opening(both: &Both<'_>) -> Vec<Finding> {
+    let (old, new) = (&both.old.details, &both.new.details);
+    let mut found = Vec::new();
+    if old.if_already_open != new.if_already_open {
+        let how = format!("{} -> {}", already(old.if_already_open), already(new.if_already_open));
+        found.push(Finding::new(Weight::Protection, "treats an event during an open case otherwise", how));
+    }
+    let key = |details: &Details| details.code.case_key.clone().unwrap_or_else(|| "the person".to_owned());
+    if old.code.case_key.as_deref().map(bare)
+        != new.code.case_key.as_deref().map(|key| both.pairing.text(key))
+    {
+        let how = format!("case_key {} -> {}", key(old), key(new));
+        found.push(Finding::new(Weight::Protection, "takes other events for the same case", how));
+    }
+    found
+}
+
+fn already(what: IfAlreadyOpen) -> &'static str {
+    match what {
+        IfAlreadyOpen::Attach => "attach",
+        IfAlreadyOpen::Restart => "restart",
+        IfAlreadyOpen::Cancel => "cancel",
+        IfAlreadyOpen::OpenAnother => "open_another",
+    }
+}
+
+/// What ends a case before its time. What it holds is then left on, or lifted, with nothing proven.
+fn endings(both: &Both<'_>, less: bool) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let holds = both.new.effects.iter().any(|effect| protects(&effect.verb) && effect.verb != "verify");
+    if holds || (less && both.new.protects()) || both.new.takes() {
+        let begin = "can end a case before its time";
+        let lines = clauses(both, &both.old.as_long_as, &both.new.as_long_as);
+        found.extend(
+            lines
+                .added
+                .into_iter()
+                .map(|line| Finding::new(Weight::Protection, begin, format!("as_long_as {line}"))),
+        );
+        let added = both.new.cancelled_by.iter().filter(|event| !both.old.cancelled_by.contains(event));
+        let added = added.filter(|event| !FINAL.contains(&event.as_str()));
+        found.extend(
+            added.map(|event| Finding::new(Weight::Protection, begin, format!("cancel_when {event}"))),
+        );
+    }
+    let gone = both.old.cancelled_by.iter().filter(|event| !both.new.cancelled_by.contains(event));
+    found.extend(gone.map(|event| {
+        Finding::new(Weight::Harm, "goes on after an event that ended its cases", event.clone())
+    }));
+    found
+}

@@ -1,0 +1,230 @@
+//! Access that is given for the first time, for less proof, after fewer decisions, or after a decision that meant
+//! something else. A path is weaker if no path that led to the same before asks for as little.
+
+use super::super::details::{Check, Kind, Panel, StopKind};
+use super::super::pairing::{Pairing, bare_texts};
+use super::super::site::taken_by;
+use super::super::trail::Trail;
+use super::super::{Details, Effect, Sheet, Way};
+use super::{Both, Finding, Weight};
+use crate::policy::tree::StepIndex;
+
+/// Of a new policy: everything that it gives. There is nothing that its proofs could be compared with.
+pub(super) fn first(sheet: &Sheet) -> Vec<Finding> {
+    let told = |effect: &&Effect| !told_as_unproven(effect) && !gives_back(sheet, effect);
+    sheet.giving().filter(told).map(|effect| first_time(&effect.verb)).collect()
+}
+
+fn first_time(verb: &str) -> Finding {
+    Finding::alone(Weight::Harm, format!("can {verb} for the first time"))
+}
+
+/// Whether it only gives back what the policy takes, to somebody who passed or about whom people decided.
+fn gives_back(sheet: &Sheet, effect: &Effect) -> bool {
+    taken_by(&effect.verb).is_some_and(|takes| sheet.effects.iter().any(|other| other.verb == takes))
+        && effect.ways.iter().all(|way| way.trail.granted_by().is_some())
+}
+
+/// That somebody is let in by nothing is a reason of its own.
+fn told_as_unproven(effect: &Effect) -> bool {
+    effect.ways.iter().any(|way| way.unproven)
+}
+
+pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for effect in both.new.giving() {
+        let to = both.pairing.text(&group(effect));
+        let same = |old: &&Effect| old.verb == effect.verb && both.pairing_of_old(&group(old)) == to;
+        let before: Vec<&Effect> = both.old.giving().filter(same).collect();
+        if before.is_empty() {
+            found.extend(newly(both, effect));
+            continue;
+        }
+        let olds: Vec<&Way> = before.iter().flat_map(|old| &old.ways).collect();
+        for way in &effect.ways {
+            found.extend(weaker(both, effect, way, &olds));
+        }
+    }
+    found
+}
+
+/// What an effect is about, whatever attributes it writes.
+fn group(effect: &Effect) -> String {
+    match effect.to.split_once(": ") {
+        Some((system, _)) if matches!(effect.verb.as_str(), "create_user" | "update_user") => {
+            system.to_owned()
+        }
+        _ => effect.to.clone(),
+    }
+}
+
+fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
+    let known = both.old.giving().any(|old| old.verb == effect.verb);
+    if told_as_unproven(effect) || (!known && gives_back(both.new, effect)) {
+        return None;
+    }
+    Some(if known {
+        Finding::alone(Weight::Harm, format!("can newly {} {}", effect.verb, effect.to))
+    } else {
+        first_time(&effect.verb)
+    })
+}
+
+fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Finding> {
+    let (pairing, line) = (&both.pairing, way.line());
+    let trail = pairing.trail(&way.trail);
+    let (verb, to) = (&effect.verb, &effect.to);
+    let mut found = Vec::new();
+    let paired = olds.iter().find(|old| old.trail.marks == trail.marks);
+    let lacking = |old: &&&Way| lacks(both, &old.trail, &trail);
+    let missing = match paired {
+        Some(old) => lacking(&old),
+        None if way.unproven => Vec::new(),
+        None => olds.iter().map(|old| lacking(&old)).min_by_key(Vec::len).unwrap_or_default(),
+    };
+    if !missing.is_empty() {
+        let begin = format!("asks for less before it can {verb} {to}");
+        found.push(Finding::new(Weight::Proof, begin, format!("{line} ({})", missing.join(", "))));
+    }
+    if let Some(last) = trail.decided.last()
+        && missing.is_empty()
+        && both.pairing.pairs.iter().any(|(old, _)| old.index == last.step)
+        && !olds.iter().any(|old| old.trail.decided.last() == Some(last))
+    {
+        let begin = format!("can newly {verb} {to} after the decision {}", last.outcome);
+        found.push(Finding::new(Weight::Decision, begin, line));
+    }
+    let body = pairing.texts(&way.body);
+    let known: Vec<String> = olds.iter().flat_map(|old| bare_texts(&old.body)).collect();
+    let others = way.body.iter().zip(&body).filter(|(_, bare)| !known.contains(bare));
+    for (shown, _) in others {
+        let begin = format!("writes another value by {verb} {}", group(effect));
+        found.push(Finding::new(Weight::Harm, begin, shown.clone()));
+    }
+    found
+}
+
+/// What an old path to the same asked for and the new one does not.
+fn lacks(both: &Both<'_>, old: &Trail, new: &Trail) -> Vec<String> {
+    let Both { old: before, new: after, pairing } = both;
+    let name = |step: StepIndex| before.details.name(step);
+    let covers = |asked: &[StepIndex], step: StepIndex| {
+        asked.iter().any(|other| {
+            pairing.old(*other) == Some(step) || stronger(&after.details, *other, &before.details, step)
+        })
+    };
+    let mut missing: Vec<String> = Vec::new();
+    for step in &old.asked {
+        if !covers(&new.asked, *step) {
+            missing.push(format!("does not ask for {}", name(*step)));
+        }
+    }
+    for step in &old.passed {
+        if covers(&new.asked, *step) && !covers(&new.passed, *step) {
+            missing.push(format!("{} need not be passed", name(*step)));
+        }
+    }
+    for mark in &old.decided {
+        let other = |decided: &&super::super::trail::Mark| {
+            decided.outcome == mark.outcome && replaces(both, decided.step, mark.step)
+        };
+        if !new.decided.contains(mark) && !new.decided.iter().any(|decided| other(&decided)) {
+            missing.push(format!("{} need not decide {}", name(mark.step), mark.outcome));
+        }
+    }
+    let lines = bare_texts(&old.conditions);
+    let fewer = lines.iter().zip(&old.conditions).filter(|(bare, _)| !new.conditions.contains(bare));
+    missing.extend(fewer.map(|(_, line)| format!("not only if {line}")));
+    missing
+}
+
+pub(super) fn stronger(after: &Details, new: StepIndex, before: &Details, old: StepIndex) -> bool {
+    matches!(
+        (after.kind(new), before.kind(old)),
+        (Some(StopKind::Check(new)), Some(StopKind::Check(old))) if at_least(new, old)
+    )
+}
+
+/// Whether another review, which has no pair, stands in for one that is gone. Its step is in the terms of what ran.
+fn replaces(both: &Both<'_>, new: StepIndex, old: StepIndex) -> bool {
+    let Some(new) = Pairing::unpaired(new) else { return false };
+    matches!(
+        (both.new.details.kind(new), both.old.details.kind(old)),
+        (Some(StopKind::Panel(new)), Some(StopKind::Panel(old))) if decides_as_well(new, old)
+    )
+}
+
+fn decides_as_well(new: &Panel, old: &Panel) -> bool {
+    new.people >= old.people && new.never.is_superset(&old.never) && new.queue == old.queue
+}
+
+/// Whether a proof asks for at least as much as another.
+fn at_least(new: &Check, old: &Check) -> bool {
+    weaker_kinds(old, new).is_empty()
+        && new.compare.is_superset(&old.compare)
+        && new.reuse_within.is_none_or(|new| {
+            old.reuse_within
+                .is_some_and(|old| !super::super::diff::shorter(Some(new), Some(old)) || new == old)
+        })
+}
+
+/// What makes the new proof weaker than the old one, in the provider's terms. Each of its workflows must ask for as
+/// much as one that was accepted before.
+pub(in crate::policy::effects) fn weaker_kinds(old: &Check, new: &Check) -> Vec<String> {
+    let mut found = Vec::new();
+    for (place, kind) in new.by.iter().enumerate() {
+        let same = old.by.iter().find(|other| other.name == kind.name).or_else(|| old.by.get(place));
+        let Some(same) = same else {
+            if !old.by.iter().any(|other| lost(other, kind).is_empty()) {
+                found.push(format!("{} is accepted too, where nothing is enrolled", kind.name));
+            }
+            continue;
+        };
+        let less = lost(same, kind);
+        if less.is_empty()
+            || old.by.iter().any(|other| other.name != same.name && lost(other, kind).is_empty())
+        {
+            continue;
+        }
+        if same.name == kind.name {
+            found.extend(less);
+        } else {
+            found.push(format!("{} -> {}", same.name, kind.name));
+        }
+    }
+    found
+}
+
+/// What a workflow asked for and another does not.
+fn lost(old: &Kind, new: &Kind) -> Vec<String> {
+    let mut found = Vec::new();
+    if old.provider != new.provider {
+        found.push(format!("provider {} -> {}", old.provider, new.provider));
+    }
+    if old.workflow != new.workflow {
+        found.push(format!("workflow {} -> {}", old.workflow, new.workflow));
+    }
+    if old.method != new.method {
+        found.push(format!("method {} -> {}", method(old), method(new)));
+    }
+    let less: Vec<&str> = old.require.difference(&new.require).map(String::as_str).collect();
+    if !less.is_empty() {
+        found.push(format!("require no longer has {}", less.join(", ")));
+    }
+    found
+}
+
+fn method(kind: &Kind) -> &'static str {
+    match kind.method {
+        crate::model::Method::Full => "full",
+        crate::model::Method::Authentication => "authentication",
+        crate::model::Method::ExistingId => "existing_id",
+    }
+}
+
+impl Both<'_> {
+    /// A text of what ran, to compare with one of the edit.
+    fn pairing_of_old(&self, text: &str) -> String {
+        super::super::details::bare(text)
+    }
+}

@@ -1,0 +1,214 @@
+//! Which edits wait for a person's release: those that can take more, give back less, let people in on less proof or
+//! by fewer decisions, give more, or protect less. Decided from the files alone, by what a policy does to whom, on
+//! which path, on what proof and decided by whom; what the recorded past shows can add reasons later. Each reason
+//! reads on after "because it".
+//!
+//! | file | what |
+//! |---|---|
+//! | `takes` | what is newly taken, and who is let in without a pass or a decision |
+//! | `gives` | what is given for less proof, after fewer decisions, or for the first time |
+//! | `back` | ways back that get shorter or disappear, and mails that are not sent any more |
+//! | `protects` | who is not asked or not withheld any more |
+//! | `decides` | clauses, settings and scripts that decide, and what ends a case |
+//! | `teams` | addresses of those who decide and of those who are told |
+
+mod back;
+mod decides;
+mod gives;
+mod protects;
+mod takes;
+mod teams;
+
+pub(super) use gives::weaker_kinds;
+
+use super::pairing::Pairing;
+use super::site::{gives as gives_access, harms, protects as is_protective};
+use super::{Effect, Sheet};
+use crate::policy::tree::LimitedAction;
+
+/// What an edit may not do more of without a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    Verb(LimitedAction),
+    /// Ask fewer people for proof, or withhold less.
+    ProtectLess,
+}
+
+impl Watched {
+    pub fn verb(self) -> Option<LimitedAction> {
+        match self {
+            Self::Verb(action) => Some(action),
+            Self::ProtectLess => None,
+        }
+    }
+
+    /// As the configuration writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Verb(action) => action.word(),
+            Self::ProtectLess => "protect_less",
+        }
+    }
+}
+
+/// Where nothing is configured: what takes something from somebody, and protecting less.
+pub const BY_DEFAULT: [Watched; 7] = [
+    Watched::Verb(LimitedAction::Delete),
+    Watched::Verb(LimitedAction::Reject),
+    Watched::Verb(LimitedAction::Suspend),
+    Watched::Verb(LimitedAction::RemoveRole),
+    Watched::Verb(LimitedAction::HoldRole),
+    Watched::Verb(LimitedAction::EndSessions),
+    Watched::ProtectLess,
+];
+
+/// Longer lists of sentences are not read.
+const NAMED: usize = 10;
+
+/// Nor are longer lists of paths.
+const PATHS: usize = 3;
+
+/// Why a revision must be released before it runs, the worst first; empty: it need not be. `before` is what runs
+/// now; where nothing is watched, nothing waits.
+pub fn reasons(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Vec<String> {
+    if watched.is_empty() {
+        return Vec::new();
+    }
+    // What a policy in shadow would do, it never did.
+    let before = before.filter(|sheet| sheet.acts());
+    let less = watched.contains(&Watched::ProtectLess);
+    let found = match (before, after.acts()) {
+        (None, false) => Vec::new(),
+        (Some(old), false) => {
+            if less {
+                protects::stops(old, after)
+            } else {
+                Vec::new()
+            }
+        }
+        (None, true) => [takes::look(None, after, watched), gives::first(after)].concat(),
+        (Some(old), true) => {
+            let both = Both { old, new: after, pairing: Pairing::of(&old.details, &after.details) };
+            let mut found = takes::look(Some(old), after, watched);
+            found.extend(gives::look(&both));
+            found.extend(back::look(&both));
+            found.extend(decides::look(&both, less));
+            found.extend(teams::look(&both));
+            if less {
+                found.extend(protects::look(&both));
+            }
+            found
+        }
+    };
+    sentences(found)
+}
+
+/// Why a policy that is not in the tree any more runs until a person releases that; empty: it simply stops.
+pub fn reasons_to_stay(sheet: &Sheet, watched: &[Watched]) -> Vec<String> {
+    let protects = sheet.acts() && sheet.protects() && watched.contains(&Watched::ProtectLess);
+    let verbs = || sheet.verbs(is_protective).join(", ");
+    protects
+        .then(|| format!("stops protecting: no policy of its name would {}", verbs()))
+        .into_iter()
+        .collect()
+}
+
+/// What ran and the edit of it.
+struct Both<'a> {
+    old: &'a Sheet,
+    new: &'a Sheet,
+    pairing: Pairing<'a>,
+}
+
+impl Sheet {
+    /// Whether it asks for proof or withholds access.
+    fn protects(&self) -> bool {
+        self.effects.iter().any(|effect| is_protective(&effect.verb))
+    }
+
+    /// Its verbs of a kind, each once.
+    fn verbs(&self, is: fn(&str) -> bool) -> Vec<String> {
+        let mut verbs: Vec<String> =
+            self.effects.iter().filter(|effect| is(&effect.verb)).map(|effect| effect.verb.clone()).collect();
+        verbs.dedup();
+        verbs
+    }
+
+    fn takes(&self) -> bool {
+        self.effects.iter().any(|effect| harms(&effect.verb))
+    }
+
+    /// Whether an edit of whom it is about, or of which way a case takes, matters to anybody.
+    fn matters(&self) -> bool {
+        self.takes() || self.protects() || self.giving().next().is_some()
+    }
+
+    fn giving(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().filter(|effect| gives_access(&effect.verb))
+    }
+}
+
+/// How bad it is; the worst comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Harm,
+    Proof,
+    Decision,
+    Back,
+    Protection,
+    Unknown,
+}
+
+/// A reason, and the places for which it is one.
+#[derive(Debug, Clone)]
+struct Finding {
+    weight: Weight,
+    begin: String,
+    /// The beginning where there are several places, with their number in the place of `#`.
+    many: Option<String>,
+    places: Vec<String>,
+}
+
+impl Finding {
+    fn new(weight: Weight, begin: impl Into<String>, place: impl Into<String>) -> Self {
+        Self { weight, begin: begin.into(), many: None, places: vec![place.into()] }
+    }
+
+    fn alone(weight: Weight, begin: impl Into<String>) -> Self {
+        Self { weight, begin: begin.into(), many: None, places: Vec::new() }
+    }
+
+    fn sentence(&self) -> String {
+        let count = self.places.len();
+        let begin = match &self.many {
+            Some(many) if count > 1 => many.replacen('#', &count.to_string(), 1),
+            _ => self.begin.clone(),
+        };
+        let named: Vec<&str> = self.places.iter().take(PATHS).map(String::as_str).collect();
+        let more = if count > PATHS { format!("; and {} more", count - PATHS) } else { String::new() };
+        if named.is_empty() { begin } else { format!("{begin}: {}{more}", named.join("; ")) }
+    }
+}
+
+/// One sentence for each reason.
+fn sentences(found: Vec<Finding>) -> Vec<String> {
+    let mut all: Vec<Finding> = Vec::new();
+    for one in found {
+        match all.iter_mut().find(|other| other.begin == one.begin) {
+            Some(other) => {
+                let fresh = one.places.into_iter().filter(|place| !other.places.contains(place));
+                let fresh: Vec<String> = fresh.collect();
+                other.places.extend(fresh);
+            }
+            None => all.push(one),
+        }
+    }
+    all.sort_by_key(|one| one.weight);
+    let more = all.len().saturating_sub(NAMED);
+    let mut reasons: Vec<String> = all.iter().take(NAMED).map(Finding::sentence).collect();
+    if more > 0 {
+        let reasons_left = if more == 1 { "reason" } else { "reasons" };
+        reasons.push(format!("has {more} more {reasons_left}; proofd policy diff shows every change"));
+    }
+    reasons
+}

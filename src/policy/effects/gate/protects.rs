@@ -1,0 +1,193 @@
+//! Who is not asked for proof any more, or from whom access is not withheld any more.
+
+use super::super::details::{Stop, StopKind};
+use super::super::diff::{length, shorter};
+use super::super::pairing::{bare_texts, leads_to};
+use super::super::site::protects;
+use super::super::{Bound, Effect, Opens, Sheet, Way};
+use super::decides::clauses;
+use super::{Both, Finding, Weight};
+use crate::policy::tree::{Amount, IfEmpty, IfMissed, StepIndex, WhenExceeded};
+
+/// An answer may take this many times as long before people wait for nothing.
+const LONGER: i64 = 4;
+
+/// An edit that switches a policy off.
+pub(super) fn stops(old: &Sheet, new: &Sheet) -> Vec<Finding> {
+    if !old.protects() {
+        return Vec::new();
+    }
+    let word = super::super::show::mode;
+    let begin = format!("stops protecting: it no longer can {}", old.verbs(protects).join(", "));
+    vec![Finding::new(Weight::Protection, begin, format!("mode {} -> {}", word(old.mode), word(new.mode)))]
+}
+
+pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
+    if !both.old.protects() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for effect in both.old.effects.iter().filter(|effect| protects(&effect.verb)) {
+        for way in &effect.ways {
+            if !still(both, effect, way) {
+                let to = effect.to.split(" (").next().unwrap_or(&effect.to);
+                let begin = format!("protects less: no longer can {} {to}", effect.verb);
+                found.push(Finding::new(Weight::Protection, begin, way.line()));
+            }
+        }
+    }
+    let more = clauses(both, &both.old.only_if, &both.new.only_if);
+    if more.lost.is_empty() {
+        found.extend(more.added.iter().map(|clause| fewer(clause.clone())));
+    }
+    found.extend(opens(both));
+    found.extend(bounds(&both.old.limits, &both.new.limits));
+    found.extend(both.pairing.pairs.iter().filter_map(|(old, new)| silence(both, old, new)));
+    found
+}
+
+fn fewer(how: String) -> Finding {
+    Finding::new(Weight::Protection, "protects less: asks fewer people", how)
+}
+
+/// Whether everybody whom it reached along a path is still reached, as early and under no more conditions.
+fn still(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
+    let lines = bare_texts(&old.trail.conditions);
+    let reaches = |new: &Way| {
+        leads_to(&both.pairing.marks(&new.trail.marks), &old.trail.marks)
+            && both.pairing.texts(&new.trail.conditions).iter().all(|line| lines.contains(line))
+    };
+    let step_of =
+        |sheet: &Sheet, way: &Way| sheet.details.stops.iter().find(|stop| stop.path == way.step).cloned();
+    let same = |new: &&Effect| {
+        new.verb == effect.verb
+            && match effect.verb.as_str() {
+                "hold_role" | "remove_role" => {
+                    both.pairing.text(&new.to) == super::super::details::bare(&effect.to)
+                }
+                _ => true,
+            }
+    };
+    let ways = both.new.effects.iter().filter(same).flat_map(|new| &new.ways);
+    let asked = step_of(both.old, old).map(|stop| stop.index);
+    let mut ways = ways.filter(|new| {
+        // A second proof is not the first one.
+        effect.verb != "verify" || replaces(both, step_of(both.new, new).map(|stop| stop.index), asked)
+    });
+    ways.any(reaches)
+}
+
+fn replaces(both: &Both<'_>, new: Option<StepIndex>, old: Option<StepIndex>) -> bool {
+    let (Some(new), Some(old)) = (new, old) else { return false };
+    both.pairing.old(new) == Some(old)
+        || super::gives::stronger(&both.new.details, new, &both.old.details, old)
+}
+
+/// Fewer occasions, and sweeps that ask later or fewer people.
+fn opens(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut left: Vec<&Opens> = both.new.opens_on.iter().collect();
+    for old in &both.old.opens_on {
+        let same = left.iter().position(|new| new.by == old.by);
+        let sweep = || left.iter().position(|new| new.pace.is_some() && old.pace.is_some());
+        match same.or_else(sweep) {
+            Some(place) => found.extend(sweeps(both, old, left.remove(place))),
+            None => {
+                let begin = "protects less: opens cases on fewer occasions";
+                found.push(Finding::new(Weight::Protection, begin, format!("no longer on {}", old.by)));
+            }
+        }
+    }
+    let skips =
+        |sheet: &Sheet| sheet.details.if_missed.iter().filter(|missed| **missed == IfMissed::Skip).count();
+    if skips(both.new) > skips(both.old) {
+        found.push(fewer("a sweep skips the runs that were missed".to_owned()));
+    }
+    found
+}
+
+fn sweeps(both: &Both<'_>, old: &Opens, new: &Opens) -> Vec<Finding> {
+    let (Some(before), Some(after)) = (&old.pace, &new.pace) else { return Vec::new() };
+    let mut found = Vec::new();
+    let all =
+        |at_most: Option<u32>| at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} a run"));
+    let rate =
+        |runs: u64, most: Option<u32>| runs.saturating_mul(most.map_or(u64::from(u32::MAX), u64::from));
+    let (then, now) = (rate(before.in_a_year, old.at_most), rate(after.in_a_year, new.at_most));
+    if now < then / 2 {
+        let runs = |opens: &Opens| opens.runs.clone().unwrap_or_default();
+        let how = format!("{}, {} -> {}, {}", runs(old), all(old.at_most), runs(new), all(new.at_most));
+        found.push(fewer(how));
+    }
+    let later = match (&before.due, &after.due) {
+        (None, Some(_)) => true,
+        (Some(old), Some(new)) => {
+            old.field != new.field
+                || new.plus > old.plus
+                || new.plus + new.spread > old.plus + old.spread
+                || (old.if_empty, new.if_empty) == (IfEmpty::Now, IfEmpty::Never)
+        }
+        (_, None) => false,
+    };
+    if later {
+        let due = |opens: &Opens| opens.due.clone().unwrap_or_else(|| "in every run".to_owned());
+        found.push(fewer(format!("due {} -> {}", due(old), due(new))));
+    }
+    let lines = clauses(both, &old.only_if, &new.only_if);
+    if lines.lost.is_empty() {
+        found.extend(lines.added.into_iter().map(fewer));
+    }
+    found
+}
+
+/// A limit that stops what protects after less than half as much as before.
+fn bounds(old: &[Bound], new: &[Bound]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for after in new.iter().filter(|bound| protects(bound.action.word())) {
+        let before = old.iter().find(|bound| bound.action == after.action);
+        let tighter = match before {
+            Some(before) => halved(before, after),
+            None => after.stated,
+        };
+        if tighter {
+            let before = before.map_or_else(|| "no limit".to_owned(), Bound::line);
+            let begin = format!("protects less: limits {}", after.action.word());
+            found.push(Finding::new(Weight::Protection, begin, format!("{before} -> {}", after.line())));
+        }
+    }
+    found
+}
+
+fn halved(old: &Bound, new: &Bound) -> bool {
+    let (before, after) = (length(old.limit.per).max(1), length(new.limit.per).max(1));
+    // Amounts in the same time: more than half of what it was, cross-multiplied.
+    let less = |old: f64, new: f64| new * 2.0 * (before as f64) < old * (after as f64);
+    let amounts = match (old.limit.at_most, new.limit.at_most) {
+        (Amount::Count(old), Amount::Count(new)) => less(f64::from(old), f64::from(new)),
+        (Amount::Percent(old), Amount::Percent(new)) => less(old, new),
+        (Amount::Larger(old, share), Amount::Larger(new, other)) => {
+            less(f64::from(old), f64::from(new)) || less(share, other)
+        }
+        // A limit that was stated for the first time is somebody's choice; another kind of amount cannot be compared.
+        (_, _) => old.stated,
+    };
+    let skips = (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Hold, WhenExceeded::Skip);
+    amounts || skips
+}
+
+/// Silence that is waited out for so long that nothing follows from it.
+fn silence(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
+    let StopKind::Check(_) = new.kind else { return None };
+    let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
+    let protected = |way: &Way| {
+        way.trail.marks.iter().any(|mark| mark.step == new.index && mark.outcome == "no_response")
+    };
+    let mut effects =
+        both.new.effects.iter().filter(|effect| protects(&effect.verb) && effect.verb != "verify");
+    let follows = effects.any(|effect| effect.ways.iter().any(protected));
+    let longer = shorter(Some(after), Some(before)) && length(after) > length(before) * LONGER;
+    (follows && longer).then(|| {
+        let begin = format!("protects less: waits longer for an answer to {}", new.name());
+        Finding::new(Weight::Protection, begin, format!("{before} -> {after}"))
+    })
+}

@@ -1,0 +1,108 @@
+//! Which step of one revision is which of another: by its name, by what it is, or by its place.
+
+use std::collections::BTreeMap;
+
+use super::details::{Details, Stop, bare};
+use super::trail::{Mark, Trail};
+use crate::policy::tree::StepIndex;
+
+/// From the steps of the edit to those of what ran.
+#[derive(Debug, Default)]
+pub(super) struct Pairing<'a> {
+    pub pairs: Vec<(&'a Stop, &'a Stop)>,
+    to_old: BTreeMap<StepIndex, StepIndex>,
+    /// Names of steps: new and old.
+    ids: BTreeMap<&'a str, &'a str>,
+}
+
+/// No policy has as many steps: where the steps begin that have no pair.
+const UNPAIRED: u32 = 1 << 30;
+
+impl<'a> Pairing<'a> {
+    /// Pairs of the old step and the new one.
+    pub fn of(old: &'a Details, new: &'a Details) -> Self {
+        let mut left: Vec<&Stop> = old.stops.iter().collect();
+        let mut pairing = Self::default();
+        let rules: [fn(&Stop, &Stop) -> bool; 4] = [
+            |new, old| new.id.is_some() && new.id == old.id && new.word == old.word,
+            |new, old| new.id.is_some() && new.id == old.id,
+            |new, old| new.word == old.word,
+            |new, old| new.path == old.path,
+        ];
+        for rule in rules {
+            for stop in &new.stops {
+                if pairing.to_old.contains_key(&stop.index) {
+                    continue;
+                }
+                let found = left.iter().position(|other| stop.verb == other.verb && rule(stop, other));
+                if let Some(found) = found {
+                    let before = left.remove(found);
+                    pairing.to_old.insert(stop.index, before.index);
+                    pairing.ids.extend(stop.id.as_deref().zip(before.id.as_deref()));
+                    pairing.pairs.push((before, stop));
+                }
+            }
+        }
+        pairing
+    }
+
+    pub fn old(&self, new: StepIndex) -> Option<StepIndex> {
+        self.to_old.get(&new).copied()
+    }
+
+    /// The step of the edit behind one in the terms of what ran, if nothing of what ran is it.
+    pub fn unpaired(at: StepIndex) -> Option<StepIndex> {
+        at.0.checked_sub(UNPAIRED).map(StepIndex)
+    }
+
+    /// An outcome of the edit in the terms of what ran.
+    fn mark(&self, mark: &Mark) -> Mark {
+        let step = self.old(mark.step).unwrap_or(StepIndex(mark.step.0.saturating_add(UNPAIRED)));
+        Mark { step, outcome: mark.outcome.clone() }
+    }
+
+    pub fn marks(&self, marks: &[Mark]) -> Vec<Mark> {
+        marks.iter().map(|mark| self.mark(mark)).collect()
+    }
+
+    /// A text of the edit, with the names that steps had.
+    pub fn text(&self, text: &str) -> String {
+        const BEFORE: &str = "steps.";
+        let mut parts = text.split(BEFORE);
+        let mut said = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(part.len());
+            let (id, rest) = part.split_at(end);
+            said.push_str(BEFORE);
+            said.push_str(self.ids.get(id).copied().unwrap_or(id));
+            said.push_str(rest);
+        }
+        bare(&said)
+    }
+
+    pub fn texts(&self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.text(text)).collect()
+    }
+
+    /// A trail of the edit in the terms of what ran.
+    pub fn trail(&self, trail: &Trail) -> Trail {
+        Trail {
+            marks: self.marks(&trail.marks),
+            decided: self.marks(&trail.decided),
+            conditions: self.texts(&trail.conditions),
+            asked: trail.asked.clone(),
+            passed: trail.passed.clone(),
+        }
+    }
+}
+
+/// The same of what ran, whose names stay.
+pub(super) fn bare_texts(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| bare(text)).collect()
+}
+
+/// Whether everybody who comes along the longer path comes along the shorter one first.
+pub(super) fn leads_to(short: &[Mark], long: &[Mark]) -> bool {
+    let mut marks = long.iter();
+    short.iter().all(|mark| marks.any(|other| other == mark))
+}

@@ -1,0 +1,88 @@
+//! Whether a template shows a value in every mail that is made of it.
+
+/// `{{ word }}` as it stands, outside of comments and of blocks. A block that asks whether the word is there counts as
+/// no block.
+pub(super) fn always(text: &str, word: &str) -> bool {
+    let (mut rest, mut blocks) = (text, Vec::new());
+    while let Some((sign, at)) = first(rest) {
+        let inner = &rest[at + 2..];
+        // HTML comments begin with more signs than two, of which the rest is no end.
+        let close = match sign {
+            Sign::Value => "}}",
+            Sign::Block => "%}",
+            Sign::Comment => "#}",
+            Sign::Markup => "-->",
+        };
+        let Some(end) = inner.find(close) else { return false };
+        let said = inner[..end].trim_matches('-').trim();
+        match sign {
+            Sign::Value if said == word && blocks.iter().all(|shown| *shown) => return true,
+            Sign::Block => enter(said, word, &mut blocks),
+            Sign::Value | Sign::Comment | Sign::Markup => {}
+        }
+        rest = &inner[end + close.len()..];
+    }
+    false
+}
+
+/// What a tag does to the blocks around it; true: the block is there in every mail that can have the word.
+fn enter(said: &str, word: &str, blocks: &mut Vec<bool>) {
+    let mut words = said.split_whitespace();
+    match words.next().unwrap_or_default() {
+        "if" => blocks.push(words.eq([word])),
+        "else" | "elif" => {
+            if let Some(last) = blocks.last_mut() {
+                *last = false;
+            }
+        }
+        tag if tag.starts_with("end") => {
+            blocks.pop();
+        }
+        "for" | "macro" | "call" | "filter" | "raw" | "autoescape" | "with" | "block" => blocks.push(false),
+        "set" if !said.contains('=') => blocks.push(false),
+        _ => {}
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sign {
+    Value,
+    Block,
+    Comment,
+    Markup,
+}
+
+fn first(text: &str) -> Option<(Sign, usize)> {
+    let signs = [(Sign::Value, "{{"), (Sign::Block, "{%"), (Sign::Comment, "{#"), (Sign::Markup, "<!")];
+    let found = signs.into_iter().filter_map(|(sign, begin)| Some((text.find(begin)?, sign)));
+    found.min().map(|(at, sign)| (sign, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::always;
+
+    #[test]
+    fn a_link_is_shown_only_where_every_mail_has_it() {
+        for (text, expected) in [
+            ("[go]({{ link }})", true),
+            ("[go]({{- link -}})", true),
+            ("{{ user.first_name }} {{ link }}", true),
+            ("{% if link %}{{ link }}{% else %}no{% endif %}", true),
+            ("{% if user.x %}a{% endif %}{{ link }}", true),
+            ("{% if user.x %}{{ link }}{% endif %}", false),
+            ("{% if link %}no{% else %}{{ link }}{% endif %}", false),
+            ("{% if false %}{{ link }}{% endif %}", false),
+            ("{% if link and false %}{{ link }}{% endif %}", false),
+            ("{% for x in [] %}{{ link }}{% endfor %}", false),
+            ("{# {{ link }} #}", false),
+            ("<!-- {{ link }} -->", false),
+            ("{{ link if false }}", false),
+            ("{{ contest_link }}", false),
+            ("{{ link", false),
+            ("nothing", false),
+        ] {
+            assert_eq!(always(text, "link"), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which edits of the shipped policies wait for a release, as tables: `tests/data/effects/gate/`, a file for each kind of
+//! harm and one of harmless edits. No recorded past is asked here, only the files.
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use proofd::engine::tree;
+use proofd::policy::effects::{BY_DEFAULT, Watched, effects, reasons, reasons_to_stay};
+use proofd::policy::{self, Files, Known, Loaded};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    name: String,
+    /// File, text of it and what is there instead. An empty old text: the file is new; `*`: the file or
+    /// folder is gone.
+    edits: Vec<(String, String, String)>,
+    /// Which policy waits. None: every policy runs at once.
+    waits: Option<String>,
+    /// How one of its reasons begins.
+    because: Option<String>,
+    /// It waits with `park` lists that have this, and runs with those that do not.
+    #[serde(default)]
+    only_with_protect_less: bool,
+}
+
+fn edited(files: &Files, edit: &Edit) -> Files {
+    let mut edited = files.clone();
+    for (path, from, to) in &edit.edits {
+        if from == "*" {
+            edited.0.retain(|other, _| !other.starts_with(path.as_str()));
+            continue;
+        }
+        if from.is_empty() {
+            edited.0.insert(path.clone(), Arc::from(to.as_bytes()));
+            continue;
+        }
+        let text = edited.get(path).unwrap_or_else(|| panic!("{}: no file {path}", edit.name));
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.contains(from), "{}: {from:?} is not in {path}", edit.name);
+        edited.0.insert(path.clone(), Arc::from(text.replacen(from, to, 1).as_bytes()));
+    }
+    edited
+}
+
+/// Every policy that would wait, with its reasons.
+fn waiting(before: &Loaded, after: &Loaded, watched: &[Watched]) -> Vec<(String, Vec<String>)> {
+    let mut waiting = Vec::new();
+    for (name, new) in &after.set.policies {
+        let old = before.set.policies.get(name).map(|old| effects(old));
+        waiting.push((name.clone(), reasons(old.as_ref(), &effects(new), watched)));
+    }
+    for (name, old) in before.set.policies.iter().filter(|(name, _)| !after.set.policies.contains_key(*name))
+    {
+        waiting.push((name.clone(), reasons_to_stay(&effects(old), watched)));
+    }
+    waiting.retain(|(_, why)| !why.is_empty());
+    waiting
+}
+
+fn check(kind: &str) {
+    let mut files = tree::read(Path::new("policies")).unwrap().unwrap().0;
+    // Whoever edits takes the failing tests away.
+    files.0.retain(|path, _| !path.ends_with("tests.yaml"));
+    let shipped = policy::load(&files, &Known::default());
+    let text = std::fs::read_to_string(format!("tests/data/effects/gate/{kind}.yaml")).unwrap();
+    let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
+    assert!(edits.len() >= 3, "{kind}");
+    let mut wrong = String::new();
+    for edit in edits {
+        let edited = edited(&files, &edit);
+        let loaded = policy::load(&edited, &Known::default());
+        let text = policy::diagnostic::render(&loaded.diagnostics, &edited, false);
+        let errors = loaded.diagnostics.iter().any(|found| found.severity == policy::Severity::Error);
+        if errors {
+            writeln!(wrong, "{} does not load: {text}", edit.name).unwrap();
+            continue;
+        }
+        let found = waiting(&shipped, &loaded, &BY_DEFAULT);
+        let because = edit.because.as_deref().unwrap_or_default();
+        let fits = match &edit.waits {
+            None => found.is_empty(),
+            Some(policy) => found
+                .iter()
+                .any(|(name, why)| name == policy && why.iter().any(|why| why.starts_with(because))),
+        };
+        if !fits {
+            writeln!(wrong, "{}: {found:#?}", edit.name).unwrap();
+        }
+        let takes: Vec<_> = BY_DEFAULT.into_iter().filter(|one| *one != Watched::ProtectLess).collect();
+        if edit.only_with_protect_less && !waiting(&shipped, &loaded, &takes).is_empty() {
+            writeln!(wrong, "{}: waits without protect_less too", edit.name).unwrap();
+        }
+        if std::env::var_os("PROOFD_SHOW").is_some() {
+            eprintln!("{}: {found:#?}", edit.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn fewer_people_decide() {
+    check("decisions");
+}
+
+#[test]
+fn a_proof_is_weaker_behind_its_name() {
+    check("proofs");
+}
+
+#[test]
+fn more_is_given() {
+    check("gives");
+}
+
+#[test]
+fn a_case_ends_itself() {
+    check("ends");
+}
+
+#[test]
+fn a_way_back_is_shorter_or_gone() {
+    check("back");
+}
+
+#[test]
+fn fewer_people_are_asked() {
+    check("protects");
+}
+
+#[test]
+fn those_who_decide_are_moved() {
+    check("teams");
+}
+
+#[test]
+fn more_is_taken() {
+    check("takes");
+}
+
+#[test]
+fn harmless_edits_run_at_once() {
+    check("harmless");
+}
