@@ -436,7 +436,7 @@ tests:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_whose_tests_fail_is_not_activated() {
-    let mut world = two("").await;
+    let mut world = two("reload: {park: []}\n").await;
     let tree = world.policies();
     let tests = tree.join("proofing/tests.yaml");
     fs::write(&tests, TESTS).unwrap();

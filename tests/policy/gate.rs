@@ -140,6 +140,11 @@ fn more_is_taken() {
 }
 
 #[test]
+fn cunning_edits_wait() {
+    check("cunning");
+}
+
+#[test]
 fn harmless_edits_run_at_once() {
     check("harmless");
 }

@@ -134,6 +134,10 @@ fn proof(old: &Check, new: &Check, hows: &mut Hows) {
         lists("require", &before.require, &after.require, hows);
     }
     lists("compare", &old.compare, &new.compare, hows);
+    let optional = new.optional.intersection(&old.compared()).cloned().collect::<Vec<_>>().join(", ");
+    if !optional.is_empty() {
+        hows.push((format!("{optional} need not be registered any more"), true));
+    }
     if old.reuse_within != new.reuse_within {
         let age = |age: Option<Span>| age.map_or_else(|| "none".to_owned(), |age| age.to_string());
         let how = format!("reuse_within {} -> {}", age(old.reuse_within), age(new.reuse_within));

@@ -24,6 +24,8 @@ pub(super) struct Details {
     /// The teams that get mail, and their addresses.
     pub told: BTreeMap<String, String>,
     pub if_missed: Vec<IfMissed>,
+    /// Addresses on the web that its mails name.
+    pub addresses: BTreeSet<String>,
 }
 
 /// A step.
@@ -55,6 +57,8 @@ pub(super) struct Check {
     /// What is asked for, and what is asked instead where nothing is enrolled.
     pub by: Vec<Kind>,
     pub compare: BTreeSet<String>,
+    /// Those of them that need not be registered.
+    pub optional: BTreeSet<String>,
     pub reuse_within: Option<Span>,
     pub answer_within: Span,
     pub invite: String,
@@ -127,6 +131,13 @@ impl Stop {
     }
 }
 
+impl Check {
+    /// Fields without which nobody passes.
+    pub fn compared(&self) -> BTreeSet<String> {
+        self.compare.difference(&self.optional).cloned().collect()
+    }
+}
+
 impl StopKind {
     pub fn answer_within(&self) -> Option<Span> {
         match self {
@@ -166,6 +177,7 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Details {
             None => Some(policy.owner.clone()),
         },
         told: told(policy),
+        addresses: policy.templates.addresses(),
         if_missed: policy.sweeps().map(|sweep| sweep.if_missed).collect(),
     }
 }
@@ -178,6 +190,7 @@ fn check(policy: &Policy, verify: &Verify) -> Check {
     Check {
         by: std::iter::once(&verify.verification).chain(&verify.fallback).map(|by| kind(by)).collect(),
         compare: verify.compare.iter().cloned().collect(),
+        optional: verify.optional.iter().cloned().collect(),
         reuse_within: verify.reuse_within,
         answer_within: verify.answer_within,
         invite: verify.invite.clone(),

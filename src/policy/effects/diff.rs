@@ -263,8 +263,10 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
         push(format!("decided in {} -> {}", queues(old), queues(new)), false, false);
     }
     if old.if_key != new.if_key {
-        let lines =
-            |way: &Way| if way.only_if.is_empty() { "always".to_owned() } else { way.only_if.join("; ") };
+        let lines = |way: &Way| match way.trail.conditions.as_slice() {
+            [] => "always".to_owned(),
+            lines => lines.join("; "),
+        };
         let fewer = |from: &Way, to: &Way| to.if_key.iter().all(|line| from.if_key.contains(line));
         // What gives back is graver where it asks for more; the rest where a line no longer holds.
         let gives = taken_by(&effect.verb).is_some() && !new.unproven;

@@ -59,7 +59,14 @@ pub(super) fn gives(verb: &str) -> bool {
 
 /// Whether it protects others from a person of whom nobody knows who they are: it withholds access, or asks for proof.
 pub(super) fn protects(verb: &str) -> bool {
-    matches!(verb, "suspend" | "hold_role" | "remove_role" | "end_sessions" | "verify")
+    withholds(verb) || verb == LimitedAction::Verify.word()
+}
+
+/// Whether it withholds access. Who is deleted or refused never had any.
+pub(super) fn withholds(verb: &str) -> bool {
+    const ENDS: [LimitedAction; 2] = [LimitedAction::Delete, LimitedAction::Reject];
+    LimitedAction::of_word(verb)
+        .is_some_and(|action| nature(action) == Nature::Takes && !ENDS.contains(&action))
 }
 
 /// What an effect is to the person.
@@ -213,7 +220,7 @@ fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
             let path = request.path.as_ref().map(|path| format!(" {}", path.source())).unwrap_or_default();
             vec![Site::new(verb, format!("{}: {}{path}", request.endpoint, request.method))]
         }
-        Effect::Emit { kind, .. } => vec![Site::new(verb, kind)],
+        Effect::Emit { kind, data } => vec![Site { body: named(data), ..Site::new(verb, kind) }],
     }
 }
 

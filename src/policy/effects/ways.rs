@@ -142,8 +142,12 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
             std::iter::once(next).chain(past(known, step, spot)).collect()
         }
         // Whether a mail was left out is no other way: the case goes on at the same step.
-        _ if step.outcomes.is_empty() => {
-            step.next.map(|at| Spot { at, heard, ..spot.clone() }).into_iter().collect()
+        verb if step.outcomes.is_empty() => {
+            let mut next = Spot { heard, ..spot.clone() };
+            if let Verb::Wait(Wait::Until(until)) = verb {
+                next.trail.conditions.push(format!("after {}", until.source()));
+            }
+            step.next.map(|at| Spot { at, ..next }).into_iter().collect()
         }
         verb => {
             let mut ways = past(known, step, spot);

@@ -6,7 +6,7 @@ mod escape;
 mod parts;
 mod shown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use minijinja::Environment;
@@ -98,6 +98,12 @@ impl Templates {
         let body = |language: &String| self.environment.get_template(&format!("{name}/{language}#body"));
         !languages.is_empty()
             && languages.iter().all(|tag| body(tag).is_ok_and(|body| shown::always(body.source(), word)))
+    }
+
+    /// The hosts of addresses that stand in the mails as they are written.
+    pub fn addresses(&self) -> BTreeSet<String> {
+        let texts = self.environment.templates().map(|(_, template)| template.source().to_owned());
+        texts.flat_map(|text| shown::hosts(&text)).collect()
     }
 
     /// Renders `name` in the first of `languages` that exists (`de` serves `de-AT`), then `en`, then any.

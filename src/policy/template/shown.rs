@@ -25,6 +25,14 @@ pub(super) fn always(text: &str, word: &str) -> bool {
     false
 }
 
+/// The hosts of the web addresses in a text.
+pub(super) fn hosts(text: &str) -> Vec<String> {
+    let begin = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '@');
+    let after = text.split("://").skip(1);
+    let hosts = after.map(|rest| rest.chars().take_while(|c| begin(*c)).collect::<String>().to_lowercase());
+    hosts.filter(|host| !host.is_empty()).collect()
+}
+
 /// What a tag does to the blocks around it; true: the block is there in every mail that can have the word.
 fn enter(said: &str, word: &str, blocks: &mut Vec<bool>) {
     let mut words = said.split_whitespace();

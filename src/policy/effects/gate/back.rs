@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::asks::taken_by_silence;
 use super::super::details::{Check, Panel, Stop, StopKind};
-use super::super::diff::shorter;
+use super::super::diff::{length, shorter};
 use super::super::pairing::bare_texts;
 use super::super::site::{Nature, nature, taken_by};
 use super::super::trail::Mark;
 use super::super::{Effect, Sheet, Way};
+use super::protects::halved;
 use super::{Both, Finding, Weight};
 use crate::model::Span;
 use crate::policy::people::Calendar;
-use crate::policy::tree::LimitedAction;
+use crate::policy::tree::{LimitedAction, WhenExceeded};
 
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -28,12 +29,17 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found.extend(objections(both));
     found.extend(told(both));
     found.extend(granted(both));
+    found.extend(limits(both));
     found
 }
 
 /// Less time to answer, where somebody waits for the answer who has lost something or will.
 fn time(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
+    if matches!(new.kind, StopKind::Panel(_)) && both.new.takes() && much_longer(before, after) {
+        let begin = format!("lets people wait much longer for a decision at {}", new.name());
+        return Some(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
+    }
     let asks = matches!(new.kind, StopKind::Check(_));
     if !shorter(Some(before), Some(after)) || before == after || !(asks || both.new.takes()) {
         return None;
@@ -185,20 +191,50 @@ fn path(both: &Both<'_>, marks: &[Mark]) -> String {
     marks.iter().map(one).collect::<Vec<_>>().join(" > ")
 }
 
+/// Whether it takes so many times as long that nothing follows from it.
+pub(super) fn much_longer(before: Span, after: Span) -> bool {
+    const LONGER: i64 = 4;
+    shorter(Some(after), Some(before)) && length(after) > length(before) * LONGER
+}
+
+/// Limits that keep mails back, or leave out what is given.
+fn limits(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for after in &both.new.limits {
+        let before = both.old.limits.iter().find(|bound| bound.action == after.action);
+        let skips = after.when_exceeded == WhenExceeded::Skip;
+        let tighter = match nature(after.action) {
+            Nature::Tells => before.map_or(after.stated, |before| halved(before, after)),
+            Nature::Gives => skips && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip),
+            Nature::Takes | Nature::Asks => false,
+        };
+        if tighter {
+            let begin = format!("limits {}", after.action.word());
+            found.push(Finding::new(Weight::Back, begin, after.line()));
+        }
+    }
+    found
+}
+
 /// What a pass or a decision gave, and gives no more. What gives back what the policy itself takes is compared path
 /// by path.
 fn granted(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for effect in both.old.giving().filter(|effect| effect.verb != "set") {
+    // What is set, whatever it is set to.
+    let what = |effect: &Effect| effect.to.split(" = ").next().unwrap_or(&effect.to).to_owned();
+    for effect in both.old.giving() {
         let back =
             taken_by(&effect.verb).is_some_and(|takes| both.new.effects.iter().any(|new| new.verb == takes));
         let grants: BTreeSet<&Mark> = effect.ways.iter().filter_map(|way| way.trail.granted_by()).collect();
         for mark in grants.into_iter().filter(|_| !back) {
             let after = |way: &Way| both.pairing.marks(&way.trail.marks).contains(mark);
-            let same = both.new.giving().filter(|new| new.verb == effect.verb);
+            let same = both
+                .new
+                .giving()
+                .filter(|new| new.verb == effect.verb && (new.verb != "set" || what(new) == what(effect)));
             let there = both.pairing.pairs.iter().any(|(old, _)| old.index == mark.step);
             if there && !same.flat_map(|new| &new.ways).any(after) {
-                let begin = format!("no longer can {} {}", effect.verb, effect.to);
+                let begin = format!("no longer can {} {}", effect.verb, what(effect));
                 found.push(Finding::new(
                     Weight::Back,
                     begin,

@@ -3,7 +3,7 @@
 
 use super::super::details::{bare, shown};
 use super::super::pairing::bare_texts;
-use super::super::site::protects;
+use super::super::site::withholds;
 use super::super::{Details, Sheet};
 use super::{Both, Finding, Weight};
 use crate::policy::tree::IfAlreadyOpen;
@@ -125,7 +125,7 @@ fn already(what: IfAlreadyOpen) -> &'static str {
 /// What ends a case before its time. What it holds is then left on, or lifted, with nothing proven.
 fn endings(both: &Both<'_>, less: bool) -> Vec<Finding> {
     let mut found = Vec::new();
-    let holds = both.new.effects.iter().any(|effect| protects(&effect.verb) && effect.verb != "verify");
+    let holds = both.new.effects.iter().any(|effect| withholds(&effect.verb));
     if holds || (less && both.new.protects()) || both.new.takes() {
         let begin = "can end a case before its time";
         let lines = clauses(both, &both.old.as_long_as, &both.new.as_long_as);

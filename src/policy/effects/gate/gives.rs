@@ -1,13 +1,16 @@
 //! Access that is given for the first time, for less proof, after fewer decisions, or after a decision that meant
 //! something else. A path is weaker if no path that led to the same before asks for as little.
 
-use super::super::details::{Check, Kind, Panel, StopKind};
+use super::super::details::{Check, Kind, Panel, StopKind, bare};
 use super::super::pairing::{Pairing, bare_texts};
 use super::super::site::taken_by;
 use super::super::trail::Trail;
 use super::super::{Details, Effect, Sheet, Way};
 use super::{Both, Finding, Weight};
 use crate::policy::tree::StepIndex;
+
+/// So many times as many tries are another proof.
+const MORE: u32 = 2;
 
 /// Of a new policy: everything that it gives. There is nothing that its proofs could be compared with.
 pub(super) fn first(sheet: &Sheet) -> Vec<Finding> {
@@ -34,7 +37,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for effect in both.new.giving() {
         let to = both.pairing.text(&group(effect));
-        let same = |old: &&Effect| old.verb == effect.verb && both.pairing_of_old(&group(old)) == to;
+        let same = |old: &&Effect| old.verb == effect.verb && bare(&group(old)) == to;
         let before: Vec<&Effect> = both.old.giving().filter(same).collect();
         if before.is_empty() {
             found.extend(newly(both, effect));
@@ -45,7 +48,38 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
             found.extend(weaker(both, effect, way, &olds));
         }
     }
+    found.extend(said(both));
     found
+}
+
+/// Mails, calls and events that said that somebody passed, and now say it of somebody who did not.
+fn said(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let tells = |effect: &&Effect| matches!(effect.verb.as_str(), "notify" | "call" | "emit");
+    for effect in both.new.effects.iter().filter(tells) {
+        let same = |old: &&Effect| old.verb == effect.verb && bare(&old.to) == both.pairing.text(&effect.to);
+        let olds: Vec<&Way> = both.old.effects.iter().filter(same).flat_map(|old| &old.ways).collect();
+        let (verb, to) = (&effect.verb, &effect.to);
+        if !olds.is_empty() && olds.iter().all(|old| old.trail.granted_by().is_some()) {
+            for way in effect.ways.iter().filter(|way| way.trail.granted_by().is_none()) {
+                let begin = format!("can {verb} {to} without a pass or a person's decision");
+                found.push(Finding::new(Weight::Proof, begin, way.line()));
+            }
+        }
+        if effect.verb == "emit" {
+            found.extend(effect.ways.iter().flat_map(|way| values(both, effect, way, &olds)));
+        }
+    }
+    found
+}
+
+/// Values that an effect did not write before.
+fn values(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Finding> {
+    let known: Vec<String> = olds.iter().flat_map(|old| bare_texts(&old.body)).collect();
+    let bare = both.pairing.texts(&way.body);
+    let others = way.body.iter().zip(&bare).filter(|(_, bare)| !olds.is_empty() && !known.contains(bare));
+    let begin = format!("writes another value by {} {}", effect.verb, group(effect));
+    others.map(|(shown, _)| Finding::new(Weight::Harm, &*begin, shown.clone())).collect()
 }
 
 /// What an effect is about, whatever attributes it writes.
@@ -94,13 +128,17 @@ fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
         let begin = format!("can newly {verb} {to} after the decision {}", last.outcome);
         found.push(Finding::new(Weight::Decision, begin, line));
     }
-    let body = pairing.texts(&way.body);
-    let known: Vec<String> = olds.iter().flat_map(|old| bare_texts(&old.body)).collect();
-    let others = way.body.iter().zip(&body).filter(|(_, bare)| !known.contains(bare));
-    for (shown, _) in others {
-        let begin = format!("writes another value by {verb} {}", group(effect));
-        found.push(Finding::new(Weight::Harm, begin, shown.clone()));
+    for (before, after) in paired.iter().flat_map(|old| old.tries.iter().zip(&way.tries)) {
+        if after.at_most > before.at_most * MORE {
+            let begin = format!("allows many more tries at {}", after.of);
+            found.push(Finding::new(
+                Weight::Proof,
+                begin,
+                format!("{} -> {}", before.at_most, after.at_most),
+            ));
+        }
     }
+    found.extend(values(both, effect, way, olds));
     found
 }
 
@@ -162,6 +200,7 @@ fn decides_as_well(new: &Panel, old: &Panel) -> bool {
 fn at_least(new: &Check, old: &Check) -> bool {
     weaker_kinds(old, new).is_empty()
         && new.compare.is_superset(&old.compare)
+        && new.compared().is_superset(&old.compared())
         && new.reuse_within.is_none_or(|new| {
             old.reuse_within
                 .is_some_and(|old| !super::super::diff::shorter(Some(new), Some(old)) || new == old)
@@ -219,12 +258,5 @@ fn method(kind: &Kind) -> &'static str {
         crate::model::Method::Full => "full",
         crate::model::Method::Authentication => "authentication",
         crate::model::Method::ExistingId => "existing_id",
-    }
-}
-
-impl Both<'_> {
-    /// A text of what ran, to compare with one of the edit.
-    fn pairing_of_old(&self, text: &str) -> String {
-        super::super::details::bare(text)
     }
 }

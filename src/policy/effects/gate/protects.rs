@@ -1,16 +1,14 @@
 //! Who is not asked for proof any more, or from whom access is not withheld any more.
 
 use super::super::details::{Stop, StopKind};
-use super::super::diff::{length, shorter};
+use super::super::diff::length;
 use super::super::pairing::{bare_texts, leads_to};
-use super::super::site::protects;
+use super::super::site::{protects, withholds};
 use super::super::{Bound, Effect, Opens, Sheet, Way};
+use super::back::much_longer;
 use super::decides::clauses;
 use super::{Both, Finding, Weight};
 use crate::policy::tree::{Amount, IfEmpty, IfMissed, StepIndex, WhenExceeded};
-
-/// An answer may take this many times as long before people wait for nothing.
-const LONGER: i64 = 4;
 
 /// An edit that switches a policy off.
 pub(super) fn stops(old: &Sheet, new: &Sheet) -> Vec<Finding> {
@@ -158,7 +156,7 @@ fn bounds(old: &[Bound], new: &[Bound]) -> Vec<Finding> {
     found
 }
 
-fn halved(old: &Bound, new: &Bound) -> bool {
+pub(super) fn halved(old: &Bound, new: &Bound) -> bool {
     let (before, after) = (length(old.limit.per).max(1), length(new.limit.per).max(1));
     // Amounts in the same time: more than half of what it was, cross-multiplied.
     let less = |old: f64, new: f64| new * 2.0 * (before as f64) < old * (after as f64);
@@ -182,11 +180,9 @@ fn silence(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let protected = |way: &Way| {
         way.trail.marks.iter().any(|mark| mark.step == new.index && mark.outcome == "no_response")
     };
-    let mut effects =
-        both.new.effects.iter().filter(|effect| protects(&effect.verb) && effect.verb != "verify");
+    let mut effects = both.new.effects.iter().filter(|effect| withholds(&effect.verb));
     let follows = effects.any(|effect| effect.ways.iter().any(protected));
-    let longer = shorter(Some(after), Some(before)) && length(after) > length(before) * LONGER;
-    (follows && longer).then(|| {
+    (follows && much_longer(before, after)).then(|| {
         let begin = format!("protects less: waits longer for an answer to {}", new.name());
         Finding::new(Weight::Protection, begin, format!("{before} -> {after}"))
     })

@@ -1,4 +1,4 @@
-//! Addresses of those who hear of it. Those who decide are compared with their reviews.
+//! Addresses of those who hear of it, and addresses that mails name. Those who decide are compared with their reviews.
 
 use super::{Both, Finding, Weight};
 
@@ -17,6 +17,14 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         };
         let begin = format!("tells team {team} at another domain");
         found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
+    }
+    let fresh: Vec<&str> = new.addresses.difference(&old.addresses).map(String::as_str).collect();
+    if !fresh.is_empty() {
+        found.push(Finding::new(
+            Weight::Unknown,
+            "names another address on the web in its mails",
+            fresh.join(", "),
+        ));
     }
     found
 }
