@@ -12,7 +12,7 @@ use chrono::DateTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef, Timestamp, typed};
 
 /// More than this in one request is refused.
 const MOST_EVENTS: usize = 1_000;
@@ -218,6 +218,12 @@ impl Draft {
             Value::String(text) if text.chars().any(is_forbidden) => {
                 return Err(wrong(name, "a control character is not allowed here"));
             }
+            Value::String(text) if !text.chars().all(typed::is_plain) => {
+                return Err(wrong(
+                    name,
+                    "a character that cannot be seen or that turns the text is not allowed here",
+                ));
+            }
             Value::String(_) => true,
             Value::Bool(_) => !OWN.contains(&name),
             Value::Number(number) => {
@@ -276,6 +282,11 @@ impl Draft {
         }
         if self.text("datacontenttype").is_some_and(|kind| !is_media_type(kind)) {
             return Err(wrong("datacontenttype", "expected a media type such as application/json"));
+        }
+        if let Some(Data::Json(Value::Object(members))) = &self.data
+            && let Some((field, why)) = typed::refused(members)
+        {
+            return Err(wrong(&format!("data.{field}"), why));
         }
         Ok(Event {
             key: key(source, id),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, SubjectRef, Timestamp};
+use super::{Fields, SubjectRef, Timestamp, typed};
 
 /// A normalized event type such as `registration.created`, or `custom.<type>`, or `onelogin.<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +85,14 @@ pub struct Event {
     pub ip: Option<String>,
     /// The fields of this type by the published schema, and raw ones under `data`.
     pub fields: Fields,
+}
+
+impl Event {
+    /// The same event with texts that are bounded. Its key and its person stay as they are.
+    pub fn bounded(self) -> Self {
+        let actor = self.actor.map(|actor| typed::marked(&actor, typed::LONGEST_ADDRESS));
+        Self { actor, fields: typed::fields(self.fields), ..self }
+    }
 }
 
 impl fmt::Debug for Event {

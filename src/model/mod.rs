@@ -8,6 +8,7 @@ pub mod message;
 pub mod secret;
 pub mod span;
 pub mod subject;
+pub mod typed;
 pub mod verification;
 
 pub use actor::Actor;

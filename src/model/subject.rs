@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fields, Timestamp};
+use super::{Fields, Timestamp, typed};
 
 /// What kind of record stands for the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,13 +157,23 @@ pub struct Applicant {
     pub attributes: Fields,
 }
 
+/// What the person or an event typed is bounded; what the provider or its administrators chose stays as it is.
+fn bounded(mut fields: Fields) -> Fields {
+    const CHOSEN: [&str; 9] =
+        ["id", "user_id", "profile", "profile_id", "state", "status", "roles", "groups", "service_account"];
+    let chosen: Vec<_> = CHOSEN.iter().filter_map(|name| fields.remove_entry(*name)).collect();
+    let mut fields = typed::fields(fields);
+    fields.extend(chosen);
+    fields
+}
+
 macro_rules! into_subject {
     ($type:ident, $kind:expr) => {
         impl From<$type> for Subject {
             fn from(record: $type) -> Self {
                 let id = record.id.clone();
                 let fields = match serde_json::to_value(record) {
-                    Ok(Value::Object(fields)) => fields,
+                    Ok(Value::Object(fields)) => bounded(fields),
                     // A record of plain fields always becomes an object.
                     Ok(_) | Err(_) => Fields::new(),
                 };

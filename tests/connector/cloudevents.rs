@@ -105,6 +105,23 @@ fn what_is_told_about_a_bad_event() {
         (json!({"id": long}), "event 0, id: is longer"),
         (json!({"id": "a\nb"}), "event 0, id: a control character"),
         (json!({"id": "a\u{fffe}"}), "event 0, id: a control character"),
+        (json!({"id": "a\u{202e}"}), "event 0, id: a character that cannot be seen"),
+        (json!({"subject": "p\u{200b}7"}), "event 0, subject: a character that cannot be seen"),
+        (json!({"tenant": "t\u{e0041}"}), "event 0, tenant: a character that cannot be seen"),
+        (
+            json!({"data": {"email": "a\u{200b}@b"}}),
+            "event 0, data.email: has a character that cannot be seen",
+        ),
+        (
+            json!({"data": {"email": format!("{}@b", "x".repeat(254))}}),
+            "event 0, data.email: is longer than 254",
+        ),
+        (json!({"data": {"manager": {"email": "a\n@b"}}}), "event 0, data.manager.email: has a character"),
+        (
+            json!({"data": {"deep": (0..40).fold(json!(1), |inner, _| json!([inner]))}}),
+            "event 0, data.deep: is nested",
+        ),
+        (json!({"data": {"many": vec![0; 501]}}), "event 0, data.many: has more than 500 items"),
         (json!({"source": " "}), "event 0, source: is empty"),
         (json!({"source": "a b"}), "event 0, source: expected a URI"),
         (json!({"source": "a%2"}), "event 0, source: expected a URI"),

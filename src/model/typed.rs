@@ -1,0 +1,379 @@
+//! Texts that strangers typed: names, addresses, what an event carries. They are bounded where they come in
+//! and shown so that they are only text.
+//!
+//! | text | what becomes of it |
+//! |---|---|
+//! | a name | NFC; marks that hide or turn text are dropped, line breaks become blanks, at most 200 characters |
+//! | everything else | such marks become U+FFFD, so that the text equals no other; nothing else changes |
+//! | a text that is too long | is cut and ends with an ellipsis, so that it equals no other |
+//!
+//! An address or an id is never changed into another one: with U+FFFD or an ellipsis it is none.
+
+use serde_json::Value;
+use unicode_general_category::{GeneralCategory as Category, get_general_category as category};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::Fields;
+
+/// Characters of a name.
+pub const LONGEST_NAME: usize = 200;
+/// Characters of a mail address or a user name.
+pub const LONGEST_ADDRESS: usize = 254;
+/// Characters of any other text.
+pub const LONGEST_TEXT: usize = 4_000;
+/// Members of an object and items of a list.
+pub const MOST_MEMBERS: usize = 500;
+/// Objects and lists within each other.
+pub const DEEPEST: usize = 16;
+/// Combining marks on one letter; more of them cover the lines above and below.
+const MOST_MARKS: usize = 8;
+
+/// Fields that hold a name, whatever record they are in.
+const NAMES: [&str; 13] = [
+    "actor_user_name",
+    "department",
+    "display_name",
+    "displayname",
+    "family_name",
+    "first_name",
+    "firstname",
+    "given_name",
+    "last_name",
+    "lastname",
+    "name",
+    "title",
+    "user_name",
+];
+/// Fields that hold a mail address or a user name.
+const ADDRESSES: [&str; 3] = ["email", "email_domain", "username"];
+
+/// What a character does to the text around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Shows,
+    /// Ends a line.
+    Breaks,
+    /// Cannot be seen, or turns or hides what can.
+    Hides,
+    /// Has no meaning that anybody agreed on, or is a control character.
+    Nothing,
+}
+
+fn does(c: char) -> Does {
+    match c {
+        // Letters and signs that are blank, or that join what they stand between.
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
+        | '\u{ffa0}' => Does::Hides,
+        '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' => Does::Breaks,
+        c if c.is_ascii() && !c.is_ascii_control() => Does::Shows,
+        c => match category(c) {
+            Category::LineSeparator | Category::ParagraphSeparator => Does::Breaks,
+            Category::Format => Does::Hides,
+            Category::Control | Category::PrivateUse | Category::Unassigned | Category::Surrogate => {
+                Does::Nothing
+            }
+            _ => Does::Shows,
+        },
+    }
+}
+
+/// Whether a character may be in an identifier: it can be seen, and does nothing to the text around it.
+pub fn is_plain(c: char) -> bool {
+    does(c) == Does::Shows
+}
+
+/// The joiners, which some scripts need within words.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Letters of scripts that are written with joiners: Arabic, Syriac, N'Ko, the Indic ones, Khmer, Mongolian.
+fn joins(c: char) -> bool {
+    matches!(
+        c,
+        '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{df4}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{18af}'
+            | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+    )
+}
+
+/// Each character with whether it may stand where it stands.
+fn placed(text: &str) -> impl Iterator<Item = (char, Does)> {
+    let next = text.chars().skip(1).map(Some).chain([None]);
+    let (mut before, mut marks) = (None, 0);
+    text.chars().zip(next).map(move |(c, next)| {
+        let joiner = is_joiner(c) && before.is_some_and(joins) && next.is_some_and(joins);
+        before = Some(c);
+        let mark = matches!(category(c), Category::NonspacingMark | Category::EnclosingMark);
+        marks = if mark { marks + 1 } else { 0 };
+        let does = match does(c) {
+            Does::Hides if joiner => Does::Shows,
+            Does::Shows if marks > MOST_MARKS => Does::Hides,
+            does => does,
+        };
+        (c, does)
+    })
+}
+
+fn cut(text: String, longest: usize) -> String {
+    if text.chars().nth(longest).is_none() {
+        return text;
+    }
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A name as it can be shown and compared.
+pub fn name(text: &str) -> String {
+    // Only so much is looked at: what is dropped must not make a long text a short one.
+    let looked_at: String = text.chars().take(LONGEST_NAME * 4).nfc().collect();
+    let shown: String = placed(&looked_at)
+        .filter_map(|(c, does)| match does {
+            Does::Shows => Some(c),
+            Does::Breaks => Some(' '),
+            Does::Hides => None,
+            Does::Nothing => Some('\u{fffd}'),
+        })
+        .collect();
+    let more = text.chars().nth(LONGEST_NAME * 4).is_some();
+    cut(if more { shown + "…" } else { shown }, LONGEST_NAME)
+}
+
+/// A text that is the same as before, or one that equals no other.
+pub fn marked(text: &str, longest: usize) -> String {
+    let text: String = text.chars().take(longest + 1).collect();
+    let shown = placed(&text).map(|(c, does)| match does {
+        Does::Shows | Does::Breaks => c,
+        Does::Hides | Does::Nothing => '\u{fffd}',
+    });
+    cut(shown.collect(), longest)
+}
+
+fn bounded_text(field: &str, text: &str) -> String {
+    let field = field.to_ascii_lowercase();
+    if NAMES.contains(&field.as_str()) {
+        name(text)
+    } else if ADDRESSES.contains(&field.as_str()) {
+        marked(text, LONGEST_ADDRESS)
+    } else {
+        marked(text, LONGEST_TEXT)
+    }
+}
+
+/// Loose fields, bounded in every text, in number and in depth.
+pub fn fields(fields: Fields) -> Fields {
+    members(fields, 0)
+}
+
+fn members(fields: Fields, depth: usize) -> Fields {
+    let most = fields.into_iter().take(MOST_MEMBERS);
+    most.map(|(name, value)| {
+        let value = bounded(&name, value, depth);
+        (marked(&name, LONGEST_NAME), value)
+    })
+    .collect()
+}
+
+fn bounded(field: &str, value: Value, depth: usize) -> Value {
+    match value {
+        Value::String(text) => bounded_text(field, &text).into(),
+        Value::Object(_) | Value::Array(_) if depth >= DEEPEST => "…".into(),
+        Value::Object(inner) => members(inner, depth + 1).into(),
+        Value::Array(items) => {
+            let most = items.into_iter().take(MOST_MEMBERS);
+            most.map(|item| bounded(field, item, depth + 1)).collect()
+        }
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
+    }
+}
+
+/// What is wrong with the fields of an event, for those who can be told: where, and why.
+pub fn refused(fields: &Fields) -> Option<(String, &'static str)> {
+    fields
+        .iter()
+        .find_map(|(name, value)| wrong(name, name, value, 1))
+        .or_else(|| (fields.len() > MOST_MEMBERS).then(|| (String::new(), "has more than 500 members")))
+}
+
+fn wrong(path: &str, field: &str, value: &Value, depth: usize) -> Option<(String, &'static str)> {
+    let at = |why| Some((path.to_owned(), why));
+    let is_address = ADDRESSES.contains(&field.to_ascii_lowercase().as_str());
+    match value {
+        Value::String(text) if is_address && text.chars().nth(LONGEST_ADDRESS).is_some() => {
+            at("is longer than 254 characters")
+        }
+        Value::String(text) if is_address && !text.chars().all(is_plain) => {
+            at("has a character that cannot be seen or that turns the text")
+        }
+        Value::Object(_) | Value::Array(_) if depth > DEEPEST => at("is nested deeper than 16 levels"),
+        Value::Object(inner) if inner.len() > MOST_MEMBERS => at("has more than 500 members"),
+        Value::Object(inner) => {
+            inner.iter().find_map(|(name, value)| wrong(&format!("{path}.{name}"), name, value, depth + 1))
+        }
+        Value::Array(items) if items.len() > MOST_MEMBERS => at("has more than 500 items"),
+        Value::Array(items) => items.iter().find_map(|item| wrong(path, field, item, depth + 1)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// A text in one line, as it is shown to people: nothing in it hides, turns or moves text, and it is at most
+/// so many characters.
+pub fn one_line(text: &str, longest: usize) -> String {
+    let shown = placed(text).take(longest * 4).filter_map(|(c, does)| match does {
+        Does::Shows => Some(c),
+        Does::Breaks => Some(' '),
+        Does::Hides => None,
+        Does::Nothing => Some('\u{fffd}'),
+    });
+    let shown: String = shown.collect();
+    cut(shown.split_whitespace().collect::<Vec<_>>().join(" "), longest)
+}
+
+/// The same so that no program makes a link of it: a blank stands after what holds an address together (a dot
+/// before a letter, a scheme's colon, the backslashes of a share). It can be seen, unlike a mark that a program
+/// may drop, and a name stays readable: `J. R. R. Tolkien`.
+pub fn unlinked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        let digit = before.is_some_and(|before: char| before.is_ascii_digit());
+        let holds = rest.peek().is_some_and(|next| match c {
+            '.' | '\u{2024}' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => {
+                !next.is_whitespace() && *next != '.' && !(digit && next.is_ascii_digit())
+            }
+            ':' | '\u{ff1a}' => !(next.is_whitespace() || digit && next.is_ascii_digit()),
+            '\\' | '\u{ff3c}' => *next == c,
+            _ => false,
+        });
+        if holds {
+            out.push(' ');
+        }
+        before = Some(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_name_without_what_cannot_be_seen() {
+        for (typed, expected) in [
+            ("Ada Example", "Ada Example"),
+            ("Jose\u{301}", "José"),
+            ("  Ada ", "  Ada "),
+            ("A\u{200b}d\u{2060}a\u{feff}", "Ada"),
+            ("\u{202e}ada\u{202c}", "ada"),
+            ("\u{2066}ada\u{2069}\u{200e}\u{200f}\u{61c}", "ada"),
+            ("Ada\nBcc: x", "Ada Bcc: x"),
+            ("Ada\u{2028}b\u{85}c", "Ada b c"),
+            ("A\u{1b}[31mda", "A\u{fffd}[31mda"),
+            ("A\u{9b}31m\0", "A\u{fffd}31m\u{fffd}"),
+            ("a\u{e0061}\u{e007f}b", "ab"),
+            ("a\u{e000}b\u{f0000}", "a\u{fffd}b\u{fffd}"),
+            ("a\u{3164}\u{115f}\u{2800}b\u{ad}", "ab"),
+            // Persian and Hindi are written with joiners, Latin is not.
+            ("علی\u{200c}رضا", "علی\u{200c}رضا"),
+            ("\u{200c}علی\u{200d}", "علی"),
+            ("क्\u{200d}ष", "क्\u{200d}ष"),
+            ("Ad\u{200d}a", "Ada"),
+            ("Nguyễn Thị", "Nguyễn Thị"),
+            ("O’Neill-Çelik 田中", "O’Neill-Çelik 田中"),
+        ] {
+            assert_eq!(name(typed), expected, "{typed:?}");
+        }
+        let zalgo = format!("a{}b", "\u{300}".repeat(50));
+        assert!(name(&zalgo).chars().count() < 12);
+    }
+
+    #[test]
+    fn what_is_cut_says_so_and_equals_nothing_else() {
+        let long = "x".repeat(5_000);
+        let cut = name(&long);
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (LONGEST_NAME, true));
+        assert_eq!(name(&"x".repeat(LONGEST_NAME)), "x".repeat(LONGEST_NAME));
+        let address = marked(&format!("{long}@example.com"), LONGEST_ADDRESS);
+        assert_eq!((address.chars().count(), address.ends_with('…')), (LONGEST_ADDRESS, true));
+        // Marks that are dropped do not bring a long text back under the bound.
+        assert!(name(&format!("Ada{}Example", "\u{200b}".repeat(5_000))).ends_with('…'));
+    }
+
+    #[test]
+    fn an_address_is_itself_or_none() {
+        for text in
+            ["ada@example.com", "jose\u{301}@example.com", "ada.b+c@xn--exmple-cua.com", "line\nbreak"]
+        {
+            assert_eq!(marked(text, LONGEST_ADDRESS), text);
+        }
+        for text in
+            ["a\u{200b}da@example.com", "ada@ex\u{202e}ample.com", "ada@example.com\u{0}", "\u{feff}ada"]
+        {
+            let marked = marked(text, LONGEST_ADDRESS);
+            assert_eq!(marked.matches('\u{fffd}').count(), 1, "{marked:?}");
+        }
+    }
+
+    #[test]
+    fn fields_are_bounded_in_every_place() {
+        let deep = (0..40).fold(json!("x"), |inner, _| json!([inner]));
+        let many: Fields = (0..2_000).map(|number| (format!("f{number}"), json!(number))).collect();
+        let typed = json!({
+            "first_name": "A\u{200b}da", "email": "a\u{200b}@b", "badge": "1\u{202e}2", "n": 1, "none": null,
+            "inner": {"name": ["x\u{feff}"], "Email": "y\u{0}"}, "deep": deep, "many": many, "long": "x".repeat(9_000),
+        });
+        let Value::Object(typed) = typed else { unreachable!() };
+        let bounded = Value::Object(fields(typed));
+        for (place, expected) in [
+            ("/first_name", json!("Ada")),
+            ("/email", json!("a\u{fffd}@b")),
+            ("/badge", json!("1\u{fffd}2")),
+            ("/n", json!(1)),
+            ("/none", json!(null)),
+            ("/inner/name/0", json!("x")),
+            ("/inner/Email", json!("y\u{fffd}")),
+        ] {
+            assert_eq!(bounded.pointer(place), Some(&expected), "{place}");
+        }
+        assert_eq!(bounded["many"].as_object().unwrap().len(), MOST_MEMBERS);
+        assert_eq!(bounded["long"].as_str().unwrap().chars().count(), LONGEST_TEXT);
+        assert!(bounded["deep"].to_string().len() < 60);
+    }
+
+    #[test]
+    fn nothing_is_left_that_a_program_makes_a_link_of() {
+        for (typed, expected) in [
+            ("Ada Example", "Ada Example"),
+            ("J.R.R. Tolkien", "J. R. R. Tolkien"),
+            ("St. John 1.5 31.12.1990 10:30", "St. John 1.5 31.12.1990 10:30"),
+            ("go to evil.example/login", "go to evil. example/login"),
+            ("https://evil.example", "https: //evil. example"),
+            ("HTTP://1.2.3.4/x", "HTTP: //1.2.3.4/x"),
+            ("www.evil.example", "www. evil. example"),
+            ("mailto:eve@evil.example", "mailto: eve@evil. example"),
+            ("evil。example", "evil。 example"),
+            ("evil．example", "evil． example"),
+            ("tel:+4912345", "tel: +4912345"),
+            ("\\\\evil\\share", "\\ \\evil\\share"),
+            ("wait...", "wait..."),
+            ("wait...what", "wait... what"),
+            ("1.evil.example", "1. evil. example"),
+        ] {
+            assert_eq!(unlinked(typed), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_line() {
+        for (typed, longest, expected) in [
+            ("a\nb\tc  d", 10, "a b c d"),
+            ("a\u{1b}]8;;x\u{7}b", 20, "a\u{fffd}]8;;x\u{fffd}b"),
+            ("abcdef", 4, "abc…"),
+            ("\u{202e}x", 4, "x"),
+        ] {
+            assert_eq!(one_line(typed, longest), expected, "{typed:?}");
+        }
+    }
+}
