@@ -3,7 +3,7 @@
 use super::links::LinkKind;
 use super::state::Purpose;
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Address, Message, Timestamp};
+use crate::model::{Action, Address, Message, Timestamp, typed};
 use crate::policy::template::MailFacts;
 use crate::policy::tree::{Recipient, StepIndex};
 
@@ -68,7 +68,10 @@ impl Turn<'_> {
         match to {
             Recipient::Subject => subject
                 .text("email")
-                .map(|email| Address { name: Some(subject.display_name()), email: email.to_owned() })
+                .map(|email| Address {
+                    name: Some(typed::unlinked(&subject.display_name())),
+                    email: email.to_owned(),
+                })
                 .ok_or_else(|| "the subject has no mail address".to_owned()),
             Recipient::Manager => {
                 self.manager().ok_or_else(|| "the subject has no manager with a mail address".to_owned())

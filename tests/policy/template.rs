@@ -37,7 +37,7 @@ fn filled(text: &str, fields: Value, languages: &[&str]) -> Result<Rendered, Tem
         link: Some("https://proof.example/p/1"),
         contest_link: None,
         deadline: None,
-        organization: "Example",
+        organization: "Example.com",
     };
     templates.render("hello", languages, &mail)
 }
@@ -91,6 +91,13 @@ fn mistakes_are_found_at_load() {
         ("---\nsubject: x\n---\nfine\n{% if %}", "bad-template", 5),
         ("---\nsubject: x\n---\n{{ lnk }}", "unknown-variable", 4),
         ("---\nsubject: x\n---\n\n{{ registration.first }}", "unknown-variable", 5),
+        ("---\nsubject: x\nsubjct: y\n---\nfine", "no-subject", 3),
+        ("---\nsubject: [x]\n---\nfine", "no-subject", 2),
+        ("---\nsubject: ''\n---\nfine", "no-subject", 2),
+        ("---\n\n---\nfine", "no-subject", 2),
+        ("---\nsubject: &a x\n---\nfine", "anchor", 2),
+        ("---\n\nsubject: {{ lnk }}\n---\nfine", "key", 3),
+        ("---\n# a mail\nsubject: Hello {{ lnk }}\n---\nfine", "unknown-variable", 3),
     ];
     for (text, code, line) in table {
         let mut diagnostics = Vec::new();
@@ -102,13 +109,58 @@ fn mistakes_are_found_at_load() {
 
 #[test]
 fn nothing_in_a_name_is_left_for_a_mail_program_to_link() {
-    for name in ["www.evil.example", "WWW.evil.example", "x wWw.evil.example", "https://www.evil.example"] {
+    for name in [
+        "www.evil.example",
+        "WWW.evil.example",
+        "x wWw.evil.example",
+        "https://www.evil.example",
+        "go to evil.example/login",
+        "evil.example",
+        "(evil.example)",
+        "evil\u{200b}.example",
+        "evil.\u{2060}example",
+        "evil\u{3002}example",
+        "evil\u{ff0e}example",
+        "evil\u{ff61}example",
+        "evil&#46;example",
+        "evil.\u{202e}example",
+        "eve@evil.example",
+        "mailto:eve@evil.example",
+        "ftp://evil.example",
+        "HTTPS://evil.example/\u{200d}",
+        "\\\\evil.example\\share",
+    ] {
         let mail = render(name, &[]);
-        for shown in [mail.text.replace("https://proof", ""), mail.html.replace("https://proof", "")] {
+        for shown in
+            [mail.text.replace("https://proof", ""), mail.html.replace("https://proof", ""), mail.subject]
+        {
             let shown = shown.to_lowercase();
-            assert!(!shown.contains("www.evil") && !shown.contains("://"), "{name}: {shown}");
+            for bad in ["www.evil", "://", "evil.example", "mailto:e", "\\\\e"] {
+                assert!(!shown.contains(bad), "{name}: {shown}");
+            }
+            let dots = ['\u{3002}', '\u{ff0e}', '\u{ff61}', '.'];
+            assert!(!dots.iter().any(|dot| shown.contains(&format!("evil{dot}example"))), "{name}: {shown}");
+            assert!(
+                shown.chars().all(|c| c == '\n' || proofd::model::typed::is_plain(c)),
+                "{name}: {shown:?}"
+            );
         }
     }
+}
+
+/// What an administrator chose is shown as it is, also where it looks like an address.
+#[test]
+fn an_organization_may_have_a_dot_in_its_name() {
+    let mail = filled(
+        "---\nsubject: From {{ organization }}\n---\n{{ organization }} and {{ registration.first_name }}\n",
+        json!({"first_name": "Ada.com"}),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(
+        (mail.subject.as_str(), mail.text.as_str()),
+        ("From Example.com", "Example.com and Ada. com\n")
+    );
 }
 
 #[test]

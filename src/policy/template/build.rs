@@ -3,13 +3,13 @@
 use chrono::NaiveDate;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
-use serde::Deserialize;
 
 use super::{Templates, escape};
 use crate::model::{SubjectKind, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 use crate::policy::schema;
 use crate::policy::script::check::nearest;
+use crate::policy::source;
 
 /// One template file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +18,6 @@ pub struct Source {
     pub language: String,
     pub path: String,
     pub text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Front {
-    subject: String,
 }
 
 const ROOTS: [&str; 11] = [
@@ -69,20 +63,11 @@ impl Templates {
             report(1, &[], "no-subject", "the template has no front matter".to_owned(), Some(help));
             return;
         };
-        let front: Front = match serde_yaml::from_str(front) {
-            Ok(front) => front,
-            Err(error) => {
-                let line = error.location().map_or(1, |at| at.line() + 1);
-                let message = format!("the front matter is not right: {error}");
-                report(line, &[], "no-subject", message, Some("it has one key: subject".to_owned()));
-                return;
-            }
+        let (subject, line) = match subject(&source.path, front) {
+            Ok(found) => found,
+            Err(mistakes) => return diagnostics.extend(mistakes),
         };
-        if front.subject.trim().is_empty() {
-            report(2, &[], "no-subject", "the subject is empty".to_owned(), None);
-            return;
-        }
-        for (part, text, offset) in [("subject", front.subject, 2), ("body", body.to_owned(), first)] {
+        for (part, text, offset) in [("subject", subject, line), ("body", body.to_owned(), first)] {
             let file = format!("{}/{}#{part}", source.name, source.language);
             if let Err(error) = self.environment.add_template_owned(file.clone(), text.clone()) {
                 let line = offset + error.line().unwrap_or(1).saturating_sub(1);
@@ -109,6 +94,40 @@ impl Templates {
         }
         self.languages.entry(source.name.clone()).or_default().push(source.language.clone());
     }
+}
+
+/// The subject that front matter gives and its line, or what is wrong with it. It begins in the file's second line.
+fn subject(path: &str, front: &str) -> Result<(String, usize), Vec<Diagnostic>> {
+    let wrong = |place: Place, message: &str| {
+        let help = "it has one key: subject";
+        Diagnostic::error(place, "no-subject", format!("the front matter is not right: {message}")).help(help)
+    };
+    let start = Place { file: path.to_owned(), line: 1, column: 1, length: 1 };
+    let mut mistakes = Vec::new();
+    let node = match front.trim() {
+        "" => None,
+        _ => source::read(path, front.as_bytes(), &mut mistakes),
+    };
+    let entry = node.as_ref().and_then(|node| node.entry("subject"));
+    let found = entry.and_then(|(key, value)| Some((value.scalar()?.text.clone(), key.place.line + 1)));
+    let others = node.iter().flat_map(|node| node.map().unwrap_or_default());
+    for (key, _) in others.filter(|(key, _)| key.name != "subject") {
+        mistakes.push(wrong(key.place.clone(), &format!("`{}` is not known", key.name)));
+    }
+    if mistakes.is_empty() {
+        match (found, entry) {
+            (Some((text, line)), _) if !text.trim().is_empty() => return Ok((text, line)),
+            (Some(_), Some((key, _))) => {
+                mistakes.push(Diagnostic::error(key.place.clone(), "no-subject", "the subject is empty"));
+            }
+            (_, Some((key, _))) => mistakes.push(wrong(key.place.clone(), "the subject is a text")),
+            (_, None) => mistakes.push(wrong(start, "`subject` is missing")),
+        }
+    }
+    for mistake in &mut mistakes {
+        mistake.place.line += 1;
+    }
+    Err(mistakes)
 }
 
 /// Where the first of some signs stands in a line, and how long it is; the line's beginning if none does.
@@ -198,11 +217,31 @@ fn show(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resul
         _ => {}
     }
     let text = value.to_string();
-    if subject {
-        out.write_str(&escape::one_line(&text)).map_err(failed)
-    } else if value.is_safe() {
-        out.write_str(&text).map_err(failed)
-    } else {
-        out.write_str(&escape::markdown(&text)).map_err(failed)
+    let shown = match (subject, value.is_safe() || is_chosen(state, &text)) {
+        (true, true) => escape::one_line(&text),
+        (true, false) => escape::typed_line(&text),
+        (false, true) if value.is_safe() => text,
+        (false, true) => escape::markdown(&text),
+        (false, false) => escape::typed_markdown(&text),
+    };
+    out.write_str(&shown).map_err(failed)
+}
+
+/// Whether an administrator chose a text: it is the organization's name or stands in the policy's settings.
+fn is_chosen(state: &State<'_, '_>, text: &str) -> bool {
+    fn stands_in(value: &Value, text: &str) -> bool {
+        match value.kind() {
+            ValueKind::String => value.as_str() == Some(text),
+            ValueKind::Seq => {
+                value.try_iter().is_ok_and(|mut items| items.any(|item| stands_in(&item, text)))
+            }
+            ValueKind::Map => value.try_iter().is_ok_and(|mut names| {
+                names.any(|name| value.get_item(&name).is_ok_and(|item| stands_in(&item, text)))
+            }),
+            _ => false,
+        }
     }
+    ["organization", "settings"]
+        .iter()
+        .any(|root| state.lookup(root).is_some_and(|root| stands_in(&root, text)))
 }

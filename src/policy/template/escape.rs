@@ -1,45 +1,38 @@
 //! Values on their way into a mail: nothing that a person typed becomes markup, a link or a header.
 
+use crate::model::typed;
+
 /// Longest value of a field in a mail, in characters.
 const LONGEST: usize = 500;
 
-/// One line without control characters, marks that change the direction of text, or invisible ones.
+/// One line of a subject: no marks that hide or turn text.
 pub(super) fn one_line(text: &str) -> String {
-    let visible = text.chars().map(|c| if c.is_control() || is_line(c) { ' ' } else { c });
-    let shown: String = visible.filter(|c| !is_invisible(*c)).take(LONGEST).collect();
-    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    typed::one_line(text, LONGEST)
 }
 
-fn is_line(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}')
+/// A value that strangers may have typed, for a subject.
+pub(super) fn typed_line(text: &str) -> String {
+    typed::unlinked(&one_line(text))
 }
 
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
+/// A value that strangers may have typed, as Markdown that shows its characters. Addresses in it are broken up
+/// by a blank, since mail programs make links of them.
+pub(super) fn typed_markdown(text: &str) -> String {
+    verbatim(&typed_line(text))
 }
 
-/// A value as Markdown that shows its characters. Addresses are broken up by a space, since mail programs
-/// make links of them.
+/// A value that an administrator chose, as Markdown that shows its characters.
 pub(super) fn markdown(text: &str) -> String {
-    let line = broken_up(&one_line(text));
+    verbatim(&one_line(text))
+}
+
+fn verbatim(line: &str) -> String {
     let mut out = String::with_capacity(line.len() + 8);
     for c in line.chars() {
         if c.is_ascii_punctuation() {
             out.push('\\');
         }
         out.push(c);
-    }
-    out
-}
-
-fn broken_up(line: &str) -> String {
-    let mut out = String::with_capacity(line.len() + 8);
-    for c in line.replace("://", ": //").chars() {
-        out.push(c);
-        let last = out.len().checked_sub(4).and_then(|at| out.get(at..));
-        if last.is_some_and(|last| last.eq_ignore_ascii_case("www.")) {
-            out.push(' ');
-        }
     }
     out
 }
