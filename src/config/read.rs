@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
+use saphyr_parser::{Event, Parser};
 use serde_path_to_error::Segment;
 
 use super::Config;
@@ -56,6 +57,7 @@ fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
         let source = text.lines().nth(line.saturating_sub(1)).filter(|line| !may_be_secret(line));
         Mistake { file: file.to_owned(), line, column, message, source: source.map(str::to_owned) }
     };
+    bounded(text).map_err(|(line, message)| at(line, 1, message))?;
     // This pass finds duplicate keys, which serde_yaml would let through inside maps.
     let nodes = MarkedYaml::load_from_str(text).map_err(|error| {
         let marker = error.marker();
@@ -77,6 +79,35 @@ fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
             .map_or(message.clone(), |(path, rest)| format!("{path}: {rest}"));
         at(line, column, message)
     })
+}
+
+/// Larger or deeper than any configuration is: nothing that takes more time than its length is asked of it.
+const LARGEST_FILE: usize = 1 << 20;
+const DEEPEST: usize = 64;
+
+fn bounded(text: &str) -> Result<(), (usize, String)> {
+    if text.len() > LARGEST_FILE {
+        return Err((1, "the file is larger than 1 MiB".to_owned()));
+    }
+    let mut depth = 0_usize;
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((Event::SequenceStart(..) | Event::MappingStart(..), span)) => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err((span.start.line(), format!("nested deeper than {DEEPEST} levels")));
+                }
+            }
+            Ok((Event::SequenceEnd | Event::MappingEnd, _)) => depth = depth.saturating_sub(1),
+            Ok((Event::Alias(_), span)) => {
+                return Err((span.start.line(), "aliases are not read here; write it twice".to_owned()));
+            }
+            Ok(_) => {}
+            // The pass that follows says what is wrong, and where.
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 fn may_be_secret(line: &str) -> bool {
@@ -235,6 +266,20 @@ mod tests {
         );
         check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
         check_mistake("public_url: [\n", 2, 1, "");
+        check_mistake(
+            &format!("{SMALLEST}store: {}\n", "[".repeat(60_000)),
+            2,
+            1,
+            "nested deeper than 64 levels",
+        );
+        check_mistake(
+            &format!("{SMALLEST}store: {}\n", "{".repeat(60_000)),
+            2,
+            1,
+            "nested deeper than 64 levels",
+        );
+        check_mistake(&format!("{SMALLEST}organization: &a x\nstore: *a\n"), 3, 1, "aliases are not read");
+        check_mistake(&format!("{SMALLEST}store: {}\n", "x".repeat(2 << 20)), 1, 1, "larger than 1 MiB");
         check_mistake(&format!("{SMALLEST}{SMALLEST}"), 2, 1, "");
     }
 

@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `brackets` | files that are made to take long |
 //! | `check` | every mistake that the loader knows, as data |
 //! | `check_cli` | `check` and `explain-code`, as a person and a build use them |
 //! | `editor_schema` | the schemas that editors read |
@@ -25,6 +26,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod brackets;
 mod check;
 mod check_cli;
 mod editor_schema;
