@@ -276,7 +276,7 @@ fn list(cases: &Value, json: bool) {
             let mut row = cells(case, &["id", "policy", "state", "waiting_for", "result", "due_at"]);
             row.insert(
                 2,
-                case.pointer("/subject/name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                output::short_name(case.pointer("/subject/name").and_then(Value::as_str).unwrap_or_default()),
             );
             row
         })
@@ -312,7 +312,9 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         ("cannot go on", "/trouble"),
     ] {
         if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
-            output::line(&format!("{label:>14}  {}", output::visible(&to_the_second(value))));
+            let shown =
+                if label == "who" { output::name(value) } else { output::visible(&to_the_second(value)) };
+            output::line(&format!("{label:>14}  {shown}"));
         }
     }
     let allowed: Vec<_> =

@@ -208,7 +208,7 @@ pub fn row(policy: &str, item: &Value) -> Vec<String> {
     vec![
         policy.to_owned(),
         format!("{}/{}", text(&item["subject"], "type"), text(&item["subject"], "id")),
-        text(item, "name"),
+        output::short_name(&text(item, "name")),
         text(item, "opened_at"),
         either("opened_by"),
         end(&item["before"]),

@@ -130,7 +130,7 @@ fn table(lines: &[Value]) {
             let next = next.iter().map(|(word, key)| (word, time(line, key))).find(|(_, at)| !at.is_empty());
             vec![
                 text(line, "/case"),
-                text(line, "/subject/name"),
+                output::short_name(&text(line, "/subject/name")),
                 text(line, "/step_now"),
                 text(line, "/step_then"),
                 time(line, "/due_now"),

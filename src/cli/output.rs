@@ -3,7 +3,10 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{Ending, Failed};
+use crate::model::typed;
 
 /// A line for who asked. A closed pipe is not an error: they have read enough.
 pub fn line(text: &str) {
@@ -49,24 +52,56 @@ pub fn is_terminal() -> bool {
 
 /// A table with a head, columns as wide as their widest cell.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let print = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<_> =
-            cells.zip(&widths).map(|(cell, width)| format!("{}{cell:<width$}", "")).collect();
+    let head = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rows = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let widest =
+        |column: usize| lines.iter().filter_map(|cells| cells.get(column)).map(|cell| cell.width()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
+    for cells in lines {
+        let padded: Vec<_> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))))
+            .collect();
         line(padded.join("  ").trim_end());
-    };
-    print(&mut head.iter().copied());
-    for row in rows {
-        print(&mut row.iter().map(|cell| visible(cell)).collect::<Vec<_>>().iter().map(String::as_str));
     }
 }
 
-/// Text from outside without control characters, so that a name cannot move the cursor.
+/// Text from outside without characters that move the cursor, and that turn or hide text.
 pub fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if typed::is_plain(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// Columns of a name in a table.
+const LONGEST_NAME: usize = 40;
+
+/// A person's name in a table: cut where it is too long, and nothing that a terminal makes a link of.
+pub fn short_name(text: &str) -> String {
+    typed::unlinked(&typed::one_line(text, LONGEST_NAME))
+}
+
+/// A person's name in a line of its own.
+pub fn name(text: &str) -> String {
+    typed::unlinked(&typed::one_line(text, typed::LONGEST_NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_neither_move_a_terminal_nor_fill_it() {
+        for (typed, expected) in [
+            ("Ada Example", "Ada Example"),
+            ("\u{1b}[2JAda", "\u{fffd}[2JAda"),
+            ("\u{1b}]8;;https://evil.example\u{7}x", "\u{fffd}]8;;https: //evil. example\u{fffd}x"),
+            ("\u{202e}ada\u{2066}", "ada"),
+            ("go to evil.example/login", "go to evil. example/login"),
+            ("a\r\nb", "a b"),
+        ] {
+            assert_eq!(super::short_name(typed), expected);
+        }
+        assert_eq!(super::short_name(&"x".repeat(5_000)).chars().count(), super::LONGEST_NAME);
+        assert_eq!(super::visible("a\u{202e}b\u{9b}c\u{200b}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+    }
 }
