@@ -154,3 +154,42 @@ fn only_the_store_names_sled() {
         .collect();
     assert!(naming.is_empty(), "{naming:?}");
 }
+
+/// An exception without an end stays for good.
+#[test]
+fn every_exception_for_a_dependency_has_a_reason_and_a_review_date() {
+    let text = std::fs::read_to_string("deny.toml").unwrap();
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    // Lists of exceptions, by the keys that cargo-deny reads; their entries stand in lines of their own.
+    let mut within = None;
+    let mut entries = Vec::new();
+    for line in lines {
+        let key = ["ignore", "exceptions", "skip", "skip-tree", "clarify", "allow-git"]
+            .into_iter()
+            .find(|key| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')));
+        if key.is_some() {
+            assert!(line.ends_with('['), "write each entry in a line of its own: {line}");
+            within = key;
+        } else if line == "]" {
+            within = None;
+        } else if let Some(key) = within
+            && !line.is_empty()
+        {
+            entries.push((key, line));
+        }
+    }
+    assert!(entries.len() >= 3, "{entries:?}");
+    for (key, entry) in entries {
+        let reason = entry
+            .split_once("reason = \"")
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .map(|(reason, _)| reason);
+        let reason = reason.unwrap_or_else(|| panic!("{key}: no reason: {entry}"));
+        let date = reason.split_once("; review by ").map(|(_, date)| date).unwrap_or_default();
+        let is_date = date.len() == 10
+            && date
+                .char_indices()
+                .all(|(at, c)| if matches!(at, 4 | 7) { c == '-' } else { c.is_ascii_digit() });
+        assert!(is_date, "{key}: end the reason with `; review by YYYY-MM-DD`: {entry}");
+    }
+}
