@@ -55,7 +55,8 @@ pub fn read(path: &Path) -> Result<(Config, Vec<Mistake>), Mistake> {
 fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
     let at = |line: usize, column: usize, message: String| {
         let source = text.lines().nth(line.saturating_sub(1)).filter(|line| !may_be_secret(line));
-        Mistake { file: file.to_owned(), line, column, message, source: source.map(str::to_owned) }
+        let source = source.map(|line| line.chars().take(LONGEST_LINE).collect());
+        Mistake { file: file.to_owned(), line, column, message, source }
     };
     bounded(text).map_err(|(line, message)| at(line, 1, message))?;
     // This pass finds duplicate keys, which serde_yaml would let through inside maps.
@@ -81,6 +82,8 @@ fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
     })
 }
 
+/// Characters of a line that are shown with a mistake.
+const LONGEST_LINE: usize = 200;
 /// Larger or deeper than any configuration is: nothing that takes more time than its length is asked of it.
 const LARGEST_FILE: usize = 1 << 20;
 const DEEPEST: usize = 64;
@@ -103,6 +106,9 @@ fn bounded(text: &str) -> Result<(), (usize, String)> {
                 return Err((span.start.line(), "aliases are not read here; write it twice".to_owned()));
             }
             Ok(_) => {}
+            Err(error) if error.info().contains("recursion limit") => {
+                return Err((error.marker().line(), format!("nested deeper than {DEEPEST} levels")));
+            }
             // The pass that follows says what is wrong, and where.
             Err(_) => return Ok(()),
         }

@@ -32,7 +32,6 @@ fn brackets_in_any_file_are_told_with_their_place() {
         ("seen/rules.rhai", format!("fn f() {{\n{square}\n}}\n"), 2),
         ("seen/rules.rhai", format!("fn f() {{\n{round}\n}}\n"), 2),
         ("seen/rules.rhai", format!("fn f() {{\n{curly}\n}}\n"), 2),
-        ("shared/rules.rhai", format!("fn f() {{\n{round}\n}}\n"), 2),
         ("shared/blocks.yaml", format!("blocks:\n  x: {square}\n"), 2),
         ("verifications.yaml", format!("x: {square}\n"), 1),
         ("people.yaml", format!("x: {square}\n"), 1),
