@@ -20,6 +20,9 @@ pub struct Hold {
     /// When somebody gave the role that is withheld, if an event said so.
     #[serde(default)]
     pub granted_at: Option<Timestamp>,
+    /// When it was read back that it is in force.
+    #[serde(default)]
+    pub read_at: Option<Timestamp>,
     /// On its way to being lifted.
     pub lifting: bool,
     /// How far it is on its way to being in force.

@@ -52,6 +52,7 @@ impl Turn<'_> {
                 whose,
                 told: None,
                 granted_at,
+                read_at: None,
                 lifting: false,
                 placed,
             });
@@ -76,7 +77,7 @@ impl Turn<'_> {
             // A person says so.
             Whose::Presumed | Whose::Unknown if purpose == Purpose::Lift => now,
             // Events come late; they may still tell.
-            Whose::Presumed | Whose::Unknown => now.max(hold.since + TOLD_WITHIN),
+            Whose::Presumed | Whose::Unknown => now.max(hold.read_at.unwrap_or(hold.since) + TOLD_WITHIN),
         };
         hold.lifting = true;
         let action = match what {
@@ -215,6 +216,7 @@ impl Turn<'_> {
             None => (before, Whose::Theirs),
         };
         hold.placed = Placed::Known;
+        hold.read_at = Some(now);
     }
 
     /// What was before, as long as nothing was tried: as the person was when the case opened.

@@ -58,6 +58,7 @@ fn hold(written: &str) -> Hold {
         },
         told: None,
         granted_at: None,
+        read_at: None,
         lifting: rest.contains(&"lifting"),
         placed: if rest.contains(&"asked") { Placed::Asked } else { Placed::Known },
     }

@@ -5,6 +5,7 @@ use crate::world::World;
 use crate::world::people::passes;
 use proofd::simulate::jumio::{self, Mode};
 use proofd::simulate::onelogin::{self, Mishap};
+use reqwest::{Method, StatusCode};
 
 async fn shipped() -> World {
     let mut world = World::new(60, Path::new("policies"), "").await;
@@ -79,4 +80,37 @@ async fn a_start_that_the_vendor_cannot_serve_yet_makes_the_person_wait_and_goes
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;
     world.until_closed(&ada, "approved").await;
+}
+
+/// Whoever looks sees that OneLogin is down, and why a case does not go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_seen_from_outside() {
+    let world = shipped().await;
+    let ada = world.registers("Ada");
+    let link = world.link(&ada).await;
+    let execution = world.presses(&ada, &link).await;
+    world.town.onelogin.turn(|knobs| knobs.faults = vec![onelogin::Fault::of(Mishap::Unavailable)]);
+    ada.applicant.prove(&world.town, &execution, passes()).unwrap();
+    let readiness = async |world: &World| {
+        let (status, text) = world.ask(Method::GET, "/readyz", "", None).await;
+        assert_eq!(status, StatusCode::OK, "others are served");
+        text.as_str().unwrap_or_default().to_owned()
+    };
+    world
+        .until("a degraded daemon", async |world| {
+            let text = readiness(world).await;
+            (text.starts_with("degraded\n") && text.contains("OneLogin answered 503")).then_some(())
+        })
+        .await;
+    world
+        .until("the reason at the case", async |world| {
+            let sheet = world.sheet(&ada).await?;
+            sheet["waiting_for"].as_str()?.contains("OneLogin answered 503").then_some(())
+        })
+        .await;
+    world.town.onelogin.turn(|knobs| knobs.faults.clear());
+    world.until_closed(&ada, "approved").await;
+    world
+        .until("a ready daemon", async |world| readiness(world).await.starts_with("ready\n").then_some(()))
+        .await;
 }
