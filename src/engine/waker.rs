@@ -12,6 +12,9 @@ use super::Engine;
 use super::cases::{ApplyError, earlier};
 use super::pauses::{Beat, Time};
 
+/// A case that cannot be woken is left alone for this long at most.
+const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
+
 /// Cases woken in one look at the index.
 const AT_ONCE: usize = 64;
 
@@ -58,7 +61,8 @@ impl Engine {
                     tracing::error!(%error, "marks of old events could not be forgotten");
                 }
             }
-            resting.retain(|_, until| *until > now);
+            // A rest that began while the clock was wrong is over too.
+            resting.retain(|_, until| *until > now && *until <= now + LONGEST_REST);
             let next = match self.0.store.due_cases(now, AT_ONCE + resting.len()) {
                 Ok((mut due, next)) => {
                     due.retain(|id| !resting.contains_key(id));
@@ -98,7 +102,7 @@ impl Engine {
                 }
                 Err(error) => {
                     tracing::error!(case = %id, %error, "a case whose time has come cannot go on");
-                    resting.insert(id, self.now() + TimeDelta::seconds(30));
+                    resting.insert(id, self.now() + LONGEST_REST);
                 }
             }
         }
