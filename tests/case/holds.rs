@@ -135,7 +135,10 @@ impl Town {
         if !mail && self.busy.is_some() {
             return None;
         }
-        self.input(number, Input::Attempt { call }).then(|| {
+        let taken = self.input(number, Input::Attempt { call });
+        // What nobody knows whose doing it is waits for a person instead.
+        let began = self.desks[number].case.calls.get(&call).is_some_and(|pending| pending.begun.is_some());
+        (taken && began).then(|| {
             self.busy = if mail { self.busy } else { Some((number, call)) };
             call
         })
