@@ -8,7 +8,7 @@ use super::identity::spread;
 use super::input::Refused;
 use super::state::{Pending, Purpose, State};
 use super::turn::Turn;
-use crate::model::{Action, Done, Failure, FailureKind, Outcome, Repeat, Span, Timestamp};
+use crate::model::{Action, Done, Failure, FailureKind, Method, Outcome, Repeat, Span, Timestamp};
 use crate::policy::tree::{Retry, StepIndex};
 
 /// With half an hour between late attempts this is about two days, after which a person hears of it. Attempts
@@ -28,6 +28,9 @@ const PAGE_RETRY: Retry = Retry {
 
 /// A ghost of a lost attempt may still arrive through a proxy; what looks before it acts waits for that.
 const AFTER_A_LOSS: TimeDelta = TimeDelta::seconds(30);
+
+/// How long after a pass "nothing is enrolled" means "not yet".
+const NOT_YET: TimeDelta = TimeDelta::minutes(15);
 
 /// However long the other side asks us to wait.
 const LONGEST_RETRY_AFTER: u32 = 3_600;
@@ -230,6 +233,9 @@ impl Turn<'_> {
                 pending.in_doubt = true;
                 None
             }
+            FailureKind::NotEnrolled if self.is_just_enrolled(&pending) => {
+                self.retry_at(number, &pending, &failure)
+            }
             FailureKind::Unavailable if !self.case.is_closed() || pending.purpose.outlives() => {
                 self.retry_at(number, &pending, &failure)
             }
@@ -299,6 +305,13 @@ impl Turn<'_> {
             Purpose::Destroy => matches!(state, Some(State::Grace(_))),
             Purpose::Look | Purpose::Lift | Purpose::OwnerNotice | Purpose::Page | Purpose::Uphold => false,
         }
+    }
+
+    /// Whether the provider forgets what it learned a moment ago: it has not reached all of its parts yet.
+    fn is_just_enrolled(&self, pending: &Pending) -> bool {
+        let Action::StartVerification { provider, method, .. } = &pending.action else { return false };
+        let enrolled_at = self.enrolment(provider).and_then(|enrolment| enrolment.enrolled_at);
+        *method != Method::Full && enrolled_at.is_some_and(|at| self.now() - at < NOT_YET)
     }
 
     /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number, and

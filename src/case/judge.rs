@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::comparison::{Difference, compare};
+use super::comparison::{Difference, Forms, compare};
 use crate::model::{Judgement, Method, Proof, Subject, Timestamp};
 use crate::policy::tree::Verification;
 
@@ -33,6 +33,7 @@ pub(super) struct Compared<'a> {
 }
 
 const NOT_COMPARABLE: &str = "not_comparable";
+const UNKNOWN_DECISION: &str = "unknown_decision";
 
 /// The label under which a provider reports that it saw the same face in another run.
 const REPEATED_FACE: &str = "REPEATED_FACE";
@@ -74,20 +75,33 @@ pub(super) fn judge(
     let differences = || compare(fields, compared.optional, subject, proof.document.as_ref());
     match proof.decision {
         Judgement::NotExecuted => Judged { outcome: None, reasons, mismatches: Vec::new() },
+        Judgement::Unknown => {
+            reasons.push(UNKNOWN_DECISION.to_owned());
+            let mismatches = told(differences(), &mut reasons);
+            Judged { outcome: Some(WARNING), reasons, mismatches }
+        }
         Judgement::Rejected => Judged { outcome: Some(REJECTED), reasons, mismatches: Vec::new() },
         Judgement::Warning => {
             let mismatches = told(differences(), &mut reasons);
             Judged { outcome: Some(WARNING), reasons, mismatches }
         }
         Judgement::Passed => {
-            let missing = verification.require.iter().filter(|name| {
-                proof.checks.get(name.as_str()).is_none_or(|check| *check != Judgement::Passed)
-            });
             let before = reasons.len();
-            reasons.extend(missing.map(|name| format!("required_check_missing:{name}")));
+            reasons.extend(verification.require.iter().filter_map(|name| lacking(name, proof)));
             let mismatches = told(differences(), &mut reasons);
             let clean = reasons.len() == before && mismatches.is_empty();
             Judged { outcome: Some(if clean { PASSED } else { WARNING }), reasons, mismatches }
+        }
+    }
+}
+
+/// Why a required check is no pass.
+fn lacking(name: &str, proof: &Proof) -> Option<String> {
+    match proof.checks.get(name) {
+        Some(Judgement::Passed) => None,
+        Some(Judgement::Unknown) => Some(format!("{UNKNOWN_DECISION}:{name}")),
+        Some(Judgement::Warning | Judgement::Rejected | Judgement::NotExecuted) | None => {
+            Some(format!("required_check_missing:{name}"))
         }
     }
 }
@@ -97,6 +111,15 @@ fn told(differences: Vec<Difference>, reasons: &mut Vec<String>) -> Vec<String> 
     let unread = differences.iter().filter(|difference| difference.not_comparable);
     reasons.extend(unread.map(|difference| format!("{NOT_COMPARABLE}:{}", difference.field)));
     differences.into_iter().map(|difference| difference.field).collect()
+}
+
+/// Puts the forms in which fields were compared beside what was read from the document: who may not see the
+/// one sees none of the other.
+pub(super) fn with_forms(mut value: Value, forms: &[Forms]) -> Value {
+    if let Some(document) = value.get_mut("document").and_then(Value::as_object_mut) {
+        document.insert("compared".to_owned(), json!(forms));
+    }
+    value
 }
 
 /// `steps.<id>` of a verification: every key is always there, empty as null or as an empty list.

@@ -50,6 +50,10 @@ fn awaited(case: &Case, policy: &Policy) -> String {
                 format!("a last word of the provider at {}, until {}", at(&proving.step), moment(until))
             }
             (None, Some(_), _) => format!("the provider's result at {}", at(&proving.step)),
+            (None, None, _) if case.waits_for_provider(proving) => {
+                let until = moment(proving.deadline);
+                format!("an answer of the provider at {}, until {until}", at(&proving.step))
+            }
             (None, None, Some(_)) => {
                 format!(
                     "the person, who has a session open, at {}, until {}",

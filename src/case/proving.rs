@@ -43,6 +43,7 @@ impl<'a> Turn<'a> {
             poll_at: None,
             polls: 0,
             captured_at: None,
+            unclear: false,
             start: None,
             read: None,
             wanted: false,
@@ -110,11 +111,14 @@ impl<'a> Turn<'a> {
             proving.reminded += 1;
             proving.remind_at = self.next_reminder(proving, verify);
         }
-        let skipped = due.len().saturating_sub(1);
+        // Who may have done it already is not asked again; a reminder after this one may still go out.
+        let idle = proving.captured_at.is_some() || self.case.waits_for_provider(proving);
+        let skipped = if idle { due.len() } else { due.len().saturating_sub(1) };
         if skipped > 0 {
             self.note(Note::RemindersSkipped { count: u32::try_from(skipped).unwrap_or(u32::MAX) });
         }
-        let newest = due.last().and_then(|place| verify.remind.get(usize::try_from(*place).ok()?));
+        let newest =
+            due.last().filter(|_| !idle).and_then(|place| verify.remind.get(usize::try_from(*place).ok()?));
         let Some(reminder) = newest else { return Ok(()) };
         self.send_reminder(proving, &reminder.template, &reminder.also)
     }

@@ -3,11 +3,12 @@
 
 use chrono::TimeDelta;
 
+use super::comparison::forms;
 use super::enrolling::in_use;
 use super::entry::Note;
 use super::identity::person;
 use super::input::Refused;
-use super::judge::{Compared, Judged, NO_RESPONSE, PASSED, UNAVAILABLE, WARNING, judge, record};
+use super::judge::{Compared, Judged, NO_RESPONSE, PASSED, UNAVAILABLE, WARNING, judge, record, with_forms};
 use super::links::LinkKind;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
@@ -103,6 +104,7 @@ impl Turn<'_> {
         proving.poll_at = Some(self.now() + self.here.poll_every);
         proving.polls = 0;
         proving.captured_at = None;
+        proving.unclear = false;
         proving.wanted = false;
         self.case.state = State::Proving(proving);
     }
@@ -199,7 +201,14 @@ impl Turn<'_> {
             self.note(Note::ReadingIgnored { execution: reading.execution });
             return self.read_again(proving, self.now() + THEN_EVERY);
         }
+        proving.unclear = reading.phase == Phase::Unclear;
         match (reading.phase, reading.proof) {
+            (Phase::Unclear, _) => {
+                // The link was good when it was given out.
+                proving.wanted = false;
+                let at = self.next_poll(&mut proving, false);
+                self.read_again(proving, at);
+            }
             (Phase::Waiting | Phase::Capturing, _) if proving.late_until.is_some() => {
                 self.end_proving(&proving, NO_RESPONSE);
             }
@@ -286,6 +295,8 @@ impl Turn<'_> {
             None => self.session_ended(proving, session),
             Some(outcome) => {
                 let value = record(Some(outcome), Some(&judged), Some(proof), Some(self.now()));
+                let forms = forms(&verify.compare, &self.case.subject, proof.document.as_ref());
+                let value = if proof.document.is_some() { with_forms(value, &forms) } else { value };
                 self.learn(proving.step, value);
                 self.leave_proving(proving.step, outcome, judged.reasons);
             }
@@ -299,7 +310,9 @@ fn belongs(reading: &Reading, session: &Session) -> bool {
     let reference = match (&reading.reference, reading.phase) {
         (Some(reference), _) => *reference == session.reference,
         (None, Phase::Done) => false,
-        (None, Phase::Waiting | Phase::Capturing | Phase::Processing | Phase::Expired) => true,
+        (None, Phase::Waiting | Phase::Capturing | Phase::Processing | Phase::Expired | Phase::Unclear) => {
+            true
+        }
     };
     reading.account == session.account && reading.execution == session.execution && reference
 }

@@ -141,6 +141,9 @@ pub struct Proving {
     pub polls: u32,
     /// When its capture was first seen to have ended.
     pub captured_at: Option<Timestamp>,
+    /// The last reading did not say whether the person has to do anything.
+    #[serde(default)]
+    pub unclear: bool,
     /// The start that is under way.
     pub start: Option<u32>,
     /// The reading that is under way.
@@ -326,6 +329,16 @@ impl Purpose {
 }
 
 impl Case {
+    /// Whether it is the provider who keeps a proof waiting, and not the person: its answers fail, or do not
+    /// say how far the session is.
+    pub fn waits_for_provider(&self, proving: &Proving) -> bool {
+        let tried_again = |call: Option<u32>| {
+            let pending = call.and_then(|call| self.calls.get(&call));
+            pending.is_some_and(|pending| pending.attempt > u32::from(pending.begun.is_some()))
+        };
+        proving.unclear || tried_again(proving.read) || tried_again(proving.start)
+    }
+
     /// When the case itself has something to do next, whatever becomes of its calls.
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.calls.values().any(|pending| pending.purpose == Purpose::Look) {

@@ -166,6 +166,18 @@ fn show(explained: &Value) {
     }
 }
 
+/// The fields of each verification in the forms in which they were compared.
+fn compared(steps: &Value) {
+    for (step, fields) in steps.as_object().into_iter().flatten() {
+        for field in fields.as_array().into_iter().flatten() {
+            let form = |side: &str| field[side].as_str().unwrap_or("(nothing to compare)").to_owned();
+            let name = text(field, "field");
+            let (registered, document) = (form("registered"), form("document"));
+            say(1, &format!("{step}: {name}: registered {registered}, document {document}"));
+        }
+    }
+}
+
 fn tell(policy: &Value) {
     say(0, &format!("{}: {}", text(policy, "policy"), text(policy, "says")));
     let notes = policy["notes"].as_array();
@@ -198,6 +210,7 @@ fn tell(policy: &Value) {
         say(1, &format!("{word}: {}", says.collect::<Vec<_>>().join(", and ")));
     }
     if policy["case"].is_object() {
+        compared(&policy["case"]["compared"]);
         let case = &policy["case"];
         let result = case["result"].as_str().map(|result| format!(", {result}")).unwrap_or_default();
         say(1, &format!("case {}: {}{result}", text(case, "id"), text(case, "state")));

@@ -1,7 +1,7 @@
 //! Why each policy did or did not fire for a person. What was said then is read, not decided again: policies
 //! and people change, and the answer is about what happened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,9 @@ pub struct CaseOf {
     pub id: CaseId,
     pub state: String,
     pub result: Option<String>,
+    /// Per verification the compared fields as they were compared; only for those who may see documents.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub compared: BTreeMap<String, Value>,
 }
 
 impl Engine {
@@ -187,7 +190,7 @@ impl Engine {
         let also = also.into_iter().map(|kind| kind.0).find(|kind| reacts_to.contains(kind));
         let kind = if reacts_to.contains(&kind) { kind } else { also.unwrap_or(kind) };
         let case = match said.verdict.as_str() {
-            "opened" | "joined" | "cancelled" | "ignored" => self.case_of(&said.detail)?,
+            "opened" | "joined" | "cancelled" | "ignored" => self.case_of(&said.detail, raw_identity)?,
             _ => None,
         };
         let (clauses, changes) = traced(said.trace.unwrap_or_default(), raw_identity);
@@ -209,9 +212,17 @@ impl Engine {
         })
     }
 
-    pub(super) fn case_of(&self, id: &str) -> Result<Option<CaseOf>, store::Error> {
+    pub(super) fn case_of(&self, id: &str, raw_identity: bool) -> Result<Option<CaseOf>, store::Error> {
         let case = self.0.store.case(&CaseId(id.to_owned()))?;
-        Ok(case.map(|case| CaseOf { state: case.state_word().to_owned(), id: case.id, result: case.result }))
+        let compared = |(step, value): (&String, &Value)| {
+            Some((step.clone(), value.pointer("/document/compared").filter(|_| raw_identity)?.clone()))
+        };
+        Ok(case.map(|case| CaseOf {
+            state: case.state_word().to_owned(),
+            compared: case.steps.iter().filter_map(compared).collect(),
+            id: case.id,
+            result: case.result,
+        }))
     }
 
     fn not_asked(

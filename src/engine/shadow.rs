@@ -224,7 +224,7 @@ impl Engine {
                 let (Some(outcome), Some(at)) = (outcome, at) else { continue };
                 known.answers.push(Answered {
                     verification: verify.verification.name.clone(),
-                    compare: verify.compare.clone(),
+                    compare: verify.compared(),
                     outcome: outcome.to_owned(),
                     at,
                     learned: learned.clone(),
@@ -242,7 +242,7 @@ fn silent(case: &Case, policy: &Policy, now: Timestamp) -> Option<Silent> {
     let nothing = proving.captured_at.is_none() && proving.late_until.is_none();
     nothing.then(|| Silent {
         verification: verify.verification.name.clone(),
-        compare: verify.compare.clone(),
+        compare: verify.compared(),
         asked_at: proving.started_at,
         until: now,
     })

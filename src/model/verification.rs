@@ -55,6 +55,8 @@ pub enum Phase {
     Done,
     /// The session ended without a result: nobody failed, nobody passed.
     Expired,
+    /// The provider's word for it is missing or new.
+    Unclear,
 }
 
 /// What the provider said about a session.
@@ -77,6 +79,8 @@ pub enum Judgement {
     Warning,
     Rejected,
     NotExecuted,
+    /// A word that came later than this code, or none where one belongs. People decide what it means.
+    Unknown,
 }
 
 /// A finished run.

@@ -418,6 +418,17 @@ pub struct Verify {
     pub reuse_within: Option<Span>,
 }
 
+impl Verify {
+    /// What is compared, in words that differ if it does.
+    pub fn compared(&self) -> Vec<String> {
+        let word = |field: &String| match self.optional.contains(field) {
+            true => format!("{field} if registered"),
+            false => field.clone(),
+        };
+        self.compare.iter().map(word).collect()
+    }
+}
+
 /// A mail at a time counted from the start of the step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reminder {

@@ -7,6 +7,7 @@
 //! | `migrations` | open cases move to another revision |
 //! | `names` | whether a registration and a document are of one person |
 //! | `properties` | thousands of random ways |
+//! | `provider` | a provider that answers late, oddly or in new words |
 //! | `scenarios` | a case from its opening to its end |
 //! | `shipped` | the shipped policies, walked |
 //! | `timing` | what comes twice, late or early |
@@ -25,6 +26,7 @@ mod holds;
 mod migrations;
 mod names;
 mod properties;
+mod provider;
 mod scenarios;
 mod shipped;
 mod timing;

@@ -211,3 +211,28 @@ proptest! {
 fn is_filled(a: &str, b: &str) -> bool {
     [a, b].iter().any(|word| matches!(*word, "fnu" | "lnu") || word.bytes().all(|byte| byte == b'x'))
 }
+
+/// The table of `docs/names.md` says what happens.
+#[test]
+fn the_examples_of_the_documentation() {
+    let page = include_str!("../../docs/names.md");
+    let table = page.split("## Examples").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(rows.len() >= 15, "{} rows", rows.len());
+    for row in rows {
+        let read = document(Some(row[2]), Some(row[3]));
+        let found = compare(&names(), &[], &person(row[0], row[1]), Some(&read));
+        let fields: Vec<_> = found.iter().map(|difference| difference.field.as_str()).collect();
+        let word = match found.first() {
+            None => "agrees".to_owned(),
+            Some(first) if first.not_comparable => format!("not comparable: {}", fields.join(", ")),
+            Some(_) => format!("differs: {}", fields.join(", ")),
+        };
+        assert_eq!(word, row[4], "{row:?}");
+    }
+}

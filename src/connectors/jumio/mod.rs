@@ -11,6 +11,7 @@ use super::{Connector, Finding};
 use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
 
 mod api;
+mod document;
 mod enrolled;
 mod examine;
 mod hint;

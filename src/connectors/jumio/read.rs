@@ -3,11 +3,12 @@
 //! The order matters. A run that nobody finished may carry the decision REJECTED with the highest risk, so a
 //! decision is never looked at before the status, neither in the status answer nor in the details.
 
+use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::api::{Api, Host, parse, refusal};
 use super::is_id;
-use super::result::{Details, Loose, Steps, proof, reasons};
+use super::result::{Details, Loose, Steps, lenient, proof, reasons};
 use crate::model::{Failure, FailureKind, Judgement, Phase, Proof, Reading};
 
 #[derive(Deserialize)]
@@ -25,7 +26,8 @@ struct Account {
 #[derive(Deserialize)]
 struct Run {
     id: String,
-    status: String,
+    #[serde(default, deserialize_with = "lenient")]
+    status: Option<String>,
 }
 
 /// The check whose reasons are told in the steps only.
@@ -37,9 +39,10 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
     }
     let run = ["api", "v1", "accounts", account, "workflow-executions", execution];
     let answer = api.get(Host::Retrieval, &[&run[..], &["status"]].concat()).await?;
-    if answer.status.as_u16() == 404 {
-        return Err(Failure::refused(
-            "Jumio does not know the run (any more): it was deleted there or belongs to another tenant",
+    if answer.status == StatusCode::NOT_FOUND {
+        // Just after a start this passes by itself, so it ends a step only when its retries run out.
+        return Err(Failure::unavailable(
+            "Jumio does not know the run (404): it is too new, was deleted there or belongs to another tenant",
         ));
     }
     if !answer.status.is_success() {
@@ -56,13 +59,13 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
         phase,
         proof,
     };
-    match phase(&status.execution.status) {
+    match phase(status.execution.status.as_deref()) {
         Phase::Done => {}
         unfinished => return Ok(reading(unfinished, None, None)),
     }
 
     let answer = api.get(Host::Retrieval, &run).await?;
-    if answer.status.as_u16() == 404 {
+    if answer.status == StatusCode::NOT_FOUND {
         // "Processed" is told a little before the result can be read.
         return Ok(reading(Phase::Processing, None, None));
     }
@@ -74,7 +77,7 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
         return Err(Failure::unavailable("Jumio's result is about another run"));
     }
     let reference = details.workflow.customer_internal_reference.clone().and_then(Loose::text);
-    match phase(&details.workflow.status) {
+    match phase(details.workflow.status.as_deref()) {
         Phase::Done => {}
         unfinished => return Ok(reading(unfinished, reference, None)),
     }
@@ -140,15 +143,15 @@ async fn explain(api: &Api, run: &[&str], proof: &mut Proof) -> Result<(), Failu
     Ok(())
 }
 
-/// Jumio's word for how far a run is. A word that came later than this code means that the run still goes
-/// on: it is neither a result nor an end.
-fn phase(status: &str) -> Phase {
+/// Jumio's word for how far a run is. One that is missing, or came later than this code, is neither a result
+/// nor an end, and does not say whether the person has to do anything.
+fn phase(status: Option<&str>) -> Phase {
     match status {
-        "INITIATED" => Phase::Waiting,
-        "ACQUIRED" => Phase::Processing,
-        "PROCESSED" => Phase::Done,
-        "SESSION_EXPIRED" | "TOKEN_EXPIRED" => Phase::Expired,
-        // ACQUISITION_STARTED and whatever else.
-        _ => Phase::Capturing,
+        Some("INITIATED") => Phase::Waiting,
+        Some("ACQUISITION_STARTED") => Phase::Capturing,
+        Some("ACQUIRED") => Phase::Processing,
+        Some("PROCESSED") => Phase::Done,
+        Some("SESSION_EXPIRED" | "TOKEN_EXPIRED") => Phase::Expired,
+        Some(_) | None => Phase::Unclear,
     }
 }

@@ -1,17 +1,20 @@
 //! A finished run in our words: pure, from Jumio's answer to a proof.
 //!
-//! What an approval may rest on is read strictly: a judgement that is missing, of the wrong type or not one of
-//! the four known words makes the answer unreadable, and an unreadable answer decides nothing. Labels are open
-//! words, because Jumio adds to them without notice. Fields that nobody asked for are ignored.
+//! What an approval rests on is never guessed: a judgement that is missing, of another type or not one of the
+//! four known words is `Unknown`, which is no pass; whether anybody needs that check is for the policy to say.
+//! Labels are open words, because Jumio adds to them without notice. What a field holds that is of another type
+//! than documented is not there. Only whose run it is must be readable, or nothing is.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate};
-use serde::Deserialize;
-use serde_json::Number;
+use chrono::DateTime;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
 
 use super::api::plain;
-use crate::model::{Document, Judgement, Proof, Timestamp};
+use super::document::{self, Credential, Extracted};
+use crate::model::{Judgement, Proof, Timestamp};
 
 /// The answer. Note `workflow`: the status answer and the callback call it `workflowExecution`.
 #[derive(Deserialize)]
@@ -19,18 +22,26 @@ use crate::model::{Document, Judgement, Proof, Timestamp};
 pub(super) struct Details {
     pub(super) workflow: Workflow,
     pub(super) account: Account,
+    #[serde(default, deserialize_with = "lenient")]
     completed_at: Option<Loose>,
-    wiped_out_at: Option<Loose>,
+    wiped_out_at: Option<Value>,
+    #[serde(default, deserialize_with = "decision")]
     decision: Option<Decision>,
-    capabilities: Option<BTreeMap<String, Option<Vec<Capability>>>>,
+    #[serde(default, deserialize_with = "lenient")]
+    credentials: Option<Vec<Credential>>,
+    #[serde(default, deserialize_with = "capabilities")]
+    capabilities: BTreeMap<String, Vec<Capability>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Workflow {
     pub(super) id: String,
-    pub(super) status: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) status: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) customer_internal_reference: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
     definition_key: Option<Loose>,
 }
 
@@ -39,66 +50,103 @@ pub(super) struct Account {
     pub(super) id: String,
 }
 
-#[derive(Deserialize)]
 struct Decision {
-    #[serde(rename = "type")]
-    word: Word,
-    details: Option<Label>,
-    risk: Option<Risk>,
+    judgement: Judgement,
+    label: Option<String>,
+    score: Option<f64>,
 }
 
-#[derive(Deserialize)]
-struct Label {
-    label: Option<Loose>,
-}
-
-#[derive(Deserialize)]
-struct Risk {
-    score: Option<Loose>,
-}
-
-#[derive(Deserialize)]
+/// One check of a run, about one or more of the credentials that were captured.
 struct Capability {
     decision: Decision,
-    data: Option<Data>,
+    /// None: the answer does not tell.
+    credentials: Option<Vec<Credential>>,
+    extracted: Option<Extracted>,
+    same_face: Vec<Loose>,
 }
 
-/// What capabilities know beside their judgement; each fills its own fields.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data {
-    #[serde(rename = "type")]
-    kind: Option<Loose>,
-    issuing_country: Option<Loose>,
-    first_name: Option<Loose>,
-    last_name: Option<Loose>,
-    date_of_birth: Option<Loose>,
-    date_of_birth_parts: Option<Parts>,
-    expiry_date: Option<Loose>,
-    face_search_findings: Option<Findings>,
+/// A field that is of another type than documented is read as if it were not there.
+pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Value::deserialize(deserializer).map(taken)
 }
 
-#[derive(Deserialize)]
-struct Parts {
-    year: Option<Loose>,
-    month: Option<Loose>,
-    day: Option<Loose>,
+fn taken<T: DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
 }
 
-#[derive(Deserialize)]
-struct Findings {
-    status: Option<Loose>,
-    findings: Option<Vec<Loose>>,
+fn decision<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decision>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    // Null is what stands there until there is one.
+    Ok((!value.is_null()).then(|| Decision::read(&value)))
 }
 
-impl Findings {
-    /// The runs with the same face. A search that is still going on or failed tells none: who compares the
-    /// list with a person's own runs must not take a part of it for the whole.
-    fn whole(self) -> Vec<Loose> {
-        match self.status.and_then(Loose::text) {
-            Some(status) if status != "DONE" => Vec::new(),
-            Some(_) | None => self.findings.unwrap_or_default(),
+fn capabilities<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<Capability>>, D::Error> {
+    let all: Map<String, Value> = taken(Value::deserialize(deserializer)?).unwrap_or_default();
+    let entries = |value: Value| match value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(Capability::read).collect(),
+        // One that is not in a list says nothing that is known.
+        other => vec![Capability { decision: Decision::read(&Value::Null), ..Capability::read(&other) }],
+    };
+    Ok(all.into_iter().map(|(name, value)| (name, entries(value))).collect())
+}
+
+impl Decision {
+    fn read(value: &Value) -> Self {
+        let text = |place: &str| taken::<Loose>(value.pointer(place)?.clone())?.text();
+        let judgement = match value.get("type").and_then(Value::as_str) {
+            Some("PASSED") => Judgement::Passed,
+            Some("WARNING") => Judgement::Warning,
+            Some("REJECTED") => Judgement::Rejected,
+            Some("NOT_EXECUTED") => Judgement::NotExecuted,
+            Some(_) | None => Judgement::Unknown,
+        };
+        // -1 means that there is no score; as a number it would be the lowest risk of all.
+        let score = text("/risk/score").and_then(|score| score.parse::<f64>().ok());
+        let score = score.filter(|score| score.is_finite() && *score >= 0.0);
+        Self { judgement, label: text("/details/label").map(|label| plain(&label, LONGEST_LABEL)), score }
+    }
+
+    /// Why it is no pass.
+    fn reason(&self) -> String {
+        self.label.clone().unwrap_or_else(|| word(self.judgement).to_owned())
+    }
+}
+
+/// Jumio's word for a judgement; what it put where it has no label.
+fn word(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::Passed => "PASSED",
+        Judgement::Warning => "WARNING",
+        Judgement::Rejected => "REJECTED",
+        Judgement::NotExecuted => "NOT_EXECUTED",
+        Judgement::Unknown => "UNKNOWN",
+    }
+}
+
+impl Capability {
+    fn read(value: &Value) -> Self {
+        let data = value.get("data").unwrap_or(&Value::Null);
+        Self {
+            decision: Decision::read(value.get("decision").unwrap_or(&Value::Null)),
+            credentials: value.get("credentials").and_then(|list| taken(list.clone())),
+            extracted: taken(data.clone()),
+            same_face: same_face(data.get("faceSearchFindings").unwrap_or(&Value::Null)),
         }
+    }
+}
+
+/// The runs with the same face. A search that is still going on or failed tells none: who compares the list
+/// with a person's own runs must not take a part of it for the whole.
+fn same_face(findings: &Value) -> Vec<Loose> {
+    let status = findings.get("status").and_then(|status| taken::<Loose>(status.clone())?.text());
+    match status {
+        Some(status) if status != "DONE" => Vec::new(),
+        Some(_) | None => findings.get("findings").cloned().and_then(taken).unwrap_or_default(),
     }
 }
 
@@ -124,35 +172,6 @@ struct Reason {
     word: Option<Loose>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Word {
-    Passed,
-    Warning,
-    Rejected,
-    NotExecuted,
-}
-
-impl Word {
-    fn judgement(self) -> Judgement {
-        match self {
-            Self::Passed => Judgement::Passed,
-            Self::Warning => Judgement::Warning,
-            Self::Rejected => Judgement::Rejected,
-            Self::NotExecuted => Judgement::NotExecuted,
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "PASSED",
-            Self::Warning => "WARNING",
-            Self::Rejected => "REJECTED",
-            Self::NotExecuted => "NOT_EXECUTED",
-        }
-    }
-}
-
 /// A text or a number: Jumio documents one and sends the other in places.
 #[derive(Deserialize, Clone)]
 #[serde(untagged)]
@@ -172,44 +191,35 @@ impl Loose {
         (!text.is_empty() && text != "N/A").then(|| text.to_owned())
     }
 
-    fn date(self) -> Option<NaiveDate> {
-        // Some fields carry a time behind the day.
-        self.text()?.get(..10)?.parse().ok()
-    }
-
     fn moment(self) -> Option<Timestamp> {
         Some(DateTime::parse_from_rfc3339(&self.text()?).ok()?.to_utc())
-    }
-
-    fn number(self) -> Option<f64> {
-        self.text()?.parse().ok()
     }
 }
 
 impl Details {
     fn entries(&self) -> impl Iterator<Item = &Capability> {
-        self.capabilities.iter().flat_map(BTreeMap::values).flatten().flatten()
+        self.capabilities.values().flatten()
     }
 
     /// Whether the data was deleted. A decision outlives the data, but without the checks it rests on it
     /// proves nothing; what was left of both counts as usual.
     pub(super) fn is_wiped(&self) -> bool {
-        self.wiped_out_at.is_some() && (self.decision.is_none() || self.entries().next().is_none())
+        let wiped = self.wiped_out_at.as_ref().is_some_and(|at| !at.is_null());
+        wiped && (self.decision.is_none() || self.entries().next().is_none())
     }
 
     /// Whether the run is over without a single check having been made, though its status does not say so.
     /// The decision of such a run may be REJECTED with the highest risk, and nobody failed.
     pub(super) fn nobody_came(&self) -> bool {
-        let Some(Decision { word, details, .. }) = &self.decision else { return false };
-        let unmade = self.entries().all(|entry| matches!(entry.decision.word, Word::NotExecuted));
-        let label = details.as_ref().and_then(|details| details.label.clone()).and_then(Loose::text);
-        match word {
-            Word::Passed => false,
+        let Some(decision) = &self.decision else { return false };
+        let unmade = self.entries().all(|entry| entry.decision.judgement == Judgement::NotExecuted);
+        match decision.judgement {
+            Judgement::Passed | Judgement::Unknown => false,
             // No checks at all is also what a deleted result looks like.
-            Word::Warning | Word::Rejected => unmade && self.entries().next().is_some(),
+            Judgement::Warning | Judgement::Rejected => unmade && self.entries().next().is_some(),
             // With another label Jumio failed, which is worth telling.
-            Word::NotExecuted => {
-                unmade && matches!(label.as_deref(), Some("SESSION_EXPIRED" | "TOKEN_EXPIRED"))
+            Judgement::NotExecuted => {
+                unmade && matches!(decision.label.as_deref(), Some("SESSION_EXPIRED" | "TOKEN_EXPIRED"))
             }
         }
     }
@@ -222,16 +232,17 @@ impl Details {
     }
 }
 
+/// Checks that say something about an identity document only if they looked at one.
+const OF_AN_ID: [&str; 4] = ["dataChecks", "extraction", "imageChecks", "similarity"];
+
 /// The proof in the details of a finished run. None while the decision is not there yet.
 pub(super) fn proof(details: Details) -> Option<Proof> {
-    let Details { workflow, completed_at, decision, capabilities, .. } = details;
+    let Details { workflow, completed_at, decision, credentials, capabilities, .. } = details;
     let decision = decision?;
+    let captured = credentials.unwrap_or_default();
     let mut proof = Proof {
-        decision: decision.word.judgement(),
-        score: decision.risk.and_then(|risk| risk.score).and_then(Loose::number).filter(|score| {
-            // -1 means that there is no score; as a number it would be the lowest risk of all.
-            score.is_finite() && *score >= 0.0
-        }),
+        decision: decision.judgement,
+        score: decision.score,
         reasons: Vec::new(),
         checks: BTreeMap::new(),
         document: None,
@@ -239,34 +250,41 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
         completed_at: completed_at.and_then(Loose::moment),
     };
     let mut labels = Vec::new();
-    for (name, entries) in capabilities.unwrap_or_default() {
-        for Capability { decision, data } in entries.unwrap_or_default() {
-            let judgement = decision.word.judgement();
-            let worst = proof.checks.entry(name.clone()).or_insert(judgement);
-            if severity(judgement) > severity(*worst) {
-                *worst = judgement;
+    for (name, entries) in &capabilities {
+        let Some(worst) =
+            entries.iter().map(|entry| entry.decision.judgement).max_by_key(|one| severity(*one))
+        else {
+            continue;
+        };
+        let links: Vec<_> =
+            entries.iter().map(|entry| document::is_of_id(entry.credentials.as_deref(), &captured)).collect();
+        // A bill that passed is no identity document that did.
+        let only_others = OF_AN_ID.contains(&name.as_str()) && links.iter().all(|link| *link == Some(false));
+        let unmade = only_others && worst == Judgement::Passed;
+        proof.checks.insert(name.clone(), if unmade { Judgement::NotExecuted } else { worst });
+        for entry in entries {
+            let judgement = entry.decision.judgement;
+            if !matches!(judgement, Judgement::Passed | Judgement::Unknown) {
+                labels.push((severity(judgement), entry.decision.reason()));
             }
-            if judgement != Judgement::Passed {
-                labels.push((severity(judgement), label(decision.word, decision.details)));
-            }
-            let Some(mut data) = data else { continue };
-            let findings = data.face_search_findings.take().map(Findings::whole);
-            for run in findings.into_iter().flatten().filter_map(Loose::text) {
+            for run in entry.same_face.iter().cloned().filter_map(Loose::text) {
                 if run != workflow.id && !proof.same_face.contains(&run) {
                     proof.same_face.push(run);
                 }
             }
-            if name == "extraction" && proof.document.is_none() {
-                proof.document = document(data);
-            }
+        }
+        if name == "extraction" {
+            let read =
+                entries.iter().zip(links).filter_map(|(entry, link)| Some((link, entry.extracted.as_ref()?)));
+            proof.document = document::of_ids(&read.collect::<Vec<_>>(), &captured);
         }
     }
     // The gravest first; within a grade by capability, so that the order does not depend on Jumio's.
     labels.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
-    if proof.decision != Judgement::Passed {
+    if !matches!(proof.decision, Judgement::Passed | Judgement::Unknown) {
         // Usually just the judgement's own word; a tenant's rule puts its reason here.
-        let own = label(decision.word, decision.details);
-        if own != decision.word.as_str() {
+        let own = decision.reason();
+        if own != word(decision.judgement) {
             labels.push((0, own));
         }
     }
@@ -291,38 +309,16 @@ pub(super) fn reasons(steps: Steps) -> Vec<String> {
 
 const LONGEST_LABEL: usize = 100;
 
-fn label(word: Word, details: Option<Label>) -> String {
-    details
-        .and_then(|details| details.label?.text())
-        .map_or_else(|| word.as_str().to_owned(), |label| plain(&label, LONGEST_LABEL))
-}
-
 /// How bad a judgement is for a check of which there are several: a check that was not made is worse than one
 /// with doubts, because it says nothing at all.
 fn severity(judgement: Judgement) -> u8 {
     match judgement {
         Judgement::Passed => 0,
         Judgement::Warning => 1,
-        Judgement::NotExecuted => 2,
-        Judgement::Rejected => 3,
+        Judgement::Unknown => 2,
+        Judgement::NotExecuted => 3,
+        Judgement::Rejected => 4,
     }
-}
-
-fn document(data: Data) -> Option<Document> {
-    let parts = data.date_of_birth_parts.and_then(|parts| {
-        let number = |part: Option<Loose>| part?.text()?.parse::<u32>().ok();
-        let year = i32::try_from(number(parts.year)?).ok()?;
-        NaiveDate::from_ymd_opt(year, number(parts.month)?, number(parts.day)?)
-    });
-    let document = Document {
-        kind: data.kind.and_then(Loose::text),
-        country: data.issuing_country.and_then(Loose::text),
-        first_name: data.first_name.and_then(Loose::text),
-        last_name: data.last_name.and_then(Loose::text),
-        date_of_birth: data.date_of_birth.and_then(Loose::date).or(parts),
-        expires_on: data.expiry_date.and_then(Loose::date),
-    };
-    (document != Document::default()).then_some(document)
 }
 
 #[cfg(test)]
@@ -416,6 +412,7 @@ mod tests {
                 }
             }
             let Ok(details) = serde_json::from_value::<Details>(answer.clone()) else { return Ok(()) };
+            assert!(answer["workflow"]["id"].is_string() && answer["account"]["id"].is_string(), "{answer}");
             if details.nobody_came() {
                 assert_ne!(answer["decision"]["type"], "PASSED", "{answer}");
                 assert!(!says_passed(&answer, "liveness"), "somebody was seen in {answer}");
@@ -423,7 +420,7 @@ mod tests {
             let Some(proof) = proof(details) else { return Ok(()) };
             assert_eq!(proof.decision == Judgement::Passed, answer["decision"]["type"] == "PASSED", "{answer}");
             for (name, judgement) in &proof.checks {
-                assert_eq!(*judgement == Judgement::Passed, says_passed(&answer, name), "{name} in {answer}");
+                assert!(*judgement != Judgement::Passed || says_passed(&answer, name), "{name} in {answer}");
             }
             assert!(proof.score.is_none_or(|score| score >= 0.0), "{answer}");
             assert!(proof.reasons.iter().all(|reason| reason.chars().count() <= LONGEST_LABEL), "{answer}");

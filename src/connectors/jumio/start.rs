@@ -74,6 +74,10 @@ pub(super) async fn start(api: &Api, order: &Order<'_>, now: Timestamp) -> Resul
     if order.account.is_some() && nothing_there(&answer, order.method) {
         return Err(Failure::not_enrolled(format!("{}: {}", what_is_missing(order.method), refused.reason)));
     }
+    if answer.status == StatusCode::CONFLICT && order.account.is_some() {
+        // Another run on the account is being made, or the account itself is.
+        return Err(Failure::unavailable(refused.reason));
+    }
     if answer.status == StatusCode::NOT_FOUND && order.account.is_some() {
         // Not Jumio's word about the account, but a page of something in between.
         return Err(Failure::unavailable(format!("{}; check the account address", refused.reason)));

@@ -78,7 +78,7 @@ fn proof(verify: &Verify, fell_back: bool) -> String {
     if verify.compare.is_empty() {
         return format!("verify {}", by.name);
     }
-    format!("verify {} compared by {}", by.name, verify.compare.join(", "))
+    format!("verify {} compared by {}", by.name, verify.compared().join(", "))
 }
 
 /// How the step before ended, if one ended.

@@ -71,7 +71,8 @@ async fn a_run_that_cannot_be_read() {
         json!({"account": {"id": "other"}, "workflowExecution": {"id": RUN, "status": "INITIATED"}});
     let details_shape = json!({"workflow": {"id": RUN, "status": "PROCESSED"}});
     for (status, body, kind) in [
-        (404, json!({"title": "Not Found"}), FailureKind::Refused),
+        // A run that was made a moment ago is not there yet.
+        (404, json!({"title": "Not Found"}), FailureKind::Unavailable),
         (403, json!({}), FailureKind::Unavailable),
         (429, json!({}), FailureKind::Unavailable),
         (502, json!({}), FailureKind::Unavailable),
@@ -79,7 +80,7 @@ async fn a_run_that_cannot_be_read() {
         (200, other, FailureKind::Unavailable),
         (200, stranger, FailureKind::Unavailable),
         (200, details_shape, FailureKind::Unavailable),
-        (200, json!({"workflowExecution": {"id": RUN, "status": 4}}), FailureKind::Unavailable),
+        (200, json!({"workflowExecution": {"status": "INITIATED"}}), FailureKind::Unavailable),
     ] {
         let about = format!("{status} {body}");
         let peer =

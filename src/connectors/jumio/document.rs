@@ -1,0 +1,132 @@
+//! Which entries of a result are about an identity document, and what they say of it together. Pure.
+//!
+//! A run may capture more than an ID: a bill, a bank statement, data that the customer sent. All of them are
+//! extracted, and a bill has a name on it too. Each entry names the credentials that it is about.
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use super::result::{Loose, lenient};
+use crate::model::Document;
+
+/// What was captured: an `ID`, a `DOCUMENT` (bills), a `SELFIE`, a `FACEMAP`, `DATA`.
+#[derive(Deserialize)]
+pub(super) struct Credential {
+    #[serde(default, deserialize_with = "lenient")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    category: Option<String>,
+}
+
+/// What was read from one credential.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Extracted {
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
+    kind: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
+    issuing_country: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
+    first_name: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
+    last_name: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
+    date_of_birth: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
+    date_of_birth_parts: Option<Parts>,
+    #[serde(default, deserialize_with = "lenient")]
+    expiry_date: Option<Loose>,
+}
+
+#[derive(Deserialize)]
+struct Parts {
+    year: Option<Loose>,
+    month: Option<Loose>,
+    day: Option<Loose>,
+}
+
+const ID: &str = "ID";
+
+/// Types of identity documents. What Jumio adds to them needs the category beside it.
+const KINDS: [&str; 4] = ["PASSPORT", "ID_CARD", "DRIVING_LICENSE", "VISA"];
+
+/// Whether an entry is about an identity document. None: it does not tell. A selfie beside the document is
+/// what it was compared with; anything else beside it makes it unclear whose data the entry has.
+pub(super) fn is_of_id(about: Option<&[Credential]>, captured: &[Credential]) -> Option<bool> {
+    let categories: Vec<Option<&str>> = about?.iter().map(|one| category(one, captured)).collect();
+    if categories.iter().all(Option::is_none) {
+        return None;
+    }
+    let known = categories.iter().all(|one| matches!(one, Some(ID | "SELFIE" | "FACEMAP")));
+    Some(known && categories.contains(&Some(ID)))
+}
+
+/// The category that an entry gives a credential, or the list of what was captured; none if they differ.
+fn category<'a>(one: &'a Credential, captured: &'a [Credential]) -> Option<&'a str> {
+    let same = |other: &&Credential| one.id.is_some() && one.id == other.id;
+    let listed = captured.iter().find(same).and_then(|other| other.category.as_deref());
+    match (one.category.as_deref(), listed) {
+        (Some(own), Some(listed)) if own != listed => Some("?"),
+        (own, listed) => own.or(listed),
+    }
+}
+
+/// What the identity documents of a run say. `read` are its extractions, with whether each is of an ID. Where
+/// none of them tells what it is about, a single one counts, unless the run captured no ID.
+pub(super) fn of_ids(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Option<Document> {
+    let unlinked = read.iter().all(|(link, _)| link.is_none());
+    let documents: Vec<Document> = match read {
+        [(None, only)] if may_be_id(only, captured) => vec![document(only)],
+        _ if unlinked => Vec::new(),
+        _ => read.iter().filter(|(link, _)| *link == Some(true)).map(|(_, read)| document(read)).collect(),
+    };
+    let mut filled = documents.into_iter().filter(|document| *document != Document::default());
+    let first = filled.next()?;
+    Some(filled.fold(first, |all, one| common(&all, &one)))
+}
+
+fn may_be_id(read: &Extracted, captured: &[Credential]) -> bool {
+    let kind = read.kind.clone().and_then(Loose::text);
+    let listed = captured.iter().any(|one| one.category.as_deref() == Some(ID));
+    kind.is_none_or(|kind| KINDS.contains(&kind.as_str()))
+        && (listed || captured.iter().all(|one| one.category.is_none()))
+}
+
+/// What two identity documents of one run both say. Where they differ nothing is chosen: a field that is
+/// empty cannot be compared, and people look at it.
+fn common(a: &Document, b: &Document) -> Document {
+    let text = |a: &Option<String>, b: &Option<String>| {
+        let same = a.as_deref().zip(b.as_deref()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+        a.clone().filter(|_| same)
+    };
+    Document {
+        kind: text(&a.kind, &b.kind),
+        country: text(&a.country, &b.country),
+        first_name: text(&a.first_name, &b.first_name),
+        last_name: text(&a.last_name, &b.last_name),
+        date_of_birth: a.date_of_birth.filter(|day| Some(*day) == b.date_of_birth),
+        expires_on: a.expires_on.filter(|day| Some(*day) == b.expires_on),
+    }
+}
+
+fn document(read: &Extracted) -> Document {
+    let text = |field: &Option<Loose>| field.clone().and_then(Loose::text);
+    // Some fields carry a time behind the day.
+    let day = |field: &Option<Loose>| text(field)?.get(..10)?.parse::<NaiveDate>().ok();
+    let parts = read.date_of_birth_parts.as_ref().and_then(|parts| {
+        let number = |part: &Option<Loose>| text(part)?.parse::<u32>().ok();
+        let year = i32::try_from(number(&parts.year)?).ok()?;
+        NaiveDate::from_ymd_opt(year, number(&parts.month)?, number(&parts.day)?)
+    });
+    Document {
+        kind: text(&read.kind),
+        country: text(&read.issuing_country),
+        first_name: text(&read.first_name),
+        last_name: text(&read.last_name),
+        date_of_birth: match (day(&read.date_of_birth), parts) {
+            (Some(day), Some(parts)) if day != parts => None,
+            (day, parts) => day.or(parts),
+        },
+        expires_on: day(&read.expiry_date),
+    }
+}

@@ -1,0 +1,139 @@
+//! A provider that answers late, oddly or in new words: neither a person's delay nor their failure.
+
+use crate::tree::{Desk, Shape, proof, span, unavailable};
+use proofd::case::{Input, Note, waiting_for};
+use proofd::model::{Judgement, Phase};
+use proofd::policy::tree::Retry;
+use serde_json::json;
+
+fn in_session(shape: &Shape) -> Desk {
+    let mut desk = Desk::open(shape);
+    desk.send_mails();
+    desk.press().unwrap();
+    desk.start("x1");
+    desk
+}
+
+fn read(desk: &mut Desk, phase: Phase) {
+    desk.later("1h");
+    desk.input(Input::Wake).unwrap();
+    desk.read(phase, None);
+}
+
+fn waits_for_provider(desk: &Desk) -> bool {
+    waiting_for(&desk.case, &desk.policy).contains("provider")
+}
+
+/// What the last reading said, whose turn it is, and whether the person is reminded.
+#[test]
+fn the_person_is_waited_for_only_while_it_is_their_turn() {
+    for (phase, provider) in [
+        (Phase::Waiting, false),
+        (Phase::Capturing, false),
+        (Phase::Processing, true),
+        (Phase::Unclear, true),
+    ] {
+        let mut desk = in_session(&Shape::default());
+        read(&mut desk, phase);
+        assert_eq!(waits_for_provider(&desk), provider, "{phase:?}");
+        let mails = desk.asked("mail");
+        desk.later("2d");
+        desk.input(Input::Wake).unwrap();
+        assert_eq!(desk.asked("mail") == mails, provider, "{phase:?}");
+        let skipped = desk.notes(|note| matches!(note, Note::RemindersSkipped { .. }));
+        assert_eq!(skipped, usize::from(provider), "{phase:?}");
+    }
+}
+
+#[test]
+fn a_read_that_fails_is_not_the_persons_delay() {
+    let mut desk = in_session(&Shape::default());
+    assert!(!waits_for_provider(&desk));
+    desk.later("1m");
+    desk.input(Input::Wake).unwrap();
+    desk.answer("read_verification", unavailable());
+    assert!(waits_for_provider(&desk), "{}", waiting_for(&desk.case, &desk.policy));
+    desk.later("1m");
+    desk.read(Phase::Waiting, None);
+    assert!(!waits_for_provider(&desk));
+}
+
+#[test]
+fn reminders_go_on_when_a_capture_came_to_nothing() {
+    let mut desk = in_session(&Shape::default());
+    read(&mut desk, Phase::Processing);
+    desk.later("2d");
+    desk.input(Input::Wake).unwrap();
+    desk.read(Phase::Expired, None);
+    let mails = desk.asked("mail");
+    desk.later("6d");
+    desk.input(Input::Wake).unwrap();
+    assert_eq!(desk.asked("mail"), mails + 1);
+}
+
+/// A state that nobody understands is read again until the deadline and a day; then people look at it.
+#[test]
+fn a_state_that_stays_unclear_is_no_silence() {
+    let mut desk = in_session(&Shape::default());
+    read(&mut desk, Phase::Unclear);
+    desk.later("14d");
+    desk.input(Input::Wake).unwrap();
+    desk.read(Phase::Unclear, None);
+    assert_eq!(desk.case.state_word(), "waiting");
+    desk.later("2d");
+    desk.input(Input::Wake).unwrap();
+    assert_eq!(desk.case.steps["proof"]["outcome"], "unavailable");
+    assert_eq!(desk.case.state_word(), "in_review");
+}
+
+/// A run that is not there for a moment is read again; one that never is ends the step, after its retries.
+#[test]
+fn a_run_that_is_not_there_yet() {
+    let retry = Some(Retry { attempts: 3, first: span("30s"), longest: span("1m") });
+    for (missing, outcome) in [(1, "passed"), (2, "passed"), (3, "unavailable")] {
+        let mut desk = in_session(&Shape { retry, ..Shape::default() });
+        desk.later("1m");
+        desk.input(Input::Wake).unwrap();
+        for _ in 0..missing {
+            desk.answer("read_verification", unavailable());
+            desk.later("2m");
+        }
+        if missing < 3 {
+            desk.read(Phase::Done, Some(proof(Judgement::Passed)));
+        }
+        assert_eq!(desk.case.steps["proof"]["outcome"], outcome, "{missing}");
+    }
+}
+
+/// The run's decision, checks beside liveness, what is required; outcome and reasons.
+#[test]
+fn words_that_came_later_than_this_code() {
+    use Judgement::{Passed, Rejected, Unknown, Warning};
+    let table: [(Judgement, &[(&str, Judgement)], &[&str], &str, &[&str]); 7] = [
+        (Passed, &[("deviceRisk", Unknown)], &["liveness"], "passed", &[]),
+        (Passed, &[("deviceRisk", Warning)], &["liveness"], "passed", &[]),
+        (Passed, &[("similarity", Unknown)], &["similarity"], "warning", &["unknown_decision:similarity"]),
+        (Passed, &[], &["similarity"], "warning", &["required_check_missing:similarity"]),
+        (
+            Passed,
+            &[("similarity", Unknown), ("dataChecks", Rejected)],
+            &["similarity", "dataChecks"],
+            "warning",
+            &["unknown_decision:similarity", "required_check_missing:dataChecks"],
+        ),
+        (Unknown, &[], &["liveness"], "warning", &["unknown_decision"]),
+        (Unknown, &[("similarity", Rejected)], &[], "warning", &["unknown_decision"]),
+    ];
+    for (decision, checks, require, outcome, reasons) in table {
+        let require: Vec<String> = require.iter().map(|name| (*name).to_owned()).collect();
+        let mut desk = in_session(&Shape { require, ..Shape::default() });
+        desk.later("1m");
+        desk.input(Input::Wake).unwrap();
+        let mut proof = proof(decision);
+        proof.reasons.clear();
+        proof.checks.extend(checks.iter().map(|(name, judgement)| ((*name).to_owned(), *judgement)));
+        desk.read(Phase::Done, Some(proof));
+        let step = &desk.case.steps["proof"];
+        assert_eq!((&step["outcome"], &step["reasons"]), (&json!(outcome), &json!(reasons)), "{checks:?}");
+    }
+}
