@@ -339,7 +339,7 @@ impl Engine {
             }
         };
         if let Some(id) = open {
-            tried.explained.case = self.case_of(id.as_str(), round.raw_identity)?;
+            tried.explained.case = self.case_of(id.as_str(), false)?;
         }
         tried.explained.verdict = by_mode(policy, verdict).to_owned();
         tried.explained.says = says;

@@ -83,7 +83,7 @@ impl Engine {
         if let Some(id) = open {
             let says = format!("there is an open case already: {id}");
             objections.push(Objection { verdict: "open_case", says, trace: Trace::default() });
-            tried.explained.case = self.case_of(id.as_str(), round.raw_identity)?;
+            tried.explained.case = self.case_of(id.as_str(), false)?;
         }
         match offered {
             Offered::Clause(stopped) => objections.push(Objection::by("clause", stopped)),
