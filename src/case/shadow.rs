@@ -198,7 +198,9 @@ impl Walk<'_> {
         let name = &verify.verification.name;
         // An answer is used once: a step that is taken again waits for a later one.
         let fits = |answer: &&Answered| {
-            answer.verification == *name && answer.compare == verify.compared() && answer.at > proving.started_at
+            answer.verification == *name
+                && answer.compare == verify.compared()
+                && answer.at > proving.started_at
         };
         let Some(answer) = self.known.answers.iter().filter(fits).min_by_key(|answer| answer.at) else {
             if self.silent_for_all_of(proving, verify) {

@@ -25,6 +25,9 @@ pub struct Knobs {
     pub report_started: bool,
     /// A status nobody has heard of, reported and called back while a result is being processed.
     pub unknown_status: Option<String>,
+    /// What else the details of a finished execution say, as a JSON merge patch: words and checks that came
+    /// later, a second document.
+    pub details_patch: Option<Value>,
     /// Limits per second of the clock, with the documented 429.
     pub rate_limits: bool,
     pub token_seconds: u32,
@@ -79,6 +82,7 @@ impl Default for Knobs {
             early_details_404: 0,
             report_started: false,
             unknown_status: None,
+            details_patch: None,
             rate_limits: true,
             token_seconds: 3600,
             full_expires_in: false,

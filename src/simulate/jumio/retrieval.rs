@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Simulator;
 use super::api::{Host, answer, refuse};
@@ -100,9 +100,31 @@ async fn details(
         world.note(now, "details", &one.order.customer_internal_reference, !gone, detail);
         match gone {
             true => missing(&uri),
-            false => answer(200, &result::details(one, &world.base, &world.knobs)),
+            false => {
+                let mut details = result::details(one, &world.base, &world.knobs);
+                if let Some(patch) = world.knobs.details_patch.as_ref().filter(|_| one.status.is_final()) {
+                    merge(&mut details, patch);
+                }
+                answer(200, &details)
+            }
         }
     })
+}
+
+/// RFC 7396.
+fn merge(into: &mut Value, patch: &Value) {
+    match (into, patch) {
+        (Value::Object(fields), Value::Object(patch)) => {
+            for (name, value) in patch {
+                if value.is_null() {
+                    fields.remove(name);
+                } else {
+                    merge(fields.entry(name.clone()).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (into, patch) => *into = patch.clone(),
+    }
 }
 
 async fn steps(

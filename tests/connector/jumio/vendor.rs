@@ -12,6 +12,7 @@ use proofd::simulate::applicant::{Applicant, Lost};
 use proofd::simulate::jumio::{self, Expired, Knobs, Script, Wiped};
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
+use serde_json::json;
 use url::Url;
 
 use super::peer::{call, failure, reading, session, start, start_of_test};
@@ -73,6 +74,31 @@ impl Street {
         let reading = reading(self.read(&session).await);
         (session, reading)
     }
+}
+
+/// Checks and words that came later, a bill beside the ID, and a run that is not there for a moment.
+#[tokio::test]
+async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
+    let street = Street::new().await;
+    let bill = json!([{"credentials": [{"id": "b", "category": "DOCUMENT"}], "decision": {"type": "PASSED"},
+        "data": {"type": "UB", "firstName": "JORDAN", "lastName": "TENANT"}}]);
+    for (patch, decision, named) in [
+        (json!({"capabilities": {"deviceRisk": [{"decision": {"type": "INFO"}}]}}), Judgement::Passed, true),
+        (json!({"capabilities": {"ageCheck": "YES"}}), Judgement::Passed, true),
+        (json!({"capabilities": {"extraction": bill}}), Judgement::Passed, false),
+        (json!({"decision": {"type": "CLEAR"}}), Judgement::Unknown, true),
+    ] {
+        street.town.jumio.turn(|knobs| knobs.details_patch = Some(patch.clone()));
+        let (_, reading) = street.passes(Script::default()).await;
+        let proof = reading.proof.unwrap();
+        assert_eq!((proof.decision, proof.document.is_some()), (decision, named), "{patch}");
+    }
+    street.town.jumio.turn(|knobs| knobs.details_patch = None);
+    let session = session(street.start(Method::Full, None).await);
+    let fault = json!({"mode": "status", "path": "/retrieval", "count": 1, "status": 404});
+    street.town.jumio.turn(|knobs| knobs.faults = vec![serde_json::from_value(fault).unwrap()]);
+    assert_eq!(failure(street.read(&session).await).kind, FailureKind::Unavailable);
+    assert_eq!(reading(street.read(&session).await).phase, Phase::Waiting);
 }
 
 /// An account in each state, and what each method makes of it.
