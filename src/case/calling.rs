@@ -311,7 +311,8 @@ impl Turn<'_> {
     fn is_just_enrolled(&self, pending: &Pending) -> bool {
         let Action::StartVerification { provider, method, .. } = &pending.action else { return false };
         let enrolled_at = self.enrolment(provider).and_then(|enrolment| enrolment.enrolled_at);
-        *method != Method::Full && enrolled_at.is_some_and(|at| self.now() - at < NOT_YET)
+        let is_new = enrolled_at.is_some_and(|at| self.now() - at < NOT_YET);
+        *method != Method::Full && is_new && !self.case.is_closed()
     }
 
     /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number, and
