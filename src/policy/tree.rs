@@ -421,11 +421,8 @@ pub struct Verify {
 impl Verify {
     /// What is compared, in words that differ if it does.
     pub fn compared(&self) -> Vec<String> {
-        let word = |field: &String| match self.optional.contains(field) {
-            true => format!("{field} if registered"),
-            false => field.clone(),
-        };
-        self.compare.iter().map(word).collect()
+        let mark = |field| if self.optional.contains(field) { " if registered" } else { "" };
+        self.compare.iter().map(|field| format!("{field}{}", mark(field))).collect()
     }
 }
 
