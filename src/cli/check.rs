@@ -21,6 +21,9 @@ pub struct Arguments {
     /// How it is told; `--json` is the same as `--format json`.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    /// A warning is a failure too: the exit status is 1.
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,11 +44,12 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     let warnings = loaded.diagnostics.len() - errors;
     let none = loaded.declared.is_empty();
+    let good = errors == 0 && !none && !(arguments.strict && warnings > 0);
     if arguments.format == Format::Sarif {
         output::json(&policy::sarif::log(&loaded.diagnostics, &dir.to_string_lossy()));
     } else if json || arguments.format == Format::Json {
         output::json(&json!({
-            "ok": errors == 0 && !none, "errors": errors, "warnings": warnings, "policies": loaded.declared,
+            "ok": good, "errors": errors, "warnings": warnings, "policies": loaded.declared,
             "diagnostics": loaded.diagnostics,
         }));
     } else {
@@ -62,11 +66,14 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
                  registration of another kind is covered by none",
             );
         }
-        let good = loaded.set.policies.len();
+        let running = loaded.set.policies.len();
         output::line(&format!(
-            "{good} of {} policies are good; {errors} errors, {warnings} warnings",
+            "{running} of {} policies are good; {errors} errors, {warnings} warnings",
             loaded.declared.len()
         ));
+        if arguments.strict && errors == 0 && warnings > 0 {
+            output::line("--strict: a warning is a failure");
+        }
         if none {
             output::line(&format!(
                 "there is no policy in {}; each has a folder with a policy.yaml",
@@ -74,5 +81,5 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
             ));
         }
     }
-    Ok(if errors == 0 && !none { Ending::Ok } else { Ending::No })
+    Ok(if good { Ending::Ok } else { Ending::No })
 }

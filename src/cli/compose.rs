@@ -29,6 +29,11 @@ pub fn known(config: &Config) -> Known {
         deciders: Some(
             config.access.tokens.iter().filter(|token| token.decides()).map(config::Token::actor).collect(),
         ),
+        scim: Some(connectors.scim.keys().cloned().collect()),
+        settable: connectors.onelogin.as_ref().map(|onelogin| {
+            let plain = onelogin::attributes::PLAIN.iter().map(|name| (*name).to_owned());
+            onelogin.attributes.keys().cloned().chain(plain).collect()
+        }),
     }
 }
 

@@ -103,6 +103,31 @@ fn a_check_is_told_in_three_forms() {
 }
 
 #[test]
+fn strict_makes_a_warning_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tree(dir.path());
+    assert_eq!(proofd(&["check", &tree]).0, 0);
+    let (code, said, _) = proofd(&["check", &tree, "--strict"]);
+    assert!(code == 1 && said.contains("--strict: a warning is a failure"), "{code}: {said}");
+    // What is told is the same; only the status is another.
+    let report = |flags: &[&str]| {
+        let (code, said, _) = proofd(&[&["check", &tree, "--format", "json"][..], flags].concat());
+        let mut report: Value = serde_json::from_str(&said).unwrap();
+        let ok = report.as_object_mut().unwrap().remove("ok").unwrap();
+        (code, ok, report)
+    };
+    let (lenient, strict) = (report(&[]), report(&["--strict"]));
+    assert_eq!((lenient.0, &lenient.1, strict.0, &strict.1), (0, &true.into(), 1, &false.into()));
+    assert_eq!(lenient.2, strict.2);
+    let sarif = |flags: &[&str]| proofd(&[&["check", &tree, "--format", "sarif"][..], flags].concat());
+    assert_eq!((sarif(&["--strict"]).0, sarif(&["--strict"]).1), (1, sarif(&[]).1));
+    let good =
+        std::fs::read_to_string(format!("{tree}/seen/policy.yaml")).unwrap().replace("actve", "active");
+    std::fs::write(format!("{tree}/seen/policy.yaml"), good).unwrap();
+    assert_eq!(proofd(&["check", &tree, "--strict"]).0, 0);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());

@@ -95,7 +95,7 @@ fn every_clause_of_the_table() {
         ("(event.score ?? 80) > settings.threshold", "holds"),
         ("user.manager?.email == ()", "holds"),
         ("event.case == 1", "reserved-word"),
-        ("5", "error"),
+        ("5", "not-boolean"),
         ("while true {}", "bad-script"),
         ("9223372036854775807 + user.attributes.n > 0", "error"),
         (r#""b" !in user.roles"#, "holds"),
@@ -365,4 +365,91 @@ fn subjects_have_the_published_fields() {
         attributes: Fields::new(),
     };
     same_fields(&Subject::from(record));
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trap {
+    script: Option<String>,
+    /// Further functions of the file.
+    #[serde(default)]
+    more: String,
+    clause: Option<String>,
+    #[serde(default)]
+    x: Value,
+    #[serde(default)]
+    y: Value,
+    gives: Option<Value>,
+    load: Option<String>,
+    says: Option<String>,
+    stuck: Option<String>,
+}
+
+/// What a clause comes to, over a user; or what a function gives for its arguments.
+fn outcome_of(trap: &Trap) -> (Result<Value, String>, Vec<Diagnostic>) {
+    let settings = map(json!({
+        "threshold": 70, "names": ["a"], "map": {}, "list": ["a"], "x": trap.x, "y": trap.y,
+    }));
+    let context = Context {
+        subject: SubjectKind::User,
+        event_types: &[EventType::new("login.risk")],
+        without_event: false,
+        settings: &settings,
+        steps: &[],
+    };
+    let mut diagnostics = Vec::new();
+    let body = trap.script.clone().unwrap_or_else(|| "true".to_owned());
+    let files = [("p/trap.rhai".to_owned(), format!("fn main(x, y, settings) {{ {body} }}\n{}", trap.more))];
+    let compiler = Compiler::new(&files, context, &mut diagnostics);
+    let (subject, none) = (user(), Fields::new());
+    let facts = Facts {
+        event: None,
+        subject: &subject,
+        settings: &settings,
+        steps: &none,
+        this_case: &none,
+        now: "2026-01-05T09:00:00Z".parse().unwrap(),
+    };
+    let answer = match &trap.clause {
+        Some(clause) => {
+            let source = ConditionSource::Clause { source: clause.clone(), place: place() };
+            let condition = compiler.condition(&source, &mut diagnostics);
+            condition.decide(&facts).map(|verdict| Value::Bool(verdict == Verdict::Holds))
+        }
+        None if diagnostics.is_empty() => {
+            let call = "${trap::main(settings.x, settings.y, settings)}";
+            compiler.text(call, &place(), &mut diagnostics).value(&facts)
+        }
+        None => Ok(Value::Null),
+    };
+    diagnostics.retain(|found| found.severity == Severity::Error);
+    (answer.map_err(|error| error.to_string()), diagnostics)
+}
+
+fn check_trap(trap: &Trap) -> Result<(), String> {
+    let (answer, diagnostics) = outcome_of(trap);
+    let first = diagnostics.first();
+    let said =
+        |text: &str| first.is_some_and(|found| format!("{} {:?}", found.message, found.help).contains(text));
+    let fits = match (&trap.gives, &trap.load, &trap.stuck) {
+        (Some(value), None, None) => first.is_none() && answer.as_ref() == Ok(value),
+        (None, Some(code), None) => {
+            first.is_some_and(|found| found.code == code) && trap.says.as_deref().is_none_or(said)
+        }
+        (None, None, Some(words)) => {
+            first.is_none() && answer.as_ref().is_err_and(|error| error.contains(words.as_str()))
+        }
+        _ => false,
+    };
+    let source = trap.script.as_ref().or(trap.clause.as_ref());
+    if fits { Ok(()) } else { Err(format!("{source:?} x={}: {answer:?}, {diagnostics:#?}", trap.x)) }
+}
+
+#[test]
+fn no_trap_of_the_language_is_silent() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scripts/traps.yaml");
+    let traps: Vec<Trap> = serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(traps.len() > 180);
+    let wrong: Vec<_> = traps.iter().filter_map(|trap| check_trap(trap).err()).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), traps.len(), wrong.join("\n"));
 }

@@ -37,6 +37,10 @@ fn the_shipped_policies_have_no_mistake_and_no_warning() {
         deciders: Some(
             example.access.tokens.iter().filter(|token| token.decides()).map(Token::actor).collect(),
         ),
+        scim: names(example.connectors.scim.keys().collect()),
+        settable: example.connectors.onelogin.as_ref().map(|onelogin| {
+            onelogin.attributes.keys().cloned().chain(["title", "department"].map(str::to_owned)).collect()
+        }),
     };
     for known in [Known::default(), configured] {
         let loaded = policy::load(&files, &known);

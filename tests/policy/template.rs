@@ -98,6 +98,19 @@ fn mistakes_are_found_at_load() {
         ("---\nsubject: &a x\n---\nfine", "anchor", 2),
         ("---\n\nsubject: {{ lnk }}\n---\nfine", "key", 3),
         ("---\n# a mail\nsubject: Hello {{ lnk }}\n---\nfine", "unknown-variable", 3),
+        ("---\nsubject: x\n---\n\n{{ registration.first or 'x' }}", "unknown-variable", 5),
+        ("---\nsubject: x {{ lnk }}\n---\nfine", "unknown-variable", 2),
+        ("---\nsubject: x\n---\nfine\n{{ deadline | dat }}", "unknown-filter", 5),
+        ("---\nsubject: x\n---\nfine\n{% if link is definde %}x{% endif %}", "unknown-filter", 5),
+        ("---\nsubject: x\n---\nfine\n{{ upper(link) }}", "unknown-filter", 5),
+        ("---\nsubject: x\n---\nfine\n{{ link.upper() }}", "unknown-filter", 5),
+        ("---\nsubject: x\n---\nfine\n${registration.email}", "foreign-braces", 5),
+        (
+            "---\nsubject: x\n---\n{% for a in steps.proof.reasons %}{{ b }}{% endfor %}",
+            "unknown-variable",
+            4,
+        ),
+        ("---\nsubject: x\n---\n{% set a = link %}{{ a }}{{ registration.email.x }}", "unknown-variable", 4),
     ];
     for (text, code, line) in table {
         let mut diagnostics = Vec::new();
@@ -181,6 +194,35 @@ fn values_show_as_people_read_them() {
         let mail = filled(&format!("---\nsubject: x\n---\n{body}\n"), fields.clone(), &[]);
         let text = mail.ok().map(|mail| mail.text.trim().to_owned());
         assert_eq!(text.as_deref(), shown, "{body}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named_with_its_template_line_and_variable() {
+    let table = [
+        (
+            "---\nsubject: x\n---\nfine\n\n{{ registration.attributes.nothing }}\n",
+            "line 6",
+            "registration.attributes.nothing",
+        ),
+        ("---\nsubject: x {{ contest_link }}\n---\nfine\n", "line 2", "contest_link"),
+        ("---\nsubject: x\n---\nfine\n{{ deadline | date }}\n", "line 5", "deadline"),
+        (
+            "---\nsubject: x\n---\n{% for one in registration.attributes.no %}{{ one }}{% endfor %}\n",
+            "line 4",
+            "",
+        ),
+        ("---\nsubject: x\n---\nfine\n{{ registration.first_name | datetime }}\n", "line 5", ""),
+    ];
+    for (text, line, variable) in table {
+        let error =
+            filled(text, json!({"first_name": "canary", "attributes": {}}), &[]).unwrap_err().to_string();
+        assert!(error.starts_with("template hello: ") && error.contains(line), "{text}: {error}");
+        assert!(error.contains(variable) && !error.contains("canary"), "{text}: {error}");
+    }
+    // What asks first, or says what stands there instead, is no error.
+    for body in ["{% if deadline %}x{% endif %}", "{{ deadline or 'x' }}", "{{ deadline | default('x') }}"] {
+        assert!(filled(&format!("---\nsubject: x\n---\n{body}\n"), json!({}), &[]).is_ok(), "{body}");
     }
 }
 

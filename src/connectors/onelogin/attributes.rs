@@ -10,7 +10,7 @@ use super::people;
 use crate::model::{Done, Failure, Fields, Snapshot};
 
 /// Fields that every tenant has and that are nobody's key.
-const PLAIN: [&str; 2] = ["title", "department"];
+pub const PLAIN: [&str; 2] = ["title", "department"];
 /// Names that have a meaning of their own and live in a custom field.
 const MAPPED: [&str; 3] = ["verified_at", "exempt_until", "service_account"];
 

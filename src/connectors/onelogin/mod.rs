@@ -3,7 +3,7 @@
 
 mod accounts;
 mod api;
-mod attributes;
+pub mod attributes;
 mod effects;
 mod events;
 mod examine;

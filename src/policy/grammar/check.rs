@@ -106,6 +106,16 @@ impl Check<'_> {
         };
         let expected = kind.expected();
         let (message, help) = match &node.data {
+            Data::List(items)
+                if matches!(kind, Kind::MapOf(_)) && items.iter().all(|item| item.text().is_some()) =>
+            {
+                let names: Vec<_> =
+                    items.iter().filter_map(|item| Some(format!("{}: ...", item.text()?))).collect();
+                (
+                    format!("{what} does not take {found}"),
+                    format!("write {expected}: {{{}}}", names.join(", ")),
+                )
+            }
             Data::Scalar(scalar) if scalar.is_null() => {
                 let text =
                     matches!(kind, Kind::Text | Kind::Template | Kind::Label | Kind::Owner | Kind::Name);
@@ -123,6 +133,7 @@ impl Check<'_> {
     fn any(&mut self, node: &Node) {
         match &node.data {
             Data::Scalar(scalar) if scalar.boolean().is_none() => {
+                self.braces(node, scalar);
                 if let Some(trap) = trap(scalar, &Kind::Label) {
                     let message = format!("unquoted `{}` is {trap} to many YAML readers", scalar.text);
                     let boolean = BOOLEANS.contains(&scalar.text.to_ascii_lowercase().as_str());
@@ -135,6 +146,20 @@ impl Check<'_> {
             Data::List(items) => items.iter().for_each(|item| self.any(item)),
             Data::Map(entries) => entries.iter().for_each(|(_, value)| self.any(value)),
         }
+    }
+
+    /// `{{ }}` is of mails; in a policy it would be written as it stands.
+    fn braces(&mut self, node: &Node, scalar: &Scalar) {
+        let Some((before, rest)) = scalar.text.split_once("{{") else { return };
+        let inside = rest.split("}}").next().unwrap_or(rest).trim();
+        let mut place = node.text_place();
+        if !scalar.text.contains('\n') {
+            place.column += before.chars().count();
+            place.length = 2;
+        }
+        let message = "`{{ }}` is for mails; here it is written as it stands";
+        let help = format!("write \"${{{inside}}}\" for the value");
+        self.diagnostics.push(Diagnostic::error(place, "foreign-braces", message).help(help));
     }
 
     /// A key that the author chose: outcome, block, setting, attribute.
@@ -322,6 +347,9 @@ impl Check<'_> {
             return self.error(&node.place, "yaml-trap", message, format!("write \"{}\"", scalar.text));
         }
         let text = scalar.text.as_str();
+        if matches!(kind, Kind::Text | Kind::Template) {
+            self.braces(node, scalar);
+        }
         match kind {
             Kind::OneOf(words) if !words.contains(&text) => {
                 let message = format!("{what} cannot be `{}`", shorten(text));

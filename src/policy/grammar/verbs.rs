@@ -144,7 +144,7 @@ const GRACE: Key = Key::may("grace", Kind::Span { zero: true }, "Block now, dest
 const BECAUSE: Key = Key::may("because", Kind::Text, "Why there is no grace.");
 const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names that the function may return.");
 const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.");
-const ATTRIBUTES: Key = Key::may("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
+const ATTRIBUTES: Key = Key::must("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
 
 /// Every verb of the language.
 pub static VERBS: &[VerbRule] = &[

@@ -13,6 +13,11 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     settings(seen, diagnostics);
     sweeps(seen, diagnostics);
     let keep = seen.policy.keep;
+    if seen.node.get("keep").is_some() {
+        let message = "`keep` is not executed by this version: nothing is removed when its time is over";
+        let help = "remove what may not be kept by other means; take `keep` out, or leave it for a version that executes it";
+        diagnostics.push(seen.warning(seen.at(&["keep"]), "keep-not-executed", message).help(help));
+    }
     if let (Span::Elapsed(case), Span::Elapsed(evidence)) = (keep.case, keep.evidence)
         && evidence > case
     {

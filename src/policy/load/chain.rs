@@ -9,7 +9,7 @@ use super::shared::Shared;
 use crate::model::{EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
-use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text};
+use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text, sayable};
 use crate::policy::source::Node;
 use crate::policy::tree::{LimitedAction, Step, StepIndex, Verb};
 
@@ -135,10 +135,6 @@ fn calls(steps: &Node, wanted: &mut Vec<(String, Place)>) {
     });
 }
 
-/// Words that a clause cannot say after `steps.`.
-const RESERVED: &[&str] =
-    &["case", "default", "is", "new", "with", "match", "go", "null", "if", "else", "in", "fn", "let", "this"];
-
 /// Every step's id with what it leaves behind.
 pub fn ids(
     node: &Node,
@@ -152,7 +148,7 @@ pub fn ids(
         each(list, &mut |step| {
             let Some(id) = step.get("id") else { return };
             let Some(name) = id.text() else { return };
-            if name.contains('-') || RESERVED.contains(&name) {
+            if !sayable(name) {
                 let message = format!("a clause cannot say `steps.{name}`");
                 let help = "use letters, digits and underscores, and no word of the script language";
                 diagnostics.push(Diagnostic::error(id.place.clone(), "bad-id", message).help(help));
@@ -221,22 +217,66 @@ impl<'a> Build<'a> {
         Data::compile(node, now_is_a_word, &self.compiler, self.diagnostics)
     }
 
-    /// What does not look like a call was reported already.
-    /// A text that a function ends with is one of those that the step declares.
-    pub fn results(&mut self, function: &Function, returns: &[String]) {
-        for (text, place) in self.compiler.results(function) {
-            if !returns.is_empty() && !returns.contains(text) {
-                let message = format!(
-                    "the function ends with \"{text}\", which `returns:` of {} does not list",
-                    function.source()
-                );
-                let help = nearest(text, returns.iter().map(String::as_str));
-                let found = Diagnostic::warning(place.clone(), "undeclared-result", message);
-                self.diagnostics.push(found.help(help));
+    /// What a `run` function ends with are the texts that the step declares.
+    pub fn results(&mut self, function: &Function, returns: &Node) {
+        let Some(ended) = self.compiler.results(function) else { return };
+        let listed: Vec<_> =
+            returns.list().unwrap_or_default().iter().filter(|name| name.text().is_some()).collect();
+        if listed.is_empty() {
+            return;
+        }
+        let names = || listed.iter().filter_map(|name| name.text());
+        let of = function.source();
+        let missing: Vec<_> =
+            ended.texts.iter().filter(|(text, _)| !names().any(|name| name == text)).collect();
+        for (text, place) in &missing {
+            let message =
+                format!("the function ends with \"{text}\", which `returns:` of {of} does not list");
+            let help = nearest(text, names());
+            self.report(Diagnostic::error(place.clone(), "undeclared-result", message).help(help));
+        }
+        for (word, place) in &ended.others {
+            let message =
+                format!("the function ends with {word}, and {of} has to end with a name of `returns:`");
+            let help = "end with a text in double quotes";
+            self.report(Diagnostic::error(place.clone(), "undeclared-result", message).help(help));
+        }
+        for name in &listed {
+            let text = name.text().unwrap_or_default();
+            if ended.whole && missing.is_empty() && !ended.texts.iter().any(|(ended, _)| ended == text) {
+                let message = format!("the function never ends with \"{text}\"");
+                let help = "take it out of `returns:` and `outcomes:`, or let the function come to it";
+                self.report(Diagnostic::warning(name.place.clone(), "unused-result", message).help(help));
             }
         }
     }
 
+    /// What an `act` function lists are actions that the step allows.
+    pub fn actions_of(&mut self, function: &Function, may: &[String]) {
+        let Some(ended) = self.compiler.results(function) else { return };
+        let texts = ended.texts.iter().map(|(text, place)| (format!("\"{text}\""), place));
+        let others = ended.others.iter().filter(|(word, _)| *word != "a list");
+        let others = others.map(|(word, place)| ((*word).to_owned(), place));
+        if let Some((word, place)) = texts.chain(others).next() {
+            let message = format!("the function ends with {word}, and `act` wants a list of actions");
+            let help = "end with a list, such as [#{assign_role: \"staff\"}]; [] does nothing";
+            self.report(Diagnostic::error(place.clone(), "undeclared-action", message).help(help));
+        }
+        for action in &ended.actions {
+            let verbs = || action.iter().filter(|(key, _)| grammar::verb(key).is_some());
+            let known = verbs().any(|(key, _)| may.iter().any(|verb| verb == key));
+            if let (false, Some((verb, place))) = (known, verbs().next()) {
+                let message = format!(
+                    "the function lists `{verb}`, which `may:` of {} does not allow",
+                    function.source()
+                );
+                let help = nearest(verb, may.iter().map(String::as_str));
+                self.report(Diagnostic::error(place.clone(), "undeclared-action", message).help(help));
+            }
+        }
+    }
+
+    /// What does not look like a call was reported already.
     pub fn function(&mut self, call: &str, place: &Place) -> Function {
         if !grammar::is_call(call) {
             return Function::default();

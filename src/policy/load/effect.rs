@@ -37,10 +37,12 @@ impl Build<'_> {
             "remove_role" => Effect::RemoveRole(self.role(value, verb)?),
             "set" => {
                 self.attributes_of_subject(value);
+                self.mapped(value);
                 Effect::Set(self.data(value, true))
             }
             "create_user" => {
                 self.object(value);
+                self.user_name(item);
                 Effect::CreateUser { system: self.system(item)?, attributes: self.attributes(item) }
             }
             "update_user" => {
@@ -96,6 +98,33 @@ impl Build<'_> {
         }
     }
 
+    /// What the configuration maps to no field of the identity provider cannot be written there.
+    fn mapped(&mut self, value: &Node) {
+        let (Some(settable), Some(subject)) = (self.known.settable.clone(), self.subject) else { return };
+        for (key, _) in value.map().unwrap_or_default() {
+            let Some(name) = deed::settable(&key.name, subject) else { continue };
+            if name.starts_with("attributes.") || settable.iter().any(|other| other == name) {
+                continue;
+            }
+            let message = format!("proofd.yaml maps `{name}` to no field of the identity provider");
+            let help = format!("add {name}: <short name> under connectors.onelogin.attributes");
+            self.report(Diagnostic::error(key.place.clone(), "unknown-name", message).help(help));
+        }
+    }
+
+    /// A SCIM system makes no account without a user name.
+    fn user_name(&mut self, item: &Node) {
+        let system = item.text_of("in").unwrap_or_default();
+        let scim = self.known.scim.as_ref().is_some_and(|scim| scim.iter().any(|name| name == system));
+        let Some((key, attributes)) = item.entry("attributes").filter(|_| scim) else { return };
+        let named = |(key, _): &(crate::policy::source::Key, Node)| key.name.eq_ignore_ascii_case("userName");
+        if !attributes.map().unwrap_or_default().iter().any(named) {
+            let message = format!("`{system}` speaks SCIM and makes no account without `userName`");
+            let help = "write for example userName: \"${applicant.email}\" under attributes";
+            self.report(Diagnostic::error(key.place.clone(), "missing-key", message).help(help));
+        }
+    }
+
     fn system(&mut self, item: &Node) -> Option<String> {
         let systems = self.known.systems.clone();
         self.configured(item.get("in"), systems.as_deref(), "system");
@@ -103,6 +132,11 @@ impl Build<'_> {
     }
 
     fn attributes(&mut self, item: &Node) -> Data {
+        if let Some(node) = item.get("attributes").filter(|node| node.map().is_some_and(<[_]>::is_empty)) {
+            let message = "`attributes` is empty, so nothing would be written";
+            let help = "write each attribute with its value, such as title: \"${user.title}\"";
+            self.report(Diagnostic::error(node.place.clone(), "empty", message).help(help));
+        }
         item.get("attributes").map_or(Data::Map(Vec::new()), |attributes| self.data(attributes, true))
     }
 
@@ -162,6 +196,7 @@ impl Build<'_> {
             self.templates.extend(self.layout.templates.keys().map(|name| (*name).to_owned()));
         }
         let function = self.function(value.text()?, &value.text_place());
+        self.actions_of(&function, &may);
         Some(Verb::Act { function, may })
     }
 

@@ -5,6 +5,7 @@
 mod chain;
 mod effect;
 mod layout;
+mod mails;
 mod policy;
 mod proof;
 mod reading;
@@ -38,6 +39,10 @@ pub struct Known {
     pub providers: Option<Vec<String>>,
     /// Tokens with which reviews can be decided.
     pub deciders: Option<Vec<Actor>>,
+    /// Those of the systems that speak SCIM, where an account needs a user name.
+    pub scim: Option<Vec<String>>,
+    /// What `set` can change at the identity provider, besides `attributes.<short name>`.
+    pub settable: Option<Vec<String>>,
 }
 
 /// What loading a tree gave: the policies without an error, and everything that was found.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::chain::{self, Build};
 use super::layout::{self, Folder, Layout};
+use super::mails::Mails;
 use super::reading::{self, Reading as _};
 use super::shared::Shared;
 use super::{Known, errors, proof, sweep};
@@ -13,7 +14,7 @@ use crate::model::{EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::grammar;
-use crate::policy::script::{Compiler, Condition, Context};
+use crate::policy::script::{Compiler, Condition, Context, sayable};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
 use crate::policy::tree::{
@@ -69,7 +70,9 @@ fn compile(
     let scripts = scripts(folder, layout, blocks.values().any(|block| block.shared), diagnostics);
     let settings = node.get("settings").map(Node::json);
     let settings = settings.and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    unusable(node, diagnostics);
     let event_types = event_types(node);
+    let mails;
     let compiler = {
         let texts: Vec<_> = scripts
             .iter()
@@ -85,6 +88,7 @@ fn compile(
             settings: &settings,
             steps: &ids,
         };
+        mails = subject.map(|subject| Mails::new(subject, &context));
         let all = layout.scripts.iter().chain(&folder.scripts).copied();
         Compiler::new(&texts, context, diagnostics).beside(all).unreadable(unread)
     };
@@ -102,6 +106,9 @@ fn compile(
     let shared_blocks = build.blocks.values().any(|block| block.shared);
     let (steps, by_id) = build.finish(&starts)?;
     let templates = templates(&used_templates, layout, diagnostics);
+    if let Some(mails) = mails {
+        mails.look(&steps, &templates, layout, diagnostics);
+    }
     let files = bundle(folder, layout, &scripts, &used_templates, shared_blocks);
     Some(Policy {
         name: node.text_of("policy")?.to_owned(),
@@ -127,6 +134,17 @@ fn compile(
         revision: files.revision(),
         files,
     })
+}
+
+/// Settings whose name no script can say.
+fn unusable(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    for (key, _) in node.get("settings").and_then(Node::map).unwrap_or_default() {
+        if !sayable(&key.name) {
+            let message = format!("a clause cannot say `settings.{}`", key.name);
+            let help = "use letters, digits and underscores, and no word of the script language";
+            diagnostics.push(Diagnostic::error(key.place.clone(), "unusable-name", message).help(help));
+        }
+    }
 }
 
 fn subject(node: &Node) -> Option<SubjectKind> {

@@ -45,7 +45,9 @@ impl Build<'_> {
             "run" => {
                 let function = self.function(value.text()?, &value.text_place());
                 let returns = item.texts("returns");
-                self.results(&function, &returns);
+                if let Some(returns) = item.get("returns") {
+                    self.results(&function, returns);
+                }
                 Some(Verb::Run { function, returns })
             }
             "notify" => self.notify(value).map(Verb::Notify),
@@ -145,6 +147,8 @@ impl Build<'_> {
         let (expected, needed): (Vec<String>, bool) = match rule.outcomes {
             Outcomes::None => return,
             Outcomes::Fixed(names) => (owned(names), true),
+            // What is no map of decisions is told by its kind, and has no outcomes that could be held against it.
+            Outcomes::Decisions if !self.has_decisions(item) => return,
             Outcomes::Decisions => (self.decisions(item), true),
             Outcomes::Returns => (self.returns(item), true),
             Outcomes::Wait if item.get("wait").is_some_and(|wait| wait.get("until").is_some()) => {
@@ -182,6 +186,11 @@ impl Build<'_> {
             };
             self.report(Diagnostic::error(key.place.clone(), "extra-outcome", message).help(help));
         }
+    }
+
+    fn has_decisions(&self, item: &Node) -> bool {
+        let decisions = item.get("review").and_then(|review| review.get("decisions"));
+        decisions.is_none_or(|decisions| decisions.map().is_some())
     }
 
     fn decisions(&mut self, item: &Node) -> Vec<String> {

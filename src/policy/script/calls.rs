@@ -2,32 +2,15 @@
 //! case that comes to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::check::{error_at, nearest};
-use super::engine::engine;
+use super::natives;
 use crate::policy::diagnostic::{Diagnostic, Place};
 
 /// A function's name, and with how many arguments it can be called.
 pub(super) type Functions = BTreeSet<(String, usize)>;
-
-/// What the language itself has.
-static NATIVE: LazyLock<Functions> = LazyLock::new(|| {
-    let mut found: Functions = engine()
-        .collect_fn_metadata(
-            None,
-            |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
-            true,
-        )
-        .into_iter()
-        .collect();
-    // Words that the language answers without a function.
-    found.extend(["type_of", "is_def_var", "is_shared"].map(|name| (name.to_owned(), 1)));
-    found.insert(("is_def_fn".to_owned(), 2));
-    found
-});
 
 /// Words of other languages.
 const FOREIGN: &[(&str, &str)] = &[
@@ -79,7 +62,10 @@ fn fault(
     place: &Place,
 ) -> Option<Diagnostic> {
     let name = call.name.as_str();
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || name.starts_with("anon$") {
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        || name.starts_with("anon$")
+        || name == natives::CAPTURE
+    {
         return None;
     }
     let error = |code, message, help| Some(error_at(place, at, name.chars().count(), code, message, help));
@@ -102,12 +88,12 @@ fn fault(
             error("wrong-arguments", message, Some(format!("its `fn` line in {namespace}.rhai names them")))
         };
     }
-    let mut known = takes(&NATIVE, name);
+    let mut known = natives::takes(name);
     // A function of the file sees what stands before the dot as `this`, or does without.
     known.extend(takes(own, name).into_iter().flat_map(|count| [count, count + before]));
     if known.is_empty() {
         let foreign = FOREIGN.iter().find(|(word, _)| *word == name.to_ascii_lowercase());
-        let names: BTreeSet<_> = NATIVE.iter().chain(own).map(|(name, _)| name.as_str()).collect();
+        let names: BTreeSet<_> = natives::names().chain(own.iter().map(|(name, _)| name.as_str())).collect();
         let elsewhere =
             scripts.iter().find(|(_, functions)| functions.iter().any(|(other, _)| other == name));
         let help = match (foreign, elsewhere) {

@@ -4,7 +4,9 @@
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use super::facts::Outline;
+use super::flow::not_boolean;
 use super::shape::Shape;
+use super::types::{Names, Unknown};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 
 /// An error at a place inside a source text that itself begins at `place`.
@@ -37,7 +39,8 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>)
 }
 
 pub(super) fn check(ast: &AST, outline: &Outline, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
-    let mut walk = Walk { outline, place, diagnostics };
+    let names = Names { outline: Some(outline), locals: Vec::new() };
+    let mut walk = Walk { names, sure: &outline.sure, place, diagnostics };
     if let [Stmt::Expr(expr)] = ast.statements() {
         walk.needs_answer(expr);
         walk.ordered(expr);
@@ -50,8 +53,18 @@ pub(super) fn check(ast: &AST, outline: &Outline, place: &Place, diagnostics: &m
     });
 }
 
+/// A clause whose value is known to be neither true nor false.
+pub(super) fn boolean(ast: &AST, outline: &Outline, place: &Place) -> Option<Diagnostic> {
+    let [Stmt::Expr(expr)] = ast.statements() else { return None };
+    let names = Names { outline: Some(outline), locals: Vec::new() };
+    let (message, help) = not_boolean(&names.shape(expr).ok()?)?;
+    Some(error_at(place, expr.start_position(), 1, "not-boolean", message, Some(help)))
+}
+
 struct Walk<'a> {
-    outline: &'a Outline,
+    names: Names<'a>,
+    /// Fields that are never empty.
+    sure: &'a [String],
     place: &'a Place,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
@@ -78,7 +91,9 @@ impl Walk<'_> {
                 call.args.iter().for_each(|arg| self.needs_answer(arg));
             }
             Expr::FnCall(call, position) if call.args.len() == 2 => {
-                if let Some(message) = self.comparison(call.name.as_str(), &call.args[0], &call.args[1]) {
+                if let Some(message) =
+                    comparison(&self.names, call.name.as_str(), &call.args[0], &call.args[1])
+                {
                     let help = "compare values of one type; an empty value is tested with == ()";
                     let diagnostic =
                         error_at(self.place, *position, 1, "mixed-types", message, Some(help.to_owned()));
@@ -127,7 +142,7 @@ impl Walk<'_> {
             let own = path.first().is_none_or(|root| matches!(root.as_str(), "settings" | "this_case"));
             let typed =
                 matches!(self.shape(field), Ok(Shape::Number | Shape::Time | Shape::Date | Shape::Text));
-            !own && path.len() > 1 && typed && !self.outline.sure.contains(&path.join("."))
+            !own && path.len() > 1 && typed && !self.sure.contains(&path.join("."))
         };
         super::empty::check(expr, &may, self.place, &mut found);
         self.diagnostics.extend(found);
@@ -149,127 +164,24 @@ impl Walk<'_> {
         self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..found });
     }
 
-    fn comparison(&self, name: &str, left: &Expr, right: &Expr) -> Option<String> {
-        // What has an unknown field has its own diagnostic.
-        let (a, b) = (self.shape(left).ok()?, self.shape(right).ok()?);
-        let fits = match name {
-            "==" | "!=" => a.equatable(&b),
-            "<" | "<=" | ">" | ">=" => a.orderable(&b),
-            "contains" => {
-                let container =
-                    matches!(a, Shape::Any | Shape::List | Shape::Text | Shape::Map | Shape::Record(_));
-                return (!container).then(|| format!("`in` wants a list, a text or a map, not {}", a.word()));
-            }
-            _ => true,
-        };
-        (!fits).then(|| format!("{} `{name}` {} is always an error", a.word(), b.word()))
-    }
-
     fn shape(&self, expr: &Expr) -> Result<Shape, Unknown> {
-        Ok(match expr {
-            Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::CharConstant(..) => Shape::Text,
-            Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Shape::Number,
-            Expr::BoolConstant(..) | Expr::And(..) | Expr::Or(..) => Shape::Bool,
-            Expr::Array(..) => Shape::List,
-            Expr::Map(..) => Shape::Map,
-            Expr::Unit(_) => Shape::Empty,
-            Expr::Variable(variable, ..) if variable.2.is_empty() => self.root(&variable.1),
-            Expr::Dot(pair, ..) | Expr::Index(pair, ..) => {
-                let Expr::Variable(variable, ..) = &pair.lhs else { return Ok(Shape::Any) };
-                let root = self.root(&variable.1);
-                follow(&root, &variable.1, &pair.rhs, matches!(expr, Expr::Index(..)))?
-            }
-            Expr::FnCall(call, _) => {
-                let args: Vec<_> = call.args.iter().map(|arg| self.shape(arg)).collect::<Result<_, _>>()?;
-                result(call.name.as_str(), &args)
-            }
-            _ => Shape::Any,
-        })
-    }
-
-    fn root(&self, name: &str) -> Shape {
-        let roots = self.outline.roots();
-        roots.iter().find(|(root, _)| *root == name).map_or(Shape::Any, |(_, shape)| (*shape).clone())
+        self.names.shape(expr)
     }
 }
 
-/// A field that is not there.
-struct Unknown {
-    of: String,
-    name: String,
-    position: Position,
-    help: Option<String>,
-}
-
-/// Goes along `rhs` from a value of a known shape. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`.
-fn follow(shape: &Shape, path: &str, rhs: &Expr, index: bool) -> Result<Shape, Unknown> {
-    let (head, rest) = match rhs {
-        Expr::Dot(pair, ..) if !index || is_key(&pair.lhs) => (&pair.lhs, Some((&pair.rhs, false))),
-        Expr::Index(pair, ..) if !index || is_key(&pair.lhs) => (&pair.lhs, Some((&pair.rhs, true))),
-        other => (other, None),
-    };
-    let (name, position) = match head {
-        Expr::Property(property, position) if !index => (property.2.as_str(), *position),
-        Expr::StringConstant(text, position) if index => (text.as_str(), *position),
-        _ => return Ok(Shape::Any),
-    };
-    let next = match shape {
-        Shape::Record(fields) => match fields.get(name) {
-            Some(field) => field.clone(),
-            None => return Err(unknown(path, name, position, fields.keys().map(String::as_str))),
-        },
-        Shape::Map | Shape::Any | Shape::List => Shape::Any,
-        Shape::Empty
-        | Shape::Text
-        | Shape::Number
-        | Shape::Bool
-        | Shape::Time
-        | Shape::Date
-        | Shape::Duration => {
-            // Texts and lists have properties of the language itself, such as `len`.
-            if matches!(name, "len" | "is_empty" | "chars" | "bytes") {
-                return Ok(Shape::Any);
-            }
-            return Err(unknown(path, name, position, []));
+/// Why two values cannot be compared, if they never can.
+pub(super) fn comparison(names: &Names<'_>, name: &str, left: &Expr, right: &Expr) -> Option<String> {
+    // What has an unknown field has its own diagnostic.
+    let (a, b) = (names.shape(left).ok()?, names.shape(right).ok()?);
+    let fits = match name {
+        "==" | "!=" => a.equatable(&b),
+        "<" | "<=" | ">" | ">=" => a.orderable(&b),
+        "contains" => {
+            let container =
+                matches!(a, Shape::Any | Shape::List | Shape::Text | Shape::Map | Shape::Record(_));
+            return (!container).then(|| format!("`in` wants a list, a text or a map, not {}", a.word()));
         }
+        _ => true,
     };
-    match rest {
-        Some((rest, index)) => follow(&next, &format!("{path}.{name}"), rest, index),
-        None => Ok(next),
-    }
-}
-
-fn is_key(expr: &Expr) -> bool {
-    matches!(expr, Expr::StringConstant(..))
-}
-
-fn unknown<'a>(
-    path: &str,
-    name: &str,
-    position: Position,
-    known: impl IntoIterator<Item = &'a str> + Clone,
-) -> Unknown {
-    let help = match nearest(name, known.clone()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None => {
-            let all: Vec<_> = known.into_iter().collect();
-            (!all.is_empty()).then(|| format!("it has: {}", all.join(", ")))
-        }
-    };
-    Unknown { of: path.to_owned(), name: name.to_owned(), position, help }
-}
-
-/// What a function or an operator gives.
-fn result(name: &str, args: &[Shape]) -> Shape {
-    match (name, args) {
-        ("seconds" | "minutes" | "hours" | "days" | "weeks" | "duration", [_])
-        | ("-", [Shape::Time, Shape::Time] | [Shape::Date, Shape::Date])
-        | ("+" | "-", [Shape::Duration, Shape::Duration]) => Shape::Duration,
-        ("time", [_]) | ("+" | "-", [Shape::Time, Shape::Duration]) => Shape::Time,
-        ("date", [_]) | ("+" | "-", [Shape::Date, Shape::Duration]) => Shape::Date,
-        ("lower" | "upper" | "trimmed", [_]) => Shape::Text,
-        ("+" | "-" | "*" | "/" | "%", [Shape::Number, Shape::Number]) => Shape::Number,
-        ("==" | "!=" | "<" | "<=" | ">" | ">=" | "contains", [_, _]) | ("!", [_]) => Shape::Bool,
-        _ => Shape::Any,
-    }
+    (!fits).then(|| format!("{} `{name}` {} is always an error", a.word(), b.word()))
 }

@@ -1,17 +1,18 @@
 //! Sources to checked programs. Every mistake becomes a diagnostic; what has one decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rhai::{AST, Engine, EvalAltResult, Expr, FnCallExpr, LexError, Module, ParseErrorType, Scope, Stmt};
 
 use super::calls::{self, Functions};
-use super::check::{check, error_at, nearest};
+use super::check::{self, check, error_at, nearest};
 use super::engine::{engine, guarded};
 use super::facts::Outline;
+use super::results::{self, Results};
 use super::shape::Shape;
 use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
-use super::{results, slips};
+use super::{bodies, choice, flow, rewrite, slips};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 use crate::policy::schema;
 
@@ -21,8 +22,8 @@ pub struct Compiler {
     program: Arc<Program>,
     /// Namespace to its functions with the numbers of arguments that they take.
     functions: BTreeMap<String, Functions>,
-    /// Texts that functions end with, and where they stand.
-    results: BTreeMap<(String, String, usize), Vec<(String, Place)>>,
+    /// What functions end with, and their file.
+    results: BTreeMap<(String, String, usize), (Results, Place)>,
     /// Namespaces of files with a mistake of their own.
     broken: BTreeSet<String>,
     /// Namespaces of all files, those that the policy does not name included.
@@ -66,10 +67,11 @@ impl Compiler {
                 continue;
             }
             match load(&mut engine, namespace, text, &place, &functions, diagnostics) {
-                Some(ast) => {
-                    let known = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
-                    functions.insert(namespace.to_owned(), known);
-                    results.extend(ended(&ast, namespace, &place));
+                Some(file) => {
+                    functions.insert(namespace.to_owned(), file.functions);
+                    results.extend(file.results.into_iter().map(|((name, arguments), of)| {
+                        ((namespace.to_owned(), name, arguments), (of, place.clone()))
+                    }));
                 }
                 None => {
                     broken.insert(namespace.to_owned());
@@ -99,7 +101,7 @@ impl Compiler {
                     let help = "write the expression itself, without ${ and }".to_owned();
                     diagnostics.push(mistake(place, "interpolated-clause", message, Some(help)));
                 }
-                Tree::Clause(self.clause(source, place, diagnostics))
+                Tree::Clause(self.asking(source, place, diagnostics))
             }
         }
     }
@@ -107,6 +109,36 @@ impl Compiler {
     fn clause(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Clause {
         let ast = self.expression(source, place, diagnostics);
         Clause { source: source.trim().to_owned(), place: place.clone(), ast }
+    }
+
+    /// A clause that has to be true or false.
+    fn asking(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Clause {
+        let clause = self.clause(source, place, diagnostics);
+        let Some(ast) = &clause.ast else { return clause };
+        let wrong =
+            check::boolean(ast, &self.program.outline, place).or_else(|| self.other_result(ast, place));
+        match wrong {
+            None => clause,
+            Some(wrong) => {
+                diagnostics.push(wrong);
+                Clause { ast: None, ..clause }
+            }
+        }
+    }
+
+    /// A function of a script that ends with something else than true or false.
+    fn other_result(&self, ast: &AST, place: &Place) -> Option<Diagnostic> {
+        let call = called(ast)?;
+        let (results, _) = self.results.get(&key(call))?;
+        let word =
+            match (results.texts.first(), results.others.iter().find(|(word, _)| *word != "true/false")) {
+                (Some((text, _)), _) => format!("\"{text}\""),
+                (None, Some((word, _))) => (*word).to_owned(),
+                (None, None) => return None,
+            };
+        let message = format!("the function can end with {word}, and true or false is needed here");
+        let help = "compare it with ==, or let the function end with true or false".to_owned();
+        Some(mistake(place, "not-boolean", message, Some(help)))
     }
 
     /// None: there is a diagnostic.
@@ -120,8 +152,11 @@ impl Compiler {
         let before = diagnostics.len();
         check(&ast, &program.outline, place, diagnostics);
         calls::check(&ast, &Functions::new(), &self.functions, place, diagnostics);
+        flow::of_expression(&ast, &program.outline, place, diagnostics);
+        choice::check(&program.engine, source, place, diagnostics);
         let sound = diagnostics.iter().skip(before).all(|found| found.severity != Severity::Error);
-        sound.then_some(ast)
+        let run = |source: &str| program.engine.compile_expression_with_scope(&names, source);
+        if sound { chosen(&program.engine, ast, source, place, diagnostics, run) } else { None }
     }
 
     /// `namespace::name(arguments)`.
@@ -137,14 +172,19 @@ impl Compiler {
         function
     }
 
-    /// The texts that a function ends with as they stand in its file; what it works out is not among them.
-    pub fn results(&self, function: &Function) -> &[(String, Place)] {
-        let call = function.call.as_ref().and_then(|(_, clause)| called(clause.ast.as_ref()?));
-        let key = call.map(|call| {
-            let namespace = call.namespace.to_string();
-            (namespace.trim_end_matches("::").to_owned(), call.name.to_string(), call.args.len())
-        });
-        key.and_then(|key| self.results.get(&key)).map_or(&[], Vec::as_slice)
+    /// What a function ends with as it stands in its file. None: it is not known.
+    pub fn results(&self, function: &Function) -> Option<Ended> {
+        let call = function.call.as_ref().and_then(|(_, clause)| called(clause.ast.as_ref()?))?;
+        let (results, file) = self.results.get(&key(call))?;
+        let at = |position, length| error_at(file, position, length, "", String::new(), None).place;
+        let text = |(text, position): &(String, _)| (text.clone(), at(*position, text.chars().count() + 2));
+        let verb = |(verb, position): &(String, _)| (verb.clone(), at(*position, verb.chars().count()));
+        Some(Ended {
+            texts: results.texts.iter().map(text).collect(),
+            others: results.others.iter().map(|(word, position)| (*word, at(*position, 1))).collect(),
+            actions: results.actions.iter().map(|action| action.iter().map(verb).collect()).collect(),
+            whole: results.whole,
+        })
     }
 
     /// Text with `${...}` in it; one without is taken as it is.
@@ -193,19 +233,43 @@ fn called(ast: &AST) -> Option<&FnCallExpr> {
     }
 }
 
-type Ended = ((String, String, usize), Vec<(String, Place)>);
+/// What a function can end with, as it stands in its file.
+#[derive(Debug)]
+pub struct Ended {
+    pub texts: Vec<(String, Place)>,
+    /// Values of other types, by the type in words.
+    pub others: Vec<(&'static str, Place)>,
+    /// The keys of each action in a list.
+    pub actions: Vec<Vec<(String, Place)>>,
+    /// Everything that it can end with is among them.
+    pub whole: bool,
+}
 
-/// What each function of a file ends with.
-fn ended(ast: &AST, namespace: &str, place: &Place) -> Vec<Ended> {
-    let placed = |(text, at): (String, _)| {
-        let length = text.chars().count() + 2;
-        let place = error_at(place, at, length, "", String::new(), None).place;
-        (text, place)
-    };
-    let all = results::of_file(ast).into_iter().map(|((name, arguments), texts)| {
-        ((namespace.to_owned(), name, arguments), texts.into_iter().map(placed).collect())
-    });
-    all.collect()
+/// The file, the name and the number of arguments of a call.
+fn key(call: &FnCallExpr) -> (String, String, usize) {
+    let namespace = call.namespace.to_string();
+    (namespace.trim_end_matches("::").to_owned(), call.name.to_string(), call.args.len())
+}
+
+/// What is run of a source.
+fn chosen(
+    engine: &Engine,
+    ast: AST,
+    source: &str,
+    place: &Place,
+    diagnostics: &mut Vec<Diagnostic>,
+    compile: impl FnOnce(&str) -> Result<AST, rhai::ParseError>,
+) -> Option<AST> {
+    let Some(checked) = rewrite::rewritten(engine, &ast, source) else { return Some(ast) };
+    match guarded(|| Ok(compile(&checked)?)) {
+        Ok(ast) => Some(ast),
+        Err(_) => {
+            let message = "this `switch`, or a closure in it, cannot be read".to_owned();
+            let help = "give the value to a variable first, and choose by that".to_owned();
+            diagnostics.push(mistake(place, "bad-script", message, Some(help)));
+            None
+        }
+    }
 }
 
 /// The expressions in a text with `${...}`; one that is not closed goes to the end.
@@ -270,6 +334,12 @@ fn mistake(place: &Place, code: &'static str, message: String, help: Option<Stri
     Diagnostic { place: place.clone(), severity: Severity::Error, code, message, help, policy: None }
 }
 
+/// What a script file has.
+struct File {
+    functions: Functions,
+    results: BTreeMap<(String, usize), Results>,
+}
+
 /// Makes a file's functions callable, and tells which there are.
 fn load(
     engine: &mut Engine,
@@ -278,7 +348,7 @@ fn load(
     place: &Place,
     others: &BTreeMap<String, Functions>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<AST> {
+) -> Option<File> {
     let files: Vec<_> = others.keys().cloned().collect();
     let names = Names { outline: None, broken: &BTreeSet::new(), files: &files };
     let ast = parsed(text, place, diagnostics, &names, || engine.compile(text))?;
@@ -291,13 +361,17 @@ fn load(
     let known: Functions = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
     let before = diagnostics.len();
     calls::check(&ast, &known, others, place, diagnostics);
+    let bodies = bodies::of(&ast);
+    flow::of_script(&bodies, place, diagnostics);
+    choice::check(engine, text, place, diagnostics);
     if diagnostics.len() > before {
         return None;
     }
+    let ast = chosen(engine, ast, text, place, diagnostics, |source| engine.compile(source))?;
     match guarded(|| Module::eval_ast_as_new(Scope::new(), &ast, engine)) {
         Ok(module) => {
             engine.register_static_module(namespace, module.into());
-            Some(ast)
+            Some(File { functions: known, results: results::of_file(&bodies) })
         }
         Err(error) => {
             let message = error.message;
@@ -395,6 +469,26 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
     }
 }
 
+/// Whether a script can say `settings.<name>`: the language has words of its own, and signs that a name has not.
+pub fn sayable(name: &str) -> bool {
+    static ENGINE: LazyLock<Engine> = LazyLock::new(engine);
+    let source = format!("x.{name} == 1");
+    let mut names = Scope::new();
+    names.push("x", ());
+    let Ok(ast) = guarded(|| Ok(ENGINE.compile_expression_with_scope(&names, &source)?)) else {
+        return false;
+    };
+    let [Stmt::Expr(expr)] = ast.statements() else { return false };
+    let Expr::FnCall(call, _) = expr.as_ref() else { return false };
+    let property = call.args.first().map(|of| super::trace::path(of));
+    matches!(property, Some(Some((path, true))) if path.as_slice() == ["x", name])
+}
+
+/// The names that the scripts of a policy see, with the types of their values.
+pub fn roots(context: &Context<'_>) -> Vec<(&'static str, Shape)> {
+    outline(context).roots().into_iter().map(|(name, shape)| (name, shape.clone())).collect()
+}
+
 fn outline(context: &Context<'_>) -> Outline {
     let mut sure = vec![format!("{}.created_at", context.subject.word())];
     if !context.without_event {
@@ -405,7 +499,10 @@ fn outline(context: &Context<'_>) -> Outline {
             sure.push("event.score".to_owned());
         }
     }
-    let event_fields: Vec<_> = if context.event_types.is_empty() {
+    // A type that does not exist has its own error; what its events have is not known.
+    let event_fields: Vec<_> = if context.event_types.iter().any(|kind| !schema::is_event_type(kind)) {
+        schema::fields_of_any_event()
+    } else if context.event_types.is_empty() {
         schema::EVENT.to_vec()
     } else {
         context.event_types.iter().flat_map(schema::fields_of_event).collect()

@@ -1,4 +1,4 @@
-//! The Rhai engine of one policy: few packages, every limit, and errors without values in them.
+//! The Rhai engine of one policy: few packages and every limit.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,10 @@ use rhai::packages::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Position};
 
-use super::values::{Raised, register_comparisons, register_texts, register_times};
+use super::mistake::Mistake;
+use super::texts::{self, register_division, register_texts, register_written};
+use super::values::{register_comparisons, register_times};
+use super::{choice, lists, rewrite};
 
 const LONGEST_TEXT: usize = 16 * 1024;
 
@@ -49,19 +52,29 @@ pub(super) fn engine() -> Engine {
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
     engine.on_progress(|_| {
         let late = STOP_AT.get().is_some_and(|stop| Instant::now() >= stop);
-        late.then_some(Dynamic::UNIT)
+        (late || texts::is_holed()).then_some(Dynamic::UNIT)
     });
     register_comparisons(&mut engine);
     register_times(&mut engine);
+    register_written(&mut engine);
     register_texts(&mut engine, LONGEST_TEXT);
+    register_division(&mut engine);
+    lists::register(&mut engine);
+    choice::register(&mut engine);
+    rewrite::register(&mut engine);
     engine
 }
 
 /// Runs something of the engine within its time; a panic inside becomes an error.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result<T, Mistake> {
     STOP_AT.set(Some(Instant::now() + LONGEST_RUN));
+    texts::hole();
     let ended = catch_unwind(AssertUnwindSafe(run));
     STOP_AT.set(None);
+    if let Some(what) = texts::hole() {
+        let message = format!("{what} stands in a text; give a text, or a default with ??");
+        return Err(Mistake { message, position: Position::NONE });
+    }
     match ended {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Mistake::of(&error)),
@@ -69,80 +82,5 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Box<EvalAltResult>>) ->
             message: "the script engine failed on this; write it in a simpler way".to_owned(),
             position: Position::NONE,
         }),
-    }
-}
-
-/// An error of the engine in our words.
-#[derive(Debug)]
-pub(super) struct Mistake {
-    pub message: String,
-    pub position: Position,
-}
-
-impl Mistake {
-    /// Values of fields can be in almost any message of the engine, so none is passed on; only names that
-    /// stand in the source are.
-    fn of(error: &EvalAltResult) -> Self {
-        use EvalAltResult as E;
-        if let E::ErrorInFunctionCall(function, _, inner, position) = error {
-            let inner = Self::of(inner);
-            let at = if inner.position.is_none() {
-                String::new()
-            } else {
-                format!(" at line {} of its file", inner.position.line().unwrap_or(0))
-            };
-            let inside = if function.starts_with("anon$") { "a closure" } else { function };
-            return Self { message: format!("{} (in {inside}{at})", inner.message), position: *position };
-        }
-        let message = match error {
-            E::ErrorRuntime(value, _) => match value.clone().try_cast::<Raised>() {
-                Some(Raised(message)) => message,
-                None => "the script ended itself with `throw`".to_owned(),
-            },
-            E::ErrorPropertyNotFound(..) => {
-                "a key is not in the map; ask with `in` first, or use an index with ??".to_owned()
-            }
-            E::ErrorDotExpr(..) | E::ErrorIndexingType(..) => {
-                "the value has no fields, perhaps because it is empty; test it with == () or use ?."
-                    .to_owned()
-            }
-            E::ErrorFunctionNotFound(signature, _) => {
-                let name = signature.split('(').next().unwrap_or_default().trim();
-                format!(
-                    "`{name}` does not exist for values of these types; one may be empty: test it with == () or use ??"
-                )
-            }
-            E::ErrorMismatchDataType(wanted, got, _) | E::ErrorMismatchOutputType(wanted, got, _) => {
-                let (wanted, got) = (type_name(wanted), type_name(got));
-                format!("{wanted} is needed here, but the value is {got}; test it with == () or use ??")
-            }
-            E::ErrorArithmetic(..) => "the calculation overflows or divides by zero".to_owned(),
-            E::ErrorArrayBounds(..) | E::ErrorStringBounds(..) | E::ErrorIndexNotFound(..) => {
-                "there is nothing at this index".to_owned()
-            }
-            E::ErrorTooManyOperations(_) | E::ErrorTerminated(..) => "it takes too long".to_owned(),
-            E::ErrorStackOverflow(_) => "functions call each other too deeply".to_owned(),
-            E::ErrorDataTooLarge(..) | E::ErrorTooManyVariables(_) | E::ErrorTooManyModules(_) => {
-                "it uses too much memory".to_owned()
-            }
-            E::ErrorVariableNotFound(..) | E::ErrorModuleNotFound(..) => "a name is not known".to_owned(),
-            _ => "it cannot be evaluated".to_owned(),
-        };
-        Self { message, position: error.position() }
-    }
-}
-
-fn type_name(name: &str) -> &str {
-    match name {
-        "()" => "empty",
-        "bool" => "true/false",
-        "string" | "&str" | "char" => "text",
-        "i64" | "f64" => "a number",
-        "array" => "a list",
-        "map" => "a map",
-        "time" => "a time",
-        "date" => "a date",
-        "duration" => "a duration",
-        _ => "something else",
     }
 }

@@ -6,6 +6,10 @@
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
 //! | `calls` | which functions are called, and whether they are there |
+//! | `flow` | where values go: needed and not given, given and not used |
+//! | `bodies` | the functions of a script, and what they can end with |
+//! | `choice` | `switch`, which compares by hash |
+//! | `rewrite` | what is compiled in place of a source |
 //! | `slips` | what somebody meant who writes as in another language |
 //! | `claim` | what clauses say of fields beside known values |
 //! | `empty` | fields that may be empty where they are put in order |
@@ -13,26 +17,40 @@
 //! | `names` | which fields an expression looks at |
 //! | `trace` | why a condition held or not, clause by clause, with values |
 //! | `change` | the smallest change that would have made it hold |
+//! | `natives` | what functions of the language take and give |
+//! | `types` | the type of an expression |
 //! | `shape` | what is known of a value before there is one |
 //! | `facts` | facts as values of the script language |
 //! | `data` | attributes, bodies and actions: values worked out and written down |
 //! | `values` | times, dates, durations, and comparisons that refuse |
-//! | `engine` | packages, limits, errors without values |
+//! | `texts` | functions of texts, and texts with a hole |
+//! | `lists` | functions that ask a closure |
+//! | `engine` | packages and limits |
+//! | `mistake` | errors of the engine, without values |
 
+mod bodies;
 mod calls;
 mod change;
 pub(crate) mod check;
+mod choice;
 mod claim;
 mod compile;
 mod data;
 mod empty;
 mod engine;
 mod facts;
+mod flow;
+mod lists;
+mod mistake;
 mod names;
+mod natives;
 mod results;
+mod rewrite;
 mod shape;
 mod slips;
+mod texts;
 mod trace;
+mod types;
 mod values;
 
 use std::fmt;
@@ -42,10 +60,11 @@ use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use change::{Edit, Needs};
 pub use claim::{By, Claim, Claims, Comparison, field_value, judge};
-pub use compile::Compiler;
-pub(in crate::policy) use compile::interpolations;
+pub use compile::{Compiler, Ended};
+pub(in crate::policy) use compile::{interpolations, roots, sayable};
 pub use data::Data;
 pub use names::Look;
+pub(in crate::policy) use shape::Shape;
 pub use trace::{Answer, Seen, Trace, Traced};
 
 use self::engine::guarded;

@@ -10,7 +10,7 @@ use crate::policy::schema::{self, Field, FieldType};
 
 /// The type of a value, as far as it is known at load.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Shape {
+pub(in crate::policy) enum Shape {
     Empty,
     Text,
     Number,

@@ -31,7 +31,9 @@ pub(super) fn raise<T>(message: impl Into<String>) -> Answer<T> {
 }
 
 pub(super) fn type_word(value: &Dynamic) -> &'static str {
-    if value.is_unit() {
+    if value.is_fnptr() {
+        "a closure"
+    } else if value.is_unit() {
         "empty"
     } else if value.is_string() || value.is_char() {
         "text"
@@ -53,6 +55,8 @@ pub(super) fn type_word(value: &Dynamic) -> &'static str {
         "something else"
     }
 }
+
+const NO_NUMBER: &str = "a calculation came to no number (such as 0.0 / 0.0), which cannot be compared";
 
 /// The order of two values of one type; none where they have none.
 fn order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
@@ -84,6 +88,8 @@ fn text(value: &Dynamic) -> Option<String> {
 }
 
 fn equal(a: &Dynamic, b: &Dynamic) -> Answer<bool> {
+    // A variable that a closure uses is shared with it.
+    let (a, b) = (&a.flatten_clone(), &b.flatten_clone());
     if a.is_unit() || b.is_unit() {
         return Ok(a.is_unit() && b.is_unit());
     }
@@ -91,7 +97,10 @@ fn equal(a: &Dynamic, b: &Dynamic) -> Answer<bool> {
         return Ok(a == b);
     }
     if let (Some(a), Some(b)) = (number(a), number(b)) {
-        return Ok(a.total_cmp(&b) == Ordering::Equal || (a - b) == 0.0);
+        return match a.partial_cmp(&b) {
+            Some(order) => Ok(order == Ordering::Equal),
+            None => raise(NO_NUMBER),
+        };
     }
     match order(a, b) {
         Some(order) => Ok(order == Ordering::Equal),
@@ -104,9 +113,13 @@ fn equal(a: &Dynamic, b: &Dynamic) -> Answer<bool> {
 }
 
 fn ordered(a: &Dynamic, b: &Dynamic) -> Answer<Ordering> {
+    let (a, b) = (&a.flatten_clone(), &b.flatten_clone());
     if a.is_unit() || b.is_unit() {
         let side = if a.is_unit() { "left" } else { "right" };
         return raise(format!("the value on the {side} is empty; test it with == () or use ??"));
+    }
+    if number(a).is_some() && number(b).is_some() && order(a, b).is_none() {
+        return raise(NO_NUMBER);
     }
     order(a, b).map_or_else(
         || raise(format!("{} and {} have no order; compare values of one type", type_word(a), type_word(b))),
@@ -185,47 +198,8 @@ pub(super) fn register_times(engine: &mut Engine) {
     engine.register_fn("-", |_a: Time, _b: ()| {
         raise::<Dynamic>("the time on the right is empty; test it with == () or use ??")
     });
-    for name in ["to_string", "to_debug"] {
-        engine.register_fn(name, |time: &mut Time| written(time));
-        engine.register_fn(name, |date: &mut Date| date.0.to_string());
-        engine.register_fn(name, |duration: &mut Duration| format!("{}s", duration.0.num_seconds()));
-    }
 }
 
 pub(super) fn written(time: &Time) -> String {
     time.0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-/// Text functions that give a new text, where Rhai's own change the old one or can grow without bound.
-pub(super) fn register_texts(engine: &mut Engine, longest: usize) {
-    engine.register_fn("lower", |text: ImmutableString| text.to_lowercase());
-    engine.register_fn("upper", |text: ImmutableString| text.to_uppercase());
-    engine.register_fn("trimmed", |text: ImmutableString| text.trim().to_owned());
-    engine.register_fn("domain", |mail: ImmutableString| {
-        mail.rsplit_once('@').map_or(Dynamic::UNIT, |(_, domain)| domain.to_lowercase().into())
-    });
-    engine.register_fn(
-        "replace",
-        move |text: &mut ImmutableString, from: ImmutableString, to: ImmutableString| {
-            let hits = if from.is_empty() { text.len() + 1 } else { text.matches(from.as_str()).count() };
-            if hits.saturating_mul(to.len()).saturating_add(text.len()) > longest {
-                return raise::<()>("the replaced text would be too long");
-            }
-            *text = text.replace(from.as_str(), to.as_str()).into();
-            Ok(())
-        },
-    );
-    engine.register_fn("replace", |_: &mut ImmutableString, _: char, _: ImmutableString| {
-        raise::<()>("replace() wants texts in double quotes")
-    });
-    engine.register_fn("replace", |_: &mut ImmutableString, _: ImmutableString, _: char| {
-        raise::<()>("replace() wants texts in double quotes")
-    });
-    engine
-        .register_fn("pad", |_: &mut rhai::Array, _: i64, _: Dynamic| raise::<()>("pad() is not available"));
-    engine
-        .register_fn("pad", |_: &mut ImmutableString, _: i64, _: char| raise::<()>("pad() is not available"));
-    engine.register_fn("pad", |_: &mut ImmutableString, _: i64, _: ImmutableString| {
-        raise::<()>("pad() is not available")
-    });
 }

@@ -4,11 +4,12 @@ use chrono::NaiveDate;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
-use super::{Templates, escape};
+use super::walk::{self, Names};
+use super::{LINKS, Templates, escape};
 use crate::model::{SubjectKind, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 use crate::policy::schema;
-use crate::policy::script::check::nearest;
+use crate::policy::script::Shape;
 use crate::policy::source;
 
 /// One template file.
@@ -19,20 +20,6 @@ pub struct Source {
     pub path: String,
     pub text: String,
 }
-
-const ROOTS: [&str; 11] = [
-    "link",
-    "contest_link",
-    "deadline",
-    "this_case",
-    "registration",
-    "user",
-    "applicant",
-    "event",
-    "settings",
-    "steps",
-    "organization",
-];
 
 impl Templates {
     /// Templates without a mistake can be rendered; the others are reported.
@@ -81,18 +68,58 @@ impl Templates {
                 );
                 return;
             }
-            let Ok(template) = self.environment.get_template(&file) else { return };
-            let mut names: Vec<_> = template.undeclared_variables(true).into_iter().collect();
-            names.sort();
-            for name in names {
-                if let Some((message, help)) = unknown(&name) {
-                    let before = text.find(&name).and_then(|at| text.get(..at)).unwrap_or_default();
-                    let line = offset + before.matches('\n').count();
-                    report(line, &[&name], "unknown-variable", message, help);
+            self.lines.insert(file, offset);
+        }
+        self.look(source, &Names::of_any(), diagnostics);
+        self.languages.entry(source.name.clone()).or_default().push(source.language.clone());
+    }
+}
+
+/// Subject and body, each with the line at which it begins in the file.
+fn parts(source: &Source) -> Option<[(&'static str, String, usize); 2]> {
+    let (front, body, first) = split(&source.text)?;
+    let (subject, line) = subject(&source.path, front).ok()?;
+    Some([("subject", subject, line), ("body", body.to_owned(), first)])
+}
+
+impl Templates {
+    /// Looks at the names that a template speaks of, as one policy has them.
+    pub(in crate::policy) fn look(&self, source: &Source, names: &Names, diagnostics: &mut Vec<Diagnostic>) {
+        for (part, text, offset) in parts(source).into_iter().flatten() {
+            for found in walk::look(&text, names, &self.environment) {
+                let line = offset + found.line - 1;
+                let mut place =
+                    Place { file: source.path.clone(), line, column: found.column, length: found.length };
+                if part == "subject" {
+                    // Behind the key, and perhaps in quotes.
+                    let whole = source.text.split('\n').nth(line - 1).unwrap_or_default();
+                    let before = text.split('\n').nth(found.line - 1).unwrap_or_default();
+                    let shift = whole.find(before).and_then(|at| whole.get(..at));
+                    place.column += shift.map_or(0, |before| before.chars().count());
                 }
+                let severity = found.severity;
+                let told = Diagnostic { severity, ..Diagnostic::error(place, found.code, found.message) };
+                diagnostics.push(told.help(found.help));
             }
         }
-        self.languages.entry(source.name.clone()).or_default().push(source.language.clone());
+    }
+}
+
+impl Names {
+    /// What the mails of all policies together can speak of.
+    fn of_any() -> Self {
+        let mut roots = vec![
+            ("event", Shape::of_fields(&schema::fields_of_any_event())),
+            ("this_case", Shape::of_fields(schema::THIS_CASE)),
+            ("settings", Shape::Any),
+            ("steps", Shape::Any),
+            ("organization", Shape::Text),
+        ];
+        roots.extend(LINKS.map(|name| (name, Shape::Text)));
+        roots.extend(
+            SubjectKind::ALL.map(|kind| (kind.word(), Shape::of_fields(schema::fields_of_subject(kind)))),
+        );
+        Self { roots, missing: Vec::new(), sometimes: Vec::new() }
     }
 }
 
@@ -151,34 +178,6 @@ fn split(text: &str) -> Option<(&str, &str, usize)> {
         at += line.len();
     }
     None
-}
-
-fn unknown(name: &str) -> Option<(String, Option<String>)> {
-    let mut words = name.split('.');
-    let root = words.next().unwrap_or(name);
-    let suggest = |near: Option<&str>, all: &[&str]| {
-        Some(near.map_or_else(
-            || format!("there are: {}", all.join(", ")),
-            |near| format!("did you mean `{near}`?"),
-        ))
-    };
-    if matches!(root, "range" | "dict" | "namespace" | "debug") {
-        return None;
-    }
-    if !ROOTS.contains(&root) {
-        return Some((format!("`{root}` is not known in mails"), suggest(nearest(root, ROOTS), &ROOTS)));
-    }
-    let field = words.next()?;
-    let fields: Vec<&str> = match root {
-        "event" => schema::fields_of_any_event().iter().map(|field| field.name).collect(),
-        "this_case" => schema::THIS_CASE.iter().map(|field| field.name).collect(),
-        _ => {
-            let kind = SubjectKind::ALL.into_iter().find(|kind| kind.word() == root)?;
-            schema::fields_of_subject(kind).iter().map(|field| field.name).collect()
-        }
-    };
-    let near = suggest(nearest(field, fields.iter().copied()), &fields);
-    (!fields.contains(&field)).then(|| (format!("`{root}` has no field `{field}`"), near))
 }
 
 fn environment() -> Environment<'static> {

@@ -5,6 +5,7 @@ mod build;
 mod escape;
 mod parts;
 mod shown;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +15,7 @@ use minijinja::value::{Serde, Value};
 use serde_json::json;
 
 pub use build::Source;
+pub(super) use walk::{Absent, Names};
 
 use super::script::Facts;
 use crate::model::{Event, Timestamp};
@@ -55,12 +57,17 @@ pub struct TemplateError {
     pub message: String,
 }
 
+/// What only some mails have.
+pub(super) const LINKS: [&str; 3] = ["link", "contest_link", "deadline"];
+
 /// The templates that a policy uses, in every language that is there.
 #[derive(Default)]
 pub struct Templates {
     environment: Environment<'static>,
     /// Name to its languages, lower case.
     languages: BTreeMap<String, Vec<String>>,
+    /// The line of its file at which each part begins.
+    lines: BTreeMap<String, usize>,
 }
 
 impl fmt::Debug for Templates {
@@ -120,11 +127,7 @@ impl Templates {
         let part = |part: &str| {
             let file = format!("{name}/{language}#{part}");
             let rendered = self.environment.get_template(&file).and_then(|t| t.render(&context));
-            // The engine's own details can hold values; its kind and line cannot.
-            rendered.map_err(|error| {
-                let line = error.line().unwrap_or(0);
-                fail(format!("{} of {language}, line {line}: {}", part, error.kind()))
-            })
+            rendered.map_err(|error| fail(self.why(&error, &file, part, language)))
         };
         let subject: String = escape::one_line(&part("subject")?).chars().take(200).collect();
         let body = part("body")?;
@@ -135,6 +138,32 @@ impl Templates {
             language: language.to_owned(),
         })
     }
+}
+
+impl Templates {
+    /// The engine's own details can hold values; its kind, its line and the template's text cannot.
+    fn why(&self, error: &minijinja::Error, file: &str, part: &str, language: &str) -> String {
+        let first = self.lines.get(file).copied().unwrap_or(1);
+        let line = first + error.line().unwrap_or(1).saturating_sub(1);
+        let written = error.range().and_then(|range| braced(error.template_source()?, range.start));
+        let written = written.map(|text| format!(": `{text}`")).unwrap_or_default();
+        let why = match error.kind() {
+            minijinja::ErrorKind::UndefinedError => {
+                "is not there; ask for it with `if`, or give a default with `or`".to_owned()
+            }
+            kind => format!("failed: {kind}; a value in it may be missing"),
+        };
+        format!("{part} of {language}, line {line}{written} {why}")
+    }
+}
+
+/// What stands in the braces around a place.
+fn braced(source: &str, at: usize) -> Option<&str> {
+    let before = source.get(..at)?;
+    let open = before.rfind("{{").max(before.rfind("{%"))? + 2;
+    let inside = source.get(open..)?;
+    let close = [inside.find("}}"), inside.find("%}")].into_iter().flatten().min()?;
+    Some(inside.get(..close)?.trim().trim_matches('-').trim())
 }
 
 fn choose<'a>(there: &'a [String], wanted: &[&str]) -> Option<&'a str> {

@@ -46,6 +46,8 @@ fn known() -> Known {
         endpoints: Some(vec!["paging".to_owned(), "ticketing".to_owned()]),
         systems: None,
         deciders: None,
+        scim: Some(vec!["hris".to_owned()]),
+        settable: Some(["verified_at", "title", "department"].map(str::to_owned).to_vec()),
     }
 }
 

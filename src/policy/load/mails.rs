@@ -1,0 +1,143 @@
+//! The mails of one policy: what they speak of is there in each place from which they are sent.
+
+use std::collections::BTreeMap;
+
+use super::layout::Layout;
+use crate::model::SubjectKind;
+use crate::policy::diagnostic::Diagnostic;
+use crate::policy::schema;
+use crate::policy::script::{self, Context, Shape};
+use crate::policy::template::{Absent, LINKS, Names, Templates};
+use crate::policy::tree::{Recipient, Step, Verb};
+
+/// What the mails of a policy can speak of.
+pub struct Mails {
+    roots: Vec<(&'static str, Shape)>,
+    missing: Vec<(&'static str, String)>,
+    sometimes: Vec<(String, Absent)>,
+}
+
+/// From where a template is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sent {
+    /// To the person, by a step that waits for their proof.
+    Asking,
+    /// To others, by such a step.
+    Beside,
+    /// To the person, by `notify`.
+    Telling,
+    /// To others, by `notify`.
+    Reporting,
+}
+
+impl Sent {
+    /// Whether one of the names that only some mails have is in it.
+    fn has(self, name: &str) -> bool {
+        match name {
+            "link" => self == Self::Asking,
+            "contest_link" => matches!(self, Self::Asking | Self::Telling),
+            _ => matches!(self, Self::Asking | Self::Beside),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Asking | Self::Telling => "a mail to the person by `notify` has none",
+            Self::Beside => "a mail to others than the person has none",
+            Self::Reporting => "a mail by `notify` to others than the person has none",
+        }
+    }
+}
+
+impl Mails {
+    pub fn new(subject: SubjectKind, context: &Context<'_>) -> Self {
+        let mut roots = script::roots(context);
+        // Mails see no clock, and each field of an event that some event has.
+        roots.retain(|(name, _)| *name != "now" && *name != "event");
+        roots.push(("event", Shape::of_fields(&schema::fields_of_any_event())));
+        roots.push(("organization", Shape::Text));
+        let others = SubjectKind::ALL.into_iter().filter(|kind| *kind != subject);
+        let why = format!("this policy is about {}", subject.one());
+        let missing = others.map(|kind| (kind.word(), why.clone())).collect();
+        Self { roots, missing, sometimes: sometimes(context) }
+    }
+
+    /// Looks at each template that a step names. What a function names is only known when it runs.
+    pub fn look(
+        &self,
+        steps: &[Step],
+        templates: &Templates,
+        layout: &Layout<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let sent = sent(steps);
+        for source in layout.mails(|name| sent.contains_key(name), &mut Vec::new()) {
+            // It has mistakes whoever sends it.
+            if diagnostics.iter().any(|found| found.place.file == source.path) {
+                continue;
+            }
+            let ways = sent.get(&source.name).map(Vec::as_slice).unwrap_or_default();
+            let (mut roots, mut missing) = (self.roots.clone(), self.missing.clone());
+            for name in LINKS {
+                match ways.iter().find(|way| !way.has(name)) {
+                    Some(way) => missing.push((name, way.word().to_owned())),
+                    None => roots.push((name, Shape::Text)),
+                }
+            }
+            let names = Names { roots, missing, sometimes: self.sometimes.clone() };
+            templates.look(&source, &names, diagnostics);
+        }
+    }
+}
+
+/// Fields of events that a case of the policy can be without.
+fn sometimes(context: &Context<'_>) -> Vec<(String, Absent)> {
+    let has = |name: &str| {
+        let types = context.event_types.iter();
+        types.filter(|kind| schema::fields_of_event(kind).iter().any(|field| field.name == name)).count()
+    };
+    let mut found = Vec::new();
+    for field in schema::fields_of_any_event() {
+        let path = format!("event.{}", field.name);
+        let count = has(field.name);
+        if context.event_types.iter().any(|kind| !schema::is_event_type(kind)) {
+            continue;
+        }
+        let types = context.event_types.len();
+        let (why, always) = match (count, context.without_event) {
+            (0, _) => ("no event of this policy has it", true),
+            (_, true) => ("a case can open without an event", false),
+            (count, false) if count < types => ("not every event of this policy has it", false),
+            (_, false) => continue,
+        };
+        found.push((path, Absent { why, always }));
+    }
+    found
+}
+
+/// The templates that steps name, with every way in which they are sent.
+fn sent(steps: &[Step]) -> BTreeMap<String, Vec<Sent>> {
+    let mut found: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
+    let mut add = |template: &str, sent| found.entry(template.to_owned()).or_default().push(sent);
+    for step in steps {
+        match &step.verb {
+            Verb::Verify(verify) => {
+                add(&verify.invite, Sent::Asking);
+                for reminder in &verify.remind {
+                    add(&reminder.template, Sent::Asking);
+                    if !reminder.also.is_empty() {
+                        add(&reminder.template, Sent::Beside);
+                    }
+                }
+            }
+            Verb::Notify(notify) => {
+                for to in &notify.to {
+                    let person = *to == Recipient::Subject;
+                    add(&notify.template, if person { Sent::Telling } else { Sent::Reporting });
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}

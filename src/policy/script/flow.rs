@@ -1,0 +1,434 @@
+//! Where the values of a script go. A value that is needed and not given, or given and not used, is a mistake: the
+//! language itself goes on with `()`, and `()` compared with anything is quietly true or false.
+
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
+
+use super::bodies::{self, Body, End};
+use super::check::{comparison, error_at};
+use super::facts::Outline;
+use super::natives::{self, Gives};
+use super::shape::Shape;
+use super::types::{Link, Names, links};
+use crate::policy::diagnostic::{Diagnostic, Place};
+
+/// What becomes of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Value,
+    Dropped,
+    /// It may be one or none: the function is there for what it does.
+    Either,
+}
+
+/// Functions that take a closure which says true or false.
+pub(super) const ASKING: &[&str] = &["filter", "all", "some", "find", "index_of", "retain", "drain", "dedup"];
+
+/// Functions that give a value and change something too.
+pub(super) const CHANGING: &[&str] = &["pop", "shift", "remove", "retain", "drain", "splice"];
+
+/// A clause or the expression in a text.
+pub(super) fn of_expression(ast: &AST, outline: &Outline, place: &Place, found: &mut Vec<Diagnostic>) {
+    let bodies = bodies::of(ast);
+    let names = Names { outline: Some(outline), locals: Vec::new() };
+    Flow { bodies: &bodies, names, own: Vec::new(), assigned: Vec::new(), depth: 0, place, found }.block(
+        ast.statements(),
+        Use::Value,
+        Position::NONE,
+    );
+}
+
+/// The functions of a file.
+pub(super) fn of_script(bodies: &[Body], place: &Place, found: &mut Vec<Diagnostic>) {
+    for body in bodies.iter().filter(|body| !body.is_closure()) {
+        let names = Names::default();
+        let assigned = assigned(&body.statements);
+        let mut flow = Flow { bodies, names, own: Vec::new(), assigned, depth: 0, place, found };
+        body.parameters.iter().for_each(|name| flow.local(name, Shape::Any, false));
+        let used = if only_acts(body) { Use::Either } else { Use::Value };
+        flow.block(&body.statements, used, body.start);
+    }
+}
+
+struct Flow<'a> {
+    bodies: &'a [Body],
+    names: Names<'a>,
+    /// For each of `names.locals`: it was made by `let` and is no argument.
+    own: Vec<bool>,
+    /// Variables that are given another value somewhere, which can be of another type.
+    assigned: Vec<String>,
+    /// How many blocks are around this one.
+    depth: usize,
+    place: &'a Place,
+    found: &'a mut Vec<Diagnostic>,
+}
+
+impl Flow<'_> {
+    fn error(
+        &mut self,
+        at: Position,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.found.push(error_at(self.place, at, 1, code, message.into(), Some(help.into())));
+    }
+
+    fn named(&mut self, at: Position, name: &str, code: &'static str, message: String, help: String) {
+        self.found.push(error_at(self.place, at, name.chars().count(), code, message, Some(help)));
+    }
+
+    fn local(&mut self, name: &str, shape: Shape, own: bool) {
+        let shape = if self.assigned.iter().any(|other| other == name) { Shape::Any } else { shape };
+        self.names.locals.push((name.to_owned(), shape));
+        self.own.push(own);
+    }
+
+    fn block(&mut self, statements: &[Stmt], used: Use, at: Position) {
+        let outer = self.names.locals.len();
+        self.depth += 1;
+        for (number, statement) in statements.iter().enumerate() {
+            let rest = statements.get(number + 1..).unwrap_or_default();
+            if let (Stmt::Var(parts, _, at), true) = (statement, self.depth > 1) {
+                self.hides(&parts.0.name, outer, rest, *at);
+            }
+            self.statement(statement, if rest.is_empty() { used } else { Use::Dropped });
+        }
+        if statements.is_empty() && used == Use::Value {
+            self.no_value(at, "this block gives nothing");
+        }
+        self.depth -= 1;
+        self.names.locals.truncate(outer);
+        self.own.truncate(outer);
+    }
+
+    /// A `let` in a block that takes the name of a variable outside and ends with the block.
+    fn hides(&mut self, name: &str, outer: usize, rest: &[Stmt], at: Position) {
+        let of_outside = self.names.locals.iter().take(outer).any(|(other, _)| other == name);
+        if of_outside && !rest.iter().any(|statement| reads(statement, name)) {
+            let message = format!("this makes another `{name}`, which ends with the block");
+            let help = format!("write {name} = ... without `let` to change the one outside");
+            self.error(at, "lost-change", message, help);
+        }
+    }
+
+    fn no_value(&mut self, at: Position, message: &str) {
+        let help = "every way through a function ends in a value; write () where nothing is meant";
+        self.error(at, "no-value", format!("{message}, and a value is needed here"), help);
+    }
+
+    fn statement(&mut self, statement: &Stmt, used: Use) {
+        let at = statement.position();
+        let nothing = |what: &str, this: &mut Self| {
+            if used == Use::Value {
+                this.no_value(at, what);
+            }
+        };
+        match statement {
+            Stmt::Expr(value) => self.expression(value, used),
+            Stmt::FnCall(call, at) => self.call(call, *at, used),
+            Stmt::Block(block) => self.block(block.statements(), used, at),
+            Stmt::If(flow, _) => {
+                self.condition(&flow.expr);
+                self.block(flow.body.statements(), used, flow.body.position());
+                if flow.branch.is_empty() {
+                    nothing("where this `if` does not hold it gives nothing", self);
+                } else {
+                    self.block(flow.branch.statements(), used, flow.branch.position());
+                }
+            }
+            Stmt::Switch(parts, _) => {
+                self.expression(&parts.0, Use::Value);
+                for arm in &parts.1.expressions {
+                    if !matches!(arm.lhs, Expr::BoolConstant(..)) {
+                        self.condition(&arm.lhs);
+                    }
+                    self.expression(&arm.rhs, used);
+                }
+                if parts.1.def_case.is_none() {
+                    nothing("where no case of this `switch` fits it gives nothing: it has no `_`", self);
+                }
+            }
+            Stmt::TryCatch(flow, _) => {
+                self.block(flow.body.statements(), used, at);
+                self.block(flow.branch.statements(), used, at);
+            }
+            Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
+                let endless = matches!(flow.expr, Expr::Unit(_) | Expr::BoolConstant(true, _));
+                if !endless {
+                    self.condition(&flow.expr);
+                    nothing("a loop gives nothing", self);
+                }
+                self.block(flow.body.statements(), Use::Dropped, at);
+            }
+            Stmt::For(parts, _) => {
+                let outer = self.names.locals.len();
+                self.expression(&parts.2.expr, Use::Value);
+                self.local(&parts.0.name, Shape::Any, true);
+                if let Some(counter) = &parts.1 {
+                    self.local(&counter.name, Shape::Number, true);
+                }
+                self.block(parts.2.body.statements(), Use::Dropped, at);
+                self.names.locals.truncate(outer);
+                self.own.truncate(outer);
+                nothing("a loop gives nothing", self);
+            }
+            Stmt::Var(parts, ..) => {
+                self.expression(&parts.1, Use::Value);
+                let shape = self.names.shape(&parts.1).unwrap_or(Shape::Any);
+                self.local(&parts.0.name, shape, true);
+                nothing("`let` gives nothing", self);
+            }
+            Stmt::Assignment(parts) => {
+                self.expression(&parts.1.rhs, Use::Value);
+                nothing("`=` gives nothing", self);
+            }
+            Stmt::Return(Some(value), ..) | Stmt::BreakLoop(Some(value), ..) => {
+                self.expression(value, Use::Value);
+            }
+            Stmt::Return(None, ..) => self.no_value(at, "this `return` gives nothing"),
+            Stmt::Noop(_) => nothing("this gives nothing", self),
+            _ => {}
+        }
+    }
+
+    /// Where true or false is needed.
+    fn condition(&mut self, expr: &Expr) {
+        self.expression(expr, Use::Value);
+        // Clauses are looked at by the walk over their fields.
+        let shape = self.names.shape(expr).unwrap_or(Shape::Any);
+        if let Some((message, help)) = not_boolean(&shape) {
+            self.error(expr.start_position(), "not-boolean", message, help);
+        }
+    }
+
+    fn expression(&mut self, expr: &Expr, used: Use) {
+        if let Some(name) = bodies::closure(expr) {
+            return self.closure(&name, Use::Value, false);
+        }
+        match expr {
+            Expr::Dot(..) | Expr::Index(..) => return self.chain(expr, used),
+            Expr::FnCall(call, at) => return self.call(call, *at, used),
+            Expr::Stmt(block) => return self.block(block.statements(), used, block.position()),
+            Expr::And(parts, _) | Expr::Or(parts, _) => parts.iter().for_each(|part| self.condition(part)),
+            Expr::Coalesce(parts, _) => parts.iter().for_each(|part| self.expression(part, Use::Value)),
+            Expr::Array(parts, _) | Expr::InterpolatedString(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part, Use::Value));
+            }
+            Expr::Map(parts, _) => {
+                parts.0.iter().for_each(|(_, value)| self.expression(value, Use::Value));
+            }
+            _ => {}
+        }
+        if used == Use::Dropped && !matches!(expr, Expr::Unit(_)) {
+            self.dropped(expr.start_position());
+        }
+    }
+
+    fn dropped(&mut self, at: Position) {
+        let message = "this value goes nowhere: it is not the last of the function, and nothing takes it";
+        let help = "write `return` before it, or give it to a variable with `let`";
+        self.error(at, "dropped-value", message, help);
+    }
+
+    /// `asks`: it is given to a function that wants true or false of it.
+    fn closure(&mut self, name: &str, used: Use, asks: bool) {
+        let bodies = self.bodies;
+        let Some(body) = bodies.iter().find(|body| body.name == name) else { return };
+        let outer = self.names.locals.len();
+        for parameter in &body.parameters {
+            self.local(parameter, Shape::Any, false);
+        }
+        self.block(&body.statements, used, body.start);
+        if asks {
+            for end in bodies::ends(&body.statements) {
+                let End::Value(end) = end else { continue };
+                let shape = self.names.shape(end).unwrap_or(Shape::Any);
+                if let Some((message, help)) = not_boolean(&shape) {
+                    self.error(end.start_position(), "not-boolean", message, help);
+                }
+            }
+        }
+        self.names.locals.truncate(outer);
+        self.own.truncate(outer);
+    }
+
+    fn arguments(&mut self, call: &FnCallExpr) {
+        let asks = ASKING.contains(&call.name.as_str());
+        for argument in &call.args {
+            match bodies::closure(argument) {
+                Some(name) if call.name == "for_each" => self.closure(&name, Use::Dropped, false),
+                Some(name) => self.closure(&name, Use::Value, asks),
+                None => self.expression(argument, Use::Value),
+            }
+        }
+    }
+
+    fn call(&mut self, call: &FnCallExpr, at: Position, used: Use) {
+        if call.name == "!" {
+            call.args.iter().for_each(|of| self.condition(of));
+            return if used == Use::Dropped {
+                self.dropped(at)
+            };
+        }
+        self.arguments(call);
+        let shapes: Vec<_> = call.args.iter().map(|of| self.names.shape(of).unwrap_or(Shape::Any)).collect();
+        if let ([left, right], None) = (call.args.as_slice(), self.names.outline)
+            && let Some(message) = comparison(&self.names, call.name.as_str(), left, right)
+        {
+            let help = "compare values of one type; an empty value is tested with == ()";
+            self.error(at, "mixed-types", message, help);
+        }
+        let own = self
+            .bodies
+            .iter()
+            .find(|body| body.name == call.name.as_str() && body.parameters.len() == call.args.len());
+        if call.is_qualified() {
+            return;
+        }
+        if let Some(own) = own {
+            match (used, only_acts(own)) {
+                (Use::Value, true) => {
+                    let message = format!("`{}` gives nothing, and a value is needed here", call.name);
+                    self.named(at, &call.name, "no-value", message, "call it as a statement".to_owned());
+                }
+                (Use::Dropped, false) if !throws(own) => self.dropped(at),
+                _ => {}
+            }
+        } else if natives::gives(&call.name, &shapes) == Gives::Nothing {
+            let local = match call.args.first() {
+                Some(Expr::Variable(variable, ..)) => self.is_local(&variable.1),
+                _ => false,
+            };
+            self.changes(&call.name, at, used, local);
+        } else if used == Use::Dropped && !CHANGING.contains(&call.name.as_str()) {
+            self.dropped(at);
+        }
+    }
+
+    fn chain(&mut self, expr: &Expr, used: Use) {
+        let (root, links) = links(expr);
+        self.expression(root, Use::Value);
+        let mut shape = self.names.shape(root).unwrap_or(Shape::Any);
+        let count = links.len();
+        let mut changes = false;
+        for (link, number) in links.iter().zip(1..) {
+            let used = if number == count { used } else { Use::Value };
+            match link {
+                Link::Method(call, at) => {
+                    self.arguments(call);
+                    let others = call.args.iter().map(|of| self.names.shape(of).unwrap_or(Shape::Any));
+                    let all: Vec<_> = std::iter::once(shape.clone()).chain(others).collect();
+                    let own = self.bodies.iter().any(|body| body.name == call.name.as_str());
+                    changes = own || CHANGING.contains(&call.name.as_str());
+                    if !own && natives::gives(&call.name, &all) == Gives::Nothing {
+                        changes = true;
+                        self.changes(&call.name, *at, used, self.holds(root, count));
+                    }
+                }
+                Link::Index(index) => {
+                    self.expression(index, Use::Value);
+                    changes = false;
+                }
+                Link::Property(..) => changes = false,
+            }
+            shape = self.names.step(&shape, link, "").unwrap_or(Shape::Any);
+        }
+        if used == Use::Dropped && !changes {
+            self.dropped(expr.start_position());
+        }
+    }
+
+    fn is_local(&self, name: &str) -> bool {
+        self.names.locals.iter().any(|(local, _)| local == name)
+    }
+
+    /// Whether what is changed at the end of a chain is seen afterwards: it belongs to a variable of the function, or
+    /// is a whole argument of it.
+    fn holds(&self, root: &Expr, links: usize) -> bool {
+        match root {
+            Expr::ThisPtr(_) => true,
+            Expr::Variable(variable, ..) => {
+                let at = self.names.locals.iter().rposition(|(local, _)| *local == variable.1.as_str());
+                at.is_some_and(|at| links == 1 || self.own.get(at) == Some(&true))
+            }
+            _ => false,
+        }
+    }
+
+    /// A call that changes something in its place.
+    fn changes(&mut self, name: &str, at: Position, used: Use, seen: bool) {
+        match (used, seen) {
+            (Use::Value, _) => {
+                let message = format!(
+                    "`{name}` changes something in its place and gives nothing, and a value is needed here"
+                );
+                self.named(at, name, "no-value", message, natives::instead(name));
+            }
+            (Use::Dropped, false) => {
+                let message = format!("`{name}` changes a copy here, and nobody sees the change");
+                self.named(at, name, "lost-change", message, natives::instead(name));
+            }
+            (Use::Either, _) | (Use::Dropped, true) => {}
+        }
+    }
+}
+
+/// Why a value of this type is neither true nor false, and what to do.
+pub(super) fn not_boolean(shape: &Shape) -> Option<(String, String)> {
+    let help = match shape {
+        Shape::Any | Shape::Bool => return None,
+        Shape::Empty => "nothing is neither true nor false; compare with == ()",
+        Shape::Text => "compare it: == \"...\", or != () for whether it is there",
+        Shape::Number => "compare it: > 0, or != () for whether it is there",
+        Shape::List => "ask `value in list`, or !list.is_empty()",
+        Shape::Map | Shape::Record(_) => "compare one of its fields",
+        Shape::Time | Shape::Date | Shape::Duration => {
+            "compare it, such as < now, or != () for whether it is there"
+        }
+    };
+    Some((format!("this is {}, and true or false is needed here", shape.word()), help.to_owned()))
+}
+
+/// Whether a function is there for what it does and not for a value: it changes what it is called on, or it throws
+/// and never ends with a value.
+fn only_acts(body: &Body) -> bool {
+    let this = |path: &[ASTNode<'_>]| matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));
+    let valueless = || bodies::ends(&body.statements).iter().all(|end| matches!(end, End::Nothing));
+    body.statements.iter().any(|statement| any(statement, &mut |path| this(path)))
+        || (throws(body) && valueless())
+}
+
+fn throws(body: &Body) -> bool {
+    let throw = |path: &[ASTNode<'_>]| match path.last() {
+        Some(ASTNode::Stmt(Stmt::Return(_, flags, _))) => flags.intersects(ASTFlags::BREAK),
+        _ => false,
+    };
+    body.statements.iter().any(|statement| any(statement, &mut |path| throw(path)))
+}
+
+fn any(statement: &Stmt, wanted: &mut dyn FnMut(&[ASTNode<'_>]) -> bool) -> bool {
+    !statement.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| !wanted(path))
+}
+
+/// Whether a variable is looked at.
+fn reads(statement: &Stmt, name: &str) -> bool {
+    any(statement, &mut |path| match path.last() {
+        Some(ASTNode::Expr(Expr::Variable(variable, ..))) => variable.1.as_str() == name,
+        _ => false,
+    })
+}
+
+fn assigned(statements: &[Stmt]) -> Vec<String> {
+    let mut names = Vec::new();
+    for statement in statements {
+        statement.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
+            if let Some(ASTNode::Stmt(Stmt::Assignment(parts))) = path.last()
+                && let Expr::Variable(variable, ..) = &parts.1.lhs
+            {
+                names.push(variable.1.to_string());
+            }
+            true
+        });
+    }
+    names
+}

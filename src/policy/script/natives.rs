@@ -1,0 +1,213 @@
+//! What the language itself has of functions, what each takes and gives. It is read from the engine, so that a
+//! function that is registered or taken away is known here at once.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use rhai::{Array, ImmutableString, Map};
+
+use super::engine::engine;
+use super::shape::Shape;
+use super::values::{Date, Duration, Time};
+
+/// What a call leaves as its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Gives {
+    /// `()`: it changes something in its place.
+    Nothing,
+    Value(Shape),
+}
+
+/// One function of a name.
+#[derive(Debug)]
+struct Signature {
+    /// The type of its first argument, which stands before the dot.
+    first: Shape,
+    gives: Gives,
+}
+
+/// By name and number of arguments.
+static NATIVE: LazyLock<BTreeMap<(String, usize), Vec<Signature>>> = LazyLock::new(|| {
+    let read = |info: rhai::FuncInfo<'_>| {
+        let of = info.metadata;
+        let first = of.param_types.first().map_or(Shape::Any, |first| shape_of(*first));
+        let signature = Signature { first, gives: given(&of.return_type) };
+        Some(((of.name.to_string(), of.num_params), signature))
+    };
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (key, signature) in engine().collect_fn_metadata(None, read, true) {
+        found.entry(key).or_default().push(signature);
+    }
+    // Words that the language answers without a function.
+    for (word, arguments, gives) in [
+        ("type_of", 1, Shape::Text),
+        ("is_def_var", 1, Shape::Bool),
+        ("is_shared", 1, Shape::Bool),
+        ("is_def_fn", 2, Shape::Bool),
+        // What the parser writes for a closure that uses variables around it.
+        (CAPTURE, 2, Shape::Any),
+    ] {
+        let signature = Signature { first: Shape::Any, gives: Gives::Value(gives) };
+        found.entry((word.to_owned(), arguments)).or_default().push(signature);
+    }
+    found
+});
+
+/// The call that the parser makes of a closure that uses variables around it. No script can write it.
+pub(super) const CAPTURE: &str = "curry";
+
+/// Every name.
+pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
+    let ours = [CAPTURE, super::choice::CHOSEN, super::rewrite::COPY];
+    NATIVE.keys().map(|(name, _)| name.as_str()).filter(move |name| !ours.contains(name))
+}
+
+/// With how many arguments a function can be called; none: there is no such function.
+pub(super) fn takes(name: &str) -> BTreeSet<usize> {
+    NATIVE.keys().filter(|(other, _)| other == name).map(|(_, count)| *count).collect()
+}
+
+/// What a call gives, as far as all functions that it can reach agree.
+pub(super) fn gives(name: &str, arguments: &[Shape]) -> Gives {
+    let all = NATIVE.get(&(name.to_owned(), arguments.len()));
+    let fits = |of: &&Signature| match (arguments.first(), &of.first) {
+        (Some(Shape::Any) | None, _) | (_, Shape::Any) => true,
+        (Some(Shape::Record(_)), first) => *first == Shape::Map,
+        (Some(given), first) => given == first,
+    };
+    let mut fitting = all.into_iter().flatten().filter(fits).map(|of| &of.gives);
+    let Some(first) = fitting.next() else { return Gives::Value(Shape::Any) };
+    if fitting.all(|other| other == first) { first.clone() } else { Gives::Value(Shape::Any) }
+}
+
+/// What to write instead of a function that changes in place, where a value is needed.
+pub(super) fn instead(name: &str) -> String {
+    let other = match name {
+        "trim" => "trimmed(text)",
+        "make_lower" => "lower(text)",
+        "make_upper" => "upper(text)",
+        "replace" => "replaced(text, \"from\", \"to\")",
+        "push" => "list + [item]",
+        "append" => "one + other",
+        "mixin" | "fill_with" => "map + other",
+        "sort" | "sort_by" => "list.order()",
+        "sort_desc" => "list.order_desc()",
+        "truncate" | "crop" | "chop" => "list.extract(start, length), or text.sub_string(start, length)",
+        "for_each" => return "write for item in list { ... }".to_owned(),
+        _ => {
+            return format!(
+                "in a function, change a variable of its own first: let changed = ...; changed.{name}(...); and \
+                 then use `changed`"
+            );
+        }
+    };
+    format!("write {other}: it gives the changed value and leaves the old one as it is")
+}
+
+fn shape_of(kind: TypeId) -> Shape {
+    let is = |others: &[TypeId]| others.contains(&kind);
+    if is(&[
+        TypeId::of::<ImmutableString>(),
+        TypeId::of::<&str>(),
+        TypeId::of::<String>(),
+        TypeId::of::<char>(),
+    ]) {
+        Shape::Text
+    } else if is(&[TypeId::of::<i64>(), TypeId::of::<f64>(), TypeId::of::<f32>()]) {
+        Shape::Number
+    } else if is(&[TypeId::of::<bool>()]) {
+        Shape::Bool
+    } else if is(&[TypeId::of::<Array>()]) {
+        Shape::List
+    } else if is(&[TypeId::of::<Map>()]) {
+        Shape::Map
+    } else if is(&[TypeId::of::<()>()]) {
+        Shape::Empty
+    } else if is(&[TypeId::of::<Time>()]) {
+        Shape::Time
+    } else if is(&[TypeId::of::<Date>()]) {
+        Shape::Date
+    } else if is(&[TypeId::of::<Duration>()]) {
+        Shape::Duration
+    } else {
+        Shape::Any
+    }
+}
+
+/// The type of a result by its name, which is all that the engine keeps of it: `RhaiResultOf<bool >`,
+/// `core::result::Result<alloc::string::String, ...>`.
+fn given(name: &str) -> Gives {
+    let inner = match name.split_once("Result") {
+        // `RhaiResult` can be anything.
+        Some((_, rest)) => rest.trim_start_matches("Of").trim_start_matches('<'),
+        None => name,
+    };
+    if inner.contains("Vec<") {
+        return Gives::Value(Shape::List);
+    }
+    let inner = inner.split([',', '>', '<']).next().unwrap_or_default().trim();
+    let word = inner.rsplit("::").next().unwrap_or(inner);
+    Gives::Value(match word {
+        "()" => return Gives::Nothing,
+        "bool" => Shape::Bool,
+        "INT" | "FLOAT" | "i64" | "f64" | "f32" | "usize" => Shape::Number,
+        "ImmutableString" | "String" | "string" | "&str" | "str" | "char" => Shape::Text,
+        "Array" | "array" => Shape::List,
+        "Map" | "map" => Shape::Map,
+        "Time" | "time" => Shape::Time,
+        "Date" | "date" => Shape::Date,
+        "Duration" | "duration" => Shape::Duration,
+        _ => Shape::Any,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_in_place_gives_nothing() {
+        let text = || vec![Shape::Text];
+        let none = [
+            ("trim", text()),
+            ("make_lower", text()),
+            ("make_upper", text()),
+            ("clear", text()),
+            ("push", vec![Shape::List, Shape::Any]),
+            ("append", vec![Shape::Any, Shape::Any]),
+            ("insert", vec![Shape::List, Shape::Number, Shape::Any]),
+            ("set", vec![Shape::Map, Shape::Text, Shape::Any]),
+            ("replace", vec![Shape::Any, Shape::Any, Shape::Any]),
+            ("sort", vec![Shape::List]),
+            ("reverse", vec![Shape::Any]),
+            ("truncate", vec![Shape::Any, Shape::Number]),
+            ("crop", vec![Shape::Text, Shape::Number]),
+            ("dedup", vec![Shape::List]),
+            ("mixin", vec![Shape::Map, Shape::Map]),
+        ];
+        for (name, arguments) in none {
+            assert_eq!(gives(name, &arguments), Gives::Nothing, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_gives_a_value_says_of_which_type() {
+        let some = [
+            ("trimmed", vec![Shape::Text], Shape::Text),
+            ("replaced", vec![Shape::Text, Shape::Text, Shape::Text], Shape::Text),
+            ("len", vec![Shape::List], Shape::Number),
+            ("starts_with", vec![Shape::Text, Shape::Text], Shape::Bool),
+            ("domain", vec![Shape::Text], Shape::Any),
+            ("date", vec![Shape::Time], Shape::Date),
+            ("time", vec![Shape::Text], Shape::Time),
+            ("days", vec![Shape::Number], Shape::Duration),
+            ("filter", vec![Shape::List, Shape::Any], Shape::List),
+            ("filter", vec![Shape::Any, Shape::Any], Shape::Any),
+            ("pop", vec![Shape::Any], Shape::Any),
+        ];
+        for (name, arguments, expected) in some {
+            assert_eq!(gives(name, &arguments), Gives::Value(expected), "{name}");
+        }
+    }
+}
