@@ -114,15 +114,10 @@ fn block<'a>(statements: &'a [Stmt], last: bool, found: &mut Vec<End<'a>>) {
 
 fn statement<'a>(statement: &'a Stmt, last: bool, found: &mut Vec<End<'a>>) {
     match statement {
-        Stmt::Return(value, flags, _) => {
-            // `throw` is the same statement.
-            if !flags.intersects(ASTFlags::BREAK) {
-                match value {
-                    Some(value) => end(value, found),
-                    None => found.push(End::Nothing),
-                }
-            }
-        }
+        // `throw` is the same statement.
+        Stmt::Return(_, flags, _) if flags.intersects(ASTFlags::BREAK) => {}
+        Stmt::Return(Some(value), ..) => end(value, found),
+        Stmt::Return(None, ..) => found.push(End::Nothing),
         Stmt::Expr(value) if last => end(value, found),
         // A call is kept as a statement of its own.
         Stmt::FnCall(..) if last => found.push(End::Called),

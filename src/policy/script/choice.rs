@@ -180,20 +180,14 @@ fn pattern(tokens: &[Placed], found: &mut Vec<Kind>) {
     let values = tokens.iter().map(|(token, _)| token).take_while(|token| **token != Token::If);
     let values: Vec<_> = values.collect();
     for value in values.split(|token| **token == Token::Pipe) {
+        if value.iter().any(|token| matches!(token, Token::ExclusiveRange | Token::InclusiveRange)) {
+            found.push(Kind::Range);
+            continue;
+        }
         found.extend(match value {
             [] | [Token::Underscore] => None,
-            [_, middle, ..] if matches!(middle, Token::ExclusiveRange | Token::InclusiveRange) => {
-                Some(Kind::Range)
-            }
             [Token::StringConstant(_)] => Some(Kind::Text),
             [Token::CharConstant(_)] => Some(Kind::Character),
-            [.., Token::IntegerConstant(_)]
-                if value
-                    .iter()
-                    .any(|token| matches!(token, Token::ExclusiveRange | Token::InclusiveRange)) =>
-            {
-                Some(Kind::Range)
-            }
             [Token::IntegerConstant(_)] | [_, Token::IntegerConstant(_)] => Some(Kind::Whole),
             [Token::FloatConstant(_)] | [_, Token::FloatConstant(_)] => Some(Kind::Fraction),
             [Token::True | Token::False] => Some(Kind::Boolean),

@@ -1,7 +1,7 @@
 //! Sources to checked programs. Every mistake becomes a diagnostic; what has one decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rhai::{AST, Engine, EvalAltResult, Expr, FnCallExpr, LexError, Module, ParseErrorType, Scope, Stmt};
 
@@ -10,11 +10,9 @@ use super::check::{self, check, error_at, nearest};
 use super::engine::{engine, guarded};
 use super::facts::Outline;
 use super::results::{self, Results};
-use super::shape::Shape;
 use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
 use super::{bodies, choice, flow, rewrite, slips};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
-use crate::policy::schema;
 
 /// Compiles everything that one policy has of scripts.
 #[derive(Debug)]
@@ -78,7 +76,7 @@ impl Compiler {
                 }
             }
         }
-        let program = Program { engine, outline: outline(&context) };
+        let program = Program { engine, outline: Outline::of(&context) };
         Self { program: Arc::new(program), functions, results, broken, files: Vec::new() }
     }
 
@@ -466,57 +464,5 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
             ("reserved-word", format!("`{word}` is not available in scripts"), help)
         }
         other => ("bad-script", format!("this is not a valid script: {other}"), None),
-    }
-}
-
-/// Whether a script can say `settings.<name>`: the language has words of its own, and signs that a name has not.
-pub fn sayable(name: &str) -> bool {
-    static ENGINE: LazyLock<Engine> = LazyLock::new(engine);
-    let source = format!("x.{name} == 1");
-    let mut names = Scope::new();
-    names.push("x", ());
-    let Ok(ast) = guarded(|| Ok(ENGINE.compile_expression_with_scope(&names, &source)?)) else {
-        return false;
-    };
-    let [Stmt::Expr(expr)] = ast.statements() else { return false };
-    let Expr::FnCall(call, _) = expr.as_ref() else { return false };
-    let property = call.args.first().map(|of| super::trace::path(of));
-    matches!(property, Some(Some((path, true))) if path.as_slice() == ["x", name])
-}
-
-/// The names that the scripts of a policy see, with the types of their values.
-pub fn roots(context: &Context<'_>) -> Vec<(&'static str, Shape)> {
-    outline(context).roots().into_iter().map(|(name, shape)| (name, shape.clone())).collect()
-}
-
-fn outline(context: &Context<'_>) -> Outline {
-    let mut sure = vec![format!("{}.created_at", context.subject.word())];
-    if !context.without_event {
-        let always = ["id", "type", "source", "time", "subject_id"];
-        sure.extend(always.map(|name| format!("event.{name}")));
-        // A sign-in without a score is of another type.
-        if context.event_types.iter().all(|kind| kind.as_str() == "login.risk") {
-            sure.push("event.score".to_owned());
-        }
-    }
-    // A type that does not exist has its own error; what its events have is not known.
-    let event_fields: Vec<_> = if context.event_types.iter().any(|kind| !schema::is_event_type(kind)) {
-        schema::fields_of_any_event()
-    } else if context.event_types.is_empty() {
-        schema::EVENT.to_vec()
-    } else {
-        context.event_types.iter().flat_map(schema::fields_of_event).collect()
-    };
-    Outline {
-        subject_word: context.subject.word(),
-        event: Shape::of_fields(&event_fields),
-        any_event: Shape::of_fields(&schema::fields_of_any_event()),
-        subject: Shape::of_fields(schema::fields_of_subject(context.subject)),
-        settings: Shape::of_settings(context.settings),
-        steps: Shape::Record(
-            context.steps.iter().map(|(id, step)| (id.clone(), Shape::of_step(*step))).collect(),
-        ),
-        this_case: Shape::of_fields(schema::THIS_CASE),
-        sure,
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use rhai::{Dynamic, Map, Scope};
 use serde_json::Value;
 
-use super::Facts;
 use super::shape::Shape;
 use super::values::{Date, Time};
+use super::{Context, Facts};
 use crate::model::{Event, Fields};
+use crate::policy::schema;
 
 /// The names that scripts see, and what is known of each.
 #[derive(Debug, Clone)]
@@ -28,6 +29,38 @@ pub(super) struct Outline {
 }
 
 impl Outline {
+    pub fn of(context: &Context<'_>) -> Self {
+        let mut sure = vec![format!("{}.created_at", context.subject.word())];
+        if !context.without_event {
+            let always = ["id", "type", "source", "time", "subject_id"];
+            sure.extend(always.map(|name| format!("event.{name}")));
+            // A sign-in without a score is of another type.
+            if context.event_types.iter().all(|kind| kind.as_str() == "login.risk") {
+                sure.push("event.score".to_owned());
+            }
+        }
+        // A type that does not exist has its own error; what its events have is not known.
+        let event_fields: Vec<_> = if context.event_types.iter().any(|kind| !schema::is_event_type(kind)) {
+            schema::fields_of_any_event()
+        } else if context.event_types.is_empty() {
+            schema::EVENT.to_vec()
+        } else {
+            context.event_types.iter().flat_map(schema::fields_of_event).collect()
+        };
+        Self {
+            subject_word: context.subject.word(),
+            event: Shape::of_fields(&event_fields),
+            any_event: Shape::of_fields(&schema::fields_of_any_event()),
+            subject: Shape::of_fields(schema::fields_of_subject(context.subject)),
+            settings: Shape::of_settings(context.settings),
+            steps: Shape::Record(
+                context.steps.iter().map(|(id, step)| (id.clone(), Shape::of_step(*step))).collect(),
+            ),
+            this_case: Shape::of_fields(schema::THIS_CASE),
+            sure,
+        }
+    }
+
     pub fn roots(&self) -> [(&'static str, &Shape); 6] {
         const NOW: &Shape = &Shape::Time;
         [
@@ -61,6 +94,11 @@ impl Outline {
         scope.push_dynamic("now", Dynamic::from(Time(facts.now)));
         scope
     }
+}
+
+/// The names that the scripts of a policy see, with the types of their values.
+pub fn roots(context: &Context<'_>) -> Vec<(&'static str, Shape)> {
+    Outline::of(context).roots().into_iter().map(|(name, shape)| (name, shape.clone())).collect()
 }
 
 fn event_fields(event: &Event) -> Fields {

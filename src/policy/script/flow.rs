@@ -1,7 +1,7 @@
 //! Where the values of a script go. A value that is needed and not given, or given and not used, is a mistake: the
 //! language itself goes on with `()`, and `()` compared with anything is quietly true or false.
 
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FlowControl, FnCallExpr, Position, Stmt};
 
 use super::bodies::{self, Body, End};
 use super::check::{comparison, error_at};
@@ -161,15 +161,7 @@ impl Flow<'_> {
                 self.block(flow.body.statements(), Use::Dropped, at);
             }
             Stmt::For(parts, _) => {
-                let outer = self.names.locals.len();
-                self.expression(&parts.2.expr, Use::Value);
-                self.local(&parts.0.name, Shape::Any, true);
-                if let Some(counter) = &parts.1 {
-                    self.local(&counter.name, Shape::Number, true);
-                }
-                self.block(parts.2.body.statements(), Use::Dropped, at);
-                self.names.locals.truncate(outer);
-                self.own.truncate(outer);
+                self.each(&parts.0.name, parts.1.as_ref().map(|counter| counter.name.as_str()), &parts.2);
                 nothing("a loop gives nothing", self);
             }
             Stmt::Var(parts, ..) => {
@@ -189,6 +181,18 @@ impl Flow<'_> {
             Stmt::Noop(_) => nothing("this gives nothing", self),
             _ => {}
         }
+    }
+
+    fn each(&mut self, item: &str, counter: Option<&str>, flow: &FlowControl) {
+        let outer = self.names.locals.len();
+        self.expression(&flow.expr, Use::Value);
+        self.local(item, Shape::Any, true);
+        if let Some(counter) = counter {
+            self.local(counter, Shape::Number, true);
+        }
+        self.block(flow.body.statements(), Use::Dropped, flow.body.position());
+        self.names.locals.truncate(outer);
+        self.own.truncate(outer);
     }
 
     /// Where true or false is needed.

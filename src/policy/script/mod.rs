@@ -60,10 +60,12 @@ use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use change::{Edit, Needs};
 pub use claim::{By, Claim, Claims, Comparison, field_value, judge};
+pub(in crate::policy) use compile::interpolations;
 pub use compile::{Compiler, Ended};
-pub(in crate::policy) use compile::{interpolations, roots, sayable};
 pub use data::Data;
+pub(in crate::policy) use facts::roots;
 pub use names::Look;
+pub(in crate::policy) use names::sayable;
 pub(in crate::policy) use shape::Shape;
 pub use trace::{Answer, Seen, Trace, Traced};
 

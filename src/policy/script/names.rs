@@ -1,8 +1,11 @@
-//! Which fields an expression looks at, for places where not every field is known.
+//! Which fields an expression looks at, for places where not every field is known; which names it can say.
 
-use rhai::{AST, ASTNode, Expr, Position};
+use std::sync::LazyLock;
+
+use rhai::{AST, ASTNode, Engine, Expr, Position, Scope, Stmt};
 
 use super::check::error_at;
+use super::engine::{engine, guarded};
 use super::{Clause, Condition, Tree};
 use crate::policy::diagnostic::Place;
 
@@ -84,4 +87,19 @@ fn first(rhs: &Expr, index: bool) -> Option<&str> {
 
 fn at(place: &Place, position: Position, length: usize) -> Place {
     error_at(place, position, length, "", String::new(), None).place
+}
+
+/// Whether a script can say `settings.<name>`: the language has words of its own, and signs that a name has not.
+pub fn sayable(name: &str) -> bool {
+    static ENGINE: LazyLock<Engine> = LazyLock::new(engine);
+    let source = format!("x.{name} == 1");
+    let mut names = Scope::new();
+    names.push("x", ());
+    let Ok(ast) = guarded(|| Ok(ENGINE.compile_expression_with_scope(&names, &source)?)) else {
+        return false;
+    };
+    let [Stmt::Expr(expr)] = ast.statements() else { return false };
+    let Expr::FnCall(call, _) = expr.as_ref() else { return false };
+    let property = call.args.first().map(super::trace::path);
+    matches!(property, Some(Some((path, true))) if path.as_slice() == ["x", name])
 }

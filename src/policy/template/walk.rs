@@ -1,7 +1,7 @@
 //! The walk over a mail template: every variable, field, filter, test and function that it names is there. What is
 //! misspelt would be found by the first person whose mail is due.
 
-use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt, UnaryOpKind};
+use minijinja::machinery::ast::{BinOp, BinOpKind, Call, CallArg, CallType, Expr, Stmt, UnaryOpKind};
 use minijinja::machinery::{Span, parse};
 use minijinja::{Environment, ErrorKind, Value};
 
@@ -195,20 +195,7 @@ impl Walk<'_> {
                 }
                 self.value(&item.subscript_expr);
             }
-            Expr::BinOp(op) if matches!(op.op, BinOpKind::ScOr) => {
-                let left = self.shape(&op.left, true);
-                let sure = self.is_sure(&op.left);
-                let before = self.present.len();
-                asks(&op.left, false, &mut self.present);
-                let right = self.shape(&op.right, may || sure);
-                self.present.truncate(before);
-                let missing = matches!(&op.left, Expr::Var(var) if !self.is_root(var.id));
-                return match (sure, missing) {
-                    (true, _) => left,
-                    (false, true) => right,
-                    (false, false) => Shape::Any,
-                };
-            }
+            Expr::BinOp(op) if matches!(op.op, BinOpKind::ScOr) => return self.either(op, may),
             Expr::BinOp(op) if matches!(op.op, BinOpKind::ScAnd) => {
                 self.asked(&op.left);
                 self.branch(&op.left, true, |walk| {
@@ -226,6 +213,24 @@ impl Walk<'_> {
                 self.asked(&compare.expr);
                 compare.ops.iter().for_each(|op| self.asked(&op.expr));
             }
+            Expr::IfExpr(_) | Expr::Filter(_) | Expr::Test(_) => self.within(expr, may),
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => list.items.iter().for_each(|item| self.value(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.value(item)),
+            Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|item| self.value(item)),
+            Expr::Slice(slice) => {
+                self.value(&slice.expr);
+                let ends = [&slice.start, &slice.stop, &slice.step];
+                ends.into_iter().flatten().for_each(|end| self.value(end));
+            }
+            Expr::Const(_) => {}
+        }
+        Shape::Any
+    }
+
+    /// What asks for a value, or makes another of it.
+    fn within(&mut self, expr: &Expr<'_>, may: bool) {
+        match expr {
             Expr::IfExpr(either) => {
                 self.asked(&either.test_expr);
                 self.branch(&either.test_expr, true, |walk| {
@@ -256,18 +261,24 @@ impl Walk<'_> {
                 }
                 self.arguments(&test.args);
             }
-            Expr::Call(call) => self.call(call),
-            Expr::List(list) => list.items.iter().for_each(|item| self.value(item)),
-            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.value(item)),
-            Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|item| self.value(item)),
-            Expr::Slice(slice) => {
-                self.value(&slice.expr);
-                let ends = [&slice.start, &slice.stop, &slice.step];
-                ends.into_iter().flatten().for_each(|end| self.value(end));
-            }
-            Expr::Const(_) => {}
+            _ => {}
         }
-        Shape::Any
+    }
+
+    /// `a or b`
+    fn either(&mut self, op: &BinOp<'_>, may: bool) -> Shape {
+        let left = self.shape(&op.left, true);
+        let sure = self.is_sure(&op.left);
+        let before = self.present.len();
+        asks(&op.left, false, &mut self.present);
+        let right = self.shape(&op.right, may || sure);
+        self.present.truncate(before);
+        let missing = matches!(&op.left, Expr::Var(var) if !self.is_root(var.id));
+        match (sure, missing) {
+            (true, _) => left,
+            (false, true) => right,
+            (false, false) => Shape::Any,
+        }
     }
 
     fn is_root(&self, name: &str) -> bool {
