@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Commit, Error};
+use super::{AcceptedLoss, Commit, Error, MARKS_KEPT};
 use crate::model::Timestamp;
 
 const RECORD_VERSION: u32 = 2;
@@ -20,9 +20,26 @@ pub(super) enum Body {
     Commit(Commit),
     /// Marks of events that were consumed before this are forgotten.
     Prune(Timestamp),
+    /// Records before this one are lost, and somebody chose to go on.
+    Loss(AcceptedLoss),
 }
 
 impl Body {
+    /// The newest time that it carries.
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Commit(Commit { cases, consumed, revisions, policy_orders, .. }) => {
+                let cases = cases.iter().map(|changed| changed.at);
+                let consumed = consumed.iter().map(|consumed| consumed.at);
+                let revisions = revisions.iter().map(|stored| stored.at);
+                let orders = policy_orders.iter().map(|order| order.at);
+                cases.chain(consumed).chain(revisions).chain(orders).max()
+            }
+            Self::Prune(before) => Some(*before + MARKS_KEPT),
+            Self::Loss(loss) => Some(loss.at),
+        }
+    }
+
     /// Whether it says more than that events came or were looked at.
     pub(super) fn reaches_beyond_inbox(&self) -> bool {
         match self {
@@ -33,7 +50,7 @@ impl Body {
                     || !enrolled.is_empty()
                     || !policy_orders.is_empty()
             }
-            Self::Prune(_) => false,
+            Self::Prune(_) | Self::Loss(_) => false,
         }
     }
 }
@@ -47,6 +64,8 @@ struct Written<'a> {
     commit: Option<&'a Commit>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prune: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<&'a AcceptedLoss>,
 }
 
 #[derive(Deserialize)]
@@ -58,15 +77,18 @@ struct Version {
 struct Read {
     commit: Option<Commit>,
     prune: Option<Timestamp>,
+    loss: Option<AcceptedLoss>,
 }
 
 /// One line of JSON, with its end of line.
 pub(super) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
-    let (commit, prune) = match body {
-        Body::Commit(commit) => (Some(commit), None),
-        Body::Prune(before) => (None, Some(*before)),
-    };
-    let mut line = json(&Written { v: RECORD_VERSION, commit, prune })?;
+    let mut written = Written { v: RECORD_VERSION, commit: None, prune: None, loss: None };
+    match body {
+        Body::Commit(commit) => written.commit = Some(commit),
+        Body::Prune(before) => written.prune = Some(*before),
+        Body::Loss(loss) => written.loss = Some(loss),
+    }
+    let mut line = json(&written)?;
     line.push(b'\n');
     Ok(line)
 }
@@ -84,8 +106,9 @@ pub(super) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
         )));
     }
     match serde_json::from_slice(line).map_err(unreadable)? {
-        Read { commit: Some(commit), prune: None } => Ok(Body::Commit(commit)),
-        Read { commit: None, prune: Some(before) } => Ok(Body::Prune(before)),
+        Read { commit: Some(commit), prune: None, loss: None } => Ok(Body::Commit(commit)),
+        Read { commit: None, prune: Some(before), loss: None } => Ok(Body::Prune(before)),
+        Read { commit: None, prune: None, loss: Some(loss) } => Ok(Body::Loss(loss)),
         Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal says nothing"))),
     }
 }

@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::codec::Body;
-use super::journal::{Journal, Refusal};
+use super::journal::{Head, Journal, Refusal};
+use super::mark::Marker;
 use super::room::{Level, Room};
 use super::state::{Draft, State};
 use super::{Error, Options, projection, rebuild};
@@ -59,13 +60,21 @@ pub(super) struct Durable {
     done: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
+/// The records of a frame.
+#[derive(Debug)]
+pub(super) struct Group {
+    head: Head,
+    records: Vec<Durable>,
+}
+
 /// Writes the journal.
 pub(super) struct Committer {
     pub(super) journal: Journal,
+    pub(super) marker: Marker,
     pub(super) options: Options,
     pub(super) room: Arc<Room>,
     pub(super) queue: mpsc::Receiver<Request>,
-    pub(super) applier: SyncSender<Vec<Durable>>,
+    pub(super) applier: SyncSender<Group>,
 }
 
 impl Committer {
@@ -148,6 +157,11 @@ impl Committer {
             Ok(first) => first,
             Err(refusal) => return Err((refusal, group)),
         };
+        let head = self.journal.head();
+        let at = group.iter().filter_map(|request| request.body.at()).max();
+        if let Err(error) = self.marker.advance(head, self.journal.place(), at) {
+            return Err((Refusal::Broken(format!("writing the high-water mark: {error}")), Vec::new()));
+        }
         let durable = group.into_iter().zip(first..).map(|(request, sequence)| {
             let done = match request.until {
                 Until::Visible => Some(request.done),
@@ -159,7 +173,7 @@ impl Committer {
             Durable { sequence, body: request.body, done }
         });
         self.applier
-            .send(durable.collect())
+            .send(Group { head, records: durable.collect() })
             .map_err(|_| (Refusal::Broken("the state takes no more records".to_owned()), Vec::new()))
     }
 }
@@ -175,7 +189,7 @@ pub(super) struct Applier {
     pub(super) dir: PathBuf,
     pub(super) state: Arc<State>,
     pub(super) options: Options,
-    pub(super) groups: Receiver<Vec<Durable>>,
+    pub(super) groups: Receiver<Group>,
     pub(super) applied: watch::Sender<u64>,
     pub(super) cases: watch::Sender<u64>,
 }
@@ -200,12 +214,12 @@ impl Applier {
         self.state.sync()
     }
 
-    fn apply(&self, group: Vec<Durable>) -> Result<(), Error> {
+    fn apply(&self, group: Group) -> Result<(), Error> {
         let mut draft = Draft::new(&self.state);
         let mut waiting = Vec::new();
         let mut last = 0;
         let mut beyond_inbox = false;
-        for record in group {
+        for record in group.records {
             beyond_inbox |= record.body.reaches_beyond_inbox();
             projection::apply(&mut draft, record.sequence, &record.body)?;
             last = record.sequence;
@@ -214,6 +228,7 @@ impl Applier {
                 self.write(&mut draft, last, &mut waiting)?;
             }
         }
+        draft.head = group.head;
         if last > self.state.meta().applied {
             self.write(&mut draft, last, &mut waiting)?;
         }

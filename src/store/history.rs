@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::codec;
-use super::journal::{self, Tail};
+use super::journal::{self, Piece};
 use super::page::Page;
 use super::{Error, Store, opening};
 
@@ -59,7 +59,8 @@ impl Store {
 fn read(dir: &std::path::Path, parts: &SyncSender<Part>) -> Result<(), Error> {
     let (mut part, mut bytes) = (Part { place: 0, records: Vec::new() }, 0);
     let mut gone = false;
-    journal::read(dir, Tail::Keep, &mut |sequence, line| {
+    journal::read(dir, 1, &mut |piece| {
+        let Piece::Record(sequence, line) = piece else { return Ok(()) };
         if gone {
             return Ok(());
         }

@@ -68,6 +68,8 @@ pub(super) enum Kind {
     SweepPart = b'g',
     /// Policy, shadow, person to when a sweep saw them first.
     FirstSeen = b'd',
+    /// Record to the loss that was accepted with it.
+    Loss = b'L',
 }
 
 /// A key under construction.
@@ -234,6 +236,10 @@ pub(super) fn open(policy: &str, key: &str) -> Key {
 
 pub(super) fn subject(subject: &SubjectRef) -> Key {
     Key::new(Kind::Subject).text(subject.kind.word()).text(&subject.id)
+}
+
+pub(super) fn loss(sequence: u64) -> Vec<u8> {
+    Key::new(Kind::Loss).number(sequence).end()
 }
 
 pub(super) fn meta() -> Vec<u8> {

@@ -7,6 +7,8 @@
 //! | `commit` | what one commit may hold |
 //! | `codec` | the versioned shape on disk |
 //! | `journal` | segments of framed, chained, packed records |
+//! | `mark` | the end of the journal, kept outside of it |
+//! | `loss` | what the mark or the state knows and the journal does not hold; a loss that was accepted |
 //! | `committer` | the thread that groups commits, and the one that applies them |
 //! | `keys` | how a key is spelled, so that its order is the order of a listing |
 //! | `state` | the one sled tree: checked values, batches, scans |
@@ -29,6 +31,8 @@ mod committer;
 mod history;
 mod journal;
 mod keys;
+mod loss;
+mod mark;
 mod opening;
 mod options;
 pub mod page;
@@ -46,6 +50,8 @@ pub use commit::{
     Changed, Commit, Consumed, Deferred, Enrolled, Examined, Holding, PolicyDeed, PolicyOrder, PolicyVerdict,
     StoredRevision, Waiting,
 };
+pub use journal::Head;
+pub use loss::{AcceptedLoss, Loss, Marked, accept_loss, head, holds};
 pub use opening::{Opened, secret};
 pub use options::{Act, Options};
 pub use reads::is_cursor;
@@ -62,6 +68,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::model::{Secret, Timestamp};
 use codec::Body;
 use committer::{Request, Until};
+use journal::Chain;
 use room::Room;
 use state::State;
 
@@ -75,6 +82,13 @@ pub enum Error {
     Io { doing: String, cause: std::io::Error },
     #[error("{0}")]
     Damaged(String),
+    #[error(
+        "the store has lost something: {0}; restore the store from a backup, or go on without what is lost: \
+         proofd store accept-loss --reason TEXT"
+    )]
+    Lost(Box<Loss>),
+    #[error("nothing is lost; there is nothing to accept")]
+    NothingLost,
     #[error("the store is closed")]
     Closed,
     #[error("another process has this store open: {0}")]
@@ -130,7 +144,7 @@ impl std::fmt::Debug for Shared {
 
 impl Store {
     /// Opens or makes a store in a directory: journal read to its end, a torn tail cut, sled brought up to
-    /// it or rebuilt. `Opened` says what had to be done.
+    /// it or rebuilt. `Opened` says what had to be done. A store with a loss is refused.
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Opened), Error> {
         Self::open_with(dir, now, Options::default())
     }

@@ -1,5 +1,5 @@
-//! A directory becomes a store: locked, its secret made once, the journal read to its end, the state
-//! brought up to it, the threads started.
+//! A directory becomes a store: locked, the journal read to its end and compared with the mark and the state,
+//! its end made durable, the state brought up to it, the threads started.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::committer::{Applier, Committer, thread};
 use super::journal::{self, Journal};
+use super::mark::{Found, Marker};
 use super::rebuild::Brought;
 use super::room::Room;
-use super::{Error, Options, Shared, Store, rebuild};
+use super::{Error, Options, Shared, Store, loss, rebuild};
 use crate::model::{Secret, Timestamp};
 
 /// Commits that wait for the committer; more of them wait in their own tasks.
@@ -29,6 +30,12 @@ pub struct Opened {
     pub cut_bytes: u64,
     /// Sled was made anew from the journal, and why.
     pub rebuilt: Option<String>,
+    /// The directory held no store, and one was made.
+    pub new: bool,
+    /// The high-water mark was missing or damaged and was written anew.
+    pub marked_anew: bool,
+    /// Losses that were accepted, ever.
+    pub accepted_losses: u64,
 }
 
 pub(super) fn journal_dir(dir: &Path) -> PathBuf {
@@ -39,25 +46,52 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
     make_dir(dir)?;
     let lock = lock(dir)?;
     let journals = journal_dir(dir);
-    let secret = own_secret(dir, &journals)?;
-    make_dir(&journals)?;
-    journal::sync_dir(dir)?;
     let room = Arc::new(Room::new(dir, options.reserve_bytes));
     room.to_open()?;
-    let Brought { state, end, replayed, rebuilt } = rebuild::bring_up(dir)?;
-    let opened = Opened { records: end.next - 1, replayed, cut_bytes: end.torn, rebuilt };
-    if opened.cut_bytes > 0 || opened.rebuilt.is_some() {
-        tracing::warn!(at = %now, cut_bytes = opened.cut_bytes, rebuilt = opened.rebuilt, "the store was repaired");
+    let survey = loss::survey(dir)?;
+    if let Some(loss) = survey.loss(dir) {
+        return Err(Error::Lost(Box::new(loss)));
     }
-    let journal = Journal::resume(&journals, options.clone(), &end)?;
+    let new = survey.is_new();
+    make_dir(&journals)?;
+    journal::settle(&journals, &options, &survey.end, survey.synced())?;
+    let journal = Journal::resume(&journals, options.clone(), &survey.end)?;
+    // A loss would have been found by now: the mark only has to follow what proved the journal's end.
+    let mut mark = survey.next_mark(&journal, 0);
+    let marked_anew = !new && !matches!(survey.mark, Found::Read { whole: true, .. });
+    if new {
+        // The secret means that the store was made, and that a journal or a mark that is not there is lost.
+        Marker::open(dir, mark, options.clone())?;
+        make_secret(dir)?;
+    }
+    let (cut_bytes, foreign) = (survey.end.torn, survey.state_is_foreign());
+    let found = if foreign { Err("it was made from another journal".to_owned()) } else { survey.state };
+    let Brought { state, replayed, rebuilt } = rebuild::bring_up(dir, found, &survey.end)?;
+    mark.losses = state.losses()?.len() as u64;
+    let accepted_losses = mark.losses;
+    let marker = Marker::open(dir, mark, options.clone())?;
+    let secret = secret(dir)?;
+    let records = survey.end.head().sequence;
+    let opened = Opened { records, replayed, cut_bytes, rebuilt, new, marked_anew, accepted_losses };
+    if opened.cut_bytes > 0 || opened.rebuilt.is_some() || marked_anew {
+        tracing::warn!(
+            at = %now, cut_bytes, rebuilt = opened.rebuilt, marked_anew, "the store was repaired"
+        );
+    }
     room.settle();
     let state = Arc::new(state);
     let (queue, requests) = mpsc::channel(QUEUE);
     let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
     let (applied, watch) = watch::channel(state.meta().applied);
     let (cases, cases_watch) = watch::channel(state.meta().applied);
-    let committer =
-        Committer { journal, options: options.clone(), room: Arc::clone(&room), queue: requests, applier };
+    let committer = Committer {
+        journal,
+        marker,
+        options: options.clone(),
+        room: Arc::clone(&room),
+        queue: requests,
+        applier,
+    };
     let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
     let threads =
         vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
@@ -75,7 +109,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
     Ok((Store { shared: Arc::new(shared) }, opened))
 }
 
-fn make_dir(dir: &Path) -> Result<(), Error> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
     if dir.is_dir() {
         return Ok(());
     }
@@ -103,33 +137,23 @@ pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     }
 }
 
-/// The secret of a store that is not open.
+/// The secret of a store that was made.
 pub fn secret(dir: &Path) -> Result<Secret, Error> {
     let path = dir.join("secret");
-    std::fs::read_to_string(&path).map(Secret::new).map_err(Error::io(format!("reading {}", path.display())))
+    let text = std::fs::read_to_string(&path).map_err(Error::io(format!("reading {}", path.display())))?;
+    if text.len() == 64 {
+        return Ok(Secret::new(text));
+    }
+    Err(Error::Damaged(format!(
+        "{} is not 64 characters long, and every link that was sent depends on it; restore it from a backup",
+        path.display()
+    )))
 }
 
-/// The secret lies before the first segment does, so a journal without one has lost it.
-fn own_secret(dir: &Path, journals: &Path) -> Result<Secret, Error> {
-    let path = dir.join("secret");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.len() == 64 => Ok(Secret::new(text)),
-        Ok(_) => Err(Error::Damaged(format!("{} is not 64 characters long; restore it", path.display()))),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            if journals.exists() {
-                return Err(Error::Damaged(format!(
-                    "{} is missing and every link that was sent depends on it; restore it from a backup",
-                    path.display()
-                )));
-            }
-            let mut bytes = [0_u8; 32];
-            getrandom::fill(&mut bytes).map_err(|error| {
-                Error::io("asking the system for random bytes")(std::io::Error::other(error))
-            })?;
-            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            journal::write_whole(&path, text.as_bytes())?;
-            Ok(Secret::new(text))
-        }
-        Err(cause) => Err(Error::io(format!("reading {}", path.display()))(cause)),
-    }
+pub(super) fn make_secret(dir: &Path) -> Result<(), Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::io("asking the system for random bytes")(std::io::Error::other(error)))?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    journal::write_whole(&dir.join("secret"), text.as_bytes())
 }

@@ -5,11 +5,15 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// What the journal is about to do.
+/// What the store is about to do to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    Write,
-    Sync,
+    /// Writes bytes of a segment of the journal.
+    Write { segment: u64, at: u64, bytes: u64 },
+    /// Syncs a segment.
+    Sync { segment: u64 },
+    /// Writes and syncs the high-water mark.
+    Mark,
 }
 
 /// How a store is kept.
@@ -25,7 +29,7 @@ pub struct Options {
     pub group_bytes: usize,
     /// Called when writing or syncing failed; does not return in the daemon, which exits with 70.
     pub failure: Arc<dyn Fn(&str) + Send + Sync>,
-    /// Asked before each write and sync of the journal.
+    /// Called before each write and sync of the journal and its mark; an error stands for the disk's.
     pub fault: Option<Arc<dyn Fn(Act) -> io::Result<()> + Send + Sync>>,
 }
 

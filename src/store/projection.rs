@@ -31,6 +31,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result
             asked::prune_events(draft, sequence, *before, now)?;
             asked::prune(draft, sequence, now)
         }
+        Body::Loss(loss) => draft.put(keys::loss(sequence), loss),
     }
 }
 

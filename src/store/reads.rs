@@ -7,7 +7,7 @@ use super::commit::{Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind, time_at};
 use super::projection::Summary;
 use super::state::State;
-use super::{CaseFilter, Error, Store};
+use super::{AcceptedLoss, CaseFilter, Error, Store};
 use crate::case::{Case, Echo, Entry};
 use crate::model::{CaseId, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::tree::LimitedAction;
@@ -19,6 +19,11 @@ type Due<T> = (Vec<T>, Option<Timestamp>);
 impl Store {
     pub(super) fn state(&self) -> &State {
         &self.shared.state
+    }
+
+    /// Losses that were accepted, the first first.
+    pub fn losses(&self) -> Result<Vec<AcceptedLoss>, Error> {
+        self.state().losses()
     }
 
     /// A case as its last commit left it.

@@ -1,12 +1,12 @@
-//! Sled from the journal, and the comparison of the two. A state that does not open, fails its check, is
-//! ahead of the journal or was found wanting while running is set aside and made anew, without a person.
+//! Sled from the journal, and the comparison of the two. A state that does not open, fails its check, is of
+//! another journal or was found wanting while running is set aside and made anew, without a person.
 
 use std::path::{Path, PathBuf};
 
 use super::codec::{self, Body};
-use super::journal::{self, End, Tail};
+use super::journal::{self, End, Piece};
 use super::state::{self, Draft, State};
-use super::{Commit, Error, keys, opening, projection};
+use super::{AcceptedLoss, Commit, Error, Loss, keys, loss, opening, projection};
 use crate::case::Case;
 
 const BATCH: usize = 512;
@@ -34,6 +34,10 @@ pub struct Report {
     pub different: u64,
     /// The first of them.
     pub differences: Vec<String>,
+    /// What is lost, so that the store does not open.
+    pub lost: Option<Loss>,
+    /// Losses that were accepted: a store that has one is never called whole again.
+    pub accepted_losses: Vec<AcceptedLoss>,
 }
 
 impl Report {
@@ -68,27 +72,20 @@ pub(super) fn suspect(dir: &Path, reason: &str) {
 #[derive(Debug)]
 pub(super) struct Brought {
     pub(super) state: State,
-    pub(super) end: End,
     pub(super) replayed: u64,
     pub(super) rebuilt: Option<String>,
 }
 
-/// Brings the state that is there up to the journal's end, or makes it anew.
-pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
+/// Brings the state that is there up to the journal's end, or makes it anew. The journal was found to hold
+/// everything that the state holds.
+pub(super) fn bring_up(dir: &Path, found: Result<State, String>, end: &End) -> Result<Brought, Error> {
     let journal = opening::journal_dir(dir);
-    let mut torn = 0;
-    let reason = match sound(dir)? {
+    let records = end.head().sequence;
+    let reason = match found {
         Ok(state) => {
             let before = state.meta().applied;
-            match replay(&journal, Tail::Cut, &state, u64::MAX, None)? {
-                Ok(end) if before < end.next => {
-                    let replayed = end.next - 1 - before;
-                    return Ok(Brought { state, end, replayed, rebuilt: None });
-                }
-                Ok(end) => {
-                    torn = end.torn;
-                    format!("it holds record {before}, the journal ends at {}", end.next - 1)
-                }
+            match replay(&journal, &state, u64::MAX, None)? {
+                Ok(_) => return Ok(Brought { state, replayed: records - before, rebuilt: None }),
                 Err(error) => error.to_string(),
             }
         }
@@ -96,17 +93,15 @@ pub(super) fn bring_up(dir: &Path) -> Result<Brought, Error> {
     };
     set_aside(dir)?;
     let state = make(dir)?;
-    let mut end = replay(&journal, Tail::Cut, &state, u64::MAX, None)??;
-    end.torn += torn;
+    replay(&journal, &state, u64::MAX, None)??;
     state.sync()?;
-    // A store without a segment is new: nothing was made anew.
-    let rebuilt = end.last.is_some().then_some(reason);
-    Ok(Brought { state, replayed: end.next - 1, end, rebuilt })
+    // A store without a record is new: nothing was made anew.
+    Ok(Brought { state, replayed: records, rebuilt: (records > 0).then_some(reason) })
 }
 
 /// The state that is there, if it can be trusted; the inner error says why not. The outer one is no fault
 /// of the state: making it anew would not help.
-fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
+pub(super) fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
     if let Ok(reason) = std::fs::read_to_string(doubt(dir)) {
         return Ok(Err(reason));
     }
@@ -153,7 +148,6 @@ fn make(dir: &Path) -> Result<State, Error> {
 /// the inner one the state's.
 fn replay(
     journal: &Path,
-    tail: Tail,
     state: &State,
     up_to: u64,
     mut witness: Option<&mut Witness<'_>>,
@@ -162,7 +156,16 @@ fn replay(
     let mut draft = Draft::new(state);
     let mut last = applied;
     let mut failed = None;
-    let end = journal::read(journal, tail, &mut |sequence, line| {
+    let end = journal::read(journal, applied + 1, &mut |piece| {
+        let (sequence, line) = match piece {
+            Piece::Record(sequence, line) => (sequence, line),
+            Piece::Frame(head) => {
+                if failed.is_none() && head.sequence <= up_to {
+                    draft.head = head;
+                }
+                return Ok(());
+            }
+        };
         // Goes on after a failure of the state: the journal's own damage is to be found all the same.
         if sequence <= applied || sequence > up_to || failed.is_some() {
             return Ok(());
@@ -177,7 +180,7 @@ fn replay(
         }
         Ok(())
     })?;
-    if failed.is_none() && last > state.meta().applied {
+    if failed.is_none() && last > applied {
         failed = draft.write(last).err();
     }
     Ok(failed.map_or(Ok(end), Err))
@@ -224,15 +227,19 @@ fn clear(scratch: &Path) -> Result<(), Error> {
 }
 
 fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
-    let state = sound(dir)?;
+    let survey = loss::survey(dir)?;
+    let lost = survey.loss(dir);
+    let state = survey.state;
     let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
     let implied = State::open(scratch)?;
-    let end = replay(&opening::journal_dir(dir), Tail::Keep, &implied, applied, Some(witness))??;
+    let end = replay(&opening::journal_dir(dir), &implied, applied, Some(witness))??;
     let mut report = Report {
         records: end.next - 1,
         segments: end.segments,
         torn_bytes: end.torn,
-        head: journal::hex(end.chain),
+        head: end.head().hash(),
+        lost,
+        accepted_losses: implied.losses()?,
         ..Report::default()
     };
     let state = match state {

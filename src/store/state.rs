@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::journal::Head;
 use super::recent::Recent;
-use super::{Error, codec, keys};
+use super::{AcceptedLoss, Error, codec, keys};
 use crate::case::Case;
 
 /// So many values are checked one by one at a start; beyond, only the ends of the tree.
@@ -29,6 +30,9 @@ pub(super) struct Meta {
     pub(super) applied: u64,
     pub(super) keys: u64,
     pub(super) sum: u64,
+    /// The end of the last frame that is in it whole: names the journal that it was made from.
+    #[serde(default)]
+    pub(super) head: Head,
 }
 
 /// Sled, opened.
@@ -163,6 +167,17 @@ impl State {
         Ok(())
     }
 
+    /// Losses that were accepted, the first first.
+    pub(super) fn losses(&self) -> Result<Vec<AcceptedLoss>, Error> {
+        let prefix = keys::Key::new(keys::Kind::Loss).end();
+        let mut losses = Vec::new();
+        self.walk(&prefix, &prefix, &mut |_, loss| {
+            losses.push(loss);
+            true
+        })?;
+        Ok(losses)
+    }
+
     fn broken(&self, key: &[u8]) -> Error {
         let first = self.damaged.fetch_add(1, Ordering::Relaxed) == 0;
         let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -182,7 +197,7 @@ impl State {
         let whole = meta.keys <= CHECK_ALL;
         let limit = if whole { usize::MAX } else { CHECK_ENDS };
         let first = keys::meta();
-        let mut found = Meta { applied: meta.applied, ..Meta::default() };
+        let mut found = Meta { applied: meta.applied, head: meta.head, ..Meta::default() };
         let mut look = |pair: Option<(sled::IVec, sled::IVec)>| -> Result<bool, Error> {
             let Some((key, value)) = pair else { return Ok(false) };
             codec::unseal(&key, &value).ok_or_else(|| self.broken(&key))?;
@@ -233,11 +248,13 @@ impl State {
 pub(super) struct Draft<'a> {
     pub(super) state: &'a State,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The end of the last frame that was applied whole.
+    pub(super) head: Head,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(state: &'a State) -> Self {
-        Self { state, writes: BTreeMap::new() }
+        Self { state, writes: BTreeMap::new(), head: state.meta().head }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -294,6 +311,7 @@ impl<'a> Draft<'a> {
             }
         }
         meta.applied = applied;
+        meta.head = self.head;
         let key = keys::meta();
         let value = codec::seal(&key, &codec::json(&meta)?);
         batch.insert(key, value);

@@ -26,8 +26,10 @@ fn child() {
     if std::env::var_os(BROKEN).is_some() {
         let syncs = AtomicU64::new(0);
         options.fault = Some(Arc::new(move |act| match act {
-            Act::Sync if syncs.fetch_add(1, Ordering::Relaxed) >= 20 => Err(io::Error::other("no disk")),
-            Act::Sync | Act::Write => Ok(()),
+            Act::Sync { .. } if syncs.fetch_add(1, Ordering::Relaxed) >= 20 => {
+                Err(io::Error::other("no disk"))
+            }
+            Act::Sync { .. } | Act::Write { .. } | Act::Mark => Ok(()),
         }));
     }
     let (store, _) = Store::open_with(Path::new(&dir), at(0), options).unwrap();

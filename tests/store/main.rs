@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `asked` | what policies said, found again |
 //! | `damage` | broken files |
+//! | `end` | what proves the end of the journal: the high-water mark, a torn end, a failed sync |
 //! | `full_disk` | a disk that runs full |
 //! | `kill` | a process that is killed while it commits |
+//! | `loss` | what is missing is refused, and accepted by a person |
 //! | `model` | random commits against a plain map |
 //! | `reads` | what looks for something finds it |
 //! | `support` | the smallest records that a store takes |
@@ -19,8 +21,10 @@
 
 mod asked;
 mod damage;
+mod end;
 mod full_disk;
 mod kill;
+mod loss;
 mod model;
 mod reads;
 mod support;

@@ -234,7 +234,7 @@ async fn a_lost_secret_is_an_error_and_not_a_new_secret() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     std::fs::remove_file(dir.path().join("secret")).unwrap();
-    assert!(matches!(Store::open(dir.path(), at(0)), Err(Error::Damaged(_))));
+    assert!(matches!(Store::open(dir.path(), at(0)), Err(Error::Lost(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,7 +244,7 @@ async fn commits_that_wait_together_are_synced_together() {
     let counted = Arc::clone(&syncs);
     let options = Options {
         fault: Some(Arc::new(move |act| {
-            if act == Act::Sync {
+            if matches!(act, Act::Sync { .. }) {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())

@@ -4,10 +4,14 @@
 //! A frame holds the whole group of one write, so a write that a power cut tore in any order is one broken
 //! frame at the end of the journal and never a hole before a good one.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The hash of a frame, which the next one carries.
-pub(in crate::store) type Chain = [u8; 16];
+pub type Chain = [u8; 16];
 
 const MAGIC: [u8; 4] = *b"PfF1";
 /// Magic, length, checksum, sequence, chain.
@@ -72,6 +76,43 @@ pub(super) fn chain(bytes: &[u8]) -> Chain {
     chain
 }
 
-pub(in crate::store) fn hex(chain: Chain) -> String {
-    chain.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The end of the journal after a frame: with the hash, everything before is proved unchanged. Written
+/// `SEQUENCE:HASH`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Of the frame's last record; 0 before the first frame.
+    pub sequence: u64,
+    pub chain: Chain,
+}
+
+impl Head {
+    /// The hash in hexadecimal digits.
+    pub fn hash(&self) -> String {
+        self.chain.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sequence, self.hash())
+    }
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not SEQUENCE:HASH as `proofd store head` prints it");
+        let (sequence, hash) = text.split_once(':').ok_or_else(wrong)?;
+        let sequence = sequence.parse().map_err(|_| wrong())?;
+        let mut chain = Chain::default();
+        if hash.len() != chain.len() * 2 || !hash.is_ascii() {
+            return Err(wrong());
+        }
+        for (place, byte) in chain.iter_mut().enumerate() {
+            let digits = hash.get(place * 2..place * 2 + 2).ok_or_else(wrong)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self { sequence, chain })
+    }
 }

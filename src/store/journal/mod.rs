@@ -6,8 +6,10 @@ mod pack;
 mod segment;
 mod tail;
 
-pub(super) use frame::{Chain, hex};
-pub(super) use segment::{End, Tail, read};
+pub use frame::Chain;
+pub use frame::Head;
+pub(super) use segment::{End, Piece, read};
+pub(super) use tail::settle;
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -37,6 +39,15 @@ pub(super) enum Refusal {
     NoRoom,
     /// What is on disk is not known any more.
     Broken(String),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoRoom => f.write_str("the disk is full"),
+            Self::Broken(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl Journal {
@@ -70,17 +81,28 @@ impl Journal {
             // What is packed leans on what is before it in the same segment.
             bytes = self.frame(records)?;
         }
-        if let Err(error) = self.options.before(Act::Write).and_then(|()| self.file.write_all(&bytes)) {
+        let write = Act::Write { segment: self.segment, at: self.length, bytes: bytes.len() as u64 };
+        if let Err(error) = self.options.before(write).and_then(|()| self.file.write_all(&bytes)) {
             return Err(self.take_back(&error));
         }
         self.options
-            .before(Act::Sync)
+            .before(Act::Sync { segment: self.segment })
             .and_then(|()| self.file.sync_data())
             .map_err(|error| Refusal::Broken(format!("syncing the journal: {error}")))?;
         self.length += bytes.len() as u64;
         self.next += records.len() as u64;
         self.chain = frame::chain(&bytes);
         Ok(first)
+    }
+
+    /// The end, which is synced.
+    pub(super) fn head(&self) -> Head {
+        Head { sequence: self.next - 1, chain: self.chain }
+    }
+
+    /// The last segment and its length.
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.segment, self.length)
     }
 
     fn frame(&mut self, records: &[&[u8]]) -> Result<Vec<u8>, Refusal> {

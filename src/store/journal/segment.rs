@@ -5,9 +5,8 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::frame::{self, Chain};
+use super::frame::{self, Chain, Head};
 use super::pack::Unpacker;
-use super::tail;
 use crate::store::Error;
 
 const MAGIC: [u8; 4] = *b"PfJ1";
@@ -16,23 +15,24 @@ const PLAIN: u32 = 1;
 /// Segments of packed frames. A program that does not know them refuses the segment by its head, instead
 /// of taking it for torn.
 const PACKED: u32 = 2;
+/// What an operator does about damage before the end.
+const RESTORE: &str = "restore the file from a backup; nothing was changed";
 /// Magic, checksum, version, first sequence, chain.
 pub(super) const HEAD: u64 = 4 + 4 + 4 + 8 + 16;
 
-/// Takes each record with its sequence.
-type Visit<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 'a;
-
-/// What happens to a torn end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Tail {
-    /// Copied aside and cut.
-    Cut,
-    /// Only counted.
-    Keep,
+/// What reading the journal comes across.
+#[derive(Debug)]
+pub(in crate::store) enum Piece<'a> {
+    /// A record: its sequence and its line.
+    Record(u64, &'a [u8]),
+    /// The end of a frame.
+    Frame(Head),
 }
 
+type Visit<'a> = dyn FnMut(Piece<'_>) -> Result<(), Error> + 'a;
+
 /// Where the journal ends.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::store) struct End {
     /// Number and length of the last segment; none: there is no segment yet.
     pub(in crate::store) last: Option<(u64, u64)>,
@@ -42,8 +42,20 @@ pub(in crate::store) struct End {
     /// The sequence of the next record.
     pub(in crate::store) next: u64,
     pub(in crate::store) chain: Chain,
-    /// Bytes of a torn end.
+    /// Bytes after the last good frame of the last segment.
     pub(in crate::store) torn: u64,
+}
+
+impl End {
+    pub(in crate::store) fn head(&self) -> Head {
+        Head { sequence: self.next - 1, chain: self.chain }
+    }
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self { last: None, packed: false, segments: 0, next: 1, chain: Chain::default(), torn: 0 }
+    }
 }
 
 pub(super) fn path(dir: &Path, segment: u64) -> PathBuf {
@@ -66,27 +78,52 @@ fn head(version: u32, first: u64, chain: Chain) -> Vec<u8> {
     head
 }
 
-/// Reads all segments in order and hands each record with its sequence to `visit`.
-pub(in crate::store) fn read(dir: &Path, tail: Tail, visit: &mut Visit<'_>) -> Result<End, Error> {
+/// The first sequence and the chain that a segment begins with; none if its head cannot be read.
+fn begins(path: &Path) -> Option<(u64, Chain)> {
+    use std::io::Read as _;
+    let mut bytes = [0_u8; HEAD as usize];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+    let (first, chain) = bytes.get(12..)?.split_first_chunk::<8>()?;
+    let (first, chain) = (u64::from_be_bytes(*first), Chain::try_from(chain).ok()?);
+    [PLAIN, PACKED].iter().any(|version| head(*version, first, chain) == bytes).then_some((first, chain))
+}
+
+/// Reads the segments in order, from the one that holds the record `from`, and hands each piece to `visit`.
+/// Only `from: 1` finds what is wrong with earlier segments.
+pub(in crate::store) fn read(dir: &Path, from: u64, visit: &mut Visit<'_>) -> Result<End, Error> {
     let numbers = numbers(dir)?;
-    let mut end = End { next: 1, ..End::default() };
-    for (place, number) in numbers.iter().enumerate() {
-        let expected = place as u64 + 1;
-        if *number != expected {
-            return Err(Error::Damaged(format!(
-                "the journal's segment {} is missing; put it back from a backup",
-                path(dir, expected).display()
-            )));
+    let mut end = End::default();
+    let known = numbers.iter().enumerate().rev().find_map(|(place, number)| {
+        let (first, chain) = begins(&path(dir, *number))?;
+        (from > 1 && first <= from).then_some((place, first, chain))
+    });
+    if let Some((place, first, chain)) = known {
+        (end.segments, end.next, end.chain) = (place as u64, first, chain);
+    }
+    let skipped = known.map_or(0, |(place, _, _)| place);
+    for (place, number) in numbers.iter().enumerate().skip(skipped) {
+        if *number != place as u64 + 1 {
+            return Err(gap(dir, place as u64 + 1, *number, end.next));
         }
         let last = place + 1 == numbers.len();
-        let torn = read_segment(dir, *number, last, &mut end, visit)?;
-        if torn > 0 && tail == Tail::Cut {
-            tail::cut(dir, &path(dir, *number), *number, end.last.map_or(0, |(_, length)| length))?;
-        }
-        end.torn = torn;
+        end.torn = read_segment(dir, *number, last, &mut end, visit)?;
         end.segments += 1;
     }
     Ok(end)
+}
+
+/// Segments are missing before one that is there.
+fn gap(dir: &Path, missing: u64, there: u64, next: u64) -> Error {
+    let name = |number| path(dir, number).display().to_string();
+    let which = if there - missing > 1 {
+        format!("the segments {} to {} of the journal are missing", name(missing), name(there - 1))
+    } else {
+        format!("the segment {} of the journal is missing", name(missing))
+    };
+    let records = begins(&path(dir, there))
+        .map(|(first, _)| format!(", with the records {next} to {}", first.saturating_sub(1)))
+        .unwrap_or_default();
+    Error::Damaged(format!("{which}{records}; {RESTORE}"))
 }
 
 fn read_segment(
@@ -98,45 +135,50 @@ fn read_segment(
 ) -> Result<u64, Error> {
     let path = path(dir, number);
     let bytes = std::fs::read(&path).map_err(Error::io(format!("reading {}", path.display())))?;
-    let damaged = |offset: usize, what: &str| {
+    let damaged = |next: u64, offset: usize, what: &str| {
         Error::Damaged(format!(
-            "{} is damaged at byte {offset}: {what}; restore this file from a backup, nothing was changed",
+            "{} is damaged at byte {offset}: record {next}, {what}; {RESTORE}",
             path.display()
         ))
     };
     let is = |version| bytes.starts_with(&head(version, end.next, end.chain));
     end.packed = is(PACKED);
     if !end.packed && !is(PLAIN) {
-        return Err(damaged(0, "its head is not what follows the segment before, or is of another version"));
+        return Err(damaged(
+            end.next,
+            0,
+            "the segment's head is not what follows the segment before, or is of another version",
+        ));
     }
     let mut unpacker = end.packed.then(Unpacker::default);
     let mut offset = HEAD as usize;
     while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
         let Some(frame) = frame::parse(rest) else {
             if !last || frame::follows(rest) {
-                return Err(damaged(offset, "a frame fails its check and others follow"));
+                return Err(damaged(end.next, offset, "a frame fails its check and others follow"));
             }
             end.last = Some((number, offset as u64));
             return Ok(rest.len() as u64);
         };
         if frame.sequence != end.next {
-            return Err(damaged(offset, "a frame has another sequence number than the one due"));
+            return Err(damaged(end.next, offset, "a frame has another sequence number than the one due"));
         }
         if frame.before != end.chain {
-            return Err(damaged(offset, "a frame does not follow from the one before"));
+            return Err(damaged(end.next, offset, "a frame does not follow from the one before"));
         }
         let lines = match &mut unpacker {
             Some(unpacker) => unpacker
                 .unpack(frame.payload)
                 .map(Cow::Owned)
-                .ok_or_else(|| damaged(offset, "a frame cannot be unpacked"))?,
+                .ok_or_else(|| damaged(end.next, offset, "a frame cannot be unpacked"))?,
             None => Cow::Borrowed(frame.payload),
         };
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            visit(end.next, line)?;
+            visit(Piece::Record(end.next, line))?;
             end.next += 1;
         }
         end.chain = frame::chain(frame.bytes);
+        visit(Piece::Frame(end.head()))?;
         offset += frame.bytes.len();
     }
     end.last = Some((number, offset as u64));
@@ -147,7 +189,11 @@ fn read_segment(
 fn numbers(dir: &Path) -> Result<Vec<u64>, Error> {
     let doing = || format!("listing {}", dir.display());
     let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(Error::io(doing()))? {
+    let entries = match std::fs::read_dir(dir) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(numbers),
+        entries => entries.map_err(Error::io(doing()))?,
+    };
+    for entry in entries {
         let name = entry.map_err(Error::io(doing()))?.file_name();
         let stem = name.to_str().and_then(|name| name.strip_suffix(".log"));
         numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
@@ -161,14 +207,16 @@ mod tests {
     use std::io::Write as _;
     use std::path::Path;
 
-    use super::{PLAIN, Tail, create, head, path, read};
+    use super::{PLAIN, Piece, create, head, path, read};
     use crate::store::Options;
-    use crate::store::journal::{Chain, Journal, Refusal, frame};
+    use crate::store::journal::{Chain, Journal, Refusal, frame, settle};
 
     fn lines(dir: &Path) -> Vec<String> {
         let mut lines = Vec::new();
-        let end = read(dir, Tail::Keep, &mut |sequence, line| {
-            lines.push(format!("{sequence} {}", String::from_utf8_lossy(line).trim_end()));
+        let end = read(dir, 1, &mut |piece| {
+            if let Piece::Record(sequence, line) = piece {
+                lines.push(format!("{sequence} {}", String::from_utf8_lossy(line).trim_end()));
+            }
             Ok(())
         });
         assert_eq!(end.unwrap().torn, 0);
@@ -176,7 +224,8 @@ mod tests {
     }
 
     fn resume(dir: &Path, options: Options) -> Journal {
-        let end = read(dir, Tail::Cut, &mut |_, _| Ok(())).unwrap();
+        let end = read(dir, 1, &mut |_| Ok(())).unwrap();
+        settle(dir, &Options::default(), &end, None).unwrap();
         Journal::resume(dir, options, &end).unwrap()
     }
 

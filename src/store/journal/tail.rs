@@ -1,18 +1,58 @@
-//! Cutting the torn end of a write that was never acknowledged. A copy stays beside it, because a flipped
-//! bit in the last frame looks the same.
+//! The end of the journal before anything is appended: a torn write is copied aside and cut, and what no mark
+//! covers is written anew. After a failed sync the system shows pages as written that are not on the disk;
+//! writing them again and syncing is the only proof that they are.
 
 use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use crate::store::Error;
+use super::segment::{self, End};
+use crate::store::{Act, Error, Options};
 
-pub(super) fn cut(dir: &Path, path: &Path, segment: u64, length: u64) -> Result<(), Error> {
-    let doing = || format!("cutting the torn end of {}", path.display());
-    let bytes = std::fs::read(path).map_err(Error::io(doing()))?;
-    let torn = usize::try_from(length).ok().and_then(|length| bytes.get(length..)).unwrap_or_default();
-    super::write_whole(&aside(dir, segment, length), torn)?;
-    let file = File::options().write(true).open(path).map_err(Error::io(doing()))?;
-    file.set_len(length).and_then(|()| file.sync_all()).map_err(Error::io(doing()))
+/// Makes the end durable. `synced` is the segment and the length up to which it is known to be; without it
+/// the whole last segment is written anew.
+pub(in crate::store) fn settle(
+    dir: &Path,
+    options: &Options,
+    end: &End,
+    synced: Option<(u64, u64)>,
+) -> Result<(), Error> {
+    let Some((last, length)) = end.last else { return Ok(()) };
+    let (from, offset) = synced.unwrap_or((last, 0));
+    for segment in from..=last {
+        let start = if segment == from { offset } else { 0 };
+        let path = segment::path(dir, segment);
+        let bytes = std::fs::read(&path).map_err(Error::io(format!("reading {}", path.display())))?;
+        let whole = if segment == last { length } else { bytes.len() as u64 };
+        if end.torn > 0 && segment == last {
+            let torn = usize::try_from(whole).ok().and_then(|whole| bytes.get(whole..)).unwrap_or_default();
+            super::write_whole(&aside(dir, segment, whole), torn)?;
+        }
+        if start < whole || whole < bytes.len() as u64 {
+            renew(&path, segment, &bytes, start, whole, options)
+                .map_err(Error::io(format!("writing the end of {} anew", path.display())))?;
+        }
+    }
+    super::sync_dir(dir)
+}
+
+/// The same bytes in the same place, which no acknowledged record is at.
+fn renew(
+    path: &Path,
+    segment: u64,
+    bytes: &[u8],
+    start: u64,
+    whole: u64,
+    options: &Options,
+) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    let place = |offset: u64| usize::try_from(offset).map_err(io::Error::other);
+    options.before(Act::Write { segment, at: start, bytes: whole - start })?;
+    file.seek(SeekFrom::Start(start))?;
+    file.write_all(bytes.get(place(start)?..place(whole)?).unwrap_or_default())?;
+    file.set_len(whole)?;
+    options.before(Act::Sync { segment })?;
+    file.sync_all()
 }
 
 /// A name that is not taken: the same place may be torn more than once.

@@ -1,6 +1,7 @@
 //! Cases, events and stores for the tests of the store.
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use proofd::case::{Case, Entry, Note, Pending, Purpose, State};
@@ -9,7 +10,7 @@ use proofd::model::{
 };
 use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
-use proofd::store::{Changed, Commit, Opened, Options, Store};
+use proofd::store::{Changed, Commit, Error, Opened, Options, Store};
 
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + seconds)
@@ -128,12 +129,76 @@ pub fn options() -> Options {
 }
 
 pub fn open(dir: &Path) -> (Store, Opened) {
-    Store::open_with(dir, at(0), options()).expect("the store opens")
+    unlocked(|| Store::open_with(dir, at(0), options())).expect("the store opens")
+}
+
+/// Other tests start processes, which hold this one's locks for the moment before they become another program.
+pub fn unlocked<T>(attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    let began = std::time::Instant::now();
+    loop {
+        match attempt() {
+            Err(Error::Locked(_)) if began.elapsed() < Duration::from_secs(10) => std::thread::yield_now(),
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Journal and state say the same.
 pub fn assert_sound(dir: &Path) {
-    let report = proofd::store::verify(dir).expect("the store can be verified");
+    let report = unlocked(|| proofd::store::verify(dir)).expect("the store can be verified");
     assert_eq!(report.different, 0, "{:?}", report.differences);
     assert_eq!(report.applied, report.records);
+}
+
+pub const LAST: &str = "journal/000001.log";
+
+/// A closed store with so many cases, each in a frame of its own; gives the offsets where frames begin and
+/// the end.
+pub async fn filled(dir: &Path, cases: usize) -> Vec<usize> {
+    let (store, _) = open(dir);
+    let mut offsets = Vec::new();
+    for number in 0..cases {
+        offsets.push(usize::try_from(std::fs::metadata(dir.join(LAST)).unwrap().len()).unwrap());
+        store.commit(changed(case(&format!("c{number}"), 0))).await.unwrap();
+    }
+    store.close().await.unwrap();
+    offsets.push(usize::try_from(std::fs::metadata(dir.join(LAST)).unwrap().len()).unwrap());
+    offsets
+}
+
+/// A closed store with so many cases over segments of one or two frames.
+pub async fn segmented(dir: &Path, cases: usize) {
+    let options = Options { segment_bytes: 400, ..options() };
+    let (store, _) = Store::open_with(dir, at(0), options).unwrap();
+    for number in 0..cases {
+        store.commit(changed(case(&format!("c{number}"), 0))).await.unwrap();
+    }
+    store.close().await.unwrap();
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+pub fn has(store: &Store, number: usize) -> bool {
+    store.case(&CaseId(format!("c{number}"))).unwrap().is_some()
+}
+
+/// Puts another file or directory in the place of one.
+pub fn put_back(from: &Path, to: &Path) {
+    if to.is_dir() {
+        std::fs::remove_dir_all(to).unwrap();
+        copy(from, to);
+    } else {
+        std::fs::copy(from, to).unwrap();
+    }
 }

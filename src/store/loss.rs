@@ -1,0 +1,327 @@
+//! Loss: what the high-water mark or the state knows of the journal and the journal does not hold. A store with
+//! a loss does not open. Somebody may accept the loss; that is a record of the journal and shows for ever after.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::{self, Body};
+use super::journal::{self, End, Head, Journal, Piece};
+use super::mark::{self, Found, Mark, Marker};
+use super::state::State;
+use super::{Chain, Error, Options, opening, rebuild};
+use crate::model::Timestamp;
+
+/// What is missing, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// One sentence without its end.
+    pub what: String,
+    /// The first record that is missing; none if no record is known to be missing.
+    pub from: Option<u64>,
+    /// The last one; none if it is not known.
+    pub to: Option<u64>,
+    /// The time of the last record that is there; what came later is lost.
+    pub since: Option<Timestamp>,
+    /// The end of the journal as the mark had it, `SEQUENCE:HASH`.
+    pub head: Option<String>,
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)?;
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from == to => write!(f, "; record {from} is lost")?,
+            (Some(from), Some(to)) => write!(f, "; records {from} to {to} are lost")?,
+            (Some(from), None) => write!(f, "; it is not known how many records from {from} on are lost")?,
+            (None, _) => {}
+        }
+        match self.since {
+            Some(since) => write!(f, "; the last record that is there is of {}", since.format("%F %T UTC")),
+            None => f.write_str("; no record with a time is there"),
+        }
+    }
+}
+
+/// A loss that somebody chose to go on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedLoss {
+    pub at: Timestamp,
+    pub reason: String,
+    #[serde(flatten)]
+    pub loss: Loss,
+}
+
+/// Everything that is known of a store before it is opened.
+pub(super) struct Survey {
+    pub(super) end: End,
+    pub(super) mark: Found,
+    /// The inner error says why the state cannot be used.
+    pub(super) state: Result<State, String>,
+    /// The chain of the journal at the mark's record, and at the state's.
+    at_mark: Option<Chain>,
+    at_state: Option<Chain>,
+    pub(super) secret: bool,
+    /// Files that only a finished store has.
+    traces: Vec<String>,
+}
+
+/// Reads the mark, the whole journal and how far the state is; changes nothing but what opening sled changes.
+pub(super) fn survey(dir: &Path) -> Result<Survey, Error> {
+    let mark = mark::read(dir)?;
+    let state = rebuild::sound(dir)?;
+    let known = match mark {
+        Found::Read { mark, .. } => Some(mark.head),
+        Found::Missing | Found::Unreadable => None,
+    };
+    let applied = state.as_ref().ok().map(|state| state.meta().head);
+    let (mut at_mark, mut at_state) = (None, None);
+    let mut pass = |head: Head| {
+        let is = |other: Option<Head>| other.is_some_and(|other| other.sequence == head.sequence);
+        if is(known) {
+            at_mark = Some(head.chain);
+        }
+        if is(applied) {
+            at_state = Some(head.chain);
+        }
+    };
+    pass(Head::default());
+    let end = journal::read(&opening::journal_dir(dir), 1, &mut |piece| {
+        if let Piece::Frame(head) = piece {
+            pass(head);
+        }
+        Ok(())
+    })
+    .map_err(|error| dated(error, dir))?;
+    let secret = dir.join("secret").exists();
+    Ok(Survey { end, mark, state, at_mark, at_state, secret, traces: traces(dir)? })
+}
+
+/// Names in the store's directory that making a store does not leave before its secret.
+fn traces(dir: &Path) -> Result<Vec<String>, Error> {
+    let doing = || format!("listing {}", dir.display());
+    let mut traces = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io(doing()))? {
+        let name = entry.map_err(Error::io(doing()))?.file_name().to_string_lossy().into_owned();
+        let ours = ["state", "secret", "reserve"].iter().any(|start| name.starts_with(start));
+        if ours && !name.ends_with(".tmp") {
+            traces.push(name);
+        }
+    }
+    traces.sort_unstable();
+    Ok(traces)
+}
+
+/// Damage in the middle, with the time of the last record before it.
+fn dated(error: Error, dir: &Path) -> Error {
+    match (error, last_time(dir)) {
+        (Error::Damaged(what), Some(since)) => Error::Damaged(format!(
+            "{what}; the last good record before it is of {}",
+            since.format("%F %T UTC")
+        )),
+        (error, _) => error,
+    }
+}
+
+/// The newest time in the last records that can be read.
+fn last_time(dir: &Path) -> Option<Timestamp> {
+    const LAST: usize = 256;
+    let mut lines = std::collections::VecDeque::new();
+    // An error ends the reading, and what was read before it is what is asked for.
+    let _ = journal::read(&opening::journal_dir(dir), 1, &mut |piece| {
+        if let Piece::Record(sequence, line) = piece {
+            lines.truncate(LAST - 1);
+            lines.push_front((sequence, line.to_vec()));
+        }
+        Ok(())
+    });
+    lines.iter().filter_map(|(sequence, line)| codec::decode(*sequence, line).ok()?.at()).max()
+}
+
+impl Survey {
+    fn records(&self) -> u64 {
+        self.end.head().sequence
+    }
+
+    fn known(&self) -> Option<Mark> {
+        match self.mark {
+            Found::Read { mark, .. } => Some(mark),
+            Found::Missing | Found::Unreadable => None,
+        }
+    }
+
+    /// A directory in which nothing was ever committed: a new store, or the making of one was interrupted.
+    /// The secret is written after journal and mark, and the state after the secret.
+    pub(super) fn is_new(&self) -> bool {
+        let marked = match self.mark {
+            Found::Missing => 0,
+            Found::Unreadable => return false,
+            Found::Read { mark, .. } => mark.head.sequence,
+        };
+        self.records() == 0 && self.end.torn == 0 && marked == 0 && self.traces.is_empty()
+    }
+
+    /// The record up to which the state is, if it was made from this journal or from one that is gone.
+    fn applied(&self) -> Option<u64> {
+        let meta = self.state.as_ref().ok()?.meta();
+        let foreign = meta.head.sequence <= self.records() && self.at_state != Some(meta.head.chain);
+        (!foreign).then_some(meta.applied)
+    }
+
+    /// Why the state cannot be used with this journal, where the journal is proved.
+    pub(super) fn state_is_foreign(&self) -> bool {
+        self.state.is_ok() && self.applied().is_none()
+    }
+
+    /// What is lost.
+    pub(super) fn loss(&self, dir: &Path) -> Option<Loss> {
+        if self.is_new() {
+            return None;
+        }
+        let found = self.journal_loss(dir).or_else(|| self.secret_loss(dir))?;
+        Some(Loss { since: last_time(dir), head: self.known().map(|mark| mark.head.to_string()), ..found })
+    }
+
+    fn journal_loss(&self, dir: &Path) -> Option<Loss> {
+        let records = self.records();
+        let journal = opening::journal_dir(dir);
+        let lost = |what: String, from: Option<u64>, to: Option<u64>| {
+            Some(Loss { what, from, to, since: None, head: None })
+        };
+        let ends = match (self.end.last, records) {
+            (None, _) => format!("the journal {} is missing or empty", journal.display()),
+            (Some(_), 0) => format!("the journal {} holds no record", journal.display()),
+            (Some(_), _) => format!("the journal {} ends at record {records}", journal.display()),
+        };
+        let next = Some(records + 1);
+        let torn = self.end.last.filter(|_| self.end.torn > 0).map(|(segment, length)| {
+            let path = journal.join(format!("{segment:06}.log"));
+            format!("{} is damaged at byte {length}, with record {}", path.display(), records + 1)
+        });
+        let applied = self.applied().filter(|applied| *applied > records);
+        match self.mark {
+            Found::Read { mark, .. } if mark.head.sequence > records => {
+                let to = mark.head.sequence.max(applied.unwrap_or_default());
+                let of = mark.at.map(|at| format!(" of {}", at.format("%F %T UTC"))).unwrap_or_default();
+                let knows = format!("the high-water mark{of} holds record {}", mark.head.sequence);
+                let what = torn.map_or(ends, |torn| format!("{torn}, which was acknowledged"));
+                lost(format!("{what}, and {knows}"), next, Some(to))
+            }
+            Found::Read { mark, .. } if self.at_mark != Some(mark.head.chain) => lost(
+                format!(
+                    "the journal {} is not the one that this store wrote: record {} has not the hash of the \
+                     high-water mark",
+                    journal.display(),
+                    mark.head.sequence
+                ),
+                None,
+                None,
+            ),
+            Found::Read { .. } | Found::Missing | Found::Unreadable if applied.is_some() => {
+                lost(format!("{ends}, and the state holds record {}", applied?), next, applied)
+            }
+            Found::Read { mark, whole } => {
+                // A slot is written after its frame was synced: a torn slot and a torn frame are not from
+                // one power cut, and the slot may have held the frame.
+                let torn = torn.filter(|_| !whole && mark.head.sequence == records)?;
+                lost(format!("{torn}, and a slot of the high-water mark is damaged too"), next, None)
+            }
+            Found::Missing | Found::Unreadable => self.unmarked(ends, torn),
+        }
+    }
+
+    /// Without a mark, only a state from this journal proves its end.
+    fn unmarked(&self, ends: String, torn: Option<String>) -> Option<Loss> {
+        let mark = match self.mark {
+            Found::Missing => "missing",
+            Found::Unreadable | Found::Read { .. } => "damaged",
+        };
+        let proved = self.end.last.is_some() && self.applied().is_some();
+        if proved && torn.is_none() {
+            return None;
+        }
+        let what = match torn {
+            Some(torn) => format!("{torn}, and the high-water mark is {mark}"),
+            None => format!("{ends}, the high-water mark is {mark}, and no state proves where it ended"),
+        };
+        Some(Loss { what, from: Some(self.records() + 1), to: None, since: None, head: None })
+    }
+
+    fn secret_loss(&self, dir: &Path) -> Option<Loss> {
+        let what = format!(
+            "{} is missing, and every link that was sent depends on it",
+            dir.join("secret").display()
+        );
+        (!self.secret).then_some(Loss { what, from: None, to: None, since: None, head: None })
+    }
+
+    /// Up to where the journal is known to be on the disk.
+    pub(super) fn synced(&self) -> Option<(u64, u64)> {
+        self.known().filter(|mark| mark.segment > 0).map(|mark| (mark.segment, mark.length))
+    }
+
+    /// The mark for the end that the journal has.
+    pub(super) fn next_mark(&self, journal: &Journal, losses: u64) -> Mark {
+        let (segment, length) = journal.place();
+        let at = self.known().and_then(|mark| mark.at);
+        Mark { head: journal.head(), segment, length, at, losses }
+    }
+}
+
+/// Goes on from what is there: a record of the journal holds what was lost, when and why, and the state is
+/// made anew at the next start. The store must be closed, and something must be lost.
+pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedLoss, Error> {
+    let _lock = opening::lock(dir)?;
+    let survey = survey(dir)?;
+    let Some(loss) = survey.loss(dir) else { return Err(Error::NothingLost) };
+    let accepted = AcceptedLoss { at: now, reason: reason.to_owned(), loss };
+    let journals = opening::journal_dir(dir);
+    opening::make_dir(&journals)?;
+    let options = Options::default();
+    journal::settle(&journals, &options, &survey.end, None)?;
+    let mut journal = Journal::resume(&journals, options.clone(), &survey.end)?;
+    // Before the journal changes: a state that is ahead of it would be taken for a loss once more.
+    rebuild::suspect(dir, "a loss was accepted");
+    if !survey.secret {
+        opening::make_secret(dir)?;
+    }
+    let record = codec::encode(&Body::Loss(accepted.clone()))?;
+    journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
+    let losses = survey.known().map_or(0, |mark| mark.losses) + 1;
+    let mark = Mark { at: Some(now), ..survey.next_mark(&journal, losses) };
+    Marker::open(dir, mark, options)?;
+    Ok(accepted)
+}
+
+/// The end of the journal for safekeeping elsewhere, from the mark: the store may be open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Marked {
+    pub sequence: u64,
+    pub hash: String,
+    /// The newest time that a record carried.
+    pub at: Option<Timestamp>,
+    pub accepted_losses: u64,
+}
+
+/// Reads the high-water mark.
+pub fn head(dir: &Path) -> Result<Marked, Error> {
+    let wrong =
+        |what: &str| Error::Damaged(format!("the high-water mark {} is {what}", mark::path(dir).display()));
+    match mark::read(dir)? {
+        Found::Missing => Err(wrong("missing")),
+        Found::Unreadable => Err(wrong("damaged")),
+        Found::Read { mark: Mark { head, at, losses, .. }, .. } => {
+            Ok(Marked { sequence: head.sequence, hash: head.hash(), at, accepted_losses: losses })
+        }
+    }
+}
+
+/// Whether a frame of the journal ends with this record and has this hash.
+pub fn holds(dir: &Path, head: Head) -> Result<bool, Error> {
+    let mut found = head == Head::default();
+    journal::read(&opening::journal_dir(dir), 1, &mut |piece| {
+        found |= matches!(piece, Piece::Frame(passed) if passed == head);
+        Ok(())
+    })?;
+    Ok(found)
+}
