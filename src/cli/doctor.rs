@@ -1,6 +1,6 @@
 //! `doctor`: tries each part alone and says what is wrong and what to do. Sends nothing to a person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +14,7 @@ use crate::engine::tree;
 use crate::model::{Clock, Timestamp};
 use crate::policy;
 use crate::policy::diagnostic::Severity;
+use crate::store;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -60,7 +61,9 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
     }
     groups.push(("access", access(&config, clock.now())));
-    groups.push(("store", vec![store(&config)]));
+    let mut kept = vec![writable(&config)];
+    kept.extend(config.store_dir().and_then(|dir| losses(&dir)));
+    groups.push(("store", kept));
     groups.push(("policies", policies(&config)));
     let all_ok = groups.iter().flat_map(|(_, findings)| findings).all(|finding| finding.ok);
     if json {
@@ -136,7 +139,7 @@ fn access(config: &Config, now: Timestamp) -> Vec<Finding> {
     std::iter::once(tokens).chain(ending).collect()
 }
 
-fn store(config: &Config) -> Finding {
+fn writable(config: &Config) -> Finding {
     let Some(dir) = config.store_dir() else { return bad("store", "expected sled:DIRECTORY".to_owned()) };
     let probe = dir.join(".doctor");
     let made = std::fs::create_dir_all(&dir)
@@ -146,6 +149,20 @@ fn store(config: &Config) -> Finding {
         Ok(()) => good("directory", format!("{} can be written", dir.display())),
         Err(error) => bad("directory", format!("{} cannot be written: {}", dir.display(), error.kind())),
     }
+}
+
+/// What the store's mark says of accepted losses; the daemon may run.
+fn losses(dir: &Path) -> Option<Finding> {
+    if !dir.join("secret").exists() {
+        return None;
+    }
+    Some(match store::head(dir) {
+        Ok(head) if head.accepted_losses > 0 => {
+            good("accepted losses", format!("{}; `proofd store verify` lists them", head.accepted_losses))
+        }
+        Ok(head) => good("head", format!("{}:{}", head.sequence, head.hash)),
+        Err(error) => bad("head", error.to_string()),
+    })
 }
 
 fn policies(config: &Config) -> Vec<Finding> {

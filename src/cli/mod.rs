@@ -206,6 +206,8 @@ enum Ending {
     Usage,
     /// A connector or the daemon could not be reached.
     Unreachable,
+    /// Nothing new is wrong with the store, but it has losses that were accepted.
+    NotWhole,
 }
 
 impl Ending {
@@ -215,6 +217,7 @@ impl Ending {
             Self::No => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
+            Self::NotWhole => 4,
         }
     }
 }

@@ -30,6 +30,7 @@ pub fn failed(failed: &Failed, json: bool) -> ExitCode {
             Ending::No => "the answer is no",
             Ending::Usage => "wrong use or bad configuration",
             Ending::Unreachable => "not reachable",
+            Ending::NotWhole => "losses were accepted",
         };
         let exit_code = failed.ending.code();
         let problem = serde_json::json!({ "title": title, "detail": detail, "exit_code": exit_code });

@@ -77,8 +77,23 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engine, Failed> 
         .await
         .context("while opening the store")?
         .map_err(|error| Failed::usage(anyhow!(error).context("while opening the store")))?;
+    if opened.new {
+        tracing::info!("a new store was made");
+    }
+    if opened.marked_anew {
+        tracing::warn!("the store's high-water mark was damaged or missing; it was written anew");
+    }
     if opened.cut_bytes > 0 {
-        tracing::warn!(bytes = opened.cut_bytes, "the journal's torn end was cut; it was never acknowledged");
+        tracing::warn!(
+            bytes = opened.cut_bytes,
+            "the journal's torn end, behind everything that was acknowledged, was cut"
+        );
+    }
+    if opened.accepted_losses > 0 {
+        tracing::warn!(
+            losses = opened.accepted_losses,
+            "the store has accepted losses; see `proofd store verify`"
+        );
     }
     if let Some(why) = &opened.rebuilt {
         tracing::warn!(why, records = opened.records, "the state was rebuilt from the journal");

@@ -1,27 +1,72 @@
 //! `store`: the embedded store, with the daemon stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Ending, Failed, client, compose, output};
+use crate::engine::clock::System;
 use crate::engine::replay::{self, Replayed};
+use crate::model::Clock as _;
 use crate::{config, store};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Checks the journal's chain, compares the state with what the journal says, and makes every decision
-    /// again.
-    #[command(after_help = "Example: proofd store verify --config proofd.yaml")]
+    /// Check the journal's chain, compare the state with the journal, and make every decision again
+    #[command(
+        after_help = "Example: proofd store verify --config proofd.yaml\n\nExit codes: 0 whole, 1 something is \
+                      lost, damaged or different, 4 nothing new, but losses were accepted before"
+    )]
     Verify {
-        #[arg(long, default_value = client::DEFAULT_CONFIG)]
-        config: PathBuf,
-        /// The store's directory, instead of the configuration's. Decisions are then not made again.
-        #[arg(long)]
-        dir: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+        /// Also check that the journal still holds this end, as `proofd store head` printed it
+        #[arg(long, value_name = "SEQUENCE:HASH")]
+        head: Option<store::Head>,
     },
+    /// Print the end of the journal for safekeeping elsewhere; the daemon may run
+    #[command(after_help = "Example: proofd store head >> /mnt/other/proofd.heads")]
+    Head {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Go on without records that are lost; the loss shows for ever after
+    #[command(after_help = "Example: proofd store accept-loss --reason 'disk replaced, no backup'")]
+    AcceptLoss {
+        #[command(flatten)]
+        place: Place,
+        /// Why it is accepted; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub struct Place {
+    #[arg(long, default_value = client::DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// The store's directory, instead of the configuration's. `verify` then makes no decision again
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn find(&self) -> Result<PathBuf, Failed> {
+        match &self.dir {
+            Some(dir) => Ok(dir.clone()),
+            None => {
+                let (config, _) = config::read(&self.config).map_err(Failed::usage)?;
+                directory(&config)
+            }
+        }
+    }
+}
+
+fn directory(config: &config::Config) -> Result<PathBuf, Failed> {
+    config.store_dir().ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))
 }
 
 /// What was found. Where decisions could not be made again, why not.
@@ -29,59 +74,121 @@ pub enum Command {
 struct Verified {
     #[serde(flatten)]
     store: store::Report,
+    /// Whether the journal holds the end that was asked for.
+    holds_head: Option<bool>,
     decisions: Option<Replayed>,
     decisions_left_out: Option<String>,
 }
 
 pub fn run(command: &Command, json: bool) -> Result<Ending, Failed> {
-    let Command::Verify { config, dir } = command;
-    let (dir, settings) = match dir {
+    match command {
+        Command::Verify { place, head } => verify(place, *head, json),
+        Command::Head { place } => print_head(&place.find()?, json),
+        Command::AcceptLoss { place, reason } => accept_loss(&place.find()?, reason, json),
+    }
+}
+
+fn failed(error: store::Error) -> Failed {
+    match error {
+        store::Error::Locked(why) => {
+            Failed::usage(anyhow!("the store is in use ({why}); stop the daemon first"))
+        }
+        error => Failed::no(anyhow!(error)),
+    }
+}
+
+fn print_head(dir: &Path, json: bool) -> Result<Ending, Failed> {
+    let head = store::head(dir).map_err(failed)?;
+    if json {
+        output::json(&head);
+    } else {
+        output::line(&format!("{}:{}", head.sequence, head.hash));
+    }
+    Ok(Ending::Ok)
+}
+
+fn accept_loss(dir: &Path, reason: &str, json: bool) -> Result<Ending, Failed> {
+    if reason.trim().is_empty() {
+        return Err(Failed::usage(anyhow!("--reason is empty; write why the loss is accepted")));
+    }
+    let accepted = store::accept_loss(dir, System.now(), reason.trim()).map_err(failed)?;
+    if json {
+        output::json(&accepted);
+    } else {
+        output::line(&format!("accepted: {}", accepted.loss));
+        output::line("the next start makes the state anew from the journal that is left");
+    }
+    Ok(Ending::Ok)
+}
+
+fn verify(place: &Place, head: Option<store::Head>, json: bool) -> Result<Ending, Failed> {
+    let (dir, settings) = match &place.dir {
         Some(dir) => (dir.clone(), Err(anyhow!("that takes the configuration"))),
         None => {
-            let (config, _) = config::read(config).map_err(Failed::usage)?;
-            let dir = config.store_dir();
-            let dir = dir.ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
+            let (config, _) = config::read(&place.config).map_err(Failed::usage)?;
             // A secret that only the service can read is no reason not to look at the store.
-            (dir, compose::settings(&config))
+            (directory(&config)?, compose::settings(&config))
         }
     };
+    let holds_head = head.map(|head| store::holds(&dir, head)).transpose().map_err(failed)?;
     let verified = match settings {
         Ok(settings) => replay::verify(&dir, &settings).map(|(store, found)| Verified {
             store,
+            holds_head,
             decisions: Some(found),
             decisions_left_out: None,
         }),
         Err(why) => store::verify(&dir).map(|store| Verified {
             store,
+            holds_head,
             decisions: None,
             decisions_left_out: Some(format!("{why:#}")),
         }),
     };
-    let verified = match verified {
-        Ok(verified) => verified,
-        Err(store::Error::Locked(why)) => {
-            return Err(Failed::usage(anyhow!("the store is in use ({why}); stop the daemon first")));
-        }
-        Err(error) => return Err(Failed::no(anyhow!(error))),
-    };
+    let verified = verified.map_err(failed)?;
     if json {
         output::json(&verified);
     } else {
         tell_store(&verified.store);
+        match holds_head {
+            Some(true) => output::line("the journal holds the head that was asked for"),
+            Some(false) => output::line(
+                "the journal does not hold the head that was asked for: it is shorter, or another journal",
+            ),
+            None => {}
+        }
         verified.decisions.iter().for_each(tell_decisions);
         if let Some(why) = &verified.decisions_left_out {
             output::line(&format!("decisions were not made again: {why}"));
         }
     }
-    let differs =
-        verified.store.different > 0 || verified.decisions.is_some_and(|decisions| decisions.different > 0);
-    Ok(if differs { Ending::No } else { Ending::Ok })
+    let differs = verified.store.different > 0
+        || verified.store.lost.is_some()
+        || holds_head == Some(false)
+        || verified.decisions.is_some_and(|decisions| decisions.different > 0);
+    Ok(match (differs, verified.store.accepted_losses.is_empty()) {
+        (true, _) => Ending::No,
+        (false, true) => Ending::Ok,
+        (false, false) => Ending::NotWhole,
+    })
 }
 
 fn tell_store(report: &store::Report) {
     output::line(&format!("{} records, chain head {}", report.records, report.head));
     for difference in &report.differences {
         output::line(&format!("  differs: {difference}"));
+    }
+    for accepted in &report.accepted_losses {
+        output::line(&format!(
+            "  accepted loss of {}: {}; reason: {}",
+            accepted.at.format("%F %T UTC"),
+            accepted.loss,
+            output::visible(&accepted.reason)
+        ));
+    }
+    if let Some(lost) = &report.lost {
+        output::line(&format!("lost: {lost}"));
+        return;
     }
     output::line(if report.differences.is_empty() {
         "the state is what the journal says"

@@ -76,6 +76,27 @@ impl Engine {
         )
     }
 
+    /// One line per loss of the store that was accepted, for as long as the store exists.
+    pub fn loss_lines(&self) -> Vec<String> {
+        let losses = self.0.store.losses().unwrap_or_else(|error| {
+            tracing::error!(%error, "the accepted losses of the store cannot be read");
+            Vec::new()
+        });
+        let records = |loss: &crate::store::Loss| match (loss.from, loss.to) {
+            (Some(from), Some(to)) => format!("records {from} to {to}"),
+            (Some(from), None) => format!("records from {from} on"),
+            (None, _) => "part of the store".to_owned(),
+        };
+        let line = |accepted: &crate::store::AcceptedLoss| {
+            let at = accepted.at.format("%F %T UTC");
+            format!(
+                "store: the loss of {} was accepted on {at}; see `proofd store verify`",
+                records(&accepted.loss)
+            )
+        };
+        losses.iter().map(line).collect()
+    }
+
     /// Ready to serve: the store answers and takes events, and policies are loaded.
     pub fn ready(&self) -> Result<(), String> {
         self.counts().map_err(|error| error.to_string())?;

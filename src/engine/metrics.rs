@@ -94,6 +94,9 @@ impl Metrics {
             "1 if the state was rebuilt from the journal at this start",
             rebuilt,
         );
+        let losses: Gauge = Gauge::default();
+        losses.set(i64::try_from(opened.accepted_losses).unwrap_or(i64::MAX));
+        registry.register("store_accepted_losses", "Losses of the store that were accepted, ever", losses);
         let metrics = Self {
             events: Family::default(),
             opened: Family::default(),

@@ -27,7 +27,8 @@ pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
             // The others are served, so it is ready; whoever looks is told all the same.
             let degraded = doors.engine.degraded_says();
             let word = if degraded.is_empty() { "ready" } else { "degraded" };
-            let says = doors.engine.stranded_says().into_iter().chain(degraded);
+            let says =
+                doors.engine.stranded_says().into_iter().chain(degraded).chain(doors.engine.loss_lines());
             let says: String = says.map(|says| format!("{says}\n")).collect();
             (StatusCode::OK, format!("{word}\n{says}"))
         }

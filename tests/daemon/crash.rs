@@ -1,6 +1,6 @@
 //! One registration, and a daemon that dies at every single commit: once before the record is written (what
-//! was just performed is not known any more) and once before it is synced (what was just decided is not
-//! performed yet). Whatever the point, the person ends approved and invited exactly once.
+//! was just performed is not known any more), once before it is synced (what was just decided is not
+//! performed yet) and once before the high-water mark is written (the record is on disk and not acknowledged). Whatever the point, the person ends approved and invited exactly once.
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -22,11 +22,13 @@ const REHEARSAL: &str = "PROOFD_CRASH_ORIGIN";
 const POINT: &str = "PROOFD_CRASH_POINT";
 const FACTOR: i32 = 60;
 
-/// Where the process dies: before the n-th write of the journal, or before its n-th sync.
+/// Where the process dies: before the n-th write of the journal, before its n-th sync, or before the n-th
+/// writing of its high-water mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Point {
     Write(u32),
     Sync(u32),
+    Mark(u32),
 }
 
 /// Not a test of its own: the process that the campaign starts, which is the daemon without a command line.
@@ -54,11 +56,15 @@ async fn daemon(dir: &Path) {
 fn deadly() -> Options {
     let Ok(point) = std::env::var(POINT) else { return Options::default() };
     let (kind, number) = point.split_once(' ').unwrap();
-    let (fatal, number) =
-        (if kind == "write" { Act::Write } else { Act::Sync }, number.parse::<u32>().unwrap());
+    let (kind, number) = (kind.to_owned(), number.parse::<u32>().unwrap());
     let seen = AtomicU32::new(0);
     let fault = move |act: Act| {
-        if act == fatal && seen.fetch_add(1, Ordering::Relaxed) + 1 == number {
+        let fatal = match act {
+            Act::Write { .. } => "write",
+            Act::Sync { .. } => "sync",
+            Act::Mark => "mark",
+        };
+        if kind == fatal && seen.fetch_add(1, Ordering::Relaxed) + 1 == number {
             std::process::abort();
         }
         Ok(())
@@ -76,6 +82,7 @@ fn spawn(dir: &Path, origin: &str, point: Option<Point>) -> Child {
     match point {
         Some(Point::Write(number)) => command.env(POINT, format!("write {number}")),
         Some(Point::Sync(number)) => command.env(POINT, format!("sync {number}")),
+        Some(Point::Mark(number)) => command.env(POINT, format!("mark {number}")),
         None => &mut command,
     };
     let log = std::fs::File::options().create(true).append(true).open(dir.join("daemon.log")).unwrap();
@@ -136,8 +143,9 @@ async fn survives(point: Point) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_at_any_commit_changes_nothing_of_the_end() {
     let mut reached = 0;
-    for first in (1_u32..60).step_by(3) {
-        let points = (first..first + 3).flat_map(|number| [Point::Write(number), Point::Sync(number)]);
+    for first in (1_u32..60).step_by(2) {
+        let points = (first..first + 2)
+            .flat_map(|number| [Point::Write(number), Point::Sync(number), Point::Mark(number)]);
         let runs = futures::future::join_all(points.map(survives)).await;
         let deaths = runs.iter().filter(|died| **died).count();
         reached += deaths;

@@ -10,6 +10,7 @@
 //! | `front` | what a client can hold or send before it has shown who it is |
 //! | `http` | who may do what at the doors |
 //! | `limits` | how much one client may ask |
+//! | `loss` | a store that lost something |
 //! | `mission` | what proofd is for, row by row |
 //! | `operators` | what an operator reads when something is wrong |
 //! | `outages` | vendors that are down |
@@ -38,6 +39,7 @@ mod explain_try;
 mod front;
 mod http;
 mod limits;
+mod loss;
 mod mission;
 mod operators;
 mod outages;

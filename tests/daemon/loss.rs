@@ -1,0 +1,87 @@
+//! A store that lost something, seen from outside: the daemon does not start, and what a person accepted shows
+//! for ever after.
+use std::path::{Path, PathBuf};
+
+use crate::world::people::passes;
+use crate::world::{Said, World};
+use reqwest::{Method, StatusCode};
+
+/// A daemon that has approved somebody, and was killed.
+async fn approved() -> World {
+    let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
+    world.start();
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, passes()).await;
+    world.until_closed(&ada, "approved").await;
+    world.kill();
+    world
+}
+
+fn ends(said: &Said, code: i32, words: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said:?}");
+    for word in words {
+        assert!(said.out.contains(word) || said.err.contains(word), "{word:?} is not in {said:?}");
+    }
+}
+
+fn last_segment(world: &World) -> PathBuf {
+    world.dir.path().join("store/journal/000001.log")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_journal_is_gone_does_not_start_until_somebody_accepts_the_loss() {
+    let mut world = approved().await;
+    std::fs::remove_dir_all(world.dir.path().join("store/journal")).unwrap();
+    for _ in 0..2 {
+        let said = world.start_in_vain();
+        ends(
+            &said,
+            2,
+            &["is missing or empty", "records 1 to ", "high-water mark of ", "accept-loss --reason"],
+        );
+        assert_eq!(said.err.lines().filter(|line| line.starts_with("proofd:")).count(), 1, "{said:?}");
+    }
+    ends(&world.say(&["store", "verify"]), 1, &["lost: ", "is missing or empty"]);
+    ends(&world.say(&["store", "accept-loss", "--reason", " "]), 2, &["--reason is empty"]);
+    ends(
+        &world.say(&["store", "accept-loss", "--reason", "the disk died"]),
+        0,
+        &["accepted: ", "records 1 to "],
+    );
+    ends(&world.say(&["store", "accept-loss", "--reason", "again"]), 1, &["nothing to accept"]);
+
+    for _ in 0..2 {
+        world.start();
+        let (status, ready) = world.ask(Method::GET, "/readyz", "", None).await;
+        let ready = ready.as_str().unwrap().to_owned();
+        assert_eq!(status, StatusCode::OK, "{ready}");
+        assert!(ready.starts_with("ready\nstore: the loss of records 1 to "), "{ready}");
+        let (_, metrics) = world.ask(Method::GET, "/metrics", "", None).await;
+        assert!(metrics.as_str().unwrap().contains("\nproofd_store_accepted_losses 1\n"), "{metrics}");
+        let head = world.say(&["store", "head"]);
+        ends(&head, 0, &[":"]);
+        assert!(world.say(&["doctor"]).out.contains("accepted losses: 1"));
+        assert_eq!(world.stop(), Some(0));
+        ends(
+            &world.say(&["store", "verify", "--head", head.out.trim()]),
+            4,
+            &["reason: the disk died", "holds"],
+        );
+    }
+    let wrong = format!("1:{}", "0".repeat(32));
+    ends(&world.say(&["store", "verify", "--head", &wrong]), 1, &["does not hold the head"]);
+    ends(&world.say(&["store", "verify", "--head", "seven"]), 2, &["SEQUENCE:HASH"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_in_the_last_acknowledged_frame_is_not_passed_off_as_a_torn_write() {
+    let world = approved().await;
+    let path = last_segment(&world);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 4;
+    std::fs::write(&path, &bytes).unwrap();
+    ends(&world.say(&["store", "verify"]), 1, &["is damaged at byte", "which was acknowledged"]);
+    ends(&world.start_in_vain(), 2, &["is damaged at byte", "which was acknowledged", "000001.log"]);
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing was changed");
+}
