@@ -21,7 +21,7 @@ pub(super) enum Body {
     /// Marks of events that were consumed before this are forgotten.
     Prune(Timestamp),
     /// Records before this one are lost, and somebody chose to go on.
-    Loss(AcceptedLoss),
+    Loss(Box<AcceptedLoss>),
 }
 
 impl Body {
@@ -77,7 +77,7 @@ struct Version {
 struct Read {
     commit: Option<Commit>,
     prune: Option<Timestamp>,
-    loss: Option<AcceptedLoss>,
+    loss: Option<Box<AcceptedLoss>>,
 }
 
 /// One line of JSON, with its end of line.

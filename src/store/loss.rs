@@ -285,7 +285,7 @@ pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedL
     if !survey.secret {
         opening::make_secret(dir)?;
     }
-    let record = codec::encode(&Body::Loss(accepted.clone()))?;
+    let record = codec::encode(&Body::Loss(Box::new(accepted.clone())))?;
     journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
     let losses = survey.known().map_or(0, |mark| mark.losses) + 1;
     let mark = Mark { at: Some(now), ..survey.next_mark(&journal, losses) };

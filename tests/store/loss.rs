@@ -23,8 +23,10 @@ fn cut_whole_frame(dir: &Path, older: &Path) {
     std::fs::File::options().write(true).open(dir.join(LAST)).unwrap().set_len(length).unwrap();
 }
 
-/// Name, harm, words of the message, the records that are lost.
-const WAYS: &[(&str, Harm, &[&str], (Option<u64>, Option<u64>))] = &[
+/// Name, harm, words of the message, the first and the last record that are lost.
+type Way = (&'static str, Harm, &'static [&'static str], (Option<u64>, Option<u64>));
+
+const WAYS: &[Way] = &[
     (
         "a segment removed",
         |dir, _, _| remove(dir, LAST),
@@ -235,7 +237,7 @@ async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_perso
         assert_eq!((accepted.loss.from, accepted.loss.to), *lost, "{name}");
         let (store, opened) = open(dir);
         assert_eq!((opened.records, opened.accepted_losses), (left + 1, 1), "{name}");
-        assert_eq!(store.losses().unwrap(), [accepted.clone()], "{name}");
+        assert_eq!(store.losses().unwrap(), std::slice::from_ref(&accepted), "{name}");
         assert!((0..3).all(|number| has(&store, number) == ((number as u64) < left)), "{name}");
         store.commit(changed(case("after", 0))).await.unwrap();
         store.close().await.unwrap();
