@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::support::{LAST, assert_sound, at, case, changed, filled, has, open, options, put_back};
+use crate::support::{LAST, assert_sound, at, case, changed, filled, has, open, options, put_back, unlocked};
 use proofd::store::{Act, Error, Options, Store};
 
 /// A closed store with so many cases whose last one was written and synced but never acknowledged: the process
@@ -101,7 +101,8 @@ async fn a_flipped_bit_or_a_cut_in_an_acknowledged_last_frame_is_damage() {
                 if !keep_state {
                     std::fs::remove_dir_all(dir.path().join("state")).unwrap();
                 }
-                let Err(Error::Lost(loss)) = Store::open_with(dir.path(), at(0), options()) else {
+                let Err(Error::Lost(loss)) = unlocked(|| Store::open_with(dir.path(), at(0), options()))
+                else {
                     panic!("damage at {place} was not noticed");
                 };
                 let text = loss.to_string();

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::support::{
-    LAST, assert_sound, at, case, changed, copy, filled, has, open, options, put_back, segmented,
+    LAST, assert_sound, at, case, changed, copy, filled, has, open, options, put_back, segmented, unlocked,
 };
 use proofd::store::{self, Error, Store};
 
@@ -219,7 +219,7 @@ async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_perso
         let before = files(dir);
         // Twice: a refusal changes nothing that the next start could take for a whole store.
         for _ in 0..2 {
-            let Err(Error::Lost(loss)) = Store::open_with(dir, at(50), options()) else {
+            let Err(Error::Lost(loss)) = unlocked(|| Store::open_with(dir, at(50), options())) else {
                 panic!("{name}: it opened")
             };
             let text = Error::Lost(loss.clone()).to_string();
@@ -229,11 +229,11 @@ async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_perso
             assert_eq!((loss.from, loss.to), *lost, "{name}");
         }
         assert_eq!(files(dir), before, "{name}");
-        let report = store::verify(dir).unwrap();
+        let report = unlocked(|| store::verify(dir)).unwrap();
         assert!(report.lost.is_some(), "{name}");
 
         let left = report.records;
-        let accepted = store::accept_loss(dir, at(100), "the disk died").unwrap();
+        let accepted = unlocked(|| store::accept_loss(dir, at(100), "the disk died")).unwrap();
         assert_eq!((accepted.loss.from, accepted.loss.to), *lost, "{name}");
         let (store, opened) = open(dir);
         assert_eq!((opened.records, opened.accepted_losses), (left + 1, 1), "{name}");
@@ -248,8 +248,9 @@ async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_perso
         let (_, opened) = open(dir);
         assert_eq!(opened.accepted_losses, 1, "{name}");
         assert_eq!(store::head(dir).unwrap().accepted_losses, 1, "{name}");
-        assert_eq!(store::verify(dir).unwrap().accepted_losses, [accepted], "{name}");
-        assert!(matches!(store::accept_loss(dir, at(100), "again"), Err(Error::NothingLost)), "{name}");
+        assert_eq!(unlocked(|| store::verify(dir)).unwrap().accepted_losses, [accepted], "{name}");
+        let again = unlocked(|| store::accept_loss(dir, at(100), "again"));
+        assert!(matches!(again, Err(Error::NothingLost)), "{name}");
     }
 }
 
@@ -269,7 +270,7 @@ async fn a_removed_segment_is_refused_wherever_it_was() {
             if !keep_state {
                 remove(dir.path(), "state");
             }
-            let error = Store::open_with(dir.path(), at(0), options()).unwrap_err();
+            let error = unlocked(|| Store::open_with(dir.path(), at(0), options())).unwrap_err();
             assert!(matches!(error, Error::Lost(_) | Error::Damaged(_)), "{name:?}: {error}");
             assert!(error.to_string().contains("record"), "{error}");
         }
