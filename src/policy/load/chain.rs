@@ -243,7 +243,11 @@ impl<'a> Build<'a> {
         }
         for name in &listed {
             let text = name.text().unwrap_or_default();
-            if ended.whole && missing.is_empty() && !ended.texts.iter().any(|(ended, _)| ended == text) {
+            if ended.whole
+                && missing.is_empty()
+                && ended.others.is_empty()
+                && !ended.texts.iter().any(|(ended, _)| ended == text)
+            {
                 let message = format!("the function never ends with \"{text}\"");
                 let help = "take it out of `returns:` and `outcomes:`, or let the function come to it";
                 self.report(Diagnostic::warning(name.place.clone(), "unused-result", message).help(help));
