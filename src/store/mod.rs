@@ -19,6 +19,7 @@
 //! | `reads` | the questions that other rooms ask |
 //! | `history`, `page` | the whole journal, read again while the store is open; what of it is read |
 //! | `opening` | a directory becomes a store |
+//! | `pruning` | what was set aside goes after a time |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
 //! | `reserve` | room that is kept for the time when the disk is full |
 //! | `room` | free space, and what is refused when it runs low |
@@ -37,6 +38,7 @@ mod opening;
 mod options;
 pub mod page;
 mod projection;
+mod pruning;
 mod reads;
 mod rebuild;
 mod recent;

@@ -12,7 +12,7 @@ use super::journal::{self, Journal};
 use super::mark::{Found, Marker};
 use super::rebuild::Brought;
 use super::room::Room;
-use super::{Error, Options, Shared, Store, loss, rebuild};
+use super::{Error, Options, Shared, Store, loss, pruning, rebuild};
 use crate::model::{Secret, Timestamp};
 
 /// Commits that wait for the committer; more of them wait in their own tasks.
@@ -79,6 +79,7 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         );
     }
     room.settle();
+    pruning::prune(dir, now);
     let state = Arc::new(state);
     let (queue, requests) = mpsc::channel(QUEUE);
     let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
