@@ -308,6 +308,7 @@ impl Recorder<'_> {
             now: self.now,
             over_limit: BTreeSet::new(),
             enrolments: BTreeMap::new(),
+            documents: Vec::new(),
             others: Vec::new(),
             pauses: Vec::new(),
             under: String::new(),
@@ -319,6 +320,7 @@ impl Recorder<'_> {
             organization: &self.terms.organization,
             over_limit: &recorded.facts.over_limit,
             enrolments: &recorded.facts.enrolments,
+            documents: &recorded.facts.documents,
             others: &recorded.facts.others,
             pauses: &recorded.facts.pauses,
             sinks: &self.terms.sinks,
@@ -350,6 +352,8 @@ fn passed(at: Timestamp) -> Proof {
             date_of_birth: "1990-01-01".parse().ok(),
             ..Document::default()
         }),
+        number: None,
+        fingerprint: None,
         same_face: Vec::new(),
         completed_at: Some(at),
     }

@@ -60,6 +60,7 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         seen_at: Some(here.now),
         holds: Vec::new(),
         acting: None,
+        compared: BTreeMap::new(),
         released: None,
         echoes: Vec::new(),
         stretch: None,
@@ -67,6 +68,9 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
     };
     let mut turn = Turn::new(case, policy, here);
     turn.note_at(None, Note::Opened { by });
+    if let Some(event) = turn.case.event.clone() {
+        turn.passed_elsewhere(&event);
+    }
     turn.walk(policy.first);
     turn.end()
 }
@@ -102,6 +106,9 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
             turn.woken()?
         }
         (State::Proving(proving), Input::Press { link, locale }) => turn.press(proving, link, locale)?,
+        (State::Held { since, asked: Some(asked), .. }, Input::Press { link, locale }) => {
+            turn.press_again(*asked, since, link, locale)?
+        }
         (State::Proving(proving), Input::Hint { execution }) => turn.hinted(proving, &execution)?,
         (State::Reviewing(reviewing), Input::Decision(decision)) => turn.decided(reviewing, decision)?,
         (State::Grace(grace), Input::Decision(decision)) => turn.decide_contest(grace, decision)?,
@@ -206,6 +213,7 @@ impl Turn<'_> {
             self.note(joined);
             // A case that was stuck in its wait is not any more: what it waited for is there.
             self.case.state = State::Waiting(waiting.clone());
+            self.passed_elsewhere(&event);
             self.end_wait(&waiting, HAPPENED);
             return Ok(());
         }
@@ -243,6 +251,7 @@ impl Turn<'_> {
                 self.case.doomed = None;
                 self.case.result = None;
                 self.case.acting = None;
+                self.case.compared.clear();
                 self.case.released = None;
                 self.case.event = Some(event);
                 self.walk(self.policy.first);

@@ -185,7 +185,8 @@ impl Turn<'_> {
         if invited || theirs {
             return self.step_call_done();
         }
-        let action = Action::EnsureInvited { snapshot: self.case.snapshot(), since: pending.asked_at };
+        let Action::Approve { snapshot } = &pending.action else { return self.step_call_done() };
+        let action = Action::EnsureInvited { snapshot: snapshot.clone(), since: pending.asked_at };
         let call = self.ask(step, action, Purpose::EnsureInvited, self.now() + self.here.invite_grace);
         self.case.state = State::Calling { step, call };
     }

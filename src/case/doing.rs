@@ -107,36 +107,42 @@ impl Turn<'_> {
 
     /// The calls of an effect; the number of the newest, if there is anything to do at all.
     fn ask_for(&mut self, step: StepIndex, deed: &Deed) -> Result<Option<u32>, Trouble> {
-        let snapshot = self.case.snapshot();
         let action = match deed {
             Deed::Notify { notify } => return self.notify(step, notify),
             Deed::Suspend { end_sessions } => return Ok(Some(self.hold(step, Held::Account, *end_sessions))),
-            Deed::Reinstate => return Ok(self.lift(Some(step), &Held::Account, Purpose::Step)),
+            Deed::Reinstate => return self.lift_as_proven(step, &Held::Account),
             Deed::HoldRole { role } => return Ok(Some(self.hold(step, Held::Role(role.clone()), false))),
-            Deed::ReleaseRole { role } => {
-                return Ok(self.lift(Some(step), &Held::Role(role.clone()), Purpose::Step));
-            }
+            Deed::ReleaseRole { role } => return self.lift_as_proven(step, &Held::Role(role.clone())),
             Deed::AssignRole { role } => {
+                let snapshot = self.proven_snapshot()?;
                 self.give_for_good(&Held::Role(role.clone()));
                 Action::AssignRole { snapshot, role: role.clone() }
             }
             Deed::RemoveRole { role } => {
                 self.give_up(&Held::Role(role.clone()));
-                Action::RemoveRole { snapshot, role: role.clone() }
+                Action::RemoveRole { snapshot: self.case.snapshot(), role: role.clone() }
             }
-            Deed::Set { attributes } => Action::SetAttributes { snapshot, attributes: attributes.clone() },
-            Deed::EndSessions => Action::EndSessions { snapshot },
-            Deed::Invite => Action::EnsureInvited { snapshot, since: self.now() },
-            Deed::CreateUser { system, attributes } => Action::CreateUser {
-                system: system.clone(),
-                external_id: self.case.subject.id.clone(),
-                attributes: attributes.clone(),
-            },
-            Deed::UpdateUser { system, matching, attributes } => Action::UpdateUser {
-                system: system.clone(),
-                matching: matching.clone(),
-                attributes: attributes.clone(),
-            },
+            Deed::Set { attributes } => {
+                Action::SetAttributes { snapshot: self.proven_snapshot()?, attributes: attributes.clone() }
+            }
+            Deed::EndSessions => Action::EndSessions { snapshot: self.case.snapshot() },
+            Deed::Invite => Action::EnsureInvited { snapshot: self.proven_snapshot()?, since: self.now() },
+            Deed::CreateUser { system, attributes } => {
+                self.still_as_compared()?;
+                Action::CreateUser {
+                    system: system.clone(),
+                    external_id: self.case.subject.id.clone(),
+                    attributes: attributes.clone(),
+                }
+            }
+            Deed::UpdateUser { system, matching, attributes } => {
+                self.still_as_compared()?;
+                Action::UpdateUser {
+                    system: system.clone(),
+                    matching: matching.clone(),
+                    attributes: attributes.clone(),
+                }
+            }
             Deed::Call { endpoint, method, path, body, repeat } => Action::Request {
                 endpoint: endpoint.clone(),
                 method: method.clone(),
@@ -205,6 +211,9 @@ impl Turn<'_> {
     /// What an effect left for later steps, and what of it counts as done for good.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
         self.held_or_lifted(pending, done);
+        if let Action::SetAttributes { attributes, .. } = &pending.action {
+            self.set_by_us(attributes);
+        }
         if changes_person(&pending.action) {
             // What was read before does not hold any more.
             self.case.seen_at = None;

@@ -1,10 +1,11 @@
 //! What is known of a person at a verification provider over several cases: the account, the enrolled face,
 //! earlier runs, and passes that count again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::compared;
 use super::entry::Note;
 use super::judge::{Judged, PASSED, record};
 use super::state::Proving;
@@ -13,20 +14,53 @@ use crate::model::{
     Enrolment, Event, EventType, Fields, Judgement, Method, Origin, Pass, Proof, Session, SubjectKind,
     SubjectRef,
 };
-use crate::policy::tree::{StepIndex, Verification, Verify};
+use crate::policy::tree::{StepIndex, Verb, Verification, Verify};
 
 /// The verification that a person is really asked for.
 pub(super) fn in_use<'a>(proving: &Proving, verify: &'a Verify) -> &'a Verification {
     verify.fallback.as_deref().filter(|_| proving.fell_back).unwrap_or(&verify.verification)
 }
 
+/// The source of our own events.
+const PROOFD: &str = "proofd";
+
 impl Turn<'_> {
     pub fn enrolment(&self, provider: &str) -> Option<&Enrolment> {
         self.enrolments.get(provider).or_else(|| self.here.enrolments.get(provider))
     }
 
+    /// Whether the provider has something of the person that a new run can be compared with. A face stands for
+    /// somebody only as long as they are registered as its document was.
     pub fn enrolled(&self, verify: &Verify) -> bool {
-        self.enrolment(&verify.verification.provider).is_some_and(|known| known.enrolled_at.is_some())
+        match verify.verification.method {
+            Method::Authentication => self.face(&verify.verification.provider, verify).is_some(),
+            Method::Full | Method::ExistingId => {
+                self.enrolment(&verify.verification.provider).is_some_and(|known| known.enrolled_at.is_some())
+            }
+        }
+    }
+
+    /// What the enrolled face was compared with, if the person is still so and nothing is missing. `None`: the
+    /// face proves nothing for this step.
+    pub fn face(&self, provider: &str, verify: &Verify) -> Option<BTreeMap<String, String>> {
+        let known = self.enrolment(provider)?;
+        let since = known.enrolled_at?;
+        let (person, prints) = (self.person_now(), self.here.links.fingerprints());
+        let passes: Vec<_> = known.passes.iter().filter(|pass| pass.at >= since).collect();
+        let whole = passes.iter().all(|pass| compared::unchanged(pass, person, prints))
+            && passes.iter().any(|pass| compared::covers(pass, verify, person));
+        whole.then(|| passes.into_iter().flat_map(|pass| pass.compared.clone()).collect())
+    }
+
+    /// Whether the person has to be read before a step that may lean on an earlier pass.
+    pub fn must_know(&self, verb: &Verb) -> bool {
+        let Verb::Verify(verify) = verb else { return false };
+        let leans = |verification: &Verification| {
+            let passed = self.enrolment(&verification.provider).is_some_and(|known| !known.passes.is_empty());
+            passed && (verify.reuse_within.is_some() || verification.method == Method::Authentication)
+        };
+        self.can_reread()
+            && std::iter::once(&verify.verification).chain(&verify.fallback).any(|one| leans(one.as_ref()))
     }
 
     /// Whether a person can be asked at all.
@@ -34,16 +68,18 @@ impl Turn<'_> {
         verify.verification.method == Method::Full || verify.fallback.is_some() || self.enrolled(verify)
     }
 
-    /// A pass that is recent enough, and of which nothing is missing, counts at once. So does one of the
-    /// verification that the step would fall back to.
+    /// A pass counts at once that is recent enough, of which nothing is missing, and of somebody who is still
+    /// registered as they were. So does one of the verification that the step would fall back to.
     pub fn reuse(&mut self, step: StepIndex, verify: &Verify) -> bool {
         let Some(within) = verify.reuse_within else { return false };
         let now = self.now();
+        let (person, prints) = (self.person_now(), self.here.links.fingerprints());
         let counts = |pass: &Pass, verification: &Verification| {
             self.after(pass.at, within, None) >= now
                 && covers(pass.method, verification.method)
                 && verification.require.iter().all(|check| pass.checks.contains(check))
-                && verify.compare.iter().all(|field| pass.compared.contains(field))
+                && compared::unchanged(pass, person, prints)
+                && compared::covers(pass, verify, person)
         };
         let accepted = std::iter::once(&verify.verification).chain(&verify.fallback);
         let found = accepted.filter_map(|verification| {
@@ -54,12 +90,13 @@ impl Turn<'_> {
         let judged = Judged { outcome: Some(PASSED), reasons: Vec::new(), mismatches: Vec::new() };
         self.learn(step, record(Some(PASSED), Some(&judged), None, Some(pass.at)));
         self.note_at(Some(step), Note::Reused { case: pass.case });
+        self.rest_on(pass.compared);
         let ended = Note::StepEnded { outcome: PASSED.to_owned(), reasons: Vec::new() };
         self.note_at(Some(step), ended);
         true
     }
 
-    fn change(&mut self, provider: &str, change: impl FnOnce(&mut Enrolment)) {
+    pub fn change(&mut self, provider: &str, change: impl FnOnce(&mut Enrolment)) {
         let mut enrolment = self.enrolment(provider).cloned().unwrap_or_default();
         change(&mut enrolment);
         self.enrolments.insert(provider.to_owned(), enrolment);
@@ -84,7 +121,7 @@ impl Turn<'_> {
     pub fn remember_pass(
         &mut self,
         verification: &Verification,
-        compared: &[String],
+        compared: BTreeMap<String, String>,
         proof: &Proof,
         session: &Session,
     ) {
@@ -97,13 +134,25 @@ impl Turn<'_> {
             verification: verification.name.clone(),
             method: verification.method,
             checks: proof.checks.iter().filter_map(passed).collect(),
-            compared: compared.to_vec(),
+            compared,
         };
         self.change(&verification.provider, |enrolment| {
             enrolment.ran(session);
             enrolment.passed(pass);
         });
         self.tell_pass(verification, session);
+    }
+
+    /// A pass of another case that this one waited for, or opened on: it rests on what that one was compared with.
+    pub fn passed_elsewhere(&mut self, event: &Event) {
+        if event.kind.as_str() != EventType::VERIFICATION_PASSED || event.source != PROOFD {
+            return;
+        }
+        let case = event.fields.get("data").and_then(|data| data.get("case")).and_then(Value::as_str);
+        let passes = self.here.enrolments.values().flat_map(|known| &known.passes);
+        let of_case = passes.filter(|pass| Some(pass.case.as_str()) == case);
+        let compared = of_case.max_by_key(|pass| pass.at).map(|pass| pass.compared.clone());
+        self.rest_on(compared.unwrap_or_default());
     }
 
     /// `verification.passed`, for whoever waits for it. A registration's account hears of it too.
@@ -127,7 +176,7 @@ impl Turn<'_> {
                 leaves: Vec::new(),
                 kind: EventType::new(EventType::VERIFICATION_PASSED),
                 also: Vec::new(),
-                source: "proofd".to_owned(),
+                source: PROOFD.to_owned(),
                 time: self.now(),
                 subject,
                 actor: None,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{Decision, Operator, RefusedDecision};
 use super::state::Held;
-use crate::model::{CallId, Failure, Timestamp};
+use crate::model::{CallId, CaseId, Failure, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::LimitedAction;
 
@@ -131,6 +131,14 @@ pub enum Note {
     Reused {
         case: String,
     },
+    /// The person has started as many sessions as anybody may in a day.
+    StartRests {
+        until: Timestamp,
+    },
+    /// The document was shown by another person before, in these cases.
+    DocumentSeenBefore {
+        cases: Vec<CaseId>,
+    },
     /// A decision that came after the end. It changes nothing.
     LateDecision {
         decision: Decision,
@@ -193,6 +201,8 @@ impl Note {
             Self::NoSink { .. } => "no_sink",
             Self::FellBack { .. } => "fell_back",
             Self::Reused { .. } => "reused",
+            Self::StartRests { .. } => "start_rests",
+            Self::DocumentSeenBefore { .. } => "document_seen_before",
             Self::LateDecision { .. } => "late_decision",
             Self::DecisionRefused { .. } => "decision_refused",
             Self::Stuck { .. } => "stuck",

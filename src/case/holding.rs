@@ -12,8 +12,8 @@ use super::entry::Note;
 use super::input::Refused;
 use super::opening::opened_by;
 use super::state::{Case, Held, Hold, Pending, Placed, Purpose, Whose};
-use super::turn::Turn;
-use crate::model::{Action, Done, Event, EventType, Timestamp};
+use super::turn::{Trouble, Turn};
+use crate::model::{Action, Done, Event, EventType, Snapshot, Timestamp};
 use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
@@ -62,10 +62,25 @@ impl Turn<'_> {
 
     /// Lifts this case's hold. None: it has none, it is not placed yet, or lifting it changes nothing.
     pub fn lift(&mut self, step: Option<StepIndex>, what: &Held, purpose: Purpose) -> Option<u32> {
+        self.lift_from(step, what, purpose, self.case.snapshot())
+    }
+
+    /// The same as a step of the policy, which rests on what was proved.
+    pub fn lift_as_proven(&mut self, step: StepIndex, what: &Held) -> Result<Option<u32>, Trouble> {
+        let snapshot = self.proven_snapshot()?;
+        Ok(self.lift_from(Some(step), what, Purpose::Step, snapshot))
+    }
+
+    fn lift_from(
+        &mut self,
+        step: Option<StepIndex>,
+        what: &Held,
+        purpose: Purpose,
+        snapshot: Snapshot,
+    ) -> Option<u32> {
         if self.being_placed(what) {
             return None;
         }
-        let snapshot = self.case.snapshot();
         let now = self.now();
         let hold = self.case.holds.iter_mut().find(|hold| hold.what == *what && !hold.lifting)?;
         let due = match hold.owner() {

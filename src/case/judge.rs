@@ -35,6 +35,23 @@ pub(super) struct Compared<'a> {
 const NOT_COMPARABLE: &str = "not_comparable";
 const UNKNOWN_DECISION: &str = "unknown_decision";
 
+/// Another person has shown the same document.
+pub(super) const SEEN_BEFORE: &str = "document_seen_before";
+/// The person is registered otherwise than when their face was enrolled.
+pub(super) const CHANGED: &str = "changed_since_enrolled";
+
+impl Judged {
+    /// Takes away a pass, for a reason; people look. What did not pass gets the reason too.
+    pub fn doubt(&mut self, reason: &str) {
+        if let Some(outcome) = &mut self.outcome
+            && (*outcome == PASSED || *outcome == WARNING)
+        {
+            *outcome = WARNING;
+            self.reasons.push(reason.to_owned());
+        }
+    }
+}
+
 /// The label under which a provider reports that it saw the same face in another run.
 const REPEATED_FACE: &str = "REPEATED_FACE";
 

@@ -40,6 +40,19 @@ impl Counters {
         over.map(|limit| limit.action).collect()
     }
 
+    /// When a policy may have another effect of a kind that is used up; none: now, or nobody can tell.
+    pub fn free_at(&self, policy: &Policy, action: LimitedAction, now: Timestamp) -> Option<Timestamp> {
+        let effects = self.effects.get(&(policy.name.clone(), action))?;
+        let of = policy.limits.iter().filter(|limit| limit.action == action).filter_map(|limit| {
+            let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
+            let lately = effects.iter().rev().take_while(|at| **at > now - window);
+            // As many as are allowed, and the newest of the others makes room when it leaves the window.
+            let last = self.allowed(limit.at_most).checked_sub(1)?;
+            lately.map(|at| *at + window).nth(last)
+        });
+        of.max()
+    }
+
     pub fn populated(&mut self, population: u64) {
         self.population = Some(population);
     }

@@ -4,7 +4,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::model::{CaseId, Secret};
+use crate::model::{CaseId, Fingerprints, Secret};
 
 /// What a link is for; codes of one kind are worthless for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +28,19 @@ pub struct Links {
     public_url: String,
     key: Secret,
     callback_key: Option<Secret>,
+    fingerprints: Fingerprints,
 }
 
 impl Links {
     /// `key` is the store's own secret; `callback_key` the configured one for the vendor's hints.
     pub fn new(public_url: &str, key: Secret, callback_key: Option<Secret>) -> Self {
-        Self { public_url: public_url.trim_end_matches('/').to_owned(), key, callback_key }
+        let fingerprints = Fingerprints::new(key.clone());
+        Self { public_url: public_url.trim_end_matches('/').to_owned(), key, callback_key, fingerprints }
+    }
+
+    /// What is made with the same key and goes nowhere: marks of values that must be known again.
+    pub fn fingerprints(&self) -> &Fingerprints {
+        &self.fingerprints
     }
 
     /// The address that a mail carries.

@@ -92,6 +92,9 @@ impl Turn<'_> {
         self.case.seen_at = Some(self.now());
         match self.case.state {
             State::Calling { step, .. } => self.walk(step),
+            State::Proving(ref proving) if self.waits_to_start(proving) => {
+                self.begin_session(proving.clone());
+            }
             State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => {
                 // The answer may have come long after the question.
                 self.be_fair();

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `opening` | whether an event concerns a case, and whether a policy opens one |
 //! | `comparison` | whether a registration and a document name the same person |
+//! | `compared` | what proofs rest on, and whether it is still so |
+//! | `documents` | whether another person has shown the same document |
 //! | `state` | a case as it is stored, and what it waits for |
 //! | `input` | everything that can happen to a case, and why an input is refused |
 //! | `entry` | the journal of a case |
@@ -16,6 +18,7 @@
 //! | `walk` | entering steps until one of them waits |
 //! | `calling` | attempts of calls, how they end, when they are tried again |
 //! | `proving`, `session` | the person is asked; the vendor's session and its result |
+//! | `paying` | how many sessions a person and a policy may start in a day |
 //! | `enrolling` | what earlier runs left of a person at a provider |
 //! | `judge` | a vendor's proof in the words of policies |
 //! | `deciding` | who may decide: teams, persons, refusals |
@@ -33,8 +36,10 @@
 mod advance;
 pub mod calendar;
 mod calling;
+mod compared;
 pub mod comparison;
 mod deciding;
+mod documents;
 mod doing;
 mod echo;
 mod enrolling;
@@ -56,6 +61,7 @@ mod opening;
 mod order;
 mod outlook;
 mod overheard;
+mod paying;
 mod proving;
 mod recorded;
 mod reviewing;
@@ -68,6 +74,7 @@ mod waiting;
 mod walk;
 
 pub use advance::{advance, gone, open};
+pub use compared::fingerprints;
 pub use echo::caused_by;
 pub use entry::{Entry, Note};
 pub use holding::keeps;
@@ -91,7 +98,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::model::{Enrolment, Event, Pause, Timestamp};
+use crate::model::{DocumentUse, Enrolment, Event, Pause, Timestamp};
 use crate::policy::tree::LimitedAction;
 
 /// What a decision may look at besides the case, the policy and the input.
@@ -105,6 +112,8 @@ pub struct Here<'a> {
     pub over_limit: &'a BTreeSet<LimitedAction>,
     /// What earlier cases left of the person at verification providers, by their names.
     pub enrolments: &'a BTreeMap<String, Enrolment>,
+    /// Who has shown the document that a result is about, this person or another.
+    pub documents: &'a [DocumentUse],
     /// What other cases hold against this person.
     pub others: &'a [Hold],
     /// When somebody could not answer, through no fault of theirs.
@@ -130,4 +139,6 @@ pub struct Advance {
     pub events: Vec<Event>,
     /// What is now known of the person at a provider, where that changed.
     pub enrolments: BTreeMap<String, Enrolment>,
+    /// The document that the person showed, for who keeps which person showed which.
+    pub document: Option<DocumentUse>,
 }

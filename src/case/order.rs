@@ -31,7 +31,11 @@ impl Turn<'_> {
                 self.retry(stuck);
                 Ok(())
             }
-            (Order::Release, State::Held { step, .. }) => {
+            (Order::Release, State::Held { step, since, asked: Some(asked), .. }) => {
+                self.case.released = Some(step);
+                self.ask_on(*asked, since)
+            }
+            (Order::Release, State::Held { step, asked: None, .. }) => {
                 self.walk_released(step);
                 Ok(())
             }

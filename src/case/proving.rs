@@ -3,15 +3,16 @@
 
 use chrono::TimeDelta;
 
+use super::enrolling::in_use;
 use super::entry::Note;
 use super::input::Refused;
 use super::judge::{Judged, NO_RESPONSE, PASSED, UNAVAILABLE, record};
 use super::mail::Asked;
 use super::session::NOT_ENROLLED;
-use super::state::{Proving, Purpose, State};
+use super::state::{Pending, Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use super::walk::Entered;
-use crate::model::{Action, Message, Timestamp};
+use crate::model::{Action, Message, Method, Timestamp};
 use crate::policy::tree::{Recipient, StepIndex, Verb, Verify};
 
 /// How long after the deadline a capture that was finished in time may still be decided by the vendor.
@@ -52,6 +53,7 @@ impl<'a> Turn<'a> {
             sessions: 0,
             fell_back: false,
             anew: false,
+            rests_until: None,
             fair_until: now,
         };
         proving.remind_at = self.next_reminder(&proving, verify);
@@ -182,13 +184,38 @@ impl<'a> Turn<'a> {
         match (proving.start, &proving.session) {
             (Some(call), _) => self.hasten(call),
             (None, Some(_)) => self.ask_reading(&mut proving),
-            (None, None) => {
-                self.begin_session(proving);
-                return Ok(());
-            }
+            (None, None) => return self.press_to_start(proving),
         }
         self.case.state = State::Proving(proving);
         Ok(())
+    }
+
+    /// Before a selfie is asked for, the person is read: whose face was enrolled must be who they are now.
+    fn press_to_start(&mut self, proving: Proving) -> Result<(), Refused> {
+        let verify = self.verify_of(proving.step).map_err(|_| Refused::WrongPolicy)?;
+        if in_use(&proving, verify).method != Method::Authentication || !self.can_reread() {
+            self.begin_session(proving);
+            return Ok(());
+        }
+        let step = proving.step;
+        self.case.state = State::Proving(proving);
+        let looks =
+            |(number, pending): (&u32, &Pending)| (pending.purpose == Purpose::Look).then_some(*number);
+        match self.case.calls.iter().find_map(looks) {
+            Some(look) => self.hasten(look),
+            None => {
+                self.look(step);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody waits at their page for a session, and only the look at the person was missing.
+    pub fn waits_to_start(&self, proving: &Proving) -> bool {
+        proving.wanted
+            && proving.session.is_none()
+            && proving.start.is_none()
+            && self.now() < proving.deadline
     }
 
     /// A call that waits for its next attempt is attempted now: somebody waits for it.
@@ -232,8 +259,9 @@ impl<'a> Turn<'a> {
         self.leave_proving(step, outcome, Vec::new());
     }
 
-    /// Nothing of the step is left in the outbox but what is under way.
+    /// Nothing of the step is left in the outbox but what is under way, and no start is free of its limit.
     pub fn leave_proving(&mut self, step: StepIndex, outcome: &str, reasons: Vec<String>) {
+        self.case.released.take_if(|released| *released == step);
         self.drop_calls(|purpose| {
             matches!(purpose, Purpose::Invite | Purpose::Reminder | Purpose::Start | Purpose::Read)
         });

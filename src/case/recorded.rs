@@ -11,7 +11,7 @@ use super::input::{Input, Opening, Refused};
 use super::migrating::{CannotMigrate, Migration, Mover, migrate};
 use super::state::{Case, Hold};
 use super::{Advance, Here};
-use crate::model::{Enrolment, Pause, Timestamp};
+use crate::model::{DocumentUse, Enrolment, Pause, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::LimitedAction;
 
@@ -40,6 +40,9 @@ pub struct Facts {
     /// What is known of the person at providers, by earlier cases.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub enrolments: BTreeMap<String, Enrolment>,
+    /// Who has shown the document that the input is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<DocumentUse>,
     /// What other cases hold against the person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Hold>,

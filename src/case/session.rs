@@ -1,15 +1,22 @@
 //! The vendor's session of a person who is asked to prove who they are: start, readings, result. Only what
 //! carries our own reference counts, and only for the session it belongs to.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
-use super::comparison::forms;
+use super::compared;
+use super::comparison::{canonical, forms};
 use super::enrolling::in_use;
 use super::entry::Note;
 use super::identity::person;
 use super::input::Refused;
-use super::judge::{Compared, Judged, NO_RESPONSE, PASSED, UNAVAILABLE, WARNING, judge, record, with_forms};
+use super::judge::{
+    CHANGED, Compared, Judged, NO_RESPONSE, PASSED, SEEN_BEFORE, UNAVAILABLE, WARNING, judge, record,
+    with_forms,
+};
 use super::links::LinkKind;
+use super::paying::Pays;
 use super::state::{Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
@@ -32,6 +39,11 @@ impl Turn<'_> {
     /// be compared with, nobody can be asked.
     pub fn begin_session(&mut self, mut proving: Proving) {
         let step = proving.step;
+        match self.pays(&proving) {
+            Pays::Yes => {}
+            Pays::Rests(until) => return self.rest(proving, until),
+            Pays::Held => return self.hold_start(proving),
+        }
         match self.start_session(&mut proving) {
             Ok(true) => self.case.state = State::Proving(proving),
             Ok(false) => {
@@ -70,6 +82,7 @@ impl Turn<'_> {
             callback_url: self.here.links.callback(&self.case.id, self.case.attempts + 1),
             return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
         };
+        self.pay(proving);
         proving.start = Some(self.ask(proving.step, action, Purpose::Start, self.now()));
         Ok(true)
     }
@@ -92,7 +105,7 @@ impl Turn<'_> {
         let attempt = self.case.attempts;
         self.note(Note::SessionStarted { execution: session.execution.clone(), attempt });
         if let Action::StartVerification { provider, .. } = action {
-            self.remember_run(provider, &session);
+            self.remember_start(provider, &session);
         }
         let State::Proving(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
@@ -284,12 +297,36 @@ impl Turn<'_> {
         };
         let verification = in_use(&proving, verify);
         let own = self.own_runs(&verification.provider);
-        let compared = Compared { fields: &verify.compare, optional: &verify.optional };
-        let judged = judge(proof, verification, compared, &self.case.subject, &own);
+        let wanted = Compared { fields: &verify.compare, optional: &verify.optional };
+        let mut judged = judge(proof, verification, wanted, &self.case.subject, &own);
+        if self.document_elsewhere(proof) {
+            judged.doubt(SEEN_BEFORE);
+        }
+        let compared = match verification.method {
+            // A selfie rests on what the face it was compared with rests on.
+            Method::Authentication => self.face(&verification.provider, verify).unwrap_or_else(|| {
+                judged.doubt(CHANGED);
+                BTreeMap::new()
+            }),
+            Method::Full | Method::ExistingId => {
+                compared::fingerprints(self.here.links.fingerprints(), &verify.compare, &self.case.subject)
+            }
+        };
         match judged.outcome {
-            Some(PASSED) => self.remember_pass(verification, &verify.compare, proof, session),
+            Some(PASSED) => {
+                // What was left out because it may be missing was not compared.
+                let kept = |field: &String| {
+                    canonical(field, &self.case.subject).is_some() || !verify.optional.contains(field)
+                };
+                let agreed = compared.iter().filter(|(field, _)| kept(field));
+                let agreed = agreed.map(|(field, print)| (field.clone(), print.clone())).collect();
+                self.remember_pass(verification, agreed, proof, session);
+            }
             Some(_) => self.distrust(verification),
             None => {}
+        }
+        if judged.outcome.is_some() {
+            self.rest_on(compared);
         }
         match judged.outcome {
             None => self.session_ended(proving, session),

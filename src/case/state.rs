@@ -63,6 +63,9 @@ pub struct Case {
     /// What is left of the actions that an `act` function returned.
     #[serde(default)]
     pub acting: Option<Acting>,
+    /// Registered fields that this case's proofs were compared with, with the fingerprint of what they were.
+    #[serde(default)]
+    pub compared: BTreeMap<String, String>,
     /// A step whose limit a person has lifted for this case.
     #[serde(default)]
     pub released: Option<StepIndex>,
@@ -113,6 +116,9 @@ pub enum State {
         step: StepIndex,
         action: LimitedAction,
         since: Timestamp,
+        /// The person who is asked for a proof and pressed when no more could be started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Box<Proving>>,
     },
     /// Something failed for good; its owner retries or cancels.
     Stuck(Stuck),
@@ -160,6 +166,9 @@ pub struct Proving {
     pub fell_back: bool,
     /// The account that the provider has forgotten is not used again.
     pub anew: bool,
+    /// The person has started as many sessions as anybody may in a day, and may start another from here on.
+    #[serde(default)]
+    pub rests_until: Option<Timestamp>,
     /// Up to when pauses were looked at.
     pub fair_until: Timestamp,
 }
@@ -462,6 +471,7 @@ impl Case {
             profile_id: text("profile_id"),
             email: text("email"),
             created_at: text("created_at").and_then(|at| at.parse().ok()),
+            compared: BTreeMap::new(),
         }
     }
 }

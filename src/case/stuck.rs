@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::entry::Note;
-use super::state::{Pending, Purpose, State, Stuck};
+use super::state::{Pending, Proving, Purpose, State, Stuck};
 use super::turn::{Trouble, Turn};
 use crate::policy::tree::StepIndex;
 
@@ -59,21 +59,7 @@ impl Turn<'_> {
         self.be_fair_until(stuck.since);
         match self.case.state.clone() {
             State::Calling { step, .. } => self.continue_if_done(step),
-            State::Proving(mut proving) => {
-                proving.fair_until = now;
-                proving.started_at += stood;
-                proving.deadline += stood;
-                proving.late_until = proving.late_until.map(|until| until + stood);
-                proving.remind_at = proving.remind_at.map(|at| at + stood);
-                proving.poll_at = proving.session.as_ref().map(|_| now);
-                // Readings and starts ended while the case stood still; they are asked for again.
-                proving.read = proving.read.filter(|call| self.case.calls.contains_key(call));
-                proving.start = proving.start.filter(|call| self.case.calls.contains_key(call));
-                if proving.read.is_some() {
-                    proving.poll_at = None;
-                }
-                self.case.state = State::Proving(proving);
-            }
+            State::Proving(proving) => self.prove_on(proving, stood),
             State::Reviewing(mut reviewing) => {
                 reviewing.fair_until = now;
                 reviewing.deadline += stood;
@@ -91,5 +77,23 @@ impl Turn<'_> {
             // Neither is ever interrupted; entering the step again is always right.
             State::Stuck(_) | State::Closed => self.walk(stuck.step),
         }
+    }
+
+    /// A person is asked on, with all of the time that the case stood still.
+    pub fn prove_on(&mut self, mut proving: Proving, stood: TimeDelta) {
+        let now = self.now();
+        proving.fair_until = now;
+        proving.started_at += stood;
+        proving.deadline += stood;
+        proving.late_until = proving.late_until.map(|until| until + stood);
+        proving.remind_at = proving.remind_at.map(|at| at + stood);
+        proving.poll_at = proving.session.as_ref().map(|_| now);
+        // Readings and starts ended while the case stood still; they are asked for again.
+        proving.read = proving.read.filter(|call| self.case.calls.contains_key(call));
+        proving.start = proving.start.filter(|call| self.case.calls.contains_key(call));
+        if proving.read.is_some() {
+            proving.poll_at = None;
+        }
+        self.case.state = State::Proving(proving);
     }
 }

@@ -84,7 +84,8 @@ impl Turn<'_> {
 
     fn enter(&mut self, index: StepIndex) -> Result<Entered, Trouble> {
         let step = self.step(index)?;
-        if changes_identity(&step.verb) && self.must_look() {
+        let reads = changes_identity(&step.verb) && self.must_look();
+        if reads || self.must_compare(&step.verb) || self.must_know(&step.verb) {
             let call = self.look(index);
             self.case.state = State::Calling { step: index, call };
             return Ok(Entered::Rests);
@@ -147,11 +148,11 @@ impl Turn<'_> {
             }
             Verb::Approve => self.approve(step),
             Verb::Reject { grace } => {
-                let effect = Action::Reject { snapshot: self.case.snapshot() };
+                let effect = Action::Reject { snapshot: self.proven_snapshot()? };
                 self.adverse(step, LimitedAction::Reject, effect, *grace)
             }
             Verb::Delete { grace } => {
-                let effect = Action::Delete { snapshot: self.case.snapshot() };
+                let effect = Action::Delete { snapshot: self.proven_snapshot()? };
                 self.adverse(step, LimitedAction::Delete, effect, *grace)
             }
             Verb::Do { target, .. } => Ok(Entered::Go(*target)),
@@ -182,7 +183,7 @@ impl Turn<'_> {
             self.note_at(Some(step.index), Note::Skipped { action });
             return next_of(step).map(|next| Some(Entered::Go(next)));
         }
-        self.case.state = State::Held { step: step.index, action, since: self.now() };
+        self.case.state = State::Held { step: step.index, action, since: self.now(), asked: None };
         self.note(Note::Held { action });
         Ok(Some(Entered::Rests))
     }
@@ -213,7 +214,7 @@ impl Turn<'_> {
         if self.case.doomed.is_some() || self.case.settled.iter().any(|effect| gone.contains(effect)) {
             return Err("the path approves after it rejected or deleted; nothing was approved".to_owned());
         }
-        let action = Action::Approve { snapshot: self.case.snapshot() };
+        let action = Action::Approve { snapshot: self.proven_snapshot()? };
         self.call(step, action)
     }
 
@@ -300,16 +301,17 @@ pub(super) fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
     step.next.ok_or_else(|| format!("nothing follows step {}, and the case cannot end here", step.path))
 }
 
-/// What `limits` counts a step as. The actions of an `act` are counted one by one.
-fn limited(verb: &Verb) -> Option<LimitedAction> {
+/// What `limits` counts a step as. The actions of an `act` are counted one by one, and so are the sessions that
+/// a verification starts.
+pub(super) fn limited(verb: &Verb) -> Option<LimitedAction> {
     match verb {
-        Verb::Verify(_) => Some(LimitedAction::Verify),
         Verb::Notify(_) => Some(LimitedAction::Notify),
         Verb::Approve => Some(LimitedAction::Approve),
         Verb::Reject { .. } => Some(LimitedAction::Reject),
         Verb::Delete { .. } => Some(LimitedAction::Delete),
         Verb::Effect(effect) => Some(effect.action()),
-        Verb::Review(_)
+        Verb::Verify(_)
+        | Verb::Review(_)
         | Verb::Wait(_)
         | Verb::Act { .. }
         | Verb::Run { .. }

@@ -176,20 +176,29 @@ fn onelogin(
 }
 
 fn jumio(config: &Config, settings: &config::Jumio, clock: &Arc<dyn Clock>) -> anyhow::Result<jumio::Jumio> {
-    let urls = match (&settings.region, &settings.urls) {
+    let (urls, web) = match (&settings.region, &settings.urls) {
         (Some(region), _) => {
-            jumio::Urls::region(region).map_err(|why| anyhow!("connectors.jumio.region: {why}"))?
+            let urls =
+                jumio::Urls::region(region).map_err(|why| anyhow!("connectors.jumio.region: {why}"))?;
+            (urls, jumio::Web::region(region))
         }
-        (None, Some(urls)) => jumio::Urls {
-            auth: urls.auth.clone(),
-            account: urls.account.clone(),
-            retrieval: urls.retrieval.clone(),
-        },
+        (None, Some(urls)) => {
+            let urls = jumio::Urls {
+                auth: urls.auth.clone(),
+                account: urls.account.clone(),
+                retrieval: urls.retrieval.clone(),
+            };
+            let web = jumio::Web::urls(&urls);
+            (urls, web)
+        }
         (None, None) => return Err(anyhow!("connectors.jumio: give either region or urls")),
     };
+    let web =
+        web.and(&settings.redirect_hosts).map_err(|why| anyhow!("connectors.jumio.redirect_hosts: {why}"))?;
     let secret = settings.client_secret.reveal(&config.base);
     let settings = jumio::Settings {
         urls,
+        web,
         client_id: settings.client_id.clone(),
         client_secret: secret.context("while reading connectors.jumio.client_secret")?,
         user_agent: settings.user_agent.clone(),

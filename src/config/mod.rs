@@ -247,6 +247,11 @@ pub struct Jumio {
     /// The three addresses, in the place of `region`.
     #[serde(default)]
     pub urls: Option<JumioUrls>,
+    /// Hosts that people may be sent to besides those of `region` or `urls`: `id.example.com`, or `*.example.com`
+    /// for every host below it. For a domain of your own that is set in the vendor's portal. Only https on its
+    /// default port.
+    #[serde(default)]
+    pub redirect_hosts: Vec<String>,
     /// Of an OAuth client in the vendor's portal.
     pub client_id: String,
     /// Its secret.

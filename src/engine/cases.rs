@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::case::{
     self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State, known_as,
 };
-use crate::model::{CaseId, Enrolment, Pause, Subject, Timestamp};
+use crate::model::{CaseId, DocumentUse, Enrolment, Pause, Subject, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::LimitedAction;
 use crate::store::{self, Changed, Commit, Enrolled};
@@ -41,7 +41,19 @@ impl Engine {
         let policy = self.policy_of(&case)?;
         // What is known of a person is shared by their cases.
         let _one_person = self.0.locks.person(&case.subject.id).await;
-        let known = self.known_of(&case.subject, Some(&case))?;
+        let mut known = self.known_of(&case.subject, Some(&case))?;
+        let document = match &input {
+            Input::Outcome { outcome, .. } => outcome.document().map(str::to_owned),
+            _ => None,
+        };
+        // Until the result is committed nobody else is asked about this document.
+        let _one_document = match &document {
+            Some(document) => Some(self.0.locks.document(document).await),
+            None => None,
+        };
+        if let Some(document) = &document {
+            known.documents = self.0.store.shown(document)?;
+        }
         let (advance, recorded) = self.decide(&policy, Some(case), known, Cause::Input(input))?;
         self.keep(advance, recorded, &policy).await
     }
@@ -90,8 +102,8 @@ impl Engine {
 
     /// What a decision is recorded with.
     pub(super) fn facts(&self, known: KnownOf, now: Timestamp, over_limit: BTreeSet<LimitedAction>) -> Facts {
-        let KnownOf { enrolments, others, pauses } = known;
-        Facts { now, over_limit, enrolments, others, pauses, under: self.0.under.clone() }
+        let KnownOf { enrolments, documents, others, pauses } = known;
+        Facts { now, over_limit, enrolments, documents, others, pauses, under: self.0.under.clone() }
     }
 
     pub(super) async fn keep(
@@ -100,7 +112,7 @@ impl Engine {
         recorded: Recorded,
         policy: &Policy,
     ) -> Result<Case, ApplyError> {
-        let Advance { case, entries, effects, events, enrolments } = advance;
+        let Advance { case, entries, effects, events, enrolments, document } = advance;
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
@@ -119,7 +131,9 @@ impl Engine {
         self.0.metrics.received(&events);
         let changed =
             Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
-        let commit = Commit { cases: vec![changed], enrolled, received: events, ..Commit::default() };
+        let documents = document.into_iter().collect();
+        let commit =
+            Commit { cases: vec![changed], enrolled, documents, received: events, ..Commit::default() };
         self.0.store.commit(commit).await?;
         self.0.health.progressed(self.now());
         Ok(case)
@@ -196,6 +210,7 @@ pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> 
 #[derive(Debug, Default)]
 pub(super) struct KnownOf {
     pub enrolments: BTreeMap<String, Enrolment>,
+    pub documents: Vec<DocumentUse>,
     pub others: Vec<Hold>,
     pub pauses: Vec<Pause>,
 }

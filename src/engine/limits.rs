@@ -8,6 +8,8 @@ use chrono::TimeDelta;
 use crate::case::LONGEST_WINDOW;
 use crate::connectors::IdentitySource;
 use crate::model::Timestamp;
+use crate::policy::Policy;
+use crate::policy::tree::LimitedAction;
 use crate::store::{self, Store};
 
 use super::Engine;
@@ -28,6 +30,12 @@ const COUNT_EVERY: TimeDelta = TimeDelta::hours(1);
 const TRY_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 impl Engine {
+    /// When a policy may have another effect of a kind that is used up, as far as is known.
+    pub(super) fn free_at(&self, policy: &Policy, action: LimitedAction) -> Option<Timestamp> {
+        let counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.free_at(policy, action, self.now())
+    }
+
     /// Counts people for limits that are a share of them.
     pub(super) async fn count_people(self, source: Arc<dyn IdentitySource>) {
         let mut stop = self.stopping();

@@ -6,20 +6,22 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 256;
 
-/// Taken in this order, never the other way: a key's lock (who may open a case), a case's, a person's. The
+/// Taken in this order, never the other way: a key's lock (who may open a case), a case's, a person's, a
+/// document's (of two people who show the same one the second sees the first). The
 /// lock of an account is for effects on it, and nothing else is taken while it is held.
 #[derive(Debug)]
 pub struct Locks {
     keys: Vec<Mutex<()>>,
     cases: Vec<Mutex<()>>,
     people: Vec<Mutex<()>>,
+    documents: Vec<Mutex<()>>,
     accounts: Vec<Mutex<()>>,
 }
 
 impl Default for Locks {
     fn default() -> Self {
         let shards = || (0..SHARDS).map(|_| Mutex::new(())).collect();
-        Self { keys: shards(), cases: shards(), people: shards(), accounts: shards() }
+        Self { keys: shards(), cases: shards(), people: shards(), documents: shards(), accounts: shards() }
     }
 }
 
@@ -34,6 +36,10 @@ impl Locks {
 
     pub async fn person(&self, id: &str) -> MutexGuard<'_, ()> {
         Self::pick(&self.people, &id).lock().await
+    }
+
+    pub async fn document(&self, fingerprint: &str) -> MutexGuard<'_, ()> {
+        Self::pick(&self.documents, &fingerprint).lock().await
     }
 
     /// Holds of several cases on one account are placed and lifted one at a time.

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::case::{Case, Input, LinkKind, Refused, State};
+use crate::case::{Case, Input, LinkKind, Proving, Refused, State};
 use crate::model::{CaseId, Timestamp};
 use crate::store;
 
@@ -15,19 +15,47 @@ pub enum Page {
     /// Not one of our links, or of a case that is long gone.
     Unknown,
     /// Please prove who you are.
-    Ask { why: String, until: Timestamp, language: Option<String>, resumes: bool },
+    Ask {
+        why: String,
+        until: Timestamp,
+        language: Option<String>,
+        resumes: bool,
+    },
     /// Captured; the provider is checking.
-    Checking { language: Option<String> },
+    Checking {
+        language: Option<String>,
+    },
     /// The case has gone on; nothing is asked of the person now.
-    Over { language: Option<String> },
+    Over {
+        language: Option<String>,
+    },
     /// An adverse end that can be contested.
-    Contest { why: String, until: Timestamp, language: Option<String> },
+    Contest {
+        why: String,
+        until: Timestamp,
+        language: Option<String>,
+    },
+    /// No more can be started now, by anybody or by this person; the link stays good and no time is lost.
+    Full {
+        from: Option<Timestamp>,
+        language: Option<String>,
+    },
+    Often {
+        from: Timestamp,
+        language: Option<String>,
+    },
     /// Our side cannot go on just now; the link stays good.
-    Later { language: Option<String> },
+    Later {
+        language: Option<String>,
+    },
     /// Our side cannot go on until somebody puts it right; the link stays good.
-    Trouble { language: Option<String> },
+    Trouble {
+        language: Option<String>,
+    },
     /// People look at it.
-    Contested { language: Option<String> },
+    Contested {
+        language: Option<String>,
+    },
 }
 
 /// What pressing the button led to.
@@ -65,8 +93,15 @@ impl Engine {
                 if proving.captured_at.is_some() {
                     return Page::Checking { language };
                 }
+                if let Some(from) = self.rests(proving) {
+                    return Page::Often { from, language };
+                }
                 let resumes = proving.session.is_some();
                 Page::Ask { why, until: proving.deadline, language, resumes }
+            }
+            (State::Held { action, asked: Some(asked), .. }, LinkKind::Verify) if asked.link == number => {
+                let from = policy.ok().and_then(|policy| self.free_at(&policy, *action));
+                Page::Full { from, language }
             }
             (State::Grace(grace), LinkKind::Contest) => match grace.contested_at {
                 Some(_) => Page::Contested { language },
@@ -155,7 +190,7 @@ impl Engine {
     /// Where a person who pressed goes now; none: the page says it.
     fn session(&self, case: &Case) -> Option<Pressed> {
         let State::Proving(proving) = &case.state else { return None };
-        if proving.captured_at.is_some() {
+        if proving.captured_at.is_some() || self.rests(proving).is_some() {
             return None;
         }
         let soon = self.now() + TimeDelta::seconds(5);
@@ -164,6 +199,12 @@ impl Engine {
             Some(session) => Pressed::Go(session.link.clone()),
             None => Pressed::Wait { language: language(case) },
         })
+    }
+
+    /// Until when a person may start no other session.
+    fn rests(&self, proving: &Proving) -> Option<Timestamp> {
+        let idle = proving.session.is_none() && proving.start.is_none();
+        proving.rests_until.filter(|until| idle && *until > self.now())
     }
 
     /// A vendor's hint: only a reason to read. Whether the path is the one we gave out is checked first.

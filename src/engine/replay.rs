@@ -56,6 +56,7 @@ pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Fact
         organization: &settings.organization,
         over_limit: &facts.over_limit,
         enrolments: &facts.enrolments,
+        documents: &facts.documents,
         others: &facts.others,
         pauses: &facts.pauses,
         sinks: &settings.sinks,

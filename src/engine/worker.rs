@@ -186,7 +186,7 @@ impl Engine {
 
     async fn perform(&self, id: &CaseId, call: Call) {
         let (number, attempt, word) = (call.id.number, call.attempt, call.action.word());
-        let outcome = match (self.connector(&call.action), self.still_held(id, &call.action)) {
+        let mut outcome = match (self.connector(&call.action), self.still_held(id, &call.action)) {
             (Some(_), Ok(true)) => Outcome::Done(Done::Kept),
             (Some(_), Err(error)) => {
                 tracing::error!(case = %id, action = word, %error, "holds cannot be read; nothing is freed");
@@ -203,6 +203,7 @@ impl Engine {
                 "no connector is configured for {word}; add it to proofd.yaml and restart"
             ))),
         };
+        outcome.seal(self.0.links.fingerprints());
         self.0.metrics.performed(word, &outcome);
         self.heard_of(&call.action, &outcome).await;
         if let Outcome::Failed(failure) = &outcome {

@@ -4,6 +4,7 @@
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use minijinja::{Environment, context};
 use serde::Deserialize;
@@ -46,6 +47,8 @@ impl Pages {
                 language.as_deref(),
             ),
             Page::Checking { language } => (StatusCode::OK, "checking", None, None, language.as_deref()),
+            Page::Full { language, .. } => (StatusCode::OK, "full", None, None, language.as_deref()),
+            Page::Often { language, .. } => (StatusCode::OK, "often", None, None, language.as_deref()),
             Page::Later { language } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "later", None, None, language.as_deref())
             }
@@ -62,8 +65,14 @@ impl Pages {
         let template = self.0.get_template("person.html").map_err(|error| Problem::internal(&error))?;
         let organization = &doors.engine.settings().organization;
         let until = until.map(|until| date(*until));
+        let from = match page {
+            Page::Full { from, .. } => *from,
+            Page::Often { from, .. } => Some(*from),
+            _ => None,
+        };
+        let from = from.map(|from| date(up_to_the_minute(from)));
         let html = template
-            .render(context! { page => name, language, organization, why, until })
+            .render(context! { page => name, language, organization, why, until, from })
             .map_err(|error| Problem::internal(&error))?;
         Ok((status, guards(), Html(html)).into_response())
     }
@@ -86,6 +95,8 @@ fn page_language(page: &Page) -> Option<&str> {
     match page {
         Page::Ask { language, .. }
         | Page::Checking { language }
+        | Page::Full { language, .. }
+        | Page::Often { language, .. }
         | Page::Later { language }
         | Page::Trouble { language }
         | Page::Over { language }
@@ -125,6 +136,12 @@ fn choose(known: Option<&str>, headers: &HeaderMap) -> &'static str {
 
 fn date(at: Timestamp) -> String {
     at.with_timezone(&Tz::UTC).format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The next whole minute: who comes back at the time that is shown is not too early.
+fn up_to_the_minute(at: Timestamp) -> Timestamp {
+    let past = at.timestamp().rem_euclid(60);
+    if past == 0 && at.timestamp_subsec_nanos() == 0 { at } else { at + TimeDelta::seconds(60 - past) }
 }
 
 #[derive(Debug, Deserialize)]

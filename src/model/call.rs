@@ -1,11 +1,12 @@
 //! Requests for an effect, as data, and how they ended. A case makes calls; connectors perform them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fields, Message, Method, Reading, Session, Subject, SubjectRef, Timestamp};
+use super::{Fields, Fingerprints, Message, Method, Reading, Session, Subject, SubjectRef, Timestamp};
 
 /// The id of a case. Derived from what opened it, so the same opening twice is the same case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,6 +62,9 @@ pub struct Snapshot {
     pub profile_id: Option<String>,
     pub email: Option<String>,
     pub created_at: Option<Timestamp>,
+    /// Registered values that the proof behind the effect was compared with; none: nothing was registered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub compared: BTreeMap<String, Option<String>>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -263,6 +267,25 @@ impl Action {
             Self::UpdateUser { .. } => "update_user",
             Self::Request { .. } => "call",
             Self::Emit { .. } => "emit",
+        }
+    }
+}
+
+impl Outcome {
+    /// Puts fingerprints in the place of what must not be written.
+    pub fn seal(&mut self, fingerprints: &Fingerprints) {
+        if let Self::Done(Done::Read { reading }) = self
+            && let Some(proof) = &mut reading.proof
+        {
+            proof.seal(fingerprints);
+        }
+    }
+
+    /// The document that was shown, if this is the result of a run with one.
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            Self::Done(Done::Read { reading }) => reading.proof.as_ref()?.fingerprint.as_deref(),
+            Self::Done(_) | Self::Failed(_) => None,
         }
     }
 }

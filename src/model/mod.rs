@@ -4,6 +4,7 @@ pub mod actor;
 pub mod call;
 pub mod clock;
 pub mod event;
+pub mod fingerprint;
 pub mod message;
 pub mod secret;
 pub mod span;
@@ -14,12 +15,16 @@ pub mod verification;
 pub use actor::Actor;
 pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Repeat, Snapshot};
 pub use clock::Clock;
+pub use event::{Event, EventType};
 pub use event::{Event, EventType, Origin};
+pub use fingerprint::Fingerprints;
 pub use message::{Address, Message};
 pub use secret::Secret;
 pub use span::Span;
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
-pub use verification::{Document, Enrolment, Judgement, Method, Pass, Pause, Phase, Proof, Reading, Session};
+pub use verification::{
+    Document, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, Proof, Reading, Session,
+};
 
 /// A moment. Always UTC; wall time exists only where a zone is named beside it.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

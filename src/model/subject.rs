@@ -80,6 +80,13 @@ impl Subject {
         self.fields.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// What is registered under a name, without blanks around it: a field, or a custom field. `None`: nothing
+    /// but blanks, or no text.
+    pub fn registered(&self, field: &str) -> Option<&str> {
+        let custom = || self.fields.get("attributes")?.get(field).and_then(Value::as_str);
+        self.text(field).or_else(custom).map(str::trim).filter(|text| !text.is_empty())
+    }
+
     /// First and last name, or the mail address where both are empty, or the id.
     pub fn display_name(&self) -> String {
         let names: Vec<_> = ["first_name", "last_name"].iter().filter_map(|field| self.text(field)).collect();

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{Fingerprints, Secret, Timestamp};
 
 /// How a person proves themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,10 +93,45 @@ pub struct Proof {
     /// Capability to its worst judgement.
     pub checks: BTreeMap<String, Judgement>,
     pub document: Option<Document>,
+    /// The document's number as it was read, until `seal` takes it; never written.
+    #[serde(skip)]
+    pub number: Option<Secret>,
+    /// The document's fingerprint: the same document is known again, its number is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Earlier runs in which the provider saw the same face.
     #[serde(default)]
     pub same_face: Vec<String>,
     pub completed_at: Option<Timestamp>,
+}
+
+impl Proof {
+    /// Puts a fingerprint in the place of the document's number.
+    pub fn seal(&mut self, fingerprints: &Fingerprints) {
+        if let (Some(number), Some(document)) = (self.number.take(), &self.document) {
+            let (kind, country) = (document.kind.as_deref(), document.country.as_deref());
+            self.fingerprint = fingerprints.document(kind, country, number.expose());
+        }
+    }
+}
+
+/// Who showed a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentUse {
+    /// The document's fingerprint.
+    pub document: String,
+    /// The names under which the person is known over several cases.
+    pub person: Vec<String>,
+    /// The latest case in which they showed it.
+    pub case: String,
+    pub at: Timestamp,
+}
+
+impl DocumentUse {
+    /// Whether it is about the same person as another one.
+    pub fn same_person(&self, other: &[String]) -> bool {
+        self.person.iter().any(|name| other.contains(name))
+    }
 }
 
 /// What was read from the document.
@@ -129,6 +164,9 @@ pub struct Enrolment {
     pub runs: Vec<String>,
     /// The latest passes, the newest last.
     pub passes: Vec<Pass>,
+    /// When the latest sessions were started, the newest last: each costs money.
+    #[serde(default)]
+    pub starts: Vec<Timestamp>,
 }
 
 /// A pass, as far as another case may count it.
@@ -141,8 +179,9 @@ pub struct Pass {
     pub method: Method,
     /// Capabilities that passed.
     pub checks: Vec<String>,
-    /// Registered fields that agreed with the document.
-    pub compared: Vec<String>,
+    /// Registered fields that agreed with the document, with the fingerprint of what was registered. Empty:
+    /// nothing was compared.
+    pub compared: BTreeMap<String, String>,
 }
 
 impl Enrolment {
@@ -161,6 +200,13 @@ impl Enrolment {
         }
         let excess = self.runs.len().saturating_sub(Self::MOST);
         self.runs.drain(..excess);
+    }
+
+    /// A session was started.
+    pub fn started(&mut self, at: Timestamp) {
+        self.starts.push(at);
+        let excess = self.starts.len().saturating_sub(Self::MOST);
+        self.starts.drain(..excess);
     }
 
     /// The account is not used again. A full run that did not pass may have enrolled somebody else's face.

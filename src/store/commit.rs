@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Entry, Hold, Note, Recorded};
-use crate::model::{CaseId, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp};
+use crate::model::{CaseId, DocumentUse, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::script::Trace;
 use crate::policy::tree::LimitedAction;
@@ -33,6 +33,9 @@ pub struct Commit {
     pub active: Option<BTreeMap<String, Revision>>,
     /// What is known of persons at verification providers.
     pub enrolled: Vec<Enrolled>,
+    /// Documents that were shown. With the result that they belong to, so that no other case overlooks one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<DocumentUse>,
     /// Times in which somebody could not answer; one that goes on is replaced when it ends.
     pub pauses: Vec<Pause>,
     /// What people said about revisions of policies.

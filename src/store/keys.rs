@@ -50,6 +50,8 @@ pub(super) enum Kind {
     PolicyOrder = b'O',
     /// Provider, person to what is known of them there.
     Enrolled = b'n',
+    /// Fingerprint of a document, person to when they showed it last.
+    Document = b'D',
     /// Account, case to what the case holds.
     Hold = b'h',
     /// Account, case to the events that the case's own effects cause.
@@ -203,6 +205,10 @@ pub(super) fn policy_order(policy: &str) -> Vec<u8> {
 
 pub(super) fn enrolled(provider: &str, person: &str) -> Vec<u8> {
     Key::new(Kind::Enrolled).text(provider).text(person).end()
+}
+
+pub(super) fn document(fingerprint: &str) -> Key {
+    Key::new(Kind::Document).text(fingerprint)
 }
 
 /// A registration and the account behind it are one person.

@@ -112,6 +112,7 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         seen_at: None,
         holds: Vec::new(),
         acting: None,
+        compared: BTreeMap::new(),
         released: None,
         refusals: 0,
         echoes: Vec::new(),

@@ -63,6 +63,10 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     for enrolled in &commit.enrolled {
         draft.put(keys::enrolled(&enrolled.provider, &enrolled.person), &enrolled.enrolment)?;
     }
+    for shown in &commit.documents {
+        let person = shown.person.first().map_or("", String::as_str);
+        draft.put(keys::document(&shown.document).text(person).end(), shown)?;
+    }
     for pause in &commit.pauses {
         draft.put(keys::pause(pause), pause)?;
     }

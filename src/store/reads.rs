@@ -9,9 +9,12 @@ use super::projection::Summary;
 use super::state::State;
 use super::{AcceptedLoss, CaseFilter, Error, Store};
 use crate::case::{Case, Echo, Entry};
-use crate::model::{CaseId, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
+use crate::model::{CaseId, DocumentUse, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Files, Revision};
+
+/// More people than these with one document tell nobody anything new.
+const MOST_PEOPLE: usize = 20;
 
 /// What is due, and when the next is.
 type Due<T> = (Vec<T>, Option<Timestamp>);
@@ -222,6 +225,12 @@ impl Store {
     /// What is known of a person at a verification provider.
     pub fn enrolment(&self, provider: &str, person: &str) -> Result<Option<Enrolment>, Error> {
         self.state().value(&keys::enrolled(provider, person))
+    }
+
+    /// Who has shown a document, by its fingerprint.
+    pub fn shown(&self, document: &str) -> Result<Vec<DocumentUse>, Error> {
+        let prefix = keys::document(document).end();
+        self.some(&prefix, &prefix, MOST_PEOPLE)
     }
 
     /// What cases, open or closed, hold against an account.

@@ -5,6 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `world` | cases, their calls and their times, in the order in which they fall due |
+//! | `terms` | what is the same for every decision |
 //! | `attempts` | calls begin and end |
 //! | `openings` | whether an event, a hand or a sweep opens a case |
 //! | `others` | what a world needs of everybody who is not a case |
@@ -31,6 +32,7 @@ pub mod past;
 mod person;
 mod play;
 mod story;
+mod terms;
 mod vendor;
 mod world;
 
@@ -40,5 +42,6 @@ pub use others::{Answer, Others, Person};
 pub use outside::Outside;
 pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
 pub use story::{Happened, Line, What};
+pub use terms::{KEY, Terms};
 pub use vendor::Vendor;
-pub use world::{Reached, Terms, TooLong, World};
+pub use world::{Reached, TooLong, World};

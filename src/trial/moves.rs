@@ -256,6 +256,8 @@ impl Stage<'_> {
             reasons: found.reasons.clone(),
             checks,
             document,
+            number: None,
+            fingerprint: None,
             same_face: Vec::new(),
             completed_at: Some(self.world.now),
         };

@@ -6,7 +6,8 @@ use super::cue::START_REASON;
 use super::others::{Others, Person};
 use super::past::Undecided;
 use super::story::after;
-use super::world::{Heard, TooLong, World, here};
+use super::terms::here;
+use super::world::{Heard, TooLong, World};
 use crate::case::{
     self, Case, Cause, Found, Input, Offered, OpenedBy, Opening, Recorded, concerns, found, gone,
     look_again_at, opened_by,

@@ -1,5 +1,6 @@
 //! Plays the tests of a policy, one after the other, each in a world of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -10,8 +11,9 @@ use super::cue::Cue;
 use super::expect::Seen;
 use super::person::ordinary;
 use super::story::{Line, lines};
-use super::world::{Terms, TooLong, World};
-use crate::case::{Refused, calendar};
+use super::terms::Terms;
+use super::world::{TooLong, World};
+use crate::case::{Refused, calendar, fingerprints};
 use crate::model::{Enrolment, Pass, Span, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::tests::{Act, Test, Tests};
@@ -175,7 +177,9 @@ impl<'a> Stage<'a> {
             let at = before(test.clock, *ago);
             let provider = verification.provider.clone();
             let known = stage.world.enrolment(&provider, &person).cloned().unwrap_or_default();
-            let enrolment = passed(known, &verification, at);
+            let fields = compared(policy);
+            let prints = fingerprints(stage.world.fingerprints(), &fields, &person);
+            let enrolment = passed(known, &verification, at, prints);
             stage.give(Cue::Enrolled { provider, person: Box::new(person.clone()), enrolment });
         }
         if policy.subject != SubjectKind::Applicant {
@@ -215,12 +219,25 @@ fn verification(policy: &Policy, name: &str) -> Option<Arc<Verification>> {
     both.find(|verification| verification.name == name).cloned()
 }
 
-/// What a pass of that day left: the face, and that everything was in order.
-fn passed(mut known: Enrolment, verification: &Verification, at: Timestamp) -> Enrolment {
+/// The fields that some step of a policy compares: an earlier pass was compared with all of them.
+fn compared(policy: &Policy) -> Vec<String> {
+    let fields = policy.steps.iter().filter_map(|step| match &step.verb {
+        Verb::Verify(verify) => Some(verify.compare.iter().cloned()),
+        _ => None,
+    });
+    fields.flatten().collect()
+}
+
+/// What a pass of that day left: the face, and that everything was in order, of a person who is the same today.
+fn passed(
+    mut known: Enrolment,
+    verification: &Verification,
+    at: Timestamp,
+    compared: BTreeMap<String, String>,
+) -> Enrolment {
     known.account = "account-of-an-earlier-pass".to_owned();
     // Whoever passed by a selfie had a face to be compared with.
     known.enrolled_at = known.enrolled_at.max(Some(at));
-    let compared = ["first_name", "last_name", "date_of_birth"].map(str::to_owned).to_vec();
     known.passes.push(Pass {
         at,
         case: "an earlier case".to_owned(),

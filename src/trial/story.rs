@@ -115,6 +115,10 @@ fn note(note: &Note) -> Option<String> {
         Note::NoSink { kind } => format!("{kind} has no sink to go to"),
         Note::FellBack { verification } => format!("nothing is enrolled; {verification} is asked instead"),
         Note::Reused { .. } => "an earlier pass counts".to_owned(),
+        Note::StartRests { until } => {
+            format!("too many sessions in a day; the next may start at {}", until.format("%Y-%m-%d %H:%M"))
+        }
+        Note::DocumentSeenBefore { .. } => "another person has shown this document before".to_owned(),
         Note::LateDecision { decision } => format!("{} decided too late", decision.by.name),
         Note::DecisionRefused { refused } => {
             format!("a decision of {} is refused: {}", refused.by.name, refused.reason)

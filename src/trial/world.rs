@@ -11,46 +11,15 @@ use super::others::Others;
 use super::outside::Outside;
 use super::past::Undecided;
 use super::story::{Happened, What, deed};
+use super::terms::{Terms, here};
 use crate::case::{
-    Advance, Case, Cause, Counters, Facts, Here, Hold, Input, Links, Note, Purpose, Recorded, Refused, State,
-    known_as,
+    Advance, Case, Cause, Counters, Facts, Hold, Input, Note, Purpose, Recorded, Refused, State, known_as,
 };
-use crate::model::{Action, Call, CaseId, Enrolment, Event, Pause, Secret, Subject, SubjectRef, Timestamp};
+use crate::model::{
+    Action, Call, CaseId, DocumentUse, Enrolment, Event, Fingerprints, Pause, Subject, SubjectRef, Timestamp,
+};
 use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet};
-
-/// What is the same for every decision.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    pub links: Links,
-    pub organization: String,
-    pub sinks: Vec<String>,
-    pub poll_every: TimeDelta,
-    pub invite_grace: TimeDelta,
-    pub consistency: BTreeMap<String, TimeDelta>,
-    /// Modes are not looked at: every policy acts.
-    pub enforced: bool,
-    /// Limits are not looked at.
-    pub unlimited: bool,
-    /// More turns than this are a world that does not come to rest.
-    pub most_turns: u64,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            links: Links::new("https://proof.example.com", Secret::new("a world that is made up"), None),
-            organization: "Example Corp".to_owned(),
-            sinks: vec!["sink".to_owned()],
-            poll_every: TimeDelta::minutes(10),
-            invite_grace: TimeDelta::minutes(2),
-            consistency: BTreeMap::new(),
-            enforced: false,
-            unlimited: false,
-            most_turns: u64::MAX,
-        }
-    }
-}
 
 /// The world took more turns than its terms allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +87,8 @@ pub struct World<O = Outside> {
     pub(super) accounts: HashMap<String, Vec<CaseId>>,
     /// By person, and then by provider.
     enrolments: HashMap<String, BTreeMap<String, Enrolment>>,
+    /// Who has shown which document.
+    documents: Vec<DocumentUse>,
     pauses: Vec<Pause>,
     pub(super) counters: Counters,
     pub(super) inbox: VecDeque<Heard>,
@@ -167,6 +138,7 @@ impl<O: Others> World<O> {
             about: HashMap::new(),
             accounts: HashMap::new(),
             enrolments: HashMap::new(),
+            documents: Vec::new(),
             pauses: Vec::new(),
             counters: Counters::default(),
             inbox: VecDeque::new(),
@@ -209,6 +181,11 @@ impl<O: Others> World<O> {
 
     pub(super) fn not_asked_by(&mut self, policy: &Policy, event: String, subject: SubjectRef) {
         self.unasked.push(Unasked { at: self.now, policy: policy.name.clone(), subject, event });
+    }
+
+    /// What passes of earlier cases are known by here.
+    pub fn fingerprints(&self) -> &Fingerprints {
+        self.terms.links.fingerprints()
     }
 
     pub fn enrolment(&self, provider: &str, subject: &Subject) -> Option<&Enrolment> {
@@ -263,7 +240,13 @@ impl<O: Others> World<O> {
         let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else {
             return Ok(Err(Refused::Stale));
         };
-        let facts = self.facts(&kept.case.subject, Some(&kept.case), &kept.policy);
+        let mut facts = self.facts(&kept.case.subject, Some(&kept.case), &kept.policy);
+        if let Input::Outcome { outcome, .. } = &input
+            && let Some(document) = outcome.document()
+        {
+            let of_it = self.documents.iter().filter(|shown| shown.document == document);
+            facts.documents = of_it.cloned().collect();
+        }
         self.decide(id, &Recorded { cause: Cause::Input(input), facts })
     }
 
@@ -287,10 +270,14 @@ impl<O: Others> World<O> {
     }
 
     pub(super) fn keep(&mut self, advance: Advance, policy: Arc<Policy>, first_new: u32, held: &[Hold]) {
-        let Advance { case, entries, effects, events, enrolments } = advance;
+        let Advance { case, entries, effects, events, enrolments, document } = advance;
         for action in effects {
             self.counters.count(&policy.name, action, self.now);
             self.reached.push(Reached { at: self.now, case: case.id.clone(), action });
+        }
+        if let Some(shown) = document {
+            self.documents.retain(|one| one.document != shown.document || one.person != shown.person);
+            self.documents.push(shown);
         }
         if !enrolments.is_empty() {
             self.enrolments.entry(known_as(&case.subject)).or_default().extend(enrolments);
@@ -432,6 +419,7 @@ impl<O: Others> World<O> {
                 self.counters.used_up(policy, self.now)
             },
             enrolments: self.enrolments.get(&known_as(subject)).cloned().unwrap_or_default(),
+            documents: Vec::new(),
             others: self.others_holds(subject, case.map(|case| &case.id)),
             pauses: self.pauses.iter().filter(lasted).cloned().collect(),
             under: String::new(),
@@ -460,21 +448,5 @@ impl<O: Others> World<O> {
 
     pub(super) fn tell(&mut self, case: Option<&CaseId>, what: What) {
         self.story.push(Happened { at: self.now, case: case.cloned(), what });
-    }
-}
-
-pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Here<'a> {
-    Here {
-        now: facts.now,
-        links: &terms.links,
-        organization: &terms.organization,
-        over_limit: &facts.over_limit,
-        enrolments: &facts.enrolments,
-        others: &facts.others,
-        pauses: &facts.pauses,
-        sinks: &terms.sinks,
-        poll_every: terms.poll_every,
-        invite_grace: terms.invite_grace,
-        consistency: &terms.consistency,
     }
 }

@@ -66,7 +66,8 @@ fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
     let State::Grace(doomed) = desk.case.state.clone() else { panic!("{:?}", desk.case.state) };
     desk.case.doomed = Some(doomed);
     desk.case.result = None;
-    desk.case.state = State::Held { step: StepIndex(5), action: LimitedAction::Notify, since: desk.now };
+    desk.case.state =
+        State::Held { step: StepIndex(5), action: LimitedAction::Notify, asked: None, since: desk.now };
     desk.input(Input::Contest { link: 1 }).unwrap();
     desk.order(Order::Release).unwrap();
     assert_eq!(desk.case.state_word(), "in_grace");

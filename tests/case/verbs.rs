@@ -1,14 +1,18 @@
 //! The verbs, as data: each file of `tests/data/cases` has a policy and what happens to cases of it, line by
 //! line, with what is expected in between. `tests/data/cases/README.md` says what a line can be.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::tree::written::{merged, person, policy, text};
 use crate::tree::{Desk, at, event, proof, span};
-use proofd::case::{Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State, Whose};
+use proofd::case::{
+    Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State, Whose, fingerprints,
+};
 use proofd::model::{
-    Action, Done, Enrolment, Event, Failure, Judgement, Method, Outcome, Pass, Pause, Phase, Subject,
+    Action, Document, DocumentUse, Done, Enrolment, Event, Failure, Judgement, Method, Outcome, Pass, Pause,
+    Phase, Secret, Subject,
 };
 use proofd::policy::Policy;
 use proofd::policy::tree::LimitedAction;
@@ -29,6 +33,9 @@ fn happening(written: &Value, subject: &Subject, desk_now: &str) -> Event {
     }
     if let Some(ago) = fields.get("ago") {
         happened.time -= span(text(ago, "ago")).elapsed().unwrap();
+    }
+    if let Some(source) = fields.get("source") {
+        text(source, "source").clone_into(&mut happened.source);
     }
     happened.fields = fields;
     happened
@@ -140,12 +147,21 @@ impl Scene {
             "pass" => self.pass(text(&value, "span")),
             "wake" => self.desk.input(Input::Wake).unwrap(),
             "press" => self.desk.press().unwrap(),
+            "pressed_in_vain" => drop(self.desk.press().unwrap_err()),
             "start" => self.desk.start(text(&value, "execution")),
             "judged" => {
-                let judgement: Judgement = serde_json::from_value(value).unwrap();
+                // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with what the document says.
+                let (word, said) = named(&value);
+                let judgement: Judgement = serde_json::from_value(json!(word)).unwrap();
                 self.desk.press().unwrap();
                 let mut proof = proof(judgement);
                 proof.checks.insert("authentication".to_owned(), Judgement::Passed);
+                if said.is_object() {
+                    proof.reasons.clear();
+                    proof.document = Some(document(&said));
+                    proof.number = said.get("number").map(|number| Secret::new(text(number, "number")));
+                    proof.seal(self.desk.links.fingerprints());
+                }
                 self.desk.read(Phase::Done, Some(proof));
             }
             "expired" => {
@@ -270,6 +286,30 @@ impl Scene {
             }
             "effects" => json!(desk.effects),
             "events" => desk.events.iter().map(|event| json!(event.subject.to_string())).collect(),
+            // What the call that is due is measured against besides the address.
+            "compared" => {
+                let snapshot = case.calls.values().find_map(|call| match &call.action {
+                    Action::Approve { snapshot }
+                    | Action::Reject { snapshot }
+                    | Action::Delete { snapshot }
+                    | Action::Reinstate { snapshot, .. }
+                    | Action::AssignRole { snapshot, .. }
+                    | Action::RemoveRole { snapshot, .. }
+                    | Action::Suspend { snapshot, .. }
+                    | Action::EnsureInvited { snapshot, .. }
+                    | Action::SetAttributes { snapshot, .. } => Some(snapshot),
+                    _ => None,
+                });
+                json!(snapshot.map(|snapshot| &snapshot.compared))
+            }
+            // The other cases that the journal names for a document.
+            "seen_in" => {
+                let cases = desk.entries.iter().filter_map(|entry| match &entry.note {
+                    Note::DocumentSeenBefore { cases } => Some(cases.iter().map(|case| json!(case))),
+                    _ => None,
+                });
+                cases.flatten().collect()
+            }
             // Hours from now until somebody can still answer.
             "due_in_hours" => json!((case.due_at().unwrap() - desk.now).num_hours()),
             other => panic!("nothing is known of {other}"),
@@ -329,6 +369,36 @@ fn failure(kind: &str) -> Outcome {
     })
 }
 
+/// A document of a passport's kind with these fields.
+fn document(said: &Value) -> Document {
+    let said = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+    Document {
+        kind: said("type").or(Some("PASSPORT".to_owned())),
+        country: said("country").or(Some("GBR".to_owned())),
+        first_name: said("first_name"),
+        last_name: said("last_name"),
+        date_of_birth: said("date_of_birth").map(|day| day.parse().unwrap()),
+        expires_on: None,
+    }
+}
+
+fn fingerprint(said: &Value, desk: &Desk) -> String {
+    let document = document(said);
+    let (kind, country) = (document.kind.as_deref(), document.country.as_deref());
+    let number = text(&said["number"], "number");
+    desk.links.fingerprints().document(kind, country, number).unwrap()
+}
+
+/// Fingerprints of values that a pass was compared with.
+fn prints(written: &Value, desk: &Desk) -> BTreeMap<String, String> {
+    let of = |(field, value): (&String, &Value)| {
+        let mut person = desk.case.subject.clone();
+        person.fields.insert(field.clone(), value.clone());
+        fingerprints(desk.links.fingerprints(), std::slice::from_ref(field), &person)
+    };
+    written.as_object().into_iter().flatten().flat_map(of).collect()
+}
+
 /// What the world is like besides the case.
 fn prepare(desk: &mut Desk, written: &Value) {
     for (what, value) in written.as_object().into_iter().flatten() {
@@ -336,6 +406,16 @@ fn prepare(desk: &mut Desk, written: &Value) {
             "over_limit" => desk.over_limit = value.as_array().unwrap().iter().map(limited).collect(),
             "others" => desk.others = texts(value).iter().map(|hold_of| hold(hold_of)).collect(),
             "sinks" => desk.sinks = texts(value),
+            // Who has shown which document: `{number: "1", person: ["7"], case: c7}`.
+            "documents" => {
+                let shown = value.as_array().unwrap().iter().map(|shown| DocumentUse {
+                    document: fingerprint(shown, desk),
+                    person: texts(&shown["person"]),
+                    case: text(&shown["case"], "case").to_owned(),
+                    at: desk.now,
+                });
+                desk.documents = shown.collect();
+            }
             "pauses" => {
                 let pauses: Vec<Pause> = serde_json::from_value(value.clone()).unwrap();
                 desk.pauses = pauses;
@@ -348,11 +428,13 @@ fn prepare(desk: &mut Desk, written: &Value) {
                     verification: "full".to_owned(),
                     method,
                     checks: texts(&value["checks"]),
-                    compared: Vec::new(),
+                    compared: prints(&value["compared"], desk),
                 };
                 let provider = value.get("provider").map_or("jumio", |name| text(name, "provider"));
                 let mut enrolment = Enrolment { account: "known".to_owned(), ..Enrolment::default() };
                 enrolment.passed(pass);
+                let starts = value.get("starts").and_then(Value::as_array).into_iter().flatten();
+                enrolment.starts = starts.map(|start| at(text(start, "start"))).collect();
                 desk.enrolments.insert(provider.to_owned(), enrolment);
             }
             other => panic!("the world has no {other}"),

@@ -22,6 +22,7 @@
 //! | `standing` | what runs of a policy that left, came back, got another name or lost its tests |
 //! | `stranded` | a name that open cases need is gone from the configuration |
 //! | `systemd` | what systemd is told |
+//! | `trust` | proofs of somebody else let nobody in |
 //! | `watch` | what monitoring reads |
 #![allow(
     clippy::expect_used,
@@ -52,6 +53,7 @@ mod shadow;
 mod standing;
 mod stranded;
 mod systemd;
+mod trust;
 mod watch;
 #[path = "../world/mod.rs"]
 mod world;

@@ -185,7 +185,7 @@ impl Model {
         let mut one = self.cases.get(&id).cloned().unwrap_or_else(|| case(&id, i64::from(due % 5)));
         one.state = match state {
             0 => State::Calling { step: StepIndex(0), call: 1 },
-            1 => State::Held { step: StepIndex(0), action: LimitedAction::Delete, since: at(0) },
+            1 => State::Held { step: StepIndex(0), action: LimitedAction::Delete, asked: None, since: at(0) },
             _ => State::Closed,
         };
         one.calls.clear();

@@ -285,7 +285,7 @@ async fn a_held_case_is_counted_as_such() {
     let (store, _) = open(dir.path());
     let mut one = case("one", 0);
     store.commit(changed(one.clone())).await.unwrap();
-    one.state = State::Held { step: StepIndex(1), action: LimitedAction::Delete, since: at(0) };
+    one.state = State::Held { step: StepIndex(1), action: LimitedAction::Delete, since: at(0), asked: None };
     store.commit(changed(one)).await.unwrap();
     assert_eq!(store.counts().unwrap(), BTreeMap::from([(("self-registration".into(), "held".into()), 1)]));
     assert_eq!(store.case(&CaseId("none".into())).unwrap(), None);

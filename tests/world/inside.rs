@@ -37,13 +37,15 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
     );
     let onelogin = Arc::new(onelogin.unwrap());
     let urls = vendor.urls.as_ref().unwrap();
+    let urls = jumio::Urls {
+        auth: urls.auth.clone(),
+        account: urls.account.clone(),
+        retrieval: urls.retrieval.clone(),
+    };
     let jumio = jumio::Jumio::new(
         jumio::Settings {
-            urls: jumio::Urls {
-                auth: urls.auth.clone(),
-                account: urls.account.clone(),
-                retrieval: urls.retrieval.clone(),
-            },
+            web: jumio::Web::urls(&urls),
+            urls,
             client_id: vendor.client_id.clone(),
             client_secret: vendor.client_secret.reveal(dir).unwrap(),
             user_agent: vendor.user_agent.clone(),

@@ -36,6 +36,8 @@ pub(super) struct Extracted {
     date_of_birth_parts: Option<Parts>,
     #[serde(default, deserialize_with = "lenient")]
     expiry_date: Option<Loose>,
+    #[serde(default, deserialize_with = "lenient")]
+    document_number: Option<Loose>,
 }
 
 #[derive(Deserialize)]
@@ -74,15 +76,24 @@ fn category<'a>(one: &'a Credential, captured: &'a [Credential]) -> Option<&'a s
 /// What the identity documents of a run say. `read` are its extractions, with whether each is of an ID. Where
 /// none of them tells what it is about, a single one counts, unless the run captured no ID.
 pub(super) fn of_ids(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Option<Document> {
-    let unlinked = read.iter().all(|(link, _)| link.is_none());
-    let documents: Vec<Document> = match read {
-        [(None, only)] if may_be_id(only, captured) => vec![document(only)],
-        _ if unlinked => Vec::new(),
-        _ => read.iter().filter(|(link, _)| *link == Some(true)).map(|(_, read)| document(read)).collect(),
-    };
-    let mut filled = documents.into_iter().filter(|document| *document != Document::default());
+    let documents = ids(read, captured).into_iter().map(document);
+    let mut filled = documents.filter(|document| *document != Document::default());
     let first = filled.next()?;
     Some(filled.fold(first, |all, one| common(&all, &one)))
+}
+
+/// The number of the first identity document that has one.
+pub(super) fn number(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Option<String> {
+    ids(read, captured).into_iter().find_map(|read| read.document_number.clone().and_then(Loose::text))
+}
+
+fn ids<'a>(read: &[(Option<bool>, &'a Extracted)], captured: &[Credential]) -> Vec<&'a Extracted> {
+    let unlinked = read.iter().all(|(link, _)| link.is_none());
+    match read {
+        [(None, only)] if may_be_id(only, captured) => vec![*only],
+        _ if unlinked => Vec::new(),
+        _ => read.iter().filter(|(link, _)| *link == Some(true)).map(|(_, read)| *read).collect(),
+    }
 }
 
 fn may_be_id(read: &Extracted, captured: &[Credential]) -> bool {

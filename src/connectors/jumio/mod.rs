@@ -18,8 +18,10 @@ mod hint;
 mod read;
 mod result;
 mod start;
+mod web;
 
 pub use hint::{Hint, hint};
+pub use web::Web;
 
 /// Where the three hosts of a region are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,8 @@ impl Urls {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub urls: Urls,
+    /// Where people may be sent.
+    pub web: Web,
     pub client_id: String,
     pub client_secret: Secret,
     /// Jumio wants every caller named, in the form `Company Application/v1`.
@@ -58,6 +62,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Jumio {
     api: api::Api,
+    web: Web,
     clock: Arc<dyn Clock>,
 }
 
@@ -81,7 +86,8 @@ impl Jumio {
                 ));
             }
         }
-        Ok(Self { api: api::Api::new(settings, Arc::clone(&clock))?, clock })
+        let web = settings.web.clone();
+        Ok(Self { api: api::Api::new(settings, Arc::clone(&clock))?, web, clock })
     }
 
     async fn attempt(&self, call: &Call) -> Result<Done, Failure> {
@@ -112,7 +118,7 @@ impl Jumio {
                     callback_url: callback_url.as_deref(),
                     return_url: return_url.as_deref(),
                 };
-                start::start(&self.api, &order, self.clock.now())
+                start::start(&self.api, &self.web, &order, self.clock.now())
                     .await
                     .map(|session| Done::Started { session })
             }

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::api::{Api, Host, parse, refusal};
+use super::api::{Api, Host, parse, plain, refusal};
 use super::enrolled::nothing_there;
-use super::is_id;
+use super::{Web, is_id};
 use crate::model::{self, Failure, Session, Timestamp};
 
 /// What is to be started.
@@ -33,7 +33,7 @@ struct Started {
     account: Named,
     #[serde(rename = "workflowExecution")]
     execution: Named,
-    web: Option<Web>,
+    web: Option<WebClient>,
 }
 
 #[derive(Deserialize)]
@@ -42,11 +42,16 @@ struct Named {
 }
 
 #[derive(Deserialize)]
-struct Web {
+struct WebClient {
     href: Option<String>,
 }
 
-pub(super) async fn start(api: &Api, order: &Order<'_>, now: Timestamp) -> Result<Session, Failure> {
+pub(super) async fn start(
+    api: &Api,
+    web: &Web,
+    order: &Order<'_>,
+    now: Timestamp,
+) -> Result<Session, Failure> {
     let lifetime = lifetime(order.lifetime_seconds);
     let body = body(order, lifetime)?;
     let answer = match (order.account, order.method) {
@@ -68,7 +73,7 @@ pub(super) async fn start(api: &Api, order: &Order<'_>, now: Timestamp) -> Resul
         }
     };
     if answer.status.is_success() {
-        return session(parse(&answer, "the start answer")?, order, now + lifetime);
+        return session(parse(&answer, "the start answer")?, web, order, now + lifetime);
     }
     let refused = refusal(&answer);
     if order.account.is_some() && nothing_there(&answer, order.method) {
@@ -101,7 +106,12 @@ fn what_is_missing(method: model::Method) -> &'static str {
     }
 }
 
-fn session(started: Started, order: &Order<'_>, expires_at: Timestamp) -> Result<Session, Failure> {
+fn session(
+    started: Started,
+    allowed: &Web,
+    order: &Order<'_>,
+    expires_at: Timestamp,
+) -> Result<Session, Failure> {
     let Started { account, execution, web } = started;
     if !is_id(&account.id) || !is_id(&execution.id) {
         return Err(Failure::unavailable("Jumio's start answer has ids that cannot be ids"));
@@ -115,13 +125,28 @@ fn session(started: Started, order: &Order<'_>, expires_at: Timestamp) -> Result
              domain name prefix must be set in Jumio's portal",
         ));
     };
-    // The person's browser is sent there, so it must be an ordinary address.
-    if !Url::parse(&link).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
-        return Err(Failure::unavailable("Jumio's start answer has a link that is not a web address"));
+    if !allowed.allows(&link) {
+        return Err(Failure::unavailable(not_allowed(&link)));
     }
     let reference = order.reference.to_owned();
     Ok(Session { account: account.id, execution: execution.id, link, expires_at, reference })
 }
+
+/// Names the host and nothing else of the link, which is a secret of the person.
+fn not_allowed(link: &str) -> String {
+    let host = Url::parse(link).ok().and_then(|url| url.host_str().map(|host| plain(host, LONGEST_HOST)));
+    let Some(host) = host else {
+        return "Jumio's start answer has a link that is not a web address".to_owned();
+    };
+    format!(
+        "Jumio's start answer sends the person to {host}, which is not an https address of the configured \
+         region or of connectors.jumio.urls; nobody was sent there. If it is a domain of yours that is set in \
+         Jumio's portal, add it to connectors.jumio.redirect_hosts"
+    )
+}
+
+/// No host name is longer.
+const LONGEST_HOST: usize = 253;
 
 fn body(order: &Order<'_>, lifetime: TimeDelta) -> Result<Value, Failure> {
     acceptable("the reference", order.reference)?;

@@ -72,6 +72,7 @@ impl OneLogin {
         if record.get("created_at").and_then(moment) != snapshot.created_at {
             return Err(Failure::changed("its creation time changed since the case began"));
         }
+        self.as_compared(Some(&record), snapshot, &|_| None)?;
         Account::of(id, record)
     }
 

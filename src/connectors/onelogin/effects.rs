@@ -3,10 +3,11 @@
 
 use chrono::TimeDelta;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::OneLogin;
-use super::people;
+use super::events::text;
+use super::people::{self, Record};
 use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdict};
 use crate::connectors::IdentitySource as _;
 use crate::model::{Action, Call, Done, Failure, Snapshot, SubjectKind, SubjectRef, Timestamp};
@@ -66,8 +67,42 @@ impl OneLogin {
         let found = self.found(backend, snapshot).await?;
         if let Some(found) = &found {
             same(found, snapshot)?;
+            self.as_compared(found.user.as_ref(), snapshot, &|field| match field {
+                "first_name" => found.first_name.clone(),
+                "last_name" => found.last_name.clone(),
+                _ => None,
+            })?;
         }
         Ok(found)
+    }
+
+    /// Whether the registered values are those that the proof behind an effect was compared with. `other` knows
+    /// values of a registration that has no account.
+    pub(super) fn as_compared(
+        &self,
+        record: Option<&Record>,
+        snapshot: &Snapshot,
+        other: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), Failure> {
+        let custom = record.map(|record| people::attributes(record, &self.attributes)).unwrap_or_default();
+        let now = |field: &str| {
+            let key = match field {
+                "first_name" => "firstname",
+                "last_name" => "lastname",
+                other => other,
+            };
+            let own = record.and_then(|record| text(record, key));
+            own.or_else(|| other(field)).or_else(|| {
+                let value = custom.get(field).and_then(Value::as_str).map(str::trim);
+                value.filter(|value| !value.is_empty()).map(str::to_owned)
+            })
+        };
+        match snapshot.compared.iter().find(|(field, then)| now(field) != **then) {
+            None => Ok(()),
+            Some((field, _)) => Err(Failure::changed(format!(
+                "its {field} changed since it was compared with the person's document"
+            ))),
+        }
     }
 
     /// The record by what the case knew of it, whatever it has become.
@@ -170,7 +205,7 @@ impl OneLogin {
             return Err(Failure::changed("it is not approved (any more); not invited"));
         }
         // Addresses are case sensitive here, so the account's own spelling is sent.
-        let email = found.user.as_ref().and_then(|user| super::events::text(user, "email"));
+        let email = found.user.as_ref().and_then(|user| text(user, "email"));
         let email = email.ok_or_else(|| Failure::refused("the account has no mail address to invite"))?;
         let body = json!({"email": email});
         let sent = self.api.write(Method::POST, "/api/1/invites/send_invite_link", Some(&body)).await;

@@ -40,6 +40,7 @@ pub use asks::Asks;
 use details::Details;
 pub use diff::{Change, Diff, Sign, diff};
 pub use gate::{BY_DEFAULT, Watched, reasons, reasons_to_stay};
+pub use site::lets_in;
 pub use ways::reachable;
 
 /// Whether an effect gives somebody access, or what other systems read as access.

@@ -125,6 +125,11 @@ pub(super) fn unproven(verb: &str, to: &str, proof: Proof) -> bool {
     }
 }
 
+/// The verb with which a step lets somebody in, or gives something back, once they have been verified.
+pub fn lets_in(policy: &Policy, step: &Step) -> Option<&'static str> {
+    sites(policy, step).iter().find(|site| unproven(site.verb, &site.to, Proof::Failed)).map(|site| site.verb)
+}
+
 /// Everything that a step does.
 pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
     let subject = policy.subject;

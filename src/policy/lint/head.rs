@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Seen;
 use crate::model::{Span, SubjectKind};
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Amount, DueField, LimitedAction, Trigger, Verb};
+use crate::policy::tree::{Amount, DueField, Limit, LimitedAction, Trigger, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     triggers(seen, diagnostics);
@@ -112,7 +112,8 @@ fn sweeps(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             _ => None,
         })
     };
-    let limited = policy.limits.iter().any(|limit| limit.action == LimitedAction::Verify);
+    let stated = |limit: &&Limit| limit.stated && limit.action == LimitedAction::Verify;
+    let limited = policy.limits.iter().any(|limit| stated(&limit));
     for sweep in policy.sweeps() {
         if sweep.at_most.is_none() && !limited && verifies().next().is_some() {
             let message = "one run of this sweep can ask everybody at once: nothing caps it";

@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `blind` | who is let in by a verification that is compared with nothing |
 //! | `clauses` | conditions that can never hold or never fail; steps that end their own policy |
 //! | `possible` | whether clauses contradict each other |
 //! | `deciders` | reviews that nobody can decide, by the tokens of the configuration |
@@ -16,6 +17,7 @@
 //! | `untested` | policies that can do harm and have no test |
 //! | `unused` | what nobody uses |
 
+mod blind;
 mod clauses;
 mod deciders;
 mod ends;
@@ -115,6 +117,7 @@ pub fn run<'a>(
             deciders::look(seen, deciders, diagnostics);
         }
     }
+    blind::look(&seen, diagnostics);
     pulls::look(&seen, diagnostics);
     if sound && !seen.is_empty() {
         diagnostics.extend(pulls::uncovered(&seen));

@@ -349,18 +349,18 @@ fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
         }
         limits.extend(limit(entry, build));
     }
-    // Enough for the worst ordinary hour, too few to empty a directory or lock out a company by mistake.
-    for action in [LimitedAction::Delete, LimitedAction::Suspend] {
+    // Enough for the worst ordinary hour, too few to empty a directory or lock out a company by mistake. Each
+    // start of a verification is paid: enough for the worst ordinary day, too few for a flood to cost a fortune.
+    let (hour, day) = (chrono::TimeDelta::hours(1), chrono::TimeDelta::days(1));
+    let unstated = [
+        (LimitedAction::Delete, Amount::Larger(20, 1.0), hour),
+        (LimitedAction::Suspend, Amount::Larger(20, 1.0), hour),
+        (LimitedAction::Verify, Amount::Larger(500, 5.0), day),
+    ];
+    for (action, at_most, per) in unstated {
         if !limits.iter().any(|limit: &Limit| limit.action == action) {
-            let hour = Span::Elapsed(chrono::TimeDelta::hours(1));
-            let at_most = Amount::Larger(20, 1.0);
-            limits.push(Limit {
-                action,
-                at_most,
-                per: hour,
-                when_exceeded: WhenExceeded::Hold,
-                stated: false,
-            });
+            let (per, when_exceeded) = (Span::Elapsed(per), WhenExceeded::Hold);
+            limits.push(Limit { action, at_most, per, when_exceeded, stated: false });
         }
     }
     limits

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::callback::time;
 use super::execution::{Execution, Outcome, Script, Status};
@@ -278,11 +279,19 @@ fn attach(one: &Execution, name: &str, kind: &str, label: &str, base: &str, entr
     entry["data"] = data;
 }
 
+/// Everybody has a document of their own, as everybody has an account. A script's `documentNumber` under
+/// `extraction` shows somebody else's.
+fn number(one: &Execution) -> String {
+    let hash = Sha256::digest(one.account.as_bytes());
+    let number = hash.iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    format!("X{:07}", number % 10_000_000)
+}
+
 fn extraction(one: &Execution) -> Value {
     let mut data = json!({
         "type": "ID_CARD", "subType": "NATIONAL_ID", "issuingCountry": "AUT",
         "firstName": "ALEX", "lastName": "EXAMPLE", "dateOfBirth": "1990-01-01",
-        "expiryDate": "2035-01-01", "documentNumber": "X0000000", "currentAge": "36",
+        "expiryDate": "2035-01-01", "documentNumber": number(one), "currentAge": "36",
     });
     let Some(fields) = data.as_object_mut() else { return data };
     for (name, value) in one.result.iter().flat_map(|script| &script.extraction) {

@@ -55,6 +55,8 @@ struct Name {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Edit {
+    pub firstname: Option<String>,
+    pub lastname: Option<String>,
     pub title: Option<String>,
     pub department: Option<String>,
     pub manager_user_id: Option<i64>,
@@ -298,6 +300,13 @@ impl Tenant {
             if let Some(text) = text {
                 user.plain.insert(key, value(text));
             }
+        }
+        let name = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        if let Some(text) = &edit.firstname {
+            user.firstname = name(text);
+        }
+        if let Some(text) = &edit.lastname {
+            user.lastname = name(text);
         }
         user.manager_user_id = edit.manager_user_id.or(user.manager_user_id);
         let custom = edit.custom_attributes.iter().map(|(name, text)| (name.clone(), value(text)));

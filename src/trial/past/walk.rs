@@ -12,7 +12,8 @@ use crate::policy::script::{Facts, Verdict};
 use crate::policy::tree::Standing;
 use crate::policy::{Policy, PolicySet};
 use crate::trial::story::Happened;
-use crate::trial::world::{Terms, TooLong, World};
+use crate::trial::terms::Terms;
+use crate::trial::world::{TooLong, World};
 
 /// What became of one person.
 #[derive(Debug)]

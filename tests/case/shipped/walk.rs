@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use proofd::case::{Input, Note, OpenedBy, State};
+use proofd::case::{Input, Note, OpenedBy, State, fingerprints};
 use proofd::engine::tree;
 use proofd::model::{
-    Action, Document, Done, Enrolment, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Phase,
-    Proof, Subject, SubjectKind, SubjectRef,
+    Action, Document, Done, Enrolment, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Pass,
+    Phase, Proof, Subject, SubjectKind, SubjectRef,
 };
 use proofd::policy::script::{Facts, Verdict};
 use proofd::policy::{self, Files, Known, Policy, Severity};
@@ -172,7 +172,19 @@ pub fn walk(row: &Row, language: &str) -> Walked {
         desk.sinks = vec!["siem".to_owned()];
         if enrolled {
             let enrolled_at = Some(at("2025-09-01T00:00:00Z"));
-            let known = Enrolment { account: "account".to_owned(), enrolled_at, ..Enrolment::default() };
+            let fields = ["first_name", "last_name", "date_of_birth"].map(str::to_owned);
+            let compared = fingerprints(desk.links.fingerprints(), &fields, &desk.case.subject);
+            // Too old to count by itself.
+            let pass = Pass {
+                at: at("2025-09-01T00:00:00Z"),
+                case: "earlier".to_owned(),
+                verification: "id-and-selfie".to_owned(),
+                method: Method::Full,
+                checks: Vec::new(),
+                compared,
+            };
+            let account = "account".to_owned();
+            let known = Enrolment { account, enrolled_at, passes: vec![pass], ..Enrolment::default() };
             desk.enrolments.insert("jumio".to_owned(), known);
         }
     });
@@ -350,6 +362,8 @@ impl Walk<'_> {
     fn proves(&mut self, decision: Judgement, labels: &[String]) {
         self.runs += 1;
         self.desk.press().unwrap();
+        // Before a selfie the person is read.
+        self.settle();
         let start = self.desk.due("start_verification").unwrap();
         let Action::StartVerification { method, .. } = self.desk.case.calls[&start].action else {
             unreachable!()
@@ -381,6 +395,8 @@ impl Walk<'_> {
             reasons: labels.to_vec(),
             checks: checks.iter().map(|check| ((*check).to_owned(), decision)).collect(),
             document: (method == Method::Full).then_some(document),
+            number: None,
+            fingerprint: None,
             same_face: Vec::new(),
             completed_at: Some(self.desk.now),
         };
@@ -391,6 +407,7 @@ impl Walk<'_> {
     /// The vendor cannot be reached until the retries run out.
     fn is_let_down(&mut self) {
         self.desk.press().unwrap();
+        self.settle();
         for _ in 0..200 {
             let start =
                 self.desk.case.calls.iter().find(|(_, call)| call.action.word() == "start_verification");

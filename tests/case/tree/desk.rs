@@ -9,8 +9,8 @@ use proofd::case::{
     Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
-    Action, Actor, Done, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading, Secret, Session, Subject,
-    Timestamp,
+    Action, Actor, DocumentUse, Done, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading, Secret,
+    Session, Subject, Timestamp,
 };
 use proofd::policy::Policy;
 use proofd::policy::tree::LimitedAction;
@@ -33,13 +33,14 @@ pub struct Desk {
     pub over_limit: BTreeSet<LimitedAction>,
     /// What earlier and other cases left of the person.
     pub enrolments: BTreeMap<String, Enrolment>,
+    pub documents: Vec<DocumentUse>,
     pub others: Vec<Hold>,
     pub pauses: Vec<Pause>,
     pub sinks: Vec<String>,
     pub consistency: BTreeMap<String, TimeDelta>,
     /// Events that came of what was done.
     pub events: Vec<Event>,
-    links: Links,
+    pub links: Links,
 }
 
 impl Desk {
@@ -72,6 +73,7 @@ impl Desk {
             effects: Vec::new(),
             over_limit: BTreeSet::new(),
             enrolments: BTreeMap::new(),
+            documents: Vec::new(),
             others: Vec::new(),
             pauses: Vec::new(),
             sinks: Vec::new(),
@@ -93,6 +95,7 @@ impl Desk {
             organization: "Example",
             over_limit: &self.over_limit,
             enrolments: &self.enrolments,
+            documents: &self.documents,
             others: &self.others,
             pauses: &self.pauses,
             sinks: &self.sinks,
@@ -108,6 +111,7 @@ impl Desk {
         self.effects.extend(advance.effects);
         self.events.extend(advance.events);
         self.enrolments.extend(advance.enrolments);
+        self.documents.extend(advance.document);
     }
 
     pub fn input(&mut self, input: Input) -> Result<(), Refused> {
@@ -226,18 +230,21 @@ impl Desk {
     }
 
     pub fn press(&mut self) -> Result<(), Refused> {
-        let link = self.proving().link;
+        let link = match &self.case.state {
+            State::Held { asked: Some(asked), .. } => asked.link,
+            _ => self.proving().link,
+        };
         self.input(Input::Press { link, locale: None })
     }
 
     /// The vendor starts what was asked for.
     pub fn start(&mut self, execution: &str) {
         let (call, attempt) = self.begin("start_verification");
-        let Action::StartVerification { reference, .. } = &self.case.calls[&call].action else {
+        let Action::StartVerification { reference, account, .. } = &self.case.calls[&call].action else {
             unreachable!()
         };
         let session = Session {
-            account: "account".to_owned(),
+            account: account.clone().unwrap_or_else(|| "account".to_owned()),
             execution: execution.to_owned(),
             link: "https://vendor.test/x".to_owned(),
             expires_at: self.now + TimeDelta::days(1),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use proofd::connectors::Connector as _;
-use proofd::connectors::jumio::{Hint, Jumio, Settings, Urls, hint};
+use proofd::connectors::jumio::{Hint, Jumio, Settings, Urls, Web, hint};
 use proofd::engine::clock::Virtual;
 use proofd::model::{Action, FailureKind, Secret};
 use serde_json::json;
@@ -117,6 +117,7 @@ fn settings() {
     let clock = || Arc::new(Virtual::new(start_of_test()));
     let good = || Settings {
         urls: Urls::region("emea-1").unwrap(),
+        web: Web::region("emea-1"),
         client_id: "client".to_owned(),
         client_secret: Secret::new("CLIENTSECRET"),
         user_agent: "Example proofd/v1".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, Response};
 use chrono::DateTime;
-use proofd::connectors::jumio::{Jumio, Settings, Urls};
+use proofd::connectors::jumio::{Jumio, Settings, Urls, Web};
 use proofd::engine::clock::Virtual;
 use proofd::model::{
     Action, Call, CallId, CaseId, Done, Failure, Method, Outcome, Reading, Secret, Session, Timestamp,
@@ -87,6 +87,7 @@ impl Peer {
         let url = |host: &str| Url::parse(&format!("{}/{host}/", self.base)).unwrap();
         Settings {
             urls: Urls { auth: url("auth"), account: url("account"), retrieval: url("retrieval") },
+            web: Web::region("amer-1"),
             client_id: "client".to_owned(),
             client_secret: Secret::new("CLIENTSECRET"),
             user_agent: "Example proofd/v1".to_owned(),

@@ -84,6 +84,11 @@ async fn a_start_that_is_not_one() {
         json!({"account": {"id": ACCOUNT}, "workflowExecution": {"id": RUN}, "sdk": {"token": "SAMPLE"}});
     let mut script_link = started();
     script_link["web"]["href"] = "javascript:alert(1)".into();
+    let mut elsewhere = started();
+    elsewhere["web"]["href"] =
+        "https://acme.web.amer-1.jumio.ai.evil.example/?authorizationToken=SAMPLE".into();
+    let mut unprotected = started();
+    unprotected["web"]["href"] = "http://acme.web.amer-1.jumio.ai/?authorizationToken=SAMPLE".into();
     let mut other_account = started();
     other_account["account"]["id"] = "11111111-1111-4111-8111-999999999999".into();
     let mut path_in_id = started();
@@ -95,6 +100,14 @@ async fn a_start_that_is_not_one() {
     for (action, status, body, kind, sentence) in [
         (start(), 200, no_link, Refused, "WEB channel"),
         (start(), 200, script_link, Unavailable, "not a web address"),
+        (
+            start(),
+            200,
+            elsewhere,
+            Unavailable,
+            "sends the person to acme.web.amer-1.jumio.ai.evil.example, which",
+        ),
+        (start(), 200, unprotected, Unavailable, "not an https address"),
         (start(), 200, path_in_id, Unavailable, "ids"),
         (restart(), 200, other_account, Unavailable, "another account"),
         (start(), 200, json!({"account": 7}), Unavailable, "'account'"),
@@ -128,6 +141,7 @@ async fn a_start_that_is_not_one() {
         let failure = failure(jumio.perform(&call(action)).await);
         assert_eq!(failure.kind, kind, "{about}: {}", failure.reason);
         assert!(failure.reason.contains(sentence), "{about}: {}", failure.reason);
+        assert!(!failure.reason.contains("SAMPLE"), "{about}: a link's token is shown");
     }
 }
 

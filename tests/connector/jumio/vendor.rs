@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use proofd::connectors::Connector as _;
-use proofd::connectors::jumio::{Jumio, Settings, Urls};
+use proofd::connectors::jumio::{Jumio, Settings, Urls, Web};
 use proofd::engine::clock::Virtual;
 use proofd::model::{Action, FailureKind, Judgement, Method, Outcome, Phase, Reading, Secret, Session};
 use proofd::simulate::applicant::{Applicant, Lost};
@@ -32,8 +32,10 @@ impl Street {
             .unwrap();
         town.jumio.turn(|knobs| knobs.rate_limits = false);
         let url = |host: &str| Url::parse(&format!("{}/{host}", town.jumio_served.url)).unwrap();
+        let urls = Urls { auth: url("auth"), account: url("account"), retrieval: url("retrieval") };
         let settings = Settings {
-            urls: Urls { auth: url("auth"), account: url("account"), retrieval: url("retrieval") },
+            web: Web::urls(&urls),
+            urls,
             client_id: credentials.client_id,
             client_secret: Secret::new(credentials.client_secret),
             user_agent: "Example proofd/v1".to_owned(),

@@ -1,9 +1,11 @@
 //! Effects, with either back end: what is answered, and what the tenant's ledger says was done.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use proofd::connectors::Connector as _;
-use proofd::model::{Action, Call, CallId, CaseId, Clock as _, Done, Outcome, Snapshot};
-use proofd::simulate::onelogin::{Fault, Knobs, Mishap, Moment, Scope, Simulator};
+use proofd::model::{Action, Call, CallId, CaseId, Clock as _, Done, FailureKind, Fields, Outcome, Snapshot};
+use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Moment, Scope, Simulator};
 
 use super::tenant::{BACK_ENDS, Tenant};
 
@@ -348,4 +350,51 @@ async fn a_row_number_with_an_account() {
     assert_eq!(tenant.act(Approve, &snapshot, 1).await, "approved");
     assert_eq!(tenant.act(Invite, &snapshot, 1).await, "invited already");
     assert_eq!(tenant.act(Delete, &snapshot, 1).await, "Changed");
+}
+
+/// An effect that rests on a proof is measured against what was compared; what protects is not.
+#[tokio::test]
+async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
+    for resource in BACK_ENDS {
+        let t = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
+        let registered = t.applicant();
+        let (id, user) = (registered.user_id.unwrap().to_string(), registered.user_id.unwrap());
+        let compared = |first: Option<&str>, last: &str| {
+            let of = |text: Option<&str>| text.map(str::to_owned);
+            BTreeMap::from([("first_name".to_owned(), of(first)), ("last_name".to_owned(), of(Some(last)))])
+        };
+        let opened = t.snapshot(&id).await;
+        let rests_on = |compared| Snapshot { compared, ..opened.clone() };
+        for other in
+            [compared(Some("Grace"), "Lovelace"), compared(None, "Lovelace"), compared(Some("Ada"), "")]
+        {
+            for step in [Approve, Reject, Delete, Invite] {
+                assert_eq!(t.act(step, &rests_on(other.clone()), 1).await, "Changed", "{step:?}");
+            }
+            let snapshot = rests_on(other);
+            for action in [
+                Action::Reinstate { snapshot: snapshot.clone(), to: None },
+                Action::SetAttributes { snapshot: snapshot.clone(), attributes: Fields::new() },
+            ] {
+                assert_eq!(t.performs(action).await, Some(FailureKind::Changed));
+            }
+        }
+        assert_eq!(t.act(Approve, &rests_on(compared(Some("Ada"), "Lovelace")), 1).await, "approved");
+        t.simulator.edit(user, &Edit { firstname: Some(String::new()), ..Edit::default() }).unwrap();
+        let now = rests_on(compared(Some("Ada"), "Lovelace"));
+        assert_eq!(t.act(Invite, &now, 1).await, "Changed");
+        let suspends = Action::Suspend { snapshot: opened.clone(), end_sessions: false };
+        assert_eq!(t.performs(suspends).await, None, "to protect, no name matters");
+    }
+}
+
+impl Tenant {
+    /// How an effect failed; none: it did not.
+    async fn performs(&self, action: Action) -> Option<FailureKind> {
+        let id = CallId { case: CaseId("c".into()), number: 1 };
+        match self.onelogin.perform(&Call { id, attempt: 1, in_doubt: false, action }).await {
+            Outcome::Failed(failure) => Some(failure.kind),
+            Outcome::Done(_) => None,
+        }
+    }
 }

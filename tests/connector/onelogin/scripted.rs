@@ -246,6 +246,7 @@ fn snapshot() -> Snapshot {
         profile_id: Some("8".into()),
         email: Some("ada@example.com".into()),
         created_at: Some(CREATED.parse().unwrap()),
+        compared: BTreeMap::new(),
     }
 }
 

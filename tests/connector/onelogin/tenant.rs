@@ -144,5 +144,6 @@ pub fn snapshot(subject: &Subject) -> Snapshot {
         profile_id: text("profile_id"),
         email: text("email"),
         created_at: text("created_at").map(|at| at.parse().unwrap()),
+        compared: BTreeMap::new(),
     }
 }

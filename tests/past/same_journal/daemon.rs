@@ -2,6 +2,7 @@
 //! the next. What a test gives it comes through the doors by which it comes to a daemon.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,9 @@ fn settings(dir: &Path) -> Settings {
 
 async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit) -> (Engine, JoinSet<()>) {
     let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
+    // The key of the made-up world: what is known of a person by a fingerprint is the same in both.
+    fs::create_dir_all(dir.join("store")).unwrap();
+    fs::write(dir.join("store/secret"), proofd::trial::KEY).unwrap();
     let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), options).unwrap();
     store.commit(first).await.unwrap();
     let shared = Arc::new(clock.clone());

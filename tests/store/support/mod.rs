@@ -47,6 +47,7 @@ pub fn case(id: &str, opened: i64) -> Case {
         seen_at: None,
         holds: Vec::new(),
         acting: None,
+        compared: BTreeMap::new(),
         released: None,
         refusals: 0,
         echoes: Vec::new(),
@@ -59,8 +60,14 @@ pub fn closed(id: &str, opened: i64) -> Case {
 }
 
 pub fn pending(due: i64) -> Pending {
-    let snapshot =
-        Snapshot { subject: subject("1"), user_id: None, profile_id: None, email: None, created_at: None };
+    let snapshot = Snapshot {
+        subject: subject("1"),
+        user_id: None,
+        profile_id: None,
+        email: None,
+        created_at: None,
+        compared: BTreeMap::new(),
+    };
     Pending {
         action: Action::Approve { snapshot },
         purpose: Purpose::Step,

@@ -1,0 +1,41 @@
+//! The same document for two people: one of them is not who they say. A document is known by the fingerprint of
+//! its type, country and number; who keeps cases tells who has shown it.
+
+use super::entry::Note;
+use super::opening::known_as;
+use super::turn::Turn;
+use crate::model::{CaseId, DocumentUse, Proof};
+
+impl Turn<'_> {
+    /// Whether another person has shown the document of a proof. Their cases are named in the journal. Whoever
+    /// registers anew is another person: an account that was deleted says nothing about who comes next.
+    pub fn document_elsewhere(&mut self, proof: &Proof) -> bool {
+        let Some(document) = &proof.fingerprint else { return false };
+        self.document = Some(document.clone());
+        let own = self.names();
+        let same = |shown: &&DocumentUse| shown.document == *document && !shown.same_person(&own);
+        let cases: Vec<_> =
+            self.here.documents.iter().filter(same).map(|shown| CaseId(shown.case.clone())).collect();
+        let elsewhere = !cases.is_empty();
+        if elsewhere {
+            self.note(Note::DocumentSeenBefore { cases });
+        }
+        elsewhere
+    }
+
+    /// What is kept of the document that was shown in this turn.
+    pub fn shown(&self) -> Option<DocumentUse> {
+        let document = self.document.clone()?;
+        let (person, case, at) = (self.names(), self.case.id.0.clone(), self.now());
+        Some(DocumentUse { document, person, case, at })
+    }
+
+    /// The names under which the person is known over several cases. A registration gets an account, and goes
+    /// by the account's name from then on.
+    fn names(&self) -> Vec<String> {
+        let mut names = vec![known_as(&self.case.subject)];
+        let now = self.case.seen.as_ref().map(known_as);
+        names.extend(now.filter(|now| !names.contains(now)));
+        names
+    }
+}

@@ -1,0 +1,98 @@
+//! Sessions at a provider cost money: how many one person may start in a day, and how many a policy. What a
+//! policy may spend is a limit like any other; a person who presses when it is used up loses no time by it.
+
+use chrono::TimeDelta;
+
+use super::entry::Note;
+use super::input::Refused;
+use super::state::{Proving, State};
+use super::turn::Turn;
+use crate::model::{Session, Timestamp};
+use crate::policy::tree::LimitedAction;
+
+/// Sessions that one person may start in a day, over all providers and policies.
+const MOST_IN_A_DAY: usize = 3;
+
+const DAY: TimeDelta = TimeDelta::hours(24);
+
+/// Whether a session may be started now.
+pub(super) enum Pays {
+    Yes,
+    /// The person has to wait until then.
+    Rests(Timestamp),
+    /// The policy's limit is used up.
+    Held,
+}
+
+impl Turn<'_> {
+    pub(super) fn pays(&self, proving: &Proving) -> Pays {
+        let since = self.now() - DAY;
+        let earlier =
+            self.here.enrolments.iter().filter(|(provider, _)| !self.enrolments.contains_key(*provider));
+        let known = earlier.chain(&self.enrolments).flat_map(|(_, known)| &known.starts);
+        let mut lately: Vec<Timestamp> = known.filter(|at| **at > since).copied().collect();
+        lately.sort_unstable();
+        if let Some(oldest) = lately.len().checked_sub(MOST_IN_A_DAY).and_then(|at| lately.get(at)) {
+            return Pays::Rests(*oldest + DAY);
+        }
+        let used_up = self.here.over_limit.contains(&LimitedAction::Verify);
+        if used_up && self.case.released != Some(proving.step) { Pays::Held } else { Pays::Yes }
+    }
+
+    /// A session is asked for; it counts once.
+    pub fn pay(&mut self, proving: &mut Proving) {
+        proving.rests_until = None;
+        self.case.released.take_if(|step| *step == proving.step);
+        self.count(LimitedAction::Verify);
+    }
+
+    pub fn rest(&mut self, mut proving: Proving, until: Timestamp) {
+        if proving.rests_until != Some(until) {
+            self.note(Note::StartRests { until });
+        }
+        proving.rests_until = Some(until);
+        proving.wanted = false;
+        self.case.state = State::Proving(proving);
+    }
+
+    pub fn hold_start(&mut self, mut proving: Proving) {
+        proving.wanted = false;
+        let (step, since, action) = (proving.step, self.now(), LimitedAction::Verify);
+        self.case.state = State::Held { step, action, since, asked: Some(Box::new(proving)) };
+        self.note(Note::Held { action });
+    }
+
+    /// The person presses again while the case is held: they go on if others have left room by now.
+    pub fn press_again(
+        &mut self,
+        asked: Proving,
+        since: Timestamp,
+        link: u32,
+        locale: Option<String>,
+    ) -> Result<(), Refused> {
+        if link != asked.link {
+            return Err(Refused::DeadLink);
+        }
+        if self.here.over_limit.contains(&LimitedAction::Verify) {
+            return Err(Refused::NotAwaited);
+        }
+        let stood = self.now() - since;
+        self.prove_on(asked, stood);
+        let State::Proving(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
+        self.press(proving, link, locale)
+    }
+
+    /// A person has released the start: who was turned away gets a mail with the link.
+    pub fn ask_on(&mut self, asked: Proving, since: Timestamp) -> Result<(), Refused> {
+        let stood = self.now() - since;
+        self.prove_on(asked, stood);
+        let State::Proving(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
+        self.remind_now(&proving)
+    }
+
+    pub fn remember_start(&mut self, provider: &str, session: &Session) {
+        let now = self.now();
+        self.remember_run(provider, session);
+        self.change(provider, |enrolment| enrolment.started(now));
+    }
+}
