@@ -380,7 +380,7 @@ async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
             }
         }
         assert_eq!(t.act(Approve, &rests_on(compared(Some("Ada"), "Lovelace")), 1).await, "approved");
-        t.simulator.edit(user, &Edit { firstname: Some(String::new()), ..Edit::default() }).unwrap();
+        t.simulator.edit(user, &Edit { firstname: Some("Grace".into()), ..Edit::default() }).unwrap();
         let now = rests_on(compared(Some("Ada"), "Lovelace"));
         assert_eq!(t.act(Invite, &now, 1).await, "Changed");
         let suspends = Action::Suspend { snapshot: opened.clone(), end_sessions: false };
