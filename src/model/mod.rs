@@ -15,7 +15,6 @@ pub mod verification;
 pub use actor::Actor;
 pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Repeat, Snapshot};
 pub use clock::Clock;
-pub use event::{Event, EventType};
 pub use event::{Event, EventType, Origin};
 pub use fingerprint::Fingerprints;
 pub use message::{Address, Message};
