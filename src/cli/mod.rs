@@ -57,7 +57,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(
     version,
     about,
-    after_help = "Try it: proofd demo\nExit codes: 0 ok, 1 the answer is no, 2 wrong use or bad configuration, 3 not reachable"
+    after_help = "Try it: proofd demo\nExit codes: 0 ok, 1 the answer is no, 2 wrong use or bad configuration, 3 not reachable, 4 losses were accepted (store verify)"
 )]
 struct Cli {
     #[command(subcommand)]
