@@ -193,3 +193,47 @@ fn every_exception_for_a_dependency_has_a_reason_and_a_review_date() {
         assert!(is_date, "{key}: end the reason with `; review by YYYY-MM-DD`: {entry}");
     }
 }
+
+/// The file of a test such as `store::full_disk::a_name` or `lib::engine::pauses::tests::a_name`, and its name.
+fn place_of(id: &str) -> Option<(PathBuf, &str)> {
+    let (path, name) = id.rsplit_once("::").unwrap_or((id, ""));
+    let mut parts: Vec<&str> = path.split("::").filter(|part| *part != "tests").collect();
+    let base = match parts.first() {
+        Some(&"lib") => {
+            parts.remove(0);
+            Path::new("src")
+        }
+        Some(&"house") => return Some((PathBuf::from("tests/house.rs"), name)),
+        _ => Path::new("tests"),
+    };
+    let stem: PathBuf = base.join(parts.iter().collect::<PathBuf>());
+    let files = [stem.with_extension("rs"), stem.join("mod.rs"), stem.join("main.rs")];
+    files.into_iter().find(|file| file.exists()).map(|file| (file, name))
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let page = std::fs::read_to_string("docs/promises.md").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
+    let (mut wrong, mut tests) = (Vec::new(), 0);
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 3, "promise, test, figure: {row}");
+        let ids = cells[1].split("<br>").map(|id| id.trim().trim_matches('`'));
+        for id in ids {
+            tests += 1;
+            let is_test = place_of(id).is_some_and(|(file, name)| {
+                let text = std::fs::read_to_string(file).unwrap();
+                text.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+                    let before: Vec<&str> = text[..at].lines().rev().take(6).collect();
+                    before.iter().any(|line| line.contains("#[test]") || line.contains("#[tokio::test"))
+                })
+            });
+            if !is_test {
+                wrong.push(id.to_owned());
+            }
+        }
+    }
+    assert!(tests > 40, "the page has {tests} tests");
+    assert!(wrong.is_empty(), "no such test: {wrong:#?}");
+}
