@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `serve` | `run`: the daemon, from configuration to the last answer |
+//! | `opening` | the daemon's store is opened: progress for systemd, waiting for space |
 //! | `compose` | connectors and access out of a configuration |
 //! | `rehearsal` | days in minutes, against simulators |
 //! | `notify` | what systemd is told |
@@ -35,6 +36,7 @@ mod lsp;
 mod manual;
 mod migrate;
 mod notify;
+mod opening;
 mod output;
 mod plan;
 mod policies;

@@ -18,6 +18,11 @@ pub fn ready(engine: &Engine) {
     tell(&[NotifyState::Ready, NotifyState::Status(&engine.status_line())]);
 }
 
+/// The start goes on: systemd waits another minute for it.
+pub fn starting(how_far: &str) {
+    tell(&[NotifyState::ExtendTimeoutUsec(60_000_000), NotifyState::Status(how_far)]);
+}
+
 pub fn status(engine: &Engine) {
     tell(&[NotifyState::Status(&engine.status_line())]);
 }

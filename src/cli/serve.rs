@@ -16,7 +16,6 @@ use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::http::{Bounds, Doors, Listening, listen_within};
 use crate::model::Clock;
-use crate::store::Store;
 
 pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
     let (config, warnings) = config::read(path).map_err(Failed::usage)?;
@@ -35,7 +34,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     for ending in config.access.ending(clock.now()) {
         tracing::warn!("{ending}");
     }
-    let engine = open(&config, clock).await?;
+    let Some(engine) = open(&config, clock, &mut orders).await? else { return Ok(Ending::Ok) };
     let mut tasks = engine.start();
     let doors = Doors::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
     let listeners = bind(&config, &doors).await?;
@@ -68,37 +67,15 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
 
 /// The engine with its store and connectors. What a connector cannot do shows in `doctor`, not here: a
 /// vendor that is down must not keep the daemon from starting.
-async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engine, Failed> {
+///
+/// None: the daemon was told to stop meanwhile.
+async fn open(config: &Config, clock: Arc<dyn Clock>, orders: &mut Orders) -> Result<Option<Engine>, Failed> {
     let settings = compose::settings(config).map_err(Failed::usage)?;
     let built = compose::connectors(config, &clock).map_err(Failed::usage)?;
     let dir = config.store_dir().ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
-    let now = clock.now();
-    let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&dir, now))
-        .await
-        .context("while opening the store")?
-        .map_err(|error| Failed::usage(anyhow!(error).context("while opening the store")))?;
-    if opened.new {
-        tracing::info!("a new store was made");
-    }
-    if opened.marked_anew {
-        tracing::warn!("the store's high-water mark was damaged or missing; it was written anew");
-    }
-    if opened.cut_bytes > 0 {
-        tracing::warn!(
-            bytes = opened.cut_bytes,
-            "the journal's torn end, behind everything that was acknowledged, was cut"
-        );
-    }
-    if opened.accepted_losses > 0 {
-        tracing::warn!(
-            losses = opened.accepted_losses,
-            "the store has accepted losses; see `proofd store verify`"
-        );
-    }
-    if let Some(why) = &opened.rebuilt {
-        tracing::warn!(why, records = opened.records, "the state was rebuilt from the journal");
-    }
-    Ok(Engine::open(settings, store, &opened, clock, built.connectors()).await?)
+    let Some((store, opened)) = opening::open(&dir, clock.now(), orders).await? else { return Ok(None) };
+    let engine = Engine::open(settings, store, &opened, clock, built.connectors()).await?;
+    Ok(Some(engine))
 }
 
 async fn bind(config: &Config, doors: &Doors) -> Result<Vec<Listening>, Failed> {
@@ -120,7 +97,7 @@ async fn bind(config: &Config, doors: &Doors) -> Result<Vec<Listening>, Failed> 
 }
 
 /// SIGHUP reloads the policies, SIGTERM and Ctrl-C end the daemon.
-struct Orders {
+pub(super) struct Orders {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -133,6 +110,14 @@ impl Orders {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    /// An order to stop, before there is anything to reload.
+    pub(super) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 
     async fn until_stop(&mut self, engine: &Engine) {

@@ -102,6 +102,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it says that the disk is full: the same may work later.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            Self::Full | Self::NoRoom { .. } => true,
+            Self::Io { cause, .. } => journal::no_room(cause),
+            _ => false,
+        }
+    }
+
     fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |cause| Self::Io { doing, cause }

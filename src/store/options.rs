@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// What the store is about to do to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Options {
     pub group_bytes: usize,
     /// Called when writing or syncing failed; does not return in the daemon, which exits with 70.
     pub failure: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Counts records of the journal while the opening makes the state from them.
+    pub progress: Arc<AtomicU64>,
     /// Called before each write and sync of the journal and its mark; an error stands for the disk's.
     pub fault: Option<Arc<dyn Fn(Act) -> io::Result<()> + Send + Sync>>,
 }
@@ -47,6 +50,7 @@ impl Default for Options {
             group_commits: 512,
             group_bytes: 4 << 20,
             failure: Arc::new(exit),
+            progress: Arc::default(),
             fault: None,
         }
     }

@@ -2,6 +2,7 @@
 //! another journal or was found wanting while running is set aside and made anew, without a person.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::codec::{self, Body};
 use super::journal::{self, End, Piece};
@@ -78,14 +79,21 @@ pub(super) struct Brought {
 
 /// Brings the state that is there up to the journal's end, or makes it anew. The journal was found to hold
 /// everything that the state holds.
-pub(super) fn bring_up(dir: &Path, found: Result<State, String>, end: &End) -> Result<Brought, Error> {
+pub(super) fn bring_up(
+    dir: &Path,
+    found: Result<State, String>,
+    end: &End,
+    progress: &AtomicU64,
+) -> Result<Brought, Error> {
     let journal = opening::journal_dir(dir);
     let records = end.head().sequence;
     let reason = match found {
         Ok(state) => {
             let before = state.meta().applied;
-            match replay(&journal, &state, u64::MAX, None)? {
+            match replay(&journal, &state, u64::MAX, None, progress)? {
                 Ok(_) => return Ok(Brought { state, replayed: records - before, rebuilt: None }),
+                // Making it anew would not make space.
+                Err(error) if error.is_no_room() => return Err(error),
                 Err(error) => error.to_string(),
             }
         }
@@ -93,7 +101,7 @@ pub(super) fn bring_up(dir: &Path, found: Result<State, String>, end: &End) -> R
     };
     set_aside(dir)?;
     let state = make(dir)?;
-    replay(&journal, &state, u64::MAX, None)??;
+    replay(&journal, &state, u64::MAX, None, progress)??;
     state.sync()?;
     // A store without a record is new: nothing was made anew.
     Ok(Brought { state, replayed: records, rebuilt: (records > 0).then_some(reason) })
@@ -110,7 +118,7 @@ pub(super) fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
     }
     match State::open(&state_dir(dir)).and_then(|state| state.check().map(|()| state)) {
         Ok(state) => Ok(Ok(state)),
-        Err(Error::Io { doing, cause }) if journal::no_room(&cause) => Err(Error::Io { doing, cause }),
+        Err(error) if error.is_no_room() => Err(error),
         Err(Error::Locked(by)) => Err(Error::Locked(by)),
         Err(error) => Ok(Err(error.to_string())),
     }
@@ -151,6 +159,7 @@ fn replay(
     state: &State,
     up_to: u64,
     mut witness: Option<&mut Witness<'_>>,
+    progress: &AtomicU64,
 ) -> Result<Result<End, Error>, Error> {
     let applied = state.meta().applied;
     let mut draft = Draft::new(state);
@@ -158,7 +167,10 @@ fn replay(
     let mut failed = None;
     let end = journal::read(journal, applied + 1, &mut |piece| {
         let (sequence, line) = match piece {
-            Piece::Record(sequence, line) => (sequence, line),
+            Piece::Record(sequence, line) => {
+                progress.fetch_add(1, Ordering::Relaxed);
+                (sequence, line)
+            }
             Piece::Frame(head) => {
                 if failed.is_none() && head.sequence <= up_to {
                     draft.head = head;
@@ -232,7 +244,7 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     let state = survey.state;
     let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
     let implied = State::open(scratch)?;
-    let end = replay(&opening::journal_dir(dir), &implied, applied, Some(witness))??;
+    let end = replay(&opening::journal_dir(dir), &implied, applied, Some(witness), &AtomicU64::new(0))??;
     let mut report = Report {
         records: end.next - 1,
         segments: end.segments,

@@ -8,6 +8,7 @@
 //! | `explain` | why a policy did or did not fire |
 //! | `explain_try` | what policies would say |
 //! | `front` | what a client can hold or send before it has shown who it is |
+//! | `full_disk` | a disk that runs full |
 //! | `http` | who may do what at the doors |
 //! | `limits` | how much one client may ask |
 //! | `loss` | a store that lost something |
@@ -38,6 +39,7 @@ mod events;
 mod explain;
 mod explain_try;
 mod front;
+mod full_disk;
 mod http;
 mod limits;
 mod loss;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::world::World;
 
 /// Reads messages until one contains a text.
-fn hear(socket: &UnixDatagram, says: &str) -> String {
+pub fn hear(socket: &UnixDatagram, says: &str) -> String {
     let mut heard = Vec::new();
     let mut message = [0_u8; 4_096];
     loop {

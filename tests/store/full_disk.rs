@@ -1,53 +1,11 @@
 //! A store on a small disk that runs full: a real file system, mounted by the test, which needs root.
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use proofd::store::{Error, Options, Store};
 
+use crate::disk::Disk;
 use crate::support::{assert_sound, at, case, changed, event, opens, received};
-
-/// A small tmpfs, unmounted at the end.
-struct Disk {
-    _parent: tempfile::TempDir,
-    at: PathBuf,
-}
-
-impl Disk {
-    /// None where this user may not mount; that is said, and in CI it is an error.
-    fn mount(mebibytes: u64) -> Option<Self> {
-        let parent = tempfile::tempdir().unwrap();
-        let at = parent.path().join("disk");
-        std::fs::create_dir(&at).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "proofd-test"])
-            .arg(&at)
-            .output();
-        if mounted.as_ref().is_ok_and(|output| output.status.success()) {
-            return Some(Self { _parent: parent, at });
-        }
-        assert!(std::env::var_os("CI").is_none(), "in CI this test must be able to mount: {mounted:?}");
-        println!("SKIPPED: mounting a small file system needs root: {mounted:?}");
-        None
-    }
-
-    /// What another program writes until nothing fits.
-    fn fill(&self) -> PathBuf {
-        let path = self.at.join("foreign");
-        let mut file = File::create(&path).unwrap();
-        while file.write_all(&[1; 4096]).is_ok() {}
-        path
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("--lazy").arg(&self.at).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "the disk stays mounted");
-    }
-}
 
 /// What ended a store.
 type Failures = Arc<Mutex<Vec<String>>>;

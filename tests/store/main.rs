@@ -21,6 +21,8 @@
 
 mod asked;
 mod damage;
+#[path = "../world/disk.rs"]
+mod disk;
 mod end;
 mod full_disk;
 mod kill;

@@ -2,6 +2,7 @@
 //! share; each looks at the simulators' ledger for what really happened.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
+pub mod disk;
 pub mod inside;
 pub mod past;
 pub mod people;

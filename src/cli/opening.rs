@@ -1,0 +1,93 @@
+//! Opens the daemon's store. A start that takes long tells systemd how far it is and asks it for more time; a
+//! full disk is waited for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use super::serve::Orders;
+use super::{Failed, notify};
+use crate::model::Timestamp;
+use crate::store::{Error, Opened, Options, Store};
+
+/// How often it is looked how far an opening is. Each look that finds progress gives it another minute.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a full disk is tried again.
+const ROOM_EVERY: Duration = Duration::from_secs(2);
+
+/// The open store; none: the daemon was told to stop while the disk was full.
+pub(super) async fn open(
+    dir: &Path,
+    now: Timestamp,
+    orders: &mut Orders,
+) -> Result<Option<(Store, Opened)>, Failed> {
+    let mut waits = false;
+    loop {
+        match open_once(dir, now).await? {
+            Ok((store, opened)) => {
+                report(&opened);
+                return Ok(Some((store, opened)));
+            }
+            Err(error) if error.is_no_room() => {
+                if !waits {
+                    tracing::error!(%error, "the store waits for free space on the disk");
+                }
+                waits = true;
+                notify::starting("waiting for free space on the disk of the store");
+                tokio::select! {
+                    () = tokio::time::sleep(ROOM_EVERY) => {}
+                    () = orders.stop() => return Ok(None),
+                }
+            }
+            Err(error) => return Err(Failed::usage(anyhow!(error).context("while opening the store"))),
+        }
+    }
+}
+
+async fn open_once(dir: &Path, now: Timestamp) -> Result<Result<(Store, Opened), Error>, Failed> {
+    let progress = Arc::new(AtomicU64::new(0));
+    let (dir, options) = (dir.to_owned(), Options { progress: Arc::clone(&progress), ..Options::default() });
+    let mut opening = tokio::task::spawn_blocking(move || Store::open_with(&dir, now, options));
+    let mut seen = 0;
+    loop {
+        tokio::select! {
+            opened = &mut opening => return Ok(opened.context("while opening the store")?),
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let records = progress.load(Ordering::Relaxed);
+                if records > seen {
+                    seen = records;
+                    tracing::info!(records, "opening the store: records of the journal read so far");
+                    notify::starting(&format!("opening the store: {records} records of the journal read"));
+                }
+            }
+        }
+    }
+}
+
+/// What the opening found and did.
+fn report(opened: &Opened) {
+    if opened.new {
+        tracing::info!("a new store was made");
+    }
+    if opened.marked_anew {
+        tracing::warn!("the store's high-water mark was damaged or missing; it was written anew");
+    }
+    if opened.cut_bytes > 0 {
+        tracing::warn!(
+            bytes = opened.cut_bytes,
+            "the journal's torn end, behind everything that was acknowledged, was cut"
+        );
+    }
+    if opened.accepted_losses > 0 {
+        tracing::warn!(
+            losses = opened.accepted_losses,
+            "the store has accepted losses; see `proofd store verify`"
+        );
+    }
+    if let Some(why) = &opened.rebuilt {
+        tracing::warn!(why, records = opened.records, "the state was rebuilt from the journal");
+    }
+}
