@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::rehearsal::{self, Rehearsal};
-use super::{Ending, Failed, compose, descriptors, notify, output};
+use super::{Ending, Failed, compose, descriptors, notify, opening, output};
 use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::http::{Bounds, Doors, Listening, listen_within};
