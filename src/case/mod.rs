@@ -89,6 +89,7 @@ pub use opening::{
 };
 pub use outlook::{decisions_allowed, waiting_for};
 pub use recorded::{Cause, Facts, Recorded};
+pub use session::{moved_on, reading};
 pub use state::{
     Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Proving, Purpose, Reviewing, State,
     Stretch, Stuck, Waiting, Whose,

@@ -17,9 +17,11 @@ use super::judge::{
 };
 use super::links::LinkKind;
 use super::paying::Pays;
-use super::state::{Proving, Purpose, State};
+use super::state::{Case, Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
+use crate::policy::Policy;
+use crate::policy::tree::Verb;
 
 /// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
 const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
@@ -172,12 +174,7 @@ impl Turn<'_> {
             return self.hasten(call);
         }
         let Ok(verify) = self.verify_of(proving.step) else { return };
-        let action = Action::ReadVerification {
-            provider: in_use(proving, verify).provider.clone(),
-            account: session.account.clone(),
-            execution: session.execution.clone(),
-            reference: session.reference.clone(),
-        };
+        let action = read(in_use(proving, verify).provider.clone(), session);
         proving.read = Some(self.ask(proving.step, action, Purpose::Read, self.now()));
     }
 
@@ -339,6 +336,29 @@ impl Turn<'_> {
             }
         }
     }
+}
+
+fn read(provider: String, session: &Session) -> Action {
+    Action::ReadVerification {
+        provider,
+        account: session.account.clone(),
+        execution: session.execution.clone(),
+        reference: session.reference.clone(),
+    }
+}
+
+/// What would be read of a person's session, where a capture is still waited for and nothing is being read.
+pub fn reading(case: &Case, policy: &Policy) -> Option<Action> {
+    let State::Proving(proving) = &case.state else { return None };
+    let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
+    let session = proving.session.as_ref()?;
+    let waits = proving.captured_at.is_none() && proving.read.is_none();
+    waits.then(|| read(in_use(proving, verify).provider.clone(), session))
+}
+
+/// Whether a reading says more than that the capture is still waited for.
+pub fn moved_on(reading: &Reading, session: &Session) -> bool {
+    belongs(reading, session) && !matches!(reading.phase, Phase::Waiting | Phase::Capturing)
 }
 
 /// A result counts only for the session it belongs to, and only if it carries the reference that we gave

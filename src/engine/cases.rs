@@ -13,6 +13,7 @@ use crate::store::{self, Changed, Commit, Enrolled};
 
 use super::Engine;
 use super::replay::here;
+use super::requests::{About, carried};
 
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -132,8 +133,15 @@ impl Engine {
         let changed =
             Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
         let documents = document.into_iter().collect();
-        let commit =
-            Commit { cases: vec![changed], enrolled, documents, received: events, ..Commit::default() };
+        let requests = self.mark(About::Case(case.id.clone()));
+        let commit = Commit {
+            cases: vec![changed],
+            enrolled,
+            documents,
+            received: events,
+            requests,
+            ..Commit::default()
+        };
         self.0.store.commit(commit).await?;
         self.0.health.progressed(self.now());
         Ok(case)
@@ -198,7 +206,7 @@ impl Engine {
 /// Goes on when whoever asked goes away: a client that hangs up drops its request, and a lock that is let
 /// go before its commit can be read would hand the next writer an older case.
 pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+    match tokio::spawn(carried(work)).await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         // Only when the runtime ends, and then nobody waits any more.

@@ -23,6 +23,7 @@ use super::asked::{said, stopped_said};
 use super::backoff;
 use super::cases::{ApplyError, earlier, to_its_end};
 use super::clock::Ahead;
+use super::requests::About;
 
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
@@ -53,8 +54,11 @@ impl Engine {
         if events.is_empty() && cursor.is_none() {
             return Ok(());
         }
+        let events: Vec<Event> = events.into_iter().map(Event::bounded).collect();
         self.0.metrics.received(&events);
-        let commit = Commit { received: events, cursors: cursor.into_iter().collect(), ..Commit::default() };
+        let requests = self.mark(About::Events(events.len()));
+        let cursors = cursor.into_iter().collect();
+        let commit = Commit { received: events, cursors, requests, ..Commit::default() };
         self.0.store.commit_durable(commit).await
     }
 

@@ -26,6 +26,7 @@
 //! | `sweep` | schedules over a population |
 //! | `replay` | decides again what the journal says was decided |
 //! | `limits` | how many effects a policy has had in a window |
+//! | `requests` | the same change asked for twice |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
 //! | `metrics`, `health` | what an operator watches |
@@ -53,6 +54,7 @@ pub mod plan;
 pub mod poller;
 pub mod reload;
 pub mod replay;
+pub mod requests;
 pub mod revisions;
 pub mod shadow;
 mod standing;
@@ -168,6 +170,8 @@ struct Inner {
     locks: locks::Locks,
     stranded: stranded::Stranded,
     limits: Mutex<limits::Counters>,
+    returns: person::Returns,
+    remembered: requests::Remembered,
     pauses: pauses::Pauses,
     heard: heard::Heard,
     reading: poller::Reading,
@@ -205,6 +209,8 @@ impl Engine {
         let counters = limits::from_store(&store, now)?;
         let pauses = pauses::Pauses::from_store(&store, now)?;
         let heard = heard::Heard::from_store(&store)?;
+        let remembered = requests::Remembered::default();
+        remembered.count(&store)?;
         let inner = Inner {
             under: replay::under(&settings, &links),
             links,
@@ -216,6 +222,8 @@ impl Engine {
             locks: locks::Locks::default(),
             stranded: stranded::Stranded::default(),
             limits: Mutex::new(counters),
+            returns: person::Returns::default(),
+            remembered,
             pauses,
             heard,
             reading: poller::Reading::default(),

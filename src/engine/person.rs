@@ -1,9 +1,14 @@
 //! What a person's link shows and what their button does. Looking starts nothing; only pressing does.
 
-use chrono::TimeDelta;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::case::{Case, Input, LinkKind, Proving, Refused, State};
-use crate::model::{CaseId, Timestamp};
+use chrono::TimeDelta;
+use futures::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::case::{Case, Input, LinkKind, Proving, Refused, State, moved_on, reading};
+use crate::model::{Action, Call, CaseId, Done, Outcome, Session, Timestamp};
 use crate::store;
 
 use super::Engine;
@@ -68,6 +73,36 @@ pub enum Pressed {
         language: Option<String>,
     },
     Page(Page),
+}
+
+/// Readings for people who came back, so that reloading the page is no way to make the vendor busy.
+#[derive(Debug)]
+pub(super) struct Returns {
+    at_once: Arc<Semaphore>,
+    /// By session: when it was last read for this.
+    read: Mutex<HashMap<String, Timestamp>>,
+}
+
+const READ_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+
+impl Default for Returns {
+    fn default() -> Self {
+        Self { at_once: Arc::new(Semaphore::new(2)), read: Mutex::default() }
+    }
+}
+
+impl Returns {
+    /// None: it was read a moment ago, or others are being read.
+    fn turn(&self, execution: &str, now: Timestamp) -> Option<OwnedSemaphorePermit> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.retain(|_, at| (now - *at).abs() < READ_AGAIN_AFTER);
+        if read.contains_key(execution) {
+            return None;
+        }
+        let turn = Arc::clone(&self.at_once).try_acquire_owned().ok()?;
+        read.insert(execution.to_owned(), now);
+        Some(turn)
+    }
 }
 
 /// How long a press waits for the vendor before the person sees the waiting page.
@@ -173,18 +208,40 @@ impl Engine {
         Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
     }
 
-    /// The person came back from the vendor: a reason to read, never a result.
-    pub async fn came_back(&self, token: &str) -> Result<Page, ApplyError> {
+    /// The person came back from the vendor: a reason to look there, never a result. The page writes nothing:
+    /// only if the session has moved on, the case gets a hint.
+    pub fn came_back(&self, token: &str) -> Result<Page, store::Error> {
         let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Page::Unknown) };
         let Some(case) = self.0.store.case(&id)? else { return Ok(Page::Unknown) };
         let State::Proving(proving) = &case.state else { return Ok(self.page(&case, kind, number)) };
-        let Some(session) = &proving.session else { return Ok(self.page(&case, kind, number)) };
-        match self.apply(&id, Input::Hint { execution: session.execution.clone() }).await {
-            Ok(_) | Err(ApplyError::Refused(_)) => {}
-            Err(ApplyError::Revision(_)) => return Ok(self.page(&case, kind, number)),
-            Err(error) => return Err(error),
+        let (Some(session), Ok(policy)) = (&proving.session, self.policy_of(&case)) else {
+            return Ok(self.page(&case, kind, number));
+        };
+        let page = Page::Checking { language: language(&case) };
+        let Some(action) = reading(&case, &policy) else { return Ok(page) };
+        if let Some(turn) = self.0.returns.turn(&session.execution, self.now()) {
+            let (engine, session) = (self.clone(), session.clone());
+            tokio::spawn(async move {
+                let _turn = turn;
+                engine.look_after_return(case, session, action).await;
+            });
         }
-        Ok(Page::Checking { language: language(&case) })
+        Ok(page)
+    }
+
+    /// One reading outside of the case's own, which leaves no trace unless there is something to read.
+    async fn look_after_return(&self, case: Case, session: Session, action: Action) {
+        let Some(connector) = self.connector(&action) else { return };
+        let call = Call { id: case.call_id(0), attempt: 1, in_doubt: false, action };
+        let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
+        let Ok(Outcome::Done(Done::Read { reading })) = performed else { return };
+        if !moved_on(&reading, &session) {
+            return;
+        }
+        match self.apply(&case.id, Input::Hint { execution: session.execution }).await {
+            Ok(_) | Err(ApplyError::Refused(_)) => {}
+            Err(error) => tracing::warn!(case = %case.id, %error, "a person's return could not be noted"),
+        }
     }
 
     /// Where a person who pressed goes now; none: the page says it.

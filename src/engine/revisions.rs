@@ -14,6 +14,7 @@ use crate::trial::past::PolicyPast;
 use super::Engine;
 use super::cases::{ApplyError, to_its_end};
 use super::reload::PolicyStatus;
+use super::requests::About;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -278,7 +279,8 @@ impl Engine {
     async fn ordered(&self, order: PolicyOrder) -> Result<(), NoRevision> {
         tracing::warn!(policy = order.policy, what = ?order.what, revision = order.revision.short(), by = order.by,
             "policy order");
-        self.0.store.commit(Commit { policy_orders: vec![order], ..Commit::default() }).await?;
+        let requests = self.mark(About::Policy(order.policy.clone()));
+        self.0.store.commit(Commit { policy_orders: vec![order], requests, ..Commit::default() }).await?;
         // Whoever ordered it may go away; it is obeyed all the same.
         let engine = self.clone();
         to_its_end(async move { engine.reload_aside(true).await }).await;

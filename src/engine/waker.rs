@@ -57,7 +57,8 @@ impl Engine {
             self.0.health.waker_alive(now);
             if forget_at <= now {
                 forget_at = now + TimeDelta::days(1);
-                if let Err(error) = self.0.store.prune(now).await {
+                let pruned = self.0.store.prune(now).await;
+                if let Err(error) = pruned.and_then(|()| self.0.remembered.count(&self.0.store)) {
                     tracing::error!(%error, "marks of old events could not be forgotten");
                 }
             }

@@ -234,7 +234,7 @@ impl Engine {
         Ok(still_held(&case, &self.others_holds(&case.subject, Some(id))?, action))
     }
 
-    fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
+    pub(super) fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
         let connectors = &self.0.connectors;
         match action {
             Action::Mail { .. } => connectors.mail.clone(),

@@ -65,7 +65,7 @@ impl Doors {
             },
         };
         if gate.change {
-            return self.repeats.once(parts, body, next).await;
+            return self.once(parts, body, next).await;
         }
         let peer = parts.extensions.get().copied();
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;

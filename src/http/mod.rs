@@ -54,7 +54,7 @@ pub struct Doors {
     engine: Engine,
     access: Arc<Access>,
     pages: Arc<person::Pages>,
-    repeats: Arc<repeat::Repeats>,
+    turns: Arc<repeat::Turns>,
     limits: Arc<limits::Limits>,
     bodies: guard::Bodies,
 }
@@ -65,7 +65,7 @@ impl Doors {
             engine,
             access: Arc::new(access),
             pages: Arc::new(person::Pages::new()?),
-            repeats: Arc::new(repeat::Repeats::default()),
+            turns: Arc::new(repeat::Turns::default()),
             limits: Arc::new(limits::Limits::default()),
             bodies: guard::Bodies::default(),
         })

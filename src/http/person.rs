@@ -208,7 +208,7 @@ pub async fn back(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let page = doors.engine.came_back(&token).await.map_err(Problem::from);
+    let page = doors.engine.came_back(&token).map_err(Problem::from);
     let shown = page.and_then(|page| doors.pages.render(&doors, &headers, &page, false));
     doors.pages.told(&doors, &headers, shown)
 }

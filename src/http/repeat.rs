@@ -1,9 +1,8 @@
-//! `Idempotency-Key`: the same change sent twice gets the first answer. The key is the caller's own and stands
-//! for the whole request: method, path, query and body.
+//! `Idempotency-Key`: the same change sent twice gets the first answer, also after a restart. The key is the
+//! caller's own and stands for the whole request: method, path, query and body.
 
-use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -11,106 +10,129 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use chrono::TimeDelta;
 use http_body_util::BodyExt as _;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Caller, Problem};
+use crate::engine::requests::{About, Answer};
 
-const KEPT: usize = 4_096;
+use super::{Caller, Doors, Problem, cases, revisions};
 
 /// Keys share this many turns.
 const TURNS: usize = 64;
 
-type Fingerprint = [u8; 32];
-
+/// The same request sent twice at once: the second waits for the first one's answer.
 #[derive(Debug)]
-struct Kept {
-    key: String,
-    request: Fingerprint,
-    status: StatusCode,
-    body: Bytes,
-}
+pub struct Turns(Vec<tokio::sync::Mutex<()>>);
 
-#[derive(Debug)]
-pub struct Repeats {
-    kept: Mutex<VecDeque<Kept>>,
-    /// The same request sent twice at once: the second waits for the first one's answer.
-    turns: Vec<tokio::sync::Mutex<()>>,
-}
-
-impl Default for Repeats {
+impl Default for Turns {
     fn default() -> Self {
-        let turns = (0..TURNS).map(|_| tokio::sync::Mutex::new(())).collect();
-        Self { kept: Mutex::default(), turns }
+        Self((0..TURNS).map(|_| tokio::sync::Mutex::new(())).collect())
     }
 }
 
-impl Repeats {
+impl Turns {
+    async fn turn(&self, key: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let at = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
+        Some(self.0.get(at)?.lock().await)
+    }
+}
+
+impl Doors {
     /// Runs a change, or answers as the first time.
     pub(super) async fn once(&self, parts: Parts, body: Bytes, next: Next) -> Result<Response, Problem> {
         let Some(key) = key(&parts)? else {
             return Ok(next.run(Request::from_parts(parts, Body::from(body))).await);
         };
         let request = fingerprint(&parts, &body);
-        let _turn = self.turn(&key).await;
-        if let Some(answer) = self.before(&key, request)? {
-            return Ok(answer);
+        let doors = self.clone();
+        // It goes on when the client hangs up: whoever sends it again waits for its end.
+        let change = tokio::spawn(async move {
+            let _turn = doors.turns.turn(&key).await;
+            match doors.before(&key, &request)? {
+                Some(answer) => Ok(answer),
+                None => {
+                    doors.change(&key, &request, Request::from_parts(parts, Body::from(body)), next).await
+                }
+            }
+        });
+        change.await.map_err(|error| Problem::internal(&error))?
+    }
+
+    async fn change(&self, key: &str, request: &str, sent: Request, next: Next) -> Result<Response, Problem> {
+        if !self.engine.remembers_more() {
+            return Err(Problem::too_many(TimeDelta::hours(1)));
         }
-        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        if !response.status().is_success() {
+        let (response, marked) = self.engine.under_key(key, request, next.run(sent)).await;
+        if !(marked || response.status().is_success()) {
+            // Nothing was changed: the same request may be right later.
             return Ok(response);
         }
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| Problem::internal(&error))?.to_bytes();
-        self.keep(Kept { key, request, status: head.status, body: body.clone() });
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let answer = Answer { status: head.status.as_u16(), body: text };
+        self.engine.keep_answer(key, request, answer).await?;
         Ok(Response::from_parts(head, Body::from(body)))
     }
 
-    /// Held from looking for an answer to keeping one.
-    async fn turn(&self, key: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let at = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
-        Some(self.turns.get(at)?.lock().await)
-    }
-
-    /// The answer given before to the same request; an error if the key was used for another one.
-    fn before(&self, key: &str, request: Fingerprint) -> Result<Option<Response>, Problem> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.iter().find(|kept| kept.key == key) {
-            Some(kept) if kept.request == request => {
-                let kind = [(header::CONTENT_TYPE, "application/json")];
-                Ok(Some((kept.status, kind, kept.body.clone()).into_response()))
-            }
-            Some(_) => Err(Problem::new(
+    /// The answer to the same request sent before; an error if the key was used for another one.
+    fn before(&self, key: &str, request: &str) -> Result<Option<Response>, Problem> {
+        let Some(known) = self.engine.keyed(key)? else { return Ok(None) };
+        if known.request != request {
+            return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "this Idempotency-Key was used for another request",
-            )),
-            None => Ok(None),
+            ));
+        }
+        match (known.answer, known.about) {
+            (Some(answer), _) => Ok(Some(again(answer))),
+            (None, Some(about)) => self.of_now(&about).map(Some),
+            (None, None) => Ok(None),
         }
     }
 
-    fn keep(&self, answer: Kept) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.pop_front();
+    /// The change happened and its answer was lost, or was too long to keep: what it is about, as it is now.
+    fn of_now(&self, about: &About) -> Result<Response, Problem> {
+        match about {
+            About::Case(id) => cases::after(self, id),
+            About::Policy(name) => revisions::now(self, name),
+            About::Events(count) => {
+                Ok((StatusCode::ACCEPTED, axum::Json(json!({ "taken": count }))).into_response())
+            }
         }
-        kept.push_back(answer);
     }
+}
+
+fn again(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+    (status, [(header::CONTENT_TYPE, kind)], answer.body).into_response()
 }
 
 /// The key of a request, made the caller's own; none if the caller sent none.
 fn key(parts: &Parts) -> Result<Option<String>, Problem> {
-    let Some(key) = parts.headers.get("idempotency-key") else { return Ok(None) };
+    let mut given = parts.headers.get_all("idempotency-key").iter();
+    let Some(key) = given.next() else { return Ok(None) };
     let caller = parts.extensions.get::<Caller>().map(Caller::name).unwrap_or_default();
-    match key.to_str() {
-        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(format!("{caller}\n{key}"))),
-        _ => Err(Problem::bad_request("Idempotency-Key: expected 1 to 255 visible characters")),
+    match (key.to_str(), given.next()) {
+        (Ok(key), None) if (1..=255).contains(&key.len()) => Ok(Some(hash([caller, "\n", key]))),
+        _ => Err(Problem::bad_request("Idempotency-Key: expected 1 to 255 visible characters, once")),
     }
 }
 
-fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {
+fn fingerprint(parts: &Parts, body: &[u8]) -> String {
     let target = parts.uri.path_and_query().map(|target| target.as_str()).unwrap_or_default();
-    let head = format!("{} {target}\n", parts.method);
-    Sha256::new().chain_update(head).chain_update(body).finalize().into()
+    hash([parts.method.as_str().as_bytes(), b" ", target.as_bytes(), b"\n", body])
+}
+
+fn hash<const N: usize>(pieces: [impl AsRef<[u8]>; N]) -> String {
+    let digest = pieces.iter().fold(Sha256::new(), |hash, piece| hash.chain_update(piece)).finalize();
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

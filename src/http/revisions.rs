@@ -89,6 +89,11 @@ pub async fn order(
     Ok(Json(sheet(&done)?).into_response())
 }
 
+/// The policy as it runs now.
+pub(super) fn now(doors: &Doors, name: &str) -> Result<Response, Problem> {
+    Ok(Json(sheet(&doors.engine.revision_sheet(name, "running")?)?).into_response())
+}
+
 fn sheet(sheet: &RevisionSheet) -> Result<Value, Problem> {
     let mut value = serde_json::to_value(sheet).map_err(|error| Problem::internal(&error))?;
     value["status"] = json!(sheet.status.as_ref().map(every_key));

@@ -12,6 +12,7 @@ use crate::policy::script::Trace;
 use crate::policy::tree::LimitedAction;
 
 use super::asked::Asked;
+use super::requests::Keyed;
 use super::sweeps::SweepChange;
 
 /// Everything that becomes durable together.
@@ -47,6 +48,9 @@ pub struct Commit {
     /// What policies said where no event asked them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// Changes that were asked for under a key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Keyed>,
 }
 
 impl Commit {

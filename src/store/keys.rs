@@ -68,6 +68,8 @@ pub(super) enum Kind {
     SweepPast = b'j',
     /// Schedule, number to a part of the people that its run has picked.
     SweepPart = b'g',
+    /// Hash of a caller and their key to the change that was asked for.
+    Request = b'R',
     /// Policy, shadow, person to when a sweep saw them first.
     FirstSeen = b'd',
     /// Record to the loss that was accepted with it.
@@ -197,6 +199,10 @@ pub(super) fn revision(revision: &Revision) -> Vec<u8> {
 
 pub(super) fn active() -> Vec<u8> {
     Key::new(Kind::Active).end()
+}
+
+pub(super) fn keyed(key: &str) -> Vec<u8> {
+    Key::new(Kind::Request).text(key).end()
 }
 
 pub(super) fn policy_order(policy: &str) -> Vec<u8> {

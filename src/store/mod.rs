@@ -16,6 +16,7 @@
 //! | `projection` | what a record does to the state |
 //! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
+//! | `requests` | changes that were asked for under a key |
 //! | `reads` | the questions that other rooms ask |
 //! | `history`, `page` | the whole journal, read again while the store is open; what of it is read |
 //! | `opening` | a directory becomes a store |
@@ -42,6 +43,7 @@ mod pruning;
 mod reads;
 mod rebuild;
 mod recent;
+mod requests;
 mod reserve;
 mod room;
 mod state;
@@ -58,6 +60,7 @@ pub use opening::{Opened, secret};
 pub use options::{Act, Options};
 pub use reads::is_cursor;
 pub use rebuild::{Report, Witness, verify, verify_with};
+pub use requests::{About, Answer, Keyed};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;

@@ -8,7 +8,7 @@ use super::codec::{self, Body};
 use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
-use super::{MARKS_KEPT, asked, sweeps};
+use super::{MARKS_KEPT, asked, requests, sweeps};
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
@@ -29,7 +29,8 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result
             prune(draft, sequence, *before)?;
             let now = *before + MARKS_KEPT;
             asked::prune_events(draft, sequence, *before, now)?;
-            asked::prune(draft, sequence, now)
+            asked::prune(draft, sequence, now)?;
+            requests::prune(draft, sequence, now)
         }
         Body::Loss(loss) => draft.put(keys::loss(sequence), loss),
     }
@@ -75,6 +76,9 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     }
     for asked in &commit.asked {
         asked::apply(draft, asked, 0)?;
+    }
+    for request in &commit.requests {
+        requests::apply(draft, request)?;
     }
     Ok(())
 }

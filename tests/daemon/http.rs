@@ -383,6 +383,52 @@ async fn the_same_change_sent_twice_at_once_happens_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_stands_for_the_whole_request_and_survives_a_restart() {
+    let mut world = shipped().await;
+    let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
+    let mut cases = Vec::new();
+    for person in [&ada, &ben] {
+        world.link(person).await;
+        cases.push(world.sheet(person).await.unwrap()["id"].as_str().unwrap().to_owned());
+    }
+    let send = async |world: &World, short: &str, path: &str, reason: &str| {
+        let body = json!({ "reason": reason });
+        let request = request(world, &Method::POST, path, Some(&body)).bearer_auth(token(short));
+        let answer = request.header("Idempotency-Key", "one").send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (remind, operator) = (format!("/v1/cases/{}/remind", cases[0]), "t-operator");
+    let first = send(&world, operator, &remind, "they asked").await;
+    assert_eq!(first.0, 200, "{first:?}");
+    let reminded = async |world: &World| {
+        let sheet = world.sheet(&ada).await.unwrap();
+        let journal = world.journal(&sheet).await;
+        journal.iter().filter(|entry| entry["what"] == "ordered").count()
+    };
+    let once = reminded(&world).await;
+    for round in ["before", "after a stop", "after a kill"] {
+        assert_eq!(send(&world, operator, &remind, "they asked").await, first, "{round}");
+        for (path, reason) in [
+            (remind.clone(), "they asked twice"),
+            (format!("{remind}?again=1"), "they asked"),
+            (format!("/v1/cases/{}/remind", cases[1]), "they asked"),
+            (format!("/v1/cases/{}/cancel", cases[0]), "they asked"),
+        ] {
+            assert_eq!(send(&world, operator, &path, reason).await.0, 422, "{round}: {path} {reason}");
+        }
+        assert_eq!(reminded(&world).await, once, "{round}");
+        match round {
+            "before" => assert_eq!(world.stop(), Some(0)),
+            _ => world.kill(),
+        }
+        world.start();
+    }
+    // A key is the caller's own.
+    assert_eq!(send(&world, "t-admin", &remind, "they asked").await.0, 200);
+    assert_eq!(reminded(&world).await, once + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_are_paged_by_cursor_and_filtered() {
     let world = shipped().await;
     let people: Vec<_> = (0..7).map(|number| world.registers(&format!("Person{number}"))).collect();

@@ -55,8 +55,9 @@ impl House {
         let connectors = Connectors { source: Some(source), ..Connectors::default() };
         let engine = Engine::open(settings, store, &opened, shared, connectors).await.unwrap();
         let grant =
-            |name: &str| Grant::new(Actor::named(name), [Role::Viewer], &Secret::new(format!("t-{name}")));
-        let access = Access::new(vec![grant("ada"), grant("bob")], engine.clock());
+            |name: &str, role| Grant::new(Actor::named(name), [role], &Secret::new(format!("t-{name}")));
+        let grants = vec![grant("ada", Role::Viewer), grant("bob", Role::Viewer), grant("sam", Role::Source)];
+        let access = Access::new(grants, engine.clock());
         let router = Doors::new(engine.clone(), access).unwrap().everything();
         let listening = listen_within("127.0.0.1:0".parse().unwrap(), router, bounds).await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();

@@ -18,6 +18,7 @@
 //! | `plan` | an edit whose harm only the past shows |
 //! | `registration` | the shipped registration policy, from the form to the end |
 //! | `reload` | policies change, in every way in which files change |
+//! | `repeated` | a change that is asked for twice |
 //! | `revisions` | released, reverted, migrated |
 //! | `shadow` | shadow policies beside a live one |
 //! | `standing` | what runs of a policy that left, came back, got another name or lost its tests |
@@ -50,6 +51,7 @@ mod people;
 mod plan;
 mod registration;
 mod reload;
+mod repeated;
 mod revisions;
 mod shadow;
 mod standing;

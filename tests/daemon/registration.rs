@@ -460,3 +460,35 @@ async fn somebody_who_is_gone_ends_the_case_without_an_effect() {
     assert_eq!(sheet["result"], "cancelled", "{sheet}");
     assert_eq!(world.applied("user.approve", &ada), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_a_page_writes_nothing_and_a_return_is_noticed() {
+    // So slow that no reading of its own falls due.
+    let mut world = World::new(2, Path::new("policies"), "").await;
+    world.start();
+    let ada = world.registers("Ada");
+    let link = world.link(&ada).await;
+    let execution = world.presses(&ada, &link).await;
+    let sheet = world
+        .until("the session", async |world| {
+            let sheet = world.sheet(&ada).await?;
+            (sheet["attempts"] == 1 && sheet["calls"].as_array()?.is_empty()).then_some(sheet)
+        })
+        .await;
+    let before = world.journal(&sheet).await;
+    for round in 0..8 {
+        for address in [link.clone(), format!("{link}/back"), format!("{link}/back?x={round}")] {
+            let answer = world.http().get(&address).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{address}");
+        }
+    }
+    assert_eq!(world.journal(&sheet).await, before);
+    ada.applicant.prove(&world.town, &execution, passes()).unwrap();
+    world
+        .until("the result", async |world| {
+            world.http().get(format!("{link}/back")).send().await.unwrap();
+            let sheet = world.sheet(&ada).await?;
+            (sheet["state"] == "closed").then_some(())
+        })
+        .await;
+}
