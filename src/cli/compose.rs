@@ -58,6 +58,7 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         park: config.reload.park.iter().copied().map(watched).collect(),
         park_above: config.reload.park_above,
         look_back: config.reload.look_back.elapsed().unwrap_or(TimeDelta::days(90)),
+        release_by_other: config.reload.release == config::Release::OtherPerson,
         known: known(config),
         starts_per_second: jumio.map_or(1.0, |jumio| jumio.starts_per_second),
         poll_identity: every(config.connectors.onelogin.as_ref().map(|onelogin| onelogin.poll_every), 30),

@@ -167,12 +167,12 @@ fn losses(dir: &Path) -> Option<Finding> {
 
 fn policies(config: &Config) -> Vec<Finding> {
     let dir = config.policies_dir();
-    let files = match tree::read(&dir) {
-        Ok(Some((files, _))) => files,
+    let (files, look) = match tree::read(&dir) {
+        Ok(Some(read)) => read,
         Ok(None) => return vec![bad("tree", format!("{} keeps changing", dir.display()))],
         Err(why) => return vec![bad("tree", why)],
     };
-    let loaded = policy::load(&files, &compose::known(config));
+    let loaded = policy::load_tree(&files, &look.unread, &compose::known(config));
     let errors: Vec<_> =
         loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
     let mut findings: Vec<_> =

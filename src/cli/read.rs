@@ -9,7 +9,6 @@ use anyhow::anyhow;
 use super::{Failed, compose};
 use crate::config;
 use crate::engine::tree::{self, Fingerprint};
-use crate::policy::diagnostic::dangling;
 use crate::policy::{self, Files, Known, Loaded};
 
 pub struct Read {
@@ -28,13 +27,20 @@ pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
         None => Known::default(),
     };
     let (files, look) = whole(dir)?;
-    let mut loaded = policy::load(&files, &known);
-    loaded.diagnostics.extend(look.dangling.iter().map(|path| dangling(&path.to_string_lossy())));
+    let loaded = policy::load_tree(&files, &look.unread, &known);
     Ok(Read { files, loaded, judged: config.is_some() })
 }
 
+/// A tree to be sent: one of which something is not read would be another one.
 fn files(dir: &Path) -> Result<Files, Failed> {
-    whole(dir).map(|(files, _)| files)
+    let (files, look) = whole(dir)?;
+    match look.unread.keys().next() {
+        None => Ok(files),
+        Some(path) => {
+            let check = format!("proofd check {} says why", dir.display());
+            Err(Failed::usage(anyhow!("{}/{path} is not read; {check}", dir.display())))
+        }
+    }
 }
 
 fn whole(dir: &Path) -> Result<(Files, Fingerprint), Failed> {

@@ -112,6 +112,18 @@ pub struct Reload {
     #[serde(default = "default_look_back")]
     #[schemars(with = "String")]
     pub look_back: Span,
+    /// Who releases an edit that waits. `other_person`: not the person who pushed it; where that is not known, as with
+    /// files that were written in place, two persons.
+    #[serde(default)]
+    pub release: Release,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    #[default]
+    Anybody,
+    OtherPerson,
 }
 
 impl Default for Reload {
@@ -121,6 +133,7 @@ impl Default for Reload {
             park: default_park(),
             park_above: default_park_above(),
             look_back: default_look_back(),
+            release: Release::default(),
         }
     }
 }

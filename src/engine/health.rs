@@ -107,8 +107,24 @@ impl Engine {
         match &active.report.problem {
             Some(problem) if active.set.policies.is_empty() => Err(problem.clone()),
             _ if active.report.at.is_none() => Err("the policies are not loaded yet".to_owned()),
+            // The last policy was taken away: no case opens, and the open ones go on.
+            _ if active.report.ok && active.report.policies.is_empty() => Ok(()),
             _ if active.set.policies.is_empty() => Err("no policy of the tree can run".to_owned()),
             _ => Ok(()),
         }
+    }
+
+    /// What is not as it should be while cases are served: the tree cannot be read, or is empty.
+    pub fn tree_says(&self) -> Option<String> {
+        let active = self.active();
+        let problem = active.report.problem.as_ref()?;
+        let since =
+            active.report.problem_since.map(|at| at.format(" since %Y-%m-%d %H:%M:%S UTC").to_string());
+        let names: Vec<_> = active.set.policies.keys().map(String::as_str).collect();
+        Some(format!(
+            "policies{}: {problem}; these policies keep running: {}",
+            since.unwrap_or_default(),
+            names.join(", ")
+        ))
     }
 }

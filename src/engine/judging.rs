@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::model::Actor;
 use crate::policy::Revision;
 use crate::trial::past::PolicyPast;
 
@@ -94,17 +95,22 @@ impl Engine {
 
     /// Looks at the tree, and answers when all of it is decided. The work goes on if nobody waits any more.
     pub async fn reload(&self) -> Arc<Active> {
+        self.reload_by(None).await
+    }
+
+    /// The same by somebody who pushed what is found.
+    pub async fn reload_by(&self, by: Option<Actor>) -> Arc<Active> {
         let engine = self.clone();
         super::cases::to_its_end(async move {
             engine.0.judgements.forget_failures();
-            let mut active = engine.look_at_tree(true).await;
+            let mut active = engine.look_at_tree(true, by.as_ref()).await;
             for _ in 0..LOOKS {
                 if active.asked.is_empty() {
                     break;
                 }
                 let _one_at_a_time = engine.0.asking.lock().await;
                 engine.ask(&active.asked).await;
-                active = engine.look_at_tree(true).await;
+                active = engine.look_at_tree(true, None).await;
             }
             active
         })
@@ -113,7 +119,7 @@ impl Engine {
 
     /// Looks at the tree, and goes on; the past is asked aside.
     pub async fn reload_aside(&self, even_if_unchanged: bool) -> Arc<Active> {
-        let active = self.look_at_tree(even_if_unchanged).await;
+        let active = self.look_at_tree(even_if_unchanged, None).await;
         if !active.asked.is_empty() {
             let engine = self.clone();
             tokio::spawn(async move {
@@ -125,7 +131,7 @@ impl Engine {
                         return;
                     }
                     engine.ask(&active.asked).await;
-                    active = engine.look_at_tree(true).await;
+                    active = engine.look_at_tree(true, None).await;
                 }
             });
         }

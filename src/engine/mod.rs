@@ -13,8 +13,9 @@
 //! | `worker` | performs due calls, lane by lane |
 //! | `waker` | wakes cases whose time has come |
 //! | `poller` | reads identity sources |
-//! | `tree`, `reload` | policy files from the disk, and the swap to a new set |
+//! | `tree`, `watching`, `reload` | policy files from the disk, when they change, and the swap to a new set |
 //! | `standing` | which revision of a policy runs: the tree's, the last good one, or the one people chose |
+//! | `releasing` | who may release a revision that waits |
 //! | `revisions` | people look at revisions, release one, go back to one |
 //! | `foresight`, `plan` | what the recorded past says of revisions before they run |
 //! | `judging` | edits are held while the past is asked, and while it speaks against them |
@@ -52,6 +53,7 @@ mod pauses;
 pub mod person;
 pub mod plan;
 pub mod poller;
+mod releasing;
 pub mod reload;
 pub mod replay;
 pub mod requests;
@@ -62,6 +64,7 @@ mod stranded;
 pub mod sweep;
 pub mod tree;
 mod waker;
+mod watching;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -98,6 +101,8 @@ pub struct Settings {
     /// The same for one that would have done it to more people than this, and how far back that is looked at.
     pub park_above: usize,
     pub look_back: TimeDelta,
+    /// A parked revision is released by somebody else than who pushed the edit.
+    pub release_by_other: bool,
     /// Names that policies may use.
     pub known: Known,
     /// Vendor starts per second, for the whole tenant.
@@ -122,6 +127,7 @@ impl Default for Settings {
             park: BY_DEFAULT.to_vec(),
             park_above: 5,
             look_back: TimeDelta::days(90),
+            release_by_other: false,
             known: Known::default(),
             starts_per_second: 1.0,
             poll_identity: TimeDelta::seconds(30),
@@ -165,6 +171,7 @@ struct Inner {
     revisions: reload::Revisions,
     reloading: tokio::sync::Mutex<reload::Attempted>,
     judgements: judging::Judgements,
+    pushes: releasing::Pushes,
     /// The past is asked by one at a time: it takes all cores.
     asking: tokio::sync::Mutex<()>,
     locks: locks::Locks,
@@ -218,6 +225,7 @@ impl Engine {
             revisions: reload::Revisions::default(),
             reloading: tokio::sync::Mutex::new(reload::Attempted::default()),
             judgements: judging::Judgements::default(),
+            pushes: releasing::Pushes::default(),
             asking: tokio::sync::Mutex::new(()),
             locks: locks::Locks::default(),
             stranded: stranded::Stranded::default(),

@@ -119,8 +119,8 @@ impl Engine {
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
         let mut chosen = self.choose(&active, &loaded, &examined(&tested), keep_back)?;
-        // Of a tree without policies, or with a mistake that keeps all of it back, nothing is taken.
-        let nothing = loaded.declared.is_empty() || keep_back;
+        // Of an empty tree, or one with a mistake that keeps all of it back, nothing is taken.
+        let nothing = !tree.is_policy_tree() || keep_back;
         let differing = differing(&active.set.policies, &compiled, &loaded.declared, &chosen.edited);
         let edited: Vec<Edited> =
             differing.into_iter().filter(|edited| !nothing || edited.after.is_some()).collect();
@@ -148,7 +148,7 @@ impl Engine {
             at: self.now(),
             tree: tree.revision(),
             ok: !any_error
-                && !loaded.declared.is_empty()
+                && tree.is_policy_tree()
                 && chosen.statuses.iter().all(|status| status.state == PolicyState::Active),
             text: policy::diagnostic::render(&loaded.diagnostics, tree, false),
             diagnostics: loaded.diagnostics,

@@ -2,16 +2,14 @@
 //! `check` uses, and swapped in one step. A bad policy keeps its last good revision and the others move.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::model::Timestamp;
+use crate::model::{Actor, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::{self, Files, Known, Loaded, Policy, PolicySet, Revision};
 use crate::store::{self, Commit, Examined, PolicyOrder, Store, StoredRevision};
@@ -19,13 +17,8 @@ use crate::trial;
 
 use super::cases::ApplyError;
 use super::plan::differing;
+use super::watching::{RESCAN, SETTLE, Watch, settle};
 use super::{Active, Engine, tree};
-
-/// Files change in the machine's time, whatever the clock of the cases says: these are real durations.
-const SETTLE: Duration = Duration::from_millis(200);
-const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
-/// The guarantee behind the watcher: network mounts, re-pointed links and lost watches are seen too.
-const RESCAN: Duration = Duration::from_secs(10);
 
 /// What became of the last look at the tree.
 #[derive(Debug, Clone, Serialize, Default)]
@@ -39,6 +32,8 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// Why the tree as a whole could not be taken.
     pub problem: Option<String>,
+    /// Since when there is a problem.
+    pub problem_since: Option<Timestamp>,
     /// The diagnostics as text, for a terminal.
     #[serde(skip)]
     pub rendered: String,
@@ -140,13 +135,14 @@ impl Engine {
         }
         let set = PolicySet::new(last);
         self.0.active.store(Arc::new(Active { set, tests, ..Active::default() }));
-        self.look_at_tree(true).await;
+        self.look_at_tree(true, None).await;
         Ok(())
     }
 
     /// Looks at the tree and takes what is good of it. Always answers with what runs afterwards and why.
-    pub(super) async fn look_at_tree(&self, even_if_unchanged: bool) -> Arc<Active> {
+    pub(super) async fn look_at_tree(&self, even_if_unchanged: bool, by: Option<&Actor>) -> Arc<Active> {
         let mut attempted = self.0.reloading.lock().await;
+        let before = self.active();
         let known = self.0.settings.known.clone();
         let dir = self.0.settings.policies.clone();
         let last = attempted.tree.clone().filter(|_| !even_if_unchanged);
@@ -168,14 +164,17 @@ impl Engine {
                 self.keep_all(problem)
             }
         };
+        self.0.pushes.note(&before, &active, by);
         self.0.metrics.reloaded(&active.report, self.now());
         active
     }
 
     async fn take(&self, tree: Revision, loaded: Loaded, files: &Files, examined: &Tests) -> Arc<Active> {
         let before = self.active();
-        if loaded.declared.is_empty() {
-            return self.keep_all("the tree has no policies; the ones that ran go on".to_owned());
+        if !loaded.partial && loaded.declared.is_empty() && !files.is_policy_tree() {
+            let lost = "the policy tree is empty, as a mount that is lost; to remove the last policy, leave people.yaml or \
+                        verifications.yaml in the tree";
+            return self.keep_all(lost.to_owned());
         }
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
         let keep_back = any_error && self.0.settings.all_or_nothing;
@@ -184,7 +183,7 @@ impl Engine {
             Err(error) => return self.keep_all(format!("the store cannot say what ran: {error}")),
         };
         let (foreseen, ask) = self.obey_the_past(&mut chosen);
-        self.let_go(&mut chosen, &before, &loaded.declared, keep_back);
+        self.let_go(&mut chosen, &before, &loaded.declared, keep_back || loaded.partial);
         self.note_edits(&mut chosen, &before);
         let mut asked = Vec::new();
         if ask {
@@ -201,6 +200,7 @@ impl Engine {
             policies: chosen.statuses,
             diagnostics: loaded.diagnostics,
             problem: None,
+            problem_since: None,
             rendered,
         };
         if let Err(error) = self.remember(&before, &chosen.runs, &tests, chosen.orders).await {
@@ -246,6 +246,7 @@ impl Engine {
             at: Some(self.now()),
             ok: false,
             problem: Some(problem.clone()),
+            problem_since: before.report.problem_since.or_else(|| Some(self.now())),
             rendered: problem,
             ..before.report.clone()
         };
@@ -288,15 +289,15 @@ pub(super) type Tests = BTreeMap<String, Examined>;
 /// Reads and loads. `None`: it is the tree that was looked at last.
 fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Built>, String> {
     for _ in 0..10 {
-        let Some((files, _)) = tree::read(dir)? else {
+        let Some((files, look)) = tree::read(dir)? else {
             std::thread::sleep(SETTLE);
             continue;
         };
-        let revision = files.revision();
+        let revision = files.revision_without(look.unread.keys());
         if Some(&revision) == last {
             return Ok(None);
         }
-        let mut loaded = policy::load(&files, known);
+        let mut loaded = policy::load_tree(&files, &look.unread, known);
         let tests = examined(&hold_back_failing(&mut loaded));
         return Ok(Some((revision, loaded, files, tests)));
     }
@@ -375,66 +376,6 @@ fn told(before: &Active, active: &Active) {
         match found.severity {
             Severity::Error => tracing::error!(place = %found.place, code = found.code, "{}", found.message),
             Severity::Warning => tracing::warn!(place = %found.place, code = found.code, "{}", found.message),
-        }
-    }
-}
-
-/// Waits until the tree stands still for a moment.
-async fn settle(root: &Path) {
-    let started = tokio::time::Instant::now();
-    let mut last = tree::look(root);
-    while started.elapsed() < SETTLE_AT_MOST {
-        tokio::time::sleep(SETTLE).await;
-        let now = tree::look(root);
-        if now == last {
-            return;
-        }
-        last = now;
-    }
-}
-
-/// Watches every directory of the tree and the one above it, each by itself: a watch on a file, or a
-/// recursive one, loses files that are replaced by renaming. Armed anew after every look.
-#[derive(Debug)]
-struct Watch {
-    hints: mpsc::Sender<()>,
-    watcher: Option<notify::RecommendedWatcher>,
-    /// With the number of each: one that was put in the place of another is not watched yet.
-    dirs: Vec<(PathBuf, Option<u64>)>,
-}
-
-impl Watch {
-    fn new(hints: mpsc::Sender<()>) -> Self {
-        Self { hints, watcher: None, dirs: Vec::new() }
-    }
-
-    fn arm(&mut self, root: &Path) {
-        let mut dirs = tree::look(root).map(|seen| seen.dirs).unwrap_or_default();
-        dirs.extend(root.parent().map(Path::to_owned));
-        let number = |dir: &Path| std::fs::metadata(dir).ok().map(|known| known.ino());
-        let dirs: Vec<_> = dirs.into_iter().map(|dir| (dir.clone(), number(&dir))).collect();
-        if dirs == self.dirs && self.watcher.is_some() {
-            return;
-        }
-        let hints = self.hints.clone();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading is an event too, and the reload reads.
-            if event.map_or(true, |event| !event.kind.is_access()) {
-                // A full channel holds a hint already.
-                let _ = hints.try_send(());
-            }
-        });
-        match watcher {
-            Ok(mut watcher) => {
-                for (dir, _) in &dirs {
-                    if let Err(error) = watcher.watch(dir, RecursiveMode::NonRecursive) {
-                        tracing::debug!(dir = %dir.display(), %error, "not watched; the rescan sees it");
-                    }
-                }
-                self.watcher = Some(watcher);
-                self.dirs = dirs;
-            }
-            Err(error) => tracing::warn!(%error, "no file watcher; changes are seen every {RESCAN:?}"),
         }
     }
 }

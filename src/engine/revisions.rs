@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::model::Actor;
 use crate::policy::effects::{Diff, Sheet, diff, effects};
 use crate::policy::{Policy, Revision};
 use crate::store::{self, Commit, PolicyDeed, PolicyOrder};
@@ -189,7 +190,7 @@ impl Engine {
         &self,
         name: &str,
         revision: Option<&str>,
-        by: String,
+        by: Actor,
         reason: String,
     ) -> Result<RevisionSheet, NoRevision> {
         let active = self.active();
@@ -207,6 +208,7 @@ impl Engine {
                 "the files were edited meanwhile: revision {short} waits now; look at it first"
             )));
         }
+        let by = self.released_by(name, &waiting, &by)?;
         let what = PolicyDeed::Released;
         self.ordered(PolicyOrder {
             policy: name.to_owned(),
@@ -247,7 +249,7 @@ impl Engine {
         &self,
         name: &str,
         to: &str,
-        by: String,
+        by: Actor,
         reason: String,
     ) -> Result<RevisionSheet, NoRevision> {
         let active = self.active();
@@ -268,6 +270,10 @@ impl Engine {
         // Back to what the tree has is the end of a revert, and nothing to revert to.
         let tree = status.waiting.clone().or_else(|| status.revision.clone());
         let ends = tree.as_ref() == Some(&target.revision);
+        let by = match self.is_parked(name, &target.revision) {
+            true => self.released_by(name, &target.revision, &by)?,
+            false => by.name,
+        };
         let (what, over) = if ends { (PolicyDeed::Released, None) } else { (PolicyDeed::Reverted, tree) };
         let (policy, revision, at) = (name.to_owned(), target.revision.clone(), self.now());
         self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly: BTreeMap::new() })

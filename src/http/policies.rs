@@ -92,7 +92,7 @@ pub async fn revisions(State(doors): State<Doors>, Path(name): Path<String>) -> 
 /// 200 if everything in the tree runs afterwards, 422 if something does not; the report either way.
 pub async fn reload(State(doors): State<Doors>, caller: Caller) -> Result<Response, Problem> {
     tracing::info!(by = caller.name(), "reload asked for");
-    let active = doors.engine.reload().await;
+    let active = doors.engine.reload_by(Some(caller.actor)).await;
     let status = if active.report.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let mut report = serde_json::to_value(&active.report).map_err(|error| Problem::internal(&error))?;
     if let Some(members) = report.as_object_mut() {

@@ -77,7 +77,7 @@ pub async fn order(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(body) = body.map_err(malformed)?;
-    let (by, reason) = (caller.actor.name, reason(&body.reason)?);
+    let (by, reason) = (caller.actor, reason(&body.reason)?);
     let revision = body.revision.as_deref();
     let done = match (order, revision) {
         (PolicyOrder::Release, revision) => doors.engine.release_policy(&name, revision, by, reason).await?,

@@ -157,3 +157,29 @@ pub(super) fn guarded(doors: &Doors, routes: Vec<Route>) -> Router<Doors> {
         router.route(route.path, route.handler.route_layer(layer))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_access_has_every_route_with_its_roles() {
+        let page = include_str!("../../docs/access.md");
+        let routes: Vec<Route> = outside().into_iter().chain(inside()).collect();
+        for route in &routes {
+            let who = match route.needs {
+                Needs::Nothing => "open".to_owned(),
+                Needs::Link => "the person's link".to_owned(),
+                Needs::Webhook => "shared header".to_owned(),
+                Needs::Hint => "secret in the path".to_owned(),
+                Needs::Role(roles) => {
+                    roles.iter().map(|role| role.word()).chain(["admin"]).collect::<Vec<_>>().join(", ")
+                }
+            };
+            let line = format!("| `{} {}` | {who} |", route.method, route.path);
+            assert!(page.contains(&line), "docs/access.md lacks {line}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| `GET ") || line.starts_with("| `POST "));
+        assert_eq!(rows.count(), routes.len());
+    }
+}

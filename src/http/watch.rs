@@ -25,7 +25,8 @@ pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
     match doors.engine.ready() {
         Ok(()) => {
             // The others are served, so it is ready; whoever looks is told all the same.
-            let degraded = doors.engine.degraded_says();
+            let degraded: Vec<String> =
+                doors.engine.tree_says().into_iter().chain(doors.engine.degraded_says()).collect();
             let word = if degraded.is_empty() { "ready" } else { "degraded" };
             let says =
                 doors.engine.stranded_says().into_iter().chain(degraded).chain(doors.engine.loss_lines());

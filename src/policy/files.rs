@@ -7,23 +7,41 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::load::{PEOPLE, VERIFICATIONS};
+
 /// Relative path (with `/`) to bytes. Immutable once read: a build sees one state of the tree.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Files(pub BTreeMap<String, Arc<[u8]>>);
 
 impl Files {
+    /// Whether anything here is of a policy tree, though it may have no policy. An empty directory, as where a mount
+    /// is lost, is none.
+    pub fn is_policy_tree(&self) -> bool {
+        let of_all = |path: &String| path == PEOPLE || path == VERIFICATIONS || path.starts_with("shared/");
+        self.0.keys().any(|path| of_all(path) || path.ends_with("/policy.yaml"))
+    }
+
     pub fn get(&self, path: &str) -> Option<&Arc<[u8]>> {
         self.0.get(path)
     }
 
     /// The name of these files with this content: hash over paths, lengths and bytes in order.
     pub fn revision(&self) -> Revision {
+        self.revision_without(std::iter::empty())
+    }
+
+    /// The same where names are there that were not read: another set of them is another state of the tree.
+    pub fn revision_without<'a>(&self, unread: impl Iterator<Item = &'a String>) -> Revision {
         let mut hash = Sha256::new();
         for (path, bytes) in &self.0 {
             for part in [path.as_bytes(), bytes] {
                 hash.update((part.len() as u64).to_be_bytes());
                 hash.update(part);
             }
+        }
+        for path in unread {
+            hash.update(u64::MAX.to_be_bytes());
+            hash.update(path.as_bytes());
         }
         let digest = hash.finalize();
         Revision(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())

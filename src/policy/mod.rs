@@ -21,6 +21,7 @@
 //! | `tests` | policy tests as they were read |
 //! | `outline` | what each name in the files stands for, for editors |
 //! | `diagnostic` | a mistake with its place, and how it is shown |
+//! | `unread` | what lies in a tree and is not read |
 //! | `codes` | every diagnosis by number, with the page that explains it |
 //! | `sarif` | mistakes for code review and editors |
 
@@ -44,8 +45,10 @@ pub mod sweep;
 pub mod template;
 pub mod tests;
 pub mod tree;
+mod unread;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use files::{Files, Revision};
 pub use load::{Known, Loaded, PolicySet, load};
 pub use tree::{Mode, Policy};
+pub use unread::{Unread, load_tree};

@@ -162,3 +162,59 @@ async fn a_queue_that_nobody_can_decide_is_said_at_the_start_and_by_check() {
     let said = check(&world);
     assert!(said.out.contains("P0666 too-few-persons") && said.out.contains("needs 2"), "{said:?}");
 }
+
+/// Somebody who edits and releases, with two tokens.
+const ADMINS: &str =
+    "    - {name: Rel, roles: [author, admin], person: rel@example.com, token: t-rel-of-the-test-world}
+    - {name: Rel at home, role: admin, person: rel@example.com, token: t-rel-2-of-the-test-world}
+reload: {release: other_person}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_released_by_somebody_else_than_who_pushed_it() {
+    let mut world = World::new(60, Path::new("tests/data/tree"), ADMINS).await;
+    world.start();
+    let file = world.policies().join("proofing/policy.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let push = |days: u32| {
+        let more =
+            format!("        - delete: registration\n          grace: {days}d\n        - close: unclear");
+        std::fs::write(&file, good.replace("        - close: unclear", &more)).unwrap();
+    };
+    let release = async |token: &str| {
+        let path = "/v1/policies/proofing/release";
+        let (status, answer) = world.ask(Method::POST, path, token, Some(json!({ "reason": "read" }))).await;
+        (status, answer["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    // Pushed through the API. On a slow machine the daemon may have seen the files by itself before.
+    let mut days = 0;
+    let refused = loop {
+        days += 1;
+        push(days);
+        world.ask(Method::POST, "/v1/policies/reload", "t-rel", None).await;
+        let (status, says) = release("t-rel").await;
+        assert_eq!(status, StatusCode::CONFLICT, "{says}");
+        if says.contains("pushed this edit") || days > 20 {
+            break says;
+        }
+    };
+    assert!(refused.contains("another person has to release it"), "{refused}");
+    assert!(release("t-rel-2").await.1.contains("pushed this edit"));
+    assert_eq!(release("t-admin").await, (StatusCode::OK, String::new()));
+    // Written in place: who did it is not known, so two persons release it.
+    push(30);
+    let parked = async |world: &World| {
+        let list = world.get("/v1/policies").await;
+        (list["items"][0]["state"] == "needs_release").then_some(())
+    };
+    world.until("the edit waits", parked).await;
+    let (status, says) = release("t-admin").await;
+    assert!(
+        status == StatusCode::CONFLICT && says.contains("counts") && says.contains("another person"),
+        "{says}"
+    );
+    assert!(release("t-admin").await.1.contains("has released this revision already"));
+    assert_eq!(release("t-rel-2").await, (StatusCode::OK, String::new()));
+    let list = world.get("/v1/policies").await;
+    assert_eq!(list["items"][0]["state"], "active", "{list}");
+}

@@ -467,3 +467,107 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     fs::write(&tests, "tests_for: [").unwrap();
     world.until_verdict("tests that cannot be read", false).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_link_to_the_tree_and_in_it_is_watched() {
+    let mut world = two("").await;
+    let dir = world.dir.path().to_owned();
+    // `current` stands in the middle of the configured path and names a release.
+    for release in ["one", "two"] {
+        copy_tree(&world.policies(), &dir.join(format!("releases/{release}/tree")));
+    }
+    retitle(&dir.join("releases/two/tree"), "proofing", "Second release");
+    symlink("releases/one", dir.join("current")).unwrap();
+    let config = fs::read_to_string(world.config()).unwrap();
+    fs::write(world.config(), format!("policies: current/tree\n{config}")).unwrap();
+    world.start();
+    world.until_policies("the first release", &[("proofing", "active", "Proof of identity")]).await;
+    symlink("releases/two", dir.join("next")).unwrap();
+    fs::rename(dir.join("next"), dir.join("current")).unwrap();
+    world.until_policies("the second release", &[("proofing", "active", "Second release")]).await;
+    // A file behind a link inside the tree is written in place.
+    let tree = dir.join("releases/two/tree");
+    fs::create_dir(tree.join(".kept")).unwrap();
+    fs::rename(policy(&tree, "other"), tree.join(".kept/other.yaml")).unwrap();
+    symlink("../.kept/other.yaml", policy(&tree, "other")).unwrap();
+    world.hears(true).await;
+    edit(&tree.join(".kept/other.yaml"), TITLE, "title: Written behind the link");
+    world.until_policies("the linked file", &[("other", "active", "Written behind the link")]).await;
+    // And one with another name elsewhere is written there.
+    fs::hard_link(policy(&tree, "proofing"), dir.join("elsewhere.yaml")).unwrap();
+    world.hears(true).await;
+    edit(&dir.join("elsewhere.yaml"), "title: Second release", "title: Written elsewhere");
+    world.until_policies("the file with two names", &[("proofing", "active", "Written elsewhere")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_a_secret_shows_nothing_and_stops_nothing() {
+    let mut world = two("").await;
+    world.start();
+    let (tree, dir) = (world.policies(), world.dir.path().to_owned());
+    fs::write(dir.join("store/canary"), "format: 1\npolicy: proofing\nhunter2: hunter2\n").unwrap();
+    fs::remove_file(policy(&tree, "proofing")).unwrap();
+    symlink("../../store/canary", policy(&tree, "proofing")).unwrap();
+    let report = world.hears(false).await;
+    let text = report.to_string();
+    assert!(text.contains("P0015") && !text.contains("hunter2"), "{text}");
+    let list = world.get("/v1/policies").await;
+    assert_eq!(standing(&list, "proofing"), ("kept_last_good".into(), "Proof of identity".into()), "{list}");
+    // The whole folder behind such a link is no removal either.
+    fs::remove_dir_all(tree.join("proofing")).unwrap();
+    symlink(dir.join("store"), tree.join("proofing")).unwrap();
+    world.hears(false).await;
+    let list = world.get("/v1/policies").await;
+    assert_eq!(standing(&list, "proofing"), ("kept_last_good".into(), "Proof of identity".into()), "{list}");
+    assert!(!world.log().contains("hunter2"), "{}", world.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_policy_goes_like_any_other_and_a_lost_tree_is_no_removal() {
+    let mut world = two("").await;
+    world.start();
+    world.hears(true).await;
+    let (tree, aside) = (world.policies(), world.dir.path().join("aside"));
+    // A mount that is lost leaves an empty directory.
+    fs::rename(&tree, &aside).unwrap();
+    fs::create_dir(&tree).unwrap();
+    world.hears(false).await;
+    let (status, ready) = world.ask(Method::GET, "/readyz", "", None).await;
+    let ready = ready.as_str().unwrap().to_owned();
+    assert_eq!(status, StatusCode::OK, "{ready}");
+    for says in [
+        "degraded\n",
+        "policies since 20",
+        "the policy tree is empty",
+        "these policies keep running: other, proofing",
+    ] {
+        assert!(ready.contains(says), "{says}: {ready}");
+    }
+    fs::remove_dir(&tree).unwrap();
+    world.hears(false).await;
+    let (_, again) = world.ask(Method::GET, "/readyz", "", None).await;
+    assert!(again.as_str().unwrap().contains("cannot be read"), "{again}");
+    let since = |text: &str| text.split(" UTC").next().map(str::to_owned);
+    assert_eq!(since(&ready), since(again.as_str().unwrap()), "since when it is so");
+    fs::rename(&aside, &tree).unwrap();
+    world.hears(true).await;
+    assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.1, "ready\n");
+    // Both policies are taken away; what all may use stays.
+    fs::remove_dir_all(tree.join("proofing")).unwrap();
+    fs::remove_dir_all(tree.join("other")).unwrap();
+    let (status, report) = world.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
+    assert_eq!(
+        (status, &report["ok"], &report["problem"]),
+        (StatusCode::OK, &json!(true), &Value::Null),
+        "{report}"
+    );
+    assert!(report["policies"].as_array().unwrap().is_empty(), "{report}");
+    assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK);
+    world.registers("Ada");
+    world
+        .until("the event dealt with", async |world| {
+            (world.metric("proofd_events_total{source=\"onelogin\"}").await > 0.0).then_some(())
+        })
+        .await;
+    assert!(world.cases().await.is_empty());
+}

@@ -26,6 +26,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod beneath;
 mod brackets;
 mod check;
 mod check_cli;

@@ -63,7 +63,7 @@ impl<'a> Asked<'a> {
         let file = trees::name(&root, &path)?;
         let number = |at: &str| usize::try_from(parameters.pointer(at)?.as_u64()?).ok();
         let (line, units) = (number("/position/line")?, number("/position/character")?);
-        let files = desk.files(&root).ok()?;
+        let (files, _) = desk.files(&root).ok()?;
         let column = encoding.characters(text::line(&text::text_of(&files, &file), line), units);
         let mut readable = files.clone();
         for (path, text) in sound {

@@ -94,14 +94,14 @@ fn tree(order: &Order, root: &Path, played: &mut Played, found: &mut Found) {
         found.troubles.push(trouble);
         policy::Known::default()
     });
-    let files = match order.desk.files(root) {
+    let (files, unread) = match order.desk.files(root) {
         Ok(files) => files,
         Err(trouble) => {
             found.unread.push(root.to_owned());
             return found.troubles.push(trouble);
         }
     };
-    let mut loaded = policy::load(&files, &known);
+    let mut loaded = policy::load_tree(&files, &unread, &known);
     let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
     diagnostics.extend(failed(root, &files, loaded, played));
     for file in files.0.keys() {

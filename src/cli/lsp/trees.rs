@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::compose;
 use crate::config;
 use crate::engine::tree;
-use crate::policy::{Files, Known};
+use crate::policy::{Files, Known, Unread};
 
 /// A document that an editor has open.
 #[derive(Debug, Clone)]
@@ -49,10 +49,10 @@ impl Desk {
         roots.max_by_key(|root| root.components().count())
     }
 
-    /// A tree with what is open laid over it.
-    pub fn files(&self, root: &Path) -> Result<Files, String> {
+    /// A tree with what is open laid over it, and what of it is not read.
+    pub fn files(&self, root: &Path) -> Result<(Files, BTreeMap<String, Unread>), String> {
         let read = || tree::read(root).transpose();
-        let (mut files, _) = (0..READINGS)
+        let (mut files, look) = (0..READINGS)
             .find_map(|_| read())
             .unwrap_or_else(|| Err(format!("{} keeps changing while it is read", root.display())))?;
         for (path, open) in &self.open {
@@ -61,7 +61,7 @@ impl Desk {
                 files.0.insert(name, Arc::from(open.text.as_bytes()));
             }
         }
-        Ok(files)
+        Ok((files, look.unread))
     }
 
     /// Names of the configuration, as `check` takes them. An error: they are not judged.

@@ -29,6 +29,7 @@ use super::tree::Policy;
 use layout::Layout;
 use shared::Shared;
 
+pub use layout::{PEOPLE, VERIFICATIONS};
 pub use set::PolicySet;
 
 /// Names that `proofd.yaml` defines and policies may use. Empty sets are not judged.
@@ -52,6 +53,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Every policy name that the tree declares, those with errors included.
     pub declared: Vec<String>,
+    /// Something of the tree was not read: a policy that is not declared may still be there.
+    pub partial: bool,
     /// The tests of the policies in the set, for those that have any.
     pub tests: Vec<Tests>,
 }
@@ -134,7 +137,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     diagnostics.dedup();
     let set = PolicySet::new(policies);
     tests_of.retain(|tests: &Tests| set.policies.contains_key(&tests.policy));
-    Loaded { set, diagnostics, declared: names, tests: tests_of }
+    Loaded { set, diagnostics, declared: names, partial: false, tests: tests_of }
 }
 
 /// What follows from one mistake elsewhere is said once for each policy.

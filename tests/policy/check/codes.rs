@@ -12,6 +12,9 @@ use super::{data, files, known, spoil, tree};
 /// Those that no edit of a small tree brings about.
 const WITHOUT_ROW: &[(&str, &str)] = &[
     ("too-large", "a file of 256 KiB; tried below"),
+    ("link-outside", "a link on the disk; tests of the tree have some"),
+    ("not-a-file", "a pipe on the disk; tests of the tree have some"),
+    ("foreign-hard-link", "a link on the disk; tests of the tree have some"),
     ("not-understood", "a gap in the grammar, of which none is known"),
     ("dangling-link", "a link on the disk; a test of `check` has one"),
     ("duplicate-script", "two-scripts is found before"),

@@ -1,0 +1,180 @@
+//! Who may release a parked revision, where that has to be somebody else than who pushed the edit
+//! (`reload: {release: other_person}`).
+//!
+//! Only an edit that a reload of the API finds has a known author: the caller. Who wrote files that the daemon finds
+//! by itself is not known, so two persons release such an edit: one of them at least is not its author. This is kept
+//! in memory. After a restart no author is known and no release counts, which asks for more persons, never for fewer.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::Actor;
+use crate::policy::Revision;
+
+use super::revisions::NoRevision;
+use super::{Active, Engine, PolicyState};
+
+/// What is known of each edit that waits, by its policy.
+#[derive(Debug, Default)]
+pub(super) struct Pushes(Mutex<BTreeMap<String, Push>>);
+
+#[derive(Debug)]
+struct Push {
+    revision: Revision,
+    by: Option<Actor>,
+    released: Vec<Actor>,
+}
+
+/// What a release comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Release {
+    /// The revision runs; these persons released it.
+    Done(Vec<Actor>),
+    /// Another person is needed.
+    Counted,
+    Refused {
+        word: &'static str,
+        says: String,
+    },
+}
+
+impl Push {
+    fn release(&mut self, by: &Actor) -> Release {
+        let refused = |word, says: &str| Release::Refused { word, says: format!("{} {says}", by.name) };
+        if by.person.is_none() {
+            let says = "has no person; `reload: {release: other_person}` needs a token with one";
+            return refused("person_required", says);
+        }
+        match &self.by {
+            Some(author) if author.same(by) => {
+                refused("same_person", "pushed this edit; another person has to release it")
+            }
+            Some(_) => Release::Done(vec![by.clone()]),
+            None if self.released.iter().any(|other| other.same(by)) => {
+                refused("same_person", "has released this revision already; another person has to do so too")
+            }
+            None => {
+                self.released.push(by.clone());
+                if self.released.len() < 2 { Release::Counted } else { Release::Done(self.released.clone()) }
+            }
+        }
+    }
+}
+
+impl Pushes {
+    /// Edits that wait since a look at the tree, and who asked for the look.
+    pub fn note(&self, before: &Active, after: &Active, by: Option<&Actor>) {
+        let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pushes.retain(|name, push| {
+            after.waiting.get(name).is_some_and(|policy| policy.revision == push.revision)
+        });
+        for (name, policy) in &after.waiting {
+            let known = before.waiting.get(name).is_some_and(|old| old.revision == policy.revision);
+            if !known {
+                let by = by.filter(|by| by.person.is_some()).cloned();
+                let push = Push { revision: policy.revision.clone(), by, released: Vec::new() };
+                pushes.insert(name.clone(), push);
+            }
+        }
+    }
+
+    fn release(&self, name: &str, revision: &Revision, by: &Actor) -> Release {
+        let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = || Push { revision: revision.clone(), by: None, released: Vec::new() };
+        let push = pushes.entry(name.to_owned()).or_insert_with(unknown);
+        if push.revision != *revision {
+            *push = unknown();
+        }
+        push.release(by)
+    }
+}
+
+impl Engine {
+    /// The names of those who release a revision, once they may.
+    pub(super) fn released_by(
+        &self,
+        name: &str,
+        revision: &Revision,
+        by: &Actor,
+    ) -> Result<String, NoRevision> {
+        if !self.0.settings.release_by_other {
+            return Ok(by.name.clone());
+        }
+        let short = revision.short();
+        match self.0.pushes.release(name, revision, by) {
+            Release::Done(persons) => {
+                Ok(persons.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join(" and "))
+            }
+            Release::Counted => {
+                tracing::info!(policy = name, revision = short, by = by.name, "first of two releases");
+                Err(NoRevision::No(format!(
+                    "the release of {} counts; who edited the files is not known, so another person has to release \
+                     revision {short} too",
+                    by.name
+                )))
+            }
+            Release::Refused { word, says } => {
+                self.0.metrics.refused("release", word);
+                tracing::warn!(
+                    policy = name,
+                    revision = short,
+                    by = by.name,
+                    reason = word,
+                    "release refused"
+                );
+                Err(NoRevision::No(says))
+            }
+        }
+    }
+
+    /// Whether a revision waits for a release.
+    pub(super) fn is_parked(&self, name: &str, revision: &Revision) -> bool {
+        let active = self.active();
+        let mut statuses = active.report.policies.iter().filter(|status| status.name == name);
+        statuses.any(|status| {
+            status.state == PolicyState::NeedsRelease && status.waiting.as_ref() == Some(revision)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_else_than_the_author_releases() {
+        let dana = Actor { name: "dana-1".to_owned(), ..Actor::person("dana", [""; 0]) };
+        let other_token = Actor { name: "dana-2".to_owned(), ..Actor::person("DANA", [""; 0]) };
+        let devi = Actor::person("devi", [""; 0]);
+        let nobody = Actor::named("ci");
+        let done = |by: &[&Actor]| Release::Done(by.iter().map(|by| (*by).clone()).collect());
+        for (author, releases) in [
+            (
+                Some(&dana),
+                vec![(&dana, "same_person"), (&other_token, "same_person"), (&nobody, "person_required")],
+            ),
+            (Some(&dana), vec![(&devi, "done")]),
+            (
+                None,
+                vec![
+                    (&dana, "counted"),
+                    (&dana, "same_person"),
+                    (&other_token, "same_person"),
+                    (&devi, "both"),
+                ],
+            ),
+            (None, vec![(&nobody, "person_required"), (&devi, "counted")]),
+        ] {
+            let revision = Revision("r".to_owned());
+            let mut push = Push { revision, by: author.cloned(), released: Vec::new() };
+            for (by, expected) in releases {
+                match (push.release(by), expected) {
+                    (Release::Refused { word, .. }, expected) => assert_eq!(word, expected, "{by:?}"),
+                    (Release::Counted, expected) => assert_eq!(expected, "counted"),
+                    (release, "done") => assert_eq!(release, done(&[by])),
+                    (release, _) => assert_eq!(release, done(&[&dana, &devi])),
+                }
+            }
+        }
+    }
+}
