@@ -101,7 +101,7 @@ impl Dir {
     pub fn find(&self, path: &Path) -> io::Result<Found> {
         let mut walk = Walk { at: self.clone(), links: 0 };
         let mut left: VecDeque<OsString> = VecDeque::new();
-        walk.prepend(&mut left, path);
+        prepend(&mut left, path);
         while let Some(name) = left.pop_front() {
             if name == ".." {
                 if walk.at.open.pop().is_none() {
@@ -162,16 +162,6 @@ impl Walk {
         if self.links > 0 { Found::Unread(Unread::Dangling) } else { Found::Gone }
     }
 
-    fn prepend(&mut self, left: &mut VecDeque<OsString>, path: &Path) {
-        for part in path.components().rev() {
-            match part {
-                Component::Normal(name) => left.push_front(name.to_owned()),
-                Component::ParentDir => left.push_front("..".into()),
-                Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-            }
-        }
-    }
-
     fn follow(&mut self, name: &OsStr, left: &mut VecDeque<OsString>) -> io::Result<Option<Unread>> {
         self.links += 1;
         if self.links > MOST_LINKS {
@@ -180,13 +170,23 @@ impl Walk {
         let target = readlinkat(self.at.fd(), name, Vec::new())?;
         let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
         if !target.is_absolute() {
-            self.prepend(left, &target);
+            prepend(left, &target);
             return Ok(None);
         }
         let Some(inside) = self.at.root.inside(&target) else { return Ok(Some(Unread::Outside)) };
         self.at.open.clear();
-        self.prepend(left, &inside);
+        prepend(left, &inside);
         Ok(None)
+    }
+}
+
+fn prepend(left: &mut VecDeque<OsString>, path: &Path) {
+    for part in path.components().rev() {
+        match part {
+            Component::Normal(name) => left.push_front(name.to_owned()),
+            Component::ParentDir => left.push_front("..".into()),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
     }
 }
 
@@ -238,9 +238,9 @@ impl Place {
 /// Files of `/proc` and `/sys` have no text of their own: reading one asks the kernel.
 #[cfg(target_os = "linux")]
 fn made_by_the_kernel(fd: &OwnedFd) -> io::Result<bool> {
-    const SYSFS: i64 = 0x6265_6572;
+    const SYSFS: rustix::fs::FsWord = 0x6265_6572;
     let kind = rustix::fs::fstatfs(fd)?.f_type;
-    Ok(kind == rustix::fs::PROC_SUPER_MAGIC || i64::from(kind) == SYSFS)
+    Ok(kind == rustix::fs::PROC_SUPER_MAGIC || kind == SYSFS)
 }
 
 #[cfg(not(target_os = "linux"))]
