@@ -12,7 +12,7 @@ use crate::model::Actor;
 use crate::policy::Revision;
 
 use super::revisions::NoRevision;
-use super::{Active, Engine, PolicyState};
+use super::{Active, Engine, PolicyState, PolicyStatus};
 
 /// What is known of each edit that waits, by its policy.
 #[derive(Debug, Default)]
@@ -61,20 +61,25 @@ impl Push {
     }
 }
 
+/// Edits that wait for a release: a revision by its policy, or what runs of one that was taken out of the tree.
+fn edits(active: &Active) -> BTreeMap<String, Revision> {
+    let parked = active.report.policies.iter().filter(|status| status.state == PolicyState::NeedsRelease);
+    let edit = |status: &PolicyStatus| {
+        let revision = status.waiting.clone().or_else(|| status.revision.clone());
+        Some((status.name.clone(), revision?))
+    };
+    parked.filter_map(edit).collect()
+}
+
 impl Pushes {
     /// Edits that wait since a look at the tree, and who asked for the look.
     pub fn note(&self, before: &Active, after: &Active, by: Option<&Actor>) {
         let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pushes.retain(|name, push| {
-            after.waiting.get(name).is_some_and(|policy| policy.revision == push.revision)
-        });
-        for (name, policy) in &after.waiting {
-            let known = before.waiting.get(name).is_some_and(|old| old.revision == policy.revision);
-            if !known {
-                let by = by.filter(|by| by.person.is_some()).cloned();
-                let push = Push { revision: policy.revision.clone(), by, released: Vec::new() };
-                pushes.insert(name.clone(), push);
-            }
+        let (before, after) = (edits(before), edits(after));
+        pushes.retain(|name, push| after.get(name) == Some(&push.revision));
+        for (name, revision) in after.into_iter().filter(|(name, edit)| before.get(name) != Some(edit)) {
+            let by = by.filter(|by| by.person.is_some()).cloned();
+            pushes.insert(name, Push { revision, by, released: Vec::new() });
         }
     }
 
@@ -129,11 +134,7 @@ impl Engine {
 
     /// Whether a revision waits for a release.
     pub(super) fn is_parked(&self, name: &str, revision: &Revision) -> bool {
-        let active = self.active();
-        let mut statuses = active.report.policies.iter().filter(|status| status.name == name);
-        statuses.any(|status| {
-            status.state == PolicyState::NeedsRelease && status.waiting.as_ref() == Some(revision)
-        })
+        edits(&self.active()).get(name) == Some(revision)
     }
 }
 

@@ -231,13 +231,14 @@ impl Engine {
         name: &str,
         runs: Revision,
         revision: Option<&str>,
-        by: String,
+        by: Actor,
         reason: String,
     ) -> Result<RevisionSheet, NoRevision> {
         if revision.is_some_and(|looked_at| !matches(&runs, looked_at)) {
             let short = runs.short();
             return Err(no(&format!("the policy is not in the tree any more; revision {short} would stop")));
         }
+        let by = self.released_by(name, &runs, &by)?;
         let (policy, what, over, at) = (name.to_owned(), PolicyDeed::Dropped, None, self.now());
         let (revision, newly) = (runs, BTreeMap::new());
         self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly }).await?;

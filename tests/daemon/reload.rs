@@ -524,7 +524,7 @@ async fn a_link_to_a_secret_shows_nothing_and_stops_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_policy_goes_like_any_other_and_a_lost_tree_is_no_removal() {
-    let mut world = two("").await;
+    let mut world = two("reload: {park: []}\n").await;
     world.start();
     world.hears(true).await;
     let (tree, aside) = (world.policies(), world.dir.path().join("aside"));
