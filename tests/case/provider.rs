@@ -106,10 +106,12 @@ fn a_run_that_is_not_there_yet() {
 }
 
 /// The run's decision, checks beside liveness, what is required; outcome and reasons.
+type Row<'a> = (Judgement, &'a [(&'a str, Judgement)], &'a [&'a str], &'a str, &'a [&'a str]);
+
 #[test]
 fn words_that_came_later_than_this_code() {
     use Judgement::{Passed, Rejected, Unknown, Warning};
-    let table: [(Judgement, &[(&str, Judgement)], &[&str], &str, &[&str]); 7] = [
+    let table: [Row<'_>; 7] = [
         (Passed, &[("deviceRisk", Unknown)], &["liveness"], "passed", &[]),
         (Passed, &[("deviceRisk", Warning)], &["liveness"], "passed", &[]),
         (Passed, &[("similarity", Unknown)], &["similarity"], "warning", &["unknown_decision:similarity"]),

@@ -7,6 +7,7 @@ use crate::world::inside::Inside;
 use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
 use proofd::engine::reload::PolicyState;
+use proofd::model::Actor;
 use proofd::policy::Revision;
 
 const GRAVER: (&str, &str) = (
@@ -50,7 +51,7 @@ impl Tree {
 
     async fn release(&self, name: &str) {
         let engine = self.inside.engine();
-        engine.release_policy(name, None, "Dana".to_owned(), "looked at".to_owned()).await.unwrap();
+        engine.release_policy(name, None, Actor::named("Dana"), "looked at".to_owned()).await.unwrap();
     }
 }
 

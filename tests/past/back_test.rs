@@ -245,7 +245,7 @@ async fn many_small_edits_are_a_large_one() {
     let (good, bad) = ("banned: [Zoe, Ada, Cem]", "banned: [Zoe, Ada, Cem, Ben, Dora, Eve]");
     assert_eq!(stands(good, bad).await.0, PolicyState::NeedsRelease);
     let engine = inside.engine();
-    engine.release_policy("proofing", None, "Dana".to_owned(), "meant so".to_owned()).await.unwrap();
+    engine.release_policy("proofing", None, Actor::named("Dana"), "meant so".to_owned()).await.unwrap();
     assert_eq!(stands(bad, good).await.0, PolicyState::Active);
     let (folder, away) = (inside.dir.path().join("policies/proofing"), inside.dir.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();

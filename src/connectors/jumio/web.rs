@@ -58,6 +58,7 @@ impl Web {
                 )
             };
             let plain = name.contains('.')
+                && !name.starts_with('.')
                 && !name.ends_with('.')
                 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.'));
             let name = match Host::parse(name) {

@@ -166,6 +166,8 @@ pub(super) fn halved(old: &Bound, new: &Bound) -> bool {
         (Amount::Larger(old, share), Amount::Larger(new, other)) => {
             less(f64::from(old), f64::from(new)) || less(share, other)
         }
+        // The larger of two is at least the number.
+        (Amount::Larger(old, _), Amount::Count(new)) => less(f64::from(old), f64::from(new)),
         // A limit that was stated for the first time is somebody's choice; another kind of amount cannot be compared.
         (_, _) => old.stated,
     };
