@@ -266,7 +266,8 @@ fn play(desk: &mut Desk, deed: &Deed) {
         Deed::Serve(place, answer) => {
             let Some(call) = pick(&calls(desk, false), *place) else { return };
             desk.input(Input::Attempt { call }).unwrap();
-            let pending = &desk.case.calls[&call];
+            // Whose doing an attempt in doubt was, a person has to say: the call has ended, and nothing began.
+            let Some(pending) = desk.case.calls.get(&call) else { return };
             let (attempt, outcome) = (pending.attempt, ending(desk, &pending.action, call, answer));
             desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
         }
