@@ -48,6 +48,7 @@ struct Parts {
 }
 
 const ID: &str = "ID";
+const FACES: [&str; 2] = ["SELFIE", "FACEMAP"];
 
 /// Types of identity documents. What Jumio adds to them needs the category beside it.
 const KINDS: [&str; 4] = ["PASSPORT", "ID_CARD", "DRIVING_LICENSE", "VISA"];
@@ -63,12 +64,23 @@ pub(super) fn is_of_id(about: Option<&[Credential]>, captured: &[Credential]) ->
     Some(known && categories.contains(&Some(ID)))
 }
 
+/// Whether an entry is about something that is neither an identity document nor a face, such as a bill.
+pub(super) fn is_of_another(about: Option<&[Credential]>, captured: &[Credential]) -> bool {
+    let another = |one: &Credential| {
+        category(one, captured).is_some_and(|category| !matches!(category, ID | "SELFIE" | "FACEMAP"))
+    };
+    about.is_some_and(|about| about.iter().any(another))
+}
+
 /// The category that an entry gives a credential, or the list of what was captured; none if they differ.
 fn category<'a>(one: &'a Credential, captured: &'a [Credential]) -> Option<&'a str> {
     let same = |other: &&Credential| one.id.is_some() && one.id == other.id;
     let listed = captured.iter().find(same).and_then(|other| other.category.as_deref());
     match (one.category.as_deref(), listed) {
-        (Some(own), Some(listed)) if own != listed => Some("?"),
+        // A face is on file as a map and was taken as a selfie.
+        (Some(own), Some(listed)) if own != listed && !(FACES.contains(&own) && FACES.contains(&listed)) => {
+            Some("?")
+        }
         (own, listed) => own.or(listed),
     }
 }

@@ -261,7 +261,11 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
         let links: Vec<_> =
             entries.iter().map(|entry| document::is_of_id(entry.credentials.as_deref(), &captured)).collect();
         // A bill that passed is no identity document that did.
-        let only_others = OF_AN_ID.contains(&name.as_str()) && links.iter().all(|link| *link == Some(false));
+        let another = |entry: &Capability| document::is_of_another(entry.credentials.as_deref(), &captured);
+        // A selfie that is compared with a document on file has no document beside it.
+        let only_others = OF_AN_ID.contains(&name.as_str())
+            && links.iter().all(|link| *link == Some(false))
+            && entries.iter().any(another);
         let unmade = only_others && worst == Judgement::Passed;
         proof.checks.insert(name.clone(), if unmade { Judgement::NotExecuted } else { worst });
         for entry in entries {

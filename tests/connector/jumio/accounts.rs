@@ -69,7 +69,7 @@ async fn what_a_refused_start_says_about_the_account() {
         (412, account("Precondition failed"), [Refused, NotEnrolled, NotEnrolled]),
         (400, account("No enrolled face data found"), [Refused, NotEnrolled, NotEnrolled]),
         (400, account("No usable ID credential found"), [Refused, NotEnrolled, NotEnrolled]),
-        (409, account("User isn't enrolled"), [Refused, NotEnrolled, NotEnrolled]),
+        (409, account("User isn't enrolled"), [Unavailable, NotEnrolled, NotEnrolled]),
         (422, other("FACEMAP has been wiped"), [Refused, NotEnrolled, NotEnrolled]),
         (400, account("Data is past the retention period"), [Refused, NotEnrolled, NotEnrolled]),
         (400, account("Liveness never passed"), [Refused, NotEnrolled, NotEnrolled]),
@@ -89,7 +89,7 @@ async fn what_a_refused_start_says_about_the_account() {
         (400, account("Existing credential not supported on channel WEB"), [Refused; 3]),
         (400, account("Bad Request"), [Refused; 3]),
         (400, Value::Null, [Refused; 3]),
-        (409, account("Conflict"), [Refused; 3]),
+        (409, account("Conflict"), [Unavailable; 3]),
         (422, json!({"title": ["No facemap"]}), [Refused; 3]),
         (400, json!("<html>no account</html>"), [Refused; 3]),
         // Not about the person, whatever the words.

@@ -81,7 +81,6 @@ impl Street {
 /// Checks and words that came later, a bill beside the ID, and a run that is not there for a moment.
 #[tokio::test]
 async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
-    let street = Street::new().await;
     let bill = json!([{"credentials": [{"id": "b", "category": "DOCUMENT"}], "decision": {"type": "PASSED"},
         "data": {"type": "UB", "firstName": "JORDAN", "lastName": "TENANT"}}]);
     for (patch, decision, named) in [
@@ -90,12 +89,14 @@ async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
         (json!({"capabilities": {"extraction": bill}}), Judgement::Passed, false),
         (json!({"decision": {"type": "CLEAR"}}), Judgement::Unknown, true),
     ] {
+        // Each on a street of its own: the same face is told where it comes twice.
+        let street = Street::new().await;
         street.town.jumio.turn(|knobs| knobs.details_patch = Some(patch.clone()));
         let (_, reading) = street.passes(Script::default()).await;
         let proof = reading.proof.unwrap();
         assert_eq!((proof.decision, proof.document.is_some()), (decision, named), "{patch}");
     }
-    street.town.jumio.turn(|knobs| knobs.details_patch = None);
+    let street = Street::new().await;
     let session = session(street.start(Method::Full, None).await);
     let fault = json!({"mode": "status", "path": "/retrieval", "count": 1, "status": 404});
     street.town.jumio.turn(|knobs| knobs.faults = vec![serde_json::from_value(fault).unwrap()]);
@@ -314,6 +315,10 @@ async fn a_wiped_result_is_no_rejection() {
             street.town.jumio.wipe(&first.account);
             let about = format!("{wiped:?} {method:?} {script:?}");
             match street.read(&second).await {
+                // A run that is not there may be too new; one that was wiped is final at once.
+                Outcome::Failed(failure) if wiped == Wiped::Gone => {
+                    assert_eq!(failure.kind, FailureKind::Unavailable, "{about}");
+                }
                 Outcome::Failed(failure) => assert_eq!(failure.kind, FailureKind::Refused, "{about}"),
                 Outcome::Done(_) if wiped == Wiped::NoDetails => {
                     // Perhaps only not readable yet; it never will be, and the case gives up in the end.
