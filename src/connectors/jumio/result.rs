@@ -265,7 +265,7 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
         // A selfie that is compared with a document on file has no document beside it.
         let only_others = OF_AN_ID.contains(&name.as_str())
             && links.iter().all(|link| *link == Some(false))
-            && entries.iter().any(another);
+            && (name != "similarity" || entries.iter().any(another));
         let unmade = only_others && worst == Judgement::Passed;
         proof.checks.insert(name.clone(), if unmade { Judgement::NotExecuted } else { worst });
         for entry in entries {
