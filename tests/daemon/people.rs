@@ -147,7 +147,8 @@ async fn a_queue_that_nobody_can_decide_is_said_at_the_start_and_by_check() {
         "{said:?}"
     );
     let (status, report) = world.ask(Method::POST, "/v1/policies/reload", "t-author", Some(json!({}))).await;
-    assert_eq!(status, StatusCode::OK, "{report}");
+    // The edit is parked too: others decide.
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{report}");
     assert!(report["text"].as_str().unwrap().contains("P0665"), "{report}");
     // One person is left in the team that has to be two.
     let text = std::fs::read_to_string(world.config()).unwrap();

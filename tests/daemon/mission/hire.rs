@@ -139,7 +139,7 @@ async fn attributes_of_who_works_here_are_written_in_the_hr_system_too() {
     );
     edit_shipped(&policy, line, &more);
     let (status, answer) = world.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
     // It writes to another system for the first time, so somebody releases it.
     let (status, answer) = world
         .post("/v1/policies/support-reverification/release", json!({"reason": "the HR system is to know"}))
