@@ -250,6 +250,10 @@ async fn many_small_edits_are_a_large_one() {
     let (folder, away) = (inside.dir.path().join("policies/proofing"), inside.dir.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();
     engine.reload().await;
+    // It asks for proof, so it runs on until its removal is released.
+    assert!(engine.active().set.policies.contains_key("proofing"));
+    engine.release_policy("proofing", None, Actor::named("Dana"), "not needed".to_owned()).await.unwrap();
+    engine.reload().await;
     assert!(!engine.active().set.policies.contains_key("proofing"));
     inside.clock.advance(HOUR * 2);
     std::fs::rename(&away, &folder).unwrap();
@@ -286,9 +290,16 @@ async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
             3,
         ),
         (
+            // Nobody registered a date, so nobody's can be compared.
             "a check more",
             "compare: [first_name, last_name]",
             "compare: [first_name, last_name, date_of_birth]",
+            3,
+        ),
+        (
+            "a check more where there is a date",
+            "compare: [first_name, last_name]",
+            "compare: [first_name, last_name, date_of_birth]\n      optional: [date_of_birth]",
             0,
         ),
         ("switched off", "mode: enforce", "mode: disabled", 3),

@@ -53,7 +53,7 @@ fn settings(dir: &Path) -> Settings {
 async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit) -> (Engine, JoinSet<()>) {
     let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
     // The key of the made-up world: what is known of a person by a fingerprint is the same in both.
-    fs::create_dir_all(dir.join("store")).unwrap();
+    drop(Store::open_with(&dir.join("store"), clock.now(), options.clone()).unwrap());
     fs::write(dir.join("store/secret"), proofd::trial::KEY).unwrap();
     let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), options).unwrap();
     store.commit(first).await.unwrap();
