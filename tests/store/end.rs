@@ -65,7 +65,7 @@ async fn a_flipped_bit_behind_the_mark_costs_that_frame_only_and_leaves_a_copy()
         bytes[place] ^= 1 << (place % 8);
         std::fs::write(dir.path().join(LAST), &bytes).unwrap();
         // What is set aside is kept by its age, which is the machine's time.
-        let now = chrono::Utc::now();
+        let now = proofd::model::Clock::now(&proofd::engine::clock::System);
         let (store, opened) = unlocked(|| Store::open_with(dir.path(), now, options())).unwrap();
         assert_eq!(opened.cut_bytes, (whole.len() - start) as u64, "flipped at {place}");
         assert!(has(&store, 0) && has(&store, 1) && !has(&store, 2), "flipped at {place}");
