@@ -81,6 +81,17 @@ pub fn token(short: &str) -> String {
     format!("{short}-of-the-test-world")
 }
 
+/// A free address whose port no client is given: below the range that the system takes ports from.
+fn free_address() -> std::net::SocketAddr {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let free = |_| {
+        let turn = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + std::process::id() * 97;
+        let port = 20_000 + u16::try_from(turn % 12_000).unwrap();
+        std::net::TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok()
+    };
+    (0..12_000).find_map(free).expect("a free port")
+}
+
 impl World {
     /// Simulators and a configuration; the daemon is not started. `more` is added to the configuration, and
     /// time runs `factor` times as fast for everybody.
@@ -94,7 +105,7 @@ impl World {
         let credentials = Credentials::default();
         let town = Arc::new(Town::serve(Addresses::default(), &credentials, shared, ledger).await.unwrap());
         // A port that is free now and stays the daemon's over restarts.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         let url = format!("http://{address}");
         copy_tree(policies, &dir.path().join("policies"));
         let connectors = town.connectors_yaml(&credentials);
