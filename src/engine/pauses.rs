@@ -217,10 +217,7 @@ impl Engine {
     pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
         let now = self.now();
         let minutes = by.num_minutes();
-        tracing::warn!(
-            minutes,
-            "the clock was ahead and was set back; deadlines that it moved are put right"
-        );
+        tracing::warn!(minutes, "the clock was ahead and was set back; deadlines that it moved move back");
         self.0.metrics.set_back();
         for pause in self.0.pauses.in_the_future(now) {
             let until = pause.until.map(|until| (until - by).max(pause.from));
@@ -235,7 +232,7 @@ impl Engine {
                     Ok(_) => moved += 1,
                     Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
                     Err(error) => {
-                        tracing::error!(case = %case.id, %error, "its times could not be put right")
+                        tracing::error!(case = %case.id, %error, "the times of a case could not be moved back")
                     }
                 }
             }
@@ -244,7 +241,7 @@ impl Engine {
                 break;
             }
         }
-        tracing::warn!(cases = moved, "deadlines were put right");
+        tracing::warn!(cases = moved, "moved deadlines back");
         self.beat().await
     }
 

@@ -45,7 +45,7 @@ impl Engine {
                 }
                 Time::SetBack(by) => {
                     if let Err(error) = self.set_back(by).await {
-                        tracing::error!(%error, "deadlines could not be put right");
+                        tracing::error!(%error, "deadlines could not be moved back");
                     }
                 }
                 Time::Skipped(pause) => {
