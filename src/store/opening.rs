@@ -125,17 +125,24 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
     dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), journal::sync_dir)
 }
 
-/// Held while the store is open; the system lets go of it when the process ends, however it ends.
+/// How often an open store is tried again, 20 ms apart. A process that another thread starts holds a copy of
+/// the lock from its fork to its exec, and a daemon that ends lets go of its lock last.
+const LOCK_TRIES: u32 = 50;
+
+/// Held while the store is open; the system releases it when the process ends, however it ends.
 pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
     let doing = || format!("locking {}", path.display());
     let file =
         File::options().write(true).create(true).truncate(false).open(&path).map_err(Error::io(doing()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked(dir.display().to_string())),
-        Err(TryLockError::Error(cause)) => Err(Error::io(doing())(cause)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            Err(TryLockError::Error(cause)) => return Err(Error::io(doing())(cause)),
+        }
     }
+    Err(Error::Locked(dir.display().to_string()))
 }
 
 /// The secret of a store that was made.
