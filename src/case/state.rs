@@ -398,6 +398,7 @@ impl Case {
             attempt: pending.attempt,
             // What is in doubt is an earlier attempt, never the one under way.
             in_doubt: pending.in_doubt,
+            asked_at: pending.asked_at,
             action: pending.action.clone(),
         })
     }

@@ -232,7 +232,7 @@ impl Engine {
     /// One reading outside of the case's own, which leaves no trace unless there is something to read.
     async fn look_after_return(&self, case: Case, session: Session, action: Action) {
         let Some(connector) = self.connector(&action) else { return };
-        let call = Call { id: case.call_id(0), attempt: 1, in_doubt: false, action };
+        let call = Call { id: case.call_id(0), attempt: 1, in_doubt: false, asked_at: self.now(), action };
         let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
         let Ok(Outcome::Done(Done::Read { reading })) = performed else { return };
         if !moved_on(&reading, &session) {

@@ -273,13 +273,8 @@ fn account(action: &Action) -> Option<&str> {
 }
 
 fn call(case: &Case, number: u32) -> Option<Call> {
-    let pending = case.calls.get(&number)?;
-    pending.begun.map(|_| Call {
-        id: case.call_id(number),
-        attempt: pending.attempt,
-        in_doubt: pending.in_doubt,
-        action: pending.action.clone(),
-    })
+    case.calls.get(&number)?.begun?;
+    case.call(number)
 }
 
 /// Spaces the starts of a lane that the vendor limits. The queue itself is durable: it is the due calls.

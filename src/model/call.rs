@@ -48,6 +48,8 @@ pub struct Call {
     /// True if an earlier attempt began and its end is not known: look before acting again.
     #[serde(default)]
     pub in_doubt: bool,
+    /// When the effect was first asked for: what the provider shows of an earlier time is not of our doing.
+    pub asked_at: Timestamp,
     pub action: Action,
 }
 

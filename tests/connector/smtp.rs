@@ -137,6 +137,7 @@ fn call(email: &str, attempt: u32) -> Call {
         id: CallId { case: CaseId("case-1".to_owned()), number: 3 },
         attempt,
         in_doubt: attempt > 1,
+        asked_at: proofd::model::Timestamp::UNIX_EPOCH,
         action: Action::Mail { message },
     }
 }

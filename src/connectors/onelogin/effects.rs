@@ -1,16 +1,20 @@
 //! What is done to a registration, and the end of an account: read, compare, write, read back. It must not
 //! act on a record that is no longer what the case knew, and it never selects by mail address.
 
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::OneLogin;
+use super::api::rows;
 use super::events::text;
 use super::people::{self, Record};
 use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdict};
+use super::types;
 use crate::connectors::IdentitySource as _;
-use crate::model::{Action, Call, Done, Failure, Snapshot, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{
+    Action, Call, Done, EventType, Failure, Origin, Snapshot, SubjectKind, SubjectRef, Timestamp,
+};
 
 impl OneLogin {
     pub(super) async fn act(&self, call: &Call) -> Result<Done, Failure> {
@@ -18,7 +22,7 @@ impl OneLogin {
             Action::Approve { snapshot } => self.approve(snapshot).await,
             Action::EnsureInvited { snapshot, since } => self.ensure_invited(snapshot, *since).await,
             Action::Reject { snapshot } => self.reject(snapshot).await,
-            Action::Delete { snapshot } => self.delete(snapshot, call.in_doubt || call.attempt > 1).await,
+            Action::Delete { snapshot } => self.delete(snapshot, call).await,
             Action::ReadSubject { subject } => self.read_subject(subject).await,
             Action::Suspend { snapshot, end_sessions } => {
                 self.suspend(snapshot, *end_sessions, call.in_doubt || call.attempt > 1).await
@@ -213,11 +217,16 @@ impl OneLogin {
     }
 
     /// No registration can be deleted as such: its account is, and the registration goes with it.
-    async fn delete(&self, snapshot: &Snapshot, again: bool) -> Result<Done, Failure> {
+    async fn delete(&self, snapshot: &Snapshot, call: &Call) -> Result<Done, Failure> {
+        let again = call.in_doubt || call.attempt > 1;
         let backend = self.backend(snapshot).await?;
         let Some(found) = self.known(backend, snapshot).await? else {
             let young = !again && self.is_young(snapshot.created_at);
-            return if young { Err(self.missing(snapshot.created_at)) } else { gone(again) };
+            return if young {
+                Err(self.missing(snapshot.created_at))
+            } else {
+                self.gone(snapshot, again, call.asked_at).await
+            };
         };
         // A registration may be pending while the account it leads to was let in by hand.
         let approved = found.lets_in() || matches!(found.state, State::Approved | State::Unlicensed);
@@ -232,7 +241,7 @@ impl OneLogin {
         };
         match self.api.write(Method::DELETE, &format!("/api/2/users/{user}"), None).await {
             Ok(()) => {}
-            Err(refusal) if refusal.is_gone() => return gone(again),
+            Err(refusal) if refusal.is_gone() => return self.gone(snapshot, again, call.asked_at).await,
             Err(refusal) => return Err(refusal.failure),
         }
         match people::user(&self.api, user).await? {
@@ -242,14 +251,50 @@ impl OneLogin {
     }
 }
 
-/// A missing record is our own doing only if an earlier attempt began.
-fn gone(again: bool) -> Result<Done, Failure> {
-    if again {
-        Ok(Done::Deleted { already: true })
-    } else {
-        Err(Failure::changed("it is gone already; somebody else deleted it"))
+/// How long the event of a deletion may take to show.
+const EVENT_SHOWS: TimeDelta = TimeDelta::minutes(3);
+
+impl OneLogin {
+    /// A missing record is our own doing if an earlier attempt began and the tenant's events name us.
+    async fn gone(&self, snapshot: &Snapshot, again: bool, asked_at: Timestamp) -> Result<Done, Failure> {
+        let others = || Failure::changed("it is gone already; somebody else deleted it");
+        if !again {
+            return Err(others());
+        }
+        match self.who_deleted(snapshot, asked_at).await? {
+            Some(Origin::Ours) => Ok(Done::Deleted { already: true }),
+            Some(Origin::Others) => Err(others()),
+            None if self.clock.now() < asked_at + EVENT_SHOWS => {
+                Err(Failure::unavailable("the account is gone, and no event says yet who deleted it")
+                    .waiting(Some(LOOK_AGAIN_SECONDS)))
+            }
+            Some(Origin::Unknown) | None => Err(Failure::changed(
+                "it is gone, and whether proofd deleted it is not known: the answer to its request was lost, \
+                 and no event of OneLogin says who did it",
+            )),
+        }
+    }
+
+    /// Whose doing the deletion of an account was, by the events since it was asked for; none: no event yet.
+    async fn who_deleted(&self, snapshot: &Snapshot, asked_at: Timestamp) -> Result<Option<Origin>, Failure> {
+        let user = match (&snapshot.user_id, snapshot.subject.kind) {
+            (Some(user), _) => user,
+            (None, SubjectKind::User) => &snapshot.subject.id,
+            (None, SubjectKind::Registration | SubjectKind::Applicant) => return Ok(Some(Origin::Unknown)),
+        };
+        let deletions = types::naming(EventType::USER_DELETED);
+        let numbers = deletions.map(|row| row.id.to_string()).collect::<Vec<_>>().join(",");
+        let since = (asked_at - CLOCK_SKEW).to_rfc3339_opts(SecondsFormat::Millis, true);
+        let query = [("event_type_id", numbers.as_str()), ("user_id", user), ("since", &since)];
+        let Some(answer) = self.api.read("/api/1/events", &query).await? else { return Ok(None) };
+        let rows = rows(answer, "data")?;
+        self.credential.learn(rows.iter().filter_map(Value::as_object));
+        Ok(rows.iter().filter_map(Value::as_object).map(|record| self.credential.did(record)).next_back())
     }
 }
+
+/// Clocks of the provider and ours may differ by this much.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 
 /// What was made this lately may be missing where it was not copied to yet.
 const LATELY: TimeDelta = TimeDelta::minutes(10);

@@ -67,6 +67,17 @@ impl Credential {
         self.named.store(true, Ordering::Relaxed);
     }
 
+    /// Whose doing a record is. Where no client is named, a label that only the API has is ours: one effect of
+    /// ours explains it.
+    pub fn did(&self, record: &Map<String, Value>) -> Origin {
+        let number = text(record, "event_type_id").and_then(|number| number.parse().ok());
+        let row = number.and_then(types::find);
+        match self.origin(record, row) {
+            Origin::Unknown if row.is_some_and(|row| row.by == By::Api) => Origin::Ours,
+            origin => origin,
+        }
+    }
+
     fn origin(&self, record: &Map<String, Value>, row: Option<&types::Row>) -> Origin {
         match (text(record, "client_id"), row.map(|row| row.by)) {
             (Some(client), _) if client == self.client_id => Origin::Ours,

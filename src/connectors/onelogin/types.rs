@@ -112,6 +112,11 @@ pub fn find(id: u32) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.id == id)
 }
 
+/// The rows that an event type of ours stands for.
+pub fn naming(event: &'static str) -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().filter(move |row| row.means.iter().any(|(_, name)| *name == event))
+}
+
 #[cfg(test)]
 mod tests {
     use super::TABLE;

@@ -130,7 +130,13 @@ pub fn started() -> Value {
 }
 
 pub fn call(action: Action) -> Call {
-    Call { id: CallId { case: CaseId("case-1".to_owned()), number: 2 }, attempt: 1, in_doubt: false, action }
+    Call {
+        id: CallId { case: CaseId("case-1".to_owned()), number: 2 },
+        attempt: 1,
+        in_doubt: false,
+        asked_at: proofd::model::Timestamp::UNIX_EPOCH,
+        action,
+    }
 }
 
 pub fn start() -> Action {

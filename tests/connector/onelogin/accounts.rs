@@ -29,7 +29,11 @@ fn action(step: Step, snapshot: Snapshot) -> Action {
 
 async fn perform(tenant: &Tenant, action: Action, attempt: u32) -> Result<Done, Failure> {
     let id = CallId { case: CaseId("c".into()), number: 1 };
-    match tenant.onelogin.perform(&Call { id, attempt, in_doubt: attempt > 1, action }).await {
+    match tenant
+        .onelogin
+        .perform(&Call { id, attempt, in_doubt: attempt > 1, asked_at: tenant.clock.now(), action })
+        .await
+    {
         Outcome::Done(done) => Ok(done),
         Outcome::Failed(failure) => {
             assert!(!failure.reason.contains("example.com"), "{}", failure.reason);

@@ -30,7 +30,8 @@ impl Tenant {
             Delete => Action::Delete { snapshot },
         };
         let id = CallId { case: CaseId("c".into()), number: 1 };
-        match self.onelogin.perform(&Call { id, attempt, in_doubt: attempt > 1, action }).await {
+        let asked_at = "2026-01-02T00:00:00Z".parse().unwrap();
+        match self.onelogin.perform(&Call { id, attempt, in_doubt: attempt > 1, asked_at, action }).await {
             Outcome::Failed(failure) => {
                 assert!(!failure.reason.contains("example.com"), "{}", failure.reason);
                 format!("{:?}", failure.kind)
@@ -250,6 +251,67 @@ async fn each_effect_happens_once_or_not_at_all() {
     }
 }
 
+/// A deletion whose answer is lost is ours only if the tenant's events say so; what they do not tell, a person
+/// decides.
+#[tokio::test]
+async fn who_deleted_what_is_gone() {
+    type Gone = fn(&Simulator, i64);
+    let by_a_person: Gone = |tenant, user| tenant.delete(user).unwrap();
+    let rows: [(&str, bool, Gone, fn(&mut Knobs), [&str; 2]); 5] = [
+        ("ours, the answer is lost", true, NOBODY, HEALTHY, ["deleted already", "deleted already"]),
+        (
+            "ours, the event shows late",
+            true,
+            NOBODY,
+            |knobs| knobs.event_delay_s = 100,
+            ["Unavailable", "deleted already"],
+        ),
+        (
+            "ours, no event ever shows",
+            true,
+            NOBODY,
+            |knobs| knobs.event_delay_s = 9_999,
+            ["Unavailable", "Changed"],
+        ),
+        ("a person was first", false, by_a_person, HEALTHY, ["Changed", "Changed"]),
+        (
+            "a person was first, no event shows",
+            false,
+            by_a_person,
+            |knobs| knobs.event_delay_s = 9_999,
+            ["Unavailable", "Changed"],
+        ),
+    ];
+    for resource in BACK_ENDS {
+        for (name, arrives, meanwhile, turn, expected) in rows {
+            let t = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
+            let user = t.applicant().user_id.unwrap();
+            let snapshot = t.snapshot(&user.to_string()).await;
+            t.simulator.turn(turn);
+            t.simulator.turn(|knobs| lose(knobs, "DELETE", "/api/2/users", arrives));
+            t.clock.advance(TimeDelta::minutes(11));
+            let asked_at = t.clock.now();
+            let action = Action::Delete { snapshot };
+            let (mut seen, mut attempt) = (Vec::new(), 1);
+            for wait in [TimeDelta::zero(), TimeDelta::seconds(10), TimeDelta::minutes(4)] {
+                t.clock.advance(wait);
+                let id = CallId { case: CaseId("c".into()), number: 1 };
+                let call = Call { id, attempt, in_doubt: attempt > 1, asked_at, action: action.clone() };
+                seen.push(match t.onelogin.perform(&call).await {
+                    Outcome::Done(Done::Deleted { already: true }) => "deleted already".to_owned(),
+                    Outcome::Done(other) => format!("{other:?}"),
+                    Outcome::Failed(failure) => format!("{:?}", failure.kind),
+                });
+                if attempt == 1 {
+                    meanwhile(&t.simulator, user);
+                }
+                attempt += 1;
+            }
+            assert_eq!(seen[1..], expected, "{name} (resource: {resource})");
+        }
+    }
+}
+
 /// A licence that became free lets the second approval through, which leaves Unlicensed by its own way.
 #[tokio::test]
 async fn a_freed_licence() {
@@ -392,7 +454,11 @@ impl Tenant {
     /// How an effect failed; none: it did not.
     async fn performs(&self, action: Action) -> Option<FailureKind> {
         let id = CallId { case: CaseId("c".into()), number: 1 };
-        match self.onelogin.perform(&Call { id, attempt: 1, in_doubt: false, action }).await {
+        match self
+            .onelogin
+            .perform(&Call { id, attempt: 1, in_doubt: false, asked_at: self.clock.now(), action })
+            .await
+        {
             Outcome::Failed(failure) => Some(failure.kind),
             Outcome::Done(_) => None,
         }

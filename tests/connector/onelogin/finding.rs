@@ -128,9 +128,27 @@ async fn an_event_says_which_credential_caused_it() {
     tenant.simulator.grant(user, 1001);
     let action = Action::RemoveRole { snapshot: known.clone(), role: "Staff".into() };
     let id = CallId { case: CaseId("c".into()), number: 1 };
-    tenant.onelogin.perform(&Call { id: id.clone(), attempt: 1, in_doubt: false, action }).await;
+    tenant
+        .onelogin
+        .perform(&Call {
+            id: id.clone(),
+            attempt: 1,
+            in_doubt: false,
+            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
+            action,
+        })
+        .await;
     let action = Action::Suspend { snapshot: known, end_sessions: true };
-    tenant.onelogin.perform(&Call { id, attempt: 1, in_doubt: false, action }).await;
+    tenant
+        .onelogin
+        .perform(&Call {
+            id,
+            attempt: 1,
+            in_doubt: false,
+            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
+            action,
+        })
+        .await;
     tenant.simulator.flush_webhook().await;
     let polled = tenant.poll(None).await.unwrap().0;
     for events in [polled, broadcast(&tenant, &bodies)] {

@@ -14,7 +14,7 @@ use proofd::model::{
     Action, Call, CallId, CaseId, Done, FailureKind, Outcome, Secret, Snapshot, SubjectKind, SubjectRef,
 };
 use reqwest::header::{HeaderMap, HeaderValue};
-use serde_json::json;
+use serde_json::{Value, json};
 
 type Answers = Vec<(&'static str, u16, String)>;
 
@@ -134,7 +134,11 @@ async fn effects_look_before_and_after() {
         (approve(), 1, vec![], "Changed", false),
         (delete(), 1, vec![user(1)], "Changed", false),
         (delete(), 1, vec![], "Changed", false),
-        (delete(), 2, vec![], "done true", false),
+        (delete(), 2, vec![], "Changed", false),
+        (delete(), 2, vec![event(17, json!("id"))], "done true", false),
+        (delete(), 2, vec![event(17, json!("theirs"))], "Changed", false),
+        (delete(), 2, vec![event(17, Value::Null)], "Changed", false),
+        (delete(), 2, vec![event(530, Value::Null)], "done true", false),
         (delete(), 1, vec![user(0), user(0), gone()], "Unavailable", true),
     ];
     for (row, (action, attempt, answers, expected, writes)) in table.into_iter().enumerate() {
@@ -250,6 +254,12 @@ fn snapshot() -> Snapshot {
     }
 }
 
+/// The tenant's events say that somebody deleted the account.
+fn event(number: u32, client: Value) -> (&'static str, u16, String) {
+    let event = json!({"event_type_id": number, "user_id": 5001, "created_at": CREATED, "client_id": client});
+    ("GET /api/1/events", 200, json!({"data": [event]}).to_string())
+}
+
 fn user(state: u8) -> (&'static str, u16, String) {
     let record = json!({"id": 5001, "email": "ada@example.com", "state": state, "created_at": CREATED});
     (USER, 200, record.to_string())
@@ -264,7 +274,16 @@ async fn perform(
 ) -> (String, Vec<String>) {
     let (onelogin, log) = tenant(mode, answers).await;
     let id = CallId { case: CaseId("c".into()), number: 1 };
-    let told = match onelogin.perform(&Call { id, attempt, in_doubt: false, action }).await {
+    let told = match onelogin
+        .perform(&Call {
+            id,
+            attempt,
+            in_doubt: false,
+            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
+            action,
+        })
+        .await
+    {
         Outcome::Done(Done::Approved { already, .. } | Done::Deleted { already }) => {
             format!("done {already}")
         }

@@ -90,7 +90,15 @@ async fn what_a_sink_gets_is_verified() {
     });
     let id = CallId { case: CaseId("c1".to_owned()), number: 4 };
     let action = Action::Emit { sink: "siem".to_owned(), event: event.clone() };
-    let outcome = sink.perform(&Call { id, attempt: 1, in_doubt: false, action }).await;
+    let outcome = sink
+        .perform(&Call {
+            id,
+            attempt: 1,
+            in_doubt: false,
+            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
+            action,
+        })
+        .await;
     assert_eq!(outcome, Outcome::Done(Done::Emitted));
 
     let mut request = seen.lock().unwrap().take().unwrap();

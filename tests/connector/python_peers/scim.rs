@@ -65,7 +65,16 @@ fn update(matching: Value, attributes: Value) -> Action {
 
 async fn perform(scim: &Scim, action: Action, attempt: u32) -> Result<Done, String> {
     let id = CallId { case: CaseId("c1".to_owned()), number: 1 };
-    match scim.perform(&Call { id, attempt, in_doubt: attempt > 1, action }).await {
+    match scim
+        .perform(&Call {
+            id,
+            attempt,
+            in_doubt: attempt > 1,
+            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
+            action,
+        })
+        .await
+    {
         Outcome::Done(done) => Ok(done),
         Outcome::Failed(failure) => Err(format!("{:?}: {}", failure.kind, failure.reason)),
     }

@@ -99,7 +99,7 @@ pub fn nobody() -> String {
 
 pub fn call(action: Action, attempt: u32) -> Call {
     let id = CallId { case: CaseId("c77".to_owned()), number: 3 };
-    Call { id, attempt, in_doubt: false, action }
+    Call { id, attempt, in_doubt: false, asked_at: proofd::model::Timestamp::UNIX_EPOCH, action }
 }
 
 /// How it ended in one line, and that it tells nothing private.
