@@ -15,10 +15,8 @@ use proofd::simulate::town::Town;
 use crate::evidence::Evidence;
 use crate::world::{World, copy_tree, edit};
 
-const PEOPLE: usize = 200;
+/// How often the daemon is killed, unless PROOFD_KILLS says otherwise.
 const KILLS: usize = 30;
-/// The one before whom the policy of those who answer is edited, so that cases open before it and after it.
-const EDITOR: usize = PEOPLE / 2;
 /// Two people come so far apart, so that the daemon dies in every part of what it does for them.
 const APART: Duration = Duration::from_millis(50);
 
@@ -78,8 +76,34 @@ impl Kind {
     }
 }
 
+/// How long a run is.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    pub people: usize,
+    pub kills: usize,
+}
+
+impl Size {
+    /// Enough people come that the daemon has work at every kill.
+    pub fn of(kills: usize) -> Self {
+        Self { people: kills * 20 / 3, kills }
+    }
+
+    /// What the environment asks for.
+    pub fn asked() -> Self {
+        let kills = std::env::var("PROOFD_KILLS").ok();
+        Self::of(kills.map_or(KILLS, |kills| kills.parse().expect("PROOFD_KILLS is a number of kills")))
+    }
+
+    /// Before this person the policy of those who answer is edited, so that cases open before it and after it.
+    fn editor(self) -> usize {
+        self.people / 2
+    }
+}
+
 /// What everybody shares.
 struct Stage {
+    size: Size,
     town: Arc<Town>,
     clock: proofd::engine::clock::Scaled,
     /// A template that the policy of those who answer uses.
@@ -106,7 +130,7 @@ impl Stage {
     async fn live(&self, number: usize) -> Life {
         let kind = Kind::of(number);
         tokio::time::sleep(APART * u32::try_from(number).unwrap()).await;
-        if number == EDITOR {
+        if number == self.size.editor() {
             edit(&self.declined, "Edition one.", "Edition two.");
         }
         let email = format!("p{number}@{}", kind.domain());
@@ -142,7 +166,7 @@ impl Random {
     }
 }
 
-pub async fn run(seed: u64) -> Evidence {
+pub async fn run(seed: u64, size: Size) -> Evidence {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     copy_tree(Path::new("tests/data/kill"), &world.policies());
     // The campaign is about crashes; the vendor's own limits are another test's.
@@ -154,6 +178,7 @@ pub async fn run(seed: u64) -> Evidence {
     world.start();
 
     let stage = Arc::new(Stage {
+        size,
         town: world.share_town(),
         clock: world.clock.clone(),
         declined: world.policies().join("shared/templates/registration-declined/en.md"),
@@ -161,7 +186,7 @@ pub async fn run(seed: u64) -> Evidence {
         over: AtomicBool::new(false),
     });
     let mut people = tokio::task::JoinSet::new();
-    for number in 0..PEOPLE {
+    for number in 0..size.people {
         let stage = Arc::clone(&stage);
         people.spawn(async move { stage.live(number).await });
     }
@@ -170,7 +195,7 @@ pub async fn run(seed: u64) -> Evidence {
         tokio::spawn(async move { stage.deliver().await })
     };
     let mut random = Random(seed | 1);
-    for _ in 0..KILLS {
+    for _ in 0..size.kills {
         tokio::time::sleep(Duration::from_millis(50 + random.below(900))).await;
         world.kill();
         world.start();
@@ -185,7 +210,7 @@ pub async fn run(seed: u64) -> Evidence {
             for stuck in open.iter().filter(|case| case["state"] == "stuck") {
                 world.orders(stuck, "retry").await;
             }
-            (open.is_empty() && world.cases().await.len() == PEOPLE).then_some(())
+            (open.is_empty() && world.cases().await.len() == size.people).then_some(())
         })
         .await;
     stage.over.store(true, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! 200 people register while the daemon is killed 30 times at random moments and one policy is edited. What
 //! the simulators recorded and what the daemon's journal says is then held against the invariants, one by one.
+//! `PROOFD_KILLS=100` makes a longer run with as many more people; `PROOFD_SEED` repeats one.
 //!
 //! | file | what |
 //! |---|---|
@@ -25,8 +26,9 @@ mod world;
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
     let seed = std::env::var("PROOFD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_u64);
-    println!("campaign=kill seed={seed}");
-    let evidence = campaign::run(seed).await;
+    let size = campaign::Size::asked();
+    println!("campaign=kill seed={seed} people={} kills={}", size.people, size.kills);
+    let evidence = campaign::run(seed, size).await;
     println!("{}", evidence.summary());
     let mut broken = Vec::new();
     for (name, check) in invariants::ALL {
