@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{Document, Subject};
+use letters::System;
 use names::Person;
 use words::{Name, Word};
 
@@ -71,7 +72,7 @@ pub fn compare(
 pub fn canonical(field: &str, subject: &Subject) -> Option<String> {
     match field {
         FIRST | LAST => {
-            let mut words: Vec<String> = name(field, subject).words().iter().map(Word::usual).collect();
+            let mut words: Vec<String> = name(field, subject, None).words().iter().map(Word::usual).collect();
             words.sort();
             (!words.is_empty()).then(|| words.join(" "))
         }
@@ -150,12 +151,12 @@ fn registered<'a>(field: &str, subject: &'a Subject) -> Registered<'a> {
     }
 }
 
-fn name(field: &str, subject: &Subject) -> Name {
+fn name(field: &str, subject: &Subject, romanized: Option<System>) -> Name {
     let part = if field == FIRST { words::Part::Given } else { words::Part::Family };
     match registered(field, subject) {
         Registered::Missing => Name::Missing,
         Registered::Unreadable => Name::Unreadable,
-        Registered::Text(text) => Name::read(Some(text), part),
+        Registered::Text(text) => Name::read(Some(text), part, romanized),
     }
 }
 
@@ -175,12 +176,15 @@ struct Sides<'a> {
 
 impl<'a> Sides<'a> {
     fn new(subject: &'a Subject, document: Option<&'a Document>) -> Self {
-        let registered = Person { first: name(FIRST, subject), last: name(LAST, subject) };
+        let country = document.and_then(|document| document.country.as_deref());
+        let romanized = country.and_then(letters::romanized);
+        let registered =
+            Person { first: name(FIRST, subject, romanized), last: name(LAST, subject, romanized) };
         let first = document.and_then(|document| document.first_name.as_deref());
         let last = document.and_then(|document| document.last_name.as_deref());
         let read = Person {
-            first: Name::read(first, words::Part::Given),
-            last: Name::read(last, words::Part::Family),
+            first: Name::read(first, words::Part::Given, None),
+            last: Name::read(last, words::Part::Family, None),
         };
         Self { registered, read, subject, document }
     }

@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::letters::{self, SYSTEMS};
+use super::letters::{self, SYSTEMS, System};
 use super::spelling::{Unit, same};
 
 /// Longer than any name in a passport. What is longer is not compared, so that nobody can make it dear.
@@ -38,7 +38,8 @@ pub(super) enum Name {
 }
 
 impl Name {
-    pub(super) fn read(text: Option<&str>, part: Part) -> Self {
+    /// `romanized`: how else a Latin spelling of a name from another script may be written, where that is known.
+    pub(super) fn read(text: Option<&str>, part: Part, romanized: Option<System>) -> Self {
         let text = text.unwrap_or_default();
         // A character may be written out as many; the second look is at what came of it.
         if text.chars().nth(4 * MOST_CHARACTERS).is_some() {
@@ -58,7 +59,7 @@ impl Name {
             return Self::Unreadable;
         }
         let last = words.len() - 1;
-        let word = |(n, text): (usize, String)| Word::new(text, part, n == last);
+        let word = |(n, text): (usize, String)| Word::new(text, part, n == last, romanized);
         Self::Words(words.into_iter().enumerate().map(word).collect())
     }
 
@@ -71,11 +72,15 @@ impl Name {
 }
 
 impl Word {
-    fn new(text: String, part: Part, is_last: bool) -> Self {
+    fn new(text: String, part: Part, is_last: bool, romanized: Option<System>) -> Self {
         let foreign = text.chars().any(letters::is_foreign);
         // The dots of ё are left out as often as not.
         let own = text.chars().map(|c| Unit::Text(if c == 'ё' { 'е' } else { c }.to_string())).collect();
-        let systems = if letters::has_several_systems(&text) { &SYSTEMS[..] } else { &SYSTEMS[..1] };
+        let mut systems = SYSTEMS.to_vec();
+        if !letters::has_several_systems(&text) {
+            systems.truncate(1);
+        }
+        systems.extend(romanized.filter(|_| !foreign));
         // Articles and "son of" before a family name are spelled as one hears them.
         let particle = (part == Part::Family && !is_last).then(|| particle(&text)).flatten();
         let latin = match particle {
@@ -170,7 +175,7 @@ fn is_dropped(c: char) -> bool {
 
 /// Whether a text shows nothing, or only what stands for nothing.
 pub(super) fn is_blank(text: &str) -> bool {
-    matches!(Name::read(Some(text), Part::Given), Name::Missing)
+    matches!(Name::read(Some(text), Part::Given, None), Name::Missing)
 }
 
 /// A control or formatting character: without a shape, wherever it stands.

@@ -13,6 +13,7 @@ mod caucasian;
 mod cyrillic;
 mod greek;
 mod latin;
+mod romanized;
 
 use any_ascii::any_ascii;
 use unicode_normalization::UnicodeNormalization as _;
@@ -39,6 +40,17 @@ pub(super) const SYSTEMS: [System; 3] = [
     System(&[latin::LETTERS, cyrillic::SHARED, cyrillic::BULGARIAN]),
     System(&[latin::LETTERS, cyrillic::SHARED, cyrillic::SOUTH]),
 ];
+
+/// How else a Latin spelling may be written if the document is of a country that writes names in another script:
+/// the passport has one romanization, and the person may have registered another. `country` is ISO 3166-1 alpha-3.
+pub(super) fn romanized(country: &str) -> Option<System> {
+    match country {
+        "RUS" | "BLR" | "UKR" | "KAZ" | "KGZ" | "TJK" | "UZB" | "MNG" | "BGR" | "SRB" | "MKD" | "MNE"
+        | "BIH" => Some(System(&[romanized::FROM_CYRILLIC, latin::LETTERS])),
+        "GRC" | "CYP" => Some(System(&[romanized::FROM_GREEK, latin::LETTERS])),
+        _ => None,
+    }
+}
 
 /// Whether more than the first system is of use.
 pub(super) fn has_several_systems(word: &str) -> bool {
