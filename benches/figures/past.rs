@@ -352,8 +352,8 @@ fn passed(at: Timestamp) -> Proof {
             date_of_birth: "1990-01-01".parse().ok(),
             ..Document::default()
         }),
-        number: None,
-        fingerprint: None,
+        numbers: Vec::new(),
+        fingerprints: Vec::new(),
         same_face: Vec::new(),
         completed_at: Some(at),
     }

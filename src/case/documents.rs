@@ -7,15 +7,17 @@ use super::turn::Turn;
 use crate::model::{CaseId, DocumentUse, Proof};
 
 impl Turn<'_> {
-    /// Whether another person has shown the document of a proof. Their cases are named in the journal. Whoever
+    /// Whether another person has shown a document of a proof. Their cases are named in the journal. Whoever
     /// registers anew is another person: an account that was deleted says nothing about who comes next.
     pub fn document_elsewhere(&mut self, proof: &Proof) -> bool {
-        let Some(document) = &proof.fingerprint else { return false };
-        self.document = Some(document.clone());
+        self.documents.clone_from(&proof.fingerprints);
         let own = self.names();
-        let same = |shown: &&DocumentUse| shown.document == *document && !shown.same_person(&own);
-        let cases: Vec<_> =
+        let same =
+            |shown: &&DocumentUse| self.documents.contains(&shown.document) && !shown.same_person(&own);
+        let mut cases: Vec<_> =
             self.here.documents.iter().filter(same).map(|shown| CaseId(shown.case.clone())).collect();
+        cases.sort();
+        cases.dedup();
         let elsewhere = !cases.is_empty();
         if elsewhere {
             self.note(Note::DocumentSeenBefore { cases });
@@ -23,11 +25,13 @@ impl Turn<'_> {
         elsewhere
     }
 
-    /// What is kept of the document that was shown in this turn.
-    pub fn shown(&self) -> Option<DocumentUse> {
-        let document = self.document.clone()?;
-        let (person, case, at) = (self.names(), self.case.id.0.clone(), self.now());
-        Some(DocumentUse { document, person, case, at })
+    /// What is kept of the documents that were shown in this turn.
+    pub fn shown(&self) -> Vec<DocumentUse> {
+        let shown = |document: &String| {
+            let (person, case, at) = (self.names(), self.case.id.0.clone(), self.now());
+            DocumentUse { document: document.clone(), person, case, at }
+        };
+        self.documents.iter().map(shown).collect()
     }
 
     /// The names under which the person is known over several cases. A registration gets an account, and goes

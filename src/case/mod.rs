@@ -140,6 +140,6 @@ pub struct Advance {
     pub events: Vec<Event>,
     /// What is now known of the person at a provider, where that changed.
     pub enrolments: BTreeMap<String, Enrolment>,
-    /// The document that the person showed, for who keeps which person showed which.
-    pub document: Option<DocumentUse>,
+    /// The documents that the person showed, for who keeps which person showed which.
+    pub documents: Vec<DocumentUse>,
 }

@@ -27,22 +27,31 @@ pub(super) struct Turn<'a> {
     pub events: Vec<Event>,
     /// What changed about the person at a provider.
     pub enrolments: BTreeMap<String, Enrolment>,
-    /// The document that the person showed.
-    pub document: Option<String>,
+    /// Fingerprints of the documents that the person showed.
+    pub documents: Vec<String>,
 }
 
 impl<'a> Turn<'a> {
     pub fn new(case: Case, policy: &'a Policy, here: &'a Here<'a>) -> Self {
         let (entries, effects, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { case, policy, here, entries, effects, events, enrolments: BTreeMap::new(), document: None }
+        Self {
+            case,
+            policy,
+            here,
+            entries,
+            effects,
+            events,
+            enrolments: BTreeMap::new(),
+            documents: Vec::new(),
+        }
     }
 
     pub fn end(mut self) -> Advance {
         self.settle_holds();
         self.settle_stretch();
-        let document = self.shown();
+        let documents = self.shown();
         let Self { case, entries, effects, events, enrolments, .. } = self;
-        Advance { case, entries, effects, events, enrolments, document }
+        Advance { case, entries, effects, events, enrolments, documents }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -43,17 +43,14 @@ impl Engine {
         // What is known of a person is shared by their cases.
         let _one_person = self.0.locks.person(&case.subject.id).await;
         let mut known = self.known_of(&case.subject, Some(&case))?;
-        let document = match &input {
-            Input::Outcome { outcome, .. } => outcome.document().map(str::to_owned),
-            _ => None,
+        let documents = match &input {
+            Input::Outcome { outcome, .. } => outcome.documents().to_vec(),
+            _ => Vec::new(),
         };
-        // Until the result is committed nobody else is asked about this document.
-        let _one_document = match &document {
-            Some(document) => Some(self.0.locks.document(document).await),
-            None => None,
-        };
-        if let Some(document) = &document {
-            known.documents = self.0.store.shown(document)?;
+        // Until the result is committed nobody else is asked about these documents.
+        let _one_at_a_time = self.0.locks.documents(&documents).await;
+        for document in &documents {
+            known.documents.extend(self.0.store.shown(document)?);
         }
         let (advance, recorded) = self.decide(&policy, Some(case), known, Cause::Input(input))?;
         self.keep(advance, recorded, &policy).await
@@ -113,7 +110,7 @@ impl Engine {
         recorded: Recorded,
         policy: &Policy,
     ) -> Result<Case, ApplyError> {
-        let Advance { case, entries, effects, events, enrolments, document } = advance;
+        let Advance { case, entries, effects, events, enrolments, documents } = advance;
         for entry in &entries {
             self.0.metrics.noted(&policy.name, &entry.note);
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
@@ -132,7 +129,6 @@ impl Engine {
         self.0.metrics.received(&events);
         let changed =
             Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
-        let documents = document.into_iter().collect();
         let requests = self.mark(About::Case(case.id.clone()));
         let commit = Commit {
             cases: vec![changed],

@@ -1,5 +1,6 @@
 //! One writer per case: a fixed number of locks, chosen by hash, so that they cost no memory per case.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -38,8 +39,15 @@ impl Locks {
         Self::pick(&self.people, &id).lock().await
     }
 
-    pub async fn document(&self, fingerprint: &str) -> MutexGuard<'_, ()> {
-        Self::pick(&self.documents, &fingerprint).lock().await
+    /// Of all documents of one run, each shard once and in their order.
+    pub async fn documents(&self, fingerprints: &[String]) -> Vec<MutexGuard<'_, ()>> {
+        let shards: BTreeSet<usize> = fingerprints.iter().map(|one| Self::shard(&one)).collect();
+        let mut held = Vec::new();
+        for shard in shards {
+            // The remainder is always inside.
+            held.push(self.documents[shard].lock().await);
+        }
+        held
     }
 
     /// Holds of several cases on one account are placed and lifted one at a time.
@@ -48,10 +56,13 @@ impl Locks {
     }
 
     fn pick<'a>(shards: &'a [Mutex<()>], what: &impl Hash) -> &'a Mutex<()> {
+        // The remainder is always inside.
+        &shards[Self::shard(what)]
+    }
+
+    fn shard(what: &impl Hash) -> usize {
         let mut hasher = DefaultHasher::new();
         what.hash(&mut hasher);
-        let at = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
-        // The remainder is always inside.
-        &shards[at]
+        usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0)
     }
 }

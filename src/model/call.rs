@@ -283,11 +283,13 @@ impl Outcome {
         }
     }
 
-    /// The document that was shown, if this is the result of a run with one.
-    pub fn document(&self) -> Option<&str> {
+    /// Fingerprints of the documents that were shown, if this is the result of a run.
+    pub fn documents(&self) -> &[String] {
         match self {
-            Self::Done(Done::Read { reading }) => reading.proof.as_ref()?.fingerprint.as_deref(),
-            Self::Done(_) | Self::Failed(_) => None,
+            Self::Done(Done::Read { reading }) => {
+                reading.proof.as_ref().map_or(&[], |proof| &proof.fingerprints)
+            }
+            Self::Done(_) | Self::Failed(_) => &[],
         }
     }
 }

@@ -22,7 +22,8 @@ pub use secret::Secret;
 pub use span::Span;
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
 pub use verification::{
-    Document, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, Proof, Reading, Session,
+    Document, DocumentNumber, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, Proof, Reading,
+    Session,
 };
 
 /// A moment. Always UTC; wall time exists only where a zone is named beside it.

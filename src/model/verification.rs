@@ -93,12 +93,12 @@ pub struct Proof {
     /// Capability to its worst judgement.
     pub checks: BTreeMap<String, Judgement>,
     pub document: Option<Document>,
-    /// The document's number as it was read, until `seal` takes it; never written.
+    /// Numbers of the identity documents as they were read, until `seal` takes them; never written.
     #[serde(skip)]
-    pub number: Option<Secret>,
-    /// The document's fingerprint: the same document is known again, its number is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
+    pub numbers: Vec<DocumentNumber>,
+    /// Fingerprints of the identity documents: a document is known again, its number is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fingerprints: Vec<String>,
     /// Earlier runs in which the provider saw the same face.
     #[serde(default)]
     pub same_face: Vec<String>,
@@ -106,13 +106,23 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Puts a fingerprint in the place of the document's number.
+    /// Puts fingerprints in the place of the documents' numbers.
     pub fn seal(&mut self, fingerprints: &Fingerprints) {
-        if let (Some(number), Some(document)) = (self.number.take(), &self.document) {
-            let (kind, country) = (document.kind.as_deref(), document.country.as_deref());
-            self.fingerprint = fingerprints.document(kind, country, number.expose());
+        for one in self.numbers.drain(..) {
+            let (kind, country) = (one.kind.as_deref(), one.country.as_deref());
+            let document = fingerprints.document(kind, country, one.number.expose());
+            self.fingerprints.extend(document.filter(|document| !self.fingerprints.contains(document)));
         }
     }
+}
+
+/// What names a document: its type, the country that issued it, and its number there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentNumber {
+    pub kind: Option<String>,
+    /// ISO 3166-1 alpha-3.
+    pub country: Option<String>,
+    pub number: Secret,
 }
 
 /// Who showed a document.

@@ -256,8 +256,8 @@ impl Stage<'_> {
             reasons: found.reasons.clone(),
             checks,
             document,
-            number: None,
-            fingerprint: None,
+            numbers: Vec::new(),
+            fingerprints: Vec::new(),
             same_face: Vec::new(),
             completed_at: Some(self.world.now),
         };

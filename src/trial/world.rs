@@ -241,10 +241,8 @@ impl<O: Others> World<O> {
             return Ok(Err(Refused::Stale));
         };
         let mut facts = self.facts(&kept.case.subject, Some(&kept.case), &kept.policy);
-        if let Input::Outcome { outcome, .. } = &input
-            && let Some(document) = outcome.document()
-        {
-            let of_it = self.documents.iter().filter(|shown| shown.document == document);
+        if let Input::Outcome { outcome, .. } = &input {
+            let of_it = self.documents.iter().filter(|shown| outcome.documents().contains(&shown.document));
             facts.documents = of_it.cloned().collect();
         }
         self.decide(id, &Recorded { cause: Cause::Input(input), facts })
@@ -270,12 +268,12 @@ impl<O: Others> World<O> {
     }
 
     pub(super) fn keep(&mut self, advance: Advance, policy: Arc<Policy>, first_new: u32, held: &[Hold]) {
-        let Advance { case, entries, effects, events, enrolments, document } = advance;
+        let Advance { case, entries, effects, events, enrolments, documents } = advance;
         for action in effects {
             self.counters.count(&policy.name, action, self.now);
             self.reached.push(Reached { at: self.now, case: case.id.clone(), action });
         }
-        if let Some(shown) = document {
+        for shown in documents {
             self.documents.retain(|one| one.document != shown.document || one.person != shown.person);
             self.documents.push(shown);
         }

@@ -11,8 +11,8 @@ use proofd::case::{
     Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State, Whose, fingerprints,
 };
 use proofd::model::{
-    Action, Document, DocumentUse, Done, Enrolment, Event, Failure, Judgement, Method, Outcome, Pass, Pause,
-    Phase, Secret, Subject,
+    Action, Document, DocumentNumber, DocumentUse, Done, Enrolment, Event, Failure, Judgement, Method,
+    Outcome, Pass, Pause, Phase, Secret, Subject,
 };
 use proofd::policy::Policy;
 use proofd::policy::tree::LimitedAction;
@@ -150,7 +150,8 @@ impl Scene {
             "pressed_in_vain" => drop(self.desk.press().unwrap_err()),
             "start" => self.desk.start(text(&value, "execution")),
             "judged" => {
-                // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with what the document says.
+                // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with what the document says; `numbers`
+                // names several documents.
                 let (word, said) = named(&value);
                 let judgement: Judgement = serde_json::from_value(json!(word)).unwrap();
                 self.desk.press().unwrap();
@@ -159,7 +160,17 @@ impl Scene {
                 if said.is_object() {
                     proof.reasons.clear();
                     proof.document = Some(document(&said));
-                    proof.number = said.get("number").map(|number| Secret::new(text(number, "number")));
+                    let of = |said: &Value| {
+                        let Document { kind, country, .. } = document(said);
+                        let number = Secret::new(text(said.get("number")?, "number"));
+                        Some(DocumentNumber { kind, country, number })
+                    };
+                    let several = said.get("numbers").and_then(Value::as_array);
+                    proof.numbers = several
+                        .map_or_else(|| vec![&said], |several| several.iter().collect())
+                        .into_iter()
+                        .filter_map(of)
+                        .collect();
                     proof.seal(self.desk.links.fingerprints());
                 }
                 self.desk.read(Phase::Done, Some(proof));

@@ -155,8 +155,8 @@ fn recorded_events_are_played_again_with_their_answers() {
                     last_name: Some("BYRON".to_owned()),
                     ..Document::default()
                 }),
-                number: None,
-                fingerprint: None,
+                numbers: Vec::new(),
+                fingerprints: Vec::new(),
                 same_face: Vec::new(),
                 completed_at: Some(world.now),
             };

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::result::{Loose, lenient};
-use crate::model::Document;
+use crate::model::{Document, DocumentNumber, Secret};
 
 /// What was captured: an `ID`, a `DOCUMENT` (bills), a `SELFIE`, a `FACEMAP`, `DATA`.
 #[derive(Deserialize)]
@@ -94,9 +94,14 @@ pub(super) fn of_ids(read: &[(Option<bool>, &Extracted)], captured: &[Credential
     Some(filled.fold(first, |all, one| common(&all, &one)))
 }
 
-/// The number of the first identity document that has one.
-pub(super) fn number(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Option<String> {
-    ids(read, captured).into_iter().find_map(|read| read.document_number.clone().and_then(Loose::text))
+/// The numbers of the identity documents, each with its own type and country.
+pub(super) fn numbers(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Vec<DocumentNumber> {
+    let number = |read: &Extracted| {
+        let number = Secret::new(read.document_number.clone().and_then(Loose::text)?);
+        let Document { kind, country, .. } = document(read);
+        Some(DocumentNumber { kind, country, number })
+    };
+    ids(read, captured).into_iter().filter_map(number).collect()
 }
 
 fn ids<'a>(read: &[(Option<bool>, &'a Extracted)], captured: &[Credential]) -> Vec<&'a Extracted> {

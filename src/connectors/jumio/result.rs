@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value};
 
 use super::api::plain;
 use super::document::{self, Credential, Extracted};
-use crate::model::{Judgement, Proof, Secret, Timestamp};
+use crate::model::{Judgement, Proof, Timestamp};
 
 /// The answer. Note `workflow`: the status answer and the callback call it `workflowExecution`.
 #[derive(Deserialize)]
@@ -246,8 +246,8 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
         reasons: Vec::new(),
         checks: BTreeMap::new(),
         document: None,
-        number: None,
-        fingerprint: None,
+        numbers: Vec::new(),
+        fingerprints: Vec::new(),
         same_face: Vec::new(),
         completed_at: completed_at.and_then(Loose::moment),
     };
@@ -284,7 +284,7 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
                 entries.iter().zip(links).filter_map(|(entry, link)| Some((link, entry.extracted.as_ref()?)));
             let read: Vec<_> = read.collect();
             proof.document = document::of_ids(&read, &captured);
-            proof.number = document::number(&read, &captured).map(Secret::new);
+            proof.numbers = document::numbers(&read, &captured);
         }
     }
     // The gravest first; within a grade by capability, so that the order does not depend on Jumio's.

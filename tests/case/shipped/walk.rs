@@ -395,8 +395,8 @@ impl Walk<'_> {
             reasons: labels.to_vec(),
             checks: checks.iter().map(|check| ((*check).to_owned(), decision)).collect(),
             document: (method == Method::Full).then_some(document),
-            number: None,
-            fingerprint: None,
+            numbers: Vec::new(),
+            fingerprints: Vec::new(),
             same_face: Vec::new(),
             completed_at: Some(self.desk.now),
         };

@@ -111,7 +111,7 @@ impl Desk {
         self.effects.extend(advance.effects);
         self.events.extend(advance.events);
         self.enrolments.extend(advance.enrolments);
-        self.documents.extend(advance.document);
+        self.documents.extend(advance.documents);
     }
 
     pub fn input(&mut self, input: Input) -> Result<(), Refused> {

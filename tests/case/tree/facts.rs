@@ -43,8 +43,8 @@ pub fn proof(decision: Judgement) -> Proof {
         reasons: vec!["LABEL".to_owned()],
         checks: BTreeMap::from([("liveness".to_owned(), Judgement::Passed)]),
         document: None,
-        number: None,
-        fingerprint: None,
+        numbers: Vec::new(),
+        fingerprints: Vec::new(),
         same_face: Vec::new(),
         completed_at: None,
     }

@@ -44,12 +44,18 @@ async fn check(file: &Path) {
     }
     let got = reading(outcome);
     assert_eq!((got.account.as_str(), got.execution.as_str()), (ACCOUNT, RUN), "{name}");
+    let numbers = got.proof.as_ref().map_or(0, |proof| proof.numbers.len());
+    assert_eq!(case.get("numbers").map_or(numbers, as_count), numbers, "{name}: {why}");
     let got = json!({"phase": got.phase, "reference": got.reference, "proof": got.proof});
     assert_eq!(got, expect, "{name}: {why}");
     let asked_steps = peer.lines().iter().any(|line| line.ends_with("/steps"));
     let rejected_authentication =
         got["proof"]["checks"].get("authentication").is_some() && got["proof"]["decision"] != "passed";
     assert_eq!(asked_steps, rejected_authentication, "{name}");
+}
+
+fn as_count(value: &Value) -> usize {
+    usize::try_from(value.as_u64().unwrap()).unwrap()
 }
 
 #[tokio::test]
