@@ -22,6 +22,7 @@
 //! | `enrolling` | what earlier runs left of a person at a provider |
 //! | `judge` | a vendor's proof in the words of policies |
 //! | `deciding` | who may decide: teams, persons, refusals |
+//! | `quarantine` | a case whose stored past is damaged does nothing by itself |
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
 //! | `waiting`, `overheard`, `looking`, `fair` | a step that asks nobody; events before it; the person read again; lost time given back |
 //! | `doing`, `held`, `holding`, `echo`, `evidence` | effects; what a case holds; the events that our own effects cause; whose doing a change is |
@@ -63,6 +64,7 @@ mod outlook;
 mod overheard;
 mod paying;
 mod proving;
+mod quarantine;
 mod recorded;
 mod reviewing;
 mod session;
@@ -88,6 +90,7 @@ pub use opening::{
     look_again_at, no_case, objection, offer, offer_enforced, opened_by, still_held,
 };
 pub use outlook::{decisions_allowed, waiting_for};
+pub use quarantine::quarantine;
 pub use recorded::{Cause, Facts, Recorded};
 pub use session::{moved_on, reading};
 pub use state::{

@@ -32,6 +32,20 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Quarantine the cases that damaged records touch, and go on with the rest
+    #[command(
+        after_help = "Example: proofd store salvage --dry-run\n         proofd store salvage --reason 'bad sector'"
+    )]
+    Salvage {
+        #[command(flatten)]
+        place: Place,
+        /// Only report which cases are touched
+        #[arg(long)]
+        dry_run: bool,
+        /// Why it is salvaged; recorded in the journal
+        #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+        reason: Option<String>,
+    },
     /// Go on without records that are lost; the loss shows for ever after
     #[command(after_help = "Example: proofd store accept-loss --reason 'disk replaced, no backup'")]
     AcceptLoss {
@@ -84,6 +98,9 @@ pub fn run(command: &Command, json: bool) -> Result<Ending, Failed> {
     match command {
         Command::Verify { place, head } => verify(place, *head, json),
         Command::Head { place } => print_head(&place.find()?, json),
+        Command::Salvage { place, dry_run, reason } => {
+            salvage(&place.find()?, *dry_run, reason.as_deref().unwrap_or_default(), json)
+        }
         Command::AcceptLoss { place, reason } => accept_loss(&place.find()?, reason, json),
     }
 }
@@ -103,6 +120,46 @@ fn print_head(dir: &Path, json: bool) -> Result<Ending, Failed> {
         output::json(&head);
     } else {
         output::line(&format!("{}:{}", head.sequence, head.hash));
+    }
+    Ok(Ending::Ok)
+}
+
+fn salvage(dir: &Path, dry_run: bool, reason: &str, json: bool) -> Result<Ending, Failed> {
+    if !dry_run && reason.trim().is_empty() {
+        return Err(Failed::usage(anyhow!("--reason is empty; write why the store is salvaged")));
+    }
+    let done = store::salvage(dir, System.now(), reason.trim(), dry_run).map_err(failed)?;
+    if json {
+        output::json(&done);
+        return Ok(Ending::Ok);
+    }
+    let records = |(first, last): &(u64, u64)| format!("records {first} to {last}");
+    for range in &done.mended {
+        output::line(&format!(
+            "{}: one bit had turned; it is turned back, which the next frame proves",
+            records(range)
+        ));
+    }
+    for range in &done.records {
+        output::line(&format!("{} cannot be read any more", records(range)));
+    }
+    for case in &done.cases {
+        let held = if done.quarantined.contains(case) { "quarantined" } else { "closed" };
+        output::line(&format!("  case {case}: {held}"));
+    }
+    if !done.complete {
+        output::line(
+            "the state did not hold the damaged records: events that were only in them are lost unless the \
+             provider lists them again, and cases that were opened in them are unknown",
+        );
+    }
+    output::line(if dry_run {
+        "nothing was changed; run it without --dry-run to salvage"
+    } else {
+        "the store starts again; retry or cancel each quarantined case"
+    });
+    if let Some(aside) = &done.aside {
+        output::line(&format!("the old journal is in {}", aside.display()));
     }
     Ok(Ending::Ok)
 }
@@ -185,6 +242,9 @@ fn tell_store(report: &store::Report) {
             accepted.loss,
             output::visible(&accepted.reason)
         ));
+        for case in &accepted.cases {
+            output::line(&format!("    case {case}"));
+        }
     }
     if let Some(lost) = &report.lost {
         output::line(&format!("lost: {lost}"));

@@ -89,6 +89,13 @@ impl Engine {
         };
         let line = |accepted: &crate::store::AcceptedLoss| {
             let at = accepted.at.format("%F %T UTC");
+            if !accepted.cases.is_empty() {
+                return format!(
+                    "store: damaged records were salvaged on {at}; cases touched: {}; see `proofd store verify` and \
+                     `proofd case list --state stuck`",
+                    accepted.cases.len()
+                );
+            }
             format!(
                 "store: the loss of {} was accepted on {at}; see `proofd store verify`",
                 records(&accepted.loss)

@@ -111,6 +111,12 @@ impl Replay<'_> {
     }
 
     fn decide(&mut self, record: u64, changed: &Changed, before: Option<&Case>) {
+        let due = before.map_or(1, |case| case.next_entry);
+        if changed.entries.first().is_some_and(|entry| entry.number > due) {
+            // What the case was before is in damaged records.
+            self.found.unrecorded += 1;
+            return;
+        }
         let Some(recorded) = &changed.recorded else {
             self.found.unrecorded += 1;
             return;

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::salvage::Salvage;
 use super::{AcceptedLoss, Commit, Error, MARKS_KEPT};
 use crate::model::Timestamp;
 
@@ -22,6 +23,8 @@ pub(super) enum Body {
     Prune(Timestamp),
     /// Records before this one are lost, and somebody chose to go on.
     Loss(Box<AcceptedLoss>),
+    /// Records before this one are damaged, and the cases that they touch are quarantined.
+    Salvage(Box<Salvage>),
 }
 
 impl Body {
@@ -37,6 +40,7 @@ impl Body {
             }
             Self::Prune(before) => Some(*before + MARKS_KEPT),
             Self::Loss(loss) => Some(loss.at),
+            Self::Salvage(salvage) => Some(salvage.loss.at),
         }
     }
 
@@ -51,6 +55,7 @@ impl Body {
                     || !policy_orders.is_empty()
             }
             Self::Prune(_) | Self::Loss(_) => false,
+            Self::Salvage(_) => true,
         }
     }
 }
@@ -66,6 +71,8 @@ struct Written<'a> {
     prune: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<&'a AcceptedLoss>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salvage: Option<&'a Salvage>,
 }
 
 #[derive(Deserialize)]
@@ -78,15 +85,17 @@ struct Read {
     commit: Option<Commit>,
     prune: Option<Timestamp>,
     loss: Option<Box<AcceptedLoss>>,
+    salvage: Option<Box<Salvage>>,
 }
 
 /// One line of JSON, with its end of line.
 pub(super) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
-    let mut written = Written { v: RECORD_VERSION, commit: None, prune: None, loss: None };
+    let mut written = Written { v: RECORD_VERSION, commit: None, prune: None, loss: None, salvage: None };
     match body {
         Body::Commit(commit) => written.commit = Some(commit),
         Body::Prune(before) => written.prune = Some(*before),
         Body::Loss(loss) => written.loss = Some(loss),
+        Body::Salvage(salvage) => written.salvage = Some(salvage),
     }
     let mut line = json(&written)?;
     line.push(b'\n');
@@ -106,9 +115,10 @@ pub(super) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
         )));
     }
     match serde_json::from_slice(line).map_err(unreadable)? {
-        Read { commit: Some(commit), prune: None, loss: None } => Ok(Body::Commit(commit)),
-        Read { commit: None, prune: Some(before), loss: None } => Ok(Body::Prune(before)),
-        Read { commit: None, prune: None, loss: Some(loss) } => Ok(Body::Loss(loss)),
+        Read { commit: Some(commit), prune: None, loss: None, salvage: None } => Ok(Body::Commit(commit)),
+        Read { commit: None, prune: Some(before), loss: None, salvage: None } => Ok(Body::Prune(before)),
+        Read { commit: None, prune: None, loss: Some(loss), salvage: None } => Ok(Body::Loss(loss)),
+        Read { commit: None, prune: None, loss: None, salvage: Some(salvage) } => Ok(Body::Salvage(salvage)),
         Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal says nothing"))),
     }
 }

@@ -250,6 +250,31 @@ pub(super) fn subject(subject: &SubjectRef) -> Key {
     Key::new(Kind::Subject).text(subject.kind.word()).text(&subject.id)
 }
 
+/// A key in hexadecimal digits, for messages and records.
+pub(super) fn hex(key: &[u8]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2));
+    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
+}
+
+/// The case whose own value or entry lies under a key.
+pub(super) fn case_of(key: &[u8]) -> Option<CaseId> {
+    let (kind, rest) = key.split_first()?;
+    (*kind == Kind::Case as u8 || *kind == Kind::Entry as u8).then_some(())?;
+    let mut id = Vec::new();
+    let mut bytes = rest.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte == 0 && bytes.next_if_eq(&0xFF).is_none() {
+            return String::from_utf8(id).ok().map(CaseId);
+        }
+        id.push(byte);
+    }
+    None
+}
+
 pub(super) fn loss(sequence: u64) -> Vec<u8> {
     Key::new(Kind::Loss).number(sequence).end()
 }

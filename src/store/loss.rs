@@ -10,7 +10,7 @@ use super::journal::{self, End, Head, Journal, Piece};
 use super::mark::{self, Found, Mark, Marker};
 use super::state::State;
 use super::{Chain, Error, Options, opening, rebuild};
-use crate::model::Timestamp;
+use crate::model::{CaseId, Timestamp};
 
 /// What is missing, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct AcceptedLoss {
     pub reason: String,
     #[serde(flatten)]
     pub loss: Loss,
+    /// Cases that damaged records touched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<CaseId>,
 }
 
 /// Everything that is known of a store before it is opened.
@@ -124,7 +127,7 @@ fn dated(error: Error, dir: &Path) -> Error {
 }
 
 /// The newest time in the last records that can be read.
-fn last_time(dir: &Path) -> Option<Timestamp> {
+pub(super) fn last_time(dir: &Path) -> Option<Timestamp> {
     const LAST: usize = 256;
     let mut lines = std::collections::VecDeque::new();
     // An error ends the reading, and what was read before it is what is asked for.
@@ -274,7 +277,7 @@ pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedL
     let _lock = opening::lock(dir)?;
     let survey = survey(dir)?;
     let Some(loss) = survey.loss(dir) else { return Err(Error::NothingLost) };
-    let accepted = AcceptedLoss { at: now, reason: reason.to_owned(), loss };
+    let accepted = AcceptedLoss { at: now, reason: reason.to_owned(), loss, cases: Vec::new() };
     let journals = opening::journal_dir(dir);
     opening::make_dir(&journals)?;
     let options = Options::default();

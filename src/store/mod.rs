@@ -22,6 +22,7 @@
 //! | `opening` | a directory becomes a store |
 //! | `pruning` | what was set aside goes after a time |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
+//! | `salvage` | a store goes on without damaged records |
 //! | `reserve` | room that is kept for the time when the disk is full |
 //! | `room` | free space, and what is refused when it runs low |
 //! | `options` | sizes, and the hooks that tests replace |
@@ -46,6 +47,7 @@ mod recent;
 mod requests;
 mod reserve;
 mod room;
+mod salvage;
 mod state;
 mod sweeps;
 
@@ -61,6 +63,7 @@ pub use options::{Act, Options};
 pub use reads::is_cursor;
 pub use rebuild::{Report, Witness, verify, verify_with};
 pub use requests::{About, Answer, Keyed};
+pub use salvage::{Salvaged, salvage};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
@@ -92,7 +95,7 @@ pub enum Error {
          proofd store accept-loss --reason TEXT"
     )]
     Lost(Box<Loss>),
-    #[error("nothing is lost; there is nothing to accept")]
+    #[error("nothing is lost or damaged; there is nothing to accept or to salvage")]
     NothingLost,
     #[error("the store is closed")]
     Closed,

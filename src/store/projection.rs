@@ -7,6 +7,7 @@ use super::Error;
 use super::codec::{self, Body};
 use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
+use super::salvage::Salvage;
 use super::state::Draft;
 use super::{MARKS_KEPT, asked, requests, sweeps};
 use crate::case::Case;
@@ -33,7 +34,24 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result
             requests::prune(draft, sequence, now)
         }
         Body::Loss(loss) => draft.put(keys::loss(sequence), loss),
+        Body::Salvage(salvage) => restore(draft, sequence, salvage),
     }
+}
+
+/// What damaged records did, as the state held it, and the cases that they touch, quarantined.
+fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<(), Error> {
+    for (key, payload) in &salvage.restored {
+        let key = keys::from_hex(key)
+            .ok_or_else(|| Error::Damaged(format!("record {sequence} of the journal cannot be read")))?;
+        match payload {
+            Some(payload) => draft.put_json(key, payload.clone().into_bytes()),
+            None => draft.remove(key),
+        }
+    }
+    for changed in &salvage.cases {
+        change(draft, changed)?;
+    }
+    draft.put(keys::loss(sequence), &salvage.loss)
 }
 
 fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {

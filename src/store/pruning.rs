@@ -1,6 +1,7 @@
-//! What is set aside does not stay for ever. Of broken states (`state.damaged-*`) and of torn ends
-//! (`journal/cut-*`) the newest three are kept, and of these none that is older than 90 days. They hold what names
-//! persons, which retention cannot reach there.
+//! Removes old files that were set aside. Of broken states (`state.damaged-*`) and of torn ends (`journal/cut-*`)
+//! the newest three are kept, none of them for more than 90 days, and together no more than 1 GiB besides the
+//! newest. They hold what names persons, which retention cannot reach there. A journal that was salvaged
+//! (`journal.damaged-*`) is the only copy of what was damaged: only a person removes it.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -10,6 +11,7 @@ use crate::model::Timestamp;
 
 const NEWEST: usize = 3;
 const DAYS: i64 = 90;
+const BYTES: u64 = 1 << 30;
 
 /// At a start, once the store is open. What cannot be removed is tried again at the next one.
 pub(super) fn prune(dir: &Path, now: Timestamp) {
@@ -28,25 +30,47 @@ pub(super) fn prune(dir: &Path, now: Timestamp) {
     }
 }
 
-/// Paths with the time of their last change, in seconds since 1970.
-fn aside(dir: &Path, start: &str) -> Vec<(i64, PathBuf)> {
+/// What was set aside, with the time of its last change in seconds since 1970.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Aside {
+    changed: i64,
+    path: PathBuf,
+    bytes: u64,
+}
+
+fn aside(dir: &Path, start: &str) -> Vec<Aside> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start));
     named
         .filter_map(|entry| {
             let changed = entry.metadata().and_then(|metadata| metadata.modified()).ok()?;
             let seconds = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            Some((i64::try_from(seconds).unwrap_or(i64::MAX), entry.path()))
+            let (changed, path) = (i64::try_from(seconds).unwrap_or(i64::MAX), entry.path());
+            Some(Aside { changed, bytes: bytes(&path), path })
         })
         .collect()
 }
 
-fn outdated(mut aside: Vec<(i64, PathBuf)>, now: Timestamp) -> Vec<PathBuf> {
+/// Of a file, or of all files of a directory. What cannot be read counts as nothing.
+fn bytes(path: &Path) -> u64 {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries.map(|entry| bytes(&entry.path())).sum()
+        }
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
+}
+
+fn outdated(mut aside: Vec<Aside>, now: Timestamp) -> Vec<PathBuf> {
     aside.sort_unstable();
     aside.reverse();
     let oldest = now.timestamp() - DAYS * 24 * 60 * 60;
-    let goes = |(place, (changed, path)): (usize, (i64, PathBuf))| {
-        (place >= NEWEST || changed < oldest).then_some(path)
+    let mut total = 0_u64;
+    let goes = |(place, one): (usize, Aside)| {
+        total = total.saturating_add(one.bytes);
+        (place >= NEWEST || one.changed < oldest || (place > 0 && total > BYTES)).then_some(one.path)
     };
     aside.into_iter().enumerate().filter_map(goes).collect()
 }
@@ -57,24 +81,28 @@ mod tests {
 
     use chrono::TimeDelta;
 
-    use super::outdated;
+    use super::{Aside, BYTES, outdated};
     use crate::model::Timestamp;
 
     #[test]
-    fn three_are_kept_for_ninety_days() {
+    fn three_are_kept_for_ninety_days_and_no_more_than_a_gibibyte() {
         let now = Timestamp::UNIX_EPOCH + TimeDelta::days(1_000);
-        // Ages in days, and the ages of those that go.
-        for (ages, gone) in [
-            (&[][..], &[][..]),
-            (&[0, 1, 89], &[]),
-            (&[0, 1, 91], &[91]),
-            (&[5, 1, 3, 2, 4], &[4, 5]),
-            (&[200, 100, 300], &[100, 200, 300]),
-            (&[-4, 0, 1, 2], &[2]),
+        // Bytes of each, ages in days, and the ages of those that go.
+        for (bytes, ages, gone) in [
+            (1, &[][..], &[][..]),
+            (1, &[0, 1, 89], &[]),
+            (1, &[0, 1, 91], &[91]),
+            (1, &[5, 1, 3, 2, 4], &[4, 5]),
+            (1, &[200, 100, 300], &[100, 200, 300]),
+            (1, &[-4, 0, 1, 2], &[2]),
+            (BYTES / 2, &[0, 1, 2], &[2]),
+            (BYTES + 1, &[0, 1, 2], &[1, 2]),
+            (u64::MAX, &[0, 1], &[1]),
         ] {
-            let aside = ages
-                .iter()
-                .map(|age: &i64| ((now - TimeDelta::days(*age)).timestamp(), PathBuf::from(age.to_string())));
+            let aside = ages.iter().map(|age: &i64| {
+                let changed = (now - TimeDelta::days(*age)).timestamp();
+                Aside { changed, path: PathBuf::from(age.to_string()), bytes }
+            });
             let gone: Vec<_> = gone.iter().map(|age: &i64| PathBuf::from(age.to_string())).collect();
             assert_eq!(outdated(aside.collect(), now), gone, "{ages:?}");
         }

@@ -154,7 +154,7 @@ fn make(dir: &Path) -> Result<State, Error> {
 
 /// Applies the records that the state does not have, up to one of them. The outer error is the journal's,
 /// the inner one the state's.
-fn replay(
+pub(super) fn replay(
     journal: &Path,
     state: &State,
     up_to: u64,
@@ -229,7 +229,7 @@ pub fn verify_with(dir: &Path, witness: &mut Witness<'_>) -> Result<Report, Erro
     report
 }
 
-fn clear(scratch: &Path) -> Result<(), Error> {
+pub(super) fn clear(scratch: &Path) -> Result<(), Error> {
     match std::fs::remove_dir_all(scratch) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io(format!("removing {}", scratch.display()))(error))
@@ -266,12 +266,23 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     if applied >= end.next {
         report.differs(format!("the state holds record {applied}, the journal ends at {}", end.next - 1));
     }
-    side_by_side(&implied, &state, &mut report)?;
+    side_by_side(&implied, &state, &mut |key, want, have| {
+        let key = keys::hex(key);
+        report.differs(match (want, have) {
+            (_, None) => format!("key {key} is missing"),
+            (None, Some(_)) => format!("key {key} is not from the journal"),
+            (Some(_), Some(_)) => format!("key {key} has another value"),
+        });
+    })?;
     Ok(report)
 }
 
-fn side_by_side(implied: &State, state: &State, report: &mut Report) -> Result<(), Error> {
-    let name = |key: &[u8]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+/// Calls `differs` with each key whose sealed values differ: what is implied, and what is there.
+pub(super) fn side_by_side(
+    implied: &State,
+    state: &State,
+    differs: &mut dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>),
+) -> Result<(), Error> {
     let (mut left, mut right) = (implied.pairs(), state.pairs());
     let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);
     loop {
@@ -282,14 +293,10 @@ fn side_by_side(implied: &State, state: &State, report: &mut Report) -> Result<(
             (Some((want, _)), Some((have, _))) => want.cmp(have),
         };
         match (order, &want, &have) {
-            (std::cmp::Ordering::Less, Some((key, _)), _) => {
-                report.differs(format!("key {} is missing", name(key)));
-            }
-            (std::cmp::Ordering::Greater, _, Some((key, _))) => {
-                report.differs(format!("key {} is not from the journal", name(key)));
-            }
+            (std::cmp::Ordering::Less, Some((key, want)), _) => differs(key, Some(want), None),
+            (std::cmp::Ordering::Greater, _, Some((key, have))) => differs(key, None, Some(have)),
             (_, Some((key, want)), Some((_, have))) if want != have => {
-                report.differs(format!("key {} has another value", name(key)));
+                differs(key, Some(want), Some(have));
             }
             (_, _, _) => {}
         }

@@ -85,3 +85,51 @@ async fn a_flipped_bit_in_the_last_acknowledged_frame_is_not_passed_off_as_a_tor
     ends(&world.start_in_vain(), 2, &["is damaged at byte", "which was acknowledged", "000001.log"]);
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing was changed");
 }
+
+/// One flipped bit in the middle: the case in that record is quarantined and named, everybody else goes on, and the
+/// person whose case it is goes on after a retry.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_in_the_middle_stops_one_case_and_nobody_else() {
+    let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
+    world.start();
+    let people = ["Ada", "Bob", "Cyd"].map(|name| world.registers(name));
+    for person in &people {
+        world.link(person).await;
+    }
+    let [ada, bob, cyd] = &people;
+    let id = world.sheet(bob).await.unwrap()["id"].as_str().unwrap().to_owned();
+    world.kill();
+
+    let path = last_segment(&world);
+    let whole = std::fs::read(&path).unwrap();
+    // A record that is about Bob's case and no other.
+    let middle = (whole.len() / 4..whole.len() * 3 / 4).step_by(90);
+    let flipped = middle.into_iter().find(|place| {
+        let mut bytes = whole.clone();
+        bytes[*place] ^= 8;
+        std::fs::write(&path, &bytes).unwrap();
+        let said = world.say(&["store", "salvage", "--dry-run", "--json"]);
+        said.json()["cases"].as_array().is_some_and(|cases| cases.len() == 1 && cases[0] == id.as_str())
+    });
+    assert!(flipped.is_some(), "no record is about one case alone");
+    ends(&world.start_in_vain(), 2, &["is damaged at byte", "proofd store salvage --dry-run"]);
+    ends(&world.say(&["store", "salvage"]), 2, &["--reason"]);
+    ends(&world.say(&["store", "salvage", "--reason", " "]), 2, &["--reason is empty"]);
+    ends(&world.say(&["store", "salvage", "--dry-run"]), 0, &[&id, "quarantined", "nothing was changed"]);
+    ends(&world.say(&["store", "salvage", "--reason", "bad sector"]), 0, &[&id, "journal.damaged-1"]);
+    ends(&world.say(&["store", "salvage", "--reason", "again"]), 1, &["nothing is lost or damaged"]);
+
+    world.start();
+    let (_, ready) = world.ask(Method::GET, "/readyz", "", None).await;
+    assert!(ready.as_str().unwrap().contains("damaged records were salvaged on "), "{ready}");
+    for person in [ada, cyd] {
+        world.goes_through(person, passes()).await;
+        world.until_closed(person, "approved").await;
+    }
+    let case = world.until_state(bob, "stuck").await;
+    assert_eq!(world.orders(&case, "retry").await.0, StatusCode::OK);
+    world.goes_through(bob, passes()).await;
+    world.until_closed(bob, "approved").await;
+    assert_eq!(world.stop(), Some(0));
+    ends(&world.say(&["store", "verify"]), 4, &[&id, "reason: bad sector"]);
+}

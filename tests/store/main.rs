@@ -10,6 +10,7 @@
 //! | `loss` | what is missing is refused, and accepted by a person |
 //! | `model` | random commits against a plain map |
 //! | `reads` | what looks for something finds it |
+//! | `salvage` | damage in the middle, and the cases that it touches |
 //! | `support` | the smallest records that a store takes |
 #![allow(
     clippy::expect_used,
@@ -29,4 +30,5 @@ mod kill;
 mod loss;
 mod model;
 mod reads;
+mod salvage;
 mod support;

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 pub type Chain = [u8; 16];
 
 const MAGIC: [u8; 4] = *b"PfF1";
+const GAP_MAGIC: [u8; 4] = *b"PfG1";
 /// Magic, length, checksum, sequence, chain.
 const HEAD: usize = 4 + 4 + 4 + 8 + 16;
 
@@ -61,11 +62,94 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Frame<'_>> {
 
 /// Whether a good frame lies anywhere in these bytes.
 pub(super) fn follows(bytes: &[u8]) -> bool {
+    let good = |rest: &[u8]| parse(rest).is_some() || parse_gap(rest).is_some();
     bytes
         .windows(MAGIC.len())
         .enumerate()
-        .filter(|(_, window)| *window == MAGIC)
-        .any(|(at, _)| bytes.get(at..).and_then(parse).is_some())
+        .filter(|(_, window)| *window == MAGIC || *window == GAP_MAGIC)
+        .any(|(at, _)| bytes.get(at..).is_some_and(good))
+}
+
+/// Where the next frame may begin.
+pub(super) fn first_magic(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(MAGIC.len()).position(|window| window == MAGIC || window == GAP_MAGIC)
+}
+
+/// Stands for records that cannot be read any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Gap {
+    pub(in crate::store) first: u64,
+    pub(in crate::store) last: u64,
+    /// The chain that the first of them followed, and the one that the record after the last follows.
+    pub(super) before: Chain,
+    pub(super) after: Chain,
+}
+
+/// Magic, checksum, first and last record, chain before and after.
+const GAP: usize = 4 + 4 + 8 + 8 + 16 + 16;
+
+pub(super) fn build_gap(gap: &Gap) -> Vec<u8> {
+    let mut fields = gap.first.to_be_bytes().to_vec();
+    fields.extend(gap.last.to_be_bytes());
+    fields.extend(gap.before);
+    fields.extend(gap.after);
+    let mut bytes = GAP_MAGIC.to_vec();
+    bytes.extend(crc32fast::hash(&fields).to_be_bytes());
+    bytes.append(&mut fields);
+    bytes
+}
+
+/// The gap at the beginning of some bytes, and its length.
+pub(super) fn parse_gap(bytes: &[u8]) -> Option<(Gap, usize)> {
+    let rest = bytes.get(..GAP)?.strip_prefix(&GAP_MAGIC)?;
+    let (sum, fields) = rest.split_first_chunk::<4>()?;
+    (crc32fast::hash(fields) == u32::from_be_bytes(*sum)).then_some(())?;
+    let (first, fields) = fields.split_first_chunk::<8>()?;
+    let (last, fields) = fields.split_first_chunk::<8>()?;
+    let (before, after) = fields.split_first_chunk::<16>()?;
+    let (first, last) = (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
+    Some((Gap { first, last, before: *before, after: after.try_into().ok()? }, GAP))
+}
+
+/// A frame with one bit turned back, if that makes it the frame that is due: the checksum says which bit it
+/// was. Whether it is the frame that was written, only the hash in the next one proves.
+pub(super) fn mend(bytes: &[u8], sequence: u64, before: Chain) -> Option<Vec<u8>> {
+    let length = u32::from_be_bytes(*bytes.get(8..)?.first_chunk::<4>()?);
+    let lengths = std::iter::once(length).chain((0..32).map(|bit| length ^ (1 << bit)));
+    lengths.filter_map(|length| mend_with(bytes, length)).find(|mended| {
+        parse(mended).is_some_and(|frame| frame.sequence == sequence && frame.before == before)
+    })
+}
+
+fn mend_with(bytes: &[u8], length: u32) -> Option<Vec<u8>> {
+    let whole = usize::try_from(length).ok()?.checked_add(HEAD)?;
+    let mut frame = bytes.get(..whole)?.to_vec();
+    frame.splice(..4, MAGIC);
+    frame.splice(8..12, length.to_be_bytes());
+    let sum = crc32fast::hash(frame.get(8..)?);
+    let stored = u32::from_be_bytes(*frame.get(4..)?.first_chunk::<4>()?);
+    let syndrome = sum ^ stored;
+    if syndrome.count_ones() == 1 {
+        frame.splice(4..8, sum.to_be_bytes());
+    } else if syndrome != 0 {
+        let (from_end, bit) = turned(syndrome, frame.len() - 8)?;
+        let place = frame.len() - 1 - from_end;
+        *frame.get_mut(place)? ^= 1 << bit;
+    }
+    Some(frame)
+}
+
+/// The turned bit that changes a CRC-32 so: how many bytes follow its byte, and which bit it is.
+fn turned(syndrome: u32, bytes: usize) -> Option<(usize, u32)> {
+    let shift = |sum: u32| (0..8).fold(sum, |sum, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg()));
+    let mut sums: [u32; 8] = std::array::from_fn(|bit| shift(1 << bit));
+    for from_end in 0..bytes {
+        if let Some(bit) = sums.iter().position(|sum| *sum == syndrome) {
+            return Some((from_end, u32::try_from(bit).ok()?));
+        }
+        sums.iter_mut().for_each(|sum| *sum = shift(*sum));
+    }
+    None
 }
 
 /// The hash of a frame's bytes.
@@ -114,5 +198,40 @@ impl FromStr for Head {
             *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
         }
         Ok(Self { sequence, chain })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gap, build, build_gap, mend, parse, parse_gap};
+
+    #[test]
+    fn every_turned_bit_of_a_frame_is_found_and_two_are_not() {
+        let frame = build(7, [3; 16], b"what was written, in some bytes").unwrap();
+        let mut more = frame.clone();
+        more.extend(build(8, super::chain(&frame), b"another").unwrap());
+        for bit in 0..frame.len() * 8 {
+            let mut harmed = more.clone();
+            harmed[bit / 8] ^= 1 << (bit % 8);
+            assert!(parse(&harmed).is_none(), "bit {bit}");
+            assert_eq!(mend(&harmed, 7, [3; 16]).as_ref(), Some(&frame), "bit {bit}");
+            assert_eq!(mend(&harmed, 9, [3; 16]), None);
+            // The magic is known, and every turned bit of the length is tried: those do not count.
+            let free = |byte: usize| byte < 4 || (8..12).contains(&byte);
+            let (one, other) = (bit / 8, (bit / 8 + 9) % frame.len());
+            harmed[other] ^= 1;
+            let mended = mend(&harmed, 7, [3; 16]);
+            assert!(free(one) || free(other) || mended.as_ref() != Some(&frame), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_gap_reads_back() {
+        let gap = Gap { first: 4, last: 9, before: [1; 16], after: [2; 16] };
+        let mut bytes = build_gap(&gap);
+        bytes.extend(b"more");
+        assert_eq!(parse_gap(&bytes), Some((gap, bytes.len() - 4)));
+        bytes[20] ^= 1;
+        assert_eq!(parse_gap(&bytes), None);
     }
 }

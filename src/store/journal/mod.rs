@@ -3,12 +3,14 @@
 
 mod frame;
 mod pack;
+mod repair;
 mod segment;
 mod tail;
 
 pub use frame::Chain;
 pub use frame::Head;
-pub(super) use segment::{End, Piece, read};
+pub(super) use repair::{Repair, repair};
+pub(super) use segment::{End, Piece, path as segment_path, read};
 pub(super) use tail::settle;
 
 use std::fs::File;

@@ -13,6 +13,9 @@ const LEVEL: i32 = 1;
 /// their writing.
 const LARGEST: usize = 256 << 10;
 
+/// A stream ends after so many packed bytes: damage makes the rest of its stream unreadable.
+const STREAM: usize = 256 << 10;
+
 /// The first byte of a packed payload.
 const PLAIN: u8 = 0;
 /// A stream begins here: after a start, and after a write that was taken back.
@@ -23,6 +26,8 @@ const GOES_ON: u8 = 2;
 #[derive(Default)]
 pub(super) struct Packer {
     stream: Option<Encoder<'static, Vec<u8>>>,
+    /// Bytes that the stream has so far.
+    bytes: usize,
 }
 
 impl fmt::Debug for Packer {
@@ -42,7 +47,10 @@ impl Packer {
         }
         let (kind, mut stream) = match self.stream.take() {
             Some(stream) => (GOES_ON, stream),
-            None => (BEGINS, Encoder::new(Vec::new(), LEVEL)?),
+            None => {
+                self.bytes = 0;
+                (BEGINS, Encoder::new(Vec::new(), LEVEL)?)
+            }
         };
         stream.get_mut().push(kind);
         for record in records {
@@ -50,9 +58,15 @@ impl Packer {
         }
         stream.flush()?;
         let packed = std::mem::take(stream.get_mut());
-        self.stream = Some(stream);
+        self.bytes += packed.len();
+        self.stream = (self.bytes < STREAM).then_some(stream);
         Ok(packed)
     }
+}
+
+/// Whether a payload is read without the frames before it.
+pub(super) fn begins_a_stream(payload: &[u8]) -> bool {
+    matches!(payload.first(), Some(&(PLAIN | BEGINS)))
 }
 
 /// Unpacks what is read, frame by frame in their order.

@@ -16,9 +16,11 @@ const PLAIN: u32 = 1;
 /// of taking it for torn.
 const PACKED: u32 = 2;
 /// What an operator does about damage before the end.
-const RESTORE: &str = "restore the file from a backup; nothing was changed";
+const RESTORE: &str =
+    "restore the file from a backup, or go on without what is damaged: proofd store salvage --dry-run";
 /// Magic, checksum, version, first sequence, chain.
-pub(super) const HEAD: u64 = 4 + 4 + 4 + 8 + 16;
+pub(super) const HEAD: u64 = SEGMENT_HEAD as u64;
+pub(super) const SEGMENT_HEAD: usize = 4 + 4 + 4 + 8 + 16;
 
 /// What reading the journal comes across.
 #[derive(Debug)]
@@ -58,17 +60,21 @@ impl Default for End {
     }
 }
 
-pub(super) fn path(dir: &Path, segment: u64) -> PathBuf {
+pub(in crate::store) fn path(dir: &Path, segment: u64) -> PathBuf {
     dir.join(format!("{segment:06}.log"))
 }
 
 /// Makes an empty segment; gives its length.
 pub(super) fn create(dir: &Path, segment: u64, first: u64, chain: Chain) -> Result<u64, Error> {
-    super::write_whole(&path(dir, segment), &head(PACKED, first, chain))?;
+    super::write_whole(&path(dir, segment), &head(first, chain))?;
     Ok(HEAD)
 }
 
-fn head(version: u32, first: u64, chain: Chain) -> Vec<u8> {
+pub(super) fn head(first: u64, chain: Chain) -> Vec<u8> {
+    any_head(PACKED, first, chain)
+}
+
+fn any_head(version: u32, first: u64, chain: Chain) -> Vec<u8> {
     let mut fields = version.to_be_bytes().to_vec();
     fields.extend(first.to_be_bytes());
     fields.extend(chain);
@@ -79,13 +85,19 @@ fn head(version: u32, first: u64, chain: Chain) -> Vec<u8> {
 }
 
 /// The first sequence and the chain that a segment begins with; none if its head cannot be read.
-fn begins(path: &Path) -> Option<(u64, Chain)> {
+pub(super) fn begins(path: &Path) -> Option<(u64, Chain)> {
     use std::io::Read as _;
-    let mut bytes = [0_u8; HEAD as usize];
+    let mut bytes = [0_u8; SEGMENT_HEAD];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+    parse_head(&bytes)
+}
+
+/// The same of the bytes of a segment.
+pub(super) fn parse_head(bytes: &[u8]) -> Option<(u64, Chain)> {
+    let bytes = bytes.get(..SEGMENT_HEAD)?;
     let (first, chain) = bytes.get(12..)?.split_first_chunk::<8>()?;
     let (first, chain) = (u64::from_be_bytes(*first), Chain::try_from(chain).ok()?);
-    [PLAIN, PACKED].iter().any(|version| head(*version, first, chain) == bytes).then_some((first, chain))
+    [PLAIN, PACKED].iter().any(|version| any_head(*version, first, chain) == bytes).then_some((first, chain))
 }
 
 /// Reads the segments in order, from the one that holds the record `from`, and hands each piece to `visit`.
@@ -141,7 +153,7 @@ fn read_segment(
             path.display()
         ))
     };
-    let is = |version| bytes.starts_with(&head(version, end.next, end.chain));
+    let is = |version| bytes.starts_with(&any_head(version, end.next, end.chain));
     end.packed = is(PACKED);
     if !end.packed && !is(PLAIN) {
         return Err(damaged(
@@ -153,6 +165,16 @@ fn read_segment(
     let mut unpacker = end.packed.then(Unpacker::default);
     let mut offset = HEAD as usize;
     while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+        if let Some((gap, length)) = frame::parse_gap(rest) {
+            if gap.first != end.next || gap.before != end.chain {
+                return Err(damaged(end.next, offset, "a gap does not follow from the frame before"));
+            }
+            (end.next, end.chain) = (gap.last + 1, gap.after);
+            visit(Piece::Frame(end.head()))?;
+            unpacker = end.packed.then(Unpacker::default);
+            offset += length;
+            continue;
+        }
         let Some(frame) = frame::parse(rest) else {
             if !last || frame::follows(rest) {
                 return Err(damaged(end.next, offset, "a frame fails its check and others follow"));
@@ -186,7 +208,7 @@ fn read_segment(
 }
 
 /// The numbers of the segments that exist, in order.
-fn numbers(dir: &Path) -> Result<Vec<u64>, Error> {
+pub(super) fn numbers(dir: &Path) -> Result<Vec<u64>, Error> {
     let doing = || format!("listing {}", dir.display());
     let mut numbers = Vec::new();
     let entries = match std::fs::read_dir(dir) {
@@ -207,7 +229,7 @@ mod tests {
     use std::io::Write as _;
     use std::path::Path;
 
-    use super::{PLAIN, Piece, create, head, path, read};
+    use super::{PLAIN, Piece, any_head, create, path, read};
     use crate::store::Options;
     use crate::store::journal::{Chain, Journal, Refusal, frame, settle};
 
@@ -234,7 +256,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         create(dir, 1, 1, Chain::default()).unwrap();
-        let mut bytes = head(PLAIN, 1, Chain::default());
+        let mut bytes = any_head(PLAIN, 1, Chain::default());
         let first = frame::build(1, Chain::default(), b"one\ntwo\n").unwrap();
         let second = frame::build(3, frame::chain(&first), b"three\n").unwrap();
         bytes.extend(first);
