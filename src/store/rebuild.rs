@@ -277,12 +277,11 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     Ok(report)
 }
 
+/// Is told of a key, the sealed value that is implied, and the one that is there.
+pub(super) type Differs<'a> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) + 'a;
+
 /// Calls `differs` with each key whose sealed values differ: what is implied, and what is there.
-pub(super) fn side_by_side(
-    implied: &State,
-    state: &State,
-    differs: &mut dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>),
-) -> Result<(), Error> {
+pub(super) fn side_by_side(implied: &State, state: &State, differs: &mut Differs<'_>) -> Result<(), Error> {
     let (mut left, mut right) = (implied.pairs(), state.pairs());
     let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);
     loop {

@@ -91,18 +91,7 @@ fn attempt(
     touched.append(&mut seen.touched);
     let known = held.is_some() || !gaps;
     let why = format!("records {first} to {last} of the journal are damaged, and they touch this case");
-    let mut cases = Vec::new();
-    for id in &touched {
-        let case = held.as_ref().unwrap_or(&implied).value::<Case>(&keys::case(id))?;
-        let quarantined = case.and_then(|case| quarantine(case, now, &why, known));
-        cases.extend(quarantined.map(|(case, entry)| Changed {
-            case,
-            entries: vec![entry],
-            effects: Vec::new(),
-            at: now,
-            recorded: None,
-        }));
-    }
+    let cases = put_aside(&touched, held.as_ref().unwrap_or(&implied), now, &why, known)?;
     let quarantined: Vec<_> = cases.iter().map(|changed| changed.case.id.clone()).collect();
     let touched: Vec<_> = touched.into_iter().collect();
     let mut salvaged = Salvaged {
@@ -138,6 +127,29 @@ fn attempt(
     let losses = mark.map_or(0, |mark| mark.losses) + 1;
     Marker::open(dir, Mark { head: journal.head(), segment, length, at: Some(now), losses }, options)?;
     Ok(salvaged)
+}
+
+/// The open ones of some cases, quarantined.
+fn put_aside(
+    touched: &BTreeSet<CaseId>,
+    state: &State,
+    now: Timestamp,
+    why: &str,
+    known: bool,
+) -> Result<Vec<Changed>, Error> {
+    let mut cases = Vec::new();
+    for id in touched {
+        let case = state.value::<Case>(&keys::case(id))?;
+        let quarantined = case.and_then(|case| quarantine(case, now, why, known));
+        cases.extend(quarantined.map(|(case, entry)| Changed {
+            case,
+            entries: vec![entry],
+            effects: Vec::new(),
+            at: now,
+            recorded: None,
+        }));
+    }
+    Ok(cases)
 }
 
 /// The repaired journal in a directory of its own. Segments that stay are linked, but for the last, which is
