@@ -44,7 +44,7 @@ struct Inner {
     known: Vec<Pause>,
     /// Providers that failed lately: since when, and how often.
     failing: BTreeMap<String, (Timestamp, u32)>,
-    /// Providers that asked not to be asked until then.
+    /// Systems that asked not to be asked until then.
     asked_to_wait: BTreeMap<String, Timestamp>,
 }
 
@@ -110,10 +110,11 @@ impl Pauses {
         Some(pause)
     }
 
-    /// Whether it is time to look whether a provider is back. None asks to wait for longer than two hours.
-    fn may_probe(&self, provider: &str, now: Timestamp) -> bool {
-        let asked = self.lock().asked_to_wait.get(provider).copied();
-        asked.is_none_or(|until| until <= now || until > now + TimeDelta::hours(2))
+    /// Until when a system asked not to be asked. Nobody asks to wait for longer than two hours: a time behind
+    /// that was written while the clock was wrong.
+    pub fn asked_to_wait(&self, system: &str, now: Timestamp) -> Option<Timestamp> {
+        let asked = self.lock().asked_to_wait.get(system).copied();
+        asked.filter(|until| *until > now && *until <= now + TimeDelta::hours(2))
     }
 
     fn add(&self, pause: Pause) {
@@ -250,8 +251,17 @@ impl Engine {
         self.0.store.commit(Commit { pauses: vec![pause], ..Commit::default() }).await.map(|_| ())
     }
 
-    /// What a call to a verification provider tells about its health.
+    /// What a call tells about the system that it went to.
     pub(super) async fn heard_of(&self, action: &Action, outcome: &Outcome) {
+        // A wait that is asked for one record concerns that record alone.
+        if let Outcome::Failed(failure) = outcome
+            && failure.outage
+            && failure.retry_after_seconds.is_some()
+        {
+            let system = action.system();
+            let until = self.now() + backoff::wait(&system, 0, Some(failure));
+            self.0.pauses.lock().asked_to_wait.insert(system, until);
+        }
         let (Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. }) = action
         else {
             return;
@@ -261,10 +271,6 @@ impl Engine {
             Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => Some(failure),
             Outcome::Failed(_) | Outcome::Done(_) => None,
         };
-        if let Some(failure) = unavailable.filter(|failure| failure.retry_after_seconds.is_some()) {
-            let until = self.now() + backoff::wait(provider, 0, Some(failure));
-            self.0.pauses.lock().asked_to_wait.insert(provider.clone(), until);
-        }
         self.heard(provider, unavailable.is_none()).await;
     }
 
@@ -294,7 +300,7 @@ impl Engine {
             }
             for provider in self.0.pauses.down() {
                 let Some(connector) = self.0.connectors.verification.get(&provider) else { continue };
-                if !self.0.pauses.may_probe(&provider, self.now()) {
+                if self.0.pauses.asked_to_wait(&provider, self.now()).is_some() {
                     continue;
                 }
                 let well = connector.examine().await.iter().all(|finding| finding.ok);

@@ -160,6 +160,13 @@ impl Engine {
         // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
         // case learns what the others hold, to the end.
         let wanted = self.0.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
+        if let Some(pending) = &wanted
+            && let Some(until) = self.0.pauses.asked_to_wait(&pending.action.system(), self.now())
+        {
+            // A rest is short, so that a clock that is set back delays nothing.
+            hand.rest_until = rest_until.map(|rest| rest.min(until));
+            return;
+        }
         let _one_at_a_time = match wanted.as_ref().and_then(|pending| account(&pending.action)) {
             Some(account) => Some(self.0.locks.account(account).await),
             None => None,

@@ -248,6 +248,31 @@ impl Action {
         }
     }
 
+    /// The system that is asked, by its name in the configuration. A system that asks not to be asked for a while
+    /// is left alone with everything.
+    pub fn system(&self) -> String {
+        match self {
+            Self::Mail { .. } => "mail".to_owned(),
+            Self::StartVerification { provider, .. } | Self::ReadVerification { provider, .. } => {
+                provider.clone()
+            }
+            Self::Approve { .. }
+            | Self::EnsureInvited { .. }
+            | Self::Reject { .. }
+            | Self::Delete { .. }
+            | Self::ReadSubject { .. }
+            | Self::Suspend { .. }
+            | Self::Reinstate { .. }
+            | Self::EndSessions { .. }
+            | Self::AssignRole { .. }
+            | Self::RemoveRole { .. }
+            | Self::SetAttributes { .. } => "identity".to_owned(),
+            Self::CreateUser { system, .. } | Self::UpdateUser { system, .. } => format!("system {system}"),
+            Self::Request { endpoint, .. } => format!("endpoint {endpoint}"),
+            Self::Emit { sink, .. } => format!("sink {sink}"),
+        }
+    }
+
     /// A word for journals, metrics and logs.
     pub fn word(&self) -> &'static str {
         match self {

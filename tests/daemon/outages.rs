@@ -2,8 +2,11 @@
 use std::path::Path;
 
 use crate::world::World;
-use crate::world::people::passes;
+use crate::world::people::{Person, passes};
+use chrono::TimeDelta;
+use proofd::model::Timestamp;
 use proofd::simulate::jumio::{self, Mode};
+use proofd::simulate::ledger::System;
 use proofd::simulate::onelogin::{self, Mishap};
 use reqwest::{Method, StatusCode};
 
@@ -113,4 +116,41 @@ async fn an_outage_is_seen_from_outside() {
     world
         .until("a ready daemon", async |world| readiness(world).await.starts_with("ready\n").then_some(()))
         .await;
+}
+
+/// OneLogin asks one call to wait: no other call is sent to it before that time either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_that_asks_to_wait_is_left_alone() {
+    let world = shipped().await;
+    let people = ["Ada", "Bob"].map(|name| world.registers(name));
+    let [ada, bob] = &people;
+    let fault = onelogin::Fault {
+        method: Some("PUT".into()),
+        count: Some(1),
+        retry_after: Some(600),
+        ..onelogin::Fault::of(Mishap::TooManyRequests)
+    };
+    world.town.onelogin.turn(|knobs| knobs.faults = vec![fault]);
+    let at = |entry: &serde_json::Value| entry["at"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let entry = async |person: &Person, what: &str, words: &str| {
+        let sheet = world.sheet(person).await?;
+        let journal = world.journal(&sheet).await;
+        journal.into_iter().find(|entry| entry["what"] == what && entry.to_string().contains(words))
+    };
+    let links = [world.link(ada).await, world.link(bob).await];
+    world.goes_through_by(ada, &links[0], passes()).await;
+    let failed = world.until("a failed attempt", async |_| entry(ada, "attempt_failed", "").await).await;
+    let until = at(&failed) + TimeDelta::seconds(600);
+    world.goes_through_by(bob, &links[1], passes()).await;
+    let asked = world.until("Bob's approval", async |_| entry(bob, "call_asked", "approve").await).await;
+    assert!(at(&asked) < until, "Bob came too late for this test");
+    for person in &people {
+        world.until_closed(person, "approved").await;
+    }
+    let records = world.town.ledger.records();
+    let early: Vec<_> = records
+        .iter()
+        .filter(|one| one.system == System::OneLogin && one.what == "user.approve" && one.at < until)
+        .collect();
+    assert!(early.is_empty(), "{early:?}");
 }

@@ -49,6 +49,12 @@ impl Fault {
 
     /// What the client gets instead of the real answer.
     pub(super) fn spoil(&self, ask: &Ask, answer: Answer) -> Answer {
+        let mut answer = self.spoilt(ask, answer);
+        answer.headers.extend(self.retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+        answer
+    }
+
+    fn spoilt(&self, ask: &Ask, answer: Answer) -> Answer {
         match self.what {
             Mishap::Slow => answer,
             Mishap::Unavailable => Refusal::Html { code: 503 }.into(),

@@ -220,12 +220,24 @@ pub struct Fault {
     /// Milliseconds of the clock to wait first.
     #[serde(default)]
     pub delay_ms: u32,
+    /// Seconds of `Retry-After` in the answer; none: no such header.
+    #[serde(default)]
+    pub retry_after: Option<u32>,
 }
 
 impl Fault {
     /// A fault that strikes every request, always; narrow it with struct update syntax.
     pub fn of(what: Mishap) -> Self {
-        Self { what, path: None, method: None, skip: 0, count: None, after_effect: false, delay_ms: 0 }
+        Self {
+            what,
+            path: None,
+            method: None,
+            skip: 0,
+            count: None,
+            after_effect: false,
+            delay_ms: 0,
+            retry_after: None,
+        }
     }
 }
 
