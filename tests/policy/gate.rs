@@ -1,5 +1,6 @@
 //! Which edits of the shipped policies wait for a release, as tables: `tests/data/effects/gate/`, a file for each kind of
-//! harm and one of harmless edits. No recorded past is asked here, only the files.
+//! harm and one of harmless edits. No recorded past is asked here, only the files. `PROOFD_EDITS=FILE` tries the edits of
+//! another file.
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Edit {
     name: String,
+    /// What ran had these edits too.
+    #[serde(default)]
+    given: Vec<(String, String, String)>,
     /// File, text of it and what is there instead. An empty old text: the file is new; `*`: the file or
     /// folder is gone.
     edits: Vec<(String, String, String)>,
@@ -25,9 +29,9 @@ struct Edit {
     only_with_protect_less: bool,
 }
 
-fn edited(files: &Files, edit: &Edit) -> Files {
+fn edited(files: &Files, name: &str, edits: &[(String, String, String)]) -> Files {
     let mut edited = files.clone();
-    for (path, from, to) in &edit.edits {
+    for (path, from, to) in edits {
         if from == "*" {
             edited.0.retain(|other, _| !other.starts_with(path.as_str()));
             continue;
@@ -36,9 +40,9 @@ fn edited(files: &Files, edit: &Edit) -> Files {
             edited.0.insert(path.clone(), Arc::from(to.as_bytes()));
             continue;
         }
-        let text = edited.get(path).unwrap_or_else(|| panic!("{}: no file {path}", edit.name));
+        let text = edited.get(path).unwrap_or_else(|| panic!("{name}: no file {path}"));
         let text = String::from_utf8(text.to_vec()).unwrap();
-        assert!(text.contains(from), "{}: {from:?} is not in {path}", edit.name);
+        assert!(text.contains(from), "{name}: {from:?} is not in {path}");
         edited.0.insert(path.clone(), Arc::from(text.replacen(from, to, 1).as_bytes()));
     }
     edited
@@ -64,12 +68,16 @@ fn check(kind: &str) {
     // Whoever edits takes the failing tests away.
     files.0.retain(|path, _| !path.ends_with("tests.yaml"));
     let shipped = policy::load(&files, &Known::default());
-    let text = std::fs::read_to_string(format!("tests/data/effects/gate/{kind}.yaml")).unwrap();
+    let path =
+        std::env::var("PROOFD_EDITS").unwrap_or_else(|_| format!("tests/data/effects/gate/{kind}.yaml"));
+    let text = std::fs::read_to_string(path).unwrap();
     let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
     assert!(edits.len() >= 3, "{kind}");
     let mut wrong = String::new();
     for edit in edits {
-        let edited = edited(&files, &edit);
+        let ran = edited(&files, &edit.name, &edit.given);
+        let before = if edit.given.is_empty() { &shipped } else { &policy::load(&ran, &Known::default()) };
+        let edited = edited(&ran, &edit.name, &edit.edits);
         let loaded = policy::load(&edited, &Known::default());
         let text = policy::diagnostic::render(&loaded.diagnostics, &edited, false);
         let errors = loaded.diagnostics.iter().any(|found| found.severity == policy::Severity::Error);
@@ -77,7 +85,7 @@ fn check(kind: &str) {
             writeln!(wrong, "{} does not load: {text}", edit.name).unwrap();
             continue;
         }
-        let found = waiting(&shipped, &loaded, &BY_DEFAULT);
+        let found = waiting(before, &loaded, &BY_DEFAULT);
         let because = edit.because.as_deref().unwrap_or_default();
         let fits = match &edit.waits {
             None => found.is_empty(),
@@ -89,7 +97,7 @@ fn check(kind: &str) {
             writeln!(wrong, "{}: {found:#?}", edit.name).unwrap();
         }
         let takes: Vec<_> = BY_DEFAULT.into_iter().filter(|one| *one != Watched::ProtectLess).collect();
-        if edit.only_with_protect_less && !waiting(&shipped, &loaded, &takes).is_empty() {
+        if edit.only_with_protect_less && !waiting(before, &loaded, &takes).is_empty() {
             writeln!(wrong, "{}: waits without protect_less too", edit.name).unwrap();
         }
         if std::env::var_os("PROOFD_SHOW").is_some() {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::Sheet;
 use super::details::{Check, Desk, Panel, Stop, StopKind};
 use super::diff::{Change, changed, shorter};
-use super::gate::weaker_kinds;
+use super::gate::{much_longer, weaker_kinds};
 use super::pairing::Pairing;
 use super::same::Known;
 use super::site::harms;
@@ -161,7 +161,13 @@ fn decision(old: &Panel, new: &Panel, pairing: &Pairing<'_>, hows: &mut Hows) {
         }
         (Some(old), None) => grave(format!("no longer escalates to {}", old.queue)),
         (None, Some(new)) => grave(format!("can be decided by {} too", new.queue)),
-        _ => {}
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    if let (Some(from), Some(to)) = (old.escalate_after, new.escalate_after)
+        && much_longer(to, from)
+    {
+        // The second queue decides where the first one did.
+        grave(format!("escalates after {from} -> {to}"));
     }
     for word in old.decisions.difference(&new.decisions) {
         grave(format!("no longer offers the decision {word}"));

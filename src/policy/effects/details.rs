@@ -23,6 +23,8 @@ pub(super) struct Details {
     pub owner: Option<String>,
     /// The teams that get mail, and their addresses.
     pub told: BTreeMap<String, String>,
+    /// The teams that get mail or decide, and the endpoints by which they are called.
+    pub called: BTreeMap<String, String>,
     pub if_missed: Vec<IfMissed>,
     /// Addresses on the web that its mails name.
     pub addresses: BTreeSet<String>,
@@ -89,6 +91,8 @@ pub(super) struct Panel {
     pub decisions: BTreeSet<String>,
     pub queue: Desk,
     pub escalate: Option<Desk>,
+    /// How long the first queue decides alone.
+    pub escalate_after: Option<Span>,
     pub answer_within: Span,
     pub calendar: Option<Calendar>,
 }
@@ -177,6 +181,7 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Details {
             None => Some(policy.owner.clone()),
         },
         told: told(policy),
+        called: called(policy),
         addresses: policy.templates.addresses(),
         if_missed: policy.sweeps().map(|sweep| sweep.if_missed).collect(),
     }
@@ -225,12 +230,33 @@ fn panel(people: &People, review: &Review) -> Panel {
         decisions: review.decisions.keys().cloned().collect(),
         queue: desk(&review.queue),
         escalate: review.escalate.as_ref().map(|escalate| desk(&escalate.queue)),
+        escalate_after: review.escalate.as_ref().map(|escalate| escalate.after),
         answer_within: review.answer_within,
         calendar: people.calendars.get(calendar.unwrap_or("default")).cloned(),
     }
 }
 
 fn told(policy: &Policy) -> BTreeMap<String, String> {
+    let mail = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.mail.clone()));
+    readers(policy).into_iter().filter_map(mail).collect()
+}
+
+fn called(policy: &Policy) -> BTreeMap<String, String> {
+    let queues = policy.steps.iter().flat_map(|step| match &step.verb {
+        Verb::Review(review) => {
+            let escalate = review.escalate.as_ref().map(|escalate| escalate.queue.as_str());
+            std::iter::once(review.queue.as_str()).chain(escalate).collect()
+        }
+        _ => Vec::new(),
+    });
+    let team = |queue: &str| policy.people.queues.get(queue).map(|queue| queue.team.as_str());
+    let teams = queues.filter_map(team).chain(readers(policy));
+    let call = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.call.clone()?));
+    teams.filter_map(call).collect()
+}
+
+/// Teams that get mail.
+fn readers(policy: &Policy) -> BTreeSet<&str> {
     let mut named = BTreeSet::new();
     for step in &policy.steps {
         let to: Vec<&Recipient> = match &step.verb {
@@ -243,8 +269,7 @@ fn told(policy: &Policy) -> BTreeMap<String, String> {
             Recipient::Subject | Recipient::Manager => None,
         }));
     }
-    let mail = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.mail.clone()));
-    named.into_iter().filter_map(mail).collect()
+    named
 }
 
 impl Code {
@@ -272,6 +297,14 @@ impl Code {
         Self { texts, scripts, case_key }
     }
 
+    /// Whether it takes a value of a list by its place; otherwise the order of the list means nothing.
+    pub fn counts(&self, name: &str) -> bool {
+        let by_place = |text: &String| {
+            ["[", ".first", ".last", ".get(", ".index"].iter().any(|by| text.contains(&format!("{name}{by}")))
+        };
+        self.texts.iter().chain(self.scripts.values()).any(by_place)
+    }
+
     /// Whether a setting decides anything; otherwise only mails show it.
     pub fn reads(&self, name: &str) -> bool {
         let word = |text: &str, name: &str| {
@@ -293,10 +326,7 @@ impl Code {
 }
 
 fn of_step(step: &Step, texts: &mut Vec<String>) {
-    // Whether somebody is deleted by a setting, the recorded past shows.
-    if !matches!(step.verb, Verb::Delete { .. } | Verb::Reject { .. }) {
-        texts.extend(step.condition.iter().flat_map(Condition::clauses));
-    }
+    texts.extend(step.condition.iter().flat_map(Condition::clauses));
     match &step.verb {
         Verb::Run { function, .. } | Verb::Act { function, .. } => texts.push(function.source().to_owned()),
         Verb::Wait(Wait::Until(until)) => texts.push(until.source()),

@@ -39,7 +39,7 @@ use crate::model::{Fields, Span, SubjectKind};
 pub use asks::Asks;
 use details::Details;
 pub use diff::{Change, Diff, Sign, diff};
-pub use gate::{BY_DEFAULT, Watched, reasons, reasons_to_stay};
+pub use gate::{BY_DEFAULT, Watched, added_up, reasons, reasons_to_stay};
 pub use site::lets_in;
 pub use ways::reachable;
 

@@ -20,6 +20,9 @@ impl Site {
     }
 }
 
+/// What stands between whom it suspends and the end whose grace that is.
+pub(super) const GRACE_OF: &str = ", for the grace of ";
+
 /// In which order effects are listed: what harms first.
 const ORDER: &[&str] = &[
     "delete",
@@ -157,7 +160,7 @@ pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
 fn adverse(verb: &'static str, subject: SubjectKind, grace: Grace) -> Vec<Site> {
     let mut sites = vec![Site { grace: Some(grace.length), ..Site::new(verb, subject.word()) }];
     if subject == SubjectKind::User && grace.length != Span::ZERO {
-        sites.push(Site::new("suspend", format!("user, for the grace of {verb}")));
+        sites.push(Site::new("suspend", format!("user{GRACE_OF}{verb}")));
     }
     sites
 }
@@ -223,7 +226,8 @@ fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
         }
         Effect::Request(request) => {
             let path = request.path.as_ref().map(|path| format!(" {}", path.source())).unwrap_or_default();
-            vec![Site::new(verb, format!("{}: {}{path}", request.endpoint, request.method))]
+            let body = request.body.as_ref().map(named).unwrap_or_default();
+            vec![Site { body, ..Site::new(verb, format!("{}: {}{path}", request.endpoint, request.method)) }]
         }
         Effect::Emit { kind, data } => vec![Site { body: named(data), ..Site::new(verb, kind) }],
     }

@@ -2,6 +2,9 @@
 
 use crate::policy::tree::{Step, StepIndex, Verb};
 
+/// The outcome of a step to which a path goes back.
+pub(super) const AGAIN: &str = "again";
+
 /// One outcome on a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::heard::{self, Heard};
 use super::same::Known;
 use super::site::{Site, rank, sites};
-use super::trail::{Mark, Trail};
+use super::trail::{AGAIN, Mark, Trail};
 use super::{Decided, Effect, Proof, Tries, Way};
 use crate::policy::tree::{LimitedAction, Policy, Step, StepIndex, Trigger, Verb, Wait};
 
@@ -138,7 +138,7 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
             next.path.push(format!("{of} again {at_most} times"));
             next.key.push(format!("again {}", known.word(*target)));
             next.tries.push(Tries { of, at_most: *at_most });
-            next.trail.marks.push(Mark { step: *target, outcome: "again".to_owned() });
+            next.trail.marks.push(Mark { step: *target, outcome: AGAIN.to_owned() });
             std::iter::once(next).chain(past(known, step, spot)).collect()
         }
         // Whether a mail was left out is no other way: the case goes on at the same step.

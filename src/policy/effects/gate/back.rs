@@ -8,7 +8,7 @@ use super::super::details::{Check, Panel, Stop, StopKind};
 use super::super::diff::{length, shorter};
 use super::super::pairing::bare_texts;
 use super::super::site::{Nature, nature, taken_by};
-use super::super::trail::Mark;
+use super::super::trail::{AGAIN, Mark};
 use super::super::{Effect, Sheet, Way};
 use super::protects::halved;
 use super::{Both, Finding, Weight};
@@ -19,7 +19,7 @@ use crate::policy::tree::{LimitedAction, WhenExceeded};
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (old, new) in &both.pairing.pairs {
-        found.extend(time(both, old, new));
+        found.extend(less_time(both, old, new));
         match (&old.kind, &new.kind) {
             (StopKind::Check(before), StopKind::Check(after)) => found.extend(mails(new, before, after)),
             (StopKind::Panel(before), StopKind::Panel(after)) => found.extend(hours(new, before, after)),
@@ -29,17 +29,42 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found.extend(objections(both));
     found.extend(told(both));
     found.extend(granted(both));
+    found.extend(again(both));
+    found.extend(sizes(both));
+    found
+}
+
+/// What counts only if it is large.
+pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
+    let mut found: Vec<Finding> =
+        both.pairing.pairs.iter().filter_map(|(old, new)| long_wait(both, old, new)).collect();
     found.extend(limits(both));
     found
 }
 
+/// A decision that comes so late that it is none, where somebody waits for it who has lost something or will.
+fn long_wait(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
+    let (StopKind::Panel(before), StopKind::Panel(after)) = (&old.kind, &new.kind) else { return None };
+    let (then, now) = (workdays(before.calendar.as_ref()), workdays(after.calendar.as_ref()));
+    let counted = matches!(after.answer_within, Span::BusinessDays(_));
+    let how = if much_longer(before.answer_within, after.answer_within) {
+        format!("{} -> {}", before.answer_within, after.answer_within)
+    } else if counted && then > now * LONGER {
+        format!("{then} working days a week -> {now}")
+    } else {
+        return None;
+    };
+    let begin = format!("lets people wait much longer for a decision at {}", new.name());
+    both.new.takes().then(|| Finding::new(Weight::Back, begin, how))
+}
+
+fn workdays(calendar: Option<&Calendar>) -> i64 {
+    calendar.map_or(5, |calendar| calendar.workdays.iter().filter(|works| **works).count() as i64)
+}
+
 /// Less time to answer, where somebody waits for the answer who has lost something or will.
-fn time(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
+fn less_time(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
-    if matches!(new.kind, StopKind::Panel(_)) && both.new.takes() && much_longer(before, after) {
-        let begin = format!("lets people wait much longer for a decision at {}", new.name());
-        return Some(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
-    }
     let asks = matches!(new.kind, StopKind::Check(_));
     if !shorter(Some(before), Some(after)) || before == after || !(asks || both.new.takes()) {
         return None;
@@ -67,10 +92,9 @@ fn mails(new: &Stop, before: &Check, after: &Check) -> Vec<Finding> {
 fn hours(new: &Stop, before: &Panel, after: &Panel) -> Option<Finding> {
     let counted = matches!(after.answer_within, Span::BusinessDays(_));
     let week = |calendar: &Option<Calendar>| {
-        calendar.as_ref().map_or(0, |calendar| {
-            let days = calendar.workdays.iter().filter(|works| **works).count() as i64;
-            (calendar.closes - calendar.opens).num_minutes() * days
-        })
+        calendar
+            .as_ref()
+            .map_or(0, |calendar| (calendar.closes - calendar.opens).num_minutes() * workdays(Some(calendar)))
     };
     (counted && week(&before.calendar) < week(&after.calendar)).then(|| {
         let begin = format!("gives less time to decide {}", new.name());
@@ -99,6 +123,9 @@ fn objections(both: &Both<'_>) -> Vec<Finding> {
     }
     found
 }
+
+/// So many times as long is another time.
+const LONGER: i64 = 4;
 
 type Segments = BTreeMap<Vec<Mark>, BTreeMap<String, Vec<Vec<String>>>>;
 
@@ -169,9 +196,31 @@ fn told(both: &Both<'_>) -> Vec<Finding> {
 
 /// Every path of the edit to its end, in the terms of what ran.
 fn ends(both: &Both<'_>) -> BTreeSet<Vec<Mark>> {
-    let ways =
-        both.new.effects.iter().filter(|effect| effect.verb == "close").flat_map(|effect| &effect.ways);
-    ways.map(|way| both.pairing.marks(&way.trail.marks)).collect()
+    both.new.ends().map(|way| both.pairing.marks(&way.trail.marks)).collect()
+}
+
+/// Another try that is not offered any more, on a path that is still there.
+fn again(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let there = ends(both);
+    let is_try = |mark: &Mark| mark.outcome == AGAIN;
+    let paths: BTreeSet<&[Mark]> = both
+        .old
+        .ends()
+        .flat_map(|way| {
+            let marks = way.trail.marks.as_slice();
+            marks.iter().enumerate().filter(|(_, mark)| is_try(mark)).map(|(at, _)| &marks[..=at])
+        })
+        .collect();
+    for path_to in paths {
+        let Some((last, before)) = path_to.split_last() else { continue };
+        let mut after = there.range(before.to_vec()..).take_while(|path| path.starts_with(before)).peekable();
+        if after.peek().is_some() && !after.any(|path| path[before.len()..].iter().any(is_try)) {
+            let begin = format!("gives no other try at {}", both.old.details.name(last.step));
+            found.push(Finding::new(Weight::Back, begin, format!("after {}", path(both, before))));
+        }
+    }
+    found
 }
 
 fn reader(whom: &str) -> &str {
@@ -192,24 +241,29 @@ fn path(both: &Both<'_>, marks: &[Mark]) -> String {
 }
 
 /// Whether it takes so many times as long that nothing follows from it.
-pub(super) fn much_longer(before: Span, after: Span) -> bool {
-    const LONGER: i64 = 4;
+pub(in crate::policy::effects) fn much_longer(before: Span, after: Span) -> bool {
     shorter(Some(after), Some(before)) && length(after) > length(before) * LONGER
 }
 
 /// Limits that keep mails back, or leave out what is given.
 fn limits(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for after in &both.new.limits {
+    let does = |word: &str| both.new.effects.iter().any(|effect| effect.verb == word);
+    let back = |word: &str| taken_by(word).is_some_and(does);
+    for after in both.new.limits.iter().filter(|bound| does(bound.action.word())) {
         let before = both.old.limits.iter().find(|bound| bound.action == after.action);
+        let word = after.action.word();
         let skips = after.when_exceeded == WhenExceeded::Skip;
         let tighter = match nature(after.action) {
             Nature::Tells => before.map_or(after.stated, |before| halved(before, after)),
-            Nature::Gives => skips && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip),
+            // A limit on what gives back what the policy takes is told with what it takes.
+            Nature::Gives => {
+                skips && !back(word) && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip)
+            }
             Nature::Takes | Nature::Asks => false,
         };
         if tighter {
-            let begin = format!("limits {}", after.action.word());
+            let begin = format!("limits {word}");
             found.push(Finding::new(Weight::Back, begin, after.line()));
         }
     }

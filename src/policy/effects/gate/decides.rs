@@ -1,6 +1,8 @@
 //! What decides whom a policy is about, which way a case takes and when it ends: clauses, settings and scripts. Where
 //! nobody can say from the files which of two lines lets more people through, a person looks.
 
+use serde_json::Value;
+
 use super::super::details::{bare, shown};
 use super::super::pairing::bare_texts;
 use super::super::site::withholds;
@@ -66,7 +68,8 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
     for name in names {
         let (before, after) = (old.settings.get(name), new.settings.get(name));
         // One that only the edit reads is new with the line that reads it.
-        if before != after && before.is_some() && old.details.code.reads(name) {
+        let same = before == after || reordered(both, name, before, after);
+        if !same && before.is_some() && old.details.code.reads(name) {
             let how = format!("{name} {} -> {}", shown(before), shown(after));
             found.push(Finding::new(Weight::Unknown, "decides otherwise by a setting", how));
         }
@@ -93,6 +96,17 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether a list has the same values in another order, and nothing takes one of them by its place.
+fn reordered(both: &Both<'_>, name: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
+    let sorted = |value: Option<&Value>| {
+        let mut values: Vec<String> = value?.as_array()?.iter().map(ToString::to_string).collect();
+        values.sort();
+        Some(values)
+    };
+    let by_place = [both.old, both.new].iter().any(|sheet| sheet.details.code.counts(name));
+    sorted(before).is_some() && sorted(before) == sorted(after) && !by_place
 }
 
 /// What happens to another event about somebody who has an open case, and what makes a case another one.

@@ -1,10 +1,12 @@
 //! Access that is given for the first time, for less proof, after fewer decisions, or after a decision that meant
 //! something else. A path is weaker if no path that led to the same before asks for as little.
 
+use std::collections::BTreeMap;
+
 use super::super::details::{Check, Kind, Panel, StopKind, bare};
 use super::super::pairing::{Pairing, bare_texts};
-use super::super::site::taken_by;
-use super::super::trail::Trail;
+use super::super::site::{gives, harms, taken_by};
+use super::super::trail::{Mark, Trail};
 use super::super::{Details, Effect, Sheet, Way};
 use super::{Both, Finding, Weight};
 use crate::policy::tree::StepIndex;
@@ -15,7 +17,16 @@ const MORE: u32 = 2;
 /// Of a new policy: everything that it gives. There is nothing that its proofs could be compared with.
 pub(super) fn first(sheet: &Sheet) -> Vec<Finding> {
     let told = |effect: &&Effect| !told_as_unproven(effect) && !gives_back(sheet, effect);
-    sheet.giving().filter(told).map(|effect| first_time(&effect.verb)).collect()
+    let mut found: Vec<Finding> =
+        sheet.giving().filter(told).map(|effect| first_time(&effect.verb)).collect();
+    // What other systems do with it is not known here.
+    for effect in sheet.effects.iter().filter(|effect| matches!(effect.verb.as_str(), "call" | "emit")) {
+        let unproven = |way: &Way| way.trail.granted_by().is_none();
+        if effect.verb == "call" || effect.ways.iter().any(unproven) {
+            found.push(first_time(&format!("{} {}", effect.verb, effect.to)));
+        }
+    }
+    found
 }
 
 fn first_time(verb: &str) -> Finding {
@@ -49,6 +60,28 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         }
     }
     found.extend(said(both));
+    found.extend(tries(both));
+    found
+}
+
+/// Many more tries at a proof that gives something. Every path ends, so that the ends have all of them.
+pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if both.new.giving().next().is_none() {
+        return found;
+    }
+    let olds: BTreeMap<&[Mark], &Way> =
+        both.old.ends().map(|way| (way.trail.marks.as_slice(), way)).collect();
+    for way in both.new.ends() {
+        let old = olds.get(both.pairing.marks(&way.trail.marks).as_slice());
+        for (before, after) in old.iter().flat_map(|old| old.tries.iter().zip(&way.tries)) {
+            if after.at_most > before.at_most * MORE {
+                let begin = format!("allows many more tries at {}", after.of);
+                let how = format!("{} -> {}", before.at_most, after.at_most);
+                found.push(Finding::new(Weight::Proof, begin, how));
+            }
+        }
+    }
     found
 }
 
@@ -61,7 +94,8 @@ fn said(both: &Both<'_>) -> Vec<Finding> {
         let olds: Vec<&Way> = both.old.effects.iter().filter(same).flat_map(|old| &old.ways).collect();
         let (verb, to) = (&effect.verb, &effect.to);
         if !olds.is_empty() && olds.iter().all(|old| old.trail.granted_by().is_some()) {
-            for way in effect.ways.iter().filter(|way| way.trail.granted_by().is_none()) {
+            let unproven = |way: &&Way| way.trail.granted_by().is_none() && !announces(both, way);
+            for way in effect.ways.iter().filter(unproven) {
                 let begin = format!("can {verb} {to} without a pass or a person's decision");
                 found.push(Finding::new(Weight::Proof, begin, way.line()));
             }
@@ -71,6 +105,19 @@ fn said(both: &Both<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether the edit newly takes or gives something on the same path: that is said already.
+fn announces(both: &Both<'_>, way: &Way) -> bool {
+    let counts = |effect: &&Effect| gives(&effect.verb) || harms(&effect.verb);
+    let there = |sheet: &Sheet, verb: &str, marks: &dyn Fn(&Way) -> bool| {
+        sheet.effects.iter().any(|effect| effect.verb == verb && effect.ways.iter().any(marks))
+    };
+    let marks = both.pairing.marks(&way.trail.marks);
+    both.new.effects.iter().filter(counts).any(|effect| {
+        effect.ways.iter().any(|other| other.trail.marks == way.trail.marks)
+            && !there(both.old, &effect.verb, &|old| old.trail.marks == marks)
+    })
 }
 
 /// Values that an effect did not write before.
@@ -128,16 +175,6 @@ fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
         let begin = format!("can newly {verb} {to} after the decision {}", last.outcome);
         found.push(Finding::new(Weight::Decision, begin, line));
     }
-    for (before, after) in paired.iter().flat_map(|old| old.tries.iter().zip(&way.tries)) {
-        if after.at_most > before.at_most * MORE {
-            let begin = format!("allows many more tries at {}", after.of);
-            found.push(Finding::new(
-                Weight::Proof,
-                begin,
-                format!("{} -> {}", before.at_most, after.at_most),
-            ));
-        }
-    }
     found.extend(values(both, effect, way, olds));
     found
 }
@@ -163,9 +200,8 @@ fn lacks(both: &Both<'_>, old: &Trail, new: &Trail) -> Vec<String> {
         }
     }
     for mark in &old.decided {
-        let other = |decided: &&super::super::trail::Mark| {
-            decided.outcome == mark.outcome && replaces(both, decided.step, mark.step)
-        };
+        let other =
+            |decided: &&Mark| decided.outcome == mark.outcome && replaces(both, decided.step, mark.step);
         if !new.decided.contains(mark) && !new.decided.iter().any(|decided| other(&decided)) {
             missing.push(format!("{} need not decide {}", name(mark.step), mark.outcome));
         }

@@ -7,23 +7,26 @@
 //! |---|---|
 //! | `takes` | what is newly taken, and who is let in without a pass or a decision |
 //! | `gives` | what is given for less proof, after fewer decisions, or for the first time |
+//! | `calls` | which other systems are called, and with which values |
 //! | `back` | ways back that get shorter or disappear, and mails that are not sent any more |
 //! | `protects` | who is not asked or not withheld any more |
 //! | `decides` | clauses, settings and scripts that decide, and what ends a case |
 //! | `teams` | addresses of those who decide and of those who are told |
 
 mod back;
+mod calls;
 mod decides;
 mod gives;
 mod protects;
 mod takes;
 mod teams;
 
+pub(super) use back::much_longer;
 pub(super) use gives::weaker_kinds;
 
 use super::pairing::Pairing;
 use super::site::{gives as gives_access, harms, protects as is_protective};
-use super::{Effect, Sheet};
+use super::{Effect, Sheet, Way};
 use crate::policy::tree::LimitedAction;
 
 /// What an edit may not do more of without a release.
@@ -91,6 +94,7 @@ pub fn reasons(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Ve
             let both = Both { old, new: after, pairing: Pairing::of(&old.details, &after.details) };
             let mut found = takes::look(Some(old), after, watched);
             found.extend(gives::look(&both));
+            found.extend(calls::look(&both));
             found.extend(back::look(&both));
             found.extend(decides::look(&both, less));
             found.extend(teams::look(&both));
@@ -100,6 +104,21 @@ pub fn reasons(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Ve
             found
         }
     };
+    sentences(found)
+}
+
+/// What an edit changes little and, with the edits before it, changes much. `base` is the revision that a person released
+/// last, or the one with which the edits began.
+pub fn added_up(base: &Sheet, after: &Sheet, watched: &[Watched]) -> Vec<String> {
+    if watched.is_empty() || !base.acts() || !after.acts() {
+        return Vec::new();
+    }
+    let both = Both { old: base, new: after, pairing: Pairing::of(&base.details, &after.details) };
+    let mut found = gives::tries(&both);
+    found.extend(back::sizes(&both));
+    if watched.contains(&Watched::ProtectLess) {
+        found.extend(protects::sizes(&both));
+    }
     sentences(found)
 }
 
@@ -141,6 +160,11 @@ impl Sheet {
     /// Whether an edit of whom it is about, or of which way a case takes, matters to anybody.
     fn matters(&self) -> bool {
         self.takes() || self.protects() || self.giving().next().is_some()
+    }
+
+    /// Every path to its end.
+    fn ends(&self) -> impl Iterator<Item = &Way> {
+        self.effects.iter().filter(|effect| effect.verb == "close").flat_map(|effect| &effect.ways)
     }
 
     fn giving(&self) -> impl Iterator<Item = &Effect> {

@@ -39,8 +39,15 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         found.extend(more.added.iter().map(|clause| fewer(clause.clone())));
     }
     found.extend(opens(both));
-    found.extend(bounds(&both.old.limits, &both.new.limits));
+    found.extend(sizes(both));
+    found
+}
+
+/// What counts only if it is large.
+pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = bounds(&both.old.limits, &both.new.limits);
     found.extend(both.pairing.pairs.iter().filter_map(|(old, new)| silence(both, old, new)));
+    found.extend(pairs(both).into_iter().filter_map(|(old, new)| rate(old, new?)));
     found
 }
 
@@ -84,12 +91,9 @@ fn replaces(both: &Both<'_>, new: Option<StepIndex>, old: Option<StepIndex>) -> 
 /// Fewer occasions, and sweeps that ask later or fewer people.
 fn opens(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut left: Vec<&Opens> = both.new.opens_on.iter().collect();
-    for old in &both.old.opens_on {
-        let same = left.iter().position(|new| new.by == old.by);
-        let sweep = || left.iter().position(|new| new.pace.is_some() && old.pace.is_some());
-        match same.or_else(sweep) {
-            Some(place) => found.extend(sweeps(both, old, left.remove(place))),
+    for (old, new) in pairs(both) {
+        match new {
+            Some(new) => found.extend(sweeps(both, old, new)),
             None => {
                 let begin = "protects less: opens cases on fewer occasions";
                 found.push(Finding::new(Weight::Protection, begin, format!("no longer on {}", old.by)));
@@ -104,19 +108,34 @@ fn opens(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-fn sweeps(both: &Both<'_>, old: &Opens, new: &Opens) -> Vec<Finding> {
-    let (Some(before), Some(after)) = (&old.pace, &new.pace) else { return Vec::new() };
-    let mut found = Vec::new();
+/// What opened cases, and what that is now.
+fn pairs<'a>(both: &'a Both<'_>) -> Vec<(&'a Opens, Option<&'a Opens>)> {
+    let mut left: Vec<&Opens> = both.new.opens_on.iter().collect();
+    let mut pair = |old: &Opens| {
+        let same = left.iter().position(|new| new.by == old.by);
+        let sweep = || left.iter().position(|new| new.pace.is_some() && old.pace.is_some());
+        same.or_else(sweep).map(|place| left.remove(place))
+    };
+    both.old.opens_on.iter().map(|old| (old, pair(old))).collect()
+}
+
+/// A sweep that asks less than half as many people in the same time.
+fn rate(old: &Opens, new: &Opens) -> Option<Finding> {
+    let (before, after) = (old.pace.as_ref()?, new.pace.as_ref()?);
     let all =
         |at_most: Option<u32>| at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} a run"));
     let rate =
         |runs: u64, most: Option<u32>| runs.saturating_mul(most.map_or(u64::from(u32::MAX), u64::from));
     let (then, now) = (rate(before.in_a_year, old.at_most), rate(after.in_a_year, new.at_most));
-    if now < then / 2 {
-        let runs = |opens: &Opens| opens.runs.clone().unwrap_or_default();
-        let how = format!("{}, {} -> {}, {}", runs(old), all(old.at_most), runs(new), all(new.at_most));
-        found.push(fewer(how));
-    }
+    let runs = |opens: &Opens| opens.runs.clone().unwrap_or_default();
+    let how = || format!("{}, {} -> {}, {}", runs(old), all(old.at_most), runs(new), all(new.at_most));
+    (now < then / 2).then(|| fewer(how()))
+}
+
+/// A sweep that asks later, or under another clause.
+fn sweeps(both: &Both<'_>, old: &Opens, new: &Opens) -> Vec<Finding> {
+    let (Some(before), Some(after)) = (&old.pace, &new.pace) else { return Vec::new() };
+    let mut found = Vec::new();
     let later = match (&before.due, &after.due) {
         (None, Some(_)) => true,
         (Some(old), Some(new)) => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::details::StopKind;
-use super::super::site::{gives, taken_by};
+use super::super::site::{GRACE_OF, gives, taken_by};
 use super::super::{Change, Effect, Sheet, Sign, diff};
 use super::{Finding, Watched, Weight};
 
@@ -83,9 +83,17 @@ impl Known<'_> {
         }
     }
 
+    /// Whether it is taken only while the grace of a deletion or rejection lasts, which is said already.
+    fn for_a_grace(&self, to: &str) -> bool {
+        to.rsplit_once(GRACE_OF).is_some_and(|(_, verb)| self.can.contains(verb))
+    }
+
     /// More people, or a path that is not there any more.
     fn of_path(&self, change: &Change, verb: &str, how: &str, is_new: bool) -> Option<Finding> {
         let (to, line) = change.along.as_ref()?;
+        if self.for_a_grace(to) {
+            return None;
+        }
         if change.unproven && change.sign != Sign::Removed {
             // That nobody decides is said already.
             let place = match (change.sign, change.how.split_once(", if ")) {

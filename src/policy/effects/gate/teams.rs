@@ -18,6 +18,15 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         let begin = format!("tells team {team} at another domain");
         found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
     }
+    for (team, before) in &old.called {
+        let after = new.called.get(team);
+        if after == Some(before) {
+            continue;
+        }
+        let after = after.map_or("nothing", String::as_str);
+        let begin = format!("calls team {team} by another endpoint");
+        found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
+    }
     let fresh: Vec<&str> = new.addresses.difference(&old.addresses).map(String::as_str).collect();
     if !fresh.is_empty() {
         found.push(Finding::new(

@@ -1,0 +1,68 @@
+//! Other systems that are called, and the values that are sent to them: what they do with them is not known here. A text
+//! of several words is read by people and may be worded anew; what it shows of the person, of the case or of the policy
+//! may not change.
+
+use std::collections::BTreeSet;
+
+use super::super::details::bare;
+use super::super::pairing::bare_texts;
+use super::super::{Effect, Sheet, Way};
+use super::{Both, Finding, Weight};
+
+pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for effect in calls(both.new) {
+        let to = both.pairing.text(&effect.to);
+        let olds: Vec<&Way> =
+            calls(both.old).filter(|old| bare(&old.to) == to).flat_map(|old| &old.ways).collect();
+        if olds.is_empty() {
+            let places = effect.ways.iter().map(Way::line);
+            let begin = format!("can newly call {}", effect.to);
+            found.extend(places.map(|place| Finding::new(Weight::Harm, &*begin, place)));
+            continue;
+        }
+        let begin = format!("sends another value by call {}", effect.to);
+        for way in &effect.ways {
+            let values = values(both, way, &olds);
+            found.extend(values.into_iter().map(|value| Finding::new(Weight::Harm, &*begin, value)));
+        }
+    }
+    found
+}
+
+fn calls(sheet: &Sheet) -> impl Iterator<Item = &Effect> {
+    sheet.effects.iter().filter(|effect| effect.verb == "call")
+}
+
+/// Values that were not sent before. A call on a new path may send other fixed values.
+fn values(both: &Both<'_>, way: &Way, olds: &[&Way]) -> Vec<String> {
+    let marks = both.pairing.marks(&way.trail.marks);
+    let same: Vec<&Way> = olds.iter().copied().filter(|old| old.trail.marks == marks).collect();
+    let known: Vec<String> =
+        if same.is_empty() { olds } else { &same }.iter().flat_map(|old| bare_texts(&old.body)).collect();
+    let shown: BTreeSet<&str> = known.iter().flat_map(|line| expressions(line)).collect();
+    let other = |line: &&String| {
+        let bare = both.pairing.text(line);
+        let fixed = same.is_empty() || is_prose(line);
+        !known.contains(&bare) && (!fixed || expressions(&bare).iter().any(|one| !shown.contains(one)))
+    };
+    way.body.iter().filter(other).cloned().collect()
+}
+
+/// The values that a text shows.
+fn expressions(text: &str) -> Vec<&str> {
+    text.split("${").skip(1).filter_map(|part| part.split('}').next()).collect()
+}
+
+/// Whether a value, as it is written, is a text of several words outside of what it shows.
+fn is_prose(line: &str) -> bool {
+    let value = line.split_once(" = ").map_or(line, |(_, value)| value);
+    let mut parts = value.split("${");
+    let words: Vec<&str> = parts
+        .next()
+        .into_iter()
+        .chain(parts.map(|part| part.split_once('}').map_or("", |(_, rest)| rest)))
+        .flat_map(str::split_whitespace)
+        .collect();
+    words.len() > 1
+}
