@@ -36,6 +36,8 @@ pub struct Edited {
     pub runs: Option<Arc<Policy>>,
     /// What the edits just before it would have done, which were let pass.
     pub earlier: Newly,
+    /// The revision from which small changes are added up.
+    pub began: Option<Revision>,
     /// The past spoke against it before; that stands.
     pub judged: bool,
     /// It waits for what the past says. The others only belong to the same edit.
@@ -45,7 +47,8 @@ pub struct Edited {
 impl Edited {
     pub fn new(name: &str, before: Option<Arc<Policy>>, after: Option<Arc<Policy>>) -> Self {
         let (runs, earlier) = (before.clone(), Newly::new());
-        Self { name: name.to_owned(), runs, before, after, earlier, judged: false, judge: false }
+        let began = None;
+        Self { name: name.to_owned(), runs, before, after, earlier, began, judged: false, judge: false }
     }
 
     /// Whether others may hear of its verifications.

@@ -210,6 +210,7 @@ impl Engine {
         }
         let by = self.released_by(name, &waiting, &by)?;
         let what = PolicyDeed::Released;
+        let earlier = self.0.store.policy_order(name)?;
         self.ordered(PolicyOrder {
             policy: name.to_owned(),
             what,
@@ -220,6 +221,7 @@ impl Engine {
             reason,
             at: self.now(),
             newly: BTreeMap::new(),
+            began: earlier.as_ref().and_then(PolicyOrder::base).or(status.revision.as_ref()).cloned(),
         })
         .await?;
         self.revision_sheet(name, "running")
@@ -241,7 +243,8 @@ impl Engine {
         let by = self.released_by(name, &runs, &by)?;
         let (policy, what, over, at) = (name.to_owned(), PolicyDeed::Dropped, None, self.now());
         let (revision, newly) = (runs, BTreeMap::new());
-        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly }).await?;
+        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly, began: None })
+            .await?;
         self.revision_sheet(name, "last")
     }
 
@@ -277,8 +280,8 @@ impl Engine {
         };
         let (what, over) = if ends { (PolicyDeed::Released, None) } else { (PolicyDeed::Reverted, tree) };
         let (policy, revision, at) = (name.to_owned(), target.revision.clone(), self.now());
-        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly: BTreeMap::new() })
-            .await?;
+        let (newly, began) = (BTreeMap::new(), None);
+        self.ordered(PolicyOrder { policy, what, revision, over, by, reason, at, newly, began }).await?;
         self.revision_sheet(name, "running")
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::model::Timestamp;
-use crate::policy::effects::{Sheet, Watched, effects, matters, reasons, reasons_to_stay};
+use crate::policy::effects::{Sheet, Watched, added_up, effects, matters, reasons, reasons_to_stay};
 use crate::policy::tree::Trigger;
 use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
 use crate::store::{self, Examined, PolicyDeed, PolicyOrder};
@@ -94,6 +94,7 @@ impl Chosen {
             reason: why.join("; "),
             at,
             newly: if holds { edited.earlier.clone() } else { newly },
+            began: edited.began.clone(),
         });
         if holds {
             self.set_back(edited);
@@ -220,18 +221,28 @@ impl Engine {
             return standing;
         }
         let runs_now = last.runs.as_ref().map(|policy| policy.revision.clone());
+        let began = order.as_ref().and_then(PolicyOrder::base).or(runs_now.as_ref()).cloned();
+        let superseded = |reason: &str| PolicyOrder {
+            policy: name.to_owned(),
+            what: PolicyDeed::Superseded,
+            revision: new.revision.clone(),
+            over: runs_now.clone(),
+            by: "edit".to_owned(),
+            reason: reason.to_owned(),
+            at: self.now(),
+            newly: BTreeMap::new(),
+            began: began.clone(),
+        };
         let was = |what: PolicyDeed| order.as_ref().filter(|order| order.what == what);
         if let Some(order) = was(PolicyDeed::Reverted) {
             if order.over.as_ref() == Some(&new.revision) {
                 return self.reverted(name, last.runs, Arc::clone(new), order);
             }
-            standing.order =
-                Some(self.superseded(name, new, runs_now.clone(), "the files were edited after the revert"));
+            standing.order = Some(superseded("the files were edited after the revert"));
         }
         let released = was(PolicyDeed::Released).is_some_and(|order| order.revision == new.revision);
         if !released && was(PolicyDeed::Released).is_some() {
-            standing.order =
-                Some(self.superseded(name, new, runs_now, "the files were edited after the release"));
+            standing.order = Some(superseded("the files were edited after the release"));
         }
         // A folder that was gone for a moment, or for a month, comes back as what it was.
         let parked = was(PolicyDeed::Parked).filter(|order| order.revision == new.revision).cloned();
@@ -242,6 +253,7 @@ impl Engine {
             return standing;
         }
         let mut why = why(last.known.as_deref(), new, &gone, watched);
+        why.extend(self.added_up(&began, new, &why));
         why.extend(tests.0.less_in(&tests.1).filter(|_| acts(new)));
         // Edits that follow one another within days count together: many small ones are a large one.
         let earlier = order.as_ref().filter(|order| self.now() - order.at < TOGETHER);
@@ -250,6 +262,7 @@ impl Engine {
             standing.edited = Some(Edited {
                 runs: last.runs.clone(),
                 earlier,
+                began,
                 judged: parked.is_some(),
                 judge: true,
                 ..Edited::new(name, last.known, Some(Arc::clone(new)))
@@ -266,11 +279,18 @@ impl Engine {
         standing
     }
 
-    fn superseded(&self, name: &str, new: &Policy, runs: Option<Revision>, reason: &str) -> PolicyOrder {
-        let (policy, revision) = (name.to_owned(), new.revision.clone());
-        let (what, over, by) = (PolicyDeed::Superseded, runs, "edit".to_owned());
-        let (reason, newly) = (reason.to_owned(), BTreeMap::new());
-        PolicyOrder { policy, what, revision, over, by, reason, at: self.now(), newly }
+    /// What edits that nobody had to release change together: each of many is small.
+    fn added_up(&self, began: &Option<Revision>, new: &Policy, why: &[String]) -> Vec<String> {
+        let (store, known) = (&self.0.store, &self.0.settings.known);
+        let base = began.as_ref().filter(|base| **base != new.revision);
+        // One that does not load any more says nothing.
+        let base = base.and_then(|base| self.0.revisions.get(&new.name, base, store, known).ok());
+        let Some(base) = base else { return Vec::new() };
+        let all = added_up(&effects(&base), &effects(new), &self.0.settings.park);
+        let fresh = all.into_iter().filter(|one| !why.contains(one));
+        fresh
+            .map(|one| format!("together with the edits since revision {} {one}", base.revision.short()))
+            .collect()
     }
 
     /// Policies that run and are not in the tree any more. One whose successor waits runs until that does:
@@ -302,7 +322,9 @@ impl Engine {
             let (by, reason) = ("edit".to_owned(), "the tree has no such policy any more".to_owned());
             let (what, over) = (PolicyDeed::Gone, None);
             let (at, newly) = (self.now(), BTreeMap::new());
-            chosen.orders.push(PolicyOrder { policy, what, revision, over, by, reason, at, newly });
+            let known = self.0.store.policy_order(&old.name).ok().flatten();
+            let began = known.as_ref().and_then(PolicyOrder::base).or(Some(&old.revision)).cloned();
+            chosen.orders.push(PolicyOrder { policy, what, revision, over, by, reason, at, newly, began });
         }
     }
 
@@ -358,6 +380,7 @@ impl Engine {
             if old.revision == policy.revision || said || says {
                 continue;
             }
+            let began = known.as_ref().and_then(PolicyOrder::base).or(Some(&old.revision)).cloned();
             let earlier = known.filter(|order| self.now() - order.at < TOGETHER);
             orders.push(PolicyOrder {
                 policy: policy.name.clone(),
@@ -368,6 +391,7 @@ impl Engine {
                 reason: "the files were edited".to_owned(),
                 at: self.now(),
                 newly: earlier.map(|order| order.newly).unwrap_or_default(),
+                began,
             });
         }
         chosen.orders.extend(orders);

@@ -181,6 +181,26 @@ pub struct PolicyOrder {
     /// Effect to people whom it would have newly met, together with the edits just before that passed too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub newly: BTreeMap<String, usize>,
+    /// The revision with which the edits began that nobody had to release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Revision>,
+}
+
+impl PolicyOrder {
+    /// The revision that a person chose last, or the one with which the edits began: small changes since then are added
+    /// up.
+    pub fn base(&self) -> Option<&Revision> {
+        match self.what {
+            PolicyDeed::Released | PolicyDeed::Reverted => Some(&self.revision),
+            PolicyDeed::Superseded
+            | PolicyDeed::Parked
+            | PolicyDeed::Gone
+            | PolicyDeed::Passed
+            | PolicyDeed::Edited
+            | PolicyDeed::Returned
+            | PolicyDeed::Dropped => self.began.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -324,3 +324,33 @@ async fn a_policy_that_protects_runs_until_its_removal_is_released() {
     assert_eq!(tree.stands("sign-in-risk").await.0, Some(PolicyState::Active));
     assert_eq!(tree.stands("login-risk").await, (None, None, vec![]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_edits_are_added_up_until_a_person_releases_one() {
+    let mut tree = Tree::of(Path::new("policies")).await;
+    let file = tree.dir.join("login-risk/policy.yaml");
+    let (active, waits) = (Some(PolicyState::Active), Some(PolicyState::NeedsRelease));
+    let (_, first, _) = tree.stands("login-risk").await;
+    edit(&file, "at_most: 25\n", "at_most: 13\n");
+    let (state, running, why) = tree.stands("login-risk").await;
+    assert!(state == active && running != first, "{why:?}");
+    // Half of the limit and half of it again is a quarter, however long the first one is ago.
+    tree.inside.clock.advance(TimeDelta::days(30));
+    tree.inside.stop().await;
+    tree.inside.start().await;
+    edit(&file, "at_most: 13\n", "at_most: 7\n");
+    let (state, _, why) = tree.stands("login-risk").await;
+    let said = format!(
+        "together with the edits since revision {} protects less: limits suspend: ",
+        first.as_ref().map(|first| first.short().to_owned()).unwrap_or_default()
+    );
+    assert!(state == waits && why.iter().any(|why| why.starts_with(&said)), "{state:?} {why:?}");
+    tree.release("login-risk").await;
+    assert_eq!(tree.stands("login-risk").await.0, active);
+    // What was released is where the next edits begin.
+    edit(&file, "at_most: 7\n", "at_most: 5\n");
+    let (state, _, why) = tree.stands("login-risk").await;
+    assert_eq!(state, active, "{why:?}");
+    edit(&file, "at_most: 5\n", "at_most: 3\n");
+    assert_eq!(tree.stands("login-risk").await.0, waits);
+}
