@@ -1,7 +1,9 @@
 //! What the person has read of an end before it comes, and whether they can object to it. Mails from before they
 //! were last asked, or before people looked at them, were about something else.
 
-use crate::policy::tree::{Policy, Recipient, Step, Verb};
+use std::collections::BTreeSet;
+
+use crate::policy::tree::{Policy, Recipient, Step, StepIndex, Verb};
 
 /// What the person has heard since they were last asked; more is greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +16,49 @@ pub(in crate::policy) enum Heard {
     Link,
 }
 
+/// Every deletion and rejection with what can have been heard of it; the way on which least was heard comes first.
+pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Heard)> {
+    let mut found = BTreeSet::new();
+    let mut todo = vec![(policy.first, Heard::default())];
+    while let Some((at, before)) = todo.pop() {
+        let Some(step) = policy.step(at).filter(|_| found.insert((at, before))) else { continue };
+        let heard = after(policy, step, before);
+        todo.extend(following(step).into_iter().map(|next| (next, heard)));
+    }
+    let end = |(at, before): (StepIndex, Heard)| {
+        let step = policy.step(at).filter(|step| is_end(step))?;
+        Some((step, around(policy, step, before)))
+    };
+    found.into_iter().filter_map(end).collect()
+}
+
+/// Whether a step deletes or rejects somebody.
+pub(in crate::policy) fn is_end(step: &Step) -> bool {
+    matches!(step.verb, Verb::Delete { .. } | Verb::Reject { .. })
+}
+
+/// The steps that can come directly after one, also by going back.
+fn following(step: &Step) -> Vec<StepIndex> {
+    let aside = match &step.verb {
+        Verb::Do { target, .. } => vec![*target],
+        Verb::RetryFrom { step, or_else, .. } => vec![*step, *or_else],
+        Verb::Verify(_)
+        | Verb::Review(_)
+        | Verb::Run { .. }
+        | Verb::Wait(_)
+        | Verb::Act { .. }
+        | Verb::Notify(_)
+        | Verb::Approve
+        | Verb::Reject { .. }
+        | Verb::Delete { .. }
+        | Verb::Close { .. }
+        | Verb::Effect(_) => Vec::new(),
+    };
+    step.next.iter().chain(step.outcomes.values()).copied().chain(aside).collect()
+}
+
 /// What was heard after a step.
-pub(in crate::policy) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
+pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
     match &step.verb {
         Verb::Verify(_) | Verb::Review(_) => Heard::Nothing,
         // A mail that is sent under a condition may not be sent.
@@ -40,7 +83,7 @@ pub(in crate::policy) fn after(policy: &Policy, step: &Step, before: Heard) -> H
 }
 
 /// The same of a step that ends something: a mail that goes out directly after it is about it too.
-pub(in crate::policy) fn around(policy: &Policy, step: &Step, before: Heard) -> Heard {
+pub(super) fn around(policy: &Policy, step: &Step, before: Heard) -> Heard {
     let (mut heard, mut at) = (before, step.next);
     let mut left = policy.steps.len();
     while let Some(next) = at.and_then(|at| policy.step(at)).filter(|_| left > 0) {

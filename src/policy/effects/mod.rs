@@ -21,7 +21,7 @@ mod bounds;
 mod details;
 mod diff;
 mod gate;
-mod heard;
+pub(in crate::policy) mod heard;
 mod opens;
 mod pairing;
 mod same;

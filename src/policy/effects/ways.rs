@@ -74,11 +74,7 @@ fn at_first(policy: &Policy) -> Proof {
 fn way(spot: &Spot, policy: &Policy, step: &Step, site: &Site, known: &Known) -> Way {
     let only_if = clauses(step);
     let conditions = [spot.trail.conditions.as_slice(), &only_if].concat();
-    let heard = if matches!(step.verb, Verb::Delete { .. } | Verb::Reject { .. }) {
-        heard::around(policy, step, spot.heard)
-    } else {
-        spot.heard
-    };
+    let heard = if heard::is_end(step) { heard::around(policy, step, spot.heard) } else { spot.heard };
     Way {
         path: spot.path.clone(),
         step: step.path.clone(),
