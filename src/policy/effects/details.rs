@@ -24,7 +24,7 @@ pub(super) struct Details {
     /// The teams that get mail, and their addresses.
     pub told: BTreeMap<String, String>,
     /// The teams that get mail or decide, and the endpoints by which they are called.
-    pub called: BTreeMap<String, String>,
+    pub called: BTreeMap<String, Option<String>>,
     pub if_missed: Vec<IfMissed>,
     /// Addresses on the web that its mails name.
     pub addresses: BTreeSet<String>,
@@ -66,8 +66,8 @@ pub(super) struct Check {
     pub invite: String,
     /// The mail with the link shows it to everybody.
     pub link: bool,
-    /// Reminders with the link that go to the person in time.
-    pub reminders: usize,
+    /// When reminders with the link go to the person.
+    pub reminders: Vec<Span>,
 }
 
 /// A provider's workflow and what has to pass in it.
@@ -140,6 +140,11 @@ impl Check {
     pub fn compared(&self) -> BTreeSet<String> {
         self.compare.difference(&self.optional).cloned().collect()
     }
+
+    /// How many reminders with the link go out in a time.
+    pub fn reminders_within(&self, time: Span) -> usize {
+        self.reminders.iter().filter(|after| super::diff::length(**after) < super::diff::length(time)).count()
+    }
 }
 
 impl StopKind {
@@ -181,7 +186,7 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Details {
             None => Some(policy.owner.clone()),
         },
         told: told(policy),
-        called: called(policy),
+        called: endpoints(policy),
         addresses: policy.templates.addresses(),
         if_missed: policy.sweeps().map(|sweep| sweep.if_missed).collect(),
     }
@@ -189,9 +194,7 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Details {
 
 fn check(policy: &Policy, verify: &Verify) -> Check {
     let shows = |template: &str| policy.templates.always_shows(template, "link");
-    let in_time = |after: Span| super::diff::length(after) < super::diff::length(verify.answer_within);
-    let reminders =
-        verify.remind.iter().filter(|reminder| in_time(reminder.after) && shows(&reminder.template));
+    let reminders = verify.remind.iter().filter(|reminder| shows(&reminder.template));
     Check {
         by: std::iter::once(&verify.verification).chain(&verify.fallback).map(|by| kind(by)).collect(),
         compare: verify.compare.iter().cloned().collect(),
@@ -200,7 +203,7 @@ fn check(policy: &Policy, verify: &Verify) -> Check {
         answer_within: verify.answer_within,
         invite: verify.invite.clone(),
         link: shows(&verify.invite),
-        reminders: reminders.count(),
+        reminders: reminders.map(|reminder| reminder.after).collect(),
     }
 }
 
@@ -241,7 +244,7 @@ fn told(policy: &Policy) -> BTreeMap<String, String> {
     readers(policy).into_iter().filter_map(mail).collect()
 }
 
-fn called(policy: &Policy) -> BTreeMap<String, String> {
+fn endpoints(policy: &Policy) -> BTreeMap<String, Option<String>> {
     let queues = policy.steps.iter().flat_map(|step| match &step.verb {
         Verb::Review(review) => {
             let escalate = review.escalate.as_ref().map(|escalate| escalate.queue.as_str());
@@ -251,7 +254,7 @@ fn called(policy: &Policy) -> BTreeMap<String, String> {
     });
     let team = |queue: &str| policy.people.queues.get(queue).map(|queue| queue.team.as_str());
     let teams = queues.filter_map(team).chain(readers(policy));
-    let call = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.call.clone()?));
+    let call = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.call.clone()));
     teams.filter_map(call).collect()
 }
 
@@ -360,9 +363,13 @@ fn of_step(step: &Step, texts: &mut Vec<String>) {
     }
 }
 
+/// How a script file is called in policies.
+pub(super) fn called(path: &str) -> String {
+    format!("{}::", path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rhai"))
+}
+
 fn calls(texts: &[String], scripts: &BTreeMap<String, String>, path: &str) -> bool {
-    let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rhai");
-    let call = format!("{stem}::");
+    let call = called(path);
     texts.iter().chain(scripts.values()).any(|text| text.contains(&call))
 }
 

@@ -233,6 +233,16 @@ impl Sheet {
     }
 }
 
+impl Effect {
+    /// To whom or what, without the attributes that it writes in another system.
+    fn whom(&self) -> &str {
+        match self.to.split_once(": ") {
+            Some((system, _)) if matches!(self.verb.as_str(), "create_user" | "update_user") => system,
+            _ => &self.to,
+        }
+    }
+}
+
 impl Way {
     /// The outcomes in one line.
     pub fn line(&self) -> String {

@@ -111,6 +111,12 @@ pub(super) fn taken_by(verb: &str) -> Option<&'static str> {
     BACK.iter().find(|(_, gives)| *gives == verb).map(|(takes, _)| *takes)
 }
 
+/// Whether a verb only ends what the case itself holds. A role that is given may be another one than was taken.
+pub(super) fn lifts(verb: &str) -> bool {
+    LimitedAction::of_word(verb)
+        .is_some_and(|action| matches!(action, LimitedAction::Reinstate | LimitedAction::ReleaseRole))
+}
+
 /// What gives back what a verb takes.
 pub(super) fn given_back_by(verb: &str) -> Option<&'static str> {
     BACK.iter().find(|(takes, _)| *takes == verb).map(|(_, gives)| *gives)

@@ -11,7 +11,7 @@ use super::super::site::{Nature, nature, taken_by};
 use super::super::trail::{AGAIN, Mark};
 use super::super::{Effect, Sheet, Way};
 use super::protects::halved;
-use super::{Both, Finding, Weight};
+use super::{Beside, Both, Finding, Weight};
 use crate::model::Span;
 use crate::policy::people::Calendar;
 use crate::policy::tree::{LimitedAction, WhenExceeded};
@@ -81,9 +81,13 @@ fn mails(new: &Stop, before: &Check, after: &Check) -> Vec<Finding> {
         let begin = format!("sends an invitation without the link at {}", new.name());
         found.push(Finding::new(Weight::Back, begin, format!("template {}", after.invite)));
     }
-    if after.reminders < before.reminders {
+    // Those that only come too late now are lost with the time to answer.
+    let time = if length(after.answer_within) < length(before.answer_within) { before } else { after };
+    let (then, now) =
+        (before.reminders_within(before.answer_within), after.reminders_within(time.answer_within));
+    if now < then {
         let begin = format!("sends fewer reminders with the link at {}", new.name());
-        found.push(Finding::new(Weight::Back, begin, format!("{} -> {}", before.reminders, after.reminders)));
+        found.push(Finding::new(Weight::Back, begin, format!("{then} -> {now}")));
     }
     found
 }
@@ -183,11 +187,9 @@ fn told(both: &Both<'_>) -> Vec<Finding> {
                 passed.filter(|(on, _)| end.starts_with(on)).any(|(_, now)| tells(now))
             };
             if !there.iter().filter(|end| end.starts_with(marks)).all(later) {
-                found.push(Finding::new(
-                    Weight::Back,
-                    format!("no longer tells {}", reader(whom)),
-                    path(both, marks),
-                ));
+                let begin = format!("no longer tells {}", reader(whom));
+                let finding = Finding::new(Weight::Back, begin, path(both, marks));
+                found.push(Finding { beside: Beside::Path, ..finding });
             }
         }
     }
@@ -275,7 +277,7 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
 fn granted(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     // What is set, whatever it is set to.
-    let what = |effect: &Effect| effect.to.split(" = ").next().unwrap_or(&effect.to).to_owned();
+    let what = |effect: &Effect| effect.whom().split(" = ").next().unwrap_or(&effect.to).to_owned();
     for effect in both.old.giving() {
         let back =
             taken_by(&effect.verb).is_some_and(|takes| both.new.effects.iter().any(|new| new.verb == takes));

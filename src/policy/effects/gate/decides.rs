@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::super::details::{bare, shown};
+use super::super::details::{bare, called, shown};
 use super::super::pairing::bare_texts;
 use super::super::site::withholds;
 use super::super::{Details, Sheet};
-use super::{Both, Finding, Weight};
+use super::{Beside, Both, Finding, Weight};
 use crate::policy::tree::IfAlreadyOpen;
 
 /// Events after which there is nothing left to protect or to give.
@@ -75,8 +75,12 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
         }
     }
     for (path, before) in &old.details.code.scripts {
-        if new.details.code.scripts.get(path) != Some(before) {
-            found.push(Finding::new(Weight::Unknown, "decides otherwise by a script", path.clone()));
+        let after = new.details.code.scripts.get(path);
+        if after != Some(before) {
+            let finding = Finding::new(Weight::Unknown, "decides otherwise by a script", path.clone());
+            // Where nothing calls it any more, the line is told that called it.
+            let beside = after.map_or(Beside::Text(called(path)), |_| Beside::Nothing);
+            found.push(Finding { beside, ..finding });
         }
     }
     let calls = |details: &Details| -> Vec<(String, String)> {
@@ -122,7 +126,12 @@ fn opening(both: &Both<'_>) -> Vec<Finding> {
         != new.code.case_key.as_deref().map(|key| both.pairing.text(key))
     {
         let how = format!("case_key {} -> {}", key(old), key(new));
-        found.push(Finding::new(Weight::Protection, "takes other events for the same case", how));
+        let finding = Finding::new(Weight::Protection, "takes other events for the same case", how);
+        // Another case for each event has a key, and one case has none.
+        let beside = already(new.if_already_open);
+        let same = old.if_already_open == new.if_already_open;
+        let beside = if same { Beside::Nothing } else { Beside::Text(format!("-> {beside}")) };
+        found.push(Finding { beside, ..finding });
     }
     found
 }

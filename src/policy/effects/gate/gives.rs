@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::details::{Check, Kind, Panel, StopKind, bare};
 use super::super::pairing::{Pairing, bare_texts};
-use super::super::site::{gives, harms, taken_by};
+use super::super::site::{gives, harms, lifts, taken_by};
 use super::super::trail::{Mark, Trail};
 use super::super::{Details, Effect, Sheet, Way};
 use super::{Both, Finding, Weight};
@@ -35,7 +35,8 @@ fn first_time(verb: &str) -> Finding {
 
 /// Whether it only gives back what the policy takes, to somebody who passed or about whom people decided.
 fn gives_back(sheet: &Sheet, effect: &Effect) -> bool {
-    taken_by(&effect.verb).is_some_and(|takes| sheet.effects.iter().any(|other| other.verb == takes))
+    lifts(&effect.verb)
+        && taken_by(&effect.verb).is_some_and(|takes| sheet.effects.iter().any(|other| other.verb == takes))
         && effect.ways.iter().all(|way| way.trail.granted_by().is_some())
 }
 
@@ -47,8 +48,8 @@ fn told_as_unproven(effect: &Effect) -> bool {
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for effect in both.new.giving() {
-        let to = both.pairing.text(&group(effect));
-        let same = |old: &&Effect| old.verb == effect.verb && bare(&group(old)) == to;
+        let to = both.pairing.text(effect.whom());
+        let same = |old: &&Effect| old.verb == effect.verb && bare(old.whom()) == to;
         let before: Vec<&Effect> = both.old.giving().filter(same).collect();
         if before.is_empty() {
             found.extend(newly(both, effect));
@@ -125,18 +126,8 @@ fn values(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
     let known: Vec<String> = olds.iter().flat_map(|old| bare_texts(&old.body)).collect();
     let bare = both.pairing.texts(&way.body);
     let others = way.body.iter().zip(&bare).filter(|(_, bare)| !olds.is_empty() && !known.contains(bare));
-    let begin = format!("writes another value by {} {}", effect.verb, group(effect));
+    let begin = format!("writes another value by {} {}", effect.verb, effect.whom());
     others.map(|(shown, _)| Finding::new(Weight::Harm, &*begin, shown.clone())).collect()
-}
-
-/// What an effect is about, whatever attributes it writes.
-fn group(effect: &Effect) -> String {
-    match effect.to.split_once(": ") {
-        Some((system, _)) if matches!(effect.verb.as_str(), "create_user" | "update_user") => {
-            system.to_owned()
-        }
-        _ => effect.to.clone(),
-    }
 }
 
 fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
@@ -145,7 +136,7 @@ fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
         return None;
     }
     Some(if known {
-        Finding::alone(Weight::Harm, format!("can newly {} {}", effect.verb, effect.to))
+        Finding::alone(Weight::Harm, format!("can newly {} {}", effect.verb, effect.whom()))
     } else {
         first_time(&effect.verb)
     })
@@ -154,7 +145,7 @@ fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
 fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Finding> {
     let (pairing, line) = (&both.pairing, way.line());
     let trail = pairing.trail(&way.trail);
-    let (verb, to) = (&effect.verb, &effect.to);
+    let (verb, to) = (&effect.verb, effect.whom());
     let mut found = Vec::new();
     let paired = olds.iter().find(|old| old.trail.marks == trail.marks);
     let lacking = |old: &&&Way| lacks(both, &old.trail, &trail);

@@ -183,10 +183,21 @@ enum Weight {
     Unknown,
 }
 
+/// Where a finding is not said, because another one says as much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// On a path on which, or on whose beginning, something else is found.
+    Path,
+    /// Where something else names this.
+    Text(String),
+}
+
 /// A reason, and the places for which it is one.
 #[derive(Debug, Clone)]
 struct Finding {
     weight: Weight,
+    beside: Beside,
     begin: String,
     /// The beginning where there are several places, with their number in the place of `#`.
     many: Option<String>,
@@ -195,11 +206,12 @@ struct Finding {
 
 impl Finding {
     fn new(weight: Weight, begin: impl Into<String>, place: impl Into<String>) -> Self {
-        Self { weight, begin: begin.into(), many: None, places: vec![place.into()] }
+        let (beside, places) = (Beside::Nothing, vec![place.into()]);
+        Self { weight, beside, begin: begin.into(), many: None, places }
     }
 
     fn alone(weight: Weight, begin: impl Into<String>) -> Self {
-        Self { weight, begin: begin.into(), many: None, places: Vec::new() }
+        Self { weight, beside: Beside::Nothing, begin: begin.into(), many: None, places: Vec::new() }
     }
 
     fn sentence(&self) -> String {
@@ -214,10 +226,31 @@ impl Finding {
     }
 }
 
+/// Without what only follows from something else that is found.
+fn each_once(found: Vec<Finding>) -> Vec<Finding> {
+    let (own, beside): (Vec<Finding>, Vec<Finding>) =
+        found.into_iter().partition(|one| one.beside == Beside::Nothing);
+    let path = |place: &str| place.split(" (").next().unwrap_or(place).to_owned();
+    let paths: Vec<String> = own.iter().flat_map(|one| &one.places).map(|place| path(place)).collect();
+    let on_path = |place: &String| {
+        paths.iter().any(|path| {
+            place.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(" > "))
+        })
+    };
+    let says = |text: &str| own.iter().any(|one| one.places.iter().any(|place| place.contains(text)));
+    let follows = |one: &Finding| match &one.beside {
+        Beside::Nothing => false,
+        Beside::Path => one.places.iter().all(on_path),
+        Beside::Text(text) => says(text),
+    };
+    let left: Vec<Finding> = beside.into_iter().filter(|one| !follows(one)).collect();
+    [own, left].concat()
+}
+
 /// One sentence for each reason.
 fn sentences(found: Vec<Finding>) -> Vec<String> {
     let mut all: Vec<Finding> = Vec::new();
-    for one in found {
+    for one in each_once(found) {
         match all.iter_mut().find(|other| other.begin == one.begin) {
             Some(other) => {
                 let fresh = one.places.into_iter().filter(|place| !other.places.contains(place));

@@ -27,8 +27,12 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for effect in both.old.effects.iter().filter(|effect| protects(&effect.verb)) {
         for way in &effect.ways {
-            if !still(both, effect, way) {
-                let to = effect.to.split(" (").next().unwrap_or(&effect.to);
+            if !still(both, effect, way) && !with_suspension(both, effect, way) {
+                // Its fallback is no other proof.
+                let to = match step_of(both.old, way).filter(|_| effect.verb == "verify") {
+                    Some(stop) => format!("the person at {}", stop.name()),
+                    None => effect.to.clone(),
+                };
                 let begin = format!("protects less: no longer can {} {to}", effect.verb);
                 found.push(Finding::new(Weight::Protection, begin, way.line()));
             }
@@ -51,6 +55,20 @@ pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
+/// Whether it ends sessions by the step whose suspension is gone too.
+fn with_suspension(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
+    let mut suspends = both.old.effects.iter().filter(|other| other.verb == "suspend");
+    effect.verb == "end_sessions"
+        && suspends.any(|suspends| {
+            let mut same = suspends.ways.iter().filter(|way| way.step == old.step && way.path == old.path);
+            same.any(|way| !still(both, suspends, way))
+        })
+}
+
+fn step_of(sheet: &Sheet, way: &Way) -> Option<Stop> {
+    sheet.details.stops.iter().find(|stop| stop.path == way.step).cloned()
+}
+
 fn fewer(how: String) -> Finding {
     Finding::new(Weight::Protection, "protects less: asks fewer people", how)
 }
@@ -62,8 +80,6 @@ fn still(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
         leads_to(&both.pairing.marks(&new.trail.marks), &old.trail.marks)
             && both.pairing.texts(&new.trail.conditions).iter().all(|line| lines.contains(line))
     };
-    let step_of =
-        |sheet: &Sheet, way: &Way| sheet.details.stops.iter().find(|stop| stop.path == way.step).cloned();
     let same = |new: &&Effect| {
         new.verb == effect.verb
             && match effect.verb.as_str() {

@@ -1,17 +1,23 @@
 //! Addresses of those who hear of it, and addresses that mails name. Those who decide are compared with their reviews.
 
+use std::collections::BTreeSet;
+
+use super::super::details::{Details, StopKind};
 use super::{Both, Finding, Weight};
 
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let (old, new) = (&both.old.details, &both.new.details);
     let mut found = Vec::new();
     let ends = both.new.effects.iter().any(|effect| matches!(effect.verb.as_str(), "delete" | "reject"));
-    if ends && old.owner != new.owner {
+    let another_owner = ends && old.owner != new.owner;
+    if another_owner {
         let to = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "nobody".to_owned());
         let how = format!("{} -> {}", to(&old.owner), to(&new.owner));
         found.push(Finding::new(Weight::Back, "sends objections to another address", how));
     }
-    for (team, before) in &old.told {
+    let mut said: BTreeSet<&str> = deciding(old);
+    said.extend(old.owner.as_deref().filter(|_| another_owner));
+    for (team, before) in old.told.iter().filter(|(_, before)| !said.contains(before.as_str())) {
         let Some(after) = new.told.get(team).filter(|after| domain(before) != domain(after)) else {
             continue;
         };
@@ -19,13 +25,13 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
     }
     for (team, before) in &old.called {
-        let after = new.called.get(team);
-        if after == Some(before) {
-            continue;
+        // One that neither decides nor hears of it any more is told where it did.
+        let (Some(before), Some(after)) = (before, new.called.get(team)) else { continue };
+        if after.as_ref() != Some(before) {
+            let after = after.as_deref().unwrap_or("nothing");
+            let begin = format!("calls team {team} by another endpoint");
+            found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
         }
-        let after = after.map_or("nothing", String::as_str);
-        let begin = format!("calls team {team} by another endpoint");
-        found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
     }
     let fresh: Vec<&str> = new.addresses.difference(&old.addresses).map(String::as_str).collect();
     if !fresh.is_empty() {
@@ -36,6 +42,15 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Addresses of those who decide.
+fn deciding(details: &Details) -> BTreeSet<&str> {
+    let desks = details.stops.iter().flat_map(|stop| match &stop.kind {
+        StopKind::Panel(panel) => std::iter::once(&panel.queue).chain(&panel.escalate).collect(),
+        StopKind::Check(_) | StopKind::Pause(_) | StopKind::Other => Vec::new(),
+    });
+    desks.map(|desk| desk.mail.as_str()).collect()
 }
 
 fn domain(mail: &str) -> &str {
