@@ -99,7 +99,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_few_do_not_hold_an_edit_back_and_a_bad_tree_has_a_plan_too() {
+async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_a_plan_too() {
     let world = started("").await;
     for name in ["Ada", "Ben"] {
         let person = world.registers(name);
@@ -137,10 +137,12 @@ async fn a_few_do_not_hold_an_edit_back_and_a_bad_tree_has_a_plan_too() {
     assert!(!said.out.contains("because of the mistakes"), "{said:?}");
     edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
     let (code, out, _) = plan("one person", &world);
-    assert!(code == Some(0) && out.contains("would run at once") && out.contains("Mallory Tester"), "{out}");
+    let setting = "decides otherwise by a setting: strict false -> true";
+    assert!(code == Some(1) && out.contains(setting) && out.contains("Mallory Tester"), "{out}");
+    assert!(!out.contains("would have done delete to"), "one person is fewer than park_above: {out}");
     edit(&aside.join("proofing/policy.yaml"), "- close: unclear", "- close: unclear\n        - clos: again");
     let (code, out, _) = plan("a mistake", &world);
     assert!(code == Some(1) && out.contains("proofing/policy.yaml") && out.contains("clos"), "{out}");
     edit(&file, "strict: false", "strict: true");
-    assert_eq!(stands(&world).await["state"], "active");
+    assert_eq!(stands(&world).await["state"], "needs_release");
 }
