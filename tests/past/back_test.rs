@@ -9,6 +9,7 @@ use crate::world::past::is_the_very_past;
 use crate::world::people::{forges, other_name, passes};
 use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
+use proofd::engine::Settings;
 use proofd::engine::foresight::Edited;
 use proofd::engine::plan::Plan;
 use proofd::engine::reload::PolicyState;
@@ -205,10 +206,8 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
     assert_eq!(names, BTreeSet::from([POLICY]));
 }
 
-/// Each edit of a list deletes other people, which no list of effects tells: each one waits, and waits again where it did
-/// not run last.
-#[tokio::test(flavor = "multi_thread")]
-async fn each_edit_of_who_is_deleted_waits() {
+/// A registration policy that deletes whoever a list names, and five people whose document was forged.
+async fn banning(set: fn(&mut Settings)) -> Inside {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());
     let file = made.path().join("proofing/policy.yaml");
@@ -220,25 +219,66 @@ async fn each_edit_of_who_is_deleted_waits() {
     let other = made.path().join("other/policy.yaml");
     edit(&other, "policy: proving", "policy: other");
     edit(&other, "mode: enforce", "mode: disabled");
-    let inside = Inside::with(made.path(), "2026-01-05T09:00:00Z".parse().unwrap()).await;
+    let inside = Inside::set_to(made.path(), "2026-01-05T09:00:00Z".parse().unwrap(), set).await;
     for first_name in ["Ada", "Ben", "Cem", "Dora", "Eve"] {
         let person = registers(&inside, first_name).await;
         proves(&inside, &person, forges()).await;
     }
-    let file = inside.dir.path().join("policies/proofing/policy.yaml");
-    let stands = async |from: &str, to: &str| {
-        edit(&file, from, to);
-        inside.engine().reload().await;
-        let active = inside.engine().active();
-        let status = active.report.policies.iter().find(|status| status.name == "proofing").unwrap();
-        (status.state, status.why.join("; "))
-    };
+    inside
+}
+
+/// How the policy stands after an edit, and why.
+async fn stands(inside: &Inside, from: &str, to: &str) -> (PolicyState, String) {
+    edit(&inside.dir.path().join("policies/proofing/policy.yaml"), from, to);
+    inside.engine().reload().await;
+    let active = inside.engine().active();
+    let status = active.report.policies.iter().find(|status| status.name == "proofing").unwrap();
+    (status.state, status.why.join("; "))
+}
+
+/// A stricter comparison is no harm by the files, and the past counts whom it would have deleted, together with those
+/// whom the edits just before it would have.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_edits_are_a_large_one() {
+    let made = tempfile::tempdir().unwrap();
+    copy_tree(Path::new("tests/data/tree"), made.path());
+    let file = made.path().join("proofing/policy.yaml");
+    let (first, last) = ("compare: [first_name]", "compare: [first_name, last_name]");
+    let born = "compare: [first_name, last_name, date_of_birth]";
+    edit(&file, last, first);
+    let ends =
+        "- delete: registration\n          grace: 0d\n          because: a test\n        - close: unclear";
+    edit(&file, "- close: unclear", ends);
+    let inside = Inside::with(made.path(), "2026-01-05T09:00:00Z".parse().unwrap()).await;
+    for (first_name, script) in [("Ada", other_name()), ("Ben", passes()), ("Cem", passes())] {
+        let person = registers(&inside, first_name).await;
+        proves(&inside, &person, script).await;
+    }
+    assert_eq!(stands(&inside, first, last).await, (PolicyState::Active, String::new()));
+    let (state, why) = stands(&inside, last, born).await;
+    let said = why.contains("to 2 people") && why.contains("and to 1 by the edits just before it");
+    assert!(state == PolicyState::NeedsRelease && said, "{state:?} {why}");
+    assert_eq!(stands(&inside, born, last).await.0, PolicyState::Active);
+    inside.pass(DAY * 8, HOUR * 6).await;
+    let (state, why) = stands(&inside, last, &format!("{born} # again")).await;
+    let alone = why.contains("to 2 people") && !why.contains("edits just before");
+    assert!(
+        state == PolicyState::NeedsRelease && alone,
+        "after a week an edit counts alone: {state:?} {why}"
+    );
+}
+
+/// Each edit of a list deletes other people, which no list of effects tells: each one waits, and waits again where it did
+/// not run last.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_edit_of_who_is_deleted_waits() {
+    let inside = banning(|_| {}).await;
     // The files cannot show whom a list bans; the past names how many.
     let setting = "decides otherwise by a setting: banned";
     for (from, to) in
         [("banned: [Zoe]", "banned: [Zoe, Ada]"), ("banned: [Zoe, Ada]", "banned: [Zoe, Ada, Cem]")]
     {
-        let (state, why) = stands(from, to).await;
+        let (state, why) = stands(&inside, from, to).await;
         assert!(state == PolicyState::NeedsRelease && why.contains(setting), "{state:?} {why}");
         let engine = inside.engine();
         engine.release_policy("proofing", None, Actor::named("Dana"), "meant so".to_owned()).await.unwrap();
@@ -246,10 +286,10 @@ async fn each_edit_of_who_is_deleted_waits() {
 
     // What was released once and did not run last is asked about again, however often one looks.
     let (good, bad) = ("banned: [Zoe, Ada, Cem]", "banned: [Zoe, Ada, Cem, Ben, Dora, Eve]");
-    assert_eq!(stands(good, bad).await.0, PolicyState::NeedsRelease);
+    assert_eq!(stands(&inside, good, bad).await.0, PolicyState::NeedsRelease);
     let engine = inside.engine();
     engine.release_policy("proofing", None, Actor::named("Dana"), "meant so".to_owned()).await.unwrap();
-    assert_eq!(stands(bad, good).await.0, PolicyState::Active);
+    assert_eq!(stands(&inside, bad, good).await.0, PolicyState::Active);
     let (folder, away) = (inside.dir.path().join("policies/proofing"), inside.dir.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();
     engine.reload().await;
@@ -260,8 +300,8 @@ async fn each_edit_of_who_is_deleted_waits() {
     assert!(!engine.active().set.policies.contains_key("proofing"));
     inside.clock.advance(HOUR * 2);
     std::fs::rename(&away, &folder).unwrap();
-    assert_eq!(stands(good, bad).await.0, PolicyState::NeedsRelease);
-    assert_eq!(stands(bad, bad).await.0, PolicyState::NeedsRelease, "another look is no release");
+    assert_eq!(stands(&inside, good, bad).await.0, PolicyState::NeedsRelease);
+    assert_eq!(stands(&inside, bad, bad).await.0, PolicyState::NeedsRelease, "another look is no release");
 }
 
 /// One policy asks for the proof, and another one, which nobody edits, deletes whoever gave none.

@@ -79,6 +79,7 @@ pub struct Inside {
     pub clock: Virtual,
     pub dir: tempfile::TempDir,
     address: std::net::SocketAddr,
+    set: fn(&mut Settings),
     running: Option<Running>,
 }
 
@@ -95,6 +96,11 @@ impl Inside {
     }
 
     pub async fn with(policies: &Path, start: Timestamp) -> Self {
+        Self::set_to(policies, start, |_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn set_to(policies: &Path, start: Timestamp, set: fn(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Virtual::new(start);
         let (shared, credentials) = (Arc::new(clock.clone()), Credentials::default());
@@ -106,7 +112,7 @@ impl Inside {
         let yaml = format!("public_url: http://{address}\n{}", town.connectors_yaml(&credentials));
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
         town.broadcast_to(&format!("http://{address}"));
-        let mut inside = Self { town: Arc::new(town), clock, dir, address, running: None };
+        let mut inside = Self { town: Arc::new(town), clock, dir, address, set, running: None };
         inside.start().await;
         inside
     }
@@ -121,7 +127,8 @@ impl Inside {
 
     pub async fn start(&mut self) {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
-        let (settings, connectors) = parts(self.dir.path(), &clock);
+        let (mut settings, connectors) = parts(self.dir.path(), &clock);
+        (self.set)(&mut settings);
         // The directory goes with the test, which is no reason to end the process.
         let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
         let store = self.dir.path().join("store");
