@@ -118,6 +118,34 @@ impl Scene {
     }
 
     /// One line of what happens.
+    /// A session was read.
+    fn judged(&mut self, value: &Value) {
+        // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with what the document says; `numbers`
+        // names several documents.
+        let (word, said) = named(value);
+        let judgement: Judgement = serde_json::from_value(json!(word)).unwrap();
+        self.desk.press().unwrap();
+        let mut proof = proof(judgement);
+        proof.checks.insert("authentication".to_owned(), Judgement::Passed);
+        if said.is_object() {
+            proof.reasons.clear();
+            proof.document = Some(document(&said));
+            let of = |said: &Value| {
+                let Document { kind, country, .. } = document(said);
+                let number = Secret::new(text(said.get("number")?, "number"));
+                Some(DocumentNumber { kind, country, number })
+            };
+            let several = said.get("numbers").and_then(Value::as_array);
+            proof.numbers = several
+                .map_or_else(|| vec![&said], |several| several.iter().collect())
+                .into_iter()
+                .filter_map(of)
+                .collect();
+            proof.seal(self.desk.links.fingerprints());
+        }
+        self.desk.read(Phase::Done, Some(proof));
+    }
+
     fn play(&mut self, line: &Value) {
         let (word, value) = match line {
             Value::String(word) => (word.as_str(), Value::Null),
@@ -150,30 +178,7 @@ impl Scene {
             "pressed_in_vain" => drop(self.desk.press().unwrap_err()),
             "start" => self.desk.start(text(&value, "execution")),
             "judged" => {
-                // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with what the document says; `numbers`
-                // names several documents.
-                let (word, said) = named(&value);
-                let judgement: Judgement = serde_json::from_value(json!(word)).unwrap();
-                self.desk.press().unwrap();
-                let mut proof = proof(judgement);
-                proof.checks.insert("authentication".to_owned(), Judgement::Passed);
-                if said.is_object() {
-                    proof.reasons.clear();
-                    proof.document = Some(document(&said));
-                    let of = |said: &Value| {
-                        let Document { kind, country, .. } = document(said);
-                        let number = Secret::new(text(said.get("number")?, "number"));
-                        Some(DocumentNumber { kind, country, number })
-                    };
-                    let several = said.get("numbers").and_then(Value::as_array);
-                    proof.numbers = several
-                        .map_or_else(|| vec![&said], |several| several.iter().collect())
-                        .into_iter()
-                        .filter_map(of)
-                        .collect();
-                    proof.seal(self.desk.links.fingerprints());
-                }
-                self.desk.read(Phase::Done, Some(proof));
+                self.judged(&value);
             }
             "expired" => {
                 self.desk.press().unwrap();

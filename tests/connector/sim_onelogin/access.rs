@@ -166,8 +166,7 @@ async fn a_credential_has_a_scope_and_an_owner() {
 async fn a_request_that_hangs_ends_with_the_simulator() {
     let tenant = Tenant::start().await;
     let what = Mishap::Hang;
-    let fault =
-        Fault { what, path: None, method: None, skip: 0, count: None, after_effect: false, delay_ms: 0 };
+    let fault = Fault { ..Fault::of(what) };
     tenant.turn(|knobs| knobs.faults = vec![fault]);
     let url = format!("{}/api/2/users", tenant.serving.url);
     let hanging = tokio::spawn(tenant.client.get(url).send());
