@@ -388,7 +388,7 @@ fn fits(action: &Action, done: &Done) -> bool {
             | (
                 Action::Suspend { .. }
                     | Action::Reinstate { .. }
-                    | Action::EndSessions { .. }
+                    | Action::ChangeAccount { .. }
                     | Action::AssignRole { .. }
                     | Action::RemoveRole { .. }
                     | Action::SetAttributes { .. }

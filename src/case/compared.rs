@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use super::comparison::canonical;
 use super::turn::{Trouble, Turn};
 use super::walk::limited;
-use crate::model::{Fields, Fingerprints, Pass, Snapshot, Subject, SubjectKind};
-use crate::policy::tree::{LimitedAction, Verb, Verify};
+use crate::model::{EffectKind, Fields, Fingerprints, Lane, Nature, Pass, Snapshot, Subject, SubjectKind};
+use crate::policy::tree::{Verb, Verify};
 
 /// Fingerprints of a person's registered values, by field.
 pub fn fingerprints(
@@ -50,32 +50,21 @@ enum Rests {
     Here,
 }
 
-fn rests(action: LimitedAction) -> Rests {
-    match action {
-        LimitedAction::Approve
-        | LimitedAction::Reject
-        | LimitedAction::Delete
-        | LimitedAction::Reinstate
-        | LimitedAction::ReleaseRole
-        | LimitedAction::AssignRole
-        | LimitedAction::Set
-        | LimitedAction::Invite => Rests::There,
-        LimitedAction::CreateUser | LimitedAction::UpdateUser => Rests::Here,
-        LimitedAction::Suspend
-        | LimitedAction::HoldRole
-        | LimitedAction::RemoveRole
-        | LimitedAction::EndSessions
-        | LimitedAction::Notify
-        | LimitedAction::Call
-        | LimitedAction::Emit
-        | LimitedAction::Verify => Rests::Not,
+fn rests(effect: EffectKind) -> Rests {
+    match effect.nature() {
+        Nature::Withholds | Nature::Asks | Nature::Tells => Rests::Not,
+        // A target system knows nothing of what the identity provider holds.
+        Nature::Ends | Nature::Lifts | Nature::Gives if effect.row().lane == Lane::Provisioning => {
+            Rests::Here
+        }
+        Nature::Ends | Nature::Lifts | Nature::Gives => Rests::There,
     }
 }
 
 /// The same for a step; of the actions that a function may return the strictest counts.
 fn step_rests(verb: &Verb) -> Rests {
     let of_function = match verb {
-        Verb::Act { may, .. } => may.iter().filter_map(|word| LimitedAction::of_word(word)).collect(),
+        Verb::Act { may, .. } => may.clone(),
         _ => Vec::new(),
     };
     limited(verb).into_iter().chain(of_function).map(rests).max().unwrap_or(Rests::Not)

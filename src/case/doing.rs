@@ -6,10 +6,10 @@ use super::entry::Note;
 use super::state::{Acting, Held, Pending, Purpose, State};
 use super::turn::{Trouble, Turn};
 use super::walk::{Bound, Entered, next_of};
-use crate::model::{Action, Done, Fields, Repeat};
-use crate::policy::deed::{About, Deed};
-use crate::policy::script::Function;
-use crate::policy::tree::{Effect, LimitedAction, Notify, Recipient, Request, Step, StepIndex, Verb};
+use crate::model::{Action, Done, EffectKind, Fields, Repeat, RoleChange};
+use crate::policy::resolve::About;
+use crate::policy::script::{Data, Function, Text};
+use crate::policy::tree::{Effect, Notify, Recipient, Request, Resolved, Step, StepIndex, Verb, Written};
 
 /// Of an answer that is longer only the status is kept.
 const LARGEST_ANSWER: usize = 16 * 1024;
@@ -18,19 +18,19 @@ const LARGEST_ANSWER: usize = 16 * 1024;
 const MOST_ACTIONS: usize = 50;
 
 impl Turn<'_> {
-    pub fn work_out(&self, effect: &Effect) -> Result<Deed, Trouble> {
+    pub fn work_out(&self, effect: &Effect<Written>) -> Result<Effect<Resolved>, Trouble> {
         let this_case = self.this_case();
-        Deed::of(effect, self.policy.subject, &self.facts(&this_case))
+        Effect::of(effect, self.policy.subject, &self.facts(&this_case))
             .map_err(|error| format!("a value could not be worked out: {error}"))
     }
 
     /// Does one effect, and goes on when it is done.
-    pub fn deed(&mut self, step: &Step, deed: &Deed) -> Result<Entered, Trouble> {
+    pub fn effect(&mut self, step: &Step, effect: &Effect<Resolved>) -> Result<Entered, Trouble> {
         if step.outcomes.is_empty() {
             // What comes after it must exist before it happens.
             next_of(step)?;
         }
-        match self.ask_for(step.index, deed)? {
+        match self.ask_for(step.index, effect)? {
             Some(call) => {
                 self.case.state = State::Calling { step: step.index, call };
                 Ok(Entered::Rests)
@@ -44,7 +44,7 @@ impl Turn<'_> {
         &mut self,
         step: &Step,
         function: &Function,
-        may: &[String],
+        may: &[EffectKind],
         bound: Bound,
     ) -> Result<Entered, Trouble> {
         if self.case.acting.as_ref().is_none_or(|acting| acting.step != step.index) {
@@ -54,7 +54,7 @@ impl Turn<'_> {
         self.next_action(step, bound)
     }
 
-    fn actions(&self, function: &Function, may: &[String]) -> Result<Vec<Deed>, Trouble> {
+    fn actions(&self, function: &Function, may: &[EffectKind]) -> Result<Vec<Effect<Resolved>>, Trouble> {
         let this_case = self.this_case();
         let actions = function
             .list(&self.facts(&this_case))
@@ -66,18 +66,18 @@ impl Turn<'_> {
         let about =
             About { subject: self.policy.subject, people: &self.policy.people, templates: &templates };
         // All of them are read before the first is done.
-        actions.iter().map(|action| Deed::read(action, may, &about)).collect()
+        actions.iter().map(|action| Effect::read(action, may, &about)).collect()
     }
 
     pub fn next_action(&mut self, step: &Step, mut bound: Bound) -> Result<Entered, Trouble> {
         next_of(step)?;
         loop {
             let next = self.case.acting.as_ref().and_then(|acting| acting.left.first()).cloned();
-            let Some(deed) = next else {
+            let Some(effect) = next else {
                 self.case.acting = None;
                 return next_of(step).map(Entered::Go);
             };
-            let action = deed.action();
+            let action = effect.kind();
             if bound == Bound::Limited && self.here.over_limit.contains(&action) {
                 match self.over_limit(step, action)? {
                     Some(Entered::Go(_)) => {
@@ -90,7 +90,7 @@ impl Turn<'_> {
             }
             bound = Bound::Limited;
             self.count(action);
-            let call = self.ask_for(step.index, &deed)?;
+            let call = self.ask_for(step.index, &effect)?;
             self.drop_action();
             if let Some(call) = call {
                 self.case.state = State::Calling { step: step.index, call };
@@ -106,28 +106,37 @@ impl Turn<'_> {
     }
 
     /// The calls of an effect; the number of the newest, if there is anything to do at all.
-    fn ask_for(&mut self, step: StepIndex, deed: &Deed) -> Result<Option<u32>, Trouble> {
-        let action = match deed {
-            Deed::Notify { notify } => return self.notify(step, notify),
-            Deed::Suspend { end_sessions } => return Ok(Some(self.hold(step, Held::Account, *end_sessions))),
-            Deed::Reinstate => return self.lift_as_proven(step, &Held::Account),
-            Deed::HoldRole { role } => return Ok(Some(self.hold(step, Held::Role(role.clone()), false))),
-            Deed::ReleaseRole { role } => return self.lift_as_proven(step, &Held::Role(role.clone())),
-            Deed::AssignRole { role } => {
-                let snapshot = self.proven_snapshot()?;
-                self.give_for_good(&Held::Role(role.clone()));
-                Action::AssignRole { snapshot, role: role.clone() }
+    fn ask_for(&mut self, step: StepIndex, effect: &Effect<Resolved>) -> Result<Option<u32>, Trouble> {
+        let action = match effect {
+            Effect::Notify(notify) => return self.notify(step, notify),
+            Effect::Suspend { end_sessions } => {
+                return Ok(Some(self.hold(step, Held::Account, *end_sessions)));
             }
-            Deed::RemoveRole { role } => {
-                self.give_up(&Held::Role(role.clone()));
-                Action::RemoveRole { snapshot: self.case.snapshot(), role: role.clone() }
+            Effect::Reinstate => return self.lift_as_proven(step, &Held::Account),
+            Effect::Account(change) => {
+                Action::ChangeAccount { snapshot: self.case.snapshot(), change: *change }
             }
-            Deed::Set { attributes } => {
+            Effect::Role { change, role } => {
+                let held = Held::Role(role.clone());
+                match change {
+                    RoleChange::Hold => return Ok(Some(self.hold(step, held, false))),
+                    RoleChange::Release => return self.lift_as_proven(step, &held),
+                    RoleChange::Assign => {
+                        let snapshot = self.proven_snapshot()?;
+                        self.give_for_good(&held);
+                        Action::AssignRole { snapshot, role: role.clone() }
+                    }
+                    RoleChange::Remove => {
+                        self.give_up(&held);
+                        Action::RemoveRole { snapshot: self.case.snapshot(), role: role.clone() }
+                    }
+                }
+            }
+            Effect::Set(attributes) => {
                 Action::SetAttributes { snapshot: self.proven_snapshot()?, attributes: attributes.clone() }
             }
-            Deed::EndSessions => Action::EndSessions { snapshot: self.case.snapshot() },
-            Deed::Invite => Action::EnsureInvited { snapshot: self.proven_snapshot()?, since: self.now() },
-            Deed::CreateUser { system, attributes } => {
+            Effect::Invite => Action::EnsureInvited { snapshot: self.proven_snapshot()?, since: self.now() },
+            Effect::CreateUser { system, attributes } => {
                 self.still_as_compared()?;
                 Action::CreateUser {
                     system: system.clone(),
@@ -135,7 +144,7 @@ impl Turn<'_> {
                     attributes: attributes.clone(),
                 }
             }
-            Deed::UpdateUser { system, matching, attributes } => {
+            Effect::UpdateUser { system, matching, attributes } => {
                 self.still_as_compared()?;
                 Action::UpdateUser {
                     system: system.clone(),
@@ -143,14 +152,14 @@ impl Turn<'_> {
                     attributes: attributes.clone(),
                 }
             }
-            Deed::Call { endpoint, method, path, body, repeat } => Action::Request {
-                endpoint: endpoint.clone(),
-                method: method.clone(),
-                path: path.clone(),
-                body: body.clone(),
-                repeat: *repeat,
+            Effect::Call(request) => Action::Request {
+                endpoint: request.endpoint.clone(),
+                method: request.method.clone(),
+                path: request.path.clone().unwrap_or_default(),
+                body: request.body.clone(),
+                repeat: request.repeat,
             },
-            Deed::Emit { kind, data } => return Ok(self.emit(step, kind, data)),
+            Effect::Emit { kind, data } => return Ok(self.emit(step, kind, data)),
         };
         Ok(Some(self.ask(step, action, Purpose::Step, self.now())))
     }
@@ -214,23 +223,11 @@ impl Turn<'_> {
         if let Action::SetAttributes { attributes, .. } = &pending.action {
             self.set_by_us(attributes);
         }
-        if changes_person(&pending.action) {
+        if pending.action.changes_person() {
             // What was read before does not hold any more.
             self.case.seen_at = None;
         }
-        let settled = match &pending.action {
-            Action::Approve { .. } => LimitedAction::Approve,
-            Action::Reject { .. } => LimitedAction::Reject,
-            Action::Delete { .. } => LimitedAction::Delete,
-            Action::Suspend { .. } => LimitedAction::Suspend,
-            Action::Reinstate { .. } => LimitedAction::Reinstate,
-            Action::AssignRole { .. } => LimitedAction::AssignRole,
-            Action::RemoveRole { .. } => LimitedAction::RemoveRole,
-            Action::SetAttributes { .. } => LimitedAction::Set,
-            Action::CreateUser { .. } => LimitedAction::CreateUser,
-            Action::UpdateUser { .. } => LimitedAction::UpdateUser,
-            _ => return,
-        };
+        let Some(settled) = pending.action.settles() else { return };
         if !self.case.settled.contains(&settled) {
             self.case.settled.push(settled);
         }
@@ -245,7 +242,7 @@ impl Turn<'_> {
             return false;
         }
         let request = match &at.verb {
-            Verb::Effect(Effect::Request(request)) => request,
+            Verb::Effect(Effect::Call(request)) => request,
             Verb::Act { .. } if !well(status) => {
                 self.stick(
                     step,
@@ -288,25 +285,11 @@ impl Turn<'_> {
 const OK: &str = "ok";
 const FAILED: &str = "failed";
 
-/// Whether an effect makes what was read of the person before untrue.
-fn changes_person(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Approve { .. }
-            | Action::Reject { .. }
-            | Action::Suspend { .. }
-            | Action::Reinstate { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. }
-    )
-}
-
 fn well(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-fn outcome(request: &Request, status: u16, body: &Value) -> String {
+fn outcome(request: &Request<Text, Data>, status: u16, body: &Value) -> String {
     if !well(status) {
         return FAILED.to_owned();
     }

@@ -39,7 +39,7 @@ fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
             (&["user.suspended", "user.deactivated", "user.attribute_changed"], None)
         }
         Action::Reinstate { .. } => (&["user.activated", "user.attribute_changed"], None),
-        Action::EndSessions { .. } => (&["session.revoked"], None),
+        Action::ChangeAccount { change, .. } => (change.events(), None),
         Action::AssignRole { role, .. } => (&["user.role_granted"], Some(role)),
         Action::RemoveRole { role, .. } => (&["user.role_revoked"], Some(role)),
         Action::SetAttributes { .. } => (&["user.attribute_changed"], None),

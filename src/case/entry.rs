@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{Decision, Operator, RefusedDecision};
 use super::state::Held;
-use crate::model::{CallId, CaseId, Failure, Timestamp};
+use crate::model::{CallId, CaseId, EffectKind, Failure, Timestamp};
 use crate::policy::Revision;
-use crate::policy::tree::LimitedAction;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -102,10 +101,10 @@ pub enum Note {
         reason: String,
     },
     Held {
-        action: LimitedAction,
+        action: EffectKind,
     },
     Skipped {
-        action: LimitedAction,
+        action: EffectKind,
     },
     HoldPlaced {
         held: Held,

@@ -4,22 +4,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 
+use crate::model::EffectKind;
 use crate::model::Timestamp;
 use crate::policy::Policy;
-use crate::policy::tree::{Amount, LimitedAction};
+use crate::policy::tree::Amount;
 
 /// No window is longer than this; older effects are forgotten.
 pub const LONGEST_WINDOW: TimeDelta = TimeDelta::days(31);
 
 #[derive(Debug, Default)]
 pub struct Counters {
-    effects: BTreeMap<(String, LimitedAction), VecDeque<Timestamp>>,
+    effects: BTreeMap<(String, EffectKind), VecDeque<Timestamp>>,
     /// How many people the identity provider has, as it was counted last.
     population: Option<u64>,
 }
 
 impl Counters {
-    pub fn count(&mut self, policy: &str, action: LimitedAction, at: Timestamp) {
+    pub fn count(&mut self, policy: &str, action: EffectKind, at: Timestamp) {
         let effects = self.effects.entry((policy.to_owned(), action)).or_default();
         while effects.front().is_some_and(|first| *first < at - LONGEST_WINDOW) {
             effects.pop_front();
@@ -28,7 +29,7 @@ impl Counters {
     }
 
     /// The kinds of effect that this policy may not have now.
-    pub fn used_up(&self, policy: &Policy, now: Timestamp) -> BTreeSet<LimitedAction> {
+    pub fn used_up(&self, policy: &Policy, now: Timestamp) -> BTreeSet<EffectKind> {
         let over = policy.limits.iter().filter(|limit| {
             let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
             let had = self
@@ -41,7 +42,7 @@ impl Counters {
     }
 
     /// When a policy may have another effect of a kind that is used up; none: now, or nobody can tell.
-    pub fn free_at(&self, policy: &Policy, action: LimitedAction, now: Timestamp) -> Option<Timestamp> {
+    pub fn free_at(&self, policy: &Policy, action: EffectKind, now: Timestamp) -> Option<Timestamp> {
         let effects = self.effects.get(&(policy.name.clone(), action))?;
         let of = policy.limits.iter().filter(|limit| limit.action == action).filter_map(|limit| {
             let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);

@@ -102,8 +102,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::model::{DocumentUse, Enrolment, Event, Pause, Timestamp};
-use crate::policy::tree::LimitedAction;
+use crate::model::{DocumentUse, EffectKind, Enrolment, Event, Pause, Timestamp};
 
 /// What a decision may look at besides the case, the policy and the input.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +112,7 @@ pub struct Here<'a> {
     /// Shown in mails.
     pub organization: &'a str,
     /// Kinds of effect whose limit is used up for this case's policy right now.
-    pub over_limit: &'a BTreeSet<LimitedAction>,
+    pub over_limit: &'a BTreeSet<EffectKind>,
     /// What earlier cases left of the person at verification providers, by their names.
     pub enrolments: &'a BTreeMap<String, Enrolment>,
     /// Who has shown the document that a result is about, this person or another.
@@ -138,7 +137,7 @@ pub struct Here<'a> {
 pub struct Advance {
     pub case: Case,
     pub entries: Vec<Entry>,
-    pub effects: Vec<LimitedAction>,
+    pub effects: Vec<EffectKind>,
     /// Events that come of it, for other policies.
     pub events: Vec<Event>,
     /// What is now known of the person at a provider, where that changed.

@@ -7,8 +7,7 @@ use super::entry::Note;
 use super::input::Refused;
 use super::state::{Proving, State};
 use super::turn::Turn;
-use crate::model::{Session, Timestamp};
-use crate::policy::tree::LimitedAction;
+use crate::model::{EffectKind, Session, Timestamp};
 
 /// Sessions that one person may start in a day, over all providers and policies.
 const MOST_IN_A_DAY: usize = 3;
@@ -35,7 +34,7 @@ impl Turn<'_> {
         if let Some(oldest) = lately.len().checked_sub(MOST_IN_A_DAY).and_then(|at| lately.get(at)) {
             return Pays::Rests(*oldest + DAY);
         }
-        let used_up = self.here.over_limit.contains(&LimitedAction::Verify);
+        let used_up = self.here.over_limit.contains(&EffectKind::Verify);
         if used_up && self.case.released != Some(proving.step) { Pays::Held } else { Pays::Yes }
     }
 
@@ -43,7 +42,7 @@ impl Turn<'_> {
     pub fn pay(&mut self, proving: &mut Proving) {
         proving.rests_until = None;
         self.case.released.take_if(|step| *step == proving.step);
-        self.count(LimitedAction::Verify);
+        self.count(EffectKind::Verify);
     }
 
     pub fn rest(&mut self, mut proving: Proving, until: Timestamp) {
@@ -57,7 +56,7 @@ impl Turn<'_> {
 
     pub fn hold_start(&mut self, mut proving: Proving) {
         proving.wanted = false;
-        let (step, since, action) = (proving.step, self.now(), LimitedAction::Verify);
+        let (step, since, action) = (proving.step, self.now(), EffectKind::Verify);
         self.case.state = State::Held { step, action, since, asked: Some(Box::new(proving)) };
         self.note(Note::Held { action });
     }
@@ -73,7 +72,7 @@ impl Turn<'_> {
         if link != asked.link {
             return Err(Refused::DeadLink);
         }
-        if self.here.over_limit.contains(&LimitedAction::Verify) {
+        if self.here.over_limit.contains(&EffectKind::Verify) {
             return Err(Refused::NotAwaited);
         }
         let stood = self.now() - since;

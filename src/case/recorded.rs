@@ -11,9 +11,8 @@ use super::input::{Input, Opening, Refused};
 use super::migrating::{CannotMigrate, Migration, Mover, migrate};
 use super::state::{Case, Hold};
 use super::{Advance, Here};
-use crate::model::{DocumentUse, Enrolment, Pause, Timestamp};
+use crate::model::{DocumentUse, EffectKind, Enrolment, Pause, Timestamp};
 use crate::policy::Policy;
-use crate::policy::tree::LimitedAction;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
@@ -36,7 +35,7 @@ pub enum Cause {
 pub struct Facts {
     pub now: Timestamp,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub over_limit: BTreeSet<LimitedAction>,
+    pub over_limit: BTreeSet<EffectKind>,
     /// What is known of the person at providers, by earlier cases.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub enrolments: BTreeMap<String, Enrolment>,

@@ -10,9 +10,9 @@ use super::recorded::Recorded;
 use super::state::{Case, Proving, State};
 use super::turn::Turn;
 use super::{Advance, Here, advance};
-use crate::model::{Action, Done, Outcome, Timestamp};
+use crate::model::{Action, Done, EffectKind, Outcome, Timestamp};
 use crate::policy::Policy;
-use crate::policy::tree::{LimitedAction, Verify};
+use crate::policy::tree::Verify;
 
 /// Longer than any path that the loader lets through.
 const LONGEST: usize = 1_000;
@@ -53,7 +53,7 @@ pub struct Imagined {
     pub lines: Vec<Line>,
     pub end: End,
     /// What would have been done to the registration or the user.
-    pub did: Vec<LimitedAction>,
+    pub did: Vec<EffectKind>,
 }
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -166,7 +166,7 @@ impl Walk<'_> {
             Action::Delete { .. } => Done::Deleted { already },
             Action::Suspend { .. }
             | Action::Reinstate { .. }
-            | Action::EndSessions { .. }
+            | Action::ChangeAccount { .. }
             | Action::AssignRole { .. }
             | Action::RemoveRole { .. }
             | Action::SetAttributes { .. }
@@ -308,10 +308,10 @@ fn asked(action: &Action) -> Option<String> {
     })
 }
 
-fn adverse(action: &Action) -> Option<LimitedAction> {
+fn adverse(action: &Action) -> Option<EffectKind> {
     match action {
-        Action::Delete { .. } => Some(LimitedAction::Delete),
-        Action::Reject { .. } => Some(LimitedAction::Reject),
+        Action::Delete { .. } => Some(EffectKind::Delete),
+        Action::Reject { .. } => Some(EffectKind::Reject),
         _ => None,
     }
 }

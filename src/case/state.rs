@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 pub use super::held::{Held, Hold, Placed, Whose};
 use super::input::Decision;
 use crate::model::{
-    Action, Actor, Call, CallId, CaseId, Event, EventType, Fields, Session, Snapshot, Subject, Timestamp,
+    Action, Actor, Call, CallId, CaseId, EffectKind, Event, EventType, Fields, Session, Snapshot, Subject,
+    Timestamp,
 };
 use crate::policy::Revision;
-use crate::policy::deed::Deed;
-use crate::policy::tree::{LimitedAction, StepIndex};
+use crate::policy::tree::{Effect, Resolved, StepIndex};
 
 /// One subject going through one policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Case {
     /// An adverse effect whose step was reached and whose grace period runs while the case walks to its end.
     pub doomed: Option<InGrace>,
     /// What has really been done to the registration or the user, in order.
-    pub settled: Vec<LimitedAction>,
+    pub settled: Vec<EffectKind>,
     /// Every vendor session of this case: execution id to account id.
     pub sessions: BTreeMap<String, String>,
     /// The word of the `close` that was reached.
@@ -114,7 +114,7 @@ pub enum State {
     /// A limit stopped an effect; an admin releases or drops it.
     Held {
         step: StepIndex,
-        action: LimitedAction,
+        action: EffectKind,
         since: Timestamp,
         /// The person who is asked for a proof and pressed when no more could be started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,7 +188,7 @@ pub struct Waiting {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Acting {
     pub step: StepIndex,
-    pub left: Vec<Deed>,
+    pub left: Vec<Effect<Resolved>>,
 }
 
 /// Events that an effect of ours causes at the identity provider, and when to expect them. Such an event

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::entry::{Entry, Note};
 use super::state::{Case, Pending, Purpose, State};
 use super::{Advance, Here};
-use crate::model::{Action, Enrolment, Event, Fields, Span, Timestamp};
+use crate::model::{Action, EffectKind, Enrolment, Event, Fields, Span, Timestamp};
 use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts, ScriptError, Verdict};
-use crate::policy::tree::{LimitedAction, Step, StepIndex};
+use crate::policy::tree::{Step, StepIndex};
 
 /// Why a step cannot be done: a sentence without names, addresses or secrets, for its owner.
 pub(super) type Trouble = String;
@@ -22,7 +22,7 @@ pub(super) struct Turn<'a> {
     pub policy: &'a Policy,
     pub here: &'a Here<'a>,
     entries: Vec<Entry>,
-    effects: Vec<LimitedAction>,
+    effects: Vec<EffectKind>,
     /// Events that come of this, for other policies.
     pub events: Vec<Event>,
     /// What changed about the person at a provider.
@@ -71,7 +71,7 @@ impl<'a> Turn<'a> {
     }
 
     /// A limited effect is reached; it counts once.
-    pub fn count(&mut self, action: LimitedAction) {
+    pub fn count(&mut self, action: EffectKind) {
         self.effects.push(action);
     }
 

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use super::entry::Note;
 use super::state::{Held, InGrace, Purpose, State};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Span, SubjectKind};
-use crate::policy::deed::Deed;
+use crate::model::{Action, EffectKind, Nature, Span, SubjectKind};
 use crate::policy::script::{Function, Verdict};
-use crate::policy::tree::{Effect, Grace, LimitedAction, Step, StepIndex, Verb, WhenExceeded};
+use crate::policy::tree::{Effect, Grace, Step, StepIndex, Verb, WhenExceeded};
 
 /// The loader proves that no loop is unbounded; this is for the day it is wrong.
 const LONGEST_WALK: usize = 1_000;
@@ -141,19 +140,18 @@ impl Turn<'_> {
             Verb::Wait(wait) => self.begin_wait(step, wait),
             Verb::Run { function, returns } => self.run(step, function, returns),
             Verb::Act { function, may } => self.act(step, function, may, bound),
-            Verb::Notify(notify) => self.deed(step, &Deed::Notify { notify: notify.clone() }),
             Verb::Effect(effect) => {
-                let deed = self.work_out(effect)?;
-                self.deed(step, &deed)
+                let effect = self.work_out(effect)?;
+                self.effect(step, &effect)
             }
             Verb::Approve => self.approve(step),
             Verb::Reject { grace } => {
                 let effect = Action::Reject { snapshot: self.proven_snapshot()? };
-                self.adverse(step, LimitedAction::Reject, effect, *grace)
+                self.adverse(step, EffectKind::Reject, effect, *grace)
             }
             Verb::Delete { grace } => {
                 let effect = Action::Delete { snapshot: self.proven_snapshot()? };
-                self.adverse(step, LimitedAction::Delete, effect, *grace)
+                self.adverse(step, EffectKind::Delete, effect, *grace)
             }
             Verb::Do { target, .. } => Ok(Entered::Go(*target)),
             Verb::RetryFrom { step: target, at_most, or_else } => {
@@ -173,7 +171,7 @@ impl Turn<'_> {
     }
 
     /// What the policy says about a limit that is used up. Without a word of it, the careful way.
-    pub fn over_limit(&mut self, step: &Step, action: LimitedAction) -> Result<Option<Entered>, Trouble> {
+    pub fn over_limit(&mut self, step: &Step, action: EffectKind) -> Result<Option<Entered>, Trouble> {
         let limits = self.policy.limits.iter().filter(|limit| limit.action == action);
         let skips = limits.clone().count() > 0
             && limits.clone().all(|limit| limit.when_exceeded == WhenExceeded::Skip)
@@ -207,10 +205,10 @@ impl Turn<'_> {
     }
 
     fn approve(&mut self, step: &Step) -> Result<Entered, Trouble> {
-        if self.case.settled.contains(&LimitedAction::Approve) {
+        if self.case.settled.contains(&EffectKind::Approve) {
             return next_of(step).map(Entered::Go);
         }
-        let gone = [LimitedAction::Reject, LimitedAction::Delete];
+        let gone = [EffectKind::Reject, EffectKind::Delete];
         if self.case.doomed.is_some() || self.case.settled.iter().any(|effect| gone.contains(effect)) {
             return Err("the path approves after it rejected or deleted; nothing was approved".to_owned());
         }
@@ -222,14 +220,14 @@ impl Turn<'_> {
     fn adverse(
         &mut self,
         step: &Step,
-        action: LimitedAction,
+        action: EffectKind,
         effect: Action,
         grace: Grace,
     ) -> Result<Entered, Trouble> {
         if self.case.settled.contains(&action) {
             return next_of(step).map(Entered::Go);
         }
-        if self.case.settled.contains(&LimitedAction::Approve) {
+        if self.case.settled.contains(&EffectKind::Approve) {
             return Err("the path rejects or deletes after it approved; nothing was changed".to_owned());
         }
         if grace.length == Span::ZERO {
@@ -303,13 +301,12 @@ pub(super) fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
 
 /// What `limits` counts a step as. The actions of an `act` are counted one by one, and so are the sessions that
 /// a verification starts.
-pub(super) fn limited(verb: &Verb) -> Option<LimitedAction> {
+pub(super) fn limited(verb: &Verb) -> Option<EffectKind> {
     match verb {
-        Verb::Notify(_) => Some(LimitedAction::Notify),
-        Verb::Approve => Some(LimitedAction::Approve),
-        Verb::Reject { .. } => Some(LimitedAction::Reject),
-        Verb::Delete { .. } => Some(LimitedAction::Delete),
-        Verb::Effect(effect) => Some(effect.action()),
+        Verb::Approve => Some(EffectKind::Approve),
+        Verb::Reject { .. } => Some(EffectKind::Reject),
+        Verb::Delete { .. } => Some(EffectKind::Delete),
+        Verb::Effect(effect) => Some(effect.kind()),
         Verb::Verify(_)
         | Verb::Review(_)
         | Verb::Wait(_)
@@ -325,8 +322,14 @@ pub(super) fn limited(verb: &Verb) -> Option<LimitedAction> {
 fn changes_identity(verb: &Verb) -> bool {
     match verb {
         Verb::Approve | Verb::Reject { .. } | Verb::Delete { .. } | Verb::Act { .. } => true,
-        Verb::Effect(effect) => !matches!(effect, Effect::Emit { .. } | Effect::Request(_)),
-        _ => false,
+        Verb::Effect(effect) => effect.kind().nature() != Nature::Tells,
+        Verb::Verify(_)
+        | Verb::Review(_)
+        | Verb::Run { .. }
+        | Verb::Wait(_)
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. } => false,
     }
 }
 
@@ -337,7 +340,7 @@ pub(super) fn nothing_learned(verb: &Verb) -> Option<Value> {
         Verb::Verify(_) => Some(super::judge::record(None, None, None, None)),
         Verb::Review(_) => Some(super::reviewing::record(None, None)),
         Verb::Run { .. } | Verb::Wait(_) => Some(json!({ "outcome": null })),
-        Verb::Effect(Effect::Request(_)) => Some(json!({ "status": null, "body": null })),
+        Verb::Effect(Effect::Call(_)) => Some(json!({ "status": null, "body": null })),
         _ => None,
     }
 }

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use chrono::TimeDelta;
 
-use crate::config::{self, Config, Parkable, Registrations};
+use crate::config::{self, Config, Registrations};
 use crate::connectors::{Connector, endpoint, jumio, onelogin, scim, sink, smtp};
 use crate::engine::{Connectors, Settings};
 use crate::http::{Access, Grant};
 use crate::model::{Clock, Secret, Span};
 use crate::policy::Known;
-use crate::policy::effects::Watched;
-use crate::policy::tree::LimitedAction;
 
 /// How far back the very first poll of events looks: somebody who registered just before the daemon was
 /// installed is not forgotten.
@@ -55,7 +53,7 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         organization: config.organization.clone(),
         policies: config.policies_dir(),
         all_or_nothing: config.reload.all_or_nothing,
-        park: config.reload.park.iter().copied().map(watched).collect(),
+        park: config.reload.park.clone(),
         park_above: config.reload.park_above,
         look_back: config.reload.look_back.elapsed().unwrap_or(TimeDelta::days(90)),
         release_by_other: config.reload.release == config::Release::OtherPerson,
@@ -66,31 +64,6 @@ pub fn settings(config: &Config) -> anyhow::Result<Settings> {
         callback_secret,
         sinks: config.connectors.events.keys().cloned().collect(),
         consistency: consistency(config),
-    })
-}
-
-/// The two rooms have the same words for effects.
-fn watched(word: Parkable) -> Watched {
-    Watched::Verb(match word {
-        Parkable::ProtectLess => return Watched::ProtectLess,
-        Parkable::Delete => LimitedAction::Delete,
-        Parkable::Reject => LimitedAction::Reject,
-        Parkable::Suspend => LimitedAction::Suspend,
-        Parkable::HoldRole => LimitedAction::HoldRole,
-        Parkable::RemoveRole => LimitedAction::RemoveRole,
-        Parkable::EndSessions => LimitedAction::EndSessions,
-        Parkable::Set => LimitedAction::Set,
-        Parkable::AssignRole => LimitedAction::AssignRole,
-        Parkable::ReleaseRole => LimitedAction::ReleaseRole,
-        Parkable::Reinstate => LimitedAction::Reinstate,
-        Parkable::Approve => LimitedAction::Approve,
-        Parkable::CreateUser => LimitedAction::CreateUser,
-        Parkable::UpdateUser => LimitedAction::UpdateUser,
-        Parkable::Call => LimitedAction::Call,
-        Parkable::Emit => LimitedAction::Emit,
-        Parkable::Verify => LimitedAction::Verify,
-        Parkable::Notify => LimitedAction::Notify,
-        Parkable::Invite => LimitedAction::Invite,
     })
 }
 

@@ -11,14 +11,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use url::Url;
 
 pub use read::{Mistake, read};
 pub use secret::{SecretSource, Unreadable};
 pub use tokens::{Role, Token};
 
-use crate::model::Span;
+use crate::model::{Span, Watched};
 
 /// The whole file. `proofd schema config` prints this as JSON Schema.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -102,8 +102,9 @@ pub struct Reload {
     /// policy that does. An edit that gives access on less proof or by fewer decisions always waits. By default what
     /// takes something from people, and `protect_less`: `delete`, `reject`, `suspend`, `remove_role`, `hold_role`,
     /// `end_sessions`, `protect_less`. Empty: no edit waits.
-    #[serde(default = "default_park")]
-    pub park: Vec<Parkable>,
+    #[serde(default = "Watched::by_default")]
+    #[schemars(with = "Vec<String>", extend("items" = serde_json::json!({"type": "string", "enum": Watched::words()})))]
+    pub park: Vec<Watched>,
     /// So does one that would have done it, in the recorded past, to more than so many people to whom the
     /// running revision did not.
     #[serde(default = "default_park_above")]
@@ -130,50 +131,12 @@ impl Default for Reload {
     fn default() -> Self {
         Self {
             all_or_nothing: false,
-            park: default_park(),
+            park: Watched::by_default(),
             park_above: default_park_above(),
             look_back: default_look_back(),
             release: Release::default(),
         }
     }
-}
-
-/// What an edit can be made to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Parkable {
-    Delete,
-    Reject,
-    Suspend,
-    HoldRole,
-    RemoveRole,
-    EndSessions,
-    Set,
-    AssignRole,
-    ReleaseRole,
-    Reinstate,
-    Approve,
-    CreateUser,
-    UpdateUser,
-    Call,
-    Emit,
-    Verify,
-    Notify,
-    Invite,
-    /// Fewer people are asked for proof, or less is withheld.
-    ProtectLess,
-}
-
-fn default_park() -> Vec<Parkable> {
-    vec![
-        Parkable::Delete,
-        Parkable::Reject,
-        Parkable::Suspend,
-        Parkable::RemoveRole,
-        Parkable::HoldRole,
-        Parkable::EndSessions,
-        Parkable::ProtectLess,
-    ]
 }
 
 fn default_park_above() -> usize {

@@ -6,9 +6,8 @@ use std::sync::{Arc, PoisonError};
 use crate::case::{
     self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State, known_as,
 };
-use crate::model::{CaseId, DocumentUse, Enrolment, Pause, Subject, Timestamp};
+use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Pause, Subject, Timestamp};
 use crate::policy::Policy;
-use crate::policy::tree::LimitedAction;
 use crate::store::{self, Changed, Commit, Enrolled};
 
 use super::Engine;
@@ -99,7 +98,7 @@ impl Engine {
     }
 
     /// What a decision is recorded with.
-    pub(super) fn facts(&self, known: KnownOf, now: Timestamp, over_limit: BTreeSet<LimitedAction>) -> Facts {
+    pub(super) fn facts(&self, known: KnownOf, now: Timestamp, over_limit: BTreeSet<EffectKind>) -> Facts {
         let KnownOf { enrolments, documents, others, pauses } = known;
         Facts { now, over_limit, enrolments, documents, others, pauses, under: self.0.under.clone() }
     }

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 
 use crate::case::LONGEST_WINDOW;
 use crate::connectors::IdentitySource;
+use crate::model::EffectKind;
 use crate::model::Timestamp;
 use crate::policy::Policy;
-use crate::policy::tree::LimitedAction;
 use crate::store::{self, Store};
 
 use super::Engine;
@@ -31,7 +31,7 @@ const TRY_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 impl Engine {
     /// When a policy may have another effect of a kind that is used up, as far as is known.
-    pub(super) fn free_at(&self, policy: &Policy, action: LimitedAction) -> Option<Timestamp> {
+    pub(super) fn free_at(&self, policy: &Policy, action: EffectKind) -> Option<Timestamp> {
         let counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
         counters.free_at(policy, action, self.now())
     }

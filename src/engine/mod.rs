@@ -78,8 +78,7 @@ use tokio::task::JoinSet;
 
 use crate::case::Links;
 use crate::connectors::{Connector, IdentitySource};
-use crate::model::{Clock, Secret, Timestamp};
-use crate::policy::effects::{BY_DEFAULT, Watched};
+use crate::model::{Clock, Secret, Timestamp, Watched};
 use crate::policy::{Known, Policy, PolicySet};
 use crate::store::{Examined, Opened, Store};
 
@@ -124,7 +123,7 @@ impl Default for Settings {
             organization: String::new(),
             policies: PathBuf::from("policies"),
             all_or_nothing: false,
-            park: BY_DEFAULT.to_vec(),
+            park: Watched::by_default(),
             park_above: 5,
             look_back: TimeDelta::days(90),
             release_by_other: false,

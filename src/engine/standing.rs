@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use crate::model::Timestamp;
-use crate::policy::effects::{Sheet, Watched, added_up, effects, matters, reasons, reasons_to_stay};
+use crate::model::{Timestamp, Watched};
+use crate::policy::effects::{Sheet, added_up, effects, matters, reasons, reasons_to_stay};
 use crate::policy::tree::Trigger;
 use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
 use crate::store::{self, Examined, PolicyDeed, PolicyOrder};

@@ -255,7 +255,7 @@ impl Engine {
             | Action::ReadSubject { .. }
             | Action::Suspend { .. }
             | Action::Reinstate { .. }
-            | Action::EndSessions { .. }
+            | Action::ChangeAccount { .. }
             | Action::AssignRole { .. }
             | Action::RemoveRole { .. }
             | Action::SetAttributes { .. } => connectors.identity.clone(),

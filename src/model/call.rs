@@ -6,7 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fields, Fingerprints, Message, Method, Reading, Session, Subject, SubjectRef, Timestamp};
+use super::{
+    AccountChange, EffectKind, Fields, Fingerprints, Message, Method, Reading, Session, Subject, SubjectRef,
+    Timestamp,
+};
 
 /// The id of a case. Derived from what opened it, so the same opening twice is the same case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,8 +144,10 @@ pub enum Action {
         snapshot: Snapshot,
         to: Option<String>,
     },
-    EndSessions {
+    /// Changes the account in a way that has no arguments.
+    ChangeAccount {
         snapshot: Snapshot,
+        change: AccountChange,
     },
     /// By the role's name at the provider.
     AssignRole {
@@ -238,7 +243,7 @@ impl Action {
             | Self::ReadSubject { .. }
             | Self::Suspend { .. }
             | Self::Reinstate { .. }
-            | Self::EndSessions { .. }
+            | Self::ChangeAccount { .. }
             | Self::AssignRole { .. }
             | Self::RemoveRole { .. }
             | Self::SetAttributes { .. } => Lane::Identity,
@@ -263,7 +268,7 @@ impl Action {
             | Self::ReadSubject { .. }
             | Self::Suspend { .. }
             | Self::Reinstate { .. }
-            | Self::EndSessions { .. }
+            | Self::ChangeAccount { .. }
             | Self::AssignRole { .. }
             | Self::RemoveRole { .. }
             | Self::SetAttributes { .. } => "identity".to_owned(),
@@ -273,28 +278,63 @@ impl Action {
         }
     }
 
+    /// The effect that it does; otherwise the word of a call that is a part of an effect, or only looks.
+    fn what(&self) -> Result<EffectKind, &'static str> {
+        match self {
+            Self::Mail { .. } => Err("mail"),
+            Self::StartVerification { .. } => Err("start_verification"),
+            Self::ReadVerification { .. } => Err("read_verification"),
+            Self::EnsureInvited { .. } => Err("ensure_invited"),
+            Self::ReadSubject { .. } => Err("read_subject"),
+            Self::Approve { .. } => Ok(EffectKind::Approve),
+            Self::Reject { .. } => Ok(EffectKind::Reject),
+            Self::Delete { .. } => Ok(EffectKind::Delete),
+            Self::Suspend { .. } => Ok(EffectKind::Suspend),
+            Self::Reinstate { .. } => Ok(EffectKind::Reinstate),
+            Self::ChangeAccount { change, .. } => Ok(change.effect()),
+            Self::AssignRole { .. } => Ok(EffectKind::AssignRole),
+            Self::RemoveRole { .. } => Ok(EffectKind::RemoveRole),
+            Self::SetAttributes { .. } => Ok(EffectKind::Set),
+            Self::CreateUser { .. } => Ok(EffectKind::CreateUser),
+            Self::UpdateUser { .. } => Ok(EffectKind::UpdateUser),
+            Self::Request { .. } => Ok(EffectKind::Call),
+            Self::Emit { .. } => Ok(EffectKind::Emit),
+        }
+    }
+
+    /// What counts as done for good once this succeeded.
+    pub fn settles(&self) -> Option<EffectKind> {
+        self.what().ok().filter(|kind| kind.row().settles)
+    }
+
+    /// Whether what was read of the person before is untrue once this succeeded.
+    pub fn changes_person(&self) -> bool {
+        match self {
+            Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Suspend { .. }
+            | Self::Reinstate { .. }
+            | Self::AssignRole { .. }
+            | Self::RemoveRole { .. }
+            | Self::SetAttributes { .. } => true,
+            // Nobody is left, or nothing that a policy can read of them changes.
+            Self::Delete { .. }
+            | Self::ChangeAccount { .. }
+            | Self::Mail { .. }
+            | Self::StartVerification { .. }
+            | Self::ReadVerification { .. }
+            | Self::EnsureInvited { .. }
+            | Self::ReadSubject { .. }
+            | Self::CreateUser { .. }
+            | Self::UpdateUser { .. }
+            | Self::Request { .. }
+            | Self::Emit { .. } => false,
+        }
+    }
+
     /// A word for journals, metrics and logs.
     pub fn word(&self) -> &'static str {
-        match self {
-            Self::Mail { .. } => "mail",
-            Self::StartVerification { .. } => "start_verification",
-            Self::ReadVerification { .. } => "read_verification",
-            Self::Approve { .. } => "approve",
-            Self::EnsureInvited { .. } => "ensure_invited",
-            Self::Reject { .. } => "reject",
-            Self::Delete { .. } => "delete",
-            Self::ReadSubject { .. } => "read_subject",
-            Self::Suspend { .. } => "suspend",
-            Self::Reinstate { .. } => "reinstate",
-            Self::EndSessions { .. } => "end_sessions",
-            Self::AssignRole { .. } => "assign_role",
-            Self::RemoveRole { .. } => "remove_role",
-            Self::SetAttributes { .. } => "set",
-            Self::CreateUser { .. } => "create_user",
-            Self::UpdateUser { .. } => "update_user",
-            Self::Request { .. } => "call",
-            Self::Emit { .. } => "emit",
-        }
+        self.what().map_or_else(|word| word, EffectKind::word)
     }
 }
 

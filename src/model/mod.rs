@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod call;
 pub mod clock;
+pub mod effect;
 pub mod event;
 pub mod fingerprint;
 pub mod message;
@@ -15,6 +16,7 @@ pub mod verification;
 pub use actor::Actor;
 pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Repeat, Snapshot};
 pub use clock::Clock;
+pub use effect::{AccountChange, EffectKind, EffectShape, Nature, NeedsProof, RoleChange, Watched};
 pub use event::{Event, EventType, Origin};
 pub use fingerprint::Fingerprints;
 pub use message::{Address, Message};

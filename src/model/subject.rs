@@ -22,7 +22,7 @@ pub enum SubjectKind {
 impl SubjectKind {
     pub const ALL: [Self; 3] = [Self::Registration, Self::User, Self::Applicant];
 
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Registration => "registration",
             Self::User => "user",

@@ -9,7 +9,8 @@
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
 //! | `people` | teams, queues and when they work |
-//! | `deed` | effects with everything worked out |
+//! | `effect` | what a step changes or tells, as written and as resolved |
+//! | `resolve` | effects with their values worked out; what an `act` function returned |
 //! | `effects` | what a policy can do, to whom and by which path; what another revision can do otherwise |
 //! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
 //! | `sweep` | who is due in a sweep |
@@ -26,8 +27,8 @@
 //! | `sarif` | mistakes for code review and editors |
 
 pub mod codes;
-pub mod deed;
 pub mod diagnostic;
+pub mod effect;
 pub mod effects;
 pub mod files;
 pub mod given;
@@ -36,6 +37,7 @@ mod lint;
 pub mod load;
 pub mod outline;
 pub mod people;
+pub mod resolve;
 pub mod sarif;
 pub mod schedule;
 pub mod schema;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Place;
+pub use super::effect::{Effect, Request, Resolved, Written};
 use super::files::{Files, Revision};
 use super::people::People;
-use super::script::{Condition, Data, Function, Text};
+use super::script::{Condition, Function, Text};
 use super::template::Templates;
-use crate::model::{EventType, Fields, Method, Repeat, Span, SubjectKind};
+use crate::model::{EffectKind, EventType, Fields, Method, Span, SubjectKind};
 
 pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, NotATime, Standing, Sweep};
 
@@ -117,96 +118,12 @@ pub enum IfAlreadyOpen {
 /// At most so many effects in a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
-    pub action: LimitedAction,
+    pub action: EffectKind,
     pub at_most: Amount,
     pub per: Span,
     pub when_exceeded: WhenExceeded,
     /// False for the limits that hold when a policy states none.
     pub stated: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitedAction {
-    Approve,
-    Reject,
-    Delete,
-    Suspend,
-    Reinstate,
-    HoldRole,
-    ReleaseRole,
-    AssignRole,
-    RemoveRole,
-    Set,
-    EndSessions,
-    Invite,
-    CreateUser,
-    UpdateUser,
-    Notify,
-    Call,
-    Emit,
-    Verify,
-}
-
-impl LimitedAction {
-    const ALL: [Self; 18] = [
-        Self::Approve,
-        Self::Reject,
-        Self::Delete,
-        Self::Suspend,
-        Self::Reinstate,
-        Self::HoldRole,
-        Self::ReleaseRole,
-        Self::AssignRole,
-        Self::RemoveRole,
-        Self::Set,
-        Self::EndSessions,
-        Self::Invite,
-        Self::CreateUser,
-        Self::UpdateUser,
-        Self::Notify,
-        Self::Call,
-        Self::Emit,
-        Self::Verify,
-    ];
-
-    /// What gives back what this takes.
-    pub fn given_back_by(self) -> Option<Self> {
-        match self {
-            Self::Suspend => Some(Self::Reinstate),
-            Self::HoldRole => Some(Self::ReleaseRole),
-            Self::RemoveRole => Some(Self::AssignRole),
-            _ => None,
-        }
-    }
-
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.word() == word)
-    }
-
-    /// The verb's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Delete => "delete",
-            Self::Suspend => "suspend",
-            Self::Reinstate => "reinstate",
-            Self::HoldRole => "hold_role",
-            Self::ReleaseRole => "release_role",
-            Self::AssignRole => "assign_role",
-            Self::RemoveRole => "remove_role",
-            Self::Set => "set",
-            Self::EndSessions => "end_sessions",
-            Self::Invite => "invite",
-            Self::CreateUser => "create_user",
-            Self::UpdateUser => "update_user",
-            Self::Notify => "notify",
-            Self::Call => "call",
-            Self::Emit => "emit",
-            Self::Verify => "verify",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -272,9 +189,8 @@ pub enum Verb {
     /// Calls a pure function that returns actions, of which only the verbs in `may` are done.
     Act {
         function: Function,
-        may: Vec<String>,
+        may: Vec<EffectKind>,
     },
-    Notify(Notify),
     Approve,
     Reject {
         grace: Grace,
@@ -295,94 +211,27 @@ pub enum Verb {
         result: String,
     },
     /// One change or message without a branch of its own kind.
-    Effect(Effect),
-}
-
-/// Effects with the expressions that they are written with; `deed` works them out.
-#[derive(Debug)]
-pub enum Effect {
-    /// Places this case's hold on the account.
-    Suspend {
-        end_sessions: bool,
-    },
-    /// Lifts this case's hold, and only this one.
-    Reinstate,
-    HoldRole(Text),
-    ReleaseRole(Text),
-    AssignRole(Text),
-    RemoveRole(Text),
-    /// By the names of `SETTABLE` in `deed`.
-    Set(Data),
-    EndSessions,
-    Invite,
-    CreateUser {
-        system: String,
-        attributes: Data,
-    },
-    UpdateUser {
-        system: String,
-        matching: Data,
-        attributes: Data,
-    },
-    Request(Request),
-    Emit {
-        kind: String,
-        data: Data,
-    },
+    Effect(Effect<Written>),
 }
 
 impl Verb {
     /// As the policy writes it.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Verify(_) => "verify",
+            Self::Verify(_) => EffectKind::Verify.word(),
             Self::Review(_) => "review",
             Self::Wait(_) => "wait",
             Self::Run { .. } => "run",
             Self::Act { .. } => "act",
-            Self::Notify(_) => "notify",
-            Self::Approve => "approve",
-            Self::Reject { .. } => "reject",
-            Self::Delete { .. } => "delete",
+            Self::Approve => EffectKind::Approve.word(),
+            Self::Reject { .. } => EffectKind::Reject.word(),
+            Self::Delete { .. } => EffectKind::Delete.word(),
             Self::Do { .. } => "do",
             Self::RetryFrom { .. } => "retry_from",
             Self::Close { .. } => "close",
-            Self::Effect(effect) => effect.action().word(),
+            Self::Effect(effect) => effect.kind().word(),
         }
     }
-}
-
-impl Effect {
-    /// What `limits` counts it as.
-    pub fn action(&self) -> LimitedAction {
-        match self {
-            Self::Suspend { .. } => LimitedAction::Suspend,
-            Self::Reinstate => LimitedAction::Reinstate,
-            Self::HoldRole(_) => LimitedAction::HoldRole,
-            Self::ReleaseRole(_) => LimitedAction::ReleaseRole,
-            Self::AssignRole(_) => LimitedAction::AssignRole,
-            Self::RemoveRole(_) => LimitedAction::RemoveRole,
-            Self::Set(_) => LimitedAction::Set,
-            Self::EndSessions => LimitedAction::EndSessions,
-            Self::Invite => LimitedAction::Invite,
-            Self::CreateUser { .. } => LimitedAction::CreateUser,
-            Self::UpdateUser { .. } => LimitedAction::UpdateUser,
-            Self::Request(_) => LimitedAction::Call,
-            Self::Emit { .. } => LimitedAction::Emit,
-        }
-    }
-}
-
-/// One HTTP request to an endpoint of the configuration.
-#[derive(Debug)]
-pub struct Request {
-    pub endpoint: String,
-    pub method: String,
-    pub path: Option<Text>,
-    pub body: Option<Data>,
-    pub repeat: Repeat,
-    /// Names on which the answer's `outcome` may branch.
-    pub returns: Vec<String>,
 }
 
 /// What a case waits for without anybody being asked.

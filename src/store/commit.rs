@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Entry, Hold, Note, Recorded};
-use crate::model::{CaseId, DocumentUse, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp};
+use crate::model::{
+    CaseId, DocumentUse, EffectKind, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp,
+};
 use crate::policy::Revision;
 use crate::policy::script::Trace;
-use crate::policy::tree::LimitedAction;
 
 use super::asked::Asked;
 use super::requests::Keyed;
@@ -68,7 +69,7 @@ pub struct Changed {
     pub case: Case,
     pub entries: Vec<Entry>,
     /// Limited effects that were reached, for the counters.
-    pub effects: Vec<LimitedAction>,
+    pub effects: Vec<EffectKind>,
     pub at: Timestamp,
     /// What it was decided from; none in journals of versions that did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

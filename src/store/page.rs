@@ -8,9 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::case::{Case, Pending, Recorded, State};
-use crate::model::{CaseId, Event, Fields, Pause, Subject, SubjectKind, Timestamp};
+use crate::model::{CaseId, EffectKind, Event, Fields, Pause, Subject, SubjectKind, Timestamp};
 use crate::policy::Revision;
-use crate::policy::tree::LimitedAction;
 
 /// What of a commit is read.
 #[derive(Debug, Deserialize)]
@@ -30,7 +29,7 @@ pub struct CaseThen {
     /// How the step ended that ended here.
     #[serde(rename = "entries", deserialize_with = "ended")]
     pub ended: Option<String>,
-    pub effects: Vec<LimitedAction>,
+    pub effects: Vec<EffectKind>,
     #[serde(default)]
     pub recorded: Option<Recorded>,
 }

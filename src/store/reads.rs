@@ -9,8 +9,7 @@ use super::projection::Summary;
 use super::state::State;
 use super::{AcceptedLoss, CaseFilter, Error, Store};
 use crate::case::{Case, Echo, Entry};
-use crate::model::{CaseId, DocumentUse, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
-use crate::policy::tree::LimitedAction;
+use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::{Files, Revision};
 
 /// More people than these with one document tell nobody anything new.
@@ -258,7 +257,7 @@ impl Store {
     }
 
     /// Limited effects since a time: (policy, action, when), for the counters at start.
-    pub fn effects_since(&self, since: Timestamp) -> Result<Vec<(String, LimitedAction, Timestamp)>, Error> {
+    pub fn effects_since(&self, since: Timestamp) -> Result<Vec<(String, EffectKind, Timestamp)>, Error> {
         let from = Key::new(Kind::Effect).time(since).end();
         self.some(&Key::new(Kind::Effect).end(), &from, usize::MAX)
     }

@@ -107,7 +107,7 @@ impl Outside {
                 let to = to.as_deref().unwrap_or("active");
                 applied(self.set(snapshot, "status", json!(to))? == to)
             }
-            Action::EndSessions { .. } | Action::UpdateUser { .. } => applied(false),
+            Action::ChangeAccount { .. } | Action::UpdateUser { .. } => applied(false),
             Action::AssignRole { snapshot, role } => applied(!self.role(snapshot, role, true)?),
             Action::RemoveRole { snapshot, role } => applied(!self.role(snapshot, role, false)?),
             Action::SetAttributes { snapshot, attributes } => {

@@ -164,8 +164,16 @@ pub(super) fn deed(action: &Action, case: &Case, held: &[Hold]) -> String {
             format!("{word} {}", event.get("type").and_then(serde_json::Value::as_str).unwrap_or_default())
         }
         Action::EnsureInvited { .. } => "invite".to_owned(),
-        Action::EndSessions { .. } => word.to_owned(),
-        _ => format!("{word} {about}"),
+        Action::ChangeAccount { .. } => word.to_owned(),
+        Action::Mail { .. }
+        | Action::StartVerification { .. }
+        | Action::ReadVerification { .. }
+        | Action::Approve { .. }
+        | Action::Reject { .. }
+        | Action::Delete { .. }
+        | Action::ReadSubject { .. }
+        | Action::Suspend { .. }
+        | Action::Reinstate { .. } => format!("{word} {about}"),
     }
 }
 

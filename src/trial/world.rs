@@ -16,9 +16,9 @@ use crate::case::{
     Advance, Case, Cause, Counters, Facts, Hold, Input, Note, Purpose, Recorded, Refused, State, known_as,
 };
 use crate::model::{
-    Action, Call, CaseId, DocumentUse, Enrolment, Event, Fingerprints, Pause, Subject, SubjectRef, Timestamp,
+    Action, Call, CaseId, DocumentUse, EffectKind, Enrolment, Event, Fingerprints, Pause, Subject,
+    SubjectRef, Timestamp,
 };
-use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet};
 
 /// The world took more turns than its terms allow.
@@ -51,7 +51,7 @@ pub(super) struct Heard {
 pub struct Reached {
     pub at: Timestamp,
     pub case: CaseId,
-    pub action: LimitedAction,
+    pub action: EffectKind,
 }
 
 /// A policy that could not be asked about somebody.

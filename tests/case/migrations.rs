@@ -2,8 +2,8 @@
 use crate::tree::written::{person, policy};
 use crate::tree::{Desk, at, member};
 use proofd::case::{Decision, Input, Mover, OpenedBy, migrate};
+use proofd::model::EffectKind;
 use proofd::model::Timestamp;
-use proofd::policy::tree::LimitedAction;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ struct Row {
     pass: Option<String>,
     /// The decision of one person.
     decide: Option<String>,
-    over_limit: Option<LimitedAction>,
+    over_limit: Option<EffectKind>,
     then: Option<Then>,
     cannot: Option<String>,
 }

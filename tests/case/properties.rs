@@ -6,9 +6,9 @@ use crate::tree::written::{person, policy};
 use crate::tree::{Desk, Shape, event, member, proof, span, unavailable};
 use chrono::TimeDelta;
 use proofd::case::{Input, Note, OpenedBy, Order};
-use proofd::model::{Action, Done, Failure, Judgement, Outcome, Phase, Session, SubjectKind};
+use proofd::model::{Action, Done, EffectKind, Failure, Judgement, Outcome, Phase, Session, SubjectKind};
 use proofd::policy::Policy;
-use proofd::policy::tree::{IfAlreadyOpen, LimitedAction, Retry};
+use proofd::policy::tree::{IfAlreadyOpen, Retry};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 use serde_json::json;
@@ -156,7 +156,7 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
         Action::Reinstate { .. } | Action::AssignRole { .. } if forged => Done::Kept,
         Action::Suspend { .. }
         | Action::Reinstate { .. }
-        | Action::EndSessions { .. }
+        | Action::ChangeAccount { .. }
         | Action::AssignRole { .. }
         | Action::RemoveRole { .. }
         | Action::SetAttributes { .. }
@@ -259,8 +259,8 @@ fn play(desk: &mut Desk, deed: &Deed) {
         Deed::Limit(used_up) => {
             desk.over_limit.clear();
             if *used_up {
-                desk.over_limit.extend([LimitedAction::Approve, LimitedAction::Delete]);
-                desk.over_limit.extend([LimitedAction::Suspend, LimitedAction::AssignRole]);
+                desk.over_limit.extend([EffectKind::Approve, EffectKind::Delete]);
+                desk.over_limit.extend([EffectKind::Suspend, EffectKind::AssignRole]);
             }
         }
         Deed::Serve(place, answer) => {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::tree::{Desk, Shape, event, proof, span, unavailable};
 use proofd::case::{Input, Note, Order, Refused, State};
-use proofd::model::{Action, Done, Failure, Judgement, Outcome, Phase};
-use proofd::policy::tree::{LimitedAction, Retry};
+use proofd::model::{Action, Done, EffectKind, Failure, Judgement, Outcome, Phase};
+use proofd::policy::tree::Retry;
 
 fn proving() -> Desk {
     let mut desk = Desk::open(&Shape::default());
@@ -45,7 +45,7 @@ fn a_pass_is_approved_and_the_invitation_is_made_sure_of() {
     desk.answer("ensure_invited", Outcome::Done(Done::Invited { already: true }));
     assert_eq!(desk.result(), Some("approved"));
     assert_eq!(desk.case.steps["proof"]["outcome"], "passed");
-    assert_eq!(desk.effects, [LimitedAction::Verify, LimitedAction::Approve]);
+    assert_eq!(desk.effects, [EffectKind::Verify, EffectKind::Approve]);
 }
 
 #[test]
@@ -328,12 +328,12 @@ fn what_is_in_grace_can_be_called_off() {
 
 #[test]
 fn a_limit_holds_until_an_admin_releases() {
-    let over = BTreeSet::from([LimitedAction::Delete]);
+    let over = BTreeSet::from([EffectKind::Delete]);
     for (order, end) in [(Order::Release, ("in_grace", "expired")), (Order::Drop, ("closed", "dropped"))] {
         let mut desk = Desk::open_over(&Shape::default(), over.clone());
         desk.pass("14d");
         assert_eq!(desk.case.state_word(), "held");
-        assert!(!desk.effects.contains(&LimitedAction::Delete));
+        assert!(!desk.effects.contains(&EffectKind::Delete));
         desk.order(order).unwrap();
         assert_eq!((desk.case.state_word(), desk.result().unwrap()), end);
     }
@@ -348,7 +348,7 @@ fn an_end_under_way_is_taken_by_a_closed_case() {
     let outcome = Outcome::Done(Done::Approved { already: false, invited_at: None });
     desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
     assert!(desk.case.calls.is_empty());
-    assert_eq!(desk.case.settled, [LimitedAction::Approve]);
+    assert_eq!(desk.case.settled, [EffectKind::Approve]);
     desk.decide("approve", "mia", Some("late")).unwrap();
     assert_eq!(desk.notes(|note| matches!(note, Note::LateDecision { .. })), 1);
     assert_eq!(desk.result(), Some("cancelled"), "a late decision is on record and changes nothing");

@@ -3,10 +3,10 @@
 
 use crate::tree::{Desk, Shape, event, proof, subject};
 use proofd::case::{Input, Order, Refused, State};
-use proofd::model::{Done, Judgement, Outcome, Phase};
+use proofd::model::{Done, EffectKind, Judgement, Outcome, Phase};
 use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, Condition, ConditionSource, Context};
-use proofd::policy::tree::{LimitedAction, StepIndex};
+use proofd::policy::tree::StepIndex;
 
 /// A condition of one clause; one with mistakes can never decide.
 fn condition(source: &str) -> Condition {
@@ -46,7 +46,7 @@ fn the_event_that_opened_a_case_does_not_join_it_when_it_comes_again() {
 
 #[test]
 fn a_released_effect_asks_again_whether_the_policy_applies() {
-    let mut desk = Desk::open_over(&Shape::default(), [LimitedAction::Approve].into());
+    let mut desk = Desk::open_over(&Shape::default(), [EffectKind::Approve].into());
     desk.send_mails();
     desk.press().unwrap();
     desk.start("x1");
@@ -67,7 +67,7 @@ fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
     desk.case.doomed = Some(doomed);
     desk.case.result = None;
     desk.case.state =
-        State::Held { step: StepIndex(5), action: LimitedAction::Notify, asked: None, since: desk.now };
+        State::Held { step: StepIndex(5), action: EffectKind::Notify, asked: None, since: desk.now };
     desk.input(Input::Contest { link: 1 }).unwrap();
     desk.order(Order::Release).unwrap();
     assert_eq!(desk.case.state_word(), "in_grace");

@@ -11,11 +11,10 @@ use proofd::case::{
     Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State, Whose, fingerprints,
 };
 use proofd::model::{
-    Action, Document, DocumentNumber, DocumentUse, Done, Enrolment, Event, Failure, Judgement, Method,
-    Outcome, Pass, Pause, Phase, Secret, Subject,
+    Action, Document, DocumentNumber, DocumentUse, Done, EffectKind, Enrolment, Event, Failure, Judgement,
+    Method, Outcome, Pass, Pause, Phase, Secret, Subject,
 };
 use proofd::policy::Policy;
-use proofd::policy::tree::LimitedAction;
 use serde_json::{Map, Value, json};
 
 fn happening(written: &Value, subject: &Subject, desk_now: &str) -> Event {
@@ -91,7 +90,7 @@ fn texts(value: &Value) -> Vec<String> {
     items.iter().map(|item| text(item, "item").to_owned()).collect()
 }
 
-fn limited(value: &Value) -> LimitedAction {
+fn limited(value: &Value) -> EffectKind {
     serde_json::from_value(value.clone()).unwrap()
 }
 

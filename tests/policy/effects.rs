@@ -1,11 +1,12 @@
 //! What policies can do, as expected files: the sheets of everything that is shipped, and what edits change.
 //! `PROOFD_WRITE=1` writes the sheets and diffs that are found, for a person to read and commit.
+use proofd::model::Watched;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use proofd::engine::tree;
-use proofd::policy::effects::{BY_DEFAULT, diff, effects, reasons};
+use proofd::policy::effects::{diff, effects, reasons};
 use proofd::policy::{self, Files, Known, Loaded, Policy};
 use serde::Deserialize;
 
@@ -93,8 +94,8 @@ fn edits_change_what_policies_can_do() {
         let shown = diff(Some(&before), Some(&after)).to_string();
         let found: Vec<&str> = shown.lines().skip(1).map(str::trim).collect();
         let expected: Vec<&str> = edit.changes.iter().map(|line| line.trim()).collect();
-        let reasons = reasons(Some(&before), &after, &BY_DEFAULT);
-        let back = policy::effects::reasons(Some(&after), &before, &BY_DEFAULT);
+        let reasons = reasons(Some(&before), &after, &Watched::by_default());
+        let back = policy::effects::reasons(Some(&after), &before, &Watched::by_default());
         let returns = edit.back.as_ref().is_none_or(|expected| say(&back, expected));
         if found != expected || !say(&reasons, &edit.parked) || !returns {
             writeln!(
@@ -106,7 +107,11 @@ fn edits_change_what_policies_can_do() {
         }
         // Once it runs, it is not released again.
         assert!(diff(Some(&after), Some(&after)).changes.is_empty(), "{}", edit.name);
-        assert!(policy::effects::reasons(Some(&after), &after, &BY_DEFAULT).is_empty(), "{}", edit.name);
+        assert!(
+            policy::effects::reasons(Some(&after), &after, &Watched::by_default()).is_empty(),
+            "{}",
+            edit.name
+        );
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
@@ -120,13 +125,13 @@ fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
         "can suspend for the first time",
         "can set for the first time",
     ];
-    assert_eq!(reasons(None, &sheet, &BY_DEFAULT), takes);
+    assert_eq!(reasons(None, &sheet, &Watched::by_default()), takes);
     assert!(reasons(None, &sheet, &[]).is_empty());
     let mut shadow = sheet.clone();
     shadow.mode = policy::Mode::Shadow;
-    assert!(reasons(None, &shadow, &BY_DEFAULT).is_empty());
+    assert!(reasons(None, &shadow, &Watched::by_default()).is_empty());
     // What was only looked at is done for the first time.
-    assert_eq!(reasons(Some(&shadow), &sheet, &BY_DEFAULT), takes);
+    assert_eq!(reasons(Some(&shadow), &sheet, &Watched::by_default()), takes);
 }
 
 #[test]
@@ -139,7 +144,7 @@ fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
     let edited = text.replacen(silence, "        - do: let_in", 1);
     let mut files = files;
     files.0.insert(path.to_owned(), Arc::from(edited.as_bytes()));
-    let of = |name: &str| reasons(None, &effects(&load(&files, name)), &BY_DEFAULT);
+    let of = |name: &str| reasons(None, &effects(&load(&files, name)), &Watched::by_default());
     assert_eq!(
         of("privileged-role"),
         [
@@ -157,5 +162,14 @@ fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
 #[test]
 fn the_configuration_parks_by_default_what_takes_something_from_people() {
     let words = serde_json::to_value(proofd::config::Reload::default().park).unwrap();
-    assert_eq!(words, serde_json::json!(BY_DEFAULT.map(|verb| verb.word())));
+    let expected = serde_json::json!([
+        "delete",
+        "reject",
+        "suspend",
+        "remove_role",
+        "hold_role",
+        "end_sessions",
+        "protect_less"
+    ]);
+    assert_eq!(words, expected);
 }

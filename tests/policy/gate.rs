@@ -1,12 +1,13 @@
 //! Which edits of the shipped policies wait for a release, as tables: `tests/data/effects/gate/`, a file for each kind of
 //! harm and one of harmless edits. No recorded past is asked here, only the files. `PROOFD_EDITS=FILE` tries the edits of
 //! another file.
+use proofd::model::Watched;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use proofd::engine::tree;
-use proofd::policy::effects::{BY_DEFAULT, Watched, effects, reasons, reasons_to_stay};
+use proofd::policy::effects::{effects, reasons, reasons_to_stay};
 use proofd::policy::{self, Files, Known, Loaded};
 use serde::Deserialize;
 
@@ -85,7 +86,7 @@ fn check(kind: &str) {
             writeln!(wrong, "{} does not load: {text}", edit.name).unwrap();
             continue;
         }
-        let found = waiting(before, &loaded, &BY_DEFAULT);
+        let found = waiting(before, &loaded, &Watched::by_default());
         let because = edit.because.as_deref().unwrap_or_default();
         let fits = match &edit.waits {
             None => found.is_empty(),
@@ -96,7 +97,8 @@ fn check(kind: &str) {
         if !fits {
             writeln!(wrong, "{}: {found:#?}", edit.name).unwrap();
         }
-        let takes: Vec<_> = BY_DEFAULT.into_iter().filter(|one| *one != Watched::ProtectLess).collect();
+        let takes: Vec<_> =
+            Watched::by_default().into_iter().filter(|one| *one != Watched::ProtectLess).collect();
         if edit.only_with_protect_less && !waiting(before, &loaded, &takes).is_empty() {
             writeln!(wrong, "{}: waits without protect_less too", edit.name).unwrap();
         }

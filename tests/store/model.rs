@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{assert_sound, at, case, changed, event, open, options, pending, received};
 use proofd::case::{Case, State};
+use proofd::model::EffectKind;
 use proofd::model::Lane;
 use proofd::policy::Revision;
-use proofd::policy::tree::{LimitedAction, StepIndex};
+use proofd::policy::tree::StepIndex;
 use proofd::store::{
     CaseFilter, Commit, Consumed, Deferred, FirstSeen, Store, SweepChange, SweepPart, SweepRun, SweepState,
 };
@@ -185,7 +186,7 @@ impl Model {
         let mut one = self.cases.get(&id).cloned().unwrap_or_else(|| case(&id, i64::from(due % 5)));
         one.state = match state {
             0 => State::Calling { step: StepIndex(0), call: 1 },
-            1 => State::Held { step: StepIndex(0), action: LimitedAction::Delete, asked: None, since: at(0) },
+            1 => State::Held { step: StepIndex(0), action: EffectKind::Delete, asked: None, since: at(0) },
             _ => State::Closed,
         };
         one.calls.clear();

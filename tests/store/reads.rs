@@ -9,9 +9,9 @@ use crate::support::{
 };
 use chrono::TimeDelta;
 use proofd::case::State;
-use proofd::model::{CaseId, Enrolment, Lane};
+use proofd::model::{CaseId, EffectKind, Enrolment, Lane};
 use proofd::policy::Revision;
-use proofd::policy::tree::{LimitedAction, StepIndex};
+use proofd::policy::tree::StepIndex;
 use proofd::store::{
     Act, CaseFilter, Commit, Consumed, Deferred, Enrolled, Error, Options, PolicyVerdict, Store,
     StoredRevision,
@@ -181,7 +181,7 @@ async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
         tests: proofd::store::Examined { tests: 1, ..proofd::store::Examined::default() },
     };
     let mut commit = changed(case("one", 0));
-    commit.cases[0].effects = vec![LimitedAction::Delete, LimitedAction::Delete];
+    commit.cases[0].effects = vec![EffectKind::Delete, EffectKind::Delete];
     commit.cases[0].at = at(8);
     commit.cursors = BTreeMap::from([("onelogin".to_owned(), "17".to_owned())]);
     commit.revisions = vec![stored.clone()];
@@ -197,7 +197,7 @@ async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
         assert_eq!(files.get("p.yaml").map(|text| text.len()), Some(700_000));
         assert_eq!(store.active().unwrap().len(), 1);
         assert_eq!(store.enrolment("jumio", "m").unwrap().map(|known| known.account).as_deref(), Some("acc"));
-        let effect = ("self-registration".to_owned(), LimitedAction::Delete, at(8));
+        let effect = ("self-registration".to_owned(), EffectKind::Delete, at(8));
         assert_eq!(store.effects_since(at(8)).unwrap(), vec![effect.clone(), effect]);
         assert!(store.effects_since(at(9)).unwrap().is_empty());
         assert!(store.secret() == secret && secret.expose().len() == 64);
@@ -285,7 +285,7 @@ async fn a_held_case_is_counted_as_such() {
     let (store, _) = open(dir.path());
     let mut one = case("one", 0);
     store.commit(changed(one.clone())).await.unwrap();
-    one.state = State::Held { step: StepIndex(1), action: LimitedAction::Delete, since: at(0), asked: None };
+    one.state = State::Held { step: StepIndex(1), action: EffectKind::Delete, since: at(0), asked: None };
     store.commit(changed(one)).await.unwrap();
     assert_eq!(store.counts().unwrap(), BTreeMap::from([(("self-registration".into(), "held".into()), 1)]));
     assert_eq!(store.case(&CaseId("none".into())).unwrap(), None);

@@ -13,7 +13,8 @@ use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdi
 use super::types;
 use crate::connectors::IdentitySource as _;
 use crate::model::{
-    Action, Call, Done, EventType, Failure, Origin, Snapshot, SubjectKind, SubjectRef, Timestamp,
+    AccountChange, Action, Call, Done, EventType, Failure, Origin, Snapshot, SubjectKind, SubjectRef,
+    Timestamp,
 };
 
 impl OneLogin {
@@ -30,7 +31,9 @@ impl OneLogin {
             Action::Reinstate { snapshot, to } => {
                 self.reinstate(snapshot, to.as_deref(), call.in_doubt || call.attempt > 1).await
             }
-            Action::EndSessions { snapshot } => self.end_sessions(snapshot).await,
+            Action::ChangeAccount { snapshot, change } => match change {
+                AccountChange::EndSessions => self.end_sessions(snapshot).await,
+            },
             Action::AssignRole { snapshot, role } => self.assign_role(snapshot, role).await,
             Action::RemoveRole { snapshot, role } => self.remove_role(snapshot, role).await,
             Action::SetAttributes { snapshot, attributes } => self.set_attributes(snapshot, attributes).await,

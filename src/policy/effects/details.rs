@@ -263,7 +263,7 @@ fn readers(policy: &Policy) -> BTreeSet<&str> {
     let mut named = BTreeSet::new();
     for step in &policy.steps {
         let to: Vec<&Recipient> = match &step.verb {
-            Verb::Notify(notify) => notify.to.iter().collect(),
+            Verb::Effect(Effect::Notify(notify)) => notify.to.iter().collect(),
             Verb::Verify(verify) => verify.remind.iter().flat_map(|reminder| &reminder.also).collect(),
             _ => Vec::new(),
         };
@@ -334,26 +334,26 @@ fn of_step(step: &Step, texts: &mut Vec<String>) {
         Verb::Run { function, .. } | Verb::Act { function, .. } => texts.push(function.source().to_owned()),
         Verb::Wait(Wait::Until(until)) => texts.push(until.source()),
         Verb::Effect(effect) => match effect {
-            Effect::HoldRole(role)
-            | Effect::ReleaseRole(role)
-            | Effect::AssignRole(role)
-            | Effect::RemoveRole(role) => texts.push(role.source()),
+            Effect::Role { role, .. } => texts.push(role.source()),
             Effect::Set(data) | Effect::CreateUser { attributes: data, .. } | Effect::Emit { data, .. } => {
                 texts.push(data.source());
             }
             Effect::UpdateUser { matching, attributes, .. } => {
                 texts.extend([matching, attributes].map(Data::source));
             }
-            Effect::Request(request) => {
+            Effect::Call(request) => {
                 texts.extend(request.path.as_ref().map(Text::source));
                 texts.extend(request.body.as_ref().map(Data::source));
             }
-            Effect::Suspend { .. } | Effect::Reinstate | Effect::EndSessions | Effect::Invite => {}
+            Effect::Notify(_)
+            | Effect::Suspend { .. }
+            | Effect::Reinstate
+            | Effect::Account(_)
+            | Effect::Invite => {}
         },
         Verb::Verify(_)
         | Verb::Review(_)
         | Verb::Wait(Wait::For { .. })
-        | Verb::Notify(_)
         | Verb::Approve
         | Verb::Reject { .. }
         | Verb::Delete { .. }

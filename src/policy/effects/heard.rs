@@ -1,9 +1,10 @@
 //! What the person has read of an end before it comes, and whether they can object to it. Mails from before they
 //! were last asked, or before people looked at them, were about something else.
 
+use crate::model::EffectKind;
 use std::collections::BTreeSet;
 
-use crate::policy::tree::{Policy, Recipient, Step, StepIndex, Verb};
+use crate::policy::tree::{Effect, Policy, Recipient, Step, StepIndex, Verb};
 
 /// What the person has heard since they were last asked; more is greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +48,6 @@ fn following(step: &Step) -> Vec<StepIndex> {
         | Verb::Run { .. }
         | Verb::Wait(_)
         | Verb::Act { .. }
-        | Verb::Notify(_)
         | Verb::Approve
         | Verb::Reject { .. }
         | Verb::Delete { .. }
@@ -62,14 +62,15 @@ pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
     match &step.verb {
         Verb::Verify(_) | Verb::Review(_) => Heard::Nothing,
         // A mail that is sent under a condition may not be sent.
-        Verb::Notify(notify) if notify.to.contains(&Recipient::Subject) && step.condition.is_none() => {
+        Verb::Effect(Effect::Notify(notify))
+            if notify.to.contains(&Recipient::Subject) && step.condition.is_none() =>
+        {
             let link = policy.templates.always_shows(&notify.template, "contest_link");
             before.max(if link { Heard::Link } else { Heard::Mail })
         }
         // What a function sends is not known here.
-        Verb::Act { may, .. } if may.iter().any(|verb| verb == "notify") => Heard::Link,
-        Verb::Notify(_)
-        | Verb::Act { .. }
+        Verb::Act { may, .. } if may.contains(&EffectKind::Notify) => Heard::Link,
+        Verb::Act { .. }
         | Verb::Run { .. }
         | Verb::Wait(_)
         | Verb::Approve

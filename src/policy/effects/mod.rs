@@ -33,24 +33,24 @@ mod ways;
 use serde::Serialize;
 
 use super::files::Revision;
-use super::tree::{Limit, LimitedAction, Mode, Policy, WhenExceeded};
-use crate::model::{Fields, Span, SubjectKind};
+use super::tree::{Limit, Mode, Policy, WhenExceeded};
+use crate::model::{EffectKind, Fields, Nature, Span, SubjectKind};
 
 pub use asks::Asks;
 use details::Details;
 pub use diff::{Change, Diff, Sign, diff};
-pub use gate::{BY_DEFAULT, Watched, added_up, reasons, reasons_to_stay};
+pub use gate::{added_up, reasons, reasons_to_stay};
 pub use site::lets_in;
 pub use ways::reachable;
 
 /// Whether an effect gives somebody access, or what other systems read as access.
-pub fn gives_access(action: super::tree::LimitedAction) -> bool {
-    site::nature(action) == site::Nature::Gives
+pub fn gives_access(action: EffectKind) -> bool {
+    action.nature().gives()
 }
 
 /// Whether an edit of the policy matters: it takes, gives, asks for proof or withholds.
 pub fn matters(policy: &Policy) -> bool {
-    reachable(policy, policy.first).iter().any(|action| site::nature(*action) != site::Nature::Tells)
+    reachable(policy, policy.first).iter().any(|action| action.nature() != Nature::Tells)
 }
 
 /// Everything that a policy can do.
@@ -188,7 +188,7 @@ pub struct Decided {
 /// A limit on a kind of effect.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bound {
-    pub action: LimitedAction,
+    pub action: EffectKind,
     /// `50`, `2%`, or whichever of two is larger.
     pub at_most: String,
     pub per: Span,

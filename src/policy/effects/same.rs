@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::tree::{Policy, Step, StepIndex, Verb, Wait};
+use crate::policy::tree::{Effect, Policy, Step, StepIndex, Verb, Wait};
 
 /// The steps of a policy by what they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ fn kind(step: &Step) -> String {
         }
         Verb::Wait(Wait::For { event, .. }) => format!("wait {event}"),
         Verb::Wait(Wait::Until(_)) => "wait".to_owned(),
-        Verb::Effect(crate::policy::tree::Effect::Request(request)) => format!("call {}", request.endpoint),
+        Verb::Effect(Effect::Call(request)) => format!("call {}", request.endpoint),
         verb => verb.word().to_owned(),
     }
 }

@@ -1,9 +1,9 @@
 //! The effects of one step: what its verb does to whom, in the words that the policy has for it.
 
 use super::Proof;
-use crate::model::{Span, SubjectKind};
+use crate::model::{EffectKind, Nature, NeedsProof, Span, SubjectKind};
 use crate::policy::script::Data;
-use crate::policy::tree::{Effect, Grace, LimitedAction, Notify, Policy, Recipient, Step, Verb, Verify};
+use crate::policy::tree::{Effect, Grace, Notify, Policy, Recipient, Step, Verb, Verify, Written};
 
 /// What a step does.
 pub(super) struct Site {
@@ -23,114 +23,62 @@ impl Site {
 /// What stands between whom it suspends and the end whose grace that is.
 pub(super) const GRACE_OF: &str = ", for the grace of ";
 
-/// In which order effects are listed: what harms first.
-const ORDER: &[&str] = &[
-    "delete",
-    "reject",
-    "suspend",
-    "remove_role",
-    "hold_role",
-    "end_sessions",
-    "set",
-    "assign_role",
-    "release_role",
-    "reinstate",
-    "approve",
-    "invite",
-    "create_user",
-    "update_user",
-    "call",
-    "emit",
-    "verify",
-    "notify",
-    "close",
-];
-
+/// In which order effects are listed: that of the table, and what is no effect after them.
 pub(super) fn rank(verb: &str) -> usize {
-    ORDER.iter().position(|word| *word == verb).unwrap_or(ORDER.len())
+    EffectKind::ALL.iter().position(|kind| kind.word() == verb).unwrap_or(EffectKind::ALL.len())
+}
+
+fn nature_of(verb: &str) -> Option<Nature> {
+    EffectKind::of_word(verb).map(EffectKind::nature)
 }
 
 /// Whether it takes something from somebody; each of its ways is shown.
 pub(super) fn harms(verb: &str) -> bool {
-    LimitedAction::of_word(verb).is_some_and(|action| nature(action) == Nature::Takes)
+    nature_of(verb).is_some_and(Nature::takes)
 }
 
 /// Whether it gives somebody access, or what other systems read as access.
 pub(super) fn gives(verb: &str) -> bool {
-    LimitedAction::of_word(verb).is_some_and(|action| nature(action) == Nature::Gives)
+    nature_of(verb).is_some_and(Nature::gives)
 }
 
 /// Whether it protects others from a person of whom nobody knows who they are: it withholds access, or asks for proof.
 pub(super) fn protects(verb: &str) -> bool {
-    withholds(verb) || verb == LimitedAction::Verify.word()
+    nature_of(verb).is_some_and(Nature::protects)
 }
 
 /// Whether it withholds access. Who is deleted or refused never had any.
 pub(super) fn withholds(verb: &str) -> bool {
-    const ENDS: [LimitedAction; 2] = [LimitedAction::Delete, LimitedAction::Reject];
-    LimitedAction::of_word(verb)
-        .is_some_and(|action| nature(action) == Nature::Takes && !ENDS.contains(&action))
+    nature_of(verb) == Some(Nature::Withholds)
 }
-
-/// What an effect is to the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nature {
-    Takes,
-    Gives,
-    Asks,
-    Tells,
-}
-
-pub(super) fn nature(action: LimitedAction) -> Nature {
-    match action {
-        LimitedAction::Delete
-        | LimitedAction::Reject
-        | LimitedAction::Suspend
-        | LimitedAction::RemoveRole
-        | LimitedAction::HoldRole
-        | LimitedAction::EndSessions => Nature::Takes,
-        LimitedAction::Approve
-        | LimitedAction::Reinstate
-        | LimitedAction::ReleaseRole
-        | LimitedAction::AssignRole
-        | LimitedAction::Invite
-        | LimitedAction::CreateUser
-        | LimitedAction::UpdateUser
-        | LimitedAction::Set => Nature::Gives,
-        LimitedAction::Verify => Nature::Asks,
-        LimitedAction::Notify | LimitedAction::Call | LimitedAction::Emit => Nature::Tells,
-    }
-}
-
-/// What takes something from somebody is taken back by which verb.
-const BACK: &[(&str, &str)] =
-    &[("suspend", "reinstate"), ("hold_role", "release_role"), ("remove_role", "assign_role")];
 
 /// What a verb gives back was taken by which.
 pub(super) fn taken_by(verb: &str) -> Option<&'static str> {
-    BACK.iter().find(|(_, gives)| *gives == verb).map(|(takes, _)| *takes)
+    EffectKind::of_word(verb)?.taken_by().map(EffectKind::word)
 }
 
 /// Whether a verb only ends what the case itself holds. A role that is given may be another one than was taken.
 pub(super) fn lifts(verb: &str) -> bool {
-    LimitedAction::of_word(verb)
-        .is_some_and(|action| matches!(action, LimitedAction::Reinstate | LimitedAction::ReleaseRole))
+    nature_of(verb) == Some(Nature::Lifts)
 }
 
 /// What gives back what a verb takes.
 pub(super) fn given_back_by(verb: &str) -> Option<&'static str> {
-    BACK.iter().find(|(takes, _)| *takes == verb).map(|(_, gives)| *gives)
+    EffectKind::of_word(verb)?.given_back_by().map(EffectKind::word)
 }
 
 /// Whether somebody is let in, or in again, of whom nobody knows who they are. Accounts and roles are often
 /// given where no proof is asked for, by another policy or on purpose; where one was asked for and failed,
 /// they count too.
 pub(super) fn unproven(verb: &str, to: &str, proof: Proof) -> bool {
-    match verb {
-        "approve" | "reinstate" | "release_role" => proof != Proof::Given,
-        "assign_role" | "create_user" | "invite" => proof == Proof::Failed,
-        "set" => proof == Proof::Failed && to.starts_with("user.verified_at"),
-        _ => false,
+    let Some(kind) = EffectKind::of_word(verb) else { return false };
+    match kind.row().needs_proof {
+        NeedsProof::Always => proof != Proof::Given,
+        NeedsProof::IfAsked => proof == Proof::Failed,
+        // A mark that says that somebody was verified.
+        NeedsProof::Never => {
+            kind == EffectKind::Set && proof == Proof::Failed && to.starts_with("user.verified_at")
+        }
     }
 }
 
@@ -144,16 +92,12 @@ pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
     let subject = policy.subject;
     match &step.verb {
         Verb::Verify(verify) => proving(verify),
-        Verb::Notify(notify) => mails(notify),
         Verb::Approve => vec![Site::new("approve", subject.word())],
         Verb::Reject { grace } => adverse("reject", subject, *grace),
         Verb::Delete { grace } => adverse("delete", subject, *grace),
         Verb::Act { function, may } => {
             let to = format!("as {} says", function.source());
-            may.iter()
-                .filter_map(|verb| ORDER.iter().find(|word| *word == verb))
-                .map(|verb| Site::new(verb, &to))
-                .collect()
+            may.iter().map(|kind| Site::new(kind.word(), &to)).collect()
         }
         Verb::Close { result } => vec![Site::new("close", result)],
         Verb::Effect(effect) => changes(effect, subject),
@@ -207,8 +151,8 @@ fn recipient(recipient: &Recipient) -> String {
     }
 }
 
-fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
-    let verb = effect.action().word();
+fn changes(effect: &Effect<Written>, subject: SubjectKind) -> Vec<Site> {
+    let verb = effect.kind().word();
     let who = subject.word();
     match effect {
         Effect::Suspend { end_sessions } => {
@@ -216,11 +160,9 @@ fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
             sites.extend(end_sessions.then(|| Site::new("end_sessions", who)));
             sites
         }
-        Effect::Reinstate | Effect::EndSessions | Effect::Invite => vec![Site::new(verb, who)],
-        Effect::HoldRole(role)
-        | Effect::ReleaseRole(role)
-        | Effect::AssignRole(role)
-        | Effect::RemoveRole(role) => vec![Site::new(verb, format!("role {}", role.source()))],
+        Effect::Notify(notify) => mails(notify),
+        Effect::Reinstate | Effect::Account(_) | Effect::Invite => vec![Site::new(verb, who)],
+        Effect::Role { role, .. } => vec![Site::new(verb, format!("role {}", role.source()))],
         Effect::Set(attributes) => named(attributes).into_iter().map(|to| Site::new(verb, to)).collect(),
         Effect::CreateUser { system, attributes } | Effect::UpdateUser { system, attributes, .. } => {
             let names = match attributes {
@@ -230,7 +172,7 @@ fn changes(effect: &Effect, subject: SubjectKind) -> Vec<Site> {
             let to = format!("in {system}: {}", names.join(", "));
             vec![Site { body: named(attributes), ..Site::new(verb, to) }]
         }
-        Effect::Request(request) => {
+        Effect::Call(request) => {
             let path = request.path.as_ref().map(|path| format!(" {}", path.source())).unwrap_or_default();
             let body = request.body.as_ref().map(named).unwrap_or_default();
             vec![Site { body, ..Site::new(verb, format!("{}: {}{path}", request.endpoint, request.method)) }]

@@ -43,7 +43,6 @@ impl Trail {
             | Verb::Run { .. }
             | Verb::Wait(_)
             | Verb::Act { .. }
-            | Verb::Notify(_)
             | Verb::Approve
             | Verb::Reject { .. }
             | Verb::Delete { .. }

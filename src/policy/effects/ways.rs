@@ -8,7 +8,8 @@ use super::same::Known;
 use super::site::{Site, rank, sites};
 use super::trail::{AGAIN, Mark, Trail};
 use super::{Decided, Effect, Proof, Tries, Way};
-use crate::policy::tree::{LimitedAction, Policy, Step, StepIndex, Trigger, Verb, Wait};
+use crate::model::EffectKind;
+use crate::policy::tree::{Policy, Step, StepIndex, Trigger, Verb, Wait};
 
 /// Steps visited over all ways. Policies that people write stay far below it.
 const MOST: usize = 50_000;
@@ -100,12 +101,12 @@ fn seconds(way: &Way) -> i64 {
 }
 
 /// Limited effects that can still come of a case that is at a step.
-pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<LimitedAction> {
+pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<EffectKind> {
     let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
     let mut found = BTreeSet::new();
     while let Some(at) = open.pop() {
         let Some(step) = policy.step(at).filter(|_| seen.insert(at)) else { continue };
-        found.extend(sites(policy, step).iter().filter_map(|site| LimitedAction::of_word(site.verb)));
+        found.extend(sites(policy, step).iter().filter_map(|site| EffectKind::of_word(site.verb)));
         open.extend(step.next);
         open.extend(step.outcomes.values());
         match &step.verb {

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use super::kind::{Key, Kind, Shape};
 use super::policy::TRIGGER;
 use super::span;
-use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule, event_type, step_verb, verb};
+use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VerbRule, event_type, step_verb, verb, verbs};
 use crate::model::Span;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::source::{self, Data, Node, Scalar};
@@ -254,7 +254,7 @@ impl Check<'_> {
 
     fn no_verb(&mut self, node: &Node, entries: &[(source::Key, Node)]) {
         let common = STEP_KEYS.iter().map(|key| key.name);
-        let known: Vec<_> = VERBS.iter().map(|rule| rule.key.name).collect();
+        let known: Vec<_> = verbs().map(|rule| rule.key.name).collect();
         let wrong = entries.iter().find(|(key, _)| !STEP_KEYS.iter().any(|rule| rule.name == key.name));
         let (place, message, help) = match wrong {
             Some((key, _)) if ["then", "else"].contains(&key.name.as_str()) => (
@@ -387,7 +387,7 @@ fn misplaced(wrong: &str, key: &source::Key, known: &[&str]) -> Option<String> {
 
 fn is_outcome(name: &str) -> bool {
     let has = |rule: &VerbRule| matches!(rule.outcomes, Outcomes::Fixed(names) | Outcomes::Optional(names) if names.contains(&name));
-    VERBS.iter().any(has)
+    verbs().any(has)
 }
 
 /// Whether a scalar is of a kind. Collections are judged elsewhere.

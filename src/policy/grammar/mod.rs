@@ -15,4 +15,4 @@ pub use kind::{Key, Kind, Shape};
 pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, TRIGGER, VERIFICATION, VERIFICATIONS};
 pub use schema::json_schema;
 pub use tests::{MOVES, TESTS};
-pub use verbs::{EXECUTED_CHANNELS, Outcomes, STEP_KEYS, VERBS, VerbRule, step_verb, verb};
+pub use verbs::{EXECUTED_CHANNELS, Outcomes, Rule, STEP_KEYS, VerbRule, step_verb, verb, verbs};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::kind::{Key, Kind, Shape};
 use super::policy::{BLOCKS, PEOPLE, POLICY, TRIGGER, VERIFICATIONS};
 use super::tests::TESTS;
-use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VERBS, VerbRule, outcome_doc};
+use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VerbRule, outcome_doc, verbs};
 use crate::model::SubjectKind;
 use crate::policy::schema::{Field, event_types, fields_of_any_event, fields_of_subject};
 
@@ -69,7 +69,7 @@ fn definitions() -> Value {
         json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}}),
     );
     defs.insert("step".to_owned(), any_step());
-    for rule in VERBS {
+    for rule in verbs() {
         defs.insert(format!("step-{}", rule.key.name), step(rule));
     }
     let clause = json!({"type": ["string", "boolean"]});
@@ -90,7 +90,7 @@ fn definitions() -> Value {
 /// belong together is said by the verb's own shape.
 fn any_step() -> Value {
     let mut properties = Map::new();
-    let keys = VERBS.iter().flat_map(|rule| std::iter::once(&rule.key).chain(rule.beside)).chain(STEP_KEYS);
+    let keys = verbs().flat_map(|rule| std::iter::once(&rule.key).chain(rule.beside)).chain(STEP_KEYS);
     for key in keys {
         let doc = described(key);
         properties.entry(key.name).or_insert_with(|| json!({"description": doc, "markdownDescription": doc}));
@@ -105,8 +105,8 @@ fn any_step() -> Value {
     let bare: Map<_, _> = STEP_KEYS.iter().map(told).collect();
     let mut rules = json!({"properties": bare, "additionalProperties": false, "not": {}});
     let beside =
-        |rule: &&VerbRule| VERBS.iter().any(|other| other.beside.iter().any(|key| key.name == rule.key.name));
-    let (late, early): (Vec<_>, Vec<_>) = VERBS.iter().partition(beside);
+        |rule: &&VerbRule| verbs().any(|other| other.beside.iter().any(|key| key.name == rule.key.name));
+    let (late, early): (Vec<_>, Vec<_>) = verbs().partition(beside);
     for rule in late.iter().chain(early.iter().rev()) {
         let name = rule.key.name;
         rules = json!({

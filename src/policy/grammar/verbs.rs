@@ -1,21 +1,46 @@
 //! The verbs: their objects, the keys beside them, and which of them this version executes.
 
 use super::kind::{Key, Kind, Shape};
+use crate::model::{EffectKind, EffectShape};
 use crate::policy::source::{self, Node};
-use crate::policy::tree::{self, LimitedAction};
+use crate::policy::tree;
 
-/// One verb.
+/// The verbs of the language: the effects of the table, and those that wait, decide, branch or end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    Effect(EffectKind),
+    Review,
+    Wait,
+    Run,
+    Act,
+    Do,
+    RetryFrom,
+    Close,
+}
+
+/// How one verb is written.
 #[derive(Debug)]
 pub struct VerbRule {
+    pub verb: Rule,
     /// The verb with its object, its doc sentence, and whether it is executed.
     pub key: Key,
     /// Keys beside it, besides those that every step may have.
     pub beside: &'static [Key],
     pub outcomes: Outcomes,
-    /// What `limits` counts.
-    pub action: Option<LimitedAction>,
     /// Nothing comes after it.
     pub ends: bool,
+}
+
+impl VerbRule {
+    /// What `limits` counts.
+    pub fn effect(&self) -> Option<EffectKind> {
+        match self.verb {
+            Rule::Effect(kind) => Some(kind),
+            Rule::Review | Rule::Wait | Rule::Run | Rule::Act | Rule::Do | Rule::RetryFrom | Rule::Close => {
+                None
+            }
+        }
+    }
 }
 
 /// Whether a verb branches.
@@ -33,13 +58,7 @@ pub enum Outcomes {
     Optional(&'static [&'static str]),
 }
 
-const fn plain(key: Key, action: Option<LimitedAction>) -> VerbRule {
-    VerbRule { key, beside: &[], outcomes: Outcomes::None, action, ends: false }
-}
-
 const SPAN: Kind = Kind::Span { zero: false };
-const USER: Kind = Kind::OneOf(&["user"]);
-const ANYBODY: Kind = Kind::OneOf(&["registration", "user", "applicant"]);
 const TEMPLATE_NAME: Key = Key::must("template", Kind::Name, "A folder of shared/templates.");
 const RECIPIENT: Kind = Kind::Text;
 
@@ -146,158 +165,114 @@ const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names th
 const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.");
 const ATTRIBUTES: Key = Key::must("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
 
-/// Every verb of the language.
-pub static VERBS: &[VerbRule] = &[
+/// How the verb of an effect is written: its object, the keys beside it, how it branches.
+const fn effect(kind: EffectKind) -> VerbRule {
+    let row = kind.row();
+    let subject = Kind::OneOf(row.subject_words);
+    let (object, beside, outcomes): (Kind, &'static [Key], Outcomes) = match row.shape {
+        EffectShape::Verify => (
+            Kind::Shape(&VERIFY),
+            &[],
+            Outcomes::Fixed(&["passed", "warning", "rejected", "no_response", "unavailable"]),
+        ),
+        EffectShape::Notify => (Kind::Shape(&NOTIFY), &[], Outcomes::None),
+        EffectShape::Reject | EffectShape::Delete => (subject, &[GRACE, BECAUSE], Outcomes::None),
+        EffectShape::Suspend => (subject, &[END_SESSIONS], Outcomes::None),
+        EffectShape::Approve | EffectShape::Reinstate | EffectShape::Account(_) | EffectShape::Invite => {
+            (subject, &[], Outcomes::None)
+        }
+        EffectShape::Role(_) => (Kind::Template, &[], Outcomes::None),
+        EffectShape::Set => (Kind::MapOf(&Kind::Any), &[], Outcomes::None),
+        EffectShape::CreateUser => (subject, &[IN, ATTRIBUTES], Outcomes::None),
+        EffectShape::UpdateUser => (subject, &[IN, MATCH, ATTRIBUTES], Outcomes::None),
+        EffectShape::Call => (Kind::Name, REQUEST, Outcomes::Optional(&["ok", "failed"])),
+        EffectShape::Emit => (Kind::Text, &[DATA], Outcomes::None),
+    };
+    let key = Key::may(row.word, object, row.doc);
+    VerbRule { verb: Rule::Effect(kind), key, beside, outcomes, ends: false }
+}
+
+const END_SESSIONS: Key = Key::may(EffectKind::EndSessions.word(), Kind::Boolean, "Ends open sessions too.");
+const MATCH: Key = Key::must("match", Kind::Any, "By what the account is found.");
+const DATA: Key = Key::may("data", Kind::MapOf(&Kind::Any), "The event's data.");
+const REQUEST: &[Key] = &[
+    Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "The HTTP method."),
+    Key::may("path", Kind::Template, "Appended to the endpoint's address."),
+    Key::may("body", Kind::Any, "The body, with `${...}`."),
+    Key::may("idempotency", Kind::OneOf(&["key", "natural", "none"]), "Why repeating it is safe."),
+    Key::may("returns", Kind::List(&Kind::Name), "Names on which the answer may branch."),
+];
+const MAY: Key = Key::must("may", Kind::List(&Kind::Name), "The verbs that the function may return.");
+const AT_MOST: Key = Key::must("at_most", Kind::Integer { least: 1, most: 10 }, "How often at most.");
+const OR_ELSE: Key = Key::must("or_else", Kind::Steps, "What happens when that is used up.");
+
+/// The verbs that are no effects.
+static OTHERS: &[VerbRule] = &[
     VerbRule {
-        key: Key::may("verify", Kind::Shape(&VERIFY), "Sends the person the link and waits for the result."),
-        beside: &[],
-        outcomes: Outcomes::Fixed(&["passed", "warning", "rejected", "no_response", "unavailable"]),
-        action: Some(LimitedAction::Verify),
-        ends: false,
-    },
-    VerbRule {
+        verb: Rule::Review,
         key: Key::may("review", Kind::Shape(&REVIEW), "Asks people to decide."),
         beside: &[],
         outcomes: Outcomes::Decisions,
-        action: None,
         ends: false,
     },
     VerbRule {
+        verb: Rule::Wait,
         key: Key::may("wait", Kind::Shape(&WAIT), "Waits for an event or a time."),
         beside: &[],
         outcomes: Outcomes::Wait,
-        action: None,
         ends: false,
     },
     VerbRule {
+        verb: Rule::Run,
         key: Key::may("run", Kind::FunctionCall, "Calls a pure function that returns one of `returns`."),
         beside: &[RETURNS],
         outcomes: Outcomes::Returns,
-        action: None,
         ends: false,
     },
     VerbRule {
+        verb: Rule::Act,
         key: Key::may("act", Kind::FunctionCall, "Calls a pure function that returns actions."),
-        beside: &[Key::must("may", Kind::List(&Kind::Name), "The verbs that the function may return.")],
+        beside: &[MAY],
         outcomes: Outcomes::None,
-        action: None,
-        ends: false,
-    },
-    plain(
-        Key::may("approve", Kind::OneOf(&["registration"]), "Approves a registration."),
-        Some(LimitedAction::Approve),
-    ),
-    VerbRule {
-        key: Key::may("reject", Kind::OneOf(&["registration"]), "Rejects a registration."),
-        beside: &[GRACE, BECAUSE],
-        outcomes: Outcomes::None,
-        action: Some(LimitedAction::Reject),
         ends: false,
     },
     VerbRule {
-        key: Key::may(
-            "delete",
-            Kind::OneOf(&["registration", "user"]),
-            "Deletes the subject after the grace.",
-        ),
-        beside: &[GRACE, BECAUSE],
-        outcomes: Outcomes::None,
-        action: Some(LimitedAction::Delete),
-        ends: false,
-    },
-    VerbRule {
-        key: Key::may("suspend", USER, "Places this case's hold on the account."),
-        beside: &[Key::may("end_sessions", Kind::Boolean, "Ends open sessions too.")],
-        outcomes: Outcomes::None,
-        action: Some(LimitedAction::Suspend),
-        ends: false,
-    },
-    plain(Key::may("reinstate", USER, "Lifts this case's hold only."), Some(LimitedAction::Reinstate)),
-    plain(
-        Key::may("hold_role", Kind::Template, "Takes a role away and remembers it."),
-        Some(LimitedAction::HoldRole),
-    ),
-    plain(
-        Key::may("release_role", Kind::Template, "Gives a held role back."),
-        Some(LimitedAction::ReleaseRole),
-    ),
-    plain(Key::may("assign_role", Kind::Template, "Gives a role for good."), Some(LimitedAction::AssignRole)),
-    plain(
-        Key::may("remove_role", Kind::Template, "Takes a role away for good."),
-        Some(LimitedAction::RemoveRole),
-    ),
-    plain(
-        Key::may("set", Kind::MapOf(&Kind::Any), "Sets attributes of the subject."),
-        Some(LimitedAction::Set),
-    ),
-    plain(
-        Key::may("end_sessions", USER, "Ends the person's open sessions."),
-        Some(LimitedAction::EndSessions),
-    ),
-    plain(
-        Key::may("invite", Kind::OneOf(&["registration", "user"]), "Sends the provider's invitation."),
-        Some(LimitedAction::Invite),
-    ),
-    VerbRule {
-        key: Key::may("create_user", ANYBODY, "Creates an account in a system."),
-        beside: &[IN, ATTRIBUTES],
-        outcomes: Outcomes::None,
-        action: Some(LimitedAction::CreateUser),
-        ends: false,
-    },
-    VerbRule {
-        key: Key::may("update_user", ANYBODY, "Changes an account in a system."),
-        beside: &[IN, Key::must("match", Kind::Any, "By what the account is found."), ATTRIBUTES],
-        outcomes: Outcomes::None,
-        action: Some(LimitedAction::UpdateUser),
-        ends: false,
-    },
-    plain(Key::may("notify", Kind::Shape(&NOTIFY), "Sends a mail."), Some(LimitedAction::Notify)),
-    VerbRule {
-        key: Key::may("call", Kind::Name, "One request to an endpoint of proofd.yaml."),
-        beside: &[
-            Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "The HTTP method."),
-            Key::may("path", Kind::Template, "Appended to the endpoint's address."),
-            Key::may("body", Kind::Any, "The body, with `${...}`."),
-            Key::may("idempotency", Kind::OneOf(&["key", "natural", "none"]), "Why repeating it is safe."),
-            Key::may("returns", Kind::List(&Kind::Name), "Names on which the answer may branch."),
-        ],
-        outcomes: Outcomes::Optional(&["ok", "failed"]),
-        action: Some(LimitedAction::Call),
-        ends: false,
-    },
-    VerbRule {
-        key: Key::may("emit", Kind::Text, "Sends a CloudEvent of this type."),
-        beside: &[Key::may("data", Kind::MapOf(&Kind::Any), "The event's data.")],
-        outcomes: Outcomes::None,
-        action: Some(LimitedAction::Emit),
-        ends: false,
-    },
-    VerbRule {
+        verb: Rule::Do,
         key: Key::may("do", Kind::Name, "Goes on with a named block; nothing comes back."),
         beside: &[],
         outcomes: Outcomes::None,
-        action: None,
         ends: true,
     },
     VerbRule {
+        verb: Rule::RetryFrom,
         key: Key::may("retry_from", Kind::Name, "Goes back to an earlier step."),
-        beside: &[
-            Key::must("at_most", Kind::Integer { least: 1, most: 10 }, "How often at most."),
-            Key::must("or_else", Kind::Steps, "What happens when that is used up."),
-        ],
+        beside: &[AT_MOST, OR_ELSE],
         outcomes: Outcomes::None,
-        action: None,
         ends: true,
     },
     VerbRule {
+        verb: Rule::Close,
         key: Key::may("close", Kind::Name, "Ends the case; the word is its result."),
         beside: &[],
         outcomes: Outcomes::None,
-        action: None,
         ends: true,
     },
 ];
+
+static EFFECTS: [VerbRule; EffectKind::ALL.len()] = {
+    let mut rules = [const { effect(EffectKind::ALL[0]) }; EffectKind::ALL.len()];
+    let mut at = 0;
+    while at < rules.len() {
+        rules[at] = effect(EffectKind::ALL[at]);
+        at += 1;
+    }
+    rules
+};
+
+/// Every verb of the language.
+pub fn verbs() -> impl Iterator<Item = &'static VerbRule> {
+    EFFECTS.iter().chain(OTHERS)
+}
 
 /// What an outcome means, for editors. Declared ones are explained by who declares them.
 pub fn outcome_doc(name: &str) -> &'static str {
@@ -321,7 +296,7 @@ pub const EXECUTED_CHANNELS: &[&str] = &["email", "call"];
 
 /// The rule of a verb.
 pub fn verb(name: &str) -> Option<&'static VerbRule> {
-    VERBS.iter().find(|rule| rule.key.name == name)
+    verbs().find(|rule| rule.key.name == name)
 }
 
 /// The verb of a step: the key that is no sibling of another (`end_sessions` stands beside `suspend`).

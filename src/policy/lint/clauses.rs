@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Seen;
 use super::possible::{possible, refutable};
-use crate::model::EventType;
+use crate::model::{EventType, Nature, RoleChange};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::schema;
 use crate::policy::script::{By, Claim, Claims, Comparison, Condition, field_value};
@@ -251,12 +251,8 @@ fn own_undoing(seen: &Seen<'_>, events: &Option<Vec<String>>, diagnostics: &mut 
 /// Whether `as_long_as` is asked before a step, or when the case wakes from it.
 fn asks_again(verb: &Verb) -> bool {
     match verb {
-        Verb::Effect(effect) => !matches!(effect, Effect::Emit { .. } | Effect::Request(_)),
-        Verb::Run { .. }
-        | Verb::Notify(_)
-        | Verb::Do { .. }
-        | Verb::RetryFrom { .. }
-        | Verb::Close { .. } => false,
+        Verb::Effect(effect) => effect.kind().nature() != Nature::Tells,
+        Verb::Run { .. } | Verb::Do { .. } | Verb::RetryFrom { .. } | Verb::Close { .. } => false,
         _ => true,
     }
 }
@@ -276,8 +272,12 @@ fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
         Verb::Approve => Some(is("registration.state", By::Equal, json!("approved"))),
         Verb::Reject { .. } => Some(is("registration.state", By::Equal, json!("rejected"))),
         Verb::Effect(Effect::Suspend { .. }) => Some(is("user.status", By::Equal, json!("suspended"))),
-        Verb::Effect(Effect::AssignRole(text) | Effect::ReleaseRole(text)) => role(text, true),
-        Verb::Effect(Effect::RemoveRole(text) | Effect::HoldRole(text)) => role(text, false),
+        Verb::Effect(Effect::Role { change: RoleChange::Assign | RoleChange::Release, role: text }) => {
+            role(text, true)
+        }
+        Verb::Effect(Effect::Role { change: RoleChange::Remove | RoleChange::Hold, role: text }) => {
+            role(text, false)
+        }
         // What is set is not empty afterwards, whatever it is.
         Verb::Effect(Effect::Set(data)) => {
             let set = data.names().into_iter();

@@ -1,12 +1,13 @@
 //! Adverse ends: what nobody can contest, what can hardly be undone, and what comes after them.
 
+use crate::model::EffectKind;
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
 use super::{Seen, node_at};
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Effect, Step, StepIndex, Verb};
+use crate::policy::tree::{Step, StepIndex, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let reviewed = reviewed(seen);
@@ -72,6 +73,9 @@ fn reviewed(seen: &Seen<'_>) -> BTreeSet<StepIndex> {
     seen.policy.steps.iter().map(|step| step.index).filter(|at| !without.contains(at)).collect()
 }
 
+/// What makes no sense for somebody who was just deleted or rejected.
+const AFTER_THE_END: [EffectKind; 3] = [EffectKind::AssignRole, EffectKind::Invite, EffectKind::Reinstate];
+
 /// What is done to somebody who is gone, or was let in, by the step before.
 fn after_the_end(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     let gone = match step.verb {
@@ -83,10 +87,8 @@ fn after_the_end(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>
     while let Some(next) = at.and_then(|at| seen.step(at)) {
         let word = match &next.verb {
             Verb::Approve => "approve",
-            Verb::Effect(effect @ (Effect::AssignRole(_) | Effect::Invite | Effect::Reinstate)) => {
-                effect.action().word()
-            }
-            Verb::Notify(_) | Verb::Effect(_) => {
+            Verb::Effect(effect) if AFTER_THE_END.contains(&effect.kind()) => effect.kind().word(),
+            Verb::Effect(_) => {
                 at = next.next;
                 continue;
             }

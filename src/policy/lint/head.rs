@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Seen;
-use crate::model::{Span, SubjectKind};
+use crate::model::{EffectKind, Span, SubjectKind};
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Amount, DueField, Limit, LimitedAction, Trigger, Verb};
+use crate::policy::tree::{Amount, DueField, Limit, Trigger, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     triggers(seen, diagnostics);
@@ -112,7 +112,7 @@ fn sweeps(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             _ => None,
         })
     };
-    let stated = |limit: &&Limit| limit.stated && limit.action == LimitedAction::Verify;
+    let stated = |limit: &&Limit| limit.stated && limit.action == EffectKind::Verify;
     let limited = policy.limits.iter().any(|limit| stated(&limit));
     for sweep in policy.sweeps() {
         if sweep.at_most.is_none() && !limited && verifies().next().is_some() {

@@ -1,5 +1,6 @@
 //! Suspensions that nothing lifts: on any way at all, or on the very way on which the person passed.
 
+use crate::model::EffectKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Seen;
@@ -56,7 +57,7 @@ fn held(seen: &Seen<'_>, from: &Step) -> BTreeSet<Spot> {
 fn lifts(step: &Step) -> bool {
     match &step.verb {
         Verb::Effect(Effect::Reinstate) => true,
-        Verb::Act { may, .. } => may.iter().any(|verb| verb == "reinstate"),
+        Verb::Act { may, .. } => may.contains(&EffectKind::Reinstate),
         _ => false,
     }
 }
@@ -64,8 +65,8 @@ fn lifts(step: &Step) -> bool {
 /// Whether somebody hears of it who can lift it by hand.
 fn tells(step: &Step) -> bool {
     match &step.verb {
-        Verb::Notify(notify) => notify.to.iter().any(|to| matches!(to, Recipient::Team(_))),
-        Verb::Act { may, .. } => may.iter().any(|verb| verb == "notify"),
+        Verb::Effect(Effect::Notify(notify)) => notify.to.iter().any(|to| matches!(to, Recipient::Team(_))),
+        Verb::Act { may, .. } => may.contains(&EffectKind::Notify),
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Seen;
 use super::possible::possible;
-use crate::model::SubjectKind;
+use crate::model::{RoleChange, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::schema;
 use crate::policy::script::{By, Claim};
@@ -77,8 +77,12 @@ fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<Pull>)
             Verb::Reject { .. } | Verb::Delete { .. } => Some(What::TurnAway),
             Verb::Effect(Effect::Suspend { .. }) => Some(What::Close),
             Verb::Effect(Effect::Reinstate) => Some(What::Open),
-            Verb::Effect(Effect::AssignRole(text) | Effect::ReleaseRole(text)) => role(text).map(What::Give),
-            Verb::Effect(Effect::RemoveRole(text) | Effect::HoldRole(text)) => role(text).map(What::Take),
+            Verb::Effect(Effect::Role { change: RoleChange::Assign | RoleChange::Release, role: text }) => {
+                role(text).map(What::Give)
+            }
+            Verb::Effect(Effect::Role { change: RoleChange::Remove | RoleChange::Hold, role: text }) => {
+                role(text).map(What::Take)
+            }
             _ => None,
         };
         if let Some(what) = what.filter(|_| step.condition.is_none()) {

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Seen, node_at};
 use crate::policy::diagnostic::{Diagnostic, Place};
-use crate::policy::tree::{Review, Step, Verb, Verify};
+use crate::policy::tree::{Effect, Review, Step, Verb, Verify};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for step in &seen.policy.steps {
         match &step.verb {
             Verb::Verify(verify) => reminders(seen, step, verify, diagnostics),
             Verb::Review(review) => reviews(seen, step, review, diagnostics),
-            Verb::Notify(notify) => {
+            Verb::Effect(Effect::Notify(notify)) => {
                 let mut told = Vec::new();
                 for to in &notify.to {
                     if told.contains(&to) {

@@ -1,11 +1,12 @@
 //! People who did not prove who they are, and are let in all the same, with nobody deciding it. A policy that
 //! lets people in without asking for any proof means what it says, and is not told.
 
+use crate::model::Nature;
 use std::collections::BTreeSet;
 
 use super::Seen;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Effect, Step, StepIndex, Verb, Wait};
+use crate::policy::tree::{Step, StepIndex, Verb, Wait};
 
 /// A place on a way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn lets_in(verb: &Verb) -> Option<&'static str> {
     match verb {
         Verb::Approve => Some("approve"),
-        Verb::Effect(effect @ (Effect::Reinstate | Effect::ReleaseRole(_))) => Some(effect.action().word()),
+        Verb::Effect(effect) if effect.kind().nature() == Nature::Lifts => Some(effect.kind().word()),
         _ => None,
     }
 }

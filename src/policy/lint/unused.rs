@@ -1,13 +1,14 @@
 //! What nobody uses. A policy's own files are exactly what it is made of, so what is in none of them is not
 //! used; names of people and verifications are looked for in the steps.
 
+use crate::model::EffectKind;
 use std::collections::BTreeSet;
 
 use super::Seen;
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::source::{self, Key, Node};
-use crate::policy::tree::{Recipient, Verb};
+use crate::policy::tree::{Effect, Recipient, Verb};
 
 const PEOPLE: &str = "people.yaml";
 const VERIFICATIONS: &str = "verifications.yaml";
@@ -137,8 +138,8 @@ impl Named {
                 self.queues.insert(review.queue.clone());
                 self.queues.extend(review.escalate.as_ref().map(|escalate| escalate.queue.clone()));
             }
-            Verb::Notify(notify) => self.recipients(&notify.to),
-            Verb::Act { may, .. } => self.any_team |= may.iter().any(|verb| verb == "notify"),
+            Verb::Effect(Effect::Notify(notify)) => self.recipients(&notify.to),
+            Verb::Act { may, .. } => self.any_team |= may.contains(&EffectKind::Notify),
             _ => {}
         }
     }

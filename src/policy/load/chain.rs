@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Known;
 use super::layout::Layout;
 use super::shared::Shared;
-use crate::model::{EventType, Span, SubjectKind};
+use crate::model::{EffectKind, EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
 use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text, sayable};
 use crate::policy::source::Node;
-use crate::policy::tree::{LimitedAction, Step, StepIndex, Verb};
+use crate::policy::tree::{Step, StepIndex, Verb};
 
 use super::step::misplaced;
 
@@ -55,7 +55,7 @@ pub struct Build<'a> {
     pub blocks: BTreeMap<String, Block>,
     pub ids: Vec<(String, StepShape)>,
     pub templates: BTreeSet<String>,
-    pub actions: BTreeSet<LimitedAction>,
+    pub actions: BTreeSet<EffectKind>,
     pub spots: Vec<Spot>,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
@@ -256,7 +256,7 @@ impl<'a> Build<'a> {
     }
 
     /// What an `act` function lists are actions that the step allows.
-    pub fn actions_of(&mut self, function: &Function, may: &[String]) {
+    pub fn actions_of(&mut self, function: &Function, may: &[EffectKind]) {
         let Some(ended) = self.compiler.results(function) else { return };
         let texts = ended.texts.iter().map(|(text, place)| (format!("\"{text}\""), place));
         let others = ended.others.iter().filter(|(word, _)| *word != "a list");
@@ -268,13 +268,13 @@ impl<'a> Build<'a> {
         }
         for action in &ended.actions {
             let verbs = || action.iter().filter(|(key, _)| grammar::verb(key).is_some());
-            let known = verbs().any(|(key, _)| may.iter().any(|verb| verb == key));
+            let known = verbs().any(|(key, _)| may.iter().any(|kind| kind.word() == *key));
             if let (false, Some((verb, place))) = (known, verbs().next()) {
                 let message = format!(
                     "the function lists `{verb}`, which `may:` of {} does not allow",
                     function.source()
                 );
-                let help = nearest(verb, may.iter().map(String::as_str));
+                let help = nearest(verb, may.iter().map(|kind| kind.word()));
                 self.report(Diagnostic::error(place.clone(), "undeclared-action", message).help(help));
             }
         }

@@ -2,50 +2,62 @@
 
 use super::chain::Build;
 use super::reading::Reading as _;
-use crate::model::{Repeat, Span, SubjectKind};
-use crate::policy::deed::{self, SETTABLE, settable};
+use crate::model::{EffectKind, EffectShape, Repeat, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, nearest};
 use crate::policy::grammar;
-use crate::policy::script::Data;
+use crate::policy::resolve::{self, SETTABLE, settable};
+use crate::policy::script::{Data, Text};
 use crate::policy::source::Node;
 use crate::policy::tree::{Effect, Request, Verb, Wait};
 
 impl Build<'_> {
-    /// A verb that does one thing and goes on. None: a mistake was reported.
-    pub fn effect(&mut self, item: &Node, value: &Node, verb: &str) -> Option<Effect> {
-        Some(match verb {
-            "suspend" => {
+    /// A verb that does one thing. None: a mistake was reported.
+    pub fn effect(&mut self, item: &Node, value: &Node, kind: EffectKind) -> Option<Verb> {
+        Some(Verb::Effect(match kind.row().shape {
+            EffectShape::Verify => return self.verify(value).map(Verb::Verify),
+            EffectShape::Approve => {
                 self.object(value);
-                let end_sessions = item.get("end_sessions").and_then(|flag| flag.scalar()?.boolean());
+                return Some(Verb::Approve);
+            }
+            EffectShape::Reject => {
+                self.object(value);
+                return Some(Verb::Reject { grace: self.grace(item, value, false)? });
+            }
+            EffectShape::Delete => {
+                self.object(value);
+                return Some(Verb::Delete { grace: self.grace(item, value, true)? });
+            }
+            EffectShape::Notify => Effect::Notify(self.notify(value)?),
+            EffectShape::Suspend => {
+                self.object(value);
+                let end_sessions = item.get(EffectKind::EndSessions.word());
+                let end_sessions = end_sessions.and_then(|flag| flag.scalar()?.boolean());
                 Effect::Suspend { end_sessions: end_sessions.unwrap_or(false) }
             }
-            "reinstate" => {
+            EffectShape::Reinstate => {
                 self.object(value);
                 Effect::Reinstate
             }
-            "end_sessions" => {
+            EffectShape::Account(change) => {
                 self.object(value);
-                Effect::EndSessions
+                Effect::Account(change)
             }
-            "invite" => {
+            EffectShape::Invite => {
                 self.object(value);
                 Effect::Invite
             }
-            "hold_role" => Effect::HoldRole(self.role(value, verb)?),
-            "release_role" => Effect::ReleaseRole(self.role(value, verb)?),
-            "assign_role" => Effect::AssignRole(self.role(value, verb)?),
-            "remove_role" => Effect::RemoveRole(self.role(value, verb)?),
-            "set" => {
+            EffectShape::Role(change) => Effect::Role { change, role: self.role(value, kind.word())? },
+            EffectShape::Set => {
                 self.attributes_of_subject(value);
                 self.mapped(value);
                 Effect::Set(self.data(value, true))
             }
-            "create_user" => {
+            EffectShape::CreateUser => {
                 self.object(value);
                 self.user_name(item);
                 Effect::CreateUser { system: self.system(item)?, attributes: self.attributes(item) }
             }
-            "update_user" => {
+            EffectShape::UpdateUser => {
                 self.object(value);
                 let matching = item.get("match")?;
                 if matching.map().is_none_or(<[_]>::is_empty) {
@@ -59,16 +71,15 @@ impl Build<'_> {
                     attributes: self.attributes(item),
                 }
             }
-            "call" => Effect::Request(self.request(item, value)?),
-            "emit" => Effect::Emit {
+            EffectShape::Call => Effect::Call(self.request(item, value)?),
+            EffectShape::Emit => Effect::Emit {
                 kind: value.text()?.to_owned(),
                 data: item.get("data").map_or(Data::Map(Vec::new()), |data| self.data(data, false)),
             },
-            _ => return None,
-        })
+        }))
     }
 
-    fn role(&mut self, value: &Node, verb: &str) -> Option<crate::policy::script::Text> {
+    fn role(&mut self, value: &Node, verb: &str) -> Option<Text> {
         if self.subject.is_some_and(|subject| subject != SubjectKind::User) {
             let message = format!("`{verb}` needs an account; this policy is not about a user");
             let help = "a registration has no roles before it is approved";
@@ -102,7 +113,7 @@ impl Build<'_> {
     fn mapped(&mut self, value: &Node) {
         let (Some(settable), Some(subject)) = (self.known.settable.clone(), self.subject) else { return };
         for (key, _) in value.map().unwrap_or_default() {
-            let Some(name) = deed::settable(&key.name, subject) else { continue };
+            let Some(name) = resolve::settable(&key.name, subject) else { continue };
             if name.starts_with("attributes.") || settable.iter().any(|other| other == name) {
                 continue;
             }
@@ -140,7 +151,7 @@ impl Build<'_> {
         item.get("attributes").map_or(Data::Map(Vec::new()), |attributes| self.data(attributes, true))
     }
 
-    fn request(&mut self, item: &Node, value: &Node) -> Option<Request> {
+    fn request(&mut self, item: &Node, value: &Node) -> Option<Request<Text, Data>> {
         let endpoints = self.known.endpoints.clone();
         self.configured(Some(value), endpoints.as_deref(), "endpoint");
         let method = item.text_of("method").unwrap_or("POST").to_owned();
@@ -148,7 +159,7 @@ impl Build<'_> {
             Some("natural") => Repeat::Natural,
             Some("none") => Repeat::None,
             Some(_) => Repeat::Key,
-            None => deed::repeat(&method),
+            None => resolve::repeat(&method),
         };
         Some(Request {
             endpoint: value.text()?.to_owned(),
@@ -165,33 +176,32 @@ impl Build<'_> {
         let mut may = Vec::new();
         for name in item.get("may").and_then(Node::list).unwrap_or_default() {
             let Some(word) = name.text() else { continue };
-            if deed::VERBS.contains(&word) {
-                may.push(word.to_owned());
-                if let Some(subject) = self.subject.filter(|subject| !deed::of_subject(word, *subject)) {
+            let kind = EffectKind::of_word(word);
+            if let Some(kind) = kind.filter(|kind| kind.row().act) {
+                may.push(kind);
+                self.actions.insert(kind);
+                if let Some(subject) = self.subject.filter(|subject| !kind.is_for(*subject)) {
                     let message = format!("`{word}` cannot be done to {}", subject.one());
                     let help = "take it out of `may`";
                     self.report(Diagnostic::error(name.place.clone(), "other-subject", message).help(help));
                 }
-                let rule = grammar::VERBS.iter().find(|rule| rule.key.name == word);
-                self.actions.extend(rule.and_then(|rule| rule.action));
                 continue;
             }
-            let known = grammar::VERBS.iter().any(|rule| rule.key.name == word);
-            let message = match known {
-                true => format!(
+            let message = match grammar::verb(word) {
+                Some(_) => format!(
                     "a function cannot `{word}`: what waits, branches, ends or cannot be undone \
                                  stands in the policy itself"
                 ),
-                false => format!("there is no verb `{word}`"),
+                None => format!("there is no verb `{word}`"),
             };
-            let help = nearest(word, deed::VERBS.iter().copied());
+            let help = nearest(word, EffectKind::of_act().map(EffectKind::word));
             self.report(Diagnostic::error(name.place.clone(), "unknown-name", message).help(help));
         }
         if let Some(list) = item.get("may").filter(|list| list.list().is_some_and(<[_]>::is_empty)) {
             let message = "`act` needs verbs that its function may return";
             self.report(Diagnostic::error(list.place.clone(), "empty", message));
         }
-        if may.iter().any(|verb| verb == "notify") {
+        if may.contains(&EffectKind::Notify) {
             // Which one it names is only known when it runs.
             self.templates.extend(self.layout.templates.keys().map(|name| (*name).to_owned()));
         }

@@ -1,14 +1,15 @@
 //! The mails of one policy: what they speak of is there in each place from which they are sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Layout;
+use super::proof::passed;
 use crate::model::SubjectKind;
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::schema;
 use crate::policy::script::{self, Context, Shape};
 use crate::policy::template::{Absent, LINKS, Names, Templates};
-use crate::policy::tree::{Recipient, Step, Verb};
+use crate::policy::tree::{Effect, Recipient, Step, StepIndex, Verb};
 
 /// What the mails of a policy can speak of.
 pub struct Mails {
@@ -66,11 +67,13 @@ impl Mails {
     pub fn look(
         &self,
         steps: &[Step],
+        first: StepIndex,
         templates: &Templates,
         layout: &Layout<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let sent = sent(steps);
+        let passed = always_passed(steps, first);
         for source in layout.mails(|name| sent.contains_key(name), &mut Vec::new()) {
             // It has mistakes whoever sends it.
             if diagnostics.iter().any(|found| found.place.file == source.path) {
@@ -84,10 +87,62 @@ impl Mails {
                     None => roots.push((name, Shape::Text)),
                 }
             }
-            let names = Names { roots, missing, sometimes: self.sometimes.clone() };
+            let mut sometimes = self.sometimes.clone();
+            sometimes.extend(self.not_run(steps, &passed, &source.name));
+            let names = Names { roots, missing, sometimes };
             templates.look(&source, &names, diagnostics);
         }
     }
+    /// What a step that has not run leaves empty, at least on some way to a step that sends this template.
+    fn not_run(
+        &self,
+        steps: &[Step],
+        passed: &BTreeMap<usize, BTreeSet<usize>>,
+        template: &str,
+    ) -> Vec<(String, Absent)> {
+        let senders: Vec<&BTreeSet<usize>> = steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| sends(step).iter().any(|(name, _)| *name == template))
+            .filter_map(|(at, _)| passed.get(&at))
+            .collect();
+        let shapes = self.roots.iter().find(|(name, _)| *name == "steps").map(|(_, shape)| shape);
+        let Some(Shape::Record(shapes)) = shapes else { return Vec::new() };
+        let mut found = Vec::new();
+        for (at, step) in steps.iter().enumerate() {
+            let (Some(id), None) = (&step.id, &step.condition) else { continue };
+            let Some(Shape::Record(fields)) = shapes.get(id.as_str()) else { continue };
+            if senders.iter().all(|passed| passed.contains(&at)) {
+                continue;
+            }
+            let never = senders.iter().all(|passed| !passed.contains(&at));
+            let why = match never {
+                true => format!("the step `{id}` has not run when this mail is sent"),
+                false => format!("not every way to this mail has run the step `{id}`"),
+            };
+            let absent =
+                |field: &String| (format!("steps.{id}.{field}"), Absent { why: why.clone(), always: never });
+            found.extend(fields.keys().map(absent));
+        }
+        found
+    }
+}
+
+/// For each step that a case can reach, the steps that it has surely passed by then.
+fn always_passed(steps: &[Step], first: StepIndex) -> BTreeMap<usize, BTreeSet<usize>> {
+    let place = |index: StepIndex| usize::try_from(index.0).ok();
+    let forward = |step: &Step| -> Vec<usize> {
+        let aside = match &step.verb {
+            Verb::Do { target, .. } => Some(*target),
+            Verb::RetryFrom { or_else, .. } => Some(*or_else),
+            _ => None,
+        };
+        // A step with branches is only passed by if it is left out.
+        let next = step.next.filter(|_| step.outcomes.is_empty() || step.condition.is_some());
+        next.into_iter().chain(step.outcomes.values().copied()).chain(aside).filter_map(place).collect()
+    };
+    let edges: Vec<Vec<usize>> = steps.iter().map(forward).collect();
+    place(first).map(|first| passed(&edges, first)).unwrap_or_default()
 }
 
 /// Fields of events that a case of the policy can be without.
@@ -110,7 +165,7 @@ fn sometimes(context: &Context<'_>) -> Vec<(String, Absent)> {
             (count, false) if count < types => ("not every event of this policy has it", false),
             (_, false) => continue,
         };
-        found.push((path, Absent { why, always }));
+        found.push((path, Absent { why: why.to_owned(), always }));
     }
     found
 }
@@ -118,26 +173,32 @@ fn sometimes(context: &Context<'_>) -> Vec<(String, Absent)> {
 /// The templates that steps name, with every way in which they are sent.
 fn sent(steps: &[Step]) -> BTreeMap<String, Vec<Sent>> {
     let mut found: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
-    let mut add = |template: &str, sent| found.entry(template.to_owned()).or_default().push(sent);
-    for step in steps {
-        match &step.verb {
-            Verb::Verify(verify) => {
-                add(&verify.invite, Sent::Asking);
-                for reminder in &verify.remind {
-                    add(&reminder.template, Sent::Asking);
-                    if !reminder.also.is_empty() {
-                        add(&reminder.template, Sent::Beside);
-                    }
+    for (template, sent) in steps.iter().flat_map(sends) {
+        found.entry(template.to_owned()).or_default().push(sent);
+    }
+    found
+}
+
+/// The templates that one step names.
+fn sends(step: &Step) -> Vec<(&str, Sent)> {
+    let mut found = Vec::new();
+    match &step.verb {
+        Verb::Verify(verify) => {
+            found.push((verify.invite.as_str(), Sent::Asking));
+            for reminder in &verify.remind {
+                found.push((reminder.template.as_str(), Sent::Asking));
+                if !reminder.also.is_empty() {
+                    found.push((reminder.template.as_str(), Sent::Beside));
                 }
             }
-            Verb::Notify(notify) => {
-                for to in &notify.to {
-                    let person = *to == Recipient::Subject;
-                    add(&notify.template, if person { Sent::Telling } else { Sent::Reporting });
-                }
-            }
-            _ => {}
         }
+        Verb::Effect(Effect::Notify(notify)) => {
+            for to in &notify.to {
+                let person = *to == Recipient::Subject;
+                found.push((notify.template.as_str(), if person { Sent::Telling } else { Sent::Reporting }));
+            }
+        }
+        _ => {}
     }
     found
 }

@@ -10,7 +10,7 @@ use super::mails::Mails;
 use super::reading::{self, Reading as _};
 use super::shared::Shared;
 use super::{Known, errors, proof, sweep};
-use crate::model::{EventType, Span, SubjectKind};
+use crate::model::{EffectKind, EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::grammar;
@@ -18,7 +18,7 @@ use crate::policy::script::{Compiler, Condition, Context, sayable};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
 use crate::policy::tree::{
-    Amount, IfAlreadyOpen, Keep, Limit, LimitedAction, Mode, Policy, StepIndex, Trigger, WhenExceeded,
+    Amount, IfAlreadyOpen, Keep, Limit, Mode, Policy, StepIndex, Trigger, WhenExceeded,
 };
 
 /// A policy that declared its name; the policy itself only if it has no mistake.
@@ -105,9 +105,10 @@ fn compile(
     let used_templates = build.templates.clone();
     let shared_blocks = build.blocks.values().any(|block| block.shared);
     let (steps, by_id) = build.finish(&starts)?;
+    let first = StepIndex(u32::try_from(first.start?).ok()?);
     let templates = templates(&used_templates, layout, diagnostics);
     if let Some(mails) = mails {
-        mails.look(&steps, &templates, layout, diagnostics);
+        mails.look(&steps, first, &templates, layout, diagnostics);
     }
     let files = bundle(folder, layout, &scripts, &used_templates, shared_blocks);
     Some(Policy {
@@ -126,7 +127,7 @@ fn compile(
         settings,
         limits: head.limits,
         keep: head.keep,
-        first: StepIndex(u32::try_from(first.start?).ok()?),
+        first,
         steps,
         by_id,
         people: shared.people.clone(),
@@ -303,7 +304,7 @@ impl Head {
         }
         for limit in node.get("limits").and_then(Node::list).unwrap_or_default() {
             let action = limit.text_of("action").unwrap_or_default();
-            if action_of(action).is_some_and(|action| !build.actions.contains(&action)) {
+            if EffectKind::of_word(action).is_some_and(|action| !build.actions.contains(&action)) {
                 let message = format!("no step of this policy does `{action}`");
                 let place = reading::at(limit, "action").clone();
                 build.report(Diagnostic::warning(place, "dead-limit", message));
@@ -336,11 +337,6 @@ fn read_trigger(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<
     node.get("manual").map(|_| Trigger::Manual)
 }
 
-/// The actions that `limits` may name; the words are those of the verbs.
-fn action_of(word: &str) -> Option<LimitedAction> {
-    grammar::VERBS.iter().find(|rule| rule.key.name == word)?.action
-}
-
 fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
     let mut limits = Vec::new();
     for entry in node.get("limits").and_then(Node::list).unwrap_or_default() {
@@ -353,9 +349,9 @@ fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
     // start of a verification is paid: enough for the worst ordinary day, too few for a flood to cost a fortune.
     let (hour, day) = (chrono::TimeDelta::hours(1), chrono::TimeDelta::days(1));
     let unstated = [
-        (LimitedAction::Delete, Amount::Larger(20, 1.0), hour),
-        (LimitedAction::Suspend, Amount::Larger(20, 1.0), hour),
-        (LimitedAction::Verify, Amount::Larger(500, 5.0), day),
+        (EffectKind::Delete, Amount::Larger(20, 1.0), hour),
+        (EffectKind::Suspend, Amount::Larger(20, 1.0), hour),
+        (EffectKind::Verify, Amount::Larger(500, 5.0), day),
     ];
     for (action, at_most, per) in unstated {
         if !limits.iter().any(|limit: &Limit| limit.action == action) {
@@ -385,6 +381,6 @@ fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
         "skip" => WhenExceeded::Skip,
         _ => return None,
     };
-    let action = action_of(action);
+    let action = EffectKind::of_word(action);
     Some(Limit { action: action?, at_most, per: entry.span("per")?, when_exceeded, stated: true })
 }

@@ -101,7 +101,7 @@ fn retries(build: &mut Build<'_>, edges: &[Vec<usize>], first: usize) {
 
 /// For each reached step, the steps that every way from the first one to it passes. Without circles one
 /// look at each step, in an order in which its predecessors come first, is enough.
-fn passed(edges: &[Vec<usize>], first: usize) -> BTreeMap<usize, BTreeSet<usize>> {
+pub(super) fn passed(edges: &[Vec<usize>], first: usize) -> BTreeMap<usize, BTreeSet<usize>> {
     let reached = reachable(edges, first);
     let mut waiting: BTreeMap<usize, usize> = BTreeMap::new();
     for to in reached.iter().filter_map(|at| edges.get(*at)).flatten() {

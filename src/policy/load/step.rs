@@ -4,7 +4,7 @@ use super::chain::Build;
 use super::reading::{self, Reading as _};
 use crate::model::{Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
-use crate::policy::grammar::{self, Outcomes, VerbRule};
+use crate::policy::grammar::{self, Outcomes, Rule, VerbRule};
 use crate::policy::script::StepShape;
 use crate::policy::source::Node;
 use crate::policy::tree::{
@@ -20,7 +20,7 @@ impl Build<'_> {
     /// The step without its place in the walk. None: a mistake was reported.
     pub fn step(&mut self, item: &Node, index: usize, path: String) -> Option<Step> {
         let (key, value, rule) = grammar::step_verb(item)?;
-        self.actions.extend(rule.action);
+        self.actions.extend(rule.effect());
         self.outcomes(item, &key.name, &key.place, rule);
         let condition = item.condition("if").map(|source| self.condition(&source));
         let retry = self.retry(item, value, rule);
@@ -39,10 +39,8 @@ impl Build<'_> {
     }
 
     fn verb(&mut self, item: &Node, value: &Node, rule: &'static VerbRule) -> Option<Verb> {
-        match rule.key.name {
-            "verify" => self.verify(value).map(Verb::Verify),
-            "review" => self.review(value).map(Verb::Review),
-            "run" => {
+        match rule.verb {
+            Rule::Run => {
                 let function = self.function(value.text()?, &value.text_place());
                 let returns = item.texts("returns");
                 if let Some(returns) = item.get("returns") {
@@ -50,30 +48,16 @@ impl Build<'_> {
                 }
                 Some(Verb::Run { function, returns })
             }
-            "notify" => self.notify(value).map(Verb::Notify),
-            "approve" => {
-                self.object(value);
-                Some(Verb::Approve)
-            }
-            "reject" => {
-                self.object(value);
-                let grace = self.grace(item, value, false);
-                Some(Verb::Reject { grace: grace? })
-            }
-            "delete" => {
-                self.object(value);
-                let grace = self.grace(item, value, true);
-                Some(Verb::Delete { grace: grace? })
-            }
-            "do" => Some(Verb::Do { block: value.text()?.to_owned(), target: LATER }),
-            "retry_from" => {
+            Rule::Review => self.review(value).map(Verb::Review),
+            Rule::Do => Some(Verb::Do { block: value.text()?.to_owned(), target: LATER }),
+            Rule::RetryFrom => {
                 let at_most = item.number("at_most")?;
                 Some(Verb::RetryFrom { step: LATER, at_most, or_else: LATER })
             }
-            "close" => Some(Verb::Close { result: value.text()?.to_owned() }),
-            "wait" => self.wait(value).map(Verb::Wait),
-            "act" => self.act(item, value),
-            verb => self.effect(item, value, verb).map(Verb::Effect),
+            Rule::Close => Some(Verb::Close { result: value.text()?.to_owned() }),
+            Rule::Wait => self.wait(value).map(Verb::Wait),
+            Rule::Act => self.act(item, value),
+            Rule::Effect(kind) => self.effect(item, value, kind),
         }
     }
 
@@ -103,7 +87,7 @@ impl Build<'_> {
         }
     }
 
-    fn grace(&mut self, item: &Node, value: &Node, needed: bool) -> Option<Grace> {
+    pub fn grace(&mut self, item: &Node, value: &Node, needed: bool) -> Option<Grace> {
         let Some(node) = item.get("grace") else {
             if needed {
                 let message = "`delete` needs `grace:`, the time in which it can be undone";
@@ -125,7 +109,7 @@ impl Build<'_> {
     fn retry(&mut self, item: &Node, value: &Node, rule: &VerbRule) -> Option<crate::policy::tree::Retry> {
         let (node, retry) =
             [item, value].into_iter().find_map(|node| Some((node.get("retry")?, node.retry()?)))?;
-        if rule.action.is_none() {
+        if rule.effect().is_none() {
             let message = format!("`{}` calls no other system; there is nothing to try again", rule.key.name);
             self.report(Diagnostic::warning(node.place.clone(), "dead-retry", message));
         }
@@ -237,7 +221,7 @@ impl Build<'_> {
         names
     }
 
-    fn verify(&mut self, node: &Node) -> Option<Verify> {
+    pub fn verify(&mut self, node: &Node) -> Option<Verify> {
         let verification = node.get("workflow").and_then(|name| {
             self.shared.verifications.find(name.text()?, &name.place, self.reports()).cloned()
         });
@@ -420,7 +404,7 @@ impl Build<'_> {
         }
     }
 
-    fn notify(&mut self, node: &Node) -> Option<Notify> {
+    pub fn notify(&mut self, node: &Node) -> Option<Notify> {
         for via in node.get("via").map(Node::one_or_many).unwrap_or_default() {
             if via.text().is_some_and(|via| !grammar::EXECUTED_CHANNELS.contains(&via)) {
                 self.not_yet(&via.place, &format!("notice via `{}`", via.text().unwrap_or_default()));

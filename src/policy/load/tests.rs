@@ -347,7 +347,7 @@ impl Reader<'_> {
                 }
             }
             What::Did(_) | What::Destroyed(_) => {
-                let verbs: BTreeSet<&str> = grammar::VERBS.iter().map(|rule| rule.key.name).collect();
+                let verbs: BTreeSet<&str> = grammar::verbs().map(|rule| rule.key.name).collect();
                 for item in value.one_or_many() {
                     let verb = item.text().and_then(|text| text.split(' ').next()).unwrap_or_default();
                     self.one_of(&item.place, "verb", verb, &verbs);
@@ -380,7 +380,7 @@ impl Reader<'_> {
     fn endpoints(&self) -> BTreeSet<String> {
         let Some(policy) = self.policy else { return BTreeSet::new() };
         let named = policy.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Effect(Effect::Request(request)) => Some(request.endpoint.clone()),
+            Verb::Effect(Effect::Call(request)) => Some(request.endpoint.clone()),
             Verb::Effect(Effect::CreateUser { system, .. } | Effect::UpdateUser { system, .. }) => {
                 Some(system.clone())
             }

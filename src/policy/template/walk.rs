@@ -22,7 +22,7 @@ pub struct Names {
 /// Why a field is not there, and whether any case has it.
 #[derive(Debug, Clone)]
 pub struct Absent {
-    pub why: &'static str,
+    pub why: String,
     pub always: bool,
 }
 

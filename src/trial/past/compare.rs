@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::picks::other_sweeps;
 use super::walk::{Undecided, Walked, as_it_was, walk};
 use super::{End, Fate, Happening, Moment, Name, Past};
-use crate::model::{Event, SubjectRef, Timestamp};
-use crate::policy::effects::{Watched, gives_access};
-use crate::policy::tree::{LimitedAction, Trigger};
+use crate::model::{EffectKind, Event, SubjectRef, Timestamp, Watched};
+use crate::policy::effects::gives_access;
+use crate::policy::tree::Trigger;
 use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
 
@@ -84,7 +84,7 @@ impl std::fmt::Display for Range {
 /// One kind of effect.
 #[derive(Debug, Clone, Serialize)]
 pub struct Effects {
-    pub what: LimitedAction,
+    pub what: EffectKind,
     #[serde(flatten)]
     pub times: Both<Range>,
     /// People to whom the other revision does it and the running one does not.
@@ -95,7 +95,7 @@ impl Effects {
     /// How many people count: all to whom it may be done newly, of what takes; of what gives access those to whom it is
     /// certain, as nobody is given anything by an answer that is not known.
     pub fn counts(&self, watched: &[Watched]) -> usize {
-        if watched.contains(&Watched::Verb(self.what)) {
+        if watched.contains(&Watched::Effect(self.what)) {
             self.newly.most
         } else if gives_access(self.what) && !watched.is_empty() {
             self.newly.least
@@ -138,8 +138,8 @@ pub struct Bar<'a> {
 impl PolicyPast {
     /// Why a revision must be released before it runs: what it would have done or might have, and to how many.
     pub fn reasons(&self, bar: &Bar<'_>, from: Timestamp, to: Timestamp) -> Vec<String> {
-        let earlier = |what: LimitedAction| bar.earlier.get(what.word()).copied().unwrap_or(0);
-        let many = |what: LimitedAction, newly: usize| {
+        let earlier = |what: EffectKind| bar.earlier.get(what.word()).copied().unwrap_or(0);
+        let many = |what: EffectKind, newly: usize| {
             newly > 0 && (newly + earlier(what) > bar.above || newly * 2 > self.cases.after)
         };
         let over = self.effects.iter().filter(|effect| many(effect.what, effect.counts(bar.watched)));
@@ -183,7 +183,7 @@ impl PolicyPast {
 
 /// People, and not cases: somebody to whom it was done once is not newly harmed by a second time, but by being
 /// left in it.
-fn newly(before: &[Fate], after: &[Fate], what: LimitedAction) -> Range {
+fn newly(before: &[Fate], after: &[Fate], what: EffectKind) -> Range {
     let does = |fate: &&Fate| fate.did.iter().any(|deed| deed.what == what);
     let may = |fate: &&Fate| does(fate) || fate.may.contains(&what);
     let left = |fate: &&Fate| fate.left(what);
@@ -355,7 +355,7 @@ fn differs(about: &Fate, before: Option<Fate>, after: Option<Fate>) -> Differs {
 /// When something happened, and whether that is certain.
 type Times = Vec<(Timestamp, bool)>;
 
-fn times(fates: &[Fate], what: LimitedAction) -> Times {
+fn times(fates: &[Fate], what: EffectKind) -> Times {
     let of = |fate: &Fate| {
         let mut times: Times =
             fate.did.iter().filter(|deed| deed.what == what).map(|deed| (deed.at, !fate.assumed)).collect();
@@ -372,7 +372,7 @@ fn times(fates: &[Fate], what: LimitedAction) -> Times {
 fn sessions(fates: &[Fate]) -> Times {
     let of = |fate: &Fate| {
         let mut times = vec![(fate.opened_at, !fate.assumed); fate.sessions];
-        if fate.may.contains(&LimitedAction::Verify) {
+        if fate.may.contains(&EffectKind::Verify) {
             times.push((fate.opened_at, false));
         }
         times
@@ -386,7 +386,7 @@ fn range(times: &Times) -> Range {
     Range { least: times.iter().filter(|(_, certain)| *certain).count(), most: times.len() }
 }
 
-fn kinds(before: &[Fate], after: &[Fate]) -> BTreeSet<LimitedAction> {
+fn kinds(before: &[Fate], after: &[Fate]) -> BTreeSet<EffectKind> {
     let of = |fate: &Fate| {
         fate.did.iter().map(|deed| deed.what).chain(fate.may.iter().copied()).collect::<Vec<_>>()
     };
@@ -394,7 +394,7 @@ fn kinds(before: &[Fate], after: &[Fate]) -> BTreeSet<LimitedAction> {
 }
 
 fn effects(before: &[Fate], after: &[Fate]) -> Vec<Effects> {
-    let one = |what: LimitedAction| Effects {
+    let one = |what: EffectKind| Effects {
         what,
         times: Both { before: range(&times(before, what)), after: range(&times(after, what)) },
         newly: newly(before, after, what),
@@ -445,8 +445,8 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::{Range, in_a_time, newly};
+    use crate::model::EffectKind::{self, Reinstate, Suspend};
     use crate::model::{CaseId, SubjectKind, SubjectRef, Timestamp};
-    use crate::policy::tree::LimitedAction::{self, Reinstate, Suspend};
     use crate::trial::past::{Deed, End, Fate, Name};
 
     #[test]
@@ -466,7 +466,7 @@ mod tests {
 
     #[test]
     fn whoever_is_left_in_it_is_newly_harmed_and_a_second_time_is_nothing_new() {
-        let fate = |did: &[LimitedAction]| Fate {
+        let fate = |did: &[EffectKind]| Fate {
             case: CaseId("c".to_owned()),
             policy: "p".to_owned(),
             subject: SubjectRef { kind: SubjectKind::User, id: "1".to_owned() },
@@ -479,7 +479,7 @@ mod tests {
             may: BTreeSet::new(),
             assumed: false,
         };
-        let check = |before: &[LimitedAction], after: &[LimitedAction], people: usize| {
+        let check = |before: &[EffectKind], after: &[EffectKind], people: usize| {
             let newly = newly(&[fate(before)], &[fate(after)], Suspend);
             assert_eq!(newly, Range { least: people, most: people }, "{before:?} {after:?}");
         };

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Then;
 use crate::case::{Case, OpenedBy, Opening, State};
-use crate::model::{CaseId, Event, SubjectRef, Timestamp};
+use crate::model::{CaseId, EffectKind, Event, SubjectRef, Timestamp};
 use crate::policy::Policy;
 use crate::policy::effects::reachable;
-use crate::policy::tree::{LimitedAction, Step};
+use crate::policy::tree::Step;
 
 /// One case, up to the end of the record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,7 +29,7 @@ pub struct Fate {
     pub sessions: usize,
     /// Effects that it may still have, where it is not known how it goes on.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub may: BTreeSet<LimitedAction>,
+    pub may: BTreeSet<EffectKind>,
     /// It was taken that the person stayed as they were last seen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Name {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deed {
-    pub what: LimitedAction,
+    pub what: EffectKind,
     pub at: Timestamp,
 }
 
@@ -186,7 +186,7 @@ impl Fate {
     }
 
     /// Whether something was done to the person and not given back by this case.
-    pub fn left(&self, what: LimitedAction) -> bool {
+    pub fn left(&self, what: EffectKind) -> bool {
         let Some(back) = what.given_back_by() else { return false };
         let last = self.did.iter().rev().find(|deed| deed.what == what || deed.what == back);
         last.is_some_and(|deed| deed.what == what)

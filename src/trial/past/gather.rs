@@ -8,9 +8,8 @@ use super::outlook::{Outlook, asking};
 use super::{Asking, End, Happening, How, Moment, Past, PersonPast, Then};
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, Recorded, gone};
 use crate::model::{
-    CaseId, Done, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
+    CaseId, Done, EffectKind, Event, EventType, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp,
 };
-use crate::policy::tree::LimitedAction;
 use crate::policy::{Policy, PolicySet, Revision};
 
 /// What is looked for in the past.
@@ -31,7 +30,7 @@ pub struct Changed<'a> {
     pub case: &'a Case,
     /// How the step ended that ended here.
     pub ended: Option<&'a str>,
-    pub effects: &'a [LimitedAction],
+    pub effects: &'a [EffectKind],
     pub recorded: Recorded,
     /// The one that it follows, if it can be had.
     pub policy: Option<&'a Policy>,
@@ -87,7 +86,7 @@ struct Change {
     after: Outlook,
     how: How,
     asked: Option<(String, Timestamp)>,
-    effects: Vec<LimitedAction>,
+    effects: Vec<EffectKind>,
     end: End,
     sessions: usize,
     as_now: bool,

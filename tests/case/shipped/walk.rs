@@ -331,7 +331,7 @@ impl Walk<'_> {
             Action::CreateUser { .. } => Done::Created { id: Some("900".to_owned()), already: false },
             Action::Emit { .. } => Done::Emitted,
             Action::Reinstate { .. }
-            | Action::EndSessions { .. }
+            | Action::ChangeAccount { .. }
             | Action::AssignRole { .. }
             | Action::RemoveRole { .. }
             | Action::SetAttributes { .. }

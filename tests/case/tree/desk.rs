@@ -9,11 +9,10 @@ use proofd::case::{
     Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
-    Action, Actor, DocumentUse, Done, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading, Secret,
-    Session, Subject, Timestamp,
+    Action, Actor, DocumentUse, Done, EffectKind, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading,
+    Secret, Session, Subject, Timestamp,
 };
 use proofd::policy::Policy;
-use proofd::policy::tree::LimitedAction;
 
 use super::{Shape, at, event, policy, span, subject};
 
@@ -29,8 +28,8 @@ pub struct Desk {
     pub policy: Policy,
     pub now: Timestamp,
     pub entries: Vec<Entry>,
-    pub effects: Vec<LimitedAction>,
-    pub over_limit: BTreeSet<LimitedAction>,
+    pub effects: Vec<EffectKind>,
+    pub over_limit: BTreeSet<EffectKind>,
     /// What earlier and other cases left of the person.
     pub enrolments: BTreeMap<String, Enrolment>,
     pub documents: Vec<DocumentUse>,
@@ -48,7 +47,7 @@ impl Desk {
         Self::open_over(shape, BTreeSet::new())
     }
 
-    pub fn open_over(shape: &Shape, over_limit: BTreeSet<LimitedAction>) -> Self {
+    pub fn open_over(shape: &Shape, over_limit: BTreeSet<EffectKind>) -> Self {
         let by = OpenedBy::Event(event("registration.created", "e1"));
         Self::with(policy(shape), subject(), by, |desk| desk.over_limit = over_limit)
     }
@@ -160,7 +159,7 @@ impl Desk {
         );
         assert_eq!(placed - lifted, self.case.holds.len(), "every hold is placed once and lifted once");
         let done = |action| self.case.settled.iter().filter(|done| **done == action).count();
-        let (approved, deleted) = (done(LimitedAction::Approve), done(LimitedAction::Delete));
+        let (approved, deleted) = (done(EffectKind::Approve), done(EffectKind::Delete));
         assert!(approved + deleted <= 1, "at most one effect: {:?}", self.case.settled);
         // Every state comes by often enough for a sample.
         if self.entries.len().is_multiple_of(4) || self.case.is_closed() {

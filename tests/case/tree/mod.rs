@@ -18,8 +18,8 @@ use proofd::policy::people::{People, Queue, Team};
 use proofd::policy::script::Condition;
 use proofd::policy::template::{Source, Templates};
 use proofd::policy::tree::{
-    DecisionRule, Escalate, Grace, IfAlreadyOpen, Keep, Mode, Notify, Recipient, Reminder, Retry, Review,
-    Step, StepIndex, Trigger, Verb, Verification, Verify,
+    DecisionRule, Effect, Escalate, Grace, IfAlreadyOpen, Keep, Mode, Notify, Recipient, Reminder, Retry,
+    Review, Step, StepIndex, Trigger, Verb, Verification, Verify,
 };
 use proofd::policy::{Files, Policy, Revision};
 
@@ -88,7 +88,12 @@ fn close(result: &str) -> Verb {
 }
 
 fn notify(to: Recipient, template: &str) -> Verb {
-    Verb::Notify(Notify { to: vec![to], template: template.to_owned(), urgent: false, by_call: false })
+    Verb::Effect(Effect::Notify(Notify {
+        to: vec![to],
+        template: template.to_owned(),
+        urgent: false,
+        by_call: false,
+    }))
 }
 
 fn review(shape: &Shape) -> Verb {

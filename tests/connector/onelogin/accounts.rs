@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use proofd::connectors::Connector as _;
 use proofd::model::Clock as _;
-use proofd::model::{Action, Call, CallId, CaseId, Done, Failure, Outcome, Snapshot, SubjectRef};
+use proofd::model::{
+    AccountChange, Action, Call, CallId, CaseId, Done, Failure, Outcome, Snapshot, SubjectRef,
+};
 use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
 use serde_json::{Value, json};
 
@@ -16,7 +18,7 @@ fn action(step: Step, snapshot: Snapshot) -> Action {
         Suspend => Action::Suspend { snapshot, end_sessions: false },
         ShutOut => Action::Suspend { snapshot, end_sessions: true },
         Reinstate(to) => Action::Reinstate { snapshot, to: to.map(str::to_owned) },
-        EndSessions => Action::EndSessions { snapshot },
+        EndSessions => Action::ChangeAccount { snapshot, change: AccountChange::EndSessions },
         Assign(role) => Action::AssignRole { snapshot, role: role.into() },
         Remove(role) => Action::RemoveRole { snapshot, role: role.into() },
         Set(name, value) => {

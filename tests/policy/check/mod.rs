@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proofd::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef};
+use proofd::model::{EffectKind, Event, EventType, Fields, Origin, SubjectKind, SubjectRef};
 use proofd::policy::diagnostic::render;
 use proofd::policy::grammar::json_schema;
-use proofd::policy::tree::{LimitedAction, Verb};
+use proofd::policy::tree::Verb;
 use proofd::policy::{Diagnostic, Files, Known, Severity, load};
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -147,7 +147,7 @@ fn a_good_tree_gives_a_policy_that_can_be_walked() {
             _ => {}
         }
     }
-    let delete: Vec<_> = policy.limits.iter().filter(|limit| limit.action == LimitedAction::Delete).collect();
+    let delete: Vec<_> = policy.limits.iter().filter(|limit| limit.action == EffectKind::Delete).collect();
     assert!(delete.len() == 1 && delete[0].stated);
 }
 
@@ -158,7 +158,7 @@ fn a_policy_without_a_limit_on_deletion_has_the_default_one() {
     spoil(&mut tree, edit);
     let loaded = load(&files(&tree), &known());
     let limits = &loaded.set.policies[GOOD].limits;
-    assert!(limits.iter().any(|limit| limit.action == LimitedAction::Delete && !limit.stated));
+    assert!(limits.iter().any(|limit| limit.action == EffectKind::Delete && !limit.stated));
 }
 
 #[test]

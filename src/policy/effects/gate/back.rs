@@ -7,14 +7,15 @@ use super::super::asks::taken_by_silence;
 use super::super::details::{Check, Panel, Stop, StopKind};
 use super::super::diff::{length, shorter};
 use super::super::pairing::bare_texts;
-use super::super::site::{Nature, nature, taken_by};
+use super::super::site::taken_by;
 use super::super::trail::{AGAIN, Mark};
 use super::super::{Effect, Sheet, Way};
 use super::protects::halved;
 use super::{Beside, Both, Finding, Weight};
 use crate::model::Span;
+use crate::model::{EffectKind, Nature};
 use crate::policy::people::Calendar;
-use crate::policy::tree::{LimitedAction, WhenExceeded};
+use crate::policy::tree::WhenExceeded;
 
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -140,7 +141,7 @@ fn segments(
     lines: &dyn Fn(&[String]) -> Vec<String>,
 ) -> Segments {
     let tells = |effect: &&Effect| {
-        LimitedAction::of_word(&effect.verb).is_some_and(|action| nature(action) == Nature::Tells)
+        EffectKind::of_word(&effect.verb).is_some_and(|kind| kind.nature() == Nature::Tells)
     };
     let mut segments = Segments::new();
     for effect in sheet.effects.iter().filter(tells) {
@@ -256,13 +257,13 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
         let before = both.old.limits.iter().find(|bound| bound.action == after.action);
         let word = after.action.word();
         let skips = after.when_exceeded == WhenExceeded::Skip;
-        let tighter = match nature(after.action) {
+        let tighter = match after.action.nature() {
             Nature::Tells => before.map_or(after.stated, |before| halved(before, after)),
             // A limit on what gives back what the policy takes is told with what it takes.
-            Nature::Gives => {
+            Nature::Gives | Nature::Lifts => {
                 skips && !back(word) && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip)
             }
-            Nature::Takes | Nature::Asks => false,
+            Nature::Ends | Nature::Withholds | Nature::Asks => false,
         };
         if tighter {
             let begin = format!("limits {word}");

@@ -27,43 +27,7 @@ pub(super) use gives::weaker_kinds;
 use super::pairing::Pairing;
 use super::site::{gives as gives_access, harms, protects as is_protective};
 use super::{Effect, Sheet, Way};
-use crate::policy::tree::LimitedAction;
-
-/// What an edit may not do more of without a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watched {
-    Verb(LimitedAction),
-    /// Ask fewer people for proof, or withhold less.
-    ProtectLess,
-}
-
-impl Watched {
-    pub fn verb(self) -> Option<LimitedAction> {
-        match self {
-            Self::Verb(action) => Some(action),
-            Self::ProtectLess => None,
-        }
-    }
-
-    /// As the configuration writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Verb(action) => action.word(),
-            Self::ProtectLess => "protect_less",
-        }
-    }
-}
-
-/// Where nothing is configured: what takes something from somebody, and protecting less.
-pub const BY_DEFAULT: [Watched; 7] = [
-    Watched::Verb(LimitedAction::Delete),
-    Watched::Verb(LimitedAction::Reject),
-    Watched::Verb(LimitedAction::Suspend),
-    Watched::Verb(LimitedAction::RemoveRole),
-    Watched::Verb(LimitedAction::HoldRole),
-    Watched::Verb(LimitedAction::EndSessions),
-    Watched::ProtectLess,
-];
+use crate::model::Watched;
 
 /// Longer lists of sentences are not read.
 const NAMED: usize = 10;

@@ -9,11 +9,8 @@ use super::super::{Change, Effect, Sheet, Sign, diff};
 use super::{Finding, Watched, Weight};
 
 pub(super) fn look(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Vec<Finding> {
-    let words: BTreeSet<&str> = watched
-        .iter()
-        .filter_map(|watched| watched.verb())
-        .map(crate::policy::tree::LimitedAction::word)
-        .collect();
+    let words: BTreeSet<&str> =
+        watched.iter().filter_map(|watched| watched.effect()).map(crate::model::EffectKind::word).collect();
     let does = |sheet: &Sheet| -> BTreeSet<String> {
         let verbs = sheet.effects.iter().map(|effect| effect.verb.clone());
         verbs.filter(|verb| words.contains(verb.as_str())).collect()

@@ -1,84 +1,13 @@
-//! Effects with everything worked out: what a step's expressions came to, or what an `act` function
-//! returned. Plain data, so that a case can keep what it still has to do.
+//! Resolves effects: what a step's expressions came to, or what an `act` function returned.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::diagnostic::Place;
+use super::effect::{Effect, Request, Resolved, Written};
 use super::people::People;
 use super::script::{Facts, ScriptError};
-use super::tree::{Effect, LimitedAction, Notify, Recipient};
-use crate::model::{Fields, Repeat, SubjectKind};
-
-/// One effect, ready to be asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case")]
-pub enum Deed {
-    Notify {
-        #[serde(flatten)]
-        notify: Notify,
-    },
-    Suspend {
-        end_sessions: bool,
-    },
-    Reinstate,
-    HoldRole {
-        role: String,
-    },
-    ReleaseRole {
-        role: String,
-    },
-    AssignRole {
-        role: String,
-    },
-    RemoveRole {
-        role: String,
-    },
-    Set {
-        attributes: Fields,
-    },
-    EndSessions,
-    Invite,
-    CreateUser {
-        system: String,
-        attributes: Fields,
-    },
-    UpdateUser {
-        system: String,
-        matching: Fields,
-        attributes: Fields,
-    },
-    Call {
-        endpoint: String,
-        method: String,
-        path: String,
-        body: Option<Value>,
-        repeat: Repeat,
-    },
-    Emit {
-        kind: String,
-        data: Fields,
-    },
-}
-
-/// The verbs that an `act` function may return. What waits, branches or ends stays in the YAML, where the
-/// loader can prove it, and so does what cannot be undone.
-pub const VERBS: &[&str] = &[
-    "notify",
-    "suspend",
-    "reinstate",
-    "hold_role",
-    "release_role",
-    "assign_role",
-    "remove_role",
-    "set",
-    "end_sessions",
-    "invite",
-    "create_user",
-    "update_user",
-    "call",
-    "emit",
-];
+use super::tree::{Notify, Recipient};
+use crate::model::{EffectKind, EffectShape, Fields, Repeat, SubjectKind};
 
 /// Fields of a person that `set` can change, besides `attributes.<name>`.
 pub const SETTABLE: &[&str] = &["verified_at", "exempt_until", "service_account", "title", "department"];
@@ -90,14 +19,18 @@ pub fn settable(key: &str, subject: SubjectKind) -> Option<&str> {
     (custom || SETTABLE.contains(&name)).then_some(name)
 }
 
-impl Deed {
+impl Effect<Resolved> {
     /// Works out an effect as it is written in a policy. What came to nothing is an error where it says whom
     /// or what the effect is about.
-    pub fn of(effect: &Effect, subject: SubjectKind, facts: &Facts<'_>) -> Result<Self, ScriptError> {
-        let deed = Self::worked_out(effect, subject, facts)?;
-        match deed.names_nothing() {
+    pub fn of(
+        effect: &Effect<Written>,
+        subject: SubjectKind,
+        facts: &Facts<'_>,
+    ) -> Result<Self, ScriptError> {
+        let resolved = Self::worked_out(effect, subject, facts)?;
+        match resolved.names_nothing() {
             Some(message) => Err(ScriptError { place: Place::default(), message: message.to_owned() }),
-            None => Ok(deed),
+            None => Ok(resolved),
         }
     }
 
@@ -106,26 +39,33 @@ impl Deed {
         let empty =
             |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         match self {
-            Self::HoldRole { role }
-            | Self::ReleaseRole { role }
-            | Self::AssignRole { role }
-            | Self::RemoveRole { role } => role.trim().is_empty().then_some("the role's name is empty"),
+            Self::Role { role, .. } => role.trim().is_empty().then_some("the role's name is empty"),
             Self::UpdateUser { matching, .. } => (matching.is_empty() || matching.values().any(empty))
                 .then_some("a value under `match` is empty, and nobody is found by that"),
-            _ => None,
+            Self::Notify(_)
+            | Self::Suspend { .. }
+            | Self::Reinstate
+            | Self::Account(_)
+            | Self::Set(_)
+            | Self::Invite
+            | Self::CreateUser { .. }
+            | Self::Call(_)
+            | Self::Emit { .. } => None,
         }
     }
 
-    fn worked_out(effect: &Effect, subject: SubjectKind, facts: &Facts<'_>) -> Result<Self, ScriptError> {
+    fn worked_out(
+        effect: &Effect<Written>,
+        subject: SubjectKind,
+        facts: &Facts<'_>,
+    ) -> Result<Self, ScriptError> {
         Ok(match effect {
+            Effect::Notify(notify) => Self::Notify(notify.clone()),
             Effect::Suspend { end_sessions } => Self::Suspend { end_sessions: *end_sessions },
             Effect::Reinstate => Self::Reinstate,
-            Effect::HoldRole(role) => Self::HoldRole { role: role.render(facts)? },
-            Effect::ReleaseRole(role) => Self::ReleaseRole { role: role.render(facts)? },
-            Effect::AssignRole(role) => Self::AssignRole { role: role.render(facts)? },
-            Effect::RemoveRole(role) => Self::RemoveRole { role: role.render(facts)? },
-            Effect::Set(data) => Self::Set { attributes: named(data.fields(facts)?, subject) },
-            Effect::EndSessions => Self::EndSessions,
+            Effect::Account(change) => Self::Account(*change),
+            Effect::Role { change, role } => Self::Role { change: *change, role: role.render(facts)? },
+            Effect::Set(data) => Self::Set(named(data.fields(facts)?, subject)),
             Effect::Invite => Self::Invite,
             Effect::CreateUser { system, attributes } => {
                 Self::CreateUser { system: system.clone(), attributes: attributes.fields(facts)? }
@@ -135,79 +75,48 @@ impl Deed {
                 matching: matching.fields(facts)?,
                 attributes: attributes.fields(facts)?,
             },
-            Effect::Request(request) => Self::Call {
+            Effect::Call(request) => Self::Call(Request {
                 endpoint: request.endpoint.clone(),
                 method: request.method.clone(),
-                path: match &request.path {
-                    Some(path) => path.render_path(facts)?,
-                    None => String::new(),
-                },
+                path: request.path.as_ref().map(|path| path.render_path(facts)).transpose()?,
                 body: request.body.as_ref().map(|body| body.value(facts)).transpose()?,
                 repeat: request.repeat,
-            },
+                returns: request.returns.clone(),
+            }),
             Effect::Emit { kind, data } => Self::Emit { kind: kind.clone(), data: data.fields(facts)? },
         })
     }
 
-    /// What `limits` counts it as.
-    pub fn action(&self) -> LimitedAction {
-        match self {
-            Self::Notify { .. } => LimitedAction::Notify,
-            Self::Suspend { .. } => LimitedAction::Suspend,
-            Self::Reinstate => LimitedAction::Reinstate,
-            Self::HoldRole { .. } => LimitedAction::HoldRole,
-            Self::ReleaseRole { .. } => LimitedAction::ReleaseRole,
-            Self::AssignRole { .. } => LimitedAction::AssignRole,
-            Self::RemoveRole { .. } => LimitedAction::RemoveRole,
-            Self::Set { .. } => LimitedAction::Set,
-            Self::EndSessions => LimitedAction::EndSessions,
-            Self::Invite => LimitedAction::Invite,
-            Self::CreateUser { .. } => LimitedAction::CreateUser,
-            Self::UpdateUser { .. } => LimitedAction::UpdateUser,
-            Self::Call { .. } => LimitedAction::Call,
-            Self::Emit { .. } => LimitedAction::Emit,
-        }
-    }
-
     /// Reads one action that a function returned, in the shape of a step. The error is a sentence without
     /// values: it goes to the policy's owner.
-    pub fn read(action: &Value, may: &[String], about: &About<'_>) -> Result<Self, String> {
+    pub fn read(action: &Value, may: &[EffectKind], about: &About<'_>) -> Result<Self, String> {
         let Value::Object(fields) = action else {
             return Err("an action is a map with a verb, such as #{assign_role: \"staff\"}".to_owned());
         };
-        let mut verbs = fields.keys().filter(|key| VERBS.contains(&key.as_str()));
-        let verb = verbs.next().map(String::as_str).ok_or("an action has no verb that `act` can do")?;
+        let verb = fields.keys().filter_map(|key| EffectKind::of_word(key)).find(|kind| kind.row().act);
+        let verb = verb.ok_or("an action has no verb that `act` can do")?;
         // `end_sessions` stands beside `suspend`.
-        let verb = if fields.contains_key("suspend") { "suspend" } else { verb };
-        if !may.iter().any(|allowed| allowed == verb) {
-            return Err(format!("the function returned `{verb}`, which `may` does not list"));
+        let suspends = fields.contains_key(EffectKind::Suspend.word());
+        let kind = if suspends { EffectKind::Suspend } else { verb };
+        let word = kind.word();
+        if !may.contains(&kind) {
+            return Err(format!("the function returned `{word}`, which `may` does not list"));
         }
         let mut rest = fields.clone();
-        let object = rest.remove(verb).unwrap_or(Value::Null);
-        if !of_subject(verb, about.subject) {
-            return Err(format!("the function returned `{verb}`, which is not for {}", about.subject.one()));
+        let object = rest.remove(word).unwrap_or(Value::Null);
+        if !kind.is_for(about.subject) {
+            return Err(format!("the function returned `{word}`, which is not for {}", about.subject.one()));
         }
-        let deed = shaped(verb, &object, &mut rest, about).ok_or_else(|| {
-            format!("the `{verb}` that the function returned is not in the shape of a step")
+        let effect = shaped(kind, &object, &mut rest, about).ok_or_else(|| {
+            format!("the `{word}` that the function returned is not in the shape of a step")
         })?;
-        if let Some(message) = deed.names_nothing() {
-            return Err(format!("the `{verb}` that the function returned cannot be done: {message}"));
+        if let Some(message) = effect.names_nothing() {
+            return Err(format!("the `{word}` that the function returned cannot be done: {message}"));
         }
         match rest.keys().next() {
-            Some(_) => Err(format!("the `{verb}` that the function returned has keys too many")),
-            None => Ok(deed),
+            Some(_) => Err(format!("the `{word}` that the function returned has keys too many")),
+            None => Ok(effect),
         }
-    }
-}
-
-/// Whether a verb can be done to this kind of subject: only a user has an account, and an applicant has
-/// nothing at the identity provider.
-pub fn of_subject(verb: &str, subject: SubjectKind) -> bool {
-    match verb {
-        "suspend" | "reinstate" | "end_sessions" | "hold_role" | "release_role" | "assign_role"
-        | "remove_role" => subject == SubjectKind::User,
-        "set" | "invite" => subject != SubjectKind::Applicant,
-        _ => true,
     }
 }
 
@@ -224,7 +133,12 @@ fn named(attributes: Fields, subject: SubjectKind) -> Fields {
     attributes.into_iter().map(|(key, value)| (name(key), value)).collect()
 }
 
-fn shaped(verb: &str, object: &Value, rest: &mut Fields, about: &About<'_>) -> Option<Deed> {
+fn shaped(
+    kind: EffectKind,
+    object: &Value,
+    rest: &mut Fields,
+    about: &About<'_>,
+) -> Option<Effect<Resolved>> {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let mut taken = |key: &str| rest.remove(key);
     let map = |value: Option<Value>| match value {
@@ -233,58 +147,56 @@ fn shaped(verb: &str, object: &Value, rest: &mut Fields, about: &About<'_>) -> O
         Some(_) => None,
     };
     let me = |value: &Value| (value.as_str()? == about.subject.word()).then_some(());
-    Some(match verb {
-        "notify" => Deed::Notify { notify: notice(object, about)? },
-        "suspend" => {
+    Some(match kind.row().shape {
+        EffectShape::Notify => Effect::Notify(notice(object, about)?),
+        EffectShape::Suspend => {
             me(object)?;
-            Deed::Suspend {
-                end_sessions: match taken("end_sessions") {
-                    None => false,
-                    Some(value) => value.as_bool()?,
-                },
-            }
+            let end_sessions = taken(EffectKind::EndSessions.word());
+            Effect::Suspend { end_sessions: end_sessions.map_or(Some(false), |value| value.as_bool())? }
         }
-        "reinstate" => me(object).map(|()| Deed::Reinstate)?,
-        "end_sessions" => me(object).map(|()| Deed::EndSessions)?,
-        "invite" => me(object).map(|()| Deed::Invite)?,
-        "hold_role" => Deed::HoldRole { role: text(object)? },
-        "release_role" => Deed::ReleaseRole { role: text(object)? },
-        "assign_role" => Deed::AssignRole { role: text(object)? },
-        "remove_role" => Deed::RemoveRole { role: text(object)? },
-        "set" => {
+        EffectShape::Reinstate => me(object).map(|()| Effect::Reinstate)?,
+        EffectShape::Account(change) => me(object).map(|()| Effect::Account(change))?,
+        EffectShape::Invite => me(object).map(|()| Effect::Invite)?,
+        EffectShape::Role(change) => Effect::Role { change, role: text(object)? },
+        EffectShape::Set => {
             let attributes = object.as_object()?.clone();
             if !attributes.keys().all(|key| settable(key, about.subject).is_some()) {
                 return None;
             }
-            Deed::Set { attributes: named(attributes, about.subject) }
+            Effect::Set(named(attributes, about.subject))
         }
-        "create_user" => {
+        EffectShape::CreateUser => {
             me(object)?;
-            Deed::CreateUser { system: text(&taken("in")?)?, attributes: map(taken("attributes"))? }
+            Effect::CreateUser { system: text(&taken("in")?)?, attributes: map(taken("attributes"))? }
         }
-        "update_user" => {
+        EffectShape::UpdateUser => {
             me(object)?;
-            Deed::UpdateUser {
+            Effect::UpdateUser {
                 system: text(&taken("in")?)?,
                 matching: map(taken("match")).filter(|matching| !matching.is_empty())?,
                 attributes: map(taken("attributes"))?,
             }
         }
-        "call" => {
+        EffectShape::Call => {
             let method = taken("method").map_or_else(|| Some("POST".to_owned()), |method| text(&method))?;
-            Deed::Call {
+            Effect::Call(Request {
                 endpoint: text(object)?,
-                path: taken("path").map_or_else(|| Some(String::new()), |path| text(&path))?,
+                path: taken("path").map_or(Some(None), |path| text(&path).map(Some))?,
                 body: taken("body"),
                 repeat: match taken("idempotency") {
                     None => repeat(&method),
                     Some(word) => serde_json::from_value(word).ok()?,
                 },
                 method: METHODS.contains(&method.as_str()).then_some(method)?,
-            }
+                returns: Vec::new(),
+            })
         }
-        "emit" => Deed::Emit { kind: text(object)?, data: map(taken("data"))? },
-        _ => return None,
+        EffectShape::Emit => Effect::Emit { kind: text(object)?, data: map(taken("data"))? },
+        // What waits, branches or ends stays in the YAML, where the loader can prove it, and so does what cannot be
+        // undone. The table lets no function return them.
+        EffectShape::Approve | EffectShape::Reject | EffectShape::Delete | EffectShape::Verify => {
+            return None;
+        }
     })
 }
 
@@ -330,7 +242,8 @@ mod tests {
 
     #[test]
     fn actions_are_read_in_the_shape_of_steps_and_nothing_else_is() {
-        let may = ["suspend", "set", "assign_role", "call", "notify", "update_user"].map(str::to_owned);
+        let may = ["suspend", "set", "assign_role", "call", "notify", "update_user"];
+        let may = may.map(|word| EffectKind::of_word(word).unwrap());
         let people = People::default();
         let about = About { subject: SubjectKind::User, people: &people, templates: &["known"] };
         for (action, expected) in [
@@ -353,15 +266,15 @@ mod tests {
             (json!({"delete": "user"}), Err("no verb")),
             (json!("suspend"), Err("is a map")),
         ] {
-            let deed = Deed::read(&action, &may, &about);
-            match (&deed, expected) {
-                (Ok(deed), Ok(verb)) => assert_eq!(json!(deed)["verb"], verb, "{action}"),
+            let effect = Effect::read(&action, &may, &about);
+            match (&effect, expected) {
+                (Ok(effect), Ok(verb)) => assert_eq!(effect.kind().word(), verb, "{action}"),
                 (Err(error), Err(part)) => assert!(error.contains(part), "{action}: {error}"),
-                (_, _) => panic!("{action}: {deed:?}"),
+                (_, _) => panic!("{action}: {effect:?}"),
             }
         }
         let about = About { subject: SubjectKind::Registration, ..about };
-        let error = Deed::read(&json!({"suspend": "registration"}), &may, &about).unwrap_err();
+        let error = Effect::read(&json!({"suspend": "registration"}), &may, &about).unwrap_err();
         assert!(error.contains("not for a registration"), "{error}");
     }
 }

@@ -1,0 +1,108 @@
+//! What a step changes or tells, as it is written and as it is worked out: one type for both. Written values are
+//! expressions; resolved ones are plain data, so that a case can keep what it still has to do.
+
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::script::{Data, Text};
+use super::tree::Notify;
+use crate::model::{AccountChange, EffectKind, Fields, Repeat, RoleChange};
+
+/// How the values of an effect stand in it.
+pub trait Form {
+    type Text: Debug;
+    type Fields: Debug;
+    type Body: Debug;
+}
+
+/// As a policy writes it.
+#[derive(Debug)]
+pub enum Written {}
+
+impl Form for Written {
+    type Text = Text;
+    type Fields = Data;
+    type Body = Data;
+}
+
+/// As its values came out for one case.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resolved {}
+
+impl Form for Resolved {
+    type Text = String;
+    type Fields = Fields;
+    type Body = Value;
+}
+
+/// One effect. Approving, rejecting, deleting and verifying are steps of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[serde(bound(
+    serialize = "F::Text: Serialize, F::Fields: Serialize, F::Body: Serialize",
+    deserialize = "F::Text: DeserializeOwned, F::Fields: DeserializeOwned, F::Body: DeserializeOwned"
+))]
+pub enum Effect<F: Form> {
+    Notify(Notify),
+    /// Places this case's hold on the account.
+    Suspend {
+        end_sessions: bool,
+    },
+    /// Lifts this case's hold, and only this one.
+    Reinstate,
+    Account(AccountChange),
+    Role {
+        change: RoleChange,
+        role: F::Text,
+    },
+    /// By the names of `SETTABLE` in `resolve`.
+    Set(F::Fields),
+    Invite,
+    CreateUser {
+        system: String,
+        attributes: F::Fields,
+    },
+    UpdateUser {
+        system: String,
+        matching: F::Fields,
+        attributes: F::Fields,
+    },
+    Call(Request<F::Text, F::Body>),
+    Emit {
+        kind: String,
+        data: F::Fields,
+    },
+}
+
+/// One HTTP request to an endpoint of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request<Text, Body> {
+    pub endpoint: String,
+    pub method: String,
+    pub path: Option<Text>,
+    pub body: Option<Body>,
+    pub repeat: Repeat,
+    /// Names on which the answer's `outcome` may branch.
+    pub returns: Vec<String>,
+}
+
+impl<F: Form> Effect<F> {
+    pub fn kind(&self) -> EffectKind {
+        match self {
+            Self::Notify(_) => EffectKind::Notify,
+            Self::Suspend { .. } => EffectKind::Suspend,
+            Self::Reinstate => EffectKind::Reinstate,
+            Self::Account(change) => change.effect(),
+            Self::Role { change, .. } => change.effect(),
+            Self::Set(_) => EffectKind::Set,
+            Self::Invite => EffectKind::Invite,
+            Self::CreateUser { .. } => EffectKind::CreateUser,
+            Self::UpdateUser { .. } => EffectKind::UpdateUser,
+            Self::Call(_) => EffectKind::Call,
+            Self::Emit { .. } => EffectKind::Emit,
+        }
+    }
+}
