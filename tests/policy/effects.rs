@@ -1,6 +1,6 @@
 //! What policies can do, as expected files: the sheets of everything that is shipped, and what edits change.
 //! `PROOFD_WRITE=1` writes the sheets and diffs that are found, for a person to read and commit.
-use proofd::model::Watched;
+use proofd::model::{EffectKind, Watched};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -172,4 +172,17 @@ fn the_configuration_parks_by_default_what_takes_something_from_people() {
         "protect_less"
     ]);
     assert_eq!(words, expected);
+}
+
+/// What a new effect must not be forgotten in: the README's list of verbs, and the default of `park`.
+#[test]
+fn the_documentation_names_every_effect() {
+    let readme = include_str!("../../README.md");
+    for kind in EffectKind::ALL {
+        assert!(readme.contains(&format!("`{}`", kind.word())), "README.md does not name `{}`", kind.word());
+    }
+    let edits = include_str!("../../docs/edits.md");
+    let default: Vec<_> = Watched::by_default().into_iter().map(Watched::word).collect();
+    let default = format!("| `park` | `[{}]` |", default.join(", "));
+    assert!(edits.contains(&default), "docs/edits.md does not say {default}");
 }
