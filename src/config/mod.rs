@@ -100,8 +100,7 @@ pub struct Reload {
     /// An edit that lets a policy do more of this, or give back less of it, waits for `proofd policy release`.
     /// `protect_less`: so does one that asks fewer people for proof, withholds less, or switches off or removes a
     /// policy that does. An edit that gives access on less proof or by fewer decisions always waits. By default what
-    /// takes something from people, and `protect_less`: `delete`, `reject`, `suspend`, `remove_role`, `hold_role`,
-    /// `end_sessions`, `protect_less`. Empty: no edit waits.
+    /// takes something from people, and `protect_less`; docs/edits.md has the list. Empty: no edit waits.
     #[serde(default = "Watched::by_default")]
     #[schemars(with = "Vec<String>", extend("items" = serde_json::json!({"type": "string", "enum": Watched::words()})))]
     pub park: Vec<Watched>,

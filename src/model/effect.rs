@@ -77,12 +77,14 @@ pub enum EffectShape {
 #[serde(rename_all = "snake_case")]
 pub enum AccountChange {
     EndSessions,
+    RemoveFactors,
 }
 
 impl AccountChange {
     pub const fn effect(self) -> EffectKind {
         match self {
             Self::EndSessions => EffectKind::EndSessions,
+            Self::RemoveFactors => EffectKind::RemoveFactors,
         }
     }
 
@@ -90,6 +92,7 @@ impl AccountChange {
     pub const fn events(self) -> &'static [&'static str] {
         match self {
             Self::EndSessions => &["session.revoked"],
+            Self::RemoveFactors => &["mfa.removed"],
         }
     }
 }
@@ -197,6 +200,11 @@ effects! {
         needs_proof: NeedsProof::Never, given_back_by: None,
         parked: true, act: true, lane: Lane::Identity, settles: false,
         doc: "Ends the person's open sessions." }
+    RemoveFactors { word: "remove_factors", subjects: [User],
+        shape: EffectShape::Account(AccountChange::RemoveFactors), nature: Nature::Withholds,
+        needs_proof: NeedsProof::Never, given_back_by: None,
+        parked: true, act: true, lane: Lane::Identity, settles: false,
+        doc: "Removes the person's MFA factors at the identity provider." }
     Set { word: "set", subjects: [Registration, User],
         shape: EffectShape::Set, nature: Nature::Gives, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: false, act: true, lane: Lane::Identity, settles: true,

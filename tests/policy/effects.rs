@@ -169,6 +169,7 @@ fn the_configuration_parks_by_default_what_takes_something_from_people() {
         "remove_role",
         "hold_role",
         "end_sessions",
+        "remove_factors",
         "protect_less"
     ]);
     assert_eq!(words, expected);

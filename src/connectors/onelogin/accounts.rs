@@ -178,6 +178,6 @@ fn status_after(before: Option<&str>) -> u8 {
     }
 }
 
-fn not_shown() -> Failure {
+pub(super) fn not_shown() -> Failure {
     Failure::not_shown("OneLogin took the change but does not show it yet")
 }

@@ -33,6 +33,7 @@ impl OneLogin {
             }
             Action::ChangeAccount { snapshot, change } => match change {
                 AccountChange::EndSessions => self.end_sessions(snapshot).await,
+                AccountChange::RemoveFactors => self.remove_factors(snapshot).await,
             },
             Action::AssignRole { snapshot, role } => self.assign_role(snapshot, role).await,
             Action::RemoveRole { snapshot, role } => self.remove_role(snapshot, role).await,

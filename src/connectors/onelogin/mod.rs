@@ -7,6 +7,7 @@ pub mod attributes;
 mod effects;
 mod events;
 mod examine;
+mod factors;
 mod listing;
 mod people;
 mod poll;

@@ -115,6 +115,7 @@ impl Tenant {
             ["api", "2", "roles", rest @ ..] => self.roles_v2(ask, rest),
             ["api", "2", "self_registration_profiles", rest @ ..] => self.profiles_v2(ask, rest),
             ["api", "2", "mappings", rest @ ..] => self.mappings_v2(ask, rest),
+            ["api", "2", "mfa", "users", id, "devices", rest @ ..] => self.devices_v2(ask, id, rest),
             ["api", "2", "risk", rest @ ..] => self.risk_v2(ask, rest),
             ["api", "2", "apps"] => Ok(Answer::json(200, json!([]))),
             _ => Err(Refusal::not_found()),

@@ -12,6 +12,7 @@ mod control;
 mod courier;
 mod crowd;
 mod events;
+mod factors;
 mod faults;
 mod gate;
 mod knobs;

@@ -229,6 +229,11 @@ impl Simulator {
         self.inner.with(|tenant| tenant.revoke(user, role, Actor::Human));
     }
 
+    /// The person registers an MFA device.
+    pub fn register_device(&self, user: i64, factor: &str) {
+        self.inner.with(|tenant| tenant.register_device(user, factor));
+    }
+
     /// The id of a role.
     pub fn role(&self, name: &str) -> Option<i64> {
         self.inner.with(|tenant| tenant.roles.values().find(|role| role.name == name).map(|role| role.id))

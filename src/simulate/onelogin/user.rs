@@ -51,6 +51,8 @@ pub(super) struct User {
     pub logouts: u32,
     /// Sessions that are open.
     pub sessions: u32,
+    /// Registered MFA devices: id and the name of their factor.
+    pub devices: BTreeMap<i64, String>,
     /// Set while the record exists only inside a registration and the users API does not show it.
     pub hidden: bool,
     pub attributes: BTreeMap<String, Value>,
@@ -130,6 +132,7 @@ impl User {
             invitations_sent: 0,
             logouts: 0,
             sessions: 0,
+            devices: BTreeMap::new(),
             hidden: false,
             attributes: BTreeMap::new(),
             plain: BTreeMap::from([("openid_name", username.into()), ("invalid_login_attempts", 0.into())]),
@@ -203,6 +206,7 @@ impl User {
         map.insert("invitations_sent".into(), self.invitations_sent.into());
         map.insert("logouts".into(), self.logouts.into());
         map.insert("sessions".into(), self.sessions.into());
+        map.insert("devices".into(), self.devices.len().into());
         map.insert("hidden".into(), self.hidden.into());
         Value::Object(map)
     }

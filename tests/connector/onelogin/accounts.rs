@@ -9,7 +9,9 @@ use proofd::model::{
 use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
 use serde_json::{Value, json};
 
-use super::rows::Step::{self, Assign, EndSessions, Reinstate, Remove, Seconds, Set, ShutOut, Suspend};
+use super::rows::Step::{
+    self, Assign, EndSessions, Reinstate, Remove, RemoveFactors, Seconds, Set, ShutOut, Suspend,
+};
 use super::rows::{Row, attributes, lose, opening, roles, roles_that_do_not_show, shutting};
 use super::tenant::{Tenant, snapshot};
 
@@ -19,6 +21,7 @@ fn action(step: Step, snapshot: Snapshot) -> Action {
         ShutOut => Action::Suspend { snapshot, end_sessions: true },
         Reinstate(to) => Action::Reinstate { snapshot, to: to.map(str::to_owned) },
         EndSessions => Action::ChangeAccount { snapshot, change: AccountChange::EndSessions },
+        RemoveFactors => Action::ChangeAccount { snapshot, change: AccountChange::RemoveFactors },
         Assign(role) => Action::AssignRole { snapshot, role: role.into() },
         Remove(role) => Action::RemoveRole { snapshot, role: role.into() },
         Set(name, value) => {
@@ -105,11 +108,12 @@ async fn check(rows: Vec<Row>) {
     }
 }
 
-const EVERY: [Step; 7] = [
+const EVERY: [Step; 8] = [
     Suspend,
     ShutOut,
     Reinstate(None),
     EndSessions,
+    RemoveFactors,
     Assign("Staff"),
     Remove("Default"),
     Set("verified_at", "\"2026-01-02\""),

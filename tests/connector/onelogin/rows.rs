@@ -9,13 +9,14 @@ pub enum Step {
     ShutOut,
     Reinstate(Option<&'static str>),
     EndSessions,
+    RemoveFactors,
     Assign(&'static str),
     Remove(&'static str),
     Set(&'static str, &'static str),
     /// Nothing is asked; time passes.
     Seconds(i64),
 }
-use Step::{Assign, EndSessions, Reinstate, Remove, Seconds, Set, ShutOut, Suspend};
+use Step::{Assign, EndSessions, Reinstate, Remove, RemoveFactors, Seconds, Set, ShutOut, Suspend};
 
 pub struct Row {
     pub name: &'static str,
@@ -148,6 +149,26 @@ pub fn opening() -> Vec<Row> {
             },
             &[(Reinstate(None), "Unavailable"), (Reinstate(None), "applied from suspended")],
             json!({"status": 1}),
+        ),
+        row(
+            "factors",
+            HEALTHY,
+            |tenant, user| {
+                tenant.register_device(user, "OneLogin Protect");
+                tenant.register_device(user, "WebAuthn");
+            },
+            &[(RemoveFactors, "applied"), (RemoveFactors, "already")],
+            json!({"status": 1, "devices": 0}),
+        ),
+        row(
+            "factors, and the answer to the first is lost",
+            |knobs| lose(knobs, "DELETE", "/api/2/mfa", true),
+            |tenant, user| {
+                tenant.register_device(user, "OneLogin Protect");
+                tenant.register_device(user, "WebAuthn");
+            },
+            &[(RemoveFactors, "Unavailable"), (RemoveFactors, "applied"), (RemoveFactors, "already")],
+            json!({"devices": 0}),
         ),
         row(
             "sessions only",
