@@ -1,12 +1,13 @@
 //! Removes old files that were set aside. Of broken states (`state.damaged-*`) and of torn ends (`journal/cut-*`)
 //! the newest three are kept, none of them for more than 90 days, and together no more than 1 GiB besides the
 //! newest. They hold what names persons, which retention cannot reach there. A journal that was salvaged
-//! (`journal.damaged-*`) is the only copy of what was damaged: only a person removes it.
+//! (`journal.damaged-*`) is the only copy of what was damaged: only a person removes it. The work of a command
+//! that was interrupted goes.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::opening;
+use super::{opening, rebuild};
 use crate::model::Timestamp;
 
 const NEWEST: usize = 3;
@@ -16,6 +17,11 @@ const BYTES: u64 = 1 << 30;
 /// At a start, once the store is open. What cannot be removed is tried again at the next one.
 pub(super) fn prune(dir: &Path, now: Timestamp) {
     let journal = opening::journal_dir(dir);
+    for name in ["salvage.scratch", "verify.scratch"] {
+        if let Err(error) = rebuild::clear(&dir.join(name)) {
+            tracing::warn!(%error, "the work of an interrupted command cannot be removed");
+        }
+    }
     for (dir, start) in [(dir, "state.damaged-"), (journal.as_path(), "cut-")] {
         for path in outdated(aside(dir, start), now) {
             let removed =
