@@ -32,17 +32,25 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Quarantine the cases that damaged records touch, and go on with the rest
+    /// Repair a damaged journal, quarantine the cases that lost records touch, and go on with the rest
+    ///
+    /// A frame with one flipped bit is mended; where a hash proves the result, nothing is lost. For what cannot be
+    /// read any more, the state says what it did. The cases that lost records touch become stuck, and a person
+    /// retries or cancels each: `proofd case list --state stuck`. The loss shows for ever after in `/readyz`, the
+    /// metrics and `proofd store verify`. The damaged journal stays in the store's directory, as
+    /// `journal.damaged-N`. The daemon must be stopped.
     #[command(
-        after_help = "Example: proofd store salvage --dry-run\n         proofd store salvage --reason 'bad sector'"
+        after_help = "Example: proofd store salvage --dry-run\n         proofd store salvage --reason 'bad sector'\n\n\
+                      Exit codes: 0 salvaged, or what a dry run found, 1 nothing is damaged, or the damage cannot \
+                      be repaired, 2 wrong use, or the store is open"
     )]
     Salvage {
         #[command(flatten)]
         place: Place,
-        /// Only report which cases are touched
+        /// Only report what is damaged and which cases it touches; change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Why it is salvaged; recorded in the journal
+        /// Why it is salvaged; recorded in the journal if something is lost
         #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
         reason: Option<String>,
     },
@@ -133,35 +141,53 @@ fn salvage(dir: &Path, dry_run: bool, reason: &str, json: bool) -> Result<Ending
         output::json(&done);
         return Ok(Ending::Ok);
     }
-    let records = |(first, last): &(u64, u64)| format!("records {first} to {last}");
+    tell_salvage(&done, dry_run);
+    Ok(Ending::Ok)
+}
+
+fn tell_salvage(done: &store::Salvaged, dry_run: bool) {
+    let records = |(first, last): &(u64, u64)| match first == last {
+        true => format!("record {first}"),
+        false => format!("records {first} to {last}"),
+    };
     for range in &done.mended {
-        output::line(&format!(
-            "{}: one bit had turned; it is turned back, which the next frame proves",
-            records(range)
-        ));
+        let records = records(range);
+        output::line(&format!("{records}: mended, one bit was flipped; a hash proves the result"));
+    }
+    if let Some(range) = &done.doubtful {
+        let records = records(range);
+        output::line(&format!("{records}: mended, one bit was flipped; nothing proves the result"));
     }
     for range in &done.records {
-        output::line(&format!("{} cannot be read any more", records(range)));
+        output::line(&format!("{}: lost, they cannot be read any more", records(range)));
     }
     for case in &done.cases {
         let held = if done.quarantined.contains(case) { "quarantined" } else { "closed" };
         output::line(&format!("  case {case}: {held}"));
     }
-    if !done.complete {
-        output::line(
-            "the state did not hold the damaged records: events that were only in them are lost unless the \
-             provider lists them again, and cases that were opened in them are unknown",
-        );
-    }
-    output::line(if dry_run {
-        "nothing was changed; run it without --dry-run to salvage"
-    } else {
-        "the store starts again; retry or cancel each quarantined case"
+    output::line(match (done.records.is_empty(), done.complete) {
+        (true, _) if done.doubtful.is_none() => "nothing is lost, and no case is quarantined",
+        (true, _) => "the unproved record is kept, and its cases are quarantined",
+        (false, true) => {
+            "the state held the lost records: what they did is taken from it, events in the inbox included, and \
+             exactly the cases in them are quarantined"
+        }
+        (false, false) => {
+            "the state did not hold the lost records: the list of cases may be longer than needed; cases that were \
+             opened in them are unknown; events that were only in them are lost unless the provider lists them \
+             again"
+        }
+    });
+    output::line(match (dry_run, done.quarantined.is_empty()) {
+        (true, _) => "nothing was changed; run it with --reason TEXT to salvage",
+        (false, true) => "the store starts again",
+        (false, false) => {
+            "the store starts again; retry or cancel each quarantined case (proofd case list --state stuck)"
+        }
     });
     if let Some(aside) = &done.aside {
-        output::line(&format!("the old journal is in {}", aside.display()));
+        output::line(&format!("the damaged journal is in {}", aside.display()));
     }
-    Ok(Ending::Ok)
 }
 
 fn accept_loss(dir: &Path, reason: &str, json: bool) -> Result<Ending, Failed> {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::case::{Advance, Case, Facts, Here, Links};
 use crate::model::CaseId;
 use crate::policy::{self, Files, Known, Policy, Revision};
-use crate::store::{self, Changed, Commit, StoredRevision};
+use crate::store::{self, Before, Changed, Commit, StoredRevision};
 
 use super::Settings;
 
@@ -31,7 +31,7 @@ pub struct Replayed {
     /// Those that were not, because they were made under another configuration or by another version of the
     /// program, which may decide otherwise.
     pub elsewhere: u64,
-    /// Those that were written before inputs were.
+    /// Those that were written before inputs were, and those whose case or revision is in lost records.
     pub unrecorded: u64,
     pub different: u64,
     /// The first of them: which record, which case, and where it differs. Names no person.
@@ -42,8 +42,14 @@ pub struct Replayed {
 pub fn verify(dir: &Path, settings: &Settings) -> Result<(store::Report, Replayed), store::Error> {
     let links = Links::new(&settings.public_url, store::secret(dir)?, settings.callback_secret.clone());
     let under = under(settings, &links);
-    let mut replay =
-        Replay { settings, links: &links, under, policies: HashMap::new(), found: Replayed::default() };
+    let mut replay = Replay {
+        settings,
+        links: &links,
+        under,
+        policies: HashMap::new(),
+        lost: false,
+        found: Replayed::default(),
+    };
     let report = store::verify_with(dir, &mut |record, commit, before| replay.look(record, commit, before))?;
     Ok((report, replay.found))
 }
@@ -88,17 +94,24 @@ struct Replay<'a> {
     links: &'a Links,
     under: String,
     policies: HashMap<Revision, Option<Arc<Policy>>>,
+    /// Records before are lost, which may have held revisions.
+    lost: bool,
     found: Replayed,
 }
 
 impl Replay<'_> {
-    fn look(&mut self, record: u64, commit: &Commit, before: &[Option<Case>]) {
+    fn look(&mut self, record: u64, commit: &Commit, before: &[Before]) {
         for stored in &commit.revisions {
             let policy = self.load(stored);
             self.policies.insert(stored.revision.clone(), policy);
         }
         for (changed, before) in commit.cases.iter().zip(before) {
-            self.decide(record, changed, before.as_ref());
+            self.lost |= before.doubtful;
+            if before.doubtful {
+                self.found.unrecorded += 1;
+            } else {
+                self.decide(record, changed, before.case.as_ref());
+            }
         }
     }
 
@@ -111,12 +124,6 @@ impl Replay<'_> {
     }
 
     fn decide(&mut self, record: u64, changed: &Changed, before: Option<&Case>) {
-        let due = before.map_or(1, |case| case.next_entry);
-        if changed.entries.first().is_some_and(|entry| entry.number > due) {
-            // What the case was before is in damaged records.
-            self.found.unrecorded += 1;
-            return;
-        }
         let Some(recorded) = &changed.recorded else {
             self.found.unrecorded += 1;
             return;
@@ -125,8 +132,13 @@ impl Replay<'_> {
             self.found.elsewhere += 1;
             return;
         }
-        self.found.decided += 1;
         let revision = &changed.case.revision;
+        let held = |revision: &Revision| self.policies.contains_key(revision);
+        if self.lost && !(held(revision) && before.is_none_or(|case| held(&case.revision))) {
+            self.found.unrecorded += 1;
+            return;
+        }
+        self.found.decided += 1;
         let difference = match self.policies.get(revision) {
             None => Some(format!("revision {} is not in the journal", revision.short())),
             Some(None) => Some(format!("revision {} does not load any more", revision.short())),

@@ -61,9 +61,9 @@ pub use loss::{AcceptedLoss, Loss, Marked, accept_loss, head, holds};
 pub use opening::{Opened, secret};
 pub use options::{Act, Options};
 pub use reads::is_cursor;
-pub use rebuild::{Report, Witness, verify, verify_with};
+pub use rebuild::{Before, Report, Witness, verify, verify_with};
 pub use requests::{About, Answer, Keyed};
-pub use salvage::{Salvaged, salvage};
+pub use salvage::{Salvaged, salvage, salvage_with};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
@@ -91,12 +91,15 @@ pub enum Error {
     #[error("{0}")]
     Damaged(String),
     #[error(
-        "the store has lost something: {0}; restore the store from a backup, or go on without what is lost: \
-         proofd store accept-loss --reason TEXT"
+        "the store has lost something: {0}; restore the store from a backup, look at what can be kept of a \
+         damaged journal (proofd store salvage --dry-run), or go on without what is lost (proofd store \
+         accept-loss --reason TEXT)"
     )]
     Lost(Box<Loss>),
-    #[error("nothing is lost or damaged; there is nothing to accept or to salvage")]
+    #[error("nothing is lost; there is nothing to accept")]
     NothingLost,
+    #[error("no record of the journal is damaged; there is nothing to salvage")]
+    NothingDamaged,
     #[error("the store is closed")]
     Closed,
     #[error("another process has this store open: {0}")]

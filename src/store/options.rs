@@ -15,6 +15,8 @@ pub enum Act {
     Sync { segment: u64 },
     /// Writes and syncs the high-water mark.
     Mark,
+    /// Puts a repaired journal in the place of the damaged one.
+    Exchange,
 }
 
 /// How a store is kept.

@@ -1,6 +1,7 @@
 //! Sled from the journal, and the comparison of the two. A state that does not open, fails its check, is of
 //! another journal or was found wanting while running is set aside and made anew, without a person.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,13 +10,45 @@ use super::journal::{self, End, Piece};
 use super::state::{self, Draft, State};
 use super::{AcceptedLoss, Commit, Error, Loss, keys, loss, opening, projection};
 use crate::case::Case;
+use crate::model::CaseId;
 
 const BATCH: usize = 512;
 /// Differences that a report names; the rest is counted.
 const NAMED: usize = 100;
 
 /// Is shown every commit of the journal, by its record, with its cases as they were before it.
-pub type Witness<'a> = dyn FnMut(u64, &Commit, &[Option<Case>]) + 'a;
+pub type Witness<'a> = dyn FnMut(u64, &Commit, &[Before]) + 'a;
+
+/// A case before a commit.
+#[derive(Debug)]
+pub struct Before {
+    /// None: no record before has it.
+    pub case: Option<Case>,
+    /// Records since are lost, which may have changed it.
+    pub doubtful: bool,
+}
+
+/// Which cases were written since the last lost record; none: no record is lost.
+#[derive(Debug, Default)]
+struct Lost {
+    written: Option<HashSet<CaseId>>,
+    last: Option<u64>,
+}
+
+impl Lost {
+    /// A record is read. The first one is known only if the reading begins there.
+    fn read(&mut self, sequence: u64) {
+        if sequence != self.last.map_or(sequence, |last| last + 1) {
+            self.written = Some(HashSet::new());
+        }
+        self.last = Some(sequence);
+    }
+
+    fn before(&mut self, id: &CaseId, case: Option<Case>) -> Before {
+        let doubtful = self.written.as_mut().is_some_and(|written| written.insert(id.clone()));
+        Before { case, doubtful }
+    }
+}
 
 /// What the comparison of journal and state found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -165,10 +198,12 @@ pub(super) fn replay(
     let mut draft = Draft::new(state);
     let mut last = applied;
     let mut failed = None;
+    let mut lost = Lost { last: (applied == 0).then_some(0), ..Lost::default() };
     let end = journal::read(journal, applied + 1, &mut |piece| {
         let (sequence, line) = match piece {
             Piece::Record(sequence, line) => {
                 progress.fetch_add(1, Ordering::Relaxed);
+                lost.read(sequence);
                 (sequence, line)
             }
             Piece::Frame(head) => {
@@ -183,7 +218,7 @@ pub(super) fn replay(
             return Ok(());
         }
         let body = codec::decode(sequence, line)?;
-        let outcome = show(&mut witness, &draft, sequence, &body)
+        let outcome = show(&mut witness, &mut lost, &draft, sequence, &body)
             .and_then(|()| projection::apply(&mut draft, sequence, &body))
             .and_then(|()| if draft.len() >= BATCH { draft.write(sequence) } else { Ok(()) });
         match outcome {
@@ -201,13 +236,17 @@ pub(super) fn replay(
 /// A case stands in a commit once, so what it was before the commit is what it was before its change.
 fn show(
     witness: &mut Option<&mut Witness<'_>>,
+    lost: &mut Lost,
     draft: &Draft<'_>,
     sequence: u64,
     body: &Body,
 ) -> Result<(), Error> {
     if let (Some(witness), Body::Commit(commit)) = (witness, body) {
-        let before = commit.cases.iter().map(|changed| draft.get(&keys::case(&changed.case.id)));
-        witness(sequence, commit, &before.collect::<Result<Vec<_>, _>>()?);
+        let mut before = Vec::new();
+        for id in commit.cases.iter().map(|changed| &changed.case.id) {
+            before.push(lost.before(id, draft.get(&keys::case(id))?));
+        }
+        witness(sequence, commit, &before);
     }
     Ok(())
 }

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Body};
 use super::commit::{Changed, Commit};
-use super::journal::{self, Journal, Repair};
+use super::journal::{self, End, Journal, Repair};
 use super::loss::{self, AcceptedLoss, Loss};
 use super::mark::{self, Found, Mark, Marker};
+use super::rebuild::Before;
 use super::state::State;
-use super::{Error, Options, keys, opening, rebuild};
+use super::{Act, Error, Options, keys, opening, rebuild};
 use crate::case::{Case, quarantine};
 use crate::model::{CaseId, Timestamp};
 
@@ -34,12 +35,14 @@ pub(super) struct Salvage {
 pub struct Salvaged {
     /// First and last record of each part that cannot be read any more.
     pub records: Vec<(u64, u64)>,
-    /// First and last record of each frame in which one bit was turned back.
+    /// First and last record of each frame in which one bit was turned back, where a hash proves the result.
     pub mended: Vec<(u64, u64)>,
-    /// Cases that the damaged records touch. Open ones are quarantined.
+    /// The same of the last frame, where nothing proves the result.
+    pub doubtful: Option<(u64, u64)>,
+    /// Cases that lost records and an unproved one touch. Open ones are quarantined.
     pub cases: Vec<CaseId>,
     pub quarantined: Vec<CaseId>,
-    /// Everything that the damaged records did is known, from the mended frames or from the state.
+    /// What the lost records did is known from the state, or none is lost.
     pub complete: bool,
     /// Where the old journal is.
     pub aside: Option<PathBuf>,
@@ -47,86 +50,155 @@ pub struct Salvaged {
 
 /// Salvages a closed store; with `dry_run` it only reports.
 pub fn salvage(dir: &Path, now: Timestamp, reason: &str, dry_run: bool) -> Result<Salvaged, Error> {
+    salvage_with(dir, now, reason, dry_run, &Options::default())
+}
+
+/// The same with hooks.
+pub fn salvage_with(
+    dir: &Path,
+    now: Timestamp,
+    reason: &str,
+    dry_run: bool,
+    options: &Options,
+) -> Result<Salvaged, Error> {
     let _lock = opening::lock(dir)?;
     let scratch = dir.join("salvage.scratch");
     rebuild::clear(&scratch)?;
-    let outcome = attempt(dir, &scratch, now, reason, dry_run);
+    let outcome = Work { dir, scratch: &scratch, now, options }.salvage(reason, dry_run);
     rebuild::clear(&scratch)?;
     outcome
 }
 
-fn attempt(
-    dir: &Path,
-    scratch: &Path,
+struct Work<'a> {
+    dir: &'a Path,
+    scratch: &'a Path,
     now: Timestamp,
-    reason: &str,
-    dry_run: bool,
-) -> Result<Salvaged, Error> {
-    let journals = opening::journal_dir(dir);
-    let mark = match mark::read(dir)? {
-        Found::Read { mark, .. } => Some(mark),
-        Found::Missing | Found::Unreadable => None,
-    };
-    let repair = journal::repair(&journals, mark.map(|mark| mark.head))?;
-    let damaged: Vec<(u64, u64)> = repair.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
-    let ranges = damaged.iter().chain(&repair.mended);
-    let (first, last) = (ranges.clone().map(|range| range.0).min(), ranges.map(|range| range.1).max());
-    if first.is_none() && repair.heads.is_empty() {
-        return Err(Error::NothingLost);
+    options: &'a Options,
+}
+
+impl Work<'_> {
+    fn salvage(&self, reason: &str, dry_run: bool) -> Result<Salvaged, Error> {
+        let journals = opening::journal_dir(self.dir);
+        let mark = match mark::read(self.dir)? {
+            Found::Read { mark, .. } => Some(mark),
+            Found::Missing | Found::Unreadable => None,
+        };
+        let state = rebuild::sound(self.dir)?.ok();
+        let end = mark.map(|mark| mark.head).or_else(|| Some(state.as_ref()?.meta().head));
+        let repair = journal::repair(&journals, end.filter(|end| end.sequence > 0), mark.is_some())?;
+        if repair.is_empty() {
+            return Err(Error::NothingDamaged);
+        }
+        let repaired = lay_out(&journals, self.scratch, &repair)?;
+        let (mut salvaged, rest) = self.find(&repair, &repaired, state)?;
+        if dry_run {
+            return Ok(salvaged);
+        }
+        let losses = mark.map_or(0, |mark| mark.losses) + 1;
+        // Without a loss, the repaired journal is byte by byte the one that was written.
+        let Some(Rest { end, restored, cases, from, to }) = rest else {
+            salvaged.aside = Some(self.exchange(&journals, &repaired)?);
+            return Ok(salvaged);
+        };
+        let loss = Loss {
+            what: format!("damaged records were salvaged; cases that were quarantined: {}", cases.len()),
+            from: Some(from),
+            to: Some(to),
+            since: loss::last_time(self.dir),
+            head: mark.map(|mark| mark.head.to_string()),
+        };
+        let loss =
+            AcceptedLoss { at: self.now, reason: reason.to_owned(), loss, cases: salvaged.cases.clone() };
+        journal::settle(&repaired, self.options, &end, None)?;
+        let mut journal = Journal::resume(&repaired, self.options.clone(), &end)?;
+        let record = codec::encode(&Body::Salvage(Box::new(Salvage { loss, restored, cases })))?;
+        journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
+        if !salvaged.complete {
+            rebuild::suspect(self.dir, "the journal was salvaged");
+        }
+        salvaged.aside = Some(self.exchange(&journals, &repaired)?);
+        // A death before this leaves a mark that the new journal holds too.
+        let (segment, length) = journal.place();
+        let mark = Mark { head: journal.head(), segment, length, at: Some(self.now), losses };
+        Marker::open(self.dir, mark, self.options.clone())?;
+        Ok(salvaged)
     }
-    let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
-    let repaired = lay_out(&journals, scratch, &repair)?;
-    let implied = State::open(&scratch.join("state"))?;
-    let mut seen = Seen { mended: repair.mended.clone(), last, ..Seen::default() };
-    let mut look = |record, commit: &Commit, before: &[Option<Case>]| seen.look(record, commit, before);
-    let progress = AtomicU64::new(0);
-    let end = rebuild::replay(&repaired, &implied, u64::MAX, Some(&mut look), &progress)??;
-    let gaps = !damaged.is_empty();
-    let held = if gaps { holding(dir, &repaired, last, end.head().sequence)? } else { None };
-    let (restored, mut touched) = match &held {
-        Some(state) => differences(&implied, state)?,
-        None if gaps => (BTreeMap::new(), seen.jumped_or_silent(&implied)?),
-        None => (BTreeMap::new(), BTreeSet::new()),
-    };
-    touched.append(&mut seen.touched);
-    let known = held.is_some() || !gaps;
-    let why = format!("records {first} to {last} of the journal are damaged, and they touch this case");
-    let cases = put_aside(&touched, held.as_ref().unwrap_or(&implied), now, &why, known)?;
-    let quarantined: Vec<_> = cases.iter().map(|changed| changed.case.id.clone()).collect();
-    let touched: Vec<_> = touched.into_iter().collect();
-    let mut salvaged = Salvaged {
-        records: damaged,
-        mended: repair.mended.clone(),
-        cases: touched.clone(),
-        quarantined,
-        complete: known,
-        aside: None,
-    };
-    if dry_run {
-        return Ok(salvaged);
+
+    /// Which cases are touched, and what is written about them; none: nothing is lost.
+    fn find(
+        &self,
+        repair: &Repair,
+        repaired: &Path,
+        state: Option<State>,
+    ) -> Result<(Salvaged, Option<Rest>), Error> {
+        let records: Vec<(u64, u64)> = repair.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+        let lost = || records.iter().copied().chain(repair.doubtful);
+        let implied = State::open(&self.scratch.join("state"))?;
+        let last = records.iter().map(|range| range.1).max().unwrap_or_default();
+        let mut seen = Seen { doubtful: repair.doubtful, last, ..Seen::default() };
+        let mut look = |record, commit: &Commit, before: &[Before]| seen.look(record, commit, before);
+        let end = rebuild::replay(repaired, &implied, u64::MAX, Some(&mut look), &AtomicU64::new(0))??;
+        let mut salvaged = Salvaged {
+            records: records.clone(),
+            mended: repair.mended.clone(),
+            doubtful: repair.doubtful,
+            cases: Vec::new(),
+            quarantined: Vec::new(),
+            complete: true,
+            aside: None,
+        };
+        let (Some(from), Some(to)) = (lost().map(|range| range.0).min(), lost().map(|range| range.1).max())
+        else {
+            return Ok((salvaged, None));
+        };
+        let held = match state {
+            Some(state) if last > 0 => holding(state, repaired, last, end.head().sequence)?,
+            Some(_) | None => None,
+        };
+        salvaged.complete = held.is_some() || last == 0;
+        let (restored, mut touched) = match &held {
+            Some(state) => differences(&implied, state)?,
+            None if last > 0 => (BTreeMap::new(), seen.jumped_or_silent(&implied)?),
+            None => (BTreeMap::new(), BTreeSet::new()),
+        };
+        touched.append(&mut seen.touched);
+        let why = format!("records {from} to {to} of the journal are damaged, and they touch this case");
+        let now = held.as_ref().unwrap_or(&implied);
+        let cases = put_aside(&touched, now, self.now, &why, salvaged.complete)?;
+        salvaged.quarantined = cases.iter().map(|changed| changed.case.id.clone()).collect();
+        salvaged.cases = touched.into_iter().collect();
+        Ok((salvaged, Some(Rest { end, restored, cases, from, to })))
     }
-    let loss = Loss {
-        what: format!("damaged records were salvaged; {} cases were quarantined", cases.len()),
-        from: (first > 0).then_some(first),
-        to: (first > 0).then_some(last),
-        since: loss::last_time(dir),
-        head: mark.map(|mark| mark.head.to_string()),
-    };
-    let loss = AcceptedLoss { at: now, reason: reason.to_owned(), loss, cases: touched };
-    let options = Options::default();
-    journal::settle(&repaired, &options, &end, None)?;
-    let mut journal = Journal::resume(&repaired, options.clone(), &end)?;
-    let record = codec::encode(&Body::Salvage(Box::new(Salvage { loss, restored, cases })))?;
-    journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
-    if !known {
-        rebuild::suspect(dir, "the journal was salvaged");
+
+    /// The repaired journal takes the place of the damaged one in one step. That one is set aside before, so
+    /// that no death loses it.
+    fn exchange(&self, journals: &Path, repaired: &Path) -> Result<PathBuf, Error> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        opening::make_dir(journals)?;
+        let name = |number: u32| self.dir.join(format!("journal.damaged-{number}"));
+        let aside = (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX));
+        let doing = format!("exchanging {} and {}", journals.display(), repaired.display());
+        let done = link_all(journals, &aside).and_then(|()| journal::sync_dir(self.dir)).and_then(|()| {
+            let exchange = || Ok(renameat_with(CWD, repaired, CWD, journals, RenameFlags::EXCHANGE)?);
+            self.options.before(Act::Exchange).and_then(|()| exchange()).map_err(Error::io(doing))
+        });
+        if let Err(error) = done {
+            rebuild::clear(&aside)?;
+            return Err(error);
+        }
+        journal::sync_dir(self.dir)?;
+        Ok(aside)
     }
-    drop(held);
-    salvaged.aside = Some(exchange(dir, &journals, &repaired)?);
-    let (segment, length) = journal.place();
-    let losses = mark.map_or(0, |mark| mark.losses) + 1;
-    Marker::open(dir, Mark { head: journal.head(), segment, length, at: Some(now), losses }, options)?;
-    Ok(salvaged)
+}
+
+/// What is written about a loss: what the state held of it, the quarantined cases, the first and the last
+/// record. `end`: of the repaired journal.
+struct Rest {
+    end: End,
+    restored: BTreeMap<String, Option<String>>,
+    cases: Vec<Changed>,
+    from: u64,
+    to: u64,
 }
 
 /// The open ones of some cases, quarantined.
@@ -168,20 +240,35 @@ fn lay_out(journals: &Path, scratch: &Path, repair: &Repair) -> Result<PathBuf, 
                 let bytes = std::fs::read(&from).map_err(Error::io(format!("reading {}", from.display())))?;
                 journal::write_whole(&to, &bytes)?;
             }
-            None => std::fs::hard_link(&from, &to).map_err(Error::io(format!(
-                "linking {} to {}",
-                from.display(),
-                to.display()
-            )))?,
+            None => link(&from, &to)?,
         }
     }
     journal::sync_dir(&repaired)?;
     Ok(repaired)
 }
 
+/// A second name of a file that is not written any more; a copy where the file system has no links.
+fn link(from: &Path, to: &Path) -> Result<(), Error> {
+    if std::fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    let bytes = std::fs::read(from).map_err(Error::io(format!("reading {}", from.display())))?;
+    journal::write_whole(to, &bytes)
+}
+
+/// The files of a directory under second names in another one.
+fn link_all(from: &Path, to: &Path) -> Result<(), Error> {
+    let doing = || format!("listing {}", from.display());
+    opening::make_dir(to)?;
+    for entry in std::fs::read_dir(from).map_err(Error::io(doing()))? {
+        let entry = entry.map_err(Error::io(doing()))?;
+        link(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    journal::sync_dir(to)
+}
+
 /// The state, as far as the repaired journal, if it held the damaged records.
-fn holding(dir: &Path, repaired: &Path, last: u64, records: u64) -> Result<Option<State>, Error> {
-    let Ok(state) = rebuild::sound(dir)? else { return Ok(None) };
+fn holding(state: State, repaired: &Path, last: u64, records: u64) -> Result<Option<State>, Error> {
     let meta = state.meta();
     let mut same = meta.head.sequence == 0;
     journal::read(repaired, 1, &mut |piece| {
@@ -211,28 +298,28 @@ fn differences(implied: &State, state: &State) -> Result<Differences, Error> {
 /// What the records that can be read show of the cases that the damaged ones touch.
 #[derive(Debug, Default)]
 struct Seen {
-    mended: Vec<(u64, u64)>,
-    /// The last damaged record.
+    doubtful: Option<(u64, u64)>,
+    /// The last lost record.
     last: u64,
-    /// Cases in mended records.
+    /// Cases in doubtful records.
     touched: BTreeSet<CaseId>,
     jumped: BTreeSet<CaseId>,
     after: BTreeSet<CaseId>,
 }
 
 impl Seen {
-    fn look(&mut self, record: u64, commit: &Commit, before: &[Option<Case>]) {
-        let mended = self.mended.iter().any(|(first, last)| (*first..=*last).contains(&record));
+    fn look(&mut self, record: u64, commit: &Commit, before: &[Before]) {
+        let doubtful = self.doubtful.is_some_and(|(first, last)| (first..=last).contains(&record));
         for (changed, before) in commit.cases.iter().zip(before) {
             let id = || changed.case.id.clone();
-            let due = before.as_ref().map_or(1, |case| case.next_entry);
+            let due = before.case.as_ref().map_or(1, |case| case.next_entry);
             if changed.entries.first().is_some_and(|entry| entry.number > due) {
                 self.jumped.insert(id());
             }
             if record > self.last {
                 self.after.insert(id());
             }
-            if mended {
+            if doubtful {
                 self.touched.insert(id());
             }
         }
@@ -251,19 +338,4 @@ impl Seen {
         })?;
         Ok(found)
     }
-}
-
-/// The repaired journal takes the place of the damaged one in one step, and that one is set aside.
-fn exchange(dir: &Path, journals: &Path, repaired: &Path) -> Result<PathBuf, Error> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    let doing = format!("exchanging {} and {}", journals.display(), repaired.display());
-    opening::make_dir(journals)?;
-    renameat_with(CWD, repaired, CWD, journals, RenameFlags::EXCHANGE)
-        .map_err(|error| Error::io(doing)(error.into()))?;
-    journal::sync_dir(dir)?;
-    let name = |number: u32| dir.join(format!("journal.damaged-{number}"));
-    let aside = (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX));
-    std::fs::rename(repaired, &aside).map_err(Error::io(format!("setting {} aside", repaired.display())))?;
-    journal::sync_dir(dir)?;
-    Ok(aside)
 }

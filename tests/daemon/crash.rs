@@ -63,6 +63,7 @@ fn deadly() -> Options {
             Act::Write { .. } => "write",
             Act::Sync { .. } => "sync",
             Act::Mark => "mark",
+            Act::Exchange => "exchange",
         };
         if kind == fatal && seen.fetch_add(1, Ordering::Relaxed) + 1 == number {
             std::process::abort();

@@ -107,7 +107,7 @@ impl Evidence {
                 let story =
                     story.or_insert_with(|| Story { case: changed.case.clone(), changes: Vec::new() });
                 story.case = changed.case.clone();
-                story.changes.push((before.clone(), changed.clone()));
+                story.changes.push((before.case.clone(), changed.clone()));
             }
         });
         read.unwrap();

@@ -158,6 +158,7 @@ async fn a_failed_write_or_sync_ends_the_store_and_acknowledges_nothing() {
         Act::Write { .. } => "write",
         Act::Sync { .. } => "sync",
         Act::Mark => "mark",
+        Act::Exchange => "exchange",
     };
     // Making the store writes both slots of the mark, twice.
     for (broken, good) in [("write", 1), ("sync", 1), ("mark", 5)] {
@@ -194,7 +195,7 @@ async fn a_full_disk_refuses_events_and_lets_cases_go_on() {
         Act::Write { .. } if now.load(Ordering::Relaxed) && path.exists() => {
             Err(io::ErrorKind::StorageFull.into())
         }
-        Act::Write { .. } | Act::Sync { .. } | Act::Mark => Ok(()),
+        Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange => Ok(()),
     });
     assert!(reserve.exists() && !store.is_full());
     full.store(true, Ordering::Relaxed);

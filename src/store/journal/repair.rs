@@ -14,8 +14,10 @@ use crate::store::Error;
 #[derive(Debug, Default)]
 pub(in crate::store) struct Repair {
     pub(in crate::store) gaps: Vec<Gap>,
-    /// First and last record of each frame that was mended.
+    /// First and last record of each frame that was mended, where a hash proves that it is what was written.
     pub(in crate::store) mended: Vec<(u64, u64)>,
+    /// The same of the last frame, where nothing proves it.
+    pub(in crate::store) doubtful: Option<(u64, u64)>,
     /// Segments whose head was damaged; it is known from what is before it.
     pub(in crate::store) heads: Vec<u64>,
     /// The segments that change, by number; the others stay.
@@ -24,11 +26,18 @@ pub(in crate::store) struct Repair {
     pub(in crate::store) last: u64,
 }
 
-/// Finds what can be read. `end` is the end of the journal as the mark has it.
-pub(in crate::store) fn repair(dir: &Path, end: Option<Head>) -> Result<Repair, Error> {
+impl Repair {
+    /// Nothing is damaged.
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.gaps.is_empty() && self.mended.is_empty() && self.doubtful.is_none() && self.heads.is_empty()
+    }
+}
+
+/// Finds what can be read. `end` is a frame that was acknowledged, the last one if it is `marked`.
+pub(in crate::store) fn repair(dir: &Path, end: Option<Head>, marked: bool) -> Result<Repair, Error> {
     let numbers = segment::numbers(dir)?;
     let last = numbers.last().copied().unwrap_or(1);
-    let mut scan = Scan::default();
+    let mut scan = Scan { end: end.map(|end| end.chain), ..Scan::default() };
     for number in 1..=last {
         let path = segment::path(dir, number);
         let bytes = if numbers.contains(&number) {
@@ -36,15 +45,21 @@ pub(in crate::store) fn repair(dir: &Path, end: Option<Head>) -> Result<Repair, 
         } else {
             Vec::new()
         };
-        scan.after = segment::begins(&segment::path(dir, number + 1))
-            .map(|(_, chain)| chain)
-            .or_else(|| end.filter(|_| number == last).map(|end| end.chain));
+        scan.after = segment::begins(&segment::path(dir, number + 1)).map(|(_, chain)| chain);
+        scan.open_end = number == last && !marked;
         scan.segment(number, &bytes);
     }
     scan.end(end);
     let segments = scan.segments.into_iter().filter(|segment| segment.changed);
     let segments = segments.map(|segment| (segment.number, segment.bytes)).collect();
-    Ok(Repair { gaps: scan.gaps, mended: scan.mended, heads: scan.heads, segments, last })
+    let Scan { gaps, mended, doubtful, heads, .. } = scan;
+    Ok(Repair { gaps, mended, doubtful, heads, segments, last })
+}
+
+/// Whether the frames of a segment are packed whose head is damaged: lines of JSON are not.
+fn packed(bytes: &[u8]) -> bool {
+    let first = bytes.get(SEGMENT_HEAD..).and_then(frame::parse);
+    first.is_none_or(|frame| !frame.payload.starts_with(b"{"))
 }
 
 struct Segment {
@@ -58,13 +73,19 @@ struct Segment {
 struct Scan {
     next: Next,
     missing: bool,
-    unpacker: Unpacker,
+    /// None: the frames of the segment are not packed.
+    unpacker: Option<Unpacker>,
     segments: Vec<Segment>,
     gaps: Vec<Gap>,
     mended: Vec<(u64, u64)>,
+    doubtful: Option<(u64, u64)>,
     heads: Vec<u64>,
-    /// What proves the last frame of the segment.
+    /// The chain that the next segment begins with: it proves the last frame of this one.
     after: Option<Chain>,
+    /// The chain of a frame that was acknowledged.
+    end: Option<Chain>,
+    /// Nothing could prove the last frame of the segment.
+    open_end: bool,
 }
 
 /// The record that is due, and the chain before it.
@@ -82,7 +103,9 @@ impl Default for Next {
 
 impl Scan {
     fn segment(&mut self, number: u64, bytes: &[u8]) {
-        let head = segment::parse_head(bytes).map(|(sequence, chain)| Next { sequence, chain });
+        let head = segment::parse_head(bytes);
+        let packed = head.map_or_else(|| packed(bytes), |(packed, ..)| packed);
+        let head = head.map(|(_, sequence, chain)| Next { sequence, chain });
         let goes_on =
             |head: &Next| head.sequence > self.next.sequence || (self.missing && *head == self.next);
         if let Some(head) = head.filter(goes_on) {
@@ -92,13 +115,13 @@ impl Scan {
         if let Some(before) = self.segments.last_mut().filter(|before| !before.changed) {
             before.bytes = Vec::new();
         }
-        let whole = segment::head(self.next.sequence, self.next.chain);
+        let whole = segment::head(packed, self.next.sequence, self.next.chain);
         let changed = !bytes.starts_with(&whole);
         self.missing |= bytes.is_empty();
         if changed && !bytes.is_empty() {
             self.heads.push(number);
         }
-        self.unpacker = Unpacker::default();
+        self.unpacker = packed.then(Unpacker::default);
         self.segments.push(Segment { number, bytes: whole, changed });
         let mut rest = bytes.get(SEGMENT_HEAD..).unwrap_or_default();
         while !rest.is_empty() {
@@ -115,16 +138,20 @@ impl Scan {
         {
             self.keep(rest.get(..length).unwrap_or_default());
             self.next = Next { sequence: gap.last + 1, chain: gap.after };
-            self.unpacker = Unpacker::default();
+            self.begin_stream();
             return length;
         }
         let Some(found) = frame::parse(rest) else {
-            if let Some(mended) = self.mend(rest)
+            if let Some((mended, proved)) = self.mend(rest)
                 && let Some(found) = frame::parse(&mended)
+                && self.take(&found)
             {
-                let first = self.next.sequence;
-                self.take(&found);
-                self.mended.push((first, self.next.sequence - 1));
+                let range = (found.sequence, self.next.sequence - 1);
+                if proved {
+                    self.mended.push(range);
+                } else {
+                    self.doubtful = Some(range);
+                }
                 if let Some(segment) = self.segments.last_mut() {
                     segment.changed = true;
                 }
@@ -137,39 +164,45 @@ impl Scan {
         let own = Next { sequence: found.sequence, chain: found.before };
         if (self.missing || own != self.next)
             && own.sequence >= self.next.sequence
-            && begins_a_stream(found.payload)
+            && (self.unpacker.is_none() || begins_a_stream(found.payload))
         {
             self.close(own);
         }
-        if self.missing || own != self.next {
+        if self.missing || own != self.next || !self.take(&found) {
             self.lose();
-            return found.bytes.len();
         }
-        self.take(&found);
         found.bytes.len()
     }
 
-    /// A frame that is due.
-    fn take(&mut self, found: &frame::Frame<'_>) {
-        match self.unpacker.unpack(found.payload) {
-            Some(lines) => {
-                self.keep(found.bytes);
-                let records = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
-                self.next = Next { sequence: self.next.sequence + records, chain: frame::chain(found.bytes) };
-            }
-            None => self.lose(),
-        }
+    /// Keeps a frame that is due, if it can be unpacked.
+    fn take(&mut self, found: &frame::Frame<'_>) -> bool {
+        let lines = match &mut self.unpacker {
+            Some(unpacker) => unpacker.unpack(found.payload),
+            None => Some(found.payload.to_vec()),
+        };
+        let Some(lines) = lines else { return false };
+        self.keep(found.bytes);
+        let records = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.next = Next { sequence: self.next.sequence + records, chain: frame::chain(found.bytes) };
+        true
     }
 
-    /// The frame that is due, with one bit turned back, if what follows proves it.
-    fn mend(&self, rest: &[u8]) -> Option<Vec<u8>> {
+    /// The frame that is due, with one bit turned back, and whether a hash proves it. An unproved one counts
+    /// only where nothing could prove it.
+    fn mend(&self, rest: &[u8]) -> Option<(Vec<u8>, bool)> {
         let due = !self.missing;
         let mended = due.then(|| frame::mend(rest, self.next.sequence, self.next.chain)).flatten()?;
-        let proof = match rest.get(mended.len()..).filter(|rest| !rest.is_empty()) {
-            Some(rest) => frame::parse(rest).map(|next| next.before),
-            None => self.after,
-        };
-        (proof == Some(frame::chain(&mended))).then_some(mended)
+        let next = rest.get(mended.len()..).unwrap_or_default();
+        let before = frame::parse(next).map(|next| next.before);
+        let before = before.or_else(|| frame::parse_gap(next).map(|(gap, _)| gap.before));
+        let after = self.after.filter(|_| next.is_empty());
+        let proved = [before, after, self.end].contains(&Some(frame::chain(&mended)));
+        (proved || (self.open_end && next.is_empty())).then_some((mended, proved))
+    }
+
+    /// What follows is packed without what came before.
+    fn begin_stream(&mut self) {
+        self.unpacker = self.unpacker.take().map(|_| Unpacker::default());
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -194,7 +227,7 @@ impl Scan {
             after: to.chain,
         };
         self.missing = false;
-        self.unpacker = Unpacker::default();
+        self.begin_stream();
         // Bytes without a record between two frames leave no gap.
         if gap.first <= gap.last {
             self.lose_nothing_more(gap);
@@ -207,7 +240,7 @@ impl Scan {
 
     fn lose_nothing_more(&mut self, gap: Gap) {
         if self.segments.is_empty() {
-            let bytes = segment::head(1, Chain::default());
+            let bytes = segment::head(true, 1, Chain::default());
             self.segments.push(Segment { number: 1, bytes, changed: true });
         }
         if let Some(segment) = self.segments.last_mut() {
@@ -220,6 +253,86 @@ impl Scan {
     fn end(&mut self, end: Option<Head>) {
         if let Some(end) = end.filter(|end| end.sequence >= self.next.sequence) {
             self.close(Next { sequence: end.sequence + 1, chain: end.chain });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Chain, frame, repair, segment};
+    use crate::store::journal::{Head, Piece, read, segment_path};
+
+    /// A segment of three frames that are not packed, and where each begins.
+    fn plain(dir: &Path) -> (Vec<u8>, Vec<usize>, Head) {
+        let (mut bytes, mut chain) = (segment::head(false, 1, Chain::default()), Chain::default());
+        let mut places = Vec::new();
+        for (sequence, lines) in [(1, &b"{1}\n{2}\n"[..]), (3, b"{3}\n"), (4, b"{4}\n")] {
+            let frame = frame::build(sequence, chain, lines).unwrap();
+            chain = frame::chain(&frame);
+            places.push(bytes.len());
+            bytes.extend(frame);
+        }
+        std::fs::write(segment_path(dir, 1), &bytes).unwrap();
+        (bytes, places, Head { sequence: 4, chain })
+    }
+
+    fn records(dir: &Path) -> Vec<u64> {
+        let mut records = Vec::new();
+        read(dir, 1, &mut |piece| {
+            records.extend(if let Piece::Record(sequence, _) = piece { Some(sequence) } else { None });
+            Ok(())
+        })
+        .unwrap();
+        records
+    }
+
+    #[test]
+    fn segments_that_are_not_packed_are_repaired_in_their_own_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, places, end) = plain(dir.path());
+        assert!(repair(dir.path(), Some(end), true).unwrap().is_empty());
+        // A flipped bit in the segment's head, in each frame, and ten bytes of the second frame.
+        for (place, length) in [(9, 1), (places[0] + 38, 1), (places[2] + 20, 1), (places[1] + 20, 10)] {
+            let mut harmed = whole.clone();
+            harmed.iter_mut().skip(place).take(length).for_each(|byte| *byte ^= 4);
+            std::fs::write(segment_path(dir.path(), 1), &harmed).unwrap();
+            let repair = repair(dir.path(), Some(end), true).unwrap();
+            let lost: Vec<_> = repair.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+            let [(1, bytes)] = repair.segments.as_slice() else { panic!("{place}") };
+            std::fs::write(segment_path(dir.path(), 1), bytes).unwrap();
+            if length == 1 {
+                assert_eq!((bytes, lost), (&whole, vec![]), "{place}");
+            } else {
+                assert_eq!((records(dir.path()), lost), (vec![1, 2, 4], vec![(3, 3)]), "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mended_last_frame_is_proved_by_the_end_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, places, end) = plain(dir.path());
+        let mut harmed = whole.clone();
+        harmed[places[2] + 37] ^= 1;
+        let torn = [harmed.as_slice(), b"PfF1 torn"].concat();
+        let other = Head { sequence: 3, chain: [9; 16] };
+        for (bytes, end, marked, mended, doubtful) in [
+            (&harmed, Some(end), true, vec![(4, 4)], None),
+            (&harmed, Some(end), false, vec![(4, 4)], None),
+            // What follows was never acknowledged.
+            (&torn, Some(end), true, vec![(4, 4)], None),
+            (&harmed, None, false, vec![], Some((4, 4))),
+            (&harmed, Some(other), false, vec![], Some((4, 4))),
+            // The mark is before the frame: nobody was told of it.
+            (&harmed, Some(other), true, vec![], None),
+        ] {
+            std::fs::write(segment_path(dir.path(), 1), bytes).unwrap();
+            let repair = repair(dir.path(), end, marked).unwrap();
+            assert_eq!((&repair.mended, repair.doubtful), (&mended, doubtful), "{end:?} {marked}");
+            let changed = mended.len() + usize::from(doubtful.is_some()) > 0;
+            assert_eq!(repair.segments.iter().any(|(_, bytes)| *bytes == whole), changed);
         }
     }
 }

@@ -66,16 +66,13 @@ pub(in crate::store) fn path(dir: &Path, segment: u64) -> PathBuf {
 
 /// Makes an empty segment; gives its length.
 pub(super) fn create(dir: &Path, segment: u64, first: u64, chain: Chain) -> Result<u64, Error> {
-    super::write_whole(&path(dir, segment), &head(first, chain))?;
+    super::write_whole(&path(dir, segment), &head(true, first, chain))?;
     Ok(HEAD)
 }
 
-pub(super) fn head(first: u64, chain: Chain) -> Vec<u8> {
-    any_head(PACKED, first, chain)
-}
-
-fn any_head(version: u32, first: u64, chain: Chain) -> Vec<u8> {
-    let mut fields = version.to_be_bytes().to_vec();
+/// The head of a segment of packed frames, or of the version before.
+pub(super) fn head(packed: bool, first: u64, chain: Chain) -> Vec<u8> {
+    let mut fields = if packed { PACKED } else { PLAIN }.to_be_bytes().to_vec();
     fields.extend(first.to_be_bytes());
     fields.extend(chain);
     let mut head = MAGIC.to_vec();
@@ -89,15 +86,16 @@ pub(super) fn begins(path: &Path) -> Option<(u64, Chain)> {
     use std::io::Read as _;
     let mut bytes = [0_u8; SEGMENT_HEAD];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
-    parse_head(&bytes)
+    parse_head(&bytes).map(|(_, first, chain)| (first, chain))
 }
 
-/// The same of the bytes of a segment.
-pub(super) fn parse_head(bytes: &[u8]) -> Option<(u64, Chain)> {
+/// The same of the bytes of a segment, and whether its frames are packed.
+pub(super) fn parse_head(bytes: &[u8]) -> Option<(bool, u64, Chain)> {
     let bytes = bytes.get(..SEGMENT_HEAD)?;
     let (first, chain) = bytes.get(12..)?.split_first_chunk::<8>()?;
     let (first, chain) = (u64::from_be_bytes(*first), Chain::try_from(chain).ok()?);
-    [PLAIN, PACKED].iter().any(|version| any_head(*version, first, chain) == bytes).then_some((first, chain))
+    let packed = [true, false].into_iter().find(|packed| head(*packed, first, chain) == bytes)?;
+    Some((packed, first, chain))
 }
 
 /// Reads the segments in order, from the one that holds the record `from`, and hands each piece to `visit`.
@@ -153,9 +151,9 @@ fn read_segment(
             path.display()
         ))
     };
-    let is = |version| bytes.starts_with(&any_head(version, end.next, end.chain));
-    end.packed = is(PACKED);
-    if !end.packed && !is(PLAIN) {
+    let is = |packed| bytes.starts_with(&head(packed, end.next, end.chain));
+    end.packed = is(true);
+    if !end.packed && !is(false) {
         return Err(damaged(
             end.next,
             0,
@@ -229,7 +227,7 @@ mod tests {
     use std::io::Write as _;
     use std::path::Path;
 
-    use super::{PLAIN, Piece, any_head, create, path, read};
+    use super::{Piece, create, head, path, read};
     use crate::store::Options;
     use crate::store::journal::{Chain, Journal, Refusal, frame, settle};
 
@@ -256,7 +254,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         create(dir, 1, 1, Chain::default()).unwrap();
-        let mut bytes = any_head(PLAIN, 1, Chain::default());
+        let mut bytes = head(false, 1, Chain::default());
         let first = frame::build(1, Chain::default(), b"one\ntwo\n").unwrap();
         let second = frame::build(3, frame::chain(&first), b"three\n").unwrap();
         bytes.extend(first);
