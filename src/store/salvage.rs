@@ -96,7 +96,7 @@ impl Work<'_> {
         }
         let losses = mark.map_or(0, |mark| mark.losses) + 1;
         // Without a loss, the repaired journal is byte by byte the one that was written.
-        let Some(Rest { end, restored, cases, from, to }) = rest else {
+        let Some(Rest { end, held, restored, cases, from, to }) = rest else {
             salvaged.aside = Some(self.exchange(&journals, &repaired)?);
             return Ok(salvaged);
         };
@@ -121,6 +121,11 @@ impl Work<'_> {
         let (segment, length) = journal.place();
         let mark = Mark { head: journal.head(), segment, length, at: Some(self.now), losses };
         Marker::open(self.dir, mark, self.options.clone())?;
+        if let Some(state) = held
+            && let Err(error) = catch_up(&journals, &state)
+        {
+            rebuild::suspect(self.dir, &error.to_string());
+        }
         Ok(salvaged)
     }
 
@@ -167,7 +172,7 @@ impl Work<'_> {
         let cases = put_aside(&touched, now, self.now, &why, salvaged.complete)?;
         salvaged.quarantined = cases.iter().map(|changed| changed.case.id.clone()).collect();
         salvaged.cases = touched.into_iter().collect();
-        Ok((salvaged, Some(Rest { end, restored, cases, from, to })))
+        Ok((salvaged, Some(Rest { end, held, restored, cases, from, to })))
     }
 
     /// The repaired journal takes the place of the damaged one in one step. That one is set aside before, so
@@ -192,9 +197,10 @@ impl Work<'_> {
 }
 
 /// What is written about a loss: what the state held of it, the quarantined cases, the first and the last
-/// record. `end`: of the repaired journal.
+/// record. `end`: of the repaired journal. `held`: the state, if it held the lost records.
 struct Rest {
     end: End,
+    held: Option<State>,
     restored: BTreeMap<String, Option<String>>,
     cases: Vec<Changed>,
     from: u64,
@@ -279,6 +285,12 @@ fn holding(state: State, repaired: &Path, last: u64, records: u64) -> Result<Opt
         return Ok(None);
     }
     Ok(rebuild::replay(repaired, &state, u64::MAX, None, &AtomicU64::new(0))?.is_ok().then_some(state))
+}
+
+/// Brings the state up to the end of the journal, so that the two agree at once.
+fn catch_up(journals: &Path, state: &State) -> Result<(), Error> {
+    rebuild::replay(journals, state, u64::MAX, None, &AtomicU64::new(0))??;
+    state.sync()
 }
 
 type Differences = (BTreeMap<String, Option<String>>, BTreeSet<CaseId>);

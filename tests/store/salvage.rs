@@ -77,6 +77,9 @@ async fn salvaged(dir: &Path, cases: usize, touched: &[&str], what: &str) -> Sal
     assert_eq!(std::fs::read(aside.join("000001.log")).unwrap(), journal, "{what}");
     assert!(!dir.join("salvage.scratch").exists(), "{what}");
     let lost = !done.records.is_empty() || done.doubtful.is_some();
+    if done.complete && dir.join("state").exists() {
+        assert_sound(dir);
+    }
     for rebuilt in [false, true] {
         if rebuilt {
             remove_state(dir);
