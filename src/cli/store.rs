@@ -34,8 +34,8 @@ pub enum Command {
     },
     /// Repair a damaged journal, quarantine the cases that lost records touch, and go on with the rest
     ///
-    /// A frame with one flipped bit is mended; where a hash proves the result, nothing is lost. For what cannot be
-    /// read any more, the state says what it did. The cases that lost records touch become stuck, and a person
+    /// A frame with one flipped bit is mended; where a hash proves the result, nothing is lost. What other damaged
+    /// records did is taken from the state, if it is usable. The cases that lost records touch become stuck, and a person
     /// retries or cancels each: `proofd case list --state stuck`. The loss shows for ever after in `/readyz`, the
     /// metrics and `proofd store verify`. The damaged journal stays in the store's directory, as
     /// `journal.damaged-N`. The daemon must be stopped.
