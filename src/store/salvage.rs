@@ -79,13 +79,15 @@ struct Work<'a> {
 impl Work<'_> {
     fn salvage(&self, reason: &str, dry_run: bool) -> Result<Salvaged, Error> {
         let journals = opening::journal_dir(self.dir);
-        let mark = match mark::read(self.dir)? {
-            Found::Read { mark, .. } => Some(mark),
-            Found::Missing | Found::Unreadable => None,
+        let (mark, whole) = match mark::read(self.dir)? {
+            Found::Read { mark, whole } => (Some(mark), whole),
+            Found::Missing | Found::Unreadable => (None, false),
         };
         let state = rebuild::sound(self.dir)?.ok();
-        let end = mark.map(|mark| mark.head).or_else(|| Some(state.as_ref()?.meta().head));
-        let repair = journal::repair(&journals, end.filter(|end| end.sequence > 0), mark.is_some())?;
+        // A damaged slot of the mark may have held a later frame, which the state may know.
+        let known = state.as_ref().filter(|_| !whole).map(|state| state.meta().head);
+        let end = mark.map(|mark| mark.head).into_iter().chain(known).max_by_key(|end| end.sequence);
+        let repair = journal::repair(&journals, end.filter(|end| end.sequence > 0), whole)?;
         if repair.is_empty() {
             return Err(Error::NothingDamaged);
         }
@@ -140,7 +142,8 @@ impl Work<'_> {
         let lost = || records.iter().copied().chain(repair.doubtful);
         let implied = State::open(&self.scratch.join("state"))?;
         let last = records.iter().map(|range| range.1).max().unwrap_or_default();
-        let mut seen = Seen { doubtful: repair.doubtful, last, ..Seen::default() };
+        let first = records.iter().map(|range| range.0).min().unwrap_or_default();
+        let mut seen = Seen { doubtful: repair.doubtful, first, last, ..Seen::default() };
         let mut look = |record, commit: &Commit, before: &[Before]| seen.look(record, commit, before);
         let end = rebuild::replay(repaired, &implied, u64::MAX, Some(&mut look), &AtomicU64::new(0))??;
         let mut salvaged = Salvaged {
@@ -311,7 +314,8 @@ fn differences(implied: &State, state: &State) -> Result<Differences, Error> {
 #[derive(Debug, Default)]
 struct Seen {
     doubtful: Option<(u64, u64)>,
-    /// The last lost record.
+    /// The first and the last lost record.
+    first: u64,
     last: u64,
     /// Cases in doubtful records.
     touched: BTreeSet<CaseId>,
@@ -325,7 +329,9 @@ impl Seen {
         for (changed, before) in commit.cases.iter().zip(before) {
             let id = || changed.case.id.clone();
             let due = before.case.as_ref().map_or(1, |case| case.next_entry);
-            if changed.entries.first().is_some_and(|entry| entry.number > due) {
+            let jumps = changed.entries.first().is_some_and(|entry| entry.number > due);
+            // Not over a gap of an earlier salvage.
+            if jumps && before.doubtful && record > self.first {
                 self.jumped.insert(id());
             }
             if record > self.last {

@@ -57,6 +57,13 @@ fn salvage(dir: &Path, dry_run: bool) -> Result<Salvaged, Error> {
     unlocked(|| store::salvage(dir, at(50), "test", dry_run))
 }
 
+/// Overwrites the middle of a frame.
+fn overwrite(dir: &Path, frame: usize) {
+    let mut bytes = std::fs::read(dir.join(LAST)).unwrap();
+    bytes[frame + 50..frame + 60].fill(0x55);
+    std::fs::write(dir.join(LAST), &bytes).unwrap();
+}
+
 /// Salvages, and checks what holds after every salvage. Without a loss the journal is the one that was written.
 async fn salvaged(dir: &Path, cases: usize, touched: &[&str], what: &str) -> Salvaged {
     let journal = std::fs::read(dir.join(LAST)).unwrap();
@@ -155,9 +162,7 @@ async fn a_mended_last_frame_that_nothing_proves_quarantines_its_case() {
 async fn what_cannot_be_mended_is_taken_from_the_state() {
     let dir = tempfile::tempdir().unwrap();
     let offsets = apart(dir.path(), 4).await;
-    let mut bytes = std::fs::read(dir.path().join(LAST)).unwrap();
-    bytes[offsets[1] + 50..offsets[1] + 60].fill(0x55);
-    std::fs::write(dir.path().join(LAST), &bytes).unwrap();
+    overwrite(dir.path(), offsets[1]);
     let done = salvaged(dir.path(), 4, &["c1"], "overwritten").await;
     assert_eq!((done.records, done.complete), (vec![(2, 2)], true));
     let (store, _) = open(dir.path());
@@ -168,9 +173,7 @@ async fn what_cannot_be_mended_is_taken_from_the_state() {
 async fn without_the_state_every_case_that_may_be_touched_is_quarantined() {
     let dir = tempfile::tempdir().unwrap();
     let offsets = apart(dir.path(), 4).await;
-    let mut bytes = std::fs::read(dir.path().join(LAST)).unwrap();
-    bytes[offsets[1] + 50..offsets[1] + 60].fill(0x55);
-    std::fs::write(dir.path().join(LAST), &bytes).unwrap();
+    overwrite(dir.path(), offsets[1]);
     remove_state(dir.path());
     // The first case has no record since; the second one is unknown.
     let done = salvaged(dir.path(), 4, &["c0"], "overwritten, without a state").await;
@@ -199,13 +202,16 @@ async fn a_missing_segment_and_a_damaged_head_are_salvaged() {
 
 #[tokio::test]
 async fn a_damaged_end_that_was_acknowledged_is_salvaged() {
-    let dir = tempfile::tempdir().unwrap();
-    let offsets = apart(dir.path(), 4).await;
-    let mut bytes = std::fs::read(dir.path().join(LAST)).unwrap();
-    bytes[offsets[3] + 50..offsets[3] + 60].fill(0x55);
-    std::fs::write(dir.path().join(LAST), &bytes).unwrap();
-    let done = salvaged(dir.path(), 4, &["c3"], "the end").await;
-    assert_eq!((done.records, done.complete), (vec![(4, 4)], true));
+    for cut in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let offsets = apart(dir.path(), 4).await;
+        let mut bytes = std::fs::read(dir.path().join(LAST)).unwrap();
+        bytes[offsets[3] + 50..offsets[3] + 60].fill(0x55);
+        bytes.truncate(if cut { offsets[3] } else { bytes.len() });
+        std::fs::write(dir.path().join(LAST), &bytes).unwrap();
+        let done = salvaged(dir.path(), 4, &["c3"], "the end").await;
+        assert_eq!((done.records, done.complete), (vec![(4, 4)], true));
+    }
 }
 
 /// A commit in a compressed stream of its own.
@@ -269,9 +275,8 @@ async fn only_cases_with_a_hole_or_without_a_later_record_may_be_touched() {
 async fn a_death_at_any_act_of_a_salvage_leaves_the_old_store_or_the_new_one() {
     let origin = tempfile::tempdir().unwrap();
     let offsets = apart(origin.path(), 4).await;
-    let mut bytes = std::fs::read(origin.path().join(LAST)).unwrap();
-    bytes[offsets[1] + 50..offsets[1] + 60].fill(0x55);
-    std::fs::write(origin.path().join(LAST), &bytes).unwrap();
+    overwrite(origin.path(), offsets[1]);
+    let bytes = std::fs::read(origin.path().join(LAST)).unwrap();
     let (mut old, mut new, mut ended) = (0, 0, false);
     for fatal in 0.. {
         let dir = tempfile::tempdir().unwrap();
@@ -310,4 +315,26 @@ async fn a_death_at_any_act_of_a_salvage_leaves_the_old_store_or_the_new_one() {
         }
     }
     assert!(ended && old >= 3 && new >= 2, "old {old}, new {new}");
+}
+
+#[tokio::test]
+async fn a_second_salvage_leaves_alone_what_the_first_one_quarantined() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut offsets = Vec::new();
+    for commit in [later("c0", 1), later("c0", 2), later("c0", 3)] {
+        offsets.push(commit_apart(dir.path(), commit).await);
+    }
+    overwrite(dir.path(), offsets[1]);
+    remove_state(dir.path());
+    assert_eq!(names(&salvage(dir.path(), false).unwrap().quarantined), ["c0"]);
+    // A person retried the case, and it went on; then another record is lost.
+    commit_apart(dir.path(), later("c0", 5)).await;
+    let lost = commit_apart(dir.path(), later("c1", 1)).await;
+    commit_apart(dir.path(), later("c0", 6)).await;
+    overwrite(dir.path(), lost);
+    remove_state(dir.path());
+    let again = salvage(dir.path(), false).unwrap();
+    assert_eq!((again.quarantined, again.records), (vec![], vec![(6, 6)]));
+    let (store, opened) = open(dir.path());
+    assert_eq!((opened.accepted_losses, has(&store, 0), has(&store, 1)), (2, true, false));
 }

@@ -33,7 +33,7 @@ impl Repair {
     }
 }
 
-/// Finds what can be read. `end` is a frame that was acknowledged, the last one if it is `marked`.
+/// Finds what can be read. `end` is a frame that was acknowledged; it is the last such frame if `marked`.
 pub(in crate::store) fn repair(dir: &Path, end: Option<Head>, marked: bool) -> Result<Repair, Error> {
     let numbers = segment::numbers(dir)?;
     let last = numbers.last().copied().unwrap_or(1);
@@ -325,7 +325,7 @@ mod tests {
             (&torn, Some(end), true, vec![(4, 4)], None),
             (&harmed, None, false, vec![], Some((4, 4))),
             (&harmed, Some(other), false, vec![], Some((4, 4))),
-            // The mark is before the frame: nobody was told of it.
+            // The mark is before the frame, so it was never acknowledged.
             (&harmed, Some(other), true, vec![], None),
         ] {
             std::fs::write(segment_path(dir.path(), 1), bytes).unwrap();
