@@ -4,14 +4,14 @@
 use super::entry::Note;
 use super::opening::known_as;
 use super::turn::Turn;
-use crate::model::{CaseId, DocumentUse, Proof};
+use crate::model::{CaseId, DocumentUse, Proof, SubjectKind};
 
 impl Turn<'_> {
     /// Whether another person has shown a document of a proof. Their cases are named in the journal. Whoever
     /// registers anew is another person: an account that was deleted says nothing about who comes next.
     pub fn document_elsewhere(&mut self, proof: &Proof) -> bool {
         self.documents.clone_from(&proof.fingerprints);
-        let own = self.names();
+        let own: Vec<String> = self.names().into_iter().chain(self.mailbox()).collect();
         let same =
             |shown: &&DocumentUse| self.documents.contains(&shown.document) && !shown.same_person(&own);
         let mut cases: Vec<_> =
@@ -25,13 +25,22 @@ impl Turn<'_> {
         elsewhere
     }
 
-    /// What is kept of the documents that were shown in this turn.
+    /// What is kept of the documents that were shown in this turn. An applicant has no account yet: the one that is
+    /// made for them later has their mailbox.
     pub fn shown(&self) -> Vec<DocumentUse> {
+        let applies = self.case.subject.kind == SubjectKind::Applicant;
+        let mailbox = if applies { self.mailbox() } else { None };
         let shown = |document: &String| {
-            let (person, case, at) = (self.names(), self.case.id.0.clone(), self.now());
+            let person = self.names().into_iter().chain(mailbox.clone()).collect();
+            let (case, at) = (self.case.id.0.clone(), self.now());
             DocumentUse { document: document.clone(), person, case, at }
         };
         self.documents.iter().map(shown).collect()
+    }
+
+    fn mailbox(&self) -> Option<String> {
+        let email = self.case.seen.as_ref().unwrap_or(&self.case.subject).text("email")?;
+        Some(self.here.links.fingerprints().mailbox(email))
     }
 
     /// The names under which the person is known over several cases. A registration gets an account, and goes

@@ -40,6 +40,11 @@ impl Fingerprints {
     }
 
     /// The first 128 bits of HMAC-SHA256 over parts with their lengths, in hexadecimal.
+    /// Of a mailbox, whatever its case.
+    pub fn mailbox(&self, email: &str) -> String {
+        format!("mailbox:{}", self.of(&["mailbox", &email.trim().to_lowercase()]))
+    }
+
     fn of(&self, parts: &[&str]) -> String {
         // HMAC takes keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.expose().as_bytes()) else {

@@ -404,6 +404,14 @@ fn fingerprint(said: &Value, desk: &Desk) -> String {
     desk.links.fingerprints().document(kind, country, number).unwrap()
 }
 
+/// A name under which a person is known: `mailbox ADDRESS` stands for its fingerprint.
+fn named_as(name: &str, desk: &Desk) -> String {
+    match name.strip_prefix("mailbox ") {
+        Some(email) => desk.links.fingerprints().mailbox(email),
+        None => name.to_owned(),
+    }
+}
+
 /// Fingerprints of values that a pass was compared with.
 fn prints(written: &Value, desk: &Desk) -> BTreeMap<String, String> {
     let of = |(field, value): (&String, &Value)| {
@@ -425,7 +433,7 @@ fn prepare(desk: &mut Desk, written: &Value) {
             "documents" => {
                 let shown = value.as_array().unwrap().iter().map(|shown| DocumentUse {
                     document: fingerprint(shown, desk),
-                    person: texts(&shown["person"]),
+                    person: texts(&shown["person"]).into_iter().map(|name| named_as(&name, desk)).collect(),
                     case: text(&shown["case"], "case").to_owned(),
                     at: desk.now,
                 });
