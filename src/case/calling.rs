@@ -359,7 +359,23 @@ impl Turn<'_> {
             Action::CreateUser { system, .. } => {
                 self.here.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
             }
-            _ => TimeDelta::zero(),
+            Action::Mail { .. }
+            | Action::StartVerification { .. }
+            | Action::ReadVerification { .. }
+            | Action::Approve { .. }
+            | Action::EnsureInvited { .. }
+            | Action::Reject { .. }
+            | Action::Delete { .. }
+            | Action::ReadSubject { .. }
+            | Action::Suspend { .. }
+            | Action::Reinstate { .. }
+            | Action::ChangeAccount { .. }
+            | Action::AssignRole { .. }
+            | Action::RemoveRole { .. }
+            | Action::SetAttributes { .. }
+            | Action::UpdateUser { .. }
+            | Action::Request { .. }
+            | Action::Emit { .. } => TimeDelta::zero(),
         }
     }
 }

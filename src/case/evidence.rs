@@ -60,7 +60,22 @@ impl Turn<'_> {
         let what = match action {
             Action::Suspend { .. } => Held::Account,
             Action::RemoveRole { role, .. } => Held::Role(role.clone()),
-            _ => return,
+            Action::Mail { .. }
+            | Action::StartVerification { .. }
+            | Action::ReadVerification { .. }
+            | Action::Approve { .. }
+            | Action::EnsureInvited { .. }
+            | Action::Reject { .. }
+            | Action::Delete { .. }
+            | Action::ReadSubject { .. }
+            | Action::Reinstate { .. }
+            | Action::ChangeAccount { .. }
+            | Action::AssignRole { .. }
+            | Action::SetAttributes { .. }
+            | Action::CreateUser { .. }
+            | Action::UpdateUser { .. }
+            | Action::Request { .. }
+            | Action::Emit { .. } => return,
         };
         self.told(&what, now, Whose::Ours);
     }

@@ -312,6 +312,21 @@ fn adverse(action: &Action) -> Option<EffectKind> {
     match action {
         Action::Delete { .. } => Some(EffectKind::Delete),
         Action::Reject { .. } => Some(EffectKind::Reject),
-        _ => None,
+        Action::Mail { .. }
+        | Action::StartVerification { .. }
+        | Action::ReadVerification { .. }
+        | Action::Approve { .. }
+        | Action::EnsureInvited { .. }
+        | Action::ReadSubject { .. }
+        | Action::Suspend { .. }
+        | Action::Reinstate { .. }
+        | Action::ChangeAccount { .. }
+        | Action::AssignRole { .. }
+        | Action::RemoveRole { .. }
+        | Action::SetAttributes { .. }
+        | Action::CreateUser { .. }
+        | Action::UpdateUser { .. }
+        | Action::Request { .. }
+        | Action::Emit { .. } => None,
     }
 }

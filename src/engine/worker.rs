@@ -275,7 +275,20 @@ fn account(action: &Action) -> Option<&str> {
         | Action::Reinstate { snapshot, .. }
         | Action::AssignRole { snapshot, .. }
         | Action::RemoveRole { snapshot, .. } => Some(&snapshot.subject.id),
-        _ => None,
+        Action::Mail { .. }
+        | Action::StartVerification { .. }
+        | Action::ReadVerification { .. }
+        | Action::Approve { .. }
+        | Action::EnsureInvited { .. }
+        | Action::Reject { .. }
+        | Action::Delete { .. }
+        | Action::ReadSubject { .. }
+        | Action::ChangeAccount { .. }
+        | Action::SetAttributes { .. }
+        | Action::CreateUser { .. }
+        | Action::UpdateUser { .. }
+        | Action::Request { .. }
+        | Action::Emit { .. } => None,
     }
 }
 
