@@ -45,8 +45,13 @@ pub(super) const SYSTEMS: [System; 3] = [
 /// the passport has one romanization, and the person may have registered another. `country` is ISO 3166-1 alpha-3.
 pub(super) fn romanized(country: &str) -> Option<System> {
     match country {
-        "RUS" | "BLR" | "UKR" | "KAZ" | "KGZ" | "TJK" | "UZB" | "MNG" | "BGR" | "SRB" | "MKD" | "MNE"
-        | "BIH" => Some(System(&[romanized::FROM_CYRILLIC, latin::LETTERS])),
+        "RUS" | "KAZ" | "KGZ" | "TJK" | "UZB" | "MNG" | "BGR" => {
+            Some(System(&[latin::LETTERS, romanized::FROM_CYRILLIC]))
+        }
+        "UKR" | "BLR" => Some(System(&[latin::LETTERS, romanized::FROM_CYRILLIC, romanized::WITH_H])),
+        "SRB" | "MKD" | "MNE" | "BIH" => {
+            Some(System(&[latin::LETTERS, romanized::FROM_CYRILLIC, romanized::WITHOUT_MARKS]))
+        }
         "GRC" | "CYP" => Some(System(&[romanized::FROM_GREEK, latin::LETTERS])),
         _ => None,
     }

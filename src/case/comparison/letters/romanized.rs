@@ -17,7 +17,7 @@ pub(super) const FROM_CYRILLIC: Table = &[
     ("yu", &["yu", "iu", "ju"]),
     ("ju", &["ju", "iu", "yu"]),
     // ё and е
-    ("e", &["e", "ye", "ie", "je", "yo", "io", "jo"]),
+    ("e", &["e", "ye", "ie", "je", "yo"]),
     ("ye", &["ye", "e", "ie", "je", "yo", "io", "jo"]),
     ("je", &["je", "e", "ie", "ye"]),
     ("ie", &["ie", "e", "ye", "je"]),
@@ -26,35 +26,39 @@ pub(super) const FROM_CYRILLIC: Table = &[
     ("jo", &["jo", "io", "yo", "e", "ye"]),
     // и, й, ы, ий, ый
     ("i", &["i", "y", "j", "ii", "iy", "ij", "yi", "yy"]),
-    ("y", &["y", "i", "j", "ii", "iy", "ij", "yi", "yy", ""]),
-    ("j", &["j", "i", "y", "dzh", "dj"]),
+    ("y", &["y", "i", "j", "ii", "iy", "ij", "yi", "yy"]),
+    ("j", &["j", "i", "y", "dzh"]),
     ("ii", &["ii", "iy", "ij", "yi", "yy", "y", "i"]),
     ("iy", &["iy", "ii", "ij", "yi", "yy", "y", "i"]),
     ("ij", &["ij", "ii", "iy", "yi", "yy", "y", "i"]),
     ("yi", &["yi", "ii", "iy", "ij", "yy", "y", "i"]),
     ("yy", &["yy", "ii", "iy", "ij", "yi", "y", "i"]),
-    // х, г
+    // х
     ("kh", &["kh", "h", "x"]),
-    ("h", &["h", "kh", "g", "x"]),
-    ("g", &["g", "h"]),
+    ("h", &["h", "kh", "x"]),
     // ц, ч, ш, щ, ж, кс, в
-    ("c", &["c", "ts", "tc", "tz", "ch"]),
+    ("c", &["c", "ts", "tc", "tz"]),
     ("ts", &["ts", "tc", "tz", "c"]),
     ("tc", &["tc", "ts", "tz", "c"]),
     ("tz", &["tz", "ts", "tc", "c"]),
-    ("ch", &["ch", "c", "tch"]),
-    ("tch", &["tch", "ch", "c"]),
-    ("sh", &["sh", "s"]),
+    ("ch", &["ch", "tch"]),
+    ("tch", &["tch", "ch"]),
     ("shch", &["shch", "sch", "sht"]),
     ("sch", &["sch", "shch", "sh"]),
-    ("zh", &["zh", "z", "j"]),
-    ("dzh", &["dzh", "j", "dj"]),
-    ("dj", &["dj", "j", "dzh", "d"]),
+    ("zh", &["zh", "j"]),
+    ("dzh", &["dzh", "j"]),
     ("x", &["x", "ks", "kh", "h"]),
     ("ks", &["ks", "x"]),
     ("v", &["v", "w"]),
     ("w", &["w", "v"]),
 ];
+
+/// Ukraine and Belarus print г as H.
+pub(super) const WITH_H: Table = &[("g", &["g", "h"])];
+
+/// Serbia and its neighbors print š, ž, č, ć and đ without their marks.
+pub(super) const WITHOUT_MARKS: Table =
+    &[("sh", &["sh", "s"]), ("zh", &["zh", "z"]), ("ch", &["ch", "c"]), ("dj", &["dj", "d"])];
 
 pub(super) const FROM_GREEK: Table = &[
     // μπ, ντ, γγ, γκ
@@ -69,11 +73,11 @@ pub(super) const FROM_GREEK: Table = &[
     ("g", &["g", "gk", "y"]),
     // χ, φ, β, ξ, θ
     ("ch", &["ch", "h", "kh"]),
-    ("h", &["h", "ch", "i"]),
+    ("h", &["h", "ch"]),
     ("kh", &["kh", "ch", "h"]),
     ("ph", &["ph", "f"]),
     ("f", &["f", "ph", "v"]),
-    ("v", &["v", "b", "f", "u"]),
+    ("v", &["v", "f", "u"]),
     ("x", &["x", "ks"]),
     ("ks", &["ks", "x"]),
     ("th", &["th"]),
