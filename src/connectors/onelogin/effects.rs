@@ -293,7 +293,10 @@ impl OneLogin {
         let Some(answer) = self.api.read("/api/1/events", &query).await? else { return Ok(None) };
         let rows = rows(answer, "data")?;
         self.credential.learn(rows.iter().filter_map(Value::as_object));
-        Ok(rows.iter().filter_map(Value::as_object).map(|record| self.credential.did(record)).next_back())
+        let whose: Vec<Origin> =
+            rows.iter().filter_map(Value::as_object).map(|record| self.credential.did(record)).collect();
+        // One deletion may be reported by several events, and not all of them name a client.
+        Ok([Origin::Ours, Origin::Others, Origin::Unknown].into_iter().find(|origin| whose.contains(origin)))
     }
 }
 
