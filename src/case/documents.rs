@@ -7,8 +7,8 @@ use super::turn::Turn;
 use crate::model::{CaseId, DocumentUse, Proof, SubjectKind};
 
 impl Turn<'_> {
-    /// Whether another person has shown a document of a proof. Their cases are named in the journal. Whoever
-    /// registers anew is another person: an account that was deleted says nothing about who comes next.
+    /// Whether another person has shown a document of a proof. Their cases are named in the journal. A new
+    /// registration is another person: an account that was deleted proves nothing about the next one.
     pub fn document_elsewhere(&mut self, proof: &Proof) -> bool {
         self.documents.clone_from(&proof.fingerprints);
         let own: Vec<String> = self.names().into_iter().chain(self.mailbox()).collect();

@@ -316,7 +316,7 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     Ok(report)
 }
 
-/// Is told of a key, the sealed value that is implied, and the one that is there.
+/// Receives a key, the sealed value that the journal implies, and the one in the state.
 pub(super) type Differs<'a> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) + 'a;
 
 /// Calls `differs` with each key whose sealed values differ: what is implied, and what is there.

@@ -206,7 +206,7 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
     assert_eq!(names, BTreeSet::from([POLICY]));
 }
 
-/// A registration policy that deletes whoever a list names, and five people whose document was forged.
+/// A registration policy that deletes the people in a list, and five people with a forged document.
 async fn banning(set: fn(&mut Settings)) -> Inside {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());

@@ -259,7 +259,7 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
         let skips = after.when_exceeded == WhenExceeded::Skip;
         let tighter = match after.action.nature() {
             Nature::Tells => before.map_or(after.stated, |before| halved(before, after)),
-            // A limit on what gives back what the policy takes is told with what it takes.
+            // A limit on giving back is reported with the effect that takes.
             Nature::Gives | Nature::Lifts => {
                 skips && !back(word) && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip)
             }

@@ -78,7 +78,7 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
         let after = new.details.code.scripts.get(path);
         if after != Some(before) {
             let finding = Finding::new(Weight::Unknown, "decides otherwise by a script", path.clone());
-            // Where nothing calls it any more, the line is told that called it.
+            // If nothing calls the script any more, the line that called it is reported instead.
             let beside = after.map_or(Beside::Text(called(path)), |_| Beside::Nothing);
             found.push(Finding { beside, ..finding });
         }

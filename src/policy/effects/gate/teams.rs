@@ -25,7 +25,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
     }
     for (team, before) in &old.called {
-        // One that neither decides nor hears of it any more is told where it did.
+        // A team that lost its queue or mail is reported with the queue or mail.
         let (Some(before), Some(after)) = (before, new.called.get(team)) else { continue };
         if after.as_ref() != Some(before) {
             let after = after.as_deref().unwrap_or("nothing");
