@@ -2,7 +2,7 @@
 //! killed and started again. It judges nothing.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +19,9 @@ use crate::world::{World, copy_tree, edit};
 const KILLS: usize = 30;
 /// Two people come so far apart, so that the daemon dies in every part of what it does for them.
 const APART: Duration = Duration::from_millis(50);
+
+/// How many kills fall between an edit and the wait until it is live.
+const KILLS_WHILE_LOADING: usize = 3;
 
 /// What somebody is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,12 +95,20 @@ impl Size {
     /// What the environment asks for.
     pub fn asked() -> Self {
         let kills = std::env::var("PROOFD_KILLS").ok();
-        Self::of(kills.map_or(KILLS, |kills| kills.parse().expect("PROOFD_KILLS is a number of kills")))
+        let size =
+            Self::of(kills.map_or(KILLS, |kills| kills.parse().expect("PROOFD_KILLS is a number of kills")));
+        assert!(size.edit() + KILLS_WHILE_LOADING < size.kills, "PROOFD_KILLS is at least 5");
+        size
     }
 
-    /// Before this person the policy of those who answer is edited, so that cases open before it and after it.
-    fn editor(self) -> usize {
+    /// People from this one on come when the edit is live, so that cases open before it and after it.
+    fn after_edit(self) -> usize {
         self.people / 2
+    }
+
+    /// Before this kill the policy of those who answer is edited.
+    fn edit(self) -> usize {
+        self.kills / 3
     }
 }
 
@@ -106,11 +117,10 @@ struct Stage {
     size: Size,
     town: Arc<Town>,
     clock: proofd::engine::clock::Scaled,
-    /// A template that the policy of those who answer uses.
-    declined: PathBuf,
     /// Mail address to the newest link in it. One reader for all: a look copies the whole mailbox.
     links: Mutex<HashMap<String, String>>,
     over: AtomicBool,
+    edit_is_live: tokio::sync::watch::Sender<bool>,
 }
 
 impl Stage {
@@ -129,10 +139,14 @@ impl Stage {
     /// One person, who keeps trying while the daemon is down.
     async fn live(&self, number: usize) -> Life {
         let kind = Kind::of(number);
-        tokio::time::sleep(APART * u32::try_from(number).unwrap()).await;
-        if number == self.size.editor() {
-            edit(&self.declined, "Edition one.", "Edition two.");
-        }
+        let turn = match number.checked_sub(self.size.after_edit()) {
+            None => number,
+            Some(turn) => {
+                self.edit_is_live.subscribe().wait_for(|live| *live).await.unwrap();
+                turn
+            }
+        };
+        tokio::time::sleep(APART * u32::try_from(turn).unwrap()).await;
         let email = format!("p{number}@{}", kind.domain());
         let who = Applicant::new(&format!("Person{number}"), "Tester", &email).unwrap();
         let user = who.register(&self.town).unwrap().user_id.unwrap().to_string();
@@ -166,6 +180,13 @@ impl Random {
     }
 }
 
+/// What the policy of those who answer runs as.
+async fn revision(world: &World) -> String {
+    let list = world.get("/v1/policies").await;
+    let line = list["items"].as_array().unwrap().iter().find(|line| line["name"] == "proofing").cloned();
+    line.unwrap()["revision"].as_str().unwrap().to_owned()
+}
+
 pub async fn run(seed: u64, size: Size) -> Evidence {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     copy_tree(Path::new("tests/data/kill"), &world.policies());
@@ -181,10 +202,12 @@ pub async fn run(seed: u64, size: Size) -> Evidence {
         size,
         town: world.share_town(),
         clock: world.clock.clone(),
-        declined: world.policies().join("shared/templates/registration-declined/en.md"),
         links: Mutex::default(),
         over: AtomicBool::new(false),
+        edit_is_live: tokio::sync::watch::Sender::new(false),
     });
+    let declined = world.policies().join("shared/templates/registration-declined/en.md");
+    let before = revision(&world).await;
     let mut people = tokio::task::JoinSet::new();
     for number in 0..size.people {
         let stage = Arc::clone(&stage);
@@ -195,7 +218,15 @@ pub async fn run(seed: u64, size: Size) -> Evidence {
         tokio::spawn(async move { stage.deliver().await })
     };
     let mut random = Random(seed | 1);
-    for _ in 0..size.kills {
+    for kill in 0..size.kills {
+        if kill == size.edit() {
+            edit(&declined, "Edition one.", "Edition two.");
+        }
+        // The first kills after the edit fall into its loading.
+        if kill == size.edit() + KILLS_WHILE_LOADING {
+            world.until("the edit", async |world| (revision(world).await != before).then_some(())).await;
+            stage.edit_is_live.send_replace(true);
+        }
         tokio::time::sleep(Duration::from_millis(50 + random.below(900))).await;
         world.kill();
         world.start();
