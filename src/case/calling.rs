@@ -355,28 +355,8 @@ impl Turn<'_> {
 
     /// How long what an attempt made may not be found at the other side.
     fn settles(&self, action: &Action) -> TimeDelta {
-        match action {
-            Action::CreateUser { system, .. } => {
-                self.here.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
-            }
-            Action::Mail { .. }
-            | Action::StartVerification { .. }
-            | Action::ReadVerification { .. }
-            | Action::Approve { .. }
-            | Action::EnsureInvited { .. }
-            | Action::Reject { .. }
-            | Action::Delete { .. }
-            | Action::ReadSubject { .. }
-            | Action::Suspend { .. }
-            | Action::Reinstate { .. }
-            | Action::ChangeAccount { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. }
-            | Action::UpdateUser { .. }
-            | Action::Request { .. }
-            | Action::Emit { .. } => TimeDelta::zero(),
-        }
+        let Action::CreateUser { system, .. } = action else { return TimeDelta::zero() };
+        self.here.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
     }
 }
 
@@ -391,41 +371,42 @@ fn once_only(action: &Action) -> bool {
 
 /// Whether an answer is one to the question.
 fn fits(action: &Action, done: &Done) -> bool {
-    matches!(
-        (action, done),
-        (Action::Mail { .. }, Done::Sent)
-            | (Action::StartVerification { .. }, Done::Started { .. })
-            | (Action::ReadVerification { .. }, Done::Read { .. })
-            | (Action::Approve { .. }, Done::Approved { .. })
-            | (Action::EnsureInvited { .. }, Done::Invited { .. })
-            | (Action::Reject { .. }, Done::Rejected { .. })
-            | (Action::Delete { .. }, Done::Deleted { .. })
-            | (Action::ReadSubject { .. }, Done::Seen { .. })
-            | (
-                Action::Suspend { .. }
-                    | Action::Reinstate { .. }
-                    | Action::ChangeAccount { .. }
-                    | Action::AssignRole { .. }
-                    | Action::RemoveRole { .. }
-                    | Action::SetAttributes { .. }
-                    | Action::UpdateUser { .. },
-                Done::Applied { .. }
-            )
-            | (Action::Reinstate { .. } | Action::AssignRole { .. }, Done::Kept)
-            | (Action::CreateUser { .. }, Done::Created { .. })
-            | (Action::Request { .. }, Done::Answered { .. })
-            | (Action::Emit { .. }, Done::Emitted)
-    )
+    if matches!(done, Done::Kept) {
+        return action.hold().is_some_and(|change| !change.places);
+    }
+    match action {
+        Action::Mail { .. } => matches!(done, Done::Sent),
+        Action::StartVerification { .. } => matches!(done, Done::Started { .. }),
+        Action::ReadVerification { .. } => matches!(done, Done::Read { .. }),
+        Action::Approve { .. } => matches!(done, Done::Approved { .. }),
+        Action::EnsureInvited { .. } => matches!(done, Done::Invited { .. }),
+        Action::Reject { .. } => matches!(done, Done::Rejected { .. }),
+        Action::Delete { .. } => matches!(done, Done::Deleted { .. }),
+        Action::ReadSubject { .. } => matches!(done, Done::Seen { .. }),
+        Action::Suspend { .. }
+        | Action::Reinstate { .. }
+        | Action::ChangeAccount { .. }
+        | Action::AssignRole { .. }
+        | Action::RemoveRole { .. }
+        | Action::SetAttributes { .. }
+        | Action::UpdateUser { .. } => matches!(done, Done::Applied { .. }),
+        Action::CreateUser { .. } => matches!(done, Done::Created { .. }),
+        Action::Request { .. } => matches!(done, Done::Answered { .. }),
+        Action::Emit { .. } => matches!(done, Done::Emitted),
+    }
 }
 
 fn detail(action: &Action, done: &Done) -> String {
     let already =
         |word: &str, already: bool| if already { format!("{word} already") } else { word.to_owned() };
     match done {
-        Done::Sent => match action {
-            Action::Mail { message } => format!("mail {} sent", message.template),
-            _ => "sent".to_owned(),
-        },
+        Done::Sent => {
+            if let Action::Mail { message } = action {
+                format!("mail {} sent", message.template)
+            } else {
+                "sent".to_owned()
+            }
+        }
         Done::Started { .. } => "started".to_owned(),
         Done::Read { reading } => format!("read: {:?}", reading.phase).to_lowercase(),
         Done::Approved { already: so, .. } => already("approved", *so),

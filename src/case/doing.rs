@@ -241,17 +241,11 @@ impl Turn<'_> {
             // What was asked before a new beginning is over.
             return false;
         }
-        let request = match &at.verb {
-            Verb::Effect(Effect::Call(request)) => request,
-            Verb::Act { .. } if !well(status) => {
-                self.stick(
-                    step,
-                    format!("a request answered with {status}; retry goes on with the next action"),
-                );
-                return true;
-            }
-            _ => return false,
-        };
+        if matches!(at.verb, Verb::Act { .. }) && !well(status) {
+            self.stick(step, format!("a request answered with {status}; retry goes on with the next action"));
+            return true;
+        }
+        let Verb::Effect(Effect::Call(request)) = &at.verb else { return false };
         // A case is no place for a download.
         let body = if body.to_string().len() > LARGEST_ANSWER { &Value::Null } else { body };
         self.learn(step, json!({ "status": status, "body": body }));

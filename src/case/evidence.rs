@@ -56,28 +56,9 @@ impl Turn<'_> {
 
     /// The provider accepted the change, whatever it shows.
     pub fn confirm_written(&mut self, action: &Action) {
-        let now = self.now();
-        let what = match action {
-            Action::Suspend { .. } => Held::Account,
-            Action::RemoveRole { role, .. } => Held::Role(role.clone()),
-            Action::Mail { .. }
-            | Action::StartVerification { .. }
-            | Action::ReadVerification { .. }
-            | Action::Approve { .. }
-            | Action::EnsureInvited { .. }
-            | Action::Reject { .. }
-            | Action::Delete { .. }
-            | Action::ReadSubject { .. }
-            | Action::Reinstate { .. }
-            | Action::ChangeAccount { .. }
-            | Action::AssignRole { .. }
-            | Action::SetAttributes { .. }
-            | Action::CreateUser { .. }
-            | Action::UpdateUser { .. }
-            | Action::Request { .. }
-            | Action::Emit { .. } => return,
-        };
-        self.told(&what, now, Whose::Ours);
+        if let Some(change) = action.hold().filter(|change| change.places) {
+            self.told(&Held::of(change), self.now(), Whose::Ours);
+        }
     }
 
     /// Somebody else took what this case holds: it stays taken. True: it was such an event.

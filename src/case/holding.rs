@@ -13,7 +13,7 @@ use super::input::Refused;
 use super::opening::opened_by;
 use super::state::{Case, Held, Hold, Pending, Placed, Purpose, Whose};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Done, Event, EventType, Snapshot, Timestamp};
+use crate::model::{Action, Done, Event, EventType, HoldChange, Snapshot, Timestamp};
 use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
@@ -189,29 +189,23 @@ impl Turn<'_> {
 
     /// What an effect that holds or lifts came to.
     pub fn held_or_lifted(&mut self, pending: &Pending, done: &Done) {
-        match (&pending.action, done) {
-            (Action::Suspend { .. }, Done::Applied { already, before }) => {
-                self.held(&Held::Account, pending, *already, before.clone());
+        if matches!(done, Done::Deleted { .. }) {
+            return self.let_go();
+        }
+        let Some(change) = pending.action.hold() else { return };
+        if change.places {
+            if let Done::Applied { already, before } = done {
+                let before = before.clone().filter(|_| change.role.is_none());
+                self.held(&Held::of(change), pending, *already, before);
             }
-            (Action::RemoveRole { role, .. }, Done::Applied { already, .. }) => {
-                self.held(&Held::Role(role.clone()), pending, *already, None);
-            }
-            (Action::Reinstate { .. } | Action::AssignRole { .. }, Done::Applied { .. } | Done::Kept) => {
-                let lifted = |hold: &Hold| hold.lifting && lifts(&pending.action, &hold.what);
-                let whats: Vec<Held> = self
-                    .case
-                    .holds
-                    .iter()
-                    .filter(|hold| lifted(hold))
-                    .map(|hold| hold.what.clone())
-                    .collect();
-                self.case.holds.retain(|hold| !lifted(hold));
-                for held in whats {
-                    self.note(Note::HoldLifted { held, stays: matches!(done, Done::Kept) });
-                }
-            }
-            (Action::Delete { .. }, Done::Deleted { .. }) => self.let_go(),
-            _ => {}
+            return;
+        }
+        let lifted = |hold: &Hold| hold.lifting && hold.what.is(change.role);
+        let whats: Vec<Held> =
+            self.case.holds.iter().filter(|hold| lifted(hold)).map(|hold| hold.what.clone()).collect();
+        self.case.holds.retain(|hold| !lifted(hold));
+        for held in whats {
+            self.note(Note::HoldLifted { held, stays: matches!(done, Done::Kept) });
         }
     }
 
@@ -286,6 +280,21 @@ impl Turn<'_> {
     }
 }
 
+impl Held {
+    /// What an action places or lifts.
+    pub(super) fn of(change: HoldChange<'_>) -> Self {
+        change.role.map_or(Self::Account, |role| Self::Role(role.to_owned()))
+    }
+
+    /// Whether it is this role, or the account where no role is named.
+    fn is(&self, role: Option<&str>) -> bool {
+        match self {
+            Self::Account => role.is_none(),
+            Self::Role(held) => role == Some(held),
+        }
+    }
+}
+
 /// Of several holds that may be in force the first one knows best what was before.
 fn first<'a>(others: &'a [Hold], what: &Held) -> Option<&'a Hold> {
     let tried = others.iter().filter(|hold| hold.what == *what && hold.placed != Placed::Asked);
@@ -294,20 +303,12 @@ fn first<'a>(others: &'a [Hold], what: &Held) -> Option<&'a Hold> {
 
 /// Whether an action lifts a hold of this kind.
 pub fn lifts(action: &Action, what: &Held) -> bool {
-    match (action, what) {
-        (Action::Reinstate { .. }, Held::Account) => true,
-        (Action::AssignRole { role, .. }, Held::Role(held)) => role == held,
-        _ => false,
-    }
+    action.hold().is_some_and(|change| !change.places && what.is(change.role))
 }
 
 /// Whether an action places a hold of this kind.
 pub(super) fn places(action: &Action, what: &Held) -> bool {
-    match (action, what) {
-        (Action::Suspend { .. }, Held::Account) => true,
-        (Action::RemoveRole { role, .. }, Held::Role(held)) => role == held,
-        _ => false,
-    }
+    action.hold().is_some_and(|change| change.places && what.is(change.role))
 }
 
 /// The role that an event is about.

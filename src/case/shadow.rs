@@ -100,7 +100,7 @@ pub fn imagine(recorded: &Recorded, policy: &Policy, here: &Here<'_>, known: &Kn
             Err(end) => {
                 let mut did = case.settled.clone();
                 if let State::Grace(grace) = &case.state {
-                    did.extend(adverse(&grace.action));
+                    did.extend(grace.action.ends());
                 }
                 return Imagined { lines: walk.lines, end, did };
             }
@@ -304,29 +304,13 @@ fn asked(action: &Action) -> Option<String> {
         Action::ReadSubject { .. } | Action::ReadVerification { .. } | Action::EnsureInvited { .. } => {
             return None;
         }
-        other => other.word().to_owned(),
-    })
-}
-
-fn adverse(action: &Action) -> Option<EffectKind> {
-    match action {
-        Action::Delete { .. } => Some(EffectKind::Delete),
-        Action::Reject { .. } => Some(EffectKind::Reject),
-        Action::Mail { .. }
-        | Action::StartVerification { .. }
-        | Action::ReadVerification { .. }
+        Action::StartVerification { .. }
         | Action::Approve { .. }
-        | Action::EnsureInvited { .. }
-        | Action::ReadSubject { .. }
+        | Action::Reject { .. }
+        | Action::Delete { .. }
         | Action::Suspend { .. }
         | Action::Reinstate { .. }
         | Action::ChangeAccount { .. }
-        | Action::AssignRole { .. }
-        | Action::RemoveRole { .. }
-        | Action::SetAttributes { .. }
-        | Action::CreateUser { .. }
-        | Action::UpdateUser { .. }
-        | Action::Request { .. }
-        | Action::Emit { .. } => None,
-    }
+        | Action::SetAttributes { .. } => action.word().to_owned(),
+    })
 }

@@ -258,7 +258,7 @@ impl Engine {
             && failure.outage
             && failure.retry_after_seconds.is_some()
         {
-            let system = action.system();
+            let system = action.target().to_string();
             let until = self.now() + backoff::wait(&system, 0, Some(failure));
             self.0.pauses.lock().asked_to_wait.insert(system, until);
         }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::case::{Case, Input, still_held};
 use crate::connectors::Connector;
-use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Timestamp};
+use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Target, Timestamp};
 use crate::store;
 
 use super::Engine;
@@ -161,14 +161,14 @@ impl Engine {
         // case learns what the others hold, to the end.
         let wanted = self.0.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
         if let Some(pending) = &wanted
-            && let Some(until) = self.0.pauses.asked_to_wait(&pending.action.system(), self.now())
+            && let Some(until) = self.0.pauses.asked_to_wait(&pending.action.target().to_string(), self.now())
         {
             // A rest is short, so that a clock that is set back delays nothing.
             hand.rest_until = rest_until.map(|rest| rest.min(until));
             return;
         }
-        let _one_at_a_time = match wanted.as_ref().and_then(|pending| account(&pending.action)) {
-            Some(account) => Some(self.0.locks.account(account).await),
+        let _one_at_a_time = match wanted.as_ref().and_then(|pending| pending.action.hold()) {
+            Some(change) => Some(self.0.locks.account(&change.snapshot.subject.id).await),
             None => None,
         };
         match self.begin(&id, number).await {
@@ -234,7 +234,7 @@ impl Engine {
 
     /// Whether what is to be freed is held by another case too, or by this one anew.
     fn still_held(&self, id: &CaseId, action: &Action) -> Result<bool, store::Error> {
-        if !matches!(action, Action::Reinstate { .. } | Action::AssignRole { .. }) {
+        if action.hold().is_none_or(|change| change.places) {
             return Ok(false);
         }
         let Some(case) = self.0.store.case(id)? else { return Ok(false) };
@@ -243,52 +243,16 @@ impl Engine {
 
     pub(super) fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
         let connectors = &self.0.connectors;
-        match action {
-            Action::Mail { .. } => connectors.mail.clone(),
-            Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. } => {
+        match action.target() {
+            Target::Mail => connectors.mail.clone(),
+            Target::VerificationStart(provider) | Target::VerificationRead(provider) => {
                 connectors.verification.get(provider).cloned()
             }
-            Action::Approve { .. }
-            | Action::EnsureInvited { .. }
-            | Action::Reject { .. }
-            | Action::Delete { .. }
-            | Action::ReadSubject { .. }
-            | Action::Suspend { .. }
-            | Action::Reinstate { .. }
-            | Action::ChangeAccount { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. } => connectors.identity.clone(),
-            Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => {
-                connectors.systems.get(system).cloned()
-            }
-            Action::Request { endpoint, .. } => connectors.endpoints.get(endpoint).cloned(),
-            Action::Emit { sink, .. } => connectors.sinks.get(sink).cloned(),
+            Target::Identity => connectors.identity.clone(),
+            Target::System(system) => connectors.systems.get(system).cloned(),
+            Target::Endpoint(endpoint) => connectors.endpoints.get(endpoint).cloned(),
+            Target::Sink(sink) => connectors.sinks.get(sink).cloned(),
         }
-    }
-}
-
-/// The account that an effect is on, for those that holds are made of.
-fn account(action: &Action) -> Option<&str> {
-    match action {
-        Action::Suspend { snapshot, .. }
-        | Action::Reinstate { snapshot, .. }
-        | Action::AssignRole { snapshot, .. }
-        | Action::RemoveRole { snapshot, .. } => Some(&snapshot.subject.id),
-        Action::Mail { .. }
-        | Action::StartVerification { .. }
-        | Action::ReadVerification { .. }
-        | Action::Approve { .. }
-        | Action::EnsureInvited { .. }
-        | Action::Reject { .. }
-        | Action::Delete { .. }
-        | Action::ReadSubject { .. }
-        | Action::ChangeAccount { .. }
-        | Action::SetAttributes { .. }
-        | Action::CreateUser { .. }
-        | Action::UpdateUser { .. }
-        | Action::Request { .. }
-        | Action::Emit { .. } => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::call::Lane;
+use super::action::Lane;
 use super::subject::SubjectKind;
 use super::subject::SubjectKind::{Applicant, Registration, User};
 
@@ -388,7 +388,19 @@ mod tests {
             match row.shape {
                 EffectShape::Account(change) => assert_eq!(change.effect(), *kind),
                 EffectShape::Role(change) => assert_eq!(change.effect(), *kind),
-                _ => {}
+                EffectShape::Approve
+                | EffectShape::Reject
+                | EffectShape::Delete
+                | EffectShape::Suspend
+                | EffectShape::Reinstate
+                | EffectShape::Invite
+                | EffectShape::Set
+                | EffectShape::CreateUser
+                | EffectShape::UpdateUser
+                | EffectShape::Call
+                | EffectShape::Emit
+                | EffectShape::Verify
+                | EffectShape::Notify => {}
             }
         }
         let shaped = |shape: EffectShape| EffectKind::ALL.iter().any(|kind| kind.row().shape == shape);

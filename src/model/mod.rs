@@ -1,5 +1,6 @@
 //! Plain data that every room speaks: no files, no clock, no network, no policy.
 
+pub mod action;
 pub mod actor;
 pub mod call;
 pub mod clock;
@@ -13,8 +14,9 @@ pub mod subject;
 pub mod typed;
 pub mod verification;
 
+pub use action::{HoldChange, Lane, Target};
 pub use actor::Actor;
-pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Lane, Outcome, Repeat, Snapshot};
+pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Outcome, Repeat, Snapshot};
 pub use clock::Clock;
 pub use effect::{AccountChange, EffectKind, EffectShape, Nature, NeedsProof, RoleChange, Watched};
 pub use event::{Event, EventType, Origin};

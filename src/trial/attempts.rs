@@ -21,13 +21,14 @@ impl<O: Others> World<O> {
     pub(super) fn end(&mut self, id: &CaseId, call: &Call) -> Result<(), TooLong> {
         let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else { return Ok(()) };
         let (number, case, policy) = (call.id.number, &kept.case, &kept.policy);
-        let mail = match &call.action {
-            Action::Mail { message } => Some(What::Sent {
+        let mail = if let Action::Mail { message } = &call.action {
+            Some(What::Sent {
                 template: message.template.clone(),
                 whom: recipient(&message.to.email, case, policy),
                 own: case.calls.get(&number).is_some_and(|call| call.purpose == Purpose::OwnerNotice),
-            }),
-            _ => None,
+            })
+        } else {
+            None
         };
         let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
             Outcome::Done(Done::Kept)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::others::{Answer, Others, Person};
 use super::vendor::Vendor;
 use crate::case::Case;
-use crate::model::{Action, Call, Done, Failure, Outcome, Snapshot, Subject, SubjectRef, Timestamp};
+use crate::model::{Action, Call, Done, Failure, Outcome, Snapshot, Subject, SubjectRef, Target, Timestamp};
 
 #[derive(Debug, Default)]
 pub struct Outside {
@@ -34,9 +34,6 @@ impl Others for Outside {
     }
 }
 
-const IDENTITY: &str = "identity";
-const MAIL: &str = "mail";
-
 impl Outside {
     pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
         self.down.insert(who.to_owned(), until);
@@ -52,23 +49,14 @@ impl Outside {
 
     /// Whom the identity provider has under a name, if it can be asked.
     pub fn look_up(&self, reference: &SubjectRef, now: Timestamp) -> Result<Option<Subject>, Failure> {
-        if self.is_down(IDENTITY, now) {
-            return Err(Failure::unavailable(format!("{IDENTITY} is down")));
+        if self.is_down(Target::IDENTITY, now) {
+            return Err(Failure::unavailable(format!("{} is down", Target::IDENTITY)));
         }
         Ok(self.people.get(reference).cloned())
     }
 
     pub fn perform(&mut self, action: &Action, now: Timestamp) -> Outcome {
-        let who = match action {
-            Action::Mail { .. } => MAIL,
-            Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. } => {
-                provider
-            }
-            Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => system,
-            Action::Request { endpoint, .. } => endpoint,
-            Action::Emit { sink, .. } => sink,
-            _ => IDENTITY,
-        };
+        let who = action.target().name();
         if self.is_down(who, now) {
             return Outcome::Failed(Failure::unavailable(format!("{who} is down")));
         }

@@ -179,16 +179,11 @@ pub(super) fn deed(action: &Action, case: &Case, held: &[Hold]) -> String {
 
 /// What an effect has really destroyed.
 pub(super) fn destroyed(action: &Action, outcome: &Outcome) -> Option<String> {
-    let (word, snapshot) = match (action, outcome) {
-        (Action::Delete { snapshot }, Outcome::Done(Done::Deleted { already: false })) => {
-            ("delete", snapshot)
-        }
-        (Action::Reject { snapshot }, Outcome::Done(Done::Rejected { already: false })) => {
-            ("reject", snapshot)
-        }
-        _ => return None,
+    let (Action::Delete { snapshot } | Action::Reject { snapshot }) = action else { return None };
+    let Outcome::Done(Done::Deleted { already: false } | Done::Rejected { already: false }) = outcome else {
+        return None;
     };
-    Some(format!("{word} {}", snapshot.subject.kind))
+    Some(format!("{} {}", action.word(), snapshot.subject.kind))
 }
 
 pub(super) fn held_word(held: &Held) -> String {

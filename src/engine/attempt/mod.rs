@@ -395,7 +395,7 @@ impl Engine {
         };
         let subject = source.subject(&reference, event).await.map_err(|failure| match failure.kind {
             FailureKind::Refused => Untried::Wrong(failure.reason),
-            _ => {
+            FailureKind::Unavailable | FailureKind::Changed | FailureKind::NotEnrolled => {
                 self.0.metrics.connector_failed(source.name());
                 Untried::Unreachable(failure.reason)
             }

@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 use serde_json::Value;
 
 use super::reading::Reading as _;
-use crate::model::{EventType, Fields, SubjectKind, Timestamp};
+use crate::model::{EventType, Fields, SubjectKind, Target, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, MOVES};
 use crate::policy::schema::{self, Field, FieldType};
@@ -20,9 +20,6 @@ const OWN_RESULTS: &[&str] = &["no_longer_applies", "cancelled", "dropped", "und
 const OUTCOMES: &[&str] = &["passed", "warning", "rejected", "no_response", "unavailable"];
 /// A person's word for a contested end.
 const CONTEST: &str = "contest";
-/// What can be down besides verification providers, endpoints and systems.
-const IDENTITY: &str = "identity";
-const MAIL: &str = "mail";
 
 /// Reads the tests of one policy. None: something is wrong with them, and is reported.
 pub fn read(
@@ -283,7 +280,8 @@ impl Reader<'_> {
 
     fn provider(&mut self, node: &Node) -> Option<Act> {
         let (key, value) = self.named(node, &["for"])?;
-        let mut known: BTreeSet<String> = [IDENTITY, MAIL].map(str::to_owned).into();
+        // What can be down besides verification providers, endpoints and systems.
+        let mut known: BTreeSet<String> = [Target::IDENTITY, Target::MAIL].map(str::to_owned).into();
         known.extend(self.policy.iter().flat_map(|policy| providers(policy)));
         known.extend(self.endpoints());
         self.one_of(&key.place, "provider, endpoint or system in this policy", &key.name, &as_names(&known));

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::TimeDelta;
 
-use super::outlook::{Outlook, asking, kind};
+use super::outlook::{Kind, Outlook, asking, kind};
 use super::{Asking, Happening, How, Moment, PersonPast};
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, State, gone};
 use crate::model::{
@@ -31,11 +31,11 @@ pub(super) struct Book<'a> {
     /// Of each person in it, what was read when.
     seen: HashMap<SubjectRef, Vec<(Timestamp, Option<&'a Subject>)>>,
     /// How calls of a kind ended, with when they began.
-    ended: HashMap<String, Vec<Ended<'a>>>,
+    ended: HashMap<Kind, Vec<Ended<'a>>>,
     /// Which case heard of which event.
     heard: HashSet<(&'a CaseId, &'a str)>,
     /// What was asked for by which call of a case.
-    asked: HashMap<(&'a CaseId, u32), &'a str>,
+    asked: HashMap<(&'a CaseId, u32), &'a Kind>,
     /// Since when the person is not as they would be here.
     otherwise: Option<Timestamp>,
     /// Effects that did not happen then, on this very person.
@@ -89,7 +89,7 @@ impl<'a> Book<'a> {
                             if let Some(kind) = before.kind(*call) {
                                 book.asked.insert((case, *call), kind);
                                 let ended = Ended { began, at, outcome };
-                                book.ended.entry(kind.to_owned()).or_default().push(ended);
+                                book.ended.entry(kind.clone()).or_default().push(ended);
                             }
                             if let Outcome::Done(Done::Seen { subject }) = outcome {
                                 let whom = whom.clone();
@@ -206,7 +206,7 @@ impl<'a> Book<'a> {
         let readings = self.ended.get(&kind(action)).map(Vec::as_slice).unwrap_or_default().iter();
         let read = |ended: &Ended<'a>| match ended.outcome {
             Outcome::Done(Done::Read { reading }) if ended.at <= now => Some(reading),
-            _ => None,
+            Outcome::Done(_) | Outcome::Failed(_) => None,
         };
         let newest = readings.filter_map(read).next_back();
         let reading = newest.map_or_else(
@@ -242,12 +242,9 @@ impl<'a> Book<'a> {
 
     /// A real case did something to the person that none does here.
     pub fn done_only_then(&mut self, case: &CaseId, call: u32, at: Timestamp) {
-        let Some(kind) = self.asked.get(&(case, call)) else { return };
-        let changes =
-            ["approve", "reject", "delete", "suspend", "reinstate", "assign_role", "remove_role", "set"];
-        let changes = changes.iter().any(|word| kind.split(' ').next() == Some(word));
-        let here = self.done.iter().any(|(_, action)| super::outlook::kind(action) == **kind);
-        if changes && !here {
+        let Some(wanted) = self.asked.get(&(case, call)) else { return };
+        let here = self.done.iter().any(|(_, action)| kind(action) == **wanted);
+        if wanted.alters && !here {
             self.otherwise = Some(self.otherwise.map_or(at, |since| since.min(at)));
         }
     }
@@ -303,7 +300,18 @@ impl Others for Book<'_> {
             Action::ReadVerification { .. } => self.result(action, now),
             Action::ReadSubject { subject } => self.read(case, subject, now),
             Action::Request { endpoint, .. } => self.request(case, action, endpoint, now),
-            _ => self.effect(case, action, now),
+            Action::Approve { .. }
+            | Action::EnsureInvited { .. }
+            | Action::Reject { .. }
+            | Action::Delete { .. }
+            | Action::Suspend { .. }
+            | Action::Reinstate { .. }
+            | Action::ChangeAccount { .. }
+            | Action::AssignRole { .. }
+            | Action::RemoveRole { .. }
+            | Action::SetAttributes { .. }
+            | Action::CreateUser { .. }
+            | Action::UpdateUser { .. } => self.effect(case, action, now),
         }
     }
 

@@ -22,7 +22,7 @@ struct Awaited {
     number: u32,
     /// None: it is under way.
     due: Option<Timestamp>,
-    kind: String,
+    kind: Kind,
 }
 
 impl Outlook {
@@ -37,13 +37,24 @@ impl Outlook {
     }
 
     /// The kind of a call that it waits for.
-    pub(super) fn kind(&self, number: u32) -> Option<&str> {
-        self.calls.iter().find(|call| call.number == number).map(|call| call.kind.as_str())
+    pub(super) fn kind(&self, number: u32) -> Option<&Kind> {
+        self.calls.iter().find(|call| call.number == number).map(|call| &call.kind)
     }
 }
 
 /// What is asked for, without what differs from case to case.
-pub(super) fn kind(action: &Action) -> String {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    what: String,
+    /// The person is not as they were read before, once it is done.
+    pub alters: bool,
+}
+
+pub(super) fn kind(action: &Action) -> Kind {
+    Kind { what: what(action), alters: action.changes_person() || action.ends().is_some() }
+}
+
+fn what(action: &Action) -> String {
     let word = action.word();
     match action {
         Action::StartVerification { provider, workflow, .. } => format!("{word} {provider} {workflow}"),
@@ -56,7 +67,16 @@ pub(super) fn kind(action: &Action) -> String {
             body.as_ref().map(ToString::to_string).hash(&mut hash);
             format!("{word} {endpoint} {method} {path} {:x}", hash.finish())
         }
-        _ => word.to_owned(),
+        Action::Mail { .. }
+        | Action::Approve { .. }
+        | Action::EnsureInvited { .. }
+        | Action::Reject { .. }
+        | Action::Delete { .. }
+        | Action::ReadSubject { .. }
+        | Action::Suspend { .. }
+        | Action::Reinstate { .. }
+        | Action::ChangeAccount { .. }
+        | Action::SetAttributes { .. } => word.to_owned(),
     }
 }
 
