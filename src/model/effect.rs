@@ -108,6 +108,14 @@ pub enum RoleChange {
 }
 
 impl RoleChange {
+    /// Whether the person has the role afterwards.
+    pub const fn gives(self) -> bool {
+        match self {
+            Self::Release | Self::Assign => true,
+            Self::Hold | Self::Remove => false,
+        }
+    }
+
     pub const fn effect(self) -> EffectKind {
         match self {
             Self::Hold => EffectKind::HoldRole,

@@ -8,6 +8,8 @@
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
+//! | `outcome` | how steps and cases end, where the language fixes the words |
+//! | `graph` | the ways on from each step; what walks a policy walks on it |
 //! | `people` | teams, queues and when they work |
 //! | `effect` | what a step changes or tells, as written and as resolved |
 //! | `resolve` | effects with their values worked out; what an `act` function returned |
@@ -33,8 +35,10 @@ pub mod effects;
 pub mod files;
 pub mod given;
 pub mod grammar;
+pub mod graph;
 mod lint;
 pub mod load;
+pub mod outcome;
 pub mod outline;
 pub mod people;
 pub mod resolve;

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::diagnostic::Place;
 pub use super::effect::{Effect, Request, Resolved, Written};
 use super::files::{Files, Revision};
+use super::grammar::Rule;
+use super::graph::{Edge, Graph};
+use super::outcome::{Ending, ProofOutcome, ReviewOutcome, WaitOutcome};
 use super::people::People;
 use super::script::{Condition, Function, Text};
 use super::template::Templates;
-use crate::model::{EffectKind, EventType, Fields, Method, Span, SubjectKind};
+use crate::model::{EffectKind, EventType, Fields, Method, Nature, Span, SubjectKind};
 
 pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, NotATime, Standing, Sweep};
 
@@ -50,6 +53,8 @@ pub struct Policy {
     pub steps: Vec<Step>,
     /// Where a case begins.
     pub first: StepIndex,
+    /// The ways on from each step.
+    pub graph: Graph,
     /// Step ids to steps.
     pub by_id: BTreeMap<String, StepIndex>,
     pub people: Arc<People>,
@@ -89,11 +94,33 @@ impl Policy {
             Trigger::Event(kind) => Some(kind),
             Trigger::Manual | Trigger::Sweep(_) => None,
         });
-        let awaits = self.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Wait(Wait::For { event, .. }) => Some(event),
-            _ => None,
-        });
-        opens.chain(&self.cancel_when).chain(awaits)
+        opens.chain(&self.cancel_when).chain(self.awaits())
+    }
+
+    /// Types of events that its steps wait for.
+    pub fn awaits(&self) -> impl Iterator<Item = &EventType> {
+        self.steps.iter().filter_map(|step| {
+            if let Verb::Wait(Wait::For { event, .. }) = &step.verb { Some(event) } else { None }
+        })
+    }
+
+    /// The steps that ask for proof.
+    pub fn verifies(&self) -> impl Iterator<Item = (&Step, &Verify)> {
+        self.steps.iter().filter_map(|step| {
+            if let Verb::Verify(verify) = &step.verb { Some((step, verify)) } else { None }
+        })
+    }
+
+    /// The steps that ask people to decide.
+    pub fn reviews(&self) -> impl Iterator<Item = (&Step, &Review)> {
+        self.steps.iter().filter_map(|step| {
+            if let Verb::Review(review) = &step.verb { Some((step, review)) } else { None }
+        })
+    }
+
+    /// Every way on from a step.
+    pub fn on(&self, step: &Step) -> &[Edge] {
+        self.graph.on(step.index)
     }
 }
 
@@ -163,7 +190,7 @@ pub struct Step {
     pub retry: Option<Retry>,
     pub verb: Verb,
     /// Outcome to the first step of its branch. Complete for the verb.
-    pub outcomes: BTreeMap<String, StepIndex>,
+    pub outcomes: BTreeMap<Ending, StepIndex>,
     /// The step after it; none only where nothing can come after.
     pub next: Option<StepIndex>,
     pub place: Place,
@@ -215,21 +242,98 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Its row in the grammar.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Verify(_) => Rule::Effect(EffectKind::Verify),
+            Self::Review(_) => Rule::Review,
+            Self::Wait(_) => Rule::Wait,
+            Self::Run { .. } => Rule::Run,
+            Self::Act { .. } => Rule::Act,
+            Self::Approve => Rule::Effect(EffectKind::Approve),
+            Self::Reject { .. } => Rule::Effect(EffectKind::Reject),
+            Self::Delete { .. } => Rule::Effect(EffectKind::Delete),
+            Self::Do { .. } => Rule::Do,
+            Self::RetryFrom { .. } => Rule::RetryFrom,
+            Self::Close { .. } => Rule::Close,
+            Self::Effect(effect) => Rule::Effect(effect.kind()),
+        }
+    }
+
     /// As the policy writes it.
     pub fn word(&self) -> &'static str {
+        self.rule().word()
+    }
+
+    /// The effect that the step itself is.
+    pub fn effect(&self) -> Option<EffectKind> {
+        self.rule().effect()
+    }
+
+    /// Whether it is one of these effects, or a function of it may do one.
+    pub fn may_do(&self, kinds: &[EffectKind]) -> bool {
+        self.effect().is_some_and(|kind| kinds.contains(&kind))
+            || self.may().iter().any(|kind| kinds.contains(kind))
+    }
+
+    /// The effects that its function may return.
+    pub fn may(&self) -> &[EffectKind] {
+        if let Self::Act { may, .. } = self { may } else { &[] }
+    }
+
+    /// Whether it changes anything but what people know. A function may.
+    pub fn changes_something(&self) -> bool {
+        !self.may().is_empty()
+            || self.effect().is_some_and(|kind| !matches!(kind.nature(), Nature::Tells | Nature::Asks))
+    }
+
+    /// Its function.
+    pub fn function(&self) -> Option<&Function> {
+        if let Self::Run { function, .. } | Self::Act { function, .. } = self { Some(function) } else { None }
+    }
+
+    /// The time in which somebody or something has to answer, and how the step ends if nobody does.
+    pub fn deadline(&self) -> Option<(Span, Ending)> {
         match self {
-            Self::Verify(_) => EffectKind::Verify.word(),
-            Self::Review(_) => "review",
-            Self::Wait(_) => "wait",
-            Self::Run { .. } => "run",
-            Self::Act { .. } => "act",
-            Self::Approve => EffectKind::Approve.word(),
-            Self::Reject { .. } => EffectKind::Reject.word(),
-            Self::Delete { .. } => EffectKind::Delete.word(),
-            Self::Do { .. } => "do",
-            Self::RetryFrom { .. } => "retry_from",
-            Self::Close { .. } => "close",
-            Self::Effect(effect) => effect.kind().word(),
+            Self::Verify(verify) => Some((verify.answer_within, Ending::Proof(ProofOutcome::NoResponse))),
+            Self::Review(review) => Some((review.answer_within, Ending::Review(ReviewOutcome::Overdue))),
+            Self::Wait(Wait::For { answer_within, .. }) => {
+                Some((*answer_within, Ending::Wait(WaitOutcome::TimedOut)))
+            }
+            Self::Wait(Wait::Until(_))
+            | Self::Run { .. }
+            | Self::Act { .. }
+            | Self::Approve
+            | Self::Reject { .. }
+            | Self::Delete { .. }
+            | Self::Do { .. }
+            | Self::RetryFrom { .. }
+            | Self::Close { .. }
+            | Self::Effect(_) => None,
+        }
+    }
+
+    /// Whether a case rests at it until somebody or something answers, or a time comes.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Wait(_)) || self.deadline().is_some()
+    }
+
+    /// Whom its mails are written to, besides the person who is asked for proof.
+    pub fn recipients(&self) -> Vec<&Recipient> {
+        match self {
+            Self::Verify(verify) => verify.remind.iter().flat_map(|reminder| &reminder.also).collect(),
+            Self::Effect(Effect::Notify(notify)) => notify.to.iter().collect(),
+            Self::Review(_)
+            | Self::Wait(_)
+            | Self::Run { .. }
+            | Self::Act { .. }
+            | Self::Approve
+            | Self::Reject { .. }
+            | Self::Delete { .. }
+            | Self::Do { .. }
+            | Self::RetryFrom { .. }
+            | Self::Close { .. }
+            | Self::Effect(_) => Vec::new(),
         }
     }
 }
@@ -267,7 +371,19 @@ pub struct Verify {
     pub reuse_within: Option<Span>,
 }
 
+impl Step {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.id.as_ref().unwrap_or(&self.path)
+    }
+}
+
 impl Verify {
+    /// What is asked for, and what is asked instead where nothing is enrolled.
+    pub fn verifications(&self) -> impl Iterator<Item = &Arc<Verification>> {
+        std::iter::once(&self.verification).chain(&self.fallback)
+    }
+
     /// What is compared, in words that differ if it does.
     pub fn compared(&self) -> Vec<String> {
         let mark = |field| if self.optional.contains(field) { " if registered" } else { "" };
@@ -311,6 +427,12 @@ pub struct Review {
 }
 
 impl Review {
+    /// The queue that decides, and the one that it escalates to.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        let above = self.escalate.as_ref().map(|escalate| escalate.queue.as_str());
+        std::iter::once(self.queue.as_str()).chain(above)
+    }
+
     /// Whether the rules of the review tell persons apart, so that a token's name is not enough.
     pub fn compares_persons(&self) -> bool {
         self.people > 1 || !self.never.is_empty()
@@ -335,6 +457,15 @@ pub struct Notify {
     pub urgent: bool,
     /// Teams are also told by the endpoint that `people.yaml` names for them.
     pub by_call: bool,
+}
+
+impl Recipient {
+    pub fn team(&self) -> Option<&str> {
+        match self {
+            Self::Team(team) => Some(team),
+            Self::Subject | Self::Manager => None,
+        }
+    }
 }
 
 /// Who gets a mail.

@@ -9,7 +9,8 @@ use super::story::{Happened, What};
 use crate::case::Note;
 use crate::policy::Policy;
 use crate::policy::diagnostic::Place;
-use crate::policy::tree::{StepIndex, Verb};
+use crate::policy::graph::By;
+use crate::policy::tree::{Step, StepIndex};
 
 const HOLDS: &str = "if holds";
 const FAILS: &str = "if does not hold";
@@ -43,7 +44,7 @@ impl Walked {
     pub fn look(&mut self, policy: &Policy, story: &[Happened]) {
         let by_path: BTreeMap<&str, StepIndex> =
             policy.steps.iter().map(|step| (step.path.as_str(), step.index)).collect();
-        let mut back: Option<&str> = None;
+        let mut back: Option<&Step> = None;
         for happened in story {
             let What::Entry(entry) = &happened.what else { continue };
             let Some(path) = entry.step.as_deref() else { continue };
@@ -51,36 +52,31 @@ impl Walked {
             match &entry.note {
                 Note::StepEnded { outcome, .. } => self.add(path, outcome),
                 Note::StepSkipped { .. } => {
-                    self.arrived(&mut back, policy, &by_path, step.index);
+                    self.arrived(back.take(), policy, step.index);
                     self.add(path, FAILS);
                 }
                 Note::StepBegan { .. } => {
-                    self.arrived(&mut back, policy, &by_path, step.index);
+                    self.arrived(back.take(), policy, step.index);
                     if step.condition.is_some() {
                         self.add(path, HOLDS);
                     }
-                    back = matches!(step.verb, Verb::RetryFrom { .. }).then_some(path);
+                    back = Some(step);
                 }
                 _ => {}
             }
         }
     }
 
-    /// Where a `retry_from` led.
-    fn arrived(
-        &mut self,
-        back: &mut Option<&str>,
-        policy: &Policy,
-        by_path: &BTreeMap<&str, StepIndex>,
-        at: StepIndex,
-    ) {
-        let Some(path) = back.take() else { return };
-        let Some(Verb::RetryFrom { or_else, .. }) =
-            by_path.get(path).and_then(|index| policy.step(*index)).map(|step| &step.verb)
-        else {
-            return;
-        };
-        self.add(path, if *or_else == at { OR_ELSE } else { AGAIN });
+    /// Where a step led, if it is a `retry_from`.
+    fn arrived(&mut self, from: Option<&Step>, policy: &Policy, at: StepIndex) {
+        let Some(step) = from else { return };
+        for edge in policy.on(step).iter().filter(|edge| edge.to == at) {
+            match edge.by {
+                By::Again => self.add(&step.path, AGAIN),
+                By::UsedUp => self.add(&step.path, OR_ELSE),
+                By::Next | By::LeftOut | By::Block | By::Outcome(_) => {}
+            }
+        }
     }
 
     fn add(&mut self, path: &str, outcome: &str) {
@@ -102,12 +98,13 @@ impl Walked {
                 branch(None, HOLDS);
                 branch(None, FAILS);
             }
-            for (outcome, to) in &step.outcomes {
-                branch(Some(*to), outcome);
-            }
-            if let Verb::RetryFrom { or_else, .. } = &step.verb {
-                branch(None, AGAIN);
-                branch(Some(*or_else), OR_ELSE);
+            for edge in policy.on(step) {
+                match &edge.by {
+                    By::Outcome(ending) => branch(Some(edge.to), ending.word()),
+                    By::Again => branch(None, AGAIN),
+                    By::UsedUp => branch(Some(edge.to), OR_ELSE),
+                    By::Next | By::LeftOut | By::Block => {}
+                }
             }
         }
         let branches = all.len();

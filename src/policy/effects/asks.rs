@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 
 use super::Sheet;
 use super::details::{Check, Desk, Panel, Stop, StopKind};
-use super::diff::{Change, changed, shorter};
+use super::diff::{Change, Kind, changed, shorter};
 use super::gate::{much_longer, weaker_kinds};
 use super::pairing::Pairing;
 use super::same::Known;
-use super::site::harms;
 use crate::model::Span;
-use crate::policy::tree::{Policy, Step, Verb, Wait};
+use crate::policy::grammar::Rule;
+use crate::policy::outcome::Ending;
+use crate::policy::tree::{Policy, Step, Verb};
 
 /// A step that waits for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +22,7 @@ pub struct Asks {
     pub step: String,
     pub answer_within: Span,
     /// The outcome when nobody answers.
-    pub otherwise: &'static str,
+    pub otherwise: String,
     /// By which verification, and what must have passed in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -45,10 +46,11 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Vec<Asks> {
 }
 
 fn one(step: &Step, known: &Known) -> Option<Asks> {
-    let asks = |answer_within: Span, otherwise| Asks {
-        step: step.id.as_ref().unwrap_or(&step.path).clone(),
+    let (answer_within, otherwise) = step.verb.deadline()?;
+    let mut asks = Asks {
+        step: step.name().to_owned(),
         answer_within,
-        otherwise,
+        otherwise: otherwise.word().to_owned(),
         by: None,
         require: Vec::new(),
         compare: Vec::new(),
@@ -56,18 +58,16 @@ fn one(step: &Step, known: &Known) -> Option<Asks> {
         never: Vec::new(),
         key: known.word(step.index).to_owned(),
     };
-    Some(match &step.verb {
-        Verb::Verify(verify) => Asks {
-            by: Some(verify.verification.name.clone()),
-            require: verify.verification.require.clone(),
-            compare: verify.compare.clone(),
-            reuse_within: verify.reuse_within,
-            ..asks(verify.answer_within, "no_response")
-        },
-        Verb::Review(review) => Asks { never: review.never.clone(), ..asks(review.answer_within, "overdue") },
-        Verb::Wait(Wait::For { answer_within, .. }) => asks(*answer_within, "timed_out"),
-        _ => return None,
-    })
+    if let Verb::Verify(verify) = &step.verb {
+        asks.by = Some(verify.verification.name.clone());
+        asks.require.clone_from(&verify.verification.require);
+        asks.compare.clone_from(&verify.compare);
+        asks.reuse_within = verify.reuse_within;
+    }
+    if let Verb::Review(review) = &step.verb {
+        asks.never.clone_from(&review.never);
+    }
+    Some(asks)
 }
 
 pub(super) fn compare(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
@@ -78,7 +78,7 @@ pub(super) fn compare(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
             (StopKind::Check(old), StopKind::Check(new)) => proof(old, new, &mut hows),
             (StopKind::Panel(old), StopKind::Panel(new)) => decision(old, new, &pairing, &mut hows),
             (StopKind::Pause(_), StopKind::Pause(_)) => {}
-            _ => continue,
+            (StopKind::Check(_) | StopKind::Panel(_) | StopKind::Pause(_) | StopKind::Other, _) => continue,
         }
         let spans = (before.kind.answer_within(), after.kind.answer_within());
         if spans.0 != spans.1
@@ -87,22 +87,21 @@ pub(super) fn compare(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
             let verb = taken_by_silence(new, after);
             let how = format!("{from} -> {to}");
             let graver = verb.is_some() && shorter(Some(from), Some(to));
-            changes.push(Change { verb, graver, ..changed("answer_within", after.name(), how) });
+            changes.push(Change { verb, graver, ..changed(Kind::AnswerWithin, after.name(), how) });
         }
         changes.extend(
-            hows.into_iter().map(|(how, graver)| Change { graver, ..changed("asks", after.name(), how) }),
+            hows.into_iter().map(|(how, graver)| Change { graver, ..changed(Kind::Asks, after.name(), how) }),
         );
     }
 }
 
 /// What is taken from somebody who does not answer.
-pub(super) fn taken_by_silence(sheet: &Sheet, stop: &Stop) -> Option<String> {
-    let silent = |mark: &super::trail::Mark| {
-        mark.step == stop.index && matches!(mark.outcome.as_str(), "no_response" | "overdue" | "timed_out")
-    };
-    let takes = sheet.effects.iter().filter(|effect| harms(&effect.verb));
+pub(super) fn taken_by_silence(sheet: &Sheet, stop: &Stop) -> Option<Rule> {
+    let silent =
+        |mark: &super::trail::Mark| mark.step == stop.index && mark.ending().is_some_and(Ending::is_silence);
+    let takes = sheet.effects.iter().filter(|effect| effect.verb.takes());
     let mut takes = takes.filter(|effect| effect.ways.iter().any(|way| way.trail.marks.iter().any(silent)));
-    takes.next().map(|effect| effect.verb.clone())
+    takes.next().map(|effect| effect.verb)
 }
 
 type Hows = Vec<(String, bool)>;

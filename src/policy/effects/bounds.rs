@@ -1,12 +1,18 @@
 //! Limits on effects, and what another revision makes of them.
 
 use super::Bound;
-use super::diff::{Change, Sign, changed, length};
-use super::site::taken_by;
+use super::diff::{Change, Kind, Sign, changed, length};
+use crate::model::EffectKind;
+use crate::policy::grammar::Rule;
 use crate::policy::tree::{Amount, Limit, WhenExceeded};
 
-/// `does`: whether the policy does what a verb says, after the edit.
-pub(super) fn compare(old: &[Bound], new: &[Bound], does: &dyn Fn(&str) -> bool, changes: &mut Vec<Change>) {
+/// `does`: whether the policy has an effect, after the edit.
+pub(super) fn compare(
+    old: &[Bound],
+    new: &[Bound],
+    does: &dyn Fn(EffectKind) -> bool,
+    changes: &mut Vec<Change>,
+) {
     let of = |bound: &Bound| (bound.action, bound.when_exceeded, bound.per);
     // Of several limits on one verb, those that are alike belong together.
     let (mut left, mut mine): (Vec<&Bound>, Vec<&Bound>) = (Vec::new(), new.iter().collect());
@@ -18,34 +24,37 @@ pub(super) fn compare(old: &[Bound], new: &[Bound], does: &dyn Fn(&str) -> bool,
         }
     }
     for before in left {
-        let word = before.action.word();
         let Some(place) = mine.iter().position(|bound| bound.action == before.action) else {
             // A policy that does it no more needs no limit on it either.
-            let graver = does(word) && !holds_back(word, does);
-            let change = changed("limit", &before.line(), "no limit any more".to_owned());
-            changes.push(Change { sign: Sign::Removed, verb: Some(word.to_owned()), graver, ..change });
+            let graver = does(before.action) && !holds_back(before.action, does);
+            let change = changed(Kind::Limit, &before.line(), "no limit any more".to_owned());
+            changes.push(Change {
+                sign: Sign::Removed,
+                verb: Some(Rule::Effect(before.action)),
+                graver,
+                ..change
+            });
             continue;
         };
         pairs.push((before, mine.remove(place)));
     }
     for (before, after) in pairs.into_iter().filter(|(before, after)| before.limit != after.limit) {
-        let word = before.action.word();
+        let (action, word) = (before.action, before.action.word());
         let how = format!("{} -> {}", before.line(), after.line());
         let (from, to) = (&before.limit, &after.limit);
-        let graver = if holds_back(word, does) { looser(to, from) } else { looser(from, to) };
-        changes.push(Change { verb: Some(word.to_owned()), graver, ..changed("limit", word, how) });
+        let graver = if holds_back(action, does) { looser(to, from) } else { looser(from, to) };
+        changes.push(Change { verb: Some(Rule::Effect(action)), graver, ..changed(Kind::Limit, word, how) });
     }
     for bound in mine {
-        let word = bound.action.word();
-        let graver = holds_back(word, does);
-        let change = changed("limit", &bound.line(), String::new());
-        changes.push(Change { sign: Sign::Added, verb: Some(word.to_owned()), graver, ..change });
+        let graver = holds_back(bound.action, does);
+        let change = changed(Kind::Limit, &bound.line(), String::new());
+        changes.push(Change { sign: Sign::Added, verb: Some(Rule::Effect(bound.action)), graver, ..change });
     }
 }
 
 /// A limit on what gives back keeps people out of what was taken from them.
-pub(super) fn holds_back(word: &str, does: &dyn Fn(&str) -> bool) -> bool {
-    taken_by(word).is_some_and(does)
+pub(super) fn holds_back(kind: EffectKind, does: &dyn Fn(EffectKind) -> bool) -> bool {
+    kind.taken_by().is_some_and(does)
 }
 
 /// Whether more can happen in the same time. Amounts that cannot be compared count as looser: nobody can say

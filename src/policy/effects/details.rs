@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::same::Known;
 use crate::model::{Method, Span};
+use crate::policy::grammar::Rule;
 use crate::policy::people::{Calendar, People};
 use crate::policy::script::{Condition, Data, Text};
 use crate::policy::tree::{
@@ -36,11 +37,11 @@ pub(super) struct Stop {
     pub index: StepIndex,
     pub id: Option<String>,
     pub path: String,
-    pub verb: &'static str,
+    pub verb: Rule,
     /// What it is, whatever it is called.
     pub word: String,
     /// The function that it calls, as it is written.
-    pub call: String,
+    pub call: Option<String>,
     pub kind: StopKind,
 }
 
@@ -164,17 +165,23 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Details {
         index: step.index,
         id: step.id.clone(),
         path: step.path.clone(),
-        verb: step.verb.word(),
+        verb: step.verb.rule(),
         word: known.word(step.index).to_owned(),
-        call: match &step.verb {
-            Verb::Run { function, .. } | Verb::Act { function, .. } => function.source().to_owned(),
-            _ => String::new(),
-        },
+        call: step.verb.function().map(|function| function.source().to_owned()),
         kind: match &step.verb {
             Verb::Verify(verify) => StopKind::Check(check(policy, verify)),
             Verb::Review(review) => StopKind::Panel(panel(people, review)),
             Verb::Wait(Wait::For { answer_within, .. }) => StopKind::Pause(*answer_within),
-            _ => StopKind::Other,
+            Verb::Wait(Wait::Until(_))
+            | Verb::Run { .. }
+            | Verb::Act { .. }
+            | Verb::Approve
+            | Verb::Reject { .. }
+            | Verb::Delete { .. }
+            | Verb::Do { .. }
+            | Verb::RetryFrom { .. }
+            | Verb::Close { .. }
+            | Verb::Effect(_) => StopKind::Other,
         },
     };
     Details {
@@ -196,7 +203,7 @@ fn check(policy: &Policy, verify: &Verify) -> Check {
     let shows = |template: &str| policy.templates.always_shows(template, "link");
     let reminders = verify.remind.iter().filter(|reminder| shows(&reminder.template));
     Check {
-        by: std::iter::once(&verify.verification).chain(&verify.fallback).map(|by| kind(by)).collect(),
+        by: verify.verifications().map(|by| kind(by)).collect(),
         compare: verify.compare.iter().cloned().collect(),
         optional: verify.optional.iter().cloned().collect(),
         reuse_within: verify.reuse_within,
@@ -245,13 +252,7 @@ fn told(policy: &Policy) -> BTreeMap<String, String> {
 }
 
 fn endpoints(policy: &Policy) -> BTreeMap<String, Option<String>> {
-    let queues = policy.steps.iter().flat_map(|step| match &step.verb {
-        Verb::Review(review) => {
-            let escalate = review.escalate.as_ref().map(|escalate| escalate.queue.as_str());
-            std::iter::once(review.queue.as_str()).chain(escalate).collect()
-        }
-        _ => Vec::new(),
-    });
+    let queues = policy.reviews().flat_map(|(_, review)| review.queues());
     let team = |queue: &str| policy.people.queues.get(queue).map(|queue| queue.team.as_str());
     let teams = queues.filter_map(team).chain(readers(policy));
     let call = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.call.clone()));
@@ -260,19 +261,7 @@ fn endpoints(policy: &Policy) -> BTreeMap<String, Option<String>> {
 
 /// Teams that get mail.
 fn readers(policy: &Policy) -> BTreeSet<&str> {
-    let mut named = BTreeSet::new();
-    for step in &policy.steps {
-        let to: Vec<&Recipient> = match &step.verb {
-            Verb::Effect(Effect::Notify(notify)) => notify.to.iter().collect(),
-            Verb::Verify(verify) => verify.remind.iter().flat_map(|reminder| &reminder.also).collect(),
-            _ => Vec::new(),
-        };
-        named.extend(to.into_iter().filter_map(|to| match to {
-            Recipient::Team(team) => Some(team.as_str()),
-            Recipient::Subject | Recipient::Manager => None,
-        }));
-    }
-    named
+    policy.steps.iter().flat_map(|step| step.verb.recipients()).filter_map(Recipient::team).collect()
 }
 
 impl Code {

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::site::{given_back_by, harms, rank, taken_by};
 use super::{Effect, Sheet, Way, asks, bounds, opens};
-use crate::model::Span;
+use crate::model::{EffectKind, Span};
+use crate::policy::grammar::Rule;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diff {
@@ -19,11 +19,9 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub sign: Sign,
-    /// The effect's verb, or `limit`, `opens`, `setting`, `only_if`, `as_long_as`, `cancelled_by`, `mode`,
-    /// `step`, `again`, `answer_within`, `asks`.
-    pub kind: String,
+    pub kind: Kind,
     /// The verb that it is about, where there is one.
-    pub verb: Option<String>,
+    pub verb: Option<Rule>,
     /// What it is about.
     pub what: String,
     /// What is different.
@@ -41,6 +39,49 @@ pub struct Change {
     pub(super) gives_less: bool,
 }
 
+/// What is different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A way to an effect, or to an end.
+    Path(Rule),
+    Limit,
+    Opens,
+    Setting,
+    OnlyIf,
+    AsLongAs,
+    CancelledBy,
+    Mode,
+    Step,
+    Again,
+    AnswerWithin,
+    Asks,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Path(verb) => verb.word(),
+            Self::Limit => "limit",
+            Self::Opens => "opens",
+            Self::Setting => "setting",
+            Self::OnlyIf => "only_if",
+            Self::AsLongAs => "as_long_as",
+            Self::CancelledBy => "cancelled_by",
+            Self::Mode => "mode",
+            Self::Step => "step",
+            Self::Again => "again",
+            Self::AnswerWithin => "answer_within",
+            Self::Asks => "asks",
+        }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sign {
@@ -50,7 +91,7 @@ pub enum Sign {
 }
 
 /// How many tries there were and are before a step, and which verbs come after them.
-type Tries<'a> = BTreeMap<(&'a str, u32, u32), BTreeSet<&'a str>>;
+type Tries<'a> = BTreeMap<(&'a str, u32, u32), BTreeSet<Rule>>;
 
 /// What `after` can do that `before` could not, and the other way round.
 pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
@@ -60,11 +101,12 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
         around(old, new, &mut changes);
         asks::compare(old, new, &mut changes);
         let renamed = old.known.renamed(&new.known);
-        let renamed = renamed.iter().map(|(old, new)| changed("step", old, format!("renamed to {new}")));
+        let renamed = renamed.iter().map(|(old, new)| changed(Kind::Step, old, format!("renamed to {new}")));
         changes.extend(renamed);
         // Which of the two finds more, only a back-test can say.
         let functions = old.known.decided_otherwise(&new.known);
-        let functions = functions.iter().map(|(id, old, new)| changed("step", id, format!("{old} -> {new}")));
+        let functions =
+            functions.iter().map(|(id, old, new)| changed(Kind::Step, id, format!("{old} -> {new}")));
         changes.extend(functions);
     }
     let none = Vec::new();
@@ -84,12 +126,12 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
         before.compare(effect, &[], &mut tries, &mut changes);
     }
     changes.extend(tries.iter().map(|((of, old, new), verbs)| {
-        let verb = verbs.iter().filter(|verb| harms(verb)).min_by_key(|verb| rank(verb));
+        let verb = verbs.iter().copied().find(|verb| verb.takes());
         let (graver, how) = (new < old && verb.is_some(), format!("{old} -> {new} times"));
-        Change { verb: verb.map(|verb| (*verb).to_owned()), graver, ..changed("again", of, how) }
+        Change { verb, graver, ..changed(Kind::Again, of, how) }
     }));
     let none = Vec::new();
-    let does = |verb: &str| new.iter().any(|effect| effect.verb == verb);
+    let does = |kind: EffectKind| new.iter().any(|effect| effect.does(kind));
     let (old, new) = (before.map_or(&none, |s| &s.limits), after.map_or(&none, |s| &s.limits));
     bounds::compare(old, new, &does, &mut changes);
     Diff { policy, changes }
@@ -99,34 +141,32 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
 fn around(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
     if old.mode != new.mode {
         let how = format!("{} -> {}", word(&old.mode), word(&new.mode));
-        changes.push(Change { graver: new.acts(), ..changed("mode", "mode", how) });
+        changes.push(Change { graver: new.acts(), ..changed(Kind::Mode, "mode", how) });
     }
     opens::compare(&old.opens_on, &new.opens_on, changes);
-    clauses("only_if", &old.only_if, &new.only_if, changes);
-    clauses("as_long_as", &old.as_long_as, &new.as_long_as, changes);
-    clauses("cancelled_by", &old.cancelled_by, &new.cancelled_by, changes);
+    clauses(Kind::OnlyIf, "", &old.only_if, &new.only_if, changes);
+    clauses(Kind::AsLongAs, "", &old.as_long_as, &new.as_long_as, changes);
+    clauses(Kind::CancelledBy, "", &old.cancelled_by, &new.cancelled_by, changes);
     // More or less of a setting means what the clauses make of it; nobody can say which is graver.
     for (name, value) in &new.settings {
         match old.settings.get(name) {
             Some(before) if before == value => {}
-            Some(before) => changes.push(changed("setting", name, format!("{before} -> {value}"))),
-            None => changes.push(Change { sign: Sign::Added, ..changed("setting", name, value.to_string()) }),
+            Some(before) => changes.push(changed(Kind::Setting, name, format!("{before} -> {value}"))),
+            None => {
+                changes.push(Change { sign: Sign::Added, ..changed(Kind::Setting, name, value.to_string()) })
+            }
         }
     }
     for (name, value) in old.settings.iter().filter(|(name, _)| !new.settings.contains_key(*name)) {
-        changes.push(Change { sign: Sign::Removed, ..changed("setting", name, value.to_string()) });
+        changes.push(Change { sign: Sign::Removed, ..changed(Kind::Setting, name, value.to_string()) });
     }
 }
 
 /// Lines of which all must hold. Fewer of them, with nothing in exchange, let more through; whether a line
-/// that was rewritten does, only people and a back-test can say.
-pub(super) fn clauses(kind: &str, old: &[String], new: &[String], changes: &mut Vec<Change>) {
-    let kind_word = if kind.starts_with("sweep ") { "only_if" } else { kind };
-    let line = |sign, clause: &String, graver| Change {
-        sign,
-        graver,
-        ..changed(kind_word, clause, if kind == kind_word { String::new() } else { kind.to_owned() })
-    };
+/// that was rewritten does, only people and a back-test can say. `of`: what has the lines, if it is not the policy.
+pub(super) fn clauses(kind: Kind, of: &str, old: &[String], new: &[String], changes: &mut Vec<Change>) {
+    let line =
+        |sign, clause: &String, graver| Change { sign, graver, ..changed(kind, clause, of.to_owned()) };
     let added: Vec<_> = new.iter().filter(|clause| !old.contains(clause)).collect();
     let removed: Vec<_> = old.iter().filter(|clause| !new.contains(clause)).collect();
     let graver = added.is_empty();
@@ -177,7 +217,7 @@ impl<'a> Before<'a> {
             &|way, old| old.path == way.path,
         ];
         let was = pairs(after, self.ways, &rules);
-        let back = given_back_by(&effect.verb);
+        let back = effect.verb.effect().and_then(EffectKind::given_back_by);
         let again = |way: &Way| back.is_some_and(|back| done_before(self.after, back, None, &way.key));
         for (way, old) in after.iter().zip(&was) {
             let Some(old) = old else {
@@ -191,7 +231,7 @@ impl<'a> Before<'a> {
             ways(effect, old, way, changes);
             for (was, is) in old.tries.iter().zip(&way.tries).filter(|(was, is)| was.at_most != is.at_most) {
                 let verbs = tries.entry((&is.of, was.at_most, is.at_most)).or_default();
-                verbs.insert(&effect.verb);
+                verbs.insert(effect.verb);
             }
         }
         for old in left(self.ways, &was) {
@@ -203,13 +243,13 @@ impl<'a> Before<'a> {
     /// Whether people keep no more what was given back to them along a way that is gone, while it is still
     /// taken from them.
     fn lost(&self, effect: &Effect, old: &Way, after: &[Way]) -> bool {
-        let Some(takes) = taken_by(&effect.verb) else { return false };
+        let Some(takes) = effect.verb.effect().and_then(EffectKind::taken_by) else { return false };
         // What should not have been given back is no loss.
         let refused = |word: &String| word.ends_with(" rejected") || word.ends_with(" no_response");
         if old.unproven && old.key.iter().any(refused) {
             return false;
         }
-        let role = (takes != "suspend").then_some(effect.key.as_str());
+        let role = (takes != EffectKind::Suspend).then_some(effect.key.as_str());
         let taken = |effects: &[Effect]| done_before(effects, takes, role, &old.key);
         let still = self.after.iter().any(|effect| of_verb(effect, takes, role));
         let sooner = after.iter().any(|way| within(way, old));
@@ -218,12 +258,12 @@ impl<'a> Before<'a> {
     }
 }
 
-fn of_verb(effect: &Effect, verb: &str, to: Option<&str>) -> bool {
-    effect.verb == verb && to.is_none_or(|to| effect.key == to)
+fn of_verb(effect: &Effect, verb: EffectKind, to: Option<&str>) -> bool {
+    effect.does(verb) && to.is_none_or(|to| effect.key == to)
 }
 
 /// Whether a verb is done to somebody who is on a way, before its end.
-fn done_before(effects: &[Effect], verb: &str, to: Option<&str>, key: &[String]) -> bool {
+fn done_before(effects: &[Effect], verb: EffectKind, to: Option<&str>, key: &[String]) -> bool {
     let before = |way: &Way| key.starts_with(&way.key);
     effects.iter().any(|effect| of_verb(effect, verb, to) && effect.ways.iter().any(before))
 }
@@ -242,9 +282,9 @@ fn within(short: &Way, long: &Way) -> bool {
 fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
     let mut push = |how: String, graver, gives_less| {
         let what = format!("{}: {}", effect.to, new.line());
-        let change = changed(&effect.verb, &what, how);
+        let change = changed(Kind::Path(effect.verb), &what, how);
         let along = Some((effect.whom().to_owned(), new.line()));
-        let verb = Some(effect.verb.clone());
+        let verb = Some(effect.verb);
         changes.push(Change { verb, graver, along, unproven: new.unproven, gives_less, ..change });
     };
     if new.unproven && !old.unproven {
@@ -269,14 +309,15 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
         };
         let fewer = |from: &Way, to: &Way| to.if_key.iter().all(|line| from.if_key.contains(line));
         // What gives back is graver where it asks for more; the rest where a line no longer holds.
-        let gives = taken_by(&effect.verb).is_some() && !new.unproven;
+        let back = effect.verb.effect().and_then(EffectKind::taken_by);
+        let gives = back.is_some() && !new.unproven;
         let graver = if gives { !fewer(old, new) } else { !fewer(new, old) };
         push(format!("if {} -> {}", lines(old), lines(new)), graver, gives && graver);
     }
 }
 
 fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
-    let nobody = match (way.unproven, harms(&effect.verb) && way.decided_by.is_empty()) {
+    let nobody = match (way.unproven, effect.verb.takes() && way.decided_by.is_empty()) {
         (true, _) => Some("no pass, nobody decides".to_owned()),
         (false, true) => Some("nobody decides".to_owned()),
         (false, false) => None,
@@ -288,8 +329,8 @@ fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
     let line = way.line();
     Change {
         sign,
-        kind: effect.verb.clone(),
-        verb: Some(effect.verb.clone()),
+        kind: Kind::Path(effect.verb),
+        verb: Some(effect.verb),
         what: format!("{}: {line}", effect.to),
         how: how.join(", "),
         graver: sign == Sign::Added,
@@ -314,17 +355,18 @@ pub(super) fn shorter(old: Option<Span>, new: Option<Span>) -> bool {
         Some(Span::BusinessDays(days)) if matches!(new, Some(Span::Elapsed(_))) => {
             i64::from(days.div_ceil(5) * 7 + 2) * DAY
         }
-        _ => old.map_or(0, length),
+        Some(old) => length(old),
+        None => 0,
     };
     new.map_or(0, length) < most
 }
 
 const DAY: i64 = 86_400;
 
-pub(super) fn changed(kind: &str, what: &str, how: String) -> Change {
+pub(super) fn changed(kind: Kind, what: &str, how: String) -> Change {
     Change {
         sign: Sign::Changed,
-        kind: kind.to_owned(),
+        kind,
         verb: None,
         what: what.to_owned(),
         how,

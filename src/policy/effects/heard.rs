@@ -1,9 +1,10 @@
 //! What the person has read of an end before it comes, and whether they can object to it. Mails from before they
 //! were last asked, or before people looked at them, were about something else.
 
-use crate::model::EffectKind;
 use std::collections::BTreeSet;
 
+use crate::model::{EffectKind, Nature};
+use crate::policy::grammar::Rule;
 use crate::policy::tree::{Effect, Policy, Recipient, Step, StepIndex, Verb};
 
 /// What the person has heard since they were last asked; more is greater.
@@ -19,13 +20,11 @@ pub(in crate::policy) enum Heard {
 
 /// Every deletion and rejection with what can have been heard of it; the way on which least was heard comes first.
 pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Heard)> {
-    let mut found = BTreeSet::new();
-    let mut todo = vec![(policy.first, Heard::default())];
-    while let Some((at, before)) = todo.pop() {
-        let Some(step) = policy.step(at).filter(|_| found.insert((at, before))) else { continue };
-        let heard = after(policy, step, before);
-        todo.extend(following(step).into_iter().map(|next| (next, heard)));
-    }
+    let graph = &policy.graph;
+    let spots = graph.walk(graph.first, Heard::default(), |at, before, _| {
+        Some(policy.step(at).map_or(*before, |step| after(policy, step, *before)))
+    });
+    let found: BTreeSet<(StepIndex, Heard)> = spots.into_iter().collect();
     let end = |(at, before): (StepIndex, Heard)| {
         let step = policy.step(at).filter(|step| is_end(step))?;
         Some((step, around(policy, step, before)))
@@ -35,26 +34,7 @@ pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Heard)> {
 
 /// Whether a step deletes or rejects somebody.
 pub(in crate::policy) fn is_end(step: &Step) -> bool {
-    matches!(step.verb, Verb::Delete { .. } | Verb::Reject { .. })
-}
-
-/// The steps that can come directly after one, also by going back.
-fn following(step: &Step) -> Vec<StepIndex> {
-    let aside = match &step.verb {
-        Verb::Do { target, .. } => vec![*target],
-        Verb::RetryFrom { step, or_else, .. } => vec![*step, *or_else],
-        Verb::Verify(_)
-        | Verb::Review(_)
-        | Verb::Run { .. }
-        | Verb::Wait(_)
-        | Verb::Act { .. }
-        | Verb::Approve
-        | Verb::Reject { .. }
-        | Verb::Delete { .. }
-        | Verb::Close { .. }
-        | Verb::Effect(_) => Vec::new(),
-    };
-    step.next.iter().chain(step.outcomes.values()).copied().chain(aside).collect()
+    step.verb.rule().nature() == Some(Nature::Ends)
 }
 
 /// What was heard after a step.
@@ -85,23 +65,8 @@ pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
 
 /// The same of a step that ends something: a mail that goes out directly after it is about it too.
 pub(super) fn around(policy: &Policy, step: &Step, before: Heard) -> Heard {
-    let (mut heard, mut at) = (before, step.next);
-    let mut left = policy.steps.len();
-    while let Some(next) = at.and_then(|at| policy.step(at)).filter(|_| left > 0) {
-        left -= 1;
-        at = match &next.verb {
-            Verb::Do { target, .. } => Some(*target),
-            Verb::Verify(_)
-            | Verb::Review(_)
-            | Verb::Wait(_)
-            | Verb::Close { .. }
-            | Verb::RetryFrom { .. } => None,
-            _ if !next.outcomes.is_empty() => None,
-            _ => {
-                heard = after(policy, next, heard);
-                next.next
-            }
-        };
-    }
-    heard
+    let steps = step.next.into_iter().flat_map(|next| policy.graph.straight(next));
+    let steps = steps.filter_map(|at| policy.step(at));
+    let directly = steps.take_while(|next| !next.verb.waits() && next.verb.rule() != Rule::Close);
+    directly.fold(before, |heard, next| after(policy, next, heard))
 }

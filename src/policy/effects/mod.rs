@@ -33,6 +33,7 @@ mod ways;
 use serde::Serialize;
 
 use super::files::Revision;
+use super::grammar::Rule;
 use super::tree::{Limit, Mode, Policy, WhenExceeded};
 use crate::model::{EffectKind, Fields, Nature, Span, SubjectKind};
 
@@ -108,7 +109,8 @@ pub struct Opens {
 /// One effect, and every way to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
-    pub verb: String,
+    /// An effect, or `close`.
+    pub verb: Rule,
     /// To whom or what: `registration`, `user`, `role ${event.role}`, `in hris`, `manager: report-suspended`.
     pub to: String,
     /// How many ways there are.
@@ -204,8 +206,7 @@ pub fn effects(policy: &Policy) -> Sheet {
     let known = same::Known::of(policy);
     let (effects, complete) = ways::all(policy, &known);
     // A limit on what the policy never does says nothing about it.
-    let does =
-        |limit: &&Limit| limit.stated || effects.iter().any(|effect| effect.verb == limit.action.word());
+    let does = |limit: &&Limit| limit.stated || effects.iter().any(|effect| effect.does(limit.action));
     Sheet {
         policy: policy.name.clone(),
         title: policy.title.clone(),
@@ -234,12 +235,14 @@ impl Sheet {
 }
 
 impl Effect {
+    fn does(&self, kind: EffectKind) -> bool {
+        self.verb.effect() == Some(kind)
+    }
+
     /// To whom or what, without the attributes that it writes in another system.
     fn whom(&self) -> &str {
-        match self.to.split_once(": ") {
-            Some((system, _)) if matches!(self.verb.as_str(), "create_user" | "update_user") => system,
-            _ => &self.to,
-        }
+        let named = self.does(EffectKind::CreateUser) || self.does(EffectKind::UpdateUser);
+        self.to.split_once(": ").filter(|_| named).map_or(&self.to, |(system, _)| system)
     }
 }
 

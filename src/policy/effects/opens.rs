@@ -1,7 +1,7 @@
 //! What opens a case and how often, and what another revision makes of it.
 
 use super::Opens;
-use super::diff::{Change, Sign, changed, clauses};
+use super::diff::{Change, Kind, Sign, changed, clauses};
 use crate::model::Span;
 use crate::policy::tree::{DueField, IfEmpty, Sweep, Trigger};
 
@@ -80,18 +80,19 @@ pub(super) fn compare(old: &[Opens], new: &[Opens], changes: &mut Vec<Change>) {
             None => changes.push(Change {
                 sign: Sign::Added,
                 graver: true,
-                ..changed("opens", &opens.by, "opens cases now".to_owned())
+                ..changed(Kind::Opens, &opens.by, "opens cases now".to_owned())
             }),
         }
     }
     for opens in left {
         let how = "opens no cases any more".to_owned();
-        changes.push(Change { sign: Sign::Removed, ..changed("opens", &opens.by, how) });
+        changes.push(Change { sign: Sign::Removed, ..changed(Kind::Opens, &opens.by, how) });
     }
 }
 
 fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
-    let mut push = |how: String, graver| changes.push(Change { graver, ..changed("opens", &new.by, how) });
+    let mut push =
+        |how: String, graver| changes.push(Change { graver, ..changed(Kind::Opens, &new.by, how) });
     if let (Some(before), Some(after)) = (&old.pace, &new.pace) {
         if old.runs != new.runs {
             let runs = |opens: &Opens| opens.runs.clone().unwrap_or_default();
@@ -114,7 +115,7 @@ fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
         };
         push(format!("at most {} -> {}", all(old.at_most), all(new.at_most)), more);
     }
-    clauses(&new.by, &old.only_if, &new.only_if, changes);
+    clauses(Kind::OnlyIf, &new.by, &old.only_if, &new.only_if, changes);
 }
 
 /// More runs, each of which takes so few that all of them together take no more.

@@ -58,7 +58,7 @@ impl<'a> Pairing<'a> {
     /// An outcome of the edit in the terms of what ran.
     fn mark(&self, mark: &Mark) -> Mark {
         let step = self.old(mark.step).unwrap_or(StepIndex(mark.step.0.saturating_add(UNPAIRED)));
-        Mark { step, outcome: mark.outcome.clone() }
+        Mark { step, by: mark.by.clone() }
     }
 
     pub fn marks(&self, marks: &[Mark]) -> Vec<Mark> {
@@ -92,6 +92,7 @@ impl<'a> Pairing<'a> {
             conditions: self.texts(&trail.conditions),
             asked: trail.asked.clone(),
             passed: trail.passed.clone(),
+            granted_by: trail.granted_by.as_ref().map(|mark| self.mark(mark)),
         }
     }
 }

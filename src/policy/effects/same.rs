@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::policy::script::Function;
 use crate::policy::tree::{Effect, Policy, Step, StepIndex, Verb, Wait};
 
 /// The steps of a policy by what they are.
@@ -12,6 +13,8 @@ pub(super) struct Known {
     words: BTreeMap<StepIndex, String>,
     /// Ids, which clauses and texts name, to what they are.
     ids: BTreeMap<String, String>,
+    /// Ids of the steps at which a function decides, to the function.
+    functions: BTreeMap<String, String>,
 }
 
 impl Known {
@@ -25,6 +28,9 @@ impl Known {
             let word = if *count == 1 { kind } else { format!("{kind} #{count}") };
             known.ids.extend(step.id.clone().map(|id| (id, word.clone())));
             known.words.insert(step.index, word);
+            if let (Some(id), Verb::Run { function, .. }) = (&step.id, &step.verb) {
+                known.functions.insert(id.clone(), name(function).to_owned());
+            }
         }
         known
     }
@@ -67,13 +73,17 @@ impl Known {
 impl Known {
     /// Steps of the same name at which another function decides: name, old and new.
     pub fn decided_otherwise<'a>(&'a self, after: &'a Self) -> Vec<(&'a str, &'a str, &'a str)> {
-        let function =
-            |word: &'a String| Some(word.strip_prefix("run ")?.split(' ').next().unwrap_or_default());
-        let both = self.ids.iter().filter_map(|(id, word)| Some((id.as_str(), word, after.ids.get(id)?)));
-        both.filter_map(|(id, old, new)| Some((id, function(old)?, function(new)?)))
+        let both = self.functions.iter();
+        both.filter_map(|(id, old)| Some((id.as_str(), old.as_str(), after.functions.get(id)?.as_str())))
             .filter(|(_, old, new)| old != new)
             .collect()
     }
+}
+
+/// A function without what it is called with.
+fn name(function: &Function) -> &str {
+    let source = function.source();
+    source.split('(').next().unwrap_or(source)
 }
 
 /// What decides which way a case takes.
@@ -81,13 +91,17 @@ fn kind(step: &Step) -> String {
     match &step.verb {
         Verb::Verify(verify) => format!("verify {}", verify.verification.name),
         Verb::Review(review) => format!("review {}", review.queue),
-        Verb::Run { function, .. } => {
-            let source = function.source();
-            format!("run {}", source.split('(').next().unwrap_or(source))
-        }
+        Verb::Run { function, .. } => format!("run {}", name(function)),
         Verb::Wait(Wait::For { event, .. }) => format!("wait {event}"),
-        Verb::Wait(Wait::Until(_)) => "wait".to_owned(),
         Verb::Effect(Effect::Call(request)) => format!("call {}", request.endpoint),
-        verb => verb.word().to_owned(),
+        Verb::Wait(Wait::Until(_))
+        | Verb::Act { .. }
+        | Verb::Approve
+        | Verb::Reject { .. }
+        | Verb::Delete { .. }
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. }
+        | Verb::Effect(_) => step.verb.word().to_owned(),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::site::harms;
 use super::{Bound, Diff, Effect, Sheet, Sign, Way};
 use crate::policy::Mode;
 use crate::policy::tree::{Amount, WhenExceeded};
@@ -66,7 +65,7 @@ fn lines(f: &mut fmt::Formatter<'_>, label: &str, lines: &[String]) -> fmt::Resu
 /// Every way to what takes something from somebody, or lets somebody in whom nobody knows; of the rest, the
 /// shortest and how many more.
 fn rows(effect: &Effect) -> Vec<[String; 5]> {
-    let told = |way: &Way| harms(&effect.verb) || way.unproven;
+    let told = |way: &Way| effect.verb.takes() || way.unproven;
     let shown = effect.ways.iter().enumerate().filter(|(number, way)| *number == 0 || told(way));
     let shown: Vec<&Way> = shown.map(|(_, way)| way).collect();
     let more = effect.ways.len() - shown.len();
@@ -77,7 +76,7 @@ fn rows(effect: &Effect) -> Vec<[String; 5]> {
         let clauses =
             if way.only_if.is_empty() { String::new() } else { format!(", if {}", way.only_if.join("; ")) };
         rows.push([
-            if first { effect.verb.clone() } else { String::new() },
+            if first { effect.verb.to_string() } else { String::new() },
             if first { short(&effect.to) } else { String::new() },
             way.grace.map(|grace| grace.to_string()).unwrap_or_default(),
             decided_by(way),
@@ -144,7 +143,7 @@ impl fmt::Display for Diff {
             };
             let grave = if change.graver { "!" } else { " " };
             let how = if change.how.is_empty() { String::new() } else { format!(" ({})", change.how) };
-            writeln!(f, " {grave}{sign} {} {}{how}", change.kind, change.what)?;
+            writeln!(f, " {grave}{sign} {} {}{how}", change.kind.word(), change.what)?;
         }
         Ok(())
     }

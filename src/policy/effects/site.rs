@@ -1,13 +1,15 @@
-//! The effects of one step: what its verb does to whom, in the words that the policy has for it.
+//! The effects of one step: what its verb does to whom.
 
 use super::Proof;
-use crate::model::{EffectKind, Nature, NeedsProof, Span, SubjectKind};
+use crate::model::{EffectKind, NeedsProof, Span, SubjectKind};
+use crate::policy::grammar::Rule;
 use crate::policy::script::Data;
 use crate::policy::tree::{Effect, Grace, Notify, Policy, Recipient, Step, Verb, Verify, Written};
 
 /// What a step does.
 pub(super) struct Site {
-    pub verb: &'static str,
+    /// An effect, or `close`.
+    pub verb: Rule,
     pub to: String,
     pub grace: Option<Span>,
     /// The attributes that it writes in another system, a line for each.
@@ -15,63 +17,23 @@ pub(super) struct Site {
 }
 
 impl Site {
-    fn new(verb: &'static str, to: impl Into<String>) -> Self {
+    fn new(verb: Rule, to: impl Into<String>) -> Self {
         Self { verb, to: to.into(), grace: None, body: Vec::new() }
+    }
+
+    fn of(kind: EffectKind, to: impl Into<String>) -> Self {
+        Self::new(Rule::Effect(kind), to)
     }
 }
 
 /// What stands between whom it suspends and the end whose grace that is.
 pub(super) const GRACE_OF: &str = ", for the grace of ";
 
-/// In which order effects are listed: that of the table, and what is no effect after them.
-pub(super) fn rank(verb: &str) -> usize {
-    EffectKind::ALL.iter().position(|kind| kind.word() == verb).unwrap_or(EffectKind::ALL.len())
-}
-
-fn nature_of(verb: &str) -> Option<Nature> {
-    EffectKind::of_word(verb).map(EffectKind::nature)
-}
-
-/// Whether it takes something from somebody; each of its ways is shown.
-pub(super) fn harms(verb: &str) -> bool {
-    nature_of(verb).is_some_and(Nature::takes)
-}
-
-/// Whether it gives somebody access, or what other systems read as access.
-pub(super) fn gives(verb: &str) -> bool {
-    nature_of(verb).is_some_and(Nature::gives)
-}
-
-/// Whether it protects others from a person of whom nobody knows who they are: it withholds access, or asks for proof.
-pub(super) fn protects(verb: &str) -> bool {
-    nature_of(verb).is_some_and(Nature::protects)
-}
-
-/// Whether it withholds access. Who is deleted or refused never had any.
-pub(super) fn withholds(verb: &str) -> bool {
-    nature_of(verb) == Some(Nature::Withholds)
-}
-
-/// What a verb gives back was taken by which.
-pub(super) fn taken_by(verb: &str) -> Option<&'static str> {
-    EffectKind::of_word(verb)?.taken_by().map(EffectKind::word)
-}
-
-/// Whether a verb only ends what the case itself holds. A role that is given may be another one than was taken.
-pub(super) fn lifts(verb: &str) -> bool {
-    nature_of(verb) == Some(Nature::Lifts)
-}
-
-/// What gives back what a verb takes.
-pub(super) fn given_back_by(verb: &str) -> Option<&'static str> {
-    EffectKind::of_word(verb)?.given_back_by().map(EffectKind::word)
-}
-
 /// Whether somebody is let in, or in again, of whom nobody knows who they are. Accounts and roles are often
 /// given where no proof is asked for, by another policy or on purpose; where one was asked for and failed,
 /// they count too.
-pub(super) fn unproven(verb: &str, to: &str, proof: Proof) -> bool {
-    let Some(kind) = EffectKind::of_word(verb) else { return false };
+pub(super) fn unproven(verb: Rule, to: &str, proof: Proof) -> bool {
+    let Some(kind) = verb.effect() else { return false };
     match kind.row().needs_proof {
         NeedsProof::Always => proof != Proof::Given,
         NeedsProof::IfAsked => proof == Proof::Failed,
@@ -82,24 +44,24 @@ pub(super) fn unproven(verb: &str, to: &str, proof: Proof) -> bool {
     }
 }
 
-/// The verb with which a step lets somebody in, or gives something back, once they have been verified.
-pub fn lets_in(policy: &Policy, step: &Step) -> Option<&'static str> {
-    sites(policy, step).iter().find(|site| unproven(site.verb, &site.to, Proof::Failed)).map(|site| site.verb)
+/// The effect with which a step lets somebody in, or gives something back, once they have been verified.
+pub fn lets_in(policy: &Policy, step: &Step) -> Option<EffectKind> {
+    let sites = sites(policy, step);
+    sites.iter().find(|site| unproven(site.verb, &site.to, Proof::Failed)).and_then(|site| site.verb.effect())
 }
 
 /// Everything that a step does.
 pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
-    let subject = policy.subject;
+    let (subject, verb) = (policy.subject, step.verb.rule());
     match &step.verb {
         Verb::Verify(verify) => proving(verify),
-        Verb::Approve => vec![Site::new("approve", subject.word())],
-        Verb::Reject { grace } => adverse("reject", subject, *grace),
-        Verb::Delete { grace } => adverse("delete", subject, *grace),
+        Verb::Approve => vec![Site::new(verb, subject.word())],
+        Verb::Reject { grace } | Verb::Delete { grace } => adverse(verb, subject, *grace),
         Verb::Act { function, may } => {
             let to = format!("as {} says", function.source());
-            may.iter().map(|kind| Site::new(kind.word(), &to)).collect()
+            may.iter().map(|kind| Site::of(*kind, &to)).collect()
         }
-        Verb::Close { result } => vec![Site::new("close", result)],
+        Verb::Close { result } => vec![Site::new(verb, result)],
         Verb::Effect(effect) => changes(effect, subject),
         Verb::Review(_) | Verb::Wait(_) | Verb::Run { .. } | Verb::Do { .. } | Verb::RetryFrom { .. } => {
             Vec::new()
@@ -107,29 +69,31 @@ pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
     }
 }
 
-fn adverse(verb: &'static str, subject: SubjectKind, grace: Grace) -> Vec<Site> {
+fn adverse(verb: Rule, subject: SubjectKind, grace: Grace) -> Vec<Site> {
     let mut sites = vec![Site { grace: Some(grace.length), ..Site::new(verb, subject.word()) }];
     if subject == SubjectKind::User && grace.length != Span::ZERO {
-        sites.push(Site::new("suspend", format!("user{GRACE_OF}{verb}")));
+        sites.push(Site::of(EffectKind::Suspend, format!("user{GRACE_OF}{verb}")));
     }
     sites
 }
 
 fn proving(verify: &Verify) -> Vec<Site> {
     let by = &verify.verification;
-    let mut sites =
-        vec![Site::new("verify", format!("subject, by {} ({} {})", by.name, by.provider, by.workflow))];
+    let mut sites = vec![Site::of(
+        EffectKind::Verify,
+        format!("subject, by {} ({} {})", by.name, by.provider, by.workflow),
+    )];
     if let Some(other) = &verify.fallback {
         let to = format!(
             "subject, by {} ({} {}) where nothing is enrolled",
             other.name, other.provider, other.workflow
         );
-        sites.push(Site::new("verify", to));
+        sites.push(Site::of(EffectKind::Verify, to));
     }
-    sites.push(Site::new("notify", format!("subject: {}", verify.invite)));
+    sites.push(Site::of(EffectKind::Notify, format!("subject: {}", verify.invite)));
     for reminder in &verify.remind {
         for to in std::iter::once(&Recipient::Subject).chain(&reminder.also) {
-            sites.push(Site::new("notify", format!("{}: {}", recipient(to), reminder.template)));
+            sites.push(Site::of(EffectKind::Notify, format!("{}: {}", recipient(to), reminder.template)));
         }
     }
     sites
@@ -138,7 +102,7 @@ fn proving(verify: &Verify) -> Vec<Site> {
 fn mails(notify: &Notify) -> Vec<Site> {
     let site = |to: &Recipient| {
         let by = if notify.by_call && matches!(to, Recipient::Team(_)) { " and by call" } else { "" };
-        Site::new("notify", format!("{}: {}{by}", recipient(to), notify.template))
+        Site::of(EffectKind::Notify, format!("{}: {}{by}", recipient(to), notify.template))
     };
     notify.to.iter().map(site).collect()
 }
@@ -152,12 +116,12 @@ fn recipient(recipient: &Recipient) -> String {
 }
 
 fn changes(effect: &Effect<Written>, subject: SubjectKind) -> Vec<Site> {
-    let verb = effect.kind().word();
+    let verb = Rule::Effect(effect.kind());
     let who = subject.word();
     match effect {
         Effect::Suspend { end_sessions } => {
             let mut sites = vec![Site::new(verb, who)];
-            sites.extend(end_sessions.then(|| Site::new("end_sessions", who)));
+            sites.extend(end_sessions.then(|| Site::of(EffectKind::EndSessions, who)));
             sites
         }
         Effect::Notify(notify) => mails(notify),

@@ -1,15 +1,33 @@
 //! What stands before an effect on one path: the outcomes, the proofs and decisions among them, and the conditions.
 
-use crate::policy::tree::{Step, StepIndex, Verb};
+use crate::policy::graph::By;
+use crate::policy::outcome::{Ending, Says};
+use crate::policy::tree::{Step, StepIndex};
 
-/// The outcome of a step to which a path goes back.
-pub(super) const AGAIN: &str = "again";
-
-/// One outcome on a path.
+/// One way taken on a path: an outcome, or that a step was not tried again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
     pub step: StepIndex,
-    pub outcome: String,
+    pub by: By,
+}
+
+impl Mark {
+    pub fn of(step: StepIndex, ending: &Ending) -> Self {
+        Self { step, by: By::Outcome(ending.clone()) }
+    }
+
+    /// `retry_from` has gone back to a step as often as it may.
+    pub fn again(step: StepIndex) -> Self {
+        Self { step, by: By::Again }
+    }
+
+    pub fn ending(&self) -> Option<&Ending> {
+        if let By::Outcome(ending) = &self.by { Some(ending) } else { None }
+    }
+
+    pub fn word(&self) -> &str {
+        self.ending().map_or("again", Ending::word)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,44 +39,32 @@ pub(super) struct Trail {
     pub passed: Vec<StepIndex>,
     /// Reviews with the decision.
     pub decided: Vec<Mark>,
+    /// The last outcome that says who the person is: a pass or a decision.
+    pub granted_by: Option<Mark>,
     /// Clauses that must hold along it, and `unless ...` for those that must not.
     pub conditions: Vec<String>,
 }
 
 impl Trail {
     /// The path goes on by an outcome of a step.
-    pub fn take(&mut self, step: &Step, outcome: &str) {
-        let mark = Mark { step: step.index, outcome: outcome.to_owned() };
-        match &step.verb {
-            Verb::Verify(_) => {
+    pub fn take(&mut self, step: &Step, ending: &Ending) {
+        let mark = Mark::of(step.index, ending);
+        match step.says(ending) {
+            Says::Passed => {
                 self.asked.push(step.index);
-                if outcome == "passed" {
-                    self.passed.push(step.index);
-                } else {
-                    self.passed.clear();
-                }
+                self.passed.push(step.index);
+                self.granted_by = Some(mark.clone());
             }
-            Verb::Review(review) if review.decisions.contains_key(outcome) => self.decided.push(mark.clone()),
-            Verb::Review(_)
-            | Verb::Run { .. }
-            | Verb::Wait(_)
-            | Verb::Act { .. }
-            | Verb::Approve
-            | Verb::Reject { .. }
-            | Verb::Delete { .. }
-            | Verb::Do { .. }
-            | Verb::RetryFrom { .. }
-            | Verb::Close { .. }
-            | Verb::Effect(_) => {}
+            Says::Unsure | Says::NotPassed(_) => {
+                self.asked.push(step.index);
+                self.passed.clear();
+            }
+            Says::Decided => {
+                self.decided.push(mark.clone());
+                self.granted_by = Some(mark.clone());
+            }
+            Says::Undecided | Says::PassedElsewhere | Says::Nothing => {}
         }
         self.marks.push(mark);
-    }
-
-    /// The last outcome that says who the person is: a pass or a decision.
-    pub fn granted_by(&self) -> Option<&Mark> {
-        let grants = |mark: &&Mark| {
-            self.decided.contains(mark) || (mark.outcome == "passed" && self.asked.contains(&mark.step))
-        };
-        self.marks.iter().rev().find(grants)
     }
 }

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::heard::{self, Heard};
 use super::same::Known;
-use super::site::{Site, rank, sites};
-use super::trail::{AGAIN, Mark, Trail};
+use super::site::{Site, sites};
+use super::trail::{Mark, Trail};
 use super::{Decided, Effect, Proof, Tries, Way};
-use crate::model::EffectKind;
+use crate::model::{EffectKind, EventType};
+use crate::policy::grammar::Rule;
+use crate::policy::graph::{By, Edge};
+use crate::policy::outcome::{Ending, Says};
 use crate::policy::tree::{Policy, Step, StepIndex, Trigger, Verb, Wait};
 
 /// Steps visited over all ways. Policies that people write stay far below it.
 const MOST: usize = 50_000;
 
-type Found = BTreeMap<(usize, &'static str, String), BTreeMap<Vec<String>, Way>>;
+type Found = BTreeMap<(Rule, String), BTreeMap<Vec<String>, Way>>;
 
 /// A place on a way.
 #[derive(Clone)]
@@ -52,11 +55,11 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
         let Some(step) = policy.step(spot.at) else { continue };
         for site in sites(policy, step) {
             let way = way(&spot, policy, step, &site, known);
-            let ways = found.entry((rank(site.verb), site.verb, site.to)).or_default();
+            let ways = found.entry((site.verb, site.to)).or_default();
             // Twice along one path: the one that leaves less time counts.
             match ways.get(&way.path) {
                 Some(other) if seconds(other) <= seconds(&way) => {}
-                _ => {
+                Some(_) | None => {
                     ways.insert(way.path.clone(), way);
                 }
             }
@@ -68,7 +71,7 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
 
 /// A policy that only opens where somebody passed asks for nothing.
 fn at_first(policy: &Policy) -> Proof {
-    let passed = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == PASSED);
+    let passed = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == EventType::VERIFICATION_PASSED);
     if policy.when.iter().all(passed) { Proof::Given } else { Proof::Unasked }
 }
 
@@ -102,20 +105,8 @@ fn seconds(way: &Way) -> i64 {
 
 /// Limited effects that can still come of a case that is at a step.
 pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<EffectKind> {
-    let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
-    let mut found = BTreeSet::new();
-    while let Some(at) = open.pop() {
-        let Some(step) = policy.step(at).filter(|_| seen.insert(at)) else { continue };
-        found.extend(sites(policy, step).iter().filter_map(|site| EffectKind::of_word(site.verb)));
-        open.extend(step.next);
-        open.extend(step.outcomes.values());
-        match &step.verb {
-            Verb::Do { target, .. } => open.push(*target),
-            Verb::RetryFrom { step: target, or_else, .. } => open.extend([*target, *or_else]),
-            _ => {}
-        }
-    }
-    found
+    let steps = policy.graph.reached(from).into_iter().filter_map(|at| policy.step(at));
+    steps.flat_map(|step| sites(policy, step)).filter_map(|site| site.verb.effect()).collect()
 }
 
 /// Where a way leads on from a step.
@@ -127,77 +118,68 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
         next.trail.conditions.extend(clauses(step));
         next
     };
-    match &step.verb {
-        Verb::Close { .. } => past(known, step, spot),
-        Verb::Do { target, .. } => std::iter::once(on(*target)).chain(past(known, step, spot)).collect(),
-        Verb::RetryFrom { step: target, at_most, or_else } => {
-            let (mut next, of) = (on(*or_else), name(policy, *target));
-            next.path.push(format!("{of} again {at_most} times"));
-            next.key.push(format!("again {}", known.word(*target)));
-            next.tries.push(Tries { of, at_most: *at_most });
-            next.trail.marks.push(Mark { step: *target, outcome: AGAIN.to_owned() });
-            std::iter::once(next).chain(past(known, step, spot)).collect()
-        }
+    let one = |edge: &Edge| match &edge.by {
+        // What can be reached after going back was reachable before.
+        By::Again => None,
+        By::LeftOut => Some(past(known, step, spot, edge.to)),
         // Whether a mail was left out is no other way: the case goes on at the same step.
-        verb if step.outcomes.is_empty() => {
-            let mut next = Spot { heard, ..spot.clone() };
-            if let Verb::Wait(Wait::Until(until)) = verb {
+        By::Next => {
+            let mut next = Spot { at: edge.to, heard, ..spot.clone() };
+            if let Verb::Wait(Wait::Until(until)) = &step.verb {
                 next.trail.conditions.push(format!("after {}", until.source()));
             }
-            step.next.map(|at| Spot { at, ..next }).into_iter().collect()
+            Some(next)
         }
-        verb => {
-            let mut ways = past(known, step, spot);
-            for (outcome, branch) in &step.outcomes {
-                let mut next = on(*branch);
-                next.path.push(format!("{} {outcome}", name(policy, step.index)));
-                next.key.push(format!("{} {outcome}", known.word(step.index)));
-                next.proof = proven(verb, outcome, spot.proof);
-                next.trail.take(step, outcome);
-                if let Verb::Review(review) = verb
-                    && review.decisions.contains_key(outcome)
-                {
-                    next.decided_by.push(Decided {
-                        step: name(policy, step.index),
-                        decision: outcome.clone(),
-                        queue: review.queue.clone(),
-                        people: review.people.max(1),
-                    });
-                }
-                ways.push(next);
-            }
-            ways
+        By::Block => Some(on(edge.to)),
+        By::UsedUp => Some(used_up(policy, known, step, on(edge.to))),
+        By::Outcome(ending) => {
+            let mut next = on(edge.to);
+            next.path.push(format!("{} {}", step.name(), ending.word()));
+            next.key.push(format!("{} {}", known.word(step.index), ending.word()));
+            next.proof = proven(step, ending, spot.proof);
+            next.trail.take(step, ending);
+            next.decided_by.extend(decided(step, ending));
+            Some(next)
         }
+    };
+    policy.on(step).iter().filter_map(one).collect()
+}
+
+/// A person's decision, if the outcome is one.
+fn decided(step: &Step, ending: &Ending) -> Option<Decided> {
+    let (Verb::Review(review), Ending::Decision(decision)) = (&step.verb, ending) else { return None };
+    let (step, decision, queue) = (step.name().to_owned(), decision.clone(), review.queue.clone());
+    Some(Decided { step, decision, queue, people: review.people.max(1) })
+}
+
+/// The way on where a step was tried again as often as it may be.
+fn used_up(policy: &Policy, known: &Known, step: &Step, mut next: Spot) -> Spot {
+    if let Verb::RetryFrom { step: target, at_most, .. } = &step.verb {
+        let of = policy.step(*target).map(Step::name).unwrap_or_default().to_owned();
+        next.path.push(format!("{of} again {at_most} times"));
+        next.key.push(format!("again {}", known.word(*target)));
+        next.tries.push(Tries { of, at_most: *at_most });
+        next.trail.marks.push(Mark::again(*target));
     }
+    next
 }
 
 /// The way past a step whose condition does not hold.
-fn past(known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> {
-    let Some(at) = step.next.filter(|_| step.condition.is_some()) else { return Vec::new() };
+fn past(known: &Known, step: &Step, spot: &Spot, at: StepIndex) -> Spot {
     let (mut next, lines) = (Spot { at, ..spot.clone() }, clauses(step));
-    next.path.push(format!("{} left out", step.id.as_ref().unwrap_or(&step.path)));
+    next.path.push(format!("{} left out", step.name()));
     next.key.push(format!("unless {}: {}", known.texts(&lines).join("; "), step.verb.word()));
     next.trail.conditions.push(format!("unless {}", lines.join("; ")));
-    vec![next]
+    next
 }
-
-const PASSED: &str = "verification.passed";
 
 /// What is known of the person after an outcome.
-fn proven(verb: &Verb, outcome: &str, before: Proof) -> Proof {
-    match verb {
-        Verb::Verify(_) if outcome == "passed" => Proof::Given,
-        Verb::Verify(_) => Proof::Failed,
-        Verb::Review(review) if review.decisions.contains_key(outcome) => Proof::Given,
-        Verb::Wait(Wait::For { event, .. }) if outcome == "happened" && event.as_str() == PASSED => {
-            Proof::Given
-        }
-        _ => before,
+fn proven(step: &Step, ending: &Ending, before: Proof) -> Proof {
+    match step.says(ending) {
+        Says::Passed | Says::Decided | Says::PassedElsewhere => Proof::Given,
+        Says::Unsure | Says::NotPassed(_) => Proof::Failed,
+        Says::Undecided | Says::Nothing => before,
     }
-}
-
-fn name(policy: &Policy, index: StepIndex) -> String {
-    policy.step(index).map_or_else(String::new, |step| step.id.as_ref().unwrap_or(&step.path).clone())
 }
 
 /// Effects must not be missing because there are too many ways: those that were not reached are listed with
@@ -221,16 +203,16 @@ fn unfollowed(policy: &Policy, found: &mut Found) {
                 body: site.body.clone(),
                 heard: Heard::default(),
             };
-            found.entry((rank(site.verb), site.verb, site.to)).or_default().entry(path).or_insert(way);
+            found.entry((site.verb, site.to)).or_default().entry(path).or_insert(way);
         }
     }
 }
 
 fn listed(found: Found, known: &Known) -> Vec<Effect> {
-    let effect = |((_, verb, to), ways): ((usize, &'static str, String), BTreeMap<Vec<String>, Way>)| {
+    let effect = |((verb, to), ways): ((Rule, String), BTreeMap<Vec<String>, Way>)| {
         let mut ways: Vec<Way> = ways.into_values().collect();
         ways.sort_by(|a, b| (a.path.len(), &a.path).cmp(&(b.path.len(), &b.path)));
-        Effect { verb: verb.to_owned(), key: known.text(&to), to, paths: ways.len(), ways }
+        Effect { verb, key: known.text(&to), to, paths: ways.len(), ways }
     };
     found.into_iter().map(effect).collect()
 }

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::kind::{Key, Kind, Shape};
 use super::policy::{BLOCKS, PEOPLE, POLICY, TRIGGER, VERIFICATIONS};
 use super::tests::TESTS;
-use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VerbRule, outcome_doc, verbs};
+use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VerbRule, verbs};
 use crate::model::SubjectKind;
+use crate::policy::outcome::{self, RequestOutcome, ReviewOutcome, WaitOutcome};
 use crate::policy::schema::{Field, event_types, fields_of_any_event, fields_of_subject};
 
 const SPAN: &str = "^[0-9]+(s|m|h|d|w|y|bd)$";
@@ -201,7 +202,7 @@ fn belongs_together(rule: &VerbRule, step: &mut Value) {
 fn outcomes(of: Outcomes) -> Option<(Value, bool)> {
     let named = |names: &[&str]| -> Map<String, Value> {
         let branch = |name: &&str| {
-            let doc = outcome_doc(name);
+            let doc = outcome::doc(name).unwrap_or("One of the names that this step declares.");
             let steps = json!({"$ref": "#/$defs/steps", "description": doc, "markdownDescription": doc});
             ((*name).to_owned(), steps)
         };
@@ -215,13 +216,13 @@ fn outcomes(of: Outcomes) -> Option<(Value, bool)> {
     Some(match of {
         Outcomes::None => return None,
         Outcomes::Fixed(names) => (closed(names), true),
-        Outcomes::Decisions => (open(&["overdue"]), true),
+        Outcomes::Decisions => (open(ReviewOutcome::WORDS), true),
         Outcomes::Returns => (open(&[]), true),
         // A wait for a time has none.
-        Outcomes::Wait => (closed(&["happened", "timed_out"]), false),
+        Outcomes::Wait => (closed(WaitOutcome::WORDS), false),
         // `returns` may name others in place of `ok`.
         Outcomes::Optional(names) => {
-            let mut value = open(&["failed"]);
+            let mut value = open(&[RequestOutcome::Failed.word()]);
             merge(&mut value, json!({"properties": named(names)}));
             (value, false)
         }

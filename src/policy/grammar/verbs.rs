@@ -1,12 +1,17 @@
 //! The verbs: their objects, the keys beside them, and which of them this version executes.
 
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
 use super::kind::{Key, Kind, Shape};
-use crate::model::{EffectKind, EffectShape};
+use crate::model::{EffectKind, EffectShape, Nature};
+use crate::policy::outcome::{ProofOutcome, RequestOutcome};
 use crate::policy::source::{self, Node};
 use crate::policy::tree;
 
 /// The verbs of the language: the effects of the table, and those that wait, decide, branch or end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     Effect(EffectKind),
     Review,
@@ -16,6 +21,64 @@ pub enum Rule {
     Do,
     RetryFrom,
     Close,
+}
+
+impl Rule {
+    /// As policies write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Effect(kind) => kind.word(),
+            Self::Review => "review",
+            Self::Wait => "wait",
+            Self::Run => "run",
+            Self::Act => "act",
+            Self::Do => "do",
+            Self::RetryFrom => "retry_from",
+            Self::Close => "close",
+        }
+    }
+
+    /// What it is to the person, if it is an effect.
+    pub fn nature(self) -> Option<Nature> {
+        self.effect().map(EffectKind::nature)
+    }
+
+    /// Whether it takes something from somebody.
+    pub fn takes(self) -> bool {
+        self.nature().is_some_and(Nature::takes)
+    }
+
+    /// Whether it gives somebody access, or what other systems read as access.
+    pub fn gives(self) -> bool {
+        self.nature().is_some_and(Nature::gives)
+    }
+
+    /// Whether it withholds access, or asks for proof.
+    pub fn protects(self) -> bool {
+        self.nature().is_some_and(Nature::protects)
+    }
+
+    /// What `limits` counts.
+    pub const fn effect(self) -> Option<EffectKind> {
+        match self {
+            Self::Effect(kind) => Some(kind),
+            Self::Review | Self::Wait | Self::Run | Self::Act | Self::Do | Self::RetryFrom | Self::Close => {
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
 }
 
 /// How one verb is written.
@@ -34,12 +97,7 @@ pub struct VerbRule {
 impl VerbRule {
     /// What `limits` counts.
     pub fn effect(&self) -> Option<EffectKind> {
-        match self.verb {
-            Rule::Effect(kind) => Some(kind),
-            Rule::Review | Rule::Wait | Rule::Run | Rule::Act | Rule::Do | Rule::RetryFrom | Rule::Close => {
-                None
-            }
-        }
+        self.verb.effect()
     }
 }
 
@@ -170,11 +228,7 @@ const fn effect(kind: EffectKind) -> VerbRule {
     let row = kind.row();
     let subject = Kind::OneOf(row.subject_words);
     let (object, beside, outcomes): (Kind, &'static [Key], Outcomes) = match row.shape {
-        EffectShape::Verify => (
-            Kind::Shape(&VERIFY),
-            &[],
-            Outcomes::Fixed(&["passed", "warning", "rejected", "no_response", "unavailable"]),
-        ),
+        EffectShape::Verify => (Kind::Shape(&VERIFY), &[], Outcomes::Fixed(ProofOutcome::WORDS)),
         EffectShape::Notify => (Kind::Shape(&NOTIFY), &[], Outcomes::None),
         EffectShape::Reject | EffectShape::Delete => (subject, &[GRACE, BECAUSE], Outcomes::None),
         EffectShape::Suspend => (subject, &[END_SESSIONS], Outcomes::None),
@@ -185,7 +239,7 @@ const fn effect(kind: EffectKind) -> VerbRule {
         EffectShape::Set => (Kind::MapOf(&Kind::Any), &[], Outcomes::None),
         EffectShape::CreateUser => (subject, &[IN, ATTRIBUTES], Outcomes::None),
         EffectShape::UpdateUser => (subject, &[IN, MATCH, ATTRIBUTES], Outcomes::None),
-        EffectShape::Call => (Kind::Name, REQUEST, Outcomes::Optional(&["ok", "failed"])),
+        EffectShape::Call => (Kind::Name, REQUEST, Outcomes::Optional(RequestOutcome::WORDS)),
         EffectShape::Emit => (Kind::Text, &[DATA], Outcomes::None),
     };
     let key = Key::may(row.word, object, row.doc);
@@ -210,49 +264,53 @@ const OR_ELSE: Key = Key::must("or_else", Kind::Steps, "What happens when that i
 static OTHERS: &[VerbRule] = &[
     VerbRule {
         verb: Rule::Review,
-        key: Key::may("review", Kind::Shape(&REVIEW), "Asks people to decide."),
+        key: Key::may(Rule::Review.word(), Kind::Shape(&REVIEW), "Asks people to decide."),
         beside: &[],
         outcomes: Outcomes::Decisions,
         ends: false,
     },
     VerbRule {
         verb: Rule::Wait,
-        key: Key::may("wait", Kind::Shape(&WAIT), "Waits for an event or a time."),
+        key: Key::may(Rule::Wait.word(), Kind::Shape(&WAIT), "Waits for an event or a time."),
         beside: &[],
         outcomes: Outcomes::Wait,
         ends: false,
     },
     VerbRule {
         verb: Rule::Run,
-        key: Key::may("run", Kind::FunctionCall, "Calls a pure function that returns one of `returns`."),
+        key: Key::may(
+            Rule::Run.word(),
+            Kind::FunctionCall,
+            "Calls a pure function that returns one of `returns`.",
+        ),
         beside: &[RETURNS],
         outcomes: Outcomes::Returns,
         ends: false,
     },
     VerbRule {
         verb: Rule::Act,
-        key: Key::may("act", Kind::FunctionCall, "Calls a pure function that returns actions."),
+        key: Key::may(Rule::Act.word(), Kind::FunctionCall, "Calls a pure function that returns actions."),
         beside: &[MAY],
         outcomes: Outcomes::None,
         ends: false,
     },
     VerbRule {
         verb: Rule::Do,
-        key: Key::may("do", Kind::Name, "Goes on with a named block; nothing comes back."),
+        key: Key::may(Rule::Do.word(), Kind::Name, "Goes on with a named block; nothing comes back."),
         beside: &[],
         outcomes: Outcomes::None,
         ends: true,
     },
     VerbRule {
         verb: Rule::RetryFrom,
-        key: Key::may("retry_from", Kind::Name, "Goes back to an earlier step."),
+        key: Key::may(Rule::RetryFrom.word(), Kind::Name, "Goes back to an earlier step."),
         beside: &[AT_MOST, OR_ELSE],
         outcomes: Outcomes::None,
         ends: true,
     },
     VerbRule {
         verb: Rule::Close,
-        key: Key::may("close", Kind::Name, "Ends the case; the word is its result."),
+        key: Key::may(Rule::Close.word(), Kind::Name, "Ends the case; the word is its result."),
         beside: &[],
         outcomes: Outcomes::None,
         ends: true,
@@ -272,23 +330,6 @@ static EFFECTS: [VerbRule; EffectKind::ALL.len()] = {
 /// Every verb of the language.
 pub fn verbs() -> impl Iterator<Item = &'static VerbRule> {
     EFFECTS.iter().chain(OTHERS)
-}
-
-/// What an outcome means, for editors. Declared ones are explained by who declares them.
-pub fn outcome_doc(name: &str) -> &'static str {
-    match name {
-        "passed" => "The person proved who they are, and every required check itself passed.",
-        "warning" => "The provider is not sure; people should look.",
-        "rejected" => "The provider says no; `steps.<id>.reasons` says why.",
-        "no_response" => "The person did not do it before `answer_within`.",
-        "unavailable" => "The provider failed us; it says nothing about the person.",
-        "overdue" => "Nobody decided before `answer_within`.",
-        "happened" => "The event came.",
-        "timed_out" => "The event did not come before `answer_within`.",
-        "ok" => "The endpoint answered that it worked.",
-        "failed" => "The endpoint could not be reached, or answered that it did not work.",
-        _ => "One of the names that this step declares.",
-    }
 }
 
 /// Values that this version executes, where the key is executed and only some values are not.

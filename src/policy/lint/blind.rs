@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::Seen;
+use crate::model::EventType;
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::effects::lets_in;
-use crate::policy::tree::{Step, StepIndex, Trigger, Verb, Verify, Wait};
+use crate::policy::graph::{By, Edge};
+use crate::policy::outcome::Says;
+use crate::policy::tree::{Step, StepIndex, Trigger, Verb, Verify};
 
-const PASSED: &str = "verification.passed";
+const PASSED: &str = EventType::VERIFICATION_PASSED;
 
 /// What somebody passed who may be anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,19 +22,9 @@ enum Pass {
     Other(Option<StepIndex>),
 }
 
-/// A place on a way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Spot {
-    at: StepIndex,
-    blind: Option<Pass>,
-}
-
 pub fn look(all: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     // A pass that nobody compares, and that any policy may wait for.
-    let anywhere = all
-        .iter()
-        .flat_map(|seen| &seen.policy.steps)
-        .any(|step| matches!(&step.verb, Verb::Verify(verify) if !compares(verify)));
+    let anywhere = all.iter().flat_map(|seen| seen.policy.verifies()).any(|(_, verify)| !compares(verify));
     for seen in all {
         policy(seen, anywhere, diagnostics);
     }
@@ -45,34 +38,35 @@ fn compares(verify: &Verify) -> bool {
 fn policy(seen: &Seen<'_>, anywhere: bool, diagnostics: &mut Vec<Diagnostic>) {
     let opens = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == PASSED);
     let opened = anywhere && seen.policy.when.iter().any(opens);
-    let (mut been, mut told) = (BTreeSet::new(), BTreeSet::new());
-    let mut todo = vec![Spot { at: seen.policy.first, blind: opened.then_some(Pass::Other(None)) }];
-    while let Some(spot) = todo.pop() {
-        let Some(step) = seen.step(spot.at).filter(|_| been.insert(spot)) else { continue };
-        if let (Some(pass), Some(verb)) = (spot.blind, lets_in(seen.policy, step))
-            && told.insert((pass, verb))
+    let blind = opened.then_some(Pass::Other(None));
+    let graph = &seen.policy.graph;
+    let spots = graph.walk(graph.first, blind, |at, blind, edge| {
+        edge.is_forward().then(|| seen.step(at).map_or(*blind, |step| after(step, *blind, edge, anywhere)))
+    });
+    let mut told = BTreeSet::new();
+    for (at, blind) in spots {
+        if let (Some(pass), Some(kind)) = (blind, seen.step(at).and_then(|step| lets_in(seen.policy, step)))
+            && told.insert((pass, kind))
         {
-            diagnostics.extend(tell(seen, pass, verb));
+            diagnostics.extend(tell(seen, pass, kind.word()));
         }
-        todo.extend(after(seen, step, spot, anywhere));
     }
 }
 
 fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
-    let name = |step: &Step| step.id.as_ref().unwrap_or(&step.path).clone();
     let (place, message, help) = match pass {
         Pass::Own(at) => {
             let step = seen.step(at)?;
             let message = format!(
                 "`{verb}` follows a pass of `{}`, and nothing of the document has to agree with what is \
                  registered: anybody's document passes",
-                name(step)
+                step.name()
             );
             (step.place.clone(), message, "write compare: [first_name, last_name] under `verify`")
         }
         Pass::Other(at) => {
             let (place, after) = match at.and_then(|at| seen.step(at)) {
-                Some(step) => (step.place.clone(), format!("the wait `{}`", name(step))),
+                Some(step) => (step.place.clone(), format!("the wait `{}`", step.name())),
                 None => (seen.at(&["when"]), "the event that opens the case".to_owned()),
             };
             let message = format!(
@@ -85,26 +79,17 @@ fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
     Some(seen.warning(place, "uncompared", message).help(help))
 }
 
-fn after(seen: &Seen<'_>, step: &Step, spot: Spot, anywhere: bool) -> Vec<Spot> {
-    if step.outcomes.is_empty() {
-        return seen.after(step).into_iter().map(|at| Spot { at, ..spot }).collect();
+/// Who passed is still anybody, or is again, on a way on from a step.
+fn after(step: &Step, before: Option<Pass>, edge: &Edge, anywhere: bool) -> Option<Pass> {
+    let By::Outcome(ending) = &edge.by else { return before };
+    match step.says(ending) {
+        Says::Passed | Says::Unsure => {
+            let uncompared = matches!(&step.verb, Verb::Verify(verify) if !compares(verify));
+            uncompared.then_some(Pass::Own(step.index))
+        }
+        // That nobody passed is another finding, and people have the last word.
+        Says::NotPassed(_) | Says::Decided => None,
+        Says::PassedElsewhere => anywhere.then_some(Pass::Other(Some(step.index))),
+        Says::Undecided | Says::Nothing => before,
     }
-    let branches = step.outcomes.iter().map(|(outcome, branch)| {
-        let blind = match (&step.verb, outcome.as_str()) {
-            (Verb::Verify(verify), "passed" | "warning") => {
-                (!compares(verify)).then_some(Pass::Own(step.index))
-            }
-            // That nobody passed is another finding.
-            (Verb::Verify(_), _) => None,
-            // People have the last word.
-            (Verb::Review(review), outcome) if review.decisions.contains_key(outcome) => None,
-            (Verb::Wait(Wait::For { event, .. }), "happened") if event.as_str() == PASSED => {
-                anywhere.then_some(Pass::Other(Some(step.index)))
-            }
-            _ => spot.blind,
-        };
-        Spot { at: *branch, blind }
-    });
-    let past = step.next.filter(|_| step.condition.is_some());
-    branches.chain(past.map(|at| Spot { at, blind: spot.blind })).collect()
 }

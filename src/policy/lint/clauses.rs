@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Seen;
 use super::possible::{possible, refutable};
-use crate::model::{EventType, Nature, RoleChange};
+use crate::model::EventType;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::schema;
 use crate::policy::script::{By, Claim, Claims, Comparison, Condition, field_value};
@@ -216,12 +216,20 @@ fn domain(path: &str, seen: &Seen<'_>, events: Option<&[String]>) -> Option<Vec<
 /// What a step can have come to.
 fn outcomes(id: &str, field: &str, seen: &Seen<'_>) -> Option<Vec<String>> {
     let step = seen.step(*seen.policy.by_id.get(id)?)?;
-    let judged = match &step.verb {
-        Verb::Review(_) => field == "decision",
-        Verb::Verify(_) | Verb::Run { .. } => field == "outcome",
-        _ => false,
+    let known = match &step.verb {
+        Verb::Review(_) => "decision",
+        Verb::Verify(_) | Verb::Run { .. } => "outcome",
+        Verb::Wait(_)
+        | Verb::Act { .. }
+        | Verb::Approve
+        | Verb::Reject { .. }
+        | Verb::Delete { .. }
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. }
+        | Verb::Effect(_) => return None,
     };
-    judged.then(|| step.outcomes.keys().cloned().collect())
+    (field == known).then(|| step.outcomes.keys().map(|ending| ending.word().to_owned()).collect())
 }
 
 /// Steps after which the policy's `as_long_as` does not hold, with something left to do.
@@ -250,11 +258,7 @@ fn own_undoing(seen: &Seen<'_>, events: &Option<Vec<String>>, diagnostics: &mut 
 
 /// Whether `as_long_as` is asked before a step, or when the case wakes from it.
 fn asks_again(verb: &Verb) -> bool {
-    match verb {
-        Verb::Effect(effect) => effect.kind().nature() != Nature::Tells,
-        Verb::Run { .. } | Verb::Do { .. } | Verb::RetryFrom { .. } | Verb::Close { .. } => false,
-        _ => true,
-    }
+    verb.waits() || verb.changes_something()
 }
 
 /// What is true once a step was done.
@@ -272,18 +276,31 @@ fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
         Verb::Approve => Some(is("registration.state", By::Equal, json!("approved"))),
         Verb::Reject { .. } => Some(is("registration.state", By::Equal, json!("rejected"))),
         Verb::Effect(Effect::Suspend { .. }) => Some(is("user.status", By::Equal, json!("suspended"))),
-        Verb::Effect(Effect::Role { change: RoleChange::Assign | RoleChange::Release, role: text }) => {
-            role(text, true)
-        }
-        Verb::Effect(Effect::Role { change: RoleChange::Remove | RoleChange::Hold, role: text }) => {
-            role(text, false)
-        }
+        Verb::Effect(Effect::Role { change, role: text }) => role(text, change.gives()),
         // What is set is not empty afterwards, whatever it is.
         Verb::Effect(Effect::Set(data)) => {
             let set = data.names().into_iter();
             let filled = set.map(|path| Claim::Not(Box::new(is(path, By::Equal, Value::Null))));
             Some(Claim::All(filled.collect()))
         }
-        _ => None,
+        Verb::Effect(
+            Effect::Notify(_)
+            | Effect::Reinstate
+            | Effect::Account(_)
+            | Effect::Invite
+            | Effect::CreateUser { .. }
+            | Effect::UpdateUser { .. }
+            | Effect::Call(_)
+            | Effect::Emit { .. },
+        )
+        | Verb::Verify(_)
+        | Verb::Review(_)
+        | Verb::Run { .. }
+        | Verb::Wait(_)
+        | Verb::Act { .. }
+        | Verb::Delete { .. }
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. } => None,
     }
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::Seen;
 use crate::model::Actor;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Review, Step, Verb};
+use crate::policy::tree::{Review, Step};
 
 pub fn look(seen: &Seen<'_>, deciders: &[Actor], diagnostics: &mut Vec<Diagnostic>) {
     let mut told = BTreeSet::new();
-    for step in &seen.policy.steps {
-        let Verb::Review(review) = &step.verb else { continue };
+    for (step, review) in seen.policy.reviews() {
         let above = review.escalate.as_ref().map(|escalate| &escalate.queue);
         for queue in [&review.queue].into_iter().chain(above) {
             let Some(team) = seen.policy.people.queues.get(queue).map(|queue| &queue.team) else { continue };

@@ -12,14 +12,11 @@ use crate::policy::tree::{Step, StepIndex, Verb};
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let reviewed = reviewed(seen);
     for step in &seen.policy.steps {
-        match &step.verb {
-            Verb::Reject { .. } if !stated(seen, step) && !reviewed.contains(&step.index) => {
-                let message = "nobody can contest this: there is no grace, and no review on every way to it";
-                let help =
-                    "write grace: 7d, put a review before it, or grace: 0 with because: and the reason";
-                diagnostics.push(seen.warning(step.place.clone(), "no-appeal", message).help(help));
-            }
-            _ => {}
+        let rejects = step.verb.effect() == Some(EffectKind::Reject);
+        if rejects && !stated(seen, step) && !reviewed.contains(&step.index) {
+            let message = "nobody can contest this: there is no grace, and no review on every way to it";
+            let help = "write grace: 7d, put a review before it, or grace: 0 with because: and the reason";
+            diagnostics.push(seen.warning(step.place.clone(), "no-appeal", message).help(help));
         }
         short(seen, step, diagnostics);
         after_the_end(seen, step, diagnostics);
@@ -63,39 +60,42 @@ fn short(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Steps that every way passes a review to reach.
 fn reviewed(seen: &Seen<'_>) -> BTreeSet<StepIndex> {
-    let (mut without, mut todo) = (BTreeSet::new(), vec![seen.policy.first]);
-    while let Some(at) = todo.pop() {
-        let Some(step) = seen.step(at) else { continue };
-        if without.insert(at) && !matches!(step.verb, Verb::Review(_)) {
-            todo.extend(seen.after(step));
-        }
-    }
+    let review = |at| seen.step(at).is_some_and(|step| matches!(step.verb, Verb::Review(_)));
+    let graph = &seen.policy.graph;
+    let without =
+        graph.walk(graph.first, (), |at, (), edge| (edge.is_forward() && !review(at)).then_some(()));
+    let without: BTreeSet<StepIndex> = without.into_iter().map(|(at, ())| at).collect();
     seen.policy.steps.iter().map(|step| step.index).filter(|at| !without.contains(at)).collect()
 }
 
 /// What makes no sense for somebody who was just deleted or rejected.
-const AFTER_THE_END: [EffectKind; 3] = [EffectKind::AssignRole, EffectKind::Invite, EffectKind::Reinstate];
+const AFTER_THE_END: [EffectKind; 4] =
+    [EffectKind::Approve, EffectKind::AssignRole, EffectKind::Invite, EffectKind::Reinstate];
 
 /// What is done to somebody who is gone, or was let in, by the step before.
 fn after_the_end(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     let gone = match step.verb {
         Verb::Delete { .. } => "deleted",
         Verb::Reject { .. } => "rejected",
-        _ => return,
+        Verb::Verify(_)
+        | Verb::Review(_)
+        | Verb::Run { .. }
+        | Verb::Wait(_)
+        | Verb::Act { .. }
+        | Verb::Approve
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. }
+        | Verb::Effect(_) => return,
     };
-    let mut at = step.next;
-    while let Some(next) = at.and_then(|at| seen.step(at)) {
-        let word = match &next.verb {
-            Verb::Approve => "approve",
-            Verb::Effect(effect) if AFTER_THE_END.contains(&effect.kind()) => effect.kind().word(),
-            Verb::Effect(_) => {
-                at = next.next;
-                continue;
-            }
-            _ => return,
-        };
-        let message = format!("`{word}` comes after the subject was {gone} in the same list");
-        let help = "one of the two is not meant, or belongs into another branch";
-        return diagnostics.push(seen.warning(next.place.clone(), "after-the-end", message).help(help));
+    let Some(next) = step.next else { return };
+    let effects = seen.straight(next).map_while(|step| Some((step, step.verb.effect()?)));
+    for (next, kind) in effects.take_while(|(step, _)| matches!(step.verb, Verb::Effect(_) | Verb::Approve)) {
+        if AFTER_THE_END.contains(&kind) {
+            let word = kind.word();
+            let message = format!("`{word}` comes after the subject was {gone} in the same list");
+            let help = "one of the two is not meant, or belongs into another branch";
+            return diagnostics.push(seen.warning(next.place.clone(), "after-the-end", message).help(help));
+        }
     }
 }

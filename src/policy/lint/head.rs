@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Seen;
 use crate::model::{EffectKind, Span, SubjectKind};
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Amount, DueField, Limit, Trigger, Verb};
+use crate::policy::tree::{Amount, DueField, Limit, Trigger};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     triggers(seen, diagnostics);
@@ -106,16 +106,10 @@ fn settings(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 fn sweeps(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let policy = seen.policy;
-    let verifies = || {
-        policy.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Verify(verify) => Some((step, verify)),
-            _ => None,
-        })
-    };
     let stated = |limit: &&Limit| limit.stated && limit.action == EffectKind::Verify;
     let limited = policy.limits.iter().any(|limit| stated(&limit));
     for sweep in policy.sweeps() {
-        if sweep.at_most.is_none() && !limited && verifies().next().is_some() {
+        if sweep.at_most.is_none() && !limited && policy.verifies().next().is_some() {
             let message = "one run of this sweep can ask everybody at once: nothing caps it";
             let help =
                 "write at_most: in the sweep, or a limit on `verify`; each verification may cost money";
@@ -123,7 +117,7 @@ fn sweeps(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
         }
         let Some(due) = &sweep.due else { continue };
         let verified = matches!(&due.field, DueField::Field(name) if name == "verified_at");
-        for (step, verify) in verifies().filter(|_| verified) {
+        for (step, verify) in policy.verifies().filter(|_| verified) {
             if verify.reuse_within.and_then(Span::elapsed).is_some_and(|reuse| reuse >= due.plus) {
                 let message = "the last pass still counts whenever somebody is due, so nobody is ever asked";
                 let help = "let `reuse_within` be shorter than the sweep's `plus`";

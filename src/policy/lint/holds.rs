@@ -1,24 +1,22 @@
 //! Suspensions that nothing lifts: on any way at all, or on the very way on which the person passed.
 
 use crate::model::EffectKind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Seen;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Effect, Recipient, Step, StepIndex, Verb};
-
-/// Where a case is after a suspension, and whether the person's last answer was a pass.
-type Spot = (StepIndex, bool);
+use crate::policy::graph::{By, Edge};
+use crate::policy::outcome::Says;
+use crate::policy::tree::{Step, StepIndex, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let suspends = |step: &&Step| matches!(step.verb, Verb::Effect(Effect::Suspend { .. }));
+    let suspends = |step: &&Step| step.verb.effect() == Some(EffectKind::Suspend);
     for step in seen.policy.steps.iter().filter(suspends) {
         let held = held(seen, step);
         let steps = || held.iter().filter_map(|(at, _)| seen.step(*at));
         let passed = held.iter().filter(|(_, passed)| *passed).filter_map(|(at, _)| seen.step(*at));
-        let ended = passed.filter_map(|step| match &step.verb {
-            Verb::Close { result } => Some((step, result)),
-            _ => None,
+        let ended = passed.filter_map(|step| {
+            if let Verb::Close { result } = &step.verb { Some((step, result)) } else { None }
         });
         let ends: BTreeMap<_, _> = ended.map(|(step, result)| (&step.place, result)).collect();
         let found = if !steps().any(|step| lifts(step) || tells(step)) {
@@ -39,49 +37,37 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Every step that is reached with the suspension still on.
-fn held(seen: &Seen<'_>, from: &Step) -> BTreeSet<Spot> {
-    let mut found = BTreeSet::new();
-    let mut todo: Vec<Spot> = from.next.map(|next| (next, false)).into_iter().collect();
-    while let Some(spot) = todo.pop() {
-        let Some(step) = seen.step(spot.0) else { continue };
+/// Every step that is reached with the suspension still on, and whether the person's last answer was a pass.
+fn held(seen: &Seen<'_>, from: &Step) -> Vec<(StepIndex, bool)> {
+    let Some(next) = from.next else { return Vec::new() };
+    seen.policy.graph.walk(next, false, |at, passed, edge| {
+        let step = seen.step(at)?;
         // What another suspension leads to is told there.
-        let again = matches!(step.verb, Verb::Effect(Effect::Suspend { .. }));
-        if found.insert(spot) && !lifts(step) && !again {
-            todo.extend(onward(step, spot.1));
-        }
-    }
-    found
+        let over = lifts(step) || step.verb.effect() == Some(EffectKind::Suspend);
+        (!over).then(|| after(step, *passed, edge))
+    })
 }
 
 fn lifts(step: &Step) -> bool {
-    match &step.verb {
-        Verb::Effect(Effect::Reinstate) => true,
-        Verb::Act { may, .. } => may.contains(&EffectKind::Reinstate),
-        _ => false,
-    }
+    step.verb.may_do(&[EffectKind::Reinstate])
 }
 
 /// Whether somebody hears of it who can lift it by hand.
 fn tells(step: &Step) -> bool {
-    match &step.verb {
-        Verb::Effect(Effect::Notify(notify)) => notify.to.iter().any(|to| matches!(to, Recipient::Team(_))),
-        Verb::Act { may, .. } => may.contains(&EffectKind::Notify),
-        _ => false,
-    }
+    step.verb.may().contains(&EffectKind::Notify)
+        || (step.verb.effect() == Some(EffectKind::Notify)
+            && step.verb.recipients().iter().any(|to| to.team().is_some()))
 }
 
-fn onward(step: &Step, passed: bool) -> Vec<Spot> {
-    let outcomes = step.outcomes.iter();
-    let next = step.next.map(|next| (next, passed));
-    match &step.verb {
-        Verb::Verify(_) => outcomes.map(|(name, at)| (*at, name == "passed")).chain(next).collect(),
-        // From here on it is what people decided.
-        Verb::Review(_) => outcomes.map(|(_, at)| (*at, false)).chain(next).collect(),
-        Verb::Do { target, .. } => [(*target, passed)].into_iter().chain(next).collect(),
-        Verb::RetryFrom { step, or_else, .. } => {
-            [(*step, false), (*or_else, false)].into_iter().chain(next).collect()
-        }
-        _ => outcomes.map(|(_, at)| (*at, passed)).chain(next).collect(),
+fn after(step: &Step, passed: bool, edge: &Edge) -> bool {
+    match &edge.by {
+        By::Outcome(ending) => match step.says(ending) {
+            Says::Passed => true,
+            // From here on it is what people decided.
+            Says::Unsure | Says::NotPassed(_) | Says::Decided | Says::Undecided => false,
+            Says::PassedElsewhere | Says::Nothing => passed,
+        },
+        By::Again | By::UsedUp => false,
+        By::Next | By::LeftOut | By::Block => passed,
     }
 }

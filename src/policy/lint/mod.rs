@@ -37,7 +37,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::files::Files;
 use super::load::Known;
 use super::source::{self, Data, Node};
-use super::tree::{Policy, Step, StepIndex, Verb};
+use super::tree::{Policy, Step, StepIndex};
 
 pub use pulls::only_particular;
 
@@ -73,25 +73,14 @@ impl Seen<'_> {
         self.policy.step(at)
     }
 
-    /// The steps that can come directly after one.
-    fn after(&self, step: &Step) -> Vec<StepIndex> {
-        let aside = match &step.verb {
-            Verb::Do { target, .. } => Some(*target),
-            Verb::RetryFrom { or_else, .. } => Some(*or_else),
-            _ => None,
-        };
-        step.next.iter().chain(step.outcomes.values()).copied().chain(aside).collect()
-    }
-
     /// Every step that can come after one.
     fn later(&self, step: &Step) -> Vec<&Step> {
-        let (mut seen, mut todo) = (BTreeSet::new(), self.after(step));
-        while let Some(at) = todo.pop() {
-            if seen.insert(at) {
-                todo.extend(self.step(at).map(|step| self.after(step)).unwrap_or_default());
-            }
-        }
-        seen.into_iter().filter_map(|at| self.step(at)).collect()
+        self.policy.graph.later(step.index).into_iter().filter_map(|at| self.step(at)).collect()
+    }
+
+    /// A step and those that follow it as long as there is no choice.
+    fn straight(&self, from: StepIndex) -> impl Iterator<Item = &Step> {
+        self.policy.graph.straight(from).filter_map(|at| self.step(at))
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::Seen;
 use super::possible::possible;
-use crate::model::{RoleChange, SubjectKind};
+use crate::model::{EffectKind, Nature, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::schema;
 use crate::policy::script::{By, Claim};
-use crate::policy::tree::{Effect, Mode, Policy, StepIndex, Trigger, Verb};
+use crate::policy::tree::{Effect, Mode, Policy, Step, StepIndex, Trigger, Verb};
 
 pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let active: Vec<_> = seen.iter().filter(|seen| seen.policy.mode == Mode::Enforce).collect();
@@ -48,7 +48,9 @@ impl What {
             (Self::LetIn, Self::TurnAway) | (Self::TurnAway, Self::LetIn) => true,
             (Self::Close, Self::Open) | (Self::Open, Self::Close) => true,
             (Self::Give(one), Self::Take(other)) | (Self::Take(one), Self::Give(other)) => one == other,
-            _ => false,
+            (Self::LetIn | Self::TurnAway | Self::Close | Self::Open | Self::Give(_) | Self::Take(_), _) => {
+                false
+            }
         }
     }
 }
@@ -57,11 +59,9 @@ impl What {
 fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
     let mut found = Vec::new();
     straight(seen, seen.policy.first, "at once", &mut found);
-    for step in &seen.policy.steps {
-        if let Verb::Verify(_) = step.verb {
-            for (outcome, at) in &step.outcomes {
-                straight(seen, *at, &format!("on `{outcome}`"), &mut found);
-            }
+    for (step, _) in seen.policy.verifies() {
+        for (outcome, at) in &step.outcomes {
+            straight(seen, *at, &format!("on `{}`", outcome.word()), &mut found);
         }
     }
     found
@@ -69,31 +69,26 @@ fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
 
 /// Follows the steps as long as nothing is waited for or decided.
 fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<Pull>) {
-    let mut at = Some(from);
-    while let Some(step) = at.and_then(|at| seen.step(at)) {
-        let role = |text: &crate::policy::script::Text| text.known(&seen.policy.settings);
-        let what = match &step.verb {
-            Verb::Approve => Some(What::LetIn),
-            Verb::Reject { .. } | Verb::Delete { .. } => Some(What::TurnAway),
-            Verb::Effect(Effect::Suspend { .. }) => Some(What::Close),
-            Verb::Effect(Effect::Reinstate) => Some(What::Open),
-            Verb::Effect(Effect::Role { change: RoleChange::Assign | RoleChange::Release, role: text }) => {
-                role(text).map(What::Give)
-            }
-            Verb::Effect(Effect::Role { change: RoleChange::Remove | RoleChange::Hold, role: text }) => {
-                role(text).map(What::Take)
-            }
-            _ => None,
-        };
-        if let Some(what) = what.filter(|_| step.condition.is_none()) {
+    for step in seen.straight(from).filter(|step| step.condition.is_none()) {
+        if let Some(what) = what(seen, step) {
             let (when, place) = (when.to_owned(), step.place.clone());
             found.push(Pull { when, what, word: step.verb.word(), place });
         }
-        at = match &step.verb {
-            Verb::Do { target, .. } => Some(*target),
-            _ if !step.outcomes.is_empty() => None,
-            _ => step.next,
-        };
+    }
+}
+
+fn what(seen: &Seen<'_>, step: &Step) -> Option<What> {
+    if let Verb::Effect(Effect::Role { change, role }) = &step.verb {
+        let role = role.known(&seen.policy.settings)?;
+        return Some(if change.gives() { What::Give(role) } else { What::Take(role) });
+    }
+    let kind = step.verb.effect()?;
+    match kind.nature() {
+        Nature::Ends => Some(What::TurnAway),
+        Nature::Withholds if kind == EffectKind::Suspend => Some(What::Close),
+        Nature::Lifts if kind == EffectKind::Reinstate => Some(What::Open),
+        Nature::Gives if kind == EffectKind::Approve => Some(What::LetIn),
+        Nature::Withholds | Nature::Lifts | Nature::Gives | Nature::Asks | Nature::Tells => None,
     }
 }
 
@@ -148,7 +143,7 @@ fn can(one: &Seen<'_>, other: &Seen<'_>, event: &str) -> Option<Diagnostic> {
         |seen: &Seen<'_>| first_of(seen, |verb| matches!(verb, Verb::Reject { .. } | Verb::Delete { .. }));
     let (giver, let_in, taker, (word, away)) = match (lets_in(one), away(other)) {
         (Some(let_in), Some(away)) => (one, let_in, other, away),
-        _ => (other, lets_in(other)?, one, away(one)?),
+        (Some(_), None) | (None, _) => (other, lets_in(other)?, one, away(one)?),
     };
     let message = format!(
         "`{}` and `{}` both open on `{event}` for the same registrations, and one can `approve` whom the other can \

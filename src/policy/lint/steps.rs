@@ -4,25 +4,27 @@ use std::collections::BTreeSet;
 
 use super::{Seen, node_at};
 use crate::policy::diagnostic::{Diagnostic, Place};
+use crate::policy::graph::{By, Edge};
 use crate::policy::tree::{Effect, Review, Step, Verb, Verify};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for (step, verify) in seen.policy.verifies() {
+        reminders(seen, step, verify, diagnostics);
+    }
+    for (step, review) in seen.policy.reviews() {
+        reviews(seen, step, review, diagnostics);
+    }
     for step in &seen.policy.steps {
-        match &step.verb {
-            Verb::Verify(verify) => reminders(seen, step, verify, diagnostics),
-            Verb::Review(review) => reviews(seen, step, review, diagnostics),
-            Verb::Effect(Effect::Notify(notify)) => {
-                let mut told = Vec::new();
-                for to in &notify.to {
-                    if told.contains(&to) {
-                        let place = under(seen, step, &["notify", "to"]);
-                        let message = "the same recipient is named twice";
-                        diagnostics.push(seen.warning(place, "twice", message).help("take one of them out"));
-                    }
-                    told.push(to);
+        if let Verb::Effect(Effect::Notify(notify)) = &step.verb {
+            let mut told = Vec::new();
+            for to in &notify.to {
+                if told.contains(&to) {
+                    let place = under(seen, step, &["notify", "to"]);
+                    let message = "the same recipient is named twice";
+                    diagnostics.push(seen.warning(place, "twice", message).help("take one of them out"));
                 }
+                told.push(to);
             }
-            _ => {}
         }
         if step.retry.is_some_and(|retry| retry.attempts == 1) {
             let place = under(seen, step, &["retry"]);
@@ -94,9 +96,9 @@ fn reviews(seen: &Seen<'_>, step: &Step, review: &Review, diagnostics: &mut Vec<
 /// A branch whose outcomes all go on in the same way decides nothing.
 fn same_branches(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     let Verb::Run { .. } = step.verb else { return };
-    let goes = |at| match seen.step(at).map(|first: &Step| (&first.verb, &first.condition)) {
-        Some((Verb::Do { target, .. }, None)) => Some(*target),
-        _ => None,
+    let goes = |at| {
+        let only = seen.policy.graph.on(at);
+        if let [Edge { to, by: By::Block }] = only { Some(*to) } else { None }
     };
     let mut ways: Vec<_> = step.outcomes.values().map(|at| goes(*at)).collect();
     let count = ways.len();

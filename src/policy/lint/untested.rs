@@ -3,31 +3,14 @@
 use super::Seen;
 use crate::model::EffectKind;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::tree::{Step, Verb};
 
 pub fn look(seen: &Seen<'_>) -> Option<Diagnostic> {
     // The worst that it can do.
     let worst = [EffectKind::Delete, EffectKind::Reject, EffectKind::Suspend];
-    let kind = worst.into_iter().find(|kind| seen.policy.steps.iter().any(|step| does(step, *kind)))?;
+    let kind =
+        worst.into_iter().find(|kind| seen.policy.steps.iter().any(|step| step.verb.may_do(&[*kind])))?;
     let word = kind.word();
     let message = format!("this policy can `{word}`, and no test says when it does");
     let help = "write a tests.yaml beside it: what happens, and what is expected; every reload runs it";
     Some(seen.warning(seen.at(&["policy"]), "untested", message).help(help))
-}
-
-fn does(step: &Step, kind: EffectKind) -> bool {
-    match &step.verb {
-        Verb::Delete { .. } => kind == EffectKind::Delete,
-        Verb::Reject { .. } => kind == EffectKind::Reject,
-        Verb::Effect(effect) => effect.kind() == kind,
-        Verb::Act { may, .. } => may.contains(&kind),
-        Verb::Verify(_)
-        | Verb::Review(_)
-        | Verb::Run { .. }
-        | Verb::Wait(_)
-        | Verb::Approve
-        | Verb::Do { .. }
-        | Verb::RetryFrom { .. }
-        | Verb::Close { .. } => false,
-    }
 }

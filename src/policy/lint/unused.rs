@@ -8,7 +8,7 @@ use super::Seen;
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::source::{self, Key, Node};
-use crate::policy::tree::{Effect, Recipient, Verb};
+use crate::policy::tree::{Recipient, Verb};
 
 const PEOPLE: &str = "people.yaml";
 const VERIFICATIONS: &str = "verifications.yaml";
@@ -122,32 +122,22 @@ impl Named {
     }
 
     fn verb(&mut self, verb: &Verb) {
-        match verb {
-            Verb::Do { block, .. } => {
-                self.blocks.insert(block.clone());
-            }
-            Verb::Verify(verify) => {
-                self.verifications.insert(verify.verification.name.clone());
-                if let Some(fallback) = &verify.fallback {
-                    self.verifications.insert(fallback.name.clone());
-                    self.verifications.extend(fallback.fallback.clone());
-                }
-                verify.remind.iter().for_each(|reminder| self.recipients(&reminder.also));
-            }
-            Verb::Review(review) => {
-                self.queues.insert(review.queue.clone());
-                self.queues.extend(review.escalate.as_ref().map(|escalate| escalate.queue.clone()));
-            }
-            Verb::Effect(Effect::Notify(notify)) => self.recipients(&notify.to),
-            Verb::Act { may, .. } => self.any_team |= may.contains(&EffectKind::Notify),
-            _ => {}
+        self.recipients(&verb.recipients());
+        self.any_team |= verb.may().contains(&EffectKind::Notify);
+        if let Verb::Do { block, .. } = verb {
+            self.blocks.insert(block.clone());
+        }
+        if let Verb::Verify(verify) = verb {
+            self.verifications.extend(verify.verifications().map(|one| one.name.clone()));
+            self.verifications
+                .extend(verify.fallback.as_ref().and_then(|fallback| fallback.fallback.clone()));
+        }
+        if let Verb::Review(review) = verb {
+            self.queues.extend(review.queues().map(str::to_owned));
         }
     }
 
-    fn recipients(&mut self, recipients: &[Recipient]) {
-        self.teams.extend(recipients.iter().filter_map(|recipient| match recipient {
-            Recipient::Team(team) => Some(team.clone()),
-            Recipient::Subject | Recipient::Manager => None,
-        }));
+    fn recipients(&mut self, recipients: &[&Recipient]) {
+        self.teams.extend(recipients.iter().filter_map(|recipient| recipient.team()).map(str::to_owned));
     }
 }

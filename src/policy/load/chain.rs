@@ -9,6 +9,8 @@ use super::shared::Shared;
 use crate::model::{EffectKind, EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
+use crate::policy::graph::{By, Edge, Graph};
+use crate::policy::outcome::Ending;
 use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text, sayable};
 use crate::policy::source::Node;
 use crate::policy::tree::{Step, StepIndex, Verb};
@@ -35,7 +37,30 @@ pub struct Spot {
     /// `retry_from`: the step, and where it is named.
     pub back: Option<(String, Place)>,
     pub or_else: Option<usize>,
+    /// Nothing comes after it, unless its `if` leaves it out.
+    ends: bool,
     pub step: Option<Step>,
+}
+
+impl Spot {
+    /// The ways on from it, of which those that lead on to another list come last.
+    fn edges(&self, starts: &BTreeMap<String, usize>, by_id: &BTreeMap<String, StepIndex>) -> Vec<Edge> {
+        let edge = |to: Option<usize>, by: By| Some(Edge { to: index(to?)?, by });
+        let ending = |word: &String| match &self.step {
+            Some(step) => Ending::of(&step.verb, word),
+            None => Ending::Declared(word.clone()),
+        };
+        let branches = self.branches.iter();
+        let mut edges: Vec<Edge> =
+            branches.filter_map(|(word, at)| edge(Some(*at), By::Outcome(ending(word)))).collect();
+        edges.extend(edge(self.next, if self.ends { By::LeftOut } else { By::Next }));
+        let block = self.go.as_ref().and_then(|(name, _)| starts.get(name));
+        edges.extend(edge(block.copied(), By::Block));
+        let back = self.back.as_ref().and_then(|(name, _)| by_id.get(name));
+        edges.extend(back.map(|to| Edge { to: *to, by: By::Again }));
+        edges.extend(edge(self.or_else, By::UsedUp));
+        edges
+    }
 }
 
 /// A compiled step list.
@@ -373,6 +398,7 @@ impl<'a> Build<'a> {
             go: named("do"),
             back: named("retry_from"),
             or_else: None,
+            ends: ends(item),
             step: None,
         });
         let mut branches = BTreeMap::new();
@@ -403,38 +429,48 @@ impl<'a> Build<'a> {
         starts
     }
 
-    /// The steps with their places in the walk. None: a mistake was reported.
-    pub fn finish(
-        self,
-        starts: &BTreeMap<String, usize>,
-    ) -> Option<(Vec<Step>, BTreeMap<String, StepIndex>)> {
+    /// The first step of each id.
+    pub fn by_id(&self) -> BTreeMap<String, StepIndex> {
         let mut by_id = BTreeMap::new();
         for (at, spot) in self.spots.iter().enumerate() {
-            if let Some(id) = &spot.id {
-                by_id.entry(id.clone()).or_insert(index(at)?);
+            if let (Some(id), Some(at)) = (&spot.id, index(at)) {
+                by_id.entry(id.clone()).or_insert(at);
             }
         }
+        by_id
+    }
+
+    /// The ways on from each spot, whatever mistakes there are.
+    pub fn graph(&self, first: usize, starts: &BTreeMap<String, usize>) -> Option<Graph> {
+        let by_id = self.by_id();
+        Some(Graph::new(index(first)?, self.spots.iter().map(|spot| spot.edges(starts, &by_id)).collect()))
+    }
+
+    /// The steps with their places in the walk. None: a mistake was reported.
+    pub fn finish(self, graph: &Graph) -> Option<Vec<Step>> {
         let mut steps = Vec::new();
-        for spot in self.spots {
+        for (spot, at) in self.spots.into_iter().zip(0..) {
             let mut step = spot.step?;
-            step.next = spot.next.and_then(index);
-            step.outcomes =
-                spot.branches.into_iter().filter_map(|(name, at)| Some((name, index(at)?))).collect();
-            match &mut step.verb {
-                Verb::Do { block, target } => *target = index(*starts.get(block)?)?,
-                Verb::RetryFrom { step, or_else, .. } => {
-                    *step = *by_id.get(&spot.back?.0)?;
-                    *or_else = index(spot.or_else?)?;
-                }
-                _ => {}
+            let edges = graph.on(StepIndex(at));
+            let to = |by: &By| edges.iter().find(|edge| edge.by == *by).map(|edge| edge.to);
+            step.next = to(&By::Next).or_else(|| to(&By::LeftOut));
+            if let Verb::Do { target, .. } = &mut step.verb {
+                *target = to(&By::Block)?;
             }
+            if let Verb::RetryFrom { step, or_else, .. } = &mut step.verb {
+                (*step, *or_else) = (to(&By::Again)?, to(&By::UsedUp)?);
+            }
+            let outcome = |edge: &Edge| {
+                if let By::Outcome(ending) = &edge.by { Some((ending.clone(), edge.to)) } else { None }
+            };
+            step.outcomes = edges.iter().filter_map(outcome).collect();
             steps.push(step);
         }
-        Some((steps, by_id))
+        Some(steps)
     }
 }
 
-fn index(at: usize) -> Option<StepIndex> {
+pub(super) fn index(at: usize) -> Option<StepIndex> {
     u32::try_from(at).ok().map(StepIndex)
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Layout;
-use super::proof::passed;
 use crate::model::SubjectKind;
 use crate::policy::diagnostic::Diagnostic;
+use crate::policy::graph::Graph;
 use crate::policy::schema;
 use crate::policy::script::{self, Context, Shape};
 use crate::policy::template::{Absent, LINKS, Names, Templates};
@@ -67,13 +67,13 @@ impl Mails {
     pub fn look(
         &self,
         steps: &[Step],
-        first: StepIndex,
+        graph: &Graph,
         templates: &Templates,
         layout: &Layout<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let sent = sent(steps);
-        let passed = always_passed(steps, first);
+        let passed = graph.passed();
         for source in layout.mails(|name| sent.contains_key(name), &mut Vec::new()) {
             // It has mistakes whoever sends it.
             if diagnostics.iter().any(|found| found.place.file == source.path) {
@@ -93,29 +93,29 @@ impl Mails {
             templates.look(&source, &names, diagnostics);
         }
     }
+
     /// What a step that has not run leaves empty, at least on some way to a step that sends this template.
     fn not_run(
         &self,
         steps: &[Step],
-        passed: &BTreeMap<usize, BTreeSet<usize>>,
+        passed: &BTreeMap<StepIndex, BTreeSet<StepIndex>>,
         template: &str,
     ) -> Vec<(String, Absent)> {
-        let senders: Vec<&BTreeSet<usize>> = steps
+        let senders: Vec<&BTreeSet<StepIndex>> = steps
             .iter()
-            .enumerate()
-            .filter(|(_, step)| sends(step).iter().any(|(name, _)| *name == template))
-            .filter_map(|(at, _)| passed.get(&at))
+            .filter(|step| sends(step).iter().any(|(name, _)| *name == template))
+            .filter_map(|step| passed.get(&step.index))
             .collect();
         let shapes = self.roots.iter().find(|(name, _)| *name == "steps").map(|(_, shape)| shape);
         let Some(Shape::Record(shapes)) = shapes else { return Vec::new() };
         let mut found = Vec::new();
-        for (at, step) in steps.iter().enumerate() {
+        for step in steps {
             let (Some(id), None) = (&step.id, &step.condition) else { continue };
             let Some(Shape::Record(fields)) = shapes.get(id.as_str()) else { continue };
-            if senders.iter().all(|passed| passed.contains(&at)) {
+            if senders.iter().all(|passed| passed.contains(&step.index)) {
                 continue;
             }
-            let never = senders.iter().all(|passed| !passed.contains(&at));
+            let never = senders.iter().all(|passed| !passed.contains(&step.index));
             let why = match never {
                 true => format!("the step `{id}` has not run when this mail is sent"),
                 false => format!("not every way to this mail has run the step `{id}`"),
@@ -126,23 +126,6 @@ impl Mails {
         }
         found
     }
-}
-
-/// For each step that a case can reach, the steps that it has surely passed by then.
-fn always_passed(steps: &[Step], first: StepIndex) -> BTreeMap<usize, BTreeSet<usize>> {
-    let place = |index: StepIndex| usize::try_from(index.0).ok();
-    let forward = |step: &Step| -> Vec<usize> {
-        let aside = match &step.verb {
-            Verb::Do { target, .. } => Some(*target),
-            Verb::RetryFrom { or_else, .. } => Some(*or_else),
-            _ => None,
-        };
-        // A step with branches is only passed by if it is left out.
-        let next = step.next.filter(|_| step.outcomes.is_empty() || step.condition.is_some());
-        next.into_iter().chain(step.outcomes.values().copied()).chain(aside).filter_map(place).collect()
-    };
-    let edges: Vec<Vec<usize>> = steps.iter().map(forward).collect();
-    place(first).map(|first| passed(&edges, first)).unwrap_or_default()
 }
 
 /// Fields of events that a case of the policy can be without.
@@ -182,23 +165,20 @@ fn sent(steps: &[Step]) -> BTreeMap<String, Vec<Sent>> {
 /// The templates that one step names.
 fn sends(step: &Step) -> Vec<(&str, Sent)> {
     let mut found = Vec::new();
-    match &step.verb {
-        Verb::Verify(verify) => {
-            found.push((verify.invite.as_str(), Sent::Asking));
-            for reminder in &verify.remind {
-                found.push((reminder.template.as_str(), Sent::Asking));
-                if !reminder.also.is_empty() {
-                    found.push((reminder.template.as_str(), Sent::Beside));
-                }
+    if let Verb::Verify(verify) = &step.verb {
+        found.push((verify.invite.as_str(), Sent::Asking));
+        for reminder in &verify.remind {
+            found.push((reminder.template.as_str(), Sent::Asking));
+            if !reminder.also.is_empty() {
+                found.push((reminder.template.as_str(), Sent::Beside));
             }
         }
-        Verb::Effect(Effect::Notify(notify)) => {
-            for to in &notify.to {
-                let person = *to == Recipient::Subject;
-                found.push((notify.template.as_str(), if person { Sent::Telling } else { Sent::Reporting }));
-            }
+    }
+    if let Verb::Effect(Effect::Notify(notify)) = &step.verb {
+        for to in &notify.to {
+            let person = *to == Recipient::Subject;
+            found.push((notify.template.as_str(), if person { Sent::Telling } else { Sent::Reporting }));
         }
-        _ => {}
     }
     found
 }

@@ -17,9 +17,7 @@ use crate::policy::grammar;
 use crate::policy::script::{Compiler, Condition, Context, sayable};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
-use crate::policy::tree::{
-    Amount, IfAlreadyOpen, Keep, Limit, Mode, Policy, StepIndex, Trigger, WhenExceeded,
-};
+use crate::policy::tree::{Amount, IfAlreadyOpen, Keep, Limit, Mode, Policy, Trigger, WhenExceeded};
 
 /// A policy that declared its name; the policy itself only if it has no mistake.
 #[derive(Debug)]
@@ -100,15 +98,16 @@ fn compile(
         first = build.chain(steps, "");
     }
     let starts = build.block_chains();
-    proof::prove(&mut build, first.start, &starts);
+    let graph = first.start.and_then(|first| build.graph(first, &starts));
+    proof::prove(&mut build, graph.as_ref(), &starts);
     head.judge(node, &mut build);
     let used_templates = build.templates.clone();
     let shared_blocks = build.blocks.values().any(|block| block.shared);
-    let (steps, by_id) = build.finish(&starts)?;
-    let first = StepIndex(u32::try_from(first.start?).ok()?);
+    let (graph, by_id) = (graph?, build.by_id());
+    let steps = build.finish(&graph)?;
     let templates = templates(&used_templates, layout, diagnostics);
     if let Some(mails) = mails {
-        mails.look(&steps, first, &templates, layout, diagnostics);
+        mails.look(&steps, &graph, &templates, layout, diagnostics);
     }
     let files = bundle(folder, layout, &scripts, &used_templates, shared_blocks);
     Some(Policy {
@@ -127,7 +126,8 @@ fn compile(
         settings,
         limits: head.limits,
         keep: head.keep,
-        first,
+        first: graph.first,
+        graph,
         steps,
         by_id,
         people: shared.people.clone(),

@@ -5,6 +5,7 @@ use super::reading::{self, Reading as _};
 use crate::model::{Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Outcomes, Rule, VerbRule};
+use crate::policy::outcome::{RequestOutcome, ReviewOutcome, WaitOutcome};
 use crate::policy::script::StepShape;
 use crate::policy::source::Node;
 use crate::policy::tree::{
@@ -138,11 +139,15 @@ impl Build<'_> {
             Outcomes::Wait if item.get("wait").is_some_and(|wait| wait.get("until").is_some()) => {
                 (Vec::new(), false)
             }
-            Outcomes::Wait => (owned(&["happened", "timed_out"]), true),
+            Outcomes::Wait => (owned(WaitOutcome::WORDS), true),
             Outcomes::Optional(names) => {
                 let returns = item.texts("returns");
                 (
-                    if returns.is_empty() { owned(names) } else { [returns, owned(&["failed"])].concat() },
+                    if returns.is_empty() {
+                        owned(names)
+                    } else {
+                        [returns, owned(&[RequestOutcome::Failed.word()])].concat()
+                    },
                     given.is_some(),
                 )
             }
@@ -181,7 +186,7 @@ impl Build<'_> {
         let decisions = item.get("review").and_then(|review| review.get("decisions"));
         let mut names = Vec::new();
         for (key, _) in decisions.and_then(Node::map).unwrap_or_default() {
-            if key.name == "overdue" {
+            if ReviewOutcome::of_word(&key.name).is_some() {
                 let message = "`overdue` is an outcome of every review; nobody decides it";
                 self.report(
                     Diagnostic::error(key.place.clone(), "bad-decision", message).help("choose another word"),
@@ -196,7 +201,7 @@ impl Build<'_> {
                 "a review needs a decision to make",
             ));
         }
-        names.push("overdue".to_owned());
+        names.extend(ReviewOutcome::WORDS.iter().map(|word| (*word).to_owned()));
         names
     }
 

@@ -128,7 +128,7 @@ fn a_good_tree_gives_a_policy_that_can_be_walked() {
     let proof = policy.step(policy.first).unwrap();
     assert_eq!(proof.path, "proof");
     assert_eq!(proof.next, None);
-    let outcomes: Vec<_> = proof.outcomes.keys().map(String::as_str).collect();
+    let outcomes: Vec<_> = proof.outcomes.keys().map(|ending| ending.word()).collect();
     assert_eq!(outcomes, ["no_response", "passed", "rejected", "unavailable", "warning"]);
     for (at, step) in policy.steps.iter().enumerate() {
         assert_eq!(step.index.0 as usize, at);

@@ -7,13 +7,13 @@ use super::super::asks::taken_by_silence;
 use super::super::details::{Check, Panel, Stop, StopKind};
 use super::super::diff::{length, shorter};
 use super::super::pairing::bare_texts;
-use super::super::site::taken_by;
-use super::super::trail::{AGAIN, Mark};
+use super::super::trail::Mark;
 use super::super::{Effect, Sheet, Way};
 use super::protects::halved;
 use super::{Beside, Both, Finding, Weight};
-use crate::model::Span;
-use crate::model::{EffectKind, Nature};
+use crate::model::{EffectKind, Nature, Span};
+use crate::policy::grammar::Rule;
+use crate::policy::graph::By;
 use crate::policy::people::Calendar;
 use crate::policy::tree::WhenExceeded;
 
@@ -24,7 +24,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         match (&old.kind, &new.kind) {
             (StopKind::Check(before), StopKind::Check(after)) => found.extend(mails(new, before, after)),
             (StopKind::Panel(before), StopKind::Panel(after)) => found.extend(hours(new, before, after)),
-            _ => {}
+            (StopKind::Check(_) | StopKind::Panel(_) | StopKind::Pause(_) | StopKind::Other, _) => {}
         }
     }
     found.extend(objections(both));
@@ -110,8 +110,8 @@ fn hours(new: &Stop, before: &Panel, after: &Panel) -> Option<Finding> {
 /// The mail with the link to object, before an end that waits for its grace.
 fn objections(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for effect in both.new.effects.iter().filter(|effect| matches!(effect.verb.as_str(), "delete" | "reject"))
-    {
+    let ends = |effect: &&Effect| effect.verb.nature() == Some(Nature::Ends);
+    for effect in both.new.effects.iter().filter(ends) {
         let old = both.old.effects.iter().filter(|old| old.verb == effect.verb);
         let olds: Vec<&Way> = old.flat_map(|old| &old.ways).collect();
         for way in &effect.ways {
@@ -140,9 +140,7 @@ fn segments(
     marks: &dyn Fn(&[Mark]) -> Vec<Mark>,
     lines: &dyn Fn(&[String]) -> Vec<String>,
 ) -> Segments {
-    let tells = |effect: &&Effect| {
-        EffectKind::of_word(&effect.verb).is_some_and(|kind| kind.nature() == Nature::Tells)
-    };
+    let tells = |effect: &&Effect| effect.verb.nature() == Some(Nature::Tells);
     let mut segments = Segments::new();
     for effect in sheet.effects.iter().filter(tells) {
         for way in effect.ways.iter().filter(|way| !is_invitation(sheet, way)) {
@@ -160,10 +158,10 @@ fn is_invitation(sheet: &Sheet, way: &Way) -> bool {
 
 /// Who hears of it; a mail of another template is still a mail.
 fn whom(effect: &Effect) -> String {
-    match effect.verb.as_str() {
-        "notify" => effect.to.split(':').next().unwrap_or(&effect.to).to_owned(),
-        verb => format!("{verb} {}", effect.to),
+    if effect.does(EffectKind::Notify) {
+        return effect.to.split(':').next().unwrap_or(&effect.to).to_owned();
     }
+    format!("{} {}", effect.verb, effect.to)
 }
 
 /// Mails, calls and events that are not sent any more, on paths that are still there.
@@ -206,7 +204,7 @@ fn ends(both: &Both<'_>) -> BTreeSet<Vec<Mark>> {
 fn again(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let there = ends(both);
-    let is_try = |mark: &Mark| mark.outcome == AGAIN;
+    let is_try = |mark: &Mark| mark.by == By::Again;
     let paths: BTreeSet<&[Mark]> = both
         .old
         .ends()
@@ -239,7 +237,7 @@ fn path(both: &Both<'_>, marks: &[Mark]) -> String {
     if marks.is_empty() {
         return "at once".to_owned();
     }
-    let one = |mark: &Mark| format!("{} {}", both.old.details.name(mark.step), mark.outcome);
+    let one = |mark: &Mark| format!("{} {}", both.old.details.name(mark.step), mark.word());
     marks.iter().map(one).collect::<Vec<_>>().join(" > ")
 }
 
@@ -251,9 +249,7 @@ pub(in crate::policy::effects) fn much_longer(before: Span, after: Span) -> bool
 /// Limits that keep mails back, or leave out what is given.
 fn limits(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let does = |word: &str| both.new.effects.iter().any(|effect| effect.verb == word);
-    let back = |word: &str| taken_by(word).is_some_and(does);
-    for after in both.new.limits.iter().filter(|bound| does(bound.action.word())) {
+    for after in both.new.limits.iter().filter(|bound| both.new.does(bound.action)) {
         let before = both.old.limits.iter().find(|bound| bound.action == after.action);
         let word = after.action.word();
         let skips = after.when_exceeded == WhenExceeded::Skip;
@@ -261,7 +257,8 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
             Nature::Tells => before.map_or(after.stated, |before| halved(before, after)),
             // A limit on giving back is reported with the effect that takes.
             Nature::Gives | Nature::Lifts => {
-                skips && !back(word) && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip)
+                let back = both.new.takes_for(Rule::Effect(after.action)).is_some();
+                skips && !back && before.is_none_or(|before| before.when_exceeded != WhenExceeded::Skip)
             }
             Nature::Ends | Nature::Withholds | Nature::Asks => false,
         };
@@ -280,15 +277,14 @@ fn granted(both: &Both<'_>) -> Vec<Finding> {
     // What is set, whatever it is set to.
     let what = |effect: &Effect| effect.whom().split(" = ").next().unwrap_or(&effect.to).to_owned();
     for effect in both.old.giving() {
-        let back =
-            taken_by(&effect.verb).is_some_and(|takes| both.new.effects.iter().any(|new| new.verb == takes));
-        let grants: BTreeSet<&Mark> = effect.ways.iter().filter_map(|way| way.trail.granted_by()).collect();
+        let back = both.new.takes_for(effect.verb).is_some();
+        let grants: BTreeSet<&Mark> =
+            effect.ways.iter().filter_map(|way| way.trail.granted_by.as_ref()).collect();
         for mark in grants.into_iter().filter(|_| !back) {
             let after = |way: &Way| both.pairing.marks(&way.trail.marks).contains(mark);
-            let same = both
-                .new
-                .giving()
-                .filter(|new| new.verb == effect.verb && (new.verb != "set" || what(new) == what(effect)));
+            let same = both.new.giving().filter(|new| {
+                new.verb == effect.verb && (!new.does(EffectKind::Set) || what(new) == what(effect))
+            });
             let there = both.pairing.pairs.iter().any(|(old, _)| old.index == mark.step);
             if there && !same.flat_map(|new| &new.ways).any(after) {
                 let begin = format!("no longer can {} {}", effect.verb, what(effect));

@@ -8,6 +8,7 @@ use super::super::details::bare;
 use super::super::pairing::bare_texts;
 use super::super::{Effect, Sheet, Way};
 use super::{Both, Finding, Weight};
+use crate::model::EffectKind;
 
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -31,7 +32,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
 }
 
 fn calls(sheet: &Sheet) -> impl Iterator<Item = &Effect> {
-    sheet.effects.iter().filter(|effect| effect.verb == "call")
+    sheet.effects.iter().filter(|effect| effect.does(EffectKind::Call))
 }
 
 /// Values that were not sent before. A call on a new path may send other fixed values.

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::super::details::{bare, called, shown};
+use super::super::details::{Stop, bare, called, shown};
 use super::super::pairing::bare_texts;
-use super::super::site::withholds;
 use super::super::{Details, Sheet};
 use super::{Beside, Both, Finding, Weight};
+use crate::model::Nature;
 use crate::policy::tree::IfAlreadyOpen;
 
 /// Events after which there is nothing left to protect or to give.
@@ -84,13 +84,8 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
         }
     }
     let calls = |details: &Details| -> Vec<(String, String)> {
-        let call = |word: &str| word.starts_with("run ") || word.starts_with("act");
-        details
-            .stops
-            .iter()
-            .filter(|stop| call(&stop.word))
-            .map(|stop| (stop.name().to_owned(), stop.call.clone()))
-            .collect()
+        let call = |stop: &Stop| Some((stop.name().to_owned(), stop.call.clone()?));
+        details.stops.iter().filter_map(call).collect()
     };
     let (before, after) = (calls(&old.details), calls(&new.details));
     for (name, call) in &after {
@@ -148,7 +143,7 @@ fn already(what: IfAlreadyOpen) -> &'static str {
 /// What ends a case before its time. What it holds is then left on, or lifted, with nothing proven.
 fn endings(both: &Both<'_>, less: bool) -> Vec<Finding> {
     let mut found = Vec::new();
-    let holds = both.new.effects.iter().any(|effect| withholds(&effect.verb));
+    let holds = both.new.effects.iter().any(|effect| effect.verb.nature() == Some(Nature::Withholds));
     if holds || (less && both.new.protects()) || both.new.takes() {
         let begin = "can end a case before its time";
         let lines = clauses(both, &both.old.as_long_as, &both.new.as_long_as);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use super::super::details::{Check, Kind, Panel, StopKind, bare};
 use super::super::pairing::{Pairing, bare_texts};
-use super::super::site::{gives, harms, lifts, taken_by};
 use super::super::trail::{Mark, Trail};
 use super::super::{Details, Effect, Sheet, Way};
 use super::{Both, Finding, Weight};
+use crate::model::{EffectKind, Nature};
+use crate::policy::grammar::Rule;
 use crate::policy::tree::StepIndex;
 
 /// So many times as many tries are another proof.
@@ -18,11 +19,12 @@ const MORE: u32 = 2;
 pub(super) fn first(sheet: &Sheet) -> Vec<Finding> {
     let told = |effect: &&Effect| !told_as_unproven(effect) && !gives_back(sheet, effect);
     let mut found: Vec<Finding> =
-        sheet.giving().filter(told).map(|effect| first_time(&effect.verb)).collect();
+        sheet.giving().filter(told).map(|effect| first_time(effect.verb.word())).collect();
     // What other systems do with it is not known here.
-    for effect in sheet.effects.iter().filter(|effect| matches!(effect.verb.as_str(), "call" | "emit")) {
-        let unproven = |way: &Way| way.trail.granted_by().is_none();
-        if effect.verb == "call" || effect.ways.iter().any(unproven) {
+    let sends = |effect: &&Effect| effect.does(EffectKind::Call) || effect.does(EffectKind::Emit);
+    for effect in sheet.effects.iter().filter(sends) {
+        let unproven = |way: &Way| way.trail.granted_by.is_none();
+        if effect.does(EffectKind::Call) || effect.ways.iter().any(unproven) {
             found.push(first_time(&format!("{} {}", effect.verb, effect.to)));
         }
     }
@@ -35,9 +37,9 @@ fn first_time(verb: &str) -> Finding {
 
 /// Whether it only gives back what the policy takes, to somebody who passed or about whom people decided.
 fn gives_back(sheet: &Sheet, effect: &Effect) -> bool {
-    lifts(&effect.verb)
-        && taken_by(&effect.verb).is_some_and(|takes| sheet.effects.iter().any(|other| other.verb == takes))
-        && effect.ways.iter().all(|way| way.trail.granted_by().is_some())
+    effect.verb.nature() == Some(Nature::Lifts)
+        && sheet.takes_for(effect.verb).is_some()
+        && effect.ways.iter().all(|way| way.trail.granted_by.is_some())
 }
 
 /// That somebody is let in by nothing is a reason of its own.
@@ -89,19 +91,19 @@ pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
 /// Mails, calls and events that said that somebody passed, and now say it of somebody who did not.
 fn said(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let tells = |effect: &&Effect| matches!(effect.verb.as_str(), "notify" | "call" | "emit");
+    let tells = |effect: &&Effect| effect.verb.nature() == Some(Nature::Tells);
     for effect in both.new.effects.iter().filter(tells) {
         let same = |old: &&Effect| old.verb == effect.verb && bare(&old.to) == both.pairing.text(&effect.to);
         let olds: Vec<&Way> = both.old.effects.iter().filter(same).flat_map(|old| &old.ways).collect();
-        let (verb, to) = (&effect.verb, &effect.to);
-        if !olds.is_empty() && olds.iter().all(|old| old.trail.granted_by().is_some()) {
-            let unproven = |way: &&Way| way.trail.granted_by().is_none() && !announces(both, way);
+        let (verb, to) = (effect.verb, &effect.to);
+        if !olds.is_empty() && olds.iter().all(|old| old.trail.granted_by.is_some()) {
+            let unproven = |way: &&Way| way.trail.granted_by.is_none() && !announces(both, way);
             for way in effect.ways.iter().filter(unproven) {
                 let begin = format!("can {verb} {to} without a pass or a person's decision");
                 found.push(Finding::new(Weight::Proof, begin, way.line()));
             }
         }
-        if effect.verb == "emit" {
+        if effect.does(EffectKind::Emit) {
             found.extend(effect.ways.iter().flat_map(|way| values(both, effect, way, &olds)));
         }
     }
@@ -110,14 +112,14 @@ fn said(both: &Both<'_>) -> Vec<Finding> {
 
 /// Whether the edit newly takes or gives something on the same path: that is said already.
 fn announces(both: &Both<'_>, way: &Way) -> bool {
-    let counts = |effect: &&Effect| gives(&effect.verb) || harms(&effect.verb);
-    let there = |sheet: &Sheet, verb: &str, marks: &dyn Fn(&Way) -> bool| {
+    let counts = |effect: &&Effect| effect.verb.gives() || effect.verb.takes();
+    let there = |sheet: &Sheet, verb: Rule, marks: &dyn Fn(&Way) -> bool| {
         sheet.effects.iter().any(|effect| effect.verb == verb && effect.ways.iter().any(marks))
     };
     let marks = both.pairing.marks(&way.trail.marks);
     both.new.effects.iter().filter(counts).any(|effect| {
         effect.ways.iter().any(|other| other.trail.marks == way.trail.marks)
-            && !there(both.old, &effect.verb, &|old| old.trail.marks == marks)
+            && !there(both.old, effect.verb, &|old| old.trail.marks == marks)
     })
 }
 
@@ -138,14 +140,14 @@ fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
     Some(if known {
         Finding::alone(Weight::Harm, format!("can newly {} {}", effect.verb, effect.whom()))
     } else {
-        first_time(&effect.verb)
+        first_time(effect.verb.word())
     })
 }
 
 fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Finding> {
     let (pairing, line) = (&both.pairing, way.line());
     let trail = pairing.trail(&way.trail);
-    let (verb, to) = (&effect.verb, effect.whom());
+    let (verb, to) = (effect.verb, effect.whom());
     let mut found = Vec::new();
     let paired = olds.iter().find(|old| old.trail.marks == trail.marks);
     let lacking = |old: &&&Way| lacks(both, &old.trail, &trail);
@@ -163,7 +165,7 @@ fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
         && both.pairing.pairs.iter().any(|(old, _)| old.index == last.step)
         && !olds.iter().any(|old| old.trail.decided.last() == Some(last))
     {
-        let begin = format!("can newly {verb} {to} after the decision {}", last.outcome);
+        let begin = format!("can newly {verb} {to} after the decision {}", last.word());
         found.push(Finding::new(Weight::Decision, begin, line));
     }
     found.extend(values(both, effect, way, olds));
@@ -191,10 +193,9 @@ fn lacks(both: &Both<'_>, old: &Trail, new: &Trail) -> Vec<String> {
         }
     }
     for mark in &old.decided {
-        let other =
-            |decided: &&Mark| decided.outcome == mark.outcome && replaces(both, decided.step, mark.step);
+        let other = |decided: &&Mark| decided.by == mark.by && replaces(both, decided.step, mark.step);
         if !new.decided.contains(mark) && !new.decided.iter().any(|decided| other(&decided)) {
-            missing.push(format!("{} need not decide {}", name(mark.step), mark.outcome));
+            missing.push(format!("{} need not decide {}", name(mark.step), mark.word()));
         }
     }
     let lines = bare_texts(&old.conditions);

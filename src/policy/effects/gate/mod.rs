@@ -21,13 +21,15 @@ mod protects;
 mod takes;
 mod teams;
 
+use std::collections::BTreeSet;
+
 pub(super) use back::much_longer;
 pub(super) use gives::weaker_kinds;
 
 use super::pairing::Pairing;
-use super::site::{gives as gives_access, harms, protects as is_protective};
 use super::{Effect, Sheet, Way};
-use crate::model::Watched;
+use crate::model::{EffectKind, Watched};
+use crate::policy::grammar::Rule;
 
 /// Longer lists of sentences are not read.
 const NAMED: usize = 10;
@@ -89,7 +91,7 @@ pub fn added_up(base: &Sheet, after: &Sheet, watched: &[Watched]) -> Vec<String>
 /// Why a policy that is not in the tree any more runs until a person releases that; empty: it simply stops.
 pub fn reasons_to_stay(sheet: &Sheet, watched: &[Watched]) -> Vec<String> {
     let protects = sheet.acts() && sheet.protects() && watched.contains(&Watched::ProtectLess);
-    let verbs = || sheet.verbs(is_protective).join(", ");
+    let verbs = || sheet.verbs(Rule::protects).join(", ");
     protects
         .then(|| format!("stops protecting: no policy of its name would {}", verbs()))
         .into_iter()
@@ -106,19 +108,27 @@ struct Both<'a> {
 impl Sheet {
     /// Whether it asks for proof or withholds access.
     fn protects(&self) -> bool {
-        self.effects.iter().any(|effect| is_protective(&effect.verb))
+        self.effects.iter().any(|effect| effect.verb.protects())
     }
 
     /// Its verbs of a kind, each once.
-    fn verbs(&self, is: fn(&str) -> bool) -> Vec<String> {
-        let mut verbs: Vec<String> =
-            self.effects.iter().filter(|effect| is(&effect.verb)).map(|effect| effect.verb.clone()).collect();
-        verbs.dedup();
-        verbs
+    fn verbs(&self, is: fn(Rule) -> bool) -> Vec<&'static str> {
+        let verbs: BTreeSet<Rule> = self.effects.iter().map(|effect| effect.verb).collect();
+        verbs.into_iter().filter(|verb| is(*verb)).map(Rule::word).collect()
+    }
+
+    /// Whether the policy has an effect.
+    fn does(&self, kind: EffectKind) -> bool {
+        self.effects.iter().any(|effect| effect.does(kind))
+    }
+
+    /// The effect that takes what this one gives back, if the policy has it.
+    fn takes_for(&self, verb: Rule) -> Option<EffectKind> {
+        verb.effect().and_then(EffectKind::taken_by).filter(|takes| self.does(*takes))
     }
 
     fn takes(&self) -> bool {
-        self.effects.iter().any(|effect| harms(&effect.verb))
+        self.effects.iter().any(|effect| effect.verb.takes())
     }
 
     /// Whether an edit of whom it is about, or of which way a case takes, matters to anybody.
@@ -128,11 +138,11 @@ impl Sheet {
 
     /// Every path to its end.
     fn ends(&self) -> impl Iterator<Item = &Way> {
-        self.effects.iter().filter(|effect| effect.verb == "close").flat_map(|effect| &effect.ways)
+        self.effects.iter().filter(|effect| effect.verb == Rule::Close).flat_map(|effect| &effect.ways)
     }
 
     fn giving(&self) -> impl Iterator<Item = &Effect> {
-        self.effects.iter().filter(|effect| gives_access(&effect.verb))
+        self.effects.iter().filter(|effect| effect.verb.gives())
     }
 }
 
@@ -182,7 +192,7 @@ impl Finding {
         let count = self.places.len();
         let begin = match &self.many {
             Some(many) if count > 1 => many.replacen('#', &count.to_string(), 1),
-            _ => self.begin.clone(),
+            Some(_) | None => self.begin.clone(),
         };
         let named: Vec<&str> = self.places.iter().take(PATHS).map(String::as_str).collect();
         let more = if count > PATHS { format!("; and {} more", count - PATHS) } else { String::new() };

@@ -3,11 +3,13 @@
 use super::super::details::{Stop, StopKind};
 use super::super::diff::length;
 use super::super::pairing::{bare_texts, leads_to};
-use super::super::site::{protects, withholds};
 use super::super::{Bound, Effect, Opens, Sheet, Way};
 use super::back::much_longer;
 use super::decides::clauses;
 use super::{Both, Finding, Weight};
+use crate::model::{EffectKind, EffectShape, Nature};
+use crate::policy::grammar::Rule;
+use crate::policy::outcome::Ending;
 use crate::policy::tree::{Amount, IfEmpty, IfMissed, StepIndex, WhenExceeded};
 
 /// An edit that switches a policy off.
@@ -16,7 +18,7 @@ pub(super) fn stops(old: &Sheet, new: &Sheet) -> Vec<Finding> {
         return Vec::new();
     }
     let word = super::super::show::mode;
-    let begin = format!("stops protecting: it no longer can {}", old.verbs(protects).join(", "));
+    let begin = format!("stops protecting: it no longer can {}", old.verbs(Rule::protects).join(", "));
     vec![Finding::new(Weight::Protection, begin, format!("mode {} -> {}", word(old.mode), word(new.mode)))]
 }
 
@@ -25,11 +27,11 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    for effect in both.old.effects.iter().filter(|effect| protects(&effect.verb)) {
+    for effect in both.old.effects.iter().filter(|effect| effect.verb.protects()) {
         for way in &effect.ways {
             if !still(both, effect, way) && !with_suspension(both, effect, way) {
                 // Its fallback is no other proof.
-                let to = match step_of(both.old, way).filter(|_| effect.verb == "verify") {
+                let to = match step_of(both.old, way).filter(|_| effect.does(EffectKind::Verify)) {
                     Some(stop) => format!("the person at {}", stop.name()),
                     None => effect.to.clone(),
                 };
@@ -57,12 +59,19 @@ pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
 
 /// Whether it ends sessions by the step whose suspension is gone too.
 fn with_suspension(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
-    let mut suspends = both.old.effects.iter().filter(|other| other.verb == "suspend");
-    effect.verb == "end_sessions"
+    let mut suspends = both.old.effects.iter().filter(|other| other.does(EffectKind::Suspend));
+    effect.does(EffectKind::EndSessions)
         && suspends.any(|suspends| {
             let mut same = suspends.ways.iter().filter(|way| way.step == old.step && way.path == old.path);
             same.any(|way| !still(both, suspends, way))
         })
+}
+
+impl Effect {
+    /// Whether what it is done to is a role.
+    fn is_of_role(&self) -> bool {
+        self.verb.effect().is_some_and(|kind| matches!(kind.row().shape, EffectShape::Role(_)))
+    }
 }
 
 fn step_of(sheet: &Sheet, way: &Way) -> Option<Stop> {
@@ -82,18 +91,14 @@ fn still(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
     };
     let same = |new: &&Effect| {
         new.verb == effect.verb
-            && match effect.verb.as_str() {
-                "hold_role" | "remove_role" => {
-                    both.pairing.text(&new.to) == super::super::details::bare(&effect.to)
-                }
-                _ => true,
-            }
+            && (!effect.is_of_role() || both.pairing.text(&new.to) == super::super::details::bare(&effect.to))
     };
     let ways = both.new.effects.iter().filter(same).flat_map(|new| &new.ways);
     let asked = step_of(both.old, old).map(|stop| stop.index);
     let mut ways = ways.filter(|new| {
         // A second proof is not the first one.
-        effect.verb != "verify" || replaces(both, step_of(both.new, new).map(|stop| stop.index), asked)
+        !effect.does(EffectKind::Verify)
+            || replaces(both, step_of(both.new, new).map(|stop| stop.index), asked)
     });
     ways.any(reaches)
 }
@@ -176,7 +181,7 @@ fn sweeps(both: &Both<'_>, old: &Opens, new: &Opens) -> Vec<Finding> {
 /// A limit that stops what protects after less than half as much as before.
 fn bounds(old: &[Bound], new: &[Bound]) -> Vec<Finding> {
     let mut found = Vec::new();
-    for after in new.iter().filter(|bound| protects(bound.action.word())) {
+    for after in new.iter().filter(|bound| bound.action.nature().protects()) {
         let before = old.iter().find(|bound| bound.action == after.action);
         let tighter = match before {
             Some(before) => halved(before, after),
@@ -215,9 +220,13 @@ fn silence(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let StopKind::Check(_) = new.kind else { return None };
     let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
     let protected = |way: &Way| {
-        way.trail.marks.iter().any(|mark| mark.step == new.index && mark.outcome == "no_response")
+        way.trail
+            .marks
+            .iter()
+            .any(|mark| mark.step == new.index && mark.ending().is_some_and(Ending::is_silence))
     };
-    let mut effects = both.new.effects.iter().filter(|effect| withholds(&effect.verb));
+    let mut effects =
+        both.new.effects.iter().filter(|effect| effect.verb.nature() == Some(Nature::Withholds));
     let follows = effects.any(|effect| effect.ways.iter().any(protected));
     (follows && much_longer(before, after)).then(|| {
         let begin = format!("protects less: waits longer for an answer to {}", new.name());

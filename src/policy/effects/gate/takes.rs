@@ -4,21 +4,24 @@
 use std::collections::BTreeSet;
 
 use super::super::details::StopKind;
-use super::super::site::{GRACE_OF, gives, taken_by};
+use super::super::diff::Kind;
+use super::super::site::GRACE_OF;
 use super::super::{Change, Effect, Sheet, Sign, diff};
 use super::{Finding, Watched, Weight};
+use crate::model::EffectKind;
+use crate::policy::grammar::Rule;
 
 pub(super) fn look(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Vec<Finding> {
-    let words: BTreeSet<&str> =
-        watched.iter().filter_map(|watched| watched.effect()).map(crate::model::EffectKind::word).collect();
-    let does = |sheet: &Sheet| -> BTreeSet<String> {
-        let verbs = sheet.effects.iter().map(|effect| effect.verb.clone());
-        verbs.filter(|verb| words.contains(verb.as_str())).collect()
+    let watched: BTreeSet<EffectKind> = watched.iter().filter_map(|watched| watched.effect()).collect();
+    let does = |sheet: &Sheet| -> BTreeSet<EffectKind> {
+        let kinds = sheet.effects.iter().filter_map(|effect| effect.verb.effect());
+        kinds.filter(|kind| watched.contains(kind)).collect()
     };
     let known = Known { could: before.map(does).unwrap_or_default(), can: does(after), after };
     let first = known.can.difference(&known.could);
-    let mut found: Vec<Finding> =
-        first.map(|verb| Finding::alone(Weight::Harm, format!("can {verb} for the first time"))).collect();
+    let first: BTreeSet<&str> = first.map(|kind| kind.word()).collect();
+    let first_time = |word: &str| Finding::alone(Weight::Harm, format!("can {word} for the first time"));
+    let mut found: Vec<Finding> = first.into_iter().map(first_time).collect();
     let changes = diff(before, Some(after)).changes;
     let graver = changes.iter().filter(|change| change.graver);
     found.extend(graver.filter_map(|change| known.reason(change, before.is_none())));
@@ -27,15 +30,15 @@ pub(super) fn look(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -
 
 /// What matters of what a policy could do and can do.
 struct Known<'a> {
-    could: BTreeSet<String>,
-    can: BTreeSet<String>,
+    could: BTreeSet<EffectKind>,
+    can: BTreeSet<EffectKind>,
     after: &'a Sheet,
 }
 
 impl Known<'_> {
     fn reason(&self, change: &Change, is_new: bool) -> Option<Finding> {
         let how = if change.how.is_empty() { String::new() } else { format!(" ({})", change.how) };
-        if change.kind == "asks" {
+        if change.kind == Kind::Asks {
             let stop = self.after.details.stops.iter().find(|stop| stop.name() == change.what)?;
             let (weight, what) = match stop.kind {
                 StopKind::Panel(_) => (Weight::Decision, "decision"),
@@ -47,46 +50,56 @@ impl Known<'_> {
                 &*change.how,
             ));
         }
-        let Some(verb) = &change.verb else { return self.of_more(change, &how) };
+        let Some(verb) = change.verb else { return self.of_more(change, &how) };
         if change.along.is_some() {
             return self.of_path(change, verb, &how, is_new);
         }
         self.of_limit(change, verb, is_new)
     }
 
-    fn of_limit(&self, change: &Change, verb: &str, is_new: bool) -> Option<Finding> {
+    /// Whether it did so before and does so after.
+    fn still(&self, verb: Rule) -> bool {
+        verb.effect().is_some_and(|kind| self.could.contains(&kind) && self.can.contains(&kind))
+    }
+
+    /// What it takes of what a verb gives back.
+    fn takes_for(&self, verb: Rule) -> Option<EffectKind> {
+        verb.effect().and_then(EffectKind::taken_by).filter(|takes| self.can.contains(takes))
+    }
+
+    fn of_limit(&self, change: &Change, verb: Rule, is_new: bool) -> Option<Finding> {
         let said = |begin: String| Some(Finding::new(Weight::Harm, begin, &*change.how));
-        let known = (self.could.contains(verb) && self.can.contains(verb)) || (gives(verb) && !is_new);
-        let takes = taken_by(verb).filter(|takes| self.can.contains(*takes));
-        match (change.kind.as_str(), change.sign) {
+        let known = self.still(verb) || (verb.gives() && !is_new);
+        let takes = self.takes_for(verb);
+        match (change.kind, change.sign) {
             // A new policy may limit what it gives back; an edit that does gives back less.
-            ("limit", _) if is_new => None,
-            ("limit", Sign::Added) => {
+            (Kind::Limit, _) if is_new => None,
+            (Kind::Limit, Sign::Added) => {
                 let begin = format!("limits {verb}, which gives back what it takes");
                 takes.and(Some(Finding::new(Weight::Back, begin, &*change.what)))
             }
-            ("limit", _) if takes.is_some() => {
+            (Kind::Limit, _) if takes.is_some() => {
                 said(format!("tightens the limit on {verb}, which gives back what it takes"))
             }
-            ("limit", Sign::Removed) if known => {
+            (Kind::Limit, Sign::Removed) if known => {
                 let begin = format!("has no limit on {verb} any more");
                 Some(Finding::new(Weight::Harm, begin, format!("it was {}", change.what)))
             }
-            ("limit", _) if known => said(format!("loosens the limit on {verb}")),
-            ("again", _) if known => {
+            (Kind::Limit, _) if known => said(format!("loosens the limit on {verb}")),
+            (Kind::Again, _) if known => {
                 said(format!("gives fewer tries at {} before it can {verb}", change.what))
             }
-            _ => None,
+            (_, Sign::Added | Sign::Removed | Sign::Changed) => None,
         }
     }
 
     /// Whether it is taken only while the grace of a deletion or rejection lasts, which is said already.
     fn for_a_grace(&self, to: &str) -> bool {
-        to.rsplit_once(GRACE_OF).is_some_and(|(_, verb)| self.can.contains(verb))
+        to.rsplit_once(GRACE_OF).is_some_and(|(_, verb)| self.can.iter().any(|kind| kind.word() == verb))
     }
 
     /// More people, or a path that is not there any more.
-    fn of_path(&self, change: &Change, verb: &str, how: &str, is_new: bool) -> Option<Finding> {
+    fn of_path(&self, change: &Change, verb: Rule, how: &str, is_new: bool) -> Option<Finding> {
         let (to, line) = change.along.as_ref()?;
         if self.for_a_grace(to) {
             return None;
@@ -96,27 +109,29 @@ impl Known<'_> {
             let place = match (change.sign, change.how.split_once(", if ")) {
                 (Sign::Added, Some((_, clauses))) => format!("{line}, if {clauses}"),
                 (Sign::Added, None) => line.clone(),
-                _ => format!("{line}{how}"),
+                (Sign::Removed | Sign::Changed, _) => format!("{line}{how}"),
             };
             let begin = format!("can {verb} {to} without a pass or a person's decision");
             return Some(Finding::new(Weight::Harm, begin, place));
         }
         let place = format!("{line}{how}");
+        if is_new {
+            return None;
+        }
         match change.sign {
-            _ if is_new => None,
             Sign::Removed => {
-                let takes = taken_by(verb).filter(|takes| self.can.contains(*takes))?;
+                let takes = self.takes_for(verb)?.word();
                 let by = format!("no longer gives back by {verb} {to} what it takes by {takes}, on");
                 let many = Some(format!("{by} # paths"));
                 Some(Finding { many, ..Finding::new(Weight::Back, format!("{by} a path"), place) })
             }
             // What gives back with more conditions.
             Sign::Changed if change.gives_less => {
-                taken_by(verb).filter(|takes| self.can.contains(*takes))?;
+                self.takes_for(verb)?;
                 Some(Finding::new(Weight::Back, format!("makes it harder to {verb} {to}"), place))
             }
             // What it does for the first time is said already.
-            _ if !(self.could.contains(verb) && self.can.contains(verb)) => None,
+            Sign::Added | Sign::Changed if !self.still(verb) => None,
             Sign::Added => {
                 let many = Some(format!("has # new paths to {verb} {to}"));
                 let begin = format!("has a new path to {verb} {to}");
@@ -130,24 +145,23 @@ impl Known<'_> {
 
     /// What lets more people in matters where something is done to them, or given.
     fn of_more(&self, change: &Change, how: &str) -> Option<Finding> {
-        let mut can: Vec<String> = self.can.iter().cloned().collect();
+        let mut can: Vec<String> = self.can.iter().map(|kind| kind.word().to_owned()).collect();
+        can.sort();
         let unproven = |effect: &Effect| effect.ways.iter().any(|way| way.unproven);
-        for verb in self.after.verbs(gives) {
-            let mut same = self.after.effects.iter().filter(|effect| effect.verb == verb);
-            if same.any(unproven) && !self.can.contains(&verb) {
-                can.push(format!("{verb} without a pass or a person's decision"));
+        for kind in EffectKind::ALL.iter().filter(|kind| kind.nature().gives()) {
+            let mut same = self.after.effects.iter().filter(|effect| effect.does(*kind));
+            if same.any(unproven) && !self.can.contains(kind) {
+                can.push(format!("{} without a pass or a person's decision", kind.word()));
             }
         }
         if can.is_empty() {
-            can = self.after.verbs(gives);
+            can = self.after.verbs(Rule::gives).into_iter().map(str::to_owned).collect();
         }
-        if can.is_empty() || change.kind == "mode" || change.kind == "cancelled_by" {
+        if can.is_empty() || matches!(change.kind, Kind::Mode | Kind::CancelledBy) {
             return None;
         }
-        let begin = match change.kind.as_str() {
-            "opens" => format!("can {} on more occasions", can.join(", ")),
-            _ => format!("can {} with a clause less", can.join(", ")),
-        };
+        let more = if change.kind == Kind::Opens { "on more occasions" } else { "with a clause less" };
+        let begin = format!("can {} {more}", can.join(", "));
         Some(Finding::new(Weight::Harm, begin, format!("{}{how}", change.what)))
     }
 }

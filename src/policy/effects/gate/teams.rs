@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::super::details::{Details, StopKind};
 use super::{Both, Finding, Weight};
+use crate::model::Nature;
 
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let (old, new) = (&both.old.details, &both.new.details);
     let mut found = Vec::new();
-    let ends = both.new.effects.iter().any(|effect| matches!(effect.verb.as_str(), "delete" | "reject"));
+    let ends = both.new.effects.iter().any(|effect| effect.verb.nature() == Some(Nature::Ends));
     let another_owner = ends && old.owner != new.owner;
     if another_owner {
         let to = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "nobody".to_owned());

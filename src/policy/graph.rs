@@ -1,0 +1,141 @@
+//! One graph of a policy: its steps, and every way on from each with what takes it. Proofs, lints, the effects sheet,
+//! mails, coverage and the back-test walk on it, so that they agree on what can follow what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::outcome::Ending;
+use super::tree::StepIndex;
+
+/// What takes a way on from a step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// The step is done, or left out.
+    Next,
+    /// The step branches or ends the path, and its `if` does not hold.
+    LeftOut,
+    /// The step ended so.
+    Outcome(Ending),
+    /// `do` leads to a block.
+    Block,
+    /// `retry_from` goes back.
+    Again,
+    /// `retry_from` has gone back as often as it may.
+    UsedUp,
+}
+
+/// One way on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    pub to: StepIndex,
+    pub by: By,
+}
+
+impl Edge {
+    /// Whether it leads to a step that comes later. Going back is bounded, and proves nothing new.
+    pub fn is_forward(&self) -> bool {
+        self.by != By::Again
+    }
+}
+
+#[derive(Debug)]
+pub struct Graph {
+    pub first: StepIndex,
+    edges: Vec<Vec<Edge>>,
+}
+
+impl Graph {
+    /// `edges`: the ways on from each step, in the order of the steps.
+    pub fn new(first: StepIndex, edges: Vec<Vec<Edge>>) -> Self {
+        Self { first, edges }
+    }
+
+    /// Every way on from a step; none: the case ends there.
+    pub fn on(&self, at: StepIndex) -> &[Edge] {
+        let at = usize::try_from(at.0).ok();
+        at.and_then(|at| self.edges.get(at)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Follows every way from a step with what is known on it. `follow` gives what is known after a way, or none if
+    /// it is not followed. Each step comes once for each thing that can be known at it.
+    pub fn walk<S: Clone + Ord>(
+        &self,
+        from: StepIndex,
+        known: S,
+        mut follow: impl FnMut(StepIndex, &S, &Edge) -> Option<S>,
+    ) -> Vec<(StepIndex, S)> {
+        let (mut seen, mut order, mut todo) = (BTreeSet::new(), Vec::new(), vec![(from, known)]);
+        while let Some(spot) = todo.pop() {
+            if seen.insert(spot.clone()) {
+                let (at, known) = &spot;
+                todo.extend(
+                    self.on(*at).iter().filter_map(|edge| Some((edge.to, follow(*at, known, edge)?))),
+                );
+                order.push(spot);
+            }
+        }
+        order
+    }
+
+    /// The steps that can be reached from one, itself included, also by going back.
+    pub fn reached(&self, from: StepIndex) -> BTreeSet<StepIndex> {
+        self.walk(from, (), |_, (), _| Some(())).into_iter().map(|(at, ())| at).collect()
+    }
+
+    /// The same without going back.
+    pub fn ahead(&self, from: StepIndex) -> BTreeSet<StepIndex> {
+        let ahead = self.walk(from, (), |_, (), edge| edge.is_forward().then_some(()));
+        ahead.into_iter().map(|(at, ())| at).collect()
+    }
+
+    /// The steps that can come after one, without going back.
+    pub fn later(&self, than: StepIndex) -> BTreeSet<StepIndex> {
+        let ways = self.on(than).iter().filter(|edge| edge.is_forward());
+        ways.flat_map(|edge| self.ahead(edge.to)).collect()
+    }
+
+    /// A step and those that follow it as long as there is no choice: nothing is waited for, asked or tried again.
+    pub fn straight(&self, from: StepIndex) -> impl Iterator<Item = StepIndex> {
+        let mut left = self.edges.len();
+        std::iter::successors(Some(from), move |at| {
+            left = left.checked_sub(1)?;
+            let mut only = None;
+            for edge in self.on(*at) {
+                match edge.by {
+                    By::Outcome(_) | By::Again | By::UsedUp => return None,
+                    By::Block => only = Some(edge.to),
+                    By::Next | By::LeftOut => only = only.or(Some(edge.to)),
+                }
+            }
+            only
+        })
+    }
+
+    /// For each step that a case can reach, the steps that have surely been passed by then, itself left out. Without
+    /// circles one look at each step, in an order in which its predecessors come first, is enough.
+    pub fn passed(&self) -> BTreeMap<StepIndex, BTreeSet<StepIndex>> {
+        let forward = |at: &StepIndex| self.on(*at).iter().filter(|edge| edge.is_forward());
+        let mut waiting: BTreeMap<StepIndex, usize> = BTreeMap::new();
+        for edge in self.ahead(self.first).iter().flat_map(forward) {
+            *waiting.entry(edge.to).or_default() += 1;
+        }
+        let mut passed = BTreeMap::from([(self.first, BTreeSet::new())]);
+        let mut todo = vec![self.first];
+        while let Some(at) = todo.pop() {
+            let mut here: BTreeSet<StepIndex> = passed.get(&at).cloned().unwrap_or_default();
+            here.insert(at);
+            for edge in forward(&at) {
+                passed
+                    .entry(edge.to)
+                    .and_modify(|common: &mut BTreeSet<StepIndex>| common.retain(|step| here.contains(step)))
+                    .or_insert_with(|| here.clone());
+                if let Some(left) = waiting.get_mut(&edge.to) {
+                    *left -= 1;
+                    if *left == 0 {
+                        todo.push(edge.to);
+                    }
+                }
+            }
+        }
+        passed
+    }
+}

@@ -1,0 +1,201 @@
+//! How steps and cases end, where the language fixes the words. Words that a policy declares itself stay text.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+
+use super::effect::Effect;
+use super::tree::{Step, Verb, Wait};
+use crate::model::EventType;
+
+macro_rules! outcomes {
+    ($($(#[$meta:meta])* $name:ident { $($outcome:ident $word:literal $doc:literal)* })*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+            pub enum $name { $($outcome),* }
+
+            impl $name {
+                pub const ALL: &'static [Self] = &[$(Self::$outcome),*];
+                pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+                pub const fn word(self) -> &'static str {
+                    match self {
+                        $(Self::$outcome => $word),*
+                    }
+                }
+
+                pub fn of_word(word: &str) -> Option<Self> {
+                    Self::ALL.iter().copied().find(|outcome| outcome.word() == word)
+                }
+            }
+        )*
+
+        /// What an outcome means, for editors. None: the step declares it.
+        pub fn doc(word: &str) -> Option<&'static str> {
+            const ALL: &[(&str, &str)] = &[$($(($word, $doc)),*),*];
+            ALL.iter().find(|(other, _)| *other == word).map(|(_, doc)| *doc)
+        }
+    };
+}
+
+outcomes! {
+    /// How a verification ends.
+    ProofOutcome {
+        Passed "passed" "The person proved who they are, and every required check itself passed."
+        Warning "warning" "The provider is not sure; people should look."
+        Rejected "rejected" "The provider says no; `steps.<id>.reasons` says why."
+        NoResponse "no_response" "The person did not do it before `answer_within`."
+        Unavailable "unavailable" "The provider failed us; it says nothing about the person."
+    }
+    /// How a review ends without a decision.
+    ReviewOutcome {
+        Overdue "overdue" "Nobody decided before `answer_within`."
+    }
+    /// How a wait for an event ends.
+    WaitOutcome {
+        Happened "happened" "The event came."
+        TimedOut "timed_out" "The event did not come before `answer_within`."
+    }
+    /// How a request to an endpoint ends.
+    RequestOutcome {
+        Ok "ok" "The endpoint answered that it worked."
+        Failed "failed" "The endpoint could not be reached, or answered that it did not work."
+    }
+    /// What people decide about a contested end.
+    ContestOutcome {
+        Undo "undo" "The end does not happen."
+        Uphold "uphold" "The end happens."
+    }
+    /// Results of cases that no `close` of the policy names.
+    OwnResult {
+        NoLongerApplies "no_longer_applies" "`as_long_as` does not hold any more."
+        Cancelled "cancelled" "An event or a person cancelled the case."
+        Dropped "dropped" "A person dropped the effect that a limit stopped."
+        Undone "undone" "A person undid the end."
+        SubjectDeleted "subject_deleted" "The subject is not there any more."
+    }
+}
+
+/// How one step ended. Of one step each word is there once, so that endings are the same if their words are.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    Proof(ProofOutcome),
+    /// A decision that the review declares.
+    Decision(String),
+    Review(ReviewOutcome),
+    Wait(WaitOutcome),
+    Request(RequestOutcome),
+    /// A name that the step declares.
+    Declared(String),
+}
+
+impl Ending {
+    /// A word of a step's `outcomes`.
+    pub fn of(verb: &Verb, word: &str) -> Self {
+        let fixed = match verb {
+            Verb::Verify(_) => ProofOutcome::of_word(word).map(Self::Proof),
+            Verb::Review(_) => {
+                let decision = || Self::Decision(word.to_owned());
+                Some(ReviewOutcome::of_word(word).map_or_else(decision, Self::Review))
+            }
+            Verb::Wait(_) => WaitOutcome::of_word(word).map(Self::Wait),
+            Verb::Effect(Effect::Call(_)) => RequestOutcome::of_word(word).map(Self::Request),
+            Verb::Run { .. }
+            | Verb::Act { .. }
+            | Verb::Approve
+            | Verb::Reject { .. }
+            | Verb::Delete { .. }
+            | Verb::Do { .. }
+            | Verb::RetryFrom { .. }
+            | Verb::Close { .. }
+            | Verb::Effect(_) => None,
+        };
+        fixed.unwrap_or_else(|| Self::Declared(word.to_owned()))
+    }
+
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Proof(outcome) => outcome.word(),
+            Self::Review(outcome) => outcome.word(),
+            Self::Wait(outcome) => outcome.word(),
+            Self::Request(outcome) => outcome.word(),
+            Self::Decision(word) | Self::Declared(word) => word,
+        }
+    }
+
+    /// Whether the time was up before anybody or anything answered.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Proof(outcome) => *outcome == ProofOutcome::NoResponse,
+            Self::Wait(outcome) => *outcome == WaitOutcome::TimedOut,
+            Self::Review(ReviewOutcome::Overdue) => true,
+            Self::Decision(_) | Self::Request(_) | Self::Declared(_) => false,
+        }
+    }
+}
+
+impl PartialEq for Ending {
+    fn eq(&self, other: &Self) -> bool {
+        self.word() == other.word()
+    }
+}
+
+impl Eq for Ending {}
+
+impl PartialOrd for Ending {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ending {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.word().cmp(other.word())
+    }
+}
+
+impl Borrow<str> for Ending {
+    fn borrow(&self) -> &str {
+        self.word()
+    }
+}
+
+/// What an ending says of who the person is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    Passed,
+    /// The provider is not sure.
+    Unsure,
+    NotPassed(ProofOutcome),
+    /// People decided.
+    Decided,
+    /// People were asked and did not decide.
+    Undecided,
+    /// The person passed in a case of another policy.
+    PassedElsewhere,
+    Nothing,
+}
+
+impl Step {
+    pub fn says(&self, ending: &Ending) -> Says {
+        match ending {
+            Ending::Proof(ProofOutcome::Passed) => Says::Passed,
+            Ending::Proof(ProofOutcome::Warning) => Says::Unsure,
+            Ending::Proof(
+                outcome @ (ProofOutcome::Rejected | ProofOutcome::NoResponse | ProofOutcome::Unavailable),
+            ) => Says::NotPassed(*outcome),
+            Ending::Decision(_) => Says::Decided,
+            Ending::Review(ReviewOutcome::Overdue) => Says::Undecided,
+            Ending::Wait(WaitOutcome::Happened) if self.waits_for(EventType::VERIFICATION_PASSED) => {
+                Says::PassedElsewhere
+            }
+            Ending::Wait(WaitOutcome::Happened | WaitOutcome::TimedOut)
+            | Ending::Request(_)
+            | Ending::Declared(_) => Says::Nothing,
+        }
+    }
+
+    fn waits_for(&self, kind: &str) -> bool {
+        matches!(&self.verb, Verb::Wait(Wait::For { event, .. }) if event.as_str() == kind)
+    }
+}
