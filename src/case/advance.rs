@@ -9,14 +9,13 @@ use super::entry::Note;
 use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
 use super::opening::cancels;
-use super::order::CANCELLED;
 use super::state::{Case, State};
 use super::turn::Turn;
-use super::waiting::HAPPENED;
-use super::walk::{NO_LONGER_APPLIES, nothing_learned};
+use super::walk::nothing_learned;
 use super::{Advance, Here};
 use crate::model::{Action, Event, EventType, Fields, Lane};
 use crate::policy::Policy;
+use crate::policy::outcome::{OwnResult, WaitOutcome};
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
 
 /// A case at its first step. Whether it should open was decided before.
@@ -41,7 +40,7 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         event,
         opened_at: here.now,
         // Left with the first step.
-        state: State::Calling { step: policy.first, call: 0 },
+        state: State::Calling { step: policy.graph.first, call: 0 },
         steps: untouched(policy),
         calls: BTreeMap::new(),
         next_call: 1,
@@ -71,7 +70,7 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
     if let Some(event) = turn.case.event.clone() {
         turn.passed_elsewhere(&event);
     }
-    turn.walk(policy.first);
+    turn.walk(policy.graph.first);
     turn.end()
 }
 
@@ -173,7 +172,7 @@ impl Turn<'_> {
         let state = self.case.state.clone();
         match self.applies() {
             Ok(true) => {}
-            Ok(false) => return self.close(NO_LONGER_APPLIES),
+            Ok(false) => return self.close(OwnResult::NoLongerApplies.word()),
             Err(trouble) => {
                 let Some(step) = self.case.step() else { return };
                 return self.stick_with(step, trouble, None, Some(state));
@@ -199,7 +198,7 @@ impl Turn<'_> {
         let joined = Note::Joined { event: event.kind.to_string(), key: event.key.clone() };
         if cancels(&self.case, self.policy, &event) {
             self.note(joined);
-            self.close(CANCELLED);
+            self.close(OwnResult::Cancelled.word());
             self.leave_what_others_took();
             return Ok(());
         }
@@ -214,7 +213,7 @@ impl Turn<'_> {
             // A case that was stuck in its wait is not any more: what it waited for is there.
             self.case.state = State::Waiting(waiting.clone());
             self.passed_elsewhere(&event);
-            self.end_wait(&waiting, HAPPENED);
+            self.end_wait(&waiting, WaitOutcome::Happened);
             return Ok(());
         }
         let overheard = self.overhear(&event);
@@ -241,7 +240,7 @@ impl Turn<'_> {
         match self.policy.if_already_open {
             // Another case is the business of whoever opens cases.
             IfAlreadyOpen::Attach | IfAlreadyOpen::OpenAnother => {}
-            IfAlreadyOpen::Cancel => self.close(CANCELLED),
+            IfAlreadyOpen::Cancel => self.close(OwnResult::Cancelled.word()),
             // After an effect, or while one is on its way, there is no going back; the event is on record.
             IfAlreadyOpen::Restart if !self.case.settled.is_empty() || self.effect_under_way() => {}
             IfAlreadyOpen::Restart => {
@@ -254,7 +253,7 @@ impl Turn<'_> {
                 self.case.compared.clear();
                 self.case.released = None;
                 self.case.event = Some(event);
-                self.walk(self.policy.first);
+                self.walk(self.policy.graph.first);
             }
         }
         Ok(())

@@ -63,11 +63,7 @@ fn rests(effect: EffectKind) -> Rests {
 
 /// The same for a step; of the actions that a function may return the strictest counts.
 fn step_rests(verb: &Verb) -> Rests {
-    let of_function = match verb {
-        Verb::Act { may, .. } => may.clone(),
-        _ => Vec::new(),
-    };
-    limited(verb).into_iter().chain(of_function).map(rests).max().unwrap_or(Rests::Not)
+    limited(verb).into_iter().chain(verb.may().iter().copied()).map(rests).max().unwrap_or(Rests::Not)
 }
 
 impl Turn<'_> {

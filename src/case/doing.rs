@@ -7,6 +7,7 @@ use super::state::{Acting, Held, Pending, Purpose, State};
 use super::turn::{Trouble, Turn};
 use super::walk::{Bound, Entered, next_of};
 use crate::model::{Action, Done, EffectKind, Fields, Repeat, RoleChange};
+use crate::policy::outcome::RequestOutcome;
 use crate::policy::resolve::About;
 use crate::policy::script::{Data, Function, Text};
 use crate::policy::tree::{Effect, Notify, Recipient, Request, Resolved, Step, StepIndex, Verb, Written};
@@ -267,17 +268,17 @@ impl Turn<'_> {
         let Action::Request { repeat, .. } = &pending.action else { return false };
         let State::Calling { step, call } = self.case.state else { return false };
         let Ok(at) = self.step(step) else { return false };
-        if *repeat == Repeat::None || call != number || !at.outcomes.contains_key(FAILED) {
+        if *repeat == Repeat::None
+            || call != number
+            || !at.outcomes.contains_key(RequestOutcome::Failed.word())
+        {
             return false;
         }
-        self.note(Note::StepEnded { outcome: FAILED.to_owned(), reasons: Vec::new() });
-        self.follow(step, FAILED);
+        self.note(Note::StepEnded { outcome: RequestOutcome::Failed.word().to_owned(), reasons: Vec::new() });
+        self.follow(step, RequestOutcome::Failed.word());
         true
     }
 }
-
-const OK: &str = "ok";
-const FAILED: &str = "failed";
 
 fn well(status: u16) -> bool {
     (200..300).contains(&status)
@@ -285,12 +286,12 @@ fn well(status: u16) -> bool {
 
 fn outcome(request: &Request<Text, Data>, status: u16, body: &Value) -> String {
     if !well(status) {
-        return FAILED.to_owned();
+        return RequestOutcome::Failed.word().to_owned();
     }
     if request.returns.is_empty() {
-        return OK.to_owned();
+        return RequestOutcome::Ok.word().to_owned();
     }
     let said = body.get("outcome").and_then(Value::as_str);
     let said = said.filter(|said| request.returns.iter().any(|name| name == said));
-    said.unwrap_or(FAILED).to_owned()
+    said.unwrap_or(RequestOutcome::Failed.word()).to_owned()
 }

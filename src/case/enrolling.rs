@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::compared;
 use super::entry::Note;
-use super::judge::{Judged, PASSED, record};
+use super::judge::{Judged, record};
 use super::state::Proving;
 use super::turn::Turn;
 use crate::model::{
     Enrolment, Event, EventType, Fields, Judgement, Method, Origin, Pass, Proof, Session, SubjectKind,
     SubjectRef,
 };
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{StepIndex, Verb, Verification, Verify};
 
 /// The verification that a person is really asked for.
@@ -87,11 +88,12 @@ impl Turn<'_> {
             known.passes.iter().rev().find(|pass| counts(pass, verification))
         });
         let Some(pass) = found.max_by_key(|pass| pass.at).cloned() else { return false };
-        let judged = Judged { outcome: Some(PASSED), reasons: Vec::new(), mismatches: Vec::new() };
-        self.learn(step, record(Some(PASSED), Some(&judged), None, Some(pass.at)));
+        let judged =
+            Judged { outcome: Some(ProofOutcome::Passed), reasons: Vec::new(), mismatches: Vec::new() };
+        self.learn(step, record(Some(ProofOutcome::Passed), Some(&judged), None, Some(pass.at)));
         self.note_at(Some(step), Note::Reused { case: pass.case });
         self.rest_on(pass.compared);
-        let ended = Note::StepEnded { outcome: PASSED.to_owned(), reasons: Vec::new() };
+        let ended = Note::StepEnded { outcome: ProofOutcome::Passed.word().to_owned(), reasons: Vec::new() };
         self.note_at(Some(step), ended);
         true
     }

@@ -7,13 +7,7 @@ use super::input::{Decision, Refused};
 use super::reviewing::has_reason;
 use super::state::{Held, InGrace, Purpose, State};
 use super::turn::Turn;
-use super::walk::NO_LONGER_APPLIES;
-
-/// What people may decide about a contested end.
-pub(super) const UPHOLD: &str = "uphold";
-pub(super) const UNDO: &str = "undo";
-/// The result of a case whose adverse effect does not happen.
-pub(super) const UNDONE: &str = "undone";
+use crate::policy::outcome::{ContestOutcome, OwnResult};
 
 /// After a contest was turned down the person has at least this long to do something else.
 const LEAST_AFTER_UPHOLD: TimeDelta = TimeDelta::hours(24);
@@ -29,7 +23,7 @@ impl Turn<'_> {
                 grace.call = Some(self.ask(grace.step, action, Purpose::Destroy, self.now()));
                 self.case.state = State::Grace(grace);
             }
-            Ok(false) => self.close(NO_LONGER_APPLIES),
+            Ok(false) => self.close(OwnResult::NoLongerApplies.word()),
             Err(trouble) => self.stick_with(grace.step, trouble, None, Some(State::Grace(grace))),
         }
     }
@@ -82,19 +76,16 @@ impl Turn<'_> {
 
     pub fn decide_contest(&mut self, mut grace: InGrace, decision: Decision) -> Result<(), Refused> {
         let Some(contested_at) = grace.contested_at else { return Err(Refused::NotAwaited) };
-        if decision.decision != UPHOLD && decision.decision != UNDO {
-            return Err(Refused::NotAllowed {
-                decision: decision.decision,
-                allowed: vec![UNDO.to_owned(), UPHOLD.to_owned()],
-            });
-        }
+        let Some(outcome) = ContestOutcome::of_word(&decision.decision) else {
+            let allowed = ContestOutcome::WORDS.iter().map(|word| (*word).to_owned()).collect();
+            return Err(Refused::NotAllowed { decision: decision.decision, allowed });
+        };
         self.may_decide_contest(&decision.by)?;
         if !has_reason(&decision) {
             return Err(Refused::ReasonRequired);
         }
-        let undo = decision.decision == UNDO;
         self.note(Note::Decided { decision, complete: true });
-        if undo {
+        if outcome == ContestOutcome::Undo {
             self.undo_now(&grace);
             return Ok(());
         }
@@ -123,7 +114,7 @@ impl Turn<'_> {
         if grace.blocks {
             self.lift(Some(grace.step), &Held::Account, Purpose::Lift);
         }
-        self.close(UNDONE);
+        self.close(OwnResult::Undone.word());
     }
 
     /// Whether the destruction may have happened: its attempt is under way, or the end of one is unknown.

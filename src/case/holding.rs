@@ -99,7 +99,7 @@ impl Turn<'_> {
             Held::Account => Action::Reinstate { snapshot, to: hold.before.clone() },
             Held::Role(role) => Action::AssignRole { snapshot, role: role.clone() },
         };
-        let step = step.unwrap_or(self.policy.first);
+        let step = step.unwrap_or(self.policy.graph.first);
         Some(self.ask(step, action, purpose, due))
     }
 
@@ -138,7 +138,7 @@ impl Turn<'_> {
             return true;
         }
         let snapshot = self.case.snapshot();
-        let step = self.case.step().unwrap_or(self.policy.first);
+        let step = self.case.step().unwrap_or(self.policy.graph.first);
         self.ask(step, Action::RemoveRole { snapshot, role }, Purpose::Uphold, self.now());
         true
     }

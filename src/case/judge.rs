@@ -6,19 +6,14 @@ use serde_json::{Value, json};
 
 use super::comparison::{Difference, Forms, compare};
 use crate::model::{Judgement, Method, Proof, Subject, Timestamp};
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verification;
-
-pub(super) const PASSED: &str = "passed";
-pub(super) const WARNING: &str = "warning";
-pub(super) const REJECTED: &str = "rejected";
-pub(super) const NO_RESPONSE: &str = "no_response";
-pub(super) const UNAVAILABLE: &str = "unavailable";
 
 /// What a proof means for the step.
 #[derive(Debug, PartialEq)]
 pub(super) struct Judged {
     /// None: the attempt ended without a result, and the person may try again.
-    pub outcome: Option<&'static str>,
+    pub outcome: Option<ProofOutcome>,
     pub reasons: Vec<String>,
     /// Compared fields that do not agree, those that could not be compared among them.
     pub mismatches: Vec<String>,
@@ -43,11 +38,12 @@ pub(super) const CHANGED: &str = "changed_since_enrolled";
 impl Judged {
     /// Takes away a pass, for a reason; people look. What did not pass gets the reason too.
     pub fn doubt(&mut self, reason: &str) {
-        if let Some(outcome) = &mut self.outcome
-            && (*outcome == PASSED || *outcome == WARNING)
-        {
-            *outcome = WARNING;
-            self.reasons.push(reason.to_owned());
+        match self.outcome {
+            Some(ProofOutcome::Passed | ProofOutcome::Warning) => {
+                self.outcome = Some(ProofOutcome::Warning);
+                self.reasons.push(reason.to_owned());
+            }
+            Some(ProofOutcome::Rejected | ProofOutcome::NoResponse | ProofOutcome::Unavailable) | None => {}
         }
     }
 }
@@ -95,19 +91,25 @@ pub(super) fn judge(
         Judgement::Unknown => {
             reasons.push(UNKNOWN_DECISION.to_owned());
             let mismatches = told(differences(), &mut reasons);
-            Judged { outcome: Some(WARNING), reasons, mismatches }
+            Judged { outcome: Some(ProofOutcome::Warning), reasons, mismatches }
         }
-        Judgement::Rejected => Judged { outcome: Some(REJECTED), reasons, mismatches: Vec::new() },
+        Judgement::Rejected => {
+            Judged { outcome: Some(ProofOutcome::Rejected), reasons, mismatches: Vec::new() }
+        }
         Judgement::Warning => {
             let mismatches = told(differences(), &mut reasons);
-            Judged { outcome: Some(WARNING), reasons, mismatches }
+            Judged { outcome: Some(ProofOutcome::Warning), reasons, mismatches }
         }
         Judgement::Passed => {
             let before = reasons.len();
             reasons.extend(verification.require.iter().filter_map(|name| lacking(name, proof)));
             let mismatches = told(differences(), &mut reasons);
             let clean = reasons.len() == before && mismatches.is_empty();
-            Judged { outcome: Some(if clean { PASSED } else { WARNING }), reasons, mismatches }
+            Judged {
+                outcome: Some(if clean { ProofOutcome::Passed } else { ProofOutcome::Warning }),
+                reasons,
+                mismatches,
+            }
         }
     }
 }
@@ -141,14 +143,14 @@ pub(super) fn with_forms(mut value: Value, forms: &[Forms]) -> Value {
 
 /// `steps.<id>` of a verification: every key is always there, empty as null or as an empty list.
 pub(super) fn record(
-    outcome: Option<&str>,
+    outcome: Option<ProofOutcome>,
     judged: Option<&Judged>,
     proof: Option<&Proof>,
     at: Option<Timestamp>,
 ) -> Value {
     let document = proof.and_then(|proof| proof.document.clone()).unwrap_or_default();
     json!({
-        "outcome": outcome,
+        "outcome": outcome.map(ProofOutcome::word),
         "reasons": judged.map_or(&[][..], |judged| &judged.reasons),
         "score": proof.and_then(|proof| proof.score),
         "checks": proof.map(|proof| json!(proof.checks)).unwrap_or_else(|| json!({})),

@@ -6,10 +6,8 @@ use chrono::TimeDelta;
 use super::state::{Purpose, State};
 use super::turn::Turn;
 use crate::model::{Action, Subject, SubjectKind, Timestamp};
+use crate::policy::outcome::OwnResult;
 use crate::policy::tree::StepIndex;
-
-/// The result of a case whose person is not there any more.
-pub(super) const SUBJECT_DELETED: &str = "subject_deleted";
 
 /// What was read this recently is true enough for the steps that follow one another.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -56,7 +54,7 @@ impl Turn<'_> {
             State::Grace(_) => self.case.result.clone(),
             _ => None,
         };
-        self.close(result.as_deref().unwrap_or(SUBJECT_DELETED));
+        self.close(result.as_deref().unwrap_or(OwnResult::SubjectDeleted.word()));
         self.let_go();
     }
 

@@ -215,7 +215,17 @@ impl Turn<'_> {
             }
             // A step that is stuck before it began begins in the new revision.
             (State::Stuck(stuck), _, _) => Ok(State::Stuck(stuck)),
-            (_, _, _) => Err(CannotMigrate::UnderWay),
+            (
+                State::Proving(_)
+                | State::Reviewing(_)
+                | State::Waiting(_)
+                | State::Calling { .. }
+                | State::Held { .. }
+                | State::Grace(_)
+                | State::Closed,
+                _,
+                _,
+            ) => Err(CannotMigrate::UnderWay),
         }
     }
 
@@ -298,7 +308,7 @@ impl Turn<'_> {
                 waiting.until =
                     self.time_of(is).map_err(|_| CannotMigrate::NoTime { path: after.path.clone() })?;
             }
-            (_, _) => {
+            (Wait::For { .. }, Wait::Until(_)) | (Wait::Until(_), Wait::For { .. }) => {
                 let path = after.path.clone();
                 return Err(CannotMigrate::OtherVerb { path, was: "wait", is: "wait, for something else" });
             }

@@ -4,10 +4,7 @@ use super::entry::Note;
 use super::input::{Operator, Order, Refused};
 use super::state::State;
 use super::turn::Turn;
-
-/// Results of cases that did not reach a `close` of their own.
-pub(super) const CANCELLED: &str = "cancelled";
-const DROPPED: &str = "dropped";
+use crate::policy::outcome::OwnResult;
 
 impl Turn<'_> {
     pub fn ordered(&mut self, operator: Operator) -> Result<(), Refused> {
@@ -24,7 +21,7 @@ impl Turn<'_> {
             (Order::Lift, _) => self.lift_all(),
             (_, State::Closed) => Err(Refused::Closed),
             (Order::Cancel, _) => {
-                self.close(CANCELLED);
+                self.close(OwnResult::Cancelled.word());
                 Ok(())
             }
             (Order::Retry, State::Stuck(stuck)) => {
@@ -40,7 +37,7 @@ impl Turn<'_> {
                 Ok(())
             }
             (Order::Drop, State::Held { .. }) => {
-                self.close(DROPPED);
+                self.close(OwnResult::Dropped.word());
                 Ok(())
             }
             (Order::Undo, State::Grace(grace)) => self.undo(&grace),

@@ -1,9 +1,9 @@
 //! A case in plain words: what it waits for and what people may decide. Says nothing about the person.
 
-use super::grace::{UNDO, UPHOLD};
 use super::state::{Case, Pending, State};
 use crate::model::Timestamp;
 use crate::policy::Policy;
+use crate::policy::outcome::ContestOutcome;
 use crate::policy::tree::{StepIndex, Verb};
 
 /// The decisions that a person may take now; empty: none is awaited.
@@ -13,7 +13,9 @@ pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
             Some(Verb::Review(review)) => review.decisions.keys().cloned().collect(),
             Some(_) | None => Vec::new(),
         },
-        State::Grace(grace) if grace.contested_at.is_some() => vec![UNDO.to_owned(), UPHOLD.to_owned()],
+        State::Grace(grace) if grace.contested_at.is_some() => {
+            ContestOutcome::WORDS.iter().map(|word| (*word).to_owned()).collect()
+        }
         State::Grace(_)
         | State::Calling { .. }
         | State::Proving(_)

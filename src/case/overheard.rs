@@ -13,7 +13,6 @@ use super::state::{Case, Overheard, Purpose, State, Stretch};
 use super::turn::Turn;
 use crate::model::{Action, Event, EventType};
 use crate::policy::Policy;
-use crate::policy::tree::{Verb, Wait};
 
 /// Clocks differ a little, and some channels leave out parts of a second.
 const SKEW: TimeDelta = TimeDelta::seconds(5);
@@ -23,12 +22,7 @@ const MOST: usize = 20;
 /// Whether a case that does not wait yet keeps an event for its next wait.
 pub(super) fn keeps_for_a_wait(case: &Case, policy: &Policy, event: &Event) -> bool {
     let since = case.stretch.as_ref().is_some_and(|stretch| event.time >= stretch.since - SKEW);
-    since
-        && !rests(case.beneath())
-        && policy.steps.iter().any(|step| match &step.verb {
-            Verb::Wait(Wait::For { event: awaited, .. }) => is(event, awaited),
-            _ => false,
-        })
+    since && !rests(case.beneath()) && policy.awaits().any(|awaited| is(event, awaited))
 }
 
 fn is(event: &Event, kind: &EventType) -> bool {

@@ -6,13 +6,14 @@ use chrono::TimeDelta;
 use super::enrolling::in_use;
 use super::entry::Note;
 use super::input::Refused;
-use super::judge::{Judged, NO_RESPONSE, PASSED, UNAVAILABLE, record};
+use super::judge::{Judged, record};
 use super::mail::Asked;
 use super::session::NOT_ENROLLED;
 use super::state::{Pending, Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use super::walk::Entered;
 use crate::model::{Action, Message, Method, Timestamp};
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{Recipient, StepIndex, Verb, Verify};
 
 /// How long after the deadline a capture that was finished in time may still be decided by the vendor.
@@ -23,14 +24,14 @@ impl<'a> Turn<'a> {
     pub fn begin_proving(&mut self, step: StepIndex, verify: &Verify) -> Result<Entered, Trouble> {
         let now = self.now();
         if self.reuse(step, verify) {
-            return self.branch(step, PASSED).map(Entered::Go);
+            return self.branch(step, ProofOutcome::Passed.word()).map(Entered::Go);
         }
         if !self.can_begin(verify) {
             // Known before anybody is asked: no mail goes out for nothing.
             let reasons = self.nobody_enrolled(step);
-            let outcome = UNAVAILABLE.to_owned();
+            let outcome = ProofOutcome::Unavailable.word().to_owned();
             self.note_at(Some(step), Note::StepEnded { outcome, reasons });
-            return self.branch(step, UNAVAILABLE).map(Entered::Go);
+            return self.branch(step, ProofOutcome::Unavailable.word()).map(Entered::Go);
         }
         self.case.links += 1;
         let mut proving = Proving {
@@ -67,15 +68,15 @@ impl<'a> Turn<'a> {
     /// There is nothing of the person that a new run could be compared with. The reasons of that.
     pub fn nobody_enrolled(&mut self, step: StepIndex) -> Vec<String> {
         let judged = Judged { outcome: None, reasons: vec![NOT_ENROLLED.to_owned()], mismatches: Vec::new() };
-        self.learn(step, record(Some(UNAVAILABLE), Some(&judged), None, Some(self.now())));
+        self.learn(step, record(Some(ProofOutcome::Unavailable), Some(&judged), None, Some(self.now())));
         judged.reasons
     }
 
     pub fn verify_of(&self, step: StepIndex) -> Result<&'a Verify, Trouble> {
-        match &self.step(step)?.verb {
-            Verb::Verify(verify) => Ok(verify),
-            _ => Err("the case waits at a step that verifies nobody".to_owned()),
+        if let Verb::Verify(verify) = &self.step(step)?.verb {
+            return Ok(verify);
         }
+        Err("the case waits at a step that verifies nobody".to_owned())
     }
 
     /// Reminders count from the start of the step. One at or after the deadline would come too late.
@@ -88,7 +89,7 @@ impl<'a> Turn<'a> {
         let (now, step) = (self.now(), proving.step);
         if proving.late_until.is_some_and(|until| now >= until) {
             // The vendor never decided; that says nothing about the person.
-            return self.end_proving(&proving, UNAVAILABLE);
+            return self.end_proving(&proving, ProofOutcome::Unavailable);
         }
         if proving.late_until.is_none() && now >= proving.deadline {
             return self.deadline(proving);
@@ -232,7 +233,7 @@ impl<'a> Turn<'a> {
     fn deadline(&mut self, mut proving: Proving) {
         if proving.start.is_some() {
             // The person asked in time and the vendor could not serve them.
-            return self.end_proving(&proving, UNAVAILABLE);
+            return self.end_proving(&proving, ProofOutcome::Unavailable);
         }
         if proving.session.is_none() {
             let uninvited = self.case.calls.values().any(|pending| pending.purpose == Purpose::Invite);
@@ -242,7 +243,7 @@ impl<'a> Turn<'a> {
                 return self
                     .stick(proving.step, "the invitation had not gone out by the deadline".to_owned());
             }
-            return self.end_proving(&proving, NO_RESPONSE);
+            return self.end_proving(&proving, ProofOutcome::NoResponse);
         }
         proving.late_until = Some(proving.deadline.max(self.now()) + OVERTIME);
         proving.remind_at = None;
@@ -253,19 +254,19 @@ impl<'a> Turn<'a> {
     }
 
     /// The step ends without the vendor's word.
-    pub fn end_proving(&mut self, proving: &Proving, outcome: &str) {
+    pub fn end_proving(&mut self, proving: &Proving, outcome: ProofOutcome) {
         let step = proving.step;
         self.learn(step, record(Some(outcome), None, None, Some(self.now())));
         self.leave_proving(step, outcome, Vec::new());
     }
 
     /// Nothing of the step is left in the outbox but what is under way, and no start is free of its limit.
-    pub fn leave_proving(&mut self, step: StepIndex, outcome: &str, reasons: Vec<String>) {
+    pub fn leave_proving(&mut self, step: StepIndex, outcome: ProofOutcome, reasons: Vec<String>) {
         self.case.released.take_if(|released| *released == step);
         self.drop_calls(|purpose| {
             matches!(purpose, Purpose::Invite | Purpose::Reminder | Purpose::Start | Purpose::Read)
         });
-        self.note(Note::StepEnded { outcome: outcome.to_owned(), reasons });
-        self.follow(step, outcome);
+        self.note(Note::StepEnded { outcome: outcome.word().to_owned(), reasons });
+        self.follow(step, outcome.word());
     }
 }

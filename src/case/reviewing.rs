@@ -8,9 +8,8 @@ use super::input::{Decision, Refused};
 use super::state::{Assignee, Reviewing, State};
 use super::turn::Turn;
 use crate::model::{Actor, Timestamp};
+use crate::policy::outcome::ReviewOutcome;
 use crate::policy::tree::{Review, StepIndex, Verb};
-
-pub(super) const OVERDUE: &str = "overdue";
 
 /// `steps.<id>` of a review: every key is always there.
 pub(super) fn record(outcome: Option<&str>, decision: Option<&Decision>) -> Value {
@@ -53,16 +52,13 @@ impl<'a> Turn<'a> {
     }
 
     pub fn review_of(&self, step: StepIndex) -> Option<&'a Review> {
-        match &self.policy.step(step)?.verb {
-            Verb::Review(review) => Some(review),
-            _ => None,
-        }
+        if let Verb::Review(review) = &self.policy.step(step)?.verb { Some(review) } else { None }
     }
 
     pub fn wake_reviewing(&mut self, mut reviewing: Reviewing) {
         let now = self.now();
         if now >= reviewing.deadline {
-            return self.end_review(reviewing.step, OVERDUE, None);
+            return self.end_review(reviewing.step, ReviewOutcome::Overdue.word(), None);
         }
         if reviewing.escalate_at.is_some_and(|at| now >= at) {
             self.escalate(&mut reviewing);

@@ -11,16 +11,14 @@ use super::enrolling::in_use;
 use super::entry::Note;
 use super::identity::person;
 use super::input::Refused;
-use super::judge::{
-    CHANGED, Compared, Judged, NO_RESPONSE, PASSED, SEEN_BEFORE, UNAVAILABLE, WARNING, judge, record,
-    with_forms,
-};
+use super::judge::{CHANGED, Compared, Judged, SEEN_BEFORE, judge, record, with_forms};
 use super::links::LinkKind;
 use super::paying::Pays;
 use super::state::{Case, Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
 use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
 use crate::policy::Policy;
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verb;
 
 /// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
@@ -50,7 +48,7 @@ impl Turn<'_> {
             Ok(true) => self.case.state = State::Proving(proving),
             Ok(false) => {
                 let reasons = self.nobody_enrolled(step);
-                self.leave_proving(step, UNAVAILABLE, reasons);
+                self.leave_proving(step, ProofOutcome::Unavailable, reasons);
             }
             Err(trouble) => self.stick_with(step, trouble, None, Some(State::Proving(proving))),
         }
@@ -130,7 +128,7 @@ impl Turn<'_> {
             return;
         }
         match failure.kind {
-            FailureKind::Unavailable => self.end_proving(&proving, UNAVAILABLE),
+            FailureKind::Unavailable => self.end_proving(&proving, ProofOutcome::Unavailable),
             FailureKind::NotEnrolled => self.not_enrolled(proving, reason),
             // Our request is wrong, which says nothing about the person. They press again after the retry.
             FailureKind::Refused | FailureKind::Changed => {
@@ -159,7 +157,7 @@ impl Turn<'_> {
                 self.forget_face(&verification.provider);
                 if proving.fell_back {
                     let reasons = self.nobody_enrolled(step);
-                    return self.leave_proving(step, UNAVAILABLE, reasons);
+                    return self.leave_proving(step, ProofOutcome::Unavailable, reasons);
                 }
                 self.begin_session(proving);
             }
@@ -193,7 +191,7 @@ impl Turn<'_> {
     pub fn read_failed(&mut self, call: u32) {
         let State::Proving(proving) = self.case.state.clone() else { return };
         if proving.read == Some(call) {
-            self.end_proving(&proving, UNAVAILABLE);
+            self.end_proving(&proving, ProofOutcome::Unavailable);
         }
     }
 
@@ -220,7 +218,7 @@ impl Turn<'_> {
                 self.read_again(proving, at);
             }
             (Phase::Waiting | Phase::Capturing, _) if proving.late_until.is_some() => {
-                self.end_proving(&proving, NO_RESPONSE);
+                self.end_proving(&proving, ProofOutcome::NoResponse);
             }
             (phase @ (Phase::Waiting | Phase::Capturing), _) => {
                 // Known good just now: the page may send the person there.
@@ -273,13 +271,16 @@ impl Turn<'_> {
         proving.polls = 0;
         proving.captured_at = None;
         if proving.late_until.is_some() {
-            return self.end_proving(&proving, NO_RESPONSE);
+            return self.end_proving(&proving, ProofOutcome::NoResponse);
         }
         if proving.sessions >= MOST_SESSIONS {
             // A provider holds many tries against a person, and so many mean that something is wrong.
             let judged = Judged { outcome: None, reasons: vec![TOO_MANY.to_owned()], mismatches: Vec::new() };
-            self.learn(proving.step, record(Some(WARNING), Some(&judged), None, Some(self.now())));
-            return self.leave_proving(proving.step, WARNING, judged.reasons);
+            self.learn(
+                proving.step,
+                record(Some(ProofOutcome::Warning), Some(&judged), None, Some(self.now())),
+            );
+            return self.leave_proving(proving.step, ProofOutcome::Warning, judged.reasons);
         }
         if proving.wanted {
             return self.begin_session(proving);
@@ -310,7 +311,7 @@ impl Turn<'_> {
             }
         };
         match judged.outcome {
-            Some(PASSED) => {
+            Some(ProofOutcome::Passed) => {
                 // What was left out because it may be missing was not compared.
                 let kept = |field: &String| {
                     canonical(field, &self.case.subject).is_some() || !verify.optional.contains(field)

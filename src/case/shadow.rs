@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use super::entry::{Entry, Note};
 use super::input::Input;
-use super::judge::NO_RESPONSE;
 use super::recorded::Recorded;
 use super::state::{Case, Proving, State};
 use super::turn::Turn;
 use super::{Advance, Here, advance};
 use crate::model::{Action, Done, EffectKind, Outcome, Timestamp};
 use crate::policy::Policy;
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verify;
 
 /// Longer than any path that the loader lets through.
@@ -209,7 +209,10 @@ impl Walk<'_> {
             return unknown(format!("no live case asked this person for {name} and has an answer"));
         };
         let in_time = answer.at < proving.deadline;
-        if in_time && answer.outcome == NO_RESPONSE {
+        let Some(outcome) = ProofOutcome::of_word(&answer.outcome) else {
+            return unknown(format!("the live case ended with {}", answer.outcome));
+        };
+        if in_time && outcome == ProofOutcome::NoResponse {
             return unknown(format!(
                 "the live case gave up at {}; whether the person would have answered later is not known",
                 answer.at.to_rfc3339()
@@ -222,9 +225,9 @@ impl Walk<'_> {
         let mut turn = Turn::new(case.clone(), policy, &here);
         if in_time {
             turn.learn(proving.step, answer.learned.clone());
-            turn.leave_proving(proving.step, &answer.outcome, Vec::new());
+            turn.leave_proving(proving.step, outcome, Vec::new());
         } else {
-            turn.end_proving(proving, NO_RESPONSE);
+            turn.end_proving(proving, ProofOutcome::NoResponse);
         }
         Ok(turn.end())
     }
@@ -246,7 +249,7 @@ impl Walk<'_> {
         self.here.now = proving.deadline;
         let here = self.here;
         let mut turn = Turn::new(case.clone(), self.policy, &here);
-        turn.end_proving(proving, NO_RESPONSE);
+        turn.end_proving(proving, ProofOutcome::NoResponse);
         turn.end()
     }
 

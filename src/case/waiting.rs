@@ -5,11 +5,9 @@ use super::state::{State, Waiting};
 use super::turn::{Trouble, Turn};
 use super::walk::{Entered, next_of};
 use crate::model::Timestamp;
+use crate::policy::outcome::WaitOutcome;
 use crate::policy::script::Text;
 use crate::policy::tree::{Step, StepIndex, Wait};
-
-pub(super) const HAPPENED: &str = "happened";
-pub(super) const TIMED_OUT: &str = "timed_out";
 
 impl Turn<'_> {
     /// The case waits now, or goes on because the time has come or what it is for has happened.
@@ -18,8 +16,8 @@ impl Turn<'_> {
         if let Wait::For { event, .. } = wait
             && self.has_overheard(event)
         {
-            let next = self.branch(step.index, HAPPENED)?;
-            self.wait_ended(step.index, HAPPENED);
+            let next = self.branch(step.index, WaitOutcome::Happened.word())?;
+            self.wait_ended(step.index, WaitOutcome::Happened);
             return Ok(Entered::Go(next));
         }
         let (event, until) = match wait {
@@ -49,18 +47,18 @@ impl Turn<'_> {
             return;
         }
         match waiting.event {
-            Some(_) => self.end_wait(&waiting, TIMED_OUT),
+            Some(_) => self.end_wait(&waiting, WaitOutcome::TimedOut),
             None => self.walk_past(waiting.step),
         }
     }
 
-    pub fn end_wait(&mut self, waiting: &Waiting, outcome: &str) {
+    pub fn end_wait(&mut self, waiting: &Waiting, outcome: WaitOutcome) {
         self.wait_ended(waiting.step, outcome);
-        self.follow(waiting.step, outcome);
+        self.follow(waiting.step, outcome.word());
     }
 
-    fn wait_ended(&mut self, step: StepIndex, outcome: &str) {
-        self.learn(step, serde_json::json!({ "outcome": outcome }));
-        self.note_at(Some(step), Note::StepEnded { outcome: outcome.to_owned(), reasons: Vec::new() });
+    fn wait_ended(&mut self, step: StepIndex, outcome: WaitOutcome) {
+        self.learn(step, serde_json::json!({ "outcome": outcome.word() }));
+        self.note_at(Some(step), Note::StepEnded { outcome: outcome.word().to_owned(), reasons: Vec::new() });
     }
 }

@@ -6,15 +6,13 @@ use serde_json::{Value, json};
 use super::entry::Note;
 use super::state::{Held, InGrace, Purpose, State};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, EffectKind, Nature, Span, SubjectKind};
+use crate::model::{Action, EffectKind, Span, SubjectKind};
+use crate::policy::outcome::OwnResult;
 use crate::policy::script::{Function, Verdict};
 use crate::policy::tree::{Effect, Grace, Step, StepIndex, Verb, WhenExceeded};
 
 /// The loader proves that no loop is unbounded; this is for the day it is wrong.
 const LONGEST_WALK: usize = 1_000;
-
-/// The result of a case whose `as_long_as` does not hold any more.
-pub(super) const NO_LONGER_APPLIES: &str = "no_longer_applies";
 
 /// What entering a step came to.
 pub(super) enum Entered {
@@ -83,7 +81,7 @@ impl Turn<'_> {
 
     fn enter(&mut self, index: StepIndex) -> Result<Entered, Trouble> {
         let step = self.step(index)?;
-        let reads = changes_identity(&step.verb) && self.must_look();
+        let reads = step.verb.changes_something() && self.must_look();
         if reads || self.must_compare(&step.verb) || self.must_know(&step.verb) {
             let call = self.look(index);
             self.case.state = State::Calling { step: index, call };
@@ -96,8 +94,8 @@ impl Turn<'_> {
             None => Bound::Limited,
         };
         if bound == Bound::Released {
-            if changes_identity(&step.verb) && !self.applies()? {
-                self.close(NO_LONGER_APPLIES);
+            if step.verb.changes_something() && !self.applies()? {
+                self.close(OwnResult::NoLongerApplies.word());
                 return Ok(Entered::Rests);
             }
             return self.perform(step, bound);
@@ -111,8 +109,8 @@ impl Turn<'_> {
                 }
             }
         }
-        if changes_identity(&step.verb) && !self.applies()? {
-            self.close(NO_LONGER_APPLIES);
+        if step.verb.changes_something() && !self.applies()? {
+            self.close(OwnResult::NoLongerApplies.word());
             return Ok(Entered::Rests);
         }
         if !midway {
@@ -302,35 +300,7 @@ pub(super) fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
 /// What `limits` counts a step as. The actions of an `act` are counted one by one, and so are the sessions that
 /// a verification starts.
 pub(super) fn limited(verb: &Verb) -> Option<EffectKind> {
-    match verb {
-        Verb::Approve => Some(EffectKind::Approve),
-        Verb::Reject { .. } => Some(EffectKind::Reject),
-        Verb::Delete { .. } => Some(EffectKind::Delete),
-        Verb::Effect(effect) => Some(effect.kind()),
-        Verb::Verify(_)
-        | Verb::Review(_)
-        | Verb::Wait(_)
-        | Verb::Act { .. }
-        | Verb::Run { .. }
-        | Verb::Do { .. }
-        | Verb::RetryFrom { .. }
-        | Verb::Close { .. } => None,
-    }
-}
-
-/// Whether `as_long_as` is asked again before a step.
-fn changes_identity(verb: &Verb) -> bool {
-    match verb {
-        Verb::Approve | Verb::Reject { .. } | Verb::Delete { .. } | Verb::Act { .. } => true,
-        Verb::Effect(effect) => effect.kind().nature() != Nature::Tells,
-        Verb::Verify(_)
-        | Verb::Review(_)
-        | Verb::Run { .. }
-        | Verb::Wait(_)
-        | Verb::Do { .. }
-        | Verb::RetryFrom { .. }
-        | Verb::Close { .. } => false,
-    }
+    verb.effect().filter(|kind| *kind != EffectKind::Verify)
 }
 
 /// `steps` before anything was learned: every step with an id is there, so that a script never meets a
@@ -341,6 +311,13 @@ pub(super) fn nothing_learned(verb: &Verb) -> Option<Value> {
         Verb::Review(_) => Some(super::reviewing::record(None, None)),
         Verb::Run { .. } | Verb::Wait(_) => Some(json!({ "outcome": null })),
         Verb::Effect(Effect::Call(_)) => Some(json!({ "status": null, "body": null })),
-        _ => None,
+        Verb::Act { .. }
+        | Verb::Approve
+        | Verb::Reject { .. }
+        | Verb::Delete { .. }
+        | Verb::Do { .. }
+        | Verb::RetryFrom { .. }
+        | Verb::Close { .. }
+        | Verb::Effect(_) => None,
     }
 }

@@ -90,6 +90,22 @@ pub struct Request<Text, Body> {
 }
 
 impl<F: Form> Effect<F> {
+    /// The system or endpoint of the configuration that it names.
+    pub fn elsewhere(&self) -> Option<&str> {
+        match self {
+            Self::CreateUser { system, .. } | Self::UpdateUser { system, .. } => Some(system),
+            Self::Call(request) => Some(&request.endpoint),
+            Self::Notify(_)
+            | Self::Suspend { .. }
+            | Self::Reinstate
+            | Self::Account(_)
+            | Self::Role { .. }
+            | Self::Set(_)
+            | Self::Invite
+            | Self::Emit { .. } => None,
+        }
+    }
+
     pub fn kind(&self) -> EffectKind {
         match self {
             Self::Notify(_) => EffectKind::Notify,

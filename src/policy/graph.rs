@@ -8,7 +8,7 @@ use super::tree::StepIndex;
 
 /// What takes a way on from a step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum By {
+pub enum Via {
     /// The step is done, or left out.
     Next,
     /// The step branches or ends the path, and its `if` does not hold.
@@ -27,13 +27,13 @@ pub enum By {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
     pub to: StepIndex,
-    pub by: By,
+    pub via: Via,
 }
 
 impl Edge {
     /// Whether it leads to a step that comes later. Going back is bounded, and proves nothing new.
     pub fn is_forward(&self) -> bool {
-        self.by != By::Again
+        self.via != Via::Again
     }
 }
 
@@ -100,10 +100,10 @@ impl Graph {
             left = left.checked_sub(1)?;
             let mut only = None;
             for edge in self.on(*at) {
-                match edge.by {
-                    By::Outcome(_) | By::Again | By::UsedUp => return None,
-                    By::Block => only = Some(edge.to),
-                    By::Next | By::LeftOut => only = only.or(Some(edge.to)),
+                match edge.via {
+                    Via::Outcome(_) | Via::Again | Via::UsedUp => return None,
+                    Via::Block => only = Some(edge.to),
+                    Via::Next | Via::LeftOut => only = only.or(Some(edge.to)),
                 }
             }
             only

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::diagnostic::Place;
-use crate::model::{EventType, Fields, Span, Timestamp};
+use super::outcome::ProofOutcome;
+use crate::model::{EventType, Fields, Judgement, Span, Timestamp};
 
 /// One tests.yaml.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,7 @@ pub enum Act {
     Expect(Vec<Expected>),
     Answer {
         step: String,
-        outcome: String,
+        outcome: ProofOutcome,
         found: Found,
     },
     Press {
@@ -89,7 +90,7 @@ pub struct Found {
     /// Fields of the document that differ from what the person gave.
     pub document: Fields,
     /// Capabilities that ended otherwise than the whole.
-    pub checks: BTreeMap<String, String>,
+    pub checks: BTreeMap<String, Judgement>,
 }
 
 /// One key of an `expect`, with its place.

@@ -51,9 +51,7 @@ pub struct Policy {
     pub limits: Vec<Limit>,
     pub keep: Keep,
     pub steps: Vec<Step>,
-    /// Where a case begins.
-    pub first: StepIndex,
-    /// The ways on from each step.
+    /// Where a case begins, and the ways on from each step.
     pub graph: Graph,
     /// Step ids to steps.
     pub by_id: BTreeMap<String, StepIndex>,

@@ -9,7 +9,7 @@ use super::story::{Happened, What};
 use crate::case::Note;
 use crate::policy::Policy;
 use crate::policy::diagnostic::Place;
-use crate::policy::graph::By;
+use crate::policy::graph::Via;
 use crate::policy::tree::{Step, StepIndex};
 
 const HOLDS: &str = "if holds";
@@ -71,10 +71,10 @@ impl Walked {
     fn arrived(&mut self, from: Option<&Step>, policy: &Policy, at: StepIndex) {
         let Some(step) = from else { return };
         for edge in policy.on(step).iter().filter(|edge| edge.to == at) {
-            match edge.by {
-                By::Again => self.add(&step.path, AGAIN),
-                By::UsedUp => self.add(&step.path, OR_ELSE),
-                By::Next | By::LeftOut | By::Block | By::Outcome(_) => {}
+            match edge.via {
+                Via::Again => self.add(&step.path, AGAIN),
+                Via::UsedUp => self.add(&step.path, OR_ELSE),
+                Via::Next | Via::LeftOut | Via::Block | Via::Outcome(_) => {}
             }
         }
     }
@@ -99,11 +99,11 @@ impl Walked {
                 branch(None, FAILS);
             }
             for edge in policy.on(step) {
-                match &edge.by {
-                    By::Outcome(ending) => branch(Some(edge.to), ending.word()),
-                    By::Again => branch(None, AGAIN),
-                    By::UsedUp => branch(Some(edge.to), OR_ELSE),
-                    By::Next | By::LeftOut | By::Block => {}
+                match &edge.via {
+                    Via::Outcome(ending) => branch(Some(edge.to), ending.word()),
+                    Via::Again => branch(None, AGAIN),
+                    Via::UsedUp => branch(Some(edge.to), OR_ELSE),
+                    Via::Next | Via::LeftOut | Via::Block => {}
                 }
             }
         }

@@ -12,6 +12,7 @@ use crate::case::{Case, Decision, Input, Operator, Order, Proving, Refused, Stat
 use crate::model::{
     Actor, CaseId, Event, EventType, Fields, Judgement, Method, Origin, Proof, Subject, SubjectKind,
 };
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tests::{Act, Found};
 use crate::policy::tree::{StepIndex, Verb, Verify};
 
@@ -54,7 +55,7 @@ impl Stage<'_> {
                 let end = self.after(self.world.now, *span);
                 self.outer(Cue::Until(end))?;
             }
-            Act::Answer { step, outcome, found } => self.answer(step, outcome, found)?,
+            Act::Answer { step, outcome, found } => self.answer(step, *outcome, found)?,
             Act::Press { step } => {
                 let (id, proving) = self.proving(step)?;
                 self.press(&id, &proving)?;
@@ -224,13 +225,13 @@ impl Stage<'_> {
         self.input(id, input, "the person can press the button")
     }
 
-    fn answer(&mut self, step: &str, outcome: &str, found: &Found) -> Result<(), Refusal> {
+    fn answer(&mut self, step: &str, outcome: ProofOutcome, found: &Found) -> Result<(), Refusal> {
         let decision = match outcome {
-            "passed" => Judgement::Passed,
-            "warning" => Judgement::Warning,
-            "rejected" => Judgement::Rejected,
-            "unavailable" => return self.let_down(step),
-            _ => return self.stay_silent(step),
+            ProofOutcome::Passed => Judgement::Passed,
+            ProofOutcome::Warning => Judgement::Warning,
+            ProofOutcome::Rejected => Judgement::Rejected,
+            ProofOutcome::Unavailable => return self.let_down(step),
+            ProofOutcome::NoResponse => return self.stay_silent(step),
         };
         let (id, proving) = self.proving(step)?;
         if proving.session.is_none() {
@@ -241,11 +242,10 @@ impl Stage<'_> {
             return Err(cannot("the provider starts a session", "it did not answer"));
         };
         let verify = self.verify(proving.step)?;
-        let required =
-            std::iter::once(&verify.verification).chain(&verify.fallback).flat_map(|one| &one.require);
+        let required = verify.verifications().flat_map(|one| &one.require);
         let mut checks: BTreeMap<String, Judgement> =
             required.map(|check| (check.clone(), decision)).collect();
-        checks.extend(found.checks.iter().map(|(check, word)| (check.clone(), judgement(word))));
+        checks.extend(found.checks.clone());
         let shows_document =
             self.world.outside.vendor.method_of(&session.execution) != Some(Method::Authentication);
         let subject = self.newest_case().map(|case| case.subject.clone());
@@ -266,10 +266,10 @@ impl Stage<'_> {
     }
 
     fn verify(&self, step: StepIndex) -> Result<&Verify, Refusal> {
-        match self.policy.step(step).map(|step| &step.verb) {
-            Some(Verb::Verify(verify)) => Ok(verify),
-            _ => Err(cannot("the case waits for a proof", self.stands())),
+        if let Some(Verb::Verify(verify)) = self.policy.step(step).map(|step| &step.verb) {
+            return Ok(verify);
         }
+        Err(cannot("the case waits for a proof", self.stands()))
     }
 
     /// Nobody answers until the time is up.
@@ -342,15 +342,6 @@ impl Stage<'_> {
                 Ok(())
             }
         }
-    }
-}
-
-fn judgement(word: &str) -> Judgement {
-    match word {
-        "passed" => Judgement::Passed,
-        "warning" => Judgement::Warning,
-        "rejected" => Judgement::Rejected,
-        _ => Judgement::NotExecuted,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::case::{Refused, calendar, fingerprints};
 use crate::model::{Enrolment, Pass, Span, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::tests::{Act, Test, Tests};
-use crate::policy::tree::{Verb, Verification};
+use crate::policy::tree::Verification;
 use crate::policy::{Loaded, Policy};
 
 /// No test of a person's case takes as many; a world that does is turning in a circle.
@@ -210,22 +210,13 @@ fn before(now: Timestamp, ago: Span) -> Timestamp {
 }
 
 fn verification(policy: &Policy, name: &str) -> Option<Arc<Verification>> {
-    let verifications = policy.steps.iter().filter_map(|step| match &step.verb {
-        Verb::Verify(verify) => Some(verify),
-        _ => None,
-    });
-    let mut both =
-        verifications.flat_map(|verify| std::iter::once(&verify.verification).chain(&verify.fallback));
+    let mut both = policy.verifies().flat_map(|(_, verify)| verify.verifications());
     both.find(|verification| verification.name == name).cloned()
 }
 
 /// The fields that some step of a policy compares: an earlier pass was compared with all of them.
 fn compared(policy: &Policy) -> Vec<String> {
-    let fields = policy.steps.iter().filter_map(|step| match &step.verb {
-        Verb::Verify(verify) => Some(verify.compare.iter().cloned()),
-        _ => None,
-    });
-    fields.flatten().collect()
+    policy.verifies().flat_map(|(_, verify)| verify.compare.iter().cloned()).collect()
 }
 
 /// What a pass of that day left: the face, and that everything was in order, of a person who is the same today.

@@ -51,7 +51,7 @@ pub fn gives_access(action: EffectKind) -> bool {
 
 /// Whether an edit of the policy matters: it takes, gives, asks for proof or withholds.
 pub fn matters(policy: &Policy) -> bool {
-    reachable(policy, policy.first).iter().any(|action| action.nature() != Nature::Tells)
+    reachable(policy, policy.graph.first).iter().any(|action| action.nature() != Nature::Tells)
 }
 
 /// Everything that a policy can do.

@@ -58,7 +58,7 @@ impl<'a> Pairing<'a> {
     /// An outcome of the edit in the terms of what ran.
     fn mark(&self, mark: &Mark) -> Mark {
         let step = self.old(mark.step).unwrap_or(StepIndex(mark.step.0.saturating_add(UNPAIRED)));
-        Mark { step, by: mark.by.clone() }
+        Mark { step, via: mark.via.clone() }
     }
 
     pub fn marks(&self, marks: &[Mark]) -> Vec<Mark> {

@@ -1,6 +1,6 @@
 //! What stands before an effect on one path: the outcomes, the proofs and decisions among them, and the conditions.
 
-use crate::policy::graph::By;
+use crate::policy::graph::Via;
 use crate::policy::outcome::{Ending, Says};
 use crate::policy::tree::{Step, StepIndex};
 
@@ -8,21 +8,21 @@ use crate::policy::tree::{Step, StepIndex};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
     pub step: StepIndex,
-    pub by: By,
+    pub via: Via,
 }
 
 impl Mark {
     pub fn of(step: StepIndex, ending: &Ending) -> Self {
-        Self { step, by: By::Outcome(ending.clone()) }
+        Self { step, via: Via::Outcome(ending.clone()) }
     }
 
     /// `retry_from` has gone back to a step as often as it may.
     pub fn again(step: StepIndex) -> Self {
-        Self { step, by: By::Again }
+        Self { step, via: Via::Again }
     }
 
     pub fn ending(&self) -> Option<&Ending> {
-        if let By::Outcome(ending) = &self.by { Some(ending) } else { None }
+        if let Via::Outcome(ending) = &self.via { Some(ending) } else { None }
     }
 
     pub fn word(&self) -> &str {

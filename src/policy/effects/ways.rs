@@ -10,7 +10,7 @@ use super::trail::{Mark, Trail};
 use super::{Decided, Effect, Proof, Tries, Way};
 use crate::model::{EffectKind, EventType};
 use crate::policy::grammar::Rule;
-use crate::policy::graph::{By, Edge};
+use crate::policy::graph::{Edge, Via};
 use crate::policy::outcome::{Ending, Says};
 use crate::policy::tree::{Policy, Step, StepIndex, Trigger, Verb, Wait};
 
@@ -36,7 +36,7 @@ struct Spot {
 pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
     let mut found = Found::new();
     let mut stack = vec![Spot {
-        at: policy.first,
+        at: policy.graph.first,
         path: Vec::new(),
         key: Vec::new(),
         proof: at_first(policy),
@@ -118,21 +118,21 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
         next.trail.conditions.extend(clauses(step));
         next
     };
-    let one = |edge: &Edge| match &edge.by {
+    let one = |edge: &Edge| match &edge.via {
         // What can be reached after going back was reachable before.
-        By::Again => None,
-        By::LeftOut => Some(past(known, step, spot, edge.to)),
+        Via::Again => None,
+        Via::LeftOut => Some(past(known, step, spot, edge.to)),
         // Whether a mail was left out is no other way: the case goes on at the same step.
-        By::Next => {
+        Via::Next => {
             let mut next = Spot { at: edge.to, heard, ..spot.clone() };
             if let Verb::Wait(Wait::Until(until)) = &step.verb {
                 next.trail.conditions.push(format!("after {}", until.source()));
             }
             Some(next)
         }
-        By::Block => Some(on(edge.to)),
-        By::UsedUp => Some(used_up(policy, known, step, on(edge.to))),
-        By::Outcome(ending) => {
+        Via::Block => Some(on(edge.to)),
+        Via::UsedUp => Some(used_up(policy, known, step, on(edge.to))),
+        Via::Outcome(ending) => {
             let mut next = on(edge.to);
             next.path.push(format!("{} {}", step.name(), ending.word()));
             next.key.push(format!("{} {}", known.word(step.index), ending.word()));

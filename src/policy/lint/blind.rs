@@ -7,7 +7,7 @@ use super::Seen;
 use crate::model::EventType;
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::effects::lets_in;
-use crate::policy::graph::{By, Edge};
+use crate::policy::graph::{Edge, Via};
 use crate::policy::outcome::Says;
 use crate::policy::tree::{Step, StepIndex, Trigger, Verb, Verify};
 
@@ -81,7 +81,7 @@ fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
 
 /// Who passed is still anybody, or is again, on a way on from a step.
 fn after(step: &Step, before: Option<Pass>, edge: &Edge, anywhere: bool) -> Option<Pass> {
-    let By::Outcome(ending) = &edge.by else { return before };
+    let Via::Outcome(ending) = &edge.via else { return before };
     match step.says(ending) {
         Says::Passed | Says::Unsure => {
             let uncompared = matches!(&step.verb, Verb::Verify(verify) if !compares(verify));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Seen;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::graph::{By, Edge};
+use crate::policy::graph::{Edge, Via};
 use crate::policy::outcome::Says;
 use crate::policy::tree::{Step, StepIndex, Verb};
 
@@ -60,14 +60,14 @@ fn tells(step: &Step) -> bool {
 }
 
 fn after(step: &Step, passed: bool, edge: &Edge) -> bool {
-    match &edge.by {
-        By::Outcome(ending) => match step.says(ending) {
+    match &edge.via {
+        Via::Outcome(ending) => match step.says(ending) {
             Says::Passed => true,
             // From here on it is what people decided.
             Says::Unsure | Says::NotPassed(_) | Says::Decided | Says::Undecided => false,
             Says::PassedElsewhere | Says::Nothing => passed,
         },
-        By::Again | By::UsedUp => false,
-        By::Next | By::LeftOut | By::Block => passed,
+        Via::Again | Via::UsedUp => false,
+        Via::Next | Via::LeftOut | Via::Block => passed,
     }
 }

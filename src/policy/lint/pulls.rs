@@ -58,7 +58,7 @@ impl What {
 /// What happens at once, and what directly follows each outcome of a verification.
 fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
     let mut found = Vec::new();
-    straight(seen, seen.policy.first, "at once", &mut found);
+    straight(seen, seen.policy.graph.first, "at once", &mut found);
     for (step, _) in seen.policy.verifies() {
         for (outcome, at) in &step.outcomes {
             straight(seen, *at, &format!("on `{}`", outcome.word()), &mut found);

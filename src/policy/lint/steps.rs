@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Seen, node_at};
 use crate::policy::diagnostic::{Diagnostic, Place};
-use crate::policy::graph::{By, Edge};
+use crate::policy::graph::{Edge, Via};
 use crate::policy::tree::{Effect, Review, Step, Verb, Verify};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -98,7 +98,7 @@ fn same_branches(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>
     let Verb::Run { .. } = step.verb else { return };
     let goes = |at| {
         let only = seen.policy.graph.on(at);
-        if let [Edge { to, by: By::Block }] = only { Some(*to) } else { None }
+        if let [Edge { to, via: Via::Block }] = only { Some(*to) } else { None }
     };
     let mut ways: Vec<_> = step.outcomes.values().map(|at| goes(*at)).collect();
     let count = ways.len();

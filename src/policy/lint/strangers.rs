@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Seen;
 use crate::model::{EffectKind, Nature};
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::graph::{By, Edge};
+use crate::policy::graph::{Edge, Via};
 use crate::policy::outcome::{ProofOutcome, Says};
 use crate::policy::tree::{Step, StepIndex, Verb};
 
@@ -51,14 +51,14 @@ fn tell(seen: &Seen<'_>, step: &Step, unproven: &Unproven, verb: &str) -> Option
 
 /// What proved nothing, on a way on from a step.
 fn after(step: &Step, before: Option<Unproven>, edge: &Edge) -> Option<Unproven> {
-    match &edge.by {
-        By::Outcome(ending) => match step.says(ending) {
+    match &edge.via {
+        Via::Outcome(ending) => match step.says(ending) {
             Says::NotPassed(outcome) => Some(Unproven { verify: step.index, outcome, by: None }),
             // People have the last word, and a doubt of the vendor may be good enough for somebody.
             Says::Passed | Says::Unsure | Says::Decided | Says::PassedElsewhere => None,
             Says::Undecided | Says::Nothing => before.map(|before| Unproven { by: None, ..before }),
         },
-        By::Block => before.map(|before| Unproven { by: before.by.or(Some(step.index)), ..before }),
-        By::Next | By::LeftOut | By::Again | By::UsedUp => before,
+        Via::Block => before.map(|before| Unproven { by: before.by.or(Some(step.index)), ..before }),
+        Via::Next | Via::LeftOut | Via::Again | Via::UsedUp => before,
     }
 }

@@ -9,7 +9,7 @@ use super::shared::Shared;
 use crate::model::{EffectKind, EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
-use crate::policy::graph::{By, Edge, Graph};
+use crate::policy::graph::{Edge, Graph, Via};
 use crate::policy::outcome::Ending;
 use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text, sayable};
 use crate::policy::source::Node;
@@ -45,20 +45,20 @@ pub struct Spot {
 impl Spot {
     /// The ways on from it, of which those that lead on to another list come last.
     fn edges(&self, starts: &BTreeMap<String, usize>, by_id: &BTreeMap<String, StepIndex>) -> Vec<Edge> {
-        let edge = |to: Option<usize>, by: By| Some(Edge { to: index(to?)?, by });
+        let edge = |to: Option<usize>, via: Via| Some(Edge { to: index(to?)?, via });
         let ending = |word: &String| match &self.step {
             Some(step) => Ending::of(&step.verb, word),
             None => Ending::Declared(word.clone()),
         };
         let branches = self.branches.iter();
         let mut edges: Vec<Edge> =
-            branches.filter_map(|(word, at)| edge(Some(*at), By::Outcome(ending(word)))).collect();
-        edges.extend(edge(self.next, if self.ends { By::LeftOut } else { By::Next }));
+            branches.filter_map(|(word, at)| edge(Some(*at), Via::Outcome(ending(word)))).collect();
+        edges.extend(edge(self.next, if self.ends { Via::LeftOut } else { Via::Next }));
         let block = self.go.as_ref().and_then(|(name, _)| starts.get(name));
-        edges.extend(edge(block.copied(), By::Block));
+        edges.extend(edge(block.copied(), Via::Block));
         let back = self.back.as_ref().and_then(|(name, _)| by_id.get(name));
-        edges.extend(back.map(|to| Edge { to: *to, by: By::Again }));
-        edges.extend(edge(self.or_else, By::UsedUp));
+        edges.extend(back.map(|to| Edge { to: *to, via: Via::Again }));
+        edges.extend(edge(self.or_else, Via::UsedUp));
         edges
     }
 }
@@ -430,7 +430,7 @@ impl<'a> Build<'a> {
     }
 
     /// The first step of each id.
-    pub fn by_id(&self) -> BTreeMap<String, StepIndex> {
+    fn by_id(&self) -> BTreeMap<String, StepIndex> {
         let mut by_id = BTreeMap::new();
         for (at, spot) in self.spots.iter().enumerate() {
             if let (Some(id), Some(at)) = (&spot.id, index(at)) {
@@ -447,26 +447,27 @@ impl<'a> Build<'a> {
     }
 
     /// The steps with their places in the walk. None: a mistake was reported.
-    pub fn finish(self, graph: &Graph) -> Option<Vec<Step>> {
+    pub fn finish(self, graph: &Graph) -> Option<(Vec<Step>, BTreeMap<String, StepIndex>)> {
+        let by_id = self.by_id();
         let mut steps = Vec::new();
         for (spot, at) in self.spots.into_iter().zip(0..) {
             let mut step = spot.step?;
             let edges = graph.on(StepIndex(at));
-            let to = |by: &By| edges.iter().find(|edge| edge.by == *by).map(|edge| edge.to);
-            step.next = to(&By::Next).or_else(|| to(&By::LeftOut));
+            let to = |via: &Via| edges.iter().find(|edge| edge.via == *via).map(|edge| edge.to);
+            step.next = to(&Via::Next).or_else(|| to(&Via::LeftOut));
             if let Verb::Do { target, .. } = &mut step.verb {
-                *target = to(&By::Block)?;
+                *target = to(&Via::Block)?;
             }
             if let Verb::RetryFrom { step, or_else, .. } = &mut step.verb {
-                (*step, *or_else) = (to(&By::Again)?, to(&By::UsedUp)?);
+                (*step, *or_else) = (to(&Via::Again)?, to(&Via::UsedUp)?);
             }
             let outcome = |edge: &Edge| {
-                if let By::Outcome(ending) = &edge.by { Some((ending.clone(), edge.to)) } else { None }
+                if let Via::Outcome(ending) = &edge.via { Some((ending.clone(), edge.to)) } else { None }
             };
             step.outcomes = edges.iter().filter_map(outcome).collect();
             steps.push(step);
         }
-        Some(steps)
+        Some((steps, by_id))
     }
 }
 

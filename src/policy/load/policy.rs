@@ -93,18 +93,15 @@ fn compile(
     let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
     owner(node, &mut build);
     let head = Head::read(node, &mut build);
-    let mut first = chain::Chain::default();
-    if let Some(steps) = node.get("steps") {
-        first = build.chain(steps, "");
-    }
+    let first = node.get("steps").map(|steps| build.chain(steps, "")).unwrap_or_default();
     let starts = build.block_chains();
     let graph = first.start.and_then(|first| build.graph(first, &starts));
     proof::prove(&mut build, graph.as_ref(), &starts);
     head.judge(node, &mut build);
     let used_templates = build.templates.clone();
     let shared_blocks = build.blocks.values().any(|block| block.shared);
-    let (graph, by_id) = (graph?, build.by_id());
-    let steps = build.finish(&graph)?;
+    let graph = graph?;
+    let (steps, by_id) = build.finish(&graph)?;
     let templates = templates(&used_templates, layout, diagnostics);
     if let Some(mails) = mails {
         mails.look(&steps, &graph, &templates, layout, diagnostics);
@@ -126,7 +123,6 @@ fn compile(
         settings,
         limits: head.limits,
         keep: head.keep,
-        first: graph.first,
         graph,
         steps,
         by_id,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::{Build, index};
 use crate::policy::diagnostic::{Diagnostic, Severity, nearest};
-use crate::policy::graph::{By, Graph};
+use crate::policy::graph::{Graph, Via};
 use crate::policy::tree::StepIndex;
 
 /// More steps than this are generated, not written; the proofs stay quick below it.
@@ -47,7 +47,7 @@ fn circles(build: &mut Build<'_>, graph: &Graph) -> bool {
     let mut found = Vec::new();
     for (spot, at) in build.spots.iter().zip(0..) {
         let (Some((name, place)), at) = (&spot.go, StepIndex(at)) else { continue };
-        let block = graph.on(at).iter().find(|edge| edge.by == By::Block);
+        let block = graph.on(at).iter().find(|edge| edge.via == Via::Block);
         if block.is_some_and(|edge| graph.ahead(edge.to).contains(&at)) {
             let message = format!("the block `{name}` leads back here: a case could go round without end");
             let help = "go back with `retry_from`, which counts, or end the path";
@@ -65,7 +65,7 @@ fn retries(build: &mut Build<'_>, graph: &Graph) {
     let mut found = Vec::new();
     for (spot, at) in build.spots.iter().zip(0..) {
         let (Some((name, place)), at) = (&spot.back, StepIndex(at)) else { continue };
-        let Some(back) = graph.on(at).iter().find(|edge| edge.by == By::Again) else {
+        let Some(back) = graph.on(at).iter().find(|edge| edge.via == Via::Again) else {
             let message = format!("there is no step with the id `{name}`");
             let help = nearest(name, build.ids.iter().map(|(id, _)| id.as_str()));
             found.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));

@@ -7,17 +7,22 @@ use std::str::FromStr as _;
 use serde_json::Value;
 
 use super::reading::Reading as _;
-use crate::model::{EventType, Fields, SubjectKind, Target, Timestamp};
+use crate::model::{EventType, Fields, Judgement, SubjectKind, Target, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, MOVES};
+use crate::policy::outcome::{ContestOutcome, OwnResult, ProofOutcome};
 use crate::policy::schema::{self, Field, FieldType};
 use crate::policy::source::{self, Node};
 use crate::policy::tests::{Act, Expected, Found, Given, Move, Test, Tests, What};
-use crate::policy::tree::{Effect, Policy, Verb};
+use crate::policy::tree::{Policy, Verb};
 
-/// Results that cases have without a `close` of the policy.
-const OWN_RESULTS: &[&str] = &["no_longer_applies", "cancelled", "dropped", "undone", "subject_deleted"];
-const OUTCOMES: &[&str] = &["passed", "warning", "rejected", "no_response", "unavailable"];
+/// How a check of a verification can end in a test.
+const JUDGEMENTS: &[(&str, Judgement)] = &[
+    ("passed", Judgement::Passed),
+    ("warning", Judgement::Warning),
+    ("rejected", Judgement::Rejected),
+    ("not_executed", Judgement::NotExecuted),
+];
 /// A person's word for a contested end.
 const CONTEST: &str = "contest";
 
@@ -227,10 +232,12 @@ impl Reader<'_> {
     fn answer(&mut self, node: &Node) -> Option<Act> {
         let (key, value) = self.named(node, &["reasons", "score", "document", "checks"])?;
         self.step(&key.place, &key.name, |verb| matches!(verb, Verb::Verify(_)), "`verify` step");
-        let outcome = value.text().unwrap_or_default().to_owned();
-        if !OUTCOMES.contains(&outcome.as_str()) {
-            let message = format!("an answer cannot be `{outcome}`");
-            self.error(&value.place, "not-one-of", message, nearest(&outcome, OUTCOMES.iter().copied()));
+        let word = value.text().unwrap_or_default();
+        let outcome = ProofOutcome::of_word(word);
+        if outcome.is_none() {
+            let message = format!("an answer cannot be `{word}`");
+            let near = nearest(word, ProofOutcome::WORDS.iter().copied());
+            self.error(&value.place, "not-one-of", message, near);
         }
         if let Some(document) = node.get("document") {
             let fields = schema::VERIFY.iter().find(|field| field.name == "document");
@@ -241,9 +248,9 @@ impl Reader<'_> {
         let mut checks = BTreeMap::new();
         for (key, value) in node.get("checks").and_then(Node::map).unwrap_or_default() {
             let word = value.text().unwrap_or_default();
-            let words: BTreeSet<&str> = ["passed", "warning", "rejected", "not_executed"].into();
-            self.one_of(&value.place, "judgement", word, &words);
-            checks.insert(key.name.clone(), word.to_owned());
+            self.one_of(&value.place, "judgement", word, &JUDGEMENTS.iter().map(|(word, _)| *word).collect());
+            let judgement = JUDGEMENTS.iter().find(|(known, _)| *known == word);
+            checks.extend(judgement.map(|(_, judgement)| (key.name.clone(), *judgement)));
         }
         let found = Found {
             reasons: node.texts("reasons"),
@@ -251,7 +258,7 @@ impl Reader<'_> {
             document: node.get("document").map(object).unwrap_or_default(),
             checks,
         };
-        Some(Act::Answer { step: key.name.clone(), outcome, found })
+        Some(Act::Answer { step: key.name.clone(), outcome: outcome?, found })
     }
 
     fn decide(&mut self, node: &Node) -> Option<Act> {
@@ -259,15 +266,13 @@ impl Reader<'_> {
         let decision = value.text().unwrap_or_default().to_owned();
         let step = (key.name != CONTEST).then(|| key.name.clone());
         let allowed: BTreeSet<&str> = match &step {
-            None => ["undo", "uphold"].into(),
+            None => ContestOutcome::WORDS.iter().copied().collect(),
             Some(step) => {
                 self.step(&key.place, step, |verb| matches!(verb, Verb::Review(_)), "`review` step");
                 let index = self.policy.and_then(|policy| policy.by_id.get(step));
                 let step = index.and_then(|index| self.policy?.step(*index));
-                match step.map(|step| &step.verb) {
-                    Some(Verb::Review(review)) => review.decisions.keys().map(String::as_str).collect(),
-                    _ => return None,
-                }
+                let Some(Verb::Review(review)) = step.map(|step| &step.verb) else { return None };
+                review.decisions.keys().map(String::as_str).collect()
             }
         };
         self.one_of(&value.place, "decision", &decision, &allowed);
@@ -333,8 +338,7 @@ impl Reader<'_> {
         let Some(policy) = self.policy else { return };
         match what {
             What::WaitingAt(step) => {
-                let waits = |verb: &Verb| matches!(verb, Verb::Verify(_) | Verb::Review(_) | Verb::Wait(_));
-                self.step(&value.place, step, waits, "step that waits");
+                self.step(&value.place, step, Verb::waits, "step that waits");
             }
             What::Sent(_) => {
                 let names: BTreeSet<&str> = policy.templates.names().collect();
@@ -352,11 +356,10 @@ impl Reader<'_> {
                 }
             }
             What::Closed(result) => {
-                let results = policy.steps.iter().filter_map(|step| match &step.verb {
-                    Verb::Close { result } => Some(result.as_str()),
-                    _ => None,
+                let results = policy.steps.iter().filter_map(|step| {
+                    if let Verb::Close { result } = &step.verb { Some(result.as_str()) } else { None }
                 });
-                let results: BTreeSet<&str> = results.chain(OWN_RESULTS.iter().copied()).collect();
+                let results: BTreeSet<&str> = results.chain(OwnResult::WORDS.iter().copied()).collect();
                 self.one_of(&value.place, "result", result, &results);
             }
             What::Person(_) => self.fields(value, schema::fields_of_subject(policy.subject), "field"),
@@ -365,34 +368,23 @@ impl Reader<'_> {
     }
 
     fn verifications(&self) -> BTreeSet<String> {
-        let verify =
-            self.policy.iter().flat_map(|policy| &policy.steps).filter_map(|step| match &step.verb {
-                Verb::Verify(verify) => Some(verify),
-                _ => None,
-            });
-        let both = verify.flat_map(|verify| std::iter::once(&verify.verification).chain(&verify.fallback));
+        let verifies = self.policy.iter().flat_map(|policy| policy.verifies());
+        let both = verifies.flat_map(|(_, verify)| verify.verifications());
         both.map(|verification| verification.name.clone()).collect()
     }
 
     /// Endpoints and systems that the policy names.
     fn endpoints(&self) -> BTreeSet<String> {
         let Some(policy) = self.policy else { return BTreeSet::new() };
-        let named = policy.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Effect(Effect::Call(request)) => Some(request.endpoint.clone()),
-            Verb::Effect(Effect::CreateUser { system, .. } | Effect::UpdateUser { system, .. }) => {
-                Some(system.clone())
-            }
-            _ => None,
+        let named = policy.steps.iter().filter_map(|step| {
+            if let Verb::Effect(effect) = &step.verb { effect.elsewhere().map(str::to_owned) } else { None }
         });
         named.chain(policy.people.teams.values().filter_map(|team| team.call.clone())).collect()
     }
 }
 
 fn providers(policy: &Policy) -> impl Iterator<Item = String> {
-    policy.steps.iter().filter_map(|step| match &step.verb {
-        Verb::Verify(verify) => Some(verify.verification.provider.clone()),
-        _ => None,
-    })
+    policy.verifies().map(|(_, verify)| verify.verification.provider.clone())
 }
 
 fn as_names(names: &BTreeSet<String>) -> BTreeSet<&str> {

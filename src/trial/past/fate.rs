@@ -180,7 +180,7 @@ impl Fate {
             end: End::Unknown { step: "the trigger".to_owned(), because },
             did: Vec::new(),
             sessions: 0,
-            may: reachable(policy, policy.first),
+            may: reachable(policy, policy.graph.first),
             assumed: false,
         }
     }

@@ -166,7 +166,8 @@ fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Note
             (Some(Box::new(subject)), Some(event.key))
         }
         Cause::Opening(opening) => (Some(Box::new(opening.subject)), None),
-        Cause::Input(Input::Outcome { outcome: Outcome::Done(Done::Seen { subject }), .. }) => {
+        Cause::Input(Input::Outcome { outcome, .. }) => {
+            let Outcome::Done(Done::Seen { subject }) = outcome else { return None };
             (subject, None)
         }
         _ => return None,

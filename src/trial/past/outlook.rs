@@ -7,6 +7,7 @@ use super::How;
 use crate::case::{Case, State};
 use crate::model::{Action, Timestamp};
 use crate::policy::Policy;
+use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{Verb, Verify};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,8 +104,8 @@ fn proof(verify: &Verify, fell_back: bool) -> String {
 
 /// How the step before ended, if one ended.
 pub(super) fn ended(outcome: Option<&str>) -> How {
-    match outcome {
-        Some("no_response") => How::Silence,
+    match outcome.map(ProofOutcome::of_word) {
+        Some(Some(ProofOutcome::NoResponse)) => How::Silence,
         Some(_) => How::Answered,
         None => How::Cut,
     }

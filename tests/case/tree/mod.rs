@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proofd::model::{EventType, Fields, Method, Span, SubjectKind, Timestamp};
+use proofd::policy::graph::{Edge, Graph, Via};
+use proofd::policy::outcome::Ending;
 use proofd::policy::people::{People, Queue, Team};
 use proofd::policy::script::Condition;
 use proofd::policy::template::{Source, Templates};
@@ -60,6 +62,8 @@ struct Steps(Vec<Step>);
 impl Steps {
     fn add(&mut self, path: &str, verb: Verb, outcomes: &[(&str, u32)], next: Option<u32>) {
         let index = StepIndex(u32::try_from(self.0.len()).unwrap());
+        let ending = |word: &str| Ending::of(&verb, word);
+        let outcomes = outcomes.iter().map(|(word, step)| (ending(word), StepIndex(*step))).collect();
         let id = (!path.contains('/')).then(|| path.to_owned());
         self.0.push(Step {
             index,
@@ -68,7 +72,7 @@ impl Steps {
             condition: None,
             retry: None,
             verb,
-            outcomes: outcomes.iter().map(|(word, step)| ((*word).to_owned(), StepIndex(*step))).collect(),
+            outcomes,
             next: next.map(StepIndex),
             place: proofd::policy::diagnostic::Place::default(),
         });
@@ -173,6 +177,17 @@ pub fn policy(shape: &Shape) -> Policy {
     around(steps, shape)
 }
 
+/// The ways on from a step whose `if` is not asked.
+fn ways(step: &Step) -> Vec<Edge> {
+    let outcomes =
+        step.outcomes.iter().map(|(ending, to)| Edge { to: *to, via: Via::Outcome(ending.clone()) });
+    let mut edges: Vec<Edge> = outcomes.chain(step.next.map(|to| Edge { to, via: Via::Next })).collect();
+    if let Verb::RetryFrom { step, or_else, .. } = &step.verb {
+        edges.extend([Edge { to: *step, via: Via::Again }, Edge { to: *or_else, via: Via::UsedUp }]);
+    }
+    edges
+}
+
 fn around(steps: Steps, shape: &Shape) -> Policy {
     let by_id = steps.0.iter().filter_map(|step| Some((step.id.clone()?, step.index))).collect();
     let team = |mail: &str| Team { mail: mail.to_owned(), call: None };
@@ -193,8 +208,8 @@ fn around(steps: Steps, shape: &Shape) -> Policy {
         settings: Fields::new(),
         limits: Vec::new(),
         keep: Keep { case: span("2y"), evidence: span("30d") },
+        graph: Graph::new(StepIndex(PROOF), steps.0.iter().map(ways).collect()),
         steps: steps.0,
-        first: StepIndex(PROOF),
         by_id,
         people: Arc::new(People {
             teams: BTreeMap::from([

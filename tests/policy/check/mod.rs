@@ -125,7 +125,7 @@ fn a_good_tree_gives_a_policy_that_can_be_walked() {
     for path in ["proof", "proof/passed/2", "proof/rejected/sort", "desk_review/desk", "expire/3"] {
         assert!(paths.contains(&path), "{path} in {paths:?}");
     }
-    let proof = policy.step(policy.first).unwrap();
+    let proof = policy.step(policy.graph.first).unwrap();
     assert_eq!(proof.path, "proof");
     assert_eq!(proof.next, None);
     let outcomes: Vec<_> = proof.outcomes.keys().map(|ending| ending.word()).collect();

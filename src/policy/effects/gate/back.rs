@@ -13,7 +13,7 @@ use super::protects::halved;
 use super::{Beside, Both, Finding, Weight};
 use crate::model::{EffectKind, Nature, Span};
 use crate::policy::grammar::Rule;
-use crate::policy::graph::By;
+use crate::policy::graph::Via;
 use crate::policy::people::Calendar;
 use crate::policy::tree::WhenExceeded;
 
@@ -204,7 +204,7 @@ fn ends(both: &Both<'_>) -> BTreeSet<Vec<Mark>> {
 fn again(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let there = ends(both);
-    let is_try = |mark: &Mark| mark.by == By::Again;
+    let is_try = |mark: &Mark| mark.via == Via::Again;
     let paths: BTreeSet<&[Mark]> = both
         .old
         .ends()

@@ -193,7 +193,7 @@ fn lacks(both: &Both<'_>, old: &Trail, new: &Trail) -> Vec<String> {
         }
     }
     for mark in &old.decided {
-        let other = |decided: &&Mark| decided.by == mark.by && replaces(both, decided.step, mark.step);
+        let other = |decided: &&Mark| decided.via == mark.via && replaces(both, decided.step, mark.step);
         if !new.decided.contains(mark) && !new.decided.iter().any(|decided| other(&decided)) {
             missing.push(format!("{} need not decide {}", name(mark.step), mark.word()));
         }
