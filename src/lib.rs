@@ -25,8 +25,8 @@
 //! | `http` | hooks, the person's link, the API | model, engine, config |
 //! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, trial, store, connectors, config |
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
-//! | `connectors` | OneLogin, Jumio, SMTP, SCIM, HTTP endpoints, CloudEvents in and out | model |
-//! | `simulate` | OneLogin, Jumio, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
+//! | `connectors` | the registry of providers, a directory for each; mail, SCIM, HTTP endpoints, CloudEvents in and out | model, config |
+//! | `simulate` | an identity provider, a verification provider, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
 //! | `config` | `proofd.yaml` | model |
 //! | `trial` | a made-up world with a turned clock, in which policies are tested and the recorded past is walked again | model, policy, case |
 //! | `case` | the state machine | model, policy |
@@ -37,14 +37,14 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | OneLogin's webhook or the poller brings an event; it is on disk before the answer | `http/hooks`, `engine/poller`, `engine/intake` |
+//! | the identity provider's webhook or the poller brings an event; it is on disk before the answer | `http/hooks`, `engine/poller`, `engine/intake` |
 //! | the person is looked up; policies of this event type are asked | `engine/intake`, `policy/script` |
 //! | a case opens at its first step and asks for a mail | `case/advance`, `case/walk` |
 //! | one commit: case, journal entries, calls, wake time | `store/committer` |
 //! | the mail goes out; the attempt was on disk before | `engine/worker`, `connectors/smtp` |
-//! | the person presses the button; a vendor session starts, is written down, and only then redirected to | `http/person`, `case/proving`, `connectors/jumio` |
+//! | the person presses the button; a vendor session starts, is written down, and only then redirected to | `http/person`, `case/proving`, `connectors` |
 //! | a hint or a poll: the result is read back and matched with our own reference | `engine/person`, `case/judge` |
-//! | the outcome's branch: approve reads, writes, reads back | `case/walk`, `connectors/onelogin` |
+//! | the outcome's branch: approve reads, writes, reads back | `case/walk`, `connectors` |
 //!
 //! # Words
 //!

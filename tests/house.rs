@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("case", &["model", "policy"]),
     ("trial", &["model", "policy", "case"]),
     ("store", &["model", "case", "policy"]),
-    ("connectors", &["model"]),
+    ("connectors", &["model", "config"]),
     ("simulate", &["model"]),
     ("config", &["model"]),
     ("engine", &["model", "policy", "case", "trial", "store", "connectors", "config"]),
@@ -428,4 +428,37 @@ fn a_match_over_a_closed_list_names_all_of_it() {
         "name every member, or ask a method of the table in src/model/effect.rs, src/model/action.rs or \
          src/policy/tree.rs; a new member must not be passed over in silence: {wrong:#?}"
     );
+
+/// A provider is a directory under `connectors` and a line in the registry; its simulator, the demo and what is
+/// shipped may name it too.
+#[test]
+fn only_its_own_room_and_the_registry_name_a_provider() {
+    let registry = std::fs::read_to_string("src/connectors/registry.rs").unwrap();
+    let providers: Vec<_> = registry
+        .split(".with(")
+        .filter_map(|part| part.split_once("::PROVIDER)"))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert!(providers.len() >= 2, "{providers:?}");
+    let own = |file: &Path| {
+        let mut parts = file.components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned());
+        match (parts.next().as_deref(), parts.next().as_deref()) {
+            (Some("connectors"), Some(part)) => {
+                ["mod.rs", "registry.rs"].contains(&part) || providers.iter().any(|name| name == part)
+            }
+            (Some("simulate"), _) | (Some("cli"), Some("demo")) => true,
+            _ => false,
+        }
+    };
+    let mut named = Vec::new();
+    for file in rust_files(Path::new("src")).into_iter().filter(|file| !own(file)) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let names = |line: &str| {
+            let line = line.to_lowercase();
+            providers.iter().any(|name| line.contains(name.as_str()))
+        };
+        let lines = text.lines().enumerate().filter(|(_, line)| names(line));
+        named.extend(lines.map(|(number, line)| format!("{}:{}: {line}", file.display(), number + 1)));
+    }
+    assert!(named.is_empty(), "say what a provider declares instead of its name:\n{}", named.join("\n"));
 }

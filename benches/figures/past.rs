@@ -324,7 +324,7 @@ impl Recorder<'_> {
             others: &recorded.facts.others,
             pauses: &recorded.facts.pauses,
             sinks: &self.terms.sinks,
-            poll_every: self.terms.poll_every,
+            poll_every: &self.terms.poll_every,
             invite_grace: self.terms.invite_grace,
             consistency: &self.terms.consistency,
         };

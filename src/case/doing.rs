@@ -141,7 +141,7 @@ impl Turn<'_> {
                 self.still_as_compared()?;
                 Action::CreateUser {
                     system: system.clone(),
-                    external_id: self.case.subject.id.clone(),
+                    external_id: self.case.subject.person(),
                     attributes: attributes.clone(),
                 }
             }

@@ -161,7 +161,8 @@ impl Turn<'_> {
     fn tell_pass(&mut self, verification: &Verification, session: &Session) {
         let subject = self.case.subject.reference();
         let account = self.case.subject.text("user_id").filter(|_| subject.kind != SubjectKind::User);
-        let account = account.map(|id| SubjectRef { kind: SubjectKind::User, id: id.to_owned() });
+        let account =
+            account.map(|id| SubjectRef { kind: SubjectKind::User, id: id.to_owned(), ..subject.clone() });
         for subject in std::iter::once(subject).chain(account) {
             let mut fields = Fields::new();
             fields.insert(

@@ -173,12 +173,12 @@ mod tests {
             until: until.map(at),
         };
         let pauses = [
-            pause("jumio", 1, Some(3)),
+            pause("vendor", 1, Some(3)),
             pause(Pause::DAEMON, 2, Some(5)),
             pause("other", 0, Some(100)),
-            pause("jumio", 20, None),
+            pause("vendor", 20, None),
         ];
-        let who = ["jumio", Pause::DAEMON];
+        let who = ["vendor", Pause::DAEMON];
         for (from, to, hours) in [(0, 10, 4), (2, 4, 2), (5, 20, 0), (0, 24, 8), (4, 22, 3), (9, 9, 0)] {
             assert_eq!(lost(&pauses, &who, at(from), at(to)), TimeDelta::hours(hours), "{from} to {to}");
         }

@@ -16,7 +16,8 @@ pub const LONGEST_WINDOW: TimeDelta = TimeDelta::days(31);
 pub struct Counters {
     effects: BTreeMap<(String, EffectKind), VecDeque<Timestamp>>,
     /// How many people the identity provider has, as it was counted last.
-    population: Option<u64>,
+    /// How many people each identity provider has.
+    populations: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -36,7 +37,7 @@ impl Counters {
                 .effects
                 .get(&(policy.name.clone(), limit.action))
                 .map_or(0, |effects| effects.iter().rev().take_while(|at| **at > now - window).count());
-            had >= self.allowed(limit.at_most)
+            had >= self.allowed(policy, limit.at_most)
         });
         over.map(|limit| limit.action).collect()
     }
@@ -48,18 +49,20 @@ impl Counters {
             let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
             let lately = effects.iter().rev().take_while(|at| **at > now - window);
             // As many as are allowed, and the newest of the others makes room when it leaves the window.
-            let last = self.allowed(limit.at_most).checked_sub(1)?;
+            let last = self.allowed(policy, limit.at_most).checked_sub(1)?;
             lately.map(|at| *at + window).nth(last)
         });
         of.max()
     }
 
-    pub fn populated(&mut self, population: u64) {
-        self.population = Some(population);
+    pub fn populated(&mut self, source: &str, population: u64) {
+        self.populations.insert(source.to_owned(), population);
     }
 
     /// A share of nobody knows how many is none: the first effect waits for a person.
-    fn allowed(&self, amount: Amount) -> usize {
+    fn allowed(&self, policy: &Policy, amount: Amount) -> usize {
+        let own = self.populations.iter().filter(|(source, _)| policy.takes(source));
+        let population: u64 = own.map(|(_, population)| population).sum();
         let share = |percent: f64| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -67,7 +70,7 @@ impl Counters {
                 clippy::cast_precision_loss,
                 reason = "a share of a population, rounded down"
             )]
-            let share = (self.population.unwrap_or(0) as f64 * percent / 100.0).max(0.0) as usize;
+            let share = (population as f64 * percent / 100.0).max(0.0) as usize;
             share
         };
         let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);

@@ -1,6 +1,8 @@
 //! Addresses into a case: the person's link and the vendor's callback path. Both are a case, a number and
 //! a code made with a key, so nothing has to be stored and nobody can make one.
 
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -27,15 +29,16 @@ impl LinkKind {
 pub struct Links {
     public_url: String,
     key: Secret,
-    callback_key: Option<Secret>,
+    callback_keys: BTreeMap<String, Secret>,
     fingerprints: Fingerprints,
 }
 
 impl Links {
-    /// `key` is the store's own secret; `callback_key` the configured one for the vendor's hints.
-    pub fn new(public_url: &str, key: Secret, callback_key: Option<Secret>) -> Self {
+    /// `key` is the store's own secret; `callback_keys` those for the callbacks of verification
+    /// providers, by name.
+    pub fn new(public_url: &str, key: Secret, callback_keys: BTreeMap<String, Secret>) -> Self {
         let fingerprints = Fingerprints::new(key.clone());
-        Self { public_url: public_url.trim_end_matches('/').to_owned(), key, callback_key, fingerprints }
+        Self { public_url: public_url.trim_end_matches('/').to_owned(), key, callback_keys, fingerprints }
     }
 
     /// What is made with the same key and goes nowhere: marks of values that must be known again.
@@ -70,18 +73,18 @@ impl Links {
     }
 
     /// Where the vendor hints that something changed; none: no hints are configured.
-    pub fn callback(&self, case: &CaseId, attempt: u32) -> Option<String> {
-        let secret = self.callback_secret(case, attempt)?;
-        Some(format!("{}/hooks/jumio/{secret}", self.public_url))
+    pub fn callback(&self, provider: &str, case: &CaseId, attempt: u32) -> Option<String> {
+        let secret = self.callback_secret(provider, case, attempt)?;
+        Some(format!("{}/hooks/{provider}/{secret}", self.public_url))
     }
 
     /// Whether a callback's path is the one that was given out for this case and attempt.
-    pub fn is_callback(&self, case: &CaseId, attempt: u32, given: &str) -> bool {
-        self.callback_secret(case, attempt).is_some_and(|secret| same(&secret, given))
+    pub fn is_callback(&self, provider: &str, case: &CaseId, attempt: u32, given: &str) -> bool {
+        self.callback_secret(provider, case, attempt).is_some_and(|secret| same(&secret, given))
     }
 
-    fn callback_secret(&self, case: &CaseId, attempt: u32) -> Option<String> {
-        Some(code(self.callback_key.as_ref()?, &format!("{case}.{attempt}")))
+    fn callback_secret(&self, provider: &str, case: &CaseId, attempt: u32) -> Option<String> {
+        Some(code(self.callback_keys.get(provider)?, &format!("{case}.{attempt}")))
     }
 }
 
@@ -103,7 +106,11 @@ mod tests {
     use super::*;
 
     fn links() -> Links {
-        Links::new("https://proof.example.com/", Secret::new("k"), Some(Secret::new("c")))
+        Links::new(
+            "https://proof.example.com/",
+            Secret::new("k"),
+            [("vendor".to_owned(), Secret::new("c"))].into(),
+        )
     }
 
     #[test]
@@ -120,12 +127,12 @@ mod tests {
         for text in ["", ".", "..", "case-1.v2.", "case-1.v2", "\u{1F600}.v1.x"] {
             assert_eq!(links().read(text), None, "{text}");
         }
-        assert!(!links().is_callback(&case, 1, ""));
-        assert!(links().callback(&case, 1).is_some_and(|url| links().is_callback(
-            &case,
-            1,
-            &url[url.len() - 32..]
-        )));
-        assert!(!links().is_callback(&case, 2, &links().callback(&case, 1).unwrap_or_default()[38..]));
+        assert!(!links().is_callback("vendor", &case, 1, ""));
+        let url = links().callback("vendor", &case, 1).unwrap();
+        let secret = url.strip_prefix("https://proof.example.com/hooks/vendor/").unwrap();
+        assert!(links().is_callback("vendor", &case, 1, secret));
+        assert!(!links().is_callback("vendor", &case, 2, secret));
+        assert!(!links().is_callback("other", &case, 1, secret));
+        assert_eq!(links().callback("other", &case, 1), None);
     }
 }

@@ -86,7 +86,7 @@ pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
 pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
 pub use opening::{
-    Decidable, Found, Offered, Stopped, applicant, concerns, decidable, decide, found, known_as,
+    Decidable, Found, Offered, Stopped, applicant, case_key, concerns, decidable, decide, found, known_as,
     look_again_at, no_case, objection, offer, offer_enforced, opened_by, still_held,
 };
 pub use outlook::{decisions_allowed, waiting_for};
@@ -102,7 +102,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::model::{DocumentUse, EffectKind, Enrolment, Event, Pause, Timestamp};
+use crate::model::{DocumentUse, EffectKind, Enrolment, Event, Pause, PollEvery, Timestamp};
 
 /// What a decision may look at besides the case, the policy and the input.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +124,7 @@ pub struct Here<'a> {
     /// Names of the sinks that events go to.
     pub sinks: &'a [String],
     /// How often a session is read while the person may be at it.
-    pub poll_every: TimeDelta,
+    pub poll_every: &'a PollEvery,
     /// How long an approval may take to invite the person by itself before we look.
     pub invite_grace: TimeDelta,
     /// How long an account that was made in a system may not be found there yet, by the system's name.

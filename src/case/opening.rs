@@ -9,7 +9,9 @@ use super::evidence::takes_what_is_held;
 use super::holding::{keeps, role_of, withheld_role_given};
 use super::overheard::keeps_for_a_wait;
 use super::state::{Case, Hold};
-use crate::model::{Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, Timestamp};
+use crate::model::{
+    Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, SubjectRef, Timestamp,
+};
 use crate::policy::script::{Condition, Facts, Trace, Verdict};
 use crate::policy::{Mode, Policy};
 
@@ -64,9 +66,19 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopp
     if let Some(no) = objection(&policy.condition, facts).map_err(stopped)? {
         return Ok(Err(stopped(no)));
     }
+    case_key(policy, facts).map(Ok).map_err(stopped)
+}
+
+/// What two cases of a policy have in common that are the same case. Ids of two identity providers are never the
+/// same person's.
+pub fn case_key(policy: &Policy, facts: &Facts<'_>) -> Result<String, String> {
+    let subject = facts.subject;
     match &policy.case_key {
-        Some(key) => key.render(facts).map(Ok).map_err(|error| stopped(error.to_string())),
-        None => Ok(Ok(facts.subject.id.clone())),
+        Some(key) => {
+            let id = key.render(facts).map_err(|error| error.to_string())?;
+            Ok(SubjectRef { id, ..subject.reference() }.person())
+        }
+        None => Ok(subject.person()),
     }
 }
 
@@ -202,7 +214,7 @@ pub fn look_again_at(now: Timestamp, attempts: u32) -> Timestamp {
 pub fn known_as(subject: &Subject) -> String {
     match (subject.text("user_id"), subject.kind) {
         (Some(user), _) => user.to_owned(),
-        (None, SubjectKind::User) => subject.id.clone(),
+        (None, SubjectKind::User) => subject.person(),
         (None, SubjectKind::Registration | SubjectKind::Applicant) => subject.reference().to_string(),
     }
 }

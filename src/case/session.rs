@@ -79,7 +79,11 @@ impl Turn<'_> {
                 .num_seconds()
                 .clamp(*LIFETIME_SECONDS.start(), *LIFETIME_SECONDS.end()),
             locale: proving.locale.clone(),
-            callback_url: self.here.links.callback(&self.case.id, self.case.attempts + 1),
+            callback_url: self.here.links.callback(
+                &verification.provider,
+                &self.case.id,
+                self.case.attempts + 1,
+            ),
             return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
         };
         self.pay(proving);
@@ -114,7 +118,7 @@ impl Turn<'_> {
         proving.start = None;
         proving.sessions += 1;
         proving.session = Some(session);
-        proving.poll_at = Some(self.now() + self.here.poll_every);
+        proving.poll_at = Some(self.now() + self.poll_every(&proving));
         proving.polls = 0;
         proving.captured_at = None;
         proving.unclear = false;
@@ -250,7 +254,16 @@ impl Turn<'_> {
     fn next_poll(&self, proving: &mut Proving, busy: bool) -> Timestamp {
         let doublings = if busy { 0 } else { proving.polls.min(5) };
         proving.polls = if busy { 0 } else { proving.polls + 1 };
-        self.now() + (self.here.poll_every * (1 << doublings)).min(THEN_EVERY.max(self.here.poll_every))
+        let every = self.poll_every(proving);
+        self.now() + (every * (1 << doublings)).min(THEN_EVERY.max(every))
+    }
+
+    /// How often the provider in use is read.
+    fn poll_every(&self, proving: &Proving) -> TimeDelta {
+        match self.verify_of(proving.step) {
+            Ok(verify) => self.here.poll_every.of(&in_use(proving, verify).provider),
+            Err(_) => self.here.poll_every.otherwise,
+        }
     }
 
     fn next_vendor_poll(&self, proving: &mut Proving) -> Timestamp {

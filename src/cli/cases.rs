@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, expect};
 use super::{Daemon, Ending, Failed, output};
-use crate::model::Timestamp;
+use crate::model::{SubjectRef, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -186,10 +186,9 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         }
         Command::Migrate(arguments) => return super::migrate::run(&client, arguments, json).await,
         Command::Start { policy, subject, reason } => {
-            let Some((kind, id)) = subject.split_once('/') else {
-                return Err(Failed::usage(anyhow::anyhow!("subject: expected registration/ID or user/ID")));
-            };
-            let body = json!({ "policy": policy, "subject": { "type": kind, "id": id }, "reason": reason });
+            let subject: SubjectRef =
+                subject.parse().map_err(|why: String| Failed::usage(anyhow::anyhow!("subject: {why}")))?;
+            let body = json!({ "policy": policy, "subject": subject, "reason": reason });
             let started = expect(client.post("/v1/cases", body).await?)?;
             if json { output::json(&started) } else { output::line(text(&started, "id")) }
         }

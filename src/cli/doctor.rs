@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::{Ending, Failed, client, compose, output};
+use super::compose::{self, Configured};
+use super::{Ending, Failed, client, output};
 use crate::config::{self, Config};
-use crate::connectors::{Connector as _, Finding};
+use crate::connectors::{Connectors, Finding};
 use crate::engine::clock::System;
 use crate::engine::tree;
 use crate::model::{Clock, Timestamp};
@@ -25,70 +26,59 @@ pub struct Arguments {
     mail_to: Option<String>,
 }
 
-pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
-    let (config, warnings) = config::read(&arguments.config).map_err(Failed::usage)?;
-    let clock: Arc<dyn Clock> = Arc::new(System);
-    let mut groups = vec![("configuration", configuration(&warnings))];
-    match compose::connectors(&config, &clock) {
-        Err(error) => groups.push(("connectors", vec![bad("settings", format!("{error:#}"))])),
-        Ok(built) => {
-            groups.push((
-                "onelogin",
-                match &built.onelogin {
-                    Some(onelogin) => onelogin.examine().await,
-                    None => vec![missing("onelogin", "no events, no approvals")],
-                },
-            ));
-            groups.push((
-                "jumio",
-                match &built.jumio {
-                    Some(jumio) => jumio.examine().await,
-                    None => vec![missing("jumio", "nobody can be verified")],
-                },
-            ));
-            let mut mail = match &built.smtp {
-                Some(smtp) => smtp.examine().await,
-                None => vec![missing("smtp", "no mail goes out")],
-            };
-            if let (Some(smtp), Some(to)) = (&built.smtp, &arguments.mail_to) {
-                mail.push(match smtp.send_test(to).await {
-                    Ok(()) => good("test mail", "was taken by the mail server".to_owned()),
-                    Err(failure) => bad("test mail", failure.reason),
-                });
-            }
-            groups.push(("mail", mail));
-            groups.extend(targets(&built).await);
-        }
+/// What was found of one part.
+struct Group {
+    part: String,
+    /// Whether it is a system outside, which may be unreachable.
+    outside: bool,
+    findings: Vec<Finding>,
+}
+
+impl Group {
+    fn inside(part: &str, findings: Vec<Finding>) -> Self {
+        Self { part: part.to_owned(), outside: false, findings }
     }
-    groups.push(("access", access(&config, clock.now())));
-    let mut kept = vec![writable(&config)];
+
+    fn outside(part: &str, findings: Vec<Finding>) -> Self {
+        Self { part: part.to_owned(), outside: true, findings }
+    }
+}
+
+pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
+    let configured = compose::read(&arguments.config).map_err(Failed::usage)?;
+    let config = &configured.config;
+    let clock: Arc<dyn Clock> = Arc::new(System);
+    let mut groups = vec![Group::inside("configuration", configuration(&configured.warnings))];
+    match configured.connectors(&clock) {
+        Err(error) => {
+            groups.push(Group::inside("connectors", vec![bad("settings", format!("{error:#}"))]));
+        }
+        Ok(connectors) => groups.extend(outside(&connectors, arguments.mail_to.as_deref()).await),
+    }
+    groups.push(Group::inside("access", access(config, clock.now())));
+    let mut kept = vec![writable(config)];
     kept.extend(config.store_dir().and_then(|dir| losses(&dir)));
-    groups.push(("store", kept));
-    groups.push(("policies", policies(&config)));
-    let all_ok = groups.iter().flat_map(|(_, findings)| findings).all(|finding| finding.ok);
+    groups.push(Group::inside("store", kept));
+    groups.push(Group::inside("policies", policies(&configured)));
+    let all_ok = groups.iter().flat_map(|group| &group.findings).all(|finding| finding.ok);
     if json {
+        let line = |part: &str, finding: &Finding| json!({ "part": part, "ok": finding.ok, "what": finding.what, "detail": finding.detail });
         let lines: Vec<_> = groups
             .iter()
-            .flat_map(|(part, findings)| {
-                findings.iter().map(move |finding| {
-                json!({ "part": part, "ok": finding.ok, "what": finding.what, "detail": finding.detail })
-            })
-            })
+            .flat_map(|group| group.findings.iter().map(move |finding| line(&group.part, finding)))
             .collect();
         output::json(&json!({ "ok": all_ok, "findings": lines }));
     } else {
-        for (part, findings) in &groups {
-            output::line(part);
-            for finding in findings {
+        for group in &groups {
+            output::line(&group.part);
+            for finding in &group.findings {
                 let mark = if finding.ok { "ok " } else { "BAD" };
                 output::line(&format!("  {mark} {}: {}", finding.what, output::visible(&finding.detail)));
             }
         }
     }
-    let unreachable = groups.iter().any(|(part, findings)| {
-        ["onelogin", "jumio", "mail", "scim", "http", "events"].contains(part)
-            && findings.iter().any(|finding| !finding.ok)
-    });
+    let unreachable =
+        groups.iter().any(|group| group.outside && group.findings.iter().any(|finding| !finding.ok));
     Ok(match (all_ok, unreachable) {
         (true, _) => Ending::Ok,
         (false, true) => Ending::Unreachable,
@@ -96,13 +86,44 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     })
 }
 
-/// Target systems, endpoints and sinks. What is not configured is not missed: only policies that use it need it.
-async fn targets(built: &compose::Built) -> Vec<(&'static str, Vec<Finding>)> {
+/// Every connector, tried alone. Target systems, endpoints and sinks that are not configured are not missed: only
+/// policies that use them need them.
+async fn outside(connectors: &Connectors, mail_to: Option<&str>) -> Vec<Group> {
     let mut groups = Vec::new();
-    for (part, built) in [("scim", &built.scim), ("http", &built.endpoints), ("events", &built.sinks)] {
+    for (name, provider) in &connectors.identity {
+        groups.push(Group::outside(name, provider.examine().await));
+    }
+    if connectors.identity.is_empty() {
+        groups
+            .push(Group::outside("identity", vec![missing("identity provider", "no events, no approvals")]));
+    }
+    for (name, provider) in &connectors.verification {
+        groups.push(Group::outside(name, provider.examine().await));
+    }
+    if connectors.verification.is_empty() {
+        let missing = missing("verification provider", "nobody can be verified");
+        groups.push(Group::outside("verification", vec![missing]));
+    }
+    let mut mail = match &connectors.mail {
+        Some(smtp) => smtp.examine().await,
+        None => vec![missing("mail server (smtp)", "no mail is sent")],
+    };
+    if let (Some(smtp), Some(to)) = (&connectors.mail, mail_to) {
+        mail.push(match smtp.send_test(to).await {
+            Ok(()) => good("test mail", "was taken by the mail server".to_owned()),
+            Err(failure) => bad("test mail", failure.reason),
+        });
+    }
+    groups.push(Group::outside("mail", mail));
+    let systems = connectors.systems.iter().filter(|(name, _)| !connectors.endpoints.contains_key(*name));
+    for (part, built) in [
+        ("scim", systems.map(|(_, system)| system).collect::<Vec<_>>()),
+        ("http", connectors.endpoints.values().collect()),
+        ("events", connectors.sinks.values().collect()),
+    ] {
         if !built.is_empty() {
-            let findings = futures::future::join_all(built.values().map(|one| one.examine())).await;
-            groups.push((part, findings.into_iter().flatten().collect()));
+            let findings = futures::future::join_all(built.into_iter().map(|one| one.examine())).await;
+            groups.push(Group::outside(part, findings.into_iter().flatten().collect()));
         }
     }
     groups
@@ -116,8 +137,8 @@ fn bad(what: &str, detail: String) -> Finding {
     Finding { ok: false, what: what.to_owned(), detail }
 }
 
-fn missing(name: &str, consequence: &str) -> Finding {
-    bad("settings", format!("connectors.{name} is not configured: {consequence}"))
+fn missing(what: &str, consequence: &str) -> Finding {
+    bad("settings", format!("no {what} is configured under connectors: {consequence}"))
 }
 
 fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
@@ -165,14 +186,14 @@ fn losses(dir: &Path) -> Option<Finding> {
     })
 }
 
-fn policies(config: &Config) -> Vec<Finding> {
-    let dir = config.policies_dir();
+fn policies(configured: &Configured) -> Vec<Finding> {
+    let dir = configured.config.policies_dir();
     let (files, look) = match tree::read(&dir) {
         Ok(Some(read)) => read,
         Ok(None) => return vec![bad("tree", format!("{} keeps changing", dir.display()))],
         Err(why) => return vec![bad("tree", why)],
     };
-    let loaded = policy::load_tree(&files, &look.unread, &compose::known(config));
+    let loaded = policy::load_tree(&files, &look.unread, &configured.known());
     let errors: Vec<_> =
         loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
     let mut findings: Vec<_> =

@@ -119,7 +119,10 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
         Some(kind) => schema::fields_of_event(&EventType::new(kind.as_str())),
         None => schema::fields_of_any_event(),
     };
-    let subject = arguments.subject.split('/').next().unwrap_or_default();
+    // `user/7` or `SOURCE/user/7`.
+    let words = || arguments.subject.split('/');
+    let is_kind = |word: &&str| SubjectKind::ALL.iter().any(|kind| kind.word() == *word);
+    let subject = words().take(2).find(is_kind).or_else(|| words().next()).unwrap_or_default();
     let (mut event, mut person) = (Fields::new(), Fields::new());
     for given in &arguments.with {
         let (path, value) = given.split_once('=').ok_or_else(|| {

@@ -12,6 +12,12 @@ pub fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
+/// A person as commands take them: `user/17`, with the identity provider before it where the answer names one.
+pub fn reference(subject: &Value) -> String {
+    let parts = ["source", "type", "id"].map(|key| text(subject, key));
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
 /// With a comma between thousands.
 pub fn number(value: &Value) -> String {
     let digits = value.as_u64().unwrap_or(0).to_string();
@@ -207,7 +213,7 @@ pub fn row(policy: &str, item: &Value) -> Vec<String> {
     };
     vec![
         policy.to_owned(),
-        format!("{}/{}", text(&item["subject"], "type"), text(&item["subject"], "id")),
+        reference(&item["subject"]),
         output::short_name(&text(item, "name")),
         text(item, "opened_at"),
         either("opened_by"),

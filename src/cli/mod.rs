@@ -22,7 +22,7 @@
 mod cases;
 mod check;
 mod client;
-mod compose;
+pub mod compose;
 mod demo;
 mod descriptors;
 mod doctor;
@@ -71,7 +71,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The whole product with nothing to set up: simulated OneLogin, Jumio and mail, shipped policies.
+    /// The whole product with nothing to set up: simulated providers and mail, shipped policies.
     #[command(after_help = "Example: proofd demo --exit")]
     Demo(demo::Arguments),
     /// The daemon.

@@ -212,7 +212,7 @@ fn shadow(report: &Value) {
             Some(false) => "something else was done",
             None => "not known to the end",
         };
-        say(0, &format!("{}/{}: {same}", text(subject, "type"), text(subject, "id")));
+        say(0, &format!("{}: {same}", foreseen::reference(subject)));
         for case in person["would"].as_array().into_iter().flatten() {
             say(1, &format!("would have opened a case at {}", text(case, "opened_at")));
             for line in case["lines"].as_array().into_iter().flatten() {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::{Failed, compose};
-use crate::config;
 use crate::engine::tree::{self, Fingerprint};
-use crate::policy::{self, Files, Known, Loaded};
+use crate::policy::{self, Files, Loaded};
 
 pub struct Read {
     pub files: Files,
@@ -23,8 +22,8 @@ pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
     let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
     let config = config.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
     let known = match &config {
-        Some(path) => compose::known(&config::read(path).map_err(Failed::usage)?.0),
-        None => Known::default(),
+        Some(path) => compose::read(path).map_err(Failed::usage)?.known(),
+        None => compose::known_to_all(),
     };
     let (files, look) = whole(dir)?;
     let loaded = policy::load_tree(&files, &look.unread, &known);

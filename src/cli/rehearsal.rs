@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use crate::config::Config;
+use crate::connectors::Setup;
 use crate::engine::clock::{Scaled, System};
 use crate::model::{Clock, Timestamp};
 
@@ -42,32 +42,9 @@ pub fn clock(rehearsal: Option<Rehearsal>) -> Arc<dyn Clock> {
     }
 }
 
-/// A clock that runs ahead must not reach anybody real.
-pub fn only_simulators(config: &Config) -> anyhow::Result<()> {
-    let connectors = &config.connectors;
-    let mut hosts = Vec::new();
-    hosts
-        .extend(connectors.onelogin.as_ref().and_then(|onelogin| onelogin.url.host_str()).map(str::to_owned));
-    if let Some(jumio) = &connectors.jumio {
-        match &jumio.urls {
-            Some(urls) => {
-                let all = [&urls.auth, &urls.account, &urls.retrieval];
-                hosts.extend(all.iter().filter_map(|url| url.host_str()).map(str::to_owned));
-            }
-            None => hosts.push("the vendor's region".to_owned()),
-        }
-    }
-    if let Some(smtp) = &connectors.smtp {
-        let url = smtp.url.parse::<url::Url>().ok();
-        hosts.push(url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| smtp.url.clone()));
-    }
-    let scim = connectors.scim.values().map(|scim| &scim.url);
-    let http = connectors.http.values().map(|http| &http.url);
-    let events = connectors.events.values().map(|sink| &sink.url);
-    let targets = scim.chain(http).chain(events);
-    hosts.extend(targets.map(|url| url.host_str().unwrap_or("an address without a host").to_owned()));
-    let real = hosts.iter().find(|host| !["127.0.0.1", "localhost", "[::1]"].contains(&host.as_str()));
-    match real {
+/// An accelerated clock must reach nothing but simulators.
+pub fn only_simulators(setup: &Setup) -> anyhow::Result<()> {
+    match setup.real_host() {
         Some(host) => Err(anyhow!("--rehearse is for simulators on this machine; {host} is not one")),
         None => Ok(()),
     }

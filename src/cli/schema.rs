@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use super::{Ending, output};
+use crate::connectors::{Registry, setup};
 use crate::{config, policy};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -17,14 +18,16 @@ pub enum Which {
 }
 
 pub fn run(which: Which) -> Ending {
+    let registry = Registry::shipped();
+    let grammar = |file| policy::grammar::json_schema(file, &registry.vocabulary());
     output::json(&match which {
-        Which::Policy => policy::grammar::json_schema("policy"),
-        Which::Blocks => policy::grammar::json_schema("blocks"),
-        Which::Tests => policy::grammar::json_schema("tests"),
-        Which::Verifications => policy::grammar::json_schema("verifications"),
-        Which::People => policy::grammar::json_schema("people"),
+        Which::Policy => grammar("policy"),
+        Which::Blocks => grammar("blocks"),
+        Which::Tests => grammar("tests"),
+        Which::Verifications => grammar("verifications"),
+        Which::People => grammar("people"),
         Which::Events => policy::schema::json_schema(),
-        Which::Config => config::json_schema(),
+        Which::Config => config::json_schema(|generator| setup::schema(&registry, generator)),
     });
     Ending::Ok
 }

@@ -10,34 +10,36 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::compose::{self, Configured};
 use super::rehearsal::{self, Rehearsal};
-use super::{Ending, Failed, compose, descriptors, notify, opening, output};
-use crate::config::{self, Config};
+use super::{Ending, Failed, descriptors, notify, opening, output};
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::http::{Bounds, Doors, Listening, listen_within};
 use crate::model::Clock;
 
 pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
-    let (config, warnings) = config::read(path).map_err(Failed::usage)?;
+    let configured = compose::read(path).map_err(Failed::usage)?;
+    let config = &configured.config;
     log_to_stderr();
-    for warning in warnings {
+    for warning in &configured.warnings {
         tracing::warn!("{warning}");
     }
     if rehearse.is_some() {
-        rehearsal::only_simulators(&config).map_err(Failed::usage)?;
+        rehearsal::only_simulators(&configured.setup).map_err(Failed::usage)?;
     }
     // From here on a signal is an order, also while the store is opened: without a handler it would kill.
     let mut orders = Orders::listen().context("while preparing for signals")?;
     let clock = rehearsal::clock(rehearse);
     // Before the store: a token that is refused must not leave it open.
-    let access = compose::access(&config, Arc::clone(&clock)).map_err(Failed::usage)?;
+    let access = compose::access(config, Arc::clone(&clock)).map_err(Failed::usage)?;
     for ending in config.access.ending(clock.now()) {
         tracing::warn!("{ending}");
     }
-    let Some(engine) = open(&config, clock, &mut orders).await? else { return Ok(Ending::Ok) };
+    let Some(engine) = open(&configured, clock, &mut orders).await? else { return Ok(Ending::Ok) };
     let mut tasks = engine.start();
     let doors = Doors::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
-    let listeners = bind(&config, &doors).await?;
+    let listeners = bind(config, &doors).await?;
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));
     }
@@ -69,12 +71,19 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
 /// vendor that is down must not keep the daemon from starting.
 ///
 /// None: the daemon was told to stop meanwhile.
-async fn open(config: &Config, clock: Arc<dyn Clock>, orders: &mut Orders) -> Result<Option<Engine>, Failed> {
-    let settings = compose::settings(config).map_err(Failed::usage)?;
-    let built = compose::connectors(config, &clock).map_err(Failed::usage)?;
-    let dir = config.store_dir().ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
+async fn open(
+    configured: &Configured,
+    clock: Arc<dyn Clock>,
+    orders: &mut Orders,
+) -> Result<Option<Engine>, Failed> {
+    let settings = configured.settings().map_err(Failed::usage)?;
+    let connectors = configured.connectors(&clock).map_err(Failed::usage)?;
+    let dir = configured
+        .config
+        .store_dir()
+        .ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))?;
     let Some((store, opened)) = opening::open(&dir, clock.now(), orders).await? else { return Ok(None) };
-    let engine = Engine::open(settings, store, &opened, clock, built.connectors()).await?;
+    let engine = Engine::open(settings, store, &opened, clock, connectors).await?;
     Ok(Some(engine))
 }
 

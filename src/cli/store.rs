@@ -208,9 +208,9 @@ fn verify(place: &Place, head: Option<store::Head>, json: bool) -> Result<Ending
     let (dir, settings) = match &place.dir {
         Some(dir) => (dir.clone(), Err(anyhow!("that takes the configuration"))),
         None => {
-            let (config, _) = config::read(&place.config).map_err(Failed::usage)?;
+            let configured = compose::read(&place.config).map_err(Failed::usage)?;
             // A secret that only the service can read is no reason not to look at the store.
-            (directory(&config)?, compose::settings(&config))
+            (directory(&configured.config)?, configured.settings())
         }
     };
     let holds_head = head.map(|head| store::holds(&dir, head)).transpose().map_err(failed)?;

@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use url::Url;
 
-pub use read::{Mistake, read};
+pub use read::{Document, Mistake, is_loopback, plain_http, plain_secret, read};
 pub use secret::{SecretSource, Unreadable};
 pub use tokens::{Role, Token};
 
@@ -51,15 +51,19 @@ pub struct Config {
     /// What becomes of an edit of the policies.
     #[serde(default)]
     pub reload: Reload,
-    /// The systems outside: identity provider, verification, mail, targets, endpoints, sinks.
-    #[serde(default)]
-    pub connectors: Connectors,
+    /// The systems outside. Each connector reads its own part, from `document`.
+    #[serde(default, rename = "connectors")]
+    #[schemars(skip)]
+    _connectors: serde::de::IgnoredAny,
     /// Who may use the API and the command line.
     #[serde(default)]
     pub access: Access,
     /// The directory of the file; relative paths start here.
     #[serde(skip)]
     pub base: PathBuf,
+    /// The whole text.
+    #[serde(skip)]
+    pub document: Document,
 }
 
 /// Connections of one listener. Where a limit is reached, the oldest one on which nobody has shown who they are
@@ -148,170 +152,6 @@ fn default_look_back() -> Span {
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Connectors {
-    /// The identity provider: where people are, and where they are let in or stopped.
-    #[serde(default)]
-    pub onelogin: Option<OneLogin>,
-    /// The verification provider.
-    #[serde(default)]
-    pub jumio: Option<Jumio>,
-    /// The mail server.
-    #[serde(default)]
-    pub smtp: Option<Smtp>,
-    /// Target systems that speak SCIM 2.0, by the name that policies use (`in: NAME`).
-    #[serde(default)]
-    pub scim: BTreeMap<String, Scim>,
-    /// HTTP endpoints by the name that policies use: for `call`, and as target systems that speak plain JSON.
-    #[serde(default)]
-    pub http: BTreeMap<String, Http>,
-    /// Sinks of CloudEvents by name: every `emit` goes to them.
-    #[serde(default)]
-    pub events: BTreeMap<String, Sink>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OneLogin {
-    /// `https://<subdomain>.onelogin.com`.
-    #[schemars(with = "String")]
-    pub url: Url,
-    /// Of an API credential with *Manage All*.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretSource,
-    /// Which interface approves and rejects registrations; `auto` tries at start.
-    #[serde(default)]
-    pub registrations: Registrations,
-    /// How often the Events API is read. It is the truth; a webhook only saves this time.
-    #[serde(default = "default_poll_onelogin")]
-    #[schemars(with = "String")]
-    pub poll_every: Span,
-    /// The shared header of OneLogin's event webhook.
-    #[serde(default)]
-    pub webhook: Option<Webhook>,
-    /// Our names (`verified_at`, `exempt_until`, `service_account`, ...) to custom attribute short names.
-    #[serde(default)]
-    pub attributes: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Registrations {
-    #[default]
-    Auto,
-    Resource,
-    UserRecord,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// The header's name; `Authorization` by default.
-    #[serde(default = "default_webhook_header")]
-    pub header: String,
-    /// What stands in it; a request without it is refused.
-    pub value: SecretSource,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Jumio {
-    /// `amer-1`, `emea-1` or `apac-1`; or give `urls`.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// The three addresses, in the place of `region`.
-    #[serde(default)]
-    pub urls: Option<JumioUrls>,
-    /// Hosts that people may be sent to besides those of `region` or `urls`: `id.example.com`, or `*.example.com`
-    /// for every host below it. For a domain of your own that is set in the vendor's portal. Only https on its
-    /// default port.
-    #[serde(default)]
-    pub redirect_hosts: Vec<String>,
-    /// Of an OAuth client in the vendor's portal.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretSource,
-    /// Required by the vendor: `YourCompany YourApp/1.0`.
-    #[serde(default = "default_user_agent")]
-    pub user_agent: String,
-    /// Starts per second that the vendor allows the whole tenant.
-    #[serde(default = "default_starts")]
-    pub starts_per_second: f64,
-    /// How often a session is read until its capture has ended.
-    #[serde(default = "default_poll_jumio")]
-    #[schemars(with = "String")]
-    pub poll_every: Span,
-    /// Key of the per-case secret callback paths; without it no callback address is given to the vendor.
-    #[serde(default)]
-    pub callback_secret: Option<SecretSource>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct JumioUrls {
-    /// Where tokens are had.
-    #[schemars(with = "String")]
-    pub auth: Url,
-    /// Where sessions are started.
-    #[schemars(with = "String")]
-    pub account: Url,
-    /// Where results are read.
-    #[schemars(with = "String")]
-    pub retrieval: Url,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Smtp {
-    /// `smtps://user@host` (TLS from the start), `smtp://host:587` (STARTTLS, required unless loopback).
-    pub url: String,
-    /// Of the user in `url`.
-    #[serde(default)]
-    pub password: Option<SecretSource>,
-    /// `Example IAM <iam@example.com>`.
-    pub from: String,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Scim {
-    /// The address that `/Users` is appended to.
-    #[schemars(with = "String")]
-    pub url: Url,
-    /// A bearer token.
-    pub token: SecretSource,
-    /// How long the system may not find an account that it has just made. After an attempt to make one whose
-    /// end is not known, it is searched for no earlier.
-    #[serde(default = "default_consistency")]
-    #[schemars(with = "String")]
-    pub consistency: Span,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// Paths of policies are appended to it and cannot leave it. Accounts are made by POST and changed by PATCH
-    /// to the address itself.
-    #[schemars(with = "String")]
-    pub url: Url,
-    /// Sent with every request, such as `Authorization`.
-    #[serde(default)]
-    pub headers: BTreeMap<String, SecretSource>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sink {
-    /// Every event is one POST to it.
-    #[schemars(with = "String")]
-    pub url: Url,
-    /// `whsec_` and the base64 of 24 to 64 random bytes: events are then signed as Standard Webhooks has it.
-    #[serde(default)]
-    pub signing_secret: Option<SecretSource>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Access {
     /// Bearer tokens of programs and people.
     #[serde(default)]
@@ -367,31 +207,16 @@ fn default_policies() -> PathBuf {
 fn default_store() -> String {
     "sled:/var/lib/proofd".to_owned()
 }
-fn default_poll_onelogin() -> Span {
-    Span::Elapsed(chrono::TimeDelta::seconds(30))
-}
-fn default_consistency() -> Span {
-    Span::Elapsed(chrono::TimeDelta::seconds(30))
-}
-fn default_poll_jumio() -> Span {
-    Span::Elapsed(chrono::TimeDelta::seconds(60))
-}
-fn default_webhook_header() -> String {
-    "Authorization".to_owned()
-}
-fn default_user_agent() -> String {
-    concat!("proofd/", env!("CARGO_PKG_VERSION")).to_owned()
-}
-fn default_starts() -> f64 {
-    1.0
-}
 fn default_roles_claim() -> String {
     "groups".to_owned()
 }
 
-/// JSON Schema for editors.
-pub fn json_schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Config).to_value();
+/// JSON Schema for editors. `connectors` makes the schema of that key.
+pub fn json_schema(connectors: impl FnOnce(&mut SchemaGenerator) -> Schema) -> serde_json::Value {
+    let mut generator = SchemaGenerator::default();
+    let connectors = connectors(&mut generator).to_value();
+    let mut schema = generator.into_root_schema_for::<Config>().to_value();
+    schema["properties"]["connectors"] = connectors;
     in_markdown(&mut schema);
     schema
 }

@@ -1,11 +1,15 @@
 //! From text to a configuration, with the line of every mistake.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::Arc;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
 use saphyr_parser::{Event, Parser};
-use serde_path_to_error::Segment;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_path_to_error::{Segment, Track};
 
 use super::Config;
 
@@ -38,48 +42,109 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// Reads and checks a configuration. The first value is the configuration with its warnings.
+/// Reads and checks a configuration, all but its `connectors`: those are read by `Document::section`. The first
+/// value is the configuration, the second its warnings.
 pub fn read(path: &Path) -> Result<(Config, Vec<Mistake>), Mistake> {
-    let file = path.display().to_string();
-    let whole = |message: String| Mistake { file: file.clone(), line: 0, column: 0, message, source: None };
-    let bytes = std::fs::read(path).map_err(|cause| whole(format!("cannot be read: {}", cause.kind())))?;
-    let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8 text".to_owned()))?;
-    let mut config = parse(&file, &text)?;
-    config.base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut warnings = warnings(&config, &file);
-    check(&config).map_err(whole)?;
-    warnings.sort_by_key(|warning| warning.line);
-    Ok((config, warnings))
+    let mut document = Document { file: path.display().to_string(), text: Arc::from("") };
+    let bytes =
+        std::fs::read(path).map_err(|cause| document.mistake(format!("cannot be read: {}", cause.kind())))?;
+    let text = String::from_utf8(bytes).map_err(|_| document.mistake("is not UTF-8 text"))?;
+    document.text = Arc::from(text);
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let config = Config { base, ..document.config()? };
+    check(&config).map_err(|message| document.mistake(message))?;
+    let warnings = warnings(&config).into_iter().map(|message| document.mistake(message)).collect();
+    Ok((Config { document, ..config }, warnings))
 }
 
-fn parse(file: &str, text: &str) -> Result<Config, Mistake> {
-    let at = |line: usize, column: usize, message: String| {
-        let source = text.lines().nth(line.saturating_sub(1)).filter(|line| !may_be_secret(line));
+/// The text of a configuration, from which parts are read with the place of every mistake.
+#[derive(Debug, Clone, Default)]
+pub struct Document {
+    file: String,
+    text: Arc<str>,
+}
+
+impl Document {
+    /// A mistake of the file as a whole.
+    pub fn mistake(&self, message: impl Into<String>) -> Mistake {
+        Mistake { file: self.file.clone(), line: 0, column: 0, message: message.into(), source: None }
+    }
+
+    /// Reads the value of one key of the file. None: the file does not have the key, or nothing under it.
+    pub fn section<'de, S: DeserializeSeed<'de>>(
+        &'de self,
+        key: &str,
+        seed: S,
+    ) -> Result<Option<S::Value>, Mistake> {
+        self.deserialize(Section { key, seed })
+    }
+
+    fn config(&self) -> Result<Config, Mistake> {
+        bounded(&self.text).map_err(|(line, message)| self.at(line, 1, message))?;
+        // This pass finds duplicate keys, which serde_yaml would let through inside maps.
+        MarkedYaml::load_from_str(&self.text).map_err(|error| {
+            let marker = error.marker();
+            self.at(marker.line(), marker.col() + 1, error.info().to_owned())
+        })?;
+        self.deserialize(PhantomData::<Config>)
+    }
+
+    fn deserialize<'de, S: DeserializeSeed<'de>>(&'de self, seed: S) -> Result<S::Value, Mistake> {
+        let mut track = Track::new();
+        let deserializer = serde_yaml::Deserializer::from_str(&self.text);
+        seed.deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track)).map_err(|error| {
+            let nodes = MarkedYaml::load_from_str(&self.text).unwrap_or_default();
+            let place = nodes.first().and_then(|root| locate(root, track.path().iter()));
+            let (line, column) = place
+                .or_else(|| error.location().map(|location| (location.line(), location.column())))
+                .unwrap_or((1, 1));
+            // serde_yaml appends its own place, which is less exact than ours.
+            let message = error.to_string();
+            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+            self.at(line, column, message)
+        })
+    }
+
+    fn at(&self, line: usize, column: usize, message: String) -> Mistake {
+        let source = self.text.lines().nth(line.saturating_sub(1)).filter(|line| !may_be_secret(line));
         let source = source.map(|line| line.chars().take(LONGEST_LINE).collect());
-        Mistake { file: file.to_owned(), line, column, message, source }
-    };
-    bounded(text).map_err(|(line, message)| at(line, 1, message))?;
-    // This pass finds duplicate keys, which serde_yaml would let through inside maps.
-    let nodes = MarkedYaml::load_from_str(text).map_err(|error| {
-        let marker = error.marker();
-        at(marker.line(), marker.col() + 1, error.info().to_owned())
-    })?;
-    let deserializer = serde_yaml::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        let place = nodes.first().and_then(|root| locate(root, error.path().iter()));
-        let inner = error.inner();
-        let (line, column) = place
-            .or_else(|| inner.location().map(|location| (location.line(), location.column())))
-            .unwrap_or((1, 1));
-        // serde_yaml appends its own place, which is less exact than ours.
-        let message = inner.to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-        let message = message
-            .rsplit_once(": ")
-            .filter(|(path, _)| !path.contains(' '))
-            .map_or(message.clone(), |(path, rest)| format!("{path}: {rest}"));
-        at(line, column, message)
-    })
+        Mistake { file: self.file.clone(), line, column, message, source }
+    }
+}
+
+/// Reads the value of one key of a mapping and skips the others.
+struct Section<'a, S> {
+    key: &'a str,
+    seed: S,
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Section<'_, S> {
+    type Value = Option<S::Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Section<'_, S> {
+    type Value = Option<S::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut seed, mut value) = (Some(self.seed), None);
+        while let Some(key) = map.next_key::<String>()? {
+            match seed.take_if(|_| key == self.key) {
+                Some(seed) => value = Some(map.next_value_seed(seed)?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(value)
+    }
 }
 
 /// Characters of a line that are shown with a mistake.
@@ -152,89 +217,38 @@ fn check(config: &Config) -> Result<(), String> {
     if config.public_url.cannot_be_a_base() || config.public_url.host().is_none() {
         return Err("public_url: expected an address such as https://proof.example.com".to_owned());
     }
-    if let Some(jumio) = &config.connectors.jumio {
-        if jumio.region.is_some() == jumio.urls.is_some() {
-            return Err("connectors.jumio: give either region or urls".to_owned());
-        }
-        if !(jumio.starts_per_second > 0.0 && jumio.starts_per_second <= 1_000.0) {
-            return Err("connectors.jumio.starts_per_second: expected a number above 0, such as 1".to_owned());
-        }
-    }
-    if let Some(name) = config.connectors.http.keys().find(|name| config.connectors.scim.contains_key(*name))
-    {
-        return Err(format!(
-            "connectors.http.{name}: connectors.scim has this name too, and 'in: {name}' would not say which"
-        ));
-    }
     config.access.check()
 }
 
-fn warnings(config: &Config, file: &str) -> Vec<Mistake> {
-    let warn = |message: String| Mistake { file: file.to_owned(), line: 0, column: 0, message, source: None };
-    let mut warnings = Vec::new();
-    let mut plain = |what: &str, source: &super::SecretSource| {
-        if source.is_plain() {
-            warnings.push(warn(format!(
-                "warning: {what} is a plain text; use {{credential: NAME}}, {{file: PATH}} or {{env: NAME}}"
-            )));
-        }
-    };
-    let connectors = &config.connectors;
-    if let Some(onelogin) = &connectors.onelogin {
-        plain("connectors.onelogin.client_secret", &onelogin.client_secret);
-        if let Some(webhook) = &onelogin.webhook {
-            plain("connectors.onelogin.webhook.value", &webhook.value);
-        }
-    }
-    if let Some(jumio) = &connectors.jumio {
-        plain("connectors.jumio.client_secret", &jumio.client_secret);
-    }
-    for (name, scim) in &connectors.scim {
-        plain(&format!("connectors.scim.{name}.token"), &scim.token);
-    }
-    for (name, http) in &connectors.http {
-        for (header, value) in &http.headers {
-            plain(&format!("connectors.http.{name}.headers.{header}"), value);
-        }
-    }
-    for (name, sink) in &connectors.events {
-        if let Some(secret) = &sink.signing_secret {
-            plain(&format!("connectors.events.{name}.signing_secret"), secret);
-        }
-    }
-    for token in &config.access.tokens {
-        plain(&format!("the token {}", token.name), &token.token);
-    }
-    let addresses = [
-        ("connectors.onelogin.url", connectors.onelogin.as_ref().map(|onelogin| &onelogin.url)),
-        ("public_url", Some(&config.public_url)),
-    ];
-    for (what, url) in addresses {
-        if let Some(url) = url.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
-            warnings.push(warn(format!(
-                "warning: {what} ({url}) is plain http: everybody on the way can read it"
-            )));
-        }
-    }
-    let scim = connectors.scim.iter().map(|(name, scim)| ("scim", name, &scim.url));
-    let http = connectors.http.iter().map(|(name, http)| ("http", name, &http.url));
-    let events = connectors.events.iter().map(|(name, sink)| ("events", name, &sink.url));
-    for (kind, name, url) in scim.chain(http).chain(events) {
-        if url.scheme() == "http" && !is_loopback(url) {
-            // Only the host: paths and queries of such addresses may be secrets.
-            let host = url.host_str().unwrap_or_default();
-            warnings.push(warn(format!(
-                "warning: connectors.{kind}.{name}.url ({host}) is plain http: everybody on the way can read it"
-            )));
-        }
-    }
-    warnings
+fn warnings(config: &Config) -> Vec<String> {
+    let plain = config.access.tokens.iter().filter(|token| token.token.is_plain());
+    let plain = plain.map(|token| plain_secret(&format!("the token {}", token.name)));
+    let http = plain_http("public_url", &config.public_url);
+    plain.chain(http).collect()
+}
+
+/// The warning about a secret whose text stands in the file.
+pub fn plain_secret(what: &str) -> String {
+    format!(
+        "warning: {what} is stored in plain text; use {{credential: NAME}}, {{file: PATH}} or {{env: NAME}}"
+    )
+}
+
+/// The warning about an address that is not encrypted. Only the host is shown: paths and queries may be secrets.
+pub fn plain_http(what: &str, url: &url::Url) -> Option<String> {
+    (url.scheme() == "http" && !is_loopback(url)).then(|| {
+        let host = url.host_str().unwrap_or_default();
+        format!("warning: {what} ({host}) is plain http: everybody on the way can read it")
+    })
 }
 
 /// Whether an address stays on this machine.
-fn is_loopback(url: &url::Url) -> bool {
+pub fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
+        // Of a scheme that the URL standard does not know, such as smtp, an address counts as a name.
+        Some(url::Host::Domain(name)) => {
+            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        }
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
@@ -247,15 +261,19 @@ mod tests {
 
     const SMALLEST: &str = "public_url: https://proof.example.com\n";
 
+    fn parse(text: &str) -> Result<Config, Mistake> {
+        Document { file: "proofd.yaml".to_owned(), text: Arc::from(text) }.config()
+    }
+
     fn check_mistake(text: &str, line: usize, column: usize, says: &str) {
-        let mistake = parse("proofd.yaml", text).unwrap_err();
+        let mistake = parse(text).unwrap_err();
         assert_eq!((mistake.line, mistake.column), (line, column), "{mistake}");
         assert!(mistake.message.contains(says), "{mistake}");
     }
 
     #[test]
     fn the_smallest_file_has_the_defaults() {
-        let config = parse("proofd.yaml", SMALLEST).unwrap();
+        let config = parse(SMALLEST).unwrap();
         assert_eq!(config.listen.port(), 8470);
         assert_eq!(config.store, "sled:/var/lib/proofd");
         assert!(check(&config).is_ok());
@@ -264,12 +282,6 @@ mod tests {
     #[test]
     fn a_mistake_has_its_place() {
         check_mistake(&format!("{SMALLEST}lisen: 1\n"), 2, 1, "unknown field `lisen`");
-        check_mistake(
-            &format!("{SMALLEST}connectors:\n  jumio:\n    regin: x\n"),
-            4,
-            5,
-            "unknown field `regin`",
-        );
         check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
         check_mistake("public_url: [\n", 2, 1, "");
         check_mistake(
@@ -290,50 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn target_systems_and_sinks() {
-        let told = |text: &str| {
-            let config = parse("proofd.yaml", &format!("{SMALLEST}connectors:\n{text}")).unwrap();
-            let mut told: Vec<_> = warnings(&config, "").into_iter().map(|warning| warning.message).collect();
-            told.extend(check(&config).err());
-            told
-        };
-        let secret = "{env: X}";
-        for (text, expected) in [
-            (format!("  scim: {{hr: {{url: 'https://h', token: {secret}}}}}\n"), &[][..]),
-            (format!("  scim: {{hr: {{url: 'http://127.0.0.1/x', token: {secret}}}}}\n"), &[]),
-            (
-                "  scim: {hr: {url: 'http://h/SECRET', token: t}}\n".to_owned(),
-                &["scim.hr.token is a plain text", "scim.hr.url (h) is plain http"],
-            ),
-            (
-                "  http: {desk: {url: 'http://h/?k=SECRET', headers: {X-Key: k}}}\n".to_owned(),
-                &["http.desk.headers.X-Key is a plain text", "http.desk.url (h) is plain http"],
-            ),
-            (
-                "  events: {siem: {url: 'http://h', signing_secret: s}}\n".to_owned(),
-                &["events.siem.signing_secret is a plain text", "events.siem.url (h) is plain http"],
-            ),
-            (
-                format!(
-                    "  scim: {{hr: {{url: 'https://h', token: {secret}}}}}\n  http: {{hr: {{url: 'https://h'}}}}\n"
-                ),
-                &["connectors.http.hr: connectors.scim has this name too"],
-            ),
-        ] {
-            let told = told(&text);
-            assert_eq!(told.len(), expected.len(), "{text} {told:?}");
-            for (told, says) in told.iter().zip(expected) {
-                assert!(told.contains(says) && !told.contains("SECRET"), "{told}");
-            }
-        }
-    }
-
-    #[test]
     fn a_line_with_a_secret_is_not_shown() {
         let text = format!(
             "{SMALLEST}access:\n  tokens:\n    - {{name: a, role: admin, tokn: hunter2, token: x}}\n"
         );
-        let mistake = parse("proofd.yaml", &text).unwrap_err();
+        let mistake = parse(&text).unwrap_err();
         assert!(!mistake.to_string().contains("hunter2"), "{mistake}");
     }
 }

@@ -2,7 +2,8 @@
 //! or not at all, and what is wrong is told with its place. Pure; it must not know who may send.
 //!
 //! The person is the event's `subject`; the extension attribute `subjecttype` says what kind of record that
-//! is (`applicant` unless it says `user` or `registration`). Policies see the data as `event.data`, with
+//! is (`applicant` unless it says `user` or `registration`), and `subjectsource` which identity provider has
+//! the record, if there are several. Policies see the data as `event.data`, with
 //! extension attributes among it where the data has no member of that name; data that is no JSON object is
 //! `event.data.value`, and bytes are `event.data.data_base64`.
 
@@ -42,6 +43,16 @@ pub enum Unread {
         why: &'static str,
     },
 }
+
+impl Unread {
+    /// An event about somebody at an identity provider does not say which, and there are several.
+    pub fn no_source(index: usize) -> Self {
+        wrong(SOURCE, "there are several identity providers; say which has the person").at(index)
+    }
+}
+
+/// The extension attribute that names the identity provider of a person.
+const SOURCE: &str = "subjectsource";
 
 /// What is wrong with one event.
 struct Wrong {
@@ -272,6 +283,16 @@ impl Draft {
                 .find(|kind| Some(kind.word()) == word)
                 .ok_or_else(|| wrong("subjecttype", "expected applicant, user or registration"))?,
         };
+        let provider = match self.attributes.get(SOURCE) {
+            None => String::new(),
+            Some(Value::String(name)) if record != SubjectKind::Applicant => name.clone(),
+            Some(_) => {
+                return Err(wrong(
+                    SOURCE,
+                    "expected the name of an identity provider, for a user or registration",
+                ));
+            }
+        };
         let time = match self.text("time") {
             None => now,
             Some(text) => moment(text)
@@ -296,7 +317,7 @@ impl Draft {
             also: Vec::new(),
             source: source.to_owned(),
             time,
-            subject: SubjectRef { kind: record, id: person.to_owned() },
+            subject: SubjectRef { source: provider, kind: record, id: person.to_owned() },
             actor: None,
             actor_id: None,
             by_subject: false,

@@ -1,6 +1,7 @@
 //! A named HTTP endpoint: one request of a policy, or a target system that speaks plain JSON. It must not
 //! leave the address of its configuration: no redirect, no proxy of the environment, no path above the base.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,11 +9,15 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::http::{self, Answer, Wire, check_address, named, trouble};
+use super::options::{self, Site, Target};
 use super::{Connector, Finding};
+use crate::config::SecretSource;
 use crate::model::{Action, Call, Done, Failure, FailureKind, Outcome, Repeat, Secret};
 
 /// Set by the connector or by HTTP itself.
@@ -44,6 +49,46 @@ pub struct Settings {
 
 impl Settings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
+/// An endpoint under `connectors.http` of the configuration.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Http")]
+pub struct Options {
+    /// Paths of policies are appended to it and cannot leave it. Accounts are made by POST and changed by PATCH
+    /// to the address itself.
+    #[schemars(with = "String")]
+    pub url: Url,
+    /// Sent with every request, such as `Authorization`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, SecretSource>,
+}
+
+impl options::Options for Options {
+    fn secrets(&self) -> Vec<(String, &SecretSource)> {
+        self.headers.iter().map(|(header, value)| (format!("headers.{header}"), value)).collect()
+    }
+
+    fn addresses(&self) -> Vec<Target> {
+        vec![Target::with_simulator("url", &self.url)]
+    }
+}
+
+impl Options {
+    pub fn build(&self, site: &Site<'_>) -> anyhow::Result<Endpoint> {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(header, value)| Ok((header.clone(), site.secret(&format!("headers.{header}"), value)?)));
+        let settings = Settings {
+            name: site.name.to_owned(),
+            url: self.url.clone(),
+            headers: headers.collect::<anyhow::Result<_>>()?,
+            timeout: Settings::DEFAULT_TIMEOUT,
+        };
+        Endpoint::new(settings).map_err(|why| site.refused(why))
+    }
 }
 
 /// The connector.

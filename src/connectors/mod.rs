@@ -2,10 +2,13 @@
 //! a `Call` comes in, an `Outcome` goes out, and failure is data.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use reqwest::header::HeaderMap;
 
+use crate::config::SecretSource;
 use crate::model::{Call, Event, Failure, Outcome, Subject, SubjectRef};
 
 pub mod cloudevents;
@@ -13,9 +16,15 @@ pub mod endpoint;
 pub mod http;
 pub mod jumio;
 pub mod onelogin;
+pub mod options;
+pub mod registry;
 pub mod scim;
+pub mod setup;
 pub mod sink;
 pub mod smtp;
+
+pub use registry::Registry;
+pub use setup::{Connectors, Setup};
 
 /// Performs calls of one or more lanes.
 pub trait Connector: Debug + Send + Sync {
@@ -23,17 +32,53 @@ pub trait Connector: Debug + Send + Sync {
 
     /// Tries what can be tried without anybody noticing: token, permissions, clock, a read.
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>>;
-
-    /// How often the other side lets us read, if it says.
-    fn reads_per_second(&self) -> Option<f64> {
-        None
-    }
 }
 
-/// An identity provider as a source of events and of people.
-pub trait IdentitySource: Debug + Send + Sync {
-    /// A name for logs, metrics and the stored cursor, such as `onelogin`.
-    fn name(&self) -> &'static str;
+/// A mail server.
+pub trait Mailer: Connector {
+    /// Sends a mail that says that mail works.
+    fn send_test<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// The options of an identity provider.
+pub trait IdentityOptions: options::Options {
+    /// Our names of user fields that the configuration maps to fields of the provider.
+    fn mapped(&self) -> Vec<String>;
+
+    fn build(&self, site: &options::Site<'_>) -> anyhow::Result<Arc<dyn IdentityProvider>>;
+}
+
+/// The options of a verification provider.
+pub trait VerificationOptions: options::Options {
+    /// Between two reads of a run whose capture has not ended.
+    fn poll_every(&self) -> TimeDelta;
+
+    /// The key of the secret paths that callbacks come to; none: no callbacks are asked for.
+    fn callback_secret(&self) -> Option<&SecretSource>;
+
+    fn build(&self, site: &options::Site<'_>) -> anyhow::Result<Arc<dyn VerificationProvider>>;
+}
+
+/// A verification provider.
+pub trait VerificationProvider: Connector {
+    /// The run that a callback's body is about: it may have changed. The error repeats nothing of the body.
+    fn hint(&self, body: &[u8]) -> Result<String, String>;
+
+    fn pace(&self) -> Pace;
+}
+
+/// How often a verification provider may be called.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// By the whole tenant.
+    pub starts_per_second: f64,
+    pub reads_per_second: f64,
+}
+
+/// An identity provider: where people are, and where they are let in or stopped.
+pub trait IdentityProvider: Connector {
+    /// Between two polls that bring nothing.
+    fn poll_every(&self) -> TimeDelta;
 
     /// The next page of what happened. `cursor` is what the page before returned, none at the very
     /// first poll. The truth: what no webhook brings, this does.

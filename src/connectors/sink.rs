@@ -12,12 +12,16 @@ use futures::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::Sha256;
 use url::Url;
 
 use super::http::{self, Wire, check_address, named, trouble};
+use super::options::{self, Site, Target};
 use super::{Connector, Finding};
+use crate::config::SecretSource;
 use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
 
 /// Where a sink is.
@@ -34,6 +38,41 @@ pub struct Settings {
 
 impl Settings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
+/// A sink under `connectors.events` of the configuration.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Sink")]
+pub struct Options {
+    /// Every event is one POST to it.
+    #[schemars(with = "String")]
+    pub url: Url,
+    /// `whsec_` and the base64 of 24 to 64 random bytes: events are then signed as Standard Webhooks has it.
+    #[serde(default)]
+    pub signing_secret: Option<SecretSource>,
+}
+
+impl options::Options for Options {
+    fn secrets(&self) -> Vec<(String, &SecretSource)> {
+        self.signing_secret.iter().map(|secret| ("signing_secret".to_owned(), secret)).collect()
+    }
+
+    fn addresses(&self) -> Vec<Target> {
+        vec![Target::with_simulator("url", &self.url)]
+    }
+}
+
+impl Options {
+    pub fn build(&self, site: &Site<'_>) -> anyhow::Result<Sink> {
+        let settings = Settings {
+            name: site.name.to_owned(),
+            url: self.url.clone(),
+            signing_secret: site.optional("signing_secret", self.signing_secret.as_ref())?,
+            timeout: Settings::DEFAULT_TIMEOUT,
+        };
+        Sink::new(settings, Arc::clone(site.clock)).map_err(|why| site.refused(why))
+    }
 }
 
 /// The connector.

@@ -34,7 +34,7 @@ mod tests {
             (9, Some(asks(Some(10))), 300, 360),
             (1, Some(asks(Some(3_600))), 3_600, 4_320),
         ] {
-            for who in ["onelogin", "policy/quarterly", "x"] {
+            for who in ["identity", "policy/quarterly", "x"] {
                 let wait = wait(who, failures, failure.as_ref());
                 let range = TimeDelta::seconds(least)..=TimeDelta::seconds(most);
                 assert!(range.contains(&wait), "{who} {failures} {failure:?}: {wait}");

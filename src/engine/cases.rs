@@ -40,7 +40,7 @@ impl Engine {
         let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
         // What is known of a person is shared by their cases.
-        let _one_person = self.0.locks.person(&case.subject.id).await;
+        let _one_person = self.0.locks.person(&case.subject.person()).await;
         let mut known = self.known_of(&case.subject, Some(&case))?;
         let documents = match &input {
             Input::Outcome { outcome, .. } => outcome.documents().to_vec(),
@@ -62,7 +62,7 @@ impl Engine {
         if self.0.store.case(&id)?.is_some() {
             return Ok(None);
         }
-        let _one_person = self.0.locks.person(&opening.subject.id).await;
+        let _one_person = self.0.locks.person(&opening.subject.person()).await;
         let known = self.known_of(&opening.subject, None)?;
         let (advance, recorded) = self.decide(policy, None, known, Cause::Opening(opening))?;
         self.0.metrics.opened(&policy.name);
@@ -187,7 +187,7 @@ impl Engine {
         subject: &Subject,
         but: Option<&CaseId>,
     ) -> Result<Vec<Hold>, store::Error> {
-        let holdings = self.0.store.holds_of(&subject.id)?;
+        let holdings = self.0.store.holds_of(&subject.person())?;
         let others = holdings.into_iter().filter(|holding| Some(&holding.case) != but);
         Ok(others.flat_map(|holding| holding.holds).collect())
     }

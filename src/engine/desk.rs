@@ -48,6 +48,9 @@ pub struct CaseLine {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SubjectLine {
+    /// The identity provider that has them; not for an applicant.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
     #[serde(rename = "type")]
     pub kind: SubjectKind,
     pub id: String,
@@ -376,10 +379,15 @@ impl Engine {
                 subject.kind.one()
             )));
         }
-        let Some(source) = &self.0.connectors.source else {
-            return Ok(Err("no identity provider is configured".to_owned()));
+        let subject = match self.sourced(subject.clone()) {
+            Ok(subject) => subject,
+            Err(why) => return Ok(Err(format!("subject: {why}"))),
         };
-        match source.subject(subject, None).await {
+        let source = match self.provider_of(&subject.source) {
+            Ok(source) => source,
+            Err(why) => return Ok(Err(why)),
+        };
+        match source.subject(&subject, None).await {
             Err(failure) => Ok(Err(format!("the identity provider does not answer: {}", failure.reason))),
             Ok(None) => Ok(Err(format!("there is no {subject} at the identity provider"))),
             Ok(Some(subject)) => {
@@ -435,7 +443,8 @@ fn assignee(case: &Case, now: Timestamp) -> Option<String> {
 }
 
 fn subject(case: &Case) -> SubjectLine {
-    SubjectLine { kind: case.subject.kind, id: case.subject.id.clone(), name: case.subject.display_name() }
+    let SubjectRef { source, kind, id } = case.subject.reference();
+    SubjectLine { source, kind, id, name: case.subject.display_name() }
 }
 
 fn word(value: &impl Serialize) -> String {

@@ -21,7 +21,8 @@ pub enum EventsRefused {
 impl Engine {
     /// Takes the events of a request; how many they are. One that came before counts, and changes nothing.
     pub async fn cloud_events(&self, headers: &HeaderMap, body: &[u8]) -> Result<usize, EventsRefused> {
-        let events = cloudevents::read(headers, body, self.now())?;
+        let mut events = cloudevents::read(headers, body, self.now())?;
+        self.sourced_events(&mut events).map_err(Unread::no_source)?;
         let count = events.len();
         self.receive(events, None).await?;
         Ok(count)

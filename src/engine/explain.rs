@@ -14,6 +14,7 @@ use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, kept_for};
 
 use super::Engine;
+use super::sources::Whom;
 
 /// So many answers of one policy about one person are looked through for the one that is asked for.
 const LOOKED_THROUGH: usize = 1_000;
@@ -115,10 +116,11 @@ impl Engine {
     pub fn explain(
         &self,
         question: &Question,
+        whom: &Whom,
         raw_identity: bool,
     ) -> Result<Option<Explanation>, store::Error> {
         let at = question.at.unwrap_or_else(|| self.now());
-        let (kind, person) = split(&question.subject);
+        let (kind, person) = (whom.kind, &whom.person());
         let active = self.active();
         let mut names: BTreeSet<String> = active.set.policies.keys().cloned().collect();
         names.extend(self.0.store.policies_asked(person)?);
@@ -142,15 +144,16 @@ impl Engine {
 
     /// Why there is nobody to say something about: no answer about them is kept, and the identity provider
     /// does not know them. None: there is somebody, or nobody can say.
-    pub async fn nobody(&self, question: &Question) -> Result<Option<String>, store::Error> {
-        let (kind, person) = split(&question.subject);
-        let Some(source) = &self.0.connectors.source else { return Ok(None) };
-        if kind == Some(SubjectKind::Applicant) || !self.0.store.policies_asked(person)?.is_empty() {
+    pub async fn nobody(&self, question: &Question, whom: &Whom) -> Result<Option<String>, store::Error> {
+        let Ok(source) = self.provider_of(&whom.source) else { return Ok(None) };
+        if whom.kind == Some(SubjectKind::Applicant)
+            || !self.0.store.policies_asked(&whom.person())?.is_empty()
+        {
             return Ok(None);
         }
-        let kinds = kind.map_or(vec![SubjectKind::User, SubjectKind::Registration], |kind| vec![kind]);
+        let kinds = whom.kind.map_or(vec![SubjectKind::User, SubjectKind::Registration], |kind| vec![kind]);
         for kind in kinds {
-            let subject = SubjectRef { kind, id: person.to_owned() };
+            let subject = whom.reference(kind);
             if !matches!(source.subject(&subject, None).await, Ok(None)) {
                 return Ok(None);
             }
@@ -307,15 +310,6 @@ pub(super) fn traced(mut trace: Trace, raw_identity: bool) -> (Vec<ClauseLine>, 
     let line = |edit: Edit| EditLine { says: edit.said(), edit };
     let changes = trace.changes.into_iter().map(|edits| edits.into_iter().map(line).collect());
     (clauses.collect(), changes.collect())
-}
-
-/// `user/17` is a kind and an id; an id alone is one of any kind.
-pub(super) fn split(subject: &str) -> (Option<SubjectKind>, &str) {
-    let kind = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
-    match subject.split_once('/').map(|(word, id)| (kind(word), id)) {
-        Some((Some(kind), id)) => (Some(kind), id),
-        _ => (None, subject),
-    }
 }
 
 pub(super) fn reacts_to(policy: &Policy) -> Vec<String> {

@@ -157,7 +157,7 @@ impl Engine {
             links: self.0.links.clone(),
             organization: settings.organization.clone(),
             sinks: settings.sinks.clone(),
-            poll_every: settings.poll_verification,
+            poll_every: settings.poll_every.clone(),
             invite_grace: INVITE_GRACE,
             consistency: settings.consistency.clone(),
             enforced: false,

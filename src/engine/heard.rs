@@ -1,6 +1,7 @@
 //! What a policy waits for and the source may never send. A tenant without adaptive authentication tells no
 //! risk scores; a policy about risky sign-ins then does nothing, and says so.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::{Event, EventType};
@@ -38,11 +39,12 @@ impl Engine {
         let Some(policy) = active.set.policies.get(name) else { return Vec::new() };
         let mut notes = Vec::new();
         if waits_for_scores(policy) && !self.0.heard.0.load(Ordering::Relaxed) {
-            notes.push(
-                "no sign-in with a risk score was ever heard of; scores come only where adaptive (SmartFactor) \
-                 authentication is on in the users' OneLogin policy"
-                    .to_owned(),
-            );
+            let known = &self.0.settings.known;
+            let sources = known.sources.iter().flatten().filter(|(name, _)| policy.takes(name));
+            let kinds: BTreeSet<_> = sources.map(|(_, source)| source.provider).collect();
+            let when = known.vocabulary.identity.iter().filter(|(kind, _)| kinds.contains(*kind));
+            let when: Vec<_> = when.map(|(_, words)| words.risk_scores).collect();
+            notes.push(format!("no sign-in with a risk score was received yet; {}", when.join("; ")));
         }
         notes
     }

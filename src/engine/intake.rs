@@ -12,7 +12,7 @@ use crate::case::{
     Case, Found, Input, Offered, OpenedBy, Opening, applicant, caused_by, concerns, found, gone,
     look_again_at, offer, offer_enforced, opened_by,
 };
-use crate::connectors::{WebhookRefused, jumio};
+use crate::connectors::WebhookRefused;
 use crate::model::{CaseId, Event, Failure, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::IfAlreadyOpen;
@@ -108,7 +108,7 @@ impl Engine {
         // must not be seen taken away first.
         let mut by_account: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         for waiting in waiting {
-            by_account.entry(waiting.event.subject.id.clone()).or_default().push(waiting);
+            by_account.entry(waiting.event.subject.person()).or_default().push(waiting);
         }
         let ends = futures::stream::iter(by_account.into_values())
             .map(|waiting| self.ends(waiting))
@@ -215,7 +215,7 @@ impl Engine {
 
     /// The case whose effect caused an event, if one did.
     fn cause(&self, event: &Event) -> Result<Option<CaseId>, store::Error> {
-        let known = self.0.store.echoes_of(&event.subject.id)?;
+        let known = self.0.store.echoes_of(&event.subject.person())?;
         let echoes = known.iter().flat_map(|(case, echoes)| echoes.iter().map(move |echo| (case, echo)));
         Ok(caused_by(echoes, event).cloned())
     }
@@ -237,13 +237,15 @@ impl Engine {
             // In no identity provider yet: the event is all there is.
             return Ok(Found::Person(applicant(event)));
         }
-        let Some(source) = &self.0.connectors.source else {
-            return Ok(Found::Never("no identity provider is configured".to_owned()));
+        let name = &event.subject.source;
+        let source = match self.provider_of(name) {
+            Ok(source) => source,
+            Err(why) => return Ok(Found::Never(why)),
         };
         match source.subject(&event.subject, Some(event)).await {
             Ok(person) => Ok(found(event, person, attempts)),
             Err(failure) => {
-                self.0.metrics.connector_failed(source.name());
+                self.0.metrics.connector_failed(name);
                 Err(failure)
             }
         }
@@ -409,13 +411,18 @@ pub enum HookRefused {
 
 impl Engine {
     /// Whether a request is the identity provider's webhook, as far as its head says.
-    pub fn is_webhook(&self, headers: &HeaderMap) -> bool {
-        self.0.connectors.source.as_ref().is_some_and(|source| source.is_webhook(headers))
+    pub fn is_webhook(&self, provider: &str, headers: &HeaderMap) -> bool {
+        self.0.connectors.identity.get(provider).is_some_and(|source| source.is_webhook(headers))
     }
 
     /// An identity provider's webhook. When it returns, its events are on disk.
-    pub async fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<usize, HookRefused> {
-        let source = self.0.connectors.source.as_ref().ok_or(HookRefused::NotConfigured)?;
+    pub async fn webhook(
+        &self,
+        provider: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<usize, HookRefused> {
+        let source = self.0.connectors.identity.get(provider).ok_or(HookRefused::NotConfigured)?;
         let events = source.webhook(headers, body).map_err(|refused| match refused {
             WebhookRefused::NotAuthentic => HookRefused::NotAuthentic,
             WebhookRefused::Malformed(why) => HookRefused::Malformed(why),
@@ -428,10 +435,9 @@ impl Engine {
 
     /// A verification vendor's callback. False: not one of ours, whatever is wrong with it.
     pub async fn vendor_hint(&self, provider: &str, secret: &str, body: &[u8]) -> Result<bool, ApplyError> {
-        let known = self.0.connectors.verification.contains_key(provider);
-        match jumio::hint(body) {
-            Ok(hint) if known => self.hint(secret, &hint.execution).await,
-            Ok(_) => Ok(false),
+        let Some(vendor) = self.0.connectors.verification.get(provider) else { return Ok(false) };
+        match vendor.hint(body) {
+            Ok(execution) => self.hint(provider, secret, &execution).await,
             Err(why) => {
                 tracing::debug!(why, "a callback was not understood");
                 Ok(false)

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use chrono::TimeDelta;
 
 use crate::case::LONGEST_WINDOW;
-use crate::connectors::IdentitySource;
+use crate::connectors::IdentityProvider;
 use crate::model::EffectKind;
 use crate::model::Timestamp;
 use crate::policy::Policy;
@@ -37,12 +37,12 @@ impl Engine {
     }
 
     /// Counts people for limits that are a share of them.
-    pub(super) async fn count_people(self, source: Arc<dyn IdentitySource>) {
+    pub(super) async fn count_people(self, name: String, source: Arc<dyn IdentityProvider>) {
         let mut stop = self.stopping();
         while !*stop.borrow() {
             let wait = match source.population_size().await {
                 Ok(population) => {
-                    self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).populated(population);
+                    self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).populated(&name, population);
                     COUNT_EVERY
                 }
                 Err(failure) => {

@@ -54,6 +54,8 @@ fn every_key<S: Serializer>(preview: &Option<Preview>, to: S) -> Result<S::Ok, S
 
 #[derive(Debug, Serialize)]
 pub struct Who {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source: String,
     #[serde(rename = "type")]
     pub kind: SubjectKind,
     pub id: String,
@@ -96,7 +98,7 @@ impl Engine {
             Ok(old) => old,
             Err(error) => self.readable(&case).ok_or(error)?,
         };
-        let _one_person = self.0.locks.person(&case.subject.id).await;
+        let _one_person = self.0.locks.person(&case.subject.person()).await;
         let known = self.known_of(&case.subject, Some(&case))?;
         let facts = self.facts(known, self.now(), BTreeSet::new());
         let apply = mover.is_some();
@@ -142,7 +144,12 @@ pub(super) fn line(
     MigrationLine {
         case: case.id.clone(),
         policy: case.policy.clone(),
-        subject: Who { kind: subject.kind, id: subject.id.clone(), name: subject.display_name() },
+        subject: Who {
+            source: subject.source.clone(),
+            kind: subject.kind,
+            id: subject.id.clone(),
+            name: subject.display_name(),
+        },
         state: case.state_word().to_owned(),
         can: why_not.is_none(),
         why_not,

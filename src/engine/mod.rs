@@ -23,6 +23,7 @@
 //! | `migrating` | people move open cases to another revision |
 //! | `pauses` | times in which nobody could answer |
 //! | `heard` | what a policy waits for and was never sent |
+//! | `sources` | which identity provider a person is at |
 //! | `shadow` | what a shadow policy would have done, against what happened |
 //! | `sweep` | schedules over a population |
 //! | `replay` | decides again what the journal says was decided |
@@ -59,6 +60,7 @@ pub mod replay;
 pub mod requests;
 pub mod revisions;
 pub mod shadow;
+pub mod sources;
 mod standing;
 mod stranded;
 pub mod sweep;
@@ -77,8 +79,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::case::Links;
-use crate::connectors::{Connector, IdentitySource};
-use crate::model::{Clock, Secret, Timestamp, Watched};
+pub use crate::connectors::Connectors;
+use crate::model::{Clock, PollEvery, Secret, Timestamp, Watched};
 use crate::policy::{Known, Policy, PolicySet};
 use crate::store::{Examined, Opened, Store};
 
@@ -104,11 +106,10 @@ pub struct Settings {
     pub release_by_other: bool,
     /// Names that policies may use.
     pub known: Known,
-    /// Vendor starts per second, for the whole tenant.
-    pub starts_per_second: f64,
-    pub poll_identity: TimeDelta,
-    pub poll_verification: TimeDelta,
-    pub callback_secret: Option<Secret>,
+    /// How often runs of verification providers are read.
+    pub poll_every: PollEvery,
+    /// The keys of the callback paths, by verification provider.
+    pub callback_secrets: BTreeMap<String, Secret>,
     /// Names of the sinks that events go to.
     pub sinks: Vec<String>,
     /// How long an account that was made in a system may not be found there yet, by the system's name.
@@ -128,29 +129,12 @@ impl Default for Settings {
             look_back: TimeDelta::days(90),
             release_by_other: false,
             known: Known::default(),
-            starts_per_second: 1.0,
-            poll_identity: TimeDelta::seconds(30),
-            poll_verification: TimeDelta::seconds(60),
-            callback_secret: None,
+            poll_every: PollEvery::default(),
+            callback_secrets: BTreeMap::new(),
             sinks: Vec::new(),
             consistency: BTreeMap::new(),
         }
     }
-}
-
-/// The outside systems, by what they are for.
-#[derive(Debug, Clone, Default)]
-pub struct Connectors {
-    pub identity: Option<Arc<dyn Connector>>,
-    pub source: Option<Arc<dyn IdentitySource>>,
-    pub verification: BTreeMap<String, Arc<dyn Connector>>,
-    pub mail: Option<Arc<dyn Connector>>,
-    /// Target systems in which accounts are made and changed.
-    pub systems: BTreeMap<String, Arc<dyn Connector>>,
-    /// Endpoints that policies may call.
-    pub endpoints: BTreeMap<String, Arc<dyn Connector>>,
-    /// Where events are sent to.
-    pub sinks: BTreeMap<String, Arc<dyn Connector>>,
 }
 
 /// The running daemon's heart. Clones are handles to the same engine.
@@ -210,7 +194,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         connectors: Connectors,
     ) -> anyhow::Result<Self> {
-        let links = Links::new(&settings.public_url, store.secret(), settings.callback_secret.clone());
+        let links = Links::new(&settings.public_url, store.secret(), settings.callback_secrets.clone());
         let now = clock.now();
         let counters = limits::from_store(&store, now)?;
         let pauses = pauses::Pauses::from_store(&store, now)?;
@@ -260,10 +244,13 @@ impl Engine {
         tasks.spawn(self.clone().keep_time());
         tasks.spawn(self.clone().watch_policies());
         tasks.spawn(self.clone().look_for_stranded());
-        if let Some(source) = self.0.connectors.source.clone() {
-            tasks.spawn(self.clone().poll_source(Arc::clone(&source)));
-            tasks.spawn(self.clone().count_people(Arc::clone(&source)));
-            tasks.spawn(self.clone().run_sweeps(source));
+        for (name, source) in &self.0.connectors.identity {
+            let source = || Arc::clone(source);
+            tasks.spawn(self.clone().poll_source(name.clone(), source()));
+            tasks.spawn(self.clone().count_people(name.clone(), source()));
+        }
+        if !self.0.connectors.identity.is_empty() {
+            tasks.spawn(self.clone().run_sweeps());
         }
         tasks
     }

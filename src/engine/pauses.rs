@@ -345,9 +345,9 @@ mod tests {
             (65, false, None),
             (66, false, None),
         ] {
-            let heard = pauses.heard("jumio", answered, at(minute));
+            let heard = pauses.heard("vendor", answered, at(minute));
             let expected = begins_or_ends.map(|until: Option<i64>| Pause {
-                who: "jumio".to_owned(),
+                who: "vendor".to_owned(),
                 from: at(0),
                 until: until.map(at),
             });

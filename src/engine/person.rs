@@ -265,10 +265,11 @@ impl Engine {
     }
 
     /// A vendor's hint: only a reason to read. Whether the path is the one we gave out is checked first.
-    pub async fn hint(&self, secret: &str, execution: &str) -> Result<bool, ApplyError> {
+    pub async fn hint(&self, provider: &str, secret: &str, execution: &str) -> Result<bool, ApplyError> {
         let Some(id) = self.0.store.case_by_execution(execution)? else { return Ok(false) };
         let Some(case) = self.0.store.case(&id)? else { return Ok(false) };
-        let ours = (1..=case.attempts).any(|attempt| self.0.links.is_callback(&id, attempt, secret));
+        let ours =
+            (1..=case.attempts).any(|attempt| self.0.links.is_callback(provider, &id, attempt, secret));
         if !ours {
             return Ok(false);
         }

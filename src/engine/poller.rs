@@ -1,10 +1,11 @@
 //! Reads identity sources. This is the truth; webhooks only save its interval.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::connectors::IdentitySource;
+use crate::connectors::IdentityProvider;
 use crate::model::{Failure, Timestamp};
 
 use super::Engine;
@@ -16,9 +17,9 @@ const TROUBLE_AFTER: TimeDelta = TimeDelta::minutes(2);
 /// Failures in a row after which a place within a round is given up.
 const ANEW_AFTER: u32 = 3;
 
-/// Whether the source of events can be read.
+/// Sources of events that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Reading(Mutex<Option<Trouble>>);
+pub(super) struct Reading(Mutex<BTreeMap<String, Trouble>>);
 
 #[derive(Debug, Clone)]
 struct Trouble {
@@ -27,54 +28,56 @@ struct Trouble {
 }
 
 impl Reading {
-    fn succeeded(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn succeeded(&self, source: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(source);
     }
 
-    fn failed(&self, now: Timestamp, reason: &str) {
-        let mut trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = trouble.as_ref().map_or(now, |trouble| trouble.since.min(now));
-        *trouble = Some(Trouble { since, reason: reason.to_owned() });
+    fn failed(&self, source: &str, now: Timestamp, reason: &str) {
+        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = troubles.get(source).map_or(now, |trouble| trouble.since.min(now));
+        troubles.insert(source.to_owned(), Trouble { since, reason: reason.to_owned() });
     }
 
-    /// Since when and why it cannot be read, once that has lasted.
-    fn says(&self, now: Timestamp, source: &str) -> Option<String> {
-        let trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let Trouble { since, reason } = trouble;
-        let since_text = since.format("%Y-%m-%d %H:%M UTC");
-        (now - since >= TROUBLE_AFTER)
-            .then(|| format!("events of {source} cannot be read since {since_text}: {reason}"))
+    /// Since when and why sources cannot be read, once that has lasted.
+    fn lasting(&self, now: Timestamp) -> Vec<String> {
+        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasting = troubles.iter().filter(|(_, trouble)| now - trouble.since >= TROUBLE_AFTER);
+        let text = |(source, Trouble { since, reason }): (&String, &Trouble)| {
+            let since = since.format("%Y-%m-%d %H:%M UTC");
+            format!("events of {source} cannot be read since {since}: {reason}")
+        };
+        lasting.map(text).collect()
     }
 }
 
 impl Engine {
-    pub(super) async fn poll_source(self, source: Arc<dyn IdentitySource>) {
+    pub(super) async fn poll_source(self, name: String, source: Arc<dyn IdentityProvider>) {
         let mut stop = self.stopping();
         let mut failures = 0_u32;
         while !*stop.borrow() {
-            let wait = match self.poll_once(source.as_ref()).await {
+            let wait = match self.poll_once(&name, source.as_ref()).await {
                 Ok(more) => {
                     failures = 0;
-                    self.0.reading.succeeded();
+                    self.0.reading.succeeded(&name);
                     if more {
                         continue;
                     }
-                    self.0.settings.poll_identity
+                    source.poll_every()
                 }
                 Err(failure) => {
                     failures = failures.saturating_add(1);
                     if failures.is_multiple_of(ANEW_AFTER) && failure.retry_after_seconds.is_none() {
-                        self.begin_anew(source.as_ref()).await;
+                        self.begin_anew(&name, source.as_ref()).await;
                     }
-                    self.0.metrics.connector_failed(source.name());
-                    self.0.reading.failed(self.now(), &failure.reason);
+                    self.0.metrics.connector_failed(&name);
+                    self.0.reading.failed(&name, self.now(), &failure.reason);
                     tracing::warn!(
-                        source = source.name(),
+                        source = name,
                         failures,
                         reason = failure.reason,
                         "the identity provider cannot be read"
                     );
-                    backoff::wait(source.name(), failures, Some(&failure)).max(self.0.settings.poll_identity)
+                    backoff::wait(&name, failures, Some(&failure)).max(source.poll_every())
                 }
             };
             tokio::select! {
@@ -85,32 +88,32 @@ impl Engine {
     }
 
     /// One page: its events and the cursor behind them become durable together.
-    async fn poll_once(&self, source: &dyn IdentitySource) -> Result<bool, Failure> {
+    async fn poll_once(&self, name: &str, source: &dyn IdentityProvider) -> Result<bool, Failure> {
         let unreadable = |error: crate::store::Error| Failure::unavailable(error.to_string());
-        let cursor = self.0.store.cursor(source.name()).map_err(unreadable)?;
+        let cursor = self.0.store.cursor(name).map_err(unreadable)?;
         let page = source.poll(cursor.as_deref()).await?;
         let moved = page.cursor.filter(|new| Some(new) != cursor.as_ref());
-        let cursor = moved.map(|cursor| (source.name().to_owned(), cursor));
+        let cursor = moved.map(|cursor| (name.to_owned(), cursor));
         self.receive(page.events, cursor).await.map_err(unreadable)?;
-        self.0.metrics.polled(source.name(), self.now());
+        self.0.metrics.polled(name, self.now());
         Ok(page.more)
     }
 
     /// Not every provider says that it is the place which it has forgotten; some fail inside.
-    async fn begin_anew(&self, source: &dyn IdentitySource) {
-        let Ok(Some(cursor)) = self.0.store.cursor(source.name()) else { return };
+    async fn begin_anew(&self, name: &str, source: &dyn IdentityProvider) {
+        let Ok(Some(cursor)) = self.0.store.cursor(name) else { return };
         let Some(anew) = source.anew(&cursor) else { return };
-        tracing::warn!(source = source.name(), "reading does not get past a place; the round begins anew");
-        if let Err(error) = self.receive(Vec::new(), Some((source.name().to_owned(), anew))).await {
+        tracing::warn!(source = name, "reading does not get past a place; the round begins anew");
+        if let Err(error) = self.receive(Vec::new(), Some((name.to_owned(), anew))).await {
             tracing::error!(%error, "the position in a source could not be kept");
         }
     }
 
     /// What does not work at the moment outside of the daemon, in sentences.
     pub fn degraded_says(&self) -> Vec<String> {
-        let source = self.0.connectors.source.as_ref();
-        let reading = source.and_then(|source| self.0.reading.says(self.now(), source.name()));
-        let down = self.0.pauses.down().into_iter().map(|provider| format!("{provider} does not answer"));
-        reading.into_iter().chain(down).collect()
+        let mut troubles = self.0.reading.lasting(self.now());
+        troubles
+            .extend(self.0.pauses.down().into_iter().map(|provider| format!("{provider} does not answer")));
+        troubles
     }
 }

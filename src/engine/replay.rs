@@ -40,7 +40,7 @@ pub struct Replayed {
 
 /// Verifies a closed store, and what was decided in it.
 pub fn verify(dir: &Path, settings: &Settings) -> Result<(store::Report, Replayed), store::Error> {
-    let links = Links::new(&settings.public_url, store::secret(dir)?, settings.callback_secret.clone());
+    let links = Links::new(&settings.public_url, store::secret(dir)?, settings.callback_secrets.clone());
     let under = under(settings, &links);
     let mut replay = Replay {
         settings,
@@ -66,7 +66,7 @@ pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Fact
         others: &facts.others,
         pauses: &facts.pauses,
         sinks: &settings.sinks,
-        poll_every: settings.poll_verification,
+        poll_every: &settings.poll_every,
         invite_grace: INVITE_GRACE,
         consistency: &settings.consistency,
     }
@@ -80,10 +80,15 @@ pub(super) fn under(settings: &Settings, links: &Links) -> String {
         env!("CARGO_PKG_VERSION"),
         settings.organization,
         settings.sinks,
-        settings.poll_verification.num_milliseconds(),
+        settings
+            .poll_every
+            .each
+            .iter()
+            .map(|(name, every)| (name, every.num_milliseconds()))
+            .collect::<Vec<_>>(),
         settings.consistency.iter().map(|(system, span)| (system, span.num_seconds())).collect::<Vec<_>>(),
         links.person(&nobody, crate::case::LinkKind::Verify, 0),
-        links.callback(&nobody, 0),
+        settings.callback_secrets.keys().map(|name| links.callback(name, &nobody, 0)).collect::<Vec<_>>(),
     ]);
     let hash = Sha256::digest(constants.to_string().as_bytes());
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
@@ -120,7 +125,7 @@ impl Replay<'_> {
         let files = Files(files.collect());
         let find = |known: &Known| policy::load(&files, known).set.policies.get(&stored.policy).cloned();
         // A name that is gone from the configuration since changes nothing of what was decided.
-        find(&self.settings.known).or_else(|| find(&Known::default()))
+        find(&self.settings.known).or_else(|| find(&self.settings.known.of_any_configuration()))
     }
 
     fn decide(&mut self, record: u64, changed: &Changed, before: Option<&Case>) {

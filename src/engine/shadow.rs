@@ -194,8 +194,10 @@ impl Engine {
     fn live_cases(&self, shadow: &str, subject: &SubjectRef) -> Result<Vec<(String, Case)>, store::Error> {
         let mut cases = Vec::new();
         let mut ids = BTreeSet::new();
-        for policy in self.0.store.policies_asked(&subject.id)?.iter().filter(|policy| *policy != shadow) {
-            for asked in self.0.store.asked(&subject.id, policy, self.now(), MOST_CASES)? {
+        for policy in
+            self.0.store.policies_asked(&subject.person())?.iter().filter(|policy| *policy != shadow)
+        {
+            for asked in self.0.store.asked(&subject.person(), policy, self.now(), MOST_CASES)? {
                 let case = matches!(asked.said.verdict.as_str(), "opened" | "joined" | "cancelled");
                 if case && asked.subject == *subject && ids.insert(asked.said.detail.clone()) {
                     let case = self.0.store.case(&CaseId(asked.said.detail))?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::case::Case;
 use crate::model::{CaseId, Pause};
 use crate::policy::diagnostic::{Diagnostic, Severity};
-use crate::policy::{self, Known, Policy, Revision};
+use crate::policy::{self, Policy, Revision};
 use crate::store::{self, CaseFilter};
 
 use super::Engine;
@@ -52,7 +52,11 @@ impl Engine {
         if let Some(files) = self.0.store.revision(revision)? {
             let loaded = policy::load(&files, &self.0.settings.known);
             because = loaded.diagnostics.iter().find(|found| stops(found, name)).map(said);
-            readable = policy::load(&files, &Known::default()).set.policies.get(name).cloned();
+            readable = policy::load(&files, &self.0.settings.known.of_any_configuration())
+                .set
+                .policies
+                .get(name)
+                .cloned();
         }
         let because = because.unwrap_or_else(|| "its files are not in the store".to_owned());
         let put_right = if readable.is_some() {

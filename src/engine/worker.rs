@@ -19,10 +19,8 @@ use super::clock::Ahead;
 /// Calls of a lane that are under way at the same time.
 fn width(lane: Lane) -> usize {
     match lane {
-        Lane::Mail => 4,
-        Lane::VerificationStart => 2,
         Lane::VerificationRead | Lane::Identity => 8,
-        Lane::Provisioning | Lane::Request | Lane::Emit => 4,
+        Lane::Mail | Lane::VerificationStart | Lane::Provisioning | Lane::Request | Lane::Emit => 4,
     }
 }
 
@@ -92,7 +90,7 @@ impl Engine {
         let mut stop = self.stopping();
         let in_hand = Arc::new(InHand::default());
         let mut attempts = JoinSet::new();
-        let mut pace = Pace::new(&self, lane);
+        let pace = Arc::new(Pace::default());
         let mut ahead = Ahead::default();
         while !*stop.borrow() {
             applied.mark_unchanged();
@@ -116,9 +114,8 @@ impl Engine {
             let next = match self.0.store.due_calls(lane, now, look) {
                 Ok((due, next)) => {
                     for call in due.into_iter().filter(|call| in_hand.take(call)).take(free) {
-                        pace.wait(&self).await;
                         began = true;
-                        attempts.spawn(self.clone().attempt(call, Arc::clone(&in_hand)));
+                        attempts.spawn(self.clone().attempt(call, Arc::clone(&in_hand), Arc::clone(&pace)));
                     }
                     next
                 }
@@ -154,7 +151,7 @@ impl Engine {
         }
     }
 
-    async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>) {
+    async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>, pace: Arc<Pace>) {
         let rest_until = Some(self.now() + REST);
         let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
         // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
@@ -167,8 +164,14 @@ impl Engine {
             hand.rest_until = rest_until.map(|rest| rest.min(until));
             return;
         }
+        if let Some(pending) = &wanted {
+            pace.wait(&self, pending.action.target()).await;
+            if *self.0.stop.borrow() {
+                return;
+            }
+        }
         let _one_at_a_time = match wanted.as_ref().and_then(|pending| pending.action.hold()) {
-            Some(change) => Some(self.0.locks.account(&change.snapshot.subject.id).await),
+            Some(change) => Some(self.0.locks.account(&change.snapshot.subject.person()).await),
             None => None,
         };
         match self.begin(&id, number).await {
@@ -244,11 +247,13 @@ impl Engine {
     pub(super) fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
         let connectors = &self.0.connectors;
         match action.target() {
-            Target::Mail => connectors.mail.clone(),
+            Target::Mail => connectors.mail.clone().map(|mail| mail as _),
             Target::VerificationStart(provider) | Target::VerificationRead(provider) => {
-                connectors.verification.get(provider).cloned()
+                connectors.verification.get(provider).map(|provider| Arc::clone(provider) as _)
             }
-            Target::Identity => connectors.identity.clone(),
+            Target::Identity(source) => {
+                connectors.identity.get(source).map(|provider| Arc::clone(provider) as _)
+            }
             Target::System(system) => connectors.systems.get(system).cloned(),
             Target::Endpoint(endpoint) => connectors.endpoints.get(endpoint).cloned(),
             Target::Sink(sink) => connectors.sinks.get(sink).cloned(),
@@ -261,35 +266,41 @@ fn call(case: &Case, number: u32) -> Option<Call> {
     case.call(number)
 }
 
-/// Spaces the starts of a lane that the vendor limits. The queue itself is durable: it is the due calls.
+/// Spaces the calls of a lane to each provider that limits them. The queue itself is durable: it is the due calls.
+#[derive(Debug, Default)]
 struct Pace {
-    gap: Option<TimeDelta>,
-    next: Option<Timestamp>,
+    next: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 impl Pace {
-    fn new(engine: &Engine, lane: Lane) -> Self {
-        let per_second = match lane {
-            Lane::VerificationStart => Some(engine.0.settings.starts_per_second),
-            Lane::VerificationRead => {
-                let providers = engine.0.connectors.verification.values();
-                providers.filter_map(|provider| provider.reads_per_second()).min_by(f64::total_cmp)
-            }
-            Lane::Mail | Lane::Identity | Lane::Provisioning | Lane::Request | Lane::Emit => None,
+    /// Waits for the turn of a call to `target`.
+    async fn wait(&self, engine: &Engine, target: Target<'_>) {
+        let pace = |name: &str| Some(engine.0.connectors.verification.get(name)?.pace());
+        let per_second = match target {
+            Target::VerificationStart(name) => pace(name).map(|pace| pace.starts_per_second),
+            Target::VerificationRead(name) => pace(name).map(|pace| pace.reads_per_second),
+            Target::Mail
+            | Target::Identity(_)
+            | Target::System(_)
+            | Target::Endpoint(_)
+            | Target::Sink(_) => None,
         };
-        #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]
-        let gap = per_second.map(|rate| TimeDelta::microseconds((1_000_000.0 / rate.max(0.001)) as i64));
-        Self { gap, next: None }
-    }
-
-    async fn wait(&mut self, engine: &Engine) {
-        let Some(gap) = self.gap else { return };
-        let now = engine.now();
-        // A clock that was set back must not hold the lane for as long as it was set back.
-        let at = self.next.map_or(now, |next| next.clamp(now, now + gap));
-        self.next = Some(at + gap);
-        if at > now {
+        let Some(per_second) = per_second else { return };
+        let at = self.turn(target.name(), per_second, engine.now(), width(target.lane()));
+        if at > engine.now() {
             engine.0.clock.sleep_until(at).await;
         }
+    }
+
+    /// When the next call to a provider may be made; the one after it comes a gap later.
+    fn turn(&self, provider: &str, per_second: f64, now: Timestamp, waiting: usize) -> Timestamp {
+        #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]
+        let gap = TimeDelta::microseconds((1_000_000.0 / per_second.max(0.001)) as i64);
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back must not hold the lane for as long as it was set back.
+        let latest = now + gap * i32::try_from(waiting).unwrap_or(i32::MAX);
+        let at = next.get(provider).map_or(now, |next| (*next).clamp(now, latest));
+        next.insert(provider.to_owned(), at + gap);
+        at
     }
 }

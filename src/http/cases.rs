@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::engine::desk::{Order, Query, is_cursor};
+use crate::engine::sources::Whom;
 use crate::model::{CaseId, SubjectRef};
 
 use super::{Caller, Doors, Problem};
@@ -159,7 +160,9 @@ pub async fn holds(
     query: Result<UrlQuery<OfSubject>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let UrlQuery(of) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let items = doors.engine.list_holds(of.subject.as_deref())?;
+    let whom = of.subject.as_deref().map(|subject| doors.engine.whom(subject)).transpose()?;
+    let whom = whom.transpose().map_err(Problem::bad_request)?;
+    let items = doors.engine.list_holds(whom.as_ref().map(Whom::person).as_deref())?;
     Ok(Json(json!({ "items": items, "next": null })).into_response())
 }
 

@@ -20,12 +20,10 @@ pub async fn explain(
     query: Result<UrlQuery<Question>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let UrlQuery(question) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    if question.subject.trim().is_empty() {
-        return Err(Problem::bad_request("subject: say who, such as user/17"));
-    }
-    let explained = doors.engine.explain(&question, caller.raw_identity)?;
+    let whom = doors.engine.whom(&question.subject)?.map_err(Problem::bad_request)?;
+    let explained = doors.engine.explain(&question, &whom, caller.raw_identity)?;
     let explained = explained.ok_or_else(|| Problem::not_found("policy"))?;
-    if let Some(why) = doors.engine.nobody(&question).await? {
+    if let Some(why) = doors.engine.nobody(&question, &whom).await? {
         return Err(Problem::new(StatusCode::NOT_FOUND, why));
     }
     let mut answer = serde_json::to_value(explained).map_err(|error| Problem::internal(&error))?;

@@ -75,6 +75,12 @@ impl Doors {
         Ok(response)
     }
 
+    /// Whether a request shows what only its provider's webhook knows.
+    pub(super) fn is_webhook(&self, parts: &Parts) -> bool {
+        let provider = parts.uri.path().split('/').nth(2);
+        provider.is_some_and(|provider| self.engine.is_webhook(provider, &parts.headers))
+    }
+
     /// Refuses who does not show what the route needs; notes on the connection that somebody did.
     fn admit(&self, needs: Needs, parts: &mut Parts) -> Result<(), Problem> {
         let known = match needs {
@@ -85,7 +91,7 @@ impl Doors {
                 true
             }
             Needs::Webhook => {
-                if !self.engine.is_webhook(&parts.headers) {
+                if !self.is_webhook(parts) {
                     let detail = "the shared header is missing or wrong";
                     return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
                 }

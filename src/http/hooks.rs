@@ -8,12 +8,13 @@ use crate::engine::HookRefused;
 
 use super::{Doors, Problem};
 
-pub async fn onelogin(
+pub async fn events(
     State(doors): State<Doors>,
+    Path(provider): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    match doors.engine.webhook(&headers, &body).await {
+    match doors.engine.webhook(&provider, &headers, &body).await {
         Ok(_) => Ok(StatusCode::OK),
         Err(HookRefused::NotAuthentic) => {
             Err(Problem::new(StatusCode::UNAUTHORIZED, "the shared header is missing or wrong"))
@@ -25,12 +26,12 @@ pub async fn onelogin(
 }
 
 /// Whether the path is one of ours or not looks the same from outside until the secret is right.
-pub async fn jumio(
+pub async fn hint(
     State(doors): State<Doors>,
-    Path(secret): Path<String>,
+    Path((provider, secret)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    match doors.engine.vendor_hint("jumio", &secret, &body).await {
+    match doors.engine.vendor_hint(&provider, &secret, &body).await {
         Ok(true) => Ok(StatusCode::OK),
         Ok(false) => Err(Problem::not_found("hook")),
         Err(error) => Err(error.into()),

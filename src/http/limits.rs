@@ -1,7 +1,7 @@
 //! How much one client may ask: 429 with `Retry-After` above it. Whoever shows that they are somebody (a
 //! token, a person's link) has a bucket of their own, and a vendor that shows its secret has no limit, because
 //! what it brings must not be lost. All others are counted by address, so that they can neither use up the
-//! share of those we know nor make us read their bodies; only Jumio's callback has to be read to know whether
+//! share of those we know nor make us read their bodies; only a verification provider's callback has to be read to know whether
 //! it is one.
 //!
 //! An address is the one that connects. `X-Forwarded-For` is not believed: anybody can write it. Behind a
@@ -87,7 +87,7 @@ impl Doors {
             Needs::Nothing | Needs::Hint => Some(Client::Unproven),
             Needs::Role(_) => self.access.name(&request.headers).map(|name| Client::Token(name.to_owned())),
             Needs::Link => self.link_of(request.uri.path()).map(Client::Link),
-            Needs::Webhook => self.engine.is_webhook(&request.headers).then_some(Client::Vendor),
+            Needs::Webhook => self.is_webhook(request).then_some(Client::Vendor),
         };
         known.unwrap_or_else(|| Client::Stranger(request.extensions.get().copied()))
     }

@@ -98,8 +98,8 @@ fn orders_policy(path: &'static str, order: PolicyOrder) -> Route {
 pub(super) fn outside() -> Vec<Route> {
     vec![
         reads("/person.css", Needs::Nothing, person::style),
-        takes("/hooks/onelogin", Needs::Webhook, hooks::onelogin),
-        Route { largest: LARGEST_HINT, ..takes("/hooks/jumio/{secret}", Needs::Hint, hooks::jumio) },
+        takes("/hooks/{provider}", Needs::Webhook, hooks::events),
+        Route { largest: LARGEST_HINT, ..takes("/hooks/{provider}/{secret}", Needs::Hint, hooks::hint) },
         reads("/v/{token}", Needs::Link, person::look),
         Route { largest: 0, ..takes("/v/{token}", Needs::Link, person::press) },
         reads("/v/{token}/back", Needs::Link, person::back),

@@ -43,15 +43,17 @@ pub enum Target<'a> {
     VerificationStart(&'a str),
     /// Reads a session there.
     VerificationRead(&'a str),
-    Identity,
+    /// The identity provider that has the person.
+    Identity(&'a str),
     System(&'a str),
     Endpoint(&'a str),
     Sink(&'a str),
 }
 
 impl<'a> Target<'a> {
-    /// How policies and tests name the identity provider and the mail server.
+    /// How policy tests name the identity provider, whichever it is.
     pub const IDENTITY: &'static str = "identity";
+    /// How they name the mail server.
     pub const MAIL: &'static str = "mail";
 
     pub const fn lane(self) -> Lane {
@@ -59,7 +61,7 @@ impl<'a> Target<'a> {
             Self::Mail => Lane::Mail,
             Self::VerificationStart(_) => Lane::VerificationStart,
             Self::VerificationRead(_) => Lane::VerificationRead,
-            Self::Identity => Lane::Identity,
+            Self::Identity(_) => Lane::Identity,
             Self::System(_) => Lane::Provisioning,
             Self::Endpoint(_) => Lane::Request,
             Self::Sink(_) => Lane::Emit,
@@ -70,8 +72,8 @@ impl<'a> Target<'a> {
     pub const fn name(self) -> &'a str {
         match self {
             Self::Mail => Self::MAIL,
-            Self::Identity => Self::IDENTITY,
-            Self::VerificationStart(name)
+            Self::Identity(name)
+            | Self::VerificationStart(name)
             | Self::VerificationRead(name)
             | Self::System(name)
             | Self::Endpoint(name)
@@ -84,7 +86,7 @@ impl<'a> Target<'a> {
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mail | Self::Identity | Self::VerificationStart(_) | Self::VerificationRead(_) => {
+            Self::Mail | Self::Identity(_) | Self::VerificationStart(_) | Self::VerificationRead(_) => {
                 f.write_str(self.name())
             }
             Self::System(name) => write!(f, "system {name}"),
@@ -109,17 +111,17 @@ impl Action {
             Self::Mail { .. } => Target::Mail,
             Self::StartVerification { provider, .. } => Target::VerificationStart(provider),
             Self::ReadVerification { provider, .. } => Target::VerificationRead(provider),
-            Self::Approve { .. }
-            | Self::EnsureInvited { .. }
-            | Self::Reject { .. }
-            | Self::Delete { .. }
-            | Self::ReadSubject { .. }
-            | Self::Suspend { .. }
-            | Self::Reinstate { .. }
-            | Self::ChangeAccount { .. }
-            | Self::AssignRole { .. }
-            | Self::RemoveRole { .. }
-            | Self::SetAttributes { .. } => Target::Identity,
+            Self::ReadSubject { subject } => Target::Identity(&subject.source),
+            Self::Approve { snapshot }
+            | Self::EnsureInvited { snapshot, .. }
+            | Self::Reject { snapshot }
+            | Self::Delete { snapshot }
+            | Self::Suspend { snapshot, .. }
+            | Self::Reinstate { snapshot, .. }
+            | Self::ChangeAccount { snapshot, .. }
+            | Self::AssignRole { snapshot, .. }
+            | Self::RemoveRole { snapshot, .. }
+            | Self::SetAttributes { snapshot, .. } => Target::Identity(&snapshot.subject.source),
             Self::CreateUser { system, .. } | Self::UpdateUser { system, .. } => Target::System(system),
             Self::Request { endpoint, .. } => Target::Endpoint(endpoint),
             Self::Emit { sink, .. } => Target::Sink(sink),

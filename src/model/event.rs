@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fields, SubjectRef, Timestamp, typed};
 
-/// A normalized event type such as `registration.created`, or `custom.<type>`, or `onelogin.<id>`.
+/// A normalized event type such as `registration.created`, or `custom.<type>`, or `<provider>.<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventType(pub String);
@@ -64,10 +64,10 @@ pub struct Event {
     pub leaves: Vec<String>,
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// Other names of the same fact that a policy may use, such as `onelogin.100`.
+    /// Other names of the same fact that a policy may use, such as a provider's own id of it.
     #[serde(default)]
     pub also: Vec<EventType>,
-    /// Where it comes from, such as `onelogin`.
+    /// Where it comes from: an identity provider's name, or the `source` of a CloudEvent.
     pub source: String,
     pub time: Timestamp,
     pub subject: SubjectRef,

@@ -13,6 +13,7 @@ pub mod span;
 pub mod subject;
 pub mod typed;
 pub mod verification;
+pub mod vocabulary;
 
 pub use action::{HoldChange, Lane, Target};
 pub use actor::Actor;
@@ -26,9 +27,10 @@ pub use secret::Secret;
 pub use span::Span;
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
 pub use verification::{
-    Document, DocumentNumber, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, Proof, Reading,
-    Session,
+    Document, DocumentNumber, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, PollEvery,
+    Proof, Reading, Session,
 };
+pub use vocabulary::{IdentityWords, Pattern, VerificationWords, Vocabulary};
 
 /// A moment. Always UTC; wall time exists only where a zone is named beside it.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

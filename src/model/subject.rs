@@ -1,6 +1,7 @@
 //! The person a case is about, as an identity provider or an event described them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +31,11 @@ impl SubjectKind {
         }
     }
 
+    /// All words, for messages.
+    pub fn words() -> String {
+        Self::ALL.map(Self::word).join(", ")
+    }
+
     /// With its article, for sentences.
     pub fn one(self) -> &'static str {
         match self {
@@ -49,14 +55,57 @@ impl fmt::Display for SubjectKind {
 /// Which person, without saying anything about them: fit for logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SubjectRef {
+    /// The identity provider whose id this is, by its name in the configuration. Empty: an applicant, whom no
+    /// provider has, or a reference that does not name one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
     #[serde(rename = "type")]
     pub kind: SubjectKind,
     pub id: String,
 }
 
+impl SubjectRef {
+    /// The person whatever kind of record stands for them: a key, unique over all providers.
+    pub fn person(&self) -> String {
+        person(&self.source, &self.id)
+    }
+}
+
+fn person(source: &str, id: &str) -> String {
+    if source.is_empty() { id.to_owned() } else { format!("{source}/{id}") }
+}
+
+/// `source/user/7`, or `user/7` without a source.
 impl fmt::Display for SubjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.source.is_empty() {
+            write!(f, "{}/", self.source)?;
+        }
         write!(f, "{}/{}", self.kind, self.id)
+    }
+}
+
+/// Reads what `Display` writes. The error says what is expected.
+impl FromStr for SubjectRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!("expected KIND/ID or SOURCE/KIND/ID, such as user/4711; KIND is {}", SubjectKind::words())
+        };
+        let kind_of = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
+        let (first, rest) = text.split_once('/').ok_or_else(expected)?;
+        let (source, kind, id) = match kind_of(first) {
+            Some(kind) => ("", kind, rest),
+            None => {
+                let (word, id) = rest.split_once('/').ok_or_else(expected)?;
+                (first, kind_of(word).ok_or_else(expected)?, id)
+            }
+        };
+        if id.is_empty() {
+            return Err(expected());
+        }
+        Ok(Self { source: source.to_owned(), kind, id: id.to_owned() })
     }
 }
 
@@ -64,6 +113,9 @@ impl fmt::Display for SubjectRef {
 /// ones as null, so that a policy never meets a missing one.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
+    /// The identity provider that has them; empty for an applicant.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
     #[serde(rename = "type")]
     pub kind: SubjectKind,
     pub id: String,
@@ -72,7 +124,19 @@ pub struct Subject {
 
 impl Subject {
     pub fn reference(&self) -> SubjectRef {
-        SubjectRef { kind: self.kind, id: self.id.clone() }
+        SubjectRef { source: self.source.clone(), kind: self.kind, id: self.id.clone() }
+    }
+
+    /// The person whatever kind of record stands for them: a key, unique over all providers.
+    pub fn person(&self) -> String {
+        person(&self.source, &self.id)
+    }
+
+    /// The same, as a provider has them.
+    #[must_use]
+    pub fn from_source(mut self, source: &str) -> Self {
+        source.clone_into(&mut self.source);
+        self
     }
 
     /// A text field that is not empty.
@@ -101,7 +165,7 @@ impl Subject {
 /// Names and addresses stay out of logs: only the reference is shown.
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Subject({}/{})", self.kind, self.id)
+        write!(f, "Subject({})", self.reference())
     }
 }
 
@@ -184,7 +248,7 @@ macro_rules! into_subject {
                     // A record of plain fields always becomes an object.
                     Ok(_) | Err(_) => Fields::new(),
                 };
-                Self { kind: $kind, id, fields }
+                Self { source: String::new(), kind: $kind, id, fields }
             }
         }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::{Fingerprints, Secret, Timestamp};
@@ -250,4 +250,31 @@ impl Pause {
     pub const DAEMON: &'static str = "daemon";
     /// Before the name of a revision with which cases could not go on.
     pub const REVISION: &'static str = "revision ";
+}
+
+/// How often runs are read whose capture has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollEvery {
+    /// By the name of the verification provider.
+    pub each: BTreeMap<String, TimeDelta>,
+    pub otherwise: TimeDelta,
+}
+
+impl PollEvery {
+    pub fn of(&self, provider: &str) -> TimeDelta {
+        self.each.get(provider).copied().unwrap_or(self.otherwise)
+    }
+}
+
+impl Default for PollEvery {
+    fn default() -> Self {
+        Self::from(TimeDelta::seconds(60))
+    }
+}
+
+/// The same for every provider.
+impl From<TimeDelta> for PollEvery {
+    fn from(otherwise: TimeDelta) -> Self {
+        Self { each: BTreeMap::new(), otherwise }
+    }
 }

@@ -55,6 +55,6 @@ mod unread;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use files::{Files, Revision};
-pub use load::{Known, Loaded, PolicySet, load};
+pub use load::{Known, Loaded, PolicySet, Source, load};
 pub use tree::{Mode, Policy};
 pub use unread::{Unread, load_tree};

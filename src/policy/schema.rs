@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{EventType, SubjectKind};
+use crate::model::{EventType, SubjectKind, Vocabulary};
 
 /// What a field holds, if it is not empty.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,7 +49,7 @@ use FieldType::{Any, Bool, Date, List, Map, Number, Record, Text, Time};
 pub const EVENT: &[Field] = &[
     field("id", Text, "what makes it the same event when it arrives twice"),
     field("type", Text, "the normalized type"),
-    field("source", Text, "where it comes from, such as onelogin"),
+    field("source", Text, "where it comes from: an identity provider by its name, or a program's address"),
     field("time", Time, "when it happened"),
     field("subject_id", Text, "the person it is about"),
     field("actor", Text, "who did it, where the source tells"),
@@ -231,12 +231,16 @@ pub fn event_types() -> &'static [EventSchema] {
     EVENTS
 }
 
-/// Whether policies may name this event type; `custom.` and `onelogin.` types are open.
-pub fn is_event_type(kind: &EventType) -> bool {
-    let open = ["custom.", "onelogin."]
-        .iter()
-        .any(|prefix| kind.as_str().strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()));
-    open || EVENTS.iter().any(|event| event.name == kind.as_str())
+/// Names of every event type with a name of its own.
+pub fn event_names() -> impl Iterator<Item = &'static str> + Clone {
+    EVENTS.iter().map(|event| event.name)
+}
+
+/// Whether policies may name this event type. Besides those with a name of their own there are `custom.<type>` and
+/// `<provider>.<id>`.
+pub fn is_event_type(name: &str, words: &Vocabulary) -> bool {
+    let custom = name.strip_prefix("custom.").is_some_and(|rest| !rest.is_empty());
+    custom || words.is_native_event(name) || event_names().any(|event| event == name)
 }
 
 /// The fields of an event type, those of every event first.

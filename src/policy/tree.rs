@@ -39,6 +39,8 @@ pub struct Policy {
     pub language: Option<String>,
     pub mode: Mode,
     pub subject: SubjectKind,
+    /// Identity providers whose people it is about; empty: all.
+    pub sources: Vec<String>,
     pub when: Vec<Trigger>,
     /// All of it must hold for a case to open.
     pub condition: Condition,
@@ -71,6 +73,11 @@ impl Policy {
     /// The step at an index of this very revision.
     pub fn step(&self, index: StepIndex) -> Option<&Step> {
         self.steps.get(usize::try_from(index.0).ok()?)
+    }
+
+    /// Whether it is about people of a source. Applicants have none.
+    pub fn takes(&self, source: &str) -> bool {
+        source.is_empty() || self.sources.is_empty() || self.sources.iter().any(|own| own == source)
     }
 
     /// Whether a person may open a case by hand.

@@ -7,6 +7,7 @@
 //! | `office` | an HR system, a ticketing system, a pager and a collector of events |
 //! | `ledger` | what they were asked to do and did |
 //! | `town` | all of them on one clock |
+//! | `which` | which of them somebody asks for |
 //! | `applicant` | a person who registers and proves who they are |
 
 pub mod applicant;
@@ -16,3 +17,4 @@ pub mod mailbox;
 pub mod office;
 pub mod onelogin;
 pub mod town;
+pub mod which;

@@ -73,7 +73,7 @@ pub fn kept_for(verdict: &str) -> TimeDelta {
 
 /// Newest first, and of one event what says most before what says less.
 fn key(asked: &Asked, number: u64) -> Vec<u8> {
-    of_person(&asked.subject.id, &asked.said.policy)
+    of_person(&asked.subject.person(), &asked.said.policy)
         .time_descending(asked.at)
         .text(&asked.event)
         .byte(asked.said.class() as u8)
@@ -130,7 +130,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, asked: &Asked, number: u64) -> Result
     };
     let by_policy = of_policy(&said.policy, said.class())
         .time_descending(asked.at)
-        .text(&asked.subject.id)
+        .text(&asked.subject.person())
         .text(&asked.event)
         .number(number);
     draft.put(by_policy.end(), &pointer)?;

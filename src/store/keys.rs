@@ -247,7 +247,7 @@ pub(super) fn open(policy: &str, key: &str) -> Key {
 }
 
 pub(super) fn subject(subject: &SubjectRef) -> Key {
-    Key::new(Kind::Subject).text(subject.kind.word()).text(&subject.id)
+    Key::new(Kind::Subject).text(&subject.source).text(subject.kind.word()).text(&subject.id)
 }
 
 /// A key in hexadecimal digits, for messages and records.

@@ -67,6 +67,8 @@ struct Thin {
 
 #[derive(Deserialize)]
 struct Person {
+    #[serde(default)]
+    source: String,
     #[serde(rename = "type")]
     kind: SubjectKind,
     id: String,
@@ -90,7 +92,12 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         policy: thin.policy,
         revision: thin.revision,
         key: thin.key,
-        subject: Subject { kind: thin.subject.kind, id: thin.subject.id, fields },
+        subject: Subject {
+            source: thin.subject.source,
+            kind: thin.subject.kind,
+            id: thin.subject.id,
+            fields,
+        },
         event: None,
         opened_at: thin.opened_at,
         state: thin.state,

@@ -179,7 +179,7 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         index.insert(key, own.clone());
         index.insert(keys::subject(&subject).text(id).end(), own.clone());
     }
-    let person = &case.subject.id;
+    let person = &case.subject.person();
     if !case.holds.is_empty() {
         let holding = Holding {
             case: case.id.clone(),

@@ -307,7 +307,11 @@ impl Store {
 }
 
 fn matches(filter: &CaseFilter, summary: &Summary) -> bool {
-    let subject = |wanted: &String| summary.subject.id == *wanted || summary.subject.to_string() == *wanted;
+    let subject = |wanted: &String| {
+        let subject = &summary.subject;
+        let without = SubjectRef { source: String::new(), ..subject.clone() };
+        [subject.id.clone(), subject.person(), subject.to_string(), without.to_string()].contains(wanted)
+    };
     filter.policy.as_ref().is_none_or(|policy| summary.policy == *policy)
         && filter.subject.as_ref().is_none_or(subject)
         && filter.open.is_none_or(|open| summary.open == open)

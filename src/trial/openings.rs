@@ -88,7 +88,7 @@ impl<O: Others> World<O> {
     }
 
     fn cause(&self, event: &Event) -> Option<CaseId> {
-        let about = self.accounts.get(&event.subject.id).into_iter().flatten();
+        let about = self.accounts.get(&event.subject.person()).into_iter().flatten();
         let known = about.filter_map(|id| Some((id, self.cases.get(id)?)));
         let echoes = known.flat_map(|(id, kept)| kept.case.echoes.iter().map(move |echo| (id, echo)));
         case::caused_by(echoes, event).cloned()
@@ -182,7 +182,7 @@ impl<O: Others> World<O> {
 
     /// Why a sweep leaves somebody out; none: they are due.
     pub(super) fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
-        let whose = (policy.name.clone(), subject.id.clone());
+        let whose = (policy.name.clone(), subject.person());
         let seen = *self.first_seen.entry(whose).or_insert(self.now);
         match sweep.standing(&policy.name, subject, self.now, Some(seen)) {
             Ok(Standing::Due(_)) => {}
@@ -222,7 +222,7 @@ impl<O: Others> World<O> {
         self.opened.push(id.clone());
         self.open.insert((policy.name.clone(), case.key.clone()), id.clone());
         self.about.entry(case.subject.reference()).or_default().push(id.clone());
-        self.accounts.entry(case.subject.id.clone()).or_default().push(id);
+        self.accounts.entry(case.subject.person()).or_default().push(id);
         self.keep(advance, Arc::clone(policy), 0, &[]);
         Ok(())
     }

@@ -36,7 +36,7 @@ pub(super) fn ordinary(kind: SubjectKind, but: &Fields, now: Timestamp) -> Subje
         fields.insert("email_domain".to_owned(), json!(domain));
     }
     let id = fields.get("id").and_then(Value::as_str).unwrap_or("1").to_owned();
-    Subject { kind, id, fields }
+    Subject { source: String::new(), kind, id, fields }
 }
 
 /// The person's own document, but for what a test says of it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::case::{Facts, Here, Links};
-use crate::model::Secret;
+use crate::model::{PollEvery, Secret};
 
 /// What is the same for every decision.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct Terms {
     pub links: Links,
     pub organization: String,
     pub sinks: Vec<String>,
-    pub poll_every: TimeDelta,
+    pub poll_every: PollEvery,
     pub invite_grace: TimeDelta,
     pub consistency: BTreeMap<String, TimeDelta>,
     /// Modes are not looked at: every policy acts.
@@ -30,10 +30,10 @@ pub const KEY: &str = "a world that is made up, and a key that everybody may kno
 impl Default for Terms {
     fn default() -> Self {
         Self {
-            links: Links::new("https://proof.example.com", Secret::new(KEY), None),
+            links: Links::new("https://proof.example.com", Secret::new(KEY), BTreeMap::new()),
             organization: "Example Corp".to_owned(),
             sinks: vec!["sink".to_owned()],
-            poll_every: TimeDelta::minutes(10),
+            poll_every: TimeDelta::minutes(10).into(),
             invite_grace: TimeDelta::minutes(2),
             consistency: BTreeMap::new(),
             enforced: false,
@@ -54,7 +54,7 @@ pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Here<'a> {
         others: &facts.others,
         pauses: &facts.pauses,
         sinks: &terms.sinks,
-        poll_every: terms.poll_every,
+        poll_every: &terms.poll_every,
         invite_grace: terms.invite_grace,
         consistency: &terms.consistency,
     }

@@ -194,7 +194,7 @@ impl<O: Others> World<O> {
 
     /// How many people there are, for limits that are a share of them.
     pub fn populated(&mut self, population: u64) {
-        self.counters.populated(population);
+        self.counters.populated("", population);
     }
 
     /// Time passes up to a moment, with everything that falls due in it.
@@ -425,7 +425,7 @@ impl<O: Others> World<O> {
     }
 
     pub(super) fn others_holds(&self, subject: &Subject, but: Option<&CaseId>) -> Vec<Hold> {
-        let about = self.accounts.get(&subject.id).into_iter().flatten().filter(|id| Some(*id) != but);
+        let about = self.accounts.get(&subject.person()).into_iter().flatten().filter(|id| Some(*id) != but);
         about.filter_map(|id| self.cases.get(id)).flat_map(|kept| kept.case.holds.clone()).collect()
     }
 

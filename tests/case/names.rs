@@ -25,7 +25,7 @@ fn names() -> Vec<String> {
 
 fn registered(record: Value) -> Subject {
     let Value::Object(fields) = record else { panic!("not a map") };
-    Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields }
+    Subject { source: String::new(), kind: SubjectKind::Registration, id: "r".to_owned(), fields }
 }
 
 fn person(first: &str, last: &str) -> Subject {

@@ -3,7 +3,7 @@
 
 use crate::tree::{Desk, Shape, event, proof, subject};
 use proofd::case::{Input, Order, Refused, State};
-use proofd::model::{Done, EffectKind, Judgement, Outcome, Phase};
+use proofd::model::{Done, EffectKind, Judgement, Outcome, Phase, Vocabulary};
 use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, Condition, ConditionSource, Context};
 use proofd::policy::tree::StepIndex;
@@ -11,8 +11,14 @@ use proofd::policy::tree::StepIndex;
 /// A condition of one clause; one with mistakes can never decide.
 fn condition(source: &str) -> Condition {
     let (subject, settings) = (proofd::model::SubjectKind::Registration, proofd::model::Fields::new());
-    let context =
-        Context { subject, event_types: &[], without_event: false, settings: &settings, steps: &[] };
+    let context = Context {
+        subject,
+        event_types: &[],
+        words: &Vocabulary::default(),
+        without_event: false,
+        settings: &settings,
+        steps: &[],
+    };
     let place = Place { file: "policy.yaml".to_owned(), line: 1, column: 1, length: 1 };
     let clause = ConditionSource::Clause { source: source.to_owned(), place };
     let mut mistakes = Vec::new();

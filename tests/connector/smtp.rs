@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use chrono::DateTime;
-use proofd::connectors::Connector;
 use proofd::connectors::smtp::{Settings, Smtp};
+use proofd::connectors::{Connector, Mailer as _};
 use proofd::engine::clock::Virtual;
 use proofd::model::{
     Action, Address, Call, CallId, CaseId, Done, Failure, FailureKind, Message, Outcome, Secret,

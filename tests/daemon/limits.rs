@@ -35,6 +35,8 @@ impl House {
         let clock = Virtual::new("2026-01-05T09:00:00Z".parse().unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let onelogin = OneLoginSettings {
+            name: "onelogin".to_owned(),
+            poll_every: TimeDelta::seconds(30),
             url: "http://127.0.0.1:9".parse().unwrap(),
             client_id: "id".to_owned(),
             client_secret: Secret::new("secret"),
@@ -52,7 +54,8 @@ impl House {
             ..Settings::default()
         };
         let (store, opened) = Store::open(&dir.path().join("store"), clock.now()).unwrap();
-        let connectors = Connectors { source: Some(source), ..Connectors::default() };
+        let connectors =
+            Connectors { identity: [("onelogin".to_owned(), source as _)].into(), ..Connectors::default() };
         let engine = Engine::open(settings, store, &opened, shared, connectors).await.unwrap();
         let grant =
             |name: &str, role| Grant::new(Actor::named(name), [role], &Secret::new(format!("t-{name}")));

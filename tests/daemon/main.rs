@@ -24,6 +24,7 @@
 //! | `standing` | what runs of a policy that left, came back, got another name or lost its tests |
 //! | `stranded` | a name that open cases need is gone from the configuration |
 //! | `systemd` | what systemd is told |
+//! | `toys` | providers that are no part of the program |
 //! | `trust` | proofs of somebody else let nobody in |
 //! | `watch` | what monitoring reads |
 #![allow(
@@ -57,6 +58,7 @@ mod shadow;
 mod standing;
 mod stranded;
 mod systemd;
+mod toys;
 mod trust;
 mod watch;
 #[path = "../world/mod.rs"]

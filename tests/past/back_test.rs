@@ -9,13 +9,14 @@ use crate::world::past::is_the_very_past;
 use crate::world::people::{forges, other_name, passes};
 use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
+use proofd::cli::compose::known_to_all;
 use proofd::engine::Settings;
 use proofd::engine::foresight::Edited;
 use proofd::engine::plan::Plan;
 use proofd::engine::reload::PolicyState;
 use proofd::engine::tree;
 use proofd::model::{Actor, CaseId};
-use proofd::policy::{self, Files, Known, Policy};
+use proofd::policy::{self, Files, Policy};
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
 use proofd::trial::past::PolicyPast;
@@ -94,7 +95,7 @@ fn tree_with(edits: &[(&str, &str)]) -> Files {
 }
 
 fn loaded(files: &Files) -> Arc<Policy> {
-    let loaded = policy::load(files, &Known::default());
+    let loaded = policy::load(files, &known_to_all());
     let errors = policy::diagnostic::render(&loaded.diagnostics, files, false);
     Arc::clone(loaded.set.policies.get(POLICY).unwrap_or_else(|| panic!("{errors}")))
 }

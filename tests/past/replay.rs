@@ -38,7 +38,12 @@ async fn decide(dir: &Path) -> Case {
     }
     fields.insert("email".to_owned(), "ada@partner.test".into());
     let opening = Opening {
-        subject: Subject { kind: SubjectKind::Registration, id: "1".to_owned(), fields },
+        subject: Subject {
+            source: String::new(),
+            kind: SubjectKind::Registration,
+            id: "1".to_owned(),
+            fields,
+        },
         by: OpenedBy::Hand { by: "Dana".to_owned(), reason: "a test".to_owned(), nonce: "1".to_owned() },
         key: "1".to_owned(),
     };

@@ -33,6 +33,8 @@ impl Clock for Hasty {
 
 fn onelogin(url: &str, clock: &Virtual) -> OneLogin {
     let settings = Settings {
+        name: "onelogin".to_owned(),
+        poll_every: TimeDelta::days(365),
         url: url.parse().unwrap(),
         client_id: "sim-client".into(),
         client_secret: Secret::new("sim-secret"),
@@ -81,11 +83,7 @@ async fn everybody_proves_it_again_each_quarter() {
     );
     let connectors = || {
         let onelogin = Arc::new(onelogin(&serving.url, &clock));
-        Connectors {
-            identity: Some(Arc::clone(&onelogin) as _),
-            source: Some(onelogin),
-            ..Connectors::default()
-        }
+        Connectors { identity: [("onelogin".to_owned(), onelogin as _)].into(), ..Connectors::default() }
     };
     let active = |id: &&i64| simulator.user(**id).unwrap()["status"] == 1;
     let active: BTreeSet<i64> = ids.iter().filter(active).copied().collect();

@@ -218,8 +218,10 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
     assert_eq!(store.asked("0003", "p", town.engine.now(), 9).unwrap().len(), 1);
     let explained = |subject: &str| {
         let question = Question { subject: subject.to_owned(), ..Question::default() };
-        serde_json::to_value(town.engine.explain(&question, false).unwrap().unwrap()).unwrap()["items"][0]
-            .clone()
+        let whom = town.engine.whom(subject).unwrap().unwrap();
+        serde_json::to_value(town.engine.explain(&question, &whom, false).unwrap().unwrap()).unwrap()["items"]
+            [0]
+        .clone()
     };
     let one = explained("user/0003");
     assert_eq!((&one["verdict"], &one["event"]["type"]), (&json!("where"), &json!("sweep")), "{one}");
@@ -295,7 +297,7 @@ async fn who_has_an_open_case_gets_no_other() {
     town.advance_to(second);
     let run = town.settled("p/1", second).await;
     assert_eq!((run.opened, skipped(&run)), (0, [("open_case", 5)].into()));
-    let nine = SubjectRef { kind: SubjectKind::User, id: "9".to_owned() };
+    let nine = SubjectRef { source: "onelogin".to_owned(), kind: SubjectKind::User, id: "9".to_owned() };
     assert_eq!(town.engine.store().open_cases_of(&nine).unwrap().len(), 1);
     town.stop().await;
 }

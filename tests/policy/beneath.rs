@@ -5,8 +5,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use proofd::cli::compose::known_to_all;
 use proofd::engine::tree;
-use proofd::policy::{Known, Loaded, diagnostic, load_tree};
+use proofd::policy::{Loaded, diagnostic, load_tree};
 
 const SECRET: &str = "format: 1\npolicy: seen\nhunter2: hunter2\n";
 
@@ -32,7 +33,7 @@ fn world() -> (tempfile::TempDir, PathBuf) {
 
 fn loaded(root: &Path) -> (Loaded, String) {
     let (files, look) = tree::read(root).unwrap().expect("the tree stands still");
-    let loaded = load_tree(&files, &look.unread, &Known::default());
+    let loaded = load_tree(&files, &look.unread, &known_to_all());
     let text = diagnostic::render(&loaded.diagnostics, &files, false);
     (loaded, text)
 }

@@ -1,6 +1,7 @@
 //! Files that are nested as deep as they are long: each is refused with its place, in a time that grows with its
 //! length and not with its square.
-use proofd::policy::{Files, Known, Severity, load};
+use proofd::cli::compose::known_to_all;
+use proofd::policy::{Files, Severity, load};
 
 const MANY: usize = 60_000;
 
@@ -42,7 +43,7 @@ fn brackets_in_any_file_are_told_with_their_place() {
         ("shared/templates/hello/en.md", format!("---\nsubject: Hello\n---\n{{{{ {round} }}}}\n"), 4),
     ];
     for (path, text, line) in rows {
-        let loaded = load(&tree(path, &text), &Known::default());
+        let loaded = load(&tree(path, &text), &known_to_all());
         let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
         let places: Vec<_> =
             errors.map(|found| (found.place.file.as_str(), found.place.line, found.code)).collect();
@@ -56,7 +57,7 @@ fn brackets_in_any_file_are_told_with_their_place() {
 fn brackets_in_the_text_of_a_mail_are_text() {
     for bracket in ["[", "(", "![", "[](", "<", "`", "*", "> "] {
         let text = format!("---\nsubject: Hello\n---\n{}\n", bracket.repeat(MANY / bracket.len()));
-        let loaded = load(&tree("shared/templates/hello/en.md", &text), &Known::default());
+        let loaded = load(&tree("shared/templates/hello/en.md", &text), &known_to_all());
         let errors: Vec<_> =
             loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{bracket}: {errors:?}");

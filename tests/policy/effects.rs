@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use proofd::cli::compose::known_to_all;
 use proofd::engine::tree;
 use proofd::policy::effects::{diff, effects, reasons};
-use proofd::policy::{self, Files, Known, Loaded, Policy};
+use proofd::policy::{self, Files, Loaded, Policy};
 use serde::Deserialize;
 
 /// Without policy tests: the edits here are not meant to keep their promises.
@@ -18,7 +19,7 @@ fn read(dir: &str) -> Files {
 }
 
 fn load(files: &Files, name: &str) -> Arc<Policy> {
-    of(&policy::load(files, &Known::default()), files, name)
+    of(&policy::load(files, &known_to_all()), files, name)
 }
 
 fn of(loaded: &Loaded, files: &Files, name: &str) -> Arc<Policy> {
@@ -40,7 +41,7 @@ fn expect(file: &str, found: &str) {
 fn the_sheets_of_shipped_policies_are_as_expected() {
     for dir in ["policies", "tests/data/tree"] {
         let files = read(dir);
-        let loaded = policy::load(&files, &Known::default());
+        let loaded = policy::load(&files, &known_to_all());
         for policy in loaded.set.policies.values() {
             let sheet = effects(policy);
             assert!(sheet.complete);
@@ -78,7 +79,7 @@ fn edits_change_what_policies_can_do() {
     let files = read("policies");
     let text = std::fs::read_to_string("tests/data/effects/edits.yaml").unwrap();
     let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
-    let shipped = policy::load(&files, &Known::default());
+    let shipped = policy::load(&files, &known_to_all());
     let mut wrong = String::new();
     for edit in edits {
         let path = edit.file.clone().unwrap_or_else(|| format!("{}/policy.yaml", edit.policy));

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use proofd::cli::compose::known_to_all;
 use proofd::engine::tree;
 use proofd::policy::effects::{effects, reasons, reasons_to_stay};
-use proofd::policy::{self, Files, Known, Loaded};
+use proofd::policy::{self, Files, Loaded};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -68,7 +69,7 @@ fn check(kind: &str) {
     let mut files = tree::read(Path::new("policies")).unwrap().unwrap().0;
     // Whoever edits takes the failing tests away.
     files.0.retain(|path, _| !path.ends_with("tests.yaml"));
-    let shipped = policy::load(&files, &Known::default());
+    let shipped = policy::load(&files, &known_to_all());
     let path =
         std::env::var("PROOFD_EDITS").unwrap_or_else(|_| format!("tests/data/effects/gate/{kind}.yaml"));
     let text = std::fs::read_to_string(path).unwrap();
@@ -77,9 +78,9 @@ fn check(kind: &str) {
     let mut wrong = String::new();
     for edit in edits {
         let ran = edited(&files, &edit.name, &edit.given);
-        let before = if edit.given.is_empty() { &shipped } else { &policy::load(&ran, &Known::default()) };
+        let before = if edit.given.is_empty() { &shipped } else { &policy::load(&ran, &known_to_all()) };
         let edited = edited(&ran, &edit.name, &edit.edits);
-        let loaded = policy::load(&edited, &Known::default());
+        let loaded = policy::load(&edited, &known_to_all());
         let text = policy::diagnostic::render(&loaded.diagnostics, &edited, false);
         let errors = loaded.diagnostics.iter().any(|found| found.severity == policy::Severity::Error);
         if errors {

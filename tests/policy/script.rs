@@ -1,5 +1,5 @@
 //! What scripts decide, refuse and survive, through the same calls that the loader and a case make.
-use proofd::model::{EventType, Fields, Subject, SubjectKind};
+use proofd::model::{EventType, Fields, Subject, SubjectKind, Vocabulary};
 use proofd::policy::diagnostic::{Diagnostic, Place, Severity};
 use proofd::policy::schema;
 use proofd::policy::script::{Compiler, ConditionSource, Context, Facts, StepShape, Verdict};
@@ -31,7 +31,7 @@ fn user() -> Subject {
         "id": "7", "status": "active", "email": "canary@secret.example", "title": "5",
         "verified_at": "2025-01-01T00:00:00Z", "exempt_until": null, "roles": ["a"], "attributes": {"n": 5}
     }));
-    Subject { kind: SubjectKind::User, id: "7".to_owned(), fields }
+    Subject { source: String::new(), kind: SubjectKind::User, id: "7".to_owned(), fields }
 }
 
 fn with<T>(run: impl FnOnce(&Compiler, &Facts<'_>, &mut Vec<Diagnostic>) -> T) -> (T, Vec<Diagnostic>) {
@@ -41,6 +41,7 @@ fn with<T>(run: impl FnOnce(&Compiler, &Facts<'_>, &mut Vec<Diagnostic>) -> T) -
     let context = Context {
         subject: SubjectKind::User,
         event_types: &[EventType::new("login.risk")],
+        words: &Vocabulary::default(),
         without_event: false,
         settings: &settings,
         steps: &steps,
@@ -283,6 +284,7 @@ fn main_of(text: &str) -> (Result<String, String>, Vec<Diagnostic>) {
     let context = Context {
         subject: SubjectKind::User,
         event_types: &[],
+        words: &Vocabulary::default(),
         without_event: false,
         settings: &settings,
         steps: &[],
@@ -393,6 +395,7 @@ fn outcome_of(trap: &Trap) -> (Result<Value, String>, Vec<Diagnostic>) {
     let context = Context {
         subject: SubjectKind::User,
         event_types: &[EventType::new("login.risk")],
+        words: &Vocabulary::default(),
         without_event: false,
         settings: &settings,
         steps: &[],

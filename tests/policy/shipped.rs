@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use proofd::config::Token;
+use proofd::cli::compose;
 use proofd::engine::tree;
-use proofd::policy::{self, Known};
+use proofd::policy;
 
 #[test]
 fn every_shipped_policy_file_is_in_the_program_and_no_other() {
@@ -28,21 +28,8 @@ fn every_shipped_policy_file_is_in_the_program_and_no_other() {
 fn the_shipped_policies_have_no_mistake_and_no_warning() {
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
     // What the example configures is what they need.
-    let (example, _) = proofd::config::read(Path::new("examples/proofd.yaml")).unwrap();
-    let names = |names: Vec<&String>| Some(names.into_iter().cloned().collect());
-    let configured = Known {
-        endpoints: names(example.connectors.http.keys().collect()),
-        systems: names(example.connectors.scim.keys().collect()),
-        providers: Some(vec!["jumio".to_owned()]),
-        deciders: Some(
-            example.access.tokens.iter().filter(|token| token.decides()).map(Token::actor).collect(),
-        ),
-        scim: names(example.connectors.scim.keys().collect()),
-        settable: example.connectors.onelogin.as_ref().map(|onelogin| {
-            onelogin.attributes.keys().cloned().chain(["title", "department"].map(str::to_owned)).collect()
-        }),
-    };
-    for known in [Known::default(), configured] {
+    let example = compose::read(Path::new("examples/proofd.yaml")).unwrap();
+    for known in [compose::known_to_all(), example.known()] {
         let loaded = policy::load(&files, &known);
         let text = policy::diagnostic::render(&loaded.diagnostics, &files, false);
         assert!(loaded.diagnostics.is_empty(), "{text}");
@@ -65,10 +52,10 @@ fn the_shipped_policies_have_no_mistake_and_no_warning() {
 
 #[test]
 fn the_example_configuration_can_be_read_and_warns_of_nothing() {
-    let (config, warnings) = proofd::config::read(Path::new("examples/proofd.yaml")).unwrap();
+    let compose::Configured { config, setup, warnings, .. } =
+        compose::read(Path::new("examples/proofd.yaml")).unwrap();
     assert_eq!(warnings, []);
-    let connectors = &config.connectors;
-    assert!(connectors.onelogin.is_some() && connectors.jumio.is_some() && connectors.smtp.is_some());
+    assert!(!setup.identity.is_empty() && !setup.verification.is_empty() && setup.mail.is_some());
     // It shows the defaults: what it leaves in is what leaving it out means.
     let dir = tempfile::tempdir().unwrap();
     let least = dir.path().join("proofd.yaml");

@@ -22,7 +22,8 @@ fn filled(text: &str, fields: Value, languages: &[&str]) -> Result<Rendered, Tem
     let templates = Templates::build(&[source("en", text), source("de", text)], &mut diagnostics);
     assert_eq!(diagnostics, []);
     let Value::Object(fields) = fields else { panic!("not a map") };
-    let subject = Subject { kind: SubjectKind::Registration, id: "r".to_owned(), fields };
+    let subject =
+        Subject { source: String::new(), kind: SubjectKind::Registration, id: "r".to_owned(), fields };
     let none = Fields::new();
     let facts = Facts {
         event: None,

@@ -7,12 +7,13 @@ use std::process::Command;
 
 use chrono::{DateTime, TimeDelta};
 use proofd::case::Input;
+use proofd::cli::compose::known_to_all;
 use proofd::engine::tree;
 use proofd::model::{
     Document, Event, EventType, Fields, Judgement, Origin, Proof, Subject, SubjectKind, SubjectRef,
 };
+use proofd::policy;
 use proofd::policy::grammar::json_schema;
-use proofd::policy::{self, Known};
 use proofd::trial::{self, Terms, World};
 use serde_json::json;
 
@@ -68,7 +69,7 @@ fn what_is_said_of_tests_is_as_expected() {
 #[test]
 fn the_shipped_policies_pass_their_tests_and_each_has_some() {
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
-    let loaded = policy::load(&files, &Known::default());
+    let loaded = policy::load(&files, &known_to_all());
     let tested = trial::run(&loaded);
     let failed = policy::diagnostic::render(&trial::diagnostics(&tested), &files, false);
     assert!(failed.is_empty(), "{failed}");
@@ -81,7 +82,7 @@ fn the_shipped_policies_pass_their_tests_and_each_has_some() {
 
 #[test]
 fn the_published_schema_accepts_what_the_loader_accepts() {
-    let schema = jsonschema::validator_for(&json_schema("tests")).unwrap();
+    let schema = jsonschema::validator_for(&json_schema("tests", &known_to_all().vocabulary)).unwrap();
     let json = |path: &Path| -> serde_json::Value {
         let value: serde_yaml::Value = serde_yaml::from_slice(&fs::read(path).unwrap()).unwrap();
         serde_json::to_value(value).unwrap()
@@ -107,7 +108,11 @@ fn recorded(number: usize) -> Event {
         also: Vec::new(),
         source: "onelogin".to_owned(),
         time: DateTime::UNIX_EPOCH + TimeDelta::hours(i64::try_from(number).unwrap()),
-        subject: SubjectRef { kind: SubjectKind::Registration, id: number.to_string() },
+        subject: SubjectRef {
+            source: String::new(),
+            kind: SubjectKind::Registration,
+            id: number.to_string(),
+        },
         actor: None,
         actor_id: None,
         by_subject: false,
@@ -123,7 +128,7 @@ fn recorded(number: usize) -> Event {
 fn recorded_events_are_played_again_with_their_answers() {
     let count = std::env::var("EVENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
-    let loaded = policy::load(&files, &Known::default());
+    let loaded = policy::load(&files, &known_to_all());
     let policies: Vec<_> = loaded.set.policies.values().cloned().collect();
     let mut world = World::new(policies, DateTime::UNIX_EPOCH, Terms::default());
     for number in 0..count {
@@ -135,7 +140,12 @@ fn recorded_events_are_played_again_with_their_answers() {
             "email_domain": "partner.test",
         });
         let fields = person.as_object().unwrap().clone();
-        let person = Subject { kind: SubjectKind::Registration, id: event.subject.id.clone(), fields };
+        let person = Subject {
+            source: String::new(),
+            kind: SubjectKind::Registration,
+            id: event.subject.id.clone(),
+            fields,
+        };
         world.outside.people.insert(event.subject.clone(), person);
         world.send(event).unwrap();
         // Every other person answered at once; the rest never did.

@@ -1,5 +1,5 @@
 //! What a condition says of itself: which clauses decided, on what, and what would have made it hold.
-use proofd::model::{Event, EventType, Fields, Origin, Subject, SubjectKind, SubjectRef};
+use proofd::model::{Event, EventType, Fields, Origin, Subject, SubjectKind, SubjectRef, Vocabulary};
 use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, ConditionSource, Context, Facts, Verdict};
 use serde::Deserialize;
@@ -52,6 +52,7 @@ fn check(row: &Row) {
     let context = Context {
         subject: SubjectKind::User,
         event_types: &[EventType::new("login.risk")],
+        words: &Vocabulary::default(),
         without_event: false,
         settings: &settings,
         steps: &[],
@@ -69,7 +70,7 @@ fn check(row: &Row) {
         also: Vec::new(),
         source: "test".to_owned(),
         time: "2026-01-05T09:00:00Z".parse().unwrap(),
-        subject: SubjectRef { kind: SubjectKind::User, id: "7".to_owned() },
+        subject: SubjectRef { source: String::new(), kind: SubjectKind::User, id: "7".to_owned() },
         actor: None,
         actor_id: None,
         by_subject: false,
@@ -77,7 +78,12 @@ fn check(row: &Row) {
         ip: None,
         fields: row.event.clone(),
     };
-    let subject = Subject { kind: SubjectKind::User, id: "7".to_owned(), fields: row.user.clone() };
+    let subject = Subject {
+        source: String::new(),
+        kind: SubjectKind::User,
+        id: "7".to_owned(),
+        fields: row.user.clone(),
+    };
     let none = Fields::new();
     let facts = Facts {
         event: Some(&event),

@@ -113,7 +113,7 @@ async fn more_than_one_look_of_the_pruning() {
     let (store, _) = open(dir.path());
     let asked = |number: i64, verdict: &str| Asked {
         at: at(number),
-        subject: SubjectRef { kind: SubjectKind::User, id: format!("u{number}") },
+        subject: SubjectRef { source: String::new(), kind: SubjectKind::User, id: format!("u{number}") },
         event: "sweep:p/1".to_owned(),
         kind: "sweep".to_owned(),
         also: Vec::new(),
@@ -140,7 +140,7 @@ async fn more_than_one_look_of_the_pruning() {
 async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let about = SubjectRef { kind: SubjectKind::User, id: "somebody-else".to_owned() };
+    let about = SubjectRef { source: String::new(), kind: SubjectKind::User, id: "somebody-else".to_owned() };
     consume(&store, "e0", 0, vec![said("a", "clause"), said("a/b", "opened")]).await;
     consume(&store, "e1", 1, vec![said("a", "clause"), said("a", "joined")]).await;
     consume(&store, "e2", 2, vec![PolicyVerdict { about: Some(about), ..said("a", "opened") }]).await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use proofd::connectors::{jumio, onelogin, smtp};
+use proofd::cli::compose;
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Doors, Listening, listen};
@@ -19,57 +19,13 @@ use tokio::task::JoinSet;
 
 /// What an engine is made of, as the configuration in a directory says; without target systems.
 pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
-    let (config, _) = proofd::config::read(&dir.join("proofd.yaml")).unwrap();
-    let (theirs, vendor) =
-        (config.connectors.onelogin.as_ref().unwrap(), config.connectors.jumio.as_ref().unwrap());
-    let webhook = theirs.webhook.as_ref().unwrap();
-    let onelogin = onelogin::OneLogin::new(
-        onelogin::Settings {
-            url: theirs.url.clone(),
-            client_id: theirs.client_id.clone(),
-            client_secret: theirs.client_secret.reveal(dir).unwrap(),
-            registrations: onelogin::RegistrationsMode::Auto,
-            webhook: Some((webhook.header.clone(), webhook.value.reveal(dir).unwrap())),
-            attributes: theirs.attributes.clone(),
-            lookback: TimeDelta::hours(24),
-        },
-        Arc::clone(clock),
-    );
-    let onelogin = Arc::new(onelogin.unwrap());
-    let urls = vendor.urls.as_ref().unwrap();
-    let urls = jumio::Urls {
-        auth: urls.auth.clone(),
-        account: urls.account.clone(),
-        retrieval: urls.retrieval.clone(),
-    };
-    let jumio = jumio::Jumio::new(
-        jumio::Settings {
-            web: jumio::Web::urls(&urls),
-            urls,
-            client_id: vendor.client_id.clone(),
-            client_secret: vendor.client_secret.reveal(dir).unwrap(),
-            user_agent: vendor.user_agent.clone(),
-        },
-        Arc::clone(clock),
-    );
-    let mail = config.connectors.smtp.as_ref().unwrap();
-    let mail = smtp::Settings { url: mail.url.clone(), from: mail.from.clone(), ..smtp::Settings::default() };
-    let connectors = Connectors {
-        identity: Some(Arc::clone(&onelogin) as _),
-        source: Some(onelogin),
-        verification: [("jumio".to_owned(), Arc::new(jumio.unwrap()) as _)].into(),
-        mail: Some(Arc::new(smtp::Smtp::new(mail, Arc::clone(clock)).unwrap())),
-        ..Connectors::default()
-    };
-    let settings = Settings {
-        public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
-        organization: config.organization.clone(),
-        policies: config.policies_dir(),
-        park_above: 1,
-        starts_per_second: 10.0,
-        callback_secret: Some(vendor.callback_secret.as_ref().unwrap().reveal(dir).unwrap()),
-        ..Settings::default()
-    };
+    let mut configured = compose::read(&dir.join("proofd.yaml")).unwrap();
+    configured.setup.scim.clear();
+    configured.setup.http.clear();
+    configured.setup.events.clear();
+    let settings = configured.settings().unwrap();
+    let settings = Settings { park_above: 1, known: compose::known_to_all(), ..settings };
+    let connectors = configured.connectors(clock).unwrap();
     (settings, connectors)
 }
 
@@ -109,7 +65,9 @@ impl Inside {
         let dir = tempfile::tempdir().unwrap();
         super::copy_tree(policies, &dir.path().join("policies"));
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let yaml = format!("public_url: http://{address}\n{}", town.connectors_yaml(&credentials));
+        let connectors =
+            town.connectors_yaml(&credentials).replace("  jumio:\n", "  jumio:\n    starts_per_second: 10\n");
+        let yaml = format!("public_url: http://{address}\n{connectors}");
         std::fs::write(dir.path().join("proofd.yaml"), yaml).unwrap();
         town.broadcast_to(&format!("http://{address}"));
         let mut inside = Self { town: Arc::new(town), clock, dir, address, set, running: None };

@@ -23,7 +23,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 /// A bound on anything that is waited for, so that a test that hangs says what it waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct World {
     pub town: Arc<Town>,

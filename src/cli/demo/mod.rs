@@ -20,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::serve::log_filter;
 use super::{Ending, Failed, compose, output};
-use crate::config::{self, Role};
+use crate::config::Role;
 use crate::engine::Engine;
 use crate::engine::clock::Scaled;
 use crate::http::{Access, Doors, Grant, listen};
@@ -90,14 +90,13 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
         town.connectors_yaml(&credentials),
     );
     std::fs::write(&file, text).context("while writing the configuration")?;
-    let (config, _) = config::read(&file).map_err(Failed::usage)?;
+    let configured = compose::read(&file).map_err(Failed::usage)?;
 
     let now = shared.now();
     let (store, opened) = Store::open(&folder.join("store"), now)
         .map_err(|error| anyhow!(error).context("while opening the store"))?;
-    let built = compose::connectors(&config, &shared)?;
-    let engine =
-        Engine::open(compose::settings(&config)?, store, &opened, shared, built.connectors()).await?;
+    let connectors = configured.connectors(&shared)?;
+    let engine = Engine::open(configured.settings()?, store, &opened, shared, connectors).await?;
     let report = &engine.active().report;
     if !report.ok {
         return Err(Failed::no(anyhow!("the policies have mistakes:\n{}", report.rendered)));

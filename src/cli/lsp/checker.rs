@@ -92,7 +92,7 @@ fn check(order: &Order, played: &mut Played) -> Found {
 fn tree(order: &Order, root: &Path, played: &mut Played, found: &mut Found) {
     let known = order.desk.known(root).unwrap_or_else(|trouble| {
         found.troubles.push(trouble);
-        policy::Known::default()
+        crate::cli::compose::known_to_all()
     });
     let (files, unread) = match order.desk.files(root) {
         Ok(files) => files,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::compose;
-use crate::config;
 use crate::engine::tree;
 use crate::policy::{Files, Known, Unread};
 
@@ -68,9 +67,9 @@ impl Desk {
     pub fn known(&self, root: &Path) -> Result<Known, String> {
         let beside = root.parent().unwrap_or(root).join("proofd.yaml");
         let path = self.config.clone().or_else(|| beside.is_file().then_some(beside));
-        let Some(path) = path else { return Ok(Known::default()) };
-        match config::read(&path) {
-            Ok((config, _)) => Ok(compose::known(&config)),
+        let Some(path) = path else { return Ok(compose::known_to_all()) };
+        match compose::read(&path) {
+            Ok(configured) => Ok(configured.known()),
             Err(mistake) => Err(format!("names of endpoints and systems are not judged: {mistake}")),
         }
     }

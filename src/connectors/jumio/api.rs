@@ -35,7 +35,7 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let Settings { urls, client_id, client_secret, user_agent, web: _ } = settings;
+        let Settings { urls, client_id, client_secret, user_agent, web: _, starts_per_second: _ } = settings;
         let wire = Wire::new(Some(&user_agent))?;
         let tokens = TokenCache::new(Arc::clone(&clock));
         Ok(Self { wire, tokens, urls, client_id, client_secret, clock })

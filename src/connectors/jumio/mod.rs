@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use url::{Host, Url};
 
-use super::{Connector, Finding};
+use super::{Connector, Finding, Pace, VerificationProvider};
 use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
 
 mod api;
@@ -15,12 +15,14 @@ mod document;
 mod enrolled;
 mod examine;
 mod hint;
+mod options;
 mod read;
 mod result;
 mod start;
 mod web;
 
 pub use hint::{Hint, hint};
+pub use options::{Options, PROVIDER};
 pub use web::Web;
 
 /// Where the three hosts of a region are.
@@ -56,11 +58,14 @@ pub struct Settings {
     pub client_secret: Secret,
     /// Jumio wants every caller named, in the form `Company Application/v1`.
     pub user_agent: String,
+    /// Starts that the tenant is allowed.
+    pub starts_per_second: f64,
 }
 
 /// The connector.
 #[derive(Debug)]
 pub struct Jumio {
+    starts_per_second: f64,
     api: api::Api,
     web: Web,
     clock: Arc<dyn Clock>,
@@ -87,7 +92,8 @@ impl Jumio {
             }
         }
         let web = settings.web.clone();
-        Ok(Self { api: api::Api::new(settings, Arc::clone(&clock))?, web, clock })
+        let starts_per_second = settings.starts_per_second;
+        Ok(Self { starts_per_second, api: api::Api::new(settings, Arc::clone(&clock))?, web, clock })
     }
 
     async fn attempt(&self, call: &Call) -> Result<Done, Failure> {
@@ -144,10 +150,16 @@ impl Connector for Jumio {
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         examine::examine(&self.api, self.clock.as_ref()).boxed()
     }
+}
 
-    /// Jumio allows 15 details a second to the whole tenant; status reads come on top.
-    fn reads_per_second(&self) -> Option<f64> {
-        Some(12.0)
+impl VerificationProvider for Jumio {
+    fn hint(&self, body: &[u8]) -> Result<String, String> {
+        hint(body).map(|hint| hint.execution)
+    }
+
+    fn pace(&self) -> Pace {
+        // Jumio allows 15 details a second to the whole tenant; status reads come on top.
+        Pace { starts_per_second: self.starts_per_second, reads_per_second: 12.0 }
     }
 }
 

@@ -11,7 +11,7 @@ use super::events::text;
 use super::people::{self, Record};
 use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdict};
 use super::types;
-use crate::connectors::IdentitySource as _;
+use crate::connectors::IdentityProvider;
 use crate::model::{
     AccountChange, Action, Call, Done, EventType, Failure, Origin, Snapshot, SubjectKind, SubjectRef,
     Timestamp,
@@ -62,7 +62,7 @@ impl OneLogin {
         if subject.kind == SubjectKind::Applicant {
             return Err(Failure::refused("an applicant has no record in OneLogin"));
         }
-        let subject = self.subject(subject, None).await?;
+        let subject = IdentityProvider::subject(self, subject, None).await?;
         Ok(Done::Seen { subject: subject.map(Box::new) })
     }
 

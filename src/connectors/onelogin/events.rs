@@ -40,14 +40,16 @@ impl Channel {
 /// credential acts as the administrator who made it, who also acts as themselves.
 #[derive(Debug)]
 pub struct Credential {
+    /// The name of the tenant that events come from.
+    source: String,
     client_id: String,
     /// The tenant was seen to name this credential; then an event that names none is nobody's of ours.
     named: AtomicBool,
 }
 
 impl Credential {
-    pub fn new(client_id: String) -> Self {
-        Self { client_id, named: AtomicBool::new(false) }
+    pub fn new(source: String, client_id: String) -> Self {
+        Self { source, client_id, named: AtomicBool::new(false) }
     }
 
     pub fn is_named(&self) -> bool {
@@ -104,7 +106,13 @@ pub fn read(record: &Map<String, Value>, channel: Channel, own: &Credential) -> 
     let origin = own.origin(record, row);
     let event = |&(kind, name): &(SubjectKind, &str)| {
         let label = row.map(|row| row.label);
-        one(record, channel, &Head { number, label, time, user: &user, origin }, kind, name)
+        one(
+            record,
+            channel,
+            &Head { number, label, time, user: &user, origin, source: &own.source },
+            kind,
+            name,
+        )
     };
     Ok(means.iter().map(event).collect())
 }
@@ -115,6 +123,7 @@ struct Head<'a> {
     time: Timestamp,
     user: &'a str,
     origin: Origin,
+    source: &'a str,
 }
 
 fn one(
@@ -124,7 +133,7 @@ fn one(
     kind: SubjectKind,
     name: &str,
 ) -> Event {
-    let raw_name = EventType(format!("onelogin.{}", head.number));
+    let raw_name = EventType(format!("{}.{}", super::PROVIDER.name, head.number));
     let mut also = Vec::new();
     if name.starts_with("login.") && score(record).is_some() {
         also.push(EventType::new("login.risk"));
@@ -139,7 +148,7 @@ fn one(
     // Of two sign-ins in one second the risky one must not be taken for the other.
     let score = score(record).map_or_else(String::new, |score| format!(":{score}"));
     let (app, role) = (part("app_id"), part("role_id"));
-    let stem = format!("onelogin:{}:{kind}:{}:{app}:{role}{score}", head.number, head.user);
+    let stem = format!("{}:{}:{kind}:{}:{app}:{role}{score}", head.source, head.number, head.user);
     let second = head.time.timestamp();
     let mark = |channel: Channel, second: i64| format!("{}:{stem}:{second}", channel.word());
     Event {
@@ -148,9 +157,9 @@ fn one(
         leaves: vec![mark(channel, second)],
         kind: event_type,
         also,
-        source: "onelogin".into(),
+        source: head.source.to_owned(),
         time: head.time,
-        subject: SubjectRef { kind, id: head.user.to_owned() },
+        subject: SubjectRef { source: head.source.to_owned(), kind, id: head.user.to_owned() },
         actor: text(record, "actor_user_name")
             .or_else(|| text(record, "actor_system"))
             .or_else(|| text(record, "actor_user_id")),
@@ -255,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_credential_tells_whose_doing_an_event_is() {
-        let own = Credential::new("ours".to_owned());
+        let own = Credential::new("onelogin".to_owned(), "ours".to_owned());
         let origin = |number: u32, client: &Value| {
             let record = json!({"event_type_id": number, "user_id": 7, "client_id": client,
                 "created_at": "2026-01-01T10:00:00Z", "actor_user_id": 1, "actor_system": "API"});

@@ -9,6 +9,7 @@ mod events;
 mod examine;
 mod factors;
 mod listing;
+mod options;
 mod people;
 mod poll;
 mod population;
@@ -25,16 +26,22 @@ use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use options::{Options, PROVIDER};
 
 use self::api::Api;
 use self::registrations::{Found, Place, Profile, Registrations, Resource, UserRecord};
-use super::{Connector, Finding, IdentitySource, Page, People, WebhookRefused};
+use super::{Connector, Finding, IdentityProvider, Page, People, WebhookRefused};
 use crate::model::{
     Call, Clock, Event, Failure, Outcome, Registration, Secret, Subject, SubjectKind, SubjectRef, Timestamp,
 };
 
 /// Where registrations are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Registrations")]
 pub enum RegistrationsMode {
     /// Find out: the resource if the tenant has it, else the user record.
     #[default]
@@ -46,11 +53,14 @@ pub enum RegistrationsMode {
 /// How to reach one tenant.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What its subjects and events name as their source.
+    pub name: String,
     /// Such as `https://acme.onelogin.com`.
     pub url: url::Url,
     pub client_id: String,
     pub client_secret: Secret,
     pub registrations: RegistrationsMode,
+    pub poll_every: TimeDelta,
     /// The name and value of the header that the webhook carries.
     pub webhook: Option<(String, Secret)>,
     /// Our names to short names of custom fields; `verified_at`, `exempt_until` and `service_account` have
@@ -63,6 +73,8 @@ pub struct Settings {
 /// The connector to one tenant.
 #[derive(Debug)]
 pub struct OneLogin {
+    name: String,
+    poll_every: TimeDelta,
     api: Api,
     clock: Arc<dyn Clock>,
     mode: RegistrationsMode,
@@ -91,9 +103,11 @@ impl OneLogin {
             }
             None => None,
         };
-        let credential = events::Credential::new(settings.client_id.clone());
+        let credential = events::Credential::new(settings.name.clone(), settings.client_id.clone());
         let api = Api::new(&settings.url, settings.client_id, settings.client_secret, clock.clone())?;
         Ok(Self {
+            name: settings.name,
+            poll_every: settings.poll_every,
             api,
             clock,
             mode: settings.registrations,
@@ -153,7 +167,7 @@ impl OneLogin {
         };
         let Some(found) = self.registrations().await?.find(&self.api, &place).await? else { return Ok(None) };
         // Only OneLogin's own events know a profile; whoever may post events must not choose one.
-        let event = event.filter(|event| event.source == "onelogin");
+        let event = event.filter(|event| event.source == self.name);
         let told = found.profile_id.clone().or_else(|| {
             let data = event?.fields.get("data")?.as_object()?;
             ["self_registration_profile_id", "profile_id"].iter().find_map(|key| events::text(data, key))
@@ -169,7 +183,7 @@ impl OneLogin {
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
         };
-        Ok(Some(self.described(found, profile).into()))
+        Ok(Some(Subject::from(self.described(found, profile)).from_source(&self.name)))
     }
 
     fn described(&self, found: Found, profile: Option<Profile>) -> Registration {
@@ -195,7 +209,7 @@ impl OneLogin {
         let Some(record) = people::user(&self.api, id).await? else { return Ok(None) };
         let now = self.clock.now();
         let user = people::describe(&self.api, &self.roles, &self.attributes, &record, now).await?;
-        Ok(Some(user.into()))
+        Ok(Some(Subject::from(user).from_source(&self.name)))
     }
 }
 
@@ -215,9 +229,9 @@ impl Connector for OneLogin {
     }
 }
 
-impl IdentitySource for OneLogin {
-    fn name(&self) -> &'static str {
-        "onelogin"
+impl IdentityProvider for OneLogin {
+    fn poll_every(&self) -> TimeDelta {
+        self.poll_every
     }
 
     fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>> {

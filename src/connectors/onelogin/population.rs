@@ -14,7 +14,7 @@ use super::events::text;
 use super::people::{self, Record};
 use crate::connectors::People;
 use crate::connectors::http::Answer;
-use crate::model::Failure;
+use crate::model::{Failure, Subject};
 
 const PATH: &str = "/api/2/users";
 /// The most that OneLogin gives.
@@ -94,7 +94,7 @@ impl OneLogin {
         let mut people = Vec::new();
         for record in found.iter().filter(|record| has_account(record)) {
             let user = people::row(&self.api, &self.roles, &self.attributes, record, now).await?;
-            people.push(user.into());
+            people.push(Subject::from(user).from_source(&self.name));
         }
         Ok(People { people, next })
     }

@@ -6,6 +6,7 @@
 //! | `api` | requests, searches, what answers mean |
 //! | `attribute` | the names that policies use, as SCIM has them |
 //! | `compare` | whether an account is as it was asked to be |
+//! | `options` | its options in the configuration |
 
 use std::fmt;
 
@@ -22,9 +23,11 @@ use crate::model::{Action, Call, Done, Failure, Fields, Outcome, Secret};
 mod api;
 mod attribute;
 mod compare;
+mod options;
 
 use api::{Account, Api, Found, id};
 use attribute::Attribute;
+pub use options::Options;
 
 /// A change that is still not to be seen after so many attempts is one that the system does not keep, and an
 /// account that is still not there is not there. With the usual waits that is four minutes.

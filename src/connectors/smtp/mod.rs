@@ -12,16 +12,18 @@ use futures::future::BoxFuture;
 use lettre::message::Mailbox;
 use tokio::sync::Semaphore;
 
-use super::{Connector, Finding};
+use super::{Connector, Finding, Mailer};
 use crate::model::{Action, Address, Call, Clock, Done, Failure, Message, Outcome, Secret};
 
 mod dialogue;
 mod hello;
 mod letter;
 mod mailbox;
+mod options;
 mod relay;
 
 pub use mailbox::safe_mailbox;
+pub use options::Options;
 
 /// Connections to the relay at one time; more make some relays refuse all of them.
 const CONNECTIONS: usize = 4;
@@ -88,8 +90,7 @@ impl Smtp {
         Ok(Self { relay, from, timeout: settings.timeout, connections, clock })
     }
 
-    /// Sends a mail that says that mail works.
-    pub async fn send_test(&self, to: &str) -> Result<(), Failure> {
+    async fn test(&self, to: &str) -> Result<(), Failure> {
         let now = self.clock.now();
         let message = Message {
             to: Address { name: None, email: to.to_owned() },
@@ -143,5 +144,11 @@ impl Connector for Smtp {
             }]
         }
         .boxed()
+    }
+}
+
+impl Mailer for Smtp {
+    fn send_test<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
+        self.test(to).boxed()
     }
 }

@@ -15,16 +15,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::case::{Decidable, Offered, Stopped, applicant, decidable, offer_enforced};
-use crate::model::{
-    Event, EventType, FailureKind, Fields, Origin, Subject, SubjectKind, SubjectRef, Timestamp,
-};
+use crate::model::{Event, EventType, FailureKind, Fields, Origin, Subject, SubjectKind, Timestamp};
 use crate::policy::diagnostic::{once, render};
 use crate::policy::given::{fault, put_over};
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
 use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, Severity, load, schema};
 
 use super::Engine;
-use super::explain::{Explained, Occasion, reacts_to, sentence, split, traced};
+use super::explain::{Explained, Occasion, reacts_to, sentence, traced};
+use super::sources::Whom;
 use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
 pub use question::{Attempt, MadeUp, Untried};
@@ -83,8 +82,7 @@ struct Asking {
 /// What is the same for every policy.
 struct Round<'a> {
     attempt: &'a Attempt,
-    kind: Option<SubjectKind>,
-    person: &'a str,
+    whom: &'a Whom,
     about: About,
     now: Timestamp,
     raw_identity: bool,
@@ -95,11 +93,8 @@ struct Round<'a> {
 impl Engine {
     /// Without `raw_identity` what was read from documents is left out.
     pub async fn try_policies(&self, attempt: &Attempt, raw_identity: bool) -> Result<Attempted, Untried> {
-        let (kind, person) = split(&attempt.subject);
-        if person.trim().is_empty() {
-            return wrong("subject: say who, such as user/17");
-        }
-        check(attempt, kind)?;
+        let whom = self.whom(&attempt.subject)?.map_err(Untried::Wrong)?;
+        check(attempt, whom.kind, &self.0.settings.known.vocabulary)?;
         let mut asking = self.asking(attempt).await?;
         if let Some(name) = &attempt.policy {
             asking.policies.retain(|policy, _| policy == name);
@@ -108,9 +103,9 @@ impl Engine {
             }
         }
         let now = self.now();
-        let about = self.about(attempt, kind, person, now)?;
+        let about = self.about(attempt, &whom, now)?;
         let people = BTreeMap::new();
-        let mut round = Round { attempt, kind, person, about, now, raw_identity, people };
+        let mut round = Round { attempt, whom: &whom, about, now, raw_identity, people };
         let mut items = Vec::new();
         for (name, policy) in asking.policies {
             match policy {
@@ -155,13 +150,7 @@ impl Engine {
         Ok(Asking { policies: policies.collect(), errors, text })
     }
 
-    fn about(
-        &self,
-        attempt: &Attempt,
-        kind: Option<SubjectKind>,
-        person: &str,
-        now: Timestamp,
-    ) -> Result<About, Untried> {
+    fn about(&self, attempt: &Attempt, whom: &Whom, now: Timestamp) -> Result<About, Untried> {
         let wanted = &attempt.event;
         if let Some(type_) = &wanted.kind {
             if type_.as_str() == BY_HAND {
@@ -170,17 +159,16 @@ impl Engine {
             if type_.as_str() == BY_SWEEP {
                 return Ok(About::Sweep);
             }
-            let source = self.0.connectors.source.as_ref().map_or("made-up", |source| source.name());
             let mut event = Event {
                 key: "made-up".to_owned(),
                 near: Vec::new(),
                 leaves: Vec::new(),
                 kind: type_.clone(),
                 also: Vec::new(),
-                source: source.to_owned(),
+                source: if whom.source.is_empty() { "made-up".to_owned() } else { whom.source.clone() },
                 time: now,
                 // By policy, where it was not said.
-                subject: SubjectRef { kind: kind.unwrap_or(SubjectKind::User), id: person.to_owned() },
+                subject: whom.reference(whom.kind.unwrap_or(SubjectKind::User)),
                 actor: None,
                 actor_id: None,
                 by_subject: false,
@@ -191,7 +179,7 @@ impl Engine {
             change(&mut event, &wanted.fields);
             return Ok(About::MadeUp(Box::new(event)));
         }
-        let mut events = self.recorded(person, attempt.at.unwrap_or(now), wanted.key.as_deref())?;
+        let mut events = self.recorded(&whom.person(), attempt.at.unwrap_or(now), wanted.key.as_deref())?;
         for event in &mut events {
             if let Some(says) = fault("event", &schema::fields_of_event(&event.kind), &wanted.fields) {
                 return wrong(says);
@@ -231,7 +219,7 @@ impl Engine {
             let (verdict, base) = (verdict.to_owned(), base.clone());
             Ok(vec![Tried::plain(Explained { verdict, says, ..base })])
         };
-        if round.kind.is_some_and(|kind| kind != policy.subject) {
+        if round.whom.kind.is_some_and(|kind| kind != policy.subject) {
             return no("not_asked", format!("not asked: it is about {}", policy.subject.one()));
         }
         let reacts = base.reacts_to.join(", ");
@@ -291,12 +279,12 @@ impl Engine {
         });
         let recorded = matches!(round.about, About::Recorded(_));
         if let Some(event) = event.filter(|_| recorded) {
-            tried.then = self.then(round.person, policy, event)?;
+            tried.then = self.then(&round.whom.person(), policy, event)?;
         }
         let Some(mut subject) = self.person(policy, event, recorded, round).await? else {
             explained.verdict = "no_subject".to_owned();
             explained.says =
-                format!("nobody to decide about: there is no {}/{} now", policy.subject, round.person);
+                format!("nobody to decide about: there is no {}/{} now", policy.subject, round.whom.id);
             return Ok(tried);
         };
         put_over(&mut subject.fields, &round.attempt.person);
@@ -383,20 +371,18 @@ impl Engine {
         }
         let reference = match event {
             Some(event) => event.subject.clone(),
-            None => SubjectRef { kind: policy.subject, id: round.person.to_owned() },
+            None => round.whom.reference(policy.subject),
         };
         let event = event.filter(|_| recorded);
         let key = (policy.subject, event.map(|event| event.key.clone()));
         if let Some(subject) = round.people.get(&key) {
             return Ok(subject.clone());
         }
-        let Some(source) = &self.0.connectors.source else {
-            return wrong("no identity provider is configured");
-        };
+        let source = self.provider_of(&reference.source).map_err(Untried::Wrong)?;
         let subject = source.subject(&reference, event).await.map_err(|failure| match failure.kind {
             FailureKind::Refused => Untried::Wrong(failure.reason),
             FailureKind::Unavailable | FailureKind::Changed | FailureKind::NotEnrolled => {
-                self.0.metrics.connector_failed(source.name());
+                self.0.metrics.connector_failed(&reference.source);
                 Untried::Unreachable(failure.reason)
             }
         })?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::{Event, EventType, Fields, SubjectKind, Timestamp};
+use crate::model::{Event, EventType, Fields, SubjectKind, Timestamp, Vocabulary};
 use crate::policy::diagnostic::nearest;
 use crate::policy::given::{fault, put_over};
 use crate::policy::schema;
@@ -74,7 +74,7 @@ pub(super) fn wrong<T>(says: impl Into<String>) -> Result<T, Untried> {
 }
 
 /// Whether the question makes sense by itself.
-pub(super) fn check(attempt: &Attempt, kind: Option<SubjectKind>) -> Result<(), Untried> {
+pub(super) fn check(attempt: &Attempt, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
     let MadeUp { kind: type_, key, fields } = &attempt.event;
     if type_.is_some() && key.is_some() {
         return wrong("event: either a type (it never happened) or a key (it was recorded)");
@@ -96,8 +96,8 @@ pub(super) fn check(attempt: &Attempt, kind: Option<SubjectKind>) -> Result<(), 
                 let what = if type_.as_str() == BY_HAND { "a start by hand" } else { "a sweep" };
                 return wrong(format!("{what} has no event, and no fields of one"));
             }
-        } else if !schema::is_event_type(type_) {
-            let types = schema::event_types().iter().map(|event| event.name).chain([BY_HAND, BY_SWEEP]);
+        } else if !schema::is_event_type(type_.as_str(), words) {
+            let types = schema::event_names().chain([BY_HAND, BY_SWEEP]);
             return wrong(format!("there is no event type {type_}; {}", nearest(type_.as_str(), types)));
         } else if let Some(says) = fault("event", &schema::fields_of_event(type_), fields) {
             return wrong(says);

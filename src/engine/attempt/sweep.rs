@@ -44,7 +44,7 @@ impl Engine {
         }
         let Some(mut subject) = self.person(policy, None, false, round).await? else {
             let nobody =
-                format!("nobody to decide about: there is no {}/{} now", policy.subject, round.person);
+                format!("nobody to decide about: there is no {}/{} now", policy.subject, round.whom.id);
             return plain("no_subject", nobody);
         };
         put_over(&mut subject.fields, &round.attempt.person);

@@ -6,7 +6,6 @@ use super::notes::{ERROR, LeftOut, count, leave_out, with_notes};
 use super::pick::{Met, Picked};
 use super::run::{Halt, MOST, PART, Stop, changes};
 use crate::case::{no_case, objection};
-use crate::connectors::IdentitySource;
 use crate::model::{CaseId, Fields, Subject, Timestamp};
 use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts};
@@ -46,7 +45,6 @@ impl Engine {
         &self,
         schedule: &str,
         run: &mut SweepRun,
-        source: &dyn IdentitySource,
         stop: &mut Stop,
     ) -> Result<(), Halt> {
         *run = SweepRun::new(run.nominal, run.revision.clone(), run.shadow, run.began);
@@ -58,45 +56,49 @@ impl Engine {
         let listed = told_by_a_list(&policy.condition);
         let (steps, this_case) = (Fields::new(), no_case(&policy));
         let mut look = Look { policy: &policy, sweep: &sweep, listed, steps, this_case, now: self.now() };
-        let (mut cursor, mut met) = (None, Met::default());
-        loop {
-            if self.sweep_now(schedule, run.shadow)?.0.revision != policy.revision {
-                return Err(Halt::Again);
-            }
-            let page =
-                self.patiently(schedule, run.shadow, source, stop, || source.population(cursor.as_deref()));
-            let page = page.await?;
-            look.now = self.now();
-            let (mut seen, mut notes) = (Vec::new(), Vec::new());
-            for person in page.people.iter().filter(|person| met.is_new(&person.id)) {
-                run.looked_at += 1;
-                match self.look_at(&look, run, person, &mut seen)? {
-                    Looked::Due(since) => {
-                        run.due += 1;
-                        picked.offer(since, &person.id);
-                    }
-                    Looked::NotDue => {}
-                    Looked::OpenCase => count(run, "open_case"),
-                    Looked::LeftOut(left) => {
-                        if left.why == ERROR {
-                            self.undecided(&policy, run, person, &left.says);
-                        }
-                        // By the time of the run: a look that is done again says the same in the same place.
-                        let (at, nominal, why) = (run.began, run.nominal, left.why);
-                        leave_out(run, why, &mut notes, || {
-                            let stopped = left.stopped(&sweep, &look.facts(person));
-                            swept(at, person, &sweep, nominal, stopped_said(&policy, why, stopped))
-                        });
-                    }
+        let mut met = Met::default();
+        let sources = self.0.connectors.identity.iter().filter(|(name, _)| policy.takes(name));
+        for (name, source) in sources {
+            let mut cursor = None;
+            loop {
+                if self.sweep_now(schedule, run.shadow)?.0.revision != policy.revision {
+                    return Err(Halt::Again);
                 }
-                tokio::task::consume_budget().await;
-            }
-            if !seen.is_empty() || !notes.is_empty() {
-                self.0.store.commit(with_notes(seen, notes)).await?;
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
+                let page =
+                    self.patiently(schedule, run.shadow, name, stop, || source.population(cursor.as_deref()));
+                let page = page.await?;
+                look.now = self.now();
+                let (mut seen, mut notes) = (Vec::new(), Vec::new());
+                for person in page.people.iter().filter(|person| met.is_new(&person.person())) {
+                    run.looked_at += 1;
+                    match self.look_at(&look, run, person, &mut seen)? {
+                        Looked::Due(since) => {
+                            run.due += 1;
+                            picked.offer(since, &person.person());
+                        }
+                        Looked::NotDue => {}
+                        Looked::OpenCase => count(run, "open_case"),
+                        Looked::LeftOut(left) => {
+                            if left.why == ERROR {
+                                self.undecided(&policy, run, person, &left.says);
+                            }
+                            // By the time of the run: a look that is done again says the same in the same place.
+                            let (at, nominal, why) = (run.began, run.nominal, left.why);
+                            leave_out(run, why, &mut notes, || {
+                                let stopped = left.stopped(&sweep, &look.facts(person));
+                                swept(at, person, &sweep, nominal, stopped_said(&policy, why, stopped))
+                            });
+                        }
+                    }
+                    tokio::task::consume_budget().await;
+                }
+                if !seen.is_empty() || !notes.is_empty() {
+                    self.0.store.commit(with_notes(seen, notes)).await?;
+                }
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
             }
         }
         self.keep_picked(schedule, run, picked.into_people()).await
@@ -141,7 +143,7 @@ impl Engine {
             seen.push(SweepChange::FirstSeen(FirstSeen {
                 policy: policy.name.clone(),
                 shadow: run.shadow,
-                person: person.id.clone(),
+                person: person.person(),
                 at: run.nominal,
             }));
             standing = sweep
@@ -176,7 +178,7 @@ impl Engine {
         if standing != Ok(Standing::Unseen) {
             return Ok(standing);
         }
-        let first_seen = self.0.store.first_seen(&policy.name, shadow, &person.id)?;
+        let first_seen = self.0.store.first_seen(&policy.name, shadow, &person.person())?;
         Ok(sweep.standing(&policy.name, person, nominal, first_seen))
     }
 

@@ -26,7 +26,6 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
 
-use crate::connectors::IdentitySource;
 use crate::model::Timestamp;
 use crate::policy::tree::{IfMissed, Sweep};
 use crate::policy::{Mode, Policy, PolicySet};
@@ -86,7 +85,7 @@ impl Engine {
     }
 
     /// The loop over all schedules. Runs go side by side, so that none is late because of another.
-    pub(super) async fn run_sweeps(self, source: Arc<dyn IdentitySource>) {
+    pub(super) async fn run_sweeps(self) {
         let mut stop = self.stopping();
         let mut runs = FuturesUnordered::new();
         let mut busy = BTreeSet::new();
@@ -105,7 +104,7 @@ impl Engine {
                 match self.begin_runs(&busy).await {
                     Ok((begun, nominal)) => {
                         for schedule in begun {
-                            runs.push(self.clone().run_sweep(schedule.clone(), Arc::clone(&source)));
+                            runs.push(self.clone().run_sweep(schedule.clone()));
                             busy.insert(schedule);
                         }
                         next = earlier(nominal, Some(soon)).unwrap_or(soon);

@@ -7,7 +7,6 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::case::{self, OpenedBy, Opening, no_case};
-use crate::connectors::IdentitySource;
 use crate::model::{Failure, FailureKind, Fields, SubjectKind, SubjectRef};
 use crate::policy::script::Facts;
 use crate::policy::tree::{Standing, Sweep};
@@ -64,11 +63,11 @@ type Active = (Arc<Policy>, Arc<Sweep>);
 
 impl Engine {
     /// Goes on with the run of a sweep until it ends or the daemon stops.
-    pub(super) async fn run_sweep(self, schedule: String, source: Arc<dyn IdentitySource>) -> String {
+    pub(super) async fn run_sweep(self, schedule: String) -> String {
         let mut stop = self.stopping();
         let mut failures = 0;
         loop {
-            let gone_on = match self.go_on(&schedule, source.as_ref(), &mut stop).await {
+            let gone_on = match self.go_on(&schedule, &mut stop).await {
                 Err(Halt::Gone) => self.end_run(&schedule, "stopped").await,
                 other => other,
             };
@@ -86,15 +85,15 @@ impl Engine {
         }
     }
 
-    async fn go_on(&self, schedule: &str, source: &dyn IdentitySource, stop: &mut Stop) -> Result<(), Halt> {
+    async fn go_on(&self, schedule: &str, stop: &mut Stop) -> Result<(), Halt> {
         let Some(mut state) = self.0.store.sweep(schedule)? else { return Ok(()) };
         let Some(mut run) = state.run.take() else { return Ok(()) };
         if run.picked.is_none() {
-            self.look_at_everybody(schedule, &mut run, source, stop).await?;
+            self.look_at_everybody(schedule, &mut run, stop).await?;
             self.keep_run(&state, &run, &mut Vec::new()).await?;
         }
         let mut notes = Vec::new();
-        let asked = self.ask_picked(&state, &mut run, &mut notes, source, stop).await;
+        let asked = self.ask_picked(&state, &mut run, &mut notes, stop).await;
         // Also where it stops: what was said since the last time is not lost.
         self.keep_run(&state, &run, &mut notes).await?;
         asked?;
@@ -107,7 +106,6 @@ impl Engine {
         state: &SweepState,
         run: &mut SweepRun,
         notes: &mut Vec<Asked>,
-        source: &dyn IdentitySource,
         stop: &mut Stop,
     ) -> Result<(), Halt> {
         let schedule = state.schedule.as_str();
@@ -125,7 +123,7 @@ impl Engine {
             let Some(person) = part.get(place) else {
                 return Err(Halt::Failed("a part of the people that were picked is missing".to_owned()));
             };
-            let swept = self.sweep_person(&policy, &sweep, run, person, source, stop).await?;
+            let swept = self.sweep_person(&policy, &sweep, run, person, stop).await?;
             run.position += 1;
             // A case that is there is found again by its identity, unless the person's record is in that too.
             let opened = matches!(swept, Swept::Opened) && policy.case_key.is_some();
@@ -193,12 +191,13 @@ impl Engine {
         sweep: &Sweep,
         run: &SweepRun,
         person: &str,
-        source: &dyn IdentitySource,
         stop: &mut Stop,
     ) -> Result<Swept, Halt> {
-        let reference = SubjectRef { kind: SubjectKind::User, id: person.to_owned() };
+        let (name, id) = person.split_once('/').unwrap_or(("", person));
+        let reference = SubjectRef { source: name.to_owned(), kind: SubjectKind::User, id: id.to_owned() };
+        let Ok(source) = self.provider_of(name) else { return Ok(Swept::Skipped("source_not_configured")) };
         let read = || source.subject(&reference, None);
-        let subject = match self.patiently(&sweep.schedule, run.shadow, source, stop, read).await {
+        let subject = match self.patiently(&sweep.schedule, run.shadow, name, stop, read).await {
             Ok(Some(subject)) => subject,
             Ok(None) => return Ok(Swept::Skipped("gone")),
             Err(Halt::Refused(reason)) => {
@@ -213,7 +212,7 @@ impl Engine {
         let facts =
             Facts { event: None, subject: &subject, settings, steps: &steps, this_case: &this_case, now };
         // Opened right before a stop, and not counted any more.
-        if let Ok(key) = case_key(policy, &facts)
+        if let Ok(key) = case::case_key(policy, &facts)
             && self.0.store.case(&case::case_id(&policy.name, &key, &by))?.is_some()
         {
             return Ok(Swept::Opened);
@@ -266,7 +265,7 @@ impl Engine {
         &self,
         schedule: &str,
         shadow: bool,
-        source: &dyn IdentitySource,
+        source: &str,
         stop: &mut Stop,
         ask: impl Fn() -> BoxFuture<'a, Result<T, Failure>>,
     ) -> Result<T, Halt> {
@@ -281,7 +280,7 @@ impl Engine {
                 Err(failure) => failure,
             };
             failures += 1;
-            self.0.metrics.connector_failed(source.name());
+            self.0.metrics.connector_failed(source);
             if failure.kind != FailureKind::Unavailable && failures > PATIENCE {
                 return Err(Halt::Refused(failure.reason));
             }
@@ -313,11 +312,4 @@ impl Engine {
 
 pub(super) fn changes(sweeps: Vec<SweepChange>) -> Commit {
     Commit { sweeps, ..Commit::default() }
-}
-
-fn case_key(policy: &Policy, facts: &Facts<'_>) -> Result<String, String> {
-    match &policy.case_key {
-        Some(key) => key.render(facts).map_err(|error| error.to_string()),
-        None => Ok(facts.subject.id.clone()),
-    }
 }

@@ -30,6 +30,8 @@ mod site;
 mod trail;
 mod ways;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::files::Revision;
@@ -88,6 +90,9 @@ pub struct Sheet {
 /// What opens a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Opens {
+    /// Identity providers whose people it is about; empty: all.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub sources: BTreeSet<String>,
     /// `event registration.created`, `manual`, `sweep quarterly/1`.
     pub by: String,
     /// Whom a sweep looks at.
@@ -213,7 +218,7 @@ pub fn effects(policy: &Policy) -> Sheet {
         revision: policy.revision.clone(),
         mode: policy.mode,
         subject: policy.subject,
-        opens_on: policy.when.iter().map(opens::of).collect(),
+        opens_on: policy.when.iter().map(|trigger| opens::of(policy, trigger)).collect(),
         only_if: policy.condition.clauses(),
         as_long_as: policy.as_long_as.iter().flat_map(super::script::Condition::clauses).collect(),
         cancelled_by: policy.cancel_when.iter().map(ToString::to_string).collect(),

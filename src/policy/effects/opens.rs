@@ -1,9 +1,11 @@
 //! What opens a case and how often, and what another revision makes of it.
 
+use std::collections::BTreeSet;
+
 use super::Opens;
 use super::diff::{Change, Kind, Sign, changed, clauses};
 use crate::model::Span;
-use crate::policy::tree::{DueField, IfEmpty, Sweep, Trigger};
+use crate::policy::tree::{DueField, IfEmpty, Policy, Sweep, Trigger};
 
 /// How often a sweep runs and how soon people are due in it, as numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,17 @@ pub(super) struct Due {
     pub if_empty: IfEmpty,
 }
 
-pub(super) fn of(trigger: &Trigger) -> Opens {
-    let by = |by: String| Opens { by, only_if: Vec::new(), at_most: None, runs: None, due: None, pace: None };
+pub(super) fn of(policy: &Policy, trigger: &Trigger) -> Opens {
+    let sources = policy.sources.iter().cloned().collect();
+    let by = |by: String| Opens {
+        by,
+        sources,
+        only_if: Vec::new(),
+        at_most: None,
+        runs: None,
+        due: None,
+        pace: None,
+    };
     match trigger {
         Trigger::Event(kind) => by(format!("event {kind}")),
         Trigger::Manual => by("manual".to_owned()),
@@ -90,9 +101,26 @@ pub(super) fn compare(old: &[Opens], new: &[Opens], changes: &mut Vec<Change>) {
     }
 }
 
+/// Identity providers in words.
+pub(super) fn sources(sources: &BTreeSet<String>) -> String {
+    if sources.is_empty() {
+        return "all identity providers".to_owned();
+    }
+    sources.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether people of a provider are in `these` that are not in `those`. None are all.
+pub(super) fn beyond(these: &BTreeSet<String>, those: &BTreeSet<String>) -> bool {
+    !those.is_empty() && (these.is_empty() || !these.is_subset(those))
+}
+
 fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
     let mut push =
         |how: String, graver| changes.push(Change { graver, ..changed(Kind::Opens, &new.by, how) });
+    if old.sources != new.sources {
+        let how = format!("for people of {} -> {}", sources(&old.sources), sources(&new.sources));
+        push(how, beyond(&new.sources, &old.sources));
+    }
     if let (Some(before), Some(after)) = (&old.pace, &new.pace) {
         if old.runs != new.runs {
             let runs = |opens: &Opens| opens.runs.clone().unwrap_or_default();

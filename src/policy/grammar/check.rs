@@ -6,14 +6,15 @@ use std::str::FromStr as _;
 use super::kind::{Key, Kind, Shape};
 use super::policy::TRIGGER;
 use super::span;
-use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VerbRule, event_type, step_verb, verb, verbs};
-use crate::model::Span;
+use super::verbs::{Outcomes, STEP_KEYS, VerbRule, step_verb, verb, verbs};
+use crate::model::{Span, Vocabulary};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::schema;
 use crate::policy::source::{self, Data, Node, Scalar};
 
 /// Reports everything in the tree that is not of the shape.
-pub fn check(node: &Node, shape: &'static Shape, diagnostics: &mut Vec<Diagnostic>) {
-    Check { diagnostics }.kind(node, &Kind::Shape(shape), "this file");
+pub fn check(node: &Node, shape: &'static Shape, words: &Vocabulary, diagnostics: &mut Vec<Diagnostic>) {
+    Check { words, diagnostics }.kind(node, &Kind::Shape(shape), "this file");
 }
 
 /// What a YAML 1.1 reader takes for true or false.
@@ -26,21 +27,22 @@ const CONDITION: &str = "a condition";
 const NOT_YET: &str = "not-yet";
 
 /// How many mistakes one value has, without reporting them.
-pub fn mistakes(node: &Node, kind: &Kind) -> usize {
+pub fn mistakes(node: &Node, kind: &Kind, words: &Vocabulary) -> usize {
     let mut diagnostics = Vec::new();
-    Check { diagnostics: &mut diagnostics }.kind(node, kind, "this");
+    Check { words, diagnostics: &mut diagnostics }.kind(node, kind, "this");
     diagnostics.len()
 }
 
 /// What one value has of the language that this version does not execute.
-pub fn not_yet(node: &Node, kind: &Kind) -> Vec<Diagnostic> {
+pub fn not_yet(node: &Node, kind: &Kind, words: &Vocabulary) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    Check { diagnostics: &mut diagnostics }.kind(node, kind, "this");
+    Check { words, diagnostics: &mut diagnostics }.kind(node, kind, "this");
     diagnostics.retain(|mistake| mistake.code == NOT_YET);
     diagnostics
 }
 
 struct Check<'a> {
+    words: &'a Vocabulary,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -356,9 +358,9 @@ impl Check<'_> {
                 let help = nearest(text, words.iter().copied());
                 self.error(&node.place, "not-one-of", message, help);
             }
-            Kind::Event if !event_type(text) => {
+            Kind::Event if !schema::is_event_type(text, self.words) => {
                 let message = format!("there is no event type `{}`", shorten(text));
-                self.error(&node.place, "unknown-event", message, nearest(text, EVENT_TYPES.iter().copied()));
+                self.error(&node.place, "unknown-event", message, nearest(text, schema::event_names()));
             }
             Kind::Span { zero } if scalar.integer().is_some_and(|number| !(*zero && number == 0)) => {
                 let message = format!("{what}: `{text}` has no unit");

@@ -37,6 +37,11 @@ pub static POLICY: Shape = Shape {
         Key::may("language", Kind::Text, "Language of mails where the person's is not known (BCP 47)."),
         Key::must("mode", Kind::OneOf(&["enforce", "shadow", "disabled"]), "Whether the policy acts."),
         Key::must("subject", Kind::OneOf(&["registration", "user", "applicant"]), "What a case is about."),
+        Key::may(
+            "source",
+            Kind::OneOrMany(&Kind::Name),
+            "Identity providers whose people it is about, by their names in `proofd.yaml`; all by default.",
+        ),
         Key::must("when", Kind::List(&Kind::Trigger), "How cases start."),
         Key::may("if", Kind::Condition, "A case opens only if this holds."),
         Key::may(

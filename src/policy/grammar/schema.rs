@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::kind::{Key, Kind, Shape};
 use super::policy::{BLOCKS, PEOPLE, POLICY, TRIGGER, VERIFICATIONS};
 use super::tests::TESTS;
-use super::verbs::{EVENT_TYPES, Outcomes, STEP_KEYS, VerbRule, verbs};
-use crate::model::SubjectKind;
+use super::verbs::{Outcomes, STEP_KEYS, VerbRule, verbs};
+use crate::model::{SubjectKind, Vocabulary};
 use crate::policy::outcome::{self, RequestOutcome, ReviewOutcome, WaitOutcome};
 use crate::policy::schema::{Field, event_types, fields_of_any_event, fields_of_subject};
 
@@ -18,7 +18,7 @@ const MAIL: &str = "^[^@\\s]+@[^@\\s]+$";
 const OWNER: &str = "^([^@\\s]+@[^@\\s]+|team:[a-z][a-z0-9_-]*)$";
 
 /// The schema of one kind of file: `policy`, `blocks`, `verifications`, `people` or `tests`. Null for another name.
-pub fn json_schema(which: &str) -> Value {
+pub fn json_schema(which: &str, words: &Vocabulary) -> Value {
     let shape = match which {
         "policy" => &POLICY,
         "blocks" => &BLOCKS,
@@ -35,10 +35,22 @@ pub fn json_schema(which: &str) -> Value {
     if which == "tests" {
         offer_fields(&mut schema);
     }
-    if matches!(which, "policy" | "blocks") {
-        merge(&mut schema, json!({"$defs": definitions()}));
+    let mut definitions = if matches!(which, "policy" | "blocks") { definitions() } else { json!({}) };
+    if matches!(which, "policy" | "blocks" | "tests") {
+        merge(&mut definitions, json!({"event": event(words)}));
+        merge(&mut schema, json!({"$defs": definitions}));
     }
     schema
+}
+
+/// A name of an event type.
+fn event(words: &Vocabulary) -> Value {
+    let (names, docs): (Vec<_>, Vec<_>) = event_types().iter().map(|event| (event.name, event.doc)).unzip();
+    let native =
+        words.identity.iter().map(|(provider, words)| format!("{provider}\\.({})", words.events.regex));
+    let open: Vec<_> = std::iter::once("custom\\..+".to_owned()).chain(native).collect();
+    json!({"anyOf": [{"enum": names, "enumDescriptions": docs, "markdownEnumDescriptions": docs},
+                     {"type": "string", "pattern": format!("^({})$", open.join("|"))}]})
 }
 
 fn merge(into: &mut Value, from: Value) {
@@ -290,12 +302,7 @@ fn kind(of: &Kind) -> Value {
         }
         Kind::Label => json!({"type": ["string", "integer"]}),
         Kind::Event => {
-            let docs = EVENT_TYPES.iter().map(|name| {
-                event_types().iter().find(|event| event.name == *name).map_or("", |event| event.doc)
-            });
-            let docs: Vec<_> = docs.collect();
-            json!({"anyOf": [{"enum": EVENT_TYPES, "enumDescriptions": docs, "markdownEnumDescriptions": docs},
-                             {"type": "string", "pattern": "^(custom\\..+|onelogin\\.[0-9]+)$"}]})
+            json!({"$ref": "#/$defs/event"})
         }
         Kind::Condition => json!({"$ref": "#/$defs/condition"}),
         Kind::Any => json!({}),

@@ -348,34 +348,3 @@ pub fn step_verb(step: &Node) -> Option<(&source::Key, &Node, &'static VerbRule)
     let beside = |name: &str| verbs().any(|(_, _, rule)| rule.beside.iter().any(|key| key.name == name));
     verbs().find(|(key, _, _)| !beside(&key.name)).or_else(|| verbs().next())
 }
-
-/// The normalized event types. `custom.<type>` and `onelogin.<number>` exist besides.
-pub const EVENT_TYPES: &[&str] = &[
-    "registration.created",
-    "registration.withdrawn",
-    "registration.deleted",
-    "login.succeeded",
-    "login.failed",
-    "login.risk",
-    "user.created",
-    "user.activated",
-    "user.suspended",
-    "user.locked",
-    "user.deactivated",
-    "user.deleted",
-    "user.role_granted",
-    "user.role_revoked",
-    "user.attribute_changed",
-    "mfa.enrolled",
-    "mfa.removed",
-    "credential.changed",
-    "session.revoked",
-    "verification.passed",
-];
-
-/// Whether there is such an event type.
-pub fn event_type(name: &str) -> bool {
-    let custom = name.strip_prefix("custom.").is_some_and(|kind| !kind.is_empty());
-    let number = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    EVENT_TYPES.contains(&name) || custom || name.strip_prefix("onelogin.").is_some_and(number)
-}

@@ -37,7 +37,8 @@ fn events(seen: &Seen<'_>) -> Option<Vec<String>> {
     let mut types = Vec::new();
     for trigger in &seen.policy.when {
         let Trigger::Event(EventType(name)) = trigger else { return None };
-        if name.starts_with("onelogin.") {
+        let own_name = name.starts_with("custom.") || schema::event_names().any(|event| event == name);
+        if !own_name {
             return None;
         }
         types.push(name.clone());

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Known;
 use super::layout::Layout;
 use super::shared::Shared;
-use crate::model::{EffectKind, EventType, Span, SubjectKind};
+use crate::model::{EffectKind, EventType, Span, SubjectKind, Vocabulary};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
 use crate::policy::graph::{Edge, Graph, Via};
@@ -76,6 +76,8 @@ pub struct Build<'a> {
     pub known: &'a Known,
     pub layout: &'a Layout<'a>,
     pub subject: Option<SubjectKind>,
+    /// The policy's `source`; empty: all.
+    pub sources: Vec<String>,
     compiler: Compiler,
     pub blocks: BTreeMap<String, Block>,
     pub ids: Vec<(String, StepShape)>,
@@ -129,7 +131,7 @@ fn resolve<'a>(
     if shared.blocks.contains(name) {
         let steps = shared.blocks.find(name, place, diagnostics)?;
         // Said of the block itself too; here it keeps this policy from running.
-        diagnostics.extend(grammar::not_yet(steps, &Kind::Steps));
+        diagnostics.extend(grammar::not_yet(steps, &Kind::Steps, &Vocabulary::default()));
         return Some(steps);
     }
     let names = own.iter().map(String::as_str);
@@ -212,7 +214,21 @@ impl<'a> Build<'a> {
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
         let (templates, actions, spots) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        Self { shared, known, layout, subject, compiler, blocks, ids, templates, actions, spots, diagnostics }
+        let sources = Vec::new();
+        Self {
+            shared,
+            known,
+            layout,
+            subject,
+            sources,
+            compiler,
+            blocks,
+            ids,
+            templates,
+            actions,
+            spots,
+            diagnostics,
+        }
     }
 
     pub fn report(&mut self, diagnostic: Diagnostic) {

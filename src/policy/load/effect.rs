@@ -111,14 +111,24 @@ impl Build<'_> {
 
     /// What the configuration maps to no field of the identity provider cannot be written there.
     fn mapped(&mut self, value: &Node) {
-        let (Some(settable), Some(subject)) = (self.known.settable.clone(), self.subject) else { return };
+        let (Some(sources), Some(subject)) = (self.known.sources.clone(), self.subject) else { return };
         for (key, _) in value.map().unwrap_or_default() {
             let Some(name) = resolve::settable(&key.name, subject) else { continue };
-            if name.starts_with("attributes.") || settable.iter().any(|other| other == name) {
+            if name.starts_with("attributes.") {
                 continue;
             }
+            let words = &self.known.vocabulary.identity;
+            let settable = |source: &&super::Source| {
+                let own = words.get(source.provider).is_some_and(|words| words.settable.contains(&name));
+                own || source.mapped.iter().any(|other| other == name)
+            };
+            let mut takers = sources
+                .iter()
+                .filter(|(name, _)| self.sources.is_empty() || self.sources.contains(name))
+                .map(|(_, source)| source);
+            let Some(source) = takers.find(|source| !settable(source)) else { continue };
             let message = format!("proofd.yaml maps `{name}` to no field of the identity provider");
-            let help = format!("add {name}: <short name> under connectors.onelogin.attributes");
+            let help = format!("add {name}: <short name> under {}.attributes", source.path);
             self.report(Diagnostic::error(key.place.clone(), "unknown-name", message).help(help));
         }
     }

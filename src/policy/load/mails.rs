@@ -138,7 +138,7 @@ fn sometimes(context: &Context<'_>) -> Vec<(String, Absent)> {
     for field in schema::fields_of_any_event() {
         let path = format!("event.{}", field.name);
         let count = has(field.name);
-        if context.event_types.iter().any(|kind| !schema::is_event_type(kind)) {
+        if context.event_types.iter().any(|kind| !schema::is_event_type(kind.as_str(), context.words)) {
             continue;
         }
         let types = context.event_types.len();

@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::Actor;
+use crate::model::{Actor, Vocabulary};
 
 use super::diagnostic::{self, Diagnostic, Severity};
 use super::files::Files;
@@ -32,18 +32,40 @@ use shared::Shared;
 pub use layout::{PEOPLE, VERIFICATIONS};
 pub use set::PolicySet;
 
-/// Names that `proofd.yaml` defines and policies may use. Empty sets are not judged.
+/// Names that policies may use: those that `proofd.yaml` defines, and words of the providers that this build has.
+/// Names that are none are not judged.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
+    pub vocabulary: Vocabulary,
     pub endpoints: Option<Vec<String>>,
     pub systems: Option<Vec<String>>,
-    pub providers: Option<Vec<String>>,
+    /// Verification providers, each with its kind.
+    pub providers: Option<BTreeMap<String, &'static str>>,
     /// Tokens with which reviews can be decided.
     pub deciders: Option<Vec<Actor>>,
     /// Those of the systems that speak SCIM, where an account needs a user name.
     pub scim: Option<Vec<String>>,
-    /// What `set` can change at the identity provider, besides `attributes.<short name>`.
-    pub settable: Option<Vec<String>>,
+    /// Identity providers.
+    pub sources: Option<BTreeMap<String, Source>>,
+}
+
+/// An identity provider of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its kind.
+    pub provider: &'static str,
+    /// Where it stands in the configuration.
+    pub path: String,
+    /// Our names of fields that the configuration maps to its own, for `set`.
+    pub mapped: Vec<String>,
+}
+
+impl Known {
+    /// The same without the names of a configuration: only what the build itself knows is judged.
+    #[must_use]
+    pub fn of_any_configuration(&self) -> Self {
+        Self { vocabulary: self.vocabulary.clone(), ..Self::default() }
+    }
 }
 
 /// What loading a tree gave: the policies without an error, and everything that was found.
@@ -94,7 +116,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
         let name = draft.as_ref().map(|draft| draft.name.clone()).unwrap_or_else(|| folder.name.to_owned());
         if let Some((file, bytes)) = folder.tests.and_then(|path| Some((path, files.get(path)?))) {
             let compiled = draft.as_ref().and_then(|draft| draft.policy.as_ref());
-            match tests::read(file, bytes, &name, compiled, &mut found) {
+            match tests::read(file, bytes, &name, compiled, &known.vocabulary, &mut found) {
                 Some(read) => tests_of.push(read),
                 // Tests that cannot be run were not passed.
                 None => draft.iter_mut().for_each(|draft| draft.policy = None),

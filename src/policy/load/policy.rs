@@ -11,7 +11,7 @@ use super::reading::{self, Reading as _};
 use super::shared::Shared;
 use super::{Known, errors, proof, sweep};
 use crate::model::{EffectKind, EventType, Span, SubjectKind};
-use crate::policy::diagnostic::{Diagnostic, Place};
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::files::Files;
 use crate::policy::grammar;
 use crate::policy::script::{Compiler, Condition, Context, sayable};
@@ -36,7 +36,7 @@ pub fn build(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Draft> {
     let node = source::read(folder.policy, layout.files.get(folder.policy)?, diagnostics)?;
-    grammar::check(&node, &grammar::POLICY, diagnostics);
+    grammar::check(&node, &grammar::POLICY, &known.vocabulary, diagnostics);
     let name = node.text_of("policy").map(str::to_owned);
     let name_place = reading::at(&node, "policy").clone();
     if let Some(name) = name.as_deref().filter(|name| *name != folder.name) {
@@ -82,6 +82,7 @@ fn compile(
             // Clauses cannot be judged without a subject; the missing key is reported already.
             subject: subject.unwrap_or(SubjectKind::User),
             event_types: &event_types,
+            words: &known.vocabulary,
             without_event: without_event(node),
             settings: &settings,
             steps: &ids,
@@ -114,6 +115,7 @@ fn compile(
         language: node.text_of("language").map(str::to_owned),
         mode: mode(node)?,
         subject: subject?,
+        sources: head.sources,
         when: head.when,
         condition: head.condition,
         if_already_open: head.if_already_open,
@@ -157,6 +159,25 @@ fn owner(node: &Node, build: &mut Build<'_>) {
     {
         shared.teams.find(team, &owner.place, build.reports());
     }
+}
+
+/// Identity providers that the policy is limited to. Applicants are at none.
+fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
+    let Some(value) = node.get("source") else { return Vec::new() };
+    if build.subject == Some(SubjectKind::Applicant) {
+        let message = "`source` does not fit `subject: applicant`: applicants are at no identity provider";
+        build
+            .report(Diagnostic::error(value.place.clone(), "other-subject", message).help("remove `source`"));
+    }
+    for item in value.one_or_many() {
+        let Some(name) = item.text() else { continue };
+        if let Some(sources) = build.known.sources.as_ref().filter(|sources| !sources.contains_key(name)) {
+            let message = format!("proofd.yaml configures no identity provider `{name}`");
+            let help = nearest(name, sources.keys().map(String::as_str));
+            build.report(Diagnostic::error(item.place.clone(), "unknown-provider", message).help(help));
+        }
+    }
+    node.texts("source")
 }
 
 fn mode(node: &Node) -> Option<Mode> {
@@ -242,6 +263,7 @@ fn bundle(
 
 /// What stands above the steps.
 struct Head {
+    sources: Vec<String>,
     when: Vec<Trigger>,
     condition: Condition,
     if_already_open: IfAlreadyOpen,
@@ -254,6 +276,7 @@ struct Head {
 
 impl Head {
     fn read(node: &Node, build: &mut Build<'_>) -> Self {
+        build.sources = sources(node, build);
         let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
         let condition = node.condition("if").map(|source| build.condition(&source)).unwrap_or_default();
         let as_long_as = node.condition("as_long_as").map(|source| build.condition(&source));
@@ -269,6 +292,7 @@ impl Head {
             stated.or_else(|| Span::from_str(default).ok()).unwrap_or(Span::ZERO)
         };
         Self {
+            sources: build.sources.clone(),
             when,
             condition,
             if_already_open: if_already_open(node),

@@ -44,7 +44,9 @@ impl PolicySet {
 
     /// The same with the disabled ones: what they would do if they were not.
     pub fn naming<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
-        named(&self.opened_by, event)
+        let mut found = named(&self.opened_by, event);
+        found.retain(|policy| policy.takes(&event.subject.source));
+        found
     }
 
     /// Policies with an open-case interest in the event: their `cancel_when` names it. Disabled ones too,

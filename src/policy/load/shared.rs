@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Known;
 use super::layout::{self, Layout};
 use super::reading::{self, Reading as _};
-use crate::model::Method;
+use crate::model::{Method, VerificationWords, Vocabulary};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::policy::grammar::{self, Kind, Shape};
 use crate::policy::people::{Calendar, People, Queue, Team};
@@ -84,6 +84,7 @@ impl Source {
         layout: &Layout<'_>,
         path: &str,
         shape: &'static Shape,
+        words: &Vocabulary,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let Some(bytes) = layout.files.get(path) else { return Self { node: None, broken: false } };
@@ -91,7 +92,7 @@ impl Source {
         let node = source::read(path, bytes, diagnostics);
         let mut broken = node.is_none() || diagnostics.len() > before;
         if let Some(node) = &node {
-            grammar::check(node, shape, diagnostics);
+            grammar::check(node, shape, words, diagnostics);
             // Mistakes that lie in no entry of a section are mistakes of the file.
             let sections = shape.keys.iter().filter_map(|key| Some((node.get(key.name)?, key.kind)));
             let within: usize = sections
@@ -102,7 +103,7 @@ impl Source {
                 .flat_map(|(section, of)| {
                     section.map().unwrap_or_default().iter().map(move |(_, value)| (value, of))
                 })
-                .map(|(value, of)| grammar::mistakes(value, of))
+                .map(|(value, of)| grammar::mistakes(value, of, words))
                 .sum();
             broken |= diagnostics.len() - before > within;
         }
@@ -113,13 +114,14 @@ impl Source {
         &self,
         names: (&'static str, &'static str, &'static str),
         kind: &Kind,
+        words: &Vocabulary,
         read: impl Fn(&str, &Node) -> Option<T>,
     ) -> Section<T> {
         let (what, file, key) = names;
         let entries = self.node.as_ref().and_then(|node| node.get(key)?.map()).unwrap_or_default();
         let entry = |name: &str, node: &Node| {
             // What is not executed yet is no mistake of the entry; those who use it say so themselves.
-            let broken = grammar::mistakes(node, kind) > grammar::not_yet(node, kind).len();
+            let broken = grammar::mistakes(node, kind, words) > grammar::not_yet(node, kind, words).len();
             if broken { None } else { read(name, node) }
         };
         let entries = entries.iter().map(|(key, node)| (key.name.clone(), entry(&key.name, node)));
@@ -130,16 +132,26 @@ impl Source {
 impl Shared {
     pub fn read(layout: &Layout<'_>, known: &Known, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let verifications = verifications(layout, known, diagnostics);
-        let source = Source::read(layout, layout::BLOCKS, &grammar::BLOCKS, diagnostics);
+        let source = Source::read(layout, layout::BLOCKS, &grammar::BLOCKS, &known.vocabulary, diagnostics);
         let names = ("block", layout::BLOCKS, "blocks");
-        let blocks = source.section(names, &Kind::Steps, |_, node| Some(node.clone()));
-        let source = Source::read(layout, layout::PEOPLE, &grammar::PEOPLE, diagnostics);
+        let blocks = source.section(names, &Kind::Steps, &known.vocabulary, |_, node| Some(node.clone()));
+        let source = Source::read(layout, layout::PEOPLE, &grammar::PEOPLE, &known.vocabulary, diagnostics);
         let file = layout::PEOPLE;
-        let mut teams = source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), team);
+        let mut teams =
+            source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), &known.vocabulary, team);
         reached_by(source.node.as_ref().and_then(|node| node.get("teams")), known, &mut teams, diagnostics);
-        let mut queues = source.section(("queue", file, "queues"), &Kind::Shape(&grammar::QUEUE), queue);
-        let mut calendars =
-            source.section(("calendar", file, "calendars"), &Kind::Shape(&grammar::CALENDAR), calendar);
+        let mut queues = source.section(
+            ("queue", file, "queues"),
+            &Kind::Shape(&grammar::QUEUE),
+            &known.vocabulary,
+            queue,
+        );
+        let mut calendars = source.section(
+            ("calendar", file, "calendars"),
+            &Kind::Shape(&grammar::CALENDAR),
+            &known.vocabulary,
+            calendar,
+        );
         days(source.node.as_ref().and_then(|node| node.get("calendars")), &mut calendars, diagnostics);
         let places = source.node.as_ref().and_then(|node| node.get("queues"));
         for (name, entry) in &mut queues.entries {
@@ -256,18 +268,20 @@ fn verifications(
     known: &Known,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Section<Arc<Verification>> {
-    let source = Source::read(layout, layout::VERIFICATIONS, &grammar::VERIFICATIONS, diagnostics);
+    let source =
+        Source::read(layout, layout::VERIFICATIONS, &grammar::VERIFICATIONS, &known.vocabulary, diagnostics);
     let names = ("verification", layout::VERIFICATIONS, "verifications");
-    let mut section = source.section(names, &Kind::Shape(&grammar::VERIFICATION), verification);
+    let mut section =
+        source.section(names, &Kind::Shape(&grammar::VERIFICATION), &known.vocabulary, verification);
     let nodes = source.node.as_ref().and_then(|node| node.get("verifications"));
     let mut broken = Vec::new();
     for (name, entry) in &section.entries {
         let (Some(entry), Some(node)) = (entry, nodes.and_then(|nodes| nodes.get(name))) else { continue };
         let before = diagnostics.len();
-        let providers = known.providers.as_deref();
-        if let Some(providers) = providers.filter(|providers| !providers.contains(&entry.provider)) {
+        let providers = known.providers.as_ref();
+        if let Some(providers) = providers.filter(|providers| !providers.contains_key(&entry.provider)) {
             let message = format!("proofd.yaml configures no provider `{}`", entry.provider);
-            let help = nearest(&entry.provider, providers.iter().map(String::as_str));
+            let help = nearest(&entry.provider, providers.keys().map(String::as_str));
             let place = reading::at(node, "provider").clone();
             diagnostics.push(Diagnostic::error(place, "unknown-provider", message).help(help));
         }
@@ -283,7 +297,7 @@ fn verifications(
         if diagnostics.len() > before {
             broken.push(name.clone());
         }
-        vendor(entry, node, diagnostics);
+        provider_words(entry, node, known, diagnostics);
         if entry.require.is_empty() {
             let message = format!("`{name}` requires nothing: the provider's word alone counts as a pass");
             let help = "name the checks that must themselves have passed";
@@ -297,43 +311,30 @@ fn verifications(
     section
 }
 
-/// What one vendor calls its checks and its workflows, where the file says something that it does not have.
-fn vendor(entry: &Verification, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
-    if entry.provider != "jumio" {
+/// What the provider calls its checks and its workflows, where the file says something that it does not have.
+fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics: &mut Vec<Diagnostic>) {
+    // Without a configuration a provider goes by the name of its kind.
+    let kind = known.providers.as_ref().and_then(|providers| providers.get(&entry.provider).copied());
+    let kind = kind.unwrap_or(&entry.provider);
+    let Some(VerificationWords { checks, workflow }) = known.vocabulary.verification.get(kind) else {
         return;
-    }
+    };
     for item in node.get("require").map(Node::one_or_many).unwrap_or_default() {
-        let Some(name) = item.text().filter(|name| !JUMIO.contains(name)) else { continue };
-        let message = format!("no check of jumio is known by the name `{name}`: without it nobody passes");
+        let Some(name) = item.text().filter(|name| !checks.contains(name)) else { continue };
+        let message = format!("no check of {kind} is known by the name `{name}`: without it nobody passes");
         let help = format!(
             "{}; whoever lacks a required check gets the outcome `warning`",
-            nearest(name, JUMIO.iter().copied())
+            nearest(name, checks.iter().copied())
         );
         diagnostics.push(Diagnostic::warning(item.place.clone(), "unknown-check", message).help(help));
     }
-    let digit = entry.workflow.starts_with(|c: char| c.is_ascii_digit());
-    if digit && entry.workflow.parse::<u32>().is_err() {
+    if !(workflow.matches)(&entry.workflow) {
         let place = reading::at(node, "workflow").clone();
-        let message = format!("`{}` is no workflow of jumio: they are numbers", entry.workflow);
-        let help = "take the number from the vendor's portal, such as 10011";
+        let message = format!("`{}` is no workflow of {kind}", entry.workflow);
+        let help = format!("expected {}", workflow.expected);
         diagnostics.push(Diagnostic::warning(place, "odd-workflow", message).help(help));
     }
 }
-
-/// The checks that Jumio's results are made of. The vendor adds to them, so another name is no error.
-const JUMIO: &[&str] = &[
-    "usability",
-    "imageChecks",
-    "extraction",
-    "dataChecks",
-    "liveness",
-    "similarity",
-    "authentication",
-    "watchlistScreening",
-    "addressValidation",
-    "proofOfResidency",
-    "drivingLicenseVerification",
-];
 
 fn circular(section: &Section<Arc<Verification>>, name: &str) -> bool {
     let follow = |name: &str| section.entries.get(name)?.as_ref()?.fallback.clone();

@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 use serde_json::Value;
 
 use super::reading::Reading as _;
-use crate::model::{EventType, Fields, Judgement, SubjectKind, Target, Timestamp};
+use crate::model::{EventType, Fields, Judgement, SubjectKind, Target, Timestamp, Vocabulary};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, MOVES};
 use crate::policy::outcome::{ContestOutcome, OwnResult, ProofOutcome};
@@ -32,12 +32,13 @@ pub fn read(
     bytes: &[u8],
     policy: &str,
     compiled: Option<&Policy>,
+    words: &Vocabulary,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Tests> {
     let mut found = Vec::new();
     let node = source::read(file, bytes, &mut found);
     if let Some(node) = &node {
-        grammar::check(node, &grammar::TESTS, &mut found);
+        grammar::check(node, &grammar::TESTS, words, &mut found);
     }
     let mut reader = Reader { policy: compiled, found };
     let tests = node.as_ref().and_then(|node| reader.tests(file, node, policy));
@@ -301,7 +302,12 @@ impl Reader<'_> {
             Some("down") => Some(Act::Outage { who, length: node.span("for") }),
             _ => {
                 let message = "a provider is `down` or `up`".to_owned();
-                self.error(&value.place, "not-one-of", message, "write for example {jumio: down, for: 3d}");
+                self.error(
+                    &value.place,
+                    "not-one-of",
+                    message,
+                    "write for example {identity: down, for: 3d}",
+                );
                 None
             }
         }

@@ -40,13 +40,14 @@ impl Outline {
             }
         }
         // A type that does not exist has its own error; what its events have is not known.
-        let event_fields: Vec<_> = if context.event_types.iter().any(|kind| !schema::is_event_type(kind)) {
-            schema::fields_of_any_event()
-        } else if context.event_types.is_empty() {
-            schema::EVENT.to_vec()
-        } else {
-            context.event_types.iter().flat_map(schema::fields_of_event).collect()
-        };
+        let event_fields: Vec<_> =
+            if context.event_types.iter().any(|kind| !schema::is_event_type(kind.as_str(), context.words)) {
+                schema::fields_of_any_event()
+            } else if context.event_types.is_empty() {
+                schema::EVENT.to_vec()
+            } else {
+                context.event_types.iter().flat_map(schema::fields_of_event).collect()
+            };
         Self {
             subject_word: context.subject.word(),
             event: Shape::of_fields(&event_fields),

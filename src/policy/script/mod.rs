@@ -73,7 +73,7 @@ use self::engine::guarded;
 use self::facts::Outline;
 use self::values::{type_word, written};
 use super::diagnostic::Place;
-use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp};
+use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp, Vocabulary};
 
 /// What a script may look at.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +133,8 @@ pub struct Context<'a> {
     pub subject: SubjectKind,
     /// The types that can open the policy's cases; none: only the fields of every event may be named.
     pub event_types: &'a [EventType],
+    /// What providers call their own events.
+    pub words: &'a Vocabulary,
     /// A case can open without an event: by hand, or by a sweep.
     pub without_event: bool,
     pub settings: &'a Fields,

@@ -469,7 +469,7 @@ mod tests {
         let fate = |did: &[EffectKind]| Fate {
             case: CaseId("c".to_owned()),
             policy: "p".to_owned(),
-            subject: SubjectRef { kind: SubjectKind::User, id: "1".to_owned() },
+            subject: SubjectRef { source: String::new(), kind: SubjectKind::User, id: "1".to_owned() },
             name: Name(String::new()),
             opened_at: Timestamp::UNIX_EPOCH,
             opened_by: String::new(),

@@ -396,7 +396,7 @@ impl People {
     fn who(&self, subject: &SubjectRef) -> String {
         match (self.accounts.get(subject), subject.kind) {
             (Some(account), _) => account.clone(),
-            (None, SubjectKind::User) => subject.id.clone(),
+            (None, SubjectKind::User) => subject.person(),
             (None, _) => subject.to_string(),
         }
     }

@@ -308,7 +308,7 @@ impl Walk<'_> {
         if let Some(person) = read.or_else(|| self.world.outside.read_for(&event.key, policy.subject)) {
             return Whom::Person { subject: Box::new(person.clone()), assumed: false };
         }
-        let whom = SubjectRef { kind: policy.subject, id: event.subject.id.clone() };
+        let whom = SubjectRef { kind: policy.subject, ..event.subject.clone() };
         match self.world.outside.person_at(&whom, at) {
             Some((Some(person), assumed)) => Whom::Person { subject: Box::new(person), assumed },
             Some((None, _)) => Whom::Nobody,

@@ -93,14 +93,14 @@ fn person(kind: SubjectKind, language: &str, but: Option<&(&'static str, Value)>
     let map = fields.as_object_mut().unwrap();
     map.extend(more.as_object().unwrap().clone());
     map.extend(but.map(|(field, value)| ((*field).to_owned(), value.clone())));
-    Subject { kind, id: "77".to_owned(), fields: map.clone() }
+    Subject { source: String::new(), kind, id: "77".to_owned(), fields: map.clone() }
 }
 
 pub fn occasion(kind: SubjectKind, name: &str, fields: Value) -> Event {
     Event {
         kind: EventType::new(name),
         also: if name.starts_with("login.") { vec![EventType::new("login.risk")] } else { Vec::new() },
-        subject: SubjectRef { kind, id: "77".to_owned() },
+        subject: SubjectRef { source: String::new(), kind, id: "77".to_owned() },
         actor: Some("Olga".to_owned()),
         actor_id: None,
         ip: Some("192.0.2.7".to_owned()),

@@ -9,8 +9,8 @@ use proofd::case::{
     Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
-    Action, Actor, DocumentUse, Done, EffectKind, Enrolment, Event, Outcome, Pause, Phase, Proof, Reading,
-    Secret, Session, Subject, Timestamp,
+    Action, Actor, DocumentUse, Done, EffectKind, Enrolment, Event, Outcome, Pause, Phase, PollEvery, Proof,
+    Reading, Secret, Session, Subject, Timestamp,
 };
 use proofd::policy::Policy;
 
@@ -35,6 +35,7 @@ pub struct Desk {
     pub documents: Vec<DocumentUse>,
     pub others: Vec<Hold>,
     pub pauses: Vec<Pause>,
+    pub poll_every: PollEvery,
     pub sinks: Vec<String>,
     pub consistency: BTreeMap<String, TimeDelta>,
     /// Events that came of what was done.
@@ -54,7 +55,11 @@ impl Desk {
 
     /// A case of any policy about anybody, in a world that is as `prepare` makes it.
     pub fn with(policy: Policy, subject: Subject, by: OpenedBy, prepare: impl FnOnce(&mut Self)) -> Self {
-        let links = Links::new("https://proof.example.com", Secret::new("k"), Some(Secret::new("c")));
+        let links = Links::new(
+            "https://proof.example.com",
+            Secret::new("k"),
+            [("jumio".to_owned(), Secret::new("c"))].into(),
+        );
         let now = at("2026-01-05T09:00:00Z");
         let opening = Opening { key: subject.id.clone(), subject, by };
         // What stands here until the case is open is not looked at.
@@ -75,6 +80,7 @@ impl Desk {
             documents: Vec::new(),
             others: Vec::new(),
             pauses: Vec::new(),
+            poll_every: PollEvery::default(),
             sinks: Vec::new(),
             consistency: BTreeMap::new(),
             events: Vec::new(),
@@ -98,7 +104,7 @@ impl Desk {
             others: &self.others,
             pauses: &self.pauses,
             sinks: &self.sinks,
-            poll_every: TimeDelta::seconds(60),
+            poll_every: &self.poll_every,
             invite_grace: TimeDelta::seconds(120),
             consistency: &self.consistency,
         }

@@ -14,7 +14,7 @@ pub fn subject() -> Subject {
         "locale": "de-AT", "attributes": {"sponsor": "boss@example.com"},
     });
     let fields = fields.as_object().cloned().unwrap();
-    Subject { kind: SubjectKind::Registration, id: "r1".to_owned(), fields }
+    Subject { source: String::new(), kind: SubjectKind::Registration, id: "r1".to_owned(), fields }
 }
 
 pub fn event(kind: &str, key: &str) -> Event {
@@ -26,7 +26,7 @@ pub fn event(kind: &str, key: &str) -> Event {
         also: Vec::new(),
         source: "onelogin".to_owned(),
         time: at("2026-01-05T09:00:00Z"),
-        subject: SubjectRef { kind: SubjectKind::Registration, id: "r1".to_owned() },
+        subject: SubjectRef { source: String::new(), kind: SubjectKind::Registration, id: "r1".to_owned() },
         actor: None,
         actor_id: None,
         by_subject: false,

@@ -199,6 +199,7 @@ fn around(steps: Steps, shape: &Shape) -> Policy {
         language: None,
         mode: Mode::Enforce,
         subject: SubjectKind::Registration,
+        sources: Vec::new(),
         when: vec![Trigger::Event(EventType::new("registration.created")), Trigger::Manual],
         condition: Condition::default(),
         if_already_open: shape.if_already_open,

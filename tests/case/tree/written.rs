@@ -63,5 +63,5 @@ pub fn person(kind: SubjectKind, over: &Value) -> Subject {
         SubjectKind::Applicant => json!({"id": "a1", "email": "ada@hired.test", "attributes": {}}),
     };
     let fields = merged(fields, over).as_object().cloned().unwrap();
-    Subject { kind, id: text(&fields["id"], "id").to_owned(), fields }
+    Subject { source: String::new(), kind, id: text(&fields["id"], "id").to_owned(), fields }
 }

@@ -121,6 +121,7 @@ fn settings() {
         client_id: "client".to_owned(),
         client_secret: Secret::new("CLIENTSECRET"),
         user_agent: "Example proofd/v1".to_owned(),
+        starts_per_second: 1.0,
     };
     assert_eq!(good().urls.retrieval.as_str(), "https://retrieval.emea-1.jumio.ai/");
     let jumio = Jumio::new(good(), clock()).unwrap();

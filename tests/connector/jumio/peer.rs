@@ -91,6 +91,7 @@ impl Peer {
             client_id: "client".to_owned(),
             client_secret: Secret::new("CLIENTSECRET"),
             user_agent: "Example proofd/v1".to_owned(),
+            starts_per_second: 1.0,
         }
     }
 

@@ -39,6 +39,7 @@ impl Street {
             client_id: credentials.client_id,
             client_secret: Secret::new(credentials.client_secret),
             user_agent: "Example proofd/v1".to_owned(),
+            starts_per_second: 1.0,
         };
         let jumio = Jumio::new(settings, Arc::new(clock.clone())).unwrap();
         Self { town, jumio, clock }

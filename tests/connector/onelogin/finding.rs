@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use chrono::TimeDelta;
-use proofd::connectors::{Connector as _, IdentitySource as _};
+use proofd::connectors::{Connector as _, IdentityProvider as _};
 use proofd::model::{Action, Call, CallId, CaseId, Event};
 use proofd::simulate::onelogin::WebhookFormat;
 use reqwest::header::HeaderMap;

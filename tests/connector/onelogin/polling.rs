@@ -1,7 +1,7 @@
 //! The poller over a simulated tenant: each event once, none lost, whatever the answers are like.
 
 use chrono::TimeDelta;
-use proofd::connectors::IdentitySource as _;
+use proofd::connectors::IdentityProvider as _;
 use proofd::model::{Event, FailureKind};
 use proofd::simulate::onelogin::{Fault, Login, Mishap};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proofd::connectors::IdentitySource as _;
+use proofd::connectors::IdentityProvider as _;
 use proofd::model::{FailureKind, Subject};
 use proofd::simulate::onelogin::{Ages, Crowd, Knobs, Simulator};
 use serde_json::Value;

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
-use proofd::connectors::{Connector as _, IdentitySource as _};
+use proofd::connectors::{Connector as _, IdentityProvider as _};
 use proofd::engine::clock::Virtual;
 use proofd::model::{
     Action, Call, CallId, CaseId, Done, FailureKind, Outcome, Secret, Snapshot, SubjectKind, SubjectRef,
@@ -45,6 +45,8 @@ async fn tenant(mode: RegistrationsMode, answers: Answers) -> (OneLogin, Arc<Mut
 
 fn connector(mode: RegistrationsMode, url: &str) -> OneLogin {
     let settings = Settings {
+        name: "onelogin".to_owned(),
+        poll_every: TimeDelta::seconds(30),
         url: url.parse().unwrap(),
         client_id: "id".into(),
         client_secret: Secret::new("secret"),
@@ -193,8 +195,10 @@ async fn effects_on_accounts_look_before_and_after() {
     };
     let roles = || ("GET /api/2/roles", 200, json!([{"id": 7, "name": "Staff"}]).to_string());
     let put = || (PUT, 200, "{}".to_owned());
-    let known =
-        || Snapshot { subject: SubjectRef { kind: SubjectKind::User, id: "5001".into() }, ..snapshot() };
+    let known = || Snapshot {
+        subject: SubjectRef { source: "onelogin".to_owned(), kind: SubjectKind::User, id: "5001".into() },
+        ..snapshot()
+    };
     let suspend = || Action::Suspend { snapshot: known(), end_sessions: true };
     let give = || Action::AssignRole { snapshot: known(), role: "Staff".into() };
     let take = || Action::RemoveRole { snapshot: known(), role: "Staff".into() };
@@ -245,7 +249,11 @@ async fn effects_on_accounts_look_before_and_after() {
 
 fn snapshot() -> Snapshot {
     Snapshot {
-        subject: SubjectRef { kind: SubjectKind::Registration, id: "5001".into() },
+        subject: SubjectRef {
+            source: "onelogin".to_owned(),
+            kind: SubjectKind::Registration,
+            id: "5001".into(),
+        },
         user_id: Some("5001".into()),
         profile_id: Some("8".into()),
         email: Some("ada@example.com".into()),

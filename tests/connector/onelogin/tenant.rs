@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
-use proofd::connectors::IdentitySource as _;
+use proofd::connectors::IdentityProvider as _;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
 use proofd::engine::clock::Virtual;
 use proofd::model::{Clock, Event, Failure, Secret, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp};
@@ -90,7 +90,8 @@ impl Tenant {
     }
 
     pub async fn subject(&self, id: &str, event: Option<&Event>) -> Result<Option<Subject>, Failure> {
-        let reference = SubjectRef { kind: SubjectKind::Registration, id: id.into() };
+        let reference =
+            SubjectRef { source: "onelogin".to_owned(), kind: SubjectKind::Registration, id: id.into() };
         self.onelogin.subject(&reference, event).await
     }
 
@@ -100,7 +101,8 @@ impl Tenant {
     }
 
     pub async fn user(&self, id: i64) -> Subject {
-        let reference = SubjectRef { kind: SubjectKind::User, id: id.to_string() };
+        let reference =
+            SubjectRef { source: "onelogin".to_owned(), kind: SubjectKind::User, id: id.to_string() };
         self.onelogin.subject(&reference, None).await.unwrap().unwrap()
     }
 
@@ -125,6 +127,8 @@ impl Tenant {
 
 fn settings(url: &str) -> Settings {
     Settings {
+        name: "onelogin".to_owned(),
+        poll_every: TimeDelta::seconds(30),
         url: url.parse().unwrap(),
         client_id: "sim-client".into(),
         client_secret: Secret::new("sim-secret"),

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use proofd::case::{Entry, Input, LinkKind, known_as};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Engine, Settings};
@@ -40,11 +39,8 @@ fn settings(dir: &Path) -> Settings {
         organization: terms.organization,
         policies: dir.join("policies"),
         park: Vec::new(),
-        // The vendor that is made up limits nobody.
-        starts_per_second: 1e9,
-        poll_identity: TimeDelta::days(365),
-        poll_verification: terms.poll_every,
-        callback_secret: Some(Secret::new("where hints come in")),
+        poll_every: terms.poll_every,
+        callback_secrets: [(VERIFICATION.to_owned(), Secret::new("where hints come in"))].into(),
         sinks: terms.sinks,
         ..Settings::default()
     }
@@ -152,8 +148,11 @@ impl Daemon {
                 self.engine().press(&links.token(id, LinkKind::Contest, link), None).await.unwrap();
             }
             Input::Hint { execution } => {
-                let address = links.callback(id, case.attempts).unwrap();
-                self.engine().hint(address.rsplit('/').next().unwrap(), &execution).await.unwrap();
+                let address = links.callback(VERIFICATION, id, case.attempts).unwrap();
+                self.engine()
+                    .hint(VERIFICATION, address.rsplit('/').next().unwrap(), &execution)
+                    .await
+                    .unwrap();
             }
             Input::Decision(decision) => {
                 let _ = self.engine().decide_case(id, decision.decision, decision.reason, decision.by).await;

@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use daemon::Daemon;
 use proofd::case::{Case, Entry};
+use proofd::cli::compose::known_to_all;
 use proofd::engine::tree;
 use proofd::model::CaseId;
 use proofd::policy::tests::{Test, Tests};
-use proofd::policy::{self, Known, Policy, Severity};
+use proofd::policy::{self, Policy, Severity};
 use proofd::trial::{self, Played, What, World};
 
 /// Tests in which the daemon is told what it would not find out by itself, and why. Nothing else is.
@@ -58,7 +59,7 @@ fn copy(from: &Path, to: &Path) {
 
 fn tests_of(policies: &Path) -> Vec<Tests> {
     let (files, _) = tree::read(policies).unwrap().unwrap();
-    let loaded = policy::load(&files, &Known::default());
+    let loaded = policy::load(&files, &known_to_all());
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     assert_eq!(errors.count(), 0, "{}", policy::diagnostic::render(&loaded.diagnostics, &files, false));
     loaded.tests
@@ -81,7 +82,7 @@ fn more_tests() -> Vec<Tests> {
 
 fn load(name: &str, policies: &Path) -> Arc<Policy> {
     let (files, _) = tree::read(policies).unwrap().unwrap();
-    Arc::clone(&policy::load(&files, &Known::default()).set.policies[name])
+    Arc::clone(&policy::load(&files, &known_to_all()).set.policies[name])
 }
 
 /// What became of each case, line by line as it is kept: its journal, and how it stands in the end.

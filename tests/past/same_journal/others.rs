@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use proofd::connectors::{Connector, Finding, IdentitySource, Page, People, WebhookRefused};
+use proofd::connectors::{
+    Connector, Finding, IdentityProvider, Mailer, Pace, Page, People, VerificationProvider, WebhookRefused,
+};
 use proofd::engine::Connectors;
 use proofd::engine::clock::Virtual;
 use proofd::model::{Call, CaseId, Clock as _, Event, Failure, Outcome, Subject, SubjectKind, SubjectRef};
@@ -61,6 +64,16 @@ impl Others {
         first.is_some_and(|(_, turn)| turn.send(()).is_ok())
     }
 
+    /// Answers a call when its turn comes.
+    async fn in_turn(&self, call: &Call) -> Outcome {
+        let (go, turn) = oneshot::channel();
+        let key = (call.id.case.clone(), call.id.number);
+        self.waiting.lock().unwrap().insert(key, go);
+        self.arrived.send_replace(());
+        turn.await.unwrap();
+        self.world().perform(&call.action, self.clock.now())
+    }
+
     pub fn connectors(self: &Arc<Self>) -> Connectors {
         let each = |names: &[&str]| -> BTreeMap<String, Arc<dyn Connector>> {
             names
@@ -70,8 +83,8 @@ impl Others {
         };
         let vendor = Wire(Arc::clone(self), Some(VERIFICATION));
         Connectors {
-            identity: Some(Arc::new(Wire(Arc::clone(self), None))),
-            source: Some(Arc::clone(self) as _),
+            // The made-up world's people are at a provider without a name.
+            identity: [(String::new(), Arc::clone(self) as _)].into(),
             verification: [(VERIFICATION.to_owned(), Arc::new(vendor) as _)].into(),
             mail: Some(Arc::new(Wire(Arc::clone(self), None))),
             systems: each(&SYSTEMS),
@@ -87,15 +100,7 @@ struct Wire(Arc<Others>, Option<&'static str>);
 
 impl Connector for Wire {
     fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move {
-            let (go, turn) = oneshot::channel();
-            let key = (call.id.case.clone(), call.id.number);
-            self.0.waiting.lock().unwrap().insert(key, go);
-            self.0.arrived.send_replace(());
-            turn.await.unwrap();
-            self.0.world().perform(&call.action, self.0.clock.now())
-        }
-        .boxed()
+        self.0.in_turn(call).boxed()
     }
 
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
@@ -107,9 +112,35 @@ impl Connector for Wire {
     }
 }
 
-impl IdentitySource for Others {
-    fn name(&self) -> &'static str {
-        "others"
+impl VerificationProvider for Wire {
+    fn hint(&self, _: &[u8]) -> Result<String, String> {
+        Err("hints come in by the scenario".to_owned())
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { starts_per_second: 1e9, reads_per_second: 1e9 }
+    }
+}
+
+impl Mailer for Wire {
+    fn send_test<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+impl Connector for Others {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        self.in_turn(call).boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async { Vec::new() }.boxed()
+    }
+}
+
+impl IdentityProvider for Others {
+    fn poll_every(&self) -> TimeDelta {
+        TimeDelta::days(365)
     }
 
     fn poll<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>> {

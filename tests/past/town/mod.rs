@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use proofd::connectors::{IdentitySource, Page, People, WebhookRefused};
+use proofd::connectors::{Connector, Finding, IdentityProvider, Page, People, WebhookRefused};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
-use proofd::model::{Clock, Event, Failure, Fields, Subject, SubjectRef, Timestamp, User};
+use proofd::model::{Call, Clock, Event, Failure, Fields, Outcome, Subject, SubjectRef, Timestamp, User};
 use proofd::store::{Options, Store, SweepRun, SweepState};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -90,9 +90,19 @@ impl Directory {
     }
 }
 
-impl IdentitySource for Directory {
-    fn name(&self) -> &'static str {
-        "directory"
+impl Connector for Directory {
+    fn perform<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Outcome> {
+        async { Outcome::Failed(Failure::refused("a directory changes nobody")) }.boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async { Vec::new() }.boxed()
+    }
+}
+
+impl IdentityProvider for Directory {
+    fn poll_every(&self) -> TimeDelta {
+        TimeDelta::days(365)
     }
 
     fn poll<'a>(&'a self, _cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>> {
@@ -176,7 +186,10 @@ pub struct Town {
 
 impl Town {
     pub async fn open(dir: &Path, clock: &Virtual, directory: &Arc<Directory>) -> Self {
-        let connectors = Connectors { source: Some(Arc::clone(directory) as _), ..Connectors::default() };
+        let connectors = Connectors {
+            identity: [(String::new(), Arc::clone(directory) as _)].into(),
+            ..Connectors::default()
+        };
         Self::open_with(dir, clock, connectors).await
     }
 
@@ -196,9 +209,7 @@ impl Town {
             organization: "Example".to_owned(),
             policies: dir.join("policies"),
             park: Vec::new(),
-            starts_per_second: 10.0,
-            poll_identity: TimeDelta::days(365),
-            poll_verification: TimeDelta::days(365),
+            poll_every: TimeDelta::days(365).into(),
             ..Settings::default()
         };
         let engine =

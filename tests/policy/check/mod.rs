@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proofd::cli::compose::known_to_all;
 use proofd::model::{EffectKind, Event, EventType, Fields, Origin, SubjectKind, SubjectRef};
 use proofd::policy::diagnostic::render;
 use proofd::policy::grammar::json_schema;
 use proofd::policy::tree::Verb;
-use proofd::policy::{Diagnostic, Files, Known, Severity, load};
+use proofd::policy::{Diagnostic, Files, Known, Severity, Source, load};
 use proptest::prelude::{ProptestConfig, proptest};
 
 const GOOD: &str = "registration-proofing";
@@ -41,13 +42,19 @@ fn files(tree: &BTreeMap<String, Vec<u8>>) -> Files {
 }
 
 fn known() -> Known {
+    let onelogin = Source {
+        provider: "onelogin",
+        path: "connectors.onelogin".to_owned(),
+        mapped: vec!["verified_at".to_owned()],
+    };
     Known {
-        providers: Some(vec!["jumio".to_owned()]),
+        providers: Some([("jumio".to_owned(), "jumio")].into()),
         endpoints: Some(vec!["paging".to_owned(), "ticketing".to_owned()]),
         systems: None,
         deciders: None,
         scim: Some(vec!["hris".to_owned()]),
-        settable: Some(["verified_at", "title", "department"].map(str::to_owned).to_vec()),
+        sources: Some([("onelogin".to_owned(), onelogin)].into()),
+        ..known_to_all()
     }
 }
 
@@ -204,7 +211,7 @@ fn a_policys_own_files_give_the_same_policy_again() {
     assert!(policy.files.get("registration-proofing/tests.yaml").is_none());
     assert!(policy.files.get("shared/templates/proof-invite/de.md").is_some());
     assert!(policy.files.get("shared/words.rhai").is_some());
-    let again = load(&policy.files, &Known::default());
+    let again = load(&policy.files, &known_to_all());
     let copy = &again.set.policies[GOOD];
     assert_eq!(copy.revision, policy.revision);
     assert_eq!(copy.files, policy.files);
@@ -228,7 +235,7 @@ fn events_find_their_policies() {
         also: Vec::new(),
         source: "test".to_owned(),
         time: chrono::DateTime::UNIX_EPOCH,
-        subject: SubjectRef { kind: subject, id: "1".to_owned() },
+        subject: SubjectRef { source: String::new(), kind: subject, id: "1".to_owned() },
         actor: None,
         actor_id: None,
         by_subject: false,
@@ -254,8 +261,9 @@ fn json(bytes: &[u8]) -> serde_json::Value {
 
 #[test]
 fn the_published_schemas_accept_what_the_loader_accepts() {
-    let schemas = ["policy", "blocks", "verifications", "people"]
-        .map(|which| (which, jsonschema::validator_for(&json_schema(which)).unwrap()));
+    let schemas = ["policy", "blocks", "verifications", "people"].map(|which| {
+        (which, jsonschema::validator_for(&json_schema(which, &known_to_all().vocabulary)).unwrap())
+    });
     let schemas = BTreeMap::from(schemas);
     for tree in [tree("good"), tree("later"), tree("examples")] {
         for (path, bytes) in &tree {
@@ -273,7 +281,7 @@ fn the_published_schemas_accept_what_the_loader_accepts() {
 /// What an editor underlines, and what it can offer with a text.
 #[test]
 fn the_published_schema_knows_verbs_outcomes_and_their_texts() {
-    let schema = json_schema("policy");
+    let schema = json_schema("policy", &known_to_all().vocabulary);
     let valid = jsonschema::validator_for(&schema).unwrap();
     let policy = |step: &str| {
         json(
@@ -413,7 +421,7 @@ fn a_broken_shared_file_stops_only_the_policies_that_use_it() {
         assert_eq!(running, ["plain"], "{path}: {}", render(&loaded.diagnostics, &files, false));
         assert_eq!(loaded.declared, ["plain", GOOD]);
         let own = loaded.set.policies["plain"].files.clone();
-        let again = load(&own, &Known::default());
+        let again = load(&own, &known_to_all());
         assert_eq!(again.set.policies["plain"].revision, loaded.set.policies["plain"].revision);
     }
 }

@@ -17,7 +17,7 @@ pub fn at(seconds: i64) -> Timestamp {
 }
 
 pub fn subject(id: &str) -> SubjectRef {
-    SubjectRef { kind: SubjectKind::Registration, id: id.to_owned() }
+    SubjectRef { source: String::new(), kind: SubjectKind::Registration, id: id.to_owned() }
 }
 
 pub fn case(id: &str, opened: i64) -> Case {
@@ -26,7 +26,12 @@ pub fn case(id: &str, opened: i64) -> Case {
         policy: "self-registration".to_owned(),
         revision: Revision("0".repeat(24)),
         key: format!("key-{id}"),
-        subject: Subject { kind: SubjectKind::Registration, id: format!("r-{id}"), fields: Fields::new() },
+        subject: Subject {
+            source: String::new(),
+            kind: SubjectKind::Registration,
+            id: format!("r-{id}"),
+            fields: Fields::new(),
+        },
         event: None,
         opened_at: at(opened),
         state: State::Calling { step: StepIndex(0), call: 1 },

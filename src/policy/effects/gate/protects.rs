@@ -2,6 +2,7 @@
 
 use super::super::details::{Stop, StopKind};
 use super::super::diff::length;
+use super::super::opens as occasions;
 use super::super::pairing::{bare_texts, leads_to};
 use super::super::{Bound, Effect, Opens, Sheet, Way};
 use super::back::much_longer;
@@ -114,7 +115,14 @@ fn opens(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (old, new) in pairs(both) {
         match new {
-            Some(new) => found.extend(sweeps(both, old, new)),
+            Some(new) => {
+                if occasions::beyond(&old.sources, &new.sources) {
+                    let (before, after) =
+                        (occasions::sources(&old.sources), occasions::sources(&new.sources));
+                    found.push(fewer(format!("for people of {before} -> {after}")));
+                }
+                found.extend(sweeps(both, old, new));
+            }
             None => {
                 let begin = "protects less: opens cases on fewer occasions";
                 found.push(Finding::new(Weight::Protection, begin, format!("no longer on {}", old.by)));

@@ -1,0 +1,92 @@
+//! What the configuration of any connector can be asked before it is built: its secrets, its addresses, its rules.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use url::Url;
+
+use crate::config::{self, SecretSource};
+use crate::model::{Clock, Secret, Span};
+
+/// The options of one configured connector.
+pub trait Options: std::fmt::Debug + Send + Sync {
+    /// Every secret with its key below the connector's own.
+    fn secrets(&self) -> Vec<(String, &SecretSource)>;
+
+    /// Every address that the connector will call.
+    fn addresses(&self) -> Vec<Target>;
+
+    /// Rules between keys.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// One address that a connector calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    key: String,
+    url: Option<Url>,
+    /// The host, for people.
+    pub host: String,
+    /// Whether a simulator answers there, which may be called on an accelerated clock.
+    pub simulator: bool,
+}
+
+impl Target {
+    /// An address of a system that has a simulator: on this machine it is one.
+    pub fn with_simulator(key: &str, url: &Url) -> Self {
+        Self { simulator: config::is_loopback(url), ..Self::real(key, url) }
+    }
+
+    /// An address of a system without a simulator, wherever it is.
+    pub fn real(key: &str, url: &Url) -> Self {
+        let host = url.host_str().unwrap_or("an address without a host").to_owned();
+        Self { key: key.to_owned(), url: Some(url.clone()), host, simulator: false }
+    }
+
+    /// A host that is encrypted in its own way.
+    pub fn host(key: &str, host: impl Into<String>) -> Self {
+        Self { key: key.to_owned(), url: None, host: host.into(), simulator: false }
+    }
+
+    /// The warning about it, if there is one. `path`: where the connector's options stand.
+    pub fn warning(&self, path: &str) -> Option<String> {
+        config::plain_http(&format!("{path}.{}", self.key), self.url.as_ref()?)
+    }
+}
+
+/// What a connector is built with besides its options.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The name by which policies and subjects refer to this connector.
+    pub name: &'a str,
+    /// Where its options stand in the configuration, such as `connectors.scim.hr`.
+    pub path: &'a str,
+    /// The directory of the configuration.
+    pub base: &'a Path,
+    pub clock: &'a Arc<dyn Clock>,
+}
+
+impl Site<'_> {
+    /// Reads a secret. The error names its key and none of its text.
+    pub fn secret(&self, key: &str, source: &SecretSource) -> anyhow::Result<Secret> {
+        source.reveal(self.base).with_context(|| format!("while reading {}.{key}", self.path))
+    }
+
+    pub fn optional(&self, key: &str, source: Option<&SecretSource>) -> anyhow::Result<Option<Secret>> {
+        source.map(|source| self.secret(key, source)).transpose()
+    }
+
+    /// What was refused, with its place.
+    pub fn refused(&self, why: impl std::fmt::Display) -> anyhow::Error {
+        anyhow::anyhow!("{}: {why}", self.path)
+    }
+}
+
+/// A pause between two reads. Business days and less than a second are none; a minute is.
+pub fn at_least_a_second(every: Span) -> TimeDelta {
+    every.elapsed().filter(|every| *every >= TimeDelta::seconds(1)).unwrap_or(TimeDelta::seconds(60))
+}

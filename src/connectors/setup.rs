@@ -1,0 +1,358 @@
+//! `connectors:` of the configuration: which outside systems there are, read by the providers themselves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use erased_serde::Deserializer as Erased;
+use schemars::{JsonSchema as _, Schema, SchemaGenerator, json_schema};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+
+use super::options::{Options, Site};
+use super::registry::{Provider, Registry, Role};
+use super::{
+    Connector, IdentityOptions, IdentityProvider, Mailer, VerificationOptions, VerificationProvider,
+    endpoint, scim, sink, smtp,
+};
+use crate::config::{self, Config, Mistake};
+use crate::model::{Clock, PollEvery, Secret, SubjectKind};
+
+/// Every configured connector, by the name that policies and subjects use.
+#[derive(Debug, Default)]
+pub struct Setup {
+    pub identity: BTreeMap<String, Configured<dyn IdentityOptions>>,
+    pub verification: BTreeMap<String, Configured<dyn VerificationOptions>>,
+    pub mail: Option<smtp::Options>,
+    pub scim: BTreeMap<String, scim::Options>,
+    pub http: BTreeMap<String, endpoint::Options>,
+    pub events: BTreeMap<String, sink::Options>,
+}
+
+/// The options of a provider with where they stand.
+#[derive(Debug)]
+pub struct Configured<O: ?Sized> {
+    /// The kind of provider.
+    pub provider: &'static str,
+    /// Such as `connectors.NAME`.
+    pub path: String,
+    pub options: Box<O>,
+}
+
+/// The connectors, built but not yet asked anything.
+#[derive(Debug, Clone, Default)]
+pub struct Connectors {
+    /// Identity providers, by the `source` of their subjects.
+    pub identity: BTreeMap<String, Arc<dyn IdentityProvider>>,
+    pub verification: BTreeMap<String, Arc<dyn VerificationProvider>>,
+    pub mail: Option<Arc<dyn Mailer>>,
+    /// Target systems in which accounts are made and changed. An endpoint is one too, which speaks plain JSON.
+    pub systems: BTreeMap<String, Arc<dyn Connector>>,
+    /// Endpoints that policies may call.
+    pub endpoints: BTreeMap<String, Arc<dyn Connector>>,
+    /// Where events are sent to.
+    pub sinks: BTreeMap<String, Arc<dyn Connector>>,
+}
+
+impl Setup {
+    /// Reads `connectors:` with the warnings about it.
+    pub fn read(registry: &Registry, config: &Config) -> Result<(Self, Vec<Mistake>), Mistake> {
+        let setup = config.document.section("connectors", SetupSeed(registry))?.unwrap_or_default();
+        setup.check().map_err(|why| config.document.mistake(why))?;
+        let warnings = setup.warnings().into_iter().map(|why| config.document.mistake(why)).collect();
+        Ok((setup, warnings))
+    }
+
+    /// Every connector's options with their path.
+    fn all(&self) -> Vec<(String, &dyn Options)> {
+        let mut all: Vec<(String, &dyn Options)> = Vec::new();
+        all.extend(self.identity.values().map(|one| (one.path.clone(), &*one.options as &dyn Options)));
+        all.extend(self.verification.values().map(|one| (one.path.clone(), &*one.options as &dyn Options)));
+        all.extend(self.mail.iter().map(|mail| ("connectors.smtp".to_owned(), mail as &dyn Options)));
+        all.extend(named("scim", &self.scim));
+        all.extend(named("http", &self.http));
+        all.extend(named("events", &self.events));
+        all
+    }
+
+    /// An address that no simulator has: an accelerated clock must not reach it.
+    pub fn real_host(&self) -> Option<String> {
+        let targets = self.all().into_iter().flat_map(|(_, options)| options.addresses());
+        targets.into_iter().find(|target| !target.simulator).map(|target| target.host)
+    }
+
+    /// How long an account that was made in a system may not be found there yet. Business days are no time that a
+    /// system takes.
+    pub fn consistency(&self) -> BTreeMap<String, TimeDelta> {
+        let scim = self.scim.iter();
+        scim.filter_map(|(name, scim)| Some((name.clone(), scim.consistency.elapsed()?))).collect()
+    }
+
+    /// How often runs of each verification provider are read.
+    pub fn poll_every(&self) -> PollEvery {
+        let each = self.verification.iter().map(|(name, one)| (name.clone(), one.options.poll_every()));
+        PollEvery { each: each.collect(), ..PollEvery::default() }
+    }
+
+    /// The keys of the callback paths, by verification provider.
+    pub fn callback_secrets(&self, base: &Path) -> anyhow::Result<BTreeMap<String, Secret>> {
+        let mut secrets = BTreeMap::new();
+        for (name, one) in &self.verification {
+            if let Some(source) = one.options.callback_secret() {
+                let secret = source.reveal(base);
+                let secret = secret.with_context(|| format!("while reading {}.callback_secret", one.path))?;
+                secrets.insert(name.clone(), secret);
+            }
+        }
+        Ok(secrets)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if let Some(name) = self.http.keys().find(|name| self.scim.contains_key(*name)) {
+            return Err(format!(
+                "connectors.http.{name}: connectors.scim has this name too, and 'in: {name}' would not say which"
+            ));
+        }
+        self.all()
+            .into_iter()
+            .try_for_each(|(path, options)| options.check().map_err(|why| format!("{path}: {why}")))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (path, options) in self.all() {
+            let plain = options.secrets().into_iter().filter(|(_, source)| source.is_plain());
+            warnings.extend(plain.map(|(key, _)| config::plain_secret(&format!("{path}.{key}"))));
+            warnings.extend(options.addresses().into_iter().filter_map(|target| target.warning(&path)));
+        }
+        warnings
+    }
+
+    /// Builds all of them.
+    pub fn build(&self, base: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
+        let mut built = Connectors::default();
+        for (name, one) in &self.identity {
+            let site = Site { name, path: &one.path, base, clock };
+            built.identity.insert(name.clone(), one.options.build(&site)?);
+        }
+        for (name, one) in &self.verification {
+            let site = Site { name, path: &one.path, base, clock };
+            built.verification.insert(name.clone(), one.options.build(&site)?);
+        }
+        if let Some(mail) = &self.mail {
+            let site = Site { name: "smtp", path: "connectors.smtp", base, clock };
+            built.mail = Some(Arc::new(mail.build(&site)?));
+        }
+        for (name, one) in &self.scim {
+            let path = format!("connectors.scim.{name}");
+            let system: Arc<dyn Connector> = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            built.systems.insert(name.clone(), system);
+        }
+        for (name, one) in &self.http {
+            let path = format!("connectors.http.{name}");
+            let endpoint: Arc<dyn Connector> =
+                Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            built.systems.insert(name.clone(), Arc::clone(&endpoint));
+            built.endpoints.insert(name.clone(), endpoint);
+        }
+        for (name, one) in &self.events {
+            let path = format!("connectors.events.{name}");
+            let sink: Arc<dyn Connector> = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            built.sinks.insert(name.clone(), sink);
+        }
+        Ok(built)
+    }
+}
+
+fn named<'a, O: Options>(
+    kind: &'a str,
+    options: &'a BTreeMap<String, O>,
+) -> impl Iterator<Item = (String, &'a dyn Options)> {
+    options.iter().map(move |(name, one)| (format!("connectors.{kind}.{name}"), one as &dyn Options))
+}
+
+/// The schema of `connectors:`.
+pub fn schema(registry: &Registry, generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = json_schema!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "The systems outside: identity providers, verification, mail, targets, endpoints, sinks.",
+    });
+    let mut property = |name: &str, value: Schema| {
+        let properties = schema.ensure_object().entry("properties").or_insert_with(|| serde_json::json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            properties.insert(name.to_owned(), value.to_value());
+        }
+    };
+    let by_name = |value: Schema, text: &str| json_schema!({"type": "object", "description": text, "additionalProperties": value});
+    for provider in registry.iter() {
+        let one = (provider.schema)(generator);
+        property(provider.name, if provider.several { by_name(one, "By name.") } else { one });
+    }
+    property("smtp", smtp::Options::json_schema(generator));
+    let scim = scim::Options::json_schema(generator);
+    property(
+        "scim",
+        by_name(scim, "Target systems that speak SCIM 2.0, by the name that policies use (`in: NAME`)."),
+    );
+    let http = endpoint::Options::json_schema(generator);
+    property(
+        "http",
+        by_name(
+            http,
+            "HTTP endpoints by the name that policies use: for `call`, and as target systems that speak plain JSON.",
+        ),
+    );
+    let sinks = sink::Options::json_schema(generator);
+    property("events", by_name(sinks, "Sinks of CloudEvents by name: every `emit` goes to them."));
+    schema
+}
+
+/// Reads `connectors:`, each key by its own reader.
+struct SetupSeed<'a>(&'a Registry);
+
+impl<'de> DeserializeSeed<'de> for SetupSeed<'_> {
+    type Value = Setup;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Setup, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for SetupSeed<'_> {
+    type Value = Setup;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connectors by name")
+    }
+
+    fn visit_unit<E>(self) -> Result<Setup, E> {
+        Ok(Setup::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Setup, A::Error> {
+        let mut setup = Setup::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "smtp" => setup.mail = map.next_value()?,
+                "scim" => setup.scim = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                "http" => setup.http = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                "events" => setup.events = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                name => {
+                    let provider = self.0.find(name);
+                    map.next_value_seed(ProviderSeed {
+                        setup: &mut setup,
+                        registry: self.0,
+                        name,
+                        provider,
+                    })?;
+                }
+            }
+        }
+        Ok(setup)
+    }
+}
+
+/// Reads what stands under the key of a provider.
+struct ProviderSeed<'a> {
+    setup: &'a mut Setup,
+    registry: &'a Registry,
+    name: &'a str,
+    provider: Option<&'a Provider>,
+}
+
+impl<'de> DeserializeSeed<'de> for ProviderSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Some(provider) = self.provider else {
+            let mut known: Vec<_> = self.registry.iter().map(|provider| provider.name).collect();
+            known.extend(["smtp", "scim", "http", "events"]);
+            return Err(D::Error::custom(format!(
+                "unknown field `{}`, expected one of `{}`",
+                self.name,
+                known.join("`, `")
+            )));
+        };
+        if provider.several {
+            return deserializer.deserialize_map(InstancesVisitor { setup: self.setup, provider });
+        }
+        let path = format!("connectors.{}", provider.name);
+        InstanceSeed { setup: self.setup, provider, name: provider.name.to_owned(), path }
+            .deserialize(deserializer)
+    }
+}
+
+struct InstancesVisitor<'a> {
+    setup: &'a mut Setup,
+    provider: &'a Provider,
+}
+
+impl<'de> Visitor<'de> for InstancesVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connections to {} by name", self.provider.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            let path = format!("connectors.{}.{name}", self.provider.name);
+            map.next_value_seed(InstanceSeed { setup: self.setup, provider: self.provider, name, path })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the options of one provider.
+struct InstanceSeed<'a> {
+    setup: &'a mut Setup,
+    provider: &'a Provider,
+    name: String,
+    path: String,
+}
+
+impl<'de> DeserializeSeed<'de> for InstanceSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Self { setup, provider, name, path } = self;
+        let taken = setup.identity.contains_key(&name) || setup.verification.contains_key(&name);
+        if taken || !is_name(&name) {
+            return Err(D::Error::custom(if taken {
+                format!("the name {name} is taken by another provider; each needs a name of its own")
+            } else {
+                format!(
+                    "the name {name:?} cannot be used; write a lower-case letter, then letters, digits, - and _"
+                )
+            }));
+        }
+        let mut erased = <dyn Erased<'_>>::erase(deserializer);
+        let kind = provider.name;
+        match provider.role {
+            Role::Identity { read, .. } => {
+                let options = read(&mut erased).map_err(D::Error::custom)?;
+                setup.identity.insert(name, Configured { provider: kind, path, options });
+            }
+            Role::Verification { read, .. } => {
+                let options = read(&mut erased).map_err(D::Error::custom)?;
+                setup.verification.insert(name, Configured { provider: kind, path, options });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names stand in addresses, in references of subjects and in keys of the store.
+fn is_name(name: &str) -> bool {
+    // First words of references and event types that mean something else.
+    let reserved =
+        SubjectKind::ALL.iter().any(|kind| kind.word() == name) || ["proofd", "custom"].contains(&name);
+    !reserved
+        && name.len() <= 40
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}

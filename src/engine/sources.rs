@@ -1,0 +1,92 @@
+//! Which identity provider a person is at, where somebody names one: a source may be left out while there is one.
+
+use std::sync::Arc;
+
+use crate::connectors::IdentityProvider;
+use crate::model::{Event, SubjectKind, SubjectRef};
+use crate::store;
+
+use super::Engine;
+
+/// A person that somebody named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whom {
+    pub source: String,
+    pub kind: Option<SubjectKind>,
+    pub id: String,
+}
+
+impl Whom {
+    pub fn reference(&self, kind: SubjectKind) -> SubjectRef {
+        let source = if kind == SubjectKind::Applicant { String::new() } else { self.source.clone() };
+        SubjectRef { source, kind, id: self.id.clone() }
+    }
+
+    /// The key of the person, whatever the kind of record.
+    pub fn person(&self) -> String {
+        self.reference(self.kind.unwrap_or(SubjectKind::User)).person()
+    }
+}
+
+impl Engine {
+    /// Reads `4711`, `user/4711`, `SOURCE/user/4711` or `SOURCE/4711`. The inner error is for the person who asks.
+    pub fn whom(&self, text: &str) -> Result<Result<Whom, String>, store::Error> {
+        let named = text.split_once('/').filter(|(name, _)| self.0.connectors.identity.contains_key(*name));
+        let (source, rest) = named.map_or((None, text), |(name, rest)| (Some(name), rest));
+        let word = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
+        let (kind, id) = match rest.split_once('/').map(|(first, id)| (word(first), id)) {
+            Some((Some(kind), id)) => (Some(kind), id),
+            Some((None, _)) | None => (None, rest),
+        };
+        if id.trim().is_empty() {
+            return Ok(Err("subject: say who, such as user/17".to_owned()));
+        }
+        let source = match source {
+            Some(source) => source.to_owned(),
+            None if kind == Some(SubjectKind::Applicant) => String::new(),
+            // An id alone may be that of somebody who is in no provider yet.
+            None if kind.is_none() && !self.0.store.policies_asked(id)?.is_empty() => String::new(),
+            None => match self.only_source() {
+                Ok(source) => source,
+                Err(why) => return Ok(Err(format!("subject: {why}, such as SOURCE/user/17"))),
+            },
+        };
+        Ok(Ok(Whom { source, kind, id: id.to_owned() }))
+    }
+
+    /// The same reference with the source that it leaves out. An error: nobody can tell which.
+    pub fn sourced(&self, reference: SubjectRef) -> Result<SubjectRef, String> {
+        if !reference.source.is_empty() || reference.kind == SubjectKind::Applicant {
+            return Ok(reference);
+        }
+        Ok(SubjectRef { source: self.only_source()?, ..reference })
+    }
+
+    /// Events of programs with the sources that they leave out. An error: the place of the event.
+    pub(super) fn sourced_events(&self, events: &mut [Event]) -> Result<(), usize> {
+        for (index, event) in events.iter_mut().enumerate() {
+            event.subject = self.sourced(event.subject.clone()).map_err(|_| index)?;
+        }
+        Ok(())
+    }
+
+    /// The name of the only identity provider; empty: there is none.
+    fn only_source(&self) -> Result<String, String> {
+        let mut names = self.0.connectors.identity.keys();
+        match (names.next(), names.next()) {
+            (only, None) => Ok(only.cloned().unwrap_or_default()),
+            (Some(_), Some(_)) | (None, Some(_)) => {
+                let names: Vec<_> = self.0.connectors.identity.keys().map(String::as_str).collect();
+                Err(format!("say at which identity provider ({})", names.join(", ")))
+            }
+        }
+    }
+
+    /// The provider that has a person; else why there is none.
+    pub(super) fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
+        self.0.connectors.identity.get(source).ok_or_else(|| match source {
+            "" => "no identity provider is configured".to_owned(),
+            name => format!("no identity provider with the name {name} is configured"),
+        })
+    }
+}

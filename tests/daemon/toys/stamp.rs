@@ -1,0 +1,150 @@
+//! A toy verification provider: a run ends as the options say, as soon as its hint comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use proofd::config::SecretSource;
+use proofd::connectors::options::{self, Site, Target};
+use proofd::connectors::registry::Provider;
+use proofd::connectors::{Connector, Finding, Pace, VerificationOptions, VerificationProvider};
+use proofd::model::{
+    Action, Call, Clock, Document, Done, Failure, Judgement, Outcome, Pattern, Phase, Proof, Reading,
+    Session, VerificationWords,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub const PROVIDER: Provider = Provider::verification::<Options>(
+    "stamp",
+    VerificationWords {
+        checks: &["ink"],
+        workflow: Pattern { regex: ".*", matches: |_| true, expected: "any text" },
+    },
+)
+.several();
+
+/// Somebody who stamps papers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stamp")]
+pub struct Options {
+    /// Whether it stamps.
+    stamps: bool,
+    /// For its hints.
+    callback_secret: SecretSource,
+}
+
+impl options::Options for Options {
+    fn secrets(&self) -> Vec<(String, &SecretSource)> {
+        vec![("callback_secret".to_owned(), &self.callback_secret)]
+    }
+
+    fn addresses(&self) -> Vec<Target> {
+        Vec::new()
+    }
+}
+
+impl VerificationOptions for Options {
+    fn poll_every(&self) -> TimeDelta {
+        TimeDelta::days(30)
+    }
+
+    fn callback_secret(&self) -> Option<&SecretSource> {
+        Some(&self.callback_secret)
+    }
+
+    fn build(&self, site: &Site<'_>) -> anyhow::Result<Arc<dyn VerificationProvider>> {
+        let (name, clock) = (site.name.to_owned(), Arc::clone(site.clock));
+        Ok(Arc::new(Stamp { name, stamps: self.stamps, clock, hinted: Mutex::default() }))
+    }
+}
+
+struct Stamp {
+    name: String,
+    stamps: bool,
+    clock: Arc<dyn Clock>,
+    hinted: Mutex<BTreeSet<String>>,
+}
+
+impl std::fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stamp({})", self.name)
+    }
+}
+
+impl Stamp {
+    fn act(&self, action: &Action) -> Result<Done, Failure> {
+        match action {
+            // The callback's secret is handed back in the link, where the test finds it.
+            Action::StartVerification { reference, callback_url, .. } => Ok(Done::Started {
+                session: Session {
+                    account: "paper".to_owned(),
+                    execution: format!("{}-{}", self.name, reference.replace('.', "-")),
+                    link: callback_url.clone().unwrap(),
+                    expires_at: self.clock.now() + TimeDelta::hours(1),
+                    reference: reference.clone(),
+                },
+            }),
+            Action::ReadVerification { account, execution, reference, .. } => {
+                let done = self.hinted.lock().unwrap().contains(execution);
+                Ok(Done::Read {
+                    reading: Reading {
+                        account: account.clone(),
+                        execution: execution.clone(),
+                        reference: Some(reference.clone()),
+                        phase: if done { Phase::Done } else { Phase::Waiting },
+                        proof: done.then(|| Box::new(self.proof())),
+                    },
+                })
+            }
+            other => Err(Failure::refused(format!("a stamp does not {}", other.word()))),
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        let decision = if self.stamps { Judgement::Passed } else { Judgement::Rejected };
+        Proof {
+            decision,
+            score: None,
+            reasons: Vec::new(),
+            checks: BTreeMap::from([("ink".to_owned(), decision)]),
+            document: Some(Document {
+                kind: Some("PASSPORT".to_owned()),
+                country: Some("DEU".to_owned()),
+                first_name: Some("ANNA".to_owned()),
+                last_name: Some("MUSTER".to_owned()),
+                date_of_birth: None,
+                expires_on: None,
+            }),
+            numbers: Vec::new(),
+            fingerprints: Vec::new(),
+            same_face: Vec::new(),
+            completed_at: Some(self.clock.now()),
+        }
+    }
+}
+
+impl Connector for Stamp {
+    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
+        async { self.act(&call.action).map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
+        async { vec![Finding { ok: true, what: "stamp".to_owned(), detail: String::new() }] }.boxed()
+    }
+}
+
+impl VerificationProvider for Stamp {
+    fn hint(&self, body: &[u8]) -> Result<String, String> {
+        let execution = String::from_utf8(body.to_vec()).map_err(|_| "no text".to_owned())?;
+        self.hinted.lock().unwrap().insert(execution.clone());
+        Ok(execution)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { starts_per_second: 100.0, reads_per_second: 100.0 }
+    }
+}
