@@ -98,14 +98,8 @@ fn status(dir: &Path, roster: &str) -> String {
     roster["people"]["7"].as_str().unwrap_or_default().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let (dir, clock) = (tempfile::tempdir().unwrap(), Scaled::from_now(60));
-    let (dir, clock): (_, Arc<dyn Clock>) = (dir.path(), Arc::new(clock));
-    let credentials = Credentials::default();
-    let town = Town::serve(Addresses::default(), &credentials, Arc::clone(&clock), Ledger::memory());
-    let town = town.await.unwrap();
+/// A policy and a roster with one person for each source.
+fn tree(dir: &Path) {
     crate::world::copy_tree(Path::new("tests/data/tree"), &dir.join("policies"));
     write(dir, "policies/verifications.yaml", VERIFICATIONS);
     for gone in ["proofing", "shared"] {
@@ -118,6 +112,17 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
         let roster = json!({"people": {"7": "active"}, "events": []});
         write(dir, &format!("{source}.json"), &roster.to_string());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Scaled::from_now(60));
+    let (dir, clock): (_, Arc<dyn Clock>) = (dir.path(), Arc::new(clock));
+    let credentials = Credentials::default();
+    let town = Town::serve(Addresses::default(), &credentials, Arc::clone(&clock), Ledger::memory());
+    let town = town.await.unwrap();
+    tree(dir);
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let yaml = format!(
         "public_url: http://{address}\npolicies: policies\n{}{TOYS}",
