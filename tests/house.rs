@@ -428,6 +428,7 @@ fn a_match_over_a_closed_list_names_all_of_it() {
         "name every member, or ask a method of the table in src/model/effect.rs, src/model/action.rs or \
          src/policy/tree.rs; a new member must not be passed over in silence: {wrong:#?}"
     );
+}
 
 /// A provider is a directory under `connectors` and a line in the registry; its simulator, the demo and what is
 /// shipped may name it too.
