@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `back_test` | the recorded past, with the policies that ran it and with edits |
 //! | `fair_clock` | nobody loses time that they did not have |
+//! | `recorded` | journals that earlier versions of the program wrote: they open, verify and go on |
 //! | `replay` | what was decided can be decided again |
 //! | `same_journal` | one journal in `proofd test`, in the daemon and in the back-test |
 //! | `sweep_onelogin` | a sweep over OneLogin's users |
@@ -21,6 +22,7 @@
 
 mod back_test;
 mod fair_clock;
+mod recorded;
 mod replay;
 mod same_journal;
 mod sweep_onelogin;

@@ -31,7 +31,7 @@ pub struct Daemon {
     back_at: Option<Timestamp>,
 }
 
-fn settings(dir: &Path) -> Settings {
+pub fn settings(dir: &Path) -> Settings {
     let terms = Terms::default();
     assert_eq!(terms.sinks, [SINK]);
     Settings {
@@ -70,6 +70,14 @@ impl Daemon {
         let others = Others::new(&clock);
         let running = Some(start(dir, &clock, &others, Commit::default()).await);
         Self { dir: dir.to_owned(), clock, others, running, told, back_at: None }
+    }
+
+    /// Goes on at the same moment with another store, which holds the same past.
+    pub async fn go_on_with(&mut self, store: &Path) {
+        self.stop().await;
+        fs::remove_dir_all(self.dir.join("store")).unwrap();
+        crate::world::copy_tree(store, &self.dir.join("store"));
+        self.running = Some(start(&self.dir, &self.clock, &self.others, Commit::default()).await);
     }
 
     /// Ends in order.

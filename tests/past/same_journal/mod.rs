@@ -6,7 +6,7 @@
 //!
 //! Calls that are under way side by side are answered in the order of their numbers, in both. In which order
 //! calls of different lanes begin at one moment is the daemon's chance; no test here has two of those.
-mod daemon;
+pub mod daemon;
 mod others;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ const TOLD: &[(&str, &str, &str)] = &[(
 )];
 
 /// A tree with one policy and what it shares with the others, without tests: as a test has it.
-fn alone(name: &str, to: &Path) {
+pub fn alone(name: &str, to: &Path) {
     let shipped = Path::new("policies");
     for file in ["people.yaml", "verifications.yaml"] {
         fs::create_dir_all(to).unwrap();
@@ -57,7 +57,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn tests_of(policies: &Path) -> Vec<Tests> {
+pub fn tests_of(policies: &Path) -> Vec<Tests> {
     let (files, _) = tree::read(policies).unwrap().unwrap();
     let loaded = policy::load(&files, &known_to_all());
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
@@ -80,7 +80,7 @@ fn more_tests() -> Vec<Tests> {
     all
 }
 
-fn load(name: &str, policies: &Path) -> Arc<Policy> {
+pub fn load(name: &str, policies: &Path) -> Arc<Policy> {
     let (files, _) = tree::read(policies).unwrap().unwrap();
     Arc::clone(&policy::load(&files, &known_to_all()).set.policies[name])
 }
