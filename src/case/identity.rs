@@ -23,7 +23,7 @@ pub fn case_id(policy: &str, key: &str, by: &OpenedBy) -> CaseId {
 
 /// What a person is called at a vendor: stable, and saying nothing about them.
 pub fn person(subject: &SubjectRef) -> String {
-    let hash = digest(["person", &subject.source, subject.kind.word(), &subject.id]);
+    let hash = digest(["person", subject.kind.word(), &subject.person()]);
     format!("p{}", hash.get(..24).unwrap_or(&hash))
 }
 

@@ -57,6 +57,16 @@ pub struct Connectors {
     pub sinks: BTreeMap<String, Arc<dyn Connector>>,
 }
 
+impl Connectors {
+    /// The provider of a source. A person without one is at the only provider: records that were written before
+    /// people had sources name none.
+    pub fn identity(&self, source: &str) -> Option<&Arc<dyn IdentityProvider>> {
+        let mut all = self.identity.values();
+        let only = all.next().filter(|_| source.is_empty() && all.next().is_none());
+        self.identity.get(source).or(only)
+    }
+}
+
 impl Setup {
     /// Reads `connectors:` with the warnings about it.
     pub fn read(registry: &Registry, config: &Config) -> Result<(Self, Vec<Mistake>), Mistake> {

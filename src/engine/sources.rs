@@ -84,7 +84,7 @@ impl Engine {
 
     /// The provider that has a person; else why there is none.
     pub(super) fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
-        self.0.connectors.identity.get(source).ok_or_else(|| match source {
+        self.0.connectors.identity(source).ok_or_else(|| match source {
             "" => "no identity provider is configured".to_owned(),
             name => format!("no identity provider with the name {name} is configured"),
         })

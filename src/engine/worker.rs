@@ -251,9 +251,7 @@ impl Engine {
             Target::VerificationStart(provider) | Target::VerificationRead(provider) => {
                 connectors.verification.get(provider).map(|provider| Arc::clone(provider) as _)
             }
-            Target::Identity(source) => {
-                connectors.identity.get(source).map(|provider| Arc::clone(provider) as _)
-            }
+            Target::Identity(source) => connectors.identity(source).map(|provider| Arc::clone(provider) as _),
             Target::System(system) => connectors.systems.get(system).cloned(),
             Target::Endpoint(endpoint) => connectors.endpoints.get(endpoint).cloned(),
             Target::Sink(sink) => connectors.sinks.get(sink).cloned(),
