@@ -145,6 +145,21 @@ fn only_one_file_asks_the_machine_for_the_time() {
     assert_eq!(asking, [PathBuf::from("src/engine/clock.rs")]);
 }
 
+/// What lies on disk has shapes of its own: no type is written as serde would derive it.
+#[test]
+fn the_store_writes_only_by_its_shapes() {
+    let shapes = Path::new("src/store/shape");
+    let naming: Vec<_> = rust_files(Path::new("src/store"))
+        .into_iter()
+        .filter(|file| !file.starts_with(shapes))
+        .filter(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            ["serde_json", "Deserialize"].iter().any(|name| text.contains(name))
+        })
+        .collect();
+    assert!(naming.is_empty(), "write it by a table of src/store/shape: {naming:?}");
+}
+
 #[test]
 fn only_the_store_names_sled() {
     let naming: Vec<_> = rust_files(Path::new("src"))

@@ -2,7 +2,6 @@
 //! what was said, and of each policy the last match and the last error for good.
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 
 use super::commit::{Consumed, PolicyVerdict};
 use super::keys::{self, Key, Kind};
@@ -11,7 +10,7 @@ use super::{Error, Store};
 use crate::model::{Event, EventType, SubjectRef, Timestamp};
 
 /// A policy was asked about a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     pub at: Timestamp,
     pub subject: SubjectRef,
@@ -20,7 +19,6 @@ pub struct Asked {
     /// The event's type, or `sweep`, or `manual`.
     pub kind: String,
     /// Its other names; a policy may know it by one of those.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<EventType>,
     /// When the event happened.
     pub time: Timestamp,
@@ -28,17 +26,16 @@ pub struct Asked {
 }
 
 /// Where it lies, by policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Pointer {
-    policy: String,
-    verdict: String,
-    at: Timestamp,
-    key: Vec<u8>,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pointer {
+    pub(super) policy: String,
+    pub(super) verdict: String,
+    pub(super) at: Timestamp,
+    pub(super) key: Vec<u8>,
 }
 
 /// What kind of answer it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// A case opened, or the event reached one, or would have.
     Match = 1,

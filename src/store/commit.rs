@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use crate::case::{Case, Entry, Hold, Note, Recorded};
 use crate::model::{
     CaseId, DocumentUse, EffectKind, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp,
@@ -17,7 +15,7 @@ use super::requests::Keyed;
 use super::sweeps::SweepChange;
 
 /// Everything that becomes durable together.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Commit {
     /// Cases after an input, with what is added to their journals.
     pub cases: Vec<Changed>,
@@ -36,21 +34,16 @@ pub struct Commit {
     /// What is known of persons at verification providers.
     pub enrolled: Vec<Enrolled>,
     /// Documents that were shown. With the result that they belong to, so that no other case overlooks one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<DocumentUse>,
     /// Times in which somebody could not answer; one that goes on is replaced when it ends.
     pub pauses: Vec<Pause>,
     /// What people said about revisions of policies.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_orders: Vec<PolicyOrder>,
     /// What runs of sweeps did.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<SweepChange>,
     /// What policies said where no event asked them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
     /// Changes that were asked for under a key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Keyed>,
 }
 
@@ -64,7 +57,7 @@ impl Commit {
 }
 
 /// A case after an input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
     pub case: Case,
     pub entries: Vec<Entry>,
@@ -72,12 +65,11 @@ pub struct Changed {
     pub effects: Vec<EffectKind>,
     pub at: Timestamp,
     /// What it was decided from; none in journals of versions that did not write it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
 }
 
 /// An inbox event that was dealt with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Consumed {
     pub key: String,
     pub at: Timestamp,
@@ -85,12 +77,11 @@ pub struct Consumed {
     pub verdicts: Vec<PolicyVerdict>,
     /// The people as they were read for it, where no case has them: what another revision would say is asked
     /// about them as they were.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<Subject>,
 }
 
 /// What one policy said about an event.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyVerdict {
     pub policy: String,
     pub revision: Revision,
@@ -99,18 +90,15 @@ pub struct PolicyVerdict {
     /// The clause, the case or the error.
     pub detail: String,
     /// Whom it was asked about, where that is not the event's own subject.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<SubjectRef>,
     /// What kept it from opening a case, with the values that were looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
     /// What a shadow policy would have opened, with what a case would have been decided from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_open: Option<Box<Recorded>>,
 }
 
 /// An inbox event that waits for another attempt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Deferred {
     pub key: String,
     pub due: Timestamp,
@@ -119,7 +107,7 @@ pub struct Deferred {
 }
 
 /// An event that waits to be dealt with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
     pub event: Event,
     pub due: Timestamp,
@@ -127,7 +115,7 @@ pub struct Waiting {
 }
 
 /// A revision of a policy with its files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredRevision {
     pub policy: String,
     pub revision: Revision,
@@ -135,12 +123,11 @@ pub struct StoredRevision {
     pub files: BTreeMap<String, String>,
     pub at: Timestamp,
     /// What its tests walked; they are no part of the revision.
-    #[serde(default)]
     pub tests: Examined,
 }
 
 /// What the tests of a revision walk.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Examined {
     pub tests: usize,
     /// Branches, as a step and its outcome.
@@ -167,23 +154,20 @@ impl Examined {
 
 /// What was said about the revisions of a policy, by a person or by the past. The newest one of a policy
 /// counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyOrder {
     pub policy: String,
     pub what: PolicyDeed,
     /// The revision that is to run.
     pub revision: Revision,
     /// A revert: what the tree had then; it stands as long as the tree has this. Otherwise what ran before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Revision>,
     pub by: String,
     pub reason: String,
     pub at: Timestamp,
     /// Effect to people whom it would have newly met, together with the edits just before that passed too.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub newly: BTreeMap<String, usize>,
     /// The revision with which the edits began that nobody had to release.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<Revision>,
 }
 
@@ -204,8 +188,7 @@ impl PolicyOrder {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyDeed {
     /// A revision that was parked may run.
     Released,
@@ -228,7 +211,7 @@ pub enum PolicyDeed {
 }
 
 /// What is known of a person at a verification provider; replaces what was known.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Enrolled {
     pub provider: String,
     pub person: String,
@@ -236,7 +219,7 @@ pub struct Enrolled {
 }
 
 /// What a case holds against a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Holding {
     pub case: CaseId,
     pub policy: String,

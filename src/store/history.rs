@@ -6,10 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::codec;
 use super::journal::{self, Piece};
-use super::page::Page;
-use super::{Error, Store, opening};
+use super::shape::page::Page;
+use super::{Error, Store, opening, shape};
 
 /// Bytes of records that one thread decodes in one go.
 const AT_ONCE: usize = 1 << 20;
@@ -83,7 +82,7 @@ fn decode<T>(parts: &Mutex<Receiver<Part>>, to: &SyncSender<Decoded<T>>, pick: &
         let part = parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Part { place, records }) = part else { return };
         let picked = |(sequence, line): (u64, Vec<u8>)| {
-            codec::part(sequence, &line).map(|page| page.map(pick)).transpose()
+            shape::part(sequence, &line).map(|page| page.map(pick)).transpose()
         };
         let picked = records.into_iter().filter_map(picked).collect();
         if to.send((place, picked)).is_err() {

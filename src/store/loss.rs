@@ -3,17 +3,17 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::codec::{self, Body};
+use super::codec::Body;
 use super::journal::{self, End, Head, Journal, Piece};
 use super::mark::{self, Found, Mark, Marker};
 use super::state::State;
-use super::{Chain, Error, Options, opening, rebuild};
+use super::{Chain, Error, Options, opening, rebuild, shape};
 use crate::model::{CaseId, Timestamp};
 
 /// What is missing, and since when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// One sentence without its end.
     pub what: String,
@@ -44,14 +44,14 @@ impl std::fmt::Display for Loss {
 }
 
 /// A loss that somebody chose to go on with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AcceptedLoss {
     pub at: Timestamp,
     pub reason: String,
     #[serde(flatten)]
     pub loss: Loss,
     /// Cases that damaged records touched.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<CaseId>,
 }
 
@@ -138,7 +138,7 @@ pub(super) fn last_time(dir: &Path) -> Option<Timestamp> {
         }
         Ok(())
     });
-    lines.iter().filter_map(|(sequence, line)| codec::decode(*sequence, line).ok()?.at()).max()
+    lines.iter().filter_map(|(sequence, line)| shape::decode(*sequence, line).ok()?.at()).max()
 }
 
 impl Survey {
@@ -288,7 +288,7 @@ pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedL
     if !survey.secret {
         opening::make_secret(dir)?;
     }
-    let record = codec::encode(&Body::Loss(Box::new(accepted.clone())))?;
+    let record = shape::encode(&Body::Loss(Box::new(accepted.clone())))?;
     journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
     let losses = survey.known().map_or(0, |mark| mark.losses) + 1;
     let mark = Mark { at: Some(now), ..survey.next_mark(&journal, losses) };

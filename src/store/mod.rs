@@ -5,7 +5,8 @@
 //! | file | what |
 //! |---|---|
 //! | `commit` | what one commit may hold |
-//! | `codec` | the versioned shape on disk |
+//! | `shape` | how everything is written, in versions |
+//! | `codec` | what a record says, and the check of a value |
 //! | `journal` | segments of framed, chained, packed records |
 //! | `mark` | the end of the journal, kept outside of it |
 //! | `loss` | what the mark or the state knows and the journal does not hold; a loss that was accepted |
@@ -18,7 +19,7 @@
 //! | `sweeps` | how far sweeps are |
 //! | `requests` | changes that were asked for under a key |
 //! | `reads` | the questions that other rooms ask |
-//! | `history`, `page` | the whole journal, read again while the store is open; what of it is read |
+//! | `history` | the whole journal, read again while the store is open |
 //! | `opening` | a directory becomes a store |
 //! | `pruning` | what was set aside goes after a time |
 //! | `rebuild` | sled from the journal, and the comparison of the two |
@@ -38,7 +39,6 @@ mod loss;
 mod mark;
 mod opening;
 mod options;
-pub mod page;
 mod projection;
 mod pruning;
 mod reads;
@@ -48,6 +48,7 @@ mod requests;
 mod reserve;
 mod room;
 mod salvage;
+mod shape;
 mod state;
 mod sweeps;
 
@@ -64,6 +65,7 @@ pub use reads::is_cursor;
 pub use rebuild::{Before, Report, Witness, verify, verify_with};
 pub use requests::{About, Answer, Keyed};
 pub use salvage::{Salvaged, salvage, salvage_with};
+pub use shape::page;
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 use std::fs::File;
@@ -196,7 +198,7 @@ impl Store {
     async fn submit(&self, body: Body, until: Until) -> Result<(), Error> {
         let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or(Error::Closed)?;
-        let record = codec::encode(&body)?;
+        let record = shape::encode(&body)?;
         let (done, answer) = oneshot::channel();
         queue.send(Request { record, body, until, done }).await.map_err(|_| Error::Closed)?;
         // The sender goes without a word when the committer has failed: nothing may count as committed.

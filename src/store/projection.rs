@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::Error;
-use super::codec::{self, Body};
+use super::codec::Body;
 use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind};
 use super::salvage::Salvage;
 use super::state::Draft;
-use super::{MARKS_KEPT, asked, requests, sweeps};
+use super::{MARKS_KEPT, asked, requests, shape, sweeps};
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
 /// What a listing needs to know of a case without reading it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Summary {
     pub(super) case: crate::model::CaseId,
     pub(super) policy: String,
@@ -135,7 +135,7 @@ fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
             .text(case.id.as_str())
             .number(case.next_entry)
             .number(number as u64);
-        draft.put(key.end(), &(&case.policy, effect, changed.at))?;
+        draft.put(key.end(), &(case.policy.clone(), *effect, changed.at))?;
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn count(draft: &mut Draft<'_>, policy: &str, word: &str, new: impl Fn(u64) -> u
     let (_, _, old): (String, String, u64) = draft.get(&key)?.unwrap_or_default();
     match new(old) {
         0 => draft.remove(key),
-        new => draft.put(key, &(policy, word, new))?,
+        new => draft.put(key, &(policy.to_owned(), word.to_owned(), new))?,
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ fn count(draft: &mut Draft<'_>, policy: &str, word: &str, new: impl Fn(u64) -> u
 /// Everything by which a case is found, computed from the case alone.
 fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     let id = case.id.as_str();
-    let own = codec::json(&case.id)?;
+    let own = shape::json(&case.id)?;
     let open = !case.is_closed();
     let subject = case.subject.reference();
     let mut index = BTreeMap::new();
@@ -166,11 +166,11 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
             None => {
                 let lane = keys::lane_byte(pending.action.lane());
                 let key = Key::new(Kind::Call).byte(lane).time(pending.due).text(id).number(at).end();
-                index.insert(key, codec::json(&(&case.id, number))?);
+                index.insert(key, shape::json(&(case.id.clone(), *number))?);
             }
             Some(_) => {
                 let key = Key::new(Kind::Begun).text(id).number(at).end();
-                index.insert(key, codec::json(&(&case.id, number, pending.attempt))?);
+                index.insert(key, shape::json(&(case.id.clone(), *number, pending.attempt))?);
             }
         }
     }
@@ -188,10 +188,11 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
             closed: !open,
             holds: case.holds.clone(),
         };
-        index.insert(keys::hold(person).text(id).end(), codec::json(&holding)?);
+        index.insert(keys::hold(person).text(id).end(), shape::json(&holding)?);
     }
     if !case.echoes.is_empty() {
-        index.insert(keys::echo(person).text(id).end(), codec::json(&(&case.id, &case.echoes))?);
+        index
+            .insert(keys::echo(person).text(id).end(), shape::json(&(case.id.clone(), case.echoes.clone()))?);
     }
     for (execution, account) in &case.sessions {
         index.insert(keys::execution(execution), own.clone());
@@ -199,7 +200,7 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     }
     let summary = Summary { case: case.id.clone(), policy: case.policy.clone(), subject, open };
     let listing = Key::new(Kind::Listing).time_descending(case.opened_at).text(id).end();
-    index.insert(listing, codec::json(&summary)?);
+    index.insert(listing, shape::json(&summary)?);
     Ok(index)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::commit::{Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
 use super::keys::{self, Key, Kind, time_at};
 use super::projection::Summary;
+use super::shape::Stored;
 use super::state::State;
 use super::{AcceptedLoss, CaseFilter, Error, Store};
 use crate::case::{Case, Echo, Entry};
@@ -269,12 +270,7 @@ impl Store {
         Ok(counts.into_iter().map(|(policy, word, count)| ((policy, word), count)).collect())
     }
 
-    pub(super) fn some<T: serde::de::DeserializeOwned>(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<T>, Error> {
+    pub(super) fn some<T: Stored>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<T>, Error> {
         let mut found = Vec::new();
         if limit > 0 {
             self.state().walk(prefix, from, &mut |_, value| {
@@ -286,12 +282,7 @@ impl Store {
     }
 
     /// A listing whose keys are a prefix and a time.
-    fn due<T: serde::de::DeserializeOwned>(
-        &self,
-        prefix: &[u8],
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Due<T>, Error> {
+    fn due<T: Stored>(&self, prefix: &[u8], now: Timestamp, limit: usize) -> Result<Due<T>, Error> {
         let (mut due, mut next) = (Vec::new(), None);
         self.state().walk(prefix, prefix, &mut |key, value| {
             let at = time_at(key, prefix.len());

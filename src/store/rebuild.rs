@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::codec::{self, Body};
+use super::codec::Body;
 use super::journal::{self, End, Piece};
 use super::state::{self, Draft, State};
-use super::{AcceptedLoss, Commit, Error, Loss, keys, loss, opening, projection};
+use super::{AcceptedLoss, Commit, Error, Loss, keys, loss, opening, projection, shape};
 use crate::case::Case;
 use crate::model::CaseId;
 
@@ -217,7 +217,7 @@ pub(super) fn replay(
         if sequence <= applied || sequence > up_to || failed.is_some() {
             return Ok(());
         }
-        let body = codec::decode(sequence, line)?;
+        let body = shape::decode(sequence, line)?;
         let outcome = show(&mut witness, &mut lost, &draft, sequence, &body)
             .and_then(|()| projection::apply(&mut draft, sequence, &body))
             .and_then(|()| if draft.len() >= BATCH { draft.write(sequence) } else { Ok(()) });

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::codec;
+use super::shape;
 use crate::case::Case;
 
 /// So many cases, at some kilobytes each.
@@ -35,7 +35,7 @@ impl Recent {
             let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(&shelf.cases.get(key)?.1)
         };
-        kept.read.get_or_init(|| codec::from_json(&kept.payload).map(Arc::new)).clone()
+        kept.read.get_or_init(|| shape::from_json(&kept.payload).map(Arc::new)).clone()
     }
 
     /// Before the state is written: what is there is about to be old.

@@ -1,7 +1,6 @@
 //! Changes that were asked for under a key of the caller's: the same request sent again is not a second change.
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
@@ -12,7 +11,7 @@ use crate::model::{CaseId, Timestamp};
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// A change that was asked for under a key. It is written with the change, and once more with its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyed {
     /// A hash of the caller and their key.
     pub key: String,
@@ -26,8 +25,7 @@ pub struct Keyed {
 }
 
 /// What a request changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
     Case(CaseId),
     Policy(String),
@@ -35,7 +33,7 @@ pub enum About {
     Events(usize),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
     pub body: String,
@@ -70,7 +68,7 @@ impl Store {
     pub fn keyed_count(&self, most: usize) -> Result<usize, Error> {
         let prefix = Key::new(Kind::Request).end();
         let mut count = 0;
-        self.state().walk(&prefix, &prefix, &mut |_, _: serde::de::IgnoredAny| {
+        self.state().walk(&prefix, &prefix, &mut |_, _: Keyed| {
             count += 1;
             count < most
         })?;

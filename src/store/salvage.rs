@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::codec::{self, Body};
 use super::commit::{Changed, Commit};
@@ -15,12 +15,12 @@ use super::loss::{self, AcceptedLoss, Loss};
 use super::mark::{self, Found, Mark, Marker};
 use super::rebuild::Before;
 use super::state::State;
-use super::{Act, Error, Options, keys, opening, rebuild};
+use super::{Act, Error, Options, keys, opening, rebuild, shape};
 use crate::case::{Case, quarantine};
 use crate::model::{CaseId, Timestamp};
 
 /// The record of a salvage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Salvage {
     pub(super) loss: AcceptedLoss,
     /// Keys of the state, in hexadecimal digits, to the payload that the damaged records had given them; none:
@@ -113,7 +113,7 @@ impl Work<'_> {
             AcceptedLoss { at: self.now, reason: reason.to_owned(), loss, cases: salvaged.cases.clone() };
         journal::settle(&repaired, self.options, &end, None)?;
         let mut journal = Journal::resume(&repaired, self.options.clone(), &end)?;
-        let record = codec::encode(&Body::Salvage(Box::new(Salvage { loss, restored, cases })))?;
+        let record = shape::encode(&Body::Salvage(Box::new(Salvage { loss, restored, cases })))?;
         journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
         if !salvaged.complete {
             rebuild::suspect(self.dir, "the journal was salvaged");

@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
 use super::journal::Head;
 use super::recent::Recent;
+use super::shape::{self, Stored};
 use super::{AcceptedLoss, Error, codec, keys};
 use crate::case::Case;
 
@@ -24,14 +22,13 @@ const CHECK_ALL: u64 = 200_000;
 const CHECK_ENDS: usize = 5_000;
 
 /// How far the state is, and a sum over all its values: a lost or doubled value changes it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Meta {
     /// The last record that is in it.
     pub(super) applied: u64,
     pub(super) keys: u64,
     pub(super) sum: u64,
     /// The end of the last frame that is in it whole: names the journal that it was made from.
-    #[serde(default)]
     pub(super) head: Head,
 }
 
@@ -106,6 +103,10 @@ impl State {
             recent: Recent::default(),
             damaged: AtomicU64::new(0),
         };
+        let written = guarded("reading sled", || state.db.get(keys::meta()))?;
+        if written.is_some_and(|value| codec::is_of_another_version(&value)) {
+            return Err(Error::Damaged("it is of another version of the program".to_owned()));
+        }
         let meta = state.value(&keys::meta())?.unwrap_or_default();
         *state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
         Ok(state)
@@ -130,9 +131,9 @@ impl State {
         }
     }
 
-    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+    pub(super) fn value<T: Stored>(&self, key: &[u8]) -> Result<Option<T>, Error> {
         match self.get(key)? {
-            Some(payload) => codec::from_json(&payload).map(Some).ok_or_else(|| self.broken(key)),
+            Some(payload) => shape::from_json(&payload).map(Some).ok_or_else(|| self.broken(key)),
             None => Ok(None),
         }
     }
@@ -147,7 +148,7 @@ impl State {
 
     /// Walks keys from `from` while they begin with `prefix` and `visit` says to go on. A value that fails
     /// its check is named and counted and the walk goes on, so that one damaged case does not hide others.
-    pub(super) fn walk<T: DeserializeOwned>(
+    pub(super) fn walk<T: Stored>(
         &self,
         prefix: &[u8],
         from: &[u8],
@@ -155,7 +156,7 @@ impl State {
     ) -> Result<(), Error> {
         let mut pairs = self.db.range(from.to_vec()..keys::after(prefix));
         while let Some((key, value)) = guarded("reading sled", || pairs.next().transpose())? {
-            match codec::unseal(&key, &value).and_then(codec::from_json) {
+            match codec::unseal(&key, &value).and_then(shape::from_json) {
                 Some(value) => {
                     if !visit(&key, value) {
                         break;
@@ -261,9 +262,9 @@ impl<'a> Draft<'a> {
         self.writes.len()
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+    pub(super) fn get<T: Stored>(&self, key: &[u8]) -> Result<Option<T>, Error> {
         match self.writes.get(key) {
-            Some(Some(payload)) => Ok(codec::from_json(payload)),
+            Some(Some(payload)) => Ok(shape::from_json(payload)),
             Some(None) => Ok(None),
             None => self.state.value(key),
         }
@@ -273,8 +274,8 @@ impl<'a> Draft<'a> {
         if self.writes.contains_key(key) { Ok(self.get(key)?.map(Arc::new)) } else { self.state.case(key) }
     }
 
-    pub(super) fn put(&mut self, key: Vec<u8>, value: &impl Serialize) -> Result<(), Error> {
-        self.writes.insert(key, Some(codec::json(value)?));
+    pub(super) fn put(&mut self, key: Vec<u8>, value: &impl Stored) -> Result<(), Error> {
+        self.writes.insert(key, Some(shape::json(value)?));
         Ok(())
     }
 
@@ -313,7 +314,7 @@ impl<'a> Draft<'a> {
         meta.applied = applied;
         meta.head = self.head;
         let key = keys::meta();
-        let value = codec::seal(&key, &codec::json(&meta)?);
+        let value = codec::seal(&key, &shape::json(&meta)?);
         batch.insert(key, value);
         guarded("writing sled", || self.state.db.apply_batch(batch))?;
         self.state.recent.place(cases);
@@ -334,7 +335,7 @@ mod tests {
         let state = State::open(&dir.path().join("state")).unwrap();
         let mut draft = Draft::new(&state);
         for source in ["a", "b", "c"] {
-            draft.put(keys::cursor(source), &source).unwrap();
+            draft.put(keys::cursor(source), &source.to_owned()).unwrap();
         }
         draft.write(7).unwrap();
         state.check().unwrap();
@@ -357,6 +358,18 @@ mod tests {
         assert_eq!((found.as_str(), state.damaged()), ("ac", 2));
         assert!(doubt(&state.dir).exists());
         assert!(state.check().is_err());
+    }
+
+    #[test]
+    fn a_state_of_another_version_is_said_to_be_one() {
+        let (dir, state) = harmed(|state, _| {
+            let mut value = state.db.get(keys::meta()).unwrap().unwrap().to_vec();
+            value[0] += 1;
+            state.db.insert(keys::meta(), value).unwrap();
+        });
+        drop(state);
+        let error = State::open(&dir.path().join("state")).map(drop).unwrap_err();
+        assert!(error.to_string().contains("another version of the program"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::keys::{Key, Kind};
 use super::state::Draft;
@@ -12,7 +12,7 @@ use crate::model::Timestamp;
 use crate::policy::Revision;
 
 /// How far a sweep is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepState {
     /// Such as `quarterly/1`.
     pub schedule: String,
@@ -27,8 +27,7 @@ pub struct SweepState {
 }
 
 /// What a commit says of sweeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SweepChange {
     State(SweepState),
     /// A run of a schedule ended.
@@ -41,7 +40,7 @@ pub enum SweepChange {
 }
 
 /// One run of a sweep, for its nominal time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SweepRun {
     pub nominal: Timestamp,
     /// Of the policy when it began.
@@ -68,7 +67,6 @@ pub struct SweepRun {
     /// Why others got no case.
     pub skipped: BTreeMap<String, u64>,
     /// Of them left out by a clause or an error, and only counted: a run keeps what it said to so many.
-    #[serde(default)]
     pub not_noted: u64,
 }
 
@@ -95,7 +93,7 @@ impl SweepRun {
 }
 
 /// A person whose date is not known was seen; the first time counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstSeen {
     pub policy: String,
     /// Remembered apart: when a policy leaves shadow, its spread begins then.
@@ -106,7 +104,7 @@ pub struct FirstSeen {
 }
 
 /// A part of the people that a run has picked, most overdue first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepPart {
     pub schedule: String,
     pub number: u32,

@@ -2,6 +2,7 @@
 //! change of every case as the journal has it, and what the daemon wrote for its operators. It judges nothing.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use proofd::case::{Case, Cause, Entry, Note};
 use proofd::model::{CaseId, Event, Timestamp};
@@ -29,6 +30,8 @@ pub struct Evidence {
     pub consumed: BTreeMap<String, Consumed>,
     /// Revisions with all their files in one text.
     pub revisions: BTreeMap<Revision, String>,
+    /// Bytes of the journal.
+    pub journal: u64,
     /// Logs and metrics.
     pub written: String,
     /// What `proofd store verify --json` says.
@@ -92,6 +95,7 @@ impl Evidence {
             received: Vec::new(),
             consumed: BTreeMap::new(),
             revisions: BTreeMap::new(),
+            journal: size(&world.dir.path().join("store/journal")),
             written,
             verified: Value::Null,
         };
@@ -152,25 +156,22 @@ impl Evidence {
         let lost = lost.filter(|entry| matches!(entry.note, Note::AttemptLost { .. })).count();
         let mails = self.ledger.iter().filter(|one| one.system == System::Mail).count();
         let ids: std::collections::BTreeSet<_> = self.mails.iter().map(|mail| &mail.message_id).collect();
-        let whole: usize = self.changes().map(|(_, changed)| size(changed)).sum();
-        let causes: usize =
-            self.changes().filter_map(|(_, changed)| changed.recorded.as_ref()).map(size).sum();
         format!(
             "{} cases, {} changes, {lost} attempts lost, {mails} mails of {} intents\n\
              timers late by {} s (median), {} s (99 %), {} s (worst), in the campaign's time\n\
-             {} bytes of changes a case, {:.1} % of them what they were decided from",
+             {} bytes of the journal a case",
             self.stories.len(),
             self.changes().count(),
             ids.len(),
             at(50).num_seconds(),
             at(99).num_seconds(),
             at(100).num_seconds(),
-            whole / self.stories.len().max(1),
-            causes as f64 * 100.0 / whole.max(1) as f64,
+            self.journal / self.stories.len().max(1) as u64,
         )
     }
 }
 
-fn size(value: &impl serde::Serialize) -> usize {
-    serde_json::to_vec(value).unwrap().len()
+fn size(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).unwrap();
+    files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
 }

@@ -165,14 +165,3 @@ async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
     drop(store);
     assert_sound(dir.path());
 }
-
-#[test]
-fn an_event_that_no_policy_is_asked_about_costs_what_it_did() {
-    let consumed = Consumed { key: "e".to_owned(), at: at(0), verdicts: Vec::new(), people: Vec::new() };
-    assert_eq!(
-        serde_json::to_string(&consumed).unwrap(),
-        r#"{"key":"e","at":"2027-01-15T08:00:00Z","verdicts":[]}"#
-    );
-    let plain = serde_json::to_string(&said("p", "opened")).unwrap();
-    assert_eq!(plain, r#"{"policy":"p","revision":"0","verdict":"opened","detail":""}"#);
-}

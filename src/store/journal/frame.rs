@@ -7,7 +7,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The hash of a frame, which the next one carries.
@@ -162,7 +161,7 @@ pub(super) fn chain(bytes: &[u8]) -> Chain {
 
 /// The end of the journal after a frame: with the hash, everything before is proved unchanged. Written
 /// `SEQUENCE:HASH`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {
     /// Of the frame's last record; 0 before the first frame.
     pub sequence: u64,

@@ -180,7 +180,7 @@ pub async fn filled(dir: &Path, cases: usize) -> Vec<usize> {
 
 /// A closed store with so many cases over segments of one or two frames.
 pub async fn segmented(dir: &Path, cases: usize) {
-    let options = Options { segment_bytes: 400, ..options() };
+    let options = Options { segment_bytes: 200, ..options() };
     let (store, _) = Store::open_with(dir, at(0), options).unwrap();
     for number in 0..cases {
         store.commit(changed(case(&format!("c{number}"), 0))).await.unwrap();

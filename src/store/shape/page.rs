@@ -2,11 +2,12 @@
 //! that, and reading it again takes as long as there is of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
+use super::{By, Member, Stored};
 use crate::case::{Case, Pending, Recorded, State};
 use crate::model::{CaseId, EffectKind, Event, Fields, Pause, Subject, SubjectKind, Timestamp};
 use crate::policy::Revision;
@@ -14,9 +15,13 @@ use crate::policy::Revision;
 /// What of a commit is read.
 #[derive(Debug, Deserialize)]
 pub struct Page {
+    #[serde(default)]
     pub cases: Vec<CaseThen>,
+    #[serde(default, deserialize_with = "by_shape")]
     pub received: Vec<Event>,
+    #[serde(default)]
     pub consumed: Vec<ConsumedThen>,
+    #[serde(default, deserialize_with = "by_shape")]
     pub pauses: Vec<Pause>,
 }
 
@@ -27,10 +32,11 @@ pub struct CaseThen {
     #[serde(deserialize_with = "thin")]
     pub case: Case,
     /// How the step ended that ended here.
-    #[serde(rename = "entries", deserialize_with = "ended")]
+    #[serde(default, rename = "entries", deserialize_with = "ended")]
     pub ended: Option<String>,
+    #[serde(default, deserialize_with = "by_shape")]
     pub effects: Vec<EffectKind>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "by_shape")]
     pub recorded: Option<Recorded>,
 }
 
@@ -38,29 +44,33 @@ pub struct CaseThen {
 #[derive(Debug, Deserialize)]
 pub struct ConsumedThen {
     pub key: String,
+    #[serde(deserialize_with = "by_shape")]
     pub at: Timestamp,
-    pub verdicts: Vec<Verdict>,
     #[serde(default)]
+    pub verdicts: Vec<Verdict>,
+    #[serde(default, deserialize_with = "by_shape")]
     pub people: Vec<Subject>,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct Verdict {
     pub policy: String,
+    #[serde(deserialize_with = "by_shape")]
     pub revision: Revision,
     pub verdict: String,
 }
 
 #[derive(Deserialize)]
 struct Thin {
-    id: CaseId,
+    id: By<CaseId>,
     policy: String,
-    revision: Revision,
+    revision: By<Revision>,
     key: String,
     subject: Person,
-    opened_at: Timestamp,
-    state: State,
-    calls: BTreeMap<u32, Pending>,
+    opened_at: By<Timestamp>,
+    state: By<State>,
+    calls: Member<BTreeMap<u32, Pending>>,
+    #[serde(default)]
     sessions: BTreeMap<String, IgnoredAny>,
     result: Option<String>,
 }
@@ -70,15 +80,19 @@ struct Person {
     #[serde(default)]
     source: String,
     #[serde(rename = "type")]
-    kind: SubjectKind,
+    kind: By<SubjectKind>,
     id: String,
+    #[serde(default)]
     fields: Account,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Account {
-    #[serde(default)]
     user_id: Option<String>,
+}
+
+fn by_shape<'de, T: Stored, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    T::read(from)
 }
 
 fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
@@ -88,21 +102,21 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         fields.insert("user_id".to_owned(), account.into());
     }
     Ok(Case {
-        id: thin.id,
+        id: thin.id.0,
         policy: thin.policy,
-        revision: thin.revision,
+        revision: thin.revision.0,
         key: thin.key,
         subject: Subject {
             source: thin.subject.source,
-            kind: thin.subject.kind,
+            kind: thin.subject.kind.0,
             id: thin.subject.id,
             fields,
         },
         event: None,
-        opened_at: thin.opened_at,
-        state: thin.state,
+        opened_at: thin.opened_at.0,
+        state: thin.state.0,
         steps: Fields::new(),
-        calls: thin.calls,
+        calls: thin.calls.0,
         next_call: 0,
         next_entry: 0,
         retries: BTreeMap::new(),
@@ -127,16 +141,57 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
 }
 
 #[derive(Deserialize)]
-struct Ended<'a> {
-    #[serde(borrow)]
-    what: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default)]
-    outcome: Option<&'a RawValue>,
+struct EntryThen {
+    note: StepEnded,
+}
+
+/// The outcome, if the note says that a step ended.
+struct StepEnded(Option<String>);
+
+impl<'de> Deserialize<'de> for StepEnded {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(NoteThen)
+    }
+}
+
+struct NoteThen;
+
+impl<'de> Visitor<'de> for NoteThen {
+    type Value = StepEnded;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a note")
+    }
+
+    /// A note without members.
+    fn visit_str<E>(self, _: &str) -> Result<StepEnded, E> {
+        Ok(StepEnded(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut note: A) -> Result<StepEnded, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "snake_case")]
+        enum Word {
+            StepEnded,
+            #[serde(other)]
+            Other,
+        }
+        #[derive(Deserialize)]
+        struct Members {
+            outcome: String,
+        }
+        let mut outcome = None;
+        while let Some(word) = note.next_key()? {
+            match word {
+                Word::StepEnded => outcome = Some(note.next_value::<Members>()?.outcome),
+                Word::Other => drop(note.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(StepEnded(outcome))
+    }
 }
 
 fn ended<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let entries = Vec::<Ended<'de>>::deserialize(from)?;
-    let ended = entries.into_iter().find(|entry| entry.what == "step_ended");
-    let outcome = ended.and_then(|entry| serde_json::from_str(entry.outcome?.get()).ok());
-    Ok(outcome)
+    let entries = Vec::<EntryThen>::deserialize(from)?;
+    Ok(entries.into_iter().find_map(|entry| entry.note.0))
 }

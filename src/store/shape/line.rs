@@ -1,0 +1,135 @@
+//! A record of the journal: one line of JSON with the version of its shapes.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{By, VERSION, old};
+use crate::model::Timestamp;
+use crate::store::Error;
+use crate::store::codec::Body;
+use crate::store::commit::Commit;
+use crate::store::loss::AcceptedLoss;
+use crate::store::salvage::Salvage;
+
+// Members instead of an enum: the version comes first, so that it is known before anything else is read.
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<By<&'a Commit>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune: Option<By<&'a Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<By<&'a AcceptedLoss>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salvage: Option<By<&'a Salvage>>,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    commit: Option<By<Commit>>,
+    prune: Option<By<Timestamp>>,
+    loss: Option<By<AcceptedLoss>>,
+    salvage: Option<By<Salvage>>,
+}
+
+/// One line of JSON, with its end of line.
+pub(in crate::store) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
+    let mut written = Written { v: VERSION, commit: None, prune: None, loss: None, salvage: None };
+    match body {
+        Body::Commit(commit) => written.commit = Some(By(commit)),
+        Body::Prune(before) => written.prune = Some(By(before)),
+        Body::Loss(loss) => written.loss = Some(By(loss)),
+        Body::Salvage(salvage) => written.salvage = Some(By(salvage)),
+    }
+    let mut line = serde_json::to_vec(&written).map_err(|error| Error::io("writing JSON")(error.into()))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+pub(in crate::store) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
+    let line = current(sequence, line)?;
+    // The error of serde is not passed on: it may quote what it read.
+    let read = serde_json::from_slice(&line).map_err(|_| unreadable(sequence))?;
+    match read {
+        Read { commit: Some(By(commit)), prune: None, loss: None, salvage: None } => Ok(Body::Commit(commit)),
+        Read { commit: None, prune: Some(By(before)), loss: None, salvage: None } => Ok(Body::Prune(before)),
+        Read { commit: None, prune: None, loss: Some(By(loss)), salvage: None } => {
+            Ok(Body::Loss(Box::new(loss)))
+        }
+        Read { commit: None, prune: None, loss: None, salvage: Some(By(salvage)) } => {
+            Ok(Body::Salvage(Box::new(salvage)))
+        }
+        Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal says nothing"))),
+    }
+}
+
+/// A part of a commit. `None`: the record is no commit.
+pub(in crate::store) fn part<T: DeserializeOwned>(sequence: u64, line: &[u8]) -> Result<Option<T>, Error> {
+    #[derive(Deserialize)]
+    struct Part<T> {
+        commit: Option<T>,
+    }
+    let line = current(sequence, line)?;
+    let part: Part<T> = serde_json::from_slice(&line).map_err(|_| unreadable(sequence))?;
+    Ok(part.commit)
+}
+
+fn unreadable(sequence: u64) -> Error {
+    Error::Damaged(format!("record {sequence} of the journal cannot be read"))
+}
+
+/// The line as this version writes it.
+fn current(sequence: u64, line: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    match version(line).ok_or_else(|| unreadable(sequence))? {
+        VERSION => Ok(Cow::Borrowed(line)),
+        2 => old::from_2(line).map(Cow::Owned).ok_or_else(|| unreadable(sequence)),
+        other => Err(Error::Damaged(format!(
+            "record {sequence} of the journal has version {other}, this program reads versions {} to {VERSION}; \
+             start the version of the program that wrote it",
+            old::OLDEST
+        ))),
+    }
+}
+
+/// Every version begins a line with its number.
+fn version(line: &[u8]) -> Option<u32> {
+    let rest = line.strip_prefix(b"{\"v\":")?;
+    let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, encode};
+    use crate::model::Timestamp;
+    use crate::store::codec::Body;
+    use crate::store::{Commit, Error};
+
+    #[test]
+    fn a_record_is_one_line_and_reads_back() {
+        for body in [Body::Commit(Commit::default()), Body::Prune(Timestamp::UNIX_EPOCH)] {
+            let line = encode(&body).unwrap();
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            assert_eq!(decode(1, &line).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn a_record_that_says_something_else_is_an_error_with_its_number() {
+        for (line, word) in [
+            (r#"{"v":4,"new":1}"#, "version 4"),
+            (r#"{"v":1,"commit":{}}"#, "versions 2 to 3"),
+            (r#"{"v":3}"#, "says nothing"),
+            ("x", "cannot be read"),
+            (r#"{"v":3,"commit":7}"#, "cannot be read"),
+            (r#"{"v":2,"commit":7}"#, "cannot be read"),
+            (r#"{"v":3,"commit":{"cases":[{}]}}"#, "cannot be read"),
+        ] {
+            let Err(Error::Damaged(text)) = decode(12, line.as_bytes()) else { panic!("{line} was read") };
+            assert!(text.contains(word) && text.contains("record 12"), "{text}");
+        }
+    }
+}

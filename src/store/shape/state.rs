@@ -1,0 +1,64 @@
+//! What only the state holds: listings, the inbox, and how far the state is.
+
+use serde::{Deserialize as _, Deserializer, Serializer};
+
+use super::Stored;
+#[cfg(test)]
+use super::pinned::Shapes;
+use super::table::record;
+use crate::case::Hold;
+use crate::model::{CaseId, Event, SubjectRef, Timestamp};
+use crate::store::asked::Pointer;
+use crate::store::commit::{Holding, Waiting as Inbox};
+use crate::store::journal::Head;
+use crate::store::projection::Summary;
+use crate::store::state::Meta;
+
+/// `SEQUENCE:HASH`.
+impl Stored for Head {
+    fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+
+    #[cfg(test)]
+    fn describe(_: &mut Shapes) {}
+}
+
+record! { "summary": Summary {
+    "case" => case: CaseId,
+    "policy" => policy: String,
+    "subject" => subject: SubjectRef,
+    "open" => open: bool,
+} }
+
+record! { "holding": Holding {
+    "case" => case: CaseId,
+    "policy" => policy: String,
+    "subject" => subject: SubjectRef,
+    "closed" => closed: bool,
+    "holds" => holds: Vec<Hold>,
+} }
+
+record! { "inbox": Inbox {
+    "event" => event: Event,
+    "due" => due: Timestamp,
+    "attempts" => attempts: u32,
+} }
+
+record! { "pointer": Pointer {
+    "policy" => policy: String,
+    "verdict" => verdict: String,
+    "at" => at: Timestamp,
+    "key" => key: Vec<u8>,
+} }
+
+record! { "meta": Meta {
+    "applied" => applied: u64,
+    "keys" => keys: u64,
+    "sum" => sum: u64,
+    "head" => head: Head,
+} }
