@@ -12,7 +12,7 @@ use proofd::engine::replay;
 use proofd::model::{CaseId, Timestamp};
 use proofd::policy::Policy;
 use proofd::policy::tests::Test;
-use proofd::store::{CaseFilter, Options, Store};
+use proofd::store::{self, CaseFilter, Options, Store};
 use proofd::trial::{self, Played};
 
 use crate::same_journal::daemon::{Daemon, settings};
@@ -218,4 +218,23 @@ fn record() {
         });
         keep(&dir.path().join("store"), &to);
     }
+    record_everything(version.parse().unwrap());
+}
+
+/// What commits of the version before hold, committed by the program of today.
+fn record_everything(version: u32) {
+    let of = |version: u32| Path::new(JOURNALS).join(version.to_string()).join("everything");
+    let dir = tempfile::tempdir().unwrap();
+    let (before, now) = (dir.path().join("before"), dir.path().join("now"));
+    drop(opened(&of(version - 1), &before));
+    let mut commits = Vec::new();
+    store::verify_with(&before, &mut |_, commit, _| commits.push(commit.clone())).unwrap();
+    runtime().block_on(async {
+        let (store, _) = Store::open_with(&now, Timestamp::UNIX_EPOCH, options()).unwrap();
+        for commit in commits {
+            store.commit(commit).await.unwrap();
+        }
+        store.close().await.unwrap();
+    });
+    keep(&now, &of(version));
 }
