@@ -297,7 +297,7 @@ async fn who_has_an_open_case_gets_no_other() {
     town.advance_to(second);
     let run = town.settled("p/1", second).await;
     assert_eq!((run.opened, skipped(&run)), (0, [("open_case", 5)].into()));
-    let nine = SubjectRef { source: "onelogin".to_owned(), kind: SubjectKind::User, id: "9".to_owned() };
+    let nine = SubjectRef { source: String::new(), kind: SubjectKind::User, id: "9".to_owned() };
     assert_eq!(town.engine.store().open_cases_of(&nine).unwrap().len(), 1);
     town.stop().await;
 }

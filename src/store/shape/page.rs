@@ -12,7 +12,7 @@ use crate::case::{Case, Pending, Recorded, State};
 use crate::model::{CaseId, EffectKind, Event, Fields, Pause, Subject, SubjectKind, Timestamp};
 use crate::policy::Revision;
 
-/// What of a commit is read.
+/// What of a commit is read. An empty text is left out of a record, so that every text here has a default.
 #[derive(Debug, Deserialize)]
 pub struct Page {
     #[serde(default)]
@@ -43,6 +43,7 @@ pub struct CaseThen {
 /// An event that was dealt with.
 #[derive(Debug, Deserialize)]
 pub struct ConsumedThen {
+    #[serde(default)]
     pub key: String,
     #[serde(deserialize_with = "by_shape")]
     pub at: Timestamp,
@@ -54,17 +55,21 @@ pub struct ConsumedThen {
 
 #[derive(Debug, Deserialize)]
 pub struct Verdict {
+    #[serde(default)]
     pub policy: String,
     #[serde(deserialize_with = "by_shape")]
     pub revision: Revision,
+    #[serde(default)]
     pub verdict: String,
 }
 
 #[derive(Deserialize)]
 struct Thin {
     id: By<CaseId>,
+    #[serde(default)]
     policy: String,
     revision: By<Revision>,
+    #[serde(default)]
     key: String,
     subject: Person,
     opened_at: By<Timestamp>,
@@ -81,6 +86,7 @@ struct Person {
     source: String,
     #[serde(rename = "type")]
     kind: By<SubjectKind>,
+    #[serde(default)]
     id: String,
     #[serde(default)]
     fields: Account,
