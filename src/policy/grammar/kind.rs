@@ -69,11 +69,69 @@ impl Shape {
     }
 }
 
+/// What has a name, in the tree or in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thing {
+    Policy,
+    Block,
+    Step,
+    Setting,
+    /// `file::name`.
+    Function,
+    Template,
+    Verification,
+    Team,
+    Queue,
+    Calendar,
+    Provider,
+    Endpoint,
+    System,
+}
+
+impl Thing {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Block => "block",
+            Self::Step => "step",
+            Self::Setting => "setting",
+            Self::Function => "function",
+            Self::Template => "template",
+            Self::Verification => "verification",
+            Self::Team => "team",
+            Self::Queue => "queue",
+            Self::Calendar => "calendar",
+            Self::Provider => "provider",
+            Self::Endpoint => "endpoint",
+            Self::System => "system",
+        }
+    }
+}
+
+/// What the texts under a key name; where they are keys of a map, those. Checks of names, completion and
+/// go-to-definition derive from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Something gets its name here.
+    Gives(Thing),
+    /// It has its name elsewhere.
+    Of(Thing),
+    /// `subject`, `manager`, `team:name`.
+    Recipient,
+    /// An address, or `team:name`.
+    Owner,
+    /// `template`, or `template to recipient`.
+    Mail,
+    /// A path to a value, such as `steps.proof.reasons`.
+    Path,
+}
+
 /// One key of a shape.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     pub name: &'static str,
     pub kind: Kind,
+    pub names: Option<Names>,
     pub required: bool,
     /// One sentence for editors.
     pub doc: &'static str,
@@ -83,11 +141,29 @@ pub struct Key {
 
 impl Key {
     pub const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: true, doc, executed: true }
+        Self { name, kind, names: None, required: true, doc, executed: true }
     }
 
     pub const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: false, doc, executed: true }
+        Self { name, kind, names: None, required: false, doc, executed: true }
+    }
+
+    /// What its texts name.
+    #[must_use]
+    pub const fn naming(self, names: Names) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
+    /// Its texts name something that has its name elsewhere.
+    #[must_use]
+    pub const fn of(self, thing: Thing) -> Self {
+        self.naming(Names::Of(thing))
+    }
+
+    /// Something gets its name here.
+    #[must_use]
+    pub const fn gives(self, thing: Thing) -> Self {
+        self.naming(Names::Gives(thing))
     }
 
     /// Part of the language, and not executed yet.

@@ -4,6 +4,7 @@
 
 mod check;
 mod kind;
+mod names;
 mod policy;
 mod schema;
 mod span;
@@ -11,8 +12,9 @@ mod tests;
 mod verbs;
 
 pub use check::{check, hours, is_call, mistakes, not_yet};
-pub use kind::{Key, Kind, Shape};
-pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, TRIGGER, VERIFICATION, VERIFICATIONS};
+pub use kind::{Key, Kind, Names, Shape, Thing};
+pub use names::{Site, key_naming, visit};
+pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS, shape_of};
 pub use schema::json_schema;
 pub use tests::{MOVES, TESTS};
 pub use verbs::{EXECUTED_CHANNELS, Outcomes, Rule, STEP_KEYS, VerbRule, step_verb, verb, verbs};

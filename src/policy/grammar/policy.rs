@@ -1,6 +1,7 @@
 //! The keys of the files: policy.yaml, shared/blocks.yaml, verifications.yaml, people.yaml.
 
-use super::kind::{Key, Kind, Shape};
+use super::kind::{Key, Kind, Names, Shape, Thing};
+use super::tests::TESTS;
 
 const SPAN: Kind = Kind::Span { zero: false };
 const FORMAT: Key = Key::must("format", Kind::Integer { least: 1, most: 1 }, "The format's number: 1.");
@@ -27,13 +28,26 @@ const ACTIONS: Kind = Kind::OneOf(&[
     "verify",
 ]);
 
+/// What a file of a tree holds, by its path. None: it is no YAML that is read.
+pub fn shape_of(path: &str) -> Option<&'static Shape> {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["verifications.yaml"] => Some(&VERIFICATIONS),
+        ["people.yaml"] => Some(&PEOPLE),
+        ["shared", "blocks.yaml"] => Some(&BLOCKS),
+        ["shared", ..] => None,
+        [_, "policy.yaml"] => Some(&POLICY),
+        [_, "tests.yaml"] => Some(&TESTS),
+        _ => None,
+    }
+}
+
 pub static POLICY: Shape = Shape {
     what: "a policy",
     keys: &[
         FORMAT,
-        Key::must("policy", Kind::Name, "The policy's name, unique in the tree."),
+        Key::must("policy", Kind::Name, "The policy's name, unique in the tree.").gives(Thing::Policy),
         Key::must("title", Kind::Text, "What the desk sees."),
-        Key::must("owner", Kind::Owner, "Who hears about stuck cases."),
+        Key::must("owner", Kind::Owner, "Who hears about stuck cases.").naming(Names::Owner),
         Key::may("language", Kind::Text, "Language of mails where the person's is not known (BCP 47)."),
         Key::must("mode", Kind::OneOf(&["enforce", "shadow", "disabled"]), "Whether the policy acts."),
         Key::must("subject", Kind::OneOf(&["registration", "user", "applicant"]), "What a case is about."),
@@ -52,11 +66,12 @@ pub static POLICY: Shape = Shape {
         Key::may("case_key", Kind::Template, "What makes two open cases different."),
         Key::may("cancel_when", Kind::List(&Kind::Event), "Events that end the case from outside."),
         Key::may("as_long_as", Kind::Condition, "Checked again before every step that changes something."),
-        Key::may("settings", Kind::MapOf(&Kind::Any), "Numbers and lists that are tuned without logic."),
+        Key::may("settings", Kind::MapOf(&Kind::Any), "Numbers and lists that are tuned without logic.")
+            .gives(Thing::Setting),
         Key::may("limits", Kind::List(&Kind::Shape(&LIMIT)), "At most so many effects in a time."),
         Key::may("keep", Kind::Shape(&KEEP), "How long things are kept after the close."),
         Key::must("steps", Kind::Steps, "What is done, in order."),
-        Key::may("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`."),
+        Key::may("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(Thing::Block),
     ],
 };
 
@@ -121,21 +136,25 @@ pub static TRIGGER: Shape = Shape {
 
 pub static BLOCKS: Shape = Shape {
     what: "shared blocks",
-    keys: &[FORMAT, Key::must("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.")],
+    keys: &[
+        FORMAT,
+        Key::must("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(Thing::Block),
+    ],
 };
 
 pub static VERIFICATIONS: Shape = Shape {
     what: "verification names",
     keys: &[
         FORMAT,
-        Key::must("verifications", Kind::MapOf(&Kind::Shape(&VERIFICATION)), "Names for provider workflows."),
+        Key::must("verifications", Kind::MapOf(&Kind::Shape(&VERIFICATION)), "Names for provider workflows.")
+            .gives(Thing::Verification),
     ],
 };
 
 pub static VERIFICATION: Shape = Shape {
     what: "a verification",
     keys: &[
-        Key::must("provider", Kind::Name, "A provider that proofd.yaml configures."),
+        Key::must("provider", Kind::Name, "A provider that proofd.yaml configures.").of(Thing::Provider),
         Key::must("workflow", Kind::Label, "The provider's name or number of the workflow."),
         Key::must(
             "method",
@@ -143,7 +162,8 @@ pub static VERIFICATION: Shape = Shape {
             "How a person proves it.",
         ),
         Key::must("require", Kind::List(&Kind::Text), "Capabilities that must themselves have passed."),
-        Key::may("fallback", Kind::Name, "Another verification, where nothing is enrolled."),
+        Key::may("fallback", Kind::Name, "Another verification, where nothing is enrolled.")
+            .of(Thing::Verification),
     ],
 };
 
@@ -151,9 +171,11 @@ pub static PEOPLE: Shape = Shape {
     what: "people",
     keys: &[
         FORMAT,
-        Key::must("teams", Kind::MapOf(&Kind::Shape(&TEAM)), "Teams and their mail addresses."),
-        Key::may("queues", Kind::MapOf(&Kind::Shape(&QUEUE)), "Review queues."),
-        Key::may("calendars", Kind::MapOf(&Kind::Shape(&CALENDAR)), "When people work."),
+        Key::must("teams", Kind::MapOf(&Kind::Shape(&TEAM)), "Teams and their mail addresses.")
+            .gives(Thing::Team),
+        Key::may("queues", Kind::MapOf(&Kind::Shape(&QUEUE)), "Review queues.").gives(Thing::Queue),
+        Key::may("calendars", Kind::MapOf(&Kind::Shape(&CALENDAR)), "When people work.")
+            .gives(Thing::Calendar),
     ],
 };
 
@@ -161,15 +183,16 @@ pub static TEAM: Shape = Shape {
     what: "a team",
     keys: &[
         Key::must("mail", Kind::Mail, "Where the team is reached."),
-        Key::may("call", Kind::Name, "An endpoint of proofd.yaml for urgent notices."),
+        Key::may("call", Kind::Name, "An endpoint of proofd.yaml for urgent notices.").of(Thing::Endpoint),
     ],
 };
 
 pub static QUEUE: Shape = Shape {
     what: "a queue",
     keys: &[
-        Key::must("team", Kind::Name, "The team that is told."),
-        Key::may("calendar", Kind::Name, "The calendar that business days are counted in."),
+        Key::must("team", Kind::Name, "The team that is told.").of(Thing::Team),
+        Key::may("calendar", Kind::Name, "The calendar that business days are counted in.")
+            .of(Thing::Calendar),
     ],
 };
 

@@ -1,6 +1,6 @@
 //! The keys of tests.yaml.
 
-use super::kind::{Key, Kind, Shape};
+use super::kind::{Key, Kind, Names, Shape, Thing};
 
 const SPAN: Kind = Kind::Span { zero: false };
 const TEXTS: Kind = Kind::List(&Kind::Text);
@@ -10,7 +10,7 @@ pub static TESTS: Shape = Shape {
     what: "a file of policy tests",
     keys: &[
         Key::may("format", Kind::Integer { least: 1, most: 1 }, "The format's number: 1."),
-        Key::must("tests_for", Kind::Name, "The policy of this folder."),
+        Key::must("tests_for", Kind::Name, "The policy of this folder.").of(Thing::Policy),
         Key::must("tests", Kind::List(&Kind::Shape(&TEST)), "What is played, one after the other."),
     ],
 };
@@ -31,7 +31,8 @@ static GIVEN: Shape = Shape {
         Key::may("registration", FIELDS, "Fields that differ from an ordinary registration."),
         Key::may("user", FIELDS, "Fields that differ from an ordinary account."),
         Key::may("applicant", FIELDS, "Fields that differ from an ordinary applicant."),
-        Key::may("passed", Kind::MapOf(&SPAN), "Verifications passed earlier, and how long ago."),
+        Key::may("passed", Kind::MapOf(&SPAN), "Verifications passed earlier, and how long ago.")
+            .of(Thing::Verification),
         Key::may("answers", Kind::MapOf(&Kind::Shape(&ANSWERED)), "What endpoints answer; 200 by default."),
     ],
 };
@@ -64,13 +65,16 @@ static MOVE: Shape = Shape {
             "answer",
             FIELDS,
             "The person does a `verify` step: its id with the outcome, and what was found.",
-        ),
-        Key::may("press", Kind::Name, "The person presses the button of a `verify` step, or of `contest`."),
+        )
+        .of(Thing::Step),
+        Key::may("press", Kind::Name, "The person presses the button of a `verify` step, or of `contest`.")
+            .of(Thing::Step),
         Key::may(
             "decide",
             FIELDS,
             "A `review` step's id, or `contest`, with the decision; and `by`, `reason`, `refused: true`.",
-        ),
+        )
+        .of(Thing::Step),
         Key::may(
             "order",
             Kind::OneOf(&[
@@ -96,13 +100,14 @@ static EXPECT: Shape = Shape {
     keys: &[
         Key::may("opened", Kind::Boolean, "Whether a case opened at all."),
         Key::may("cases", Kind::Integer { least: 0, most: 1_000 }, "How many cases opened so far."),
-        Key::may("waiting_at", Kind::Name, "The id of the step that the case waits at."),
+        Key::may("waiting_at", Kind::Name, "The id of the step that the case waits at.").of(Thing::Step),
         Key::may(
             "state",
             Kind::OneOf(&["running", "waiting", "in_review", "held", "stuck", "in_grace", "closed"]),
             "The state of the case.",
         ),
-        Key::may("sent", TEXTS, "Templates of the mails sent, in order; `name to manager` says to whom."),
+        Key::may("sent", TEXTS, "Templates of the mails sent, in order; `name to manager` says to whom.")
+            .naming(Names::Mail),
         Key::may("did", TEXTS, "Effects whose step was reached, in order, such as `delete registration`."),
         Key::may("destroyed", TEXTS, "What was really rejected or deleted."),
         Key::may("grace", Kind::Span { zero: true }, "How long the last effect can be undone."),

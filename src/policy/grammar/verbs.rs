@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::kind::{Key, Kind, Shape};
+use super::kind::{Key, Kind, Names, Shape, Thing};
 use crate::model::{EffectKind, EffectShape, Nature};
 use crate::policy::outcome::{ProofOutcome, RequestOutcome};
 use crate::policy::source::{self, Node};
@@ -117,12 +117,14 @@ pub enum Outcomes {
 }
 
 const SPAN: Kind = Kind::Span { zero: false };
-const TEMPLATE_NAME: Key = Key::must("template", Kind::Name, "A folder of shared/templates.");
+const TEMPLATE_NAME: Key =
+    Key::must("template", Kind::Name, "A folder of shared/templates.").of(Thing::Template);
 const RECIPIENT: Kind = Kind::Text;
 
 /// Beside every verb.
 pub const STEP_KEYS: &[Key] = &[
-    Key::may("id", Kind::Name, "A name by which other steps and clauses speak of this step."),
+    Key::may("id", Kind::Name, "A name by which other steps and clauses speak of this step.")
+        .gives(Thing::Step),
     Key::may("if", Kind::Condition, "The step is left out unless this holds."),
     Key::may("retry", Kind::Shape(&RETRY), "How calls of this step are tried again."),
     Key::may("outcomes", Kind::MapOf(&Kind::Steps), "What each outcome leads to; every one has to be there."),
@@ -144,7 +146,8 @@ static REMINDER: Shape = Shape {
     keys: &[
         Key::must("after", SPAN, "Counted from the start of the step."),
         TEMPLATE_NAME,
-        Key::may("also", Kind::OneOrMany(&RECIPIENT), "Who gets it besides the person."),
+        Key::may("also", Kind::OneOrMany(&RECIPIENT), "Who gets it besides the person.")
+            .naming(Names::Recipient),
     ],
 };
 
@@ -153,7 +156,7 @@ const COMPARED: Kind = Kind::List(&Kind::OneOf(&tree::COMPARED));
 static VERIFY: Shape = Shape {
     what: "a verification",
     keys: &[
-        Key::must("workflow", Kind::Name, "A name from verifications.yaml."),
+        Key::must("workflow", Kind::Name, "A name from verifications.yaml.").of(Thing::Verification),
         Key::must("answer_within", SPAN, "The person's deadline, from the start of the step."),
         Key::may("invite", Kind::Shape(&INVITE), "The mail that carries the link; by default proof-invite."),
         Key::may("remind", Kind::List(&Kind::Shape(&REMINDER)), "Mails before the deadline."),
@@ -173,17 +176,17 @@ static ESCALATE: Shape = Shape {
     what: "an escalation",
     keys: &[
         Key::must("after", SPAN, "Counted from the start of the step."),
-        Key::must("queue", Kind::Name, "The queue that sees it then."),
+        Key::must("queue", Kind::Name, "The queue that sees it then.").of(Thing::Queue),
     ],
 };
 
 static REVIEW: Shape = Shape {
     what: "a review",
     keys: &[
-        Key::must("queue", Kind::Name, "A queue from people.yaml."),
+        Key::must("queue", Kind::Name, "A queue from people.yaml.").of(Thing::Queue),
         Key::must("decisions", Kind::MapOf(&Kind::Shape(&DECISION)), "The buttons; each is an outcome."),
         Key::must("answer_within", SPAN, "The reviewers' deadline."),
-        Key::may("show", Kind::List(&Kind::Text), "What the reviewer sees, as paths."),
+        Key::may("show", Kind::List(&Kind::Text), "What the reviewer sees, as paths.").naming(Names::Path),
         Key::may("people", Kind::Integer { least: 1, most: 5 }, "How many different people must agree."),
         Key::may(
             "never",
@@ -206,7 +209,8 @@ static WAIT: Shape = Shape {
 static NOTIFY: Shape = Shape {
     what: "a notice",
     keys: &[
-        Key::must("to", Kind::OneOrMany(&RECIPIENT), "subject, manager, or team:<name>."),
+        Key::must("to", Kind::OneOrMany(&RECIPIENT), "subject, manager, or team:<name>.")
+            .naming(Names::Recipient),
         TEMPLATE_NAME,
         Key::may(
             "via",
@@ -220,7 +224,7 @@ static NOTIFY: Shape = Shape {
 const GRACE: Key = Key::may("grace", Kind::Span { zero: true }, "Block now, destroy after this time.");
 const BECAUSE: Key = Key::may("because", Kind::Text, "Why there is no grace.");
 const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names that the function may return.");
-const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.");
+const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.").of(Thing::System);
 const ATTRIBUTES: Key = Key::must("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
 
 /// How the verb of an effect is written: its object, the keys beside it, how it branches.
@@ -243,6 +247,7 @@ const fn effect(kind: EffectKind) -> VerbRule {
         EffectShape::Emit => (Kind::Text, &[DATA], Outcomes::None),
     };
     let key = Key::may(row.word, object, row.doc);
+    let key = if matches!(row.shape, EffectShape::Call) { key.of(Thing::Endpoint) } else { key };
     VerbRule { verb: Rule::Effect(kind), key, beside, outcomes, ends: false }
 }
 
@@ -282,28 +287,31 @@ static OTHERS: &[VerbRule] = &[
             Rule::Run.word(),
             Kind::FunctionCall,
             "Calls a pure function that returns one of `returns`.",
-        ),
+        )
+        .of(Thing::Function),
         beside: &[RETURNS],
         outcomes: Outcomes::Returns,
         ends: false,
     },
     VerbRule {
         verb: Rule::Act,
-        key: Key::may(Rule::Act.word(), Kind::FunctionCall, "Calls a pure function that returns actions."),
+        key: Key::may(Rule::Act.word(), Kind::FunctionCall, "Calls a pure function that returns actions.")
+            .of(Thing::Function),
         beside: &[MAY],
         outcomes: Outcomes::None,
         ends: false,
     },
     VerbRule {
         verb: Rule::Do,
-        key: Key::may(Rule::Do.word(), Kind::Name, "Goes on with a named block; nothing comes back."),
+        key: Key::may(Rule::Do.word(), Kind::Name, "Goes on with a named block; nothing comes back.")
+            .of(Thing::Block),
         beside: &[],
         outcomes: Outcomes::None,
         ends: true,
     },
     VerbRule {
         verb: Rule::RetryFrom,
-        key: Key::may(Rule::RetryFrom.word(), Kind::Name, "Goes back to an earlier step."),
+        key: Key::may(Rule::RetryFrom.word(), Kind::Name, "Goes back to an earlier step.").of(Thing::Step),
         beside: &[AT_MOST, OR_ELSE],
         outcomes: Outcomes::None,
         ends: true,

@@ -55,7 +55,10 @@ impl Build<'_> {
             EffectShape::CreateUser => {
                 self.object(value);
                 self.user_name(item);
-                Effect::CreateUser { system: self.system(item)?, attributes: self.attributes(item) }
+                Effect::CreateUser {
+                    system: item.text_of("in")?.to_owned(),
+                    attributes: self.attributes(item),
+                }
             }
             EffectShape::UpdateUser => {
                 self.object(value);
@@ -66,7 +69,7 @@ impl Build<'_> {
                     self.report(Diagnostic::error(matching.place.clone(), "wrong-type", message).help(help));
                 }
                 Effect::UpdateUser {
-                    system: self.system(item)?,
+                    system: item.text_of("in")?.to_owned(),
                     matching: self.data(matching, true),
                     attributes: self.attributes(item),
                 }
@@ -146,12 +149,6 @@ impl Build<'_> {
         }
     }
 
-    fn system(&mut self, item: &Node) -> Option<String> {
-        let systems = self.known.systems.clone();
-        self.configured(item.get("in"), systems.as_deref(), "system");
-        Some(item.text_of("in")?.to_owned())
-    }
-
     fn attributes(&mut self, item: &Node) -> Data {
         if let Some(node) = item.get("attributes").filter(|node| node.map().is_some_and(<[_]>::is_empty)) {
             let message = "`attributes` is empty, so nothing would be written";
@@ -162,8 +159,6 @@ impl Build<'_> {
     }
 
     fn request(&mut self, item: &Node, value: &Node) -> Option<Request<Text, Data>> {
-        let endpoints = self.known.endpoints.clone();
-        self.configured(Some(value), endpoints.as_deref(), "endpoint");
         let method = item.text_of("method").unwrap_or("POST").to_owned();
         let repeat = match item.text_of("idempotency") {
             Some("natural") => Repeat::Natural,

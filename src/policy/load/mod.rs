@@ -1,11 +1,12 @@
 //! Files to a checked set of policies. It goes over the tree in three passes: what every policy may use
-//! (`shared`), each policy by itself (`policy`, `chain`, `step`), and what only shows in the whole
+//! (`shared`), each policy by itself (`policy`, `chain`, `step`, `names`), and what only shows in the whole
 //! (`proof`, names that two policies claim, `lint`). A policy with an error stays out of the set; the others go on.
 
 mod chain;
 mod effect;
 mod layout;
 mod mails;
+mod names;
 mod policy;
 mod proof;
 mod reading;
@@ -22,6 +23,7 @@ use crate::model::{Actor, Vocabulary};
 
 use super::diagnostic::{self, Diagnostic, Severity};
 use super::files::Files;
+use super::grammar::Thing;
 use super::lint;
 use super::source;
 use super::tests::Tests;
@@ -65,6 +67,27 @@ impl Known {
     #[must_use]
     pub fn of_any_configuration(&self) -> Self {
         Self { vocabulary: self.vocabulary.clone(), ..Self::default() }
+    }
+}
+
+impl Known {
+    /// The names of what the configuration has. None: it is of the tree, or the configuration is not known.
+    pub fn names(&self, thing: Thing) -> Option<&[String]> {
+        match thing {
+            Thing::Provider => self.providers.as_deref(),
+            Thing::Endpoint => self.endpoints.as_deref(),
+            Thing::System => self.systems.as_deref(),
+            Thing::Policy
+            | Thing::Block
+            | Thing::Step
+            | Thing::Setting
+            | Thing::Function
+            | Thing::Template
+            | Thing::Verification
+            | Thing::Team
+            | Thing::Queue
+            | Thing::Calendar => None,
+        }
     }
 }
 

@@ -92,10 +92,10 @@ fn compile(
         Compiler::new(&texts, context, diagnostics).beside(all).unreadable(unread)
     };
     let mut build = Build::new(shared, known, layout, subject, compiler, blocks, ids, diagnostics);
-    owner(node, &mut build);
     let head = Head::read(node, &mut build);
     let first = node.get("steps").map(|steps| build.chain(steps, "")).unwrap_or_default();
     let starts = build.block_chains();
+    build.names(node);
     let graph = first.start.and_then(|first| build.graph(first, &starts));
     proof::prove(&mut build, graph.as_ref(), &starts);
     head.judge(node, &mut build);
@@ -149,16 +149,6 @@ fn unusable(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
 fn subject(node: &Node) -> Option<SubjectKind> {
     let word = node.text_of("subject")?;
     SubjectKind::ALL.into_iter().find(|kind| kind.word() == word)
-}
-
-/// A team that owns the policy exists.
-fn owner(node: &Node, build: &mut Build<'_>) {
-    let shared = build.shared;
-    if let Some(owner) = node.get("owner")
-        && let Some(team) = owner.text().and_then(|text| text.strip_prefix("team:"))
-    {
-        shared.teams.find(team, &owner.place, build.reports());
-    }
 }
 
 /// Identity providers that the policy is limited to. Applicants are at none.

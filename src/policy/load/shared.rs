@@ -48,6 +48,11 @@ impl<T> Section<T> {
         None
     }
 
+    /// The same, where a name that leads nowhere is reported elsewhere.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.entries.get(name).and_then(Option::as_ref).filter(|_| !self.broken)
+    }
+
     pub fn contains(&self, name: &str) -> bool {
         self.entries.contains_key(name)
     }

@@ -6,7 +6,6 @@ use crate::model::{Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Outcomes, Rule, VerbRule};
 use crate::policy::outcome::{RequestOutcome, ReviewOutcome, WaitOutcome};
-use crate::policy::script::StepShape;
 use crate::policy::source::Node;
 use crate::policy::tree::{
     COMPARED, DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb,
@@ -59,17 +58,6 @@ impl Build<'_> {
             Rule::Wait => self.wait(value).map(Verb::Wait),
             Rule::Act => self.act(item, value),
             Rule::Effect(kind) => self.effect(item, value, kind),
-        }
-    }
-
-    pub fn configured(&mut self, node: Option<&Node>, known: Option<&[String]>, what: &str) {
-        let named = node.and_then(|node| Some((node.text()?, &node.place)));
-        if let (Some((name, place)), Some(known)) = (named, known)
-            && !known.iter().any(|other| other == name)
-        {
-            let message = format!("proofd.yaml configures no {what} `{name}`");
-            let help = nearest(name, known.iter().map(String::as_str));
-            self.report(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
         }
     }
 
@@ -227,19 +215,17 @@ impl Build<'_> {
     }
 
     pub fn verify(&mut self, node: &Node) -> Option<Verify> {
-        let verification = node.get("workflow").and_then(|name| {
-            self.shared.verifications.find(name.text()?, &name.place, self.reports()).cloned()
-        });
+        let verifications = &self.shared.verifications;
+        let verification = node.text_of("workflow").and_then(|name| verifications.get(name)).cloned();
         // A fallback that cannot be used was reported where it stands.
-        let fallback = verification
-            .as_ref()
-            .and_then(|found| found.fallback.as_ref())
-            .and_then(|name| self.shared.verifications.find(name, &node.place, &mut Vec::new()).cloned());
+        let fallback = verification.as_ref().and_then(|found| found.fallback.as_ref());
+        let fallback = fallback.and_then(|name| verifications.get(name)).cloned();
         let answer_within = self.deadline(node, None);
-        let invite = match node.get("invite").and_then(|invite| invite.get("template")) {
-            Some(template) => template.text().map(|name| self.template(name, &template.place)),
-            None => Some(self.template(DEFAULT_INVITE, &node.place)),
-        };
+        let invite = node.get("invite").and_then(|invite| invite.get("template"));
+        if invite.is_none() {
+            self.template(DEFAULT_INVITE, &node.place);
+        }
+        let invite = invite.map_or(Some(DEFAULT_INVITE), Node::text);
         let mut remind = Vec::new();
         for item in node.get("remind").and_then(Node::list).unwrap_or_default() {
             remind.extend(self.reminder(item, answer_within));
@@ -253,7 +239,7 @@ impl Build<'_> {
             verification: verification?,
             fallback,
             answer_within: answer_within?,
-            invite: invite?,
+            invite: invite?.to_owned(),
             remind,
             compare: node.texts("compare"),
             optional: node.texts("optional"),
@@ -289,7 +275,7 @@ impl Build<'_> {
     }
 
     fn reminder(&mut self, item: &Node, deadline: Option<Span>) -> Option<Reminder> {
-        let template = item.get("template").and_then(|name| Some(self.template(name.text()?, &name.place)));
+        let template = item.text_of("template").map(str::to_owned);
         let also = item.get("also").map(|also| self.recipients(also)).unwrap_or_default();
         let after = item.span("after")?;
         let place = reading::at(item, "after").clone();
@@ -336,21 +322,18 @@ impl Build<'_> {
     }
 
     fn review(&mut self, node: &Node) -> Option<Review> {
-        let queue = node.get("queue").and_then(|name| self.queue(name));
+        let queue = self.queue(node);
         let calendar =
             queue.as_ref().and_then(|queue| self.shared.people.queues.get(queue)?.calendar.clone());
         let answer_within = self.deadline(node, calendar.as_deref());
         let escalate = node.get("escalate").and_then(|item| {
-            let queue = item.get("queue").and_then(|name| self.queue(name));
+            let queue = self.queue(item);
             let after = item.span("after")?;
             let place = reading::at(item, "after").clone();
             self.calendar(after, calendar.as_deref(), &place);
             self.dead_after(after, answer_within, &place, "this escalation");
             Some(Escalate { after, queue: queue? })
         });
-        for path in node.get("show").and_then(Node::list).unwrap_or_default() {
-            self.shown(path);
-        }
         let decisions = node.get("decisions").and_then(Node::map).unwrap_or_default().iter();
         let rule = |rule: &Node| DecisionRule { reason_required: rule.text_of("reason") == Some("required") };
         Some(Review {
@@ -364,49 +347,9 @@ impl Build<'_> {
         })
     }
 
-    fn queue(&mut self, name: &Node) -> Option<String> {
-        let text = name.text()?;
-        self.shared.queues.find(text, &name.place, self.reports()).map(|_| text.to_owned())
-    }
-
-    /// A path that a reviewer is shown.
-    fn shown(&mut self, node: &Node) {
-        const VERIFIED: &[&str] =
-            &["outcome", "reasons", "score", "checks", "document", "mismatches", "completed_at", "images"];
-        const DECIDED: &[&str] = &["decision", "reason", "by", "at"];
-        let Some(path) = node.text() else { return };
-        let mut parts = path.split('.');
-        let root = parts.next().unwrap_or_default();
-        let subject = self.subject.map_or("user", SubjectKind::word);
-        let error = if root == "steps" {
-            let id = parts.next().unwrap_or_default();
-            let shape = self.ids.iter().find(|(other, _)| other == id).map(|(_, shape)| *shape);
-            let fields: &[&str] = match shape {
-                Some(StepShape::Verify) => VERIFIED,
-                Some(StepShape::Review) => DECIDED,
-                Some(StepShape::Call) => &["status", "body"],
-                Some(StepShape::Other | StepShape::Unknown) | None => &[],
-            };
-            match (shape, parts.next()) {
-                (Some(StepShape::Unknown), _) => None,
-                (None, _) => {
-                    let names = self.ids.iter().map(|(name, _)| name.as_str());
-                    Some((format!("there is no step with the id `{id}`"), nearest(id, names)))
-                }
-                (Some(_), Some(field)) if !fields.contains(&field) => {
-                    let message = format!("the step `{id}` leaves no `{field}`");
-                    Some((message, nearest(field, fields.iter().copied())))
-                }
-                (Some(_), Some(_) | None) => None,
-            }
-        } else {
-            let roots = [subject, "event", "settings", "this_case", "steps"];
-            let message = || format!("there is no `{root}` to show");
-            (!roots.contains(&root)).then(|| (message(), nearest(root, roots)))
-        };
-        if let Some((message, help)) = error {
-            self.report(Diagnostic::error(node.place.clone(), "unknown-path", message).help(help));
-        }
+    fn queue(&self, node: &Node) -> Option<String> {
+        let name = node.text_of("queue")?;
+        self.shared.queues.get(name).map(|_| name.to_owned())
     }
 
     pub fn notify(&mut self, node: &Node) -> Option<Notify> {
@@ -415,59 +358,22 @@ impl Build<'_> {
                 self.not_yet(&via.place, &format!("notice via `{}`", via.text().unwrap_or_default()));
             }
         }
-        let template = node.get("template").and_then(|name| Some(self.template(name.text()?, &name.place)));
+        let template = node.text_of("template").map(str::to_owned);
         let to = node.get("to").map(|to| self.recipients(to))?;
         let urgent = node.get("urgent").and_then(|urgent| urgent.scalar()?.boolean()).unwrap_or(false);
         let by_call = urgent || node.texts("via").iter().any(|via| via == "call");
         Some(Notify { to, template: template?, urgent, by_call })
     }
 
-    fn recipients(&mut self, node: &Node) -> Vec<Recipient> {
-        let mut recipients = Vec::new();
-        for item in node.one_or_many() {
-            let Some(text) = item.text() else { continue };
-            match (text, text.strip_prefix("team:")) {
-                ("subject", _) => recipients.push(Recipient::Subject),
-                ("manager", _) if self.subject == Some(SubjectKind::User) => {
-                    recipients.push(Recipient::Manager)
-                }
-                ("manager", _) => {
-                    let message = "only a user has a manager";
-                    self.report(
-                        Diagnostic::error(item.place.clone(), "no-manager", message).help("name a team"),
-                    );
-                }
-                (_, Some(team)) => {
-                    if self.shared.teams.find(team, &item.place, self.reports()).is_some() {
-                        recipients.push(Recipient::Team(team.to_owned()));
-                    }
-                }
-                (_, None) => {
-                    let message = format!("`{text}` is nobody");
-                    let help = match self.shared.teams.contains(text) {
-                        true => format!("did you mean `team:{text}`?"),
-                        false => nearest(text, ["subject", "manager", "team:<name>"]),
-                    };
-                    self.report(
-                        Diagnostic::error(item.place.clone(), "unknown-recipient", message).help(help),
-                    );
-                }
-            }
-        }
-        recipients
-    }
-
-    /// A mail template that has to exist.
-    fn template(&mut self, name: &str, place: &Place) -> String {
-        if self.layout.templates.contains_key(name) {
-            self.templates.insert(name.to_owned());
-        } else {
-            let message = format!("there is no template `{name}`");
-            let near = nearest(name, self.layout.templates.keys().copied());
-            let help = format!("{near}; a template is a file shared/templates/{name}/<language>.md");
-            self.report(Diagnostic::error(place.clone(), "unknown-template", message).help(help));
-        }
-        name.to_owned()
+    /// Those that are there; the others are reported by name.
+    fn recipients(&self, node: &Node) -> Vec<Recipient> {
+        let one = |text: &str| match (text, text.strip_prefix("team:")) {
+            ("subject", _) => Some(Recipient::Subject),
+            ("manager", _) => (self.subject == Some(SubjectKind::User)).then_some(Recipient::Manager),
+            (_, Some(team)) => self.shared.teams.get(team).map(|()| Recipient::Team(team.to_owned())),
+            (_, None) => None,
+        };
+        node.one_or_many().iter().filter_map(Node::text).filter_map(one).collect()
     }
 }
 

@@ -15,42 +15,10 @@ mod walk;
 
 use super::diagnostic::Place;
 use super::files::Files;
+use super::grammar::Thing;
 
 pub use offer::{Offer, Wanted, offers, typed_name};
 pub use show::about;
-
-/// What has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Thing {
-    Policy,
-    Block,
-    Step,
-    Setting,
-    /// `file::name`.
-    Function,
-    Template,
-    Verification,
-    Team,
-    Queue,
-    Calendar,
-}
-
-impl Thing {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Policy => "policy",
-            Self::Block => "block",
-            Self::Step => "step",
-            Self::Setting => "setting",
-            Self::Function => "function",
-            Self::Template => "template",
-            Self::Verification => "verification",
-            Self::Team => "team",
-            Self::Queue => "queue",
-            Self::Calendar => "calendar",
-        }
-    }
-}
 
 /// Where a name is given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Which names may stand at a cursor. The file is being typed and often no YAML at this moment, so the line and
 //! the ones above it are read as text; the names themselves come from the outline.
 
-use super::{Outline, Thing, folder_of};
+use super::{Outline, folder_of};
+use crate::policy::grammar::{self, Names, Thing};
 use crate::policy::load::Known;
 
 /// One name that may stand here.
@@ -17,12 +18,12 @@ pub struct Offer {
 /// What is wanted at a cursor, and how many characters before it are the beginning of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    pub names: Names,
+    pub names: Wants,
     pub typed: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
+pub enum Wants {
     Of(Thing),
     /// Functions of one script file, without its name before them.
     Within(String),
@@ -30,8 +31,6 @@ pub enum Names {
     Recipients,
     /// `team:name`.
     Teams,
-    Endpoints,
-    Systems,
 }
 
 /// The names that may stand at a cursor behind `before`, the text of `file` up to there.
@@ -46,22 +45,29 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
         };
         defined.filter_map(offer).collect()
     };
-    let configured = |names: &Option<Vec<String>>, thing| -> Vec<Offer> {
-        let offer = |name: &String| Offer { text: name.clone(), thing, about: "proofd.yaml".to_owned() };
-        names.iter().flatten().map(offer).collect()
+    let configured = |names: &[String], thing: Thing| -> Vec<Offer> {
+        let offer = |name: &String| Offer {
+            text: name.clone(),
+            thing: thing.word(),
+            about: "proofd.yaml".to_owned(),
+        };
+        names.iter().map(offer).collect()
     };
     let teams = || of(Thing::Team, &|team| Some(format!("team:{}", team.name)));
     let offers = match &wanted.names {
-        Names::Of(Thing::Function) => {
+        Wants::Of(Thing::Function) => {
             of(Thing::Function, &|function| Some(format!("{}{}", function.name, function.more)))
         }
-        Names::Of(thing) => of(*thing, &|defined| Some(defined.name.clone())),
-        Names::Within(script) => of(Thing::Function, &|function| {
+        Wants::Of(thing) => match known.names(*thing) {
+            Some(names) => configured(names, *thing),
+            None => of(*thing, &|defined| Some(defined.name.clone())),
+        },
+        Wants::Within(script) => of(Thing::Function, &|function| {
             let name = function.name.strip_prefix(script.as_str())?.strip_prefix("::")?;
             Some(format!("{name}{}", function.more))
         }),
-        Names::Teams => teams(),
-        Names::Recipients => {
+        Wants::Teams => teams(),
+        Wants::Recipients => {
             let person = |text: &str, about: &str| Offer {
                 text: text.to_owned(),
                 thing: "person",
@@ -72,8 +78,6 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
             all.extend(teams());
             all
         }
-        Names::Endpoints => configured(&known.endpoints, "endpoint"),
-        Names::Systems => configured(&known.systems, "system"),
     };
     Some((wanted, offers))
 }
@@ -86,15 +90,14 @@ pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(Thing, Strin
     let recipient = start.strip_suffix("team:").filter(|start| start.ends_with(['"', '\'', ' ', '[', ',']));
     let thing = match wanted(file, recipient.unwrap_or(start))?.names {
         // A script's name, with the function behind it.
-        Names::Of(Thing::Function) => {
+        Wants::Of(Thing::Function) => {
             let function = after.get(rest.len()..)?.strip_prefix("::")?;
             let function = function.split(|c: char| !is_part(c)).next().unwrap_or_default();
             return Some((Thing::Function, format!("{name}::{function}")));
         }
-        Names::Within(script) => return Some((Thing::Function, format!("{script}::{name}"))),
-        Names::Of(thing) => thing,
-        Names::Recipients | Names::Teams => Thing::Team,
-        Names::Endpoints | Names::Systems => return None,
+        Wants::Within(script) => return Some((Thing::Function, format!("{script}::{name}"))),
+        Wants::Of(thing) => thing,
+        Wants::Recipients | Wants::Teams => Thing::Team,
     };
     (!name.is_empty()).then_some((thing, name))
 }
@@ -125,28 +128,14 @@ fn wanted(file: &str, before: &str) -> Option<Wanted> {
     Some(Wanted { names, typed: typed.chars().count() })
 }
 
-fn names_of(file: &str, key: &str) -> Option<Names> {
-    let tests = file.ends_with("/tests.yaml");
-    Some(match key {
-        "do" => Names::Of(Thing::Block),
-        "retry_from" => Names::Of(Thing::Step),
-        "press" | "waiting_at" | "answer" | "decide" if tests => Names::Of(Thing::Step),
-        "run" | "act" => Names::Of(Thing::Function),
-        "workflow" if file != "verifications.yaml" => Names::Of(Thing::Verification),
-        "fallback" => Names::Of(Thing::Verification),
-        "passed" if tests => Names::Of(Thing::Verification),
-        "template" => Names::Of(Thing::Template),
-        "sent" if tests => Names::Of(Thing::Template),
-        "queue" => Names::Of(Thing::Queue),
-        "team" => Names::Of(Thing::Team),
-        "calendar" => Names::Of(Thing::Calendar),
-        "tests_for" => Names::Of(Thing::Policy),
-        "to" | "also" => Names::Recipients,
-        "owner" => Names::Teams,
-        "call" => Names::Endpoints,
-        "in" => Names::Systems,
-        _ => return None,
-    })
+fn names_of(file: &str, key: &str) -> Option<Wants> {
+    match grammar::key_naming(grammar::shape_of(file)?, key)? {
+        Names::Of(thing) => Some(Wants::Of(thing)),
+        Names::Recipient => Some(Wants::Recipients),
+        Names::Owner => Some(Wants::Teams),
+        Names::Mail => Some(Wants::Of(Thing::Template)),
+        Names::Gives(_) | Names::Path => None,
+    }
 }
 
 fn is_part(c: char) -> bool {
@@ -159,7 +148,7 @@ fn within_expression(line: &str) -> Option<Wanted> {
     let typed = line.get(start.len()..).unwrap_or_default().chars().count();
     if let Some(before) = start.strip_suffix("::") {
         let script = before.rsplit(|c: char| !is_part(c)).next().filter(|script| !script.is_empty())?;
-        return Some(Wanted { names: Names::Within(script.to_owned()), typed });
+        return Some(Wanted { names: Wants::Within(script.to_owned()), typed });
     }
     let before = start.strip_suffix("?.").or_else(|| start.strip_suffix('.'))?;
     let root = before.rsplit(|c: char| !is_part(c) && c != '.').next().unwrap_or_default();
@@ -168,7 +157,7 @@ fn within_expression(line: &str) -> Option<Wanted> {
         "steps" => Thing::Step,
         _ => return None,
     };
-    Some(Wanted { names: Names::Of(thing), typed })
+    Some(Wanted { names: Wants::Of(thing), typed })
 }
 
 /// The key whose value a line ends in, and the value so far: `key: val`, or an item of a list below `key:`.

@@ -1,7 +1,8 @@
 //! What an editor shows beside a name: the definition as it is written, with the comment above it.
 
-use super::{Defined, Thing};
+use super::Defined;
 use crate::policy::files::Files;
+use crate::policy::grammar::Thing;
 
 /// More lines than that are not read in a small window.
 const MOST_LINES: usize = 16;

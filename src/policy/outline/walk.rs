@@ -1,31 +1,29 @@
-//! Goes over the files of a tree and notes every name. The grammar's table says what stands where, so a new
-//! key of a known kind needs nothing here.
+//! Goes over the files of a tree and notes every name. The grammar's table says what each key names, so a new
+//! key needs nothing here.
 
 use super::script::{self, Piece, Placed, Spoken};
-use super::{Defined, Named, Outline, Thing, folder_of};
+use super::{Defined, Named, Outline, folder_of};
 use crate::policy::diagnostic::Place;
 use crate::policy::files::Files;
-use crate::policy::grammar::{self, Kind, Shape};
+use crate::policy::grammar::{self, Kind, Names, Shape, Site, Thing};
 use crate::policy::script::interpolations;
-use crate::policy::source::{self, Data, Key, Node};
+use crate::policy::source::{self, Node};
 
 pub(super) fn files(files: &Files, outline: &mut Outline) {
     for (path, bytes) in &files.0 {
         let Ok(text) = std::str::from_utf8(bytes) else { continue };
         let mut walk = Walk { file: path, text, folder: folder_of(path), outline };
+        if let Some(shape) = grammar::shape_of(path) {
+            walk.yaml(shape);
+            continue;
+        }
         let parts: Vec<&str> = path.split('/').collect();
         match parts.as_slice() {
-            ["verifications.yaml"] => walk.yaml(&grammar::VERIFICATIONS),
-            ["people.yaml"] => walk.yaml(&grammar::PEOPLE),
-            ["shared", "blocks.yaml"] => walk.yaml(&grammar::BLOCKS),
             ["shared", "templates", name, file] => {
                 if let Some(language) = file.strip_suffix(".md") {
                     walk.mail(name, language);
                 }
             }
-            ["shared", ..] if parts.len() > 2 => {}
-            [_, "policy.yaml"] => walk.yaml(&grammar::POLICY),
-            [_, "tests.yaml"] => walk.yaml(&grammar::TESTS),
             [_, file] => {
                 if let Some(namespace) = file.strip_suffix(".rhai") {
                     walk.script(namespace);
@@ -47,7 +45,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn yaml(&mut self, shape: &'static Shape) {
         if let Some(node) = source::read(self.file, self.text.as_bytes(), &mut Vec::new()) {
-            self.node(&node, &Kind::Shape(shape), "");
+            grammar::visit(&node, &Kind::Shape(shape), &mut |site| self.site(&site));
         }
     }
 
@@ -63,102 +61,33 @@ impl Walk<'_> {
         self.outline.defined.push(Defined { thing, name: name.to_owned(), folder, place, from, more });
     }
 
-    /// `key` is the nearest key above.
-    fn node(&mut self, node: &Node, kind: &Kind, key: &str) {
-        match (kind, &node.data) {
-            (Kind::Shape(shape), Data::Map(entries)) => self.shape(entries, shape),
-            (Kind::Trigger, Data::Map(entries)) => self.shape(entries, &grammar::TRIGGER),
-            (Kind::List(of) | Kind::OneOrMany(of), Data::Scalar(_) | Data::List(_)) => {
-                node.one_or_many().iter().for_each(|item| self.node(item, of, key));
+    fn site(&mut self, site: &Site<'_>) {
+        match site {
+            Site::Key { names, key } => self.name(*names, &key.name, key.place.clone(), key.place.line),
+            Site::Text { names: Names::Path, node, .. } | Site::Expression(node) => {
+                self.expressions(node, &[node.scalar().map_or("", |scalar| &scalar.text)]);
             }
-            (Kind::MapOf(of), Data::Map(entries)) => {
-                for (name, value) in entries {
-                    self.key(key, name);
-                    self.node(value, of, "");
+            Site::Text { names, node, from } => {
+                if let Some(text) = node.text() {
+                    self.name(*names, text, node.text_place(), *from);
                 }
             }
-            (Kind::Steps, Data::List(steps)) => steps.iter().for_each(|step| self.step(step)),
-            (Kind::Condition | Kind::FunctionCall, _) => {
-                self.scalars(node, &mut |walk, node, text| walk.expressions(node, &[text]));
-            }
-            (Kind::Any | Kind::Template, _) => {
-                self.scalars(node, &mut |walk, node, text| {
-                    walk.expressions(node, &interpolations(text));
-                });
-            }
-            (_, Data::Scalar(_)) => self.name(node, kind, key),
-            (_, Data::List(_) | Data::Map(_)) => {}
-        }
-    }
-
-    fn shape(&mut self, entries: &[(Key, Node)], shape: &'static Shape) {
-        for (key, value) in entries {
-            if let Some(rule) = shape.key(&key.name) {
-                self.node(value, &rule.kind, rule.name);
+            Site::Interpolated(node) => {
+                self.expressions(node, &interpolations(node.scalar().map_or("", |scalar| &scalar.text)));
             }
         }
     }
 
-    fn step(&mut self, step: &Node) {
-        let verb = grammar::step_verb(step).map(|(_, _, rule)| rule);
-        for (key, value) in step.map().unwrap_or_default() {
-            let beside = verb.map(|rule| rule.beside).unwrap_or_default();
-            let rules = verb.map(|rule| &rule.key).into_iter().chain(beside).chain(grammar::STEP_KEYS);
-            match (rules.into_iter().find(|rule| rule.name == key.name), value.text()) {
-                (Some(rule), Some(id)) if rule.name == "id" => {
-                    self.defined(Thing::Step, id, value.text_place(), step.place.line);
-                }
-                (Some(rule), _) => self.node(value, &rule.kind, rule.name),
-                (None, _) => {}
-            }
+    fn name(&mut self, names: Names, text: &str, place: Place, from: usize) {
+        match names {
+            Names::Gives(thing) => self.defined(thing, text, place, from),
+            // proofd.yaml is no file of the tree.
+            Names::Of(Thing::Provider | Thing::Endpoint | Thing::System) => {}
+            Names::Of(thing) => self.named(thing, text, place),
+            Names::Recipient | Names::Owner => self.recipient(text, place),
+            Names::Mail => self.sent(text, place),
+            Names::Path => {}
         }
-    }
-
-    fn scalars(&mut self, node: &Node, visit: &mut dyn FnMut(&mut Self, &Node, &str)) {
-        match &node.data {
-            Data::Scalar(scalar) => visit(self, node, &scalar.text),
-            Data::List(items) => items.iter().for_each(|item| self.scalars(item, visit)),
-            Data::Map(entries) => entries.iter().for_each(|(_, value)| self.scalars(value, visit)),
-        }
-    }
-
-    /// A name that is a key.
-    fn key(&mut self, map: &str, key: &Key) {
-        let thing = match map {
-            "blocks" => Thing::Block,
-            "settings" => Thing::Setting,
-            "verifications" => Thing::Verification,
-            "teams" => Thing::Team,
-            "queues" => Thing::Queue,
-            "calendars" => Thing::Calendar,
-            // What is answered or decided stands beside other keys; those are the names of no step.
-            "answer" | "decide" => return self.named(Thing::Step, &key.name, key.place.clone()),
-            "passed" => return self.named(Thing::Verification, &key.name, key.place.clone()),
-            _ => return,
-        };
-        self.defined(thing, &key.name, key.place.clone(), key.place.line);
-    }
-
-    /// A name that is a value.
-    fn name(&mut self, node: &Node, kind: &Kind, key: &str) {
-        let Some(text) = node.text() else { return };
-        let place = node.text_place();
-        let thing = match (key, kind) {
-            ("policy", _) => return self.defined(Thing::Policy, text, place.clone(), place.line),
-            ("do", _) => Thing::Block,
-            ("retry_from" | "press" | "waiting_at", _) => Thing::Step,
-            ("workflow", Kind::Name) | ("fallback", _) => Thing::Verification,
-            ("template", _) => Thing::Template,
-            ("queue", _) => Thing::Queue,
-            ("team", _) => Thing::Team,
-            ("calendar", _) => Thing::Calendar,
-            ("tests_for", _) => Thing::Policy,
-            ("to" | "also" | "owner", _) => return self.recipient(text, place),
-            ("show", _) => return self.expressions(node, &[text]),
-            ("sent", _) => return self.sent(text, place),
-            _ => return,
-        };
-        self.named(thing, text, place);
     }
 
     /// `team:name`.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use proofd::policy::diagnostic::Place;
-use proofd::policy::outline::{Outline, Thing};
+use proofd::policy::grammar::Thing;
+use proofd::policy::outline::Outline;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,0 +1,142 @@
+//! Names in a policy lead somewhere. The grammar says what each key names, so that a new key is checked as well.
+
+use super::chain::Build;
+use crate::model::SubjectKind;
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::grammar::{self, Kind, Names, Site, Thing};
+use crate::policy::script::StepShape;
+use crate::policy::source::Node;
+
+impl Build<'_> {
+    /// Everything that the policy and the shared blocks which it reaches name.
+    pub fn names(&mut self, policy: &Node) {
+        let mut found = Vec::new();
+        let mut note = |site: Site<'_>| {
+            if let Site::Text { names, node, .. } = site {
+                found.push((names, node.clone()));
+            }
+        };
+        grammar::visit(policy, &Kind::Shape(&grammar::POLICY), &mut note);
+        for block in self.blocks.values().filter(|block| block.shared) {
+            grammar::visit(&block.steps, &Kind::Steps, &mut note);
+        }
+        for (names, node) in found {
+            self.name(names, &node);
+        }
+    }
+
+    fn name(&mut self, names: Names, node: &Node) {
+        let Some(text) = node.text() else { return };
+        match names {
+            Names::Of(thing) => self.thing(thing, text, &node.place),
+            Names::Recipient => self.recipient(text, &node.place),
+            Names::Owner => {
+                if let Some(team) = text.strip_prefix("team:") {
+                    self.thing(Thing::Team, team, &node.place);
+                }
+            }
+            Names::Path => self.shown(text, &node.place),
+            Names::Gives(_) | Names::Mail => {}
+        }
+    }
+
+    fn thing(&mut self, thing: Thing, name: &str, place: &Place) {
+        let (shared, known) = (self.shared, self.known);
+        match thing {
+            Thing::Verification => {
+                shared.verifications.find(name, place, self.reports());
+            }
+            Thing::Queue => {
+                shared.queues.find(name, place, self.reports());
+            }
+            Thing::Team => {
+                shared.teams.find(name, place, self.reports());
+            }
+            Thing::Calendar => {
+                shared.calendars.find(name, place, self.reports());
+            }
+            Thing::Template => self.template(name, place),
+            Thing::Provider | Thing::Endpoint | Thing::System => {
+                let Some(names) = known.names(thing).filter(|names| !names.iter().any(|one| one == name))
+                else {
+                    return;
+                };
+                let message = format!("proofd.yaml configures no {} `{name}`", thing.word());
+                let help = nearest(name, names.iter().map(String::as_str));
+                self.report(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
+            }
+            // Blocks and steps are found when the policy is put together, the others when scripts are compiled.
+            Thing::Policy | Thing::Block | Thing::Step | Thing::Setting | Thing::Function => {}
+        }
+    }
+
+    fn recipient(&mut self, text: &str, place: &Place) {
+        let (code, message, help) = match (text, text.strip_prefix("team:")) {
+            ("subject", _) => return,
+            ("manager", _) if self.subject == Some(SubjectKind::User) => return,
+            ("manager", _) => {
+                ("no-manager", "only a user has a manager".to_owned(), "name a team".to_owned())
+            }
+            (_, Some(team)) => return self.thing(Thing::Team, team, place),
+            (_, None) => {
+                let help = match self.shared.teams.contains(text) {
+                    true => format!("did you mean `team:{text}`?"),
+                    false => nearest(text, ["subject", "manager", "team:<name>"]),
+                };
+                ("unknown-recipient", format!("`{text}` is nobody"), help)
+            }
+        };
+        self.report(Diagnostic::error(place.clone(), code, message).help(help));
+    }
+
+    /// A mail template that has to exist.
+    pub fn template(&mut self, name: &str, place: &Place) {
+        if self.layout.templates.contains_key(name) {
+            self.templates.insert(name.to_owned());
+            return;
+        }
+        let message = format!("there is no template `{name}`");
+        let near = nearest(name, self.layout.templates.keys().copied());
+        let help = format!("{near}; a template is a file shared/templates/{name}/<language>.md");
+        self.report(Diagnostic::error(place.clone(), "unknown-template", message).help(help));
+    }
+
+    /// A path that a reviewer is shown.
+    fn shown(&mut self, path: &str, place: &Place) {
+        const VERIFIED: &[&str] =
+            &["outcome", "reasons", "score", "checks", "document", "mismatches", "completed_at", "images"];
+        const DECIDED: &[&str] = &["decision", "reason", "by", "at"];
+        let mut parts = path.split('.');
+        let root = parts.next().unwrap_or_default();
+        let subject = self.subject.map_or("user", SubjectKind::word);
+        let error = if root == "steps" {
+            let id = parts.next().unwrap_or_default();
+            let shape = self.ids.iter().find(|(other, _)| other == id).map(|(_, shape)| *shape);
+            let fields: &[&str] = match shape {
+                Some(StepShape::Verify) => VERIFIED,
+                Some(StepShape::Review) => DECIDED,
+                Some(StepShape::Call) => &["status", "body"],
+                Some(StepShape::Other | StepShape::Unknown) | None => &[],
+            };
+            match (shape, parts.next()) {
+                (Some(StepShape::Unknown), _) => None,
+                (None, _) => {
+                    let names = self.ids.iter().map(|(name, _)| name.as_str());
+                    Some((format!("there is no step with the id `{id}`"), nearest(id, names)))
+                }
+                (Some(_), Some(field)) if !fields.contains(&field) => {
+                    let message = format!("the step `{id}` leaves no `{field}`");
+                    Some((message, nearest(field, fields.iter().copied())))
+                }
+                (Some(_), Some(_) | None) => None,
+            }
+        } else {
+            let roots = [subject, "event", "settings", "this_case", "steps"];
+            let message = || format!("there is no `{root}` to show");
+            (!roots.contains(&root)).then(|| (message(), nearest(root, roots)))
+        };
+        if let Some((message, help)) = error {
+            self.report(Diagnostic::error(place.clone(), "unknown-path", message).help(help));
+        }
+    }
+}
