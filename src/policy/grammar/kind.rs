@@ -83,6 +83,9 @@ pub enum Thing {
     Team,
     Queue,
     Calendar,
+    /// An identity provider.
+    Source,
+    /// A verification provider.
     Provider,
     Endpoint,
     System,
@@ -101,6 +104,7 @@ impl Thing {
             Self::Team => "team",
             Self::Queue => "queue",
             Self::Calendar => "calendar",
+            Self::Source => "identity provider",
             Self::Provider => "provider",
             Self::Endpoint => "endpoint",
             Self::System => "system",

@@ -55,7 +55,8 @@ pub static POLICY: Shape = Shape {
             "source",
             Kind::OneOrMany(&Kind::Name),
             "Identity providers whose people it is about, by their names in `proofd.yaml`; all by default.",
-        ),
+        )
+        .of(Thing::Source),
         Key::must("when", Kind::List(&Kind::Trigger), "How cases start."),
         Key::may("if", Kind::Condition, "A case opens only if this holds."),
         Key::may(

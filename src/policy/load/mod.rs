@@ -72,11 +72,15 @@ impl Known {
 
 impl Known {
     /// The names of what the configuration has. None: it is of the tree, or the configuration is not known.
-    pub fn names(&self, thing: Thing) -> Option<&[String]> {
+    pub fn names(&self, thing: Thing) -> Option<Vec<&str>> {
+        fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+            names.into_iter().map(String::as_str).collect()
+        }
         match thing {
-            Thing::Provider => self.providers.as_deref(),
-            Thing::Endpoint => self.endpoints.as_deref(),
-            Thing::System => self.systems.as_deref(),
+            Thing::Source => self.sources.as_ref().map(|sources| listed(sources.keys())),
+            Thing::Provider => self.providers.as_ref().map(|providers| listed(providers.keys())),
+            Thing::Endpoint => self.endpoints.as_ref().map(listed),
+            Thing::System => self.systems.as_ref().map(listed),
             Thing::Policy
             | Thing::Block
             | Thing::Step

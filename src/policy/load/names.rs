@@ -56,14 +56,12 @@ impl Build<'_> {
                 shared.calendars.find(name, place, self.reports());
             }
             Thing::Template => self.template(name, place),
-            Thing::Provider | Thing::Endpoint | Thing::System => {
-                let Some(names) = known.names(thing).filter(|names| !names.iter().any(|one| one == name))
-                else {
-                    return;
-                };
+            Thing::Source | Thing::Provider | Thing::Endpoint | Thing::System => {
+                let Some(names) = known.names(thing).filter(|names| !names.contains(&name)) else { return };
+                let provides = matches!(thing, Thing::Source | Thing::Provider);
+                let code = if provides { "unknown-provider" } else { "unknown-name" };
                 let message = format!("proofd.yaml configures no {} `{name}`", thing.word());
-                let help = nearest(name, names.iter().map(String::as_str));
-                self.report(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
+                self.report(Diagnostic::error(place.clone(), code, message).help(nearest(name, names)));
             }
             // Blocks and steps are found when the policy is put together, the others when scripts are compiled.
             Thing::Policy | Thing::Block | Thing::Step | Thing::Setting | Thing::Function => {}

@@ -11,7 +11,7 @@ use super::reading::{self, Reading as _};
 use super::shared::Shared;
 use super::{Known, errors, proof, sweep};
 use crate::model::{EffectKind, EventType, Span, SubjectKind};
-use crate::policy::diagnostic::{Diagnostic, Place, nearest};
+use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::Files;
 use crate::policy::grammar;
 use crate::policy::script::{Compiler, Condition, Context, sayable};
@@ -158,14 +158,6 @@ fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
         let message = "`source` does not fit `subject: applicant`: applicants are at no identity provider";
         build
             .report(Diagnostic::error(value.place.clone(), "other-subject", message).help("remove `source`"));
-    }
-    for item in value.one_or_many() {
-        let Some(name) = item.text() else { continue };
-        if let Some(sources) = build.known.sources.as_ref().filter(|sources| !sources.contains_key(name)) {
-            let message = format!("proofd.yaml configures no identity provider `{name}`");
-            let help = nearest(name, sources.keys().map(String::as_str));
-            build.report(Diagnostic::error(item.place.clone(), "unknown-provider", message).help(help));
-        }
     }
     node.texts("source")
 }

@@ -45,13 +45,13 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
         };
         defined.filter_map(offer).collect()
     };
-    let configured = |names: &[String], thing: Thing| -> Vec<Offer> {
-        let offer = |name: &String| Offer {
-            text: name.clone(),
+    let configured = |names: Vec<&str>, thing: Thing| -> Vec<Offer> {
+        let offer = |name: &str| Offer {
+            text: name.to_owned(),
             thing: thing.word(),
             about: "proofd.yaml".to_owned(),
         };
-        names.iter().map(offer).collect()
+        names.into_iter().map(offer).collect()
     };
     let teams = || of(Thing::Team, &|team| Some(format!("team:{}", team.name)));
     let offers = match &wanted.names {

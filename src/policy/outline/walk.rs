@@ -82,7 +82,7 @@ impl Walk<'_> {
         match names {
             Names::Gives(thing) => self.defined(thing, text, place, from),
             // proofd.yaml is no file of the tree.
-            Names::Of(Thing::Provider | Thing::Endpoint | Thing::System) => {}
+            Names::Of(Thing::Source | Thing::Provider | Thing::Endpoint | Thing::System) => {}
             Names::Of(thing) => self.named(thing, text, place),
             Names::Recipient | Names::Owner => self.recipient(text, place),
             Names::Mail => self.sent(text, place),
