@@ -84,13 +84,12 @@ fn check(row: &Row) {
         id: "7".to_owned(),
         fields: row.user.clone(),
     };
-    let none = Fields::new();
     let facts = Facts {
         event: Some(&event),
         subject: &subject,
         settings: &settings,
-        steps: &none,
-        this_case: &none,
+        steps: &Fields::new(),
+        this_case: &Fields::new(),
         now: "2026-01-05T09:00:00Z".parse().unwrap(),
     };
     let answer = match condition.decide(&facts) {
