@@ -3,12 +3,13 @@
 
 use std::fmt;
 
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Module, Scope, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Module, Scope, Stmt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::engine::guarded;
-use super::trace::{lookup, path, shown};
+use super::lowered::{Form, Lowered, Operator, expression, field, path};
+use super::trace::{lookup, shown};
 use super::values::{Date, Duration, Time};
 use super::{Clause, Program, Tree, Verdict};
 
@@ -169,11 +170,8 @@ fn some(parts: Vec<Ways>) -> Ways {
 fn of_clause(clause: &Clause, want: bool, program: &Program, scope: &Scope<'static>) -> Ways {
     let scope = clause.needed(scope);
     let turn = Turn { engine: &program.engine, scope: &scope };
-    match clause.ast.as_ref()?.statements() {
-        [Stmt::Expr(expr)] => turn.expression(expr, want),
-        [Stmt::FnCall(call, position)] => turn.expression(&Expr::FnCall(call.clone(), *position), want),
-        _ => None,
-    }
+    let expr = expression(clause.ast.as_ref()?)?;
+    turn.part(&Lowered::of(&expr), want)
 }
 
 struct Turn<'a> {
@@ -196,22 +194,20 @@ impl Turn<'_> {
         Some(value.flatten())
     }
 
-    fn expression(&self, expr: &Expr, want: bool) -> Ways {
+    fn part(&self, part: &Lowered<'_>, want: bool) -> Ways {
         // What could not be decided is not turned: nobody knows what it would have said.
-        if self.value(expr)?.as_bool().ok()? == want {
+        if self.value(part.expr)?.as_bool().ok()? == want {
             return Some(vec![Vec::new()]);
         }
-        let each = |parts: &[Expr]| parts.iter().map(|part| self.expression(part, want)).collect();
-        match (expr, want) {
-            (Expr::And(parts, _), true) | (Expr::Or(parts, _), false) => every(each(parts)),
-            (Expr::And(parts, _), false) | (Expr::Or(parts, _), true) => some(each(parts)),
-            (Expr::FnCall(call, _), _) => match (call.name.as_str(), call.args.as_slice()) {
-                ("!", [inner]) => self.expression(inner, !want),
-                (_, [left, right]) => self.comparison(call, left, right, want),
-                _ => None,
-            },
-            _ => {
-                let Side::Field(path) = self.side(expr)? else { return None };
+        let each = |parts: &[Lowered<'_>]| parts.iter().map(|part| self.part(part, want)).collect();
+        match (&part.form, want) {
+            (Form::All(parts), true) | (Form::Any(parts), false) => every(each(parts)),
+            (Form::All(parts), false) | (Form::Any(parts), true) => some(each(parts)),
+            (Form::Not(inner), _) => self.part(inner, !want),
+            (Form::Compare(operator, left, right), _) => self.comparison(*operator, left, right, want),
+            (Form::Call, _) => None,
+            (Form::Value, _) => {
+                let Side::Field(path) = self.side(part.expr)? else { return None };
                 self.edit(path, Needs::Is, want.into(), None, want.into())
             }
         }
@@ -219,43 +215,36 @@ impl Turn<'_> {
 
     fn side(&self, expr: &Expr) -> Option<Side> {
         if let Expr::Coalesce(parts, _) = expr {
-            let [field, rest @ ..] = parts.as_slice() else { return None };
-            let (path, whole) = path(field)?;
-            let field = whole && path.len() > 1 && rest.iter().all(is_constant) && !is_constant(field);
-            return field.then_some(Side::Field(path));
+            let [first, rest @ ..] = parts.as_slice() else { return None };
+            let path = field(first).filter(|_| rest.iter().all(is_constant) && !is_constant(first))?;
+            return Some(Side::Field(path));
         }
         if is_constant(expr) {
             let setting = path(expr).map(|(path, _)| path.join("."));
             return Some(Side::Constant(self.value(expr)?, setting));
         }
-        let (path, whole) = path(expr)?;
-        (whole && path.len() > 1).then_some(Side::Field(path))
+        field(expr).map(Side::Field)
     }
 
-    fn comparison(&self, call: &FnCallExpr, left: &Expr, right: &Expr, want: bool) -> Ways {
-        let name = call.name.as_str();
-        if name == "contains" {
-            return match (self.side(left)?, self.side(right)?) {
-                (Side::Constant(list, setting), Side::Field(path)) => self.one_of(path, list, setting, want),
-                (Side::Field(path), Side::Constant(item, setting)) => self.holding(path, item, setting, want),
-                _ => None,
-            };
-        }
-        let (path, constant, setting, name) = match (self.side(left)?, self.side(right)?) {
-            (Side::Field(path), Side::Constant(constant, setting)) => (path, constant, setting, name),
-            (Side::Constant(constant, setting), Side::Field(path)) => {
-                (path, constant, setting, mirrored(name))
+    fn comparison(&self, operator: Operator, left: &Expr, right: &Expr, want: bool) -> Ways {
+        let (path, constant, setting, operator) = match (self.side(left)?, self.side(right)?) {
+            (Side::Constant(list, setting), Side::Field(path)) if operator == Operator::Contains => {
+                return self.one_of(path, list, setting, want);
             }
-            _ => return None,
+            (Side::Field(path), Side::Constant(constant, setting)) => (path, constant, setting, operator),
+            (Side::Constant(constant, setting), Side::Field(path)) => {
+                (path, constant, setting, operator.mirrored())
+            }
+            (Side::Field(_), Side::Field(_)) | (Side::Constant(..), Side::Constant(..)) => return None,
         };
-        let needs = match (name, want) {
-            ("==", true) | ("!=", false) => Needs::Is,
-            ("!=", true) | ("==", false) => Needs::IsNot,
-            (">", true) | ("<=", false) => Needs::Above,
-            (">=", true) | ("<", false) => Needs::AtLeast,
-            ("<", true) | (">=", false) => Needs::Below,
-            ("<=", true) | (">", false) => Needs::AtMost,
-            _ => return None,
+        let needs = match (operator, want) {
+            (Operator::Contains, _) => return self.holding(path, constant, setting, want),
+            (Operator::Equal, true) | (Operator::Unequal, false) => Needs::Is,
+            (Operator::Unequal, true) | (Operator::Equal, false) => Needs::IsNot,
+            (Operator::More, true) | (Operator::LessOrEqual, false) => Needs::Above,
+            (Operator::MoreOrEqual, true) | (Operator::Less, false) => Needs::AtLeast,
+            (Operator::Less, true) | (Operator::MoreOrEqual, false) => Needs::Below,
+            (Operator::LessOrEqual, true) | (Operator::More, false) => Needs::AtMost,
         };
         let tried = match needs {
             Needs::IsNot => other_than(&constant, lookup(self.scope, &path)),
@@ -313,17 +302,6 @@ fn is_constant(expr: &Expr) -> bool {
         constant
     });
     constant
-}
-
-/// The comparison with its sides exchanged.
-fn mirrored(name: &str) -> &str {
-    match name {
-        "<" => ">",
-        "<=" => ">=",
-        ">" => "<",
-        ">=" => "<=",
-        same => same,
-    }
 }
 
 /// Something of the same kind that lies just beyond; none where nothing can be said to.

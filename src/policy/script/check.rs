@@ -113,7 +113,7 @@ impl Walk<'_> {
         }
         let name = match text {
             Expr::StringConstant(..) => "this".to_owned(),
-            other => super::trace::path(other)
+            other => super::lowered::path(other)
                 .map_or("this".to_owned(), |(path, _)| format!("`{}`", path.join("."))),
         };
         let message =
@@ -131,7 +131,7 @@ impl Walk<'_> {
         };
         let found = error_at(self.place, position, 2, "part-of-a-text", message, Some(help));
         // Whoever was to be let in by a list is let in by a piece of a word: `le.com` is in `example.com`.
-        let fixed = super::trace::path(sought).is_some() && setting;
+        let fixed = super::lowered::path(sought).is_some() && setting;
         let severity = if fixed { Severity::Error } else { Severity::Warning };
         self.diagnostics.push(Diagnostic { severity, ..found });
     }
@@ -150,7 +150,7 @@ impl Walk<'_> {
 
     /// Where true or false is needed, a field that may be empty gives neither.
     fn needs_answer(&mut self, expr: &Expr) {
-        let Some((path, true)) = super::trace::path(expr) else { return };
+        let Some((path, true)) = super::lowered::path(expr) else { return };
         // What a policy sets is what it sets.
         let own = path.first().is_none_or(|root| root == "settings");
         if own || path.len() < 2 || self.shape(expr).ok() != Some(Shape::Bool) {

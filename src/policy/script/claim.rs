@@ -1,10 +1,11 @@
 //! What a condition says of fields that are compared with known values, for judgements without facts: can
 //! it ever hold, and can it ever fail. Whatever is not understood claims nothing.
 
-use rhai::{AST, Expr, Stmt};
+use rhai::Expr;
 use serde_json::Value;
 
 use super::check::error_at;
+use super::lowered::{Form, Lowered, Operator, expression, field};
 use super::{Clause, Condition, Text, Tree};
 use crate::model::Fields;
 use crate::policy::diagnostic::Place;
@@ -81,7 +82,7 @@ impl Tree {
             Self::Clause(Clause { place, ast, .. }) => {
                 let reading = Reading { settings, place };
                 let expr = ast.as_ref().and_then(expression);
-                let claim = expr.map_or(Claim::Unknown, |expr| reading.claim(expr));
+                let claim = expr.map_or(Claim::Unknown, |expr| reading.claim(&Lowered::of(&expr)));
                 Claims::Clause { claim, place: place.clone() }
             }
             Self::All(trees) => Claims::All(all(trees)),
@@ -100,7 +101,7 @@ impl Text {
                 super::Part::Literal(literal) => text.push_str(literal),
                 super::Part::Expression(clause) => {
                     let reading = Reading { settings, place: &clause.place };
-                    let value = reading.value(clause.ast.as_ref().and_then(expression)?)?;
+                    let value = reading.value(&*clause.ast.as_ref().and_then(expression)?)?;
                     text.push_str(value.as_str()?);
                 }
             }
@@ -113,7 +114,7 @@ impl Text {
     /// The field whose value the text is, if it is nothing else: `${event.role}`.
     pub fn field(&self) -> Option<String> {
         match self.parts.as_slice() {
-            [super::Part::Expression(clause)] => path(clause.ast.as_ref().and_then(expression)?),
+            [super::Part::Expression(clause)] => path(&*clause.ast.as_ref().and_then(expression)?),
             _ => None,
         }
     }
@@ -124,66 +125,52 @@ pub fn field_value(path: &str) -> Value {
     serde_json::json!({"the value of": path})
 }
 
-fn expression(ast: &AST) -> Option<&Expr> {
-    match ast.statements() {
-        [Stmt::Expr(expr)] => Some(expr),
-        _ => None,
-    }
-}
-
 struct Reading<'a> {
     settings: &'a Fields,
     place: &'a Place,
 }
 
 impl Reading<'_> {
-    fn claim(&self, expr: &Expr) -> Claim {
-        match expr {
-            Expr::BoolConstant(is, _) => Claim::Is(*is),
-            Expr::And(parts, _) => Claim::All(parts.iter().map(|part| self.claim(part)).collect()),
-            Expr::Or(parts, _) => Claim::Any(parts.iter().map(|part| self.claim(part)).collect()),
-            Expr::FnCall(call, _) => match (call.name.as_str(), call.args.as_slice()) {
-                ("!", [of]) => Claim::Not(Box::new(self.claim(of))),
-                ("!=", [left, right]) => Claim::Not(Box::new(self.comparison("==", left, right))),
-                (name, [left, right]) => self.comparison(name, left, right),
-                _ => Claim::Unknown,
-            },
-            Expr::Stmt(block) => match block.statements() {
-                [Stmt::Expr(expr)] => self.claim(expr),
-                _ => Claim::Unknown,
-            },
-            Expr::Dot(..) | Expr::Index(..) | Expr::Variable(..) => match self.value(expr) {
+    fn claim(&self, part: &Lowered<'_>) -> Claim {
+        match &part.form {
+            Form::All(parts) => Claim::All(parts.iter().map(|part| self.claim(part)).collect()),
+            Form::Any(parts) => Claim::Any(parts.iter().map(|part| self.claim(part)).collect()),
+            Form::Not(of) => Claim::Not(Box::new(self.claim(of))),
+            Form::Compare(operator, left, right) => self.comparison(*operator, left, right),
+            Form::Call => Claim::Unknown,
+            Form::Value => match self.value(part.expr) {
                 Some(Value::Bool(is)) => Claim::Is(is),
-                _ => path(expr).map_or(Claim::Unknown, |path| {
-                    let place = self.at(expr);
+                Some(_) | None => path(part.expr).map_or(Claim::Unknown, |path| {
+                    let place = self.at(part.expr);
                     Claim::Compare(Comparison { path, by: By::Equal, value: Value::Bool(true), place })
                 }),
             },
-            _ => Claim::Unknown,
         }
     }
 
-    fn comparison(&self, name: &str, left: &Expr, right: &Expr) -> Claim {
+    fn comparison(&self, operator: Operator, left: &Expr, right: &Expr) -> Claim {
         let (a, b) = (self.value(left), self.value(right));
-        // `x in list` is `list.contains(x)`.
-        let by = match (name, a.is_some()) {
-            ("==", _) => By::Equal,
-            ("<", false) | (">", true) => By::Less,
-            ("<=", false) | (">=", true) => By::LessOrEqual,
-            (">", false) | ("<", true) => By::More,
-            (">=", false) | ("<=", true) => By::MoreOrEqual,
-            ("contains", true) => By::Among,
-            ("contains", false) => By::Has,
-            _ => return Claim::Unknown,
+        let contains = operator == Operator::Contains;
+        let by = match if a.is_some() { operator.mirrored() } else { operator } {
+            Operator::Equal => By::Equal,
+            Operator::Unequal => {
+                return Claim::Not(Box::new(self.comparison(Operator::Equal, left, right)));
+            }
+            Operator::Less => By::Less,
+            Operator::LessOrEqual => By::LessOrEqual,
+            Operator::More => By::More,
+            Operator::MoreOrEqual => By::MoreOrEqual,
+            Operator::Contains if a.is_some() => By::Among,
+            Operator::Contains => By::Has,
         };
         let (field, value, at) = match (a, b) {
-            (Some(a), Some(b)) if name == "contains" => return known(By::Among, &b, &a),
+            (Some(a), Some(b)) if contains => return known(By::Among, &b, &a),
             // The way round was turned above, where the first of the two is known.
             (Some(a), Some(b)) => return known(by, &b, &a),
             (Some(a), None) => (right, a, left),
             (None, Some(b)) => (left, b, right),
             // Whether a list has what another field says: the field stands in place of the value.
-            (None, None) if name == "contains" => {
+            (None, None) if contains => {
                 let (Some(list), Some(of)) = (path(left), path(right)) else { return Claim::Unknown };
                 let value = field_value(&of);
                 return Claim::Compare(Comparison { path: list, by: By::Has, value, place: self.at(right) });
@@ -260,30 +247,7 @@ fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// `user.manager.email`. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`.
+/// `user.manager.email`
 fn path(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Dot(pair, ..) => {
-            let Expr::Variable(variable, ..) = &pair.lhs else { return None };
-            rest(&variable.1, &pair.rhs, false)
-        }
-        Expr::Index(pair, ..) => {
-            let Expr::Variable(variable, ..) = &pair.lhs else { return None };
-            rest(&variable.1, &pair.rhs, true)
-        }
-        _ => None,
-    }
-}
-
-fn rest(before: &str, rhs: &Expr, index: bool) -> Option<String> {
-    let name = |expr: &Expr| match expr {
-        Expr::Property(property, _) if !index => Some(property.2.to_string()),
-        Expr::StringConstant(text, _) if index => Some(text.to_string()),
-        _ => None,
-    };
-    match rhs {
-        Expr::Dot(pair, ..) => rest(&format!("{before}.{}", name(&pair.lhs)?), &pair.rhs, false),
-        Expr::Index(pair, ..) => rest(&format!("{before}.{}", name(&pair.lhs)?), &pair.rhs, true),
-        other => Some(format!("{before}.{}", name(other)?)),
-    }
+    field(expr).map(|path| path.join("."))
 }

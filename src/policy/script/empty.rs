@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rhai::Expr;
 
 use super::check::error_at;
-use super::trace::path;
+use super::lowered::path;
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 
 /// Whether the field at a path can be empty.

@@ -11,6 +11,7 @@
 //! | `choice` | `switch`, which compares by hash |
 //! | `rewrite` | what is compiled in place of a source |
 //! | `slips` | what somebody meant who writes as in another language |
+//! | `lowered` | a clause in the form in which `claim` and `change` read it |
 //! | `claim` | what clauses say of fields beside known values |
 //! | `empty` | fields that may be empty where they are put in order |
 //! | `results` | the texts that a function ends with as they stand in it |
@@ -41,6 +42,7 @@ mod engine;
 mod facts;
 mod flow;
 mod lists;
+mod lowered;
 mod mistake;
 mod names;
 mod natives;

@@ -6,6 +6,7 @@ use rhai::{AST, ASTNode, Engine, Expr, Position, Scope, Stmt};
 
 use super::check::error_at;
 use super::engine::{engine, guarded};
+use super::lowered::path;
 use super::{Clause, Condition, Tree};
 use crate::policy::diagnostic::Place;
 
@@ -43,12 +44,12 @@ impl Tree {
 }
 
 fn walk(ast: &AST, place: &Place, looks: &mut Vec<Look>) {
-    ast.walk(&mut |path: &[ASTNode<'_>]| {
-        let Some((ASTNode::Expr(expr), above)) = path.split_last() else { return true };
+    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
+        let Some((ASTNode::Expr(expr), above)) = nodes.split_last() else { return true };
         let look = match expr {
             Expr::Dot(pair, ..) | Expr::Index(pair, ..) => {
                 let Expr::Variable(variable, _, position) = &pair.lhs else { return true };
-                let field = first(&pair.rhs, matches!(expr, Expr::Index(..)));
+                let field = path(expr).and_then(|(path, _)| path.into_iter().nth(1));
                 Some((&variable.1, field, *position))
             }
             Expr::Variable(variable, _, position) => {
@@ -65,24 +66,10 @@ fn walk(ast: &AST, place: &Place, looks: &mut Vec<Look>) {
         };
         if let Some((root, field, position)) = look {
             let place = at(place, position, root.chars().count());
-            looks.push(Look { root: root.to_string(), field: field.map(str::to_owned), place });
+            looks.push(Look { root: root.to_string(), field, place });
         }
         true
     });
-}
-
-/// The first field of a chain. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`.
-fn first(rhs: &Expr, index: bool) -> Option<&str> {
-    let head = match rhs {
-        Expr::Dot(pair, ..) if !index || matches!(pair.lhs, Expr::StringConstant(..)) => &pair.lhs,
-        Expr::Index(pair, ..) if !index || matches!(pair.lhs, Expr::StringConstant(..)) => &pair.lhs,
-        other => other,
-    };
-    match head {
-        Expr::Property(property, _) if !index => Some(property.2.as_str()),
-        Expr::StringConstant(text, _) if index => Some(text.as_str()),
-        _ => None,
-    }
 }
 
 fn at(place: &Place, position: Position, length: usize) -> Place {
@@ -100,6 +87,6 @@ pub fn sayable(name: &str) -> bool {
     };
     let [Stmt::Expr(expr)] = ast.statements() else { return false };
     let Expr::FnCall(call, _) = expr.as_ref() else { return false };
-    let property = call.args.first().map(super::trace::path);
+    let property = call.args.first().map(path);
     matches!(property, Some(Some((path, true))) if path.as_slice() == ["x", name])
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::change::{Edit, smallest};
 use super::data::json;
+use super::lowered::path;
 use super::values::type_word;
 use super::{Clause, Condition, Facts, Program, Tree};
 
@@ -212,41 +213,6 @@ impl Clause {
         });
         seen
     }
-}
-
-/// The fields along a chain, and whether it is nothing but those. Rhai nests chains to the right: `a.b.c`
-/// is `a.(b.c)`.
-pub(super) fn path(expr: &Expr) -> Option<(Vec<String>, bool)> {
-    let (Expr::Dot(pair, ..) | Expr::Index(pair, ..)) = expr else {
-        let Expr::Variable(variable, ..) = expr else { return None };
-        return variable.2.is_empty().then(|| (vec![variable.1.to_string()], true));
-    };
-    let Expr::Variable(variable, ..) = &pair.lhs else { return None };
-    let mut path = vec![variable.1.to_string()];
-    let mut rest = Some((&pair.rhs, matches!(expr, Expr::Index(..))));
-    while let Some((rhs, index)) = rest {
-        let goes_on = |lhs: &Expr| !index || matches!(lhs, Expr::StringConstant(..));
-        let head = match rhs {
-            Expr::Dot(pair, ..) if goes_on(&pair.lhs) => {
-                rest = Some((&pair.rhs, false));
-                &pair.lhs
-            }
-            Expr::Index(pair, ..) if goes_on(&pair.lhs) => {
-                rest = Some((&pair.rhs, true));
-                &pair.lhs
-            }
-            other => {
-                rest = None;
-                other
-            }
-        };
-        match head {
-            Expr::Property(property, _) if !index => path.push(property.2.to_string()),
-            Expr::StringConstant(text, _) if index => path.push(text.to_string()),
-            _ => return Some((path, false)),
-        }
-    }
-    Some((path, true))
 }
 
 /// What lies at a path of the facts.
