@@ -22,12 +22,13 @@
 //! | room | what | may use |
 //! |---|---|---|
 //! | `cli` | the command line; composes the rooms for `run` and `demo` | all |
-//! | `http` | hooks, the person's link, the API | model, engine, config |
-//! | `engine` | tokio, clocks, loops: the only room where time passes | model, policy, case, trial, store, connectors, config |
+//! | `http` | hooks, the person's link, the API | model, api, engine, config |
+//! | `engine` | tokio, clocks, loops: the only room where time passes | model, api, policy, case, trial, store, connectors, config |
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
 //! | `connectors` | the registry of providers, a directory for each; mail, SCIM, HTTP endpoints, CloudEvents in and out | model, config |
 //! | `simulate` | an identity provider, a verification provider, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
 //! | `config` | `proofd.yaml` | model |
+//! | `api` | requests and answers of the HTTP API, which `http` and `cli` share | model |
 //! | `trial` | a made-up world with a turned clock, in which policies are tested and the recorded past is walked again | model, policy, case |
 //! | `case` | the state machine | model, policy |
 //! | `policy` | YAML, Rhai, templates: from files to a checked policy | model |
@@ -54,6 +55,7 @@
 //! *decision*: a person's. *held*: stopped by a limit. *stuck*: failed for good, with an owner. *in grace*: an
 //! adverse effect that waits for its time and can be undone.
 
+pub mod api;
 pub mod case;
 pub mod cli;
 pub mod config;

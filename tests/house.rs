@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 /// Room to the rooms that it may use. `cli` composes everything; nobody uses `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("api", &["model"]),
     ("policy", &["model"]),
     ("case", &["model", "policy"]),
     ("trial", &["model", "policy", "case"]),
@@ -20,11 +21,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("connectors", &["model", "config"]),
     ("simulate", &["model"]),
     ("config", &["model"]),
-    ("engine", &["model", "policy", "case", "trial", "store", "connectors", "config"]),
-    ("http", &["model", "engine", "config"]),
+    ("engine", &["model", "api", "policy", "case", "trial", "store", "connectors", "config"]),
+    ("http", &["model", "api", "engine", "config"]),
     (
         "cli",
-        &["model", "policy", "case", "trial", "store", "connectors", "simulate", "config", "engine", "http"],
+        &[
+            "model",
+            "api",
+            "policy",
+            "case",
+            "trial",
+            "store",
+            "connectors",
+            "simulate",
+            "config",
+            "engine",
+            "http",
+        ],
     ),
 ];
 

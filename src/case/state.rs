@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub use super::held::{Held, Hold, Placed, Whose};
 use super::input::Decision;
 use crate::model::{
-    Action, Actor, Call, CallId, CaseId, EffectKind, Event, EventType, Fields, Session, Snapshot, Subject,
-    Timestamp,
+    Action, Actor, Call, CallId, CaseId, CaseState, EffectKind, Event, EventType, Fields, Session, Snapshot,
+    Subject, Timestamp,
 };
 use crate::policy::Revision;
 use crate::policy::tree::{Effect, Resolved, StepIndex};
@@ -365,17 +365,21 @@ impl Case {
         }
     }
 
-    /// A word for lists and metrics.
-    pub fn state_word(&self) -> &'static str {
+    /// For lists and metrics.
+    pub fn standing(&self) -> CaseState {
         match &self.state {
-            State::Calling { .. } => "running",
-            State::Proving(_) | State::Waiting(_) => "waiting",
-            State::Reviewing(_) => "in_review",
-            State::Held { .. } => "held",
-            State::Stuck(_) => "stuck",
-            State::Grace(_) => "in_grace",
-            State::Closed => "closed",
+            State::Calling { .. } => CaseState::Running,
+            State::Proving(_) | State::Waiting(_) => CaseState::Waiting,
+            State::Reviewing(_) => CaseState::InReview,
+            State::Held { .. } => CaseState::Held,
+            State::Stuck(_) => CaseState::Stuck,
+            State::Grace(_) => CaseState::InGrace,
+            State::Closed => CaseState::Closed,
         }
+    }
+
+    pub fn state_word(&self) -> &'static str {
+        self.standing().word()
     }
 
     /// Until when somebody can still answer, decide or contest.

@@ -3,10 +3,18 @@
 use std::collections::BTreeSet;
 
 use clap::Subcommand;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::client::{Client, expect};
+use super::client::Client;
 use super::{Daemon, Ending, Failed, output};
+use crate::api::Page;
+use crate::api::bounds::{CaseCursor, CaseLimit, EntryLimit, Reason};
+use crate::api::cases::{
+    CaseLine, CaseQuery, CaseSheet, Decide, HeldLine, MayReason, Reasoned, StartCase, Started, StateFilter,
+};
+use crate::api::holds::{HeldThing, HoldLine, HoldQuery};
+use crate::api::journal::{Entry, JournalPage};
 use crate::model::{SubjectRef, Timestamp};
 
 #[derive(Debug, Subcommand)]
@@ -16,7 +24,7 @@ pub enum Command {
     List {
         /// running, waiting, in_review, in_grace, held, stuck, closed, or open.
         #[arg(long)]
-        state: Option<String>,
+        state: Option<StateFilter>,
         #[arg(long)]
         policy: Option<String>,
         /// A subject's id.
@@ -38,9 +46,9 @@ pub enum Command {
         #[arg(long)]
         vendor: Option<String>,
         #[arg(long)]
-        cursor: Option<String>,
+        cursor: Option<CaseCursor>,
         #[arg(long)]
-        limit: Option<usize>,
+        limit: Option<CaseLimit>,
     },
     /// One case with its journal.
     #[command(after_help = "Example: proofd case show CASE")]
@@ -64,28 +72,28 @@ pub enum Command {
     Retry {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// The case ends; nothing more is done.
     #[command(after_help = "Example: proofd case cancel CASE --reason 'opened by mistake'")]
     Cancel {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// An effect in grace does not happen.
     #[command(after_help = "Example: proofd case undo CASE --reason 'the person called'")]
     Undo {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// The reminder goes out now.
     #[command(after_help = "Example: proofd case remind CASE --reason 'back from leave'")]
     Remind {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// Where open cases would be in another revision of their policy; with --apply they move there.
     #[command(after_help = "Example: proofd case migrate --policy registration-proofing")]
@@ -99,7 +107,7 @@ pub enum Command {
         /// registration/ID or user/ID.
         subject: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -117,7 +125,7 @@ pub enum Hold {
     Lift {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -131,66 +139,50 @@ pub enum Held {
     Release {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// The effect does not happen.
     #[command(after_help = "Example: proofd held drop CASE --reason 'the feed was wrong'")]
     Drop {
         case: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
 }
 
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
+    let order = async |case: &str, word: &str, reason: Reason| {
+        let path = format!("/v1/cases/{case}/{word}");
+        changed(&client, &path, &Reasoned { reason }, json).await
+    };
+    let claim = async |case: &str, word: &str| {
+        changed(&client, &format!("/v1/cases/{case}/{word}"), &MayReason::default(), json).await
+    };
     match command {
         Command::List { state, policy, subject, outcome, text, queue, assignee, vendor, cursor, limit } => {
-            let limit = limit.map(|limit| limit.to_string());
-            let filters = [
-                ("state", state),
-                ("policy", policy),
-                ("subject", subject),
-                ("outcome", outcome),
-                ("text", text),
-                ("queue", queue),
-                ("assignee", assignee),
-                ("vendor", vendor),
-                ("cursor", cursor),
-                ("limit", limit),
-            ];
-            let query: Vec<_> = filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-            list(&expect(client.get(&format!("/v1/cases?{query}")).await?)?, json);
+            let query =
+                CaseQuery { policy, subject, state, outcome, text, queue, assignee, vendor, cursor, limit };
+            client.get_by::<Page<CaseLine>>("/v1/cases", &query).await?.show(json, list)?;
         }
         Command::Show { case } => show(&client, &case, json).await?,
         Command::Decide { case, decision, reason } => {
-            let body = json!({ "decision": decision, "reason": reason });
-            changed(&expect(client.post(&format!("/v1/cases/{case}/decisions"), body).await?)?, json);
+            let path = format!("/v1/cases/{case}/decisions");
+            changed(&client, &path, &Decide { decision, reason }, json).await?;
         }
-        Command::Take { case } => order(&client, &format!("/v1/cases/{case}/take"), "", json).await?,
-        Command::GiveBack { case } => {
-            order(&client, &format!("/v1/cases/{case}/give_back"), "", json).await?
-        }
-        Command::Retry { case, reason } => {
-            order(&client, &format!("/v1/cases/{case}/retry"), &reason, json).await?
-        }
-        Command::Cancel { case, reason } => {
-            order(&client, &format!("/v1/cases/{case}/cancel"), &reason, json).await?
-        }
-        Command::Undo { case, reason } => {
-            order(&client, &format!("/v1/cases/{case}/undo"), &reason, json).await?
-        }
-        Command::Remind { case, reason } => {
-            order(&client, &format!("/v1/cases/{case}/remind"), &reason, json).await?
-        }
+        Command::Take { case } => claim(&case, "take").await?,
+        Command::GiveBack { case } => claim(&case, "give_back").await?,
+        Command::Retry { case, reason } => order(&case, "retry", reason).await?,
+        Command::Cancel { case, reason } => order(&case, "cancel", reason).await?,
+        Command::Undo { case, reason } => order(&case, "undo", reason).await?,
+        Command::Remind { case, reason } => order(&case, "remind", reason).await?,
         Command::Migrate(arguments) => return super::migrate::run(&client, arguments, json).await,
         Command::Start { policy, subject, reason } => {
             let subject: SubjectRef =
                 subject.parse().map_err(|why: String| Failed::usage(anyhow::anyhow!("subject: {why}")))?;
-            let body = json!({ "policy": policy, "subject": subject, "reason": reason });
-            let started = expect(client.post("/v1/cases", body).await?)?;
-            if json { output::json(&started) } else { output::line(text(&started, "id")) }
+            let start = StartCase { policy, subject, reason };
+            let started = client.post::<Started>("/v1/cases", &start).await?;
+            started.show(json, |started| output::line(started.id.as_str()))?;
         }
     }
     Ok(Ending::Ok)
@@ -198,24 +190,21 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
 
 pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
-    match command {
+    let (case, word, reason) = match command {
         Held::List => {
-            let held = expect(client.get("/v1/held").await?)?;
-            if json {
-                output::json(&held);
-                return Ok(Ending::Ok);
-            }
-            let rows: Vec<_> =
-                items(&held).map(|line| cells(line, &["id", "policy", "action", "since"])).collect();
-            output::table(&["CASE", "POLICY", "ACTION", "SINCE"], &rows);
+            client.get::<Page<HeldLine>>("/v1/held").await?.show(json, |held| {
+                let rows = held.items.iter().map(|line| {
+                    let (id, action) = (line.id.to_string(), line.action.word().to_owned());
+                    vec![id, line.policy.clone(), action, to_the_second(line.since)]
+                });
+                output::table(&["CASE", "POLICY", "ACTION", "SINCE"], &rows.collect::<Vec<_>>());
+            })?;
+            return Ok(Ending::Ok);
         }
-        Held::Release { case, reason } => {
-            order(&client, &format!("/v1/held/{case}/release"), &reason, json).await?
-        }
-        Held::Drop { case, reason } => {
-            order(&client, &format!("/v1/held/{case}/drop"), &reason, json).await?
-        }
-    }
+        Held::Release { case, reason } => (case, "release", reason),
+        Held::Drop { case, reason } => (case, "drop", reason),
+    };
+    changed(&client, &format!("/v1/held/{case}/{word}"), &Reasoned { reason }, json).await?;
     Ok(Ending::Ok)
 }
 
@@ -223,143 +212,121 @@ pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending,
     let client = Client::find(daemon)?;
     match command {
         Hold::List { subject } => {
-            let query = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(subject.iter().map(|subject| ("subject", subject)))
-                .finish();
-            let holds = expect(client.get(&format!("/v1/holds?{query}")).await?)?;
-            if json {
-                output::json(&holds);
-                return Ok(Ending::Ok);
-            }
-            let rows: Vec<_> = items(&holds)
-                .map(|line| {
-                    let what = &line["what"];
-                    let role = what.get("role").and_then(Value::as_str);
-                    let held = role.map_or_else(|| "account".to_owned(), |role| format!("role {role}"));
-                    let subject = line.pointer("/subject/id").and_then(Value::as_str).unwrap_or_default();
-                    let mut row = vec![subject.to_owned(), held];
-                    row.extend(cells(line, &["case", "policy", "since"]));
-                    row.push(if line["case_closed"] == true { "closed" } else { "open" }.to_owned());
-                    row
-                })
-                .collect();
-            output::table(&["SUBJECT", "HELD", "CASE", "POLICY", "SINCE", "CASE IS"], &rows);
+            let holds = client.get_by::<Page<HoldLine>>("/v1/holds", &HoldQuery { subject }).await?;
+            holds.show(json, |holds| {
+                let rows: Vec<_> = holds.items.iter().map(hold).collect();
+                output::table(&["SUBJECT", "HELD", "CASE", "POLICY", "SINCE", "CASE IS"], &rows);
+            })?;
         }
         Hold::Lift { case, reason } => {
-            order(&client, &format!("/v1/cases/{case}/lift"), &reason, json).await?
+            changed(&client, &format!("/v1/cases/{case}/lift"), &Reasoned { reason }, json).await?;
         }
     }
     Ok(Ending::Ok)
 }
 
-async fn order(client: &Client, path: &str, reason: &str, json: bool) -> Result<(), Failed> {
-    changed(&expect(client.post(path, json!({ "reason": reason })).await?)?, json);
-    Ok(())
+fn hold(line: &HoldLine) -> Vec<String> {
+    let held = match &line.hold.what {
+        HeldThing::Account => "account".to_owned(),
+        HeldThing::Role(role) => format!("role {role}"),
+    };
+    let case = if line.case_closed { "closed" } else { "open" };
+    vec![
+        line.subject.id.clone(),
+        held,
+        line.case.to_string(),
+        line.policy.clone(),
+        to_the_second(line.hold.since),
+        case.to_owned(),
+    ]
 }
 
-fn changed(case: &Value, json: bool) {
-    if json {
-        output::json(case);
-    } else {
-        let result = case.get("result").and_then(Value::as_str).map(|result| format!(" ({result})"));
-        output::line(&format!("{}: {}{}", text(case, "id"), text(case, "state"), result.unwrap_or_default()));
-    }
+/// Sends an order, and prints the case as it is then.
+async fn changed(client: &Client, path: &str, body: &impl Serialize, json: bool) -> Result<(), Failed> {
+    client.post::<CaseLine>(path, body).await?.show(json, |case| {
+        let result = case.result.as_ref().map(|result| format!(" ({result})")).unwrap_or_default();
+        output::line(&format!("{}: {}{result}", case.id, case.state.word()));
+    })
 }
 
-fn list(cases: &Value, json: bool) {
-    if json {
-        return output::json(cases);
-    }
-    let rows: Vec<_> = items(cases)
-        .map(|case| {
-            let mut row = cells(case, &["id", "policy", "state", "waiting_for", "result", "due_at"]);
-            row.insert(
-                2,
-                output::short_name(case.pointer("/subject/name").and_then(Value::as_str).unwrap_or_default()),
-            );
-            row
-        })
-        .collect();
+fn list(cases: &Page<CaseLine>) {
+    let row = |case: &CaseLine| {
+        vec![
+            case.id.to_string(),
+            case.policy.clone(),
+            output::short_name(&case.subject.name.0),
+            case.state.word().to_owned(),
+            case.waiting_for.clone(),
+            case.result.clone().unwrap_or_default(),
+            case.due_at.map(to_the_second).unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = cases.items.iter().map(row).collect();
     output::table(&["CASE", "POLICY", "WHO", "STATE", "WAITS FOR", "RESULT", "DUE"], &rows);
-    let troubles: BTreeSet<_> = items(cases).map(|case| text(case, "trouble")).collect();
-    for trouble in troubles.into_iter().filter(|trouble| !trouble.is_empty()) {
+    let troubles: BTreeSet<_> = cases.items.iter().filter_map(|case| case.trouble.as_ref()).collect();
+    for trouble in troubles {
         output::line(&format!("cannot go on: {}", output::visible(trouble)));
     }
-    if let Some(next) = cases.get("next").and_then(Value::as_str) {
+    if let Some(next) = &cases.next {
         output::line(&format!("more: --cursor {next}"));
     }
 }
 
 async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
-    let sheet = expect(client.get(&format!("/v1/cases/{case}")).await?)?;
-    let journal = expect(client.get(&format!("/v1/cases/{case}/journal?limit=1000")).await?)?;
+    let sheet = client.get::<CaseSheet>(&format!("/v1/cases/{case}")).await?;
+    let page = JournalPage { cursor: None, limit: Some(EntryLimit::nearest(usize::MAX)) };
+    let journal = client.get_by::<Page<Entry>>(&format!("/v1/cases/{case}/journal"), &page).await?;
     if json {
-        output::json(&json!({ "case": sheet, "journal": journal["items"] }));
+        output::json(&json!({ "case": sheet.into_value(), "journal": journal.into_value()["items"] }));
         return Ok(());
     }
-    for (label, pointer) in [
-        ("case", "/id"),
-        ("policy", "/policy"),
-        ("revision", "/revision"),
-        ("who", "/subject/name"),
-        ("subject", "/subject/id"),
-        ("state", "/state"),
-        ("waits for", "/waiting_for"),
-        ("due", "/due_at"),
-        ("result", "/result"),
-        ("stuck because", "/stuck_because"),
-        ("cannot go on", "/trouble"),
+    let CaseSheet { line, decisions_allowed, stuck_because, .. } = sheet.read()?;
+    for (label, value) in [
+        ("case", Some(line.id.0)),
+        ("policy", Some(line.policy)),
+        ("revision", Some(line.revision)),
+        ("who", Some(output::name(&line.subject.name.0))),
+        ("subject", Some(line.subject.id)),
+        ("state", Some(line.state.word().to_owned())),
+        ("waits for", Some(line.waiting_for)),
+        ("due", line.due_at.map(to_the_second)),
+        ("result", line.result),
+        ("stuck because", stuck_because),
+        ("cannot go on", line.trouble),
     ] {
-        if let Some(value) = sheet.pointer(pointer).and_then(Value::as_str) {
-            let shown =
-                if label == "who" { output::name(value) } else { output::visible(&to_the_second(value)) };
-            output::line(&format!("{label:>14}  {shown}"));
+        if let Some(value) = value {
+            output::line(&format!("{label:>14}  {}", output::visible(&value)));
         }
     }
-    let allowed: Vec<_> =
-        sheet["decisions_allowed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if !allowed.is_empty() {
-        output::line(&format!("{:>14}  {}", "decisions", allowed.join(", ")));
+    if !decisions_allowed.is_empty() {
+        output::line(&format!("{:>14}  {}", "decisions", decisions_allowed.join(", ")));
     }
     output::line("");
-    for entry in items(&journal) {
-        let mut rest = entry.clone();
-        if let Some(members) = rest.as_object_mut() {
-            members.retain(|key, _| !["number", "at", "step", "what"].contains(&key.as_str()));
-        }
-        let rest = if rest.as_object().is_some_and(serde_json::Map::is_empty) {
-            String::new()
-        } else {
-            rest.to_string()
-        };
+    for entry in journal.read()?.items {
+        let (what, rest) = parts(&entry);
         output::line(&format!(
-            "{:>4}  {}  {:<24} {:<16} {}",
-            entry["number"],
-            to_the_second(text(entry, "at")),
-            text(entry, "step"),
-            text(entry, "what"),
+            "{:>4}  {}  {:<24} {what:<16} {}",
+            entry.number,
+            to_the_second(entry.at),
+            entry.step.unwrap_or_default(),
             output::visible(&rest)
         ));
     }
     Ok(())
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.get("items").and_then(Value::as_array).into_iter().flatten()
+/// What an entry is about, and its details as JSON.
+fn parts(entry: &Entry) -> (String, String) {
+    let Ok(Value::Object(mut members)) = serde_json::to_value(&entry.note) else { return Default::default() };
+    let what = match members.remove("what") {
+        Some(Value::String(what)) => what,
+        _ => String::new(),
+    };
+    let rest = if members.is_empty() { String::new() } else { Value::Object(members).to_string() };
+    (what, rest)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn cells(value: &Value, keys: &[&str]) -> Vec<String> {
-    keys.iter().map(|key| to_the_second(text(value, key))).collect()
-}
-
-/// A time as people read it; anything else as it is. `--json` has it whole.
-fn to_the_second(text: &str) -> String {
-    match text.parse::<Timestamp>() {
-        Ok(at) => at.format("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => text.to_owned(),
-    }
+/// A time as people read it; `--json` has it whole.
+pub fn to_the_second(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -1,14 +1,18 @@
 //! A running daemon, found as the user says or as the configuration says, and asked over its API.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Daemon, Failed};
+use super::{Daemon, Failed, output};
+use crate::api::problem::Problem;
 use crate::config;
 use crate::model::Secret;
 
@@ -62,35 +66,75 @@ impl Client {
         Ok(Self { http, url, token })
     }
 
-    pub async fn get(&self, path: &str) -> Result<(StatusCode, Value), Failed> {
-        self.send(Method::GET, path, None).await
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failed> {
+        self.get_by(path, &()).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Result<(StatusCode, Value), Failed> {
-        self.send(Method::POST, path, Some(body)).await
+    /// With the parameters of a query.
+    pub async fn get_by<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<Answer<T>, Failed> {
+        Ok(self.try_get(path, query).await??)
+    }
+
+    /// The inner error is what the daemon refused.
+    pub async fn try_get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<Result<Answer<T>, Refused>, Failed> {
+        self.ask(self.request(Method::GET, path).query(query)).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failed> {
+        Ok(self.try_post(path, body).await??)
+    }
+
+    pub async fn post_by<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failed> {
+        Ok(self.ask(self.request(Method::POST, path).query(query).json(body)).await??)
+    }
+
+    pub async fn try_post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Result<Answer<T>, Refused>, Failed> {
+        self.ask(self.request(Method::POST, path).json(body)).await
     }
 
     /// A body that is of another kind than plain JSON.
-    pub async fn post_text(
+    pub async fn post_text<T: DeserializeOwned>(
         &self,
         path: &str,
         kind: &str,
         body: String,
-    ) -> Result<(StatusCode, Value), Failed> {
-        self.answer(self.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body)).await
+    ) -> Result<Answer<T>, Failed> {
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body);
+        Ok(self.ask(request).await??)
     }
 
-    /// An answer that comes line by line, each of them JSON, for as long as it takes.
-    pub async fn post_lines(
+    /// An answer that comes line by line, for as long as it takes.
+    pub async fn post_lines<T: DeserializeOwned>(
         &self,
         path: &str,
-        body: Value,
-        each: &mut dyn FnMut(Value),
+        body: &impl Serialize,
+        each: &mut dyn FnMut(T),
     ) -> Result<(), Failed> {
-        let request = self.request(Method::POST, path).json(&body).timeout(Duration::from_secs(24 * 3600));
+        let request = self.request(Method::POST, path).json(body).timeout(Duration::from_secs(24 * 3600));
         let mut answer = self.sent(request).await?;
         if !answer.status().is_success() {
-            return self.read(answer).await.and_then(expect).map(|_| ());
+            return Err(self.read::<Value>(answer).await?.err().map_or_else(|| self.strange(), Failed::from));
         }
         let mut rest = Vec::new();
         let gone = |error: reqwest::Error| Failed::unreachable(error.without_url());
@@ -108,24 +152,14 @@ impl Client {
         Failed::unreachable(anyhow!("{} answered with something that is not proofd's", self.url))
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<(StatusCode, Value), Failed> {
-        let mut request = self.request(method, path);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        self.answer(request).await
-    }
-
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token.expose())
     }
 
-    async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Value), Failed> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Result<Answer<T>, Refused>, Failed> {
         let answer = self.sent(request).await?;
         self.read(answer).await
     }
@@ -140,35 +174,79 @@ impl Client {
         })
     }
 
-    async fn read(&self, answer: Response) -> Result<(StatusCode, Value), Failed> {
+    async fn read<T: DeserializeOwned>(
+        &self,
+        answer: Response,
+    ) -> Result<Result<Answer<T>, Refused>, Failed> {
         let status = answer.status();
+        let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let refused = kind.starts_with("application/problem+json");
         let text = answer.text().await.map_err(|error| Failed::unreachable(error.without_url()))?;
-        let value = serde_json::from_str(&text).map_err(|_| {
-            Failed::unreachable(anyhow!("{} answered {status} with something that is not proofd's", self.url))
-        })?;
-        Ok((status, value))
+        if refused {
+            let problem = serde_json::from_str(&text).map_err(|_| self.strange())?;
+            return Ok(Err(Refused { status, problem }));
+        }
+        let answer =
+            Answer { value: serde_json::from_str(&text).map_err(|_| self.strange())?, of: PhantomData };
+        // A proxy's answer may be JSON as well.
+        if !status.is_success() && answer.read().is_err() {
+            return Err(self.strange());
+        }
+        Ok(Ok(answer))
     }
 }
 
-/// The answer of a call that must succeed; a problem document becomes an error with its sentence.
-pub fn expect(answer: (StatusCode, Value)) -> Result<Value, Failed> {
-    let (status, value) = answer;
-    if status.is_success() {
-        return Ok(value);
+/// An answer as it came, and as its type.
+#[derive(Debug)]
+pub struct Answer<T> {
+    value: Value,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Answer<T> {
+    pub fn read(&self) -> Result<T, Failed> {
+        T::deserialize(&self.value).map_err(|error| {
+            let hint = "the daemon's answer is not understood; its version may be another one";
+            Failed::unreachable(anyhow!(error).context(hint))
+        })
     }
-    let detail = value.get("detail").and_then(Value::as_str).unwrap_or("no reason was given").to_owned();
-    if status == StatusCode::UNAUTHORIZED {
-        return Err(Failed::usage(anyhow!(
-            "the daemon refuses the token: {detail}; look at --token-file, PROOFD_TOKEN, or access.tokens of the \
-             daemon's configuration"
-        )));
+
+    /// For programs as it came; for people as `show` prints it.
+    pub fn show(&self, json: bool, show: impl FnOnce(&T)) -> Result<(), Failed> {
+        if json {
+            output::json(&self.value);
+        } else {
+            show(&self.read()?);
+        }
+        Ok(())
     }
-    let allowed = value.get("decisions_allowed").and_then(Value::as_array).filter(|list| !list.is_empty());
-    let allowed = allowed.map(|list| {
-        let words: Vec<_> = list.iter().filter_map(Value::as_str).collect();
-        format!(" (allowed now: {})", words.join(", "))
-    });
-    Err(Failed::no(anyhow!("{detail}{}", allowed.unwrap_or_default())))
+
+    /// As it came.
+    pub fn into_value(self) -> Value {
+        self.value
+    }
+}
+
+/// What the daemon refused.
+#[derive(Debug)]
+pub struct Refused {
+    pub status: StatusCode,
+    pub problem: Problem,
+}
+
+impl From<Refused> for Failed {
+    fn from(Refused { status, problem }: Refused) -> Self {
+        let detail = problem.detail;
+        if status == StatusCode::UNAUTHORIZED {
+            return Self::usage(anyhow!(
+                "the daemon refuses the token: {detail}; look at --token-file, PROOFD_TOKEN, or access.tokens of the \
+                 daemon's configuration"
+            ));
+        }
+        let allowed = problem.more.decisions_allowed.filter(|words| !words.is_empty());
+        let allowed = allowed.map(|words| format!(" (allowed now: {})", words.join(", ")));
+        Self::no(anyhow!("{detail}{}", allowed.unwrap_or_default()))
+    }
 }
 
 fn token(daemon: &Daemon) -> anyhow::Result<Option<Secret>> {

@@ -6,15 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
-use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::client::{Client, expect};
+use super::client::Client;
 use super::{Daemon, Ending, Failed, output};
-
-/// What the daemon takes in one request.
-const MOST_EVENTS: usize = 1_000;
-const LARGEST_BODY: usize = 1 << 20;
+use crate::api::events::{BATCH, LARGEST_BODY, MOST_EVENTS, Taken};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -31,9 +27,8 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     let client = Client::find(daemon)?;
     let mut taken = 0;
     for batch in batches(&events) {
-        let kind = "application/cloudevents-batch+json";
-        let answer = client.post_text("/v1/events", kind, format!("[{}]", batch.join(","))).await;
-        if let Err(mut failed) = answer.and_then(expect) {
+        let answer = client.post_text::<Taken>("/v1/events", BATCH, format!("[{}]", batch.join(","))).await;
+        if let Err(mut failed) = answer {
             if taken > 0 {
                 // Places in the answer count within the request.
                 let said = format!("the first {taken} events of the file were taken; of those after them");
@@ -44,7 +39,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         taken += batch.len();
     }
     if json {
-        output::json(&json!({ "taken": taken }));
+        output::json(&Taken { taken });
     } else {
         output::line(&format!("{taken} {} taken", if taken == 1 { "event was" } else { "events were" }));
     }

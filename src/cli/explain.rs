@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{Client, expect};
+use super::client::Client;
 use super::{Daemon, Ending, Failed, output, read};
+use crate::api::bounds::{EventLimit, Moment, Whom};
+use crate::api::explain::{
+    ClauseLine, Compared, DryRun, DryRunAnswer, DryRunLine, ExplainQuery, Explained, Explanation, MadeUp,
+};
+use crate::api::policies::Mode;
 use crate::model::{EventType, Fields, SubjectKind, Timestamp};
 use crate::policy::{given, schema};
 
@@ -20,7 +25,7 @@ pub struct Arguments {
     pub daemon: Daemon,
     /// An id, or a reference such as user/17.
     #[arg(long)]
-    subject: String,
+    subject: Whom,
     /// What was said last before this time, such as 2026-01-05T09:00:00Z; now, if it is not given.
     #[arg(long)]
     at: Option<Timestamp>,
@@ -45,7 +50,7 @@ pub struct Arguments {
     policies: Option<PathBuf>,
     /// About so many of the newest recorded events, with --policies or --with; one, if it is not given.
     #[arg(long, value_name = "COUNT")]
-    last: Option<usize>,
+    last: Option<EventLimit>,
 }
 
 pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
@@ -55,54 +60,48 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     if arguments.last.is_some() {
         return Err(Failed::usage(anyhow!("--last is about what would be said: give --policies or --with")));
     }
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("subject", &arguments.subject);
-    if let Some(at) = arguments.at {
-        query.append_pair("at", &at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
-    }
-    for (name, value) in [("policy", &arguments.policy), ("event", &arguments.event)] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    let path = format!("/v1/explain?{}", query.finish());
-    let explained = expect(Client::find(&arguments.daemon)?.get(&path).await?)?;
-    if json {
-        output::json(&explained);
-        return Ok(Ending::Ok);
-    }
-    show(&explained);
+    let query = ExplainQuery {
+        subject: arguments.subject.clone(),
+        at: arguments.at.map(Moment),
+        policy: arguments.policy.clone(),
+        event: arguments.event.clone(),
+    };
+    let explained = Client::find(&arguments.daemon)?.get_by::<Explanation>("/v1/explain", &query).await?;
+    explained.show(json, |explained| show(explained.items.iter().map(|one| (one, None))))?;
     Ok(Ending::Ok)
 }
 
 /// What would be said. The answer is no if a policy of the tree does not load.
 async fn attempt(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
-    let mut question = json!({ "subject": arguments.subject, "policy": arguments.policy });
-    question["at"] = json!(arguments.at);
-    question["last"] = json!(arguments.last);
-    if let Some(dir) = &arguments.policies {
-        question["files"] = json!(files(dir)?);
-    }
     let (event, person) = fields(arguments)?;
-    question["event"] = json!({ "type": arguments.made_up, "key": arguments.event, "fields": event });
-    question["person"] = Value::Object(person);
-    let (status, answer) = Client::find(&arguments.daemon)?.post("/v1/explain", question).await?;
-    let answer = expect((status, answer)).map_err(|failed| match status {
-        StatusCode::BAD_REQUEST => Failed::usage(failed.error),
-        StatusCode::SERVICE_UNAVAILABLE => Failed::unreachable(failed.error),
-        _ => failed,
-    })?;
-    if json {
-        output::json(&answer);
-    } else {
-        let errors = text(&answer, "text");
-        if !errors.is_empty() {
-            output::line(&errors);
+    let question = DryRun {
+        subject: arguments.subject.clone(),
+        policy: arguments.policy.clone(),
+        event: MadeUp {
+            kind: arguments.made_up.as_deref().map(EventType::new),
+            key: arguments.event.clone(),
+            fields: event,
+        },
+        person,
+        files: arguments.policies.as_deref().map(files).transpose()?,
+        at: arguments.at.map(Moment),
+        last: arguments.last,
+    };
+    let answer = Client::find(&arguments.daemon)?.try_post::<DryRunAnswer>("/v1/explain", &question).await?;
+    let answer = answer.map_err(|refused| match refused.status {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            Failed::usage(Failed::from(refused).error)
         }
-        show(&answer);
-    }
-    let bad = answer["errors"].as_array().is_some_and(|errors| !errors.is_empty());
-    Ok(if bad { Ending::No } else { Ending::Ok })
+        StatusCode::SERVICE_UNAVAILABLE => Failed::unreachable(Failed::from(refused).error),
+        _ => refused.into(),
+    })?;
+    answer.show(json, |answer| {
+        if !answer.text.is_empty() {
+            output::line(&answer.text);
+        }
+        show(answer.items.iter().map(|one| (&one.explained, Some(one))));
+    })?;
+    Ok(if answer.read()?.errors.is_empty() { Ending::Ok } else { Ending::No })
 }
 
 /// The files of a tree that policies are made of.
@@ -120,7 +119,7 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
         None => schema::fields_of_any_event(),
     };
     // `user/7` or `SOURCE/user/7`.
-    let words = || arguments.subject.split('/');
+    let words = || arguments.subject.as_str().split('/');
     let is_kind = |word: &&str| SubjectKind::ALL.iter().any(|kind| kind.word() == *word);
     let subject = words().take(2).find(is_kind).or_else(|| words().next()).unwrap_or_default();
     let (mut event, mut person) = (Fields::new(), Fields::new());
@@ -153,77 +152,75 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
     Ok((event, person))
 }
 
-fn show(explained: &Value) {
-    let policies = explained["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<_> = policies
-        .iter()
-        .map(|one| {
-            let event = &one["event"];
-            vec![text(one, "policy"), text(one, "verdict"), text(one, "asked_at"), text(event, "type")]
-        })
-        .collect();
+/// What each policy answered; of a dry run with what only that has.
+fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine>)> + Clone) {
+    let row = |one: &Explained| {
+        let asked = one.asked_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
+        let by = one.event.as_ref().map(|event| event.kind.clone());
+        vec![one.policy.clone(), one.verdict.clone(), asked.unwrap_or_default(), by.unwrap_or_default()]
+    };
+    let rows: Vec<_> = policies.clone().map(|(one, _)| row(one)).collect();
     output::table(&["POLICY", "VERDICT", "ASKED", "BY"], &rows);
-    for policy in policies {
+    for (policy, dry_run) in policies {
         output::line("");
-        tell(policy);
+        tell(policy, dry_run);
     }
 }
 
 /// The fields of each verification in the forms in which they were compared.
-fn compared(steps: &Value) {
-    for (step, fields) in steps.as_object().into_iter().flatten() {
-        for field in fields.as_array().into_iter().flatten() {
-            let form = |side: &str| field[side].as_str().unwrap_or("(nothing to compare)").to_owned();
-            let name = text(field, "field");
-            let (registered, document) = (form("registered"), form("document"));
-            say(1, &format!("{step}: {name}: registered {registered}, document {document}"));
-        }
+fn compared(steps: &BTreeMap<String, Vec<Compared>>) {
+    for (step, field) in steps.iter().flat_map(|(step, fields)| fields.iter().map(move |field| (step, field)))
+    {
+        let form = |side: &Option<String>| side.clone().unwrap_or_else(|| "(nothing to compare)".to_owned());
+        let (registered, document) = (form(&field.registered), form(&field.document));
+        say(1, &format!("{step}: {}: registered {registered}, document {document}", field.field));
     }
 }
 
-fn tell(policy: &Value) {
-    say(0, &format!("{}: {}", text(policy, "policy"), text(policy, "says")));
-    let notes = policy["notes"].as_array();
-    if policy["mode"] == "shadow" && notes.is_none() {
-        say(1, "it runs as a shadow: it opens nothing");
+fn tell(policy: &Explained, dry_run: Option<&DryRunLine>) {
+    say(0, &format!("{}: {}", policy.policy, policy.says));
+    match dry_run {
+        None if policy.mode == Some(Mode::Shadow) => say(1, "it runs as a shadow: it opens nothing"),
+        None => {}
+        Some(dry_run) => {
+            for note in &dry_run.notes {
+                say(1, note);
+            }
+            if let Some(then) = &dry_run.then {
+                let at = then.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+                say(1, &format!("then, at {at}: {}", then.says));
+            }
+        }
     }
-    for note in notes.into_iter().flatten().filter_map(Value::as_str) {
-        say(1, note);
-    }
-    if policy["then"].is_object() {
-        let then = &policy["then"];
-        say(1, &format!("then, at {}: {}", text(then, "at"), text(then, "says")));
-    }
-    if policy["revised_since"] == Value::Bool(true) {
+    if policy.revised_since {
         say(1, "another revision of it runs now");
     }
-    for clause in policy["clauses"].as_array().into_iter().flatten() {
-        let place = format!("{}:{}:{}", text(clause, "file"), clause["line"], clause["column"]);
-        say(1, &format!("{place}: {}  [{}]", text(clause, "clause"), text(clause, "answer")));
-        if let Some(error) = clause["error"].as_str() {
-            say(2, error);
-        }
-        for seen in clause["values"].as_array().into_iter().flatten() {
-            say(2, &format!("{} = {}", text(seen, "path"), seen["value"]));
-        }
+    for clause in &policy.clauses {
+        tell_clause(clause);
     }
-    for (number, change) in policy["changes"].as_array().into_iter().flatten().enumerate() {
-        let says = change.as_array().into_iter().flatten().map(|edit| text(edit, "says"));
+    for (number, change) in policy.changes.iter().enumerate() {
+        let says: Vec<_> = change.iter().map(|edit| edit.says.as_str()).collect();
         let word = if number == 0 { "smallest change" } else { "or" };
-        say(1, &format!("{word}: {}", says.collect::<Vec<_>>().join(", and ")));
+        say(1, &format!("{word}: {}", says.join(", and ")));
     }
-    if policy["case"].is_object() {
-        compared(&policy["case"]["compared"]);
-        let case = &policy["case"];
-        let result = case["result"].as_str().map(|result| format!(", {result}")).unwrap_or_default();
-        say(1, &format!("case {}: {}{result}", text(case, "id"), text(case, "state")));
+    if let Some(case) = &policy.case {
+        compared(&case.compared);
+        let result = case.result.as_ref().map(|result| format!(", {result}")).unwrap_or_default();
+        say(1, &format!("case {}: {}{result}", case.id, case.state.word()));
+    }
+}
+
+fn tell_clause(clause: &ClauseLine) {
+    let ClauseLine { clause, file, line, column, answer, error, values } = clause;
+    say(1, &format!("{file}:{line}:{column}: {clause}  [{}]", answer.word()));
+    if let Some(error) = error {
+        say(2, error);
+    }
+    for seen in values {
+        say(2, &format!("{} = {}", seen.path, seen.value));
     }
 }
 
 fn say(depth: usize, line: &str) {
     output::line(&format!("{}{}", "  ".repeat(depth), output::visible(line)));
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -3,10 +3,15 @@
 use anyhow::anyhow;
 use clap::Args;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{Client, expect};
+use super::client::Client;
 use super::{Ending, Failed, output};
+use crate::api::Page;
+use crate::api::bounds::{CaseCursor, CaseLimit, Reason};
+use crate::api::cases::{CaseLine, CaseQuery, StateFilter};
+use crate::api::migrations::{Migrate, MigrateQuery, MigrationLine};
+use crate::api::policies::{PolicyList, RevisionLine};
 use crate::model::Timestamp;
 use crate::policy::diagnostic::nearest;
 
@@ -25,7 +30,7 @@ pub struct Arguments {
     #[arg(long, requires = "reason")]
     apply: bool,
     #[arg(long)]
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 /// 1 if a case cannot be moved.
@@ -45,31 +50,26 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
     }
     let mut lines = Vec::new();
     for case in cases {
-        let preview = expect(
-            client.post(&format!("/v1/cases/{case}/migrate?preview=true"), json!({ "to": to })).await?,
-        )?;
-        if !apply || preview["can"] != true {
-            lines.push(preview);
+        let path = format!("/v1/cases/{case}/migrate");
+        let (move_to, preview) =
+            (Migrate { to: to.clone(), reason: reason.clone() }, MigrateQuery { preview: true });
+        let seen = client.post_by::<MigrationLine>(&path, &preview, &move_to).await?.read()?;
+        if !apply || !seen.can {
+            lines.push(seen);
             continue;
         }
-        let body = json!({ "to": to, "reason": reason });
-        let (status, answer) = client.post(&format!("/v1/cases/{case}/migrate"), body).await?;
-        if status.is_success() {
-            lines.push(answer);
-        } else {
+        lines.push(match client.try_post::<MigrationLine>(&path, &move_to).await? {
+            Ok(moved) => moved.read()?,
             // Something happened between looking and moving; the others are moved all the same.
-            let mut line = preview;
-            line["can"] = Value::Bool(false);
-            line["why_not"] = answer["detail"].clone();
-            lines.push(line);
-        }
+            Err(refused) => MigrationLine { can: false, why_not: Some(refused.problem.detail), ..seen },
+        });
     }
-    let all = lines.iter().all(|line| line["can"] == true);
+    let all = lines.iter().all(|line| line.can);
     if json {
         output::json(&json!({ "items": lines }));
     } else {
         table(&lines);
-        let can = lines.iter().filter(|line| line["can"] == true).count();
+        let can = lines.iter().filter(|line| line.can).count();
         let done = if apply { "moved" } else { "can be moved (--apply --reason '...' moves them)" };
         output::line(&format!("{can} of {} {done}", lines.len()));
     }
@@ -78,71 +78,57 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
 
 /// A name that no policy has or had is a mistake, and no policy without cases.
 async fn known(client: &Client, policy: &str) -> Result<(), Failed> {
-    let list = expect(client.get("/v1/policies").await?)?;
-    let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let names = items.iter().filter_map(|policy| policy["name"].as_str());
+    let list = client.get::<PolicyList>("/v1/policies").await?.read()?;
+    let names = list.items.iter().map(|policy| policy.status.name.as_str());
     if names.clone().any(|name| name == policy) {
         return Ok(());
     }
     // One that is gone from the tree has its revisions still.
-    let (status, answer) = client.get(&format!("/v1/policies/{policy}/revisions")).await?;
-    if status != StatusCode::NOT_FOUND {
-        return expect((status, answer)).map(|_| ());
+    match client.try_get::<Page<RevisionLine>>(&format!("/v1/policies/{policy}/revisions"), &()).await? {
+        Err(refused) if refused.status == StatusCode::NOT_FOUND => {
+            Err(Failed::no(anyhow!("there is no policy {policy}; {}", nearest(policy, names))))
+        }
+        answer => Ok(answer.map(|_| ())?),
     }
-    Err(Failed::no(anyhow!("there is no policy {policy}; {}", nearest(policy, names))))
 }
 
 /// Those with the revision already say so in their line.
 async fn open_cases(client: &Client, policy: &str) -> Result<Vec<String>, Failed> {
     let mut cases = Vec::new();
-    let mut cursor = None::<String>;
+    let mut query = CaseQuery {
+        policy: Some(policy.to_owned()),
+        state: Some(StateFilter::Open),
+        limit: Some(CaseLimit::nearest(200)),
+        ..CaseQuery::default()
+    };
     loop {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs([("policy", policy), ("state", "open"), ("limit", "200")]);
-        query.extend_pairs(cursor.iter().map(|cursor| ("cursor", cursor)));
-        let page = expect(client.get(&format!("/v1/cases?{}", query.finish())).await?)?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        cases.extend(items.iter().filter_map(|case| case["id"].as_str().map(str::to_owned)));
-        cursor = page["next"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            return Ok(cases);
-        }
+        let page = client.get_by::<Page<CaseLine>>("/v1/cases", &query).await?.read()?;
+        cases.extend(page.items.into_iter().map(|case| case.id.0));
+        let Some(next) = page.next else { return Ok(cases) };
+        query.cursor =
+            Some(CaseCursor::new(next).map_err(|why| Failed::unreachable(anyhow!("cursor: {why}")))?);
     }
 }
 
-fn table(lines: &[Value]) {
-    let text = |line: &Value, pointer: &str| {
-        line.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+fn table(lines: &[MigrationLine]) {
+    let time = |at: Option<Timestamp>| at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+    let row = |line: &MigrationLine| {
+        let next = [("remind", line.remind_then), ("escalate", line.escalate_then)];
+        let next = next.iter().find_map(|(word, at)| Some(format!("{word} {}", time(*at)?)));
+        vec![
+            line.case.to_string(),
+            output::short_name(&line.subject.name.0),
+            line.step_now.clone().unwrap_or_default(),
+            line.step_then.clone().unwrap_or_default(),
+            time(line.due_now).unwrap_or_default(),
+            time(line.due_then).unwrap_or_default(),
+            next.unwrap_or_default(),
+            line.overdue.join(", "),
+            line.why_not.as_ref().map_or_else(|| line.notes.join("; "), |why| format!("cannot: {why}")),
+        ]
     };
-    let time = |line: &Value, key: &str| match text(line, key).parse::<Timestamp>() {
-        Ok(at) => at.format("%Y-%m-%d %H:%M").to_string(),
-        Err(_) => String::new(),
-    };
-    let words = |value: &Value, between: &str| {
-        value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(between)
-    };
-    let rows: Vec<_> = lines
-        .iter()
-        .map(|line| {
-            let why = text(line, "/why_not");
-            let notes = words(&line["notes"], "; ");
-            let next = [("remind", "/remind_then"), ("escalate", "/escalate_then")];
-            let next = next.iter().map(|(word, key)| (word, time(line, key))).find(|(_, at)| !at.is_empty());
-            vec![
-                text(line, "/case"),
-                output::short_name(&text(line, "/subject/name")),
-                text(line, "/step_now"),
-                text(line, "/step_then"),
-                time(line, "/due_now"),
-                time(line, "/due_then"),
-                next.map(|(word, at)| format!("{word} {at}")).unwrap_or_default(),
-                words(&line["overdue"], ", "),
-                if why.is_empty() { notes } else { format!("cannot: {why}") },
-            ]
-        })
-        .collect();
     output::table(
         &["CASE", "WHO", "NOW AT", "THEN AT", "DUE NOW", "DUE THEN", "NEXT THEN", "OVERDUE", "NOTES"],
-        &rows,
+        &lines.iter().map(row).collect::<Vec<_>>(),
     );
 }

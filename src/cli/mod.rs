@@ -108,6 +108,9 @@ enum Command {
     /// JSON Schema for editors.
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
     Schema { which: schema::Which },
+    /// Print the OpenAPI document of the HTTP API.
+    #[command(after_help = "Example: proofd openapi > openapi.json")]
+    Openapi,
     /// Tries each connector alone, the store and the policies, and says what is wrong. Sends nothing to a person.
     #[command(after_help = "Example: proofd doctor --config proofd.yaml --mail-to me@example.com")]
     Doctor(doctor::Arguments),
@@ -302,6 +305,10 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::ExplainCode { code } => explain_code::run(code.as_deref(), json),
         Command::Lsp(arguments) => lsp::run(arguments),
         Command::Schema { which } => Ok(schema::run(which)),
+        Command::Openapi => {
+            output::json(&crate::http::document());
+            Ok(Ending::Ok)
+        }
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
         Command::Held { daemon, command } => cases::held(&daemon, command, json).await,

@@ -4,12 +4,15 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use chrono::SecondsFormat;
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::client::Client;
-use super::foreseen::{self, number, text};
+use super::foreseen::{self, number};
 use super::{Daemon, Ending, Failed, output, read};
+use crate::api::plan::{OpenCases, Plan, PlanLine, PolicyPlan, Progress, Tree};
+use crate::api::policies::PolicyState;
+use crate::model::Timestamp;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -29,18 +32,15 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
-    let body = json!({ "files": read::texts(&arguments.dir)? });
+    let tree = Tree { files: read::texts(&arguments.dir)? };
     let client = Client::find(&arguments.daemon)?;
     let mut shown = Shown::default();
     let mut answer = None;
     client
-        .post_lines("/v1/plan", body, &mut |mut line: Value| {
-            shown.progress(&line["progress"]);
-            if !line["plan"].is_null() {
-                answer = Some(Ok(line["plan"].take()));
-            } else if let Some(problem) = line["problem"].as_str() {
-                answer = Some(Err(Failed::no(anyhow!("{problem}"))));
-            }
+        .post_lines("/v1/plan", &tree, &mut |line| match line {
+            PlanLine::Progress(progress) => shown.progress(progress),
+            PlanLine::Plan(plan) => answer = Some(Ok(plan)),
+            PlanLine::Problem(why) => answer = Some(Err(Failed::no(anyhow!(why)))),
         })
         .await?;
     shown.end();
@@ -54,15 +54,14 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     } else {
         show(&plan, arguments);
     }
-    Ok(if plan["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
+    Ok(if plan.ok { Ending::Ok } else { Ending::No })
 }
 
 /// Why nothing of the tree would be taken.
-fn because(plan: &Value, arguments: &Arguments) -> String {
-    let mistakes = plan["diagnostics"].as_array().is_some_and(|found| !found.is_empty());
-    match plan["ok"] == Value::Bool(true) {
+fn because(plan: &Plan, arguments: &Arguments) -> String {
+    match plan.ok {
         true => String::new(),
-        false if mistakes => ", because of the mistakes".to_owned(),
+        false if !plan.diagnostics.is_empty() => ", because of the mistakes".to_owned(),
         false => format!(
             ": there is no policy in {}; each has a folder with a policy.yaml",
             arguments.dir.display()
@@ -75,14 +74,13 @@ fn because(plan: &Value, arguments: &Arguments) -> String {
 struct Shown(bool);
 
 impl Shown {
-    fn progress(&mut self, progress: &Value) {
-        let said = match progress["phase"].as_str() {
-            Some("waiting") => "waiting for its turn".to_owned(),
-            Some("reading") => format!("reading the past: {} records", number(&progress["records"])),
-            Some("walking") => {
-                format!("walking it: {} of {} people", number(&progress["done"]), number(&progress["of"]))
+    fn progress(&mut self, progress: Progress) {
+        let said = match progress {
+            Progress::Waiting => "waiting for its turn".to_owned(),
+            Progress::Reading { records } => format!("reading the past: {} records", number(records)),
+            Progress::Walking { done, of } => {
+                format!("walking it: {} of {} people", number(done), number(of))
             }
-            _ => return,
         };
         self.0 = std::io::stderr().is_terminal();
         if !self.0 {
@@ -98,104 +96,96 @@ impl Shown {
     }
 }
 
-fn show(plan: &Value, arguments: &Arguments) {
-    let diagnostics = text(plan, "text");
-    if !diagnostics.is_empty() {
-        output::line(&diagnostics);
+fn show(plan: &Plan, arguments: &Arguments) {
+    if !plan.text.is_empty() {
+        output::line(&plan.text);
     }
-    let tests = plan["tests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let sum = |key: &str| tests.iter().filter_map(|tests| tests[key].as_u64()).sum::<u64>();
-    output::line(&format!("tests  {} passed, {} failed", sum("passed"), sum("failed")));
-    for tests in tests {
-        let count = |key: &str| tests[key].as_u64().unwrap_or(0);
-        let now = count("passed") + count("failed");
-        if now < count("before") {
-            let policy = text(tests, "policy");
-            output::line(&format!("       {policy} has {now} tests; what runs has {}", count("before")));
+    let (passed, failed) = (plan.tests.iter().map(|of| of.passed), plan.tests.iter().map(|of| of.failed));
+    output::line(&format!("tests  {} passed, {} failed", passed.sum::<usize>(), failed.sum::<usize>()));
+    for tests in &plan.tests {
+        let now = tests.passed + tests.failed;
+        if now < tests.before {
+            output::line(&format!("       {} has {now} tests; what runs has {}", tests.policy, tests.before));
         }
     }
-    if let Some(line) = foreseen::span(&plan["past"]) {
-        output::line(&format!("past   {line}"));
+    if let Some(past) = &plan.past {
+        output::line(&format!("past   {}", foreseen::span(past)));
     }
-    let policies = plan["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if policies.is_empty() {
+    if plan.policies.is_empty() {
         output::line(&format!("nothing that runs would be different{}", because(plan, arguments)));
     }
-    for policy in policies {
+    for policy in &plan.policies {
         output::line("");
         show_policy(policy, arguments);
     }
 }
 
-fn show_policy(policy: &Value, arguments: &Arguments) {
-    let short = |key: &str| policy[key].as_str().map(|revision| revision.chars().take(8).collect::<String>());
-    let (from, to) = (short("from").unwrap_or_default(), short("to").unwrap_or_default());
-    let state = match policy["state"].as_str() {
-        Some("needs_release") => "WAITS FOR A RELEASE".to_owned(),
-        Some("active") => "would run at once".to_owned(),
-        Some("kept_last_good" | "refused") => "would not run: see its mistakes and failed tests".to_owned(),
-        Some(state) => state.replace('_', " "),
+fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
+    let short = |revision: &Option<String>| {
+        revision.iter().flat_map(|revision| revision.chars()).take(8).collect::<String>()
+    };
+    let (from, to) = (short(&policy.from), short(&policy.to));
+    let state = match policy.state {
+        Some(PolicyState::NeedsRelease) => "WAITS FOR A RELEASE".to_owned(),
+        Some(PolicyState::Active) => "would run at once".to_owned(),
+        Some(PolicyState::KeptLastGood | PolicyState::Refused) => {
+            "would not run: see its mistakes and failed tests".to_owned()
+        }
+        Some(state @ (PolicyState::KeptBack | PolicyState::Reverted | PolicyState::Gone)) => {
+            state.word().replace('_', " ")
+        }
         None => "would open no cases any more; its open cases go on".to_owned(),
     };
-    output::line(&format!("{}  {}  {from} -> {to}  {state}", text(policy, "policy"), text(policy, "change")));
-    for why in policy["why"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    output::line(&format!("{}  {}  {from} -> {to}  {state}", policy.policy, policy.change.word()));
+    for why in &policy.why {
         output::line(&format!("  because it {}", output::visible(why)));
     }
     output::line("");
-    for line in text(policy, "effects_text").lines().skip(1) {
+    for line in policy.effects_text.lines().skip(1) {
         output::line(&format!("  {line}"));
     }
-    foreseen::show(&policy["past"], arguments.people);
-    for sweep in policy["sweeps"].as_array().into_iter().flatten() {
-        let most = sweep["at_most"]
-            .as_u64()
-            .map_or("everybody who is due".to_owned(), |most| format!("at most {most}"));
-        let last = sweep["last_picked"]
-            .as_u64()
-            .map_or(String::new(), |last| format!("; the last run picked {last}"));
-        output::line(&format!(
-            "  sweep {} next runs at {} for {most}{last}",
-            text(sweep, "schedule"),
-            text(sweep, "next")
-        ));
+    if let Some(past) = &policy.past {
+        foreseen::show(past, arguments.people);
     }
-    open_cases(&policy["open_cases"]);
+    for sweep in &policy.sweeps {
+        let most = sweep.at_most.map_or("everybody who is due".to_owned(), |most| format!("at most {most}"));
+        let last = sweep.last_picked.map(|last| format!("; the last run picked {last}")).unwrap_or_default();
+        let time = |at: Timestamp| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let next = sweep.next.map(time).unwrap_or_default();
+        output::line(&format!("  sweep {} next runs at {next} for {most}{last}", sweep.schedule));
+    }
+    open_cases(&policy.open_cases);
     if !arguments.brief {
         output::line("");
-        output::line(text(policy, "files").trim_end());
+        output::line(policy.files.trim_end());
     }
 }
 
 /// Cases that are open keep their revision; what would be if they were moved.
-fn open_cases(open: &Value) {
-    let count = open["open"].as_u64().unwrap_or(0);
-    if count == 0 {
+fn open_cases(open: &OpenCases) {
+    if open.open == 0 {
         return;
     }
-    let more = if open["more"] == Value::Bool(true) { " or more" } else { "" };
-    output::line(&format!("  {count}{more} cases are open and keep their revision"));
-    for (step, number) in open["steps"].as_object().into_iter().flatten() {
+    let more = if open.more { " or more" } else { "" };
+    output::line(&format!("  {}{more} cases are open and keep their revision", open.open));
+    for (step, number) in &open.steps {
         output::line(&format!("    {number} at {step}"));
     }
-    if let Some(can) = open["can_move"].as_u64().filter(|can| *can > 0) {
-        let overdue = open["overdue"].as_u64().unwrap_or(0);
+    if open.can_move > 0 {
         output::line(&format!(
-            "    moved by `proofd case migrate`, {can} would go on, {overdue} of them with a time that is past"
+            "    moved by `proofd case migrate`, {} would go on, {} of them with a time that is past",
+            open.can_move, open.overdue
         ));
     }
-    for (why, number) in open["cannot_move"].as_object().into_iter().flatten() {
+    for (why, number) in &open.cannot_move {
         output::line(&format!("    {number} cannot be moved: {why}"));
     }
 }
 
-fn export(path: &Path, plan: &Value) -> Result<(), Failed> {
-    let rows = plan["policies"].as_array().into_iter().flatten().flat_map(|policy| {
-        let heard = policy["past"]["heard_by"].as_array().into_iter().flatten();
-        std::iter::once(&policy["past"]).chain(heard).flat_map(|past| {
-            let items = past["items"].as_array().into_iter().flatten();
-            items.map(|item| foreseen::row(&text(past, "policy"), item)).collect::<Vec<_>>()
-        })
-    });
+fn export(path: &Path, plan: &Plan) -> Result<(), Failed> {
+    let pasts = plan.policies.iter().filter_map(|policy| policy.past.as_ref());
+    let pasts = pasts.flat_map(|past| std::iter::once(past).chain(&past.heard_by));
+    let rows = pasts.flat_map(|past| past.items.iter().map(|item| foreseen::row(&past.policy, item)));
     let head = foreseen::HEAD.map(str::to_owned).to_vec();
     let lines: Vec<String> = std::iter::once(head).chain(rows).map(|row| foreseen::csv(&row)).collect();
     private(path, &lines.concat())

@@ -1,10 +1,20 @@
 //! `policy`: what runs, and a reload that waits for its verdict.
 
-use clap::Subcommand;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::client::{Client, expect};
+use chrono::SecondsFormat;
+use clap::Subcommand;
+
+use super::client::Client;
 use super::{Daemon, Ending, Failed, foreseen, output};
+use crate::api::Page;
+use crate::api::bounds::{PeopleLimit, Reason};
+use crate::api::policies::{
+    DiffQuery, LastReload, PolicyLine, PolicyList, PolicyState, Release, Reload, Revert, RevisionDiff,
+    RevisionLine, RevisionSheet,
+};
+use crate::api::shadow::{LiveCase, ShadowCase, ShadowEnd, ShadowPerson, ShadowQuery, ShadowReport};
+use crate::model::{EffectKind, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -42,7 +52,7 @@ pub enum Command {
     Release {
         policy: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
         /// The revision that was looked at; another one is not released. Otherwise the one that waits now.
         #[arg(long)]
         revision: Option<String>,
@@ -56,15 +66,15 @@ pub enum Command {
         /// Its first digits.
         revision: String,
         #[arg(long)]
-        reason: String,
+        reason: Reason,
     },
     /// What a shadow policy would have done, person by person, against what happened.
     #[command(after_help = "Example: proofd policy shadow login-risk-strict --limit 50")]
     Shadow {
         policy: String,
         /// So many people, the newest first.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
+        #[arg(long, default_value = "100")]
+        limit: PeopleLimit,
     },
     /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
     #[command(after_help = "Example: proofd policy reload")]
@@ -74,171 +84,129 @@ pub enum Command {
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     match command {
-        Command::List => {
-            let policies = expect(client.get("/v1/policies").await?)?;
-            if json {
-                output::json(&policies)
-            } else {
-                list(&policies)
-            }
-            Ok(Ending::Ok)
-        }
+        Command::List => client.get::<PolicyList>("/v1/policies").await?.show(json, list)?,
         Command::Show { policy, revision, people } => {
-            let sheet = expect(client.get(&format!("/v1/policies/{policy}/revisions/{revision}")).await?)?;
-            shown(&sheet, json);
-            if !json {
-                foreseen::show(&sheet["foreseen"], people);
-            }
-            Ok(Ending::Ok)
+            let path = format!("/v1/policies/{policy}/revisions/{revision}");
+            client.get::<RevisionSheet>(&path).await?.show(json, |sheet| {
+                shown(sheet);
+                if let Some(past) = &sheet.foreseen {
+                    foreseen::show(past, people);
+                }
+            })?;
         }
         Command::Diff { policy, from, to } => {
-            let query = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([("from", from), ("to", to)])
-                .finish();
-            let diff = expect(client.get(&format!("/v1/policies/{policy}/diff?{query}")).await?)?;
-            if json {
-                output::json(&diff);
-            } else {
-                output::line(&format!("{} -> {}", text(&diff, "from"), text(&diff, "to")));
-                output::line(&text(&diff, "text"));
-                output::line(text(&diff, "files").trim_end());
-            }
-            Ok(Ending::Ok)
+            let between = DiffQuery { from: Some(from), to: Some(to) };
+            let diff =
+                client.get_by::<RevisionDiff>(&format!("/v1/policies/{policy}/diff"), &between).await?;
+            diff.show(json, |diff| {
+                output::line(&format!("{} -> {}", diff.from, diff.to));
+                output::line(&diff.text);
+                output::line(diff.files.trim_end());
+            })?;
         }
         Command::Release { policy, reason, revision } => {
-            let body = json!({ "reason": reason, "revision": revision });
-            shown(&expect(client.post(&format!("/v1/policies/{policy}/release"), body).await?)?, json);
-            Ok(Ending::Ok)
+            let path = format!("/v1/policies/{policy}/release");
+            client.post::<RevisionSheet>(&path, &Release { reason, revision }).await?.show(json, shown)?;
         }
         Command::Revert { policy, revision, reason } => {
-            let body = json!({ "reason": reason, "revision": revision });
-            shown(&expect(client.post(&format!("/v1/policies/{policy}/revert"), body).await?)?, json);
-            Ok(Ending::Ok)
+            let path = format!("/v1/policies/{policy}/revert");
+            client.post::<RevisionSheet>(&path, &Revert { reason, revision }).await?.show(json, shown)?;
         }
         Command::Revisions { policy } => {
-            let revisions = expect(client.get(&format!("/v1/policies/{policy}/revisions")).await?)?;
-            taken_in(&revisions, json);
-            Ok(Ending::Ok)
+            let path = format!("/v1/policies/{policy}/revisions");
+            client.get::<Page<RevisionLine>>(&path).await?.show(json, taken_in)?;
         }
         Command::Shadow { policy, limit } => {
-            let report = client.get(&format!("/v1/policies/{policy}/shadow?limit={limit}")).await?;
-            let report = expect(report)?;
-            if json {
-                output::json(&report);
-            } else {
-                shadow(&report);
-            }
-            Ok(Ending::Ok)
+            let (path, query) = (format!("/v1/policies/{policy}/shadow"), ShadowQuery { limit: Some(limit) });
+            client.get_by::<ShadowReport>(&path, &query).await?.show(json, shadow)?;
         }
-        Command::Reload => reload(&client, json).await,
+        Command::Reload => return reload(&client, json).await,
     }
+    Ok(Ending::Ok)
 }
 
 /// Loads the tree, and ends with the verdict.
 async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
-    let (status, report) = client.post("/v1/policies/reload", json!({})).await?;
-    if report.get("policies").is_none() {
-        expect((status, report))?;
-        return Ok(Ending::No);
-    }
-    if json {
-        output::json(&report);
-    } else {
-        let (rendered, problem) = (text(&report, "text"), text(&report, "problem"));
-        if !rendered.is_empty() && rendered != problem {
-            output::line(&rendered);
+    let report = client.post::<Reload>("/v1/policies/reload", &serde_json::json!({})).await?;
+    report.show(json, |report| {
+        if !report.text.is_empty() && report.reload.problem.as_ref() != Some(&report.text) {
+            output::line(&report.text);
         }
-        table(report["policies"].as_array().map(Vec::as_slice).unwrap_or_default());
-        notes(report["policies"].as_array().into_iter().flatten());
-        whole_tree(&report);
-    }
-    Ok(if report["ok"] == Value::Bool(true) { Ending::Ok } else { Ending::No })
+        table(&report.policies);
+        notes(&report.policies);
+        whole_tree(&report.reload);
+    })?;
+    Ok(if report.read()?.reload.ok { Ending::Ok } else { Ending::No })
 }
 
-fn taken_in(revisions: &Value, json: bool) {
-    if json {
-        return output::json(revisions);
-    }
-    let rows: Vec<_> = items(revisions)
-        .map(|line| {
-            let runs = if line["active"] == Value::Bool(true) { "runs" } else { "" };
-            vec![text(line, "revision"), text(line, "at"), runs.to_owned()]
-        })
-        .collect();
+fn taken_in(revisions: &Page<RevisionLine>) {
+    let row = |line: &RevisionLine| {
+        let runs = if line.active { "runs" } else { "" };
+        vec![line.revision.clone(), time(line.at), runs.to_owned()]
+    };
+    let rows: Vec<_> = revisions.items.iter().map(row).collect();
     output::table(&["REVISION", "FIRST RAN", ""], &rows);
 }
 
-fn shown(sheet: &Value, json: bool) {
-    if json {
-        return output::json(sheet);
+fn shown(sheet: &RevisionSheet) {
+    let runs = if sheet.runs { ", runs" } else { ", does not run" };
+    output::line(&format!("revision {}{runs}", sheet.revision));
+    if let Some(status) = &sheet.status {
+        output::line(&format!("state {}", status.state.word()));
+        why(&status.why);
     }
-    let runs = if sheet["runs"] == Value::Bool(true) { ", runs" } else { ", does not run" };
-    output::line(&format!("revision {}{runs}", text(sheet, "revision")));
-    if let Some(state) = sheet.pointer("/status/state").and_then(Value::as_str) {
-        output::line(&format!("state {state}"));
-    }
-    if let Some(status) = sheet.get("status") {
-        why(status);
-    }
-    for note in sheet["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for note in &sheet.notes {
         output::line(&output::visible(note));
-        for file in sheet["files"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for file in &sheet.files {
             output::line(&format!("  {}", output::visible(file)));
         }
     }
-    output::line(&text(sheet, "text"));
+    output::line(&sheet.text);
 }
 
 /// Why the tree's revision does not run.
-fn why(status: &Value) {
-    for why in status["why"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+fn why(reasons: &[String]) {
+    for why in reasons {
         output::line(&format!("  {}", output::visible(why)));
     }
 }
 
-fn shadow(report: &Value) {
+fn shadow(report: &ShadowReport) {
     output::line(&format!(
         "{}: {} people; would have done: {}; the live cases of the same events did: {}; not known of {}",
-        text(report, "policy"),
-        report["people"],
-        counts(&report["would"]),
-        counts(&report["happened"]),
-        report["unknown"],
+        report.policy,
+        report.people,
+        counts(&report.would),
+        counts(&report.happened),
+        report.unknown,
     ));
-    for person in items(report) {
-        let subject = &person["subject"];
-        let same = match person["same"].as_bool() {
+    for person in &report.items {
+        let ShadowPerson { subject, would, happened, same } = person;
+        let same = match same {
             Some(true) => "the same was done",
             Some(false) => "something else was done",
             None => "not known to the end",
         };
-        say(0, &format!("{}: {same}", foreseen::reference(subject)));
-        for case in person["would"].as_array().into_iter().flatten() {
-            say(1, &format!("would have opened a case at {}", text(case, "opened_at")));
-            for line in case["lines"].as_array().into_iter().flatten() {
-                say(2, &format!("{} {}: {}", text(line, "at"), text(line, "step"), text(line, "would")));
-            }
-            match case["end"].as_str() {
-                Some("unknown") => say(2, &format!("unknown from here: {}", text(case, "because"))),
-                Some("stuck") => say(2, &format!("would be stuck: {}", text(case, "because"))),
-                Some("in_grace") => say(2, &format!("would be in grace until {}", text(case, "until"))),
-                _ => {}
-            }
+        say(0, &format!("{subject}: {same}"));
+        would.iter().for_each(would_be);
+        for LiveCase { case, policy, state, result, did, same_event: _ } in happened {
+            let result = result.as_deref().unwrap_or_default();
+            let did: Vec<_> = did.iter().map(|effect| effect.word()).collect();
+            say(1, &format!("{policy} case {case}: {} {result}, did: {}", state.word(), list_of(&did)));
         }
-        for case in person["happened"].as_array().into_iter().flatten() {
-            let did: Vec<_> =
-                case["did"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let (state, result) = (text(case, "state"), text(case, "result"));
-            say(
-                1,
-                &format!(
-                    "{} case {}: {state} {result}, did: {}",
-                    text(case, "policy"),
-                    text(case, "case"),
-                    list_of(&did)
-                ),
-            );
-        }
+    }
+}
+
+fn would_be(case: &ShadowCase) {
+    say(1, &format!("would have opened a case at {}", time(case.opened_at)));
+    for line in &case.lines {
+        say(2, &format!("{} {}: {}", time(line.at), line.step.as_deref().unwrap_or_default(), line.would));
+    }
+    match &case.end {
+        ShadowEnd::Closed { .. } => {}
+        ShadowEnd::Unknown { because } => say(2, &format!("unknown from here: {because}")),
+        ShadowEnd::Stuck { because } => say(2, &format!("would be stuck: {because}")),
+        ShadowEnd::InGrace { until, .. } => say(2, &format!("would be in grace until {}", time(*until))),
     }
 }
 
@@ -246,9 +214,12 @@ fn say(depth: usize, line: &str) {
     output::line(&format!("{}{}", "  ".repeat(depth), output::visible(line)));
 }
 
-fn counts(of: &Value) -> String {
-    let counts = of.as_object().into_iter().flatten();
-    let counts: Vec<_> = counts.map(|(word, count)| format!("{word} {count}")).collect();
+fn time(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn counts(of: &BTreeMap<EffectKind, usize>) -> String {
+    let counts: Vec<_> = of.iter().map(|(effect, count)| format!("{} {count}", effect.word())).collect();
     list_of(&counts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -256,84 +227,62 @@ fn list_of(words: &[&str]) -> String {
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
-fn list(policies: &Value) {
-    table(policies["items"].as_array().map(Vec::as_slice).unwrap_or_default());
-    let reload = &policies["last_reload"];
-    let verdict = if reload["ok"] == Value::Bool(true) {
-        "everything in the tree runs"
-    } else {
-        "not everything in the tree runs"
-    };
-    for policy in items(policies).filter(|policy| policy["waiting"].is_null()) {
-        if text(policy, "state") == "needs_release" {
-            output::line(&format!(
-                "{}: runs until its removal is released (needs_release)",
-                text(policy, "name")
-            ));
-            why(policy);
+fn list(policies: &PolicyList) {
+    let PolicyList { items, last_reload, .. } = policies;
+    table(items);
+    let verdict =
+        if last_reload.ok { "everything in the tree runs" } else { "not everything in the tree runs" };
+    for PolicyLine { status, .. } in items.iter().filter(|policy| policy.status.waiting.is_none()) {
+        if status.state == PolicyState::NeedsRelease {
+            output::line(&format!("{}: runs until its removal is released (needs_release)", status.name));
+            why(&status.why);
         }
     }
-    for policy in items(policies).filter(|policy| policy["waiting"].is_string()) {
-        let (name, waiting) = (text(policy, "name"), text(policy, "waiting"));
+    for PolicyLine { status, .. } in items {
+        let Some(waiting) = &status.waiting else { continue };
+        let (name, state) = (&status.name, status.state.word());
         let short: String = waiting.chars().take(8).collect();
-        output::line(&format!(
-            "{name}: revision {short} of the tree does not run ({})",
-            text(policy, "state")
-        ));
-        why(policy);
+        output::line(&format!("{name}: revision {short} of the tree does not run ({state})"));
+        why(&status.why);
     }
-    notes(items(policies));
-    output::line(&format!("last reload {}: {verdict}", text(reload, "at")));
-    whole_tree(reload);
-    for found in reload["diagnostics"].as_array().into_iter().flatten() {
-        let place = &found["place"];
-        output::line(&format!(
-            "  {}:{}:{}: {}",
-            text(place, "file"),
-            place["line"],
-            place["column"],
-            text(found, "message")
-        ));
+    notes(items);
+    let at = last_reload.at.map(time).unwrap_or_default();
+    output::line(&format!("last reload {at}: {verdict}"));
+    whole_tree(last_reload);
+    for found in &last_reload.diagnostics {
+        let place = &found.place;
+        output::line(&format!("  {}:{}:{}: {}", place.file, place.line, place.column, found.message));
     }
 }
 
-fn notes<'a>(policies: impl Iterator<Item = &'a Value>) {
+fn notes(policies: &[PolicyLine]) {
     for policy in policies {
-        for note in policy["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            output::line(&format!("{}: {note}", text(policy, "name")));
+        for note in &policy.notes {
+            output::line(&format!("{}: {note}", policy.status.name));
         }
     }
 }
 
 /// Why nothing of the tree was taken.
-fn whole_tree(reload: &Value) {
-    if let Some(problem) = reload["problem"].as_str() {
+fn whole_tree(reload: &LastReload) {
+    if let Some(problem) = &reload.problem {
         output::line(&format!("nothing of the tree was taken: {}", output::visible(problem)));
         output::line("the policies above are those that ran before; they go on");
     }
 }
 
-fn table(policies: &[Value]) {
-    let rows: Vec<_> = policies
-        .iter()
-        .map(|line| {
-            let revision = text(line, "revision");
-            vec![
-                text(line, "name"),
-                text(line, "mode"),
-                revision.chars().take(8).collect(),
-                text(line, "state"),
-                text(line, "title"),
-            ]
-        })
-        .collect();
+fn table(policies: &[PolicyLine]) {
+    let row = |PolicyLine { status, .. }: &PolicyLine| {
+        let mode = status.mode.map(|mode| mode.word().to_owned());
+        let revision = status.revision.as_ref().map(|revision| revision.chars().take(8).collect());
+        vec![
+            status.name.clone(),
+            mode.unwrap_or_default(),
+            revision.unwrap_or_default(),
+            status.state.word().to_owned(),
+            status.title.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = policies.iter().map(row).collect();
     output::table(&["POLICY", "MODE", "REVISION", "STATE", "TITLE"], &rows);
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.get("items").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -1,10 +1,13 @@
 //! `sweep`: schedules over the population, what their last runs did, and when the next are.
 
+use chrono::SecondsFormat;
 use clap::Subcommand;
-use serde_json::Value;
 
-use super::client::{Client, expect};
+use super::client::Client;
 use super::{Daemon, Ending, Failed, output};
+use crate::api::Page;
+use crate::api::sweeps::{SweepLine, SweepRun};
+use crate::model::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -15,53 +18,46 @@ pub enum Command {
 
 pub async fn run(daemon: &Daemon, command: &Command, json: bool) -> Result<Ending, Failed> {
     let Command::List = command;
-    let sweeps = expect(Client::find(daemon)?.get("/v1/sweeps").await?)?;
-    if json {
-        output::json(&sweeps);
-        return Ok(Ending::Ok);
-    }
-    let mut rows = Vec::new();
-    for sweep in sweeps["items"].as_array().into_iter().flatten() {
-        let head =
-            [text(sweep, "schedule"), text(sweep, "mode"), text(sweep, "timetable"), text(sweep, "next")];
-        let under_way = Some(&sweep["run"]).filter(|run| run.is_object());
-        let last = under_way.or_else(|| sweep["past"].get(0));
-        rows.push(head.into_iter().chain(last.map_or_else(Default::default, told)).collect());
-    }
-    output::table(
-        &["SWEEP", "MODE", "TIMETABLE", "NEXT", "LAST", "", "LOOKED AT", "DUE", "OPENED", "LEFT", "LEFT OUT"],
-        &rows,
-    );
+    let sweeps = Client::find(daemon)?.get::<Page<SweepLine>>("/v1/sweeps").await?;
+    sweeps.show(json, table)?;
     Ok(Ending::Ok)
 }
 
-fn told(run: &Value) -> [String; 7] {
-    let end = run["end"].as_str().unwrap_or("under way").to_owned();
-    let opened = match run["shadow"].as_bool() {
-        Some(true) => format!("would open {}", run["would_open"]),
-        Some(false) | None => run["opened"].to_string(),
-    };
+fn table(sweeps: &Page<SweepLine>) {
+    let rows = sweeps.items.iter().map(|sweep| {
+        let next = sweep.next.map(time).unwrap_or_default();
+        let head = [sweep.schedule.clone(), sweep.mode.word().to_owned(), sweep.timetable.clone(), next];
+        let last = sweep.run.as_ref().or(sweep.past.first());
+        head.into_iter().chain(last.map_or_else(Default::default, told)).collect()
+    });
+    output::table(
+        &["SWEEP", "MODE", "TIMETABLE", "NEXT", "LAST", "", "LOOKED AT", "DUE", "OPENED", "LEFT", "LEFT OUT"],
+        &rows.collect::<Vec<_>>(),
+    );
+}
+
+fn told(run: &SweepRun) -> [String; 7] {
+    let opened = if run.shadow { format!("would open {}", run.would_open) } else { run.opened.to_string() };
     [
-        text(run, "nominal"),
-        end,
-        run["looked_at"].to_string(),
-        run["due"].to_string(),
+        time(run.nominal),
+        run.end.clone().unwrap_or_else(|| "under way".to_owned()),
+        run.looked_at.to_string(),
+        run.due.to_string(),
         opened,
-        run["left"].to_string(),
+        run.left.to_string(),
         left_out(run),
     ]
 }
 
 /// All who got no case though they came into question, and of how many of them `explain` does not know why.
-fn left_out(run: &Value) -> String {
-    let skipped = run["skipped"].as_object().into_iter().flatten();
-    let all: u64 = skipped.filter_map(|(_, count)| count.as_u64()).sum();
-    match run["not_noted"].as_u64() {
-        None | Some(0) => all.to_string(),
-        Some(unknown) => format!("{all}, {unknown} of them only counted"),
+fn left_out(run: &SweepRun) -> String {
+    let all: u64 = run.skipped.values().sum();
+    match run.not_noted {
+        0 => all.to_string(),
+        unknown => format!("{all}, {unknown} of them only counted"),
     }
 }
 
-fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+fn time(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

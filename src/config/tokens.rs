@@ -69,6 +69,17 @@ pub enum Role {
 }
 
 impl Role {
+    pub const ALL: [Self; 8] = [
+        Self::Viewer,
+        Self::Desk,
+        Self::Author,
+        Self::Operator,
+        Self::Admin,
+        Self::Privacy,
+        Self::Source,
+        Self::RawIdentity,
+    ];
+
     /// The word of the configuration.
     pub fn word(self) -> &'static str {
         match self {

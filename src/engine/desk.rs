@@ -1,171 +1,45 @@
-//! What people and programs ask about cases and order them to do. The shapes here have the stable field
-//! names of the API.
+//! What people and programs ask about cases and order them to do.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::case::{self, Case, Decision, Entry, Hold, Input, Operator, Refused, State};
-use crate::model::{Actor, CaseId, Fields, SubjectKind, SubjectRef, Timestamp};
+use crate::api::Page;
+use crate::api::bounds::CaseLimit;
+use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, HeldLine, StateFilter};
+use crate::api::holds::HoldLine;
+use crate::api::journal::Entry;
+use crate::api::policies::RevisionLine;
+use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
+use crate::model::{Actor, CaseId, CaseState, SubjectRef, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, CaseFilter, Consumed};
 
 use super::Engine;
 use super::cases::ApplyError;
+use super::view::{all, calls};
 
 pub use crate::case::Order;
-/// Whether a text can be the cursor of a page of cases.
-pub use crate::store::is_cursor;
 
-/// One line of a case list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CaseLine {
-    pub id: CaseId,
-    pub policy: String,
-    pub revision: String,
-    pub subject: SubjectLine,
-    /// `running`, `waiting`, `in_review`, `in_grace`, `held`, `stuck` or `closed`.
-    pub state: String,
-    /// In plain words.
-    pub waiting_for: String,
-    /// The step's path.
-    pub step: Option<String>,
-    /// The word of the `close` that was reached.
-    pub result: Option<String>,
-    pub opened_at: Timestamp,
-    pub due_at: Option<Timestamp>,
-    pub closed_at: Option<Timestamp>,
-    /// Verification sessions started.
-    pub attempts: u32,
-    /// Who has taken the review.
-    pub assignee: Option<String>,
-    /// The queue in which the review waits.
-    pub queue: Option<String>,
-    /// Why the case cannot go on whatever happens, and what to do.
-    #[serde(default)]
-    pub trouble: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SubjectLine {
-    /// The identity provider that has them; not for an applicant.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub source: String,
-    #[serde(rename = "type")]
-    pub kind: SubjectKind,
-    pub id: String,
-    pub name: String,
-}
-
-/// A case with what there is to know of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CaseSheet {
-    #[serde(flatten)]
-    pub line: CaseLine,
-    /// What finished steps learned, by step id.
-    pub steps: Fields,
-    /// Calls that have not ended.
-    pub calls: Vec<CallLine>,
-    pub decisions_allowed: Vec<String>,
-    /// Decisions so far, where several people must agree.
-    pub decisions_given: Vec<Decision>,
-    pub stuck_because: Option<String>,
-    /// What the case holds against the person.
-    pub holds: Vec<Hold>,
-}
-
-/// A suspension or a withheld role, and the case that placed it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HoldLine {
-    pub case: CaseId,
-    pub policy: String,
-    pub subject: SubjectRef,
-    /// The case has ended and left this; an operator can lift it.
-    pub case_closed: bool,
-    #[serde(flatten)]
-    pub hold: Hold,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CallLine {
-    pub id: String,
-    pub action: String,
-    pub due_at: Timestamp,
-    pub attempts: u32,
-    pub under_way: bool,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Listed<T> {
-    pub items: Vec<T>,
-    pub next: Option<String>,
-}
-
-/// What to list.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Query {
-    pub policy: Option<String>,
-    pub subject: Option<String>,
-    /// A state's word, or `open`.
-    pub state: Option<String>,
-    /// The result's word.
-    pub outcome: Option<String>,
-    /// In the subject's name or mail address, or a part of the case id.
-    pub text: Option<String>,
-    /// A review queue.
-    pub queue: Option<String>,
-    /// Who has taken the review; empty: nobody.
-    pub assignee: Option<String>,
-    /// Execution or account id at the vendor.
-    pub vendor: Option<String>,
-    pub cursor: Option<String>,
-    pub limit: Option<usize>,
-}
-
-/// An effect that a limit stopped.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HeldLine {
-    /// The case's id.
-    pub id: CaseId,
-    pub policy: String,
-    pub action: String,
-    pub subject: SubjectLine,
-    pub since: Timestamp,
-}
-
-/// A revision of a policy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RevisionLine {
-    pub revision: String,
-    pub active: bool,
-    /// When it first ran.
-    pub at: Timestamp,
-    pub files: Vec<String>,
-}
+/// Cases of a page, if the query does not say.
+const PAGE: usize = 50;
 
 /// Pages of the store looked through for one page of a filtered list, so that a rare match cannot hold a
 /// request for ever; the cursor goes on from there.
 const PAGES_PER_REQUEST: usize = 50;
 
 impl Engine {
-    pub fn list_cases(&self, query: &Query) -> Result<Listed<CaseLine>, store::Error> {
+    pub fn list_cases(&self, query: &CaseQuery) -> Result<Page<CaseLine>, store::Error> {
         self.search(query, |engine, case| engine.matches(case, query).then(|| engine.line(case)))
     }
 
-    pub fn list_held(
-        &self,
-        cursor: Option<String>,
-        limit: Option<usize>,
-    ) -> Result<Listed<HeldLine>, store::Error> {
-        let query = Query { state: Some("open".to_owned()), cursor, limit, ..Query::default() };
+    pub fn list_held(&self, page: CasePage) -> Result<Page<HeldLine>, store::Error> {
+        let CasePage { cursor, limit } = page;
+        let query = CaseQuery { state: Some(StateFilter::Open), cursor, limit, ..CaseQuery::default() };
         self.search(&query, |_, case| match &case.state {
             State::Held { action, since, .. } => Some(HeldLine {
                 id: case.id.clone(),
                 policy: case.policy.clone(),
-                action: word(action),
-                subject: subject(case),
+                action: *action,
+                subject: (&case.subject).into(),
                 since: *since,
             }),
             _ => None,
@@ -174,18 +48,18 @@ impl Engine {
 
     fn search<T>(
         &self,
-        query: &Query,
+        query: &CaseQuery,
         pick: impl Fn(&Self, &Case) -> Option<T>,
-    ) -> Result<Listed<T>, store::Error> {
-        let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    ) -> Result<Page<T>, store::Error> {
+        let limit = query.limit.map_or(PAGE, CaseLimit::get);
         let filter = CaseFilter {
             policy: query.policy.clone(),
             subject: query.subject.clone(),
-            open: query.state.as_deref().map(|state| state != "closed"),
+            open: query.state.map(|state| state.state() != Some(CaseState::Closed)),
             vendor: query.vendor.clone(),
         };
         let mut items = Vec::new();
-        let mut cursor = query.cursor.clone();
+        let mut cursor = query.cursor.clone().map(String::from);
         for _ in 0..PAGES_PER_REQUEST {
             let (cases, next) = self.0.store.cases(&filter, cursor.as_deref(), limit - items.len())?;
             items.extend(cases.iter().filter_map(|case| pick(self, case)));
@@ -194,15 +68,15 @@ impl Engine {
                 break;
             }
         }
-        Ok(Listed { items, next: cursor })
+        Ok(Page { items, next: cursor })
     }
 
-    fn matches(&self, case: &Case, query: &Query) -> bool {
-        let state = query.state.as_deref().filter(|state| *state != "open");
+    fn matches(&self, case: &Case, query: &CaseQuery) -> bool {
+        let state = query.state.and_then(StateFilter::state);
         let outcome = query.outcome.as_deref();
         let text = query.text.as_deref().map(str::to_lowercase);
         let taken_by = |by: &String| assignee(case, self.now()).unwrap_or_default() == *by;
-        state.is_none_or(|state| case.state_word() == state)
+        state.is_none_or(|state| case.standing() == state)
             && query.queue.as_deref().is_none_or(|name| queue(case) == Some(name))
             && query.assignee.as_ref().is_none_or(taken_by)
             && outcome.is_none_or(|outcome| case.result.as_deref() == Some(outcome))
@@ -223,8 +97,8 @@ impl Engine {
             id: case.id.clone(),
             policy: case.policy.clone(),
             revision: case.revision.0.clone(),
-            subject: subject(case),
-            state: case.state_word().to_owned(),
+            subject: (&case.subject).into(),
+            state: case.standing(),
             waiting_for: policy.as_ref().filter(|_| trouble.is_none()).map_or_else(
                 || "a revision that can be used".to_owned(),
                 |policy| case::waiting_for(case, policy),
@@ -244,29 +118,22 @@ impl Engine {
     pub fn case_sheet(&self, id: &CaseId) -> Result<Option<CaseSheet>, store::Error> {
         let Some(case) = self.0.store.case(id)? else { return Ok(None) };
         let policy = self.policy_of(&case).ok();
-        let calls = case.calls.iter().map(|(number, pending)| CallLine {
-            id: case.call_id(*number).to_string(),
-            action: pending.action.word().to_owned(),
-            due_at: pending.due,
-            attempts: pending.attempt,
-            under_way: pending.begun.is_some(),
-        });
         Ok(Some(CaseSheet {
             line: self.line(&case),
             steps: case.steps.clone(),
-            calls: calls.collect(),
+            calls: calls(&case),
             decisions_allowed: policy
                 .map(|policy| case::decisions_allowed(&case, &policy))
                 .unwrap_or_default(),
             decisions_given: match &case.state {
-                State::Reviewing(review) => review.given.clone(),
+                State::Reviewing(review) => all(review.given.clone()),
                 _ => Vec::new(),
             },
             stuck_because: match &case.state {
                 State::Stuck(stuck) => Some(stuck.reason.clone()),
                 _ => None,
             },
-            holds: case.holds.clone(),
+            holds: all(case.holds.clone()),
         }))
     }
 
@@ -283,7 +150,7 @@ impl Engine {
                 policy: holding.policy.clone(),
                 subject: holding.subject.clone(),
                 case_closed: holding.closed,
-                hold,
+                hold: hold.into(),
             })
         });
         Ok(lines.collect())
@@ -291,7 +158,7 @@ impl Engine {
 
     /// The journal of a case from an entry number on.
     pub fn journal(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, store::Error> {
-        self.0.store.entries(id, from, limit.clamp(1, 1_000))
+        Ok(all(self.0.store.entries(id, from, limit.clamp(1, 1_000))?))
     }
 
     /// A person's decision in a review, or about a contested end.
@@ -442,14 +309,17 @@ fn assignee(case: &Case, now: Timestamp) -> Option<String> {
     reviewing.assignee.as_ref().filter(|taken| taken.until > now).map(|taken| taken.by.name.clone())
 }
 
-fn subject(case: &Case) -> SubjectLine {
-    let SubjectRef { source, kind, id } = case.subject.reference();
-    SubjectLine { source, kind, id, name: case.subject.display_name() }
-}
+#[cfg(test)]
+mod tests {
+    use crate::api::bounds::CaseCursor;
+    use crate::store::is_cursor;
 
-fn word(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
+    /// A cursor that the store does not know would show the first page again.
+    #[test]
+    fn the_store_knows_every_cursor_that_the_api_takes() {
+        for text in ["6c", "6c00ff", "6c0", "6b00", "", "00", "6cxx", "6C00"] {
+            assert!(CaseCursor::new(text).is_err() || is_cursor(text), "{text}");
+        }
+        assert!(CaseCursor::new("6c00ff").is_ok());
     }
 }

@@ -1,125 +1,38 @@
 //! Why each policy did or did not fire for a person. What was said then is read, not decided again: policies
 //! and people change, and the answer is about what happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::api::explain::{
+    CaseOf, ClauseLine, Compared, EditLine, ExplainQuery, Explained, Explanation, Occasion,
+};
+use crate::case::comparison::Forms;
 use crate::model::{CaseId, SubjectKind, SubjectRef, Timestamp};
-use crate::policy::script::{Answer, Edit, Seen, Trace};
+use crate::policy::script::Trace;
 use crate::policy::tree::Trigger;
 use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, kept_for};
 
 use super::Engine;
 use super::sources::Whom;
+use super::view::all;
 
 /// So many answers of one policy about one person are looked through for the one that is asked for.
 const LOOKED_THROUGH: usize = 1_000;
-
-/// What is asked.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Question {
-    /// An id, or a reference such as `user/17`.
-    pub subject: String,
-    /// The answer nearest before this; now, if it is not given.
-    #[serde(default)]
-    pub at: Option<Timestamp>,
-    #[serde(default)]
-    pub policy: Option<String>,
-    /// An event's key: what was said of this very event.
-    #[serde(default)]
-    pub event: Option<String>,
-}
-
-/// What the policies said.
-#[derive(Debug, Clone, Serialize)]
-pub struct Explanation {
-    pub subject: String,
-    pub at: Timestamp,
-    pub items: Vec<Explained>,
-}
-
-/// What one policy said.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Explained {
-    pub policy: String,
-    pub title: String,
-    /// None: it does not run any more.
-    pub mode: Option<Mode>,
-    /// `not_asked`, `opened`, `joined`, `cancelled`, `ignored`, `clause`, `where`, `could_not_decide`, `shadow`, ...
-    pub verdict: String,
-    /// In a sentence.
-    pub says: String,
-    pub asked_at: Option<Timestamp>,
-    pub event: Option<Occasion>,
-    pub subject: Option<SubjectRef>,
-    /// The revision that was asked.
-    pub revision: Option<String>,
-    /// It is not the one that runs now.
-    pub revised_since: bool,
-    /// What kept it from firing.
-    pub clauses: Vec<ClauseLine>,
-    /// The smallest changes that would have made it fire; each is enough by itself. Empty: no comparison
-    /// with a constant or a setting decided.
-    pub changes: Vec<Vec<EditLine>>,
-    pub case: Option<CaseOf>,
-    /// The events, sweeps and hands that can open its cases.
-    pub reacts_to: Vec<String>,
-}
-
-/// What made the policy be asked.
-#[derive(Debug, Clone, Serialize)]
-pub struct Occasion {
-    pub key: String,
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub time: Timestamp,
-}
-
-/// A clause with what it looked at.
-#[derive(Debug, Clone, Serialize)]
-pub struct ClauseLine {
-    pub clause: String,
-    pub file: String,
-    pub line: usize,
-    pub column: usize,
-    pub answer: Answer,
-    pub error: Option<String>,
-    pub values: Vec<Seen>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct EditLine {
-    #[serde(flatten)]
-    pub edit: Edit,
-    pub says: String,
-}
-
-/// The case that it led to, as it is now.
-#[derive(Debug, Clone, Serialize)]
-pub struct CaseOf {
-    pub id: CaseId,
-    pub state: String,
-    pub result: Option<String>,
-    /// Per verification the compared fields as they were compared; only for those who may see documents.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub compared: BTreeMap<String, Value>,
-}
 
 impl Engine {
     /// One line for each policy, also for those that were never asked. None: there is no policy of the name.
     /// Without `raw_identity` what was read from documents is left out.
     pub fn explain(
         &self,
-        question: &Question,
+        question: &ExplainQuery,
         whom: &Whom,
         raw_identity: bool,
     ) -> Result<Option<Explanation>, store::Error> {
-        let at = question.at.unwrap_or_else(|| self.now());
+        let at = question.at.map_or_else(|| self.now(), |at| at.0);
         let (kind, person) = (whom.kind, &whom.person());
         let active = self.active();
         let mut names: BTreeSet<String> = active.set.policies.keys().cloned().collect();
@@ -139,12 +52,12 @@ impl Engine {
                 None => self.not_asked(&name, policy, kind, at, question.event.is_some())?,
             });
         }
-        Ok(Some(Explanation { subject: question.subject.clone(), at, items }))
+        Ok(Some(Explanation { subject: question.subject.clone().into(), at, items, next: None }))
     }
 
     /// Why there is nobody to say something about: no answer about them is kept, and the identity provider
     /// does not know them. None: there is somebody, or nobody can say.
-    pub async fn nobody(&self, question: &Question, whom: &Whom) -> Result<Option<String>, store::Error> {
+    pub async fn nobody(&self, question: &ExplainQuery, whom: &Whom) -> Result<Option<String>, store::Error> {
         let Ok(source) = self.provider_of(&whom.source) else { return Ok(None) };
         if whom.kind == Some(SubjectKind::Applicant)
             || !self.0.store.policies_asked(&whom.person())?.is_empty()
@@ -160,7 +73,7 @@ impl Engine {
         }
         Ok(Some(format!(
             "nobody is known as {}: the identity provider does not have them, and no answer about them is kept",
-            question.subject
+            question.subject.as_str()
         )))
     }
 
@@ -199,7 +112,7 @@ impl Engine {
         let (clauses, changes) = traced(said.trace.unwrap_or_default(), raw_identity);
         Ok(Explained {
             title: policy.map(|policy| policy.title.clone()).unwrap_or_default(),
-            mode: policy.map(|policy| policy.mode),
+            mode: policy.map(|policy| policy.mode.into()),
             says: sentence(&said.verdict, &said.detail),
             asked_at: Some(at),
             event: Some(Occasion { key: event, kind, time }),
@@ -218,10 +131,14 @@ impl Engine {
     pub(super) fn case_of(&self, id: &str, raw_identity: bool) -> Result<Option<CaseOf>, store::Error> {
         let case = self.0.store.case(&CaseId(id.to_owned()))?;
         let compared = |(step, value): (&String, &Value)| {
-            Some((step.clone(), value.pointer("/document/compared").filter(|_| raw_identity)?.clone()))
+            let forms = value.pointer("/document/compared").filter(|_| raw_identity)?;
+            let forms = serde_json::from_value::<Vec<Forms>>(forms.clone());
+            let forms = forms
+                .inspect_err(|error| tracing::error!(%error, case = id, "compared fields cannot be read"));
+            Some((step.clone(), all::<_, Compared>(forms.ok()?)))
         };
         Ok(case.map(|case| CaseOf {
-            state: case.state_word().to_owned(),
+            state: case.standing(),
             compared: case.steps.iter().filter_map(compared).collect(),
             id: case.id,
             result: case.result,
@@ -243,7 +160,7 @@ impl Engine {
         Ok(Explained {
             policy: name.to_owned(),
             title: policy.map(|policy| policy.title.clone()).unwrap_or_default(),
-            mode: policy.map(|policy| policy.mode),
+            mode: policy.map(|policy| policy.mode.into()),
             verdict: "not_asked".to_owned(),
             says,
             asked_at: None,
@@ -298,18 +215,7 @@ pub(super) fn traced(mut trace: Trace, raw_identity: bool) -> (Vec<ClauseLine>, 
     if !raw_identity {
         hide_documents(&mut trace);
     }
-    let clauses = trace.clauses.into_iter().map(|traced| ClauseLine {
-        clause: traced.clause,
-        file: traced.file,
-        line: traced.line,
-        column: traced.column,
-        answer: traced.answer,
-        error: traced.error,
-        values: traced.values,
-    });
-    let line = |edit: Edit| EditLine { says: edit.said(), edit };
-    let changes = trace.changes.into_iter().map(|edits| edits.into_iter().map(line).collect());
-    (clauses.collect(), changes.collect())
+    (all(trace.clauses), trace.changes.into_iter().map(all).collect())
 }
 
 pub(super) fn reacts_to(policy: &Policy) -> Vec<String> {

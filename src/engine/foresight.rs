@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
-use serde::Serialize;
 
 use crate::model::{EventType, Timestamp};
 use crate::policy::tree::Verb;
@@ -77,8 +76,7 @@ fn hearers(edited: &[Edited], running: &PolicySet) -> Vec<Edited> {
 }
 
 /// How far a look at the past is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(tag = "phase", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// For another one to end.
     Waiting,
@@ -102,7 +100,7 @@ pub struct Foreseen {
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     pub from: Timestamp,
     pub to: Timestamp,

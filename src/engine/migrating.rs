@@ -3,64 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
-
+use crate::api::migrations::MigrationLine;
 use crate::case::{CannotMigrate, Case, Cause, Migration, Mover, Preview, Recorded};
-use crate::model::{CaseId, SubjectKind, Timestamp};
-use crate::policy::{Policy, Revision};
+use crate::model::CaseId;
+use crate::policy::Policy;
 
 use super::Engine;
 use super::cases::{ApplyError, to_its_end};
 use super::replay::here;
 use super::revisions::NoRevision;
-
-/// Where one case would be, or why it stays.
-#[derive(Debug, Serialize)]
-pub struct MigrationLine {
-    pub case: CaseId,
-    pub policy: String,
-    pub subject: Who,
-    /// The state's word.
-    pub state: String,
-    pub can: bool,
-    pub why_not: Option<String>,
-    /// It was moved.
-    pub done: bool,
-    /// The step's path and the time, as they are; of a plan, the path only where the case can move.
-    pub step_now: Option<String>,
-    pub due_now: Option<Timestamp>,
-    #[serde(flatten, serialize_with = "every_key")]
-    pub preview: Option<Preview>,
-}
-
-/// Programs find the same keys whether a case can move or not.
-fn every_key<S: Serializer>(preview: &Option<Preview>, to: S) -> Result<S::Ok, S::Error> {
-    #[derive(Default, Serialize)]
-    struct Nowhere {
-        from: Option<Revision>,
-        to: Option<Revision>,
-        step_then: Option<String>,
-        due_then: Option<Timestamp>,
-        remind_then: Option<Timestamp>,
-        escalate_then: Option<Timestamp>,
-        overdue: [&'static str; 0],
-        notes: [String; 0],
-    }
-    match preview {
-        Some(preview) => preview.serialize(to),
-        None => Nowhere::default().serialize(to),
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub struct Who {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub source: String,
-    #[serde(rename = "type")]
-    pub kind: SubjectKind,
-    pub id: String,
-    pub name: String,
-}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -140,22 +91,49 @@ pub(super) fn line(
     preview: Option<Preview>,
     done: bool,
 ) -> MigrationLine {
-    let subject = &case.subject;
-    MigrationLine {
+    let due_now = preview.as_ref().map_or_else(|| case.due_at(), |preview| preview.due_now);
+    let line = MigrationLine {
         case: case.id.clone(),
         policy: case.policy.clone(),
-        subject: Who {
-            source: subject.source.clone(),
-            kind: subject.kind,
-            id: subject.id.clone(),
-            name: subject.display_name(),
-        },
-        state: case.state_word().to_owned(),
+        subject: (&case.subject).into(),
+        state: case.standing(),
         can: why_not.is_none(),
         why_not,
         done,
-        step_now: preview.as_ref().map(|preview| preview.step_now.clone()),
-        due_now: preview.as_ref().map_or_else(|| case.due_at(), |preview| preview.due_now),
-        preview,
+        step_now: None,
+        due_now,
+        from: None,
+        to: None,
+        step_then: None,
+        due_then: None,
+        remind_then: None,
+        escalate_then: None,
+        overdue: Vec::new(),
+        notes: Vec::new(),
+    };
+    let Some(preview) = preview else { return line };
+    let Preview {
+        from,
+        to,
+        step_now,
+        step_then,
+        due_now: _,
+        due_then,
+        remind_then,
+        escalate_then,
+        overdue,
+        notes,
+    } = preview;
+    MigrationLine {
+        step_now: Some(step_now),
+        from: Some(from.0),
+        to: Some(to.0),
+        step_then: Some(step_then),
+        due_then,
+        remind_then,
+        escalate_then,
+        overdue: overdue.into_iter().map(str::to_owned).collect(),
+        notes,
+        ..line
     }
 }

@@ -31,6 +31,7 @@
 //! | `requests` | the same change asked for twice |
 //! | `person` | what the person's page shows and does |
 //! | `desk` | what people and programs ask and order |
+//! | `view` | from what the rooms below speak to what the API shows |
 //! | `metrics`, `health` | what an operator watches |
 
 mod asked;
@@ -65,6 +66,7 @@ mod standing;
 mod stranded;
 pub mod sweep;
 pub mod tree;
+pub mod view;
 mod waker;
 mod watching;
 mod worker;

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use crate::api;
+use crate::api::migrations::MigrationLine;
+use crate::api::plan::{OpenCases, Plan, PolicyPlan, SweepAhead, TestsOf, TreeChange};
 use crate::case::{Case, Cause, Mover, Recorded};
-use crate::model::Timestamp;
-use crate::policy::diagnostic::{Diagnostic, Severity};
-use crate::policy::effects::{Diff, diff, effects};
-use crate::policy::{self, Files, Policy, Revision};
+use crate::policy::diagnostic::Severity;
+use crate::policy::effects::{diff, effects};
+use crate::policy::{self, Files, Policy};
 use crate::store::{self, CaseFilter};
 use crate::trial::Tested;
 use crate::trial::past::{Bar, PolicyPast};
@@ -19,93 +19,16 @@ use crate::trial::past::{Bar, PolicyPast};
 use super::Engine;
 use super::cases::ApplyError;
 use super::foresight::{Edited, Newly, Progress, Span, Told, Wanted};
-use super::migrating::{MigrationLine, line};
+use super::migrating::line;
 use super::reload::{PolicyState, Tests, examined, hold_back_failing};
 use super::replay::here;
 use super::revisions::files;
+use super::view::all;
 
 /// Open cases of a policy that are looked at.
 const MOST_CASES: usize = 10_000;
 /// And that are listed.
 const LISTED: usize = 200;
-
-/// The answer.
-#[derive(Debug, Serialize)]
-pub struct Plan {
-    pub at: Timestamp,
-    pub tree: Revision,
-    /// Everything in it would run at once.
-    pub ok: bool,
-    pub diagnostics: Vec<Diagnostic>,
-    /// The same as people read them, with their source lines.
-    pub text: String,
-    pub tests: Vec<TestsOf>,
-    /// What the back-test went through; none: no policy differs.
-    pub past: Option<Span>,
-    pub policies: Vec<PolicyPlan>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct TestsOf {
-    pub policy: String,
-    pub passed: usize,
-    pub failed: usize,
-    /// How many what runs had.
-    pub before: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    Added,
-    Edited,
-    Removed,
-}
-
-/// What would become of one policy that differs.
-#[derive(Debug, Serialize)]
-pub struct PolicyPlan {
-    pub policy: String,
-    pub change: Kind,
-    pub from: Option<Revision>,
-    pub to: Option<Revision>,
-    /// How it would stand; none: it is gone.
-    pub state: Option<PolicyState>,
-    pub why: Vec<String>,
-    pub effects: Diff,
-    pub effects_text: String,
-    /// A unified diff of its files.
-    pub files: String,
-    pub past: Option<Arc<PolicyPast>>,
-    pub open_cases: OpenCases,
-    pub sweeps: Vec<SweepAhead>,
-}
-
-/// The cases that are open; they keep their revision until somebody moves them.
-#[derive(Debug, Default, Serialize)]
-pub struct OpenCases {
-    pub open: usize,
-    /// There are more than are looked at.
-    pub more: bool,
-    /// By the step that they are at.
-    pub steps: BTreeMap<String, usize>,
-    /// If they were moved to the new revision.
-    pub can_move: usize,
-    pub overdue: usize,
-    /// Why others cannot.
-    pub cannot_move: BTreeMap<String, usize>,
-    pub items: Vec<MigrationLine>,
-}
-
-/// A sweep in the days to come. Who will be due is known when it runs.
-#[derive(Debug, Serialize)]
-pub struct SweepAhead {
-    pub schedule: String,
-    pub next: Option<Timestamp>,
-    pub at_most: Option<u32>,
-    /// How many its last run picked.
-    pub last_picked: Option<u32>,
-}
 
 impl Engine {
     /// Takes a while and blocks.
@@ -140,20 +63,20 @@ impl Engine {
             let status = chosen.statuses.iter().find(|status| status.name == edited.name);
             let past = foreseen.as_ref().and_then(|foreseen| foreseen.policies.get(&edited.name)).cloned();
             let mut plan = self.planned(edited, past)?;
-            plan.state = status.map(|status| status.state);
+            plan.state = status.map(|status| status.state.into());
             plan.why = status.map(|status| status.why.clone()).unwrap_or_default();
             policies.push(plan);
         }
         Ok(Plan {
             at: self.now(),
-            tree: tree.revision(),
+            tree: tree.revision().0,
             ok: !any_error
                 && tree.is_policy_tree()
                 && chosen.statuses.iter().all(|status| status.state == PolicyState::Active),
             text: policy::diagnostic::render(&loaded.diagnostics, tree, false),
-            diagnostics: loaded.diagnostics,
+            diagnostics: all(&loaded.diagnostics),
             tests,
-            past: foreseen.map(|foreseen| foreseen.span),
+            past: foreseen.map(|foreseen| foreseen.span.into()),
             policies,
         })
     }
@@ -162,22 +85,22 @@ impl Engine {
         let Edited { name, before, after, .. } = edited;
         let sheets = (before.as_deref().map(effects), after.as_deref().map(effects));
         let effects = diff(sheets.0.as_ref(), sheets.1.as_ref());
-        let revision = |policy: &Option<Arc<Policy>>| policy.as_ref().map(|policy| policy.revision.clone());
+        let revision = |policy: &Option<Arc<Policy>>| policy.as_ref().map(|policy| policy.revision.0.clone());
         Ok(PolicyPlan {
             policy: name.clone(),
             change: match (before, after) {
-                (None, _) => Kind::Added,
-                (Some(_), Some(_)) => Kind::Edited,
-                (Some(_), None) => Kind::Removed,
+                (None, _) => TreeChange::Added,
+                (Some(_), Some(_)) => TreeChange::Edited,
+                (Some(_), None) => TreeChange::Removed,
             },
             from: revision(before),
             to: revision(after),
             state: None,
             why: Vec::new(),
             effects_text: effects.to_string(),
-            effects,
+            effects: effects.into(),
             files: files(before.as_deref(), after.as_deref()),
-            past,
+            past: past.as_deref().map(Into::into),
             open_cases: self.open_cases(name, after.as_deref())?,
             sweeps: self.ahead(after.as_deref())?,
         })
@@ -199,8 +122,7 @@ impl Engine {
                 }
             };
             open.can_move += usize::from(moved.can);
-            open.overdue +=
-                usize::from(moved.preview.as_ref().is_some_and(|preview| !preview.overdue.is_empty()));
+            open.overdue += usize::from(!moved.overdue.is_empty());
             if let Some(why) = &moved.why_not {
                 *open.cannot_move.entry(why.clone()).or_default() += 1;
             }
@@ -263,9 +185,10 @@ impl Engine {
     pub async fn plan_aside(
         &self,
         tree: Files,
-        told: impl Fn(Progress) + Send + Sync + 'static,
+        told: impl Fn(api::plan::Progress) + Send + Sync + 'static,
         wanted: impl Fn() -> bool + Send + Sync + 'static,
     ) -> anyhow::Result<Plan> {
+        let told = move |progress: Progress| told(progress.into());
         told(Progress::Waiting);
         let _one_at_a_time = self.0.asking.lock().await;
         let (engine, stop) = (self.clone(), self.stopping());

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::model::{Actor, Timestamp};
@@ -20,7 +19,7 @@ use super::watching::{RESCAN, SETTLE, Watch, settle};
 use super::{Active, Engine, tree};
 
 /// What became of the last look at the tree.
-#[derive(Debug, Clone, Serialize, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     pub at: Option<Timestamp>,
     /// Everything in the tree is what runs.
@@ -34,11 +33,10 @@ pub struct Report {
     /// Since when there is a problem.
     pub problem_since: Option<Timestamp>,
     /// The diagnostics as text, for a terminal.
-    #[serde(skip)]
     pub rendered: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct PolicyStatus {
     pub name: String,
     pub title: Option<String>,
@@ -46,16 +44,13 @@ pub struct PolicyStatus {
     pub revision: Option<Revision>,
     pub state: PolicyState,
     /// Why the tree's revision does not run, where it is good.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
     /// The tree's revision, where it is good and does not run.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Revision>,
 }
 
 /// How what runs compares with what is in the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyState {
     /// What is in the tree runs.
     Active,

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use crate::api::policies::{RevisionDiff, RevisionSheet};
 use crate::model::Actor;
-use crate::policy::effects::{Diff, Sheet, diff, effects};
+use crate::policy::effects::{diff, effects};
 use crate::policy::{Policy, Revision};
 use crate::store::{self, Commit, PolicyDeed, PolicyOrder};
-use crate::trial::past::PolicyPast;
 
 use super::Engine;
 use super::cases::{ApplyError, to_its_end};
@@ -29,45 +27,13 @@ pub enum NoRevision {
     Store(#[from] store::Error),
 }
 
-/// A revision of a policy: what it can do, and what it is made of.
-#[derive(Debug, Serialize)]
-pub struct RevisionSheet {
-    pub policy: String,
-    pub revision: Revision,
-    /// How the policy stands; none: it runs no more.
-    pub status: Option<PolicyStatus>,
-    /// It is what new cases open with.
-    pub runs: bool,
-    pub effects: Sheet,
-    pub files: Vec<String>,
-    /// The effects as people read them.
-    pub text: String,
-    /// What whoever looks at it should know, such as how a policy that is gone comes back.
-    pub notes: Vec<String>,
-    /// Of one that waits for a release, what it would have done in the recorded past, and to whom.
-    pub foreseen: Option<Arc<PolicyPast>>,
-}
-
 /// A policy that the tree has no more, and whose open cases go on.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Gone {
     pub name: String,
     /// The newest one that ran.
     pub revision: Option<Revision>,
     pub open_cases: u64,
-}
-
-/// What is different between two revisions.
-#[derive(Debug, Serialize)]
-pub struct RevisionDiff {
-    pub policy: String,
-    pub from: Revision,
-    pub to: Revision,
-    pub effects: Diff,
-    /// The effects as people read them.
-    pub text: String,
-    /// A unified diff of the files.
-    pub files: String,
 }
 
 impl Engine {
@@ -157,18 +123,18 @@ impl Engine {
         let effects = effects(&policy);
         Ok(RevisionSheet {
             policy: name.to_owned(),
-            revision: policy.revision.clone(),
-            status: active.report.policies.iter().find(|status| status.name == name).cloned(),
+            revision: policy.revision.0.clone(),
+            status: active.report.policies.iter().find(|status| status.name == name).map(Into::into),
             runs: active.set.policies.get(name).is_some_and(|runs| runs.revision == policy.revision),
             text: effects.to_string(),
             notes: self.way_back(name)?,
-            effects,
+            effects: effects.into(),
             files: policy.files.0.keys().cloned().collect(),
             foreseen: active
                 .foreseen
                 .get(name)
                 .filter(|seen| seen.revision == policy.revision)
-                .map(|seen| Arc::clone(&seen.past)),
+                .map(|seen| seen.past.as_ref().into()),
         })
     }
 
@@ -177,10 +143,10 @@ impl Engine {
         let effects = diff(Some(&effects(&from)), Some(&effects(&to)));
         Ok(RevisionDiff {
             policy: name.to_owned(),
-            from: from.revision.clone(),
-            to: to.revision.clone(),
+            from: from.revision.0.clone(),
+            to: to.revision.0.clone(),
             text: effects.to_string(),
-            effects,
+            effects: effects.into(),
             files: files(Some(&from), Some(&to)),
         })
     }

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
-use crate::case::shadow::{Answered, End, Imagined, Known, Line, Silent, imagine};
+use crate::api::shadow::{LiveCase, ShadowCase, ShadowEnd, ShadowPerson, ShadowReport};
+use crate::case::shadow::{Answered, End, Imagined, Known, Silent, imagine};
 use crate::case::{Case, Recorded, State};
-use crate::model::{CaseId, SubjectRef, Timestamp};
+use crate::model::{CaseId, CaseState, SubjectRef, Timestamp};
+use crate::policy::Policy;
 use crate::policy::tree::Verb;
-use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, Class};
 
 use super::Engine;
 use super::cases::ApplyError;
 use super::replay::here;
+use super::view::all;
 
 /// Nobody reads about more people than these at once.
 const MOST_PEOPLE: usize = 1_000;
@@ -21,57 +21,6 @@ const MOST_PEOPLE: usize = 1_000;
 const MOST_OPENINGS: usize = 10_000;
 /// Of one person, so many cases are compared.
 const MOST_CASES: usize = 50;
-
-/// The report of one shadow policy.
-#[derive(Debug, Clone, Serialize)]
-pub struct ShadowReport {
-    pub policy: String,
-    pub mode: Mode,
-    pub people: usize,
-    /// Effects by their verbs: how often the shadow would have had them, and how often they happened in the
-    /// live cases of the same events.
-    pub would: BTreeMap<&'static str, usize>,
-    pub happened: BTreeMap<&'static str, usize>,
-    /// People of whom it is not known how it would have gone on.
-    pub unknown: usize,
-    /// Newest first.
-    pub items: Vec<ShadowPerson>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct ShadowPerson {
-    pub subject: SubjectRef,
-    pub would: Vec<ShadowCase>,
-    pub happened: Vec<LiveCase>,
-    /// Whether the same was done; none: not known.
-    pub same: Option<bool>,
-}
-
-/// A case that would have been.
-#[derive(Debug, Clone, Serialize)]
-pub struct ShadowCase {
-    pub opened_at: Timestamp,
-    pub event: String,
-    pub revision: String,
-    /// Further events that would have joined it.
-    pub joined: usize,
-    pub lines: Vec<Line>,
-    #[serde(flatten)]
-    pub end: End,
-    pub did: Vec<&'static str>,
-}
-
-/// A case that was.
-#[derive(Debug, Clone, Serialize)]
-pub struct LiveCase {
-    pub case: CaseId,
-    pub policy: String,
-    pub state: String,
-    pub result: Option<String>,
-    pub did: Vec<&'static str>,
-    /// The same event opened it.
-    pub same_event: bool,
-}
 
 impl Engine {
     /// None: there is no such policy.
@@ -96,7 +45,7 @@ impl Engine {
         }
         let mut report = ShadowReport {
             policy: name.to_owned(),
-            mode: policy.mode,
+            mode: policy.mode.into(),
             people: order.len(),
             would: BTreeMap::new(),
             happened: BTreeMap::new(),
@@ -107,10 +56,10 @@ impl Engine {
             let person =
                 self.shadow_of(name, subject.clone(), by_person.remove(&subject).unwrap_or_default())?;
             for word in person.would.iter().flat_map(|case| &case.did) {
-                *report.would.entry(word).or_default() += 1;
+                *report.would.entry(*word).or_default() += 1;
             }
             for word in person.happened.iter().filter(|case| case.same_event).flat_map(|case| &case.did) {
-                *report.happened.entry(word).or_default() += 1;
+                *report.happened.entry(*word).or_default() += 1;
             }
             report.unknown += usize::from(person.same.is_none());
             report.items.push(person);
@@ -133,7 +82,7 @@ impl Engine {
             let key = key(recorded);
             // While a case of the same key is open, or nobody knows whether it is, an event joins it.
             let open = would.iter_mut().rev().find(|(other, case)| {
-                *other == key && !matches!(&case.end, End::Closed { at, .. } if *at < asked.at)
+                *other == key && !matches!(&case.end, ShadowEnd::Closed { at, .. } if *at < asked.at)
             });
             match open {
                 Some((_, case)) => case.joined += 1,
@@ -147,14 +96,14 @@ impl Engine {
             .map(|(event, case)| LiveCase {
                 case: case.id.clone(),
                 policy: case.policy.clone(),
-                state: case.state_word().to_owned(),
+                state: case.standing(),
                 result: case.result.clone(),
-                did: case.settled.iter().map(|effect| effect.word()).collect(),
+                did: case.settled.clone(),
                 same_event: events.contains(event.as_str()),
             })
             .collect();
-        let open = happened.iter().any(|case| case.same_event && case.state != "closed");
-        let known_to_the_end = would.iter().all(|case| matches!(case.end, End::Closed { .. }));
+        let open = happened.iter().any(|case| case.same_event && case.state != CaseState::Closed);
+        let known_to_the_end = would.iter().all(|case| matches!(case.end, ShadowEnd::Closed { .. }));
         let same = (known_to_the_end && !open).then(|| {
             let shadow = would.iter().flat_map(|case| &case.did);
             let real = happened.iter().filter(|case| case.same_event).flat_map(|case| &case.did);
@@ -172,9 +121,9 @@ impl Engine {
             event: asked.event.clone(),
             revision: asked.said.revision.0.clone(),
             joined: 0,
-            lines,
-            end,
-            did: did.iter().map(|effect| effect.word()).collect(),
+            lines: all(lines),
+            end: end.into(),
+            did,
         }
     }
 

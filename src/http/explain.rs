@@ -1,34 +1,29 @@
 //! Why each policy did or did not fire for a person, and what policies would say.
 
-use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
+use crate::api::explain::{DryRun, DryRunAnswer, ExplainQuery, Explanation};
 use crate::config::Role;
-use crate::engine::attempt::{Attempt, Untried};
-use crate::engine::explain::Question;
+use crate::engine::attempt::Untried;
 
-use super::cases::malformed;
+use super::answer::Answer;
+use super::extract::{Body, Query};
 use super::{Caller, Doors, Problem};
 
 pub async fn explain(
     State(doors): State<Doors>,
     caller: Caller,
-    query: Result<UrlQuery<Question>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let UrlQuery(question) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let whom = doors.engine.whom(&question.subject)?.map_err(Problem::bad_request)?;
+    Query(question): Query<ExplainQuery>,
+) -> Result<Answer<Explanation>, Problem> {
+    let whom = doors.engine.whom(question.subject.as_str())?;
+    let whom = whom.map_err(|why| Problem::bad_request(why).about("subject"))?;
     let explained = doors.engine.explain(&question, &whom, caller.raw_identity)?;
     let explained = explained.ok_or_else(|| Problem::not_found("policy"))?;
     if let Some(why) = doors.engine.nobody(&question, &whom).await? {
         return Err(Problem::new(StatusCode::NOT_FOUND, why));
     }
-    let mut answer = serde_json::to_value(explained).map_err(|error| Problem::internal(&error))?;
-    answer["next"] = json!(null);
-    Ok(Json(answer).into_response())
+    Ok(Answer(explained))
 }
 
 /// Nothing is changed. A tree of one's own can ask for any field of anybody, so it takes who may edit policies.
@@ -36,16 +31,12 @@ pub async fn attempt(
     State(doors): State<Doors>,
     caller: Caller,
     headers: HeaderMap,
-    body: Result<Json<Attempt>, JsonRejection>,
-) -> Result<Response, Problem> {
-    let Json(attempt) = body.map_err(malformed)?;
+    Body(attempt): Body<DryRun>,
+) -> Result<Answer<DryRunAnswer>, Problem> {
     if attempt.files.is_some() {
         doors.access.require(&headers, &[Role::Author])?;
     }
-    let attempted = doors.engine.try_policies(&attempt, caller.raw_identity).await?;
-    let mut answer = serde_json::to_value(attempted).map_err(|error| Problem::internal(&error))?;
-    answer["next"] = json!(null);
-    Ok(Json(answer).into_response())
+    Ok(Answer(doors.engine.try_policies(&attempt, caller.raw_identity).await?))
 }
 
 impl From<Untried> for Problem {

@@ -1,11 +1,12 @@
 //! What vendors send. A hook's answer is 200 only when what it brought is on disk; what it says is a hint.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::engine::HookRefused;
 
+use super::extract::Path;
 use super::{Doors, Problem};
 
 pub async fn events(

@@ -1,59 +1,36 @@
 //! Moving an open case to another revision over HTTP. With `?preview=true` nothing is changed.
 
-use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query as UrlQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
 
+use crate::api::migrations::{Migrate, MigrateQuery, MigrationLine};
 use crate::engine::migrating::MigrateError;
 use crate::model::CaseId;
 
-use super::cases::{malformed, reason};
+use super::answer::Answer;
+use super::extract::{Body, Path, Query};
 use super::{Caller, Doors, Problem};
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct How {
-    #[serde(default)]
-    preview: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Migrate {
-    /// The first digits of a revision; otherwise the one that runs.
-    #[serde(default = "running")]
-    to: String,
-    #[serde(default)]
-    reason: String,
-}
-
-fn running() -> String {
-    "running".to_owned()
-}
 
 pub async fn migrate(
     State(doors): State<Doors>,
     Path(id): Path<String>,
     caller: Caller,
-    how: Result<UrlQuery<How>, QueryRejection>,
-    body: Result<Json<Migrate>, JsonRejection>,
-) -> Result<Response, Problem> {
-    let UrlQuery(how) = how.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let Json(body) = body.map_err(malformed)?;
+    Query(how): Query<MigrateQuery>,
+    Body(body): Body<Migrate>,
+) -> Result<Answer<MigrationLine>, Problem> {
     let id = CaseId(id);
     if how.preview {
-        let line = doors.engine.migrate_case(&id, &body.to, None).await?;
-        return Ok(Json(json!(line)).into_response());
+        return Ok(Answer(doors.engine.migrate_case(&id, &body.to, None).await?));
     }
-    let reason = reason(&body.reason)?;
-    let line = doors.engine.migrate_case(&id, &body.to, Some((caller.actor.name, reason))).await?;
-    match &line.why_not {
-        None => Ok(Json(json!(line)).into_response()),
-        Some(why) => Err(Problem::new(StatusCode::CONFLICT, why.clone())),
+    let reason = body.reason.ok_or_else(|| {
+        let detail = "reason: required to move a case; ?preview=true only shows where it would be";
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).about("reason")
+    })?;
+    let by = Some((caller.actor.name, reason.into()));
+    let line = doors.engine.migrate_case(&id, &body.to, by).await?;
+    match line.why_not {
+        None => Ok(Answer(line)),
+        Some(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
     }
 }
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `routes` | every route, and what it needs before its body is read |
 //! | `guard` | checks that, and reads the body |
+//! | `extract`, `answer` | what handlers take and answer, as types |
+//! | `describe`, `openapi` | the document of the API, made of the routes and of those types |
 //! | `access` | tokens and what they may do |
 //! | `problem` | errors as RFC 9457 documents |
 //! | `hooks` | what vendors send |
@@ -17,16 +19,20 @@
 //! | `repeat` | the same change sent twice |
 
 mod access;
+mod answer;
 mod cases;
 mod connections;
+mod describe;
 mod events;
 mod explain;
+mod extract;
 mod guard;
 mod hooks;
 mod limits;
 mod lingering;
 mod listen;
 mod migrations;
+mod openapi;
 mod person;
 mod plan;
 mod policies;
@@ -44,7 +50,9 @@ use axum::extract::DefaultBodyLimit;
 use crate::engine::Engine;
 
 pub use access::{Access, Caller, Grant};
+pub use describe::{Describe, Description};
 pub use listen::{Bounds, Listening, listen, listen_within};
+pub use openapi::document;
 pub use problem::Problem;
 pub use routes::{Needs, Route};
 

@@ -1,17 +1,20 @@
 //! The page behind a person's link: who asks, why, until when, and one button. Only the button starts
 //! something, so that programs that open links in mails start nothing.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use minijinja::{Environment, context};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::engine::person::{Page, Pressed};
 use crate::model::Timestamp;
 
+use super::answer::{Format, PersonPage, Text};
+use super::extract::{Path, Query};
 use super::{Doors, Problem};
 
 const LANGUAGES: [&str; 2] = ["en", "de"];
@@ -144,8 +147,10 @@ fn up_to_the_minute(at: Timestamp) -> Timestamp {
     if past == 0 && at.timestamp_subsec_nanos() == 0 { at } else { at + TimeDelta::seconds(60 - past) }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Waiting {
+    /// The button was pressed, and the vendor's session is not ready yet.
     #[serde(default)]
     wait: Option<String>,
 }
@@ -156,9 +161,9 @@ pub async fn look(
     Path(token): Path<String>,
     Query(waiting): Query<Waiting>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<PersonPage, Problem> {
     let shown = looked(&doors, &headers, &token, waiting.wait.is_some());
-    doors.pages.told(&doors, &headers, shown)
+    doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }
 
 fn looked(doors: &Doors, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
@@ -181,7 +186,7 @@ pub async fn press(
     State(doors): State<Doors>,
     Path(token): Path<String>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<PersonPage, Problem> {
     let language = headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
@@ -199,7 +204,7 @@ pub async fn press(
         Ok(Pressed::Page(page)) => doors.pages.render(&doors, &headers, &page, false),
         Err(error) => Err(Problem::from(error)),
     };
-    doors.pages.told(&doors, &headers, shown)
+    doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }
 
 /// Where the vendor sends the person afterwards: never a result, only a reason to look.
@@ -207,17 +212,25 @@ pub async fn back(
     State(doors): State<Doors>,
     Path(token): Path<String>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<PersonPage, Problem> {
     let page = doors.engine.came_back(&token).map_err(Problem::from);
     let shown = page.and_then(|page| doors.pages.render(&doors, &headers, &page, false));
-    doors.pages.told(&doors, &headers, shown)
+    doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }
 
 fn go(link: &str) -> Response {
     (guards(), Redirect::to(link)).into_response()
 }
 
-pub async fn style() -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "max-age=3600")];
-    (headers, include_str!("pages/person.css"))
+/// The style of the pages.
+#[derive(Debug)]
+pub enum Css {}
+
+impl Format for Css {
+    const KIND: &'static str = "text/css";
+    const SAYS: &'static str = "The style of the pages";
+}
+
+pub async fn style() -> Text<Css> {
+    Text::new(include_str!("pages/person.css")).kept_for("max-age=3600")
 }

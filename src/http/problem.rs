@@ -4,8 +4,9 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use serde_json::json;
 
+use crate::api;
+use crate::api::problem::More;
 use crate::engine::cases::ApplyError;
 
 /// What went wrong, for the one who asked.
@@ -15,14 +16,13 @@ pub struct Problem {
     detail: String,
     /// Seconds after which asking again makes sense.
     retry_after: Option<i64>,
-    /// Further members of the document.
-    more: serde_json::Map<String, serde_json::Value>,
+    more: Box<More>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(30);
-        Self { status, detail: detail.into(), retry_after, more: serde_json::Map::new() }
+        Self { status, detail: detail.into(), retry_after, more: Box::default() }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -51,9 +51,34 @@ impl Problem {
         &self.detail
     }
 
-    pub fn with(mut self, member: &str, value: serde_json::Value) -> Self {
-        self.more.insert(member.to_owned(), value);
+    /// The parameter, or the path of the body's member, that is wrong.
+    pub fn about(mut self, parameter: &str) -> Self {
+        self.more.parameter = Some(parameter.to_owned());
         self
+    }
+
+    /// The decisions that a case takes now.
+    pub fn allowing(mut self, decisions: Vec<String>) -> Self {
+        self.more.decisions_allowed = Some(decisions);
+        self
+    }
+
+    /// The event of a request that is wrong, and its attribute.
+    pub fn of_event(mut self, index: usize, field: &str) -> Self {
+        self.more.index = Some(index);
+        self.more.field = Some(field.to_owned());
+        self
+    }
+}
+
+#[cfg(test)]
+impl Problem {
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn parameter(&self) -> Option<&str> {
+        self.more.parameter.as_deref()
     }
 }
 
@@ -79,15 +104,13 @@ impl From<crate::engine::StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut document = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        if let Some(members) = document.as_object_mut() {
-            members.extend(self.more);
-        }
+        let document = api::problem::Problem {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            more: *self.more,
+        };
         let mut response = (self.status, Json(document)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);

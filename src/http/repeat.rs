@@ -12,11 +12,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
 use http_body_util::BodyExt as _;
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::api::events::Taken;
 use crate::engine::requests::{About, Answer};
 
+use super::answer::Accepted;
 use super::{Caller, Doors, Problem, cases, revisions};
 
 /// Keys share this many turns.
@@ -98,11 +99,9 @@ impl Doors {
     /// The change happened and its answer was lost, or was too long to keep: what it is about, as it is now.
     fn of_now(&self, about: &About) -> Result<Response, Problem> {
         match about {
-            About::Case(id) => cases::after(self, id),
-            About::Policy(name) => revisions::now(self, name),
-            About::Events(count) => {
-                Ok((StatusCode::ACCEPTED, axum::Json(json!({ "taken": count }))).into_response())
-            }
+            About::Case(id) => Ok(cases::after(self, id)?.into_response()),
+            About::Policy(name) => Ok(revisions::now(self, name)?.into_response()),
+            About::Events(taken) => Ok(Accepted(Taken { taken: *taken }).into_response()),
         }
     }
 }
@@ -119,8 +118,15 @@ fn key(parts: &Parts) -> Result<Option<String>, Problem> {
     let Some(key) = given.next() else { return Ok(None) };
     let caller = parts.extensions.get::<Caller>().map(Caller::name).unwrap_or_default();
     match (key.to_str(), given.next()) {
-        (Ok(key), None) if (1..=255).contains(&key.len()) => Ok(Some(hash([caller, "\n", key]))),
-        _ => Err(Problem::bad_request("Idempotency-Key: expected 1 to 255 visible characters, once")),
+        (Ok(key), None)
+            if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            Ok(Some(hash([caller, "\n", key])))
+        }
+        _ => {
+            let detail = "Idempotency-Key: expected 1 to 255 visible characters, once";
+            Err(Problem::bad_request(detail).about("Idempotency-Key"))
+        }
     }
 }
 

@@ -1,23 +1,23 @@
 //! Every route with what it needs. The guard of a route checks that before anything of the body is read, and
 //! a handler gets its `Caller` from the guard alone.
 
-use axum::Json;
 use axum::Router;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
+use crate::api::cases::{MayReason, Reasoned};
 use crate::config::Role;
 use crate::engine::desk::Order;
 
-use super::cases::WithReason;
+use super::describe::{Describe, Description};
+use super::extract::{Body, Path};
 use super::guard::{Gate, guard};
-use super::revisions::PolicyOrder;
 use super::{
-    Caller, Doors, cases, events, explain, hooks, migrations, person, plan, policies, revisions, watch,
+    Caller, Doors, cases, events, explain, hooks, migrations, openapi, person, plan, policies, revisions,
+    watch,
 };
 
 /// A larger body is refused with 413.
@@ -32,6 +32,11 @@ const POLICIES: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
 const EXPLAIN: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
 /// `admin` has every role but that of raw identity data.
 const ADMIN: &[Role] = &[];
+/// Any token.
+const ANY: &[Role] = &Role::ALL;
+
+const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
+const CONFLICT: StatusCode = StatusCode::CONFLICT;
 
 /// What a request must show before its body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub enum Needs {
     Hint,
 }
 
-/// One method of one path.
+/// One method of one path. What its handler takes and answers is in the handler's types.
 #[derive(Debug)]
 pub struct Route {
     pub method: Method,
@@ -58,94 +63,179 @@ pub struct Route {
     pub largest: usize,
     /// Takes an `Idempotency-Key`.
     pub change: bool,
+    pub summary: &'static str,
+    /// Statuses of its refusals, besides those of the guard and of the types.
+    pub refuses: Vec<StatusCode>,
+    pub(super) describe: fn(&mut Description),
     handler: MethodRouter<Doors>,
 }
 
-fn reads<H: Handler<T, Doors>, T: 'static>(path: &'static str, needs: Needs, handler: H) -> Route {
-    Route { method: Method::GET, path, needs, largest: 0, change: false, handler: get(handler) }
+impl Route {
+    fn refusing(mut self, statuses: &[StatusCode]) -> Self {
+        self.refuses.extend(statuses);
+        self
+    }
 }
 
-fn takes<H: Handler<T, Doors>, T: 'static>(path: &'static str, needs: Needs, handler: H) -> Route {
-    let largest = LARGEST_BODY;
-    Route { method: Method::POST, path, needs, largest, change: false, handler: post(handler) }
+fn reads<H, T>(path: &'static str, needs: Needs, handler: H, summary: &'static str) -> Route
+where
+    H: Handler<T, Doors> + Describe<T>,
+    T: 'static,
+{
+    let (describe, handler) = (H::describe as fn(&mut Description), get(handler));
+    let (method, refuses) = (Method::GET, Vec::new());
+    Route { method, path, needs, largest: 0, change: false, summary, refuses, describe, handler }
 }
 
-fn changes<H: Handler<T, Doors>, T: 'static>(
-    path: &'static str,
-    roles: &'static [Role],
-    handler: H,
-) -> Route {
-    Route { change: true, ..takes(path, Needs::Role(roles), handler) }
+fn takes<H, T>(path: &'static str, needs: Needs, handler: H, summary: &'static str) -> Route
+where
+    H: Handler<T, Doors> + Describe<T>,
+    T: 'static,
+{
+    let (describe, handler) = (H::describe as fn(&mut Description), post(handler));
+    let (method, refuses, largest) = (Method::POST, Vec::new(), LARGEST_BODY);
+    Route { method, path, needs, largest, change: false, summary, refuses, describe, handler }
 }
 
-type Reasoned = Result<Json<WithReason>, JsonRejection>;
+fn changes<H, T>(path: &'static str, roles: &'static [Role], handler: H, summary: &'static str) -> Route
+where
+    H: Handler<T, Doors> + Describe<T>,
+    T: 'static,
+{
+    let change = takes(path, Needs::Role(roles), handler, summary);
+    // A disk that is full closes the store before it closes the daemon.
+    Route { change: true, ..change }.refusing(&[NOT_FOUND, CONFLICT, StatusCode::SERVICE_UNAVAILABLE])
+}
 
-fn orders(path: &'static str, order: Order, roles: &'static [Role]) -> Route {
-    let handler = move |doors: State<Doors>, id: Path<String>, caller: Caller, body: Reasoned| {
+fn orders(path: &'static str, order: Order, roles: &'static [Role], summary: &'static str) -> Route {
+    let handler = move |doors: State<Doors>, id: Path<String>, caller: Caller, body: Body<Reasoned>| {
         cases::order(order, doors, id, caller, body)
     };
-    changes(path, roles, handler)
+    changes(path, roles, handler, summary)
 }
 
-fn orders_policy(path: &'static str, order: PolicyOrder) -> Route {
-    let handler = move |doors: State<Doors>, name: Path<String>, caller: Caller, body| {
-        revisions::order(order, doors, name, caller, body)
+fn claims(path: &'static str, order: Order, summary: &'static str) -> Route {
+    let handler = move |doors: State<Doors>, id: Path<String>, caller: Caller, body: Body<MayReason>| {
+        cases::claim(order, doors, id, caller, body)
     };
-    changes(path, ADMIN, handler)
+    changes(path, &[Role::Desk], handler, summary)
 }
 
 /// What the outside world needs: hooks and people's links.
 pub(super) fn outside() -> Vec<Route> {
     vec![
-        reads("/person.css", Needs::Nothing, person::style),
-        takes("/hooks/{provider}", Needs::Webhook, hooks::events),
-        Route { largest: LARGEST_HINT, ..takes("/hooks/{provider}/{secret}", Needs::Hint, hooks::hint) },
-        reads("/v/{token}", Needs::Link, person::look),
-        Route { largest: 0, ..takes("/v/{token}", Needs::Link, person::press) },
-        reads("/v/{token}/back", Needs::Link, person::back),
+        reads("/person.css", Needs::Nothing, person::style, "Style of the person's pages"),
+        takes("/hooks/{provider}", Needs::Webhook, hooks::events, "Take events of an identity provider")
+            .refusing(&[NOT_FOUND]),
+        Route {
+            largest: LARGEST_HINT,
+            ..takes(
+                "/hooks/{provider}/{secret}",
+                Needs::Hint,
+                hooks::hint,
+                "Take a hint of a verification provider to read a result",
+            )
+        },
+        reads("/v/{token}", Needs::Link, person::look, "Show the person's page; starts nothing"),
+        Route {
+            largest: 0,
+            ..takes("/v/{token}", Needs::Link, person::press, "Start or resume the person's verification")
+        },
+        reads("/v/{token}/back", Needs::Link, person::back, "Show the page after the vendor's session"),
     ]
 }
 
 /// The API, and what monitoring asks. Monitoring is never refused: it would look like the end of the daemon.
 pub(super) fn inside() -> Vec<Route> {
-    let cases = Needs::Role(CASES);
-    let policies = Needs::Role(POLICIES);
-    let explain = Needs::Role(EXPLAIN);
+    let mut routes = vec![
+        reads("/metrics", Needs::Nothing, watch::metrics, "Read metrics"),
+        reads("/livez", Needs::Nothing, watch::live, "Check that the daemon makes progress"),
+        reads("/readyz", Needs::Nothing, watch::ready, "Check that the daemon can serve"),
+        reads("/openapi.json", Needs::Role(ANY), openapi::show, "Read this document"),
+        reads("/v1/openapi.json", Needs::Role(ANY), openapi::show, "Read this document"),
+    ];
+    routes.extend(of_people());
+    routes.extend(of_policies());
+    routes
+}
+
+/// Cases, and what policies say of a person.
+fn of_people() -> Vec<Route> {
+    let (cases, explain, operator) = (Needs::Role(CASES), Needs::Role(EXPLAIN), &[Role::Operator]);
     vec![
-        reads("/metrics", Needs::Nothing, watch::metrics),
-        reads("/livez", Needs::Nothing, watch::live),
-        reads("/readyz", Needs::Nothing, watch::ready),
-        reads("/v1/cases", cases, cases::list),
-        changes("/v1/cases", &[Role::Operator], cases::start),
-        reads("/v1/cases/{id}", cases, cases::show),
-        reads("/v1/cases/{id}/journal", cases, cases::journal),
-        changes("/v1/cases/{id}/decisions", &[Role::Desk], cases::decide),
-        changes("/v1/cases/{id}/migrate", &[Role::Operator], migrations::migrate),
-        orders("/v1/cases/{id}/retry", Order::Retry, &[Role::Operator]),
-        orders("/v1/cases/{id}/cancel", Order::Cancel, &[Role::Operator]),
-        orders("/v1/cases/{id}/remind", Order::Remind, &[Role::Operator]),
-        orders("/v1/cases/{id}/undo", Order::Undo, &[Role::Operator]),
-        orders("/v1/cases/{id}/lift", Order::Lift, &[Role::Operator]),
-        orders("/v1/cases/{id}/take", Order::Take, &[Role::Desk]),
-        orders("/v1/cases/{id}/give_back", Order::GiveBack, &[Role::Desk]),
-        changes("/v1/events", &[Role::Source], events::receive),
-        reads("/v1/explain", explain, explain::explain),
-        takes("/v1/explain", explain, explain::attempt),
-        reads("/v1/held", cases, cases::held),
-        orders("/v1/held/{id}/release", Order::Release, ADMIN),
-        orders("/v1/held/{id}/drop", Order::Drop, ADMIN),
-        reads("/v1/holds", cases, cases::holds),
-        reads("/v1/policies", policies, policies::list),
-        reads("/v1/policies/{name}", policies, revisions::running),
-        reads("/v1/policies/{name}/revisions", policies, policies::revisions),
-        reads("/v1/policies/{name}/shadow", policies, policies::shadow),
-        reads("/v1/policies/{name}/revisions/{revision}", policies, revisions::show),
-        reads("/v1/policies/{name}/diff", policies, revisions::diff),
-        orders_policy("/v1/policies/{name}/release", PolicyOrder::Release),
-        orders_policy("/v1/policies/{name}/revert", PolicyOrder::Revert),
-        changes("/v1/policies/reload", &[Role::Author], policies::reload),
-        Route { largest: LARGEST_TREE, ..takes("/v1/plan", Needs::Role(&[Role::Author]), plan::plan) },
-        reads("/v1/sweeps", policies, policies::sweeps),
+        reads("/v1/cases", cases, cases::list, "List cases, newest first"),
+        changes("/v1/cases", operator, cases::start, "Open a case by hand"),
+        reads("/v1/cases/{id}", cases, cases::show, "Show a case").refusing(&[NOT_FOUND]),
+        reads("/v1/cases/{id}/journal", cases, cases::journal, "List the journal of a case")
+            .refusing(&[NOT_FOUND]),
+        changes("/v1/cases/{id}/decisions", &[Role::Desk], cases::decide, "Decide a review"),
+        changes(
+            "/v1/cases/{id}/migrate",
+            operator,
+            migrations::migrate,
+            "Move an open case to another revision of its policy",
+        ),
+        orders("/v1/cases/{id}/retry", Order::Retry, operator, "Try a stuck case again"),
+        orders("/v1/cases/{id}/cancel", Order::Cancel, operator, "End a case without effects"),
+        orders("/v1/cases/{id}/remind", Order::Remind, operator, "Send the reminder now"),
+        orders("/v1/cases/{id}/undo", Order::Undo, operator, "Undo an adverse effect that is in grace"),
+        orders("/v1/cases/{id}/lift", Order::Lift, operator, "Lift what a case holds"),
+        claims("/v1/cases/{id}/take", Order::Take, "Claim a review for 30 minutes"),
+        claims("/v1/cases/{id}/give_back", Order::GiveBack, "Release the claim of a review"),
+        changes("/v1/events", &[Role::Source], events::receive, "Take CloudEvents"),
+        reads(
+            "/v1/explain",
+            explain,
+            explain::explain,
+            "Explain why policies did or did not fire for a person",
+        )
+        .refusing(&[NOT_FOUND]),
+        takes("/v1/explain", explain, explain::attempt, "Dry run: what policies would answer about a person")
+            .refusing(&[NOT_FOUND]),
+        reads("/v1/held", cases, cases::held, "List effects that a limit stopped"),
+        orders("/v1/held/{id}/release", Order::Release, ADMIN, "Let a stopped effect happen"),
+        orders("/v1/held/{id}/drop", Order::Drop, ADMIN, "Drop a stopped effect"),
+        reads("/v1/holds", cases, cases::holds, "List suspensions and withheld roles"),
+    ]
+}
+
+fn of_policies() -> Vec<Route> {
+    let policies = Needs::Role(POLICIES);
+    vec![
+        reads("/v1/policies", policies, policies::list, "List policies and the last reload"),
+        reads(
+            "/v1/policies/{name}",
+            policies,
+            revisions::running,
+            "Show the revision that runs, or ran last",
+        )
+        .refusing(&[NOT_FOUND, CONFLICT]),
+        reads("/v1/policies/{name}/revisions", policies, policies::revisions, "List revisions, newest first")
+            .refusing(&[NOT_FOUND]),
+        reads(
+            "/v1/policies/{name}/shadow",
+            policies,
+            policies::shadow,
+            "Compare a shadow policy with what happened",
+        )
+        .refusing(&[NOT_FOUND]),
+        reads("/v1/policies/{name}/revisions/{revision}", policies, revisions::show, "Show a revision")
+            .refusing(&[NOT_FOUND, CONFLICT]),
+        reads("/v1/policies/{name}/diff", policies, revisions::diff, "Compare two revisions")
+            .refusing(&[NOT_FOUND, CONFLICT]),
+        changes("/v1/policies/{name}/release", ADMIN, revisions::release, "Release a parked revision"),
+        changes("/v1/policies/{name}/revert", ADMIN, revisions::revert, "Go back to an older revision"),
+        changes("/v1/policies/reload", &[Role::Author], policies::reload, "Load the policy tree now"),
+        Route {
+            largest: LARGEST_TREE,
+            ..takes(
+                "/v1/plan",
+                Needs::Role(&[Role::Author]),
+                plan::plan,
+                "Plan: what activating a tree would do",
+            )
+        },
+        reads("/v1/sweeps", policies, policies::sweeps, "List sweeps with their runs"),
     ]
 }
 
@@ -172,6 +262,7 @@ mod tests {
                 Needs::Link => "the person's link".to_owned(),
                 Needs::Webhook => "shared header".to_owned(),
                 Needs::Hint => "secret in the path".to_owned(),
+                Needs::Role(roles) if roles == ANY => "any token".to_owned(),
                 Needs::Role(roles) => {
                     roles.iter().map(|role| role.word()).chain(["admin"]).collect::<Vec<_>>().join(", ")
                 }

@@ -1,27 +1,21 @@
 //! What monitoring asks. Open to everybody who reaches the private listener: it names no person.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 
+use super::answer::{OpenMetrics, Text, Words};
 use super::{Doors, Problem};
 
-pub async fn metrics(State(doors): State<Doors>) -> Result<Response, Problem> {
-    let text = doors.engine.metrics_text().map_err(|error| Problem::internal(&error))?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+pub async fn metrics(State(doors): State<Doors>) -> Result<Text<OpenMetrics>, Problem> {
+    doors.engine.metrics_text().map(Text::new).map_err(|error| Problem::internal(&error))
 }
 
-pub async fn live(State(doors): State<Doors>) -> (StatusCode, &'static str) {
-    if doors.engine.alive(TimeDelta::seconds(60)).await {
-        (StatusCode::OK, "alive\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "no progress\n")
-    }
+pub async fn live(State(doors): State<Doors>) -> Words {
+    let ok = doors.engine.alive(TimeDelta::seconds(60)).await;
+    Words { ok, text: if ok { "alive\n" } else { "no progress\n" }.to_owned() }
 }
 
-pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
+pub async fn ready(State(doors): State<Doors>) -> Words {
     match doors.engine.ready() {
         Ok(()) => {
             // The others are served, so it is ready; whoever looks is told all the same.
@@ -31,8 +25,8 @@ pub async fn ready(State(doors): State<Doors>) -> (StatusCode, String) {
             let says =
                 doors.engine.stranded_says().into_iter().chain(degraded).chain(doors.engine.loss_lines());
             let says: String = says.map(|says| format!("{says}\n")).collect();
-            (StatusCode::OK, format!("{word}\n{says}"))
+            Words { ok: true, text: format!("{word}\n{says}") }
         }
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Err(why) => Words { ok: false, text: format!("{why}\n") },
     }
 }

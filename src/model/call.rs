@@ -5,13 +5,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     AccountChange, Fields, Fingerprints, Message, Method, Reading, Session, Subject, SubjectRef, Timestamp,
 };
 
 /// The id of a case. Derived from what opened it, so the same opening twice is the same case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct CaseId(pub String);
 
@@ -29,7 +30,7 @@ impl fmt::Display for CaseId {
 
 /// The id of a call: its case and a number that grows. The same for every attempt, so it serves as
 /// idempotency key, Message-ID and reference at the vendor.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct CallId {
     pub case: CaseId,
     pub number: u32,
@@ -282,7 +283,7 @@ pub enum Done {
 }
 
 /// Why an attempt did not succeed. `reason` is a sentence without names, addresses or secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     pub kind: FailureKind,
     pub reason: String,
@@ -297,7 +298,7 @@ pub struct Failure {
     pub written: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// Not reachable, overloaded, or answered with something that is not an answer. Trying again may help.

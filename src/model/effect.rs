@@ -315,6 +315,15 @@ impl<'de> Deserialize<'de> for EffectKind {
     }
 }
 
+impl utoipa::PartialSchema for EffectKind {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let word = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+        word.enum_values(Some(Self::ALL.iter().map(|kind| kind.word()))).into()
+    }
+}
+
+impl utoipa::ToSchema for EffectKind {}
+
 /// What an edit may not do more of without a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {

@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod message;
 pub mod secret;
 pub mod span;
+pub mod state;
 pub mod subject;
 pub mod typed;
 pub mod verification;
@@ -25,6 +26,7 @@ pub use fingerprint::Fingerprints;
 pub use message::{Address, Message};
 pub use secret::Secret;
 pub use span::Span;
+pub use state::CaseState;
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
 pub use verification::{
     Document, DocumentNumber, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, PollEvery,

@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{Fields, Timestamp, typed};
 
 /// What kind of record stands for the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectKind {
     /// Somebody who filled in a self-registration form and waits for approval.
@@ -53,7 +54,7 @@ impl fmt::Display for SubjectKind {
 }
 
 /// Which person, without saying anything about them: fit for logs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct SubjectRef {
     /// The identity provider whose id this is, by its name in the configuration. Empty: an applicant, whom no
     /// provider has, or a reference that does not name one.

@@ -25,6 +25,8 @@ mod jumio;
 mod mailbox;
 mod onelogin;
 mod onelogin_sdk;
+#[path = "../world/python.rs"]
+mod python;
 mod python_peers;
 mod sim_jumio;
 mod sim_onelogin;

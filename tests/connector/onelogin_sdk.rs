@@ -1,8 +1,6 @@
 //! OneLogin's own Python SDK against the simulated tenant: a check by code that was written by neither side
 //! of this project. Needs python3 with venv and, the first time, the package index.
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::Arc;
 
 use proofd::engine::clock::System;
@@ -10,39 +8,13 @@ use proofd::simulate::ledger::Ledger;
 use proofd::simulate::onelogin::{Options, Simulator};
 use serde_json::{Value, json};
 
+use crate::python::{python, run};
+
 const SDK: &str = "onelogin==4.0.1";
-
-fn run(program: &Path, arguments: &[&str]) -> Result<Output, String> {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.map_err(|error| format!("{} could not be started: {error}", program.display()))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    Err(format!("{} {arguments:?} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr)))
-}
-
-/// A Python with the SDK, made once and kept between runs.
-fn python() -> Result<PathBuf, String> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onelogin-sdk-4.0.1");
-    let python = home.join("bin/python");
-    let place = home.to_string_lossy();
-    if run(&python, &["-c", "import onelogin"]).is_err() {
-        run(Path::new("python3"), &["-m", "venv", "--clear", &place])?;
-        run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", SDK])?;
-    }
-    Ok(python)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_sdk_works_against_the_simulator() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(why) => {
-            assert!(std::env::var_os("CI").is_none(), "the SDK must be there in CI: {why}");
-            eprintln!("SKIPPED: the official SDK was not run against the simulator. {why}");
-            return;
-        }
-    };
+    let Some(python) = python("onelogin-sdk", &[SDK]) else { return };
     let options = Options::default();
     let simulator = Simulator::new(options.clone(), Arc::new(System), Ledger::memory());
     let serving = simulator.serve(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();

@@ -253,7 +253,7 @@ async fn refusals(world: &World, subject: &str) {
         (
             json!({"subject": " ", "event": {"type": "manual"}}),
             "t-viewer",
-            StatusCode::BAD_REQUEST,
+            StatusCode::UNPROCESSABLE_ENTITY,
             "say who",
         ),
         (

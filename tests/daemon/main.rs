@@ -13,6 +13,7 @@
 //! | `limits` | how much one client may ask |
 //! | `loss` | a store that lost something |
 //! | `mission` | what proofd is for, row by row |
+//! | `openapi` | the document of the API, and the daemon against it |
 //! | `operators` | what an operator reads when something is wrong |
 //! | `outages` | vendors that are down |
 //! | `plan` | an edit whose harm only the past shows |
@@ -46,6 +47,7 @@ mod http;
 mod limits;
 mod loss;
 mod mission;
+mod openapi;
 mod operators;
 mod outages;
 mod people;

@@ -82,7 +82,10 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     let path = "/v1/policies/proofing/release";
     let reason = json!({ "reason": "agreed" });
     assert_eq!(world.order("t-author", path, reason.clone()).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(world.order("t-admin", path, json!({ "reason": " " })).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        world.order("t-admin", path, json!({ "reason": " " })).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let other = json!({ "reason": "agreed", "revision": revision(&good) });
     assert_eq!(world.order("t-admin", path, other).await.0, StatusCode::CONFLICT);
     let said = world.say(&["policy", "release", "proofing", "--reason", "agreed with legal"]);
@@ -130,7 +133,10 @@ async fn an_older_revision_runs_until_the_files_are_edited() {
     let path = "/v1/policies/proofing/revert";
     let body = json!({ "reason": "the mails were wrong", "revision": short });
     assert_eq!(world.order("t-author", path, body.clone()).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(world.order("t-admin", path, json!({ "reason": "x" })).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        world.order("t-admin", path, json!({ "reason": "x" })).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let said = world.say(&["policy", "revert", "proofing", short, "--reason", "the mails were wrong"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     for _ in 0..2 {
@@ -201,7 +207,7 @@ async fn open_cases_move_to_another_revision_after_a_look() {
     let path = format!("/v1/cases/{}/migrate", id(&ada_case));
     let body = json!({ "reason": "more time" });
     assert_eq!(world.order("t-author", &path, body.clone()).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(world.order("t-operator", &path, json!({})).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(world.order("t-operator", &path, json!({})).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     let said = world.say(&["case", "migrate", &id(&ada_case), "--apply", "--reason", "more time"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(case("Ada").await["revision"], second["revision"]);

@@ -9,10 +9,11 @@ use crate::world::past::is_the_very_past;
 use crate::world::people::{forges, other_name, passes};
 use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
+use proofd::api::cases::CaseQuery;
+use proofd::api::plan::Plan;
 use proofd::cli::compose::known_to_all;
 use proofd::engine::Settings;
 use proofd::engine::foresight::Edited;
-use proofd::engine::plan::Plan;
 use proofd::engine::reload::PolicyState;
 use proofd::engine::tree;
 use proofd::model::{Actor, CaseId};
@@ -36,7 +37,7 @@ async fn registers(inside: &Inside, first_name: &str) -> Person {
     let user = applicant.register(&inside.town).unwrap().user_id.unwrap();
     inside.comes("an invitation", async |inside| applicant.link(&inside.town)).await;
     let subject = Some(format!("registration/{user}"));
-    let query = proofd::engine::desk::Query { subject, ..Default::default() };
+    let query = CaseQuery { subject, ..Default::default() };
     let case = inside.engine().list_cases(&query).unwrap().items.remove(0).id;
     Person { applicant, case }
 }

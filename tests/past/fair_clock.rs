@@ -3,7 +3,7 @@
 use crate::world::inside::Inside;
 use crate::world::past::is_the_very_past;
 use chrono::TimeDelta;
-use proofd::case::{Entry, Note};
+use proofd::api::journal::{Entry, Note};
 use proofd::model::{CaseId, Timestamp};
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::{Fault, Mode, Script};
@@ -34,7 +34,7 @@ impl Person {
         let user = applicant.register(&inside.town).unwrap().user_id.unwrap();
         inside.comes("an invitation", async |inside| applicant.link(&inside.town)).await;
         let subject = format!("registration/{user}");
-        let query = proofd::engine::desk::Query { subject: Some(subject), ..Default::default() };
+        let query = proofd::api::cases::CaseQuery { subject: Some(subject), ..Default::default() };
         let case = inside.engine().list_cases(&query).unwrap().items.remove(0).id;
         Self { applicant, user, case }
     }
@@ -206,7 +206,7 @@ async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
     inside.pass(TimeDelta::days(1), HOUR).await;
     let (deadline, grace) = (ada.due(&inside), forger.due(&inside));
     let mails = inside.town.mailbox.mails().len();
-    let cases = || inside.engine().list_cases(&proofd::engine::desk::Query::default()).unwrap().items.len();
+    let cases = || inside.engine().list_cases(&proofd::api::cases::CaseQuery::default()).unwrap().items.len();
 
     inside.clock.jump(TEN_YEARS);
     for _ in 0..6 {
@@ -310,7 +310,8 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     inside.pass(HOUR * 3, HOUR).await;
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("closed", 1));
     let sweeps = inside.engine().sweeps().unwrap();
-    let lately = |run: &&proofd::store::SweepRun| (inside.now() - run.nominal).abs() < TimeDelta::days(1);
+    let lately =
+        |run: &&proofd::api::sweeps::SweepRun| (inside.now() - run.nominal).abs() < TimeDelta::days(1);
     assert!(sweeps[0].past.iter().any(|run| lately(&run)), "{:?}", sweeps[0].past);
     inside.pass(deadline - inside.now() - HOUR, HOUR).await;
     assert_eq!(ada.state(&inside), "waiting");

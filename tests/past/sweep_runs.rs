@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use crate::town::{Directory, Town, at, person, policy};
 use chrono::TimeDelta;
+use proofd::api::explain::ExplainQuery;
 use proofd::engine::clock::Virtual;
-use proofd::engine::explain::Question;
 use proofd::model::{SubjectKind, SubjectRef, Timestamp};
 use proofd::store::{Asked, Class, SweepRun};
 use serde_json::{Value, json};
@@ -217,11 +217,11 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
     assert_eq!(store.asked_of("p", Class::NoMatch, 9_999).unwrap().len(), 1_000);
     assert_eq!(store.asked("0003", "p", town.engine.now(), 9).unwrap().len(), 1);
     let explained = |subject: &str| {
-        let question = Question { subject: subject.to_owned(), ..Question::default() };
         let whom = town.engine.whom(subject).unwrap().unwrap();
-        serde_json::to_value(town.engine.explain(&question, &whom, false).unwrap().unwrap()).unwrap()["items"]
-            [0]
-        .clone()
+        let subject = subject.parse().unwrap();
+        let question = ExplainQuery { subject, at: None, policy: None, event: None };
+        serde_json::to_value(town.engine.explain(&question, &whom, false).unwrap().unwrap()).unwrap()["items"][0]
+            .clone()
     };
     let one = explained("user/0003");
     assert_eq!((&one["verdict"], &one["event"]["type"]), (&json!("where"), &json!("sweep")), "{one}");

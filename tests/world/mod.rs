@@ -6,6 +6,7 @@ pub mod disk;
 pub mod inside;
 pub mod past;
 pub mod people;
+pub mod python;
 pub mod staff;
 
 use std::io::{BufRead as _, BufReader};

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::teller::Teller;
 use super::{Failed, Stage, output};
+use crate::api::bounds::CaseLimit;
+use crate::api::cases::CaseQuery;
 use crate::case::Case;
-use crate::engine::desk::Query;
 use crate::model::Clock as _;
 
 /// How long, in the machine's time, the story waits for something that must come.
@@ -90,7 +91,7 @@ pub async fn until(
 pub fn cases(stage: &Stage) -> Result<Vec<Case>, Failed> {
     let lines = stage
         .engine
-        .list_cases(&Query { limit: Some(100), ..Query::default() })
+        .list_cases(&CaseQuery { limit: Some(CaseLimit::nearest(100)), ..CaseQuery::default() })
         .context("while listing cases")?;
     let mut cases = Vec::new();
     for line in lines.items {

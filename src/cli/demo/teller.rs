@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::{Case, Held, Note};
+use crate::api::holds::HeldThing;
+use crate::api::journal::Note;
+use crate::case::Case;
 use crate::model::{CaseId, Timestamp};
 
 use super::{Stage, output};
@@ -73,8 +75,8 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
         Note::GraceBegan { until } => {
             format!("will be deleted on {}, unless somebody objects", until.format("%d %b"))
         }
-        Note::HoldPlaced { held: Held::Account } => "the case holds the account".to_owned(),
-        Note::HoldPlaced { held: Held::Role(role) } => format!("the case holds the role {role}"),
+        Note::HoldPlaced { held: HeldThing::Account } => "the case holds the account".to_owned(),
+        Note::HoldPlaced { held: HeldThing::Role(role) } => format!("the case holds the role {role}"),
         Note::HoldLifted { stays: false, .. } => "the case holds nothing any more".to_owned(),
         Note::FellBack { verification } => format!("no face is known yet: asked for {verification} instead"),
         Note::Reused { .. } => "a recent proof counts".to_owned(),

@@ -12,8 +12,8 @@ mod sweep;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use crate::api::bounds::EventLimit;
+use crate::api::explain::{DryRun, DryRunAnswer, DryRunLine, Explained, Occasion, Then};
 use crate::case::{Decidable, Offered, Stopped, applicant, decidable, offer_enforced};
 use crate::model::{Event, EventType, FailureKind, Fields, Origin, Subject, SubjectKind, Timestamp};
 use crate::policy::diagnostic::{once, render};
@@ -22,46 +22,15 @@ use crate::policy::tree::{IfAlreadyOpen, Trigger};
 use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, Severity, load, schema};
 
 use super::Engine;
-use super::explain::{Explained, Occasion, reacts_to, sentence, traced};
+use super::explain::{reacts_to, sentence, traced};
 use super::sources::Whom;
+use super::view::all;
 use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
-pub use question::{Attempt, MadeUp, Untried};
+pub use question::Untried;
 
 /// Recorded events of a person that are looked through, for each policy.
 const LOOKED_THROUGH: usize = 1_000;
-/// Recorded events that one policy is asked about at most.
-const MOST_EVENTS: usize = 100;
-
-/// What the policies would say.
-#[derive(Debug, Clone, Serialize)]
-pub struct Attempted {
-    pub subject: String,
-    pub at: Timestamp,
-    pub items: Vec<Tried>,
-    /// What keeps policies of the tree that was sent from loading.
-    pub errors: Vec<Diagnostic>,
-    /// The same as people read it.
-    pub text: String,
-}
-
-/// What one policy would say to one event.
-#[derive(Debug, Clone, Serialize)]
-pub struct Tried {
-    #[serde(flatten)]
-    pub explained: Explained,
-    /// What one has to know beside it.
-    pub notes: Vec<String>,
-    /// What the policy that ran said when the event was recorded.
-    pub then: Option<Then>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Then {
-    pub at: Timestamp,
-    pub verdict: String,
-    pub says: String,
-}
 
 /// What policies are asked about.
 enum About {
@@ -81,7 +50,7 @@ struct Asking {
 
 /// What is the same for every policy.
 struct Round<'a> {
-    attempt: &'a Attempt,
+    attempt: &'a DryRun,
     whom: &'a Whom,
     about: About,
     now: Timestamp,
@@ -92,8 +61,8 @@ struct Round<'a> {
 
 impl Engine {
     /// Without `raw_identity` what was read from documents is left out.
-    pub async fn try_policies(&self, attempt: &Attempt, raw_identity: bool) -> Result<Attempted, Untried> {
-        let whom = self.whom(&attempt.subject)?.map_err(Untried::Wrong)?;
+    pub async fn try_policies(&self, attempt: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
+        let whom = self.whom(attempt.subject.as_str())?.map_err(Untried::Wrong)?;
         check(attempt, whom.kind, &self.0.settings.known.vocabulary)?;
         let mut asking = self.asking(attempt).await?;
         if let Some(name) = &attempt.policy {
@@ -110,7 +79,7 @@ impl Engine {
         for (name, policy) in asking.policies {
             match policy {
                 Some(policy) => items.extend(self.try_policy(&policy, &mut round).await?),
-                None => items.push(Tried::plain(Explained {
+                None => items.push(DryRunLine::plain(Explained {
                     policy: name,
                     verdict: "not_loaded".to_owned(),
                     says: "it has errors and would not run".to_owned(),
@@ -119,10 +88,17 @@ impl Engine {
             }
         }
         let Asking { errors, text, .. } = asking;
-        Ok(Attempted { subject: attempt.subject.clone(), at: now, items, errors, text })
+        Ok(DryRunAnswer {
+            subject: attempt.subject.clone().into(),
+            at: now,
+            items,
+            next: None,
+            errors: all(&errors),
+            text,
+        })
     }
 
-    async fn asking(&self, attempt: &Attempt) -> Result<Asking, Untried> {
+    async fn asking(&self, attempt: &DryRun) -> Result<Asking, Untried> {
         let Some(files) = &attempt.files else {
             let active = self.active();
             let policies =
@@ -150,7 +126,7 @@ impl Engine {
         Ok(Asking { policies: policies.collect(), errors, text })
     }
 
-    fn about(&self, attempt: &Attempt, whom: &Whom, now: Timestamp) -> Result<About, Untried> {
+    fn about(&self, attempt: &DryRun, whom: &Whom, now: Timestamp) -> Result<About, Untried> {
         let wanted = &attempt.event;
         if let Some(type_) = &wanted.kind {
             if type_.as_str() == BY_HAND {
@@ -179,7 +155,7 @@ impl Engine {
             change(&mut event, &wanted.fields);
             return Ok(About::MadeUp(Box::new(event)));
         }
-        let mut events = self.recorded(&whom.person(), attempt.at.unwrap_or(now), wanted.key.as_deref())?;
+        let mut events = self.recorded(&whom.person(), attempt.at.map_or(now, |at| at.0), wanted.key.as_deref())?;
         for event in &mut events {
             if let Some(says) = fault("event", &schema::fields_of_event(&event.kind), &wanted.fields) {
                 return wrong(says);
@@ -213,11 +189,11 @@ impl Engine {
         Ok(events)
     }
 
-    async fn try_policy(&self, policy: &Policy, round: &mut Round<'_>) -> Result<Vec<Tried>, Untried> {
+    async fn try_policy(&self, policy: &Policy, round: &mut Round<'_>) -> Result<Vec<DryRunLine>, Untried> {
         let base = self.base(policy);
         let no = |verdict: &str, says: String| {
             let (verdict, base) = (verdict.to_owned(), base.clone());
-            Ok(vec![Tried::plain(Explained { verdict, says, ..base })])
+            Ok(vec![DryRunLine::plain(Explained { verdict, says, ..base })])
         };
         if round.whom.kind.is_some_and(|kind| kind != policy.subject) {
             return no("not_asked", format!("not asked: it is about {}", policy.subject.one()));
@@ -240,7 +216,7 @@ impl Engine {
                 vec![Some(event)]
             }
             About::Recorded(events) => {
-                let last = round.attempt.last.unwrap_or(1).clamp(1, MOST_EVENTS);
+                let last = round.attempt.last.map_or(1, EventLimit::get);
                 let fitting = events.iter().map(|event| fitted(event, policy));
                 fitting.filter(|event| names(policy, event)).take(last).map(Some).collect()
             }
@@ -267,8 +243,8 @@ impl Engine {
         event: Option<&Event>,
         base: &Explained,
         round: &mut Round<'_>,
-    ) -> Result<Tried, Untried> {
-        let mut tried = Tried::plain(base.clone());
+    ) -> Result<DryRunLine, Untried> {
+        let mut tried = DryRunLine::plain(base.clone());
         let explained = &mut tried.explained;
         explained.asked_at = Some(round.now);
         explained.event = Some(match event {
@@ -308,7 +284,7 @@ impl Engine {
         policy: &Policy,
         key: &str,
         event: Option<&Event>,
-        tried: &mut Tried,
+        tried: &mut DryRunLine,
     ) -> Result<(), Untried> {
         let open = self.0.store.open_case(&policy.name, key)?;
         let (verdict, says) = match (&open, event, policy.if_already_open) {
@@ -340,7 +316,7 @@ impl Engine {
         Explained {
             policy: policy.name.clone(),
             title: policy.title.clone(),
-            mode: Some(policy.mode),
+            mode: Some(policy.mode.into()),
             revision: Some(policy.revision.0.clone()),
             revised_since: runs.is_some_and(|runs| runs.revision != policy.revision),
             reacts_to: reacts_to(policy),
@@ -391,7 +367,7 @@ impl Engine {
     }
 }
 
-impl Tried {
+impl DryRunLine {
     fn plain(explained: Explained) -> Self {
         Self { explained, notes: Vec::new(), then: None }
     }

@@ -1,11 +1,9 @@
 //! What is asked of policies without anything happening, and whether it can be.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::{Event, EventType, Fields, SubjectKind, Timestamp, Vocabulary};
+use crate::api::explain::{DryRun, MadeUp};
+use crate::model::{Event, Fields, SubjectKind, Vocabulary};
 use crate::policy::diagnostic::nearest;
 use crate::policy::given::{fault, put_over};
 use crate::policy::schema;
@@ -15,45 +13,6 @@ use crate::store;
 pub(super) const BY_HAND: &str = "manual";
 /// The sweeps of the policies, in the same place.
 pub(super) const BY_SWEEP: &str = "sweep";
-
-/// What is asked.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attempt {
-    /// An id, or a reference such as `user/17`.
-    pub subject: String,
-    #[serde(default)]
-    pub policy: Option<String>,
-    #[serde(default)]
-    pub event: MadeUp,
-    /// Fields that the person is thought to have, in the place of their own.
-    #[serde(default)]
-    pub person: Fields,
-    /// Another tree than the one that runs: path to text.
-    #[serde(default)]
-    pub files: Option<BTreeMap<String, String>>,
-    /// Recorded events until then; all, if it is not given.
-    #[serde(default)]
-    pub at: Option<Timestamp>,
-    /// So many of the newest recorded events; one, if it is not given.
-    #[serde(default)]
-    pub last: Option<usize>,
-}
-
-/// Neither a type nor a key: the newest recorded event that a policy reacts to.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MadeUp {
-    /// An event that never happened, or `manual`, or `sweep`.
-    #[serde(default, rename = "type")]
-    pub kind: Option<EventType>,
-    /// An event that was recorded.
-    #[serde(default)]
-    pub key: Option<String>,
-    /// Fields that it is thought to have, in the place of its own.
-    #[serde(default)]
-    pub fields: Fields,
-}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +33,7 @@ pub(super) fn wrong<T>(says: impl Into<String>) -> Result<T, Untried> {
 }
 
 /// Whether the question makes sense by itself.
-pub(super) fn check(attempt: &Attempt, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
+pub(super) fn check(attempt: &DryRun, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
     let MadeUp { kind: type_, key, fields } = &attempt.event;
     if type_.is_some() && key.is_some() {
         return wrong("event: either a type (it never happened) or a key (it was recorded)");

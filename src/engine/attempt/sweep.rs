@@ -2,6 +2,7 @@
 
 use chrono::{SecondsFormat, TimeDelta};
 
+use crate::api::explain::{DryRunLine, Explained, Occasion};
 use crate::case::{Offered, Stopped, no_case, objection, offer_enforced};
 use crate::model::{Fields, Subject, Timestamp};
 use crate::policy::given::put_over;
@@ -10,8 +11,8 @@ use crate::policy::tree::{Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
 use super::super::Engine;
-use super::super::explain::{Explained, Occasion, sentence, traced};
-use super::{Round, Tried, Untried, by_mode, of_mode};
+use super::super::explain::{sentence, traced};
+use super::{Round, Untried, by_mode, of_mode};
 
 /// Something that keeps somebody from being picked.
 struct Objection {
@@ -33,10 +34,10 @@ impl Engine {
         policy: &Policy,
         base: &Explained,
         round: &mut Round<'_>,
-    ) -> Result<Vec<Tried>, Untried> {
+    ) -> Result<Vec<DryRunLine>, Untried> {
         let plain = |verdict: &str, says: String| {
             let (verdict, base) = (verdict.to_owned(), base.clone());
-            Ok(vec![Tried::plain(Explained { verdict, says, ..base })])
+            Ok(vec![DryRunLine::plain(Explained { verdict, says, ..base })])
         };
         if policy.sweeps().next().is_none() {
             let reacts = base.reacts_to.join(", ");
@@ -59,11 +60,11 @@ impl Engine {
         subject: &Subject,
         base: &Explained,
         round: &Round<'_>,
-    ) -> Result<Tried, Untried> {
+    ) -> Result<DryRunLine, Untried> {
         let now = round.now;
         let (steps, this_case, settings) = (Fields::new(), no_case(policy), &policy.settings);
         let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
-        let mut tried = Tried::plain(base.clone());
+        let mut tried = DryRunLine::plain(base.clone());
         let mut objections = Vec::new();
         let stopped = |says| Stopped::by(&sweep.condition, says, &facts);
         match objection(&sweep.condition, &facts) {

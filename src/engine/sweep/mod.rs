@@ -24,8 +24,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use serde::Serialize;
 
+use crate::api::sweeps::SweepLine;
 use crate::model::Timestamp;
 use crate::policy::tree::{IfMissed, Sweep};
 use crate::policy::{Mode, Policy, PolicySet};
@@ -34,6 +34,7 @@ use crate::store::{self, Commit, SweepChange, SweepRun, SweepState};
 use super::Engine;
 use super::cases::earlier;
 use super::pauses::{Beat, Time};
+use super::view::all;
 
 /// A run that begins later than this was missed, where missed runs are left out.
 const LATE: TimeDelta = TimeDelta::hours(1);
@@ -41,23 +42,6 @@ const LATE: TimeDelta = TimeDelta::hours(1);
 const LOOK_EVERY: TimeDelta = TimeDelta::seconds(30);
 /// Past runs that are shown.
 const SHOWN: usize = 5;
-
-/// A sweep as it is shown.
-#[derive(Debug, Clone, Serialize)]
-pub struct SweepLine {
-    pub schedule: String,
-    pub policy: String,
-    pub mode: Mode,
-    /// In words.
-    pub timetable: String,
-    pub at_most: Option<u32>,
-    /// None: the policy is disabled, or the time never comes again.
-    pub next: Option<Timestamp>,
-    /// The run under way.
-    pub run: Option<SweepRun>,
-    /// Newest first.
-    pub past: Vec<SweepRun>,
-}
 
 impl Engine {
     /// Every sweep of the policies that are active.
@@ -72,12 +56,12 @@ impl Engine {
                 lines.push(SweepLine {
                     schedule: sweep.schedule.clone(),
                     policy: policy.name.clone(),
-                    mode: policy.mode,
+                    mode: policy.mode.into(),
                     timetable: sweep.timetable.to_string(),
                     at_most: sweep.at_most,
                     next: next.filter(|_| policy.mode != Mode::Disabled),
-                    run: state.and_then(|state| state.run),
-                    past: self.0.store.sweep_runs(&sweep.schedule, SHOWN)?,
+                    run: state.and_then(|state| state.run).map(Into::into),
+                    past: all(self.0.store.sweep_runs(&sweep.schedule, SHOWN)?),
                 });
             }
         }

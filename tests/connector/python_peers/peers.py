@@ -1,4 +1,4 @@
-"""Other people's programs for tests: `ready`, `scim`, `send` and `receive`."""
+"""Other people's programs for tests: `scim`, `send` and `receive`."""
 
 import base64
 import json
@@ -90,4 +90,4 @@ def receive():
     print(json.dumps({"attributes": read, "data": event.get_data()}))
 
 
-{"ready": lambda: None, "scim": serve_scim, "send": send, "receive": receive}[sys.argv[1]]()
+{"scim": serve_scim, "send": send, "receive": receive}[sys.argv[1]]()

@@ -1,0 +1,213 @@
+//! Cases: lists, one case, orders, and what limits stopped.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::de::{self, IntoDeserializer as _};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Name;
+use super::bounds::{CaseCursor, CaseLimit, Reason};
+use super::holds::Hold;
+use super::journal::Decision;
+use crate::model::{CaseId, CaseState, EffectKind, Fields, SubjectKind, SubjectRef};
+
+/// One line of a case list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CaseLine {
+    pub id: CaseId,
+    pub policy: String,
+    pub revision: String,
+    pub subject: SubjectLine,
+    pub state: CaseState,
+    /// What the case waits for, in plain words.
+    pub waiting_for: String,
+    /// The step's path.
+    pub step: Option<String>,
+    /// The word of the `close` that was reached.
+    pub result: Option<String>,
+    pub opened_at: DateTime<Utc>,
+    pub due_at: Option<DateTime<Utc>>,
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Verification sessions started.
+    pub attempts: u32,
+    /// Who has taken the review.
+    pub assignee: Option<String>,
+    /// The queue of the review.
+    pub queue: Option<String>,
+    /// Why the case cannot continue, and what to do.
+    pub trouble: Option<String>,
+}
+
+/// The person of a case.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SubjectLine {
+    /// The identity provider that has them; not for an applicant.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    #[serde(rename = "type")]
+    pub kind: SubjectKind,
+    pub id: String,
+    pub name: Name,
+}
+
+/// A case with everything that is known of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CaseSheet {
+    #[serde(flatten)]
+    pub line: CaseLine,
+    /// What finished steps learned, by step id. `document` is null without the role `raw_identity`.
+    #[schema(value_type = Object)]
+    pub steps: Fields,
+    /// Calls that have not ended.
+    pub calls: Vec<CallLine>,
+    /// The decisions that the case takes now.
+    pub decisions_allowed: Vec<String>,
+    /// Decisions so far, where several people must agree.
+    pub decisions_given: Vec<Decision>,
+    pub stuck_because: Option<String>,
+    /// What the case holds against the person.
+    pub holds: Vec<Hold>,
+}
+
+/// A call that has not ended.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CallLine {
+    pub id: String,
+    pub action: String,
+    pub due_at: DateTime<Utc>,
+    pub attempts: u32,
+    /// An attempt is being made.
+    pub under_way: bool,
+}
+
+/// Which cases to list. Filters narrow each other.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CaseQuery {
+    pub policy: Option<String>,
+    /// A subject's id.
+    pub subject: Option<String>,
+    #[param(inline)]
+    pub state: Option<StateFilter>,
+    /// The result that a case closed with.
+    pub outcome: Option<String>,
+    /// Part of a name, a mail address or a case id.
+    pub text: Option<String>,
+    /// The queue of a review.
+    pub queue: Option<String>,
+    /// Who has taken the review; empty: nobody.
+    pub assignee: Option<String>,
+    /// An execution id or account id at the vendor.
+    pub vendor: Option<String>,
+    #[param(inline)]
+    pub cursor: Option<CaseCursor>,
+    /// 50, if it is not given.
+    #[param(inline)]
+    pub limit: Option<CaseLimit>,
+}
+
+/// A state, or `open` for every state but `closed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StateFilter {
+    Open,
+    Running,
+    Waiting,
+    InReview,
+    InGrace,
+    Held,
+    Stuck,
+    Closed,
+}
+
+impl FromStr for StateFilter {
+    type Err = de::value::Error;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(word.into_deserializer())
+    }
+}
+
+impl StateFilter {
+    /// The one state that it stands for; none: every state of open cases.
+    pub fn state(self) -> Option<CaseState> {
+        match self {
+            Self::Open => None,
+            Self::Running => Some(CaseState::Running),
+            Self::Waiting => Some(CaseState::Waiting),
+            Self::InReview => Some(CaseState::InReview),
+            Self::InGrace => Some(CaseState::InGrace),
+            Self::Held => Some(CaseState::Held),
+            Self::Stuck => Some(CaseState::Stuck),
+            Self::Closed => Some(CaseState::Closed),
+        }
+    }
+}
+
+/// A page of a list of cases.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CasePage {
+    #[param(inline)]
+    pub cursor: Option<CaseCursor>,
+    /// 50, if it is not given.
+    #[param(inline)]
+    pub limit: Option<CaseLimit>,
+}
+
+/// Opens a case by hand.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartCase {
+    /// A policy with `manual: true` under `when`.
+    pub policy: String,
+    pub subject: SubjectRef,
+    pub reason: Reason,
+}
+
+/// The case that was opened.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Started {
+    pub id: CaseId,
+}
+
+/// A decision in a review, or about a contested end.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// One of the case's `decisions_allowed`.
+    pub decision: String,
+    /// Some decisions require one.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// An order with its reason.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reasoned {
+    pub reason: Reason,
+}
+
+/// An order that needs no reason.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MayReason {
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An effect that a limit stopped.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HeldLine {
+    /// The case's id.
+    pub id: CaseId,
+    pub policy: String,
+    pub action: EffectKind,
+    pub subject: SubjectLine,
+    pub since: DateTime<Utc>,
+}

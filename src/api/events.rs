@@ -1,0 +1,60 @@
+//! CloudEvents.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::model::SubjectKind;
+
+/// What one request may carry.
+pub const MOST_EVENTS: usize = 1_000;
+/// And how long it may be.
+pub const LARGEST_BODY: usize = 1 << 20;
+
+/// The media types of one event and of several.
+pub const ONE: &str = "application/cloudevents+json";
+pub const BATCH: &str = "application/cloudevents-batch+json";
+
+/// One event: CloudEvents 1.0. Further members are extension attributes: texts, booleans or whole numbers of 32 bits.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CloudEvent {
+    #[schema(pattern = r"^1\.0$")]
+    pub specversion: String,
+    /// With `source`, identifies the event: the same one sent again changes nothing.
+    #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
+    pub id: String,
+    /// Where it happened.
+    #[schema(format = "uri-reference", min_length = 1, max_length = 1024)]
+    pub source: String,
+    /// Policies know it as `custom.` and this.
+    #[serde(rename = "type")]
+    #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
+    pub kind: String,
+    /// The person's id.
+    #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
+    pub subject: String,
+    /// What kind of record `subject` is; an applicant, if it is not given.
+    #[serde(default)]
+    pub subjecttype: Option<SubjectKind>,
+    /// When it happened; when it came, if it is not given.
+    #[serde(default)]
+    pub time: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub datacontenttype: Option<String>,
+    #[serde(default)]
+    #[schema(format = "uri")]
+    pub dataschema: Option<String>,
+    /// Policies read it as `event.data`.
+    #[serde(default)]
+    pub data: Option<Value>,
+    /// Bytes as base64, in the place of `data`.
+    #[serde(default)]
+    pub data_base64: Option<String>,
+}
+
+/// How many events are on disk.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Taken {
+    pub taken: usize,
+}

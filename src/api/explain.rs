@@ -1,0 +1,260 @@
+//! Why policies did or did not fire for a person, and dry runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::bounds::{EventLimit, Moment, Whom};
+use super::diagnostics::Diagnostic;
+use super::policies::Mode;
+use crate::model::{CaseId, CaseState, EventType, Fields, SubjectRef};
+
+/// Which answers to explain.
+#[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExplainQuery {
+    /// An id, or a reference such as `user/17`.
+    #[param(inline)]
+    pub subject: Whom,
+    /// The last answer before this time; now, if it is not given.
+    #[serde(default)]
+    #[param(inline)]
+    pub at: Option<Moment>,
+    /// Only this policy.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The key of an event: only answers about it.
+    #[serde(default)]
+    pub event: Option<String>,
+}
+
+/// What the policies answered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    pub subject: String,
+    pub at: DateTime<Utc>,
+    pub items: Vec<Explained>,
+    /// Always null: the list is not paged.
+    pub next: Option<String>,
+}
+
+/// What one policy answered.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Explained {
+    pub policy: String,
+    pub title: String,
+    /// Null: it does not run any more.
+    pub mode: Option<Mode>,
+    /// `not_asked`, `opened`, `joined`, `cancelled`, `ignored`, `clause`, `where`, `could_not_decide`, `shadow`, ...
+    pub verdict: String,
+    /// The verdict in a sentence.
+    pub says: String,
+    pub asked_at: Option<DateTime<Utc>>,
+    pub event: Option<Occasion>,
+    pub subject: Option<SubjectRef>,
+    /// The revision that answered.
+    pub revision: Option<String>,
+    /// Another revision runs now.
+    pub revised_since: bool,
+    /// The clauses that kept it from firing.
+    pub clauses: Vec<ClauseLine>,
+    /// The smallest changes that would have made it fire; each is enough by itself.
+    pub changes: Vec<Vec<EditLine>>,
+    pub case: Option<CaseOf>,
+    /// What can open its cases.
+    pub reacts_to: Vec<String>,
+}
+
+/// What the policy was asked about.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Occasion {
+    pub key: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub time: DateTime<Utc>,
+}
+
+/// A clause with the values that it looked at.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ClauseLine {
+    pub clause: String,
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub answer: ClauseAnswer,
+    pub error: Option<String>,
+    pub values: Vec<Seen>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClauseAnswer {
+    Holds,
+    Fails,
+    Error,
+}
+
+impl ClauseAnswer {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A field with its value. Debug output hides the value.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Seen {
+    pub path: String,
+    pub value: Value,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seen({})", self.path)
+    }
+}
+
+/// One edit of a change. Debug output hides the values.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct EditLine {
+    pub path: String,
+    pub is: Value,
+    pub needs: Needs,
+    /// The constant that it is compared with.
+    pub than: Value,
+    /// The setting that the constant comes from.
+    pub setting: Option<String>,
+    /// The edit in a sentence.
+    pub says: String,
+}
+
+impl fmt::Debug for EditLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EditLine({} {:?})", self.path, self.needs)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    Is,
+    IsNot,
+    Above,
+    AtLeast,
+    Below,
+    AtMost,
+    OneOf,
+    NoneOf,
+    Contains,
+    ContainsNot,
+}
+
+/// The case that it led to, as it is now.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CaseOf {
+    pub id: CaseId,
+    pub state: CaseState,
+    pub result: Option<String>,
+    /// Compared fields by verification; empty without the role `raw_identity`.
+    #[serde(default)]
+    pub compared: BTreeMap<String, Vec<Compared>>,
+}
+
+/// One field in the forms in which it was compared. Debug output hides the values.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Compared {
+    pub field: String,
+    /// What was registered; null: there was nothing to compare.
+    pub registered: Option<String>,
+    /// What the document has.
+    pub document: Option<String>,
+}
+
+impl fmt::Debug for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Compared({})", self.field)
+    }
+}
+
+/// A dry run: what policies would answer. Nothing is recorded.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DryRun {
+    /// An id, or a reference such as `user/17`.
+    pub subject: Whom,
+    /// Only this policy.
+    #[serde(default)]
+    pub policy: Option<String>,
+    #[serde(default)]
+    pub event: MadeUp,
+    /// Fields of the person in the place of their own.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub person: Fields,
+    /// Another tree than the one that runs: path to text. Takes the role `author`.
+    #[serde(default)]
+    pub files: Option<BTreeMap<String, String>>,
+    /// Recorded events until then; all, if it is not given.
+    #[serde(default)]
+    pub at: Option<Moment>,
+    /// How many of the newest recorded events; one, if it is not given.
+    #[serde(default)]
+    pub last: Option<EventLimit>,
+}
+
+/// An event of a dry run. Without a type and a key: the newest recorded event that a policy reacts to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MadeUp {
+    /// The type of an event that never happened, or `manual`, or `sweep`.
+    #[serde(default, rename = "type")]
+    #[schema(value_type = Option<String>)]
+    pub kind: Option<EventType>,
+    /// The key of a recorded event.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Fields of the event in the place of its own.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub fields: Fields,
+}
+
+/// What the policies would answer.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DryRunAnswer {
+    pub subject: String,
+    pub at: DateTime<Utc>,
+    pub items: Vec<DryRunLine>,
+    /// Always null: the list is not paged.
+    pub next: Option<String>,
+    /// What keeps policies of the tree that was sent from loading.
+    pub errors: Vec<Diagnostic>,
+    /// The errors as a terminal shows them.
+    pub text: String,
+}
+
+/// What one policy would answer about one event.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DryRunLine {
+    #[serde(flatten)]
+    pub explained: Explained,
+    /// What to know beside it.
+    pub notes: Vec<String>,
+    /// What the policy that ran answered when the event was recorded.
+    pub then: Option<Then>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Then {
+    pub at: DateTime<Utc>,
+    pub verdict: String,
+    pub says: String,
+}

@@ -1,0 +1,225 @@
+//! The journal of a case.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::bounds::{EntryCursor, EntryLimit};
+use super::holds::HeldThing;
+use crate::model::{Actor, CallId, CaseId, EffectKind, Failure};
+
+/// Which entries to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct JournalPage {
+    #[param(inline)]
+    pub cursor: Option<EntryCursor>,
+    /// 200, if it is not given.
+    #[param(inline)]
+    pub limit: Option<EntryLimit>,
+}
+
+/// An entry: numbered, in order, never changed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Entry {
+    pub number: u64,
+    pub at: DateTime<Utc>,
+    /// The step's path, where the entry belongs to one.
+    pub step: Option<String>,
+    #[serde(flatten)]
+    pub note: Note,
+}
+
+/// What happened. Sentences carry no names, addresses or secrets.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Note {
+    Opened {
+        by: String,
+    },
+    /// The clock had been ahead; planned times moved back.
+    ClockSetBack {
+        seconds: i64,
+    },
+    /// An event joined the open case.
+    Joined {
+        event: String,
+        key: String,
+    },
+    StepBegan {
+        verb: String,
+    },
+    /// A step's `if` did not hold.
+    StepSkipped {
+        clause: String,
+    },
+    StepEnded {
+        outcome: String,
+        reasons: Vec<String>,
+    },
+    CallAsked {
+        call: CallId,
+        action: String,
+    },
+    AttemptBegan {
+        call: CallId,
+        attempt: u32,
+    },
+    AttemptFailed {
+        call: CallId,
+        attempt: u32,
+        failure: Failure,
+        retry_at: Option<DateTime<Utc>>,
+    },
+    AttemptLost {
+        call: CallId,
+        attempt: u32,
+    },
+    CallDone {
+        call: CallId,
+        detail: String,
+    },
+    SessionStarted {
+        execution: String,
+        attempt: u32,
+    },
+    /// A vendor session ended without a result; the person may start another.
+    SessionEnded {
+        execution: String,
+    },
+    /// A reading was not about the current session; it was not used.
+    ReadingIgnored {
+        execution: String,
+    },
+    Pressed,
+    Hinted,
+    RemindersSkipped {
+        count: u32,
+    },
+    Decided {
+        decision: Decision,
+        complete: bool,
+    },
+    Escalated {
+        queue: String,
+    },
+    Ordered {
+        operator: Ordered,
+    },
+    /// The case continues by another revision of its policy.
+    Migrated {
+        from: String,
+        to: String,
+        by: String,
+        reason: String,
+    },
+    Held {
+        action: EffectKind,
+    },
+    Skipped {
+        action: EffectKind,
+    },
+    HoldPlaced {
+        held: HeldThing,
+    },
+    /// `stays`: another case or somebody else still holds it.
+    HoldLifted {
+        held: HeldThing,
+        stays: bool,
+    },
+    /// Time of an outage was given back.
+    Paused {
+        seconds: i64,
+    },
+    /// No sink is configured for an event.
+    NoSink {
+        kind: String,
+    },
+    /// Another verification is used: nothing is enrolled for the first.
+    FellBack {
+        verification: String,
+    },
+    /// A recent pass counts.
+    Reused {
+        case: String,
+    },
+    /// The person has started as many sessions as anybody may in a day.
+    StartRests {
+        until: DateTime<Utc>,
+    },
+    /// Another person showed the document before, in these cases.
+    DocumentSeenBefore {
+        cases: Vec<CaseId>,
+    },
+    /// A decision that came after the end.
+    LateDecision {
+        decision: Decision,
+    },
+    /// A decision that was refused. Only the first ones of a case are written.
+    DecisionRefused {
+        refused: RefusedDecision,
+    },
+    Stuck {
+        reason: String,
+    },
+    GraceBegan {
+        until: DateTime<Utc>,
+    },
+    Contested,
+    /// A contested adverse end stands; its grace runs again.
+    Upheld {
+        until: DateTime<Utc>,
+    },
+    /// An adverse effect in grace was undone.
+    Undone,
+    Destroyed {
+        call: CallId,
+    },
+    Closed {
+        result: String,
+    },
+}
+
+/// A person's decision.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Decision {
+    pub decision: String,
+    pub reason: Option<String>,
+    #[serde(flatten)]
+    pub by: Actor,
+    pub at: DateTime<Utc>,
+}
+
+/// A decision that was refused.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RefusedDecision {
+    pub decision: String,
+    #[serde(flatten)]
+    pub by: Actor,
+    /// Why, as a word.
+    pub reason: String,
+}
+
+/// An operator's order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Ordered {
+    pub order: OrderWord,
+    #[serde(flatten)]
+    pub by: Actor,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderWord {
+    Retry,
+    Cancel,
+    Release,
+    Drop,
+    Undo,
+    Remind,
+    Take,
+    GiveBack,
+    Lift,
+}

@@ -1,0 +1,61 @@
+//! Moving an open case to another revision of its policy.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::bounds::Reason;
+use super::cases::SubjectLine;
+use crate::model::{CaseId, CaseState};
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MigrateQuery {
+    /// Only shows where the case would be.
+    pub preview: bool,
+}
+
+/// Where a case moves to, and why.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Migrate {
+    /// The first digits of a revision, or `running`.
+    #[serde(default = "running")]
+    pub to: String,
+    /// Required, unless it is a preview.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+}
+
+fn running() -> String {
+    "running".to_owned()
+}
+
+/// Where one case is, and where it would be.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MigrationLine {
+    pub case: CaseId,
+    pub policy: String,
+    pub subject: SubjectLine,
+    pub state: CaseState,
+    pub can: bool,
+    pub why_not: Option<String>,
+    /// It was moved.
+    pub done: bool,
+    /// The step's path now; in a plan only where the case can move.
+    pub step_now: Option<String>,
+    pub due_now: Option<DateTime<Utc>>,
+    /// The case's revision; null where it cannot move.
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub step_then: Option<String>,
+    pub due_then: Option<DateTime<Utc>>,
+    /// When the next reminder is sent.
+    pub remind_then: Option<DateTime<Utc>>,
+    pub escalate_then: Option<DateTime<Utc>>,
+    /// What would happen at once: `deadline`, `reminder`, `escalation`.
+    pub overdue: Vec<String>,
+    /// What is lost or begins again.
+    pub notes: Vec<String>,
+}

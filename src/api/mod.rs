@@ -1,0 +1,86 @@
+//! The HTTP API as types: what `http` takes and answers, what `cli` sends and reads, and what `docs/openapi.json`
+//! is generated from. Plain data; it must not know how an answer comes about.
+//!
+//! Requests refuse unknown members. Answers have every member, null where there is nothing; programs must ignore
+//! members that they do not know.
+//!
+//! | file | what |
+//! |---|---|
+//! | `bounds` | texts, cursors and page sizes that a request must keep to |
+//! | `problem` | errors as RFC 9457 documents |
+//! | `cases`, `journal`, `holds`, `migrations` | cases, what happened to them, what they hold, moving them |
+//! | `policies`, `diagnostics`, `effects`, `shadow`, `sweeps` | policies: state, errors, effects, shadow runs, schedules |
+//! | `past`, `plan` | back-tests, and what activating a tree would do |
+//! | `explain` | why policies did or did not fire, and dry runs |
+//! | `events` | CloudEvents |
+
+pub mod bounds;
+pub mod cases;
+pub mod diagnostics;
+pub mod effects;
+pub mod events;
+pub mod explain;
+pub mod holds;
+pub mod journal;
+pub mod migrations;
+pub mod past;
+pub mod plan;
+pub mod policies;
+pub mod problem;
+pub mod shadow;
+pub mod sweeps;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// One page of a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// The cursor of the next page; null: this is the last one.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A list that is never paged.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let next = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        let next = next.description(Some("The cursor of the next page; null: this is the last one."));
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let page = ObjectBuilder::new().property("items", items).required("items");
+        page.property("next", next).required("next").into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}Page", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+        schemas.push((T::name().into_owned(), T::schema()));
+    }
+}
+
+/// A person's name. Debug output hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct Name(pub String);
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name(...)")
+    }
+}

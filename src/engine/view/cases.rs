@@ -1,0 +1,103 @@
+//! Cases, holds, migrations.
+
+use crate::api::Name;
+use crate::api::cases::{CallLine, SubjectLine};
+use crate::api::holds::{HeldThing, Hold, Placed, Whose};
+use crate::api::journal::{Decision, OrderWord, Ordered, RefusedDecision};
+use crate::case::{self, Case, Pending};
+use crate::model::{Subject, SubjectRef};
+
+impl From<&Subject> for SubjectLine {
+    fn from(subject: &Subject) -> Self {
+        let SubjectRef { source, kind, id } = subject.reference();
+        Self { source, kind, id, name: Name(subject.display_name()) }
+    }
+}
+
+/// The calls of a case that have not ended.
+pub(in crate::engine) fn calls(case: &Case) -> Vec<CallLine> {
+    let line = |(number, pending): (&u32, &Pending)| CallLine {
+        id: case.call_id(*number).to_string(),
+        action: pending.action.word().to_owned(),
+        due_at: pending.due,
+        attempts: pending.attempt,
+        under_way: pending.begun.is_some(),
+    };
+    case.calls.iter().map(line).collect()
+}
+
+impl From<case::Hold> for Hold {
+    fn from(hold: case::Hold) -> Self {
+        let case::Hold { what, since, before, whose, told, granted_at, read_at, lifting, placed } = hold;
+        let told = told.map(|(at, whose)| (at, whose.into()));
+        let (what, whose, placed) = (what.into(), whose.into(), placed.into());
+        Self { what, since, before, whose, told, granted_at, read_at, lifting, placed }
+    }
+}
+
+impl From<case::Held> for HeldThing {
+    fn from(held: case::Held) -> Self {
+        match held {
+            case::Held::Account => Self::Account,
+            case::Held::Role(role) => Self::Role(role),
+        }
+    }
+}
+
+impl From<case::Whose> for Whose {
+    fn from(whose: case::Whose) -> Self {
+        match whose {
+            case::Whose::Ours => Self::Ours,
+            case::Whose::Presumed => Self::Presumed,
+            case::Whose::Theirs => Self::Theirs,
+            case::Whose::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<case::Placed> for Placed {
+    fn from(placed: case::Placed) -> Self {
+        match placed {
+            case::Placed::Asked => Self::Asked,
+            case::Placed::Tried => Self::Tried,
+            case::Placed::Known => Self::Known,
+        }
+    }
+}
+
+impl From<case::Decision> for Decision {
+    fn from(decision: case::Decision) -> Self {
+        let case::Decision { decision, reason, by, at } = decision;
+        Self { decision, reason, by, at }
+    }
+}
+
+impl From<case::RefusedDecision> for RefusedDecision {
+    fn from(refused: case::RefusedDecision) -> Self {
+        let case::RefusedDecision { decision, by, reason } = refused;
+        Self { decision, by, reason }
+    }
+}
+
+impl From<case::Operator> for Ordered {
+    fn from(operator: case::Operator) -> Self {
+        let case::Operator { order, by, reason } = operator;
+        Self { order: order.into(), by, reason }
+    }
+}
+
+impl From<case::Order> for OrderWord {
+    fn from(order: case::Order) -> Self {
+        match order {
+            case::Order::Retry => Self::Retry,
+            case::Order::Cancel => Self::Cancel,
+            case::Order::Release => Self::Release,
+            case::Order::Drop => Self::Drop,
+            case::Order::Undo => Self::Undo,
+            case::Order::Remind => Self::Remind,
+            case::Order::Take => Self::Take,
+            case::Order::GiveBack => Self::GiveBack,
+            case::Order::Lift => Self::Lift,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Back-tests, and what a shadow policy would have done.
+
+use super::all;
+use crate::api::Name;
+use crate::api::past::{
+    Coming, Counts, Differs, EffectCounts, PastCase, PastEffect, PastEnd, PolicyPast, Range, Ranges,
+};
+use crate::api::plan::{PastSpan, Progress};
+use crate::api::shadow::{ShadowEnd, ShadowLine};
+use crate::case::shadow;
+use crate::engine::foresight;
+use crate::trial::past;
+
+impl From<&past::PolicyPast> for PolicyPast {
+    fn from(past: &past::PolicyPast) -> Self {
+        let past::PolicyPast {
+            policy,
+            cases,
+            silent,
+            effects,
+            verifications,
+            coming,
+            different,
+            unknown,
+            undecided,
+            undecided_because,
+            endless,
+            sweeps,
+            heard_by,
+            items,
+        } = past;
+        Self {
+            policy: policy.clone(),
+            cases: Counts { before: cases.before, after: cases.after },
+            silent: *silent,
+            effects: all(effects),
+            verifications: (*verifications).into(),
+            coming: all(coming),
+            different: *different,
+            unknown: *unknown,
+            undecided: *undecided,
+            undecided_because: undecided_because.clone(),
+            endless: *endless,
+            sweeps: sweeps.clone(),
+            heard_by: all(heard_by),
+            items: all(items),
+        }
+    }
+}
+
+impl From<past::Both<past::Range>> for Ranges {
+    fn from(past::Both { before, after }: past::Both<past::Range>) -> Self {
+        Self { before: before.into(), after: after.into() }
+    }
+}
+
+impl From<past::Range> for Range {
+    fn from(past::Range { least, most }: past::Range) -> Self {
+        Self { least, most }
+    }
+}
+
+impl From<&past::Effects> for EffectCounts {
+    fn from(effects: &past::Effects) -> Self {
+        let past::Effects { what, times, newly } = effects;
+        Self { what: *what, times: (*times).into(), newly: (*newly).into() }
+    }
+}
+
+impl From<&past::Coming> for Coming {
+    fn from(coming: &past::Coming) -> Self {
+        let past::Coming { days, what, times } = coming;
+        Self { days: *days, what: what.clone(), times: (*times).into() }
+    }
+}
+
+impl From<&past::Differs> for Differs {
+    fn from(differs: &past::Differs) -> Self {
+        let past::Differs { subject, name, opened_at, before, after } = differs;
+        Self {
+            subject: subject.clone(),
+            name: Name(name.0.clone()),
+            opened_at: *opened_at,
+            before: before.as_ref().map(PastCase::from),
+            after: after.as_ref().map(PastCase::from),
+        }
+    }
+}
+
+impl From<&past::Fate> for PastCase {
+    fn from(fate: &past::Fate) -> Self {
+        let past::Fate {
+            case,
+            policy,
+            subject,
+            name,
+            opened_at,
+            opened_by,
+            end,
+            did,
+            sessions,
+            may,
+            assumed,
+        } = fate;
+        Self {
+            case: case.clone(),
+            policy: policy.clone(),
+            subject: subject.clone(),
+            name: Name(name.0.clone()),
+            opened_at: *opened_at,
+            opened_by: opened_by.clone(),
+            end: end.into(),
+            did: did.iter().map(|deed| PastEffect { what: deed.what, at: deed.at }).collect(),
+            sessions: *sessions,
+            may: may.clone(),
+            assumed: *assumed,
+        }
+    }
+}
+
+impl From<&past::End> for PastEnd {
+    fn from(end: &past::End) -> Self {
+        match end {
+            past::End::Closed { result } => Self::Closed { result: result.clone() },
+            past::End::InGrace { result } => Self::InGrace { result: result.clone() },
+            past::End::Open { state, step } => Self::Open { state: (*state).to_owned(), step: step.clone() },
+            past::End::Unknown { step, because } => {
+                Self::Unknown { step: step.clone(), because: because.clone() }
+            }
+        }
+    }
+}
+
+impl From<foresight::Span> for PastSpan {
+    fn from(span: foresight::Span) -> Self {
+        let foresight::Span { from, to, events, cases, people, cut } = span;
+        Self { from, to, events, cases, people, cut }
+    }
+}
+
+impl From<foresight::Progress> for Progress {
+    fn from(progress: foresight::Progress) -> Self {
+        match progress {
+            foresight::Progress::Waiting => Self::Waiting,
+            foresight::Progress::Reading { records } => Self::Reading { records },
+            foresight::Progress::Walking { done, of } => Self::Walking { done, of },
+        }
+    }
+}
+
+impl From<shadow::Line> for ShadowLine {
+    fn from(shadow::Line { at, step, would }: shadow::Line) -> Self {
+        Self { at, step, would }
+    }
+}
+
+impl From<shadow::End> for ShadowEnd {
+    fn from(end: shadow::End) -> Self {
+        match end {
+            shadow::End::Closed { result, at } => Self::Closed { result, at },
+            shadow::End::InGrace { result, until } => Self::InGrace { result, until },
+            shadow::End::Stuck { because } => Self::Stuck { because },
+            shadow::End::Unknown { because } => Self::Unknown { because },
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The states of a case, as lists and metrics show them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Where a case is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseState {
+    /// A call is under way.
+    Running,
+    /// For the person, or for a time.
+    Waiting,
+    /// People decide.
+    InReview,
+    /// An adverse effect can still be undone.
+    InGrace,
+    /// A limit stopped an effect.
+    Held,
+    /// It failed for good; its owner is notified.
+    Stuck,
+    Closed,
+}
+
+impl CaseState {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::InReview => "in_review",
+            Self::InGrace => "in_grace",
+            Self::Held => "held",
+            Self::Stuck => "stuck",
+            Self::Closed => "closed",
+        }
+    }
+}
