@@ -10,7 +10,7 @@ use crate::api::explain::{
     CaseOf, ClauseLine, Compared, EditLine, ExplainQuery, Explained, Explanation, Occasion,
 };
 use crate::case::comparison::Forms;
-use crate::model::{CaseId, SubjectKind, SubjectRef, Timestamp};
+use crate::model::{CaseId, SubjectKind, Timestamp};
 use crate::policy::script::Trace;
 use crate::policy::tree::Trigger;
 use crate::policy::{Mode, Policy};

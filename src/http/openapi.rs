@@ -46,7 +46,7 @@ pub fn document() -> OpenApi {
             SecurityScheme::Http(token.description(Some(says)).build())
         })
         .security_scheme(WEBHOOK, {
-            let says = "The header that `connectors.onelogin.webhook` names, with its value.";
+            let says = "The header that `webhook` of the connector names, with its value.";
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", says)))
         });
     let mut paths = PathsBuilder::new();
@@ -194,6 +194,7 @@ fn variable(name: &str) -> ParameterBuilder {
         "name" => "A policy's name",
         "revision" => "The first digits of a revision, or `running`, `waiting` or `last`",
         "token" => "What a person's link carries",
+        "provider" => "A provider's name",
         "secret" => "The secret of a case",
         _ => "",
     };

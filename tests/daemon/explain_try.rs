@@ -254,7 +254,7 @@ async fn refusals(world: &World, subject: &str) {
             json!({"subject": " ", "event": {"type": "manual"}}),
             "t-viewer",
             StatusCode::UNPROCESSABLE_ENTITY,
-            "say who",
+            "subject: expected",
         ),
         (
             event(json!({"type": "login.riks"})),

@@ -38,7 +38,7 @@ impl From<effects::Opens> for Opens {
 impl From<effects::Effect> for Effect {
     fn from(effect: effects::Effect) -> Self {
         let effects::Effect { verb, to, paths, ways, .. } = effect;
-        Self { verb, to, paths, ways: all(ways) }
+        Self { verb: verb.word().to_owned(), to, paths, ways: all(ways) }
     }
 }
 
@@ -92,7 +92,8 @@ impl From<effects::Diff> for Diff {
 impl From<effects::Change> for Change {
     fn from(change: effects::Change) -> Self {
         let effects::Change { sign, kind, verb, what, how, graver, .. } = change;
-        Self { sign: sign.into(), kind, verb, what, how, graver }
+        let verb = verb.map(|verb| verb.word().to_owned());
+        Self { sign: sign.into(), kind: kind.word().to_owned(), verb, what, how, graver }
     }
 }
 
