@@ -54,6 +54,10 @@ impl Client {
                 (url, token)
             }
         };
+        Self::at(url, token)
+    }
+
+    pub fn at(url: String, token: Secret) -> Result<Self, Failed> {
         // Installed by somebody else in this process before: then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::{
@@ -209,7 +210,8 @@ impl Gives for PersonPage {
         }
         let vendor =
             ResponseBuilder::new().description("To the vendor's session, or to the page that waits for it");
-        into.answers.insert(StatusCode::SEE_OTHER.as_u16(), vendor.build());
+        let location = HeaderBuilder::new().schema(Some(text())).build();
+        into.answers.insert(StatusCode::SEE_OTHER.as_u16(), vendor.header("Location", location).build());
     }
 }
 

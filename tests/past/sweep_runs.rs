@@ -220,8 +220,9 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
         let whom = town.engine.whom(subject).unwrap().unwrap();
         let subject = subject.parse().unwrap();
         let question = ExplainQuery { subject, at: None, policy: None, event: None };
-        serde_json::to_value(town.engine.explain(&question, &whom, false).unwrap().unwrap()).unwrap()["items"][0]
-            .clone()
+        serde_json::to_value(town.engine.explain(&question, &whom, false).unwrap().unwrap()).unwrap()["items"]
+            [0]
+        .clone()
     };
     let one = explained("user/0003");
     assert_eq!((&one["verdict"], &one["event"]["type"]), (&json!("where"), &json!("sweep")), "{one}");

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::super::client::Client;
 use super::teller::Teller;
 use super::{Failed, Stage, output};
+use crate::api::Page;
 use crate::api::bounds::CaseLimit;
-use crate::api::cases::CaseQuery;
+use crate::api::cases::{CaseLine, CaseQuery, CaseSheet, Decide, StateFilter};
 use crate::case::Case;
 use crate::model::Clock as _;
 
@@ -23,31 +25,19 @@ pub fn heading(text: &str) {
 
 /// Somebody at the desk decides over the API, as `proofd case decide` does.
 pub async fn decide(stage: &Stage, who: &str, decision: &str, reason: &str) -> Result<(), Failed> {
-    let http = reqwest::Client::builder().no_proxy().build().context("while making the desk's client")?;
-    let ask = async |path: String| -> anyhow::Result<Value> {
-        let answer =
-            http.get(format!("{}{path}", stage.url)).bearer_auth(stage.token.expose()).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
-    };
-    let list = ask(format!("/v1/cases?state=in_review&text={who}")).await?;
-    let id =
-        list.pointer("/items/0/id").and_then(Value::as_str).ok_or_else(|| anyhow!("nothing to decide"))?;
-    let sheet = ask(format!("/v1/cases/{id}")).await?;
-    let differs = sheet.pointer("/steps/proof/mismatches").cloned().unwrap_or_default();
-    if differs.as_array().is_some_and(|differs| !differs.is_empty()) {
+    let client = Client::at(stage.url.clone(), stage.token.clone())?;
+    let (state, text) = (Some(StateFilter::InReview), Some(who.to_owned()));
+    let query = CaseQuery { state, text, ..CaseQuery::default() };
+    let list = client.get_by::<Page<CaseLine>>("/v1/cases", &query).await?.read()?;
+    let case = list.items.first().ok_or_else(|| anyhow!("nothing to decide"))?;
+    let sheet = client.get::<CaseSheet>(&format!("/v1/cases/{}", case.id)).await?.read()?;
+    let differs = sheet.steps.get("proof").and_then(|proof| proof["mismatches"].as_array());
+    if let Some(differs) = differs.filter(|differs| !differs.is_empty()) {
+        let differs = Value::from(differs.clone());
         output::line(&format!("  the case shows what differs between form and document: {differs}"));
     }
-    let decided = http
-        .post(format!("{}/v1/cases/{id}/decisions", stage.url))
-        .bearer_auth(stage.token.expose())
-        .json(&json!({ "decision": decision, "reason": reason }))
-        .send()
-        .await
-        .context("while deciding")?;
-    if !decided.status().is_success() {
-        let why = decided.text().await.unwrap_or_default();
-        return Err(anyhow!("the decision was refused: {why}").into());
-    }
+    let decide = Decide { decision: decision.to_owned(), reason: Some(reason.to_owned()) };
+    client.post::<CaseLine>(&format!("/v1/cases/{}/decisions", case.id), &decide).await?;
     Ok(())
 }
 

@@ -155,7 +155,8 @@ impl Engine {
             change(&mut event, &wanted.fields);
             return Ok(About::MadeUp(Box::new(event)));
         }
-        let mut events = self.recorded(&whom.person(), attempt.at.map_or(now, |at| at.0), wanted.key.as_deref())?;
+        let mut events =
+            self.recorded(&whom.person(), attempt.at.map_or(now, |at| at.0), wanted.key.as_deref())?;
         for event in &mut events {
             if let Some(says) = fault("event", &schema::fields_of_event(&event.kind), &wanted.fields) {
                 return wrong(says);
