@@ -2,7 +2,7 @@
 
 use proofd::case::comparison::{Difference, canonical, compare, forms};
 use proofd::model::{Document, Subject, SubjectKind};
-use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, prop_assume, proptest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -213,8 +213,9 @@ proptest! {
     /// Different names of plain letters never agree, and the same ones always do.
     #[test]
     fn different_names_differ(a in "[a-z]{2,9}", b in "[a-z]{2,9}", last in "[a-z]{4,9}") {
-        prop_assert_eq!(agree(&a, &last, (&b, &last)), a == b || is_filled(&a, &b));
-        prop_assert!(agree(&a, &last, (&a.to_uppercase(), &last.to_uppercase())) || is_filled(&a, &b));
+        prop_assume!(![&a, &b, &last].into_iter().any(|word| is_filler(word)));
+        prop_assert_eq!(agree(&a, &last, (&b, &last)), a == b);
+        prop_assert!(agree(&a, &last, (&a.to_uppercase(), &last.to_uppercase())));
     }
 
     /// With the same number of words on both sides it does not matter which one was registered.
@@ -228,11 +229,9 @@ proptest! {
     }
 }
 
-/// Random letters that form a filler are no names.
-fn is_filled(a: &str, b: &str) -> bool {
-    [a, b].iter().any(|word| {
-        matches!(*word, "fnu" | "lnu") || word.len() >= 3 && word.bytes().all(|byte| byte == b'x')
-    })
+/// Random letters that form a filler are no name; what follows from one is in the table.
+fn is_filler(word: &str) -> bool {
+    matches!(word, "fnu" | "lnu") || word.len() >= 3 && word.bytes().all(|byte| byte == b'x')
 }
 
 /// The table of `docs/names.md` says what happens.
