@@ -169,7 +169,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
         let hint = pressed.headers()["location"].to_str().unwrap().to_owned();
         let provider = if source == "staff" { "good" } else { "bad" };
         assert!(hint.starts_with(&format!("http://{address}/hooks/{provider}/")), "{hint}");
-        let case = engine.list_cases(&proofd::engine::desk::Query::default()).unwrap().items;
+        let case = engine.list_cases(&proofd::api::cases::CaseQuery::default()).unwrap().items;
         let case = case.into_iter().find(|case| case.policy == source).unwrap();
         let case = engine.case(&case.id).unwrap().unwrap();
         let execution = case.sessions.keys().next().unwrap().clone();
