@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::bounds::Whom;
 use crate::model::{CaseId, SubjectRef};
 
 /// Whose holds to list.
@@ -11,8 +12,9 @@ use crate::model::{CaseId, SubjectRef};
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct HoldQuery {
-    /// An account's id.
-    pub subject: Option<String>,
+    /// An id, or a reference such as `user/17`.
+    #[param(inline)]
+    pub subject: Option<Whom>,
 }
 
 /// A hold, and the case that placed it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::{Daemon, Ending, Failed, output};
 use crate::api::Page;
-use crate::api::bounds::{CaseCursor, CaseLimit, EntryLimit, Reason};
+use crate::api::bounds::{CaseCursor, CaseLimit, EntryLimit, Reason, Whom};
 use crate::api::cases::{
     CaseLine, CaseQuery, CaseSheet, Decide, HeldLine, MayReason, Reasoned, StartCase, Started, StateFilter,
 };
@@ -118,7 +118,7 @@ pub enum Hold {
     List {
         /// An account's id.
         #[arg(long)]
-        subject: Option<String>,
+        subject: Option<Whom>,
     },
     /// Lifts what a case holds, also one that has ended.
     #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]

@@ -133,7 +133,7 @@ pub async fn holds(
     State(doors): State<Doors>,
     Query(of): Query<HoldQuery>,
 ) -> Result<Answer<Page<HoldLine>>, Problem> {
-    let whom = of.subject.as_deref().map(|subject| doors.engine.whom(subject)).transpose()?;
+    let whom = of.subject.map(|subject| doors.engine.whom(subject.as_str())).transpose()?;
     let whom = whom.transpose().map_err(|why| Problem::bad_request(why).about("subject"))?;
     Ok(Answer(Page::whole(doors.engine.list_holds(whom.as_ref().map(Whom::person).as_deref())?)))
 }
