@@ -14,7 +14,7 @@ use proofd::http::{Access, Doors, Listening, listen};
 use proofd::model::{Clock, Lane, Timestamp};
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
-use proofd::store::{Commit, Options, Store};
+use proofd::store::{Options, Store};
 use tokio::task::JoinSet;
 
 /// What an engine is made of, as the configuration in a directory says; without target systems.
@@ -134,16 +134,8 @@ impl Inside {
 
     /// Waits until the engine has looked at this moment, whatever it makes of it.
     pub async fn look(&self) {
-        self.until("a look at the time", async |inside| {
-            if inside.engine().alive(TimeDelta::zero()).await {
-                return Some(());
-            }
-            // A commit wakes the loop that sleeps on a clock that nobody turns. `alive` makes none where another
-            // one ended at this very moment, which may have been looked at a moment before.
-            inside.engine().store().commit_durable(Commit::default()).await.unwrap();
-            None
-        })
-        .await;
+        let looked = async |inside: &Self| inside.engine().alive(TimeDelta::zero()).await.then_some(());
+        self.until("a look at the time", looked).await;
     }
 
     fn rests(&self) -> bool {
