@@ -109,8 +109,8 @@ fn people_of(case: &Case, rule: &str) -> Vec<String> {
     let of = |subject: &crate::model::Subject| -> Vec<String> {
         if rule == "subject" {
             let fields = ["email", "username", "user_id"].iter().filter_map(|field| subject.text(field));
-            let names = [subject.id.clone(), subject.display_name()];
-            return names.into_iter().chain(fields.map(str::to_owned)).collect();
+            let names = [subject.id.clone(), subject.person(), subject.display_name()];
+            return names.into_iter().chain(subject.account()).chain(fields.map(str::to_owned)).collect();
         }
         // A manager or a sponsor stands in a field of their own or among the custom ones, as text or as a record.
         let custom = subject.fields.get("attributes").and_then(|attributes| attributes.get(rule));

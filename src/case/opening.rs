@@ -212,8 +212,8 @@ pub fn look_again_at(now: Timestamp, attempts: u32) -> Timestamp {
 /// Under what a person is known over several cases. Numbers of registrations and of users are counted
 /// apart: the same one can be two people.
 pub fn known_as(subject: &Subject) -> String {
-    match (subject.text("user_id"), subject.kind) {
-        (Some(user), _) => user.to_owned(),
+    match (subject.account(), subject.kind) {
+        (Some(account), _) => account,
         (None, SubjectKind::User) => subject.person(),
         (None, SubjectKind::Registration | SubjectKind::Applicant) => subject.reference().to_string(),
     }
@@ -226,4 +226,23 @@ pub fn still_held(case: &Case, others: &[Hold], action: &Action) -> bool {
     }
     let own = case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));
     own || others.iter().any(|hold| keeps(hold, action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(source: &str, kind: SubjectKind, id: &str, account: Option<&str>) -> Subject {
+        let account = account.map(|account| ("user_id".to_owned(), Value::from(account)));
+        Subject { source: source.to_owned(), kind, id: id.to_owned(), fields: account.into_iter().collect() }
+    }
+
+    #[test]
+    fn a_registration_and_its_account_are_one_person_of_one_provider() {
+        let account = |source| known_as(&subject(source, SubjectKind::User, "7", None));
+        let registered = known_as(&subject("staff", SubjectKind::Registration, "r1", Some("7")));
+        assert_eq!(registered, account("staff"));
+        assert_ne!(registered, account("partners"));
+        assert_ne!(known_as(&subject("staff", SubjectKind::Registration, "7", None)), account("staff"));
+    }
 }

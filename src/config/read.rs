@@ -182,7 +182,9 @@ fn bounded(text: &str) -> Result<(), (usize, String)> {
 }
 
 fn may_be_secret(line: &str) -> bool {
-    ["secret", "password", "token", "value", "Authorization"].iter().any(|word| line.contains(word))
+    ["secret", "password", "token", "value", "headers", "Authorization"]
+        .iter()
+        .any(|word| line.contains(word))
 }
 
 /// Follows a path through the tree as far as it goes.

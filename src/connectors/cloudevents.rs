@@ -45,9 +45,9 @@ pub enum Unread {
 }
 
 impl Unread {
-    /// An event about somebody at an identity provider does not say which, and there are several.
+    /// An event about somebody at an identity provider names none of several, or one that is not configured.
     pub fn no_source(index: usize) -> Self {
-        wrong(SOURCE, "there are several identity providers; say which has the person").at(index)
+        wrong(SOURCE, "expected the name of the identity provider that has the person").at(index)
     }
 }
 

@@ -359,8 +359,8 @@ impl<'de> DeserializeSeed<'de> for InstanceSeed<'_> {
 /// Names stand in addresses, in references of subjects and in keys of the store.
 fn is_name(name: &str) -> bool {
     // First words of references and event types that mean something else.
-    let reserved =
-        SubjectKind::ALL.iter().any(|kind| kind.word() == name) || ["proofd", "custom"].contains(&name);
+    let reserved = SubjectKind::ALL.iter().any(|kind| kind.word() == name)
+        || ["proofd", "custom", "daemon", "mail", "identity"].contains(&name);
     !reserved
         && name.len() <= 40
         && name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -250,6 +250,10 @@ impl Engine {
             Ok(subject) => subject,
             Err(why) => return Ok(Err(format!("subject: {why}"))),
         };
+        if !policy.takes(&subject.source) {
+            let sources = policy.sources.join(", ");
+            return Ok(Err(format!("policy {} is about people of {sources}", policy.name)));
+        }
         let source = match self.provider_of(&subject.source) {
             Ok(source) => source,
             Err(why) => return Ok(Err(why)),

@@ -49,7 +49,7 @@ impl Engine {
             let asked = self.nearest(person, kind, &name, at, question.event.as_deref())?;
             items.push(match asked {
                 Some(asked) => self.answered(policy, asked, raw_identity)?,
-                None => self.not_asked(&name, policy, kind, at, question.event.is_some())?,
+                None => self.not_asked(&name, policy, whom, at, question.event.is_some())?,
             });
         }
         Ok(Some(Explanation { subject: question.subject.clone().into(), at, items, next: None }))
@@ -149,13 +149,13 @@ impl Engine {
         &self,
         name: &str,
         policy: Option<&Policy>,
-        kind: Option<SubjectKind>,
+        whom: &Whom,
         at: Timestamp,
         of_one_event: bool,
     ) -> Result<Explained, store::Error> {
         let says = match policy {
             None => "it does not run, and was not asked then".to_owned(),
-            Some(policy) => self.why_not_asked(policy, kind, at, of_one_event)?,
+            Some(policy) => self.why_not_asked(policy, whom, at, of_one_event)?,
         };
         Ok(Explained {
             policy: name.to_owned(),
@@ -178,15 +178,19 @@ impl Engine {
     fn why_not_asked(
         &self,
         policy: &Policy,
-        kind: Option<SubjectKind>,
+        whom: &Whom,
         at: Timestamp,
         of_one_event: bool,
     ) -> Result<String, store::Error> {
+        let kind = whom.kind;
         if policy.mode == Mode::Disabled {
             return Ok("not asked: it is disabled".to_owned());
         }
         if kind.is_some_and(|kind| kind != policy.subject) {
             return Ok(format!("not asked: it is about {}", policy.subject.one()));
+        }
+        if !policy.takes(&whom.source) {
+            return Ok(format!("not asked: it is about people of {}", policy.sources.join(", ")));
         }
         let reacts_to = reacts_to(policy).join(", ");
         if of_one_event {

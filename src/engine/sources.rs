@@ -44,19 +44,27 @@ impl Engine {
         let source = match source {
             Some(source) => source.to_owned(),
             None if kind == Some(SubjectKind::Applicant) => String::new(),
-            // An id alone may be that of somebody who is in no provider yet.
-            None if kind.is_none() && !self.0.store.policies_asked(id)?.is_empty() => String::new(),
             None => match self.only_source() {
                 Ok(source) => source,
                 Err(why) => return Ok(Err(format!("subject: {why}, such as SOURCE/user/17"))),
             },
         };
-        Ok(Ok(Whom { source, kind, id: id.to_owned() }))
+        let whom = Whom { source, kind, id: id.to_owned() };
+        // An id alone may be that of somebody who is in no provider yet.
+        let kept = |person: &str| Ok::<_, store::Error>(!self.0.store.policies_asked(person)?.is_empty());
+        if kind.is_none() && !kept(&whom.person())? && kept(id)? {
+            return Ok(Ok(Whom { source: String::new(), ..whom }));
+        }
+        Ok(Ok(whom))
     }
 
     /// The same reference with the source that it leaves out. An error: nobody can tell which.
     pub fn sourced(&self, reference: SubjectRef) -> Result<SubjectRef, String> {
-        if !reference.source.is_empty() || reference.kind == SubjectKind::Applicant {
+        if reference.kind == SubjectKind::Applicant {
+            return Ok(reference);
+        }
+        if !reference.source.is_empty() {
+            self.provider_of(&reference.source)?;
             return Ok(reference);
         }
         Ok(SubjectRef { source: self.only_source()?, ..reference })
@@ -85,7 +93,8 @@ impl Engine {
     /// The provider that has a person; else why there is none.
     pub(super) fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
         self.0.connectors.identity(source).ok_or_else(|| match source {
-            "" => "no identity provider is configured".to_owned(),
+            "" if self.0.connectors.identity.is_empty() => "no identity provider is configured".to_owned(),
+            "" => "it is not known at which identity provider this person is".to_owned(),
             name => format!("no identity provider with the name {name} is configured"),
         })
     }

@@ -157,18 +157,18 @@ impl Engine {
         // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
         // case learns what the others hold, to the end.
         let wanted = self.0.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
+        if let Some(pending) = &wanted {
+            pace.wait(&self, pending.action.target()).await;
+            if *self.0.stop.borrow() {
+                return;
+            }
+        }
         if let Some(pending) = &wanted
             && let Some(until) = self.0.pauses.asked_to_wait(&pending.action.target().to_string(), self.now())
         {
             // A rest is short, so that a clock that is set back delays nothing.
             hand.rest_until = rest_until.map(|rest| rest.min(until));
             return;
-        }
-        if let Some(pending) = &wanted {
-            pace.wait(&self, pending.action.target()).await;
-            if *self.0.stop.borrow() {
-                return;
-            }
         }
         let _one_at_a_time = match wanted.as_ref().and_then(|pending| pending.action.hold()) {
             Some(change) => Some(self.0.locks.account(&change.snapshot.subject.person()).await),
@@ -286,7 +286,11 @@ impl Pace {
         let Some(per_second) = per_second else { return };
         let at = self.turn(target.name(), per_second, engine.now(), width(target.lane()));
         if at > engine.now() {
-            engine.0.clock.sleep_until(at).await;
+            let mut stop = engine.stopping();
+            tokio::select! {
+                () = engine.0.clock.sleep_until(at) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
         }
     }
 
@@ -297,7 +301,11 @@ impl Pace {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back must not hold the lane for as long as it was set back.
         let latest = now + gap * i32::try_from(waiting).unwrap_or(i32::MAX);
-        let at = next.get(provider).map_or(now, |next| (*next).clamp(now, latest));
+        let at = match next.get(provider).copied() {
+            Some(next) if next <= latest => next.max(now),
+            Some(_) => now + gap,
+            None => now,
+        };
         next.insert(provider.to_owned(), at + gap);
         at
     }

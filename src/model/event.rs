@@ -27,6 +27,11 @@ impl EventType {
         Self(name.into())
     }
 
+    /// Whether a program sent it as a CloudEvent.
+    pub fn is_custom(&self) -> bool {
+        self.0.starts_with("custom.")
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -133,6 +133,11 @@ impl Subject {
         person(&self.source, &self.id)
     }
 
+    /// The person behind a registration that has an account already, by the same key as that account.
+    pub fn account(&self) -> Option<String> {
+        self.text("user_id").map(|id| person(&self.source, id))
+    }
+
     /// The same, as a provider has them.
     #[must_use]
     pub fn from_source(mut self, source: &str) -> Self {

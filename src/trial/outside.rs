@@ -56,7 +56,15 @@ impl Outside {
     }
 
     pub fn perform(&mut self, action: &Action, now: Timestamp) -> Outcome {
-        let who = action.target().name();
+        let who = match action.target() {
+            Target::Identity(_) => Target::IDENTITY,
+            other @ (Target::Mail
+            | Target::VerificationStart(_)
+            | Target::VerificationRead(_)
+            | Target::System(_)
+            | Target::Endpoint(_)
+            | Target::Sink(_)) => other.name(),
+        };
         if self.is_down(who, now) {
             return Outcome::Failed(Failure::unavailable(format!("{who} is down")));
         }

@@ -167,7 +167,8 @@ impl OneLogin {
         };
         let Some(found) = self.registrations().await?.find(&self.api, &place).await? else { return Ok(None) };
         // Only OneLogin's own events know a profile; whoever may post events must not choose one.
-        let event = event.filter(|event| event.source == self.name);
+        let event = event.filter(|event| event.source == self.name && event.subject.source == self.name);
+        let event = event.filter(|event| !event.kind.is_custom());
         let told = found.profile_id.clone().or_else(|| {
             let data = event?.fields.get("data")?.as_object()?;
             ["self_registration_profile_id", "profile_id"].iter().find_map(|key| events::text(data, key))

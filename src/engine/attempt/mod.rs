@@ -199,6 +199,12 @@ impl Engine {
         if round.whom.kind.is_some_and(|kind| kind != policy.subject) {
             return no("not_asked", format!("not asked: it is about {}", policy.subject.one()));
         }
+        if policy.subject != SubjectKind::Applicant && !policy.takes(&round.whom.source) {
+            return no(
+                "not_asked",
+                format!("not asked: it is about people of {}", policy.sources.join(", ")),
+            );
+        }
         let reacts = base.reacts_to.join(", ");
         let events: Vec<Option<Event>> = match &round.about {
             About::Sweep => return self.try_sweeps(policy, &base, round).await,

@@ -195,6 +195,9 @@ impl Engine {
     ) -> Result<Swept, Halt> {
         let (name, id) = person.split_once('/').unwrap_or(("", person));
         let reference = SubjectRef { source: name.to_owned(), kind: SubjectKind::User, id: id.to_owned() };
+        if !policy.takes(name) {
+            return Ok(Swept::Skipped("other_source"));
+        }
         let Ok(source) = self.provider_of(name) else { return Ok(Swept::Skipped("source_not_configured")) };
         let read = || source.subject(&reference, None);
         let subject = match self.patiently(&sweep.schedule, run.shadow, name, stop, read).await {

@@ -154,6 +154,10 @@ fn subject(node: &Node) -> Option<SubjectKind> {
 /// Identity providers that the policy is limited to. Applicants are at none.
 fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
     let Some(value) = node.get("source") else { return Vec::new() };
+    if value.one_or_many().is_empty() {
+        let help = "name an identity provider, or remove `source`: then it is about the people of all";
+        build.report(Diagnostic::error(value.place.clone(), "empty", "`source` is empty").help(help));
+    }
     if build.subject == Some(SubjectKind::Applicant) {
         let message = "`source` does not fit `subject: applicant`: applicants are at no identity provider";
         build

@@ -184,6 +184,7 @@ impl<'de> Visitor<'de> for NoteThen {
         }
         #[derive(Deserialize)]
         struct Members {
+            #[serde(default)]
             outcome: String,
         }
         let mut outcome = None;

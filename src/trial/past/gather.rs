@@ -177,7 +177,7 @@ fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Note
 
 /// The account behind somebody who is no user yet.
 fn account(person: &Subject) -> Option<String> {
-    (person.kind != SubjectKind::User).then(|| person.text("user_id").map(str::to_owned)).flatten()
+    (person.kind != SubjectKind::User).then(|| person.account()).flatten()
 }
 
 /// Puts together what was taken.

@@ -111,6 +111,9 @@ impl Walk<'_> {
         after: &Outlook,
     ) -> Result<(), TooLong> {
         let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
+        if !policy.takes(&opening.subject.source) {
+            return Ok(());
+        }
         let event = match &opening.by {
             OpenedBy::Event(event) => {
                 self.handled.insert((policy.name.clone(), event.key.clone()));
