@@ -63,7 +63,7 @@ pub fn show(past: &PolicyPast, people: usize) {
     aligned(&rows);
     coming(past);
     for (count, what) in [
-        (past.unknown, "cases of which the past does not say how they would go on"),
+        (past.unknown, "cases with no recorded answer for what comes next"),
         (past.undecided, "openings that the edit could not decide"),
         (past.endless, "people whose cases would not come to rest"),
     ] {

@@ -191,7 +191,7 @@ pub static TEAM: Shape = Shape {
 pub static QUEUE: Shape = Shape {
     what: "a queue",
     keys: &[
-        Key::must("team", Kind::Name, "The team that is told.").of(Thing::Team),
+        Key::must("team", Kind::Name, "The team to notify.").of(Thing::Team),
         Key::may("calendar", Kind::Name, "The calendar that business days are counted in.")
             .of(Thing::Calendar),
     ],

@@ -139,7 +139,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
     let doors = Doors::new(engine.clone(), Access::new(Vec::new(), engine.clock())).unwrap();
     let listening = listen(address, doors.everything()).await.unwrap();
 
-    // The same id at two providers: one is told of by a hook, the other is found by the poll.
+    // The same id at two providers: a hook reports one, the poll finds the other.
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let alarm = json!({"type": "alarm", "person": "7"});
     let hook = |provider: &str, key: &str| {
