@@ -284,7 +284,7 @@ impl Recorder<'_> {
                 panic!("a made-up world always answers");
             };
             self.now += TimeDelta::milliseconds(20);
-            self.decide(Cause::Input(Input::Outcome { call: number, attempt: call.attempt, outcome }));
+            self.decide(Cause::Input(Input::Outcome { call: number, attempt: call.attempt.number, outcome }));
             return;
         }
         let input = match &case.state {

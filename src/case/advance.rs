@@ -13,7 +13,7 @@ use super::state::{Case, State};
 use super::turn::Turn;
 use super::walk::nothing_learned;
 use super::{Advance, Here};
-use crate::model::{Action, Event, EventType, Fields, Lane};
+use crate::model::{Event, EventType, Fields, Lane};
 use crate::policy::Policy;
 use crate::policy::outcome::{OwnResult, WaitOutcome};
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
@@ -272,7 +272,7 @@ impl Turn<'_> {
         self.case.open_calls().any(|(_, pending)| {
             (pending.begun.is_some() || pending.in_doubt)
                 && matches!(pending.action.lane(), Lane::Identity | Lane::Provisioning)
-                && !matches!(pending.action, Action::ReadSubject { .. })
+                && !pending.action.only_reads()
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Attempts of calls: how they begin, how they end, and when they are tried again. What an end means for
 //! the case is a matter of the call's purpose.
 
+use std::mem::discriminant;
+
 use chrono::TimeDelta;
 
 use super::entry::Note;
@@ -8,7 +10,10 @@ use super::identity::spread;
 use super::input::Refused;
 use super::state::{Pending, Purpose, State};
 use super::turn::Turn;
-use crate::model::{Action, Done, Failure, FailureKind, Method, Outcome, Repeat, Span, Timestamp};
+use crate::model::{
+    Action, Changed, Done, Failure, FailureKind, HttpRequest, IdentityAction, IdentityChange, Method,
+    Outcome, ProvisioningAction, Repeat, SessionAction, Span, Timestamp,
+};
 use crate::policy::tree::{Retry, StepIndex};
 
 /// With half an hour between late attempts this is about two days, after which a person hears of it. Attempts
@@ -62,9 +67,9 @@ impl Turn<'_> {
         pending.attempt += 1;
         let attempt = pending.attempt;
         let purpose = pending.purpose;
-        if let Action::StartVerification { reference, .. } = &mut pending.action {
+        if let Action::Verification { session: SessionAction::Start(start), .. } = &mut pending.action {
             // Every attempt has its own, so that a session out of a lost one is never taken for ours.
-            *reference = format!("{call}.{attempt}");
+            start.reference = format!("{call}.{attempt}");
         }
         let action = pending.action.clone();
         self.case.will_echo(number, &action, now);
@@ -185,8 +190,9 @@ impl Turn<'_> {
         if invited || theirs {
             return self.step_call_done();
         }
-        let Action::Approve { snapshot } = &pending.action else { return self.step_call_done() };
-        let action = Action::EnsureInvited { snapshot: snapshot.clone(), since: pending.asked_at };
+        let Some((snapshot, _)) = pending.action.identity_change() else { return self.step_call_done() };
+        let since = pending.asked_at;
+        let action = Action::change(snapshot.clone(), IdentityChange::EnsureInvited { since });
         let call = self.ask(step, action, Purpose::EnsureInvited, self.now() + self.here.invite_grace);
         self.case.state = State::Calling { step, call };
     }
@@ -310,10 +316,12 @@ impl Turn<'_> {
 
     /// Whether the provider forgets what it learned a moment ago: it has not reached all of its parts yet.
     fn is_just_enrolled(&self, pending: &Pending) -> bool {
-        let Action::StartVerification { provider, method, .. } = &pending.action else { return false };
+        let Action::Verification { provider, session: SessionAction::Start(start) } = &pending.action else {
+            return false;
+        };
         let enrolled_at = self.enrolment(provider).and_then(|enrolment| enrolment.enrolled_at);
         let is_new = enrolled_at.is_some_and(|at| self.now() - at < NOT_YET);
-        *method != Method::Full && is_new && !self.case.is_closed()
+        start.method != Method::Full && is_new && !self.case.is_closed()
     }
 
     /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number, and
@@ -355,7 +363,9 @@ impl Turn<'_> {
 
     /// How long what an attempt made may not be found at the other side.
     fn settles(&self, action: &Action) -> TimeDelta {
-        let Action::CreateUser { system, .. } = action else { return TimeDelta::zero() };
+        let Action::Provisioning { system, account: ProvisioningAction::Create { .. } } = action else {
+            return TimeDelta::zero();
+        };
         self.here.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
     }
 }
@@ -366,7 +376,7 @@ fn seconds(span: Span) -> i64 {
 
 /// Whether an attempt whose end is not known may have done what must not be done twice.
 fn once_only(action: &Action) -> bool {
-    matches!(action, Action::Request { repeat: Repeat::None, .. })
+    matches!(action, Action::Request { request: HttpRequest { repeat: Repeat::None, .. }, .. })
 }
 
 /// Whether an answer is one to the question.
@@ -375,22 +385,19 @@ fn fits(action: &Action, done: &Done) -> bool {
         return action.hold().is_some_and(|change| !change.places);
     }
     match action {
+        Action::Identity(IdentityAction::Read { .. }) => matches!(done, Done::Seen { .. }),
+        Action::Identity(IdentityAction::Change { change, .. }) => {
+            discriminant(done) == discriminant(&change.done(Changed::default()))
+        }
+        Action::Verification { session: SessionAction::Start(_), .. } => matches!(done, Done::Started { .. }),
+        Action::Verification { session: SessionAction::Read(_), .. } => matches!(done, Done::Read { .. }),
         Action::Mail { .. } => matches!(done, Done::Sent),
-        Action::StartVerification { .. } => matches!(done, Done::Started { .. }),
-        Action::ReadVerification { .. } => matches!(done, Done::Read { .. }),
-        Action::Approve { .. } => matches!(done, Done::Approved { .. }),
-        Action::EnsureInvited { .. } => matches!(done, Done::Invited { .. }),
-        Action::Reject { .. } => matches!(done, Done::Rejected { .. }),
-        Action::Delete { .. } => matches!(done, Done::Deleted { .. }),
-        Action::ReadSubject { .. } => matches!(done, Done::Seen { .. }),
-        Action::Suspend { .. }
-        | Action::Reinstate { .. }
-        | Action::ChangeAccount { .. }
-        | Action::AssignRole { .. }
-        | Action::RemoveRole { .. }
-        | Action::SetAttributes { .. }
-        | Action::UpdateUser { .. } => matches!(done, Done::Applied { .. }),
-        Action::CreateUser { .. } => matches!(done, Done::Created { .. }),
+        Action::Provisioning { account: ProvisioningAction::Create { .. }, .. } => {
+            matches!(done, Done::Created { .. })
+        }
+        Action::Provisioning { account: ProvisioningAction::Update { .. }, .. } => {
+            matches!(done, Done::Applied { .. })
+        }
         Action::Request { .. } => matches!(done, Done::Answered { .. }),
         Action::Emit { .. } => matches!(done, Done::Emitted),
     }

@@ -6,7 +6,9 @@ use super::entry::Note;
 use super::state::{Acting, Held, Pending, Purpose, State};
 use super::turn::{Trouble, Turn};
 use super::walk::{Bound, Entered, next_of};
-use crate::model::{Action, Done, EffectKind, Fields, Repeat, RoleChange};
+use crate::model::{
+    Action, Done, EffectKind, Fields, HttpRequest, IdentityChange, ProvisioningAction, Repeat, RoleChange,
+};
 use crate::policy::outcome::RequestOutcome;
 use crate::policy::resolve::About;
 use crate::policy::script::{Data, Function, Text};
@@ -114,9 +116,7 @@ impl Turn<'_> {
                 return Ok(Some(self.hold(step, Held::Account, *end_sessions)));
             }
             Effect::Reinstate => return self.lift_as_proven(step, &Held::Account),
-            Effect::Account(change) => {
-                Action::ChangeAccount { snapshot: self.case.snapshot(), change: *change }
-            }
+            Effect::Account(change) => Action::change(self.case.snapshot(), IdentityChange::Account(*change)),
             Effect::Role { change, role } => {
                 let held = Held::Role(role.clone());
                 match change {
@@ -125,40 +125,45 @@ impl Turn<'_> {
                     RoleChange::Assign => {
                         let snapshot = self.proven_snapshot()?;
                         self.give_for_good(&held);
-                        Action::AssignRole { snapshot, role: role.clone() }
+                        Action::change(snapshot, IdentityChange::AssignRole { role: role.clone() })
                     }
                     RoleChange::Remove => {
                         self.give_up(&held);
-                        Action::RemoveRole { snapshot: self.case.snapshot(), role: role.clone() }
+                        Action::change(
+                            self.case.snapshot(),
+                            IdentityChange::RemoveRole { role: role.clone() },
+                        )
                     }
                 }
             }
             Effect::Set(attributes) => {
-                Action::SetAttributes { snapshot: self.proven_snapshot()?, attributes: attributes.clone() }
+                let attributes = attributes.clone();
+                Action::change(self.proven_snapshot()?, IdentityChange::SetAttributes { attributes })
             }
-            Effect::Invite => Action::EnsureInvited { snapshot: self.proven_snapshot()?, since: self.now() },
+            Effect::Invite => {
+                let since = self.now();
+                Action::change(self.proven_snapshot()?, IdentityChange::EnsureInvited { since })
+            }
             Effect::CreateUser { system, attributes } => {
                 self.still_as_compared()?;
-                Action::CreateUser {
-                    system: system.clone(),
-                    external_id: self.case.subject.person(),
-                    attributes: attributes.clone(),
-                }
+                let external_id = self.case.subject.person();
+                let account = ProvisioningAction::Create { external_id, attributes: attributes.clone() };
+                Action::Provisioning { system: system.clone(), account }
             }
             Effect::UpdateUser { system, matching, attributes } => {
                 self.still_as_compared()?;
-                Action::UpdateUser {
-                    system: system.clone(),
-                    matching: matching.clone(),
-                    attributes: attributes.clone(),
-                }
+                let (matching, attributes) = (matching.clone(), attributes.clone());
+                let account = ProvisioningAction::Update { matching, attributes };
+                Action::Provisioning { system: system.clone(), account }
             }
             Effect::Call(request) => Action::Request {
                 endpoint: request.endpoint.clone(),
-                method: request.method.clone(),
-                path: request.path.clone().unwrap_or_default(),
-                body: request.body.clone(),
-                repeat: request.repeat,
+                request: HttpRequest {
+                    method: request.method.clone(),
+                    path: request.path.clone().unwrap_or_default(),
+                    body: request.body.clone(),
+                    repeat: request.repeat,
+                },
             },
             Effect::Emit { kind, data } => return Ok(self.emit(step, kind, data)),
         };
@@ -192,7 +197,8 @@ impl Turn<'_> {
             "urgent": notify.urgent,
         });
         let (method, path) = ("POST".to_owned(), String::new());
-        Some(Action::Request { endpoint, method, path, body: Some(body), repeat: Repeat::Key })
+        let request = HttpRequest { method, path, body: Some(body), repeat: Repeat::Key };
+        Some(Action::Request { endpoint, request })
     }
 
     /// One call a sink, each with the same event id.
@@ -221,7 +227,7 @@ impl Turn<'_> {
     /// What an effect left for later steps, and what of it counts as done for good.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
         self.held_or_lifted(pending, done);
-        if let Action::SetAttributes { attributes, .. } = &pending.action {
+        if let Some((_, IdentityChange::SetAttributes { attributes })) = pending.action.identity_change() {
             self.set_by_us(attributes);
         }
         if pending.action.changes_person() {
@@ -265,10 +271,10 @@ impl Turn<'_> {
     /// A request that failed for good, at a step that says what happens then. One that must not be
     /// repeated may have been done, which a person has to find out.
     pub fn request_failed(&mut self, number: u32, pending: &Pending) -> bool {
-        let Action::Request { repeat, .. } = &pending.action else { return false };
+        let Action::Request { request, .. } = &pending.action else { return false };
         let State::Calling { step, call } = self.case.state else { return false };
         let Ok(at) = self.step(step) else { return false };
-        if *repeat == Repeat::None
+        if request.repeat == Repeat::None
             || call != number
             || !at.outcomes.contains_key(RequestOutcome::Failed.word())
         {

@@ -7,7 +7,9 @@
 use chrono::TimeDelta;
 
 use super::state::{Case, Echo, HeardAs};
-use crate::model::{Action, CaseId, Done, Event, EventType, FailureKind, Origin, Outcome, Timestamp};
+use crate::model::{
+    Action, CaseId, Done, Event, EventType, FailureKind, IdentityChange, Origin, Outcome, Timestamp,
+};
 
 /// The provider's clock and ours may differ by this much where the provider names who did it.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -27,32 +29,26 @@ const SHUT: [&str; 2] = ["user.suspended", "user.deactivated"];
 
 /// What an effect is heard as.
 fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
-    match action {
+    let Some((_, change)) = action.identity_change() else { return (&[], None) };
+    let kinds: &'static [&'static str] = match change {
         // Any write to an account may also be heard as a changed attribute.
-        Action::Approve { .. } => (&["user.activated", "user.attribute_changed"], None),
-        Action::Reject { .. } => (&["registration.withdrawn", "user.deactivated"], None),
-        Action::Delete { .. } => (&["registration.deleted", "user.deleted"], None),
-        Action::Suspend { end_sessions: true, .. } => {
-            (&["user.suspended", "user.deactivated", "session.revoked", "user.attribute_changed"], None)
+        IdentityChange::Approve => &["user.activated", "user.attribute_changed"],
+        IdentityChange::EnsureInvited { .. } => &[],
+        IdentityChange::Reject => &["registration.withdrawn", "user.deactivated"],
+        IdentityChange::Delete => &["registration.deleted", "user.deleted"],
+        IdentityChange::Suspend { end_sessions: true } => {
+            &["user.suspended", "user.deactivated", "session.revoked", "user.attribute_changed"]
         }
-        Action::Suspend { end_sessions: false, .. } => {
-            (&["user.suspended", "user.deactivated", "user.attribute_changed"], None)
+        IdentityChange::Suspend { end_sessions: false } => {
+            &["user.suspended", "user.deactivated", "user.attribute_changed"]
         }
-        Action::Reinstate { .. } => (&["user.activated", "user.attribute_changed"], None),
-        Action::ChangeAccount { change, .. } => (change.events(), None),
-        Action::AssignRole { role, .. } => (&["user.role_granted"], Some(role)),
-        Action::RemoveRole { role, .. } => (&["user.role_revoked"], Some(role)),
-        Action::SetAttributes { .. } => (&["user.attribute_changed"], None),
-        Action::Mail { .. }
-        | Action::StartVerification { .. }
-        | Action::ReadVerification { .. }
-        | Action::EnsureInvited { .. }
-        | Action::ReadSubject { .. }
-        | Action::CreateUser { .. }
-        | Action::UpdateUser { .. }
-        | Action::Request { .. }
-        | Action::Emit { .. } => (&[], None),
-    }
+        IdentityChange::Reinstate { .. } => &["user.activated", "user.attribute_changed"],
+        IdentityChange::Account(change) => change.events(),
+        IdentityChange::AssignRole { .. } => &["user.role_granted"],
+        IdentityChange::RemoveRole { .. } => &["user.role_revoked"],
+        IdentityChange::SetAttributes { .. } => &["user.attribute_changed"],
+    };
+    (kinds, change.role())
 }
 
 impl Case {

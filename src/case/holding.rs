@@ -13,7 +13,7 @@ use super::input::Refused;
 use super::opening::opened_by;
 use super::state::{Case, Held, Hold, Pending, Placed, Purpose, Whose};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Done, Event, EventType, HoldChange, Snapshot, Timestamp};
+use crate::model::{Action, Done, Event, EventType, HoldChange, IdentityChange, Snapshot, Timestamp};
 use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
@@ -27,10 +27,9 @@ impl Turn<'_> {
     /// Places a hold. One that this case has is placed once more: somebody may have undone it meanwhile, and
     /// one that was to be lifted stands again.
     pub fn hold(&mut self, step: StepIndex, what: Held, end_sessions: bool) -> u32 {
-        let snapshot = self.case.snapshot();
-        let action = match &what {
-            Held::Account => Action::Suspend { snapshot, end_sessions },
-            Held::Role(role) => Action::RemoveRole { snapshot, role: role.clone() },
+        let change = match &what {
+            Held::Account => IdentityChange::Suspend { end_sessions },
+            Held::Role(role) => IdentityChange::RemoveRole { role: role.clone() },
         };
         if let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == what) {
             hold.lifting = false;
@@ -57,6 +56,7 @@ impl Turn<'_> {
                 placed,
             });
         }
+        let action = Action::change(self.case.snapshot(), change);
         self.ask(step, action, Purpose::Step, self.now())
     }
 
@@ -95,12 +95,12 @@ impl Turn<'_> {
             Whose::Presumed | Whose::Unknown => now.max(hold.read_at.unwrap_or(hold.since) + TOLD_WITHIN),
         };
         hold.lifting = true;
-        let action = match what {
-            Held::Account => Action::Reinstate { snapshot, to: hold.before.clone() },
-            Held::Role(role) => Action::AssignRole { snapshot, role: role.clone() },
+        let change = match what {
+            Held::Account => IdentityChange::Reinstate { to: hold.before.clone() },
+            Held::Role(role) => IdentityChange::AssignRole { role: role.clone() },
         };
         let step = step.unwrap_or(self.policy.graph.first);
-        Some(self.ask(step, action, purpose, due))
+        Some(self.ask(step, Action::change(snapshot, change), purpose, due))
     }
 
     /// What is taken for good is not held any more: nobody can give it back by lifting a hold.
@@ -139,7 +139,8 @@ impl Turn<'_> {
         }
         let snapshot = self.case.snapshot();
         let step = self.case.step().unwrap_or(self.policy.graph.first);
-        self.ask(step, Action::RemoveRole { snapshot, role }, Purpose::Uphold, self.now());
+        let action = Action::change(snapshot, IdentityChange::RemoveRole { role });
+        self.ask(step, action, Purpose::Uphold, self.now());
         true
     }
 

@@ -37,7 +37,7 @@ impl Turn<'_> {
     /// Asks for the person; the case goes on with `looked`.
     pub fn look(&mut self, step: StepIndex) -> u32 {
         let subject = self.case.subject.reference();
-        self.ask(step, Action::ReadSubject { subject }, Purpose::Look, self.now())
+        self.ask(step, Action::read(subject), Purpose::Look, self.now())
     }
 
     /// Whether a look was asked for at an earlier step than the one that the case is at.
@@ -66,7 +66,7 @@ impl Turn<'_> {
             return self.subject_gone();
         };
         let subject = self.case.subject.reference();
-        let call = self.ask(step, Action::ReadSubject { subject }, Purpose::Look, now + LOOK_AGAIN);
+        let call = self.ask(step, Action::read(subject), Purpose::Look, now + LOOK_AGAIN);
         if let State::Calling { step, .. } = self.case.state {
             self.case.state = State::Calling { step, call };
         }

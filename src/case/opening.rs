@@ -221,7 +221,7 @@ pub fn known_as(subject: &Subject) -> String {
 
 /// Whether what an action would free is held by another case too, or by this one anew.
 pub fn still_held(case: &Case, others: &[Hold], action: &Action) -> bool {
-    if !matches!(action, Action::Reinstate { .. } | Action::AssignRole { .. }) {
+    if action.hold().is_none_or(|change| change.places) {
         return false;
     }
     let own = case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));

@@ -40,7 +40,7 @@ fn rests(state: &State) -> bool {
 impl Turn<'_> {
     /// An effect of the path is about to begin.
     pub fn will_change(&mut self, purpose: Purpose, action: &Action) {
-        let changes = purpose == Purpose::Step && !matches!(action, Action::ReadSubject { .. });
+        let changes = purpose == Purpose::Step && !action.only_reads();
         if changes && self.case.stretch.is_none() {
             self.case.stretch = Some(Stretch { since: self.now(), events: Vec::new() });
         }

@@ -16,7 +16,10 @@ use super::links::LinkKind;
 use super::paying::Pays;
 use super::state::{Case, Proving, Purpose, State};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, Failure, FailureKind, Method, Phase, Proof, Reading, Session, Timestamp};
+use crate::model::{
+    Action, Failure, FailureKind, Method, Phase, Proof, ReadSession, Reading, Session, SessionAction,
+    StartSession, Timestamp,
+};
 use crate::policy::Policy;
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verb;
@@ -67,8 +70,7 @@ impl Turn<'_> {
         // One person, one account: only one that the provider has forgotten is left behind.
         let known = self.enrolment(&verification.provider).map(|enrolment| enrolment.account.clone());
         let account = known.filter(|account| !account.is_empty() && !proving.anew);
-        let action = Action::StartVerification {
-            provider: verification.provider.clone(),
+        let start = StartSession {
             workflow: verification.workflow.clone(),
             method: verification.method,
             account,
@@ -86,6 +88,8 @@ impl Turn<'_> {
             ),
             return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
         };
+        let provider = verification.provider.clone();
+        let action = Action::Verification { provider, session: SessionAction::Start(start) };
         self.pay(proving);
         proving.start = Some(self.ask(proving.step, action, Purpose::Start, self.now()));
         Ok(true)
@@ -108,7 +112,7 @@ impl Turn<'_> {
         self.case.attempts += 1;
         let attempt = self.case.attempts;
         self.note(Note::SessionStarted { execution: session.execution.clone(), attempt });
-        if let Action::StartVerification { provider, .. } = action {
+        if let Action::Verification { provider, .. } = action {
             self.remember_start(provider, &session);
         }
         let State::Proving(mut proving) = self.case.state.clone() else { return };
@@ -353,12 +357,12 @@ impl Turn<'_> {
 }
 
 fn read(provider: String, session: &Session) -> Action {
-    Action::ReadVerification {
-        provider,
+    let read = ReadSession {
         account: session.account.clone(),
         execution: session.execution.clone(),
         reference: session.reference.clone(),
-    }
+    };
+    Action::Verification { provider, session: SessionAction::Read(read) }
 }
 
 /// What would be read of a person's session, where a capture is still waited for and nothing is being read.

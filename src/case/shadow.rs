@@ -9,7 +9,10 @@ use super::recorded::Recorded;
 use super::state::{Case, Proving, State};
 use super::turn::Turn;
 use super::{Advance, Here, advance};
-use crate::model::{Action, Done, EffectKind, Outcome, Timestamp};
+use crate::model::{
+    Action, Changed, Done, EffectKind, IdentityAction, IdentityChange, Outcome, ProvisioningAction,
+    SessionAction, Timestamp,
+};
 use crate::policy::Policy;
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verify;
@@ -159,31 +162,28 @@ impl Walk<'_> {
     fn done(&self, action: &Action) -> Result<Done, End> {
         let already = false;
         Ok(match action {
-            Action::Mail { .. } => Done::Sent,
-            Action::Approve { .. } => Done::Approved { already, invited_at: Some(self.here.now) },
-            Action::EnsureInvited { .. } => Done::Invited { already },
-            Action::Reject { .. } => Done::Rejected { already },
-            Action::Delete { .. } => Done::Deleted { already },
-            Action::Suspend { .. }
-            | Action::Reinstate { .. }
-            | Action::ChangeAccount { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. }
-            | Action::UpdateUser { .. } => Done::Applied { already, before: None },
-            Action::CreateUser { .. } => Done::Created { id: None, already },
-            Action::Emit { .. } => Done::Emitted,
-            Action::ReadSubject { .. } => {
+            Action::Identity(IdentityAction::Read { .. }) => {
                 // How they were then is not known; how they are now is something else.
                 let because = "it would read the person again, and nobody did then".to_owned();
                 return Err(End::Unknown { because });
             }
+            Action::Identity(IdentityAction::Change { change, .. }) => {
+                change.done(Changed { invited_at: Some(self.here.now), ..Changed::plain(already) })
+            }
+            Action::Verification { .. } => {
+                return Err(End::Unknown { because: "the provider was not asked".to_owned() });
+            }
+            Action::Mail { .. } => Done::Sent,
+            Action::Provisioning { account: ProvisioningAction::Create { .. }, .. } => {
+                Done::Created { id: None, already }
+            }
+            Action::Provisioning { account: ProvisioningAction::Update { .. }, .. } => {
+                Done::Applied { already, before: None }
+            }
             Action::Request { endpoint, .. } => {
                 return Err(End::Unknown { because: format!("what {endpoint} would answer") });
             }
-            Action::StartVerification { .. } | Action::ReadVerification { .. } => {
-                return Err(End::Unknown { because: "the provider was not asked".to_owned() });
-            }
+            Action::Emit { .. } => Done::Emitted,
         })
     }
 
@@ -295,25 +295,18 @@ fn line(entry: &Entry) -> Option<Line> {
 }
 
 fn asked(action: &Action) -> Option<String> {
+    let word = action.word();
     Some(match action {
-        Action::Mail { message } => format!("send mail {}", message.template),
-        Action::AssignRole { role, .. } => format!("assign_role {role}"),
-        Action::RemoveRole { role, .. } => format!("remove_role {role}"),
-        Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => {
-            format!("{} in {system}", action.word())
+        Action::Identity(IdentityAction::Read { .. })
+        | Action::Identity(IdentityAction::Change { change: IdentityChange::EnsureInvited { .. }, .. })
+        | Action::Verification { session: SessionAction::Read(_), .. } => return None,
+        Action::Identity(IdentityAction::Change { change, .. }) => {
+            change.role().map_or_else(|| word.to_owned(), |role| format!("{word} {role}"))
         }
+        Action::Verification { session: SessionAction::Start(_), .. } => word.to_owned(),
+        Action::Mail { message } => format!("send mail {}", message.template),
+        Action::Provisioning { system, .. } => format!("{word} in {system}"),
         Action::Request { endpoint, .. } => format!("call {endpoint}"),
         Action::Emit { sink, .. } => format!("emit to {sink}"),
-        Action::ReadSubject { .. } | Action::ReadVerification { .. } | Action::EnsureInvited { .. } => {
-            return None;
-        }
-        Action::StartVerification { .. }
-        | Action::Approve { .. }
-        | Action::Reject { .. }
-        | Action::Delete { .. }
-        | Action::Suspend { .. }
-        | Action::Reinstate { .. }
-        | Action::ChangeAccount { .. }
-        | Action::SetAttributes { .. } => action.word().to_owned(),
     })
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub use super::held::{Held, Hold, Placed, Whose};
 use super::input::Decision;
 use crate::model::{
-    Action, Actor, Call, CallId, CaseId, CaseState, EffectKind, Event, EventType, Fields, Session, Snapshot,
-    Subject, Timestamp,
+    Action, Actor, Attempt, Call, CallId, CaseId, CaseState, EffectKind, Event, EventType, Fields, Session,
+    Snapshot, Subject, Timestamp,
 };
 use crate::policy::Revision;
 use crate::policy::tree::{Effect, Resolved, StepIndex};
@@ -398,11 +398,13 @@ impl Case {
     pub fn call(&self, number: u32) -> Option<Call> {
         let pending = self.calls.get(&number)?;
         Some(Call {
-            id: self.call_id(number),
-            attempt: pending.attempt,
-            // What is in doubt is an earlier attempt, never the one under way.
-            in_doubt: pending.in_doubt,
-            asked_at: pending.asked_at,
+            attempt: Attempt {
+                call: self.call_id(number),
+                number: pending.attempt,
+                // What is in doubt is an earlier attempt, never the one under way.
+                in_doubt: pending.in_doubt,
+                asked_at: pending.asked_at,
+            },
             action: pending.action.clone(),
         })
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::entry::Note;
 use super::state::{Held, InGrace, Purpose, State};
 use super::turn::{Trouble, Turn};
-use crate::model::{Action, EffectKind, Span, SubjectKind};
+use crate::model::{Action, EffectKind, IdentityChange, Span, SubjectKind};
 use crate::policy::outcome::OwnResult;
 use crate::policy::script::{Function, Verdict};
 use crate::policy::tree::{Effect, Grace, Step, StepIndex, Verb, WhenExceeded};
@@ -144,11 +144,11 @@ impl Turn<'_> {
             }
             Verb::Approve => self.approve(step),
             Verb::Reject { grace } => {
-                let effect = Action::Reject { snapshot: self.proven_snapshot()? };
+                let effect = Action::change(self.proven_snapshot()?, IdentityChange::Reject);
                 self.adverse(step, EffectKind::Reject, effect, *grace)
             }
             Verb::Delete { grace } => {
-                let effect = Action::Delete { snapshot: self.proven_snapshot()? };
+                let effect = Action::change(self.proven_snapshot()?, IdentityChange::Delete);
                 self.adverse(step, EffectKind::Delete, effect, *grace)
             }
             Verb::Do { target, .. } => Ok(Entered::Go(*target)),
@@ -210,7 +210,7 @@ impl Turn<'_> {
         if self.case.doomed.is_some() || self.case.settled.iter().any(|effect| gone.contains(effect)) {
             return Err("the path approves after it rejected or deleted; nothing was approved".to_owned());
         }
-        let action = Action::Approve { snapshot: self.proven_snapshot()? };
+        let action = Action::change(self.proven_snapshot()?, IdentityChange::Approve);
         self.call(step, action)
     }
 
@@ -249,8 +249,8 @@ impl Turn<'_> {
         let until = self.after(self.now(), grace.length, None);
         let (action, until, contested_at, blocks) = match self.case.doomed.take() {
             Some(earlier) => {
-                let graver =
-                    if matches!(earlier.action, Action::Delete { .. }) { earlier.action } else { effect };
+                let deletes = earlier.action.effect() == Some(EffectKind::Delete);
+                let graver = if deletes { earlier.action } else { effect };
                 (graver, earlier.until.max(until), earlier.contested_at, blocks || earlier.blocks)
             }
             None => (effect, until, None, blocks),

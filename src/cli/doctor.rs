@@ -9,7 +9,7 @@ use serde_json::json;
 use super::compose::{self, Configured};
 use super::{Ending, Failed, client, output};
 use crate::config::{self, Config};
-use crate::connectors::{Connectors, Finding};
+use crate::connectors::{Connector, Connectors, Finding};
 use crate::engine::clock::System;
 use crate::engine::tree;
 use crate::model::{Clock, Timestamp};
@@ -117,12 +117,12 @@ async fn outside(connectors: &Connectors, mail_to: Option<&str>) -> Vec<Group> {
     groups.push(Group::outside("mail", mail));
     let systems = connectors.systems.iter().filter(|(name, _)| !connectors.endpoints.contains_key(*name));
     for (part, built) in [
-        ("scim", systems.map(|(_, system)| system).collect::<Vec<_>>()),
-        ("http", connectors.endpoints.values().collect()),
-        ("events", connectors.sinks.values().collect()),
+        ("scim", systems.map(|(_, system)| &**system as &dyn Connector).collect::<Vec<_>>()),
+        ("http", connectors.endpoints.values().map(|endpoint| &**endpoint as _).collect()),
+        ("events", connectors.sinks.values().map(|sink| &**sink as _).collect()),
     ] {
         if !built.is_empty() {
-            let findings = futures::future::join_all(built.into_iter().map(|one| one.examine())).await;
+            let findings = futures::future::join_all(built.into_iter().map(Connector::examine)).await;
             groups.push(Group::outside(part, findings.into_iter().flatten().collect()));
         }
     }

@@ -16,9 +16,9 @@ use url::Url;
 
 use super::http::{self, Answer, Wire, check_address, named, trouble};
 use super::options::{self, Site, Target};
-use super::{Connector, Finding};
+use super::{Connector, Created, EndpointAnswer, EndpointClient, Finding, TargetSystem};
 use crate::config::SecretSource;
-use crate::model::{Action, Call, Done, Failure, FailureKind, Outcome, Repeat, Secret};
+use crate::model::{Attempt, Failure, FailureKind, Fields, HttpRequest, Repeat, Secret};
 
 /// Set by the connector or by HTTP itself.
 const RESERVED: &[&str] = &[
@@ -115,64 +115,60 @@ impl Endpoint {
         Ok(Self { name, wire: Wire::new(None)?, base: url, headers, timeout })
     }
 
-    async fn act(&self, call: &Call) -> Result<Done, Failure> {
-        match &call.action {
-            Action::Request { endpoint: _, method, path, body, repeat } => {
-                let url = address(&self.base, path).map_err(|why| {
-                    Failure::refused(format!("the path of a request to {} is not sent: {why}", self.name))
-                })?;
-                self.request(call, verb(method)?, url, body.as_ref(), *repeat).await
-            }
-            Action::CreateUser { system: _, external_id, attributes } => {
-                let body = json!({"externalId": external_id, "attributes": attributes});
-                let answer = self.send(Method::POST, self.base.clone(), Some(&body), Some(call)).await?;
-                let told = self.told(&answer, &[409])?;
-                Ok(Done::Created { id: id(&told), already: already(&told) })
-            }
-            Action::UpdateUser { system: _, matching, attributes } => {
-                let body = json!({"match": matching, "attributes": attributes});
-                let answer = self.send(Method::PATCH, self.base.clone(), Some(&body), Some(call)).await?;
-                if answer.status == StatusCode::NOT_FOUND && call.attempt < PATIENT_ATTEMPTS {
-                    let reason = format!("{} answered 404; the account may be too new", self.name);
-                    return Err(Failure::unavailable(reason).waiting(http::retry_after(&answer)));
-                }
-                let told = self.told(&answer, &[404, 409, 412])?;
-                Ok(Done::Applied { already: already(&told), before: None })
-            }
-            other => Err(Failure::refused(format!(
-                "'{}' is not something that an HTTP endpoint does; this call belongs to another connector",
-                other.word()
-            ))),
-        }
-    }
-
-    async fn request(
-        &self,
-        call: &Call,
-        method: Method,
-        url: Url,
-        body: Option<&Value>,
-        repeat: Repeat,
-    ) -> Result<Done, Failure> {
-        if repeat == Repeat::None && (call.in_doubt || call.attempt > 1) {
+    async fn requested(&self, attempt: &Attempt, request: &HttpRequest) -> Result<EndpointAnswer, Failure> {
+        let HttpRequest { method, path, body, repeat } = request;
+        let url = address(&self.base, path).map_err(|why| {
+            Failure::refused(format!("the path of a request to {} is not sent: {why}", self.name))
+        })?;
+        let method = verb(method)?;
+        if *repeat == Repeat::None && attempt.is_repeated() {
             return Err(self.once_only("an earlier attempt began"));
         }
-        let key = (repeat == Repeat::Key).then_some(call);
-        let answered = self.send(method, url, body, key).await.and_then(|answer| self.answered(&answer));
-        match answered {
-            Err(failure) if repeat == Repeat::None && failure.kind == FailureKind::Unavailable => {
-                Err(self.once_only(&failure.reason))
+        let key = (*repeat == Repeat::Key).then_some(attempt);
+        let sent = self.send(method, url, body.as_ref(), key).await;
+        sent.and_then(|answer| self.answered(&answer)).map_err(|failure| {
+            let may_have_been_done = failure.kind == FailureKind::Unavailable;
+            if *repeat == Repeat::None && may_have_been_done {
+                self.once_only(&failure.reason)
+            } else {
+                failure
             }
-            ended => ended,
+        })
+    }
+
+    async fn created(
+        &self,
+        attempt: &Attempt,
+        external_id: &str,
+        attributes: &Fields,
+    ) -> Result<Created, Failure> {
+        let body = json!({"externalId": external_id, "attributes": attributes});
+        let answer = self.send(Method::POST, self.base.clone(), Some(&body), Some(attempt)).await?;
+        let told = self.told(&answer, &[409])?;
+        Ok(Created { id: id(&told), already: already(&told) })
+    }
+
+    async fn updated(
+        &self,
+        attempt: &Attempt,
+        matching: &Fields,
+        attributes: &Fields,
+    ) -> Result<bool, Failure> {
+        let body = json!({"match": matching, "attributes": attributes});
+        let answer = self.send(Method::PATCH, self.base.clone(), Some(&body), Some(attempt)).await?;
+        if answer.status == StatusCode::NOT_FOUND && attempt.number < PATIENT_ATTEMPTS {
+            let reason = format!("{} answered 404; the account may be too new", self.name);
+            return Err(Failure::unavailable(reason).waiting(http::retry_after(&answer)));
         }
+        Ok(already(&self.told(&answer, &[404, 409, 412])?))
     }
 
     /// What a policy may branch on: a success, or a no that is about this request.
-    fn answered(&self, answer: &Answer) -> Result<Done, Failure> {
+    fn answered(&self, answer: &Answer) -> Result<EndpointAnswer, Failure> {
         let status = answer.status;
         let may_pass = matches!(status.as_u16(), 408 | 425 | 429);
         if status.is_success() || (status.is_client_error() && !may_pass) {
-            return Ok(Done::Answered { status: status.as_u16(), body: value(&answer.body) });
+            return Ok(EndpointAnswer { status: status.as_u16(), body: value(&answer.body) });
         }
         Err(trouble(answer, &self.name))
     }
@@ -198,11 +194,11 @@ impl Endpoint {
         method: Method,
         url: Url,
         body: Option<&Value>,
-        key: Option<&Call>,
+        key: Option<&Attempt>,
     ) -> Result<Answer, Failure> {
         let mut request = self.wire.request(method, url).timeout(self.timeout).headers(self.headers.clone());
-        if let Some(call) = key {
-            let id = call.id.to_string();
+        if let Some(attempt) = key {
+            let id = attempt.call.to_string();
             // The full stop is a separator where such ids are signed.
             request = request.header("webhook-id", id.replace('.', "-")).header("idempotency-key", id);
         }
@@ -221,12 +217,38 @@ impl Endpoint {
 }
 
 impl Connector for Endpoint {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move { self.act(call).await.map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async { vec![http::reach(&self.name, &self.base).await] }.boxed()
+    }
+}
+
+impl EndpointClient for Endpoint {
+    fn request<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        request: &'a HttpRequest,
+    ) -> BoxFuture<'a, Result<EndpointAnswer, Failure>> {
+        self.requested(attempt, request).boxed()
+    }
+}
+
+impl TargetSystem for Endpoint {
+    fn create<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        external_id: &'a str,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<Created, Failure>> {
+        self.created(attempt, external_id, attributes).boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        matching: &'a Fields,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<bool, Failure>> {
+        self.updated(attempt, matching, attributes).boxed()
     }
 }
 

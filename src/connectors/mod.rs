@@ -1,5 +1,5 @@
 //! Adapters to outside systems. They know the wire and nothing of cases, policies or the store:
-//! a `Call` comes in, an `Outcome` goes out, and failure is data.
+//! an attempt comes in with what is asked for, what was achieved or a `Failure` goes out.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -7,9 +7,13 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use reqwest::header::HeaderMap;
+use serde_json::Value;
 
 use crate::config::SecretSource;
-use crate::model::{Call, Event, Failure, Outcome, Subject, SubjectRef};
+use crate::model::{
+    Attempt, Changed, Event, Failure, Fields, HttpRequest, IdentityChange, Message, ReadSession, Reading,
+    Session, Snapshot, StartSession, Subject, SubjectRef,
+};
 
 pub mod cloudevents;
 pub mod endpoint;
@@ -17,6 +21,7 @@ pub mod http;
 pub mod jumio;
 pub mod onelogin;
 pub mod options;
+mod perform;
 pub mod registry;
 pub mod scim;
 pub mod setup;
@@ -26,16 +31,18 @@ pub mod smtp;
 pub use registry::Registry;
 pub use setup::{Connectors, Setup};
 
-/// Performs calls of one or more lanes.
+/// What can be asked of every outside system.
 pub trait Connector: Debug + Send + Sync {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome>;
-
     /// Tries what can be tried without anybody noticing: token, permissions, clock, a read.
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>>;
 }
 
 /// A mail server.
 pub trait Mailer: Connector {
+    /// The call's id becomes the Message-ID. In doubt or not, the mail is sent (again): twice is a nuisance, never is a
+    /// lost case.
+    fn send<'a>(&'a self, attempt: &'a Attempt, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>>;
+
     /// Sends a mail that says that mail works.
     fn send_test<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
 }
@@ -61,6 +68,12 @@ pub trait VerificationOptions: options::Options {
 
 /// A verification provider.
 pub trait VerificationProvider: Connector {
+    /// A call whose earlier attempt was lost is started again: nobody ever saw the lost session's link, and its result
+    /// carries another reference.
+    fn start<'a>(&'a self, start: &'a StartSession) -> BoxFuture<'a, Result<Session, Failure>>;
+
+    fn read<'a>(&'a self, read: &'a ReadSession) -> BoxFuture<'a, Result<Reading, Failure>>;
+
     /// The run that a callback's body is about: it may have changed. The error repeats nothing of the body.
     fn hint(&self, body: &[u8]) -> Result<String, String>;
 
@@ -101,6 +114,15 @@ pub trait IdentityProvider: Connector {
         event: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>>;
 
+    /// Changes a record, if it still is what the snapshot says: reads, compares, writes, reads back. An attempt that is
+    /// repeated looks first whether the one before had the effect.
+    fn change<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        snapshot: &'a Snapshot,
+        change: &'a IdentityChange,
+    ) -> BoxFuture<'a, Result<Changed, Failure>>;
+
     /// A page of everybody who has an account, each with the fields of `subject` as far as a list tells
     /// them; the manager it does not. `cursor` is what the page before returned. Pages overlap, so that a
     /// list that moves while it is read hides nobody; the same person may therefore come twice.
@@ -108,6 +130,56 @@ pub trait IdentityProvider: Connector {
 
     /// How many have an account.
     fn population_size(&self) -> BoxFuture<'_, Result<u64, Failure>>;
+}
+
+/// A system in which accounts are made and changed.
+pub trait TargetSystem: Connector {
+    /// Makes an account, or finds that it was made. `external_id` finds it again.
+    fn create<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        external_id: &'a str,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<Created, Failure>>;
+
+    /// Changes the one account that has all of `matching`. True: it was so already.
+    fn update<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        matching: &'a Fields,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<bool, Failure>>;
+}
+
+/// An account in a target system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Its id there, if the system tells one.
+    pub id: Option<String>,
+    /// It was there before.
+    pub already: bool,
+}
+
+/// A named HTTP endpoint that policies call.
+pub trait EndpointClient: Connector {
+    fn request<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        request: &'a HttpRequest,
+    ) -> BoxFuture<'a, Result<EndpointAnswer, Failure>>;
+}
+
+/// What an endpoint answered; a body that is not JSON is a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointAnswer {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// Where CloudEvents are sent to.
+pub trait EventSink: Connector {
+    /// `event` is the event's JSON form. Its id is the same for every attempt.
+    fn emit<'a>(&'a self, attempt: &'a Attempt, event: &'a Value) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// One page of a population.

@@ -15,8 +15,8 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use super::options::{Options, Site};
 use super::registry::{Provider, Registry, Role};
 use super::{
-    Connector, IdentityOptions, IdentityProvider, Mailer, VerificationOptions, VerificationProvider,
-    endpoint, scim, sink, smtp,
+    EndpointClient, EventSink, IdentityOptions, IdentityProvider, Mailer, TargetSystem, VerificationOptions,
+    VerificationProvider, endpoint, scim, sink, smtp,
 };
 use crate::config::{self, Config, Mistake};
 use crate::model::{Clock, PollEvery, Secret, SubjectKind};
@@ -50,11 +50,11 @@ pub struct Connectors {
     pub verification: BTreeMap<String, Arc<dyn VerificationProvider>>,
     pub mail: Option<Arc<dyn Mailer>>,
     /// Target systems in which accounts are made and changed. An endpoint is one too, which speaks plain JSON.
-    pub systems: BTreeMap<String, Arc<dyn Connector>>,
+    pub systems: BTreeMap<String, Arc<dyn TargetSystem>>,
     /// Endpoints that policies may call.
-    pub endpoints: BTreeMap<String, Arc<dyn Connector>>,
+    pub endpoints: BTreeMap<String, Arc<dyn EndpointClient>>,
     /// Where events are sent to.
-    pub sinks: BTreeMap<String, Arc<dyn Connector>>,
+    pub sinks: BTreeMap<String, Arc<dyn EventSink>>,
 }
 
 impl Connectors {
@@ -158,19 +158,18 @@ impl Setup {
         }
         for (name, one) in &self.scim {
             let path = format!("connectors.scim.{name}");
-            let system: Arc<dyn Connector> = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            let system = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
             built.systems.insert(name.clone(), system);
         }
         for (name, one) in &self.http {
             let path = format!("connectors.http.{name}");
-            let endpoint: Arc<dyn Connector> =
-                Arc::new(one.build(&Site { name, path: &path, base, clock })?);
-            built.systems.insert(name.clone(), Arc::clone(&endpoint));
+            let endpoint = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            built.systems.insert(name.clone(), Arc::clone(&endpoint) as _);
             built.endpoints.insert(name.clone(), endpoint);
         }
         for (name, one) in &self.events {
             let path = format!("connectors.events.{name}");
-            let sink: Arc<dyn Connector> = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            let sink = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
             built.sinks.insert(name.clone(), sink);
         }
         Ok(built)

@@ -20,9 +20,9 @@ use url::Url;
 
 use super::http::{self, Wire, check_address, named, trouble};
 use super::options::{self, Site, Target};
-use super::{Connector, Finding};
+use super::{Connector, EventSink, Finding};
 use crate::config::SecretSource;
-use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
+use crate::model::{Attempt, Clock, Failure, Secret};
 
 /// Where a sink is.
 #[derive(Debug, Clone)]
@@ -103,13 +103,7 @@ impl Sink {
         Ok(Self { name, wire: Wire::new(None)?, url, key, timeout, clock })
     }
 
-    async fn act(&self, call: &Call) -> Result<Done, Failure> {
-        let Action::Emit { sink: _, event } = &call.action else {
-            return Err(Failure::refused(format!(
-                "'{}' is not something that a sink does; this call belongs to another connector",
-                call.action.word()
-            )));
-        };
+    async fn send(&self, attempt: &Attempt, event: &Value) -> Result<(), Failure> {
         let body = body(event)?;
         let mut request = self
             .wire
@@ -118,7 +112,7 @@ impl Sink {
             .header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8");
         if let Some(key) = &self.key {
             // The same for every attempt. A full stop separates what is signed, so none may be in the id.
-            let id = call.id.to_string().replace('.', "-");
+            let id = attempt.call.to_string().replace('.', "-");
             let at = self.clock.now().timestamp();
             request = request
                 .header("webhook-signature", key.sign(&id, at, &body)?)
@@ -127,17 +121,19 @@ impl Sink {
         }
         let answer =
             self.wire.send(request.body(body)).await.map_err(|failure| named(failure, &self.name))?;
-        if answer.status.is_success() { Ok(Done::Emitted) } else { Err(trouble(&answer, &self.name)) }
+        if answer.status.is_success() { Ok(()) } else { Err(trouble(&answer, &self.name)) }
     }
 }
 
 impl Connector for Sink {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move { self.act(call).await.map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async { vec![http::reach(&self.name, &self.url).await] }.boxed()
+    }
+}
+
+impl EventSink for Sink {
+    fn emit<'a>(&'a self, attempt: &'a Attempt, event: &'a Value) -> BoxFuture<'a, Result<(), Failure>> {
+        self.send(attempt, event).boxed()
     }
 }
 

@@ -262,10 +262,7 @@ impl Engine {
             let until = self.now() + backoff::wait(&system, 0, Some(failure));
             self.0.pauses.lock().asked_to_wait.insert(system, until);
         }
-        let (Action::StartVerification { provider, .. } | Action::ReadVerification { provider, .. }) = action
-        else {
-            return;
-        };
+        let Action::Verification { provider, .. } = action else { return };
         // A refusal is an answer too.
         let unavailable = match outcome {
             Outcome::Failed(failure) if failure.kind == FailureKind::Unavailable => Some(failure),

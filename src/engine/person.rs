@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
-use futures::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::case::{Case, Input, LinkKind, Proving, Refused, State, moved_on, reading};
-use crate::model::{Action, Call, CaseId, Done, Outcome, Session, Timestamp};
+use crate::model::{Action, Attempt, Call, CaseId, Done, Outcome, Session, Timestamp};
 use crate::store;
 
 use super::Engine;
@@ -231,10 +230,9 @@ impl Engine {
 
     /// One reading outside of the case's own, which leaves no trace unless there is something to read.
     async fn look_after_return(&self, case: Case, session: Session, action: Action) {
-        let Some(connector) = self.connector(&action) else { return };
-        let call = Call { id: case.call_id(0), attempt: 1, in_doubt: false, asked_at: self.now(), action };
-        let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
-        let Ok(Outcome::Done(Done::Read { reading })) = performed else { return };
+        let attempt = Attempt { call: case.call_id(0), number: 1, in_doubt: false, asked_at: self.now() };
+        let performed = self.0.connectors.perform(&Call { attempt, action }).await;
+        let Outcome::Done(Done::Read { reading }) = performed else { return };
         if !moved_on(&reading, &session) {
             return;
         }

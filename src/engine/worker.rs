@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
-use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
 use crate::case::{Case, Input, still_held};
-use crate::connectors::Connector;
 use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Target, Timestamp};
 use crate::store;
 
@@ -195,23 +193,14 @@ impl Engine {
     }
 
     async fn perform(&self, id: &CaseId, call: Call) {
-        let (number, attempt, word) = (call.id.number, call.attempt, call.action.word());
-        let mut outcome = match (self.connector(&call.action), self.still_held(id, &call.action)) {
-            (Some(_), Ok(true)) => Outcome::Done(Done::Kept),
-            (Some(_), Err(error)) => {
+        let (number, attempt, word) = (call.attempt.call.number, call.attempt.number, call.action.word());
+        let mut outcome = match self.still_held(id, &call.action) {
+            Ok(true) => Outcome::Done(Done::Kept),
+            Ok(false) => self.0.connectors.perform(&call).await,
+            Err(error) => {
                 tracing::error!(case = %id, action = word, %error, "holds cannot be read; nothing is freed");
                 Outcome::Failed(Failure::unavailable("what other cases hold cannot be read"))
             }
-            (Some(connector), Ok(false)) => {
-                let performed = std::panic::AssertUnwindSafe(connector.perform(&call)).catch_unwind().await;
-                performed.unwrap_or_else(|_| {
-                    tracing::error!(case = %id, action = word, "a connector panicked");
-                    Outcome::Failed(Failure::unavailable("the connector failed inside"))
-                })
-            }
-            (None, _) => Outcome::Failed(Failure::outage(format!(
-                "no connector is configured for {word}; add it to proofd.yaml and restart"
-            ))),
         };
         outcome.seal(self.0.links.fingerprints());
         self.0.metrics.performed(word, &outcome);
@@ -242,20 +231,6 @@ impl Engine {
         }
         let Some(case) = self.0.store.case(id)? else { return Ok(false) };
         Ok(still_held(&case, &self.others_holds(&case.subject, Some(id))?, action))
-    }
-
-    pub(super) fn connector(&self, action: &Action) -> Option<Arc<dyn Connector>> {
-        let connectors = &self.0.connectors;
-        match action.target() {
-            Target::Mail => connectors.mail.clone().map(|mail| mail as _),
-            Target::VerificationStart(provider) | Target::VerificationRead(provider) => {
-                connectors.verification.get(provider).map(|provider| Arc::clone(provider) as _)
-            }
-            Target::Identity(source) => connectors.identity(source).map(|provider| Arc::clone(provider) as _),
-            Target::System(system) => connectors.systems.get(system).cloned(),
-            Target::Endpoint(endpoint) => connectors.endpoints.get(endpoint).cloned(),
-            Target::Sink(sink) => connectors.sinks.get(sink).cloned(),
-        }
     }
 }
 

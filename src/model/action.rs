@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, EffectKind, Nature, Snapshot};
+use super::{
+    Action, Changed, Done, EffectKind, IdentityAction, IdentityChange, Nature, ProvisioningAction,
+    SessionAction, Snapshot, SubjectRef,
+};
 
 /// Calls of one lane share a connector and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,24 +108,125 @@ pub struct HoldChange<'a> {
     pub role: Option<&'a str>,
 }
 
+impl IdentityChange {
+    /// The effect that it does; none: it is a part of one.
+    pub fn effect(&self) -> Option<EffectKind> {
+        match self {
+            Self::EnsureInvited { .. } => None,
+            Self::Approve => Some(EffectKind::Approve),
+            Self::Reject => Some(EffectKind::Reject),
+            Self::Delete => Some(EffectKind::Delete),
+            Self::Suspend { .. } => Some(EffectKind::Suspend),
+            Self::Reinstate { .. } => Some(EffectKind::Reinstate),
+            Self::Account(change) => Some(change.effect()),
+            Self::AssignRole { .. } => Some(EffectKind::AssignRole),
+            Self::RemoveRole { .. } => Some(EffectKind::RemoveRole),
+            Self::SetAttributes { .. } => Some(EffectKind::Set),
+        }
+    }
+
+    /// Whether it places a hold (true) or lifts one (false), and on which role; none: on the account.
+    fn hold(&self) -> Option<(bool, Option<&str>)> {
+        match self {
+            Self::Suspend { .. } => Some((true, None)),
+            Self::RemoveRole { role } => Some((true, Some(role))),
+            Self::Reinstate { .. } => Some((false, None)),
+            Self::AssignRole { role } => Some((false, Some(role))),
+            Self::Approve
+            | Self::EnsureInvited { .. }
+            | Self::Reject
+            | Self::Delete
+            | Self::Account(_)
+            | Self::SetAttributes { .. } => None,
+        }
+    }
+
+    /// Whether what a policy can read of the person is another afterwards.
+    fn changes_person(&self) -> bool {
+        match self {
+            Self::Approve
+            | Self::Reject
+            | Self::Suspend { .. }
+            | Self::Reinstate { .. }
+            | Self::AssignRole { .. }
+            | Self::RemoveRole { .. }
+            | Self::SetAttributes { .. } => true,
+            // Nobody is left, or nothing that a policy can read of them changes.
+            Self::Delete | Self::Account(_) | Self::EnsureInvited { .. } => false,
+        }
+    }
+
+    /// The role that it is about.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::AssignRole { role } | Self::RemoveRole { role } => Some(role),
+            Self::Approve
+            | Self::EnsureInvited { .. }
+            | Self::Reject
+            | Self::Delete
+            | Self::Suspend { .. }
+            | Self::Reinstate { .. }
+            | Self::Account(_)
+            | Self::SetAttributes { .. } => None,
+        }
+    }
+
+    /// What is achieved once the record is as this asked for.
+    pub fn done(&self, changed: Changed) -> Done {
+        let Changed { already, before, invited_at } = changed;
+        match self {
+            Self::Approve => Done::Approved { already, invited_at },
+            Self::EnsureInvited { .. } => Done::Invited { already },
+            Self::Reject => Done::Rejected { already },
+            Self::Delete => Done::Deleted { already },
+            Self::Suspend { .. }
+            | Self::Reinstate { .. }
+            | Self::Account(_)
+            | Self::AssignRole { .. }
+            | Self::RemoveRole { .. }
+            | Self::SetAttributes { .. } => Done::Applied { already, before },
+        }
+    }
+}
+
 impl Action {
+    /// Changes a person's record at the identity provider.
+    pub const fn change(snapshot: Snapshot, change: IdentityChange) -> Self {
+        Self::Identity(IdentityAction::Change { snapshot, change })
+    }
+
+    /// Reads a person at the identity provider.
+    pub const fn read(subject: SubjectRef) -> Self {
+        Self::Identity(IdentityAction::Read { subject })
+    }
+
+    /// What it changes at the identity provider.
+    pub const fn identity_change(&self) -> Option<(&Snapshot, &IdentityChange)> {
+        match self {
+            Self::Identity(IdentityAction::Change { snapshot, change }) => Some((snapshot, change)),
+            Self::Identity(IdentityAction::Read { .. })
+            | Self::Verification { .. }
+            | Self::Mail { .. }
+            | Self::Provisioning { .. }
+            | Self::Request { .. }
+            | Self::Emit { .. } => None,
+        }
+    }
+
     pub fn target(&self) -> Target<'_> {
         match self {
+            Self::Identity(IdentityAction::Read { subject }) => Target::Identity(&subject.source),
+            Self::Identity(IdentityAction::Change { snapshot, .. }) => {
+                Target::Identity(&snapshot.subject.source)
+            }
+            Self::Verification { provider, session: SessionAction::Start(_) } => {
+                Target::VerificationStart(provider)
+            }
+            Self::Verification { provider, session: SessionAction::Read(_) } => {
+                Target::VerificationRead(provider)
+            }
             Self::Mail { .. } => Target::Mail,
-            Self::StartVerification { provider, .. } => Target::VerificationStart(provider),
-            Self::ReadVerification { provider, .. } => Target::VerificationRead(provider),
-            Self::ReadSubject { subject } => Target::Identity(&subject.source),
-            Self::Approve { snapshot }
-            | Self::EnsureInvited { snapshot, .. }
-            | Self::Reject { snapshot }
-            | Self::Delete { snapshot }
-            | Self::Suspend { snapshot, .. }
-            | Self::Reinstate { snapshot, .. }
-            | Self::ChangeAccount { snapshot, .. }
-            | Self::AssignRole { snapshot, .. }
-            | Self::RemoveRole { snapshot, .. }
-            | Self::SetAttributes { snapshot, .. } => Target::Identity(&snapshot.subject.source),
-            Self::CreateUser { system, .. } | Self::UpdateUser { system, .. } => Target::System(system),
+            Self::Provisioning { system, .. } => Target::System(system),
             Self::Request { endpoint, .. } => Target::Endpoint(endpoint),
             Self::Emit { sink, .. } => Target::Sink(sink),
         }
@@ -135,22 +239,17 @@ impl Action {
     /// The effect that it does; otherwise the word of a call that is a part of an effect, or only looks.
     fn what(&self) -> Result<EffectKind, &'static str> {
         match self {
+            Self::Identity(IdentityAction::Read { .. }) => Err("read_subject"),
+            Self::Identity(IdentityAction::Change { change, .. }) => change.effect().ok_or("ensure_invited"),
+            Self::Verification { session: SessionAction::Start(_), .. } => Err("start_verification"),
+            Self::Verification { session: SessionAction::Read(_), .. } => Err("read_verification"),
             Self::Mail { .. } => Err("mail"),
-            Self::StartVerification { .. } => Err("start_verification"),
-            Self::ReadVerification { .. } => Err("read_verification"),
-            Self::EnsureInvited { .. } => Err("ensure_invited"),
-            Self::ReadSubject { .. } => Err("read_subject"),
-            Self::Approve { .. } => Ok(EffectKind::Approve),
-            Self::Reject { .. } => Ok(EffectKind::Reject),
-            Self::Delete { .. } => Ok(EffectKind::Delete),
-            Self::Suspend { .. } => Ok(EffectKind::Suspend),
-            Self::Reinstate { .. } => Ok(EffectKind::Reinstate),
-            Self::ChangeAccount { change, .. } => Ok(change.effect()),
-            Self::AssignRole { .. } => Ok(EffectKind::AssignRole),
-            Self::RemoveRole { .. } => Ok(EffectKind::RemoveRole),
-            Self::SetAttributes { .. } => Ok(EffectKind::Set),
-            Self::CreateUser { .. } => Ok(EffectKind::CreateUser),
-            Self::UpdateUser { .. } => Ok(EffectKind::UpdateUser),
+            Self::Provisioning { account: ProvisioningAction::Create { .. }, .. } => {
+                Ok(EffectKind::CreateUser)
+            }
+            Self::Provisioning { account: ProvisioningAction::Update { .. }, .. } => {
+                Ok(EffectKind::UpdateUser)
+            }
             Self::Request { .. } => Ok(EffectKind::Call),
             Self::Emit { .. } => Ok(EffectKind::Emit),
         }
@@ -173,49 +272,25 @@ impl Action {
 
     /// A hold that it places or lifts.
     pub fn hold(&self) -> Option<HoldChange<'_>> {
-        let (places, snapshot, role) = match self {
-            Self::Suspend { snapshot, .. } => (true, snapshot, None),
-            Self::RemoveRole { snapshot, role } => (true, snapshot, Some(role.as_str())),
-            Self::Reinstate { snapshot, .. } => (false, snapshot, None),
-            Self::AssignRole { snapshot, role } => (false, snapshot, Some(role.as_str())),
-            Self::Mail { .. }
-            | Self::StartVerification { .. }
-            | Self::ReadVerification { .. }
-            | Self::Approve { .. }
-            | Self::EnsureInvited { .. }
-            | Self::Reject { .. }
-            | Self::Delete { .. }
-            | Self::ReadSubject { .. }
-            | Self::ChangeAccount { .. }
-            | Self::SetAttributes { .. }
-            | Self::CreateUser { .. }
-            | Self::UpdateUser { .. }
-            | Self::Request { .. }
-            | Self::Emit { .. } => return None,
-        };
+        let (snapshot, change) = self.identity_change()?;
+        let (places, role) = change.hold()?;
         Some(HoldChange { places, snapshot, role })
     }
 
     /// Whether what was read of the person before is untrue once this succeeded.
     pub fn changes_person(&self) -> bool {
+        self.identity_change().is_some_and(|(_, change)| change.changes_person())
+    }
+
+    /// Whether it only looks.
+    pub const fn only_reads(&self) -> bool {
         match self {
-            Self::Approve { .. }
-            | Self::Reject { .. }
-            | Self::Suspend { .. }
-            | Self::Reinstate { .. }
-            | Self::AssignRole { .. }
-            | Self::RemoveRole { .. }
-            | Self::SetAttributes { .. } => true,
-            // Nobody is left, or nothing that a policy can read of them changes.
-            Self::Delete { .. }
-            | Self::ChangeAccount { .. }
+            Self::Identity(IdentityAction::Read { .. })
+            | Self::Verification { session: SessionAction::Read(_), .. } => true,
+            Self::Identity(IdentityAction::Change { .. })
+            | Self::Verification { session: SessionAction::Start(_), .. }
             | Self::Mail { .. }
-            | Self::StartVerification { .. }
-            | Self::ReadVerification { .. }
-            | Self::EnsureInvited { .. }
-            | Self::ReadSubject { .. }
-            | Self::CreateUser { .. }
-            | Self::UpdateUser { .. }
+            | Self::Provisioning { .. }
             | Self::Request { .. }
             | Self::Emit { .. } => false,
         }

@@ -42,18 +42,30 @@ impl fmt::Display for CallId {
     }
 }
 
-/// One request for an effect.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One request for an effect, at one of its attempts.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    pub id: CallId,
+    pub attempt: Attempt,
+    pub action: Action,
+}
+
+/// One attempt of a call: what a connector needs to know besides what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub call: CallId,
     /// Counts from 1; a call is attempted again with a higher number and the same id.
-    pub attempt: u32,
-    /// True if an earlier attempt began and its end is not known: look before acting again.
-    #[serde(default)]
+    pub number: u32,
+    /// An earlier attempt began and its end is not known: look before acting again.
     pub in_doubt: bool,
     /// When the effect was first asked for: what the provider shows of an earlier time is not of our doing.
     pub asked_at: Timestamp,
-    pub action: Action,
+}
+
+impl Attempt {
+    /// Whether an earlier attempt may have had the effect already.
+    pub fn is_repeated(&self) -> bool {
+        self.in_doubt || self.number > 1
+    }
 }
 
 /// What the identity provider held when the case began; an effect that cannot be undone happens only
@@ -78,116 +90,122 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// The closed list of effects.
+/// The closed list of requests, by the kind of system that performs them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
+    /// At the identity provider that has the person.
+    Identity(IdentityAction),
+    /// At a verification provider.
+    Verification { provider: String, session: SessionAction },
     /// Sends one mail.
-    Mail {
-        message: Message,
-    },
-    /// Starts a session at a verification provider.
-    StartVerification {
-        provider: String,
-        /// The vendor's name of the workflow.
-        workflow: String,
-        method: Method,
-        /// The person's account at the provider, if there was an earlier run.
-        account: Option<String>,
-        /// Comes back with the result, which counts only with it. No personal data.
-        reference: String,
-        /// Stable for the person, no personal data.
-        person: String,
-        /// How long the vendor should honour the link, in seconds.
-        lifetime_seconds: i64,
-        locale: Option<String>,
-        /// Where the vendor may hint that something changed (absolute), if hints are configured.
-        callback_url: Option<String>,
-        /// Where the vendor sends the person afterwards (absolute).
-        return_url: Option<String>,
-    },
-    /// Reads how far a session is and, when it is done, its result.
-    ReadVerification {
-        provider: String,
-        account: String,
-        execution: String,
-        reference: String,
-    },
+    Mail { message: Message },
+    /// In a target system.
+    Provisioning { system: String, account: ProvisioningAction },
+    /// One HTTP request to an endpoint that the configuration names.
+    Request { endpoint: String, request: HttpRequest },
+    /// Sends a CloudEvent (its JSON form) to a sink that the configuration names.
+    Emit { sink: String, event: Value },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityAction {
+    /// Reads the person again: what a policy asks before it changes something must be true now.
+    Read { subject: SubjectRef },
+    /// Changes the record of the person, if it still is what the snapshot says.
+    Change { snapshot: Snapshot, change: IdentityChange },
+}
+
+/// A change of a person's record at the identity provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityChange {
     /// Lets the registration in: reads, writes, reads back.
-    Approve {
-        snapshot: Snapshot,
-    },
+    Approve,
     /// Makes sure that the approved person was invited since `since`; sends the invitation only if not.
     EnsureInvited {
-        snapshot: Snapshot,
         since: Timestamp,
     },
     /// Marks the registration as rejected.
-    Reject {
-        snapshot: Snapshot,
-    },
-    /// Deletes the registration or the user, if it still is what the snapshot says.
-    Delete {
-        snapshot: Snapshot,
-    },
-    /// Reads the person again: what a policy asks before it changes something must be true now.
-    ReadSubject {
-        subject: SubjectRef,
-    },
+    Reject,
+    /// Deletes the registration or the user.
+    Delete,
     /// Keeps the account from being used, and ends its open sessions too where that is asked.
     Suspend {
-        snapshot: Snapshot,
         end_sessions: bool,
     },
     /// Lets the account be used again; `to` is the status that it had before, if that is known.
     Reinstate {
-        snapshot: Snapshot,
         to: Option<String>,
     },
     /// Changes the account in a way that has no arguments.
-    ChangeAccount {
-        snapshot: Snapshot,
-        change: AccountChange,
-    },
+    Account(AccountChange),
     /// By the role's name at the provider.
     AssignRole {
-        snapshot: Snapshot,
         role: String,
     },
     RemoveRole {
-        snapshot: Snapshot,
         role: String,
     },
     /// By the names that policies use: `verified_at`, `attributes.department_code`.
     SetAttributes {
-        snapshot: Snapshot,
         attributes: Fields,
     },
-    /// Makes an account in a target system. `external_id` finds it again if the answer is lost.
-    CreateUser {
-        system: String,
-        external_id: String,
-        attributes: Fields,
-    },
-    /// Changes the one account of a target system that has all of `matching`.
-    UpdateUser {
-        system: String,
-        matching: Fields,
-        attributes: Fields,
-    },
-    /// One HTTP request to an endpoint that the configuration names.
-    Request {
-        endpoint: String,
-        method: String,
-        path: String,
-        body: Option<Value>,
-        repeat: Repeat,
-    },
-    /// Sends a CloudEvent (its JSON form) to a sink that the configuration names.
-    Emit {
-        sink: String,
-        event: Value,
-    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionAction {
+    Start(StartSession),
+    Read(ReadSession),
+}
+
+/// Starts a session at a verification provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartSession {
+    /// The vendor's name of the workflow.
+    pub workflow: String,
+    pub method: Method,
+    /// The person's account at the provider, if there was an earlier run.
+    pub account: Option<String>,
+    /// Comes back with the result, which counts only with it. No personal data.
+    pub reference: String,
+    /// Stable for the person, no personal data.
+    pub person: String,
+    /// How long the vendor should honor the link, in seconds.
+    pub lifetime_seconds: i64,
+    pub locale: Option<String>,
+    /// Where the vendor may hint that something changed (absolute), if hints are configured.
+    pub callback_url: Option<String>,
+    /// Where the vendor sends the person afterwards (absolute).
+    pub return_url: Option<String>,
+}
+
+/// Reads how far a session is and, when it is done, its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSession {
+    pub account: String,
+    pub execution: String,
+    pub reference: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProvisioningAction {
+    /// Makes an account. `external_id` finds it again if the answer is lost.
+    Create { external_id: String, attributes: Fields },
+    /// Changes the one account that has all of `matching`.
+    Update { matching: Fields, attributes: Fields },
+}
+
+/// A request to an endpoint; `path` is below its address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpRequest {
+    pub method: String,
+    pub path: String,
+    pub body: Option<Value>,
+    pub repeat: Repeat,
 }
 
 /// Why repeating a request whose end is not known is safe.
@@ -280,6 +298,24 @@ pub enum Done {
         body: Value,
     },
     Emitted,
+}
+
+/// How a change of a record ended: it is as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// It was so before.
+    pub already: bool,
+    /// The account's status before it was suspended.
+    pub before: Option<String>,
+    /// When the provider last invited the person, if it says; of an approval.
+    pub invited_at: Option<Timestamp>,
+}
+
+impl Changed {
+    /// Nothing more is known than whether it was so before.
+    pub fn plain(already: bool) -> Self {
+        Self { already, before: None, invited_at: None }
+    }
 }
 
 /// Why an attempt did not succeed. `reason` is a sentence without names, addresses or secrets.

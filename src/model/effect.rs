@@ -161,6 +161,8 @@ macro_rules! effects {
 
         impl EffectKind {
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+            /// Every word, in the same order.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
 
             pub const fn row(self) -> &'static Row {
                 match self {

@@ -18,7 +18,10 @@ pub mod vocabulary;
 
 pub use action::{HoldChange, Lane, Target};
 pub use actor::Actor;
-pub use call::{Action, Call, CallId, CaseId, Done, Failure, FailureKind, Outcome, Repeat, Snapshot};
+pub use call::{
+    Action, Attempt, Call, CallId, CaseId, Changed, Done, Failure, FailureKind, HttpRequest, IdentityAction,
+    IdentityChange, Outcome, ProvisioningAction, ReadSession, Repeat, SessionAction, Snapshot, StartSession,
+};
 pub use clock::Clock;
 pub use effect::{AccountChange, EffectKind, EffectShape, Nature, NeedsProof, RoleChange, Watched};
 pub use event::{Event, EventType, Origin};

@@ -20,6 +20,25 @@ pub enum Method {
     ExistingId,
 }
 
+impl Method {
+    pub const ALL: [Self; 3] = [Self::Full, Self::Authentication, Self::ExistingId];
+    pub const WORDS: [&'static str; 3] =
+        [Self::Full.word(), Self::Authentication.word(), Self::ExistingId.word()];
+
+    /// As policies write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Authentication => "authentication",
+            Self::ExistingId => "existing_id",
+        }
+    }
+
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.word() == word)
+    }
+}
+
 /// A vendor session that a person can be sent to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {

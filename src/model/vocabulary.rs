@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::{EffectKind, Method, SubjectKind};
+
 /// The words of every provider of this build, by its name.
 #[derive(Debug, Clone, Default)]
 pub struct Vocabulary {
@@ -18,6 +20,8 @@ pub struct IdentityWords {
     pub risk_scores: &'static str,
     /// Fields of a user that can be set without a mapping in the configuration.
     pub settable: &'static [&'static str],
+    /// Why it cannot do an effect to a kind of subject; none: it can. Asked for effects at the identity provider only.
+    pub refuses: fn(EffectKind, SubjectKind) -> Option<&'static str>,
 }
 
 /// What a verification provider calls things.
@@ -27,6 +31,8 @@ pub struct VerificationWords {
     pub checks: &'static [&'static str],
     /// Its names of workflows.
     pub workflow: Pattern,
+    /// What it can verify a person by.
+    pub methods: &'static [Method],
 }
 
 /// What a text of a provider looks like.

@@ -20,7 +20,7 @@ impl<O: Others> World<O> {
     /// Performs what has begun and hands its end to the case.
     pub(super) fn end(&mut self, id: &CaseId, call: &Call) -> Result<(), TooLong> {
         let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else { return Ok(()) };
-        let (number, case, policy) = (call.id.number, &kept.case, &kept.policy);
+        let (number, case, policy) = (call.attempt.call.number, &kept.case, &kept.policy);
         let mail = if let Action::Mail { message } = &call.action {
             Some(What::Sent {
                 template: message.template.clone(),
@@ -47,7 +47,7 @@ impl<O: Others> World<O> {
         if let Some(gone) = destroyed(&call.action, &outcome) {
             self.tell(Some(id), What::Destroyed(gone));
         }
-        let input = Input::Outcome { call: number, attempt: call.attempt, outcome };
+        let input = Input::Outcome { call: number, attempt: call.attempt.number, outcome };
         // Refused: the case does not want to hear of it any more.
         let _ = self.apply(id, input)?;
         Ok(())

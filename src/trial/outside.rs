@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::others::{Answer, Others, Person};
 use super::vendor::Vendor;
 use crate::case::Case;
-use crate::model::{Action, Call, Done, Failure, Outcome, Snapshot, Subject, SubjectRef, Target, Timestamp};
+use crate::model::{
+    Action, Call, Changed, Done, Failure, IdentityAction, IdentityChange, Outcome, ProvisioningAction,
+    SessionAction, Snapshot, Subject, SubjectRef, Target, Timestamp,
+};
 
 #[derive(Debug, Default)]
 pub struct Outside {
@@ -75,38 +78,60 @@ impl Outside {
     }
 
     fn done(&mut self, action: &Action, now: Timestamp) -> Result<Done, Failure> {
-        let applied = |already: bool| Done::Applied { already, before: None };
         Ok(match action {
-            Action::Mail { .. } => Done::Sent,
-            Action::StartVerification { .. } => Done::Started { session: self.vendor.start(action, now)? },
-            Action::ReadVerification { execution, .. } => {
-                Done::Read { reading: self.vendor.read(execution, now)? }
-            }
-            Action::Approve { snapshot } => self.approve(snapshot, now)?,
-            Action::EnsureInvited { .. } => Done::Invited { already: false },
-            Action::Reject { snapshot } => {
-                let state = self.set(snapshot, "state", json!("rejected"))?;
-                Done::Rejected { already: state == "rejected" }
-            }
-            Action::Delete { snapshot } => {
-                Done::Deleted { already: self.people.remove(&snapshot.subject).is_none() }
-            }
-            Action::ReadSubject { subject } => {
+            Action::Identity(IdentityAction::Read { subject }) => {
                 Done::Seen { subject: self.people.get(subject).cloned().map(Box::new) }
             }
-            Action::Suspend { snapshot, .. } => {
+            Action::Identity(IdentityAction::Change { snapshot, change }) => {
+                change.done(self.change(snapshot, change, now)?)
+            }
+            Action::Verification { session: SessionAction::Start(start), .. } => {
+                Done::Started { session: self.vendor.start(start, now)? }
+            }
+            Action::Verification { session: SessionAction::Read(read), .. } => {
+                Done::Read { reading: self.vendor.read(&read.execution, now)? }
+            }
+            Action::Mail { .. } => Done::Sent,
+            Action::Provisioning { system, account: ProvisioningAction::Create { external_id, .. } } => {
+                let already = !self.accounts.insert((system.clone(), external_id.clone()));
+                Done::Created { id: Some(external_id.clone()), already }
+            }
+            Action::Provisioning { account: ProvisioningAction::Update { .. }, .. } => {
+                Done::Applied { already: false, before: None }
+            }
+            Action::Request { endpoint, .. } => {
+                let (status, body) = self.answers.get(endpoint).cloned().unwrap_or((200, Value::Null));
+                Done::Answered { status, body }
+            }
+            Action::Emit { .. } => Done::Emitted,
+        })
+    }
+
+    fn change(
+        &mut self,
+        snapshot: &Snapshot,
+        change: &IdentityChange,
+        now: Timestamp,
+    ) -> Result<Changed, Failure> {
+        Ok(match change {
+            IdentityChange::Approve => self.approve(snapshot, now)?,
+            IdentityChange::EnsureInvited { .. } | IdentityChange::Account(_) => Changed::plain(false),
+            IdentityChange::Reject => {
+                Changed::plain(self.set(snapshot, "state", json!("rejected"))? == "rejected")
+            }
+            IdentityChange::Delete => Changed::plain(self.people.remove(&snapshot.subject).is_none()),
+            IdentityChange::Suspend { .. } => {
                 let before = self.set(snapshot, "status", json!("suspended"))?;
                 let before = before.as_str().map(str::to_owned);
-                Done::Applied { already: before.as_deref() == Some("suspended"), before }
+                Changed { before: before.clone(), ..Changed::plain(before.as_deref() == Some("suspended")) }
             }
-            Action::Reinstate { snapshot, to } => {
+            IdentityChange::Reinstate { to } => {
                 let to = to.as_deref().unwrap_or("active");
-                applied(self.set(snapshot, "status", json!(to))? == to)
+                Changed::plain(self.set(snapshot, "status", json!(to))? == to)
             }
-            Action::ChangeAccount { .. } | Action::UpdateUser { .. } => applied(false),
-            Action::AssignRole { snapshot, role } => applied(!self.role(snapshot, role, true)?),
-            Action::RemoveRole { snapshot, role } => applied(!self.role(snapshot, role, false)?),
-            Action::SetAttributes { snapshot, attributes } => {
+            IdentityChange::AssignRole { role } => Changed::plain(!self.role(snapshot, role, true)?),
+            IdentityChange::RemoveRole { role } => Changed::plain(!self.role(snapshot, role, false)?),
+            IdentityChange::SetAttributes { attributes } => {
                 let person = self.person(snapshot)?;
                 for (name, value) in attributes {
                     match (name.strip_prefix("attributes."), person.fields.get_mut("attributes")) {
@@ -119,17 +144,8 @@ impl Outside {
                         (None, _) => person.fields.insert(name.clone(), value.clone()),
                     };
                 }
-                applied(false)
+                Changed::plain(false)
             }
-            Action::CreateUser { system, external_id, .. } => {
-                let already = !self.accounts.insert((system.clone(), external_id.clone()));
-                Done::Created { id: Some(external_id.clone()), already }
-            }
-            Action::Request { endpoint, .. } => {
-                let (status, body) = self.answers.get(endpoint).cloned().unwrap_or((200, Value::Null));
-                Done::Answered { status, body }
-            }
-            Action::Emit { .. } => Done::Emitted,
         })
     }
 
@@ -143,13 +159,14 @@ impl Outside {
         Ok(self.person(snapshot)?.fields.insert(field.to_owned(), value).unwrap_or_default())
     }
 
-    fn approve(&mut self, snapshot: &Snapshot, now: Timestamp) -> Result<Done, Failure> {
+    fn approve(&mut self, snapshot: &Snapshot, now: Timestamp) -> Result<Changed, Failure> {
+        let invited = |already| Changed { invited_at: Some(now), ..Changed::plain(already) };
         match self.person(snapshot)?.text("state") {
             Some("rejected") => Err(Failure::changed("the registration was rejected by somebody else")),
-            Some("approved") => Ok(Done::Approved { already: true, invited_at: Some(now) }),
+            Some("approved") => Ok(invited(true)),
             _ => {
                 self.set(snapshot, "state", json!("approved"))?;
-                Ok(Done::Approved { already: false, invited_at: Some(now) })
+                Ok(invited(false))
             }
         }
     }

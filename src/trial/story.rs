@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::case::{Case, Entry, Held, Hold, Note};
-use crate::model::{Action, CaseId, Done, Outcome, Span, Timestamp};
+use crate::model::{Action, CaseId, Done, IdentityAction, IdentityChange, Outcome, Span, Timestamp};
 use crate::policy::Policy;
 
 /// One thing that happened.
@@ -151,35 +151,38 @@ pub(super) fn deed(action: &Action, case: &Case, held: &[Hold]) -> String {
         holds.iter().any(|hold| matches!(&hold.what, Held::Role(held) if held == role))
     };
     match action {
-        Action::RemoveRole { role, .. } if holds(&case.holds, role) => format!("hold_role {role}"),
-        Action::AssignRole { role, .. } if holds(held, role) => format!("release_role {role}"),
-        Action::RemoveRole { role, .. } | Action::AssignRole { role, .. } => format!("{word} {role}"),
-        Action::SetAttributes { attributes, .. } => {
-            let names: Vec<String> = attributes.keys().map(|name| format!("{about}.{name}")).collect();
-            format!("{word} {}", names.join(", "))
-        }
-        Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => format!("{word} {system}"),
+        Action::Identity(IdentityAction::Change { change, .. }) => match change {
+            IdentityChange::RemoveRole { role } if holds(&case.holds, role) => format!("hold_role {role}"),
+            IdentityChange::AssignRole { role } if holds(held, role) => format!("release_role {role}"),
+            IdentityChange::RemoveRole { role } | IdentityChange::AssignRole { role } => {
+                format!("{word} {role}")
+            }
+            IdentityChange::SetAttributes { attributes } => {
+                let names: Vec<String> = attributes.keys().map(|name| format!("{about}.{name}")).collect();
+                format!("{word} {}", names.join(", "))
+            }
+            IdentityChange::EnsureInvited { .. } => "invite".to_owned(),
+            IdentityChange::Account(_) => word.to_owned(),
+            IdentityChange::Approve
+            | IdentityChange::Reject
+            | IdentityChange::Delete
+            | IdentityChange::Suspend { .. }
+            | IdentityChange::Reinstate { .. } => format!("{word} {about}"),
+        },
+        Action::Provisioning { system, .. } => format!("{word} {system}"),
         Action::Request { endpoint, .. } => format!("{word} {endpoint}"),
         Action::Emit { event, .. } => {
             format!("{word} {}", event.get("type").and_then(serde_json::Value::as_str).unwrap_or_default())
         }
-        Action::EnsureInvited { .. } => "invite".to_owned(),
-        Action::ChangeAccount { .. } => word.to_owned(),
-        Action::Mail { .. }
-        | Action::StartVerification { .. }
-        | Action::ReadVerification { .. }
-        | Action::Approve { .. }
-        | Action::Reject { .. }
-        | Action::Delete { .. }
-        | Action::ReadSubject { .. }
-        | Action::Suspend { .. }
-        | Action::Reinstate { .. } => format!("{word} {about}"),
+        Action::Identity(IdentityAction::Read { .. }) | Action::Verification { .. } | Action::Mail { .. } => {
+            format!("{word} {about}")
+        }
     }
 }
 
 /// What an effect has really destroyed.
 pub(super) fn destroyed(action: &Action, outcome: &Outcome) -> Option<String> {
-    let (Action::Delete { snapshot } | Action::Reject { snapshot }) = action else { return None };
+    let (snapshot, _) = action.identity_change()?;
     let Outcome::Done(Done::Deleted { already: false } | Done::Rejected { already: false }) = outcome else {
         return None;
     };

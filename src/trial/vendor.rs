@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use crate::model::{Action, Failure, Method, Phase, Proof, Reading, Session, Timestamp};
+use crate::model::{Failure, Method, Phase, Proof, Reading, Session, StartSession, Timestamp};
 
 #[derive(Debug, Default)]
 pub struct Vendor {
@@ -22,11 +22,8 @@ struct Run {
 }
 
 impl Vendor {
-    pub(super) fn start(&mut self, action: &Action, now: Timestamp) -> Result<Session, Failure> {
-        let Action::StartVerification { method, account, reference, person, lifetime_seconds, .. } = action
-        else {
-            return Err(Failure::refused("this starts nothing"));
-        };
+    pub(super) fn start(&mut self, start: &StartSession, now: Timestamp) -> Result<Session, Failure> {
+        let StartSession { method, account, reference, person, lifetime_seconds, .. } = start;
         if *method != Method::Full && account.is_none() {
             return Err(Failure::not_enrolled("nothing is known of the person"));
         }

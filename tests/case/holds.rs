@@ -8,7 +8,7 @@
 use crate::tree::Desk;
 use crate::tree::written::{person, policy};
 use proofd::case::{Held, Hold, Input, OpenedBy, Order, Placed, State, keeps};
-use proofd::model::{Action, Done, EventType, Failure, Outcome, SubjectKind};
+use proofd::model::{Action, Done, EventType, Failure, IdentityChange, Outcome, SubjectKind};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use proptest::{prop_assert_eq, proptest};
 use serde_json::json;
@@ -147,25 +147,29 @@ impl Town {
     /// What the connector does, and says.
     fn perform(&mut self, number: usize, action: &Action, again: bool) -> Done {
         let own = self.desks[number].case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));
-        let frees = matches!(action, Action::Reinstate { .. } | Action::AssignRole { .. });
+        let frees = action.hold().is_some_and(|change| !change.places);
         if frees && (own || self.others(number).iter().any(|hold| keeps(hold, action))) {
             return Done::Kept;
         }
-        match action {
-            Action::Suspend { .. } => {
+        let Some((_, change)) = action.identity_change() else {
+            assert!(matches!(action, Action::Mail { .. }), "nobody asks for {action:?}");
+            return Done::Sent;
+        };
+        match change {
+            IdentityChange::Suspend { .. } => {
                 let already = self.status == "suspended";
                 let before = (!(already && again)).then(|| self.status.clone());
                 self.status = "suspended".to_owned();
                 self.in_force[number].push(Held::Account);
                 Done::Applied { already, before }
             }
-            Action::RemoveRole { .. } => {
+            IdentityChange::RemoveRole { .. } => {
                 let already = !self.role;
                 self.role = false;
                 self.in_force[number].push(Held::Role(ROLE.to_owned()));
                 Done::Applied { already, before: None }
             }
-            Action::Reinstate { to, .. } => {
+            IdentityChange::Reinstate { to } => {
                 self.nobody_else(number, &Held::Account);
                 let already = self.status != "suspended";
                 if !already {
@@ -173,13 +177,12 @@ impl Town {
                 }
                 Done::Applied { already, before: None }
             }
-            Action::AssignRole { .. } => {
+            IdentityChange::AssignRole { .. } => {
                 self.nobody_else(number, &Held::Role(ROLE.to_owned()));
                 let already = self.role;
                 self.role = true;
                 Done::Applied { already, before: None }
             }
-            Action::Mail { .. } => Done::Sent,
             other => panic!("nobody asks for {other:?}"),
         }
     }

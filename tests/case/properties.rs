@@ -6,7 +6,10 @@ use crate::tree::written::{person, policy};
 use crate::tree::{Desk, Shape, event, member, proof, span, unavailable};
 use chrono::TimeDelta;
 use proofd::case::{Input, Note, OpenedBy, Order};
-use proofd::model::{Action, Done, EffectKind, Failure, Judgement, Outcome, Phase, Session, SubjectKind};
+use proofd::model::{
+    Action, Changed, Done, EffectKind, Failure, IdentityAction, Judgement, Outcome, Phase,
+    ProvisioningAction, Session, SessionAction, SubjectKind,
+};
 use proofd::policy::Policy;
 use proofd::policy::tree::{IfAlreadyOpen, Retry};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
@@ -123,48 +126,51 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
     let forged = matches!(answer, Answer::Forged);
     Outcome::Done(match action {
         Action::Mail { .. } => Done::Sent,
-        Action::StartVerification { reference, .. } => Done::Started {
+        Action::Verification { session: SessionAction::Start(start), .. } => Done::Started {
             session: Session {
                 account: "account".to_owned(),
                 execution: format!("x{call}"),
                 link: "https://vendor.test/x".to_owned(),
                 expires_at: desk.now + TimeDelta::days(1),
-                reference: reference.clone(),
+                reference: start.reference.clone(),
             },
         },
-        Action::ReadVerification { account, execution, reference, .. } => Done::Read {
+        Action::Verification { session: SessionAction::Read(read), .. } => Done::Read {
             reading: proofd::model::Reading {
-                account: account.clone(),
-                execution: execution.clone(),
-                reference: Some(if forged { "other".to_owned() } else { reference.clone() }),
+                account: read.account.clone(),
+                execution: read.execution.clone(),
+                reference: Some(if forged { "other".to_owned() } else { read.reference.clone() }),
                 phase,
                 proof: (phase == Phase::Done).then(|| Box::new(proof(judgement))),
             },
         },
-        Action::Approve { .. } => {
-            Done::Approved { already: forged, invited_at: (phase == Phase::Done).then_some(desk.now) }
+        Action::Identity(IdentityAction::Read { .. }) if forged && call.is_multiple_of(8) => {
+            Done::Seen { subject: None }
         }
-        Action::EnsureInvited { .. } => Done::Invited { already: forged },
-        Action::Reject { .. } => Done::Rejected { already: forged },
-        Action::Delete { .. } => Done::Deleted { already: forged },
-        Action::ReadSubject { .. } if forged && call.is_multiple_of(8) => Done::Seen { subject: None },
-        Action::ReadSubject { .. } => {
+        Action::Identity(IdentityAction::Read { .. }) => {
             let left = judgement == Judgement::NotExecuted && call.is_multiple_of(16);
             let title = if left { "left" } else { "here" };
             Done::Seen { subject: Some(Box::new(person(SubjectKind::User, &json!({"title": title})))) }
         }
-        Action::Reinstate { .. } | Action::AssignRole { .. } if forged => Done::Kept,
-        Action::Suspend { .. }
-        | Action::Reinstate { .. }
-        | Action::ChangeAccount { .. }
-        | Action::AssignRole { .. }
-        | Action::RemoveRole { .. }
-        | Action::SetAttributes { .. }
-        | Action::UpdateUser { .. } => Done::Applied {
-            already: judgement == Judgement::Warning,
+        Action::Identity(IdentityAction::Change { change, .. }) => match change.done(Changed {
+            already: forged,
             before: Some(if forged { "suspended" } else { "active" }.to_owned()),
+            invited_at: (phase == Phase::Done).then_some(desk.now),
+        }) {
+            Done::Applied { .. } if forged && action.hold().is_some_and(|change| !change.places) => {
+                Done::Kept
+            }
+            Done::Applied { before, .. } => {
+                Done::Applied { already: judgement == Judgement::Warning, before }
+            }
+            done => done,
         },
-        Action::CreateUser { .. } => Done::Created { id: None, already: forged },
+        Action::Provisioning { account: ProvisioningAction::Create { .. }, .. } => {
+            Done::Created { id: None, already: forged }
+        }
+        Action::Provisioning { account: ProvisioningAction::Update { .. }, .. } => {
+            Done::Applied { already: judgement == Judgement::Warning, before: None }
+        }
         Action::Request { .. } => {
             let status = if judgement == Judgement::Rejected { 409 } else { 200 };
             Done::Answered { status, body: json!({}) }
@@ -296,10 +302,8 @@ fn reasons_exist(desk: &Desk) -> Result<(), proptest::test_runner::TestCaseError
         ) > 0
     };
     let did = |word: &str| desk.asked(word) > 0;
-    let frees = |action: &Action| match action {
-        Action::Reinstate { .. } => true,
-        Action::AssignRole { role, .. } => role != "watched",
-        _ => false,
+    let frees = |action: &Action| {
+        action.hold().is_some_and(|change| !change.places && change.role != Some("watched"))
     };
     let freed = desk.case.calls.values().any(|call| frees(&call.action));
     let lifted =

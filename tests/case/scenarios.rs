@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::tree::{Desk, Shape, event, proof, span, unavailable};
 use proofd::case::{Input, Note, Order, Refused, State};
-use proofd::model::{Action, Done, EffectKind, Failure, Judgement, Outcome, Phase};
+use proofd::model::{Action, Done, EffectKind, Failure, Judgement, Outcome, Phase, SessionAction};
 use proofd::policy::tree::Retry;
 
 fn proving() -> Desk {
@@ -107,7 +107,7 @@ fn a_lost_start_is_never_adopted() {
     desk.press().unwrap();
     let (call, attempt) = desk.begin("start_verification");
     let reference = |desk: &Desk, call: u32| match &desk.case.calls[&call].action {
-        Action::StartVerification { reference, .. } => reference.clone(),
+        Action::Verification { session: SessionAction::Start(start), .. } => start.reference.clone(),
         other => panic!("{other:?}"),
     };
     let first = reference(&desk, call);

@@ -11,8 +11,8 @@ use proofd::case::{
     Case, Held, Hold, Input, Note, OpenedBy, Order, Placed, Purpose, State, Whose, fingerprints,
 };
 use proofd::model::{
-    Action, Document, DocumentNumber, DocumentUse, Done, EffectKind, Enrolment, Event, Failure, Judgement,
-    Method, Outcome, Pass, Pause, Phase, Secret, Subject,
+    Action, Document, DocumentNumber, DocumentUse, Done, EffectKind, Enrolment, Event, Failure,
+    IdentityChange, Judgement, Method, Outcome, Pass, Pause, Phase, Secret, SessionAction, Subject,
 };
 use proofd::policy::Policy;
 use serde_json::{Map, Value, json};
@@ -303,19 +303,8 @@ impl Scene {
             "events" => desk.events.iter().map(|event| json!(event.subject.to_string())).collect(),
             // What the call that is due is measured against besides the address.
             "compared" => {
-                let snapshot = case.calls.values().find_map(|call| match &call.action {
-                    Action::Approve { snapshot }
-                    | Action::Reject { snapshot }
-                    | Action::Delete { snapshot }
-                    | Action::Reinstate { snapshot, .. }
-                    | Action::AssignRole { snapshot, .. }
-                    | Action::RemoveRole { snapshot, .. }
-                    | Action::Suspend { snapshot, .. }
-                    | Action::EnsureInvited { snapshot, .. }
-                    | Action::SetAttributes { snapshot, .. } => Some(snapshot),
-                    _ => None,
-                });
-                json!(snapshot.map(|snapshot| &snapshot.compared))
+                let changes = case.calls.values().filter_map(|call| call.action.identity_change());
+                json!(changes.map(|(snapshot, _)| &snapshot.compared).next())
             }
             // The other cases that the journal names for a document.
             "seen_in" => {
@@ -342,8 +331,8 @@ fn subset(found: &Value, wanted: &Value) -> Value {
 }
 
 fn reinstated_to(case: &Case) -> Value {
-    let to = case.calls.values().find_map(|call| match &call.action {
-        Action::Reinstate { to, .. } => Some(json!(to)),
+    let to = case.calls.values().find_map(|call| match call.action.identity_change()? {
+        (_, IdentityChange::Reinstate { to }) => Some(json!(to)),
         _ => None,
     });
     to.unwrap_or_else(|| json!("nobody is reinstated"))
@@ -351,11 +340,13 @@ fn reinstated_to(case: &Case) -> Value {
 
 fn started_workflow(case: &Case) -> Value {
     let started = case.calls.values().find_map(|call| match &call.action {
-        Action::StartVerification { workflow, provider, account, .. } => {
-            let account = if account.is_some() { " again" } else { "" };
-            Some(json!(format!("{workflow} at {provider}{account}")))
+        Action::Verification { provider, session: SessionAction::Start(start) } => {
+            let account = if start.account.is_some() { " again" } else { "" };
+            Some(json!(format!("{} at {provider}{account}", start.workflow)))
         }
-        Action::ReadVerification { provider, .. } => Some(json!(format!("read at {provider}"))),
+        Action::Verification { provider, session: SessionAction::Read(_) } => {
+            Some(json!(format!("read at {provider}")))
+        }
         _ => None,
     });
     started.unwrap_or_default()

@@ -8,6 +8,7 @@
 //! | `mailbox` | the simulated mailbox |
 //! | `onelogin` | the OneLogin connector against a simulated and a scripted tenant |
 //! | `onelogin_sdk` | OneLogin's own SDK against the simulated tenant |
+//! | `perform` | performs a call at one connector, as the daemon does |
 //! | `python_peers` | a SCIM server and the CloudEvents SDK, in Python |
 //! | `sim_jumio` | the simulated Jumio |
 //! | `sim_onelogin` | the simulated OneLogin |
@@ -25,6 +26,7 @@ mod jumio;
 mod mailbox;
 mod onelogin;
 mod onelogin_sdk;
+mod perform;
 #[path = "../world/python.rs"]
 mod python;
 mod python_peers;

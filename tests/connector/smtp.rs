@@ -1,5 +1,6 @@
 //! The SMTP connector against a scripted server that says what a table tells it to say.
 
+use crate::perform::perform_at;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,9 +9,7 @@ use chrono::DateTime;
 use proofd::connectors::smtp::{Settings, Smtp};
 use proofd::connectors::{Connector, Mailer as _};
 use proofd::engine::clock::Virtual;
-use proofd::model::{
-    Action, Address, Call, CallId, CaseId, Done, Failure, FailureKind, Message, Outcome, Secret,
-};
+use proofd::model::{Action, Address, Call, Done, Failure, FailureKind, Message, Outcome, Secret};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -117,8 +116,8 @@ fn clock() -> Arc<Virtual> {
     Arc::new(Virtual::new(DateTime::parse_from_rfc3339("2026-01-15T10:00:00Z").unwrap().to_utc()))
 }
 
-fn smtp(settings: Settings) -> Smtp {
-    Smtp::new(settings, clock()).unwrap()
+fn smtp(settings: Settings) -> Arc<Smtp> {
+    Arc::new(Smtp::new(settings, clock()).unwrap())
 }
 
 fn call(email: &str, attempt: u32) -> Call {
@@ -133,13 +132,8 @@ fn call(email: &str, attempt: u32) -> Call {
         template: "invitation".to_owned(),
         language: "en".to_owned(),
     };
-    Call {
-        id: CallId { case: CaseId("case-1".to_owned()), number: 3 },
-        attempt,
-        in_doubt: attempt > 1,
-        asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-        action: Action::Mail { message },
-    }
+    let attempt = crate::perform::attempt("case-1", 3, attempt, proofd::model::Timestamp::UNIX_EPOCH);
+    Call { attempt, action: Action::Mail { message } }
 }
 
 /// RFC 5321, 3.2: a server that does not know EHLO is greeted with HELO.
@@ -147,7 +141,7 @@ fn call(email: &str, attempt: u32) -> Call {
 async fn a_server_that_knows_only_helo_takes_mail() {
     for refusal in ["500 what?", "502 5.5.1 ECHO not implemented", "504 ECHO"] {
         let peer = Peer::start(vec![("EHLO", refusal)]).await;
-        let outcome = smtp(peer.settings()).perform(&call("zoe@example.com", 1)).await;
+        let outcome = perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await;
         assert_eq!(outcome, Outcome::Done(Done::Sent), "{refusal}");
         assert_eq!(peer.mails().len(), 1, "{refusal}");
         let verbs: Vec<String> = peer.lines().iter().map(|line| line[..4].to_owned()).collect();
@@ -158,7 +152,7 @@ async fn a_server_that_knows_only_helo_takes_mail() {
     }
     // What it refuses after that is understood as ever.
     let peer = Peer::start(vec![("EHLO", "502 no"), ("HELO", "554 ECHO no")]).await;
-    let failed = failure(smtp(peer.settings()).perform(&call("zoe@example.com", 1)).await);
+    let failed = failure(perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await);
     assert!(failed.kind == FailureKind::Unavailable && failed.reason.contains("554"), "{}", failed.reason);
 }
 
@@ -174,7 +168,7 @@ async fn helo_is_no_way_around_sign_in_or_encryption() {
     let encrypts =
         Settings { url: format!("smtp://127.0.0.1:{}?tls=required", peer.port), ..peer.settings() };
     for settings in [signs_in, encrypts] {
-        let failed = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);
+        let failed = failure(perform_at(&smtp(settings), &call("zoe@example.com", 1)).await);
         assert!(failed.reason.contains("refuses EHLO"), "{}", failed.reason);
     }
     assert!(peer.mails().is_empty() && !peer.lines().iter().any(|line| line.starts_with("HELO")));
@@ -198,7 +192,7 @@ const SENT: Outcome = Outcome::Done(Done::Sent);
 async fn a_mail_is_sent_once_to_one_recipient() {
     let peer = Peer::start(Vec::new()).await;
     let smtp = smtp(peer.settings());
-    assert_eq!(smtp.perform(&call("zoe@example.com", 1)).await, SENT);
+    assert_eq!(perform_at(&smtp, &call("zoe@example.com", 1)).await, SENT);
     let lines = peer.lines();
     assert!(lines[0].starts_with("EHLO "), "{lines:?}");
     assert_eq!(lines[1..], ["MAIL FROM:<idv@example.com>", "RCPT TO:<zoe@example.com>", "DATA", "QUIT"]);
@@ -218,10 +212,10 @@ async fn a_mail_is_sent_once_to_one_recipient() {
 async fn a_mail_in_doubt_is_sent_again_and_is_the_same() {
     let peer = Peer::start(vec![("DOT", CLOSE)]).await;
     let connector = smtp(peer.settings());
-    let first = failure(connector.perform(&call("zoe@example.com", 1)).await);
+    let first = failure(perform_at(&connector, &call("zoe@example.com", 1)).await);
     assert_eq!(first.kind, FailureKind::Unavailable);
     assert!(first.reason.contains("Message-ID"), "{}", first.reason);
-    failure(connector.perform(&call("zoe@example.com", 2)).await);
+    failure(perform_at(&connector, &call("zoe@example.com", 2)).await);
     let mails = peer.mails();
     assert_eq!(mails.len(), 2);
     assert_eq!(mails[0], mails[1]);
@@ -258,7 +252,7 @@ async fn what_servers_say() {
         ("DOT", "what?", Unavailable, ""),
     ] {
         let peer = Peer::start(vec![(point, said)]).await;
-        let outcome = smtp(peer.settings()).perform(&call("zoe@example.com", 1)).await;
+        let outcome = perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await;
         let failure = failure(outcome);
         assert_eq!(failure.kind, kind, "{point} {said}: {}", failure.reason);
         assert!(failure.reason.contains(sentence), "{point} {said}: {}", failure.reason);
@@ -270,7 +264,7 @@ async fn what_servers_say() {
 async fn a_bad_goodbye_changes_nothing() {
     for said in [CLOSE, "500 no", "421 timeout"] {
         let peer = Peer::start(vec![("QUIT", said)]).await;
-        assert_eq!(smtp(peer.settings()).perform(&call("zoe@example.com", 1)).await, SENT, "{said}");
+        assert_eq!(perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await, SENT, "{said}");
     }
 }
 
@@ -280,7 +274,7 @@ async fn each_mail_has_its_own_connection() {
     let peer = Peer::start(Vec::new()).await;
     let connector = smtp(peer.settings());
     let calls: Vec<Call> = (0..12).map(|n| call(&format!("zoe{n}@example.com"), 1)).collect();
-    let outcomes = futures::future::join_all(calls.iter().map(|call| connector.perform(call))).await;
+    let outcomes = futures::future::join_all(calls.iter().map(|call| perform_at(&connector, call))).await;
     assert!(outcomes.iter().all(|outcome| *outcome == SENT), "{outcomes:?}");
     assert_eq!(peer.mails().len(), 12);
     assert_eq!(peer.lines().iter().filter(|line| line.starts_with("EHLO")).count(), 12);
@@ -295,12 +289,12 @@ async fn addresses_that_cannot_be_served() {
         ("zoe@example.com\r\nRCPT TO:<eve@example.com>", "not one"),
         ("zo\u{eb}@example.com", "SMTPUTF8"),
     ] {
-        let failure = failure(connector.perform(&call(email, 1)).await);
+        let failure = failure(perform_at(&connector, &call(email, 1)).await);
         assert_eq!(failure.kind, FailureKind::Refused, "{email}");
         assert!(failure.reason.contains(sentence), "{email}: {}", failure.reason);
     }
     assert!(peer.mails().is_empty());
-    assert_eq!(connector.perform(&call("zoe@ex\u{e4}mple.com", 1)).await, SENT);
+    assert_eq!(perform_at(&connector, &call("zoe@ex\u{e4}mple.com", 1)).await, SENT);
     assert!(peer.lines().contains(&"RCPT TO:<zoe@xn--exmple-cua.com>".to_owned()));
 }
 
@@ -315,7 +309,7 @@ fn with_user(peer: &Peer) -> Settings {
 #[tokio::test]
 async fn sign_in() {
     let peer = Peer::start(Vec::new()).await;
-    assert_eq!(smtp(with_user(&peer)).perform(&call("zoe@example.com", 1)).await, SENT);
+    assert_eq!(perform_at(&smtp(with_user(&peer)), &call("zoe@example.com", 1)).await, SENT);
     let plain = base64::engine::general_purpose::STANDARD.encode("\0relay-user@example.com\0PASSWORD");
     assert!(peer.lines().contains(&format!("AUTH PLAIN {plain}")), "{:?}", peer.lines());
 
@@ -328,7 +322,7 @@ async fn sign_in() {
     ] {
         let peer = Peer::start(vec![(point, said)]).await;
         let connector = smtp(with_user(&peer));
-        let refused = failure(connector.perform(&call("zoe@example.com", 1)).await);
+        let refused = failure(perform_at(&connector, &call("zoe@example.com", 1)).await);
         assert_eq!(refused.kind, FailureKind::Unavailable, "{said}: it waits for the operator");
         assert!(refused.reason.contains(sentence), "{said}: {}", refused.reason);
         let findings = connector.examine().await;
@@ -343,7 +337,7 @@ async fn nothing_in_the_open_where_tls_is_required() {
     let peer = Peer::start(Vec::new()).await;
     let settings = with_user(&peer);
     let settings = Settings { url: format!("{}?tls=required", settings.url), ..settings };
-    let refused = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);
+    let refused = failure(perform_at(&smtp(settings), &call("zoe@example.com", 1)).await);
     assert_eq!(refused.kind, FailureKind::Unavailable);
     assert!(refused.reason.contains("STARTTLS"), "{}", refused.reason);
     assert!(peer.lines().iter().all(|line| line.starts_with("EHLO")), "{:?}", peer.lines());
@@ -355,14 +349,14 @@ async fn nothing_in_the_open_where_tls_is_required() {
                 .await;
         let settings = with_user(&peer);
         let settings = Settings { url: format!("{}?tls=required", settings.url), ..settings };
-        let refused = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);
+        let refused = failure(perform_at(&smtp(settings), &call("zoe@example.com", 1)).await);
         assert_eq!(refused.kind, FailureKind::Unavailable, "{said}");
         assert!(!peer.lines().iter().any(|line| line.starts_with("AUTH")), "{:?}", peer.lines());
         assert!(peer.mails().is_empty());
     }
 
     let settings = Settings { url: format!("smtps://127.0.0.1:{}", peer.port), ..peer.settings() };
-    let refused = failure(smtp(settings).perform(&call("zoe@example.com", 1)).await);
+    let refused = failure(perform_at(&smtp(settings), &call("zoe@example.com", 1)).await);
     assert_eq!(refused.kind, FailureKind::Unavailable);
     assert!(peer.mails().is_empty());
 }
@@ -382,20 +376,6 @@ async fn examination_and_test_mail() {
     let nobody = Settings { url: format!("smtp://localhost:{port}"), ..peer.settings() };
     let findings = smtp(nobody).examine().await;
     assert!(!findings[0].ok && findings[0].detail.contains("cannot be reached"), "{findings:?}");
-}
-
-#[tokio::test]
-async fn other_calls_are_refused() {
-    let peer = Peer::start(Vec::new()).await;
-    let read = Action::ReadVerification {
-        provider: "jumio".to_owned(),
-        account: "a".to_owned(),
-        execution: "b".to_owned(),
-        reference: "c".to_owned(),
-    };
-    let outcome = smtp(peer.settings()).perform(&Call { action: read, ..call("zoe@example.com", 1) }).await;
-    assert_eq!(failure(outcome).kind, FailureKind::Refused);
-    assert!(peer.lines().is_empty());
 }
 
 #[test]

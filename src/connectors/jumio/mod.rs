@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use url::{Host, Url};
 
 use super::{Connector, Finding, Pace, VerificationProvider};
-use crate::model::{Action, Call, Clock, Done, Failure, Outcome, Secret};
+use crate::model::{Clock, Failure, ReadSession, Reading, Secret, Session, StartSession};
 
 mod api;
 mod document;
@@ -95,64 +95,25 @@ impl Jumio {
         let starts_per_second = settings.starts_per_second;
         Ok(Self { starts_per_second, api: api::Api::new(settings, Arc::clone(&clock))?, web, clock })
     }
-
-    async fn attempt(&self, call: &Call) -> Result<Done, Failure> {
-        match &call.action {
-            // A call in doubt is simply started again: Jumio has neither idempotency keys nor a search by
-            // reference. What the lost attempt may have created expires by itself, its link was never
-            // seen by anybody, and a result of it does not carry the reference that is waited for.
-            Action::StartVerification {
-                provider: _,
-                workflow,
-                method,
-                account,
-                reference,
-                person,
-                lifetime_seconds,
-                locale,
-                callback_url,
-                return_url,
-            } => {
-                let order = start::Order {
-                    workflow,
-                    method: *method,
-                    account: account.as_deref(),
-                    reference,
-                    person,
-                    lifetime_seconds: *lifetime_seconds,
-                    locale: locale.as_deref(),
-                    callback_url: callback_url.as_deref(),
-                    return_url: return_url.as_deref(),
-                };
-                start::start(&self.api, &self.web, &order, self.clock.now())
-                    .await
-                    .map(|session| Done::Started { session })
-            }
-            Action::ReadVerification { provider: _, account, execution, reference: _ } => {
-                read::read(&self.api, account, execution).await.map(|reading| Done::Read { reading })
-            }
-            _ => Err(Failure::refused(format!("'{}' is not something that Jumio does", call.action.word()))),
-        }
-    }
 }
 
 impl Connector for Jumio {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move {
-            match self.attempt(call).await {
-                Ok(done) => Outcome::Done(done),
-                Err(failure) => Outcome::Failed(failure),
-            }
-        }
-        .boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         examine::examine(&self.api, self.clock.as_ref()).boxed()
     }
 }
 
 impl VerificationProvider for Jumio {
+    /// Jumio has neither idempotency keys nor a search by reference. What a lost attempt may have created expires by
+    /// itself.
+    fn start<'a>(&'a self, start: &'a StartSession) -> BoxFuture<'a, Result<Session, Failure>> {
+        start::start(&self.api, &self.web, start, self.clock.now()).boxed()
+    }
+
+    fn read<'a>(&'a self, read: &'a ReadSession) -> BoxFuture<'a, Result<Reading, Failure>> {
+        read::read(&self.api, &read.account, &read.execution).boxed()
+    }
+
     fn hint(&self, body: &[u8]) -> Result<String, String> {
         hint(body).map(|hint| hint.execution)
     }

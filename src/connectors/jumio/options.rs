@@ -12,7 +12,7 @@ use crate::config::SecretSource;
 use crate::connectors::options::{Site, Target};
 use crate::connectors::registry::Provider;
 use crate::connectors::{VerificationOptions, VerificationProvider, options};
-use crate::model::{Pattern, Span, VerificationWords};
+use crate::model::{Method, Pattern, Span, VerificationWords};
 
 pub const PROVIDER: Provider = Provider::verification::<Options>(
     "jumio",
@@ -36,6 +36,7 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
             matches: |text| !text.starts_with(|c: char| c.is_ascii_digit()) || text.parse::<u32>().is_ok(),
             expected: "a number from the vendor's portal, such as 10011",
         },
+        methods: &Method::ALL,
     },
 );
 

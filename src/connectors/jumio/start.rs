@@ -12,21 +12,7 @@ use url::Url;
 use super::api::{Api, Host, parse, plain, refusal};
 use super::enrolled::nothing_there;
 use super::{Web, is_id};
-use crate::model::{self, Failure, Session, Timestamp};
-
-/// What is to be started.
-#[derive(Debug)]
-pub(super) struct Order<'a> {
-    pub(super) workflow: &'a str,
-    pub(super) method: model::Method,
-    pub(super) account: Option<&'a str>,
-    pub(super) reference: &'a str,
-    pub(super) person: &'a str,
-    pub(super) lifetime_seconds: i64,
-    pub(super) locale: Option<&'a str>,
-    pub(super) callback_url: Option<&'a str>,
-    pub(super) return_url: Option<&'a str>,
-}
+use crate::model::{self, Failure, Session, StartSession, Timestamp};
 
 #[derive(Deserialize)]
 struct Started {
@@ -49,12 +35,12 @@ struct WebClient {
 pub(super) async fn start(
     api: &Api,
     web: &Web,
-    order: &Order<'_>,
+    order: &StartSession,
     now: Timestamp,
 ) -> Result<Session, Failure> {
     let lifetime = lifetime(order.lifetime_seconds);
     let body = body(order, lifetime)?;
-    let answer = match (order.account, order.method) {
+    let answer = match (&order.account, order.method) {
         (None, model::Method::Full) => {
             api.ask(Method::POST, Host::Account, &["api", "v1", "accounts"], Some(&body)).await?
         }
@@ -109,14 +95,14 @@ fn what_is_missing(method: model::Method) -> &'static str {
 fn session(
     started: Started,
     allowed: &Web,
-    order: &Order<'_>,
+    order: &StartSession,
     expires_at: Timestamp,
 ) -> Result<Session, Failure> {
     let Started { account, execution, web } = started;
     if !is_id(&account.id) || !is_id(&execution.id) {
         return Err(Failure::unavailable("Jumio's start answer has ids that cannot be ids"));
     }
-    if order.account.is_some_and(|asked| asked != account.id) {
+    if order.account.as_ref().is_some_and(|asked| *asked != account.id) {
         return Err(Failure::unavailable("Jumio started a run on another account than it was asked to"));
     }
     let Some(link) = web.and_then(|web| web.href).filter(|link| !link.is_empty()) else {
@@ -128,7 +114,7 @@ fn session(
     if !allowed.allows(&link) {
         return Err(Failure::unavailable(not_allowed(&link)));
     }
-    let reference = order.reference.to_owned();
+    let reference = order.reference.clone();
     Ok(Session { account: account.id, execution: execution.id, link, expires_at, reference })
 }
 
@@ -148,25 +134,25 @@ fn not_allowed(link: &str) -> String {
 /// No host name is longer.
 const LONGEST_HOST: usize = 253;
 
-fn body(order: &Order<'_>, lifetime: TimeDelta) -> Result<Value, Failure> {
-    acceptable("the reference", order.reference)?;
-    acceptable("the person's reference", order.person)?;
+fn body(order: &StartSession, lifetime: TimeDelta) -> Result<Value, Failure> {
+    acceptable("the reference", &order.reference)?;
+    acceptable("the person's reference", &order.person)?;
     let mut body = json!({
         "customerInternalReference": order.reference,
         "userReference": order.person,
-        "workflowDefinition": { "key": key(order.workflow)? },
+        "workflowDefinition": { "key": key(&order.workflow)? },
         "tokenLifetime": expression(lifetime),
     });
-    if let Some(url) = order.callback_url {
+    if let Some(url) = &order.callback_url {
         body["callbackUrl"] = short_enough("the callback address", url)?.into();
     }
     let mut web = Map::new();
-    if let Some(url) = order.return_url {
+    if let Some(url) = &order.return_url {
         let url = short_enough("the return address", url)?;
         web.insert("successUrl".to_owned(), url.into());
         web.insert("errorUrl".to_owned(), url.into());
     }
-    if let Some(locale) = order.locale.and_then(locale) {
+    if let Some(locale) = order.locale.as_deref().and_then(locale) {
         web.insert("locale".to_owned(), locale.into());
     }
     if !web.is_empty() {

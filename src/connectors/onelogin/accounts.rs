@@ -9,7 +9,7 @@ use super::OneLogin;
 use super::api::Refusal;
 use super::events::{moment, text};
 use super::people::{self, Record};
-use crate::model::{Done, Failure, Snapshot, SubjectKind, Timestamp};
+use crate::model::{Changed, Failure, Snapshot, SubjectKind, Timestamp};
 
 pub(super) const ACTIVE: u8 = 1;
 /// Status 3 unlocks itself after a quarter of an hour, so this is the one that holds.
@@ -92,7 +92,7 @@ impl OneLogin {
         snapshot: &Snapshot,
         end_sessions: bool,
         again: bool,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Changed, Failure> {
         let account = self.account(snapshot).await?;
         let already = account.is_suspended();
         if !already {
@@ -112,7 +112,7 @@ impl OneLogin {
         }
         // It may have been an earlier attempt that suspended it; what it was before nobody can tell then.
         let before = if already && again { None } else { Some(account.word()) };
-        Ok(Done::Applied { already, before })
+        Ok(Changed { before, ..Changed::plain(already) })
     }
 
     pub(super) async fn reinstate(
@@ -120,7 +120,7 @@ impl OneLogin {
         snapshot: &Snapshot,
         to: Option<&str>,
         again: bool,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Changed, Failure> {
         let account = self.account(snapshot).await?;
         let before = Some(account.word());
         let already = !account.is_suspended();
@@ -135,7 +135,7 @@ impl OneLogin {
         if (!already || again) && account.status != LOCKED {
             self.lock_again(&account, to).await?;
         }
-        Ok(Done::Applied { already, before })
+        Ok(Changed { before, ..Changed::plain(already) })
     }
 
     /// A lock that was there before the suspension and would still last is not ours to end.
@@ -151,11 +151,11 @@ impl OneLogin {
         written.map_err(|refusal| self.not_written(account, refusal))
     }
 
-    pub(super) async fn end_sessions(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
+    pub(super) async fn end_sessions(&self, snapshot: &Snapshot) -> Result<Changed, Failure> {
         let account = self.account(snapshot).await?;
         self.log_out(&account).await?;
         // Nobody can be asked whether a session was open.
-        Ok(Done::Applied { already: false, before: None })
+        Ok(Changed::plain(false))
     }
 
     /// Nothing shows whether sessions are open, so the answer is all there is. Doing it twice does no harm.

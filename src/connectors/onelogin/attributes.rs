@@ -7,7 +7,7 @@ use super::OneLogin;
 use super::accounts::Account;
 use super::events::text;
 use super::people;
-use crate::model::{Done, Failure, Fields, Snapshot};
+use crate::model::{Changed, Failure, Fields, Snapshot};
 
 /// Fields that every tenant has and that are nobody's key.
 pub const PLAIN: [&str; 2] = ["title", "department"];
@@ -29,7 +29,7 @@ impl OneLogin {
         &self,
         snapshot: &Snapshot,
         attributes: &Fields,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Changed, Failure> {
         let mut wanted = Wanted::new();
         for (name, value) in attributes {
             wanted.push((self.spot(name)?, as_text(name, value)?));
@@ -37,12 +37,12 @@ impl OneLogin {
         let account = self.account(snapshot).await?;
         let differing = differing(&account, &wanted)?;
         if differing.is_empty() {
-            return Ok(Done::Applied { already: true, before: None });
+            return Ok(Changed::plain(true));
         }
         self.are_defined(&account, &differing).await?;
         self.write_account(&account, &body(&differing)).await?;
         if self::differing(&self.account(snapshot).await?, &wanted)?.is_empty() {
-            Ok(Done::Applied { already: false, before: None })
+            Ok(Changed::plain(false))
         } else {
             Err(Failure::unavailable("OneLogin took the attributes but does not show them yet"))
         }

@@ -11,42 +11,34 @@ use super::events::text;
 use super::people::{self, Record};
 use super::registrations::{Found, Place, Registrations, State, UserRecord, Verdict};
 use super::types;
-use crate::connectors::IdentityProvider;
 use crate::model::{
-    AccountChange, Action, Call, Done, EventType, Failure, Origin, Snapshot, SubjectKind, SubjectRef,
+    AccountChange, Attempt, Changed, EventType, Failure, IdentityChange, Origin, Snapshot, SubjectKind,
     Timestamp,
 };
 
 impl OneLogin {
-    pub(super) async fn act(&self, call: &Call) -> Result<Done, Failure> {
-        match &call.action {
-            Action::Approve { snapshot } => self.approve(snapshot).await,
-            Action::EnsureInvited { snapshot, since } => self.ensure_invited(snapshot, *since).await,
-            Action::Reject { snapshot } => self.reject(snapshot).await,
-            Action::Delete { snapshot } => self.delete(snapshot, call).await,
-            Action::ReadSubject { subject } => self.read_subject(subject).await,
-            Action::Suspend { snapshot, end_sessions } => {
-                self.suspend(snapshot, *end_sessions, call.in_doubt || call.attempt > 1).await
+    pub(super) async fn act(
+        &self,
+        attempt: &Attempt,
+        snapshot: &Snapshot,
+        change: &IdentityChange,
+    ) -> Result<Changed, Failure> {
+        match change {
+            IdentityChange::Approve => self.approve(snapshot).await,
+            IdentityChange::EnsureInvited { since } => self.ensure_invited(snapshot, *since).await,
+            IdentityChange::Reject => self.reject(snapshot).await,
+            IdentityChange::Delete => self.delete(snapshot, attempt).await,
+            IdentityChange::Suspend { end_sessions } => {
+                self.suspend(snapshot, *end_sessions, attempt.is_repeated()).await
             }
-            Action::Reinstate { snapshot, to } => {
-                self.reinstate(snapshot, to.as_deref(), call.in_doubt || call.attempt > 1).await
+            IdentityChange::Reinstate { to } => {
+                self.reinstate(snapshot, to.as_deref(), attempt.is_repeated()).await
             }
-            Action::ChangeAccount { snapshot, change } => match change {
-                AccountChange::EndSessions => self.end_sessions(snapshot).await,
-                AccountChange::RemoveFactors => self.remove_factors(snapshot).await,
-            },
-            Action::AssignRole { snapshot, role } => self.assign_role(snapshot, role).await,
-            Action::RemoveRole { snapshot, role } => self.remove_role(snapshot, role).await,
-            Action::SetAttributes { snapshot, attributes } => self.set_attributes(snapshot, attributes).await,
-            Action::Mail { .. }
-            | Action::StartVerification { .. }
-            | Action::ReadVerification { .. }
-            | Action::CreateUser { .. }
-            | Action::UpdateUser { .. }
-            | Action::Request { .. }
-            | Action::Emit { .. } => {
-                Err(Failure::refused("OneLogin does no such thing; this call belongs to another connector"))
-            }
+            IdentityChange::Account(AccountChange::EndSessions) => self.end_sessions(snapshot).await,
+            IdentityChange::Account(AccountChange::RemoveFactors) => self.remove_factors(snapshot).await,
+            IdentityChange::AssignRole { role } => self.assign_role(snapshot, role).await,
+            IdentityChange::RemoveRole { role } => self.remove_role(snapshot, role).await,
+            IdentityChange::SetAttributes { attributes } => self.set_attributes(snapshot, attributes).await,
         }
     }
 
@@ -56,14 +48,6 @@ impl OneLogin {
             SubjectKind::User => Ok(&UserRecord),
             SubjectKind::Applicant => Err(Failure::refused("an applicant has no record in OneLogin")),
         }
-    }
-
-    async fn read_subject(&self, subject: &SubjectRef) -> Result<Done, Failure> {
-        if subject.kind == SubjectKind::Applicant {
-            return Err(Failure::refused("an applicant has no record in OneLogin"));
-        }
-        let subject = IdentityProvider::subject(self, subject, None).await?;
-        Ok(Done::Seen { subject: subject.map(Box::new) })
     }
 
     /// The record that the case is about, with what the case knew of it; `Changed` if it is another by now.
@@ -135,12 +119,12 @@ impl OneLogin {
         backend.find(&self.api, &place).await
     }
 
-    async fn approve(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
+    async fn approve(&self, snapshot: &Snapshot) -> Result<Changed, Failure> {
         let backend = self.backend(snapshot).await?;
         let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         match found.state {
             State::Approved if found.agreed || found.lets_in() => {
-                return Ok(Done::Approved { already: true, invited_at: found.invited_at });
+                return Ok(Changed { invited_at: found.invited_at, ..Changed::plain(true) });
             }
             State::Rejected => return Err(Failure::changed("it was rejected meanwhile; not approved")),
             State::NotVerified => {
@@ -152,11 +136,11 @@ impl OneLogin {
         self.settle(backend, snapshot, written, Verdict::Approve).await
     }
 
-    async fn reject(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
+    async fn reject(&self, snapshot: &Snapshot) -> Result<Changed, Failure> {
         let backend = self.backend(snapshot).await?;
         let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         match found.state {
-            State::Rejected if found.agreed => return Ok(Done::Rejected { already: true }),
+            State::Rejected if found.agreed => return Ok(Changed::plain(true)),
             State::Approved | State::Unlicensed => {
                 return Err(Failure::changed("it was approved meanwhile; not rejected"));
             }
@@ -173,7 +157,7 @@ impl OneLogin {
         snapshot: &Snapshot,
         written: Result<(), super::api::Refusal>,
         verdict: Verdict,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Changed, Failure> {
         if let Err(refusal) = written
             && !refusal.says("user is already in this state")
         {
@@ -186,12 +170,12 @@ impl OneLogin {
                 Err(Failure::unavailable("OneLogin took the change but does not show it everywhere yet"))
             }
             (Verdict::Approve, State::Approved) => {
-                Ok(Done::Approved { already: false, invited_at: found.invited_at })
+                Ok(Changed { invited_at: found.invited_at, ..Changed::plain(false) })
             }
             (Verdict::Approve, State::Unlicensed) => Err(Failure::refused(
                 "no licence is free: OneLogin made the user unlicensed; free a licence, then approve again",
             )),
-            (Verdict::Reject, State::Rejected) => Ok(Done::Rejected { already: false }),
+            (Verdict::Reject, State::Rejected) => Ok(Changed::plain(false)),
             (Verdict::Approve, State::Rejected) | (Verdict::Reject, State::Approved | State::Unlicensed) => {
                 Err(Failure::changed("somebody else decided the opposite at the same time"))
             }
@@ -201,13 +185,13 @@ impl OneLogin {
         }
     }
 
-    async fn ensure_invited(&self, snapshot: &Snapshot, since: Timestamp) -> Result<Done, Failure> {
+    async fn ensure_invited(&self, snapshot: &Snapshot, since: Timestamp) -> Result<Changed, Failure> {
         let backend = self.backend(snapshot).await?;
         let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         // OneLogin's times end at the millisecond, ours do not.
         let since = since.timestamp_millis();
         if found.invited_at.is_some_and(|at| at.timestamp_millis() >= since) {
-            return Ok(Done::Invited { already: true });
+            return Ok(Changed::plain(true));
         }
         if found.state != State::Approved {
             return Err(Failure::changed("it is not approved (any more); not invited"));
@@ -217,19 +201,19 @@ impl OneLogin {
         let email = email.ok_or_else(|| Failure::refused("the account has no mail address to invite"))?;
         let body = json!({"email": email});
         let sent = self.api.write(Method::POST, "/api/1/invites/send_invite_link", Some(&body)).await;
-        sent.map(|()| Done::Invited { already: false }).map_err(|refusal| refusal.failure)
+        sent.map(|()| Changed::plain(false)).map_err(|refusal| refusal.failure)
     }
 
     /// No registration can be deleted as such: its account is, and the registration goes with it.
-    async fn delete(&self, snapshot: &Snapshot, call: &Call) -> Result<Done, Failure> {
-        let again = call.in_doubt || call.attempt > 1;
+    async fn delete(&self, snapshot: &Snapshot, attempt: &Attempt) -> Result<Changed, Failure> {
+        let again = attempt.is_repeated();
         let backend = self.backend(snapshot).await?;
         let Some(found) = self.known(backend, snapshot).await? else {
             let young = !again && self.is_young(snapshot.created_at);
             return if young {
                 Err(self.missing(snapshot.created_at))
             } else {
-                self.gone(snapshot, again, call.asked_at).await
+                self.gone(snapshot, again, attempt.asked_at).await
             };
         };
         // A registration may be pending while the account it leads to was let in by hand.
@@ -245,11 +229,11 @@ impl OneLogin {
         };
         match self.api.write(Method::DELETE, &format!("/api/2/users/{user}"), None).await {
             Ok(()) => {}
-            Err(refusal) if refusal.is_gone() => return self.gone(snapshot, again, call.asked_at).await,
+            Err(refusal) if refusal.is_gone() => return self.gone(snapshot, again, attempt.asked_at).await,
             Err(refusal) => return Err(refusal.failure),
         }
         match people::user(&self.api, user).await? {
-            None => Ok(Done::Deleted { already: false }),
+            None => Ok(Changed::plain(false)),
             Some(_) => Err(Failure::unavailable("OneLogin took the deletion but still shows the account")),
         }
     }
@@ -260,13 +244,13 @@ const EVENT_SHOWS: TimeDelta = TimeDelta::minutes(3);
 
 impl OneLogin {
     /// A missing record is our own doing if an earlier attempt began and the tenant's events name us.
-    async fn gone(&self, snapshot: &Snapshot, again: bool, asked_at: Timestamp) -> Result<Done, Failure> {
+    async fn gone(&self, snapshot: &Snapshot, again: bool, asked_at: Timestamp) -> Result<Changed, Failure> {
         let others = || Failure::changed("it is gone already; somebody else deleted it");
         if !again {
             return Err(others());
         }
         match self.who_deleted(snapshot, asked_at).await? {
-            Some(Origin::Ours) => Ok(Done::Deleted { already: true }),
+            Some(Origin::Ours) => Ok(Changed::plain(true)),
             Some(Origin::Others) => Err(others()),
             None if self.clock.now() < asked_at + EVENT_SHOWS => {
                 Err(Failure::unavailable("the account is gone, and no event says yet who deleted it")

@@ -6,10 +6,10 @@ use super::OneLogin;
 use super::accounts::{Account, not_shown};
 use super::api::rows;
 use super::events::plain;
-use crate::model::{Done, Failure, Snapshot};
+use crate::model::{Changed, Failure, Snapshot};
 
 impl OneLogin {
-    pub(super) async fn remove_factors(&self, snapshot: &Snapshot) -> Result<Done, Failure> {
+    pub(super) async fn remove_factors(&self, snapshot: &Snapshot) -> Result<Changed, Failure> {
         let account = self.account(snapshot).await?;
         let devices = self.devices(&account).await?;
         for (removed, device) in devices.iter().enumerate() {
@@ -28,7 +28,7 @@ impl OneLogin {
         if !devices.is_empty() && !self.devices(&account).await?.is_empty() {
             return Err(not_shown());
         }
-        Ok(Done::Applied { already: devices.is_empty(), before: None })
+        Ok(Changed::plain(devices.is_empty()))
     }
 
     /// The ids of the registered devices. An account without any may be answered with a 404.

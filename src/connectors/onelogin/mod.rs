@@ -35,7 +35,8 @@ use self::api::Api;
 use self::registrations::{Found, Place, Profile, Registrations, Resource, UserRecord};
 use super::{Connector, Finding, IdentityProvider, Page, People, WebhookRefused};
 use crate::model::{
-    Call, Clock, Event, Failure, Outcome, Registration, Secret, Subject, SubjectKind, SubjectRef, Timestamp,
+    Attempt, Changed, Clock, Event, Failure, IdentityChange, Registration, Secret, Snapshot, Subject,
+    SubjectKind, SubjectRef, Timestamp,
 };
 
 /// Where registrations are kept.
@@ -215,16 +216,6 @@ impl OneLogin {
 }
 
 impl Connector for OneLogin {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move {
-            match self.act(call).await {
-                Ok(done) => Outcome::Done(done),
-                Err(failure) => Outcome::Failed(failure),
-            }
-        }
-        .boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         self.look().boxed()
     }
@@ -276,6 +267,15 @@ impl IdentityProvider for OneLogin {
             }
         }
         .boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        snapshot: &'a Snapshot,
+        change: &'a IdentityChange,
+    ) -> BoxFuture<'a, Result<Changed, Failure>> {
+        self.act(attempt, snapshot, change).boxed()
     }
 
     fn population<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {

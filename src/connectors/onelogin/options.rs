@@ -25,6 +25,7 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
         },
         risk_scores: "scores come only where adaptive (SmartFactor) authentication is on in the users' OneLogin policy",
         settable: &attributes::PLAIN,
+        refuses: |_, _| None,
     },
 );
 

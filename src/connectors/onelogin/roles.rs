@@ -10,7 +10,7 @@ use super::accounts::Account;
 use super::api::Refusal;
 use super::events::text;
 use super::people;
-use crate::model::{Done, Failure, FailureKind, Snapshot};
+use crate::model::{Changed, Failure, FailureKind, Snapshot};
 
 /// Seconds to wait before each look. More would only keep others waiting: a grant that is not seen by then
 /// takes ten seconds or minutes, and the next attempt looks first.
@@ -48,18 +48,18 @@ impl Account {
 }
 
 impl OneLogin {
-    pub(super) async fn assign_role(&self, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
+    pub(super) async fn assign_role(&self, snapshot: &Snapshot, role: &str) -> Result<Changed, Failure> {
         let mut id = self.roles.id(&self.api, role, self.clock.now()).await?;
         let account = self.account(snapshot).await?;
         if account.holds(&id)? {
-            return Ok(Done::Applied { already: true, before: None });
+            return Ok(Changed::plain(true));
         }
         account.may_hold_roles()?;
         self.send(Change::Give, &account, role, &mut id, snapshot).await?;
         self.seen(Change::Give, snapshot, &id).await
     }
 
-    pub(super) async fn remove_role(&self, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
+    pub(super) async fn remove_role(&self, snapshot: &Snapshot, role: &str) -> Result<Changed, Failure> {
         let mut id = self.roles.id(&self.api, role, self.clock.now()).await?;
         let account = self.account(snapshot).await?;
         let (held, looked_for) = (account.holds(&id)?, id.clone());
@@ -75,7 +75,7 @@ impl OneLogin {
         if held || id != looked_for {
             self.seen(Change::Take, snapshot, &id).await
         } else {
-            Ok(Done::Applied { already: true, before: None })
+            Ok(Changed::plain(true))
         }
     }
 
@@ -112,13 +112,13 @@ impl OneLogin {
         self.api.write(method, &format!("/api/2/roles/{role}/users"), Some(&json!([user]))).await
     }
 
-    async fn seen(&self, change: Change, snapshot: &Snapshot, role: &str) -> Result<Done, Failure> {
+    async fn seen(&self, change: Change, snapshot: &Snapshot, role: &str) -> Result<Changed, Failure> {
         for seconds in LOOKS {
             if seconds > 0 {
                 self.clock.sleep_until(self.clock.now() + TimeDelta::seconds(seconds)).await;
             }
             if self.account(snapshot).await?.holds(role)? == (change == Change::Give) {
-                return Ok(Done::Applied { already: false, before: None });
+                return Ok(Changed::plain(false));
             }
         }
         let reason = match change {

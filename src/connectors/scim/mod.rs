@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::http::{Answer, named};
-use super::{Connector, Finding};
-use crate::model::{Action, Call, Done, Failure, Fields, Outcome, Secret};
+use super::{Connector, Created, Finding, TargetSystem};
+use crate::model::{Attempt, Failure, Fields, Secret};
 
 mod api;
 mod attribute;
@@ -65,37 +65,22 @@ impl Scim {
         Ok(Self { api: Api::new(settings)?, name })
     }
 
-    async fn act(&self, call: &Call) -> Result<Done, Failure> {
-        match &call.action {
-            Action::CreateUser { system: _, external_id, attributes } => {
-                self.create(external_id, attributes, call.in_doubt || call.attempt > 1).await
-            }
-            Action::UpdateUser { system: _, matching, attributes } => {
-                self.update(matching, attributes, call.attempt).await
-            }
-            other => Err(Failure::refused(format!(
-                "'{}' is not something that a SCIM system does; this call belongs to another connector",
-                other.word()
-            ))),
-        }
-    }
-
     /// Looks before it makes: not every system lets an `externalId` be only once.
-    async fn create(&self, external_id: &str, attributes: &Fields, in_doubt: bool) -> Result<Done, Failure> {
+    async fn made(&self, external_id: &str, attributes: &Fields, repeated: bool) -> Result<Created, Failure> {
         if external_id.trim().is_empty() {
             return Err(Failure::refused("an account cannot be made without an id to find it by"));
         }
         let account = attribute::account(external_id, attributes)?;
         match self.ours(external_id).await? {
-            Ours::Is(id) => return Ok(Done::Created { id: Some(id), already: true }),
-            Ours::CannotLook if in_doubt => return Err(self.may_have_been_made()),
+            Ours::Is(id) => return Ok(Created { id: Some(id), already: true }),
+            Ours::CannotLook if repeated => return Err(self.may_have_been_made()),
             Ours::CannotLook | Ours::IsNot => {}
         }
         let answer = self.api.send(Method::POST, &["Users"], &[], Some(&account), None).await?;
         if answer.status == StatusCode::CONFLICT {
             return match self.ours(external_id).await? {
                 // Somebody else of ours was faster.
-                Ours::Is(id) => Ok(Done::Created { id: Some(id), already: true }),
+                Ours::Is(id) => Ok(Created { id: Some(id), already: true }),
                 Ours::IsNot | Ours::CannotLook => Err(Failure::changed(format!(
                     "{} has somebody else's account with this user name or another value that must be \
                      unique; a person must look",
@@ -106,20 +91,20 @@ impl Scim {
         if !answer.status.is_success() {
             return Err(self.api.refusal(&answer));
         }
-        self.made(&answer, external_id).await
+        self.read_made(&answer, external_id).await
     }
 
     /// What the answer to a making says. Where it says nothing, only what can be found counts.
-    async fn made(&self, answer: &Answer, external_id: &str) -> Result<Done, Failure> {
+    async fn read_made(&self, answer: &Answer, external_id: &str) -> Result<Created, Failure> {
         let told = answer.json::<Value>().unwrap_or_default();
         match (id(&told), compare::text(&told, "externalId")) {
             (Some(_), Some(other)) if other != external_id => Err(Failure::changed(format!(
                 "{} made an account under another externalId than was asked for; a person must look",
                 self.name
             ))),
-            (Some(id), _) => Ok(Done::Created { id: Some(id), already: false }),
+            (Some(id), _) => Ok(Created { id: Some(id), already: false }),
             (None, _) => match self.ours(external_id).await? {
-                Ours::Is(id) => Ok(Done::Created { id: Some(id), already: false }),
+                Ours::Is(id) => Ok(Created { id: Some(id), already: false }),
                 Ours::IsNot => Err(Failure::unavailable(format!(
                     "{} answered {} without an account, and none is to be found",
                     self.name,
@@ -151,7 +136,7 @@ impl Scim {
         }
     }
 
-    async fn update(&self, matching: &Fields, attributes: &Fields, attempt: u32) -> Result<Done, Failure> {
+    async fn changed(&self, matching: &Fields, attributes: &Fields, attempt: u32) -> Result<bool, Failure> {
         let wanted = attribute::wanted(attributes)?;
         let account = match self.api.find(&attribute::keys(matching)?).await? {
             Found::One(account) => account,
@@ -173,7 +158,7 @@ impl Scim {
         let operations: Vec<_> =
             wanted.iter().filter_map(|(attribute, value)| change(&account, attribute, value)).collect();
         if operations.is_empty() {
-            return Ok(Done::Applied { already: true, before: None });
+            return Ok(true);
         }
         let body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
@@ -202,7 +187,7 @@ impl Scim {
         id: &str,
         wanted: &[(Attribute, Value)],
         attempt: u32,
-    ) -> Result<Done, Failure> {
+    ) -> Result<bool, Failure> {
         let answer = self.api.send(Method::GET, &["Users", id], &[], None, None).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Err(self.gone(&answer, attempt));
@@ -219,7 +204,7 @@ impl Scim {
             .map(|(attribute, _)| attribute.spelled.as_str())
             .collect();
         if missing.is_empty() {
-            return Ok(Done::Applied { already: false, before: None });
+            return Ok(false);
         }
         let missing = missing.join(", ");
         Err(if attempt < PATIENT_ATTEMPTS {
@@ -293,11 +278,27 @@ fn change(account: &Account, attribute: &Attribute, value: &Value) -> Option<Val
 }
 
 impl Connector for Scim {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move { self.act(call).await.map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         self.look().boxed()
+    }
+}
+
+impl TargetSystem for Scim {
+    fn create<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        external_id: &'a str,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<Created, Failure>> {
+        self.made(external_id, attributes, attempt.is_repeated()).boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        matching: &'a Fields,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<bool, Failure>> {
+        self.changed(matching, attributes, attempt.number).boxed()
     }
 }

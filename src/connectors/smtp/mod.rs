@@ -13,7 +13,7 @@ use lettre::message::Mailbox;
 use tokio::sync::Semaphore;
 
 use super::{Connector, Finding, Mailer};
-use crate::model::{Action, Address, Call, Clock, Done, Failure, Message, Outcome, Secret};
+use crate::model::{Address, Attempt, Clock, Failure, Message, Secret};
 
 mod dialogue;
 mod hello;
@@ -109,31 +109,9 @@ impl Smtp {
             self.connections.acquire().await.map_err(|_| Failure::unavailable("mail is being shut down"))?;
         dialogue::hand_over(&self.relay, self.timeout, &letter).await
     }
-
-    async fn attempt(&self, call: &Call) -> Result<Done, Failure> {
-        match &call.action {
-            // In doubt or not, the mail is sent (again): twice is a nuisance, never is a lost case.
-            Action::Mail { message } => {
-                self.deliver(&call.id.to_string(), message).await.map(|()| Done::Sent)
-            }
-            other => {
-                Err(Failure::refused(format!("'{}' is not something that a mail server does", other.word())))
-            }
-        }
-    }
 }
 
 impl Connector for Smtp {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async move {
-            match self.attempt(call).await {
-                Ok(done) => Outcome::Done(done),
-                Err(failure) => Outcome::Failed(failure),
-            }
-        }
-        .boxed()
-    }
-
     /// Connects, greets, encrypts and signs in; sends nothing.
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async move {
@@ -148,6 +126,10 @@ impl Connector for Smtp {
 }
 
 impl Mailer for Smtp {
+    fn send<'a>(&'a self, attempt: &'a Attempt, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>> {
+        async move { self.deliver(&attempt.call.to_string(), message).await }.boxed()
+    }
+
     fn send_test<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
         self.test(to).boxed()
     }

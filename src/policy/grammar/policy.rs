@@ -2,31 +2,10 @@
 
 use super::kind::{Key, Kind, Names, Shape, Thing};
 use super::tests::TESTS;
+use crate::model::{EffectKind, Method};
 
 const SPAN: Kind = Kind::Span { zero: false };
 const FORMAT: Key = Key::must("format", Kind::Integer { least: 1, most: 1 }, "The format's number: 1.");
-
-/// What `limits` may name.
-const ACTIONS: Kind = Kind::OneOf(&[
-    "approve",
-    "reject",
-    "delete",
-    "suspend",
-    "reinstate",
-    "hold_role",
-    "release_role",
-    "assign_role",
-    "remove_role",
-    "set",
-    "end_sessions",
-    "invite",
-    "create_user",
-    "update_user",
-    "notify",
-    "call",
-    "emit",
-    "verify",
-]);
 
 /// What a file of a tree holds, by its path. None: it is no YAML that is read.
 pub fn shape_of(path: &str) -> Option<&'static Shape> {
@@ -79,7 +58,7 @@ pub static POLICY: Shape = Shape {
 static LIMIT: Shape = Shape {
     what: "a limit",
     keys: &[
-        Key::must("action", ACTIONS, "The verb that is counted."),
+        Key::must("action", Kind::OneOf(EffectKind::WORDS), "The verb that is counted."),
         Key::must("at_most", Kind::Amount, "How many, or which share."),
         Key::may("of", Kind::OneOf(&["users"]), "The population of a share."),
         Key::must("per", SPAN, "The window."),
@@ -157,11 +136,7 @@ pub static VERIFICATION: Shape = Shape {
     keys: &[
         Key::must("provider", Kind::Name, "A provider that proofd.yaml configures.").of(Thing::Provider),
         Key::must("workflow", Kind::Label, "The provider's name or number of the workflow."),
-        Key::must(
-            "method",
-            Kind::OneOf(&["full", "authentication", "existing_id"]),
-            "How a person proves it.",
-        ),
+        Key::must("method", Kind::OneOf(&Method::WORDS), "How a person proves it."),
         Key::must("require", Kind::List(&Kind::Text), "Capabilities that must themselves have passed."),
         Key::may("fallback", Kind::Name, "Another verification, where nothing is enrolled.")
             .of(Thing::Verification),

@@ -2,8 +2,8 @@
 
 use super::chain::Build;
 use super::reading::Reading as _;
-use crate::model::{EffectKind, EffectShape, Repeat, Span, SubjectKind};
-use crate::policy::diagnostic::{Diagnostic, nearest};
+use crate::model::{EffectKind, EffectShape, Lane, Repeat, Span, SubjectKind};
+use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar;
 use crate::policy::resolve::{self, SETTABLE, settable};
 use crate::policy::script::{Data, Text};
@@ -13,6 +13,7 @@ use crate::policy::tree::{Effect, Request, Verb, Wait};
 impl Build<'_> {
     /// A verb that does one thing. None: a mistake was reported.
     pub fn effect(&mut self, item: &Node, value: &Node, kind: EffectKind) -> Option<Verb> {
+        self.supported(kind, &value.place);
         Some(Verb::Effect(match kind.row().shape {
             EffectShape::Verify => return self.verify(value).map(Verb::Verify),
             EffectShape::Approve => {
@@ -80,6 +81,30 @@ impl Build<'_> {
                 data: item.get("data").map_or(Data::Map(Vec::new()), |data| self.data(data, false)),
             },
         }))
+    }
+
+    /// What an identity provider of the policy says that it cannot do.
+    fn supported(&mut self, kind: EffectKind, place: &Place) {
+        let (Some(sources), Some(subject)) = (&self.known.sources, self.subject) else { return };
+        if kind.row().lane != Lane::Identity {
+            return;
+        }
+        let words = &self.known.vocabulary.identity;
+        let refused = sources.iter().find_map(|(name, source)| {
+            let takes = self.sources.is_empty() || self.sources.contains(name);
+            let why =
+                takes.then(|| words.get(source.provider))?.and_then(|words| (words.refuses)(kind, subject));
+            Some((name, source, why?))
+        });
+        let Some((name, source, why)) = refused else { return };
+        let (verb, one) = (kind.word(), subject.one());
+        let by = if name == source.provider { name.clone() } else { format!("{name} ({})", source.provider) };
+        let message = format!("{by} cannot `{verb}` {one}: {why}");
+        let help = match sources.len() {
+            1 => format!("take `{verb}` out of the policy"),
+            _ => format!("take `{verb}` out, or name with `source:` the providers that this policy is for"),
+        };
+        self.report(Diagnostic::error(place.clone(), "unsupported", message).help(help));
     }
 
     fn role(&mut self, value: &Node, verb: &str) -> Option<Text> {
@@ -185,6 +210,7 @@ impl Build<'_> {
             if let Some(kind) = kind.filter(|kind| kind.row().act) {
                 may.push(kind);
                 self.actions.insert(kind);
+                self.supported(kind, &name.place);
                 if let Some(subject) = self.subject.filter(|subject| !kind.is_for(*subject)) {
                     let message = format!("`{word}` cannot be done to {}", subject.one());
                     let help = "take it out of `may`";

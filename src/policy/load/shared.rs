@@ -321,7 +321,8 @@ fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics:
     // Without a configuration a provider goes by the name of its kind.
     let kind = known.providers.as_ref().and_then(|providers| providers.get(&entry.provider).copied());
     let kind = kind.unwrap_or(&entry.provider);
-    let Some(VerificationWords { checks, workflow }) = known.vocabulary.verification.get(kind) else {
+    let Some(VerificationWords { checks, workflow, methods }) = known.vocabulary.verification.get(kind)
+    else {
         return;
     };
     for item in node.get("require").map(Node::one_or_many).unwrap_or_default() {
@@ -332,6 +333,13 @@ fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics:
             nearest(name, checks.iter().copied())
         );
         diagnostics.push(Diagnostic::warning(item.place.clone(), "unknown-check", message).help(help));
+    }
+    if !methods.contains(&entry.method) {
+        let place = reading::at(node, "method").clone();
+        let message = format!("{kind} cannot verify anybody by `{}`", entry.method.word());
+        let known: Vec<_> = methods.iter().map(|method| method.word()).collect();
+        let help = format!("write one of {}", known.join(", "));
+        diagnostics.push(Diagnostic::error(place, "unsupported", message).help(help));
     }
     if !(workflow.matches)(&entry.workflow) {
         let place = reading::at(node, "workflow").clone();
@@ -348,17 +356,11 @@ fn circular(section: &Section<Arc<Verification>>, name: &str) -> bool {
 }
 
 fn verification(name: &str, node: &Node) -> Option<Arc<Verification>> {
-    let method = match node.text_of("method")? {
-        "full" => Method::Full,
-        "authentication" => Method::Authentication,
-        "existing_id" => Method::ExistingId,
-        _ => return None,
-    };
     Some(Arc::new(Verification {
         name: name.to_owned(),
         provider: node.text_of("provider")?.to_owned(),
         workflow: node.text_of("workflow")?.to_owned(),
-        method,
+        method: Method::of_word(node.text_of("method")?)?,
         require: node.texts("require"),
         fallback: node.text_of("fallback").map(str::to_owned),
     }))

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::table::{choice, record, words};
 use crate::model::{
-    AccountChange, Action, Address, CallId, CaseId, Done, EffectKind, Failure, FailureKind, Fields, Message,
-    Method, Outcome, Reading, Repeat, RoleChange, Session, Snapshot, Subject, SubjectRef, Timestamp,
+    AccountChange, Action, Address, CallId, CaseId, Done, EffectKind, Failure, FailureKind, Fields,
+    HttpRequest, IdentityAction, IdentityChange, Message, Method, Outcome, ProvisioningAction, ReadSession,
+    Reading, Repeat, RoleChange, Session, SessionAction, Snapshot, StartSession, Subject, SubjectRef,
+    Timestamp,
 };
 use crate::policy::effect::Request;
 use crate::policy::tree::{Effect, Notify, Recipient, Resolved};
@@ -52,7 +54,9 @@ record! { "snapshot": Snapshot {
 
 choice! { "action": Action {
     "mail" => Mail { "message" => message: Message },
-    "start_verification" => StartVerification {
+    "start_verification" => StartVerification as [Self::Verification { provider, session: SessionAction::Start(StartSession {
+        workflow, method, account, reference, person, lifetime_seconds, locale, callback_url, return_url
+    }) }] {
         "provider" => provider: String,
         "workflow" => workflow: String,
         "method" => method: Method,
@@ -64,37 +68,37 @@ choice! { "action": Action {
         "callback_url" => callback_url: Option<String>,
         "return_url" => return_url: Option<String>,
     },
-    "read_verification" => ReadVerification {
+    "read_verification" => ReadVerification as [Self::Verification { provider, session: SessionAction::Read(ReadSession { account, execution, reference }) }] {
         "provider" => provider: String,
         "account" => account: String,
         "execution" => execution: String,
         "reference" => reference: String,
     },
-    "approve" => Approve { "snapshot" => snapshot: Snapshot },
-    "ensure_invited" => EnsureInvited { "snapshot" => snapshot: Snapshot, "since" => since: Timestamp },
-    "reject" => Reject { "snapshot" => snapshot: Snapshot },
-    "delete" => Delete { "snapshot" => snapshot: Snapshot },
-    "read_subject" => ReadSubject { "subject" => subject: SubjectRef },
-    "suspend" => Suspend { "snapshot" => snapshot: Snapshot, "end_sessions" => end_sessions: bool },
-    "reinstate" => Reinstate { "snapshot" => snapshot: Snapshot, "to" => to: Option<String> },
-    "change_account" => ChangeAccount { "snapshot" => snapshot: Snapshot, "change" => change: AccountChange },
-    "assign_role" => AssignRole { "snapshot" => snapshot: Snapshot, "role" => role: String },
-    "remove_role" => RemoveRole { "snapshot" => snapshot: Snapshot, "role" => role: String },
-    "set_attributes" => SetAttributes {
+    "approve" => Approve as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Approve })] { "snapshot" => snapshot: Snapshot },
+    "ensure_invited" => EnsureInvited as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::EnsureInvited { since } })] { "snapshot" => snapshot: Snapshot, "since" => since: Timestamp },
+    "reject" => Reject as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Reject })] { "snapshot" => snapshot: Snapshot },
+    "delete" => Delete as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Delete })] { "snapshot" => snapshot: Snapshot },
+    "read_subject" => ReadSubject as [Self::Identity(IdentityAction::Read { subject })] { "subject" => subject: SubjectRef },
+    "suspend" => Suspend as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Suspend { end_sessions } })] { "snapshot" => snapshot: Snapshot, "end_sessions" => end_sessions: bool },
+    "reinstate" => Reinstate as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Reinstate { to } })] { "snapshot" => snapshot: Snapshot, "to" => to: Option<String> },
+    "change_account" => ChangeAccount as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Account(change) })] { "snapshot" => snapshot: Snapshot, "change" => change: AccountChange },
+    "assign_role" => AssignRole as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::AssignRole { role } })] { "snapshot" => snapshot: Snapshot, "role" => role: String },
+    "remove_role" => RemoveRole as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::RemoveRole { role } })] { "snapshot" => snapshot: Snapshot, "role" => role: String },
+    "set_attributes" => SetAttributes as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::SetAttributes { attributes } })] {
         "snapshot" => snapshot: Snapshot,
         "attributes" => attributes: Fields,
     },
-    "create_user" => CreateUser {
+    "create_user" => CreateUser as [Self::Provisioning { system, account: ProvisioningAction::Create { external_id, attributes } }] {
         "system" => system: String,
         "external_id" => external_id: String,
         "attributes" => attributes: Fields,
     },
-    "update_user" => UpdateUser {
+    "update_user" => UpdateUser as [Self::Provisioning { system, account: ProvisioningAction::Update { matching, attributes } }] {
         "system" => system: String,
         "matching" => matching: Fields,
         "attributes" => attributes: Fields,
     },
-    "request" => Request {
+    "request" => Request as [Self::Request { endpoint, request: HttpRequest { method, path, body, repeat } }] {
         "endpoint" => endpoint: String,
         "method" => method: String,
         "path" => path: String,

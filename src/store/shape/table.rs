@@ -107,11 +107,19 @@ macro_rules! record {
     };
 }
 
-/// An enum: `"word on disk" => Variant`, with a value as `(it: Type)` or with members as in a record.
+/// How a row of a `choice!` takes its variant apart and puts it together.
+macro_rules! variant {
+    ([] $variant:ident $($members:tt)*) => { Self::$variant $($members)* };
+    ([$($nested:tt)+] $($flat:tt)*) => { $($nested)+ };
+}
+
+/// An enum: `"word on disk" => Variant`, with a value as `(it: Type)` or with members as in a record. A row may name a
+/// variant that lies deeper, as a pattern of the members: `"word on disk" => Name as [Self::Outer(..)] {...}`.
 macro_rules! choice {
     (
         $shape:literal: $type:ty { $(
             $word:literal => $variant:ident
+            $(as [$($nested:tt)+])?
             $(($it:ident: $inner:ty))?
             $({ $($name:literal => $field:ident: $of:ty),+ $(,)? })?
         ),+ $(,)? }
@@ -129,7 +137,9 @@ macro_rules! choice {
                     })?,
                 )+ }
                 let written = match self { $(
-                    Self::$variant $(($it))? $({ $($field),+ })? => {
+                    $crate::store::shape::table::variant!(
+                        [$($($nested)+)?] $variant $(($it))? $({ $($field),+ })?
+                    ) => {
                         ToDisk::$variant
                             $(($crate::store::shape::By($it)))?
                             $({ $($field: $crate::store::shape::Member($field)),+ })?
@@ -151,7 +161,9 @@ macro_rules! choice {
                     FromDisk::$variant
                         $(($crate::store::shape::By($it)))?
                         $({ $($field: $crate::store::shape::Member($field)),+ })?
-                    => Self::$variant $(($it))? $({ $($field),+ })?,
+                    => $crate::store::shape::table::variant!(
+                        [$($($nested)+)?] $variant $(($it))? $({ $($field),+ })?
+                    ),
                 )+ })
             }
 
@@ -208,4 +220,4 @@ macro_rules! wrapped {
     )+ };
 }
 
-pub(super) use {choice, record, words, wrapped};
+pub(super) use {choice, record, variant, words, wrapped};

@@ -9,8 +9,8 @@ use super::outlook::{Kind, Outlook, asking, kind};
 use super::{Asking, Happening, How, Moment, PersonPast};
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, State, gone};
 use crate::model::{
-    Action, Call, CaseId, Done, Event, Failure, Outcome, Phase, Reading, Subject, SubjectKind, SubjectRef,
-    Timestamp,
+    Action, Call, CaseId, Done, Event, IdentityAction, Outcome, Phase, ReadSession, Reading, SessionAction,
+    Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use crate::policy::Policy;
 use crate::trial::others::{Answer, Others, Person};
@@ -181,17 +181,14 @@ impl<'a> Book<'a> {
         }
     }
 
-    fn start(&self, action: &Action, now: Timestamp) -> Answer {
-        let Action::StartVerification { provider, reference, .. } = action else {
-            return Answer::Ended(Outcome::Failed(Failure::refused("this starts nothing")));
-        };
+    fn start(&self, action: &Action, provider: &str, reference: &str, now: Timestamp) -> Answer {
         let ended = self.ended.get(&kind(action)).into_iter().flatten();
         let same = |ended: &&Ended<'_>| ended.began >= now - SAME_PRESS && ended.began <= now + SAME_PRESS;
         match ended.filter(same).min_by_key(|ended| (ended.began - now).abs()).map(|ended| ended.outcome) {
             Some(Outcome::Done(Done::Started { session })) => {
                 // It counts only with the reference that this call gives it.
                 let mut session = session.clone();
-                session.reference.clone_from(reference);
+                reference.clone_into(&mut session.reference);
                 Answer::Ended(Outcome::Done(Done::Started { session }))
             }
             Some(outcome) => Answer::Ended(outcome.clone()),
@@ -199,10 +196,8 @@ impl<'a> Book<'a> {
         }
     }
 
-    fn result(&self, action: &Action, now: Timestamp) -> Answer {
-        let Action::ReadVerification { account, execution, reference, .. } = action else {
-            return Answer::Ended(Outcome::Failed(Failure::refused("this reads nothing")));
-        };
+    fn result(&self, action: &Action, read: &ReadSession, now: Timestamp) -> Answer {
+        let ReadSession { account, execution, reference } = read;
         let readings = self.ended.get(&kind(action)).map(Vec::as_slice).unwrap_or_default().iter();
         let read = |ended: &Ended<'a>| match ended.outcome {
             Outcome::Done(Done::Read { reading }) if ended.at <= now => Some(reading),
@@ -294,24 +289,17 @@ impl Others for Book<'_> {
     fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer {
         let action = &call.action;
         match action {
+            Action::Identity(IdentityAction::Read { subject }) => self.read(case, subject, now),
+            Action::Identity(IdentityAction::Change { .. }) | Action::Provisioning { .. } => {
+                self.effect(case, action, now)
+            }
+            Action::Verification { provider, session: SessionAction::Start(start) } => {
+                self.start(action, provider, &start.reference, now)
+            }
+            Action::Verification { session: SessionAction::Read(read), .. } => self.result(action, read, now),
             Action::Mail { .. } => Answer::Ended(Outcome::Done(Done::Sent)),
-            Action::Emit { .. } => Answer::Ended(Outcome::Done(Done::Emitted)),
-            Action::StartVerification { .. } => self.start(action, now),
-            Action::ReadVerification { .. } => self.result(action, now),
-            Action::ReadSubject { subject } => self.read(case, subject, now),
             Action::Request { endpoint, .. } => self.request(case, action, endpoint, now),
-            Action::Approve { .. }
-            | Action::EnsureInvited { .. }
-            | Action::Reject { .. }
-            | Action::Delete { .. }
-            | Action::Suspend { .. }
-            | Action::Reinstate { .. }
-            | Action::ChangeAccount { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. }
-            | Action::CreateUser { .. }
-            | Action::UpdateUser { .. } => self.effect(case, action, now),
+            Action::Emit { .. } => Answer::Ended(Outcome::Done(Done::Emitted)),
         }
     }
 

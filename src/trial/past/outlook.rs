@@ -5,7 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 
 use super::How;
 use crate::case::{Case, State};
-use crate::model::{Action, Timestamp};
+use crate::model::{Action, HttpRequest, IdentityAction, SessionAction, Timestamp};
 use crate::policy::Policy;
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{Verb, Verify};
@@ -58,26 +58,23 @@ pub(super) fn kind(action: &Action) -> Kind {
 fn what(action: &Action) -> String {
     let word = action.word();
     match action {
-        Action::StartVerification { provider, workflow, .. } => format!("{word} {provider} {workflow}"),
-        Action::ReadVerification { execution, .. } => format!("{word} {execution}"),
-        Action::AssignRole { role, .. } | Action::RemoveRole { role, .. } => format!("{word} {role}"),
-        Action::CreateUser { system, .. } | Action::UpdateUser { system, .. } => format!("{word} {system}"),
+        Action::Identity(IdentityAction::Change { change, .. }) => {
+            change.role().map_or_else(|| word.to_owned(), |role| format!("{word} {role}"))
+        }
+        Action::Identity(IdentityAction::Read { .. }) | Action::Mail { .. } => word.to_owned(),
+        Action::Verification { provider, session: SessionAction::Start(start) } => {
+            format!("{word} {provider} {}", start.workflow)
+        }
+        Action::Verification { session: SessionAction::Read(read), .. } => {
+            format!("{word} {}", read.execution)
+        }
+        Action::Provisioning { system, .. } => format!("{word} {system}"),
         Action::Emit { sink, .. } => format!("{word} {sink}"),
-        Action::Request { endpoint, method, path, body, .. } => {
+        Action::Request { endpoint, request: HttpRequest { method, path, body, .. } } => {
             let mut hash = DefaultHasher::new();
             body.as_ref().map(ToString::to_string).hash(&mut hash);
             format!("{word} {endpoint} {method} {path} {:x}", hash.finish())
         }
-        Action::Mail { .. }
-        | Action::Approve { .. }
-        | Action::EnsureInvited { .. }
-        | Action::Reject { .. }
-        | Action::Delete { .. }
-        | Action::ReadSubject { .. }
-        | Action::Suspend { .. }
-        | Action::Reinstate { .. }
-        | Action::ChangeAccount { .. }
-        | Action::SetAttributes { .. } => word.to_owned(),
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use proofd::case::{Input, Note, OpenedBy, State, fingerprints};
 use proofd::engine::tree;
 use proofd::model::{
-    Action, Document, Done, Enrolment, Event, EventType, Failure, Fields, Judgement, Method, Outcome, Pass,
-    Phase, Proof, Subject, SubjectKind, SubjectRef,
+    Action, Changed, Document, Done, Enrolment, Event, EventType, Failure, Fields, IdentityAction,
+    IdentityChange, Judgement, Method, Outcome, Pass, Phase, Proof, ProvisioningAction, SessionAction,
+    Subject, SubjectKind, SubjectRef,
 };
 use proofd::policy::script::{Facts, Verdict};
 use proofd::policy::{self, Files, Known, Policy, Severity};
@@ -263,8 +264,7 @@ impl Walk<'_> {
         for _ in 0..200 {
             let now = self.desk.now;
             let due = self.desk.case.calls.iter().find(|(_, call)| {
-                let vendor =
-                    matches!(call.action, Action::StartVerification { .. } | Action::ReadVerification { .. });
+                let vendor = matches!(call.action, Action::Verification { .. });
                 call.begun.is_none() && call.due <= now && !vendor
             });
             let Some((call, action)) = due.map(|(number, call)| (*number, call.action.clone())) else {
@@ -298,17 +298,22 @@ impl Walk<'_> {
                 }
                 format!("{}>{whom}", message.template)
             }
-            Action::Suspend { end_sessions: true, .. } => "suspend+sessions".to_owned(),
-            Action::AssignRole { role, .. } | Action::RemoveRole { role, .. } => {
-                format!("{}:{}", action.word(), role.replace(' ', "-"))
+            Action::Identity(IdentityAction::Read { .. }) => String::new(),
+            Action::Identity(IdentityAction::Change { change, .. }) => match change {
+                IdentityChange::Suspend { end_sessions: true } => "suspend+sessions".to_owned(),
+                IdentityChange::AssignRole { role } | IdentityChange::RemoveRole { role } => {
+                    format!("{}:{}", action.word(), role.replace(' ', "-"))
+                }
+                IdentityChange::SetAttributes { attributes } => {
+                    format!("set:{}", attributes.keys().cloned().collect::<Vec<_>>().join(","))
+                }
+                _ => action.word().to_owned(),
+            },
+            Action::Provisioning { system, account: ProvisioningAction::Create { .. } } => {
+                format!("create_user:{system}")
             }
-            Action::SetAttributes { attributes, .. } => {
-                format!("set:{}", attributes.keys().cloned().collect::<Vec<_>>().join(","))
-            }
-            Action::CreateUser { system, .. } => format!("create_user:{system}"),
             Action::Request { endpoint, .. } => format!("call:{endpoint}"),
             Action::Emit { event, .. } => format!("emit:{}", event["type"].as_str().unwrap()),
-            Action::ReadSubject { .. } => String::new(),
             other => other.word().to_owned(),
         };
         if !said.is_empty() {
@@ -319,24 +324,27 @@ impl Walk<'_> {
         }
         Outcome::Done(match action {
             Action::Mail { .. } => Done::Sent,
-            Action::Approve { .. } => Done::Approved { already: false, invited_at: Some(self.desk.now) },
-            Action::Reject { .. } => Done::Rejected { already: false },
-            Action::Delete { .. } => Done::Deleted { already: false },
-            Action::ReadSubject { .. } => {
+            Action::Identity(IdentityAction::Change {
+                change: IdentityChange::EnsureInvited { .. }, ..
+            })
+            | Action::Verification { .. } => panic!("nobody answers {}", action.word()),
+            Action::Identity(IdentityAction::Change { change, .. }) => {
+                let suspends = matches!(change, IdentityChange::Suspend { .. });
+                let before = suspends.then(|| "active".to_owned());
+                change.done(Changed { already: false, before, invited_at: Some(self.desk.now) })
+            }
+            Action::Identity(IdentityAction::Read { .. }) => {
                 let subject = self.desk.case.seen.clone().unwrap_or_else(|| self.desk.case.subject.clone());
                 Done::Seen { subject: Some(Box::new(subject)) }
             }
-            Action::Suspend { .. } => Done::Applied { already: false, before: Some("active".to_owned()) },
             Action::Request { .. } => Done::Answered { status: 201, body: json!({"id": "T-1"}) },
-            Action::CreateUser { .. } => Done::Created { id: Some("900".to_owned()), already: false },
+            Action::Provisioning { account: ProvisioningAction::Create { .. }, .. } => {
+                Done::Created { id: Some("900".to_owned()), already: false }
+            }
+            Action::Provisioning { account: ProvisioningAction::Update { .. }, .. } => {
+                Done::Applied { already: false, before: None }
+            }
             Action::Emit { .. } => Done::Emitted,
-            Action::Reinstate { .. }
-            | Action::ChangeAccount { .. }
-            | Action::AssignRole { .. }
-            | Action::RemoveRole { .. }
-            | Action::SetAttributes { .. }
-            | Action::UpdateUser { .. } => Done::Applied { already: false, before: None },
-            other => panic!("nobody answers {}", other.word()),
         })
     }
 
@@ -365,10 +373,13 @@ impl Walk<'_> {
         // Before a selfie the person is read.
         self.settle();
         let start = self.desk.due("start_verification").unwrap();
-        let Action::StartVerification { method, .. } = self.desk.case.calls[&start].action else {
+        let Action::Verification { session: SessionAction::Start(order), .. } =
+            &self.desk.case.calls[&start].action
+        else {
             unreachable!()
         };
-        self.asked.push(if method == Method::Full { "start:document" } else { "start:selfie" }.to_owned());
+        let full = order.method == Method::Full;
+        self.asked.push(if full { "start:document" } else { "start:selfie" }.to_owned());
         self.desk.start(&format!("x{}", self.runs));
         self.desk.later("1m");
         self.desk.input(Input::Wake).unwrap();
@@ -394,7 +405,7 @@ impl Walk<'_> {
             score: Some(1.0),
             reasons: labels.to_vec(),
             checks: checks.iter().map(|check| ((*check).to_owned(), decision)).collect(),
-            document: (method == Method::Full).then_some(document),
+            document: full.then_some(document),
             numbers: Vec::new(),
             fingerprints: Vec::new(),
             same_face: Vec::new(),

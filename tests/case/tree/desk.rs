@@ -10,7 +10,7 @@ use proofd::case::{
 };
 use proofd::model::{
     Action, Actor, DocumentUse, Done, EffectKind, Enrolment, Event, Outcome, Pause, Phase, PollEvery, Proof,
-    Reading, Secret, Session, Subject, Timestamp,
+    Reading, Secret, Session, SessionAction, Subject, Timestamp,
 };
 use proofd::policy::Policy;
 
@@ -245,15 +245,17 @@ impl Desk {
     /// The vendor starts what was asked for.
     pub fn start(&mut self, execution: &str) {
         let (call, attempt) = self.begin("start_verification");
-        let Action::StartVerification { reference, account, .. } = &self.case.calls[&call].action else {
+        let Action::Verification { session: SessionAction::Start(start), .. } =
+            &self.case.calls[&call].action
+        else {
             unreachable!()
         };
         let session = Session {
-            account: account.clone().unwrap_or_else(|| "account".to_owned()),
+            account: start.account.clone().unwrap_or_else(|| "account".to_owned()),
             execution: execution.to_owned(),
             link: "https://vendor.test/x".to_owned(),
             expires_at: self.now + TimeDelta::days(1),
-            reference: reference.clone(),
+            reference: start.reference.clone(),
         };
         self.input(Input::Outcome { call, attempt, outcome: Outcome::Done(Done::Started { session }) })
             .unwrap();

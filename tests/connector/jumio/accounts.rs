@@ -1,20 +1,18 @@
 //! Starts on what Jumio holds of a person: each method with each state of an account.
 
-use proofd::connectors::Connector as _;
 use proofd::model::{Action, FailureKind, Method};
 use serde_json::{Value, json};
 
-use super::peer::{ACCOUNT, Peer, Reply, call, failure, reply, session, start, started, token};
+use super::peer::{ACCOUNT, Peer, Reply, call, failure, ordered, reply, session, started, token};
+use crate::perform::perform_at;
 
 const METHODS: [Method; 3] = [Method::Full, Method::Authentication, Method::ExistingId];
 
 fn order(way: Method, on: Option<&str>) -> Action {
-    let mut action = start();
-    if let Action::StartVerification { method, account, .. } = &mut action {
-        *method = way;
-        *account = on.map(str::to_owned);
-    }
-    action
+    ordered(|order| {
+        order.method = way;
+        order.account = on.map(str::to_owned);
+    })
 }
 
 async fn answering(status: u16, body: String) -> Peer {
@@ -31,7 +29,7 @@ async fn a_method_on_an_account_is_one_request() {
     for method in METHODS {
         let peer = answering(200, started().to_string()).await;
         let (jumio, _clock) = peer.connector();
-        assert_eq!(session(jumio.perform(&call(order(method, Some(ACCOUNT)))).await).account, ACCOUNT);
+        assert_eq!(session(perform_at(&jumio, &call(order(method, Some(ACCOUNT)))).await).account, ACCOUNT);
         assert_eq!(peer.last().line, format!("PUT /account/api/v1/accounts/{ACCOUNT}"));
         let sent = peer.last().json();
         assert_eq!(sent["workflowDefinition"], json!({"key": 10011}), "{method:?}");
@@ -44,7 +42,7 @@ async fn without_an_account_there_is_nothing_to_compare_with() {
     let peer = Peer::start(|_, before| token(before)).await;
     let (jumio, _clock) = peer.connector();
     for method in [Method::Authentication, Method::ExistingId] {
-        let failure = failure(jumio.perform(&call(order(method, None))).await);
+        let failure = failure(perform_at(&jumio, &call(order(method, None))).await);
         assert_eq!(failure.kind, FailureKind::NotEnrolled, "{method:?}");
     }
     assert_eq!(peer.lines(), Vec::<String>::new(), "an empty account would stay behind");
@@ -109,7 +107,7 @@ async fn what_a_refused_start_says_about_the_account() {
         let peer = answering(status, text).await;
         for (method, kind) in METHODS.into_iter().zip(kinds) {
             let (jumio, _clock) = peer.connector();
-            let failure = failure(jumio.perform(&call(order(method, Some(ACCOUNT)))).await);
+            let failure = failure(perform_at(&jumio, &call(order(method, Some(ACCOUNT)))).await);
             assert_eq!(failure.kind, kind, "{method:?} {status} {body}: {}", failure.reason);
         }
     }
@@ -121,7 +119,7 @@ async fn a_new_account_misses_nothing() {
     for (status, text) in [(404, "Account not found"), (400, "No enrolled face data"), (410, "Gone")] {
         let peer = answering(status, reply(status, &json!({"message": text})).body).await;
         let (jumio, _clock) = peer.connector();
-        let failure = failure(jumio.perform(&call(order(Method::Full, None))).await);
+        let failure = failure(perform_at(&jumio, &call(order(Method::Full, None))).await);
         assert_eq!(failure.kind, FailureKind::Refused, "{status} {text}");
     }
 }

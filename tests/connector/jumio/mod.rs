@@ -6,8 +6,10 @@ use chrono::TimeDelta;
 use proofd::connectors::Connector as _;
 use proofd::connectors::jumio::{Hint, Jumio, Settings, Urls, Web, hint};
 use proofd::engine::clock::Virtual;
-use proofd::model::{Action, FailureKind, Secret};
+use proofd::model::{FailureKind, Secret};
 use serde_json::json;
+
+use crate::perform::perform_at;
 use url::Url;
 
 mod accounts;
@@ -28,7 +30,7 @@ async fn nobody_there() {
     };
     drop(listener);
     let (jumio, _clock) = peer.connector();
-    assert_eq!(failure(jumio.perform(&call(read())).await).kind, FailureKind::Unavailable);
+    assert_eq!(failure(perform_at(&jumio, &call(read())).await).kind, FailureKind::Unavailable);
     let findings = jumio.examine().await;
     assert_eq!(findings.len(), 1);
     assert!(!findings[0].ok);
@@ -61,18 +63,6 @@ async fn examination() {
         let well: Vec<bool> = findings.iter().map(|finding| finding.ok).collect();
         assert_eq!(well, expected, "{account} {retrieval} {skew}: {findings:?}");
     }
-}
-
-#[tokio::test]
-async fn other_calls_are_refused() {
-    let peer = Peer::start(|_, before| token(before)).await;
-    let (jumio, _clock) = peer.connector();
-    let snapshot = json!({"do": "delete", "snapshot": {
-        "subject": {"type": "user", "id": "1"}, "user_id": null, "profile_id": null, "email": null,
-        "created_at": null}});
-    let action: Action = serde_json::from_value(snapshot).unwrap();
-    assert_eq!(failure(jumio.perform(&call(action)).await).kind, FailureKind::Refused);
-    assert_eq!(peer.lines(), Vec::<String>::new());
 }
 
 #[test]

@@ -8,7 +8,8 @@ use chrono::DateTime;
 use proofd::connectors::jumio::{Jumio, Settings, Urls, Web};
 use proofd::engine::clock::Virtual;
 use proofd::model::{
-    Action, Call, CallId, CaseId, Done, Failure, Method, Outcome, Reading, Secret, Session, Timestamp,
+    Action, Call, Done, Failure, Method, Outcome, ReadSession, Reading, Secret, Session, SessionAction,
+    StartSession, Timestamp,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -95,9 +96,9 @@ impl Peer {
         }
     }
 
-    pub fn connector(&self) -> (Jumio, Virtual) {
+    pub fn connector(&self) -> (Arc<Jumio>, Virtual) {
         let clock = Virtual::new(start_of_test());
-        (Jumio::new(self.settings(), Arc::new(clock.clone())).unwrap(), clock)
+        (Arc::new(Jumio::new(self.settings(), Arc::new(clock.clone())).unwrap()), clock)
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -131,49 +132,52 @@ pub fn started() -> Value {
 }
 
 pub fn call(action: Action) -> Call {
-    Call {
-        id: CallId { case: CaseId("case-1".to_owned()), number: 2 },
-        attempt: 1,
-        in_doubt: false,
-        asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-        action,
-    }
+    Call { attempt: crate::perform::attempt("case-1", 2, 1, proofd::model::Timestamp::UNIX_EPOCH), action }
 }
 
 pub fn start() -> Action {
-    Action::StartVerification {
+    Action::Verification {
         provider: "jumio".to_owned(),
-        workflow: "10011".to_owned(),
-        method: Method::Full,
-        account: None,
-        reference: "case-1.2.1".to_owned(),
-        person: "person-1".to_owned(),
-        lifetime_seconds: 172_800,
-        locale: Some("de-AT".to_owned()),
-        callback_url: Some("https://idv.example.com/hooks/jumio/CALLBACKSECRET".to_owned()),
-        return_url: Some("https://idv.example.com/done".to_owned()),
+        session: SessionAction::Start(StartSession {
+            workflow: "10011".to_owned(),
+            method: Method::Full,
+            account: None,
+            reference: "case-1.2.1".to_owned(),
+            person: "person-1".to_owned(),
+            lifetime_seconds: 172_800,
+            locale: Some("de-AT".to_owned()),
+            callback_url: Some("https://idv.example.com/hooks/jumio/CALLBACKSECRET".to_owned()),
+            return_url: Some("https://idv.example.com/done".to_owned()),
+        }),
     }
 }
 
 pub fn restart() -> Action {
+    ordered(|order| {
+        order.account = Some(ACCOUNT.to_owned());
+        order.workflow = "authentication-at-acme".to_owned();
+        order.method = Method::Authentication;
+        (order.locale, order.callback_url, order.return_url) = (None, None, None);
+    })
+}
+
+/// A start that is changed.
+pub fn ordered(change: impl FnOnce(&mut StartSession)) -> Action {
     let mut action = start();
-    if let Action::StartVerification { account, workflow, method, locale, callback_url, return_url, .. } =
-        &mut action
-    {
-        *account = Some(ACCOUNT.to_owned());
-        *workflow = "authentication-at-acme".to_owned();
-        *method = Method::Authentication;
-        (*locale, *callback_url, *return_url) = (None, None, None);
+    if let Action::Verification { session: SessionAction::Start(order), .. } = &mut action {
+        change(order);
     }
     action
 }
 
 pub fn read() -> Action {
-    Action::ReadVerification {
+    Action::Verification {
         provider: "jumio".to_owned(),
-        account: ACCOUNT.to_owned(),
-        execution: RUN.to_owned(),
-        reference: "case-1.2.1".to_owned(),
+        session: SessionAction::Read(ReadSession {
+            account: ACCOUNT.to_owned(),
+            execution: RUN.to_owned(),
+            reference: "case-1.2.1".to_owned(),
+        }),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use proofd::connectors::Connector as _;
 use proofd::model::{FailureKind, Judgement};
 use serde_json::{Value, json};
 
 use super::peer::{ACCOUNT, Peer, RUN, call, failure, read, reading, reply, token};
+use crate::perform::perform_at;
 
 /// One file of `tests/data/jumio`: what the server answers, and what is expected of it.
 async fn check(file: &Path) {
@@ -36,7 +36,7 @@ async fn check(file: &Path) {
     })
     .await;
     let (jumio, _clock) = peer.connector();
-    let outcome = jumio.perform(&call(read())).await;
+    let outcome = perform_at(&jumio, &call(read())).await;
     if let Some(kind) = expect.get("failed") {
         let failure = failure(outcome);
         assert_eq!(&json!(failure.kind), kind, "{name}: {why}: {}", failure.reason);
@@ -97,7 +97,7 @@ async fn a_run_that_cannot_be_read() {
             )
             .await;
         let (jumio, _clock) = peer.connector();
-        assert_eq!(failure(jumio.perform(&call(read())).await).kind, kind, "{about}");
+        assert_eq!(failure(perform_at(&jumio, &call(read())).await).kind, kind, "{about}");
     }
 }
 
@@ -130,7 +130,7 @@ async fn steps_that_cannot_be_read() {
         })
         .await;
         let (jumio, _clock) = peer.connector();
-        let outcome = jumio.perform(&call(read())).await;
+        let outcome = perform_at(&jumio, &call(read())).await;
         match kind {
             Some(kind) => assert_eq!(failure(outcome).kind, kind, "{steps}"),
             None => {

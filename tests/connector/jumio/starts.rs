@@ -1,14 +1,15 @@
 //! Starting runs: what is sent, and which answers are a session.
 
+use super::peer::ordered;
 use base64::Engine as _;
 use chrono::TimeDelta;
-use proofd::connectors::Connector as _;
 use proofd::model::{Action, FailureKind};
 use serde_json::json;
 
 use super::peer::{
     ACCOUNT, Peer, RUN, call, failure, reply, restart, session, start, start_of_test, started, token,
 };
+use crate::perform::perform_at;
 
 #[tokio::test]
 async fn a_first_run_is_started_as_jumio_wants_it() {
@@ -19,7 +20,7 @@ async fn a_first_run_is_started_as_jumio_wants_it() {
     })
     .await;
     let (jumio, _clock) = peer.connector();
-    let session = session(jumio.perform(&call(start())).await);
+    let session = session(perform_at(&jumio, &call(start())).await);
     assert_eq!(session.account, ACCOUNT);
     assert_eq!(session.execution, RUN);
     assert_eq!(session.link, started()["web"]["href"].as_str().unwrap());
@@ -64,7 +65,7 @@ async fn a_later_run_is_started_on_the_same_account() {
     })
     .await;
     let (jumio, _clock) = peer.connector();
-    let session = session(jumio.perform(&call(restart())).await);
+    let session = session(perform_at(&jumio, &call(restart())).await);
     assert_eq!(session.account, ACCOUNT);
     assert_eq!(
         peer.last().json(),
@@ -138,7 +139,7 @@ async fn a_start_that_is_not_one() {
             )
             .await;
         let (jumio, _clock) = peer.connector();
-        let failure = failure(jumio.perform(&call(action)).await);
+        let failure = failure(perform_at(&jumio, &call(action)).await);
         assert_eq!(failure.kind, kind, "{about}: {}", failure.reason);
         assert!(failure.reason.contains(sentence), "{about}: {}", failure.reason);
         assert!(!failure.reason.contains("SAMPLE"), "{about}: a link's token is shown");
@@ -156,28 +157,25 @@ async fn an_order_that_jumio_would_not_take_is_not_sent() {
     let mut orders: Vec<(Action, &str)> = Vec::new();
     for text in references {
         for which in ["reference", "person"] {
-            let mut action = start();
-            if let Action::StartVerification { reference, person, .. } = &mut action {
-                *(if which == "reference" { reference } else { person }) = text.to_owned();
-            }
+            let action = ordered(|order| {
+                let field = if which == "reference" { &mut order.reference } else { &mut order.person };
+                text.clone_into(field);
+            });
             orders.push((action, "reference for Jumio"));
         }
     }
     for which in ["callback", "return", "workflow", "account"] {
-        let mut action = start();
-        if let Action::StartVerification { callback_url, return_url, workflow, account, .. } = &mut action {
-            match which {
-                "callback" => *callback_url = Some(far.clone()),
-                "return" => *return_url = Some(far.clone()),
-                "workflow" => workflow.clear(),
-                _ => *account = Some("../../x".to_owned()),
-            }
-        }
+        let action = ordered(|order| match which {
+            "callback" => order.callback_url = Some(far.clone()),
+            "return" => order.return_url = Some(far.clone()),
+            "workflow" => order.workflow.clear(),
+            _ => order.account = Some("../../x".to_owned()),
+        });
         orders.push((action, if matches!(which, "callback" | "return") { "address for Jumio" } else { "" }));
     }
     for (action, sentence) in orders {
         let about = format!("{action:?}");
-        let failure = failure(jumio.perform(&call(action)).await);
+        let failure = failure(perform_at(&jumio, &call(action)).await);
         assert_eq!(failure.kind, FailureKind::Refused, "{about}");
         assert!(failure.reason.contains(sentence), "{about}: {}", failure.reason);
     }
@@ -193,6 +191,6 @@ async fn a_wait_that_jumio_asks_for_is_told() {
     })
     .await;
     let (jumio, _clock) = peer.connector();
-    let failure = failure(jumio.perform(&call(start())).await);
+    let failure = failure(perform_at(&jumio, &call(start())).await);
     assert_eq!((failure.kind, failure.retry_after_seconds), (FailureKind::Unavailable, Some(17)));
 }

@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use chrono::TimeDelta;
-use proofd::connectors::Connector as _;
 use proofd::model::FailureKind;
 use serde_json::json;
 
 use super::peer::{Peer, RUN, call, failure, read, reading, reply, start, start_of_test, token};
+use crate::perform::perform_at;
 
 /// A token is used for many calls, refreshed early, dropped when it is not accepted; never in a loop.
 #[tokio::test]
@@ -22,11 +22,11 @@ async fn tokens_are_kept_refreshed_and_dropped() {
     let (jumio, clock) = peer.connector();
     let tokens = || peer.lines().iter().filter(|line| line.contains("token")).count();
     for _ in 0..3 {
-        reading(jumio.perform(&call(read())).await);
+        reading(perform_at(&jumio, &call(read())).await);
     }
     assert_eq!(tokens(), 1);
     clock.advance(TimeDelta::minutes(56));
-    reading(jumio.perform(&call(read())).await);
+    reading(perform_at(&jumio, &call(read())).await);
     assert_eq!(tokens(), 3, "one refreshed early, one because the refreshed one was not accepted");
     assert_eq!(peer.last().header("authorization"), "Bearer token-6");
 }
@@ -39,7 +39,7 @@ async fn a_token_that_is_never_accepted_waits_for_the_operator() {
     })
     .await;
     let (jumio, _clock) = peer.connector();
-    let failure = failure(jumio.perform(&call(start())).await);
+    let failure = failure(perform_at(&jumio, &call(start())).await);
     assert_eq!(failure.kind, FailureKind::Unavailable);
     assert!(failure.reason.contains("401"), "{}", failure.reason);
     assert_eq!(peer.lines().len(), 4, "two tokens, two tries, no loop: {:?}", peer.lines());
@@ -58,7 +58,7 @@ async fn no_token() {
     ] {
         let peer = Peer::start(move |_, _| reply(status, &body)).await;
         let (jumio, _clock) = peer.connector();
-        let failure = failure(jumio.perform(&call(read())).await);
+        let failure = failure(perform_at(&jumio, &call(read())).await);
         assert_eq!(failure.kind, FailureKind::Unavailable, "{status}");
         assert!(failure.reason.contains(sentence), "{status}: {}", failure.reason);
     }
@@ -77,7 +77,7 @@ async fn a_half_used_token_is_refreshed_by_its_own_end() {
     let (jumio, clock) = peer.connector();
     for (minutes, requests) in [(0, 2), (3, 3), (2, 5)] {
         clock.advance(TimeDelta::minutes(minutes));
-        reading(jumio.perform(&call(read())).await);
+        reading(perform_at(&jumio, &call(read())).await);
         assert_eq!(peer.lines().len(), requests, "{:?}", peer.lines());
     }
 }

@@ -1,13 +1,16 @@
 //! The connector with the simulated vendor behind it: what came of an earlier run decides what a later one
 //! can be, and whatever the vendor forgets or nobody finishes never becomes a rejection.
 
+use super::peer::ordered;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use proofd::connectors::Connector as _;
 use proofd::connectors::jumio::{Jumio, Settings, Urls, Web};
 use proofd::engine::clock::Virtual;
-use proofd::model::{Action, FailureKind, Judgement, Method, Outcome, Phase, Reading, Secret, Session};
+use proofd::model::{
+    Action, FailureKind, Judgement, Method, Outcome, Phase, ReadSession, Reading, Secret, Session,
+    SessionAction,
+};
 use proofd::simulate::applicant::{Applicant, Lost};
 use proofd::simulate::jumio::{self, Expired, Knobs, Script, Wiped};
 use proofd::simulate::ledger::Ledger;
@@ -15,11 +18,12 @@ use proofd::simulate::town::{Addresses, Credentials, Town};
 use serde_json::json;
 use url::Url;
 
-use super::peer::{call, failure, reading, session, start, start_of_test};
+use super::peer::{call, failure, reading, session, start_of_test};
+use crate::perform::perform_at;
 
 struct Street {
     town: Town,
-    jumio: Jumio,
+    jumio: Arc<Jumio>,
     clock: Virtual,
 }
 
@@ -41,34 +45,35 @@ impl Street {
             user_agent: "Example proofd/v1".to_owned(),
             starts_per_second: 1.0,
         };
-        let jumio = Jumio::new(settings, Arc::new(clock.clone())).unwrap();
+        let jumio = Arc::new(Jumio::new(settings, Arc::new(clock.clone())).unwrap());
         Self { town, jumio, clock }
     }
 
     async fn start(&self, way: Method, on: Option<&str>) -> Outcome {
-        let mut action = start();
-        if let Action::StartVerification { method, account, workflow, callback_url, .. } = &mut action {
-            *method = way;
-            *account = on.map(str::to_owned);
-            *callback_url = None;
-            *workflow = match way {
+        let action = ordered(|order| {
+            order.method = way;
+            order.account = on.map(str::to_owned);
+            order.callback_url = None;
+            order.workflow = match way {
                 Method::Full => "10011",
                 Method::Authentication => "10014",
                 Method::ExistingId => "10022",
             }
             .to_owned();
-        }
-        self.jumio.perform(&call(action)).await
+        });
+        perform_at(&self.jumio, &call(action)).await
     }
 
     async fn read(&self, session: &Session) -> Outcome {
-        let action = Action::ReadVerification {
+        let action = Action::Verification {
             provider: "jumio".to_owned(),
-            account: session.account.clone(),
-            execution: session.execution.clone(),
-            reference: session.reference.clone(),
+            session: SessionAction::Read(ReadSession {
+                account: session.account.clone(),
+                execution: session.execution.clone(),
+                reference: session.reference.clone(),
+            }),
         };
-        self.jumio.perform(&call(action)).await
+        perform_at(&self.jumio, &call(action)).await
     }
 
     async fn passes(&self, script: Script) -> (Session, Reading) {

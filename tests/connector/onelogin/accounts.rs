@@ -1,10 +1,9 @@
 //! Accounts that are shut, opened, given roles and attributes: what is answered, and what the tenant holds.
 
 use chrono::TimeDelta;
-use proofd::connectors::Connector as _;
 use proofd::model::Clock as _;
 use proofd::model::{
-    AccountChange, Action, Call, CallId, CaseId, Done, Failure, Outcome, Snapshot, SubjectRef,
+    AccountChange, Action, Call, Done, Failure, IdentityChange, Outcome, Snapshot, SubjectRef,
 };
 use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
 use serde_json::{Value, json};
@@ -14,31 +13,33 @@ use super::rows::Step::{
 };
 use super::rows::{Row, attributes, lose, opening, roles, roles_that_do_not_show, shutting};
 use super::tenant::{Tenant, snapshot};
+use crate::perform::perform_at;
 
 fn action(step: Step, snapshot: Snapshot) -> Action {
     match step {
-        Suspend => Action::Suspend { snapshot, end_sessions: false },
-        ShutOut => Action::Suspend { snapshot, end_sessions: true },
-        Reinstate(to) => Action::Reinstate { snapshot, to: to.map(str::to_owned) },
-        EndSessions => Action::ChangeAccount { snapshot, change: AccountChange::EndSessions },
-        RemoveFactors => Action::ChangeAccount { snapshot, change: AccountChange::RemoveFactors },
-        Assign(role) => Action::AssignRole { snapshot, role: role.into() },
-        Remove(role) => Action::RemoveRole { snapshot, role: role.into() },
+        Suspend => Action::change(snapshot, IdentityChange::Suspend { end_sessions: false }),
+        ShutOut => Action::change(snapshot, IdentityChange::Suspend { end_sessions: true }),
+        Reinstate(to) => Action::change(snapshot, IdentityChange::Reinstate { to: to.map(str::to_owned) }),
+        EndSessions => Action::change(snapshot, IdentityChange::Account(AccountChange::EndSessions)),
+        RemoveFactors => Action::change(snapshot, IdentityChange::Account(AccountChange::RemoveFactors)),
+        Assign(role) => Action::change(snapshot, IdentityChange::AssignRole { role: role.into() }),
+        Remove(role) => Action::change(snapshot, IdentityChange::RemoveRole { role: role.into() }),
         Set(name, value) => {
             let value: Value = serde_json::from_str(value).unwrap();
-            Action::SetAttributes { snapshot, attributes: [(name.to_owned(), value)].into_iter().collect() }
+            Action::change(
+                snapshot,
+                IdentityChange::SetAttributes {
+                    attributes: [(name.to_owned(), value)].into_iter().collect(),
+                },
+            )
         }
         Seconds(_) => panic!("nothing to do"),
     }
 }
 
 async fn perform(tenant: &Tenant, action: Action, attempt: u32) -> Result<Done, Failure> {
-    let id = CallId { case: CaseId("c".into()), number: 1 };
-    match tenant
-        .onelogin
-        .perform(&Call { id, attempt, in_doubt: attempt > 1, asked_at: tenant.clock.now(), action })
-        .await
-    {
+    let attempt = crate::perform::attempt("c", 1, attempt, tenant.clock.now());
+    match perform_at(&tenant.onelogin, &Call { attempt, action }).await {
         Outcome::Done(done) => Ok(done),
         Outcome::Failed(failure) => {
             assert!(!failure.reason.contains("example.com"), "{}", failure.reason);
@@ -149,7 +150,7 @@ async fn a_lock_outlives_our_suspension() {
     assert!(to.as_ref().is_some_and(|to| to.starts_with("locked until 2")), "{to:?}");
     // The answer to the lock is lost, and the next attempt sets it.
     tenant.simulator.turn(|knobs| super::rows::lose(knobs, "PUT", "/api/1/users", false));
-    let reinstate = || Action::Reinstate { snapshot: known.clone(), to: to.clone() };
+    let reinstate = || Action::change(known.clone(), IdentityChange::Reinstate { to: to.clone() });
     assert_eq!(told(&perform(&tenant, reinstate(), 1).await), "Unavailable");
     assert_eq!(told(&perform(&tenant, reinstate(), 2).await), "already from active");
     assert_eq!(tenant.truth(user, "status"), 3);
@@ -159,7 +160,7 @@ async fn a_lock_outlives_our_suspension() {
     perform(&tenant, action(Suspend, known.clone()), 1).await.unwrap();
     let over = tenant.clock.now() - TimeDelta::minutes(1);
     let to = Some(format!("locked until {}", over.to_rfc3339()));
-    perform(&tenant, Action::Reinstate { snapshot: known, to }, 1).await.unwrap();
+    perform(&tenant, Action::change(known, IdentityChange::Reinstate { to }), 1).await.unwrap();
     assert_eq!(tenant.truth(user, "status"), 1);
 }
 
@@ -268,7 +269,7 @@ async fn only_what_differs_is_sent() {
     tenant.simulator.edit(user, &Edit { title: Some("Chief".into()), ..Edit::default() }).unwrap();
     let attributes =
         json!({"title": "Chief", "attributes.idv_status": "passed"}).as_object().unwrap().clone();
-    let action = Action::SetAttributes { snapshot: known, attributes };
+    let action = Action::change(known, IdentityChange::SetAttributes { attributes });
     assert_eq!(told(&perform(&tenant, action, 1).await), "applied");
     let records = tenant.simulator.ledger().records();
     let sent = &records.iter().rfind(|one| one.what == "user.update").unwrap().detail;
@@ -288,7 +289,7 @@ async fn a_subject_is_read_again() {
     ] {
         let subject: SubjectRef =
             serde_json::from_value(json!({"type": kind, "id": id.to_string()})).unwrap();
-        let told = match perform(&tenant, Action::ReadSubject { subject }, 1).await {
+        let told = match perform(&tenant, Action::read(subject), 1).await {
             Ok(Done::Seen { subject: Some(subject) }) => {
                 assert_eq!(subject.id, id.to_string());
                 subject.kind.word().to_owned()

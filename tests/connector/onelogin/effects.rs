@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use proofd::connectors::Connector as _;
-use proofd::model::{Action, Call, CallId, CaseId, Clock as _, Done, FailureKind, Fields, Outcome, Snapshot};
+use proofd::model::{Action, Call, Clock as _, Done, FailureKind, Fields, IdentityChange, Outcome, Snapshot};
 use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Moment, Scope, Simulator};
 
 use super::tenant::{BACK_ENDS, Tenant};
+use crate::perform::perform_at;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -24,14 +24,13 @@ impl Tenant {
         let snapshot = snapshot.clone();
         let since = self.clock.now() - TimeDelta::minutes(1);
         let action = match step {
-            Approve => Action::Approve { snapshot },
-            Invite => Action::EnsureInvited { snapshot, since },
-            Reject => Action::Reject { snapshot },
-            Delete => Action::Delete { snapshot },
+            Approve => Action::change(snapshot, IdentityChange::Approve),
+            Invite => Action::change(snapshot, IdentityChange::EnsureInvited { since }),
+            Reject => Action::change(snapshot, IdentityChange::Reject),
+            Delete => Action::change(snapshot, IdentityChange::Delete),
         };
-        let id = CallId { case: CaseId("c".into()), number: 1 };
-        let asked_at = "2026-01-02T00:00:00Z".parse().unwrap();
-        match self.onelogin.perform(&Call { id, attempt, in_doubt: attempt > 1, asked_at, action }).await {
+        let attempt = crate::perform::attempt("c", 1, attempt, "2026-01-02T00:00:00Z".parse().unwrap());
+        match perform_at(&self.onelogin, &Call { attempt, action }).await {
             Outcome::Failed(failure) => {
                 assert!(!failure.reason.contains("example.com"), "{}", failure.reason);
                 format!("{:?}", failure.kind)
@@ -294,13 +293,13 @@ async fn who_deleted_what_is_gone() {
             t.simulator.turn(|knobs| lose(knobs, "DELETE", "/api/2/users", arrives));
             t.clock.advance(TimeDelta::minutes(11));
             let asked_at = t.clock.now();
-            let action = Action::Delete { snapshot };
+            let action = Action::change(snapshot, IdentityChange::Delete);
             let (mut seen, mut attempt) = (Vec::new(), 1);
             for wait in [TimeDelta::zero(), TimeDelta::seconds(10), TimeDelta::minutes(4)] {
                 t.clock.advance(wait);
-                let id = CallId { case: CaseId("c".into()), number: 1 };
-                let call = Call { id, attempt, in_doubt: attempt > 1, asked_at, action: action.clone() };
-                seen.push(match t.onelogin.perform(&call).await {
+                let now = crate::perform::attempt("c", 1, attempt, asked_at);
+                let call = Call { attempt: now, action: action.clone() };
+                seen.push(match perform_at(&t.onelogin, &call).await {
                     Outcome::Done(Done::Deleted { already: true }) => "deleted already".to_owned(),
                     Outcome::Done(other) => format!("{other:?}"),
                     Outcome::Failed(failure) => format!("{:?}", failure.kind),
@@ -438,8 +437,8 @@ async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
             }
             let snapshot = rests_on(other);
             for action in [
-                Action::Reinstate { snapshot: snapshot.clone(), to: None },
-                Action::SetAttributes { snapshot: snapshot.clone(), attributes: Fields::new() },
+                Action::change(snapshot.clone(), IdentityChange::Reinstate { to: None }),
+                Action::change(snapshot.clone(), IdentityChange::SetAttributes { attributes: Fields::new() }),
             ] {
                 assert_eq!(t.performs(action).await, Some(FailureKind::Changed));
             }
@@ -448,7 +447,7 @@ async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
         t.simulator.edit(user, &Edit { firstname: Some("Grace".into()), ..Edit::default() }).unwrap();
         let now = rests_on(compared(Some("Ada"), "Lovelace"));
         assert_eq!(t.act(Invite, &now, 1).await, "Changed");
-        let suspends = Action::Suspend { snapshot: opened.clone(), end_sessions: false };
+        let suspends = Action::change(opened.clone(), IdentityChange::Suspend { end_sessions: false });
         assert_eq!(t.performs(suspends).await, None, "to protect, no name matters");
     }
 }
@@ -456,12 +455,8 @@ async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
 impl Tenant {
     /// How an effect failed; none: it did not.
     async fn performs(&self, action: Action) -> Option<FailureKind> {
-        let id = CallId { case: CaseId("c".into()), number: 1 };
-        match self
-            .onelogin
-            .perform(&Call { id, attempt: 1, in_doubt: false, asked_at: self.clock.now(), action })
-            .await
-        {
+        let attempt = crate::perform::attempt("c", 1, 1, self.clock.now());
+        match perform_at(&self.onelogin, &Call { attempt, action }).await {
             Outcome::Failed(failure) => Some(failure.kind),
             Outcome::Done(_) => None,
         }

@@ -5,6 +5,7 @@ use proofd::connectors::{Connector as _, Finding};
 use proofd::engine::clock::System;
 use proofd::model::{Clock as _, Secret};
 use proofd::simulate::onelogin::{Knobs, Scope};
+use std::sync::Arc;
 
 use super::tenant::{BACK_ENDS, Tenant};
 
@@ -56,7 +57,7 @@ async fn tenants_with_something_wrong() {
 #[tokio::test]
 async fn settings_that_do_not_fit() {
     let tenant = tenant(|_| {}).await;
-    let look = |onelogin: OneLogin| async move { onelogin.examine().await };
+    let look = |onelogin: Arc<OneLogin>| async move { onelogin.examine().await };
     let findings = look(tenant.connector(|it| it.client_secret = Secret::new("wrong"))).await;
     assert_eq!(ill(&findings), ["token"]);
     assert!(!format!("{findings:?}").contains("wrong"));

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use chrono::TimeDelta;
-use proofd::connectors::{Connector as _, IdentityProvider as _};
-use proofd::model::{Action, Call, CallId, CaseId, Event};
+use proofd::connectors::IdentityProvider as _;
+use proofd::model::{Action, Event, IdentityChange};
 use proofd::simulate::onelogin::WebhookFormat;
 use reqwest::header::HeaderMap;
 
 use super::tenant::{BACK_ENDS, Tenant, snapshot};
+use crate::perform::{first, perform_at};
 
 type Bodies = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
@@ -126,29 +127,10 @@ async fn an_event_says_which_credential_caused_it() {
     let user = tenant.simulator.seed_users(1)[0];
     let known = snapshot(&tenant.user(user).await);
     tenant.simulator.grant(user, 1001);
-    let action = Action::RemoveRole { snapshot: known.clone(), role: "Staff".into() };
-    let id = CallId { case: CaseId("c".into()), number: 1 };
-    tenant
-        .onelogin
-        .perform(&Call {
-            id: id.clone(),
-            attempt: 1,
-            in_doubt: false,
-            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-            action,
-        })
-        .await;
-    let action = Action::Suspend { snapshot: known, end_sessions: true };
-    tenant
-        .onelogin
-        .perform(&Call {
-            id,
-            attempt: 1,
-            in_doubt: false,
-            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-            action,
-        })
-        .await;
+    let action = Action::change(known.clone(), IdentityChange::RemoveRole { role: "Staff".into() });
+    perform_at(&tenant.onelogin, &first(action)).await;
+    let action = Action::change(known, IdentityChange::Suspend { end_sessions: true });
+    perform_at(&tenant.onelogin, &first(action)).await;
     tenant.simulator.flush_webhook().await;
     let polled = tenant.poll(None).await.unwrap().0;
     for events in [polled, broadcast(&tenant, &bodies)] {

@@ -7,19 +7,21 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
+use proofd::connectors::IdentityProvider as _;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
-use proofd::connectors::{Connector as _, IdentityProvider as _};
 use proofd::engine::clock::Virtual;
 use proofd::model::{
-    Action, Call, CallId, CaseId, Done, FailureKind, Outcome, Secret, Snapshot, SubjectKind, SubjectRef,
+    Action, Done, FailureKind, IdentityChange, Outcome, Secret, Snapshot, SubjectKind, SubjectRef,
 };
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+use crate::perform::{first, perform_at};
+
 type Answers = Vec<(&'static str, u16, String)>;
 
 /// Answers each `METHOD path` with the next of its answers, the last of them for ever; keeps a log.
-async fn tenant(mode: RegistrationsMode, answers: Answers) -> (OneLogin, Arc<Mutex<Vec<String>>>) {
+async fn tenant(mode: RegistrationsMode, answers: Answers) -> (Arc<OneLogin>, Arc<Mutex<Vec<String>>>) {
     let mut script = BTreeMap::<_, VecDeque<_>>::new();
     for (what, status, body) in answers {
         script.entry(what).or_default().push_back((status, body));
@@ -43,7 +45,7 @@ async fn tenant(mode: RegistrationsMode, answers: Answers) -> (OneLogin, Arc<Mut
     (connector(mode, &url), log)
 }
 
-fn connector(mode: RegistrationsMode, url: &str) -> OneLogin {
+fn connector(mode: RegistrationsMode, url: &str) -> Arc<OneLogin> {
     let settings = Settings {
         name: "onelogin".to_owned(),
         poll_every: TimeDelta::seconds(30),
@@ -55,7 +57,8 @@ fn connector(mode: RegistrationsMode, url: &str) -> OneLogin {
         attributes: BTreeMap::new(),
         lookback: TimeDelta::hours(24),
     };
-    OneLogin::new(settings, Arc::new(Virtual::new("2026-01-02T00:00:00Z".parse().unwrap()))).unwrap()
+    let clock = Virtual::new("2026-01-02T00:00:00Z".parse().unwrap());
+    Arc::new(OneLogin::new(settings, Arc::new(clock)).unwrap())
 }
 
 #[test]
@@ -126,8 +129,8 @@ const CREATED: &str = "2026-01-01T00:00:00.000Z";
 async fn effects_look_before_and_after() {
     let put = || (PUT, 200, "{}".to_owned());
     let gone = || ("DELETE /api/2/users/5001", 204, String::new());
-    let approve = || Action::Approve { snapshot: snapshot() };
-    let delete = || Action::Delete { snapshot: snapshot() };
+    let approve = || Action::change(snapshot(), IdentityChange::Approve);
+    let delete = || Action::change(snapshot(), IdentityChange::Delete);
     let table: Vec<(Action, u32, Answers, &str, bool)> = vec![
         (approve(), 1, vec![user(0), user(1), put()], "done false", true),
         (approve(), 1, vec![user(1)], "done true", false),
@@ -175,7 +178,7 @@ async fn the_resource_and_the_account() {
         (vec![waits(Some(6006)), user(0), user(1), (PUT, 200, "{}".into())], "done false", PUT),
     ];
     for (number, (answers, expected, wrote)) in table.into_iter().enumerate() {
-        let action = Action::Approve { snapshot: snapshot() };
+        let action = Action::change(snapshot(), IdentityChange::Approve);
         let (told, log) = perform(RegistrationsMode::Resource, answers, action, 1).await;
         assert_eq!(told, expected, "row {number}");
         let writes: Vec<_> = log.iter().filter(|line| !line.starts_with("GET")).cloned().collect();
@@ -199,12 +202,16 @@ async fn effects_on_accounts_look_before_and_after() {
         subject: SubjectRef { source: "onelogin".to_owned(), kind: SubjectKind::User, id: "5001".into() },
         ..snapshot()
     };
-    let suspend = || Action::Suspend { snapshot: known(), end_sessions: true };
-    let give = || Action::AssignRole { snapshot: known(), role: "Staff".into() };
-    let take = || Action::RemoveRole { snapshot: known(), role: "Staff".into() };
-    let set = || Action::SetAttributes {
-        snapshot: known(),
-        attributes: json!({"attributes.seen": true}).as_object().unwrap().clone(),
+    let suspend = || Action::change(known(), IdentityChange::Suspend { end_sessions: true });
+    let give = || Action::change(known(), IdentityChange::AssignRole { role: "Staff".into() });
+    let take = || Action::change(known(), IdentityChange::RemoveRole { role: "Staff".into() });
+    let set = || {
+        Action::change(
+            known(),
+            IdentityChange::SetAttributes {
+                attributes: json!({"attributes.seen": true}).as_object().unwrap().clone(),
+            },
+        )
     };
     let seen = |value: &str| {
         let record = json!({"id": 5001, "state": 1, "status": 1, "created_at": CREATED,
@@ -281,17 +288,9 @@ async fn perform(
     attempt: u32,
 ) -> (String, Vec<String>) {
     let (onelogin, log) = tenant(mode, answers).await;
-    let id = CallId { case: CaseId("c".into()), number: 1 };
-    let told = match onelogin
-        .perform(&Call {
-            id,
-            attempt,
-            in_doubt: false,
-            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-            action,
-        })
-        .await
-    {
+    let mut call = first(action);
+    call.attempt.number = attempt;
+    let told = match perform_at(&onelogin, &call).await {
         Outcome::Done(Done::Approved { already, .. } | Done::Deleted { already }) => {
             format!("done {already}")
         }

@@ -18,7 +18,7 @@ pub struct Tenant {
     pub simulator: Simulator,
     pub serving: Serving,
     pub clock: Virtual,
-    pub onelogin: OneLogin,
+    pub onelogin: Arc<OneLogin>,
 }
 
 /// The tenant's clock as the connector has it: who waits for a moment moves the time there.
@@ -49,15 +49,16 @@ impl Tenant {
         let simulator = Simulator::new(Options::default(), Arc::new(clock.clone()), Ledger::memory());
         simulator.turn(turn);
         let serving = simulator.serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-        let onelogin = OneLogin::new(settings(&serving.url), Arc::new(Hasty(clock.clone()))).unwrap();
+        let onelogin =
+            Arc::new(OneLogin::new(settings(&serving.url), Arc::new(Hasty(clock.clone()))).unwrap());
         Self { simulator, serving, clock, onelogin }
     }
 
     /// Another connector to the same tenant.
-    pub fn connector(&self, change: impl FnOnce(&mut Settings)) -> OneLogin {
+    pub fn connector(&self, change: impl FnOnce(&mut Settings)) -> Arc<OneLogin> {
         let mut settings = settings(&self.serving.url);
         change(&mut settings);
-        OneLogin::new(settings, Arc::new(Hasty(self.clock.clone()))).unwrap()
+        Arc::new(OneLogin::new(settings, Arc::new(Hasty(self.clock.clone()))).unwrap())
     }
 
     /// Somebody signs up and follows the link in the mail.

@@ -9,15 +9,15 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use proofd::connectors::Connector as _;
 use proofd::connectors::cloudevents::read;
 use proofd::connectors::sink::{Settings, Sink};
 use proofd::engine::clock::System;
-use proofd::model::{Action, Call, CallId, CaseId, Clock as _, Done, Outcome, Secret};
+use proofd::model::{Action, Call, Clock as _, Done, Outcome, Secret};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::{SCRIPT, python, run};
+use crate::perform::perform_at;
 
 fn headers(given: &Value) -> HeaderMap {
     let given = given.as_object().unwrap().iter();
@@ -83,22 +83,14 @@ async fn what_a_sink_gets_is_verified() {
         signing_secret: Some(Secret::new(&secret)),
         timeout: Settings::DEFAULT_TIMEOUT,
     };
-    let sink = Sink::new(settings, Arc::new(System)).unwrap();
+    let sink = Arc::new(Sink::new(settings, Arc::new(System)).unwrap());
     let event = json!({
         "specversion": "1.0", "id": "c1.4", "source": "/proofd/test", "type": "com.example.verified",
         "subject": "Jané 😀", "time": "2026-01-02T03:04:05Z", "data": {"who": "Jané", "n": 7},
     });
-    let id = CallId { case: CaseId("c1".to_owned()), number: 4 };
+    let attempt = crate::perform::attempt("c1", 4, 1, proofd::model::Timestamp::UNIX_EPOCH);
     let action = Action::Emit { sink: "siem".to_owned(), event: event.clone() };
-    let outcome = sink
-        .perform(&Call {
-            id,
-            attempt: 1,
-            in_doubt: false,
-            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-            action,
-        })
-        .await;
+    let outcome = perform_at(&sink, &Call { attempt, action }).await;
     assert_eq!(outcome, Outcome::Done(Done::Emitted));
 
     let mut request = seen.lock().unwrap().take().unwrap();

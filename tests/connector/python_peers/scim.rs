@@ -2,13 +2,15 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use proofd::connectors::Connector as _;
 use proofd::connectors::scim::{Scim, Settings};
-use proofd::model::{Action, Call, CallId, CaseId, Done, Fields, Outcome, Secret};
+use proofd::model::{Action, Call, Done, Fields, Outcome, ProvisioningAction, Secret};
 use serde_json::{Value, json};
 
 use super::{SCRIPT, python};
+use crate::perform::perform_at;
 
 const TOKEN: &str = "t0ken";
 const URN: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -36,9 +38,10 @@ impl Server {
         Some(Self { child, url })
     }
 
-    fn connector(&self, token: &str) -> Scim {
+    fn connector(&self, token: &str) -> Arc<Scim> {
         let token = Secret::new(token);
-        Scim::new(Settings { name: "hris".to_owned(), url: self.url.parse().unwrap(), token }).unwrap()
+        let url = self.url.parse().unwrap();
+        Arc::new(Scim::new(Settings { name: "hris".to_owned(), url, token }).unwrap())
     }
 
     /// The account as the server itself has it.
@@ -55,26 +58,23 @@ fn fields(value: Value) -> Fields {
 
 fn create(external_id: &str, attributes: Value) -> Action {
     let (system, external_id) = ("hris".to_owned(), external_id.to_owned());
-    Action::CreateUser { system, external_id, attributes: fields(attributes) }
+    Action::Provisioning {
+        system,
+        account: ProvisioningAction::Create { external_id, attributes: fields(attributes) },
+    }
 }
 
 fn update(matching: Value, attributes: Value) -> Action {
     let system = "hris".to_owned();
-    Action::UpdateUser { system, matching: fields(matching), attributes: fields(attributes) }
+    Action::Provisioning {
+        system,
+        account: ProvisioningAction::Update { matching: fields(matching), attributes: fields(attributes) },
+    }
 }
 
-async fn perform(scim: &Scim, action: Action, attempt: u32) -> Result<Done, String> {
-    let id = CallId { case: CaseId("c1".to_owned()), number: 1 };
-    match scim
-        .perform(&Call {
-            id,
-            attempt,
-            in_doubt: attempt > 1,
-            asked_at: proofd::model::Timestamp::UNIX_EPOCH,
-            action,
-        })
-        .await
-    {
+async fn perform(scim: &Arc<Scim>, action: Action, attempt: u32) -> Result<Done, String> {
+    let attempt = crate::perform::attempt("c1", 1, attempt, proofd::model::Timestamp::UNIX_EPOCH);
+    match perform_at(scim, &Call { attempt, action }).await {
         Outcome::Done(done) => Ok(done),
         Outcome::Failed(failure) => Err(format!("{:?}: {}", failure.kind, failure.reason)),
     }

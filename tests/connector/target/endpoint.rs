@@ -1,31 +1,35 @@
 //! Requests to a named endpoint.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proofd::connectors::Connector as _;
 use proofd::connectors::endpoint::{Endpoint, Settings};
-use proofd::model::{Action, Fields, Repeat, Secret};
+use proofd::model::{Action, Fields, HttpRequest, ProvisioningAction, Repeat, Secret};
 use serde_json::{Value, json};
 
 use super::peer::{NEVER, PRIVATE, Peer, Reply, TOKEN, call, nobody, reply, told, with};
+use crate::perform::perform_at;
 
-fn endpoint(url: &str) -> Endpoint {
+fn endpoint(url: &str) -> Arc<Endpoint> {
     let settings = Settings {
         name: "desk".to_owned(),
         url: format!("{url}/api/SECRETPATH").parse().unwrap(),
         headers: vec![("X-Key".to_owned(), Secret::new(TOKEN))],
         timeout: Settings::DEFAULT_TIMEOUT,
     };
-    Endpoint::new(settings).unwrap()
+    Arc::new(Endpoint::new(settings).unwrap())
 }
 
 fn request(repeat: Repeat) -> Action {
     Action::Request {
         endpoint: "desk".to_owned(),
-        method: "POST".to_owned(),
-        path: format!("/tickets?of={PRIVATE}"),
-        body: Some(json!({ "who": PRIVATE })),
-        repeat,
+        request: HttpRequest {
+            method: "POST".to_owned(),
+            path: format!("/tickets?of={PRIVATE}"),
+            body: Some(json!({ "who": PRIVATE })),
+            repeat,
+        },
     }
 }
 
@@ -35,12 +39,18 @@ fn fields(value: Value) -> Fields {
 
 fn create() -> Action {
     let attributes = fields(json!({ "mail": PRIVATE }));
-    Action::CreateUser { system: "desk".to_owned(), external_id: "u-1".to_owned(), attributes }
+    Action::Provisioning {
+        system: "desk".to_owned(),
+        account: ProvisioningAction::Create { external_id: "u-1".to_owned(), attributes },
+    }
 }
 
 fn update() -> Action {
     let (matching, attributes) = (fields(json!({ "mail": PRIVATE })), fields(json!({ "active": false })));
-    Action::UpdateUser { system: "desk".to_owned(), matching, attributes }
+    Action::Provisioning {
+        system: "desk".to_owned(),
+        account: ProvisioningAction::Update { matching, attributes },
+    }
 }
 
 #[tokio::test]
@@ -110,7 +120,7 @@ async fn what_an_answer_means() {
     ];
     for (row, (action, reply, expected)) in rows.into_iter().enumerate() {
         let peer = Peer::start(vec![reply]).await;
-        let ended = told(&endpoint(&peer.url).perform(&call(action, 1)).await);
+        let ended = told(&perform_at(&endpoint(&peer.url), &call(action, 1)).await);
         assert!(ended.starts_with(expected), "row {row}: {ended}");
         assert_eq!(peer.seen().len(), 1, "row {row}: {:?}", peer.lines());
     }
@@ -148,7 +158,7 @@ async fn what_is_sent() {
         let peer = Peer::start(vec![reply(500, "")]).await;
         let endpoint = endpoint(&peer.url);
         for attempt in [1, 2] {
-            endpoint.perform(&call(action.clone(), attempt)).await;
+            perform_at(&endpoint, &call(action.clone(), attempt)).await;
         }
         let seen = peer.seen();
         assert_eq!(seen.len(), 2);
@@ -167,17 +177,16 @@ async fn nothing_is_sent_twice_where_that_is_not_safe() {
     let peer = Peer::start(vec![reply(200, "")]).await;
     let endpoint = endpoint(&peer.url);
     let mut doubtful = call(request(Repeat::None), 1);
-    doubtful.in_doubt = true;
+    doubtful.attempt.in_doubt = true;
     for call in [call(request(Repeat::None), 2), doubtful] {
-        let ended = told(&endpoint.perform(&call).await);
+        let ended = told(&perform_at(&endpoint, &call).await);
         assert!(ended.starts_with("Changed") && ended.ends_with("a person must look"), "{ended}");
     }
     for path in ["/../admin", "//evil.example", "/%2e%2e/x"] {
-        let Action::Request { endpoint: name, method, body, repeat, .. } = request(Repeat::Key) else {
-            panic!()
-        };
-        let action = Action::Request { endpoint: name, method, path: path.to_owned(), body, repeat };
-        let ended = told(&endpoint.perform(&call(action, 1)).await);
+        let mut action = request(Repeat::Key);
+        let Action::Request { request, .. } = &mut action else { panic!() };
+        path.clone_into(&mut request.path);
+        let ended = told(&perform_at(&endpoint, &call(action, 1)).await);
         assert!(ended.starts_with("Refused: the path"), "{path}: {ended}");
     }
     assert_eq!(peer.lines(), Vec::<String>::new());
@@ -185,7 +194,7 @@ async fn nothing_is_sent_twice_where_that_is_not_safe() {
 
 #[tokio::test]
 async fn who_does_not_answer() {
-    let ended = told(&endpoint(&nobody()).perform(&call(request(Repeat::Key), 1)).await);
+    let ended = told(&perform_at(&endpoint(&nobody()), &call(request(Repeat::Key), 1)).await);
     assert!(ended.starts_with("Unavailable: no connection to desk"), "{ended}");
     let peer = Peer::start(vec![reply(NEVER, "")]).await;
     let settings = Settings {
@@ -194,10 +203,10 @@ async fn who_does_not_answer() {
         headers: Vec::new(),
         timeout: Duration::from_millis(50),
     };
-    let silent = Endpoint::new(settings).unwrap();
-    let ended = told(&silent.perform(&call(request(Repeat::Key), 1)).await);
+    let silent = Arc::new(Endpoint::new(settings).unwrap());
+    let ended = told(&perform_at(&silent, &call(request(Repeat::Key), 1)).await);
     assert!(ended.starts_with("Unavailable: desk did not answer in time"), "{ended}");
-    let ended = told(&silent.perform(&call(request(Repeat::None), 1)).await);
+    let ended = told(&perform_at(&silent, &call(request(Repeat::None), 1)).await);
     assert!(ended.starts_with("Changed: the request to desk may have been done"), "{ended}");
 }
 
@@ -240,7 +249,7 @@ async fn an_account_that_is_not_there_is_looked_for_again() {
         (4, "Changed: desk answered 404"),
     ] {
         let peer = Peer::start(vec![reply(404, "")]).await;
-        let ended = told(&endpoint(&peer.url).perform(&call(update(), attempt)).await);
+        let ended = told(&perform_at(&endpoint(&peer.url), &call(update(), attempt)).await);
         assert!(ended.starts_with(expected), "attempt {attempt}: {ended}");
     }
 }

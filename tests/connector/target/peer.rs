@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, Response};
-use proofd::model::{Action, Call, CallId, CaseId, Outcome};
+use proofd::model::{Action, Call, Outcome};
 use serde_json::Value;
 
 /// Stands in every place where a person's value goes, and must never come out in a failure.
@@ -98,8 +98,9 @@ pub fn nobody() -> String {
 }
 
 pub fn call(action: Action, attempt: u32) -> Call {
-    let id = CallId { case: CaseId("c77".to_owned()), number: 3 };
-    Call { id, attempt, in_doubt: false, asked_at: proofd::model::Timestamp::UNIX_EPOCH, action }
+    let mut attempt = crate::perform::attempt("c77", 3, attempt, proofd::model::Timestamp::UNIX_EPOCH);
+    attempt.in_doubt = false;
+    Call { attempt, action }
 }
 
 /// How it ended in one line, and that it tells nothing private.

@@ -3,14 +3,16 @@
 
 use proofd::connectors::Connector as _;
 use proofd::connectors::scim::{Scim, Settings};
-use proofd::model::{Action, Call, Fields, Secret};
+use proofd::model::{Action, Call, Fields, ProvisioningAction, Secret};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 use super::peer::{PRIVATE, Peer, Reply, TOKEN, call, nobody, reply, told, with};
+use crate::perform::perform_at;
 
-fn scim(url: &str) -> Scim {
+fn scim(url: &str) -> Arc<Scim> {
     let url = format!("{url}/v2/").parse().unwrap();
-    Scim::new(Settings { name: "hris".to_owned(), url, token: Secret::new(TOKEN) }).unwrap()
+    Arc::new(Scim::new(Settings { name: "hris".to_owned(), url, token: Secret::new(TOKEN) }).unwrap())
 }
 
 fn fields(value: Value) -> Fields {
@@ -19,12 +21,24 @@ fn fields(value: Value) -> Fields {
 
 fn create(attempt: u32) -> Call {
     let attributes = fields(json!({ "userName": PRIVATE, "name.givenName": "Ada" }));
-    call(Action::CreateUser { system: "hris".to_owned(), external_id: "u-1".to_owned(), attributes }, attempt)
+    call(
+        Action::Provisioning {
+            system: "hris".to_owned(),
+            account: ProvisioningAction::Create { external_id: "u-1".to_owned(), attributes },
+        },
+        attempt,
+    )
 }
 
 fn update_with(matching: Value, attributes: Value, attempt: u32) -> Call {
     let (matching, attributes) = (fields(matching), fields(attributes));
-    call(Action::UpdateUser { system: "hris".to_owned(), matching, attributes }, attempt)
+    call(
+        Action::Provisioning {
+            system: "hris".to_owned(),
+            account: ProvisioningAction::Update { matching, attributes },
+        },
+        attempt,
+    )
 }
 
 fn update(attempt: u32) -> Call {
@@ -64,7 +78,7 @@ const BACK: &str = "GET /v2/Users/a7";
 
 async fn check(row: usize, call: Call, replies: Vec<Reply>, expected: &str, lines: &[&str]) {
     let peer = Peer::start(replies).await;
-    let ended = told(&scim(&peer.url).perform(&call).await);
+    let ended = told(&perform_at(&scim(&peer.url), &call).await);
     assert!(ended.starts_with(expected), "row {row}: {ended}");
     assert_eq!(peer.lines(), lines, "row {row}");
     for seen in peer.seen() {
@@ -78,7 +92,7 @@ async fn an_account_is_made_once() {
     let made = || reply(201, account("u-1"));
     let conflict = || error(409, "uniqueness");
     let mut doubtful = create(1);
-    doubtful.in_doubt = true;
+    doubtful.attempt.in_doubt = true;
     let two = || list(&[account("u-1"), account("u-1")]);
     let rows: Vec<(Call, Vec<Reply>, &str, &[&str])> = vec![
         (create(1), vec![none(), made()], r#"Created { id: Some("a7"), already: false }"#, &[LOOK, POST]),
@@ -211,7 +225,7 @@ async fn answers_that_are_none() {
         check(row, create(1), vec![reply.clone()], expected, &[LOOK]).await;
         check(row, update(1), vec![reply], expected, &[FIND]).await;
     }
-    let ended = told(&scim(&nobody()).perform(&create(1)).await);
+    let ended = told(&perform_at(&scim(&nobody()), &create(1)).await);
     assert!(ended.starts_with("Unavailable: no connection to hris"), "{ended}");
 }
 
@@ -321,7 +335,7 @@ async fn what_is_sent() {
         "active": true, "title": null, "name.givenName": "Ada", "email": "new@example.com", "nickName": null,
         (format!("{urn}:department")): "IT",
     });
-    scim(&peer.url).perform(&update_with(json!({ "userName": PRIVATE }), attributes, 1)).await;
+    perform_at(&scim(&peer.url), &update_with(json!({ "userName": PRIVATE }), attributes, 1)).await;
     let patch = &peer.seen()[1];
     assert_eq!(patch.header("content-type"), "application/scim+json");
     assert_eq!(patch.header("if-match"), "W/\"4\"");
@@ -336,7 +350,7 @@ async fn what_is_sent() {
     let hostile = "x\" or userName pr and title eq \"\\";
     let peer = Peer::start(vec![list(&[])]).await;
     let matching = json!({ "title": hostile, "active": true, "email": "a@b", "name.familyName": "O'Neil" });
-    scim(&peer.url).perform(&update_with(matching, json!({ "active": false }), 1)).await;
+    perform_at(&scim(&peer.url), &update_with(matching, json!({ "active": false }), 1)).await;
     let line = &peer.lines()[0];
     let url = url::Url::parse(&format!("http://x{}", line.strip_prefix("GET ").unwrap())).unwrap();
     let (_, filter) = url.query_pairs().find(|(name, _)| name == "filter").unwrap();
@@ -350,10 +364,9 @@ async fn what_is_sent() {
 async fn what_is_not_even_sent() {
     let attributes = || json!({ "active": false });
     let empty = call(
-        Action::CreateUser {
+        Action::Provisioning {
             system: "hris".into(),
-            external_id: " ".into(),
-            attributes: fields(attributes()),
+            account: ProvisioningAction::Create { external_id: " ".into(), attributes: fields(attributes()) },
         },
         1,
     );
@@ -367,7 +380,7 @@ async fn what_is_not_even_sent() {
         (update_with(json!({ "userName": "x" }), json!({}), 1), "no attribute"),
     ] {
         let peer = Peer::start(vec![reply(200, "")]).await;
-        let ended = told(&scim(&peer.url).perform(&call).await);
+        let ended = told(&perform_at(&scim(&peer.url), &call).await);
         assert!(ended.starts_with("Refused") && ended.contains(says), "{says}: {ended}");
         assert_eq!(peer.lines(), Vec::<String>::new());
     }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use proofd::connectors::Connector as _;
 use proofd::connectors::sink::{Settings, Sink};
 use proofd::engine::clock::Virtual;
 use proofd::model::{Action, Secret};
 use serde_json::{Value, json};
 
 use super::peer::{PRIVATE, Peer, Reply, call, nobody, reply, told, with};
+use crate::perform::perform_at;
 
 const KEY: &[u8] = b"thirty-two bytes of a secret key";
 
-fn sink(url: &str, signed: bool) -> (Sink, Virtual) {
+fn sink(url: &str, signed: bool) -> (Arc<Sink>, Virtual) {
     let clock = Virtual::new("2026-01-02T00:00:00Z".parse().unwrap());
     let settings = Settings {
         name: "siem".to_owned(),
@@ -23,7 +23,7 @@ fn sink(url: &str, signed: bool) -> (Sink, Virtual) {
         signing_secret: signed.then(|| Secret::new(format!("whsec_{}", STANDARD.encode(KEY)))),
         timeout: Settings::DEFAULT_TIMEOUT,
     };
-    (Sink::new(settings, Arc::new(clock.clone())).unwrap(), clock)
+    (Arc::new(Sink::new(settings, Arc::new(clock.clone())).unwrap()), clock)
 }
 
 fn event() -> Value {
@@ -50,11 +50,11 @@ async fn what_an_answer_means() {
     ];
     for (row, (reply, expected)) in rows.into_iter().enumerate() {
         let peer = Peer::start(vec![reply]).await;
-        let ended = told(&sink(&peer.url, true).0.perform(&call(emit(), 1)).await);
+        let ended = told(&perform_at(&sink(&peer.url, true).0, &call(emit(), 1)).await);
         assert!(ended.starts_with(expected), "row {row}: {ended}");
         assert_eq!(peer.seen().len(), 1, "row {row}");
     }
-    let ended = told(&sink(&nobody(), true).0.perform(&call(emit(), 1)).await);
+    let ended = told(&perform_at(&sink(&nobody(), true).0, &call(emit(), 1)).await);
     assert!(ended.starts_with("Unavailable: no connection to siem"), "{ended}");
 }
 
@@ -63,7 +63,7 @@ async fn an_event_is_signed_for_each_attempt_and_stays_the_same() {
     let peer = Peer::start(vec![reply(500, "")]).await;
     let (sink, clock) = sink(&peer.url, true);
     for attempt in [1, 2] {
-        sink.perform(&call(emit(), attempt)).await;
+        perform_at(&sink, &call(emit(), attempt)).await;
         clock.advance(chrono::TimeDelta::seconds(90));
     }
     let seen = peer.seen();
@@ -84,7 +84,7 @@ async fn an_event_is_signed_for_each_attempt_and_stays_the_same() {
 #[tokio::test]
 async fn without_a_secret_nothing_is_signed() {
     let peer = Peer::start(vec![reply(202, "")]).await;
-    sink(&peer.url, false).0.perform(&call(emit(), 1)).await;
+    perform_at(&sink(&peer.url, false).0, &call(emit(), 1)).await;
     let seen = peer.seen();
     assert!(seen[0].headers.keys().all(|name| !name.as_str().starts_with("webhook-")), "{seen:?}");
 }

@@ -223,3 +223,40 @@ fn a_mistake_in_the_options_of_a_provider_has_its_place() {
         assert!(mistake.message.contains(says), "{mistake}");
     }
 }
+
+/// What a provider cannot do is found when a policy is loaded, and not in the first case.
+#[test]
+fn a_policy_that_asks_for_what_its_provider_cannot_do_does_not_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, policies) = (dir.path(), dir.path().join("policies"));
+    tree(dir);
+    write(dir, "proofd.yaml", &format!("public_url: https://proof.example.com\nconnectors:\n{TOYS}"));
+    let configured = compose::read_with(registry(), &dir.join("proofd.yaml")).unwrap();
+    let unsupported = || {
+        let (files, _) = proofd::engine::tree::read(&policies).unwrap().unwrap();
+        let loaded = proofd::policy::load(&files, &configured.known());
+        let found = loaded.diagnostics.iter().filter(|found| found.code == "unsupported");
+        found.map(|found| found.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(unsupported(), Vec::<String>::new());
+
+    let staff = policy("staff", "good");
+    for (before, after, message) in [
+        (
+            "- suspend: user",
+            "- end_sessions: user",
+            "staff (roster) cannot `end_sessions` a user: a roster has nothing but a status",
+        ),
+        (
+            "- suspend: user",
+            "- remove_role: admin",
+            "staff (roster) cannot `remove_role` a user: a roster has nothing but a status",
+        ),
+    ] {
+        write(dir, "policies/staff/policy.yaml", &staff.replace(before, after));
+        assert_eq!(unsupported(), [message]);
+    }
+    write(dir, "policies/staff/policy.yaml", &staff);
+    write(dir, "policies/verifications.yaml", &VERIFICATIONS.replacen("full", "authentication", 1));
+    assert_eq!(unsupported(), ["stamp cannot verify anybody by `authentication`"]);
+}

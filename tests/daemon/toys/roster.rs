@@ -13,8 +13,8 @@ use proofd::connectors::{
     Connector, Finding, IdentityOptions, IdentityProvider, Page, People, WebhookRefused,
 };
 use proofd::model::{
-    Action, Call, Clock, Done, Event, EventType, Failure, Fields, IdentityWords, Origin, Outcome, Pattern,
-    Subject, SubjectKind, SubjectRef, User,
+    Attempt, Changed, Clock, EffectKind, Event, EventType, Failure, Fields, IdentityChange, IdentityWords,
+    Origin, Pattern, Snapshot, Subject, SubjectKind, SubjectRef, User,
 };
 use reqwest::header::HeaderMap;
 use schemars::JsonSchema;
@@ -27,6 +27,10 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
         events: Pattern { regex: "[a-z]+", matches: is_word, expected: "a word, such as roster.alarm" },
         risk_scores: "a roster sends no scores",
         settable: &[],
+        refuses: |effect, _| match effect {
+            EffectKind::Suspend | EffectKind::Reinstate => None,
+            _ => Some("a roster has nothing but a status"),
+        },
     },
 )
 .several();
@@ -120,7 +124,7 @@ impl Roster {
         Ok(Some(Subject::from(user).from_source(&self.name)))
     }
 
-    fn set(&self, id: &str, to: &str) -> Result<Done, Failure> {
+    fn set(&self, id: &str, to: &str) -> Result<Changed, Failure> {
         let mut roster = self.read()?;
         let before = roster["people"][id].as_str().map(str::to_owned);
         if before.is_none() {
@@ -128,18 +132,7 @@ impl Roster {
         }
         roster["people"][id] = json!(to);
         std::fs::write(&self.file, roster.to_string()).map_err(|_| Failure::unavailable("not written"))?;
-        Ok(Done::Applied { already: before.as_deref() == Some(to), before })
-    }
-
-    fn act(&self, action: &Action) -> Result<Done, Failure> {
-        match action {
-            Action::Suspend { snapshot, .. } => self.set(&snapshot.subject.id, "suspended"),
-            Action::Reinstate { snapshot, .. } => self.set(&snapshot.subject.id, "active"),
-            Action::ReadSubject { subject } => {
-                Ok(Done::Seen { subject: self.person(&subject.id)?.map(Box::new) })
-            }
-            other => Err(Failure::refused(format!("a roster does not {}", other.word()))),
-        }
+        Ok(Changed { already: before.as_deref() == Some(to), before, invited_at: None })
     }
 
     fn event(&self, number: usize, record: &Value) -> Event {
@@ -167,10 +160,6 @@ impl Roster {
 }
 
 impl Connector for Roster {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async { self.act(&call.action).map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async {
             let ok = self.read().is_ok();
@@ -220,6 +209,22 @@ impl IdentityProvider for Roster {
         _: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>> {
         async { self.person(&reference.id) }.boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        _: &'a Attempt,
+        snapshot: &'a Snapshot,
+        change: &'a IdentityChange,
+    ) -> BoxFuture<'a, Result<Changed, Failure>> {
+        async move {
+            match change {
+                IdentityChange::Suspend { .. } => self.set(&snapshot.subject.id, "suspended"),
+                IdentityChange::Reinstate { .. } => self.set(&snapshot.subject.id, "active"),
+                other => panic!("a roster said that it does not do this: {other:?}"),
+            }
+        }
+        .boxed()
     }
 
     fn population<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {

@@ -11,8 +11,8 @@ use proofd::connectors::options::{self, Site, Target};
 use proofd::connectors::registry::Provider;
 use proofd::connectors::{Connector, Finding, Pace, VerificationOptions, VerificationProvider};
 use proofd::model::{
-    Action, Call, Clock, Document, Done, Failure, Judgement, Outcome, Pattern, Phase, Proof, Reading,
-    Session, VerificationWords,
+    Clock, Document, Failure, Judgement, Method, Pattern, Phase, Proof, ReadSession, Reading, Session,
+    StartSession, VerificationWords,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,6 +22,7 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
     VerificationWords {
         checks: &["ink"],
         workflow: Pattern { regex: ".*", matches: |_| true, expected: "any text" },
+        methods: &[Method::Full],
     },
 )
 .several();
@@ -76,34 +77,6 @@ impl std::fmt::Debug for Stamp {
 }
 
 impl Stamp {
-    fn act(&self, action: &Action) -> Result<Done, Failure> {
-        match action {
-            // The callback's secret is handed back in the link, where the test finds it.
-            Action::StartVerification { reference, callback_url, .. } => Ok(Done::Started {
-                session: Session {
-                    account: "paper".to_owned(),
-                    execution: format!("{}-{}", self.name, reference.replace('.', "-")),
-                    link: callback_url.clone().unwrap(),
-                    expires_at: self.clock.now() + TimeDelta::hours(1),
-                    reference: reference.clone(),
-                },
-            }),
-            Action::ReadVerification { account, execution, reference, .. } => {
-                let done = self.hinted.lock().unwrap().contains(execution);
-                Ok(Done::Read {
-                    reading: Reading {
-                        account: account.clone(),
-                        execution: execution.clone(),
-                        reference: Some(reference.clone()),
-                        phase: if done { Phase::Done } else { Phase::Waiting },
-                        proof: done.then(|| Box::new(self.proof())),
-                    },
-                })
-            }
-            other => Err(Failure::refused(format!("a stamp does not {}", other.word()))),
-        }
-    }
-
     fn proof(&self) -> Proof {
         let decision = if self.stamps { Judgement::Passed } else { Judgement::Rejected };
         Proof {
@@ -128,16 +101,36 @@ impl Stamp {
 }
 
 impl Connector for Stamp {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        async { self.act(&call.action).map_or_else(Outcome::Failed, Outcome::Done) }.boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async { vec![Finding { ok: true, what: "stamp".to_owned(), detail: String::new() }] }.boxed()
     }
 }
 
 impl VerificationProvider for Stamp {
+    fn start<'a>(&'a self, start: &'a StartSession) -> BoxFuture<'a, Result<Session, Failure>> {
+        let session = Session {
+            account: "paper".to_owned(),
+            execution: format!("{}-{}", self.name, start.reference.replace('.', "-")),
+            // The callback's secret is handed back in the link, where the test finds it.
+            link: start.callback_url.clone().unwrap(),
+            expires_at: self.clock.now() + TimeDelta::hours(1),
+            reference: start.reference.clone(),
+        };
+        async { Ok(session) }.boxed()
+    }
+
+    fn read<'a>(&'a self, read: &'a ReadSession) -> BoxFuture<'a, Result<Reading, Failure>> {
+        let done = self.hinted.lock().unwrap().contains(&read.execution);
+        let reading = Reading {
+            account: read.account.clone(),
+            execution: read.execution.clone(),
+            reference: Some(read.reference.clone()),
+            phase: if done { Phase::Done } else { Phase::Waiting },
+            proof: done.then(|| Box::new(self.proof())),
+        };
+        async { Ok(reading) }.boxed()
+    }
+
     fn hint(&self, body: &[u8]) -> Result<String, String> {
         let execution = String::from_utf8(body.to_vec()).map_err(|_| "no text".to_owned())?;
         self.hinted.lock().unwrap().insert(execution.clone());

@@ -57,6 +57,7 @@ async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit)
     let engine = Engine::open(settings(dir), store, &opened, shared, others.connectors()).await.unwrap();
     let active = engine.active();
     assert_eq!(active.set.policies.len(), 1, "{}", active.report.rendered);
+    others.serve(Some(engine.clone()));
     let mut counted = others.counted.subscribe();
     let tasks = engine.start();
     counted.changed().await.unwrap();
@@ -84,6 +85,7 @@ impl Daemon {
     pub async fn stop(&mut self) {
         let (engine, mut tasks) = self.running.take().expect("the engine runs");
         engine.stop();
+        self.others.serve(None);
         while tasks.join_next().await.is_some() {}
         engine.store().close().await.unwrap();
     }

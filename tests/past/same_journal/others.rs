@@ -8,13 +8,19 @@ use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use proofd::connectors::{
-    Connector, Finding, IdentityProvider, Mailer, Pace, Page, People, VerificationProvider, WebhookRefused,
+    Connector, Created, EndpointAnswer, EndpointClient, EventSink, Finding, IdentityProvider, Mailer, Pace,
+    Page, People, TargetSystem, VerificationProvider, WebhookRefused,
 };
-use proofd::engine::Connectors;
 use proofd::engine::clock::Virtual;
-use proofd::model::{Call, CaseId, Clock as _, Event, Failure, Outcome, Subject, SubjectKind, SubjectRef};
+use proofd::engine::{Connectors, Engine};
+use proofd::model::{
+    Action, Attempt, CaseId, Changed, Clock as _, Done, Event, Failure, Fields, HttpRequest, IdentityChange,
+    Message, Outcome, ProvisioningAction, ReadSession, Reading, Session, SessionAction, Snapshot,
+    StartSession, Subject, SubjectKind, SubjectRef,
+};
 use proofd::trial::{Outside, POPULATION};
 use reqwest::header::HeaderMap;
+use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 pub const VERIFICATION: &str = "jumio";
@@ -29,6 +35,7 @@ pub struct Others {
     clock: Virtual,
     /// Calls that wait for their turn to be answered.
     waiting: Mutex<BTreeMap<(CaseId, u32), oneshot::Sender<()>>>,
+    engine: Mutex<Option<Engine>>,
     arrived: watch::Sender<()>,
     /// So often was asked how many people there are.
     pub counted: watch::Sender<u32>,
@@ -40,6 +47,7 @@ impl Others {
             world: Mutex::default(),
             clock: clock.clone(),
             waiting: Mutex::default(),
+            engine: Mutex::default(),
             arrived: watch::Sender::new(()),
             counted: watch::Sender::new(0),
         })
@@ -64,55 +72,140 @@ impl Others {
         first.is_some_and(|(_, turn)| turn.send(()).is_ok())
     }
 
+    /// Whose calls come in; none: nobody's.
+    pub fn serve(&self, engine: Option<Engine>) {
+        *self.engine.lock().unwrap() = engine;
+    }
+
+    /// The call that is under way with this action; none: it is no call of a case.
+    fn call(&self, action: &Action) -> Option<(CaseId, u32)> {
+        let engine = self.engine.lock().unwrap().clone()?;
+        let begun = engine.store().begun_calls().unwrap().into_iter();
+        let waiting = self.waiting.lock().unwrap();
+        let mut calls =
+            begun.map(|(case, number, _)| (case, number)).filter(|call| !waiting.contains_key(call));
+        calls.find(|(case, number)| {
+            let case = engine.case(case).unwrap().unwrap();
+            case.calls.get(number).is_some_and(|call| call.action == *action)
+        })
+    }
+
     /// Answers a call when its turn comes.
-    async fn in_turn(&self, call: &Call) -> Outcome {
-        let (go, turn) = oneshot::channel();
-        let key = (call.id.case.clone(), call.id.number);
-        self.waiting.lock().unwrap().insert(key, go);
-        self.arrived.send_replace(());
-        turn.await.unwrap();
-        self.world().perform(&call.action, self.clock.now())
+    async fn in_turn(&self, action: Action) -> Result<Done, Failure> {
+        if let Some(call) = self.call(&action) {
+            let (go, turn) = oneshot::channel();
+            self.waiting.lock().unwrap().insert(call, go);
+            self.arrived.send_replace(());
+            turn.await.unwrap();
+        }
+        match self.world().perform(&action, self.clock.now()) {
+            Outcome::Done(done) => Ok(done),
+            Outcome::Failed(failure) => Err(failure),
+        }
     }
 
     pub fn connectors(self: &Arc<Self>) -> Connectors {
-        let each = |names: &[&str]| -> BTreeMap<String, Arc<dyn Connector>> {
-            names
-                .iter()
-                .map(|name| ((*name).to_owned(), Arc::new(Wire(Arc::clone(self), None)) as _))
-                .collect()
-        };
-        let vendor = Wire(Arc::clone(self), Some(VERIFICATION));
+        let wire = |name: &str| Arc::new(Wire(Arc::clone(self), name.to_owned()));
         Connectors {
             // The made-up world's people are at a provider without a name.
             identity: [(String::new(), Arc::clone(self) as _)].into(),
-            verification: [(VERIFICATION.to_owned(), Arc::new(vendor) as _)].into(),
-            mail: Some(Arc::new(Wire(Arc::clone(self), None))),
-            systems: each(&SYSTEMS),
-            endpoints: each(&ENDPOINTS),
-            sinks: each(&[SINK]),
+            verification: [(VERIFICATION.to_owned(), wire(VERIFICATION) as _)].into(),
+            mail: Some(wire("mail")),
+            systems: SYSTEMS.map(|name| (name.to_owned(), wire(name) as _)).into(),
+            endpoints: ENDPOINTS.map(|name| (name.to_owned(), wire(name) as _)).into(),
+            sinks: [(SINK.to_owned(), wire(SINK) as _)].into(),
         }
     }
 }
 
-/// One of them, with the name by which it can be down.
+/// One of them, by its name.
 #[derive(Debug)]
-struct Wire(Arc<Others>, Option<&'static str>);
+struct Wire(Arc<Others>, String);
 
 impl Connector for Wire {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        self.0.in_turn(call).boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async {
-            let ok = self.1.is_none_or(|name| !self.0.world().is_down(name, self.0.clock.now()));
+            let ok = !self.0.world().is_down(&self.1, self.0.clock.now());
             vec![Finding { ok, what: String::new(), detail: String::new() }]
         }
         .boxed()
     }
 }
 
+/// The answer to another question would be a mistake of the made-up world.
+macro_rules! answer {
+    ($done:expr, $wanted:pat => $value:expr) => {
+        match $done? {
+            $wanted => Ok($value),
+            other => panic!("{other:?}"),
+        }
+    };
+}
+
+impl TargetSystem for Wire {
+    fn create<'a>(
+        &'a self,
+        _: &'a Attempt,
+        external_id: &'a str,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<Created, Failure>> {
+        let (external_id, attributes) = (external_id.to_owned(), attributes.clone());
+        let account = ProvisioningAction::Create { external_id, attributes };
+        let action = Action::Provisioning { system: self.1.clone(), account };
+        async {
+            answer!(self.0.in_turn(action).await, Done::Created { id, already } => Created { id, already })
+        }
+        .boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: &'a Attempt,
+        matching: &'a Fields,
+        attributes: &'a Fields,
+    ) -> BoxFuture<'a, Result<bool, Failure>> {
+        let (matching, attributes) = (matching.clone(), attributes.clone());
+        let account = ProvisioningAction::Update { matching, attributes };
+        let action = Action::Provisioning { system: self.1.clone(), account };
+        async { answer!(self.0.in_turn(action).await, Done::Applied { already, .. } => already) }.boxed()
+    }
+}
+
+impl EndpointClient for Wire {
+    fn request<'a>(
+        &'a self,
+        _: &'a Attempt,
+        request: &'a HttpRequest,
+    ) -> BoxFuture<'a, Result<EndpointAnswer, Failure>> {
+        let action = Action::Request { endpoint: self.1.clone(), request: request.clone() };
+        async {
+            let done = self.0.in_turn(action).await;
+            answer!(done, Done::Answered { status, body } => EndpointAnswer { status, body })
+        }
+        .boxed()
+    }
+}
+
+impl EventSink for Wire {
+    fn emit<'a>(&'a self, _: &'a Attempt, event: &'a Value) -> BoxFuture<'a, Result<(), Failure>> {
+        let action = Action::Emit { sink: self.1.clone(), event: event.clone() };
+        async { answer!(self.0.in_turn(action).await, Done::Emitted => ()) }.boxed()
+    }
+}
+
 impl VerificationProvider for Wire {
+    fn start<'a>(&'a self, start: &'a StartSession) -> BoxFuture<'a, Result<Session, Failure>> {
+        let session = SessionAction::Start(start.clone());
+        let action = Action::Verification { provider: self.1.clone(), session };
+        async { answer!(self.0.in_turn(action).await, Done::Started { session } => session) }.boxed()
+    }
+
+    fn read<'a>(&'a self, read: &'a ReadSession) -> BoxFuture<'a, Result<Reading, Failure>> {
+        let session = SessionAction::Read(read.clone());
+        let action = Action::Verification { provider: self.1.clone(), session };
+        async { answer!(self.0.in_turn(action).await, Done::Read { reading } => reading) }.boxed()
+    }
+
     fn hint(&self, _: &[u8]) -> Result<String, String> {
         Err("hints come in by the scenario".to_owned())
     }
@@ -123,16 +216,17 @@ impl VerificationProvider for Wire {
 }
 
 impl Mailer for Wire {
+    fn send<'a>(&'a self, _: &'a Attempt, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>> {
+        let action = Action::Mail { message: message.clone() };
+        async { answer!(self.0.in_turn(action).await, Done::Sent => ()) }.boxed()
+    }
+
     fn send_test<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
         async { Ok(()) }.boxed()
     }
 }
 
 impl Connector for Others {
-    fn perform<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Outcome> {
-        self.in_turn(call).boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async { Vec::new() }.boxed()
     }
@@ -162,9 +256,37 @@ impl IdentityProvider for Others {
     fn subject<'a>(
         &'a self,
         reference: &'a SubjectRef,
-        _: Option<&'a Event>,
+        event: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>> {
-        async { self.world().look_up(reference, self.clock.now()) }.boxed()
+        async move {
+            if event.is_some() {
+                return self.world().look_up(reference, self.clock.now());
+            }
+            let read = self.in_turn(Action::read(reference.clone())).await;
+            answer!(read, Done::Seen { subject } => subject.map(|subject| *subject))
+        }
+        .boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        _: &'a Attempt,
+        snapshot: &'a Snapshot,
+        change: &'a IdentityChange,
+    ) -> BoxFuture<'a, Result<Changed, Failure>> {
+        async move {
+            let (already, before, invited_at) =
+                match self.in_turn(Action::change(snapshot.clone(), change.clone())).await? {
+                    Done::Approved { already, invited_at } => (already, None, invited_at),
+                    Done::Invited { already } | Done::Rejected { already } | Done::Deleted { already } => {
+                        (already, None, None)
+                    }
+                    Done::Applied { already, before } => (already, before, None),
+                    other => panic!("{other:?}"),
+                };
+            Ok(Changed { already, before, invited_at })
+        }
+        .boxed()
     }
 
     fn population<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>> {

@@ -9,7 +9,10 @@ use futures::future::BoxFuture;
 use proofd::connectors::{Connector, Finding, IdentityProvider, Page, People, WebhookRefused};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
-use proofd::model::{Call, Clock, Event, Failure, Fields, Outcome, Subject, SubjectRef, Timestamp, User};
+use proofd::model::{
+    Attempt, Changed, Clock, Event, Failure, Fields, IdentityChange, Snapshot, Subject, SubjectRef,
+    Timestamp, User,
+};
 use proofd::store::{Options, Store, SweepRun, SweepState};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -91,16 +94,21 @@ impl Directory {
 }
 
 impl Connector for Directory {
-    fn perform<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Outcome> {
-        async { Outcome::Failed(Failure::refused("a directory changes nobody")) }.boxed()
-    }
-
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>> {
         async { Vec::new() }.boxed()
     }
 }
 
 impl IdentityProvider for Directory {
+    fn change<'a>(
+        &'a self,
+        _: &'a Attempt,
+        _: &'a Snapshot,
+        _: &'a IdentityChange,
+    ) -> BoxFuture<'a, Result<Changed, Failure>> {
+        async { Err(Failure::refused("a directory changes nobody")) }.boxed()
+    }
+
     fn poll_every(&self) -> TimeDelta {
         TimeDelta::days(365)
     }

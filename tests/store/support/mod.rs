@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use proofd::case::{Case, Entry, Note, Pending, Purpose, State};
 use proofd::model::{
-    Action, CaseId, Event, EventType, Fields, Origin, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp,
+    Action, CaseId, Event, EventType, Fields, IdentityChange, Origin, Snapshot, Subject, SubjectKind,
+    SubjectRef, Timestamp,
 };
 use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
@@ -74,7 +75,7 @@ pub fn pending(due: i64) -> Pending {
         compared: BTreeMap::new(),
     };
     Pending {
-        action: Action::Approve { snapshot },
+        action: Action::change(snapshot, IdentityChange::Approve),
         purpose: Purpose::Step,
         due: at(due),
         attempt: 0,

@@ -272,19 +272,11 @@ fn lost(old: &Kind, new: &Kind) -> Vec<String> {
         found.push(format!("workflow {} -> {}", old.workflow, new.workflow));
     }
     if old.method != new.method {
-        found.push(format!("method {} -> {}", method(old), method(new)));
+        found.push(format!("method {} -> {}", old.method.word(), new.method.word()));
     }
     let less: Vec<&str> = old.require.difference(&new.require).map(String::as_str).collect();
     if !less.is_empty() {
         found.push(format!("require no longer has {}", less.join(", ")));
     }
     found
-}
-
-fn method(kind: &Kind) -> &'static str {
-    match kind.method {
-        crate::model::Method::Full => "full",
-        crate::model::Method::Authentication => "authentication",
-        crate::model::Method::ExistingId => "existing_id",
-    }
 }
