@@ -19,6 +19,7 @@ const WITHOUT_ROW: &[(&str, &str)] = &[
     ("dangling-link", "a link on the disk; a test of `check` has one"),
     ("duplicate-script", "two-scripts is found before"),
     ("too-many-steps", "two thousand steps; tried below"),
+    ("unsupported", "no shipped provider refuses an effect; the toy providers do"),
     ("interpolated-clause", "template-in-clause is found before"),
     ("nobody-decides", "tokens of a configuration; a test of `check` has some"),
     ("too-few-persons", "tokens of a configuration; a test of `check` has some"),
