@@ -22,8 +22,9 @@
 //! | room | what | may use |
 //! |---|---|---|
 //! | `cli` | the command line; composes the rooms for `run` and `demo` | all |
-//! | `http` | hooks, the person's link, the API | model, api, engine, config |
-//! | `engine` | tokio, clocks, loops: the only room where time passes | model, api, policy, case, trial, store, connectors, config |
+//! | `http` | hooks, the person's link, the API | model, api, engine, rollout, config |
+//! | `engine` | tokio, clocks, loops: cases and their calls | model, api, policy, case, trial, store, connectors, config, rollout |
+//! | `rollout` | which policies run: the tree, back-tests, releases, revisions | model, api, policy, case, trial, store |
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
 //! | `connectors` | the registry of providers, a directory for each; mail, SCIM, HTTP endpoints, CloudEvents in and out | model, config |
 //! | `simulate` | an identity provider, a verification provider, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
@@ -64,6 +65,7 @@ pub mod engine;
 pub mod http;
 pub mod model;
 pub mod policy;
+pub mod rollout;
 pub mod simulate;
 pub mod store;
 pub mod trial;

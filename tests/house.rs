@@ -21,8 +21,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("connectors", &["model", "config"]),
     ("simulate", &["model"]),
     ("config", &["model"]),
-    ("engine", &["model", "api", "policy", "case", "trial", "store", "connectors", "config"]),
-    ("http", &["model", "api", "engine", "config"]),
+    ("rollout", &["model", "api", "policy", "case", "trial", "store"]),
+    ("engine", &["model", "api", "policy", "case", "trial", "store", "connectors", "config", "rollout"]),
+    ("http", &["model", "api", "engine", "rollout", "config"]),
     (
         "cli",
         &[
@@ -36,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulate",
             "config",
             "engine",
+            "rollout",
             "http",
         ],
     ),

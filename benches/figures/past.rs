@@ -10,13 +10,13 @@ use std::time::Instant;
 use chrono::TimeDelta;
 use proofd::case::{Case, Cause, Facts, Here, Input, OpenedBy, Opening, Recorded, State};
 use proofd::engine::clock::Virtual;
-use proofd::engine::foresight::{Edited, Progress};
-use proofd::engine::{Connectors, Engine, Settings, tree};
+use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{
     Clock, Document, Event, EventType, Fields, Judgement, Origin, Proof, Registration, Subject, Timestamp,
     User,
 };
 use proofd::policy::{self, Files, Known, Policy};
+use proofd::rollout::{self, Edited, Progress, tree};
 use proofd::store::{Changed, Commit, Consumed, PolicyVerdict, Store};
 use proofd::trial::{Answer, Others, Outside, Terms};
 
@@ -62,10 +62,11 @@ async fn measured(what: &str, name: &str, edit: (&str, &str), fill: Fill) {
             }
         };
         let read = Instant::now();
-        let past = engine.past(std::slice::from_ref(&edited), &|_| {}, &|| true).unwrap();
+        let past =
+            engine.rollout().back_tester.past(std::slice::from_ref(&edited), &|_| {}, &|| true).unwrap();
         let read = read.elapsed().as_secs_f64();
         drop(past);
-        (engine.foresee(&[edited], &heard, &|| true).unwrap(), read)
+        (engine.rollout().back_tester.run(&[edited], &engine.active().set, &heard, &|| true).unwrap(), read)
     });
     let (foreseen, read) = foreseen.await.unwrap();
     let took = began.elapsed().as_secs_f64() - read;
@@ -93,8 +94,11 @@ fn settings() -> Settings {
     Settings {
         public_url: "http://127.0.0.1".to_owned(),
         organization: "Example".to_owned(),
-        policies: PathBuf::from("policies"),
-        park: Vec::new(),
+        rollout: rollout::Settings {
+            policies: PathBuf::from("policies"),
+            park: Vec::new(),
+            ..Default::default()
+        },
         ..Settings::default()
     }
 }
@@ -115,7 +119,7 @@ fn size(dir: &Path) -> u64 {
 }
 
 async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill: Fill) {
-    let terms = engine.past_terms();
+    let terms = engine.rollout().back_tester.terms();
     for first in (0..EVENTS).step_by(TOGETHER) {
         let mut commits: Vec<Commit> = Vec::new();
         let mut ends = Commit::default();
@@ -139,7 +143,7 @@ async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill:
             let people = if opens { Vec::new() } else { vec![subject.clone()] };
             ends.consumed.push(Consumed { key: event.key.clone(), at, verdicts: vec![said], people });
             if opens {
-                for (place, changed) in case_of(policy, event, subject, at, &terms).into_iter().enumerate() {
+                for (place, changed) in case_of(policy, event, subject, at, terms).into_iter().enumerate() {
                     if commits.len() <= place + 1 {
                         commits.push(Commit::default());
                     }

@@ -84,3 +84,8 @@ impl fmt::Debug for Name {
         f.write_str("Name(...)")
     }
 }
+
+/// Converts each element.
+pub fn all<A, B: From<A>>(list: impl IntoIterator<Item = A>) -> Vec<B> {
+    list.into_iter().map(B::from).collect()
+}

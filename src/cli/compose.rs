@@ -12,6 +12,7 @@ use crate::engine::Settings;
 use crate::http::{Access, Grant};
 use crate::model::{Clock, Secret};
 use crate::policy::{Known, Source};
+use crate::rollout;
 
 /// A configuration with its connectors.
 #[derive(Debug)]
@@ -80,13 +81,15 @@ impl Configured {
         Ok(Settings {
             public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
             organization: config.organization.clone(),
-            policies: config.policies_dir(),
-            all_or_nothing: config.reload.all_or_nothing,
-            park: config.reload.park.clone(),
-            park_above: config.reload.park_above,
-            look_back: config.reload.look_back.elapsed().unwrap_or(TimeDelta::days(90)),
-            release_by_other: config.reload.release == config::Release::OtherPerson,
-            known: self.known(),
+            rollout: rollout::Settings {
+                policies: config.policies_dir(),
+                all_or_nothing: config.reload.all_or_nothing,
+                park: config.reload.park.clone(),
+                park_above: config.reload.park_above,
+                look_back: config.reload.look_back.elapsed().unwrap_or(TimeDelta::days(90)),
+                release_by_other: config.reload.release == config::Release::OtherPerson,
+                known: self.known(),
+            },
             poll_every: setup.poll_every(),
             callback_secrets: setup.callback_secrets(&config.base)?,
             sinks: setup.events.keys().cloned().collect(),

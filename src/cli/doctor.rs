@@ -11,10 +11,10 @@ use super::{Ending, Failed, client, output};
 use crate::config::{self, Config};
 use crate::connectors::{Connector, Connectors, Finding};
 use crate::engine::clock::System;
-use crate::engine::tree;
 use crate::model::{Clock, Timestamp};
 use crate::policy;
 use crate::policy::diagnostic::Severity;
+use crate::rollout::tree;
 use crate::store;
 
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::{Failed, compose};
-use crate::engine::tree::{self, Fingerprint};
 use crate::policy::{self, Files, Loaded};
+use crate::rollout::tree::{self, Fingerprint};
 
 pub struct Read {
     pub files: Files,

@@ -133,7 +133,7 @@ impl Orders {
         loop {
             tokio::select! {
                 _ = self.hangup.recv() => {
-                    engine.reload_aside(true).await;
+                    engine.rollout().reload.reload_aside(true).await;
                     notify::status(engine);
                 }
                 _ = self.terminate.recv() => return,

@@ -8,11 +8,11 @@ use crate::case::{
 };
 use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Pause, Subject, Timestamp};
 use crate::policy::Policy;
-use crate::store::{self, Changed, Commit, Enrolled};
+use crate::rollout::PolicyError;
+use crate::store::{self, About, Changed, Commit, Enrolled, to_its_end};
 
 use super::Engine;
 use super::replay::here;
-use super::requests::{About, carried};
 
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,15 @@ pub enum ApplyError {
     /// The revision that the case opened with cannot be used; the case waits until it can.
     #[error("{0}")]
     Revision(String),
+}
+
+impl From<PolicyError> for ApplyError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Unloadable(why) => Self::Revision(why),
+            PolicyError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Engine {
@@ -128,7 +137,7 @@ impl Engine {
         self.0.metrics.received(&events);
         let changed =
             Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
-        let requests = self.mark(About::Case(case.id.clone()));
+        let requests = self.0.requests.mark(About::Case(case.id.clone()));
         let commit = Commit {
             cases: vec![changed],
             enrolled,
@@ -144,23 +153,15 @@ impl Engine {
 
     /// The compiled policy at the revision that the case opened with.
     pub fn policy_of(&self, case: &Case) -> Result<Arc<Policy>, ApplyError> {
-        let active = self.active();
-        if let Some(policy) =
-            active.set.policies.get(&case.policy).filter(|policy| policy.revision == case.revision)
-        {
-            return Ok(Arc::clone(policy));
+        Ok(self.0.rollout.policy_of(case)?)
+    }
+
+    /// Why a case cannot go on, and what to do; none: it can.
+    pub(super) fn trouble(&self, case: &Case) -> Option<String> {
+        if case.is_closed() {
+            return None;
         }
-        if let Some(unusable) = self.0.stranded.revision(&case.revision) {
-            return Err(ApplyError::Revision(unusable.says.clone()));
-        }
-        let (store, known) = (&self.0.store, &self.0.settings.known);
-        match self.0.revisions.get(&case.policy, &case.revision, store, known) {
-            Err(ApplyError::Revision(_)) => {
-                let unusable = self.unusable(&case.policy, &case.revision)?;
-                Err(ApplyError::Revision(unusable.says.clone()))
-            }
-            found => found,
-        }
+        self.policy_of(case).err().map(|error| error.to_string())
     }
 
     /// What earlier and other cases left of a person, and what happened around this one.
@@ -195,17 +196,6 @@ impl Engine {
     /// The state of a case right now.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, store::Error> {
         self.0.store.case(id)
-    }
-}
-
-/// Goes on when whoever asked goes away: a client that hangs up drops its request, and a lock that is let
-/// go before its commit can be read would hand the next writer an older case.
-pub(super) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(carried(work)).await.map_err(tokio::task::JoinError::try_into_panic) {
-        Ok(done) => done,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // Only when the runtime ends, and then nobody waits any more.
-        Err(Err(_)) => std::future::pending().await,
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::api::Page;
+use crate::api::all;
 use crate::api::bounds::CaseLimit;
 use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, HeldLine, StateFilter};
 use crate::api::holds::HoldLine;
 use crate::api::journal::Entry;
-use crate::api::policies::RevisionLine;
 use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
 use crate::model::{Actor, CaseId, CaseState, SubjectRef, Timestamp};
 use crate::policy::Policy;
@@ -15,7 +15,7 @@ use crate::store::{self, CaseFilter, Consumed};
 
 use super::Engine;
 use super::cases::ApplyError;
-use super::view::{all, calls};
+use super::view::calls;
 
 pub use crate::case::Order;
 
@@ -90,7 +90,7 @@ impl Engine {
     fn line(&self, case: &Case) -> CaseLine {
         // A revision that cannot be used any more must not hide the case.
         let trouble = self.trouble(case);
-        let policy = self.readable(case);
+        let policy = self.0.rollout.revisions.readable(case);
         let step =
             |policy: &Policy| case.step().and_then(|index| policy.step(index)).map(|step| step.path.clone());
         CaseLine {
@@ -268,31 +268,9 @@ impl Engine {
         }
     }
 
-    /// Every revision of a policy that the store has, newest first.
-    pub fn policy_revisions(&self, name: &str) -> Result<Vec<RevisionLine>, store::Error> {
-        let active = self.active();
-        let runs = active.set.policies.get(name).map(|policy| policy.revision.clone());
-        let mut lines: Vec<_> = self
-            .0
-            .store
-            .revisions(name)?
-            .into_iter()
-            .map(|stored| RevisionLine {
-                active: runs.as_ref() == Some(&stored.revision),
-                revision: stored.revision.0,
-                at: stored.at,
-                files: stored.files.into_keys().collect(),
-            })
-            .collect();
-        lines.sort_by_key(|line| std::cmp::Reverse(line.at));
-        Ok(lines)
-    }
-
     /// Open cases by policy and state.
     pub fn counts(&self) -> Result<BTreeMap<(String, String), u64>, store::Error> {
-        let mut counts = self.0.store.counts()?;
-        counts.retain(|(_, state), _| state != "closed");
-        Ok(counts)
+        self.0.store.open_counts()
     }
 
     /// What every policy said about an event.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use serde_json::Value;
 
+use crate::api::all;
 use crate::api::explain::{
     CaseOf, ClauseLine, Compared, EditLine, ExplainQuery, Explained, Explanation, Occasion,
 };
@@ -18,7 +19,6 @@ use crate::store::{self, Asked, kept_for};
 
 use super::Engine;
 use super::sources::Whom;
-use super::view::all;
 
 /// So many answers of one policy about one person are looked through for the one that is asked for.
 const LOOKED_THROUGH: usize = 1_000;

@@ -55,18 +55,10 @@ impl Engine {
         let active = self.active();
         let open = self.counts().map(|counts| counts.values().sum::<u64>());
         let open = open.map_or_else(|_| "?".to_owned(), |open| open.to_string());
-        let report = &active.report;
-        let kept = report.policies.iter().filter(|policy| policy.state != super::PolicyState::Active).count();
-        let verdict = match (&report.problem, report.ok) {
-            (Some(problem), _) => format!("last reload failed: {problem}"),
-            (None, true) => "last reload ok".to_owned(),
-            (None, false) => {
-                format!("last reload: {kept} of {} policies not as in the tree", report.policies.len())
-            }
-        };
-        let tree = report.tree.get(..8).unwrap_or("none");
+        let verdict = active.verdict();
+        let tree = active.report.tree.get(..8).unwrap_or("none");
         let full = if self.0.store.is_full() { "DISK NEARLY FULL, new events are refused; " } else { "" };
-        let stranded = match self.stranded_cases().values().sum::<usize>() {
+        let stranded = match self.0.rollout.unloadable.counts().values().sum::<usize>() {
             0 => String::new(),
             stranded => format!(" ({stranded} cannot go on: see /readyz)"),
         };
@@ -110,28 +102,6 @@ impl Engine {
         if self.0.store.is_full() {
             return Err(super::StoreError::Full.to_string());
         }
-        let active = self.active();
-        match &active.report.problem {
-            Some(problem) if active.set.policies.is_empty() => Err(problem.clone()),
-            _ if active.report.at.is_none() => Err("the policies are not loaded yet".to_owned()),
-            // The last policy was taken away: no case opens, and the open ones go on.
-            _ if active.report.ok && active.report.policies.is_empty() => Ok(()),
-            _ if active.set.policies.is_empty() => Err("no policy of the tree can run".to_owned()),
-            _ => Ok(()),
-        }
-    }
-
-    /// What is not as it should be while cases are served: the tree cannot be read, or is empty.
-    pub fn tree_says(&self) -> Option<String> {
-        let active = self.active();
-        let problem = active.report.problem.as_ref()?;
-        let since =
-            active.report.problem_since.map(|at| at.format(" since %Y-%m-%d %H:%M:%S UTC").to_string());
-        let names: Vec<_> = active.set.policies.keys().map(String::as_str).collect();
-        Some(format!(
-            "policies{}: {problem}; these policies keep running: {}",
-            since.unwrap_or_default(),
-            names.join(", ")
-        ))
+        self.active().ready()
     }
 }

@@ -39,7 +39,7 @@ impl Engine {
         let Some(policy) = active.set.policies.get(name) else { return Vec::new() };
         let mut notes = Vec::new();
         if waits_for_scores(policy) && !self.0.heard.0.load(Ordering::Relaxed) {
-            let known = &self.0.settings.known;
+            let known = &self.0.settings.rollout.known;
             let sources = known.sources.iter().flatten().filter(|(name, _)| policy.takes(name));
             let kinds: BTreeSet<_> = sources.map(|(_, source)| source.provider).collect();
             let when = known.vocabulary.identity.iter().filter(|(kind, _)| kinds.contains(*kind));

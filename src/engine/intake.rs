@@ -16,14 +16,13 @@ use crate::connectors::WebhookRefused;
 use crate::model::{CaseId, Event, Failure, Subject, SubjectKind, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::IfAlreadyOpen;
-use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Waiting};
+use crate::store::{self, About, Commit, Consumed, Deferred, OWN_CHANGE, PolicyVerdict, Waiting, to_its_end};
 
 use super::Engine;
 use super::asked::{said, stopped_said};
 use super::backoff;
-use super::cases::{ApplyError, earlier, to_its_end};
+use super::cases::{ApplyError, earlier};
 use super::clock::Ahead;
-use super::requests::About;
 
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
@@ -33,9 +32,6 @@ const LOOK_FOR_ROOM_EVERY: TimeDelta = TimeDelta::seconds(5);
 
 /// No event is put off for longer. One that is was put off while the clock was wrong.
 const LATEST_LOOK: TimeDelta = TimeDelta::minutes(75);
-
-/// What is said of an event that is only heard because of what the daemon did.
-pub(super) const OWN_CHANGE: &str = "own_change";
 
 /// What became of an event for now.
 enum Digested {
@@ -56,7 +52,7 @@ impl Engine {
         }
         let events: Vec<Event> = events.into_iter().map(Event::bounded).collect();
         self.0.metrics.received(&events);
-        let requests = self.mark(About::Events(events.len()));
+        let requests = self.0.requests.mark(About::Events(events.len()));
         let cursors = cursor.into_iter().collect();
         let commit = Commit { received: events, cursors, requests, ..Commit::default() };
         self.0.store.commit_durable(commit).await

@@ -10,9 +10,10 @@ use prometheus_client::registry::Registry;
 
 use crate::case::Note;
 use crate::model::{Event, Outcome, Timestamp};
+use crate::rollout::{Observer, PolicyState, Report};
 use crate::store::{Opened, SweepRun};
 
-use super::{Engine, PolicyState, Report};
+use super::Engine;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByPolicy {
@@ -277,14 +278,20 @@ impl Metrics {
     pub(super) fn polled(&self, source: &str, at: Timestamp) {
         self.polled.get_or_create(&BySource { source: source.to_owned() }).set(seconds(at));
     }
+}
 
-    pub(super) fn reloaded(&self, report: &Report, at: Timestamp) {
+impl Observer for Metrics {
+    fn reloaded(&self, report: &Report, at: Timestamp) {
         let result = if report.ok { "ok" } else { "errors" };
         self.reloads.get_or_create(&ByVerdict { result }).inc();
         self.reload_ok.set(i64::from(report.ok));
         self.reload_at.set(seconds(at));
         let not_active = report.policies.iter().filter(|policy| policy.state != PolicyState::Active).count();
         self.not_active.set(i64::try_from(not_active).unwrap_or(i64::MAX));
+    }
+
+    fn release_refused(&self, reason: &'static str) {
+        self.refused("release", reason);
     }
 }
 
@@ -305,7 +312,7 @@ impl Engine {
             open.get_or_create(&ByState { policy, state }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let stranded = Family::<ByPolicy, Gauge>::default();
-        for ((policy, _), count) in self.stranded_cases() {
+        for ((policy, _), count) in self.0.rollout.unloadable.counts() {
             stranded.get_or_create(&ByPolicy { policy }).inc_by(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let full = Gauge::<i64>::default();

@@ -1,17 +1,19 @@
-//! People move open cases to another revision of their policy, and look first at where each would be.
+//! People move open cases to another revision of their policy, and look first at where each would be: one case, or all
+//! that an edited tree concerns.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::api::migrations::MigrationLine;
+use crate::api::plan::{Plan, Progress};
 use crate::case::{CannotMigrate, Case, Cause, Migration, Mover, Preview, Recorded};
 use crate::model::CaseId;
-use crate::policy::Policy;
+use crate::policy::{Files, Policy};
+use crate::rollout::{NoRevision, OnProgress, Wanted};
+use crate::store::{self, to_its_end};
 
 use super::Engine;
-use super::cases::{ApplyError, to_its_end};
+use super::cases::ApplyError;
 use super::replay::here;
-use super::revisions::NoRevision;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,11 +45,11 @@ impl Engine {
     ) -> Result<MigrationLine, MigrateError> {
         let _one_writer = self.0.locks.case(id.as_str()).await;
         let case = self.0.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
-        let new = self.migration_target(&case, to)?;
+        let new = self.0.rollout.catalog.that_ran(&case.policy, to)?;
         // A revision that cannot be used any more is what a case is to be moved away from.
         let old = match self.policy_of(&case) {
             Ok(old) => old,
-            Err(error) => self.readable(&case).ok_or(error)?,
+            Err(error) => self.0.rollout.revisions.readable(&case).ok_or(error)?,
         };
         let _one_person = self.0.locks.person(&case.subject.person()).await;
         let known = self.known_of(&case.subject, Some(&case))?;
@@ -74,23 +76,56 @@ impl Engine {
         Ok(line(&case, None, Some(preview), apply))
     }
 
-    /// A revision that never ran is released first: a case must not do what nobody let run.
-    fn migration_target(&self, case: &Case, to: &str) -> Result<Arc<Policy>, NoRevision> {
-        let policy = self.policy_at(&case.policy, to)?;
-        let ran = self.0.store.revisions(&case.policy)?;
-        if ran.iter().any(|stored| stored.revision == policy.revision) {
-            return Ok(policy);
-        }
-        Err(NoRevision::No(format!("revision {} waits for a release", policy.revision.short())))
+    /// Where a case would be in another revision; none: it stays where it is. Nothing is changed, so nothing is locked.
+    fn would_move(&self, case: &Case, old: Option<&Policy>, new: Option<&Policy>) -> Option<MigrationLine> {
+        let (old, new) = match (old, new) {
+            (Some(old), Some(new)) => (old, new),
+            (Some(_), None) => return None,
+            (None, _) => {
+                return Some(line(
+                    case,
+                    self.policy_of(case).err().map(|error| error.to_string()),
+                    None,
+                    false,
+                ));
+            }
+        };
+        let known = match self.known_of(&case.subject, Some(case)) {
+            Ok(known) => known,
+            Err(error) => return Some(line(case, Some(error.to_string()), None, false)),
+        };
+        let facts = self.facts(known, self.now(), BTreeSet::new());
+        let mover = Mover { by: String::new(), reason: String::new() };
+        let recorded = Recorded { cause: Cause::Migration(mover), facts };
+        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        Some(match recorded.migrate(case.clone(), old, new, &here) {
+            Some(Ok(migration)) => line(case, None, Some(migration.preview), false),
+            Some(Err(why)) => line(case, Some(why.to_string()), None, false),
+            None => line(case, Some(ApplyError::NoCase.to_string()), None, false),
+        })
+    }
+
+    /// What activating another tree would do, with what becomes of the open cases. Takes a while and blocks.
+    pub fn plan(&self, tree: &Files, told: &OnProgress, wanted: &Wanted) -> Result<Plan, store::Error> {
+        let moved = |case: &Case, old: Option<&Policy>, new: Option<&Policy>| self.would_move(case, old, new);
+        self.0.rollout.planner.plan(tree, &moved, told, wanted)
+    }
+
+    /// The same in the background, with what is told on the way.
+    pub async fn plan_aside(
+        &self,
+        tree: Files,
+        told: impl Fn(Progress) + Send + Sync + 'static,
+        wanted: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> anyhow::Result<Plan> {
+        let engine = self.clone();
+        let moved =
+            move |case: &Case, old: Option<&Policy>, new: Option<&Policy>| engine.would_move(case, old, new);
+        self.0.rollout.planner.plan_aside(tree, Box::new(moved), told, wanted).await
     }
 }
 
-pub(super) fn line(
-    case: &Case,
-    why_not: Option<String>,
-    preview: Option<Preview>,
-    done: bool,
-) -> MigrationLine {
+fn line(case: &Case, why_not: Option<String>, preview: Option<Preview>, done: bool) -> MigrationLine {
     let due_now = preview.as_ref().map_or_else(|| case.due_at(), |preview| preview.due_now);
     let line = MigrationLine {
         case: case.id.clone(),

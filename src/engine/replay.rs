@@ -14,8 +14,9 @@ use crate::case::{Advance, Case, Facts, Here, Links};
 use crate::model::CaseId;
 use crate::policy::{self, Files, Known, Policy, Revision};
 use crate::store::{self, Before, Changed, Commit, StoredRevision};
+use crate::trial::Terms;
 
-use super::Settings;
+use super::settings::Settings;
 
 /// How long an approval may take to invite the person by itself before we look.
 pub(super) const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
@@ -72,6 +73,19 @@ pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Fact
     }
 }
 
+/// What decisions are made with, for a back-test.
+pub(super) fn terms(settings: &Settings, links: &Links) -> Terms {
+    Terms {
+        links: links.clone(),
+        organization: settings.organization.clone(),
+        sinks: settings.sinks.clone(),
+        poll_every: settings.poll_every.clone(),
+        invite_grace: INVITE_GRACE,
+        consistency: settings.consistency.clone(),
+        ..Terms::default()
+    }
+}
+
 /// A mark of what `here` takes from settings and links, and of the program. Links say of their keys only what
 /// every mail says.
 pub(super) fn under(settings: &Settings, links: &Links) -> String {
@@ -125,7 +139,8 @@ impl Replay<'_> {
         let files = Files(files.collect());
         let find = |known: &Known| policy::load(&files, known).set.policies.get(&stored.policy).cloned();
         // A name that is gone from the configuration since changes nothing of what was decided.
-        find(&self.settings.known).or_else(|| find(&self.settings.known.of_any_configuration()))
+        find(&self.settings.rollout.known)
+            .or_else(|| find(&self.settings.rollout.known.of_any_configuration()))
     }
 
     fn decide(&mut self, record: u64, changed: &Changed, before: Option<&Case>) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::all;
 use crate::api::shadow::{LiveCase, ShadowCase, ShadowEnd, ShadowPerson, ShadowReport};
 use crate::case::shadow::{Answered, End, Imagined, Known, Silent, imagine};
 use crate::case::{Case, Recorded, State};
@@ -13,7 +14,6 @@ use crate::store::{self, Asked, Class};
 use super::Engine;
 use super::cases::ApplyError;
 use super::replay::here;
-use super::view::all;
 
 /// Nobody reads about more people than these at once.
 const MOST_PEOPLE: usize = 1_000;
@@ -132,7 +132,7 @@ impl Engine {
         let active = self.active();
         let policy = match active.set.policies.get(name).filter(|policy| policy.revision == *revision) {
             Some(policy) => policy.clone(),
-            None => self.0.revisions.get(name, revision, &self.0.store, &self.0.settings.known)?,
+            None => self.0.rollout.revisions.get(name, revision)?,
         };
         let here = here(&self.0.settings, &self.0.links, &recorded.facts);
         Ok(imagine(recorded, &policy, &here, known))

@@ -58,7 +58,7 @@ impl Engine {
             if forget_at <= now {
                 forget_at = now + TimeDelta::days(1);
                 let pruned = self.0.store.prune(now).await;
-                if let Err(error) = pruned.and_then(|()| self.0.remembered.count(&self.0.store)) {
+                if let Err(error) = pruned.and_then(|()| self.0.requests.recount()) {
                     tracing::error!(%error, "marks of old events could not be forgotten");
                 }
             }

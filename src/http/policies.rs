@@ -9,7 +9,7 @@ use crate::api::policies::{
 };
 use crate::api::shadow::{ShadowQuery, ShadowReport};
 use crate::api::sweeps::SweepLine;
-use crate::engine::Report;
+use crate::rollout::Report;
 
 use super::answer::{Answer, Verdict};
 use super::extract::{Path, Query};
@@ -31,7 +31,7 @@ fn lines(doors: &Doors, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
         .iter()
         .map(|policy| PolicyLine { status: policy.into(), notes: doors.engine.policy_notes(&policy.name) })
         .collect();
-    for gone in doors.engine.gone_policies()? {
+    for gone in doors.engine.rollout().catalog.gone()? {
         let cases = if gone.open_cases == 1 {
             "1 open case goes".to_owned()
         } else {
@@ -71,7 +71,7 @@ pub async fn revisions(
     State(doors): State<Doors>,
     Path(name): Path<String>,
 ) -> Result<Answer<Page<RevisionLine>>, Problem> {
-    let revisions = doors.engine.policy_revisions(&name)?;
+    let revisions = doors.engine.rollout().catalog.list(&name)?;
     if revisions.is_empty() {
         return Err(Problem::not_found("policy"));
     }
@@ -81,7 +81,7 @@ pub async fn revisions(
 /// 200 if everything in the tree runs afterwards, 422 if something does not; the report either way.
 pub async fn reload(State(doors): State<Doors>, caller: Caller) -> Result<Verdict<Reload>, Problem> {
     tracing::info!(by = caller.name(), "reload asked for");
-    let active = doors.engine.reload_by(Some(caller.actor)).await;
+    let active = doors.engine.rollout().reload.reload(Some(caller.actor)).await;
     let report = &active.report;
     let value = Reload {
         reload: report.into(),

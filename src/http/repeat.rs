@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::events::Taken;
-use crate::engine::requests::{About, Answer};
+use crate::engine::{About, Answer};
 
 use super::answer::Accepted;
 use super::{Caller, Doors, Problem, cases, revisions};
@@ -64,10 +64,10 @@ impl Doors {
     }
 
     async fn change(&self, key: &str, request: &str, sent: Request, next: Next) -> Result<Response, Problem> {
-        if !self.engine.remembers_more() {
+        if !self.engine.requests().remembers_more() {
             return Err(Problem::too_many(TimeDelta::hours(1)));
         }
-        let (response, marked) = self.engine.under_key(key, request, next.run(sent)).await;
+        let (response, marked) = self.engine.requests().under_key(key, request, next.run(sent)).await;
         if !(marked || response.status().is_success()) {
             // Nothing was changed: the same request may be right later.
             return Ok(response);
@@ -76,13 +76,13 @@ impl Doors {
         let body = body.collect().await.map_err(|error| Problem::internal(&error))?.to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
         let answer = Answer { status: head.status.as_u16(), body: text };
-        self.engine.keep_answer(key, request, answer).await?;
+        self.engine.requests().keep_answer(key, request, answer).await?;
         Ok(Response::from_parts(head, Body::from(body)))
     }
 
     /// The answer to the same request sent before; an error if the key was used for another one.
     fn before(&self, key: &str, request: &str) -> Result<Option<Response>, Problem> {
-        let Some(known) = self.engine.keyed(key)? else { return Ok(None) };
+        let Some(known) = self.engine.requests().keyed(key)? else { return Ok(None) };
         if known.request != request {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::api::policies::{DiffQuery, Release, Revert, RevisionDiff, RevisionSheet};
-use crate::engine::revisions::NoRevision;
+use crate::rollout::NoRevision;
 
 use super::answer::Answer;
 use super::extract::{Body, Path, Query};
@@ -14,14 +14,14 @@ pub async fn running(
     State(doors): State<Doors>,
     Path(name): Path<String>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
-    Ok(Answer(doors.engine.revision_sheet(&name, "last")?))
+    Ok(Answer(doors.engine.rollout().catalog.sheet(&name, "last")?))
 }
 
 pub async fn show(
     State(doors): State<Doors>,
     Path((name, revision)): Path<(String, String)>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
-    Ok(Answer(doors.engine.revision_sheet(&name, &revision)?))
+    Ok(Answer(doors.engine.rollout().catalog.sheet(&name, &revision)?))
 }
 
 pub async fn diff(
@@ -31,7 +31,7 @@ pub async fn diff(
 ) -> Result<Answer<RevisionDiff>, Problem> {
     let from = between.from.as_deref().unwrap_or("running");
     let to = between.to.as_deref().unwrap_or("waiting");
-    Ok(Answer(doors.engine.revision_diff(&name, from, to)?))
+    Ok(Answer(doors.engine.rollout().catalog.diff(&name, from, to)?))
 }
 
 pub async fn release(
@@ -41,7 +41,12 @@ pub async fn release(
     Body(body): Body<Release>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
     let Release { reason, revision } = body;
-    let done = doors.engine.release_policy(&name, revision.as_deref(), caller.actor, reason.into()).await?;
+    let done = doors
+        .engine
+        .rollout()
+        .orders
+        .release(&name, revision.as_deref(), caller.actor, reason.into())
+        .await?;
     Ok(Answer(done))
 }
 
@@ -52,12 +57,12 @@ pub async fn revert(
     Body(body): Body<Revert>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
     let Revert { reason, revision } = body;
-    Ok(Answer(doors.engine.revert_policy(&name, &revision, caller.actor, reason.into()).await?))
+    Ok(Answer(doors.engine.rollout().orders.revert(&name, &revision, caller.actor, reason.into()).await?))
 }
 
 /// The policy as it runs now.
 pub(super) fn now(doors: &Doors, name: &str) -> Result<Answer<RevisionSheet>, Problem> {
-    Ok(Answer(doors.engine.revision_sheet(name, "running")?))
+    Ok(Answer(doors.engine.rollout().catalog.sheet(name, "running")?))
 }
 
 impl From<NoRevision> for Problem {

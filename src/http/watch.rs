@@ -19,11 +19,22 @@ pub async fn ready(State(doors): State<Doors>) -> Words {
     match doors.engine.ready() {
         Ok(()) => {
             // The others are served, so it is ready; whoever looks is told all the same.
-            let degraded: Vec<String> =
-                doors.engine.tree_says().into_iter().chain(doors.engine.degraded_says()).collect();
+            let degraded: Vec<String> = doors
+                .engine
+                .active()
+                .tree_problem()
+                .into_iter()
+                .chain(doors.engine.degraded_says())
+                .collect();
             let word = if degraded.is_empty() { "ready" } else { "degraded" };
-            let says =
-                doors.engine.stranded_says().into_iter().chain(degraded).chain(doors.engine.loss_lines());
+            let says = doors
+                .engine
+                .rollout()
+                .unloadable
+                .sentences()
+                .into_iter()
+                .chain(degraded)
+                .chain(doors.engine.loss_lines());
             let says: String = says.map(|says| format!("{says}\n")).collect();
             Words { ok: true, text: format!("{word}\n{says}") }
         }

@@ -9,6 +9,9 @@ use super::state::Draft;
 use super::{Error, Store};
 use crate::model::{Event, EventType, SubjectRef, Timestamp};
 
+/// The verdict on an event that the daemon caused itself.
+pub const OWN_CHANGE: &str = "own_change";
+
 /// A policy was asked about a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {

@@ -18,6 +18,7 @@
 //! | `asked` | what policies said, by person and by policy |
 //! | `sweeps` | how far sweeps are |
 //! | `requests` | changes that were asked for under a key |
+//! | `idempotency` | marks the commits of such a change |
 //! | `reads` | the questions that other rooms ask |
 //! | `history` | the whole journal, read again while the store is open |
 //! | `opening` | a directory becomes a store |
@@ -33,6 +34,7 @@ mod codec;
 mod commit;
 mod committer;
 mod history;
+mod idempotency;
 mod journal;
 mod keys;
 mod loss;
@@ -52,11 +54,12 @@ mod shape;
 mod state;
 mod sweeps;
 
-pub use asked::{Asked, Class, kept_for};
+pub use asked::{Asked, Class, OWN_CHANGE, kept_for};
 pub use commit::{
     Changed, Commit, Consumed, Deferred, Enrolled, Examined, Holding, PolicyDeed, PolicyOrder, PolicyVerdict,
     StoredRevision, Waiting,
 };
+pub use idempotency::{Requests, to_its_end};
 pub use journal::Head;
 pub use loss::{AcceptedLoss, Loss, Marked, accept_loss, head, holds};
 pub use opening::{Opened, secret};

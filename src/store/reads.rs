@@ -270,6 +270,13 @@ impl Store {
         Ok(counts.into_iter().map(|(policy, word, count)| ((policy, word), count)).collect())
     }
 
+    /// Open cases by policy and state.
+    pub fn open_counts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
+        let mut counts = self.counts()?;
+        counts.retain(|(_, state), _| state != "closed");
+        Ok(counts)
+    }
+
     pub(super) fn some<T: Stored>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<T>, Error> {
         let mut found = Vec::new();
         if limit > 0 {

@@ -12,6 +12,7 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::http::{Access, Bounds, Doors, Grant, Listening, listen_within};
 use proofd::model::{Actor, CaseId, Clock, Secret};
+use proofd::rollout;
 use proofd::store::Store;
 use reqwest::{Client, Method};
 
@@ -49,8 +50,11 @@ impl House {
         let settings = Settings {
             public_url: "http://127.0.0.1".to_owned(),
             organization: "Example".to_owned(),
-            policies: PathBuf::from("tests/data/tree"),
-            park: Vec::new(),
+            rollout: rollout::Settings {
+                policies: PathBuf::from("tests/data/tree"),
+                park: Vec::new(),
+                ..Default::default()
+            },
             ..Settings::default()
         };
         let (store, opened) = Store::open(&dir.path().join("store"), clock.now()).unwrap();

@@ -41,7 +41,7 @@ async fn a_change_whose_answer_was_lost_is_not_made_again() {
     // The change is made; its answer is never kept.
     let body = event("1");
     let change = house.engine.cloud_events(&headers, body.as_bytes());
-    let (taken_in, marked) = house.engine.under_key(&key, &request, change).await;
+    let (taken_in, marked) = house.engine.requests().under_key(&key, &request, change).await;
     assert_eq!((taken_in.unwrap(), marked), (1, true));
     assert_eq!(taken(&house).as_deref(), Some("1"));
     assert_eq!(send(&house, "lost", event("1")).await, (202, json!({ "taken": 1 })));

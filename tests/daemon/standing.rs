@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::world::inside::Inside;
 use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
-use proofd::engine::reload::PolicyState;
 use proofd::model::Actor;
 use proofd::policy::Revision;
+use proofd::rollout::PolicyState;
 
 const GRAVER: (&str, &str) = (
     "        - close: unclear",
@@ -41,7 +41,7 @@ impl Tree {
 
     /// After a look at the tree: how the policy stands, and what runs of it.
     async fn stands(&self, name: &str) -> (Option<PolicyState>, Option<Revision>, Vec<String>) {
-        self.inside.engine().reload().await;
+        self.inside.engine().rollout().reload.reload(None).await;
         let active = self.inside.engine().active();
         let status = active.report.policies.iter().find(|status| status.name == name);
         let runs = active.set.policies.get(name).map(|policy| policy.revision.clone());
@@ -51,7 +51,12 @@ impl Tree {
 
     async fn release(&self, name: &str) {
         let engine = self.inside.engine();
-        engine.release_policy(name, None, Actor::named("Dana"), "looked at".to_owned()).await.unwrap();
+        engine
+            .rollout()
+            .orders
+            .release(name, None, Actor::named("Dana"), "looked at".to_owned())
+            .await
+            .unwrap();
     }
 }
 

@@ -13,11 +13,11 @@ use proofd::api::cases::CaseQuery;
 use proofd::api::plan::Plan;
 use proofd::cli::compose::known_to_all;
 use proofd::engine::Settings;
-use proofd::engine::foresight::Edited;
-use proofd::engine::reload::PolicyState;
-use proofd::engine::tree;
 use proofd::model::{Actor, CaseId};
 use proofd::policy::{self, Files, Policy};
+use proofd::rollout::Edited;
+use proofd::rollout::PolicyState;
+use proofd::rollout::tree;
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
 use proofd::trial::past::PolicyPast;
@@ -200,7 +200,8 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
     for told in EDITS {
         let after = Some(loaded(&tree_with(told.edits)));
         let edited = Edited::new(POLICY, before.clone(), after);
-        let foreseen = engine.foresee(&[edited], &|_| {}, &|| true).unwrap();
+        let foreseen =
+            engine.rollout().back_tester.run(&[edited], &engine.active().set, &|_| {}, &|| true).unwrap();
         check(&foreseen.policies[POLICY], told);
     }
     let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
@@ -232,7 +233,7 @@ async fn banning(set: fn(&mut Settings)) -> Inside {
 /// How the policy stands after an edit, and why.
 async fn stands(inside: &Inside, from: &str, to: &str) -> (PolicyState, String) {
     edit(&inside.dir.path().join("policies/proofing/policy.yaml"), from, to);
-    inside.engine().reload().await;
+    inside.engine().rollout().reload.reload(None).await;
     let active = inside.engine().active();
     let status = active.report.policies.iter().find(|status| status.name == "proofing").unwrap();
     (status.state, status.why.join("; "))
@@ -283,22 +284,37 @@ async fn each_edit_of_who_is_deleted_waits() {
         let (state, why) = stands(&inside, from, to).await;
         assert!(state == PolicyState::NeedsRelease && why.contains(setting), "{state:?} {why}");
         let engine = inside.engine();
-        engine.release_policy("proofing", None, Actor::named("Dana"), "meant so".to_owned()).await.unwrap();
+        engine
+            .rollout()
+            .orders
+            .release("proofing", None, Actor::named("Dana"), "meant so".to_owned())
+            .await
+            .unwrap();
     }
 
     // What was released once and did not run last is asked about again, however often one looks.
     let (good, bad) = ("banned: [Zoe, Ada, Cem]", "banned: [Zoe, Ada, Cem, Ben, Dora, Eve]");
     assert_eq!(stands(&inside, good, bad).await.0, PolicyState::NeedsRelease);
     let engine = inside.engine();
-    engine.release_policy("proofing", None, Actor::named("Dana"), "meant so".to_owned()).await.unwrap();
+    engine
+        .rollout()
+        .orders
+        .release("proofing", None, Actor::named("Dana"), "meant so".to_owned())
+        .await
+        .unwrap();
     assert_eq!(stands(&inside, bad, good).await.0, PolicyState::Active);
     let (folder, away) = (inside.dir.path().join("policies/proofing"), inside.dir.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();
-    engine.reload().await;
+    engine.rollout().reload.reload(None).await;
     // It asks for proof, so it runs on until its removal is released.
     assert!(engine.active().set.policies.contains_key("proofing"));
-    engine.release_policy("proofing", None, Actor::named("Dana"), "not needed".to_owned()).await.unwrap();
-    engine.reload().await;
+    engine
+        .rollout()
+        .orders
+        .release("proofing", None, Actor::named("Dana"), "not needed".to_owned())
+        .await
+        .unwrap();
+    engine.rollout().reload.reload(None).await;
     assert!(!engine.active().set.policies.contains_key("proofing"));
     inside.clock.advance(HOUR * 2);
     std::fs::rename(&away, &folder).unwrap();

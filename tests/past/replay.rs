@@ -11,14 +11,18 @@ use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{Actor, Clock, Failure, Fields, Outcome, Subject, SubjectKind};
 use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
+use proofd::rollout;
 use proofd::store::{self, Changed, Commit, Store};
 
 fn settings(organization: &str) -> Settings {
     Settings {
         public_url: "http://127.0.0.1".to_owned(),
         organization: organization.to_owned(),
-        policies: PathBuf::from("tests/data/tree"),
-        park: Vec::new(),
+        rollout: rollout::Settings {
+            policies: PathBuf::from("tests/data/tree"),
+            park: Vec::new(),
+            ..Default::default()
+        },
         ..Settings::default()
     }
 }

@@ -92,7 +92,7 @@ async fn a_new_sweep_has_missed_nothing_and_neither_has_an_edited_one() {
     town.advance_to(at("2026-03-02T12:00:00Z"));
     std::fs::write(setting.dir.path().join("policies/p/policy.yaml"), text.replace("02:00", "10:00"))
         .unwrap();
-    assert!(town.engine.reload().await.report.ok);
+    assert!(town.engine.rollout().reload.reload(None).await.report.ok);
     town.advance_to(at("2026-03-02T12:01:00Z"));
     let state = town.until("p/1", |state| state.timetable.contains("10:00")).await;
     assert_eq!((state.run, state.settled), (None, at("2026-03-02T12:01:00Z")));
@@ -249,7 +249,7 @@ async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
         std::fs::write(setting.dir.path().join("policies/p/policy.yaml"), text).unwrap();
     };
     edit("disabled");
-    assert!(town.engine.reload().await.report.ok);
+    assert!(town.engine.rollout().reload.reload(None).await.report.ok);
     town.clock.advance(TimeDelta::minutes(10));
     let run = town.settled("p/1", at(FIRST)).await;
     assert_eq!(run.end.as_deref(), Some("stopped"));
@@ -261,7 +261,7 @@ async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
     setting.directory.down.store(false, Ordering::SeqCst);
     town.clock.advance(TimeDelta::days(30));
     edit("enforce");
-    assert!(town.engine.reload().await.report.ok);
+    assert!(town.engine.rollout().reload.reload(None).await.report.ok);
     town.clock.advance(TimeDelta::minutes(1));
     let state = town.until("p/1", |state| state.awake).await;
     assert_eq!((state.run, state.settled), (None, town.engine.now()));

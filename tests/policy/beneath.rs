@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proofd::cli::compose::known_to_all;
-use proofd::engine::tree;
 use proofd::policy::{Loaded, diagnostic, load_tree};
+use proofd::rollout::tree;
 
 const SECRET: &str = "format: 1\npolicy: seen\nhunter2: hunter2\n";
 

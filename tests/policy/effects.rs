@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proofd::cli::compose::known_to_all;
-use proofd::engine::tree;
 use proofd::policy::effects::{diff, effects, reasons};
 use proofd::policy::{self, Files, Loaded, Policy};
+use proofd::rollout::tree;
 use serde::Deserialize;
 
 /// Without policy tests: the edits here are not meant to keep their promises.

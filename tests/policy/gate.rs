@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proofd::cli::compose::known_to_all;
-use proofd::engine::tree;
 use proofd::policy::effects::{effects, reasons, reasons_to_stay};
 use proofd::policy::{self, Files, Loaded};
+use proofd::rollout::tree;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use proofd::cli::compose;
-use proofd::engine::tree;
 use proofd::policy;
+use proofd::rollout::tree;
 
 #[test]
 fn every_shipped_policy_file_is_in_the_program_and_no_other() {

@@ -8,12 +8,12 @@ use std::process::Command;
 use chrono::{DateTime, TimeDelta};
 use proofd::case::Input;
 use proofd::cli::compose::known_to_all;
-use proofd::engine::tree;
 use proofd::model::{
     Document, Event, EventType, Fields, Judgement, Origin, Proof, Subject, SubjectKind, SubjectRef,
 };
 use proofd::policy;
 use proofd::policy::grammar::json_schema;
+use proofd::rollout::tree;
 use proofd::trial::{self, Terms, World};
 use serde_json::json;
 

@@ -23,8 +23,9 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
     configured.setup.scim.clear();
     configured.setup.http.clear();
     configured.setup.events.clear();
-    let settings = configured.settings().unwrap();
-    let settings = Settings { park_above: 1, known: compose::known_to_all(), ..settings };
+    let mut settings = configured.settings().unwrap();
+    settings.rollout.park_above = 1;
+    settings.rollout.known = compose::known_to_all();
     let connectors = configured.connectors(clock).unwrap();
     (settings, connectors)
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proofd::engine::Engine;
-use proofd::engine::foresight::Edited;
 use proofd::model::CaseId;
 use proofd::policy::{Policy, PolicySet};
+use proofd::rollout::Edited;
 use proofd::store::CaseFilter;
 use proofd::trial::What;
 use proofd::trial::past::walk;
@@ -19,11 +19,11 @@ pub fn is_the_very_past(engine: &Engine) {
         .iter()
         .map(|policy| Edited::new(&policy.name, Some(Arc::clone(policy)), Some(Arc::clone(policy))))
         .collect();
-    let past = engine.past(&edited, &|_| {}, &|| true).unwrap();
+    let past = engine.rollout().back_tester.past(&edited, &|_| {}, &|| true).unwrap();
     let set = Arc::new(PolicySet::new(running));
     let mut walked: BTreeMap<CaseId, String> = BTreeMap::new();
     for person in &past.people {
-        let again = walk(person, &set, &past.pauses, past.to, &engine.past_terms());
+        let again = walk(person, &set, &past.pauses, past.to, engine.rollout().back_tester.terms());
         for happened in again.story {
             if let (Some(case), What::Entry(entry)) = (happened.case, happened.what) {
                 let line = serde_json::to_string(&entry).unwrap();
@@ -32,7 +32,7 @@ pub fn is_the_very_past(engine: &Engine) {
         }
     }
     let (mut cases, _) = engine.store().cases(&CaseFilter::default(), None, 100_000).unwrap();
-    cases.retain(|case| case.opened_at > past.to - engine.settings().look_back);
+    cases.retain(|case| case.opened_at > past.to - engine.settings().rollout.look_back);
     assert_eq!(walked.len(), cases.len());
     for case in cases {
         let entries = engine.store().entries(&case.id, 0, 10_000).unwrap();

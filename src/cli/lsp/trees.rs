@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::compose;
-use crate::engine::tree;
 use crate::policy::{Files, Known, Unread};
+use crate::rollout::tree;
 
 /// A document that an editor has open.
 #[derive(Debug, Clone)]

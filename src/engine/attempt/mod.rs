@@ -12,6 +12,7 @@ mod sweep;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::api::all;
 use crate::api::bounds::EventLimit;
 use crate::api::explain::{DryRun, DryRunAnswer, DryRunLine, Explained, Occasion, Then};
 use crate::case::{Decidable, Offered, Stopped, applicant, decidable, offer_enforced};
@@ -24,7 +25,6 @@ use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, Severity, load, sch
 use super::Engine;
 use super::explain::{reacts_to, sentence, traced};
 use super::sources::Whom;
-use super::view::all;
 use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
 pub use question::Untried;
@@ -63,7 +63,7 @@ impl Engine {
     /// Without `raw_identity` what was read from documents is left out.
     pub async fn try_policies(&self, attempt: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
         let whom = self.whom(attempt.subject.as_str())?.map_err(Untried::Wrong)?;
-        check(attempt, whom.kind, &self.0.settings.known.vocabulary)?;
+        check(attempt, whom.kind, &self.0.settings.rollout.known.vocabulary)?;
         let mut asking = self.asking(attempt).await?;
         if let Some(name) = &attempt.policy {
             asking.policies.retain(|policy, _| policy == name);
@@ -106,7 +106,7 @@ impl Engine {
             return Ok(Asking { policies: policies.collect(), errors: Vec::new(), text: String::new() });
         };
         let files: Files = files.iter().map(|(path, text)| (path.clone(), text.as_bytes())).collect();
-        let known = self.0.settings.known.clone();
+        let known = self.0.settings.rollout.known.clone();
         let loaded = tokio::task::spawn_blocking(move || (load(&files, &known), files)).await;
         let Ok((loaded, files)) = loaded else { return wrong("loading the tree failed inside") };
         let Loaded { set, diagnostics, declared, .. } = loaded;

@@ -25,6 +25,7 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
+use crate::api::all;
 use crate::api::sweeps::SweepLine;
 use crate::model::Timestamp;
 use crate::policy::tree::{IfMissed, Sweep};
@@ -34,7 +35,6 @@ use crate::store::{self, Commit, SweepChange, SweepRun, SweepState};
 use super::Engine;
 use super::cases::earlier;
 use super::pauses::{Beat, Time};
-use super::view::all;
 
 /// A run that begins later than this was missed, where missed runs are left out.
 const LATE: TimeDelta = TimeDelta::hours(1);

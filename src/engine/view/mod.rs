@@ -5,21 +5,14 @@
 //! |---|---|
 //! | `cases` | cases, holds, migrations |
 //! | `journal` | entries |
-//! | `effects` | effects sheets and their differences |
-//! | `past` | back-tests |
-//! | `policies` | status, diagnostics, sweeps |
+//! | `shadow` | reports of shadow policies |
+//! | `sweeps` | runs of sweeps |
 //! | `traces` | clauses with their values |
 
 mod cases;
-mod effects;
 mod journal;
-mod past;
-mod policies;
+mod shadow;
+mod sweeps;
 mod traces;
 
 pub(super) use cases::calls;
-
-/// Converts each element.
-pub(super) fn all<A, B: From<A>>(list: impl IntoIterator<Item = A>) -> Vec<B> {
-    list.into_iter().map(B::from).collect()
-}

@@ -1,6 +1,6 @@
 //! Clauses with the values that they looked at.
 
-use super::all;
+use crate::api::all;
 use crate::api::explain::{ClauseAnswer, ClauseLine, Compared, EditLine, Needs, Seen};
 use crate::case::comparison::Forms;
 use crate::policy::script;

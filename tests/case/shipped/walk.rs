@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use proofd::case::{Input, Note, OpenedBy, State, fingerprints};
-use proofd::engine::tree;
 use proofd::model::{
     Action, Changed, Document, Done, Enrolment, Event, EventType, Failure, Fields, IdentityAction,
     IdentityChange, Judgement, Method, Outcome, Pass, Phase, Proof, ProvisioningAction, SessionAction,
@@ -14,6 +13,7 @@ use proofd::model::{
 };
 use proofd::policy::script::{Facts, Verdict};
 use proofd::policy::{self, Files, Known, Policy, Severity};
+use proofd::rollout::tree;
 use serde_json::{Value, json};
 
 use crate::tree::{Desk, at, event, span};

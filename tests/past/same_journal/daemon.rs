@@ -11,6 +11,7 @@ use proofd::case::{Entry, Input, LinkKind, known_as};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Engine, Settings};
 use proofd::model::{CaseId, Clock as _, Lane, Pause, Secret, Timestamp};
+use proofd::rollout;
 use proofd::store::{CaseFilter, Commit, Enrolled, Options, Store, SweepChange, SweepRun, SweepState};
 use proofd::trial::{Cue, START_REASON, STARTER, Terms};
 use tokio::task::JoinSet;
@@ -37,8 +38,7 @@ pub fn settings(dir: &Path) -> Settings {
     Settings {
         public_url: "https://proof.example.com".to_owned(),
         organization: terms.organization,
-        policies: dir.join("policies"),
-        park: Vec::new(),
+        rollout: rollout::Settings { policies: dir.join("policies"), park: Vec::new(), ..Default::default() },
         poll_every: terms.poll_every,
         callback_secrets: [(VERIFICATION.to_owned(), Secret::new("where hints come in"))].into(),
         sinks: terms.sinks,

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use daemon::Daemon;
 use proofd::case::{Case, Entry};
 use proofd::cli::compose::known_to_all;
-use proofd::engine::tree;
 use proofd::model::CaseId;
 use proofd::policy::tests::{Test, Tests};
 use proofd::policy::{self, Policy, Severity};
+use proofd::rollout::tree;
 use proofd::trial::{self, Played, What, World};
 
 /// Tests in which the daemon is told what it would not find out by itself, and why. Nothing else is.

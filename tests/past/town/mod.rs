@@ -13,6 +13,7 @@ use proofd::model::{
     Attempt, Changed, Clock, Event, Failure, Fields, IdentityChange, Snapshot, Subject, SubjectRef,
     Timestamp, User,
 };
+use proofd::rollout;
 use proofd::store::{Options, Store, SweepRun, SweepState};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -215,8 +216,11 @@ impl Town {
         let settings = Settings {
             public_url: "http://localhost".to_owned(),
             organization: "Example".to_owned(),
-            policies: dir.join("policies"),
-            park: Vec::new(),
+            rollout: rollout::Settings {
+                policies: dir.join("policies"),
+                park: Vec::new(),
+                ..Default::default()
+            },
             poll_every: TimeDelta::days(365).into(),
             ..Settings::default()
         };

@@ -220,7 +220,7 @@ fn taken(text: &str, edit: &Value) -> String {
 #[test]
 fn every_name_of_the_shipped_policies_leads_somewhere() {
     for tree in ["policies", "tests/data/lsp/policies"] {
-        let (files, _) = proofd::engine::tree::read(Path::new(tree)).unwrap().unwrap();
+        let (files, _) = proofd::rollout::tree::read(Path::new(tree)).unwrap().unwrap();
         let outline = Outline::read(&files);
         let stands = |place: &Place| -> String {
             let text = std::str::from_utf8(files.get(&place.file).unwrap()).unwrap();

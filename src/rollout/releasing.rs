@@ -6,17 +6,17 @@
 //! in memory. After a restart no author is known and no release counts, which asks for more persons, never for fewer.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::Actor;
 use crate::policy::Revision;
 
-use super::revisions::NoRevision;
-use super::{Active, Engine, PolicyState, PolicyStatus};
+use super::active::Active;
+use super::report::{PolicyState, PolicyStatus};
 
-/// What is known of each edit that waits, by its policy.
-#[derive(Debug, Default)]
-pub(super) struct Pushes(Mutex<BTreeMap<String, Push>>);
+/// What is known of each edit that waits, by its policy. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pushes(Arc<Mutex<BTreeMap<String, Push>>>);
 
 #[derive(Debug)]
 struct Push {
@@ -27,7 +27,7 @@ struct Push {
 
 /// What a release comes to.
 #[derive(Debug, PartialEq, Eq)]
-enum Release {
+pub(super) enum Release {
     /// The revision runs; these persons released it.
     Done(Vec<Actor>),
     /// Another person is needed.
@@ -62,20 +62,20 @@ impl Push {
 }
 
 /// Edits that wait for a release: a revision by its policy, or what runs of one that was taken out of the tree.
-fn edits(active: &Active) -> BTreeMap<String, Revision> {
-    let parked = active.report.policies.iter().filter(|status| status.state == PolicyState::NeedsRelease);
+pub(super) fn parked(active: &Active) -> BTreeMap<String, Revision> {
+    let waiting = active.report.policies.iter().filter(|status| status.state == PolicyState::NeedsRelease);
     let edit = |status: &PolicyStatus| {
         let revision = status.waiting.clone().or_else(|| status.revision.clone());
         Some((status.name.clone(), revision?))
     };
-    parked.filter_map(edit).collect()
+    waiting.filter_map(edit).collect()
 }
 
 impl Pushes {
     /// Edits that wait since a look at the tree, and who asked for the look.
     pub fn note(&self, before: &Active, after: &Active, by: Option<&Actor>) {
         let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, after) = (edits(before), edits(after));
+        let (before, after) = (parked(before), parked(after));
         pushes.retain(|name, push| after.get(name) == Some(&push.revision));
         for (name, revision) in after.into_iter().filter(|(name, edit)| before.get(name) != Some(edit)) {
             let by = by.filter(|by| by.person.is_some()).cloned();
@@ -83,7 +83,8 @@ impl Pushes {
         }
     }
 
-    fn release(&self, name: &str, revision: &Revision, by: &Actor) -> Release {
+    /// Notes a release of a revision, and what it comes to.
+    pub fn release(&self, name: &str, revision: &Revision, by: &Actor) -> Release {
         let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unknown = || Push { revision: revision.clone(), by: None, released: Vec::new() };
         let push = pushes.entry(name.to_owned()).or_insert_with(unknown);
@@ -91,50 +92,6 @@ impl Pushes {
             *push = unknown();
         }
         push.release(by)
-    }
-}
-
-impl Engine {
-    /// The names of those who release a revision, once they may.
-    pub(super) fn released_by(
-        &self,
-        name: &str,
-        revision: &Revision,
-        by: &Actor,
-    ) -> Result<String, NoRevision> {
-        if !self.0.settings.release_by_other {
-            return Ok(by.name.clone());
-        }
-        let short = revision.short();
-        match self.0.pushes.release(name, revision, by) {
-            Release::Done(persons) => {
-                Ok(persons.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join(" and "))
-            }
-            Release::Counted => {
-                tracing::info!(policy = name, revision = short, by = by.name, "first of two releases");
-                Err(NoRevision::No(format!(
-                    "the release of {} counts; who edited the files is not known, so another person has to release \
-                     revision {short} too",
-                    by.name
-                )))
-            }
-            Release::Refused { word, says } => {
-                self.0.metrics.refused("release", word);
-                tracing::warn!(
-                    policy = name,
-                    revision = short,
-                    by = by.name,
-                    reason = word,
-                    "release refused"
-                );
-                Err(NoRevision::No(says))
-            }
-        }
-    }
-
-    /// Whether a revision waits for a release.
-    pub(super) fn is_parked(&self, name: &str, revision: &Revision) -> bool {
-        edits(&self.active()).get(name) == Some(revision)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Effects sheets and their differences.
 
-use super::all;
+use crate::api::all;
 use crate::api::effects::{
     Asks, Bound, Change, Decided, Diff, Effect, Opens, Sheet, Sign, Way, WhenExceeded,
 };

@@ -1,12 +1,10 @@
-//! How policies stand, diagnostics, sweeps.
+//! How policies stand, and diagnostics.
 
-use super::all;
+use crate::api::all;
 use crate::api::diagnostics::{Diagnostic, Place, Severity};
 use crate::api::policies::{LastReload, Mode, PolicyState, PolicyStatus};
-use crate::api::sweeps::SweepRun;
-use crate::engine::reload;
 use crate::policy::{codes, diagnostic, tree};
-use crate::store;
+use crate::rollout::report;
 
 impl From<tree::Mode> for Mode {
     fn from(mode: tree::Mode) -> Self {
@@ -18,22 +16,22 @@ impl From<tree::Mode> for Mode {
     }
 }
 
-impl From<reload::PolicyState> for PolicyState {
-    fn from(state: reload::PolicyState) -> Self {
+impl From<report::PolicyState> for PolicyState {
+    fn from(state: report::PolicyState) -> Self {
         match state {
-            reload::PolicyState::Active => Self::Active,
-            reload::PolicyState::KeptLastGood => Self::KeptLastGood,
-            reload::PolicyState::Refused => Self::Refused,
-            reload::PolicyState::KeptBack => Self::KeptBack,
-            reload::PolicyState::NeedsRelease => Self::NeedsRelease,
-            reload::PolicyState::Reverted => Self::Reverted,
+            report::PolicyState::Active => Self::Active,
+            report::PolicyState::KeptLastGood => Self::KeptLastGood,
+            report::PolicyState::Refused => Self::Refused,
+            report::PolicyState::KeptBack => Self::KeptBack,
+            report::PolicyState::NeedsRelease => Self::NeedsRelease,
+            report::PolicyState::Reverted => Self::Reverted,
         }
     }
 }
 
-impl From<&reload::PolicyStatus> for PolicyStatus {
-    fn from(status: &reload::PolicyStatus) -> Self {
-        let reload::PolicyStatus { name, title, mode, revision, state, why, waiting } = status;
+impl From<&report::PolicyStatus> for PolicyStatus {
+    fn from(status: &report::PolicyStatus) -> Self {
+        let report::PolicyStatus { name, title, mode, revision, state, why, waiting } = status;
         Self {
             name: name.clone(),
             title: title.clone(),
@@ -46,8 +44,8 @@ impl From<&reload::PolicyStatus> for PolicyStatus {
     }
 }
 
-impl From<&reload::Report> for LastReload {
-    fn from(report: &reload::Report) -> Self {
+impl From<&report::Report> for LastReload {
+    fn from(report: &report::Report) -> Self {
         Self {
             at: report.at,
             ok: report.ok,
@@ -73,45 +71,6 @@ impl From<&diagnostic::Diagnostic> for Diagnostic {
             message: message.clone(),
             help: help.clone(),
             policy: policy.clone(),
-        }
-    }
-}
-
-impl From<store::SweepRun> for SweepRun {
-    fn from(run: store::SweepRun) -> Self {
-        let store::SweepRun {
-            nominal,
-            revision,
-            shadow,
-            began,
-            ended,
-            end,
-            picked,
-            position,
-            looked_at,
-            due,
-            opened,
-            would_open,
-            left,
-            skipped,
-            not_noted,
-        } = run;
-        Self {
-            nominal,
-            revision: revision.0,
-            shadow,
-            began,
-            ended,
-            end,
-            picked,
-            position,
-            looked_at,
-            due,
-            opened,
-            would_open,
-            left,
-            skipped,
-            not_noted,
         }
     }
 }

@@ -1,14 +1,12 @@
-//! Back-tests, and what a shadow policy would have done.
+//! Back-tests.
 
-use super::all;
 use crate::api::Name;
+use crate::api::all;
 use crate::api::past::{
     Coming, Counts, Differs, EffectCounts, PastCase, PastEffect, PastEnd, PolicyPast, Range, Ranges,
 };
 use crate::api::plan::{PastSpan, Progress};
-use crate::api::shadow::{ShadowEnd, ShadowLine};
-use crate::case::shadow;
-use crate::engine::foresight;
+use crate::rollout::back_tested;
 use crate::trial::past;
 
 impl From<&past::PolicyPast> for PolicyPast {
@@ -131,36 +129,19 @@ impl From<&past::End> for PastEnd {
     }
 }
 
-impl From<foresight::Span> for PastSpan {
-    fn from(span: foresight::Span) -> Self {
-        let foresight::Span { from, to, events, cases, people, cut } = span;
+impl From<back_tested::Span> for PastSpan {
+    fn from(span: back_tested::Span) -> Self {
+        let back_tested::Span { from, to, events, cases, people, cut } = span;
         Self { from, to, events, cases, people, cut }
     }
 }
 
-impl From<foresight::Progress> for Progress {
-    fn from(progress: foresight::Progress) -> Self {
+impl From<back_tested::Progress> for Progress {
+    fn from(progress: back_tested::Progress) -> Self {
         match progress {
-            foresight::Progress::Waiting => Self::Waiting,
-            foresight::Progress::Reading { records } => Self::Reading { records },
-            foresight::Progress::Walking { done, of } => Self::Walking { done, of },
-        }
-    }
-}
-
-impl From<shadow::Line> for ShadowLine {
-    fn from(shadow::Line { at, step, would }: shadow::Line) -> Self {
-        Self { at, step, would }
-    }
-}
-
-impl From<shadow::End> for ShadowEnd {
-    fn from(end: shadow::End) -> Self {
-        match end {
-            shadow::End::Closed { result, at } => Self::Closed { result, at },
-            shadow::End::InGrace { result, until } => Self::InGrace { result, until },
-            shadow::End::Stuck { because } => Self::Stuck { because },
-            shadow::End::Unknown { because } => Self::Unknown { because },
+            back_tested::Progress::Waiting => Self::Waiting,
+            back_tested::Progress::Reading { records } => Self::Reading { records },
+            back_tested::Progress::Walking { done, of } => Self::Walking { done, of },
         }
     }
 }

@@ -1,0 +1,277 @@
+//! The active revision of each policy: the tree's, if it is good and nobody has to release it first; else the last good
+//! one, or the one that people reverted to. Reads the store and changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use crate::model::{Timestamp, Watched};
+use crate::policy::effects::{Sheet, added_up, effects, matters, reasons};
+use crate::policy::{Loaded, Mode, Policy, PolicySet, Revision};
+use crate::store::{self, Examined, PolicyDeed, PolicyOrder, Store};
+
+use super::active::Active;
+use super::choice::{ActiveRevision, Chosen};
+use super::compiled::Revisions;
+use super::edited::{Edited, hears_of_passes, succeeds, verifies};
+use super::load::Tests;
+use super::report::PolicyState;
+
+/// What comes back within this time was only being edited, or copied.
+const RETURNS: TimeDelta = TimeDelta::hours(1);
+
+/// Edits that were let pass within this time are counted with the next one, and within this time files can be put back
+/// to what ran before.
+pub(super) const TOGETHER: TimeDelta = TimeDelta::days(7);
+
+/// One policy of the tree, as it is to be judged.
+struct Edit<'a> {
+    name: &'a str,
+    last: Last,
+    order: Option<PolicyOrder>,
+    /// Nothing ever ran here.
+    first: bool,
+    /// What the tests of what runs walk, and the tree's.
+    tests: (Examined, Examined),
+    /// Policies that run and are not in the tree any more.
+    gone: Vec<&'a Arc<Policy>>,
+}
+
+/// What ran last of a policy.
+#[derive(Default)]
+struct Last {
+    /// It runs, or left the tree a moment ago and runs again while an edit of it waits.
+    runs: Option<Arc<Policy>>,
+    /// What an edit is compared with.
+    known: Option<Arc<Policy>>,
+}
+
+/// What a choice is made from, at one time.
+#[derive(Debug)]
+pub(super) struct Chooser<'a> {
+    pub store: &'a Store,
+    pub revisions: &'a Revisions,
+    /// Effects for which an edit can wait.
+    pub watched: &'a [Watched],
+    pub now: Timestamp,
+}
+
+impl Chooser<'_> {
+    /// Goes over everything that the tree declares.
+    pub fn choose(
+        &self,
+        before: &Active,
+        loaded: &Loaded,
+        tests: &Tests,
+        keep_back: bool,
+    ) -> Result<Chosen, store::Error> {
+        // Whoever sets the daemon up means what is in the tree: there is nothing that it could be graver than.
+        let first = before.set.policies.is_empty() && self.store.active()?.is_empty();
+        let left = before.set.policies.values().filter(|old| !loaded.declared.contains(&old.name));
+        let left: Vec<_> = left.collect();
+        let mut chosen = Chosen::default();
+        for name in &loaded.declared {
+            let order = self.store.policy_order(name)?;
+            let last = self.last(name, before.set.policies.get(name), order.as_ref())?;
+            let of = |tests: &Tests| tests.get(name).cloned().unwrap_or_default();
+            let (tests, gone) = ((of(&before.tests), of(tests)), left.clone());
+            let revision = match loaded.set.policies.get(name) {
+                Some(new) if !keep_back => {
+                    self.stand(new, Edit { name, last, order, first, tests, gone }, &before.set)
+                }
+                Some(new) if last.runs.as_ref().is_some_and(|old| new.revision == old.revision) => {
+                    ActiveRevision::of(name, last.runs, PolicyState::Active)
+                }
+                Some(_) => ActiveRevision::of(name, last.runs, PolicyState::KeptBack),
+                None => self.without(name, last.runs, order),
+            };
+            chosen.add(revision);
+        }
+        Ok(chosen)
+    }
+
+    fn last(
+        &self,
+        name: &str,
+        running: Option<&Arc<Policy>>,
+        order: Option<&PolicyOrder>,
+    ) -> Result<Last, store::Error> {
+        if let Some(running) = running {
+            return Ok(Last { runs: Some(Arc::clone(running)), known: Some(Arc::clone(running)) });
+        }
+        let gone = order.filter(|order| order.what == PolicyDeed::Gone);
+        let revision = self.revisions.ran_last(name, order)?;
+        // One that does not load any more says nothing.
+        let policy = revision.and_then(|revision| self.revisions.get(name, &revision).ok());
+        let just_left = gone.is_some_and(|order| self.now - order.at < RETURNS);
+        Ok(Last { runs: policy.clone().filter(|_| just_left), known: policy })
+    }
+
+    /// The tree's version is good.
+    fn stand(&self, new: &Arc<Policy>, edit: Edit<'_>, running: &PolicySet) -> ActiveRevision {
+        let Edit { name, last, order, first, tests, gone } = edit;
+        let mut chosen = ActiveRevision::of(name, Some(Arc::clone(new)), PolicyState::Active);
+        if let Some(order) = order.as_ref().filter(|order| self.goes_back(order, new, last.runs.as_deref())) {
+            let back = PolicyOrder { what: PolicyDeed::Returned, over: None, ..order.clone() };
+            let (revision, by) = (new.revision.clone(), "edit".to_owned());
+            let reason = "the files were put back to what ran before".to_owned();
+            chosen.order = Some(PolicyOrder { revision, by, reason, at: self.now, ..back });
+            return chosen;
+        }
+        let runs_now = last.runs.as_ref().map(|policy| policy.revision.clone());
+        let began = order.as_ref().and_then(PolicyOrder::base).or(runs_now.as_ref()).cloned();
+        let superseded = |reason: &str| PolicyOrder {
+            policy: name.to_owned(),
+            what: PolicyDeed::Superseded,
+            revision: new.revision.clone(),
+            over: runs_now.clone(),
+            by: "edit".to_owned(),
+            reason: reason.to_owned(),
+            at: self.now,
+            newly: BTreeMap::new(),
+            began: began.clone(),
+        };
+        let was = |what: PolicyDeed| order.as_ref().filter(|order| order.what == what);
+        if let Some(order) = was(PolicyDeed::Reverted) {
+            if order.over.as_ref() == Some(&new.revision) {
+                return self.reverted(name, last.runs, Arc::clone(new), order);
+            }
+            chosen.order = Some(superseded("the files were edited after the revert"));
+        }
+        let released = was(PolicyDeed::Released).is_some_and(|order| order.revision == new.revision);
+        if !released && was(PolicyDeed::Released).is_some() {
+            chosen.order = Some(superseded("the files were edited after the release"));
+        }
+        // A folder that was gone for a moment, or for a month, comes back as what it was.
+        let parked = was(PolicyDeed::Parked).filter(|order| order.revision == new.revision).cloned();
+        let same =
+            last.known.as_ref().is_some_and(|known| known.revision == new.revision) && parked.is_none();
+        let watched = self.watched;
+        if first || same || released || watched.is_empty() {
+            return chosen;
+        }
+        let mut why = why(last.known.as_deref(), new, &gone, watched);
+        why.extend(self.added_up(&began, new, &why));
+        why.extend(tests.0.less_in(&tests.1).filter(|_| acts(new)));
+        // Edits that follow one another within days count together: many small ones are a large one.
+        let earlier = order.as_ref().filter(|order| self.now - order.at < TOGETHER);
+        let earlier = earlier.map(|order| order.newly.clone()).unwrap_or_default();
+        if acts(new) || self.others_hear(running, new, last.known.as_ref()) {
+            chosen.edited = Some(Edited {
+                runs: last.runs.clone(),
+                earlier,
+                began,
+                judged: parked.is_some(),
+                judge: true,
+                ..Edited::new(name, last.known, Some(Arc::clone(new)))
+            });
+        }
+        // A back-test that parked it once stands until a person releases it, whatever was recorded since.
+        why.extend(parked.map(|order| order.reason));
+        if !why.is_empty() {
+            chosen.runs = last.runs;
+            chosen.state = PolicyState::NeedsRelease;
+            chosen.why = why;
+            chosen.waiting = Some(Arc::clone(new));
+        }
+        chosen
+    }
+
+    /// What edits that nobody had to release change together: each of many is small.
+    fn added_up(&self, began: &Option<Revision>, new: &Policy, why: &[String]) -> Vec<String> {
+        let base = began.as_ref().filter(|base| **base != new.revision);
+        // One that does not load any more says nothing.
+        let base = base.and_then(|base| self.revisions.get(&new.name, base).ok());
+        let Some(base) = base else { return Vec::new() };
+        let all = added_up(&effects(&base), &effects(new), self.watched);
+        let fresh = all.into_iter().filter(|one| !why.contains(one));
+        fresh
+            .map(|one| format!("together with the edits since revision {} {one}", base.revision.short()))
+            .collect()
+    }
+
+    /// Whether the files are as they were before the edit that runs. Only one step back, and not for long: what was put
+    /// back once, or gone back from by a revert, is judged like any other edit.
+    fn goes_back(&self, order: &PolicyOrder, new: &Policy, runs: Option<&Policy>) -> bool {
+        let edit = match order.what {
+            PolicyDeed::Released | PolicyDeed::Passed | PolicyDeed::Superseded | PolicyDeed::Edited => true,
+            PolicyDeed::Reverted
+            | PolicyDeed::Parked
+            | PolicyDeed::Gone
+            | PolicyDeed::Returned
+            | PolicyDeed::Dropped => false,
+        };
+        edit && order.over.as_ref() == Some(&new.revision)
+            && runs.is_some_and(|runs| runs.revision == order.revision)
+            && self.now - order.at < TOGETHER
+    }
+
+    /// Whether another policy, by what it hears of this one's verifications, can do what edits are back-tested for.
+    fn others_hear(&self, running: &PolicySet, new: &Policy, old: Option<&Arc<Policy>>) -> bool {
+        let others = running.policies.values().filter(|other| other.name != new.name);
+        let mut hearing = others.filter(|other| hears_of_passes(other));
+        let tells = |policy: &Policy| policy.mode == Mode::Enforce && verifies(policy);
+        (tells(new) || old.is_some_and(|old| tells(old))) && hearing.any(|other| acts(other))
+    }
+
+    /// People went back to an older revision, and the files are as they were then.
+    fn reverted(
+        &self,
+        name: &str,
+        old: Option<Arc<Policy>>,
+        new: Arc<Policy>,
+        order: &PolicyOrder,
+    ) -> ActiveRevision {
+        let mut why = vec![said(order)];
+        let runs = match self.revisions.get(name, &order.revision) {
+            Ok(policy) => Some(policy),
+            Err(error) => {
+                why.push(error.to_string());
+                old
+            }
+        };
+        let chosen = ActiveRevision::of(name, runs, PolicyState::Reverted);
+        ActiveRevision { why, waiting: Some(new), ..chosen }
+    }
+
+    /// The tree's version has errors. A revert is obeyed all the same.
+    fn without(&self, name: &str, old: Option<Arc<Policy>>, order: Option<PolicyOrder>) -> ActiveRevision {
+        let Some(order) = order.filter(|order| order.what == PolicyDeed::Reverted) else {
+            let state = if old.is_some() { PolicyState::KeptLastGood } else { PolicyState::Refused };
+            return ActiveRevision::of(name, old, state);
+        };
+        let runs = self.revisions.get(name, &order.revision).ok().or(old);
+        ActiveRevision {
+            why: vec![said(&order)],
+            ..ActiveRevision::of(name, runs, PolicyState::KeptLastGood)
+        }
+    }
+}
+
+/// Whether a policy does anything for which an edit can wait.
+fn acts(policy: &Policy) -> bool {
+    policy.mode == Mode::Enforce && matters(policy)
+}
+
+/// Why an edit waits, from the files alone. A policy that is new in the place of one that left the tree is compared with
+/// that one too.
+fn why(last: Option<&Policy>, new: &Policy, gone: &[&Arc<Policy>], watched: &[Watched]) -> Vec<String> {
+    let (sheet, after): (Option<Sheet>, Sheet) = (last.map(effects), effects(new));
+    let mut why = reasons(sheet.as_ref(), &after, watched);
+    for old in gone.iter().filter(|old| last.is_none() && succeeds(new, old)) {
+        let less = reasons(Some(&effects(old)), &after, watched);
+        why.extend(less.iter().map(|less| format!("replaces {} and {less}", old.name)));
+    }
+    why
+}
+
+fn said(order: &PolicyOrder) -> String {
+    format!(
+        "{} went back to {} at {}: {}; the next edit of the policy's files ends this",
+        order.by,
+        order.revision.short(),
+        order.at.format("%Y-%m-%d %H:%M UTC"),
+        order.reason
+    )
+}

@@ -1,0 +1,175 @@
+//! Back-tests: what edits would have done in the recorded past.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::TimeDelta;
+
+use crate::model::Clock;
+use crate::policy::{Policy, PolicySet, Revision};
+use crate::store::page::{CaseThen, ConsumedThen, Page};
+use crate::store::{self, OWN_CHANGE, Store};
+use crate::trial::Terms;
+use crate::trial::past::{Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test};
+
+use super::back_tested::{BackTests, OnProgress, Progress, Span, Wanted};
+use super::compiled::Revisions;
+use super::edited::{Edited, hearers};
+
+/// Events that are walked at once; of more, the newest.
+const MOST_EVENTS: usize = 150_000;
+/// Nobody's cases take as many turns.
+const MOST_TURNS: u64 = 20_000;
+
+/// A handle on the recorded past. Clones share the one turn: a back-test takes all cores.
+#[derive(Debug, Clone)]
+pub struct BackTester(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    revisions: Revisions,
+    terms: Terms,
+    look_back: TimeDelta,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl BackTester {
+    /// `terms`: what decisions were recorded with. Modes are looked at and limits are not: what one would have held is
+    /// what is to be seen.
+    pub(super) fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        revisions: Revisions,
+        terms: Terms,
+        look_back: TimeDelta,
+    ) -> Self {
+        let terms = Terms { enforced: false, unlimited: true, most_turns: MOST_TURNS, ..terms };
+        let turn = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { store, clock, revisions, terms, look_back, turn }))
+    }
+
+    /// Waits until no other back-test runs.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.turn.lock().await
+    }
+
+    /// None: another back-test runs.
+    pub(super) fn try_turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.0.turn.try_lock().ok()
+    }
+
+    /// Walks what was recorded with what runs and with what is to run. It takes a while and blocks. `running`: all
+    /// policies that run, of which some may hear of what edited ones verify.
+    pub fn run(
+        &self,
+        edited: &[Edited],
+        running: &PolicySet,
+        told: &OnProgress,
+        wanted: &Wanted,
+    ) -> Result<BackTests, store::Error> {
+        let hearers = hearers(edited, running);
+        let walked = [edited, &hearers].concat();
+        let past = self.past(&walked, told, wanted)?;
+        let side = |of: fn(&Edited) -> &Option<Arc<Policy>>| {
+            Arc::new(PolicySet::new(walked.iter().filter_map(|edited| of(edited).clone())))
+        };
+        let (running, next) = (side(|edited| &edited.before), side(|edited| &edited.after));
+        let of = past.people.len();
+        let done = |done: usize| told(Progress::Walking { done, of });
+        let mut policies = back_test(&past, &running, &next, &self.0.terms, &done, wanted);
+        if !wanted() {
+            return Err(store::Error::Closed);
+        }
+        let span = Span {
+            from: past.from,
+            to: past.to,
+            events: past.events,
+            cases: past.cases,
+            people: of,
+            cut: past.cut,
+        };
+        let heard_by: Vec<PolicyPast> = policies
+            .extract_if(.., |past| hearers.iter().any(|hearer| hearer.name == past.policy))
+            .filter(|past| past.different > 0)
+            .collect();
+        for past in &mut policies {
+            if edited.iter().any(|edited| edited.name == past.policy && edited.verifies()) {
+                past.heard_by.clone_from(&heard_by);
+            }
+        }
+        let policies = policies.into_iter().map(|past| (past.policy.clone(), Arc::new(past))).collect();
+        Ok(BackTests { span, policies })
+    }
+
+    /// What is the same for every decision, as it is for those that were recorded.
+    pub fn terms(&self) -> &Terms {
+        &self.0.terms
+    }
+
+    /// What was recorded about these policies.
+    pub fn past(&self, edited: &[Edited], told: &OnProgress, wanted: &Wanted) -> Result<Past, store::Error> {
+        let now = self.0.clock.now();
+        let since = now - self.0.look_back.max(TimeDelta::hours(1));
+        let running = PolicySet::new(edited.iter().filter_map(|edited| edited.before.clone()));
+        let next: Vec<_> = edited.iter().filter_map(|edited| edited.after.clone()).collect();
+        let others_answer = edited.iter().any(|edited| edited.before.is_none());
+        let interest = Interest::new(since, running, &next, others_answer);
+        let compiled = Compiled { revisions: &self.0.revisions, policies: Mutex::new(HashMap::new()) };
+        let (mut gatherer, mut records) = (Gatherer::new(&interest), 0);
+        self.0.store.history(&|commit| picked(&interest, &compiled, commit), &mut |noted: Vec<Noted>| {
+            noted.into_iter().for_each(|noted| gatherer.take(noted));
+            records += 1;
+            if records % 4_096 == 0 {
+                told(Progress::Reading { records });
+            }
+            gatherer.cut_to(MOST_EVENTS);
+            wanted()
+        })?;
+        Ok(gatherer.gathered(now, MOST_EVENTS))
+    }
+}
+
+/// What of a commit matters, in its order.
+fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Noted> {
+    let mut noted = Vec::new();
+    for changed in commit.cases {
+        let CaseThen { case, ended, effects, recorded: Some(recorded) } = changed else {
+            continue;
+        };
+        let wanted = interest.wants(&case.policy) && interest.is_recent(recorded.facts.now);
+        let policy = if wanted { compiled.get(&case.policy, &case.revision) } else { None };
+        let (case, ended, effects) = (&case, ended.as_deref(), effects.as_slice());
+        noted.extend(interest.changed(Changed { case, ended, effects, recorded, policy: policy.as_deref() }));
+    }
+    noted.extend(commit.received.into_iter().filter_map(|event| interest.received(event)));
+    for consumed in commit.consumed {
+        let own = consumed.verdicts.iter().any(|said| said.verdict == OWN_CHANGE);
+        let asked =
+            consumed.verdicts.iter().map(|said| (said.policy.clone(), said.revision.clone())).collect();
+        let ConsumedThen { key, at, people, .. } = consumed;
+        noted.push(interest.consumed(Consumed { key, at, own, asked, people }));
+    }
+    noted.extend(commit.pauses.into_iter().map(Interest::paused));
+    noted
+}
+
+/// The revisions that recorded cases followed.
+struct Compiled<'a> {
+    revisions: &'a Revisions,
+    policies: Mutex<HashMap<Revision, Option<Arc<Policy>>>>,
+}
+
+impl Compiled<'_> {
+    fn get(&self, name: &str, revision: &Revision) -> Option<Arc<Policy>> {
+        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = policies.get(revision) {
+            return policy.clone();
+        }
+        // Not with those that open cases follow, which are kept.
+        let policy = self.revisions.peek(name, revision).ok();
+        policies.insert(revision.clone(), policy.clone());
+        policy
+    }
+}

@@ -1,0 +1,179 @@
+//! Revisions of policies that the store keeps, compiled: those that open cases still follow, and those that are
+//! compared with edits. Says why a revision does not load any more, and what to do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::case::Case;
+use crate::policy::diagnostic::{Diagnostic, Severity};
+use crate::policy::{self, Known, Policy, Revision};
+use crate::store::{self, PolicyDeed, PolicyOrder, Store};
+
+use super::active::Running;
+
+/// Why a policy cannot be used at a revision.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The revision does not load; cases that follow it wait until it does.
+    #[error("{0}")]
+    Unloadable(String),
+    #[error("{0}")]
+    Store(#[from] store::Error),
+}
+
+/// A revision that does not load any more: a name that it uses is gone from the configuration, say.
+#[derive(Debug)]
+pub struct Unloadable {
+    /// Why, and what to do.
+    pub why: String,
+    /// The same, with no name judged: enough to read where a case is, and never to go on with it.
+    pub readable: Option<Arc<Policy>>,
+}
+
+/// A handle on the revisions. Clones share what was compiled.
+#[derive(Debug, Clone)]
+pub struct Revisions(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    known: Known,
+    running: Running,
+    compiled: Mutex<HashMap<Revision, Arc<Policy>>>,
+    /// What a revision may name is settled when the daemon starts, so this holds until it ends.
+    unloadable: Mutex<HashMap<Revision, Arc<Unloadable>>>,
+}
+
+impl Revisions {
+    pub(super) fn new(store: Store, known: Known, running: Running) -> Self {
+        let (compiled, unloadable) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { store, known, running, compiled, unloadable }))
+    }
+
+    /// A revision of a policy, kept compiled.
+    pub fn get(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
+        let policy = self.peek(name, revision)?;
+        let mut compiled = self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.insert(revision.clone(), Arc::clone(&policy));
+        Ok(policy)
+    }
+
+    /// The same for who looks once.
+    pub(super) fn peek(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
+        let compiled = self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(revision).cloned();
+        if let Some(policy) = compiled {
+            return Ok(policy);
+        }
+        let unloadable = |why: &str| {
+            PolicyError::Unloadable(format!(
+                "revision {} of policy {name} cannot be used: {why}",
+                revision.short()
+            ))
+        };
+        let files = self.0.store.revision(revision)?;
+        let files = files.ok_or_else(|| unloadable("its files are not in the store"))?;
+        let loaded = policy::load(&files, &self.0.known);
+        let policy = loaded.set.policies.get(name);
+        policy.cloned().ok_or_else(|| unloadable("its files do not load any more"))
+    }
+
+    /// The policy of a case at the revision that the case opened with. An error says what to do.
+    pub fn of_case(&self, case: &Case) -> Result<Arc<Policy>, PolicyError> {
+        let active = self.0.running.load();
+        let running = active.set.policies.get(&case.policy);
+        if let Some(policy) = running.filter(|policy| policy.revision == case.revision) {
+            return Ok(Arc::clone(policy));
+        }
+        if let Some(known) = self.known_unloadable(&case.revision) {
+            return Err(PolicyError::Unloadable(known.why.clone()));
+        }
+        self.get_or_advise(&case.policy, &case.revision)
+    }
+
+    /// The same to read where a case is; also where the case cannot go on with it.
+    pub fn readable(&self, case: &Case) -> Option<Arc<Policy>> {
+        let usable = self.of_case(case).ok();
+        usable.or_else(|| self.known_unloadable(&case.revision)?.readable.clone())
+    }
+
+    /// A revision, kept compiled. An error says what to do.
+    pub(super) fn get_or_advise(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
+        match self.get(name, revision) {
+            Err(PolicyError::Unloadable(_)) => {
+                let unloadable = self.unloadable(name, revision)?;
+                Err(PolicyError::Unloadable(unloadable.why.clone()))
+            }
+            found => found,
+        }
+    }
+
+    pub(super) fn known_unloadable(&self, revision: &Revision) -> Option<Arc<Unloadable>> {
+        self.0.unloadable.lock().unwrap_or_else(PoisonError::into_inner).get(revision).cloned()
+    }
+
+    /// Why a revision that does not load cannot be used, and what to do.
+    fn unloadable(&self, name: &str, revision: &Revision) -> Result<Arc<Unloadable>, store::Error> {
+        if let Some(known) = self.known_unloadable(revision) {
+            return Ok(known);
+        }
+        let (mut because, mut readable) = (None, None);
+        if let Some(files) = self.0.store.revision(revision)? {
+            let loaded = policy::load(&files, &self.0.known);
+            because = loaded.diagnostics.iter().find(|found| stops(found, name)).map(sentence);
+            let loaded = policy::load(&files, &self.0.known.of_any_configuration());
+            readable = loaded.set.policies.get(name).cloned();
+        }
+        let because = because.unwrap_or_else(|| "its files are not in the store".to_owned());
+        let put_right = if readable.is_some() {
+            "put that back into proofd.yaml and start the daemon again"
+        } else {
+            "run the version of proofd that it ran with"
+        };
+        let why = format!(
+            "revision {} of policy {name} cannot be used: {because}. What to do: {put_right}, or move its open cases \
+             to another revision with proofd case migrate --policy {name}",
+            revision.short()
+        );
+        let unloadable = Arc::new(Unloadable { why, readable });
+        let mut known = self.0.unloadable.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(revision.clone(), Arc::clone(&unloadable));
+        Ok(unloadable)
+    }
+
+    /// The revision that ran last of a policy that does not run.
+    pub(super) fn ran_last(
+        &self,
+        name: &str,
+        order: Option<&PolicyOrder>,
+    ) -> Result<Option<Revision>, store::Error> {
+        match order.and_then(named_by) {
+            Some(revision) => Ok(Some(revision)),
+            None => Ok(self.0.store.revisions(name)?.pop().map(|stored| stored.revision)),
+        }
+    }
+
+    /// The same, by the order that the store has.
+    pub(super) fn last(&self, name: &str) -> Result<Option<Revision>, store::Error> {
+        self.ran_last(name, self.0.store.policy_order(name)?.as_ref())
+    }
+}
+
+/// The revision that ran last, by what was ordered last.
+fn named_by(order: &PolicyOrder) -> Option<Revision> {
+    match order.what {
+        PolicyDeed::Gone | PolicyDeed::Edited | PolicyDeed::Returned | PolicyDeed::Dropped => {
+            Some(order.revision.clone())
+        }
+        PolicyDeed::Parked | PolicyDeed::Passed | PolicyDeed::Superseded => order.over.clone(),
+        PolicyDeed::Released | PolicyDeed::Reverted => None,
+    }
+}
+
+fn sentence(found: &Diagnostic) -> String {
+    format!("{}: {}", found.place, found.message)
+}
+
+/// Whether a mistake keeps this policy from running.
+fn stops(found: &Diagnostic, name: &str) -> bool {
+    found.severity == Severity::Error && found.policy.as_deref().is_none_or(|policy| policy == name)
+}

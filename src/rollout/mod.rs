@@ -1,0 +1,167 @@
+//! Rollout: which policies run. Loads the policy tree, tests and back-tests edits, parks what a person has to release,
+//! keeps revisions, and publishes the set that runs as one swap. Reads cases from the store and never changes one; knows
+//! no connectors and no doors.
+//!
+//! | file | what |
+//! |---|---|
+//! | `settings` | what it is told at start |
+//! | `tree`, `watch` | policy files from the disk, and when they change |
+//! | `load` | a tree becomes tested policies |
+//! | `reload` | one look at the tree, from files to the swap |
+//! | `report` | what became of a look at the tree |
+//! | `active` | the set that runs, and where it is published |
+//! | `compiled` | revisions that the store keeps, compiled; why one does not load any more |
+//! | `active_revision` | the active revision of each policy: the tree's, the last good one, or the one people chose |
+//! | `departure` | policies that left the tree, and edits that nobody has to release |
+//! | `choice` | the choice of revisions, as data |
+//! | `edited` | one policy before and after an edit |
+//! | `back_test`, `back_tested` | what edits would have done in the recorded past |
+//! | `edit_gate` | edits wait while they are back-tested, and while the back-test speaks against them |
+//! | `plan` | what activating another tree would do |
+//! | `catalog` | revisions are looked up and shown |
+//! | `orders`, `releasing` | people release revisions and revert to older ones; who may |
+//! | `unloadable` | open cases whose revision does not load any more |
+//! | `view` | from core types to those of the API |
+
+mod active;
+mod active_revision;
+mod back_test;
+mod back_tested;
+mod catalog;
+mod choice;
+mod compiled;
+mod departure;
+mod edit_gate;
+mod edited;
+mod load;
+mod orders;
+mod plan;
+mod releasing;
+mod reload;
+mod report;
+mod settings;
+pub mod tree;
+mod unloadable;
+mod view;
+mod watch;
+
+use std::sync::Arc;
+
+use tokio::sync::watch as signal;
+
+use crate::case::Case;
+use crate::model::Clock;
+use crate::policy::Policy;
+use crate::store::{self, Requests, Store};
+use crate::trial::Terms;
+
+pub use active::Active;
+pub use back_test::BackTester;
+pub use back_tested::{BackTest, BackTests, OnProgress, Progress, Span, Wanted};
+pub use catalog::{Catalog, Gone, NoRevision};
+pub use compiled::{PolicyError, Revisions};
+pub use edited::{Edited, Newly};
+pub use orders::Orders;
+pub use plan::{Moved, Planner};
+pub use reload::Reload;
+pub use report::{Observer, PolicyState, PolicyStatus, Report};
+pub use settings::Settings;
+pub use unloadable::{UnloadableCases, Usable};
+
+/// What the rollout uses of the rest of the program.
+#[derive(Debug)]
+pub struct Uses {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub requests: Requests,
+    pub observer: Arc<dyn Observer>,
+    /// What decisions are made with; a back-test repeats them with the same.
+    pub terms: Terms,
+    /// True once the daemon stops: work that takes long is given up.
+    pub stop: signal::Receiver<bool>,
+}
+
+/// Handles on which policies run, each for one purpose. Clones share what is behind them.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    running: active::Running,
+    pub revisions: Revisions,
+    pub reload: Reload,
+    pub back_tester: BackTester,
+    pub planner: Planner,
+    pub catalog: Catalog,
+    pub orders: Orders,
+    pub unloadable: UnloadableCases,
+}
+
+impl Rollout {
+    /// Loads the policies: the tree's, or the last good ones of the store.
+    pub async fn open(settings: Settings, uses: Uses) -> Result<Self, store::Error> {
+        let Uses { store, clock, requests, observer, terms, stop } = uses;
+        let (release_by_other, all_or_nothing) = (settings.release_by_other, settings.all_or_nothing);
+        let rules = edit_gate::Rules { watched: settings.park.clone(), above: settings.park_above };
+        let known = settings.known.clone();
+        let running = active::Running::default();
+        let revisions = Revisions::new(store.clone(), known.clone(), running.clone());
+        let back_tester =
+            BackTester::new(store.clone(), Arc::clone(&clock), revisions.clone(), terms, settings.look_back);
+        let pushes = releasing::Pushes::default();
+        let reload = Reload::new(reload::Parts {
+            settings,
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            running: running.clone(),
+            revisions: revisions.clone(),
+            gate: edit_gate::EditGate::new(rules.clone()),
+            back_tester: back_tester.clone(),
+            pushes: pushes.clone(),
+            observer: Arc::clone(&observer),
+            stop: stop.clone(),
+            attempted: tokio::sync::Mutex::default(),
+        });
+        let catalog =
+            Catalog { store: store.clone(), running: running.clone(), revisions: revisions.clone() };
+        let rollout = Self {
+            unloadable: UnloadableCases::new(store.clone(), revisions.clone()),
+            planner: Planner {
+                store: store.clone(),
+                clock: Arc::clone(&clock),
+                running: running.clone(),
+                revisions: revisions.clone(),
+                back_tester: back_tester.clone(),
+                rules,
+                known,
+                all_or_nothing,
+                stop,
+            },
+            orders: Orders {
+                store,
+                clock,
+                requests,
+                running: running.clone(),
+                catalog: catalog.clone(),
+                reload: reload.clone(),
+                pushes,
+                observer,
+                release_by_other,
+            },
+            running,
+            revisions,
+            reload,
+            back_tester,
+            catalog,
+        };
+        rollout.reload.start().await?;
+        Ok(rollout)
+    }
+
+    /// What runs now.
+    pub fn active(&self) -> Arc<Active> {
+        self.running.load()
+    }
+
+    /// The policy of a case at the revision that the case opened with. An error says what to do.
+    pub fn policy_of(&self, case: &Case) -> Result<Arc<Policy>, PolicyError> {
+        self.revisions.of_case(case)
+    }
+}

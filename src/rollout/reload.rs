@@ -1,0 +1,322 @@
+//! Hot reload: the whole tree is read when it stands still, built off to the side by the same function that
+//! `check` uses, and swapped in one step. A bad policy keeps its last good revision and the others move.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::model::{Actor, Clock, Timestamp};
+use crate::policy::diagnostic::{Severity, render};
+use crate::policy::{Loaded, Policy, PolicySet, Revision};
+use crate::store::{self, Commit, Examined, PolicyOrder, Store, StoredRevision, to_its_end};
+
+use super::active::{Active, Running, log_changes};
+use super::active_revision::Chooser;
+use super::back_test::BackTester;
+use super::compiled::Revisions;
+use super::departure::{let_go, note_edits};
+use super::edit_gate::EditGate;
+use super::edited::{Edited, differing};
+use super::load::{Built, Tests, build};
+use super::releasing::Pushes;
+use super::report::{Observer, PolicyState, Report};
+use super::settings::Settings;
+use super::watch::{RESCAN, Watch, settle};
+
+/// Looks at a tree that keeps being edited.
+const LOOKS: usize = 3;
+
+/// A handle on reloads. Clones share the one turn.
+#[derive(Debug, Clone)]
+pub struct Reload(Arc<Parts>);
+
+/// What a look at the tree uses.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub settings: Settings,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub running: Running,
+    pub revisions: Revisions,
+    pub gate: EditGate,
+    pub back_tester: BackTester,
+    pub pushes: Pushes,
+    pub observer: Arc<dyn Observer>,
+    /// True once the daemon stops: work that takes long is given up.
+    pub stop: watch::Receiver<bool>,
+    pub attempted: tokio::sync::Mutex<Attempted>,
+}
+
+/// The tree that was looked at last, so that nothing is built twice for nothing. One look at a time.
+#[derive(Debug, Default)]
+pub(super) struct Attempted {
+    tree: Option<Revision>,
+}
+
+impl Reload {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The first load. With broken files the last good revisions of the store run.
+    pub(super) async fn start(&self) -> Result<(), store::Error> {
+        let (mut last, mut tests) = (Vec::new(), BTreeMap::new());
+        for (name, revision) in self.0.store.active()? {
+            let stored =
+                self.0.store.revisions(&name)?.into_iter().find(|stored| stored.revision == revision);
+            tests.extend(stored.map(|stored| (name.clone(), stored.tests)));
+            match self.0.revisions.get(&name, &revision) {
+                Ok(policy) => last.push(policy),
+                Err(error) => tracing::error!(policy = name, %error, "the last good revision cannot be used"),
+            }
+        }
+        let set = PolicySet::new(last);
+        self.0.running.swap(Arc::new(Active { set, tests, ..Active::default() }));
+        self.look(true, None).await;
+        Ok(())
+    }
+
+    /// Looks at the tree, and answers when all of it is decided. The work goes on if nobody waits any more. `by`: who
+    /// pushed what is found.
+    pub async fn reload(&self, by: Option<Actor>) -> Arc<Active> {
+        let this = self.clone();
+        to_its_end(async move {
+            this.0.gate.forget_failures();
+            let mut active = this.look(true, by.as_ref()).await;
+            for _ in 0..LOOKS {
+                if active.untested.is_empty() {
+                    break;
+                }
+                let _turn = this.0.back_tester.turn().await;
+                this.back_test(&active.untested).await;
+                active = this.look(true, None).await;
+            }
+            active
+        })
+        .await
+    }
+
+    /// Looks at the tree and returns; back-tests run aside.
+    pub async fn reload_aside(&self, even_if_unchanged: bool) -> Arc<Active> {
+        let active = self.look(even_if_unchanged, None).await;
+        if !active.untested.is_empty() {
+            let this = self.clone();
+            tokio::spawn(async move {
+                // Whoever back-tests already looks again afterwards.
+                let Some(_turn) = this.0.back_tester.try_turn() else { return };
+                let mut active = this.0.running.load();
+                for _ in 0..LOOKS {
+                    if active.untested.is_empty() {
+                        return;
+                    }
+                    this.back_test(&active.untested).await;
+                    active = this.look(true, None).await;
+                }
+            });
+        }
+        active
+    }
+
+    /// The loop that watches the directories and looks again by itself from time to time.
+    pub async fn watch_tree(self) {
+        let mut stop = self.0.stop.clone();
+        let (hints, mut hinted) = mpsc::channel(1);
+        let mut watch = Watch::new(hints);
+        let root = self.0.settings.policies.clone();
+        if !self.0.running.load().untested.is_empty() {
+            // What was found at the start: a back-test takes longer than a start may.
+            self.reload_aside(true).await;
+        }
+        while !*stop.borrow() {
+            watch.arm(&root);
+            tokio::select! {
+                _ = hinted.recv() => settle(&root).await,
+                () = tokio::time::sleep(RESCAN) => {}
+                _ = stop.changed() => break,
+            }
+            while hinted.try_recv().is_ok() {}
+            self.reload_aside(false).await;
+        }
+    }
+
+    /// Back-tests edits, and keeps the results.
+    async fn back_test(&self, edits: &[Edited]) {
+        // Somebody may have done so while this waited for its turn.
+        if !self.0.gate.is_open(edits) {
+            return;
+        }
+        let (tester, running, stop) =
+            (self.0.back_tester.clone(), self.0.running.load(), self.0.stop.clone());
+        let edited = edits.to_vec();
+        let tested = tokio::task::spawn_blocking(move || {
+            tester.run(&edited, &running.set, &|_| {}, &move || !*stop.borrow())
+        });
+        let result = match tested.await {
+            Ok(Ok(tests)) => Ok(tests),
+            Ok(Err(error)) => Err(format!("the recorded past cannot be asked: {error}")),
+            Err(_) => Err("asking the recorded past failed inside".to_owned()),
+        };
+        self.0.gate.record(edits, &result);
+    }
+
+    /// Looks at the tree and takes what is good of it. Always returns what runs afterwards and why.
+    async fn look(&self, even_if_unchanged: bool, by: Option<&Actor>) -> Arc<Active> {
+        let mut attempted = self.0.attempted.lock().await;
+        let before = self.0.running.load();
+        let (dir, known) = (self.0.settings.policies.clone(), self.0.settings.known.clone());
+        let last = attempted.tree.clone().filter(|_| !even_if_unchanged);
+        let built = tokio::task::spawn_blocking(move || build(&dir, &known, last.as_ref())).await;
+        let built = built.unwrap_or_else(|_| {
+            Err("loading the tree failed inside; the policies that ran go on".to_owned())
+        });
+        let active = match built {
+            Ok(None) => return self.0.running.load(),
+            Ok(Some(built)) => {
+                let tree = built.tree.clone();
+                let active = self.take(built).await;
+                // Only now: a request that is given up halfway must not make the tree look dealt with.
+                attempted.tree = Some(tree);
+                active
+            }
+            Err(problem) => {
+                // The next look is a new one, whatever is there then.
+                attempted.tree = None;
+                self.keep_all(problem)
+            }
+        };
+        self.0.pushes.note(&before, &active, by);
+        self.0.observer.reloaded(&active.report, self.now());
+        active
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    async fn take(&self, built: Built) -> Arc<Active> {
+        let Built { tree, loaded, files, tests: examined } = built;
+        let before = self.0.running.load();
+        if !loaded.partial && loaded.declared.is_empty() && !files.is_policy_tree() {
+            let lost = "the policy tree is empty, as a mount that is lost; to remove the last policy, leave people.yaml or \
+                        verifications.yaml in the tree";
+            return self.keep_all(lost.to_owned());
+        }
+        let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
+        let keep_back = any_error && self.0.settings.all_or_nothing;
+        let Parts { store, revisions, settings, .. } = &*self.0;
+        let chooser = Chooser { store, revisions, watched: &settings.park, now: self.now() };
+        let mut chosen = match chooser.choose(&before, &loaded, &examined, keep_back) {
+            Ok(chosen) => chosen,
+            Err(error) => return self.keep_all(format!("the store cannot say what ran: {error}")),
+        };
+        let (back_tests, open) = self.0.gate.apply(&mut chosen, chooser.now);
+        let_go(&chooser, &mut chosen, &before, &loaded.declared, keep_back || loaded.partial);
+        note_edits(&chooser, &mut chosen, &before);
+        let mut untested = Vec::new();
+        if open {
+            untested =
+                differing(&before.set.policies, &loaded.set.policies, &loaded.declared, &chosen.edited);
+            // Those that wait for the answer, among everything that belongs to the edit.
+            untested.iter_mut().for_each(|edited| edited.judge = chosen.waiting.contains_key(&edited.name));
+        }
+        let tests = tests_of(&before, &chosen.runs, &loaded, &examined);
+        let rendered = render(&loaded.diagnostics, &files, false);
+        let report = Report {
+            at: Some(self.now()),
+            ok: !any_error && chosen.statuses.iter().all(|status| status.state == PolicyState::Active),
+            tree: tree.0,
+            policies: chosen.statuses,
+            diagnostics: loaded.diagnostics,
+            problem: None,
+            problem_since: None,
+            rendered,
+        };
+        if let Err(error) = self.persist(&before, &chosen.runs, &tests, chosen.orders).await {
+            return self.keep_all(format!("the new revisions cannot be stored: {error}"));
+        }
+        let set = PolicySet::new(chosen.runs);
+        let active = Arc::new(Active { set, waiting: chosen.waiting, tests, report, back_tests, untested });
+        // Nothing after this line can fail.
+        self.0.running.swap(Arc::clone(&active));
+        log_changes(&before, &active);
+        active
+    }
+
+    /// Revisions are durable before they run, so that a case never names one that is lost.
+    async fn persist(
+        &self,
+        before: &Active,
+        next: &[Arc<Policy>],
+        tests: &Tests,
+        policy_orders: Vec<PolicyOrder>,
+    ) -> Result<(), store::Error> {
+        let at = self.now();
+        let known: BTreeMap<_, _> = revisions(before.set.policies.values());
+        let active = revisions(next);
+        let fresh = next.iter().filter(|policy| {
+            known.get(&policy.name) != Some(&policy.revision)
+                || before.tests.get(&policy.name) != tests.get(&policy.name)
+        });
+        let tests = |policy: &Policy| tests.get(&policy.name).cloned().unwrap_or_default();
+        let revisions = fresh.map(|policy| stored(policy, at, tests(policy))).collect::<Vec<_>>();
+        if revisions.is_empty() && policy_orders.is_empty() && known == active {
+            return Ok(());
+        }
+        let commit = Commit { revisions, active: Some(active), policy_orders, ..Commit::default() };
+        self.0.store.commit(commit).await
+    }
+
+    /// Nothing of the tree is taken; what ran goes on.
+    fn keep_all(&self, problem: String) -> Arc<Active> {
+        let before = self.0.running.load();
+        tracing::error!(problem, "the policies could not be reloaded; those that ran go on");
+        let report = Report {
+            at: Some(self.now()),
+            ok: false,
+            problem: Some(problem.clone()),
+            problem_since: before.report.problem_since.or_else(|| Some(self.now())),
+            rendered: problem,
+            ..before.report.clone()
+        };
+        let set = PolicySet::new(before.set.policies.values().cloned());
+        let (waiting, tests) = (before.waiting.clone(), before.tests.clone());
+        let (back_tests, untested) = (before.back_tests.clone(), before.untested.clone());
+        let active = Arc::new(Active { set, waiting, tests, report, back_tests, untested });
+        self.0.running.swap(Arc::clone(&active));
+        active
+    }
+}
+
+/// What the tests of what runs walk. Tests that are taken away from a revision that runs already still count: the next
+/// edit is compared with them.
+fn tests_of(before: &Active, runs: &[Arc<Policy>], loaded: &Loaded, examined: &Tests) -> Tests {
+    let of = |policy: &Arc<Policy>| {
+        let name = &policy.name;
+        let same = |other: Option<&Arc<Policy>>| other.is_some_and(|other| other.revision == policy.revision);
+        let had = before.tests.get(name).filter(|_| same(before.set.policies.get(name)));
+        let has = examined.get(name).filter(|_| same(loaded.set.policies.get(name)));
+        let kept = match (had, has) {
+            (Some(had), Some(has)) if had.less_in(has).is_none() => Some(has),
+            (Some(had), _) => Some(had),
+            (None, has) => has,
+        };
+        (name.clone(), kept.cloned().unwrap_or_default())
+    };
+    runs.iter().map(of).collect()
+}
+
+fn revisions<'a>(policies: impl IntoIterator<Item = &'a Arc<Policy>>) -> BTreeMap<String, Revision> {
+    policies.into_iter().map(|policy| (policy.name.clone(), policy.revision.clone())).collect()
+}
+
+fn stored(policy: &Policy, at: Timestamp, tests: Examined) -> StoredRevision {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    StoredRevision {
+        policy: policy.name.clone(),
+        revision: policy.revision.clone(),
+        files: policy.files.0.iter().map(|(path, bytes)| (path.clone(), text(bytes))).collect(),
+        at,
+        tests,
+    }
+}
