@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::script::{Data, Text};
-use super::tree::Notify;
 use crate::model::{AccountChange, EffectKind, Fields, Repeat, RoleChange};
 
 /// How the values of an effect stand in it.
@@ -121,4 +120,31 @@ impl<F: Form> Effect<F> {
             Self::Emit { .. } => EffectKind::Emit,
         }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    pub to: Vec<Recipient>,
+    pub template: String,
+    pub urgent: bool,
+    /// Teams are also told by the endpoint that `people.yaml` names for them.
+    pub by_call: bool,
+}
+
+impl Recipient {
+    pub fn team(&self) -> Option<&str> {
+        match self {
+            Self::Team(team) => Some(team),
+            Self::Subject | Self::Manager => None,
+        }
+    }
+}
+
+/// Who gets a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    Subject,
+    Manager,
+    Team(String),
 }

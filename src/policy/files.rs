@@ -7,7 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::load::{PEOPLE, VERIFICATIONS};
+/// The files that every policy of a tree may use.
+pub const VERIFICATIONS: &str = "verifications.yaml";
+pub const PEOPLE: &str = "people.yaml";
+pub const BLOCKS: &str = "shared/blocks.yaml";
 
 /// Relative path (with `/`) to bytes. Immutable once read: a build sees one state of the tree.
 #[derive(Clone, Default, PartialEq, Eq)]

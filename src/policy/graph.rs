@@ -3,8 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::outcome::Ending;
-use super::tree::StepIndex;
+
+/// A place in `Policy::steps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepIndex(pub u32);
 
 /// What takes a way on from a step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,9 +6,11 @@
 //! | `files` | the bytes of a policy tree, and the revision that names a part of it |
 //! | `source` | YAML with places; every mistake of a file in one go |
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
+//! | `known` | names that the configuration has |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
 //! | `outcome` | how steps and cases end, where the language fixes the words |
+//! | `endings` | how each kind of step can end |
 //! | `graph` | the ways on from each step; what walks a policy walks on it |
 //! | `people` | teams, queues and when they work |
 //! | `effect` | what a step changes or tells, as written and as resolved |
@@ -32,10 +34,12 @@ pub mod codes;
 pub mod diagnostic;
 pub mod effect;
 pub mod effects;
+mod endings;
 pub mod files;
 pub mod given;
 pub mod grammar;
 pub mod graph;
+mod known;
 mod lint;
 pub mod load;
 pub mod outcome;
@@ -55,6 +59,7 @@ mod unread;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use files::{Files, Revision};
-pub use load::{Known, Loaded, PolicySet, Source, load};
+pub use known::{Known, Source};
+pub use load::{Loaded, PolicySet, load};
 pub use tree::{Mode, Policy};
 pub use unread::{Unread, load_tree};

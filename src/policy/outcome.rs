@@ -3,10 +3,6 @@
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 
-use super::effect::Effect;
-use super::tree::{Step, Verb, Wait};
-use crate::model::EventType;
-
 macro_rules! outcomes {
     ($($(#[$meta:meta])* $name:ident { $($outcome:ident $word:literal $doc:literal)* })*) => {
         $(
@@ -90,29 +86,6 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// A word of a step's `outcomes`.
-    pub fn of(verb: &Verb, word: &str) -> Self {
-        let fixed = match verb {
-            Verb::Verify(_) => ProofOutcome::of_word(word).map(Self::Proof),
-            Verb::Review(_) => {
-                let decision = || Self::Decision(word.to_owned());
-                Some(ReviewOutcome::of_word(word).map_or_else(decision, Self::Review))
-            }
-            Verb::Wait(_) => WaitOutcome::of_word(word).map(Self::Wait),
-            Verb::Effect(Effect::Call(_)) => RequestOutcome::of_word(word).map(Self::Request),
-            Verb::Run { .. }
-            | Verb::Act { .. }
-            | Verb::Approve
-            | Verb::Reject { .. }
-            | Verb::Delete { .. }
-            | Verb::Do { .. }
-            | Verb::RetryFrom { .. }
-            | Verb::Close { .. }
-            | Verb::Effect(_) => None,
-        };
-        fixed.unwrap_or_else(|| Self::Declared(word.to_owned()))
-    }
-
     pub fn word(&self) -> &str {
         match self {
             Self::Proof(outcome) => outcome.word(),
@@ -174,28 +147,4 @@ pub enum Says {
     /// The person passed in a case of another policy.
     PassedElsewhere,
     Nothing,
-}
-
-impl Step {
-    pub fn says(&self, ending: &Ending) -> Says {
-        match ending {
-            Ending::Proof(ProofOutcome::Passed) => Says::Passed,
-            Ending::Proof(ProofOutcome::Warning) => Says::Unsure,
-            Ending::Proof(
-                outcome @ (ProofOutcome::Rejected | ProofOutcome::NoResponse | ProofOutcome::Unavailable),
-            ) => Says::NotPassed(*outcome),
-            Ending::Decision(_) => Says::Decided,
-            Ending::Review(ReviewOutcome::Overdue) => Says::Undecided,
-            Ending::Wait(WaitOutcome::Happened) if self.waits_for(EventType::VERIFICATION_PASSED) => {
-                Says::PassedElsewhere
-            }
-            Ending::Wait(WaitOutcome::Happened | WaitOutcome::TimedOut)
-            | Ending::Request(_)
-            | Ending::Declared(_) => Says::Nothing,
-        }
-    }
-
-    fn waits_for(&self, kind: &str) -> bool {
-        matches!(&self.verb, Verb::Wait(Wait::For { event, .. }) if event.as_str() == kind)
-    }
 }

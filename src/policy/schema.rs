@@ -45,6 +45,9 @@ const fn field(name: &'static str, kind: FieldType, doc: &'static str) -> Field 
 
 use FieldType::{Any, Bool, Date, List, Map, Number, Record, Text, Time};
 
+/// What of a person can be compared with a document.
+pub const COMPARED: [&str; 3] = ["first_name", "last_name", "date_of_birth"];
+
 /// Every event has these.
 pub const EVENT: &[Field] = &[
     field("id", Text, "what makes it the same event when it arrives twice"),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Place;
-pub use super::effect::{Effect, Request, Resolved, Written};
+pub use super::effect::{Effect, Notify, Recipient, Request, Resolved, Written};
 use super::files::{Files, Revision};
 use super::grammar::Rule;
+pub use super::graph::StepIndex;
 use super::graph::{Edge, Graph};
 use super::outcome::{Ending, ProofOutcome, ReviewOutcome, WaitOutcome};
 use super::people::People;
@@ -63,11 +64,6 @@ pub struct Policy {
     /// Everything that the revision is the hash of; loading it again gives this policy.
     pub files: Files,
 }
-
-/// A place in `Policy::steps`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepIndex(pub u32);
 
 impl Policy {
     /// The step at an index of this very revision.
@@ -357,9 +353,6 @@ pub struct Grace {
     pub length: Span,
 }
 
-/// What of a person can be compared with a document.
-pub const COMPARED: [&str; 3] = ["first_name", "last_name", "date_of_birth"];
-
 #[derive(Debug)]
 pub struct Verify {
     pub verification: Arc<Verification>,
@@ -453,31 +446,4 @@ pub struct DecisionRule {
 pub struct Escalate {
     pub after: Span,
     pub queue: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notify {
-    pub to: Vec<Recipient>,
-    pub template: String,
-    pub urgent: bool,
-    /// Teams are also told by the endpoint that `people.yaml` names for them.
-    pub by_call: bool,
-}
-
-impl Recipient {
-    pub fn team(&self) -> Option<&str> {
-        match self {
-            Self::Team(team) => Some(team),
-            Self::Subject | Self::Manager => None,
-        }
-    }
-}
-
-/// Who gets a mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Recipient {
-    Subject,
-    Manager,
-    Team(String),
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Place, dangling, sort};
 use super::files::Files;
-use super::load::{Known, Loaded, PEOPLE, PolicySet, VERIFICATIONS, load};
+use super::files::{PEOPLE, VERIFICATIONS};
+use super::known::Known;
+use super::load::{Loaded, PolicySet, load};
 
 /// Why a name of the tree is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

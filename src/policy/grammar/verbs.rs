@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use super::kind::{Key, Kind, Names, Shape, Thing};
 use crate::model::{EffectKind, EffectShape, Nature};
 use crate::policy::outcome::{ProofOutcome, RequestOutcome};
+use crate::policy::schema;
 use crate::policy::source::{self, Node};
-use crate::policy::tree;
 
 /// The verbs of the language: the effects of the table, and those that wait, decide, branch or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,7 +151,7 @@ static REMINDER: Shape = Shape {
     ],
 };
 
-const COMPARED: Kind = Kind::List(&Kind::OneOf(&tree::COMPARED));
+const COMPARED: Kind = Kind::List(&Kind::OneOf(&schema::COMPARED));
 
 static VERIFY: Shape = Shape {
     what: "a verification",

@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::files::Files;
-use super::load::Known;
+use super::known::Known;
 use super::source::{self, Data, Node};
 use super::tree::{Policy, Step, StepIndex};
 

@@ -6,13 +6,9 @@ use std::collections::BTreeSet;
 
 use super::Seen;
 use crate::policy::diagnostic::{Diagnostic, Place};
-use crate::policy::files::Files;
+use crate::policy::files::{BLOCKS, Files, PEOPLE, VERIFICATIONS};
 use crate::policy::source::{self, Key, Node};
 use crate::policy::tree::{Recipient, Verb};
-
-const PEOPLE: &str = "people.yaml";
-const VERIFICATIONS: &str = "verifications.yaml";
-const BLOCKS: &str = "shared/blocks.yaml";
 
 pub fn look(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     shared_files(files, seen, diagnostics);

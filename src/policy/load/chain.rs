@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Known;
 use super::layout::Layout;
 use super::shared::Shared;
 use crate::model::{EffectKind, EventType, Span, SubjectKind, Vocabulary};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Kind};
 use crate::policy::graph::{Edge, Graph, Via};
+use crate::policy::known::Known;
 use crate::policy::outcome::Ending;
 use crate::policy::script::{Compiler, Condition, ConditionSource, Data, Function, StepShape, Text, sayable};
 use crate::policy::source::Node;
@@ -47,7 +47,7 @@ impl Spot {
     fn edges(&self, starts: &BTreeMap<String, usize>, by_id: &BTreeMap<String, StepIndex>) -> Vec<Edge> {
         let edge = |to: Option<usize>, via: Via| Some(Edge { to: index(to?)?, via });
         let ending = |word: &String| match &self.step {
-            Some(step) => Ending::of(&step.verb, word),
+            Some(step) => step.verb.ending(word),
             None => Ending::Declared(word.clone()),
         };
         let branches = self.branches.iter();

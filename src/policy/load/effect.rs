@@ -5,6 +5,7 @@ use super::reading::Reading as _;
 use crate::model::{EffectKind, EffectShape, Lane, Repeat, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar;
+use crate::policy::known;
 use crate::policy::resolve::{self, SETTABLE, settable};
 use crate::policy::script::{Data, Text};
 use crate::policy::source::Node;
@@ -146,7 +147,7 @@ impl Build<'_> {
                 continue;
             }
             let words = &self.known.vocabulary.identity;
-            let settable = |source: &&super::Source| {
+            let settable = |source: &&known::Source| {
                 let own = words.get(source.provider).is_some_and(|words| words.settable.contains(&name));
                 own || source.mapped.iter().any(|other| other == name)
             };

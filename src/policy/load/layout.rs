@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
-use crate::policy::files::Files;
+use crate::policy::files::{Files, PEOPLE, VERIFICATIONS};
 use crate::policy::source;
 use crate::policy::template::Source;
 
-pub const VERIFICATIONS: &str = "verifications.yaml";
-pub const PEOPLE: &str = "people.yaml";
-pub const BLOCKS: &str = "shared/blocks.yaml";
 const README: &str = "README.md";
 
 /// The tree by roles.

@@ -9,11 +9,12 @@ use super::layout::{self, Folder, Layout};
 use super::mails::Mails;
 use super::reading::{self, Reading as _};
 use super::shared::Shared;
-use super::{Known, errors, proof, sweep};
+use super::{errors, proof, sweep};
 use crate::model::{EffectKind, EventType, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place};
-use crate::policy::files::Files;
+use crate::policy::files::{self, Files};
 use crate::policy::grammar;
+use crate::policy::known::Known;
 use crate::policy::script::{Compiler, Condition, Context, sayable};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
@@ -195,7 +196,7 @@ fn scripts<'a>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<&'a str> {
     let mut paths = folder.scripts.clone();
-    let callers = paths.iter().copied().chain([folder.policy]).chain(blocks.then_some(layout::BLOCKS));
+    let callers = paths.iter().copied().chain([folder.policy]).chain(blocks.then_some(files::BLOCKS));
     let read = |path: &str| layout.files.get(path).map(|bytes| String::from_utf8_lossy(bytes));
     let mut callers: Vec<_> = callers.filter_map(read).collect();
     let mut rest: Vec<_> = layout.scripts.clone();
@@ -237,12 +238,9 @@ fn bundle(
 ) -> Files {
     let used = layout.templates.iter().filter(|(name, _)| templates.contains(**name));
     let mails = used.flat_map(|(_, languages)| languages.iter().map(|(_, path)| *path));
-    let always = [folder.policy, layout::VERIFICATIONS, layout::PEOPLE];
-    let paths = always
-        .into_iter()
-        .chain(scripts.iter().copied())
-        .chain(mails)
-        .chain(blocks.then_some(layout::BLOCKS));
+    let always = [folder.policy, files::VERIFICATIONS, files::PEOPLE];
+    let paths =
+        always.into_iter().chain(scripts.iter().copied()).chain(mails).chain(blocks.then_some(files::BLOCKS));
     let read = |path: &str| Some((path.to_owned(), layout.files.get(path)?.clone()));
     Files(paths.filter_map(read).collect::<BTreeMap<_, _>>())
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use super::Known;
-use super::layout::{self, Layout};
+use super::layout::Layout;
 use super::reading::{self, Reading as _};
 use crate::model::{Method, VerificationWords, Vocabulary};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
+use crate::policy::files;
 use crate::policy::grammar::{self, Kind, Shape};
+use crate::policy::known::Known;
 use crate::policy::people::{Calendar, People, Queue, Team};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
@@ -137,11 +138,11 @@ impl Source {
 impl Shared {
     pub fn read(layout: &Layout<'_>, known: &Known, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let verifications = verifications(layout, known, diagnostics);
-        let source = Source::read(layout, layout::BLOCKS, &grammar::BLOCKS, &known.vocabulary, diagnostics);
-        let names = ("block", layout::BLOCKS, "blocks");
+        let source = Source::read(layout, files::BLOCKS, &grammar::BLOCKS, &known.vocabulary, diagnostics);
+        let names = ("block", files::BLOCKS, "blocks");
         let blocks = source.section(names, &Kind::Steps, &known.vocabulary, |_, node| Some(node.clone()));
-        let source = Source::read(layout, layout::PEOPLE, &grammar::PEOPLE, &known.vocabulary, diagnostics);
-        let file = layout::PEOPLE;
+        let source = Source::read(layout, files::PEOPLE, &grammar::PEOPLE, &known.vocabulary, diagnostics);
+        let file = files::PEOPLE;
         let mut teams =
             source.section(("team", file, "teams"), &Kind::Shape(&grammar::TEAM), &known.vocabulary, team);
         reached_by(source.node.as_ref().and_then(|node| node.get("teams")), known, &mut teams, diagnostics);
@@ -274,8 +275,8 @@ fn verifications(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Section<Arc<Verification>> {
     let source =
-        Source::read(layout, layout::VERIFICATIONS, &grammar::VERIFICATIONS, &known.vocabulary, diagnostics);
-    let names = ("verification", layout::VERIFICATIONS, "verifications");
+        Source::read(layout, files::VERIFICATIONS, &grammar::VERIFICATIONS, &known.vocabulary, diagnostics);
+    let names = ("verification", files::VERIFICATIONS, "verifications");
     let mut section =
         source.section(names, &Kind::Shape(&grammar::VERIFICATION), &known.vocabulary, verification);
     let nodes = source.node.as_ref().and_then(|node| node.get("verifications"));

@@ -6,10 +6,10 @@ use crate::model::{Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar::{self, Outcomes, Rule, VerbRule};
 use crate::policy::outcome::{RequestOutcome, ReviewOutcome, WaitOutcome};
+use crate::policy::schema::COMPARED;
 use crate::policy::source::Node;
 use crate::policy::tree::{
-    COMPARED, DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb,
-    Verify,
+    DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb, Verify,
 };
 
 /// Filled in when the whole policy is known.

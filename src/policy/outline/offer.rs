@@ -3,7 +3,7 @@
 
 use super::{Outline, folder_of};
 use crate::policy::grammar::{self, Names, Thing};
-use crate::policy::load::Known;
+use crate::policy::known::Known;
 
 /// One name that may stand here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,55 @@
+//! How each kind of step can end, and what that says of who the person is.
+
+use super::effect::Effect;
+use super::outcome::{Ending, ProofOutcome, RequestOutcome, ReviewOutcome, Says, WaitOutcome};
+use super::tree::{Step, Verb, Wait};
+use crate::model::EventType;
+
+impl Verb {
+    /// What a word of the step's `outcomes` is.
+    pub fn ending(&self, word: &str) -> Ending {
+        let fixed = match self {
+            Self::Verify(_) => ProofOutcome::of_word(word).map(Ending::Proof),
+            Self::Review(_) => {
+                let decision = || Ending::Decision(word.to_owned());
+                Some(ReviewOutcome::of_word(word).map_or_else(decision, Ending::Review))
+            }
+            Self::Wait(_) => WaitOutcome::of_word(word).map(Ending::Wait),
+            Self::Effect(Effect::Call(_)) => RequestOutcome::of_word(word).map(Ending::Request),
+            Self::Run { .. }
+            | Self::Act { .. }
+            | Self::Approve
+            | Self::Reject { .. }
+            | Self::Delete { .. }
+            | Self::Do { .. }
+            | Self::RetryFrom { .. }
+            | Self::Close { .. }
+            | Self::Effect(_) => None,
+        };
+        fixed.unwrap_or_else(|| Ending::Declared(word.to_owned()))
+    }
+}
+
+impl Step {
+    pub fn says(&self, ending: &Ending) -> Says {
+        match ending {
+            Ending::Proof(ProofOutcome::Passed) => Says::Passed,
+            Ending::Proof(ProofOutcome::Warning) => Says::Unsure,
+            Ending::Proof(
+                outcome @ (ProofOutcome::Rejected | ProofOutcome::NoResponse | ProofOutcome::Unavailable),
+            ) => Says::NotPassed(*outcome),
+            Ending::Decision(_) => Says::Decided,
+            Ending::Review(ReviewOutcome::Overdue) => Says::Undecided,
+            Ending::Wait(WaitOutcome::Happened) if self.waits_for(EventType::VERIFICATION_PASSED) => {
+                Says::PassedElsewhere
+            }
+            Ending::Wait(WaitOutcome::Happened | WaitOutcome::TimedOut)
+            | Ending::Request(_)
+            | Ending::Declared(_) => Says::Nothing,
+        }
+    }
+
+    fn waits_for(&self, kind: &str) -> bool {
+        matches!(&self.verb, Verb::Wait(Wait::For { event, .. }) if event.as_str() == kind)
+    }
+}
