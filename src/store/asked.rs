@@ -1,75 +1,12 @@
 //! What policies said, as it is found by person and by policy: why a policy did or did not fire. Kept by
 //! what was said, and of each policy the last match and the last error for good.
 
-use chrono::TimeDelta;
-
-use super::commit::{Consumed, PolicyVerdict};
+use super::Error;
+use super::commit::{Asked, Class, Consumed, PolicyVerdict, class, kept_for};
 use super::keys::{self, Key, Kind};
 use super::state::Draft;
-use super::{Error, Store};
-use crate::model::{Event, EventType, SubjectRef, Timestamp};
-
-/// The verdict on an event that the daemon caused itself.
-pub const OWN_CHANGE: &str = "own_change";
-
-/// A policy was asked about a person.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    pub at: Timestamp,
-    pub subject: SubjectRef,
-    /// The event's key, or what stands for one where a sweep or a person asked.
-    pub event: String,
-    /// The event's type, or `sweep`, or `manual`.
-    pub kind: String,
-    /// Its other names; a policy may know it by one of those.
-    pub also: Vec<EventType>,
-    /// When the event happened.
-    pub time: Timestamp,
-    pub said: PolicyVerdict,
-}
-
-/// Where it lies, by policy.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pointer {
-    pub(super) policy: String,
-    pub(super) verdict: String,
-    pub(super) at: Timestamp,
-    pub(super) key: Vec<u8>,
-}
-
-/// What kind of answer it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// A case opened, or the event reached one, or would have.
-    Match = 1,
-    /// It could not be decided.
-    Error = 2,
-    NoMatch = 3,
-}
-
-impl PolicyVerdict {
-    pub fn class(&self) -> Class {
-        class(&self.verdict)
-    }
-}
-
-fn class(verdict: &str) -> Class {
-    match verdict {
-        "opened" | "joined" | "cancelled" | "shadow" => Class::Match,
-        "could_not_decide" => Class::Error,
-        _ => Class::NoMatch,
-    }
-}
-
-/// How long an answer of this kind is kept: what did something or went wrong far longer than a plain no, of
-/// which there are many.
-pub fn kept_for(verdict: &str) -> TimeDelta {
-    match (class(verdict), verdict) {
-        (_, "shadow") => TimeDelta::days(90),
-        (Class::Match | Class::Error, _) => TimeDelta::days(365),
-        (Class::NoMatch, _) => TimeDelta::days(30),
-    }
-}
+use super::values::Pointer;
+use crate::model::{Event, Timestamp};
 
 /// Newest first, and of one event what says most before what says less.
 fn key(asked: &Asked, number: u64) -> Vec<u8> {
@@ -81,11 +18,11 @@ fn key(asked: &Asked, number: u64) -> Vec<u8> {
         .end()
 }
 
-fn of_person(person: &str, policy: &str) -> Key {
+pub(super) fn of_person(person: &str, policy: &str) -> Key {
     Key::new(Kind::Asked).text(person).text(policy)
 }
 
-fn of_policy(policy: &str, class: Class) -> Key {
+pub(super) fn of_policy(policy: &str, class: Class) -> Key {
     Key::new(Kind::AskedOf).text(policy).byte(class as u8)
 }
 
@@ -196,48 +133,5 @@ pub(super) fn prune_events(
             draft.remove(event);
         }
         draft.write(sequence - 1)?;
-    }
-}
-
-impl Store {
-    /// An event that some policy was asked about, as long as what was said of it is kept.
-    pub fn event(&self, key: &str) -> Result<Option<Event>, Error> {
-        self.state().value(&keys::heard(key))
-    }
-
-    /// What a policy said about a person until a time, newest first.
-    pub fn asked(
-        &self,
-        person: &str,
-        policy: &str,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Asked>, Error> {
-        let prefix = of_person(person, policy);
-        let from = prefix.clone().time_descending(until).end();
-        self.some(&prefix.end(), &from, limit)
-    }
-
-    /// The policies that were ever asked about a person and of which something is kept.
-    pub fn policies_asked(&self, person: &str) -> Result<Vec<String>, Error> {
-        let prefix = Key::new(Kind::Asked).text(person).end();
-        let mut from = prefix.clone();
-        let mut policies = Vec::new();
-        loop {
-            let Some(first) = self.some::<Asked>(&prefix, &from, 1)?.pop() else { return Ok(policies) };
-            from = keys::after(&of_person(person, &first.said.policy).end());
-            policies.push(first.said.policy);
-        }
-    }
-
-    /// What a policy said of anybody in one class, newest first.
-    pub fn asked_of(&self, policy: &str, class: Class, limit: usize) -> Result<Vec<Asked>, Error> {
-        let prefix = of_policy(policy, class).end();
-        let pointers: Vec<Pointer> = self.some(&prefix, &prefix, limit)?;
-        let mut found = Vec::with_capacity(pointers.len());
-        for pointer in pointers {
-            found.extend(self.state().value::<Asked>(&pointer.key)?);
-        }
-        Ok(found)
     }
 }

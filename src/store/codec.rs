@@ -1,60 +1,12 @@
-//! What a record of the journal says, and the check of a value of the state. How both are written is in `shape`.
+//! The check of a value of the state. How its payload is written is in `shape`.
 //! Pure; it knows neither files nor sled.
 
-use super::salvage::Salvage;
-use super::{AcceptedLoss, Commit, MARKS_KEPT, shape};
-use crate::model::Timestamp;
+use super::shape;
 
 /// Another one than the state has makes it anew from the journal at the next start.
 const VALUE_VERSION: u8 = shape::VERSION as u8;
 /// Version and checksum before a value's payload.
 const VALUE_HEAD: usize = 5;
-
-/// What a record of the journal says.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are commits; a box would only cost each of them")]
-pub(super) enum Body {
-    Commit(Commit),
-    /// Marks of events that were consumed before this are forgotten.
-    Prune(Timestamp),
-    /// Records before this one are lost, and somebody chose to go on.
-    Loss(Box<AcceptedLoss>),
-    /// Records before this one are damaged, and the cases that they touch are quarantined.
-    Salvage(Box<Salvage>),
-}
-
-impl Body {
-    /// The newest time that it carries.
-    pub(super) fn at(&self) -> Option<Timestamp> {
-        match self {
-            Self::Commit(Commit { cases, consumed, revisions, policy_orders, .. }) => {
-                let cases = cases.iter().map(|changed| changed.at);
-                let consumed = consumed.iter().map(|consumed| consumed.at);
-                let revisions = revisions.iter().map(|stored| stored.at);
-                let orders = policy_orders.iter().map(|order| order.at);
-                cases.chain(consumed).chain(revisions).chain(orders).max()
-            }
-            Self::Prune(before) => Some(*before + MARKS_KEPT),
-            Self::Loss(loss) => Some(loss.at),
-            Self::Salvage(salvage) => Some(salvage.loss.at),
-        }
-    }
-
-    /// Whether it says more than that events came or were looked at.
-    pub(super) fn reaches_beyond_inbox(&self) -> bool {
-        match self {
-            Self::Commit(Commit { cases, revisions, active, enrolled, policy_orders, .. }) => {
-                !cases.is_empty()
-                    || !revisions.is_empty()
-                    || active.is_some()
-                    || !enrolled.is_empty()
-                    || !policy_orders.is_empty()
-            }
-            Self::Prune(_) | Self::Loss(_) => false,
-            Self::Salvage(_) => true,
-        }
-    }
-}
 
 /// The checksum covers the key, so that a value under a wrong key is noticed too.
 fn checksum(key: &[u8], payload: &[u8]) -> u32 {

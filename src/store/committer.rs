@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::codec::Body;
+use super::commit::Body;
 use super::journal::{Head, Journal, Refusal};
 use super::mark::Marker;
 use super::room::{Level, Room};

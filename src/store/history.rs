@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use super::directory::journal_dir;
+use super::handle::Store;
 use super::journal::{self, Piece};
 use super::shape::page::Page;
-use super::{Error, Store, opening, shape};
+use super::{Error, shape};
 
 /// Bytes of records that one thread decodes in one go.
 const AT_ONCE: usize = 1 << 20;
@@ -33,7 +35,7 @@ impl Store {
         pick: &(dyn Fn(Page) -> T + Sync),
         take: &mut dyn FnMut(T) -> bool,
     ) -> Result<(), Error> {
-        let dir = opening::journal_dir(&self.shared.dir);
+        let dir = journal_dir(&self.shared.dir);
         let (parts, taken) = sync_channel::<Part>(WAITING);
         let (decoded, answers) = sync_channel::<Decoded<T>>(WAITING);
         // Each that decodes has a share of it: when the last one ends, the reader has nobody to read for.

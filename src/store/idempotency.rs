@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::commit::Commit;
-use super::requests::{About, Answer, Keyed};
-use super::{Error, Store};
+use super::Error;
+use super::commit::{About, Answer, Commit, Keyed};
+use super::handle::Store;
 use crate::model::Clock;
 
 /// Requests that are remembered; above this no new key is taken until older ones are forgotten.

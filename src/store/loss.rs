@@ -5,55 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::codec::Body;
-use super::journal::{self, End, Head, Journal, Piece};
+use super::commit::{AcceptedLoss, Body, Loss};
+use super::directory::{journal_dir, lock, make_dir, make_secret};
+use super::journal::{self, Chain, End, Head, Journal, Piece};
 use super::mark::{self, Found, Mark, Marker};
 use super::state::State;
-use super::{Chain, Error, Options, opening, rebuild, shape};
-use crate::model::{CaseId, Timestamp};
-
-/// What is missing, and since when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Loss {
-    /// One sentence without its end.
-    pub what: String,
-    /// The first record that is missing; none if no record is known to be missing.
-    pub from: Option<u64>,
-    /// The last one; none if it is not known.
-    pub to: Option<u64>,
-    /// The time of the last record that is there; what came later is lost.
-    pub since: Option<Timestamp>,
-    /// The end of the journal as the mark had it, `SEQUENCE:HASH`.
-    pub head: Option<String>,
-}
-
-impl std::fmt::Display for Loss {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.what)?;
-        match (self.from, self.to) {
-            (Some(from), Some(to)) if from == to => write!(f, "; record {from} is lost")?,
-            (Some(from), Some(to)) => write!(f, "; records {from} to {to} are lost")?,
-            (Some(from), None) => write!(f, "; it is not known how many records from {from} on are lost")?,
-            (None, _) => {}
-        }
-        match self.since {
-            Some(since) => write!(f, "; the last record that is there is of {}", since.format("%F %T UTC")),
-            None => f.write_str("; no record with a time is there"),
-        }
-    }
-}
-
-/// A loss that somebody chose to go on with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AcceptedLoss {
-    pub at: Timestamp,
-    pub reason: String,
-    #[serde(flatten)]
-    pub loss: Loss,
-    /// Cases that damaged records touched.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cases: Vec<CaseId>,
-}
+use super::{Error, Options, rebuild, shape};
+use crate::model::Timestamp;
 
 /// Everything that is known of a store before it is opened.
 pub(super) struct Survey {
@@ -89,7 +47,7 @@ pub(super) fn survey(dir: &Path) -> Result<Survey, Error> {
         }
     };
     pass(Head::default());
-    let end = journal::read(&opening::journal_dir(dir), 1, &mut |piece| {
+    let end = journal::read(&journal_dir(dir), 1, &mut |piece| {
         if let Piece::Frame(head) = piece {
             pass(head);
         }
@@ -131,7 +89,7 @@ pub(super) fn last_time(dir: &Path) -> Option<Timestamp> {
     const LAST: usize = 256;
     let mut lines = std::collections::VecDeque::new();
     // An error ends the reading, and what was read before it is what is asked for.
-    let _ = journal::read(&opening::journal_dir(dir), 1, &mut |piece| {
+    let _ = journal::read(&journal_dir(dir), 1, &mut |piece| {
         if let Piece::Record(sequence, line) = piece {
             lines.truncate(LAST - 1);
             lines.push_front((sequence, line.to_vec()));
@@ -187,7 +145,7 @@ impl Survey {
 
     fn journal_loss(&self, dir: &Path) -> Option<Loss> {
         let records = self.records();
-        let journal = opening::journal_dir(dir);
+        let journal = journal_dir(dir);
         let lost = |what: String, from: Option<u64>, to: Option<u64>| {
             Some(Loss { what, from, to, since: None, head: None })
         };
@@ -274,19 +232,19 @@ impl Survey {
 /// Goes on from what is there: a record of the journal holds what was lost, when and why, and the state is
 /// made anew at the next start. The store must be closed, and something must be lost.
 pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedLoss, Error> {
-    let _lock = opening::lock(dir)?;
+    let _lock = lock(dir)?;
     let survey = survey(dir)?;
     let Some(loss) = survey.loss(dir) else { return Err(Error::NothingLost) };
     let accepted = AcceptedLoss { at: now, reason: reason.to_owned(), loss, cases: Vec::new() };
-    let journals = opening::journal_dir(dir);
-    opening::make_dir(&journals)?;
+    let journals = journal_dir(dir);
+    make_dir(&journals)?;
     let options = Options::default();
     journal::settle(&journals, &options, &survey.end, None)?;
     let mut journal = Journal::resume(&journals, options.clone(), &survey.end)?;
     // Before the journal changes: a state that is ahead of it would be taken for a loss once more.
     rebuild::suspect(dir, "a loss was accepted");
     if !survey.secret {
-        opening::make_secret(dir)?;
+        make_secret(dir)?;
     }
     let record = shape::encode(&Body::Loss(Box::new(accepted.clone())))?;
     journal.append(&[&record]).map_err(|refusal| Error::Damaged(refusal.to_string()))?;
@@ -322,7 +280,7 @@ pub fn head(dir: &Path) -> Result<Marked, Error> {
 /// Whether a frame of the journal ends with this record and has this hash.
 pub fn holds(dir: &Path, head: Head) -> Result<bool, Error> {
     let mut found = head == Head::default();
-    journal::read(&opening::journal_dir(dir), 1, &mut |piece| {
+    journal::read(&journal_dir(dir), 1, &mut |piece| {
         found |= matches!(piece, Piece::Frame(passed) if passed == head);
         Ok(())
     })?;

@@ -1,19 +1,20 @@
 //! A directory becomes a store: locked, the journal read to its end and compared with the mark and the state,
 //! its end made durable, the state brought up to it, the threads started.
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 
 use super::committer::{Applier, Committer, thread};
+use super::directory::{journal_dir, lock, make_dir, make_secret, secret};
+use super::handle::{Shared, Store};
 use super::journal::{self, Journal};
 use super::mark::{Found, Marker};
 use super::rebuild::Brought;
 use super::room::Room;
-use super::{Error, Options, Shared, Store, loss, pruning, rebuild};
-use crate::model::{Secret, Timestamp};
+use super::{Error, Options, loss, pruning, rebuild};
+use crate::model::Timestamp;
 
 /// Commits that wait for the committer; more of them wait in their own tasks.
 const QUEUE: usize = 1024;
@@ -38,11 +39,20 @@ pub struct Opened {
     pub accepted_losses: u64,
 }
 
-pub(super) fn journal_dir(dir: &Path) -> PathBuf {
-    dir.join("journal")
+impl Store {
+    /// Opens or makes a store in a directory: journal read to its end, a torn tail cut, sled brought up to
+    /// it or rebuilt. `Opened` says what had to be done. A store with a loss is refused.
+    pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Opened), Error> {
+        Self::open_with(dir, now, Options::default())
+    }
+
+    /// The same with other sizes and hooks.
+    pub fn open_with(dir: &Path, now: Timestamp, options: Options) -> Result<(Self, Opened), Error> {
+        open(dir, now, options)
+    }
 }
 
-pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened), Error> {
+fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened), Error> {
     make_dir(dir)?;
     let lock = lock(dir)?;
     let journals = journal_dir(dir);
@@ -108,60 +118,4 @@ pub(super) fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Stor
         _lock: lock,
     };
     Ok((Store { shared: Arc::new(shared) }, opened))
-}
-
-pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(dir).map_err(Error::io(format!("making the directory {}", dir.display())))?;
-    dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), journal::sync_dir)
-}
-
-/// How often an open store is tried again, 20 ms apart. A process that another thread starts holds a copy of
-/// the lock from its fork to its exec, and a daemon that ends lets go of its lock last.
-const LOCK_TRIES: u32 = 50;
-
-/// Held while the store is open; the system releases it when the process ends, however it ends.
-pub(super) fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join("lock");
-    let doing = || format!("locking {}", path.display());
-    let file =
-        File::options().write(true).create(true).truncate(false).open(&path).map_err(Error::io(doing()))?;
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(20)),
-            Err(TryLockError::Error(cause)) => return Err(Error::io(doing())(cause)),
-        }
-    }
-    Err(Error::Locked(dir.display().to_string()))
-}
-
-/// The secret of a store that was made.
-pub fn secret(dir: &Path) -> Result<Secret, Error> {
-    let path = dir.join("secret");
-    let text = std::fs::read_to_string(&path).map_err(Error::io(format!("reading {}", path.display())))?;
-    if text.len() == 64 {
-        return Ok(Secret::new(text));
-    }
-    Err(Error::Damaged(format!(
-        "{} is not 64 characters long, and every link that was sent depends on it; restore it from a backup",
-        path.display()
-    )))
-}
-
-pub(super) fn make_secret(dir: &Path) -> Result<(), Error> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::io("asking the system for random bytes")(std::io::Error::other(error)))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    journal::write_whole(&dir.join("secret"), text.as_bytes())
 }

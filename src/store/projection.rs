@@ -4,23 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::Error;
-use super::codec::Body;
-use super::commit::{Changed, Commit, Consumed, Deferred, Holding, StoredRevision, Waiting};
+use super::commit::{
+    Body, Changed, Commit, Consumed, Deferred, Holding, MARKS_KEPT, Salvage, StoredRevision, Waiting,
+};
 use super::keys::{self, Key, Kind};
-use super::salvage::Salvage;
 use super::state::Draft;
-use super::{MARKS_KEPT, asked, requests, shape, sweeps};
+use super::values::Summary;
+use super::{asked, requests, shape, sweeps};
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
-
-/// What a listing needs to know of a case without reading it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Summary {
-    pub(super) case: crate::model::CaseId,
-    pub(super) policy: String,
-    pub(super) subject: crate::model::SubjectRef,
-    pub(super) open: bool,
-}
 
 /// Adds a record to a draft.
 pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result<(), Error> {

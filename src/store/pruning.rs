@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::{opening, rebuild};
+use super::directory::{clear, journal_dir};
 use crate::model::Timestamp;
 
 const NEWEST: usize = 3;
@@ -16,9 +16,9 @@ const BYTES: u64 = 1 << 30;
 
 /// At a start, once the store is open. What cannot be removed is tried again at the next one.
 pub(super) fn prune(dir: &Path, now: Timestamp) {
-    let journal = opening::journal_dir(dir);
+    let journal = journal_dir(dir);
     for name in ["salvage.scratch", "verify.scratch"] {
-        if let Err(error) = rebuild::clear(&dir.join(name)) {
+        if let Err(error) = clear(&dir.join(name)) {
             tracing::warn!(%error, "the work of an interrupted command cannot be removed");
         }
     }

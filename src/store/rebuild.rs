@@ -1,20 +1,19 @@
-//! Sled from the journal, and the comparison of the two. A state that does not open, fails its check, is of
+//! Sled from the journal. A state that does not open, fails its check, is of
 //! another journal or was found wanting while running is set aside and made anew, without a person.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::codec::Body;
+use super::commit::{Body, Commit};
+use super::directory::journal_dir;
 use super::journal::{self, End, Piece};
 use super::state::{self, Draft, State};
-use super::{AcceptedLoss, Commit, Error, Loss, keys, loss, opening, projection, shape};
+use super::{Error, keys, projection, shape};
 use crate::case::Case;
 use crate::model::CaseId;
 
 const BATCH: usize = 512;
-/// Differences that a report names; the rest is counted.
-const NAMED: usize = 100;
 
 /// Is shown every commit of the journal, by its record, with its cases as they were before it.
 pub type Witness<'a> = dyn FnMut(u64, &Commit, &[Before]) + 'a;
@@ -47,39 +46,6 @@ impl Lost {
     fn before(&mut self, id: &CaseId, case: Option<Case>) -> Before {
         let doubtful = self.written.as_mut().is_some_and(|written| written.insert(id.clone()));
         Before { case, doubtful }
-    }
-}
-
-/// What the comparison of journal and state found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
-    /// Records in the journal.
-    pub records: u64,
-    pub segments: u64,
-    /// Bytes of a torn end, which the next start cuts.
-    pub torn_bytes: u64,
-    /// The hash of the last frame: with it, everything before is proved unchanged.
-    pub head: String,
-    /// The record up to which the state is; behind after a crash, the next start catches up.
-    pub applied: u64,
-    /// Keys of the state.
-    pub keys: u64,
-    /// How many keys differ from what the journal says.
-    pub different: u64,
-    /// The first of them.
-    pub differences: Vec<String>,
-    /// What is lost, so that the store does not open.
-    pub lost: Option<Loss>,
-    /// Losses that were accepted: a store that has one is never called whole again.
-    pub accepted_losses: Vec<AcceptedLoss>,
-}
-
-impl Report {
-    fn differs(&mut self, what: String) {
-        self.different += 1;
-        if self.differences.len() < NAMED {
-            self.differences.push(what);
-        }
     }
 }
 
@@ -118,7 +84,7 @@ pub(super) fn bring_up(
     end: &End,
     progress: &AtomicU64,
 ) -> Result<Brought, Error> {
-    let journal = opening::journal_dir(dir);
+    let journal = journal_dir(dir);
     let records = end.head().sequence;
     let reason = match found {
         Ok(state) => {
@@ -249,100 +215,4 @@ fn show(
         witness(sequence, commit, &before);
     }
     Ok(())
-}
-
-/// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
-/// them key by key. The store must be closed; nothing is repaired, but a value that fails its check has the
-/// next start make the state anew.
-pub fn verify(dir: &Path) -> Result<Report, Error> {
-    verify_with(dir, &mut |_, _, _| {})
-}
-
-/// The same, with somebody who looks on.
-pub fn verify_with(dir: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
-    let _lock = opening::lock(dir)?;
-    let scratch = dir.join("verify.scratch");
-    clear(&scratch)?;
-    let report = compare(dir, &scratch, witness);
-    clear(&scratch)?;
-    report
-}
-
-pub(super) fn clear(scratch: &Path) -> Result<(), Error> {
-    match std::fs::remove_dir_all(scratch) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(format!("removing {}", scratch.display()))(error))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
-    let survey = loss::survey(dir)?;
-    let lost = survey.loss(dir);
-    let state = survey.state;
-    let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
-    let implied = State::open(scratch)?;
-    let end = replay(&opening::journal_dir(dir), &implied, applied, Some(witness), &AtomicU64::new(0))??;
-    let mut report = Report {
-        records: end.next - 1,
-        segments: end.segments,
-        torn_bytes: end.torn,
-        head: end.head().hash(),
-        lost,
-        accepted_losses: implied.losses()?,
-        ..Report::default()
-    };
-    let state = match state {
-        Ok(state) => state,
-        Err(reason) => {
-            report.differs(format!("the state cannot be used: {reason}"));
-            return Ok(report);
-        }
-    };
-    report.applied = applied;
-    report.keys = state.meta().keys;
-    if applied >= end.next {
-        report.differs(format!("the state holds record {applied}, the journal ends at {}", end.next - 1));
-    }
-    side_by_side(&implied, &state, &mut |key, want, have| {
-        let key = keys::hex(key);
-        report.differs(match (want, have) {
-            (_, None) => format!("key {key} is missing"),
-            (None, Some(_)) => format!("key {key} is not from the journal"),
-            (Some(_), Some(_)) => format!("key {key} has another value"),
-        });
-    })?;
-    Ok(report)
-}
-
-/// Receives a key, the sealed value that the journal implies, and the one in the state.
-pub(super) type Differs<'a> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) + 'a;
-
-/// Calls `differs` with each key whose sealed values differ: what is implied, and what is there.
-pub(super) fn side_by_side(implied: &State, state: &State, differs: &mut Differs<'_>) -> Result<(), Error> {
-    let (mut left, mut right) = (implied.pairs(), state.pairs());
-    let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);
-    loop {
-        let order = match (&want, &have) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some((want, _)), Some((have, _))) => want.cmp(have),
-        };
-        match (order, &want, &have) {
-            (std::cmp::Ordering::Less, Some((key, want)), _) => differs(key, Some(want), None),
-            (std::cmp::Ordering::Greater, _, Some((key, have))) => differs(key, None, Some(have)),
-            (_, Some((key, want)), Some((_, have))) if want != have => {
-                differs(key, Some(want), Some(have));
-            }
-            (_, _, _) => {}
-        }
-        if order.is_le() {
-            want = left.next().transpose()?;
-        }
-        if order.is_ge() {
-            have = right.next().transpose()?;
-        }
-    }
 }

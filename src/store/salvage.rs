@@ -8,27 +8,17 @@ use std::sync::atomic::AtomicU64;
 
 use serde::Serialize;
 
-use super::codec::{self, Body};
-use super::commit::{Changed, Commit};
+use super::codec;
+use super::commit::{AcceptedLoss, Body, Changed, Commit, Loss, Salvage};
+use super::directory::{clear, journal_dir, lock, make_dir};
 use super::journal::{self, End, Journal, Repair};
-use super::loss::{self, AcceptedLoss, Loss};
 use super::mark::{self, Found, Mark, Marker};
 use super::rebuild::Before;
 use super::state::State;
-use super::{Act, Error, Options, keys, opening, rebuild, shape};
+use super::verify::side_by_side;
+use super::{Act, Error, Options, keys, loss, rebuild, shape};
 use crate::case::{Case, quarantine};
 use crate::model::{CaseId, Timestamp};
-
-/// The record of a salvage.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Salvage {
-    pub(super) loss: AcceptedLoss,
-    /// Keys of the state, in hexadecimal digits, to the payload that the damaged records had given them; none:
-    /// they had removed it.
-    pub(super) restored: BTreeMap<String, Option<String>>,
-    /// The quarantined cases.
-    pub(super) cases: Vec<Changed>,
-}
 
 /// What a salvage did, or would do.
 #[derive(Debug, Clone, Serialize)]
@@ -61,11 +51,11 @@ pub fn salvage_with(
     dry_run: bool,
     options: &Options,
 ) -> Result<Salvaged, Error> {
-    let _lock = opening::lock(dir)?;
+    let _lock = lock(dir)?;
     let scratch = dir.join("salvage.scratch");
-    rebuild::clear(&scratch)?;
+    clear(&scratch)?;
     let outcome = Work { dir, scratch: &scratch, now, options }.salvage(reason, dry_run);
-    rebuild::clear(&scratch)?;
+    clear(&scratch)?;
     outcome
 }
 
@@ -78,7 +68,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn salvage(&self, reason: &str, dry_run: bool) -> Result<Salvaged, Error> {
-        let journals = opening::journal_dir(self.dir);
+        let journals = journal_dir(self.dir);
         let (mark, whole) = match mark::read(self.dir)? {
             Found::Read { mark, whole } => (Some(mark), whole),
             Found::Missing | Found::Unreadable => (None, false),
@@ -182,7 +172,7 @@ impl Work<'_> {
     /// that no death loses it.
     fn exchange(&self, journals: &Path, repaired: &Path) -> Result<PathBuf, Error> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
-        opening::make_dir(journals)?;
+        make_dir(journals)?;
         let name = |number: u32| self.dir.join(format!("journal.damaged-{number}"));
         let aside = (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX));
         let doing = format!("exchanging {} and {}", journals.display(), repaired.display());
@@ -191,7 +181,7 @@ impl Work<'_> {
             self.options.before(Act::Exchange).and_then(|()| exchange()).map_err(Error::io(doing))
         });
         if let Err(error) = done {
-            rebuild::clear(&aside)?;
+            clear(&aside)?;
             return Err(error);
         }
         journal::sync_dir(self.dir)?;
@@ -237,7 +227,7 @@ fn put_aside(
 /// appended to.
 fn lay_out(journals: &Path, scratch: &Path, repair: &Repair) -> Result<PathBuf, Error> {
     let repaired = scratch.join("journal");
-    opening::make_dir(&repaired)?;
+    make_dir(&repaired)?;
     let changed: BTreeMap<u64, &Vec<u8>> =
         repair.segments.iter().map(|(number, bytes)| (*number, bytes)).collect();
     for number in 1..=repair.last {
@@ -268,7 +258,7 @@ fn link(from: &Path, to: &Path) -> Result<(), Error> {
 /// The files of a directory under second names in another one.
 fn link_all(from: &Path, to: &Path) -> Result<(), Error> {
     let doing = || format!("listing {}", from.display());
-    opening::make_dir(to)?;
+    make_dir(to)?;
     for entry in std::fs::read_dir(from).map_err(Error::io(doing()))? {
         let entry = entry.map_err(Error::io(doing()))?;
         link(&entry.path(), &to.join(entry.file_name()))?;
@@ -301,7 +291,7 @@ type Differences = (BTreeMap<String, Option<String>>, BTreeSet<CaseId>);
 /// What the state has and the repaired journal does not imply, and the cases among it.
 fn differences(implied: &State, state: &State) -> Result<Differences, Error> {
     let (mut restored, mut touched) = (BTreeMap::new(), BTreeSet::new());
-    rebuild::side_by_side(implied, state, &mut |key, _, have| {
+    side_by_side(implied, state, &mut |key, _, have| {
         let payload = have.and_then(|value| codec::unseal(key, value));
         let payload = payload.map(|payload| String::from_utf8_lossy(payload).into_owned());
         restored.insert(keys::hex(key), payload);

@@ -14,23 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::journal::Head;
 use super::recent::Recent;
 use super::shape::{self, Stored};
+use super::values::Meta;
 use super::{AcceptedLoss, Error, codec, keys};
 use crate::case::Case;
 
 /// So many values are checked one by one at a start; beyond, only the ends of the tree.
 const CHECK_ALL: u64 = 200_000;
 const CHECK_ENDS: usize = 5_000;
-
-/// How far the state is, and a sum over all its values: a lost or doubled value changes it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Meta {
-    /// The last record that is in it.
-    pub(super) applied: u64,
-    pub(super) keys: u64,
-    pub(super) sum: u64,
-    /// The end of the last frame that is in it whole: names the journal that it was made from.
-    pub(super) head: Head,
-}
 
 /// Sled, opened.
 pub(super) struct State {

@@ -1,6 +1,13 @@
 //! What one commit may hold: plain data, as the engine hands it over and as the journal keeps it. It does
 //! not know how or where it is kept.
 
+mod asked;
+mod body;
+mod keyed;
+mod loss;
+mod salvage;
+mod sweeps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Case, Entry, Hold, Note, Recorded};
@@ -10,9 +17,14 @@ use crate::model::{
 use crate::policy::Revision;
 use crate::policy::script::Trace;
 
-use super::asked::Asked;
-use super::requests::Keyed;
-use super::sweeps::SweepChange;
+pub use asked::{Asked, Class, OWN_CHANGE, kept_for};
+pub use keyed::{About, Answer, Keyed};
+pub use loss::{AcceptedLoss, Loss};
+pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
+
+pub(super) use asked::class;
+pub(super) use body::{Body, MARKS_KEPT};
+pub(super) use salvage::Salvage;
 
 /// Everything that becomes durable together.
 #[derive(Debug, Clone, Default, PartialEq)]

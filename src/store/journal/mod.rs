@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::error::no_room;
 use super::{Act, Error, Options};
 use pack::Packer;
 
@@ -145,11 +146,6 @@ impl Journal {
             Err(error) => Err(Refusal::Broken(error.to_string())),
         }
     }
-}
-
-/// Whether an error says that the disk is full.
-pub(super) fn no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn append(dir: &Path, segment: u64) -> Result<File, Error> {

@@ -1,14 +1,19 @@
 //! The questions that other rooms ask, each a walk over one listing of the state.
 
+mod asked;
+mod requests;
+mod sweeps;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commit::{Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
+use super::handle::Store;
 use super::keys::{self, Key, Kind, time_at};
-use super::projection::Summary;
 use super::shape::Stored;
 use super::state::State;
-use super::{AcceptedLoss, CaseFilter, Error, Store};
+use super::values::Summary;
+use super::{AcceptedLoss, Error};
 use crate::case::{Case, Echo, Entry};
 use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::{Files, Revision};
@@ -18,6 +23,17 @@ const MOST_PEOPLE: usize = 20;
 
 /// What is due, and when the next is.
 type Due<T> = (Vec<T>, Option<Timestamp>);
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct CaseFilter {
+    pub policy: Option<String>,
+    /// A subject's id, or its reference such as `registration/17`.
+    pub subject: Option<String>,
+    pub open: Option<bool>,
+    /// Vendor execution or account id.
+    pub vendor: Option<String>,
+}
 
 impl Store {
     pub(super) fn state(&self) -> &State {

@@ -6,14 +6,14 @@ use super::table::{choice, record};
 use crate::case::{Case, Entry, Recorded};
 use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Pause, Subject, Timestamp};
 use crate::policy::Revision;
-use crate::store::asked::Asked;
+use crate::store::commit::Asked;
+use crate::store::commit::Salvage;
+use crate::store::commit::SweepChange;
+use crate::store::commit::{About, Answer as Reply, Keyed};
+use crate::store::commit::{AcceptedLoss, Loss};
 use crate::store::commit::{
     Changed, Commit, Consumed, Deferred, Enrolled, PolicyOrder, PolicyVerdict, StoredRevision,
 };
-use crate::store::loss::{AcceptedLoss, Loss};
-use crate::store::requests::{About, Answer as Reply, Keyed};
-use crate::store::salvage::Salvage;
-use crate::store::sweeps::SweepChange;
 
 record! { "commit": Commit {
     "cases" => cases: Vec<Changed>,

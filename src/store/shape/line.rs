@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{By, VERSION, old};
 use crate::model::Timestamp;
 use crate::store::Error;
-use crate::store::codec::Body;
+use crate::store::commit::AcceptedLoss;
+use crate::store::commit::Body;
 use crate::store::commit::Commit;
-use crate::store::loss::AcceptedLoss;
-use crate::store::salvage::Salvage;
+use crate::store::commit::Salvage;
 
 // Members instead of an enum: the version comes first, so that it is known before anything else is read.
 #[derive(Serialize)]
@@ -105,7 +105,7 @@ fn version(line: &[u8]) -> Option<u32> {
 mod tests {
     use super::{decode, encode};
     use crate::model::Timestamp;
-    use crate::store::codec::Body;
+    use crate::store::commit::Body;
     use crate::store::{Commit, Error};
 
     #[test]

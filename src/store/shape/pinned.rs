@@ -10,15 +10,16 @@ use serde_json::Value;
 use super::{Stored, VERSION, decode, encode, from_json, json, old};
 use crate::model::{CaseId, EffectKind, Enrolment, Event, Pause, Timestamp};
 use crate::policy::Revision;
-use crate::store::asked::{Asked, Pointer};
-use crate::store::codec::Body;
+use crate::store::commit::AcceptedLoss;
+use crate::store::commit::Asked;
+use crate::store::commit::Body;
+use crate::store::commit::Keyed;
+use crate::store::commit::Salvage;
 use crate::store::commit::{Commit, Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
-use crate::store::loss::AcceptedLoss;
-use crate::store::projection::Summary;
-use crate::store::requests::Keyed;
-use crate::store::salvage::Salvage;
-use crate::store::state::Meta;
-use crate::store::sweeps::{SweepPart, SweepRun, SweepState};
+use crate::store::commit::{SweepPart, SweepRun, SweepState};
+use crate::store::values::Meta;
+use crate::store::values::Pointer;
+use crate::store::values::Summary;
 
 /// Reads an example and writes it again.
 type Again = fn(&str) -> Option<String>;

@@ -9,9 +9,9 @@ use crate::case::Recorded;
 use crate::model::{EventType, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use crate::policy::script::{Answer, Edit, Needs, Seen, Trace, Traced};
-use crate::store::asked::Asked;
+use crate::store::commit::Asked;
 use crate::store::commit::{Examined, PolicyDeed, PolicyOrder, PolicyVerdict, StoredRevision};
-use crate::store::sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
+use crate::store::commit::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 wrapped!(Revision(String));
 

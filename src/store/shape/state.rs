@@ -8,11 +8,11 @@ use super::pinned::Shapes;
 use super::table::record;
 use crate::case::Hold;
 use crate::model::{CaseId, Event, SubjectRef, Timestamp};
-use crate::store::asked::Pointer;
 use crate::store::commit::{Holding, Waiting as Inbox};
 use crate::store::journal::Head;
-use crate::store::projection::Summary;
-use crate::store::state::Meta;
+use crate::store::values::Meta;
+use crate::store::values::Pointer;
+use crate::store::values::Summary;
 
 /// `SEQUENCE:HASH`.
 impl Stored for Head {

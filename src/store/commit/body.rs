@@ -1,0 +1,57 @@
+//! What a record of the journal says.
+
+use chrono::TimeDelta;
+
+use super::Commit;
+use super::loss::AcceptedLoss;
+use super::salvage::Salvage;
+use crate::model::Timestamp;
+
+/// How long the mark of an event is kept; a record of pruning says what lies before it.
+pub(in crate::store) const MARKS_KEPT: TimeDelta = TimeDelta::days(45);
+
+/// What a record of the journal says.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are commits; a box would only cost each of them")]
+pub(in crate::store) enum Body {
+    Commit(Commit),
+    /// Marks of events that were consumed before this are forgotten.
+    Prune(Timestamp),
+    /// Records before this one are lost, and somebody chose to go on.
+    Loss(Box<AcceptedLoss>),
+    /// Records before this one are damaged, and the cases that they touch are quarantined.
+    Salvage(Box<Salvage>),
+}
+
+impl Body {
+    /// The newest time that it carries.
+    pub(in crate::store) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Commit(Commit { cases, consumed, revisions, policy_orders, .. }) => {
+                let cases = cases.iter().map(|changed| changed.at);
+                let consumed = consumed.iter().map(|consumed| consumed.at);
+                let revisions = revisions.iter().map(|stored| stored.at);
+                let orders = policy_orders.iter().map(|order| order.at);
+                cases.chain(consumed).chain(revisions).chain(orders).max()
+            }
+            Self::Prune(before) => Some(*before + MARKS_KEPT),
+            Self::Loss(loss) => Some(loss.at),
+            Self::Salvage(salvage) => Some(salvage.loss.at),
+        }
+    }
+
+    /// Whether it says more than that events came or were looked at.
+    pub(in crate::store) fn reaches_beyond_inbox(&self) -> bool {
+        match self {
+            Self::Commit(Commit { cases, revisions, active, enrolled, policy_orders, .. }) => {
+                !cases.is_empty()
+                    || !revisions.is_empty()
+                    || active.is_some()
+                    || !enrolled.is_empty()
+                    || !policy_orders.is_empty()
+            }
+            Self::Prune(_) | Self::Loss(_) => false,
+            Self::Salvage(_) => true,
+        }
+    }
+}

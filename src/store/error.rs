@@ -1,0 +1,53 @@
+//! What can fail in a store.
+
+use std::io;
+
+use super::commit::Loss;
+
+/// A failed read or a store that cannot serve any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("while {doing}: {cause}")]
+    Io { doing: String, cause: io::Error },
+    #[error("{0}")]
+    Damaged(String),
+    #[error(
+        "the store has lost something: {0}; restore the store from a backup, look at what can be kept of a \
+         damaged journal (proofd store salvage --dry-run), or go on without what is lost (proofd store \
+         accept-loss --reason TEXT)"
+    )]
+    Lost(Box<Loss>),
+    #[error("nothing is lost; there is nothing to accept")]
+    NothingLost,
+    #[error("no record of the journal is damaged; there is nothing to salvage")]
+    NothingDamaged,
+    #[error("the store is closed")]
+    Closed,
+    #[error("another process has this store open: {0}")]
+    Locked(String),
+    #[error("the disk is nearly full; new events and new cases are refused until there is free space")]
+    Full,
+    #[error("the disk is full: the store needs {} MiB of free space to open", needed >> 20)]
+    NoRoom { needed: u64 },
+}
+
+impl Error {
+    /// Whether it says that the disk is full: the same may work later.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            Self::Full | Self::NoRoom { .. } => true,
+            Self::Io { cause, .. } => no_room(cause),
+            _ => false,
+        }
+    }
+
+    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |cause| Self::Io { doing, cause }
+    }
+}
+
+/// Whether an error says that the disk is full.
+pub(super) fn no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

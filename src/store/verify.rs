@@ -1,0 +1,133 @@
+//! The comparison of the journal with the state: a state is made beside the one that is there, and each key compared.
+
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+
+use super::commit::{AcceptedLoss, Loss};
+use super::directory::{clear, journal_dir, lock};
+use super::rebuild::{Witness, replay};
+use super::state::State;
+use super::{Error, keys, loss};
+
+/// Differences that a report names; the rest is counted.
+const NAMED: usize = 100;
+
+/// What the comparison of journal and state found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Records in the journal.
+    pub records: u64,
+    pub segments: u64,
+    /// Bytes of a torn end, which the next start cuts.
+    pub torn_bytes: u64,
+    /// The hash of the last frame: with it, everything before is proved unchanged.
+    pub head: String,
+    /// The record up to which the state is; behind after a crash, the next start catches up.
+    pub applied: u64,
+    /// Keys of the state.
+    pub keys: u64,
+    /// How many keys differ from what the journal says.
+    pub different: u64,
+    /// The first of them.
+    pub differences: Vec<String>,
+    /// What is lost, so that the store does not open.
+    pub lost: Option<Loss>,
+    /// Losses that were accepted: a store that has one is never called whole again.
+    pub accepted_losses: Vec<AcceptedLoss>,
+}
+
+impl Report {
+    fn differs(&mut self, what: String) {
+        self.different += 1;
+        if self.differences.len() < NAMED {
+            self.differences.push(what);
+        }
+    }
+}
+
+/// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
+/// them key by key. The store must be closed; nothing is repaired, but a value that fails its check has the
+/// next start make the state anew.
+pub fn verify(dir: &Path) -> Result<Report, Error> {
+    verify_with(dir, &mut |_, _, _| {})
+}
+
+/// The same, with somebody who looks on.
+pub fn verify_with(dir: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
+    let _lock = lock(dir)?;
+    let scratch = dir.join("verify.scratch");
+    clear(&scratch)?;
+    let report = compare(dir, &scratch, witness);
+    clear(&scratch)?;
+    report
+}
+
+fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
+    let survey = loss::survey(dir)?;
+    let lost = survey.loss(dir);
+    let state = survey.state;
+    let applied = state.as_ref().map_or(u64::MAX, |state| state.meta().applied);
+    let implied = State::open(scratch)?;
+    let end = replay(&journal_dir(dir), &implied, applied, Some(witness), &AtomicU64::new(0))??;
+    let mut report = Report {
+        records: end.next - 1,
+        segments: end.segments,
+        torn_bytes: end.torn,
+        head: end.head().hash(),
+        lost,
+        accepted_losses: implied.losses()?,
+        ..Report::default()
+    };
+    let state = match state {
+        Ok(state) => state,
+        Err(reason) => {
+            report.differs(format!("the state cannot be used: {reason}"));
+            return Ok(report);
+        }
+    };
+    report.applied = applied;
+    report.keys = state.meta().keys;
+    if applied >= end.next {
+        report.differs(format!("the state holds record {applied}, the journal ends at {}", end.next - 1));
+    }
+    side_by_side(&implied, &state, &mut |key, want, have| {
+        let key = keys::hex(key);
+        report.differs(match (want, have) {
+            (_, None) => format!("key {key} is missing"),
+            (None, Some(_)) => format!("key {key} is not from the journal"),
+            (Some(_), Some(_)) => format!("key {key} has another value"),
+        });
+    })?;
+    Ok(report)
+}
+
+/// Receives a key, the sealed value that the journal implies, and the one in the state.
+pub(super) type Differs<'a> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) + 'a;
+
+/// Calls `differs` with each key whose sealed values differ: what is implied, and what is there.
+pub(super) fn side_by_side(implied: &State, state: &State, differs: &mut Differs<'_>) -> Result<(), Error> {
+    let (mut left, mut right) = (implied.pairs(), state.pairs());
+    let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);
+    loop {
+        let order = match (&want, &have) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some((want, _)), Some((have, _))) => want.cmp(have),
+        };
+        match (order, &want, &have) {
+            (std::cmp::Ordering::Less, Some((key, want)), _) => differs(key, Some(want), None),
+            (std::cmp::Ordering::Greater, _, Some((key, have))) => differs(key, None, Some(have)),
+            (_, Some((key, want)), Some((_, have))) if want != have => {
+                differs(key, Some(want), Some(have));
+            }
+            (_, _, _) => {}
+        }
+        if order.is_le() {
+            want = left.next().transpose()?;
+        }
+        if order.is_ge() {
+            have = right.next().transpose()?;
+        }
+    }
+}
