@@ -7,6 +7,11 @@
     reason = "a test says what went wrong by failing"
 )]
 
+#[path = "house/circles.rs"]
+mod circles;
+#[path = "house/pure.rs"]
+mod pure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
