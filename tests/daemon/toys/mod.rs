@@ -233,7 +233,7 @@ fn a_policy_that_asks_for_what_its_provider_cannot_do_does_not_load() {
     write(dir, "proofd.yaml", &format!("public_url: https://proof.example.com\nconnectors:\n{TOYS}"));
     let configured = compose::read_with(registry(), &dir.join("proofd.yaml")).unwrap();
     let unsupported = || {
-        let (files, _) = proofd::engine::tree::read(&policies).unwrap().unwrap();
+        let (files, _) = proofd::rollout::tree::read(&policies).unwrap().unwrap();
         let loaded = proofd::policy::load(&files, &configured.known());
         let found = loaded.diagnostics.iter().filter(|found| found.code == "unsupported");
         found.map(|found| found.message.clone()).collect::<Vec<_>>()
