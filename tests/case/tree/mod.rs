@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use proofd::model::{EventType, Fields, Method, Span, SubjectKind, Timestamp};
 use proofd::policy::graph::{Edge, Graph, Via};
-use proofd::policy::outcome::Ending;
 use proofd::policy::people::{People, Queue, Team};
 use proofd::policy::script::Condition;
 use proofd::policy::template::{Source, Templates};
@@ -62,7 +61,7 @@ struct Steps(Vec<Step>);
 impl Steps {
     fn add(&mut self, path: &str, verb: Verb, outcomes: &[(&str, u32)], next: Option<u32>) {
         let index = StepIndex(u32::try_from(self.0.len()).unwrap());
-        let ending = |word: &str| Ending::of(&verb, word);
+        let ending = |word: &str| verb.ending(word);
         let outcomes = outcomes.iter().map(|(word, step)| (ending(word), StepIndex(*step))).collect();
         let id = (!path.contains('/')).then(|| path.to_owned());
         self.0.push(Step {
