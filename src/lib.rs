@@ -28,11 +28,12 @@
 //! | `store` | the journal (the truth) and sled (the state that is read) | model, case, policy |
 //! | `connectors` | the registry of providers, a directory for each; mail, SCIM, HTTP endpoints, CloudEvents in and out | model, config |
 //! | `simulate` | an identity provider, a verification provider, a mailbox and an office (HR, tickets), for demo and tests; shares nothing with `connectors` | model |
-//! | `config` | `proofd.yaml` | model |
+//! | `config` | `proofd.yaml` | model, yaml |
 //! | `api` | requests and answers of the HTTP API, which `http` and `cli` share | model |
 //! | `trial` | a made-up world with a turned clock, in which policies are tested and the recorded past is walked again | model, policy, case |
 //! | `case` | the state machine | model, policy |
-//! | `policy` | YAML, Rhai, templates: from files to a checked policy | model |
+//! | `policy` | YAML, Rhai, templates: from files to a checked policy | model, yaml |
+//! | `yaml` | the reader of what people edit: places, limits, mistakes | nothing |
 //! | `model` | plain data: events, subjects, calls, outcomes | nothing |
 //!
 //! # One registration, from event to approval
@@ -69,3 +70,4 @@ pub mod rollout;
 pub mod simulate;
 pub mod store;
 pub mod trial;
+pub mod yaml;

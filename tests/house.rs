@@ -18,14 +18,15 @@ use std::path::{Path, PathBuf};
 /// Room to the rooms that it may use. `cli` composes everything; nobody uses `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("yaml", &[]),
     ("api", &["model"]),
-    ("policy", &["model"]),
+    ("policy", &["model", "yaml"]),
     ("case", &["model", "policy"]),
     ("trial", &["model", "policy", "case"]),
     ("store", &["model", "case", "policy"]),
     ("connectors", &["model", "config"]),
     ("simulate", &["model"]),
-    ("config", &["model"]),
+    ("config", &["model", "yaml"]),
     ("rollout", &["model", "api", "policy", "case", "trial", "store"]),
     ("engine", &["model", "api", "policy", "case", "trial", "store", "connectors", "config", "rollout"]),
     ("http", &["model", "api", "engine", "rollout", "config"]),
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "yaml",
             "api",
             "policy",
             "case",

@@ -1,17 +1,17 @@
-//! From text to a configuration, with the line of every mistake.
+//! From text to a configuration, with the line of every mistake. Every file is read twice: by the reader of YAML, for
+//! its limits and places, and by `serde_yaml`, for its types.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
-use saphyr_parser::{Event, Parser};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_path_to_error::{Segment, Track};
 
 use super::Config;
+use crate::yaml::{self, Data, Node, Place};
 
 /// What is wrong with the file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,32 +80,37 @@ impl Document {
     }
 
     fn config(&self) -> Result<Config, Mistake> {
-        bounded(&self.text).map_err(|(line, message)| self.at(line, 1, message))?;
-        // This pass finds duplicate keys, which serde_yaml would let through inside maps.
-        MarkedYaml::load_from_str(&self.text).map_err(|error| {
-            let marker = error.marker();
-            self.at(marker.line(), marker.col() + 1, error.info().to_owned())
-        })?;
+        // What the typed pass lets through: keys given twice, aliases, any size and depth.
+        if let Some(fault) = self.nodes().1.into_iter().next() {
+            return Err(self.at(&fault.place, fault.message));
+        }
         self.deserialize(PhantomData::<Config>)
+    }
+
+    fn nodes(&self) -> (Option<Node>, Vec<yaml::Fault>) {
+        yaml::read(&self.file, self.text.as_bytes(), LARGEST_FILE)
     }
 
     fn deserialize<'de, S: DeserializeSeed<'de>>(&'de self, seed: S) -> Result<S::Value, Mistake> {
         let mut track = Track::new();
         let deserializer = serde_yaml::Deserializer::from_str(&self.text);
         seed.deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track)).map_err(|error| {
-            let nodes = MarkedYaml::load_from_str(&self.text).unwrap_or_default();
-            let place = nodes.first().and_then(|root| locate(root, track.path().iter()));
-            let (line, column) = place
-                .or_else(|| error.location().map(|location| (location.line(), location.column())))
-                .unwrap_or((1, 1));
+            let (root, _) = self.nodes();
+            let place = root.and_then(|root| locate(&root, track.path().iter()));
+            let stumbled = || {
+                let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+                Place { file: self.file.clone(), line, column, length: 1 }
+            };
+            let place = place.unwrap_or_else(stumbled);
             // serde_yaml appends its own place, which is less exact than ours.
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-            self.at(line, column, message)
+            self.at(&place, message)
         })
     }
 
-    fn at(&self, line: usize, column: usize, message: String) -> Mistake {
+    fn at(&self, place: &Place, message: String) -> Mistake {
+        let Place { line, column, .. } = *place;
         let source = self.text.lines().nth(line.saturating_sub(1)).filter(|line| !may_be_secret(line));
         let source = source.map(|line| line.chars().take(LONGEST_LINE).collect());
         Mistake { file: self.file.clone(), line, column, message, source }
@@ -149,37 +154,8 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Section<'_, S> {
 
 /// Characters of a line that are shown with a mistake.
 const LONGEST_LINE: usize = 200;
-/// Larger or deeper than any configuration is: nothing that takes more time than its length is asked of it.
+/// Larger than any configuration is.
 const LARGEST_FILE: usize = 1 << 20;
-const DEEPEST: usize = 64;
-
-fn bounded(text: &str) -> Result<(), (usize, String)> {
-    if text.len() > LARGEST_FILE {
-        return Err((1, "the file is larger than 1 MiB".to_owned()));
-    }
-    let mut depth = 0_usize;
-    for event in Parser::new_from_str(text) {
-        match event {
-            Ok((Event::SequenceStart(..) | Event::MappingStart(..), span)) => {
-                depth += 1;
-                if depth > DEEPEST {
-                    return Err((span.start.line(), format!("nested deeper than {DEEPEST} levels")));
-                }
-            }
-            Ok((Event::SequenceEnd | Event::MappingEnd, _)) => depth = depth.saturating_sub(1),
-            Ok((Event::Alias(_), span)) => {
-                return Err((span.start.line(), "aliases are not read here; write it twice".to_owned()));
-            }
-            Ok(_) => {}
-            Err(error) if error.info().contains("recursion limit") => {
-                return Err((error.marker().line(), format!("nested deeper than {DEEPEST} levels")));
-            }
-            // The pass that follows says what is wrong, and where.
-            Err(_) => return Ok(()),
-        }
-    }
-    Ok(())
-}
 
 fn may_be_secret(line: &str) -> bool {
     ["secret", "password", "token", "value", "headers", "Authorization"]
@@ -188,20 +164,17 @@ fn may_be_secret(line: &str) -> bool {
 }
 
 /// Follows a path through the tree as far as it goes.
-fn locate<'a>(root: &MarkedYaml<'_>, path: impl Iterator<Item = &'a Segment>) -> Option<(usize, usize)> {
+fn locate<'a>(root: &Node, path: impl Iterator<Item = &'a Segment>) -> Option<Place> {
     let mut node = root;
     let mut place = None;
     for segment in path {
         let next = match (&node.data, segment) {
-            (YamlData::Mapping(map), Segment::Map { key }) => {
-                let found = map.iter().find(|(name, _)| name.data.as_str() == Some(key));
-                found.map(|(name, value)| (value, name))
-            }
-            (YamlData::Sequence(list), Segment::Seq { index }) => list.get(*index).map(|item| (item, item)),
+            (Data::Map(_), Segment::Map { key }) => node.entry(key).map(|(key, value)| (&key.place, value)),
+            (Data::List(items), Segment::Seq { index }) => items.get(*index).map(|item| (&item.place, item)),
             _ => None,
         };
-        let Some((value, mark)) = next else { break };
-        place = Some((mark.span.start.line(), mark.span.start.col() + 1));
+        let Some((at, value)) = next else { break };
+        place = Some(at.clone());
         node = value;
     }
     place
@@ -285,21 +258,21 @@ mod tests {
     fn a_mistake_has_its_place() {
         check_mistake(&format!("{SMALLEST}lisen: 1\n"), 2, 1, "unknown field `lisen`");
         check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
-        check_mistake("public_url: [\n", 2, 1, "");
+        check_mistake("public_url: [\n", 1, 13, "this `[` is not closed");
+        for (open, column) in [("[", 257), ("{", 257), ("- ", 128)] {
+            let text = format!("{SMALLEST}store:\n {}\n", open.repeat(60_000));
+            check_mistake(&text, 3, column, "nested deeper than 64 levels");
+        }
+        check_mistake(&format!("{SMALLEST}organization: &a x\nstore: *a\n"), 2, 15, "anchors are not read");
+        check_mistake(&format!("{SMALLEST}store: !!str x\n"), 2, 8, "tags");
+        check_mistake(&format!("{SMALLEST}access:\n  <<: {{}}\n"), 3, 3, "merge keys are not read");
+        check_mistake(&format!("{SMALLEST}access: {{a: 1, a: 2}}\n"), 2, 16, "`a` is given twice");
         check_mistake(
-            &format!("{SMALLEST}store: {}\n", "[".repeat(60_000)),
-            2,
+            &format!("{SMALLEST}store: {}\n", "x".repeat(2 << 20)),
             1,
-            "nested deeper than 64 levels",
-        );
-        check_mistake(
-            &format!("{SMALLEST}store: {}\n", "{".repeat(60_000)),
-            2,
             1,
-            "nested deeper than 64 levels",
+            "at most 1024 KiB are read",
         );
-        check_mistake(&format!("{SMALLEST}organization: &a x\nstore: *a\n"), 3, 1, "aliases are not read");
-        check_mistake(&format!("{SMALLEST}store: {}\n", "x".repeat(2 << 20)), 1, 1, "larger than 1 MiB");
         check_mistake(&format!("{SMALLEST}{SMALLEST}"), 2, 1, "");
     }
 

@@ -1,7 +1,5 @@
 //! A mistake in a file: where it is, what is wrong, what to do.
 
-use std::fmt;
-
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use serde::{Serialize, Serializer};
@@ -9,28 +7,14 @@ use serde::{Serialize, Serializer};
 use super::codes;
 use super::files::Files;
 
+pub use crate::yaml::Place;
+
 /// Errors keep a policy from running; warnings do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Error,
     Warning,
-}
-
-/// A place in a file of the tree. Lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
-    pub file: String,
-    pub line: usize,
-    pub column: usize,
-    /// How many characters are meant, at least 1.
-    pub length: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
-    }
 }
 
 /// One mistake.

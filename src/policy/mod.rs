@@ -4,7 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `files` | the bytes of a policy tree, and the revision that names a part of it |
-//! | `source` | YAML with places; every mistake of a file in one go |
+//! | `source` | YAML files of the tree as nodes with places, and their mistakes as diagnostics |
 //! | `grammar` | the keys and verbs, as a table that also makes the published schema |
 //! | `known` | names that the configuration has |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |

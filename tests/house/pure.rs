@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{bare, rust_files};
 
-const PURE: &[&str] = &["model", "api", "policy", "case", "trial"];
+const PURE: &[&str] = &["model", "yaml", "api", "policy", "case", "trial"];
 
 /// Words that a pure room has no use for.
 const OUTSIDE: &[&str] = &[

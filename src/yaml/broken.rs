@@ -108,7 +108,7 @@ fn quote(line: usize, column: usize, info: &str) -> Option<Broken> {
 
 /// Something about `{}` or `[]`.
 fn flow(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
-    if !["flow", "',' or", "illegal placement"].iter().any(|word| info.contains(word)) {
+    if !["flow", "',' or", "illegal placement", "node content"].iter().any(|word| info.contains(word)) {
         return None;
     }
     let open = unclosed(lines, line, column)?;

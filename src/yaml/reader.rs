@@ -1,41 +1,38 @@
-//! Bytes to a `Node`. Anchors, aliases, merge keys, tags and several documents are refused: they let a file
+//! Bytes to a `Node`, by the events of `saphyr-parser`. Anchors, aliases, merge keys, tags and several documents are refused: they let a file
 //! mean something else than what it shows.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::broken::{Broken, explain};
-use super::{DEEPEST, Data, Key, LARGEST_FILE, Node, Scalar, conflict};
-use crate::policy::diagnostic::{Diagnostic, Place};
+use super::{DEEPEST, Data, Fault, Key, Node, Place, Scalar, conflict};
 
 const NO_ALIAS: &str = "aliases are not read here; use a block, or write it twice";
 
-/// Reads one file. None: it cannot be read as a whole, and a diagnostic says why. Mistakes that leave a
-/// usable tree (a key given twice) are reported beside it.
-pub fn read(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
-    let text = match text(bytes) {
+/// Reads one file of at most so many bytes. No tree: it cannot be read as a whole, and a fault says why. Faults that
+/// leave a usable tree (a key given twice) come beside it.
+pub fn read(file: &str, bytes: &[u8], largest: usize) -> (Option<Node>, Vec<Fault>) {
+    let text = match text(bytes, largest) {
         Ok(text) => text,
         Err((code, offset, message)) => {
-            let place = place_of(file, bytes, offset);
-            diagnostics.push(Diagnostic::error(place, code, message));
-            return None;
+            return (None, vec![Fault::new(place_of(file, bytes, offset), code, message)]);
         }
     };
     if let Some(found) = conflict(file, text) {
-        diagnostics.push(found);
-        return None;
+        return (None, vec![found]);
     }
     let lines = text.split('\n').map(str::trim_end).collect();
-    let mut reader = Reader { file, text, lines, open: Vec::new(), root: None, documents: 0, diagnostics };
-    reader.all()
+    let mut reader =
+        Reader { file, text, lines, open: Vec::new(), root: None, documents: 0, faults: Vec::new() };
+    (reader.all(), reader.faults)
 }
 
 type Refusal = (&'static str, usize, String);
 
-/// The text of a file, if it is text as a policy may be.
-fn text(bytes: &[u8]) -> Result<&str, Refusal> {
-    if bytes.len() > LARGEST_FILE {
-        let size = bytes.len() / 1024;
-        return Err(("too-large", 0, format!("the file has {size} KiB; at most 256 KiB are read")));
+/// The text of a file, if it is text as a file may be.
+fn text(bytes: &[u8], largest: usize) -> Result<&str, Refusal> {
+    if bytes.len() > largest {
+        let (size, most) = (bytes.len() / 1024, largest / 1024);
+        return Err(("too-large", 0, format!("the file has {size} KiB; at most {most} KiB are read")));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(("encoding", 0, "the file is UTF-16; save it as UTF-8".to_owned()));
@@ -49,7 +46,7 @@ fn text(bytes: &[u8]) -> Result<&str, Refusal> {
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     match text.char_indices().find(|(_, c)| control(*c)) {
         Some((at, c)) => {
-            let message = format!("the control character U+{:04X} has no place in a policy file", c as u32);
+            let message = format!("the control character U+{:04X} is not allowed in this file", c as u32);
             Err(("encoding", at, message))
         }
         None => Ok(text),
@@ -77,7 +74,7 @@ struct Reader<'a> {
     open: Vec<Open>,
     root: Option<Node>,
     documents: usize,
-    diagnostics: &'a mut Vec<Diagnostic>,
+    faults: Vec<Fault>,
 }
 
 /// What ends the reading of a file.
@@ -92,6 +89,9 @@ impl Reader<'_> {
                     let place = self.place(Span::empty(*error.marker()));
                     if error.info().contains("unknown anchor") {
                         self.refused(place, "alias", NO_ALIAS).is_err()
+                    } else if error.info().contains("recursion limit") {
+                        // It looks further ahead in brackets than it has told of.
+                        self.too_deep(place).is_err()
                     } else {
                         self.broken(&place, error.info());
                         true
@@ -104,7 +104,7 @@ impl Reader<'_> {
         }
         if self.root.is_none() {
             let place = Place { file: self.file.to_owned(), line: 1, column: 1, length: 1 };
-            self.diagnostics.push(Diagnostic::error(place, "empty-file", "the file is empty"));
+            self.faults.push(Fault::new(place, "empty-file", "the file is empty"));
         }
         self.root.take()
     }
@@ -125,15 +125,19 @@ impl Reader<'_> {
     }
 
     fn stop(&mut self, place: Place, code: &'static str, message: String) -> Result<(), Stop> {
-        self.diagnostics.push(Diagnostic::error(place, code, message));
+        self.faults.push(Fault::new(place, code, message));
         Err(Stop)
+    }
+
+    fn too_deep(&mut self, place: Place) -> Result<(), Stop> {
+        self.stop(place, "too-deep", format!("nested deeper than {DEEPEST} levels"))
     }
 
     fn broken(&mut self, place: &Place, info: &str) {
         let Broken { line, column, length, message, help } =
             explain(&self.lines, place.line, place.column, info);
         let place = Place { file: self.file.to_owned(), line, column, length };
-        self.diagnostics.push(Diagnostic::error(place, "yaml", message).help(help));
+        self.faults.push(Fault::new(place, "yaml", message).help(help));
     }
 
     /// Something that YAML has and policies have not. Mostly a text was meant.
@@ -150,8 +154,8 @@ impl Reader<'_> {
         // An item of `[a, b]` ends before the others do.
         let text = if text.contains('[') { text } else { text.split([',', ']']).next().unwrap_or_default() };
         let help = format!("if a text was meant, put it in quotes: '{text}'");
-        let found = Diagnostic::error(place, code, message);
-        self.diagnostics.push(if text.starts_with(['!', '&', '*']) { found.help(help) } else { found });
+        let found = Fault::new(place, code, message);
+        self.faults.push(if text.starts_with(['!', '&', '*']) { found.help(help) } else { found });
         Err(Stop)
     }
 
@@ -202,7 +206,7 @@ impl Reader<'_> {
             return self.stop(place, "key", "a key is a plain word".to_owned());
         }
         if self.open.len() >= DEEPEST {
-            return self.stop(place, "too-deep", format!("nested deeper than {DEEPEST} levels"));
+            return self.too_deep(place);
         }
         self.open.push(open);
         Ok(())
@@ -217,8 +221,8 @@ impl Reader<'_> {
         }
         if let Some((first, _)) = entries.iter().find(|(key, _)| key.name == scalar.text) {
             let message = format!("`{}` is given twice; first in line {}", scalar.text, first.place.line);
-            let diagnostic = Diagnostic::error(place.clone(), "duplicate-key", message);
-            self.diagnostics.push(diagnostic.help("keep one of the two"));
+            let fault = Fault::new(place.clone(), "duplicate-key", message);
+            self.faults.push(fault.help("keep one of the two"));
         }
         *key = Some(Key { name: scalar.text, place });
         Ok(())

@@ -1,10 +1,10 @@
 //! The lines that a merge leaves where two versions of a file disagree. Whatever else is wrong in such a file follows
 //! from them.
 
-use crate::policy::diagnostic::{Diagnostic, Place};
+use super::{Fault, Place};
 
 /// The first such line of a text. A row of `=` alone underlines a heading in Markdown, and is none there.
-pub fn conflict(file: &str, text: &str) -> Option<Diagnostic> {
+pub fn conflict(file: &str, text: &str) -> Option<Fault> {
     let markdown = file.ends_with(".md");
     let mark = |line: &str| {
         let line = line.trim_end();
@@ -16,5 +16,5 @@ pub fn conflict(file: &str, text: &str) -> Option<Diagnostic> {
     let place = Place { file: file.to_owned(), line: number + 1, column: 1, length: 7 };
     let message = "a merge conflict was left in this file: two versions of it stand one above the other";
     let help = "keep one of the two, and take out the lines that begin with <<<<<<<, ======= and >>>>>>>";
-    Some(Diagnostic::error(place, "merge-conflict", message).help(help))
+    Some(Fault::new(place, "merge-conflict", message).help(help))
 }

@@ -1,22 +1,65 @@
-//! YAML to a tree in which every key and value knows its place. Scalars stay as they are written: what
-//! they mean is said by the grammar that reads them, so that `NO` is never false by accident. It knows
-//! nothing of policies.
+//! YAML to a tree in which every key and value has its place, with limits on what is read: the one reader of
+//! whatever people edit, policies and their tests as well as the configuration. Scalars stay as they are written: what
+//! they mean is said by whoever reads them, so that `NO` is never false by accident. It must not know what a file is
+//! for.
+//!
+//! | file | what |
+//! |---|---|
+//! | `reader` | events of the parser to a tree, and what YAML has and is refused here |
+//! | `broken` | what is wrong with a text that is not YAML |
+//! | `conflict` | lines that a merge left |
 
 mod broken;
 mod conflict;
 mod reader;
 
-use serde_json::{Map, Number, Value};
+use std::fmt;
 
-use super::diagnostic::Place;
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
 
 pub use conflict::conflict;
 pub use reader::read;
 
-/// Larger files are refused before they are parsed.
-pub const LARGEST_FILE: usize = 256 * 1024;
-/// Deeper nesting is refused; no policy comes near it.
-pub const DEEPEST: usize = 64;
+/// Deeper nesting is refused; no file comes near it.
+const DEEPEST: usize = 64;
+
+/// A place in a file. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    /// How many characters are meant, at least 1.
+    pub length: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One mistake of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub place: Place,
+    /// The word of its diagnosis, such as `duplicate-key`.
+    pub code: &'static str,
+    pub message: String,
+    /// What to do. It may quote the file.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    fn new(place: Place, code: &'static str, message: impl Into<String>) -> Self {
+        Self { place, code, message: message.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
