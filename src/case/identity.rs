@@ -1,5 +1,6 @@
 //! Derived names: of a case, of a person at a vendor. Same facts, same name; no counter, no random number.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::input::OpenedBy;
@@ -40,5 +41,5 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.finalize())
 }

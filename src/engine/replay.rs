@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -104,8 +105,7 @@ pub(super) fn under(settings: &Settings, links: &Links) -> String {
         links.person(&nobody, crate::case::LinkKind::Verify, 0),
         settings.callback_secrets.keys().map(|name| links.callback(name, &nobody, 0)).collect::<Vec<_>>(),
     ]);
-    let hash = Sha256::digest(constants.to_string().as_bytes());
-    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(constants.to_string().as_bytes())[..4])
 }
 
 struct Replay<'a> {

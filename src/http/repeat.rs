@@ -1,7 +1,6 @@
 //! `Idempotency-Key`: the same change sent twice gets the first answer, also after a restart. The key is the
 //! caller's own and stands for the whole request: method, path, query and body.
 
-use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use axum::body::{Body, Bytes};
@@ -11,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
+use data_encoding::HEXLOWER;
 use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 
@@ -137,8 +137,5 @@ fn fingerprint(parts: &Parts, body: &[u8]) -> String {
 
 fn hash<const N: usize>(pieces: [impl AsRef<[u8]>; N]) -> String {
     let digest = pieces.iter().fold(Sha256::new(), |hash, piece| hash.chain_update(piece)).finalize();
-    digest.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    HEXLOWER.encode(&digest)
 }

@@ -2,6 +2,7 @@
 //! document was compared with, and numbers of documents. The key is the store's own secret, so a fingerprint
 //! says nothing to somebody who has the hash but not the key, and nothing about another store.
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -39,12 +40,12 @@ impl Fingerprints {
         Some(self.of(&["document", &kind, &country, &number]))
     }
 
-    /// The first 128 bits of HMAC-SHA256 over parts with their lengths, in hexadecimal.
     /// Of a mailbox, whatever its case.
     pub fn mailbox(&self, email: &str) -> String {
         format!("mailbox:{}", self.of(&["mailbox", &email.trim().to_lowercase()]))
     }
 
+    /// The first 128 bits of HMAC-SHA256 over parts with their lengths, in hexadecimal.
     fn of(&self, parts: &[&str]) -> String {
         // HMAC takes keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.expose().as_bytes()) else {
@@ -55,7 +56,7 @@ impl Fingerprints {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&mac.finalize().into_bytes()[..16])
     }
 }
 

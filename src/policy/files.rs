@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -46,8 +47,7 @@ impl Files {
             hash.update(u64::MAX.to_be_bytes());
             hash.update(path.as_bytes());
         }
-        let digest = hash.finalize();
-        Revision(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+        Revision(HEXLOWER.encode(&hash.finalize()[..12]))
     }
 }
 

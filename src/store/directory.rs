@@ -3,6 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
+
 use super::error::Error;
 use super::journal;
 use crate::model::Secret;
@@ -73,6 +75,5 @@ pub(super) fn make_secret(dir: &Path) -> Result<(), Error> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::io("asking the system for random bytes")(std::io::Error::other(error)))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    journal::write_whole(&dir.join("secret"), text.as_bytes())
+    journal::write_whole(&dir.join("secret"), HEXLOWER.encode(&bytes).as_bytes())
 }

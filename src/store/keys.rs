@@ -3,6 +3,7 @@
 
 use crate::model::{CaseId, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 /// The kinds of key, each one listing of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,12 +253,11 @@ pub(super) fn subject(subject: &SubjectRef) -> Key {
 
 /// A key in hexadecimal digits, for messages and records.
 pub(super) fn hex(key: &[u8]) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(key)
 }
 
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2));
-    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
 }
 
 /// The case whose own value or entry lies under a key.

@@ -171,7 +171,7 @@ impl State {
 
     fn broken(&self, key: &[u8]) -> Error {
         let first = self.damaged.fetch_add(1, Ordering::Relaxed) == 0;
-        let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = keys::hex(key);
         tracing::error!(key = name, "a value of the state fails its check");
         if first && let Err(error) = std::fs::write(doubt(&self.dir), format!("key {name} fails its check")) {
             tracing::error!(%error, "the doubt about the state could not be noted");

@@ -16,7 +16,7 @@ fn event(id: &str) -> String {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&Sha256::digest(text))
 }
 
 async fn send(house: &House, key: &str, body: String) -> (u16, Value) {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
@@ -79,8 +80,7 @@ fn boundary(id: &str, message: &Message) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    let digest: Vec<String> = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    digest.concat()
+    HEXLOWER.encode(&hash.finalize()[..16])
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::Timestamp;
@@ -48,8 +49,7 @@ pub(super) fn decode(text: &str) -> Option<String> {
 
 /// Text that looks random and is the same in every run with this seed.
 pub(super) fn hex(seed: u64, purpose: &str, number: u64) -> String {
-    let digest = Sha256::digest(format!("{seed}/{purpose}/{number}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(format!("{seed}/{purpose}/{number}")))
 }
 
 /// The same in the form of a UUID.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest as _, Sha256};
 
 /// The hash of a frame, which the next one carries.
@@ -171,7 +172,7 @@ pub struct Head {
 impl Head {
     /// The hash in hexadecimal digits.
     pub fn hash(&self) -> String {
-        self.chain.iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&self.chain)
     }
 }
 
@@ -188,14 +189,8 @@ impl FromStr for Head {
         let wrong = || format!("`{text}` is not SEQUENCE:HASH as `proofd store head` prints it");
         let (sequence, hash) = text.split_once(':').ok_or_else(wrong)?;
         let sequence = sequence.parse().map_err(|_| wrong())?;
-        let mut chain = Chain::default();
-        if hash.len() != chain.len() * 2 || !hash.is_ascii() {
-            return Err(wrong());
-        }
-        for (place, byte) in chain.iter_mut().enumerate() {
-            let digits = hash.get(place * 2..place * 2 + 2).ok_or_else(wrong)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
-        }
+        let chain = HEXLOWER_PERMISSIVE.decode(hash.as_bytes()).map_err(|_| wrong())?;
+        let chain = chain.try_into().map_err(|_| wrong())?;
         Ok(Self { sequence, chain })
     }
 }

@@ -74,7 +74,7 @@ impl Store {
                 return true;
             }
             if found.len() == limit {
-                next = Some(to_cursor(key));
+                next = Some(keys::hex(key));
                 return false;
             }
             found.push(summary.case);
@@ -331,22 +331,12 @@ fn matches(filter: &CaseFilter, summary: &Summary) -> bool {
         && filter.open.is_none_or(|open| summary.open == open)
 }
 
-fn to_cursor(key: &[u8]) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Whether a text can be a cursor of `Store::cases`.
 pub fn is_cursor(text: &str) -> bool {
     from_cursor(text).is_some()
 }
 
-/// A cursor that was not given by `to_cursor` begins at the beginning.
+/// A cursor that was not given by `Store::cases` begins at the beginning.
 fn from_cursor(cursor: &str) -> Option<Vec<u8>> {
-    let bytes = cursor.as_bytes().chunks(2).map(|pair| {
-        std::str::from_utf8(pair)
-            .ok()
-            .filter(|pair| pair.len() == 2)
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-    });
-    bytes.collect::<Option<Vec<u8>>>().filter(|key| key.first() == Some(&(Kind::Listing as u8)))
+    keys::from_hex(cursor).filter(|key| key.first() == Some(&(Kind::Listing as u8)))
 }
