@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, path};
 use super::{Daemon, Ending, Failed, output};
 use crate::api::Page;
 use crate::api::bounds::{CaseCursor, CaseLimit, EntryLimit, Reason, Whom};
@@ -153,11 +153,11 @@ pub enum Held {
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     let order = async |case: &str, word: &str, reason: Reason| {
-        let path = format!("/v1/cases/{case}/{word}");
+        let path = path(&["cases", case, word]);
         changed(&client, &path, &Reasoned { reason }, json).await
     };
     let claim = async |case: &str, word: &str| {
-        changed(&client, &format!("/v1/cases/{case}/{word}"), &MayReason::default(), json).await
+        changed(&client, &path(&["cases", case, word]), &MayReason::default(), json).await
     };
     match command {
         Command::List { state, policy, subject, outcome, text, queue, assignee, vendor, cursor, limit } => {
@@ -167,7 +167,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         }
         Command::Show { case } => show(&client, &case, json).await?,
         Command::Decide { case, decision, reason } => {
-            let path = format!("/v1/cases/{case}/decisions");
+            let path = path(&["cases", &case, "decisions"]);
             changed(&client, &path, &Decide { decision, reason }, json).await?;
         }
         Command::Take { case } => claim(&case, "take").await?,
@@ -204,7 +204,7 @@ pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, 
         Held::Release { case, reason } => (case, "release", reason),
         Held::Drop { case, reason } => (case, "drop", reason),
     };
-    changed(&client, &format!("/v1/held/{case}/{word}"), &Reasoned { reason }, json).await?;
+    changed(&client, &path(&["held", &case, word]), &Reasoned { reason }, json).await?;
     Ok(Ending::Ok)
 }
 
@@ -219,7 +219,7 @@ pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending,
             })?;
         }
         Hold::Lift { case, reason } => {
-            changed(&client, &format!("/v1/cases/{case}/lift"), &Reasoned { reason }, json).await?;
+            changed(&client, &path(&["cases", &case, "lift"]), &Reasoned { reason }, json).await?;
         }
     }
     Ok(Ending::Ok)
@@ -273,9 +273,9 @@ fn list(cases: &Page<CaseLine>) {
 }
 
 async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
-    let sheet = client.get::<CaseSheet>(&format!("/v1/cases/{case}")).await?;
+    let sheet = client.get::<CaseSheet>(&path(&["cases", case])).await?;
     let page = JournalPage { cursor: None, limit: Some(EntryLimit::nearest(usize::MAX)) };
-    let journal = client.get_by::<Page<Entry>>(&format!("/v1/cases/{case}/journal"), &page).await?;
+    let journal = client.get_by::<Page<Entry>>(&path(&["cases", case, "journal"]), &page).await?;
     if json {
         output::json(&json!({ "case": sheet.into_value(), "journal": journal.into_value()["items"] }));
         return Ok(());

@@ -5,7 +5,7 @@ use clap::Args;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::client::Client;
+use super::client::{Client, path};
 use super::{Ending, Failed, output};
 use crate::api::Page;
 use crate::api::bounds::{CaseCursor, CaseLimit, Reason};
@@ -50,7 +50,7 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
     }
     let mut lines = Vec::new();
     for case in cases {
-        let path = format!("/v1/cases/{case}/migrate");
+        let path = path(&["cases", &case, "migrate"]);
         let (move_to, preview) =
             (Migrate { to: to.clone(), reason: reason.clone() }, MigrateQuery { preview: true });
         let seen = client.post_by::<MigrationLine>(&path, &preview, &move_to).await?.read()?;
@@ -84,7 +84,7 @@ async fn known(client: &Client, policy: &str) -> Result<(), Failed> {
         return Ok(());
     }
     // One that is gone from the tree has its revisions still.
-    match client.try_get::<Page<RevisionLine>>(&format!("/v1/policies/{policy}/revisions"), &()).await? {
+    match client.try_get::<Page<RevisionLine>>(&path(&["policies", policy, "revisions"]), &()).await? {
         Err(refused) if refused.status == StatusCode::NOT_FOUND => {
             Err(Failed::no(anyhow!("there is no policy {policy}; {}", nearest(policy, names))))
         }

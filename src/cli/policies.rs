@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::SecondsFormat;
 use clap::Subcommand;
 
-use super::client::Client;
+use super::client::{Client, path};
 use super::{Daemon, Ending, Failed, foreseen, output};
 use crate::api::Page;
 use crate::api::bounds::{PeopleLimit, Reason};
@@ -86,7 +86,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     match command {
         Command::List => client.get::<PolicyList>("/v1/policies").await?.show(json, list)?,
         Command::Show { policy, revision, people } => {
-            let path = format!("/v1/policies/{policy}/revisions/{revision}");
+            let path = path(&["policies", &policy, "revisions", &revision]);
             client.get::<RevisionSheet>(&path).await?.show(json, |sheet| {
                 shown(sheet);
                 if let Some(past) = &sheet.foreseen {
@@ -96,8 +96,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         }
         Command::Diff { policy, from, to } => {
             let between = DiffQuery { from: Some(from), to: Some(to) };
-            let diff =
-                client.get_by::<RevisionDiff>(&format!("/v1/policies/{policy}/diff"), &between).await?;
+            let diff = client.get_by::<RevisionDiff>(&path(&["policies", &policy, "diff"]), &between).await?;
             diff.show(json, |diff| {
                 output::line(&format!("{} -> {}", diff.from, diff.to));
                 output::line(&diff.text);
@@ -105,19 +104,19 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             })?;
         }
         Command::Release { policy, reason, revision } => {
-            let path = format!("/v1/policies/{policy}/release");
+            let path = path(&["policies", &policy, "release"]);
             client.post::<RevisionSheet>(&path, &Release { reason, revision }).await?.show(json, shown)?;
         }
         Command::Revert { policy, revision, reason } => {
-            let path = format!("/v1/policies/{policy}/revert");
+            let path = path(&["policies", &policy, "revert"]);
             client.post::<RevisionSheet>(&path, &Revert { reason, revision }).await?.show(json, shown)?;
         }
         Command::Revisions { policy } => {
-            let path = format!("/v1/policies/{policy}/revisions");
+            let path = path(&["policies", &policy, "revisions"]);
             client.get::<Page<RevisionLine>>(&path).await?.show(json, taken_in)?;
         }
         Command::Shadow { policy, limit } => {
-            let (path, query) = (format!("/v1/policies/{policy}/shadow"), ShadowQuery { limit: Some(limit) });
+            let (path, query) = (path(&["policies", &policy, "shadow"]), ShadowQuery { limit: Some(limit) });
             client.get_by::<ShadowReport>(&path, &query).await?.show(json, shadow)?;
         }
         Command::Reload => return reload(&client, json).await,

@@ -138,7 +138,10 @@ async fn cases_are_listed_shown_decided_and_ordered() {
     assert_eq!(shown["case"]["id"], id);
     assert!(shown["journal"].as_array().unwrap().len() > 5, "{shown}");
 
-    ends(&world.say(&["case", "show", "nobody"]), 1, &["no such case"]);
+    for nobody in ["nobody", "a/b", "a/journal", "50%", "%2F", "a?b#c", "ü ß"] {
+        ends(&world.say(&["case", "show", nobody]), 1, &["no such case"]);
+        ends(&world.say(&["case", "retry", nobody, "--reason", "it is the right one"]), 1, &["no such case"]);
+    }
     ends(
         &world.say(&["case", "decide", id, "explode", "--reason", "x"]),
         1,

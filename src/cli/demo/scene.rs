@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::super::client::Client;
+use super::super::client::{Client, path};
 use super::teller::Teller;
 use super::{Failed, Stage, output};
 use crate::api::Page;
@@ -30,14 +30,14 @@ pub async fn decide(stage: &Stage, who: &str, decision: &str, reason: &str) -> R
     let query = CaseQuery { state, text, ..CaseQuery::default() };
     let list = client.get_by::<Page<CaseLine>>("/v1/cases", &query).await?.read()?;
     let case = list.items.first().ok_or_else(|| anyhow!("nothing to decide"))?;
-    let sheet = client.get::<CaseSheet>(&format!("/v1/cases/{}", case.id)).await?.read()?;
+    let sheet = client.get::<CaseSheet>(&path(&["cases", case.id.as_str()])).await?.read()?;
     let differs = sheet.steps.get("proof").and_then(|proof| proof["mismatches"].as_array());
     if let Some(differs) = differs.filter(|differs| !differs.is_empty()) {
         let differs = Value::from(differs.clone());
         output::line(&format!("  the case shows what differs between form and document: {differs}"));
     }
     let decide = Decide { decision: decision.to_owned(), reason: Some(reason.to_owned()) };
-    client.post::<CaseLine>(&format!("/v1/cases/{}/decisions", case.id), &decide).await?;
+    client.post::<CaseLine>(&path(&["cases", case.id.as_str(), "decisions"]), &decide).await?;
     Ok(())
 }
 
