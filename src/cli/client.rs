@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -15,14 +15,13 @@ use serde_json::Value;
 use super::{Daemon, Failed, output};
 use crate::api::problem::Problem;
 use crate::config;
-use crate::model::Secret;
-
-/// What a part of a path keeps; everything else is percent-encoded (RFC 3986, unreserved).
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::model::{Secret, UNRESERVED};
 
 /// A path of the API. Each part is one segment of it, whatever characters it has.
 pub fn path(parts: &[&str]) -> String {
-    parts.iter().fold("/v1".to_owned(), |path, part| format!("{path}/{}", utf8_percent_encode(part, PART)))
+    parts
+        .iter()
+        .fold("/v1".to_owned(), |path, part| format!("{path}/{}", utf8_percent_encode(part, &UNRESERVED)))
 }
 
 /// Loading a tree may mean walking a long past first.

@@ -7,9 +7,12 @@
 //! extension attributes among it where the data has no member of that name; data that is no JSON object is
 //! `event.data.value`, and bytes are `event.data.data_base64`.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
@@ -161,20 +164,11 @@ fn decoded(value: &HeaderValue) -> Result<String, &'static str> {
         Some(quoted) => unescaped(quoted),
         None => text.to_owned(),
     };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-            return Err("'%' is not followed by two hexadecimal digits");
-        };
-        bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+    if !is_encoded(&text) {
+        return Err("'%' is not followed by two hexadecimal digits");
     }
-    String::from_utf8(bytes).map_err(|_| "what is percent-encoded is not UTF-8")
+    let text = percent_decode_str(&text).decode_utf8();
+    text.map(Cow::into_owned).map_err(|_| "what is percent-encoded is not UTF-8")
 }
 
 fn unescaped(quoted: &str) -> String {
@@ -365,13 +359,16 @@ fn is_forbidden(c: char) -> bool {
     c.is_control() || (u32::from(c) & 0xFFFE) == 0xFFFE || matches!(c, '\u{FDD0}'..='\u{FDEF}')
 }
 
-/// Characters of RFC 3986, with each '%' followed by two digits.
+/// Whether each '%' is followed by two digits.
+fn is_encoded(text: &str) -> bool {
+    let digits = |two: &str| two.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.match_indices('%').all(|(at, _)| text.get(at + 1..at + 3).is_some_and(digits))
+}
+
+/// Characters of RFC 3986.
 fn is_reference(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.iter().enumerate().all(|(place, byte)| match byte {
-        b'%' => bytes.get(place + 1..place + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)),
-        byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
-    })
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    text.bytes().all(may_be) && is_encoded(text)
 }
 
 fn is_media_type(text: &str) -> bool {

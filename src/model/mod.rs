@@ -40,5 +40,9 @@ pub use vocabulary::{IdentityWords, Pattern, VerificationWords, Vocabulary};
 /// A moment. Always UTC; wall time exists only where a zone is named beside it.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
 
+/// What RFC 3986 calls unreserved: everything else is percent-encoded where a value becomes a part of an address.
+pub const UNRESERVED: percent_encoding::AsciiSet =
+    percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Loose fields: what a vendor sent, what a policy's settings hold.
 pub type Fields = serde_json::Map<String, serde_json::Value>;

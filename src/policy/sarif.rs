@@ -1,11 +1,15 @@
-//! Mistakes as SARIF 2.1.0, which code hosts and editors show beside the lines of a change.
+//! Mistakes as SARIF 2.1.0, which code hosts and editors show beside the lines of a change. Written as JSON by hand:
+//! the crate `serde-sarif` makes its types in its build script, from a schema, and would add 16 packages to the build,
+//! among them a second `syn` and regular expressions, for the dozen members that are written here.
 
 use std::collections::BTreeSet;
 
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::codes;
 use super::diagnostic::{Diagnostic, Severity, once};
+use crate::model::UNRESERVED;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -75,16 +79,12 @@ fn location(diagnostic: &Diagnostic, dir: &str) -> Value {
     }})
 }
 
+const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
 /// A reference as RFC 3986 has it: paths may hold blanks and other letters.
 fn uri(dir: &str, file: &str) -> String {
     let dir = dir.trim_start_matches("./").trim_end_matches('/');
     let path = if matches!(dir, "" | ".") { file.to_owned() } else { format!("{dir}/{file}") };
     let prefix = if path.starts_with('/') { "file://" } else { "" };
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    std::iter::once(prefix.to_owned()).chain(path.bytes().map(escape)).collect()
+    format!("{prefix}{}", utf8_percent_encode(&path, PATH))
 }

@@ -58,6 +58,7 @@ mod values;
 use std::fmt;
 use std::sync::Arc;
 
+use percent_encoding::utf8_percent_encode;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use change::{Edit, Needs};
@@ -75,7 +76,7 @@ use self::engine::guarded;
 use self::facts::Outline;
 use self::values::{type_word, written};
 use super::diagnostic::Place;
-use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp, Vocabulary};
+use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp, UNRESERVED, Vocabulary};
 
 /// What a script may look at.
 #[derive(Debug, Clone, Copy)]
@@ -339,7 +340,7 @@ impl Text {
 
     /// As a path of an address: values are escaped, so that none of them adds a part of its own.
     pub fn render_path(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
-        self.render_with(facts, |value| escaped(&value))
+        self.render_with(facts, |value| utf8_percent_encode(&value, &UNRESERVED).to_string())
     }
 
     /// The text as it is written.
@@ -375,15 +376,6 @@ impl Text {
         }
         Ok(text)
     }
-}
-
-/// Everything but what RFC 3986 calls unreserved.
-fn escaped(value: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    value.bytes().map(escape).collect()
 }
 
 fn shown(value: &Dynamic) -> Result<String, &'static str> {
