@@ -1,78 +1,47 @@
 //! Results of policy tests as JUnit XML: a suite for each policy, and one for what does not load.
 
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+
 use super::test::failed;
 use crate::policy::Diagnostic;
 use crate::trial::{TestResult, Tested};
 
-pub fn xml(tested: &[Tested], errors: &[Diagnostic]) -> String {
-    let failures = tested.iter().flat_map(|tested| &tested.tests).filter(|test| !test.ok).count();
-    let tests = tested.iter().map(|tested| tested.tests.len()).sum::<usize>();
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    text.push_str(&format!(
-        "<testsuites name=\"proofd\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\">\n",
-        tests + errors.len(),
-        errors.len(),
-    ));
+pub fn xml(tested: &[Tested], errors: &[Diagnostic]) -> Result<String, SerializeError> {
+    let mut report = Report::new("proofd");
     for tested in tested {
-        let failures = tested.tests.iter().filter(|test| !test.ok).count();
-        text.push_str(&format!(
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"0\">\n",
-            escaped(&tested.policy),
-            tested.tests.len()
-        ));
-        tested.tests.iter().for_each(|test| case(&mut text, tested, test));
-        text.push_str("  </testsuite>\n");
+        let mut suite = TestSuite::new(&tested.policy);
+        suite.add_test_cases(tested.tests.iter().map(|test| case(tested, test)));
+        report.add_test_suite(suite);
     }
     if !errors.is_empty() {
-        let count = errors.len();
-        text.push_str(&format!(
-            "  <testsuite name=\"files\" tests=\"{count}\" failures=\"0\" errors=\"{count}\">\n"
-        ));
-        for error in errors {
-            text.push_str(&format!(
-                "    <testcase classname=\"{}\" name=\"{}\"><error message=\"{}\"/></testcase>\n",
-                escaped(error.policy.as_deref().unwrap_or("files")),
-                escaped(&error.place.to_string()),
-                escaped(&error.message)
-            ));
-        }
-        text.push_str("  </testsuite>\n");
+        let mut suite = TestSuite::new("files");
+        suite.add_test_cases(errors.iter().map(unloaded));
+        report.add_test_suite(suite);
     }
-    text.push_str("</testsuites>\n");
-    text
+    report.to_string()
 }
 
-fn case(text: &mut String, tested: &Tested, test: &TestResult) {
-    let head = format!(
-        "    <testcase classname=\"{}\" name=\"{}\" file=\"{}\" line=\"{}\"",
-        escaped(&tested.policy),
-        escaped(&test.name),
-        escaped(&tested.file),
-        test.place.line
-    );
-    match &test.failure {
-        None => text.push_str(&format!("{head}/>\n")),
-        Some(failure) => text.push_str(&format!(
-            "{head}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n",
-            escaped(&format!("expected {}, actual {}", failure.expected, failure.actual)),
-            escaped(&failed(test).join("\n"))
-        )),
-    }
+fn case(tested: &Tested, test: &TestResult) -> TestCase {
+    let status = match &test.failure {
+        None => TestCaseStatus::success(),
+        Some(failure) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(format!("expected {}, actual {}", failure.expected, failure.actual));
+            status.set_description(failed(test).join("\n"));
+            status
+        }
+    };
+    let mut case = TestCase::new(&test.name, status);
+    case.set_classname(&tested.policy);
+    let place = [("file", tested.file.clone()), ("line", test.place.line.to_string())];
+    case.extra.extend(place.map(|(name, value)| (name.into(), value.into())));
+    case
 }
 
-/// What XML cannot hold at all is left out.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
+fn unloaded(error: &Diagnostic) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(&error.message);
+    let mut case = TestCase::new(error.place.to_string(), status);
+    case.set_classname(error.policy.as_deref().unwrap_or("files"));
+    case
 }

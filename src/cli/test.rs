@@ -35,7 +35,8 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).cloned().collect();
     let tested = trial::run(&loaded);
     if let Some(path) = &arguments.junit {
-        std::fs::write(path, junit::xml(&tested, &errors))
+        let written = junit::xml(&tested, &errors).context("while making the report")?;
+        std::fs::write(path, written)
             .with_context(|| format!("while writing {}", path.display()))
             .map_err(Failed::usage)?;
     }
