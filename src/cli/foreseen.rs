@@ -60,7 +60,7 @@ pub fn show(past: &PolicyPast, people: usize) {
     }
     let paid = past.verifications;
     rows.push(row_of("paid verifications", range(paid.before), range(paid.after), ""));
-    aligned(&rows);
+    output::columns("    ", &rows);
     coming(past);
     for (count, what) in [
         (past.unknown, "cases with no recorded answer for what comes next"),
@@ -108,7 +108,7 @@ fn coming(past: &PolicyPast) {
         output::line("  To come: as much as with what runs.");
     } else {
         output::line("  To come, if the times are as quiet or as busy as they were:");
-        aligned(&rows);
+        output::columns("    ", &rows);
     }
     let told = |days: u32| past.coming.iter().any(|line| line.days == days);
     let untold: Vec<_> = [7, 30].iter().filter(|days| !told(**days)).map(ToString::to_string).collect();
@@ -134,7 +134,7 @@ fn who(past: &PolicyPast, people: usize) {
             vec![subject, name, minute(item.opened_at), before, "->".to_owned(), after, otherwise(item)]
         })
         .collect();
-    aligned(&rows);
+    output::columns("    ", &rows);
     if different > rows.len() {
         let listed = past.items.len();
         let all = if listed < different { format!("the newest {listed}") } else { "them all".to_owned() };
@@ -166,19 +166,6 @@ fn row_of(what: &str, before: String, after: String, more: &str) -> Vec<String> 
 /// A number, or the least and the most.
 fn range(Range { least, most }: Range) -> String {
     if least == most { number(least) } else { format!("{} to {}", number(least), number(most)) }
-}
-
-fn aligned(rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        output::line(format!("    {}", cells.join("  ")).trim_end());
-    }
 }
 
 /// One person of the list: the columns of `HEAD`.

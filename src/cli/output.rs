@@ -51,22 +51,25 @@ pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// A table with a head, columns as wide as their widest cell.
+/// A table with a head.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
     let head = head.iter().map(|cell| (*cell).to_owned()).collect();
     let rows = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let widest =
-        |column: usize| lines.iter().filter_map(|cells| cells.get(column)).map(|cell| cell.width()).max();
+    columns("", &std::iter::once(head).chain(rows).collect::<Vec<_>>());
+}
+
+/// Rows behind an indent, their columns as wide as their widest cell on a terminal.
+pub fn columns(indent: &str, rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
-    for cells in lines {
-        let padded: Vec<_> = cells
+    for row in rows {
+        let padded: Vec<_> = row
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))))
             .collect();
-        line(padded.join("  ").trim_end());
+        line(format!("{indent}{}", padded.join("  ")).trim_end());
     }
 }
 
