@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::ledger::Ledger;
-use super::{jumio, mailbox, office, onelogin};
+use super::{Serving, jumio, mailbox, office, onelogin};
 use crate::model::Clock;
 
 /// The simulators and their servers; they stop when this is dropped.
@@ -16,10 +16,10 @@ pub struct Town {
     pub mailbox: mailbox::Mailbox,
     pub office: office::Office,
     pub ledger: Ledger,
-    pub onelogin_served: onelogin::Serving,
-    pub jumio_served: jumio::Serving,
+    pub onelogin_served: Serving,
+    pub jumio_served: Serving,
     pub mailbox_served: mailbox::Serving,
-    pub office_served: office::Serving,
+    pub office_served: Serving,
 }
 
 /// Credentials that the simulators accept.

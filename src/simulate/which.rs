@@ -54,7 +54,7 @@ impl Which {
         }
         if self.shows(Self::Mail) {
             up.insert("smtp".to_owned(), json!(format!("smtp://{}", town.mailbox_served.smtp)));
-            up.insert("mail".to_owned(), json!(town.mailbox_served.url));
+            up.insert("mail".to_owned(), json!(town.mailbox_served.web.url));
         }
         if self.shows(Self::Office) {
             up.insert("office".to_owned(), json!(town.office_served.url));

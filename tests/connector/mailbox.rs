@@ -56,7 +56,7 @@ async fn a_mail_is_taken_and_shown() {
     assert_eq!(mail.links, ["https://x.example/y"]);
     let record = ledger.records().remove(0);
     assert_eq!((record.what.as_str(), record.subject.as_str()), ("mail", "b@example.test"));
-    let address = serving.url.strip_prefix("http://").unwrap();
+    let address = serving.web.url.strip_prefix("http://").unwrap();
     let get = async |path: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

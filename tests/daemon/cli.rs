@@ -3,7 +3,8 @@ use std::path::Path;
 
 use crate::world::people::{forges, other_name, passes};
 use crate::world::{Said, World, edit};
-use proofd::simulate::jumio::{Fault, Mode, Permissions};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::jumio::Permissions;
 use serde_json::{Value, json};
 
 /// Simulators and a configuration; no daemon, and the machine's own time.
@@ -186,11 +187,9 @@ async fn a_stuck_case_is_told_and_tried_again() {
     let world = running().await;
     // The vendor says that our request is wrong, which no retry would mend.
     let fault = Fault {
-        mode: Mode::Status,
         path: "/account".to_owned(),
         method: Some("POST".to_owned()),
-        count: None,
-        status: Some(400),
+        ..Fault::of(Mishap::Status(400))
     };
     world.town.jumio.turn(|knobs| knobs.faults = vec![fault]);
     let ada = world.registers("Ada");

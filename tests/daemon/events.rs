@@ -172,7 +172,7 @@ async fn targets_and_sinks_in_the_configuration() {
     // Only those that a row names.
     let (ours, others) = (text.find("  scim:\n").unwrap(), text.find("access:\n").unwrap());
     let text = format!("{}{}", &text[..ours], &text[others..]);
-    let there = world.town.mailbox_served.url.trim_end_matches('/').to_owned();
+    let there = world.town.mailbox_served.web.url.trim_end_matches('/').to_owned();
     let configured = |more: &str| {
         std::fs::write(world.config(), text.replace("  smtp:\n", &format!("{more}  smtp:\n"))).unwrap();
     };

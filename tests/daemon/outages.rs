@@ -5,9 +5,8 @@ use crate::world::World;
 use crate::world::people::{Person, passes};
 use chrono::TimeDelta;
 use proofd::model::Timestamp;
-use proofd::simulate::jumio::{self, Mode};
+use proofd::simulate::fault::{Fault, Mishap};
 use proofd::simulate::ledger::System;
-use proofd::simulate::onelogin::{self, Mishap};
 use reqwest::{Method, StatusCode};
 
 async fn shipped() -> World {
@@ -22,22 +21,20 @@ async fn vendors_that_are_down_fail_nobody() {
     type Outage = fn(&World, bool);
     let onelogin: Outage = |world, down| {
         world.town.onelogin.turn(|knobs| {
-            knobs.faults = if down { vec![onelogin::Fault::of(Mishap::Unavailable)] } else { Vec::new() };
+            knobs.faults = if down { vec![Fault::of(Mishap::Status(503))] } else { Vec::new() };
         });
     };
     let onelogin_silent: Outage = |world, down| {
         world.town.onelogin.turn(|knobs| {
-            knobs.faults = if down { vec![onelogin::Fault::of(Mishap::Closed)] } else { Vec::new() };
+            knobs.faults = if down { vec![Fault::of(Mishap::Closed)] } else { Vec::new() };
         });
     };
     let jumio: Outage = |world, down| {
-        let fault =
-            jumio::Fault { mode: Mode::Status, path: String::new(), method: None, count: None, status: None };
+        let fault = Fault::of(Mishap::Status(503));
         world.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
     };
     let jumio_html: Outage = |world, down| {
-        let fault =
-            jumio::Fault { mode: Mode::Html, path: String::new(), method: None, count: None, status: None };
+        let fault = Fault::of(Mishap::Html);
         world.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
     };
     for (what, outage) in [
@@ -72,12 +69,11 @@ async fn vendors_that_are_down_fail_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_the_vendor_cannot_serve_yet_makes_the_person_wait_and_goes_on() {
     let world = shipped().await;
-    let fault = jumio::Fault {
-        mode: Mode::Status,
+    let fault = Fault {
         path: "/account".to_owned(),
         method: Some("POST".to_owned()),
         count: Some(2),
-        status: Some(503),
+        ..Fault::of(Mishap::Status(503))
     };
     world.town.jumio.turn(|knobs| knobs.faults = vec![fault]);
     let ada = world.registers("Ada");
@@ -92,7 +88,7 @@ async fn an_outage_is_seen_from_outside() {
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
     let execution = world.presses(&ada, &link).await;
-    world.town.onelogin.turn(|knobs| knobs.faults = vec![onelogin::Fault::of(Mishap::Unavailable)]);
+    world.town.onelogin.turn(|knobs| knobs.faults = vec![Fault::of(Mishap::Status(503))]);
     ada.applicant.prove(&world.town, &execution, passes()).unwrap();
     let readiness = async |world: &World| {
         let (status, text) = world.ask(Method::GET, "/readyz", "", None).await;
@@ -124,11 +120,11 @@ async fn a_system_that_asks_to_wait_is_left_alone() {
     let world = shipped().await;
     let people = ["Ada", "Bob"].map(|name| world.registers(name));
     let [ada, bob] = &people;
-    let fault = onelogin::Fault {
+    let fault = Fault {
         method: Some("PUT".into()),
         count: Some(1),
         retry_after: Some(600),
-        ..onelogin::Fault::of(Mishap::TooManyRequests)
+        ..Fault::of(Mishap::Status(429))
     };
     world.town.onelogin.turn(|knobs| knobs.faults = vec![fault]);
     let at = |entry: &serde_json::Value| entry["at"].as_str().unwrap().parse::<Timestamp>().unwrap();

@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use proofd::api::journal::{Entry, Note};
 use proofd::model::{CaseId, Timestamp};
 use proofd::simulate::applicant::{Applicant, Led};
-use proofd::simulate::jumio::{Fault, Mode, Script};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::jumio::Script;
 use proofd::simulate::ledger::System;
 use proofd::simulate::onelogin::{Ages, Crowd};
 
@@ -84,7 +85,7 @@ impl Person {
 }
 
 fn vendor_is_down(inside: &Inside, down: bool) {
-    let fault = Fault { mode: Mode::Status, path: String::new(), method: None, count: None, status: None };
+    let fault = Fault::of(Mishap::Status(503));
     inside.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
 }
 

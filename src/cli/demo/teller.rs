@@ -92,7 +92,7 @@ pub fn where_to_look(stage: &Stage) {
     output::line("");
     output::line("Everything stays up until Ctrl-C. Play an applicant yourself:");
     output::line(&format!("  register          {}", town.onelogin_served.url));
-    output::line(&format!("  read the mail     {}", town.mailbox_served.url));
+    output::line(&format!("  read the mail     {}", town.mailbox_served.web.url));
     output::line(&format!("  vendor's pages    {}", town.jumio_served.url));
     output::line(&format!("  HR, tickets       {}", town.office_served.url));
     output::line(&format!(

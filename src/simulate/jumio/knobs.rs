@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::simulate::fault::Fault;
+
 /// Everything that can be turned. `PUT /_sim/knobs` replaces all of it; what is left out is the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -204,46 +206,4 @@ impl Default for Permissions {
     fn default() -> Self {
         Self { initiate: true, retrieve: true }
     }
-}
-
-/// A fault on the vendor's side. The first that matches a request is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    pub mode: Mode,
-    /// Requests whose path begins with this, e.g. `/retrieval`.
-    #[serde(default)]
-    pub path: String,
-    /// Requests of this method only.
-    #[serde(default)]
-    pub method: Option<String>,
-    /// How many requests it hits; without it, all until the knobs change.
-    #[serde(default)]
-    pub count: Option<u32>,
-    /// The code of `Mode::Status`; 503 without it.
-    #[serde(default)]
-    pub status: Option<u16>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// An error status with a JSON body; nothing is done.
-    Status,
-    /// The connection is closed without an answer; nothing is done.
-    Close,
-    /// The request is carried out, and its answer is lost.
-    LostAnswer,
-    /// No answer, ever; nothing is done.
-    Hang,
-    /// 200 with a page of HTML.
-    Html,
-    /// 200 with 10 MB of JSON.
-    Huge,
-    /// The true answer with strings and numbers swapped.
-    WrongTypes,
-    /// The true answer without its nested objects and tokens.
-    MissingFields,
-    /// The true answer with unknown fields in every object.
-    ExtraFields,
 }

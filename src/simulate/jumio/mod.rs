@@ -7,7 +7,6 @@ mod api;
 mod callback;
 mod control;
 mod execution;
-mod fault;
 mod knobs;
 mod labels;
 mod memory;
@@ -23,16 +22,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
 use serde_json::json;
 use tokio::sync::watch;
 
 pub use self::control::Unknown;
 pub use self::execution::{Credential, Execution, Faces, Order, Outcome, Script, Status};
-pub use self::knobs::{Callbacks, Enrolment, Expired, Fault, Knobs, Mode, Permissions, Redirect, Wiped};
+pub use self::knobs::{Callbacks, Enrolment, Expired, Knobs, Permissions, Redirect, Wiped};
 pub use self::memory::Account;
 
 use self::callback::Delivery;
 use self::world::World;
+use super::Serving;
+use super::fault::strike;
 use super::ledger::Ledger;
 use crate::model::{Clock, Timestamp};
 
@@ -66,25 +71,6 @@ struct Inner {
     changed: watch::Sender<()>,
 }
 
-/// A simulator that is being served. It stops when this is dropped.
-#[derive(Debug)]
-pub struct Serving {
-    /// The base address, without a slash at the end.
-    pub url: String,
-    pub address: SocketAddr,
-    stop: watch::Sender<bool>,
-}
-
-impl Serving {
-    pub fn stop(self) {}
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-    }
-}
-
 impl Simulator {
     pub fn new(options: Options, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
         let world = Mutex::new(World::new(options.seed, ledger));
@@ -94,7 +80,7 @@ impl Simulator {
     /// The whole vendor. Callbacks are only sent while it is served with [`Simulator::serve`].
     pub fn router(&self) -> axum::Router {
         let vendor = api::routes().merge(retrieval::routes()).merge(page::routes());
-        let faulty = axum::middleware::from_fn_with_state(self.clone(), fault::inject);
+        let faulty = axum::middleware::from_fn_with_state(self.clone(), faulty);
         vendor
             .layer(faulty)
             .merge(control::routes())
@@ -104,28 +90,10 @@ impl Simulator {
 
     /// Binds and serves until the answer is dropped. Port 0 takes a free one.
     pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let url = format!("http://{address}");
-        self.set_base(&url);
-        let (stop, stopped) = watch::channel(false);
-        let until = |mut stopped: watch::Receiver<bool>| async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(until(stopped.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "simulated Jumio stopped");
-            }
-        });
-        let simulator = self.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = callback::deliver(simulator) => {}
-                () = until(stopped) => {}
-            }
-        });
-        Ok(Serving { url, address, stop })
+        let serving = Serving::start("Jumio", address, self.router()).await?;
+        self.set_base(&serving.url);
+        serving.beside(callback::deliver(self.clone()));
+        Ok(serving)
     }
 
     /// The address that links and `href`s begin with, where it is not the one that is served (a proxy).
@@ -175,4 +143,17 @@ impl Simulator {
             }
         });
     }
+}
+
+async fn faulty(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let Some(fault) = simulator.act(|world, _| strike(&mut world.knobs.faults, method, path)) else {
+        return next.run(request).await;
+    };
+    let refuse = |code: u16| {
+        let title = StatusCode::from_u16(code).ok().and_then(|code| code.canonical_reason());
+        let title = title.unwrap_or("Error");
+        api::answer(code, &json!({"title": title, "status": code, "detail": "Simulated"}))
+    };
+    fault.inject(&*simulator.clock(), refuse, next.run(request)).await
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use super::execution::{Execution, Outcome, Script};
 use super::knobs::Redirect;
 use super::memory::Account;
 use super::world::Refusal;
+use crate::simulate::page::{html, page};
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -36,19 +37,6 @@ struct Answers {
     face: String,
 }
 
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn page(code: StatusCode, title: &str, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>\
-         <style>body{{font:16px sans-serif;max-width:60em;margin:2em auto}}button{{margin:.3em}}\
-         td{{padding:.2em .8em}}</style><h1>{title}</h1>{body}</html>"
-    );
-    (code, [(header::REFERRER_POLICY, "no-referrer")], Html(html)).into_response()
-}
-
 async fn overview(State(simulator): State<Simulator>) -> Response {
     let rows: String = simulator
         .executions()
@@ -56,8 +44,8 @@ async fn overview(State(simulator): State<Simulator>) -> Response {
         .rev()
         .map(|one| {
             let link = one.href.as_ref().filter(|_| !one.status.is_final());
-            let link = link.map_or_else(String::new, |href| format!("<a href=\"{}\">play</a>", escape(href)));
-            let reference = escape(&one.order.customer_internal_reference);
+            let link = link.map_or_else(String::new, |href| format!("<a href=\"{}\">play</a>", html(href)));
+            let reference = html(&one.order.customer_internal_reference);
             format!(
                 "<tr><td>{}<td>{reference}<td>{}<td>{}<td>{link}",
                 one.created_at.format("%F %T"),
@@ -74,8 +62,7 @@ async fn overview(State(simulator): State<Simulator>) -> Response {
 
 /// A row of what is on file of an account.
 fn remembered(account: &Account) -> String {
-    let or_none =
-        |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |text| escape(text));
+    let or_none = |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |text| html(text));
     let until = match (account.wiped, account.kept_until) {
         (true, _) => "wiped".to_owned(),
         (false, Some(at)) => at.format("%F %T").to_string(),
@@ -83,8 +70,8 @@ fn remembered(account: &Account) -> String {
     };
     format!(
         "<tr><td>{}<td>{}<td>{}<td>{}<td>{until}",
-        escape(&account.account),
-        escape(&account.holder),
+        html(&account.account),
+        html(&account.holder),
         or_none(&account.face),
         or_none(&account.document)
     )
@@ -104,7 +91,7 @@ async fn open(State(simulator): State<Simulator>, Query(link): Query<Link>) -> R
     if let Err(refusal) = done {
         return ended(&one, redirect, Some(&refusal));
     }
-    let token = escape(&link.token);
+    let token = html(&link.token);
     let button = |action: &str, text: &str, field: &str| {
         format!(
             "<form method=post action=\"/web/v4/app/{action}\"><input type=hidden name=authorizationToken \
@@ -118,8 +105,8 @@ async fn open(State(simulator): State<Simulator>, Query(link): Query<Link>) -> R
     let enrolled = account.and_then(|account| account.face);
     let enrolled = enrolled.map_or_else(|| "no face".to_owned(), |face| format!("the face of {face}"));
     let body = [
-        format!("<p>Reference {}</p>", escape(&one.order.customer_internal_reference)),
-        format!("<p>This check takes {asks}. On file: {}.</p>", escape(&enrolled)),
+        format!("<p>Reference {}</p>", html(&one.order.customer_internal_reference)),
+        format!("<p>This check takes {asks}. On file: {}.</p>", html(&enrolled)),
         button("capture", "Take one picture", ""),
         button("pass", if document { "Pass" } else { "Show my own face" }, named),
         button("mismatch", "Show another face", ""),
@@ -183,7 +170,7 @@ fn ended(one: &Execution, redirect: Redirect, refusal: Option<&Refusal>) -> Resp
         return match refusal {
             Some((code, message)) => {
                 let code = StatusCode::from_u16(*code).unwrap_or(StatusCode::GONE);
-                page(code, "This link cannot be used", &format!("<p>{}</p>", escape(message)))
+                page(code, "This link cannot be used", &format!("<p>{}</p>", html(message)))
             }
             None => page(StatusCode::OK, "Thank you", "<p>You may close this page.</p>"),
         };

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::ledger::{Ledger, Record, System};
 use crate::model::{Clock, Timestamp};
@@ -81,19 +80,7 @@ struct Held {
 #[derive(Debug)]
 pub struct Serving {
     pub smtp: SocketAddr,
-    /// The web side, without a slash at the end.
-    pub url: String,
-    stop: watch::Sender<bool>,
-}
-
-impl Serving {
-    pub fn stop(self) {}
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-    }
+    pub web: super::Serving,
 }
 
 impl Mailbox {
@@ -103,21 +90,11 @@ impl Mailbox {
 
     /// Binds both sides and serves until the answer is dropped. Port 0 takes a free one.
     pub async fn serve(&self, smtp: SocketAddr, http: SocketAddr) -> io::Result<Serving> {
-        let smtp_side = tokio::net::TcpListener::bind(smtp).await?;
-        let http_side = tokio::net::TcpListener::bind(http).await?;
-        let (smtp, http) = (smtp_side.local_addr()?, http_side.local_addr()?);
-        let (stop, stopped) = watch::channel(false);
-        let mut until = stopped.clone();
-        let served = axum::serve(http_side, web::router(self)).with_graceful_shutdown(async move {
-            let _ = until.wait_for(|stop| *stop).await;
-        });
-        tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the mailbox's web side stopped");
-            }
-        });
-        tokio::spawn(smtp::listen(smtp_side, self.clone(), stopped));
-        Ok(Serving { smtp, url: format!("http://{http}"), stop })
+        let listener = tokio::net::TcpListener::bind(smtp).await?;
+        let smtp = listener.local_addr()?;
+        let web = super::Serving::start("mailbox", http, web::router(self)).await?;
+        web.beside(smtp::listen(listener, self.clone()));
+        Ok(Serving { smtp, web })
     }
 
     /// Every mail, oldest first.

@@ -4,31 +4,25 @@ use std::io;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Mailbox;
 
 /// Longer lines and mails are not taken.
 const MOST: usize = 32 * 1024 * 1024;
 
-pub(super) async fn listen(listener: TcpListener, mailbox: Mailbox, mut stopped: watch::Receiver<bool>) {
+/// Takes connections for as long as it is polled.
+pub(super) async fn listen(listener: TcpListener, mailbox: Mailbox) {
+    let mut sessions = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopped.wait_for(|stop| *stop) => return,
-        };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = listener.accept().await else { continue };
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        let (mailbox, mut stopped) = (mailbox.clone(), stopped.clone());
-        tokio::spawn(async move {
-            let session = Session { stream: BufReader::new(stream), mailbox, from: None, to: Vec::new() };
-            tokio::select! {
-                // A client that goes away in the middle is its own affair.
-                _ = session.run() => {}
-                _ = stopped.wait_for(|stop| *stop) => {}
-            }
-        });
+        let session =
+            Session { stream: BufReader::new(stream), mailbox: mailbox.clone(), from: None, to: Vec::new() };
+        // A client that goes away in the middle is its own affair.
+        sessions.spawn(session.run());
+        while sessions.try_join_next().is_some() {}
     }
 }
 

@@ -2,12 +2,13 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::{Knobs, Mail, Mailbox};
+use crate::simulate::page::{html, page};
 
 pub(super) fn router(mailbox: &Mailbox) -> Router {
     Router::new()
@@ -41,19 +42,6 @@ async fn set_knobs(State(mailbox): State<Mailbox>, Json(knobs): Json<Knobs>) -> 
     Json(mailbox.knobs())
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn page(title: &str, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>\
-         <style>body{{font:16px sans-serif;max-width:60em;margin:2em auto}}td{{padding:.2em .8em}}\
-         pre{{white-space:pre-wrap}}</style><h1>{title}</h1>{body}</html>"
-    );
-    Html(html).into_response()
-}
-
 async fn overview(State(mailbox): State<Mailbox>) -> Response {
     let rows: String = mailbox
         .mails()
@@ -64,24 +52,24 @@ async fn overview(State(mailbox): State<Mailbox>) -> Response {
             format!(
                 "<tr><td>{}<td>{}<td><a href=\"/mails/{number}\">{}</a>",
                 mail.received_at.format("%F %T"),
-                escape(&mail.to),
-                escape(&mail.subject)
+                html(&mail.to),
+                html(&mail.subject)
             )
         })
         .collect();
-    page("Mailbox", &format!("<table>{rows}</table>"))
+    page(StatusCode::OK, "Mailbox", &format!("<table>{rows}</table>"))
 }
 
 async fn one(State(mailbox): State<Mailbox>, Path(number): Path<usize>) -> Response {
     let mails = mailbox.mails();
     let Some(mail) = mails.get(number) else { return StatusCode::NOT_FOUND.into_response() };
     let links: String =
-        mail.links.iter().map(|link| format!("<li><a href=\"{0}\">{0}</a>", escape(link))).collect();
+        mail.links.iter().map(|link| format!("<li><a href=\"{0}\">{0}</a>", html(link))).collect();
     let body = format!(
         "<p>To {}, from {}</p><pre>{}</pre><ul>{links}</ul><p><a href=\"/\">All mails</a></p>",
-        escape(&mail.to),
-        escape(&mail.from),
-        escape(&mail.text)
+        html(&mail.to),
+        html(&mail.from),
+        html(&mail.text)
     );
-    page(&escape(&mail.subject), &body)
+    page(StatusCode::OK, &html(&mail.subject), &body)
 }

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{Knobs, Note, Office};
+use crate::simulate::page::{html, page as document};
 
 pub(super) fn router() -> Router<Office> {
     Router::new()
@@ -97,10 +98,7 @@ fn note(office: &Office, kind: &str, method: &Method, path: &str, headers: &Head
 }
 
 async fn overview(State(office): State<Office>) -> Response {
-    let escape = |value: &Value| {
-        let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-    };
+    let shown = |value: &Value| html(&serde_json::to_string_pretty(value).unwrap_or_default());
     let mut body = String::new();
     for (title, values) in [
         ("Accounts of the HR system", office.accounts()),
@@ -111,13 +109,8 @@ async fn overview(State(office): State<Office>) -> Response {
         // Writing into a text cannot fail.
         let _ = write!(body, "<h2>{title}</h2>");
         values.iter().rev().for_each(|value| {
-            let _ = write!(body, "<pre>{}</pre>", escape(value));
+            let _ = write!(body, "<pre>{}</pre>", shown(value));
         });
     }
-    Html(format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Office</title>\
-         <style>body{{font:16px sans-serif;max-width:60em;margin:2em auto}}pre{{background:#eee;padding:.6em;\
-         white-space:pre-wrap}}</style><h1>Office</h1>{body}</html>"
-    ))
-    .into_response()
+    document(StatusCode::OK, "Office", &body)
 }

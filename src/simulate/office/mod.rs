@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use self::directory::Directory;
+use super::Serving;
 use super::ledger::{Ledger, Record, System};
 use crate::model::{Clock, Timestamp};
 
@@ -70,33 +70,14 @@ struct State {
     notes: Vec<Note>,
 }
 
-/// A running office; it stops when this is dropped.
-#[derive(Debug)]
-pub struct Serving {
-    pub url: String,
-    _stop: watch::Sender<()>,
-}
-
 impl Office {
     pub fn new(clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
         Self { inner: Arc::new(Inner { clock, ledger, state: Mutex::default() }) }
     }
 
     pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (stop, mut stopped) = watch::channel(());
         let router = Router::new().merge(scim::router()).merge(desk::router()).with_state(self.clone());
-        tokio::spawn(async move {
-            let ended = async move {
-                // An error means that the handle was dropped, which is what is waited for.
-                let _ = stopped.changed().await;
-            };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(ended).await {
-                tracing::error!(%error, "the simulated office ended");
-            }
-        });
-        Ok(Serving { url, _stop: stop })
+        Serving::start("office", address, router).await
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {

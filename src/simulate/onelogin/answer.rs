@@ -159,7 +159,7 @@ impl From<Refusal> for Answer {
     }
 }
 
-fn phrase(code: u16) -> &'static str {
+pub(super) fn phrase(code: u16) -> &'static str {
     StatusCode::from_u16(code).ok().and_then(|code| code.canonical_reason()).unwrap_or("Error")
 }
 
@@ -173,10 +173,6 @@ pub(super) enum Content {
     None,
     Json(Value),
     Text(&'static str, String),
-    /// The connection is closed instead of an answer.
-    Broken,
-    /// No answer, ever.
-    Never,
 }
 
 impl Answer {
@@ -202,19 +198,12 @@ impl Answer {
         Self::json(200, body)
     }
 
-    /// Turns the answer into HTTP. `Never` waits here until the caller gives up.
-    pub async fn into_response(self) -> Response {
+    /// The answer as HTTP.
+    pub fn into_response(self) -> Response {
         let mut response = match self.content {
             Content::None => Response::new(Body::empty()),
             Content::Json(body) => typed("application/json; charset=utf-8", body.to_string()),
             Content::Text(kind, body) => typed(kind, body),
-            Content::Broken => Response::new(Body::from_stream(futures::stream::once(async {
-                Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
-            }))),
-            Content::Never => {
-                std::future::pending::<()>().await;
-                Response::new(Body::empty())
-            }
         };
         *response.status_mut() = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {

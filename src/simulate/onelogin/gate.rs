@@ -7,9 +7,10 @@ use axum::extract::Request;
 use axum::response::Response;
 use serde_json::json;
 
-use super::answer::{Answer, Ask, Handled, Refusal};
+use super::answer::{Answer, Ask, Handled, Refusal, phrase};
 use super::tenant::Tenant;
 use super::{Inner, control, courier, page};
+use crate::simulate::fault::strike;
 
 /// More than any client of this API sends.
 const MOST: usize = 1 << 20;
@@ -18,7 +19,7 @@ const MOST: usize = 1 << 20;
 pub(super) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MOST).await else {
-        return Answer::from(Refusal::Html { code: 413 }).into_response().await;
+        return Answer::from(Refusal::Html { code: 413 }).into_response();
     };
     let query = head.uri.query().unwrap_or("");
     let ask = Ask {
@@ -40,30 +41,31 @@ pub(super) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Respons
         [] | ["self_registration" | "play" | "people", ..] => {
             inner.with(|tenant| page::handle(tenant, &ask, &segments)).unwrap_or_else(Answer::from)
         }
-        _ => api(&inner, &ask, &segments).await,
+        _ => return api(&inner, &ask, &segments).await,
     };
-    answer.into_response().await
+    answer.into_response()
 }
 
-async fn api(inner: &Inner, ask: &Ask, segments: &[&str]) -> Answer {
+async fn api(inner: &Inner, ask: &Ask, segments: &[&str]) -> Response {
+    let act = async { inner.with(|tenant| tenant.answer(ask, segments)).into_response() };
     let fault = inner.with(|tenant| {
         *tenant.requests.entry(format!("{} {}", ask.method, ask.path)).or_default() += 1;
-        tenant.strike(ask)
-    });
-    if let Some(fault) = fault.as_ref().filter(|fault| fault.delay_ms > 0) {
-        inner.clock.sleep_until(inner.clock.now() + fault.delay()).await;
-    }
-    let answer = match &fault {
-        Some(fault) if !fault.lets_act() => {
-            inner.with(|tenant| record_failed(tenant, ask, "request.lost", "fault"));
-            Answer::empty(200)
+        let fault = strike(&mut tenant.knobs.faults, &ask.method, &ask.path);
+        if fault.as_ref().is_some_and(|fault| !fault.lets_act()) {
+            record_failed(tenant, ask, "request.lost", "fault");
         }
-        Some(_) | None => inner.with(|tenant| tenant.answer(ask, segments)),
+        fault
+    });
+    let Some(fault) = fault else { return act.await };
+    let refuse = |code: u16| {
+        let refusal = match code {
+            // The edge answers, not the application.
+            429 | 503 => Refusal::Html { code },
+            _ => ask.refuse(code, phrase(code)),
+        };
+        Answer::from(refusal).into_response()
     };
-    match fault {
-        Some(fault) => fault.spoil(ask, answer),
-        None => answer,
-    }
+    fault.inject(&*inner.clock, refuse, act).await
 }
 
 /// A request that would have changed something, and was refused or did not get there.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::simulate::fault::Fault;
+
 /// The tenant's behaviour. Every key has a default, so a change names only what it is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -195,73 +197,4 @@ pub enum Scope {
     ManageUsers,
     ReadAll,
     ManageAll,
-}
-
-/// One thing that goes wrong with requests of the API (never with `/_sim`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    pub what: Mishap,
-    /// Only requests whose path starts so.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// Only requests of this method, in capitals.
-    #[serde(default)]
-    pub method: Option<String>,
-    /// Lets so many matching requests pass first; counts down.
-    #[serde(default)]
-    pub skip: u32,
-    /// Strikes so many times, then is over; none = until it is taken away. Counts down.
-    #[serde(default)]
-    pub count: Option<u32>,
-    /// The request takes effect and only its answer is spoilt.
-    #[serde(default)]
-    pub after_effect: bool,
-    /// Milliseconds of the clock to wait first.
-    #[serde(default)]
-    pub delay_ms: u32,
-    /// Seconds of `Retry-After` in the answer; none: no such header.
-    #[serde(default)]
-    pub retry_after: Option<u32>,
-}
-
-impl Fault {
-    /// A fault that strikes every request, always; narrow it with struct update syntax.
-    pub fn of(what: Mishap) -> Self {
-        Self {
-            what,
-            path: None,
-            method: None,
-            skip: 0,
-            count: None,
-            after_effect: false,
-            delay_ms: 0,
-            retry_after: None,
-        }
-    }
-}
-
-/// What happens to a request or its answer. The last four spoil a real answer, so the request takes effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mishap {
-    /// Nothing but the fault's delay.
-    Slow,
-    Unavailable,
-    ServerError,
-    Unauthorized,
-    TooManyRequests,
-    Closed,
-    Hang,
-    Html,
-    /// 10 MB of one JSON string.
-    Huge,
-    /// An answer cut in the middle.
-    Truncated,
-    /// Strings become numbers, numbers strings, arrays objects.
-    WrongTypes,
-    /// Every second key is left out.
-    MissingFields,
-    /// Keys nobody has heard of.
-    ExtraFields,
 }

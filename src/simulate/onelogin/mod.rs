@@ -13,7 +13,6 @@ mod courier;
 mod crowd;
 mod events;
 mod factors;
-mod faults;
 mod gate;
 mod knobs;
 mod lifecycle;
@@ -29,7 +28,7 @@ mod user;
 
 pub use control::{Edit, Happening, Login};
 pub use crowd::{Ages, Crowd};
-pub use knobs::{Fault, Knobs, Mishap, Moment, Scope, TokenBurst, Webhook, WebhookFormat};
+pub use knobs::{Knobs, Moment, Scope, TokenBurst, Webhook, WebhookFormat};
 pub use registration::{Form, Registered};
 use simulator::Inner;
-pub use simulator::{Mistake, Options, Serving, Simulator};
+pub use simulator::{Mistake, Options, Simulator};

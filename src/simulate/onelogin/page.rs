@@ -6,8 +6,8 @@ use super::answer::{Answer, Ask, Content, Handled, Refusal};
 use super::page_people;
 use super::registration::{Form, Stage};
 use super::tenant::Tenant;
-use super::text::html;
 use super::user::{state, status};
+use crate::simulate::page::{document, html};
 
 pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, segments: &[&str]) -> Handled {
     let id = segments.get(2).and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
@@ -34,15 +34,6 @@ fn back() -> Answer {
 
 pub(super) fn to(location: String) -> Answer {
     Answer { code: 303, headers: vec![("location", location)], content: Content::None }
-}
-
-pub(super) fn document(title: &str, body: &str) -> String {
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title><style>\
-         body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}\
-         table{{border-collapse:collapse}}td,th{{padding:.3rem .8rem;border-bottom:1px solid #ccc;text-align:left}}\
-         form{{display:inline}}label{{display:block;margin:.5rem 0}}</style></head><body><h1>{title}</h1>{body}</body></html>"
-    )
 }
 
 fn button(action: &str, id: i64, text: &str) -> String {

@@ -2,10 +2,9 @@
 
 use super::answer::{Answer, Ask, Handled, Refusal};
 use super::control::{Edit, Login};
-use super::page::document;
 use super::tenant::{Actor, Tenant};
-use super::text::html;
 use super::user::User;
+use crate::simulate::page::{document, html};
 
 /// Rows of the list; who looks for somebody else writes a name.
 const MOST: usize = 50;

@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 
 use super::answer::{Answer, Content, Refusal};
 use super::control::{Edit, Happening, Login};
@@ -20,6 +18,7 @@ use super::registration::{Form, Registered};
 use super::tenant::{ACCOUNT, Actor, Tenant};
 use super::{courier, gate};
 use crate::model::Clock;
+use crate::simulate::Serving;
 use crate::simulate::ledger::Ledger;
 
 /// What a tenant is made with.
@@ -72,9 +71,7 @@ impl From<Refusal> for Mistake {
             Refusal::Control { message, .. } | Refusal::V2 { message, .. } => Self(message),
             other => match Answer::from(other).content {
                 Content::Json(body) => Self(body.to_string()),
-                Content::None | Content::Text(..) | Content::Broken | Content::Never => {
-                    Self("refused".into())
-                }
+                Content::None | Content::Text(..) => Self("refused".into()),
             },
         }
     }
@@ -128,27 +125,9 @@ impl Simulator {
 
     /// Serves the tenant on an address; port 0 takes a free one.
     pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (stop, _) = watch::channel(false);
-        let (inner, stopped) = (Arc::clone(&self.inner), stop.subscribe());
-        let router = Router::new().fallback(move |request: Request<Body>| {
-            let (inner, mut stopped) = (Arc::clone(&inner), stopped.clone());
-            async move {
-                tokio::select! {
-                    response = gate::handle(inner, request) => response,
-                    // A connection that hangs ends with the simulator.
-                    _ = stopped.wait_for(|stopped| *stopped) => Response::new(Body::empty()),
-                }
-            }
-        });
-        let mut stopped = stop.subscribe();
-        let server = tokio::spawn(async move {
-            let until = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-            axum::serve(listener, router).with_graceful_shutdown(until).await
-        });
-        let courier = tokio::spawn(courier::run(Arc::clone(&self.inner)));
-        Ok(Serving { url, stop, server: Some(server), courier })
+        let serving = Serving::start("OneLogin", address, self.router()).await?;
+        serving.beside(courier::run(Arc::clone(&self.inner)));
+        Ok(serving)
     }
 
     pub fn knobs(&self) -> Knobs {
@@ -329,31 +308,5 @@ impl Simulator {
     /// Broadcasts what waits, now.
     pub async fn flush_webhook(&self) {
         courier::flush(&self.inner).await;
-    }
-}
-
-/// A served simulator; it stops when this is dropped.
-#[derive(Debug)]
-pub struct Serving {
-    pub url: String,
-    stop: watch::Sender<bool>,
-    server: Option<JoinHandle<io::Result<()>>>,
-    courier: JoinHandle<()>,
-}
-
-impl Serving {
-    /// Stops serving; hanging requests are ended.
-    pub async fn stop(mut self) {
-        self.stop.send_replace(true);
-        if let Some(server) = self.server.take() {
-            drop(server.await);
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-        self.courier.abort();
     }
 }

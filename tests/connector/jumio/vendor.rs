@@ -104,7 +104,7 @@ async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
     }
     let street = Street::new().await;
     let session = session(street.start(Method::Full, None).await);
-    let fault = json!({"mode": "status", "path": "/retrieval", "count": 1, "status": 404});
+    let fault = json!({"what": {"status": 404}, "path": "/retrieval", "count": 1});
     street.town.jumio.turn(|knobs| knobs.faults = vec![serde_json::from_value(fault).unwrap()]);
     assert_eq!(failure(street.read(&session).await).kind, FailureKind::Unavailable);
     assert_eq!(reading(street.read(&session).await).phase, Phase::Waiting);

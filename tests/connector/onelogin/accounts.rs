@@ -5,7 +5,8 @@ use proofd::model::Clock as _;
 use proofd::model::{
     AccountChange, Action, Call, Done, Failure, IdentityChange, Outcome, Snapshot, SubjectRef,
 };
-use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Scope};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::onelogin::{Edit, Knobs, Scope};
 use serde_json::{Value, json};
 
 use super::rows::Step::{
@@ -168,17 +169,17 @@ async fn a_lock_outlives_our_suspension() {
 #[tokio::test]
 async fn trouble_decides_nothing() {
     fn strike(knobs: &mut Knobs, what: Mishap) {
-        knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(what) });
+        knobs.faults.push(Fault { path: "/api".into(), ..Fault::of(what) });
     }
     let troubles: [fn(&mut Knobs); 8] = [
-        |knobs| strike(knobs, Mishap::Unauthorized),
+        |knobs| strike(knobs, Mishap::Status(401)),
         |knobs| knobs.scope = Scope::AuthenticationOnly,
         |knobs| knobs.credential_orphaned = true,
         |knobs| strike(knobs, Mishap::Html),
         |knobs| strike(knobs, Mishap::WrongTypes),
         |knobs| strike(knobs, Mishap::MissingFields),
         |knobs| strike(knobs, Mishap::Truncated),
-        |knobs| strike(knobs, Mishap::TooManyRequests),
+        |knobs| strike(knobs, Mishap::Status(429)),
     ];
     for (number, trouble) in troubles.into_iter().enumerate() {
         let (tenant, user) = tenant().await;

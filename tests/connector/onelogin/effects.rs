@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use proofd::model::{Action, Call, Clock as _, Done, FailureKind, Fields, IdentityChange, Outcome, Snapshot};
-use proofd::simulate::onelogin::{Edit, Fault, Knobs, Mishap, Moment, Scope, Simulator};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::onelogin::{Edit, Knobs, Moment, Scope, Simulator};
 
 use super::tenant::{BACK_ENDS, Tenant};
 use crate::perform::perform_at;
@@ -65,10 +66,10 @@ const NOBODY: fn(&Simulator, i64) = |_, _| {};
 
 /// The answer to the next request of a kind is lost after it took effect, or the request before.
 fn lose(knobs: &mut Knobs, method: &str, path: &str, after_effect: bool) {
-    let what = if after_effect { Mishap::Closed } else { Mishap::Unavailable };
+    let what = if after_effect { Mishap::Closed } else { Mishap::Status(503) };
     knobs.faults.push(Fault {
         method: Some(method.into()),
-        path: Some(path.into()),
+        path: path.into(),
         count: Some(1),
         after_effect,
         ..Fault::of(what)
@@ -330,7 +331,7 @@ async fn a_freed_licence() {
 }
 
 fn strike(knobs: &mut Knobs, what: Mishap) {
-    knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(what) });
+    knobs.faults.push(Fault { path: "/api".into(), ..Fault::of(what) });
 }
 
 /// Nothing that is wrong with the credential or with the answers may end a case.
@@ -338,14 +339,14 @@ fn strike(knobs: &mut Knobs, what: Mishap) {
 async fn trouble_decides_nothing() {
     type Trouble = (&'static str, fn(&mut Knobs));
     let troubles: [Trouble; 8] = [
-        ("refuses a new token", |knobs| strike(knobs, Mishap::Unauthorized)),
+        ("refuses a new token", |knobs| strike(knobs, Mishap::Status(401))),
         ("scope Manage All", |knobs| knobs.scope = Scope::AuthenticationOnly),
         ("administrator", |knobs| knobs.credential_orphaned = true),
         ("not JSON", |knobs| strike(knobs, Mishap::Html)),
         ("MiB", |knobs| strike(knobs, Mishap::Huge)),
         ("", |knobs| strike(knobs, Mishap::WrongTypes)),
         ("", |knobs| strike(knobs, Mishap::MissingFields)),
-        ("503", |knobs| strike(knobs, Mishap::Unavailable)),
+        ("503", |knobs| strike(knobs, Mishap::Status(503))),
     ];
     for resource in BACK_ENDS {
         for (row, (says, trouble)) in troubles.into_iter().enumerate() {

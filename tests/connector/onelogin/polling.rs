@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use proofd::connectors::IdentityProvider as _;
 use proofd::model::{Event, FailureKind};
-use proofd::simulate::onelogin::{Fault, Login, Mishap};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::onelogin::Login;
 
 use super::tenant::Tenant;
 
@@ -60,9 +61,9 @@ async fn events_that_show_late() {
 #[tokio::test]
 async fn spoilt_answers_keep_the_place() {
     for what in [
-        Mishap::TooManyRequests,
-        Mishap::Unavailable,
-        Mishap::ServerError,
+        Mishap::Status(429),
+        Mishap::Status(503),
+        Mishap::Status(500),
         Mishap::Closed,
         Mishap::Html,
         Mishap::Huge,
@@ -75,7 +76,7 @@ async fn spoilt_answers_keep_the_place() {
         tenant.logins(user, 150);
         let first = tenant.onelogin.poll(None).await.unwrap();
         assert!(first.more);
-        let fault = Fault { path: Some("/api/1/events".into()), count: Some(1), ..Fault::of(what) };
+        let fault = Fault { path: "/api/1/events".into(), count: Some(1), ..Fault::of(what) };
         tenant.simulator.turn(|knobs| knobs.faults.push(fault));
         let failure = tenant.onelogin.poll(first.cursor.as_deref()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unavailable, "{what:?}: {}", failure.reason);
@@ -167,7 +168,7 @@ async fn one_new_token_for_all() {
 #[tokio::test]
 async fn a_revoked_credential() {
     let tenant = Tenant::new(|knobs| {
-        knobs.faults.push(Fault { path: Some("/api".into()), ..Fault::of(Mishap::Unauthorized) });
+        knobs.faults.push(Fault { path: "/api".into(), ..Fault::of(Mishap::Status(401)) });
     })
     .await;
     let failure = tenant.onelogin.poll(None).await.unwrap_err();

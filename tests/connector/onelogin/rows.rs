@@ -1,6 +1,7 @@
 //! What is asked of accounts, in rows: what somebody else does meanwhile, what is answered, what is there then.
 
-use proofd::simulate::onelogin::{Edit, Fault, Knobs, Login, Mishap, Simulator};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::onelogin::{Edit, Knobs, Login, Simulator};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,10 +45,10 @@ const NOBODY: fn(&Simulator, i64) = |_, _| {};
 
 /// The answer to the next request of a kind is lost after it took effect, or the request before.
 pub fn lose(knobs: &mut Knobs, method: &str, path: &str, after_effect: bool) {
-    let what = if after_effect { Mishap::Closed } else { Mishap::Unavailable };
+    let what = if after_effect { Mishap::Closed } else { Mishap::Status(503) };
     knobs.faults.push(Fault {
         method: Some(method.into()),
-        path: Some(path.into()),
+        path: path.into(),
         count: Some(1),
         after_effect,
         ..Fault::of(what)

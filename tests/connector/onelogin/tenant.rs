@@ -10,8 +10,9 @@ use proofd::connectors::IdentityProvider as _;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings};
 use proofd::engine::clock::Virtual;
 use proofd::model::{Clock, Event, Failure, Secret, Snapshot, Subject, SubjectKind, SubjectRef, Timestamp};
+use proofd::simulate::Serving;
 use proofd::simulate::ledger::Ledger;
-use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Serving, Simulator};
+use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Simulator};
 
 /// A tenant, served, with a connector that finds out by itself which back end there is.
 pub struct Tenant {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proofd::engine::clock::Virtual;
-use proofd::simulate::jumio::{Execution, Options, Script, Serving, Simulator};
+use proofd::simulate::Serving;
+use proofd::simulate::jumio::{Execution, Options, Script, Simulator};
 use proofd::simulate::ledger::Ledger;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use proofd::simulate::jumio::{Callbacks, Expired, Fault, Knobs, Mode, Outcome, Script};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::jumio::{Callbacks, Expired, Knobs, Outcome, Script};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -140,8 +141,8 @@ async fn callbacks_come_as_the_knob_says() {
 #[tokio::test]
 async fn faults_hit_their_path_and_count() {
     let bench = Bench::new().await;
-    let check = async |mode: Mode, made: usize, expected: &str| {
-        let fault = Fault { mode, path: "/account".into(), method: None, count: Some(1), status: None };
+    let check = async |what: Mishap, after_effect: bool, made: usize, expected: &str| {
+        let fault = Fault { path: "/account".into(), count: Some(1), after_effect, ..Fault::of(what) };
         bench.simulator.turn(|knobs| knobs.faults = vec![fault]);
         let body = json!({"customerInternalReference": "c", "workflowDefinition": {"key": 3}});
         let url = format!("{}/account/api/v1/accounts", bench.serving.url);
@@ -149,17 +150,18 @@ async fn faults_hit_their_path_and_count() {
             Err(_) => "broken".to_owned(),
             Ok(answer) => answer.text().await.unwrap_or_else(|_| "broken".to_owned()),
         };
-        assert!(shown.contains(expected), "{mode:?}");
-        assert_eq!(bench.simulator.executions().len(), made, "{mode:?}");
+        assert!(shown.contains(expected), "{what:?}");
+        assert_eq!(bench.simulator.executions().len(), made, "{what:?}");
     };
-    check(Mode::Status, 0, "503").await;
-    check(Mode::Close, 0, "broken").await;
-    check(Mode::LostAnswer, 1, "broken").await;
-    check(Mode::Html, 1, "<html>").await;
-    check(Mode::Huge, 1, "padding").await;
-    check(Mode::WrongTypes, 2, "{\"id\":7}").await;
-    check(Mode::MissingFields, 3, "timestamp").await;
-    check(Mode::ExtraFields, 4, "x-unknown").await;
+    check(Mishap::Status(503), false, 0, "503").await;
+    check(Mishap::Closed, false, 0, "broken").await;
+    check(Mishap::Closed, true, 1, "broken").await;
+    check(Mishap::Html, false, 1, "<html>").await;
+    check(Mishap::Huge, false, 1, "padding").await;
+    check(Mishap::Truncated, false, 2, "timestamp").await;
+    check(Mishap::WrongTypes, false, 3, "{\"id\":17}").await;
+    check(Mishap::MissingFields, false, 4, "{\"account\":{}").await;
+    check(Mishap::ExtraFields, false, 5, "unheard_of").await;
 }
 
 #[tokio::test]

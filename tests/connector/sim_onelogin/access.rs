@@ -1,7 +1,8 @@
 //! Tokens, limits and faults: what a client meets before it gets to its business.
 
 use chrono::TimeDelta;
-use proofd::simulate::onelogin::{Fault, Mishap, Scope, TokenBurst};
+use proofd::simulate::fault::{Fault, Mishap};
+use proofd::simulate::onelogin::{Scope, TokenBurst};
 use serde_json::json;
 
 use super::tenant::{Tenant, got};
@@ -90,12 +91,12 @@ async fn faults_strike_where_and_as_often_as_they_are_told() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     let path = format!("/api/2/users/{user}");
-    let fault = |what| Fault { path: Some("/api/2/users".into()), count: Some(1), ..Fault::of(what) };
+    let fault = |what| Fault { path: "/api/2/users".into(), count: Some(1), ..Fault::of(what) };
     for (what, code) in [
-        (Mishap::Unavailable, 503),
-        (Mishap::ServerError, 500),
-        (Mishap::Unauthorized, 401),
-        (Mishap::TooManyRequests, 429),
+        (Mishap::Status(503), 503),
+        (Mishap::Status(500), 500),
+        (Mishap::Status(401), 401),
+        (Mishap::Status(429), 429),
         (Mishap::Html, 200),
         (Mishap::Huge, 200),
         (Mishap::Truncated, 200),

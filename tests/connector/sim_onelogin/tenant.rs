@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use proofd::engine::clock::Virtual;
+use proofd::simulate::Serving;
 use proofd::simulate::ledger::Ledger;
-use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Serving, Simulator};
+use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Simulator};
 use serde_json::{Value, json};
 
 pub struct Tenant {

@@ -1,7 +1,7 @@
 //! Who cannot answer through no fault of theirs loses no time, and nobody gets a heap of mail afterwards.
 
 use chrono::TimeDelta;
-use proofd::simulate::jumio::{Fault, Mode};
+use proofd::simulate::fault::{Fault, Mishap};
 use serde_json::{Value, json};
 
 use super::shipped;
@@ -11,7 +11,7 @@ use crate::world::people::passes;
 const POLICY: &str = "registration-proofing";
 
 fn vendor_is_down(world: &World, down: bool) {
-    let fault = Fault { mode: Mode::Status, path: String::new(), method: None, count: None, status: None };
+    let fault = Fault::of(Mishap::Status(503));
     world.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
 }
 
