@@ -1,6 +1,10 @@
 //! CloudEvents 1.0 over HTTP, in all three modes: structured, batched and binary. A request is taken whole
 //! or not at all, and what is wrong is told with its place. Pure; it must not know who may send.
 //!
+//! Written by hand: `cloudevents-sdk` (0.9) takes a member that is there twice, names of attributes in capitals or with
+//! signs, control characters, an empty id, a source that is no URI and numbers beyond 32 bits, and its errors name no
+//! member.
+//!
 //! The person is the event's `subject`; the extension attribute `subjecttype` says what kind of record that
 //! is (`applicant` unless it says `user` or `registration`), and `subjectsource` which identity provider has
 //! the record, if there are several. Policies see the data as `event.data`, with

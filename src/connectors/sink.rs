@@ -1,5 +1,8 @@
 //! A sink of CloudEvents: one POST of the event's JSON form, signed where a secret is configured. It must
 //! not change the event: its id is what the other side tells a repetition by.
+//!
+//! The signature is written by hand: `standardwebhooks` (1.0) takes a secret of any length and adds 8 packages, among
+//! them a second HMAC, a second base64 and a second time library, for ten lines. We verify no such signature.
 
 use std::fmt;
 use std::sync::Arc;

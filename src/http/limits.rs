@@ -6,6 +6,9 @@
 //!
 //! An address is the one that connects. `X-Forwarded-For` is not believed: anybody can write it. Behind a
 //! reverse proxy all strangers therefore share one bucket, and only they do.
+//!
+//! Written by hand: `governor` (0.10) keeps a client out for as long as a clock was set back, and keeps every client
+//! that it has seen until it is told to forget; here both have a bound, and the clock is the engine's.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,5 +1,7 @@
 //! `lsp`: a language server for policy trees. It says what a schema cannot: the diagnoses of `check` while somebody
-//! types, and where a name is defined.
+//! types, and where a name is defined. Its members are read and written as JSON: the types of the protocol
+//! (`gen-lsp-types`, `lsp-types`) take 7 to 9 seconds to build, as long as tokio, for the
+//! dozen members that are read.
 //!
 //! | file | what |
 //! |---|---|

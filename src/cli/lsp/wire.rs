@@ -1,5 +1,6 @@
-//! Messages on a stream: a header with their length, and JSON. Of our own because a message that cannot be read
-//! must not end the conversation, and because it adds nothing to the build.
+//! Messages on a stream: a header with their length, and JSON. Written by hand: the crate `lsp-server` (0.10) cannot
+//! answer a message that cannot be read, since its `Response` has no null id, and reserves as many bytes as a header
+//! announces before it reads them.
 
 use std::io::{self, BufRead, Read as _, Write};
 
