@@ -13,7 +13,7 @@ use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{
     Clock, Document, Event, EventType, Fields, Judgement, Origin, Proof, Registration, Subject, Timestamp,
-    User,
+    User, Verdict,
 };
 use proofd::policy::{self, Files, Known, Policy};
 use proofd::rollout::{self, Edited, Progress, tree};
@@ -133,13 +133,8 @@ async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill:
                 commits.push(Commit::default());
             }
             commits[0].received.push(event.clone());
-            let verdict = if opens { "opened" } else { "clause" };
-            let said = PolicyVerdict {
-                policy: policy.name.clone(),
-                revision: policy.revision.clone(),
-                verdict: verdict.to_owned(),
-                ..PolicyVerdict::default()
-            };
+            let verdict = if opens { Verdict::Opened } else { Verdict::Clause };
+            let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, String::new());
             let people = if opens { Vec::new() } else { vec![subject.clone()] };
             ends.consumed.push(Consumed { key: event.key.clone(), at, verdicts: vec![said], people });
             if opens {

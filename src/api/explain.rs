@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::bounds::{EventLimit, Moment, Whom};
 use super::diagnostics::Diagnostic;
 use super::policies::Mode;
-use crate::model::{CaseId, CaseState, EventType, Fields, SubjectRef};
+use crate::model::{CaseId, CaseState, EventType, Fields, SubjectRef, Verdict};
 
 /// Which answers to explain.
 #[derive(Debug, Clone, Serialize, Deserialize, IntoParams)]
@@ -50,8 +50,7 @@ pub struct Explained {
     pub title: String,
     /// Null: it does not run any more.
     pub mode: Option<Mode>,
-    /// `not_asked`, `opened`, `joined`, `cancelled`, `ignored`, `clause`, `where`, `could_not_decide`, `shadow`, ...
-    pub verdict: String,
+    pub verdict: Answer,
     /// The verdict in a sentence.
     pub says: String,
     pub asked_at: Option<DateTime<Utc>>,
@@ -68,6 +67,92 @@ pub struct Explained {
     pub case: Option<CaseOf>,
     /// What can open its cases.
     pub reacts_to: Vec<String>,
+}
+
+/// An answer in a word. `would_...`, `refused`, `open_case`, `not_due` and `not_loaded` are answers of dry runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    #[default]
+    NotAsked,
+    NotLoaded,
+    NoSubject,
+    Disabled,
+    Clause,
+    Where,
+    NotDue,
+    CouldNotDecide,
+    Shadow,
+    /// A sweep leaves out a person with an open case.
+    OpenCase,
+    /// A start by hand with an open case.
+    Refused,
+    Opened,
+    Duplicate,
+    Joined,
+    Cancelled,
+    Ignored,
+    /// The open case cannot be read.
+    Gone,
+    /// The daemon made the change itself.
+    OwnChange,
+    /// Another version of the daemon answered in a word that this one does not know.
+    Other,
+    WouldOpen,
+    WouldJoin,
+    WouldRestart,
+    WouldCancel,
+}
+
+impl Answer {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotAsked => "not_asked",
+            Self::NotLoaded => "not_loaded",
+            Self::NoSubject => "no_subject",
+            Self::Disabled => "disabled",
+            Self::Clause => "clause",
+            Self::Where => "where",
+            Self::NotDue => "not_due",
+            Self::CouldNotDecide => "could_not_decide",
+            Self::Shadow => "shadow",
+            Self::OpenCase => "open_case",
+            Self::Refused => "refused",
+            Self::Opened => "opened",
+            Self::Duplicate => "duplicate",
+            Self::Joined => "joined",
+            Self::Cancelled => "cancelled",
+            Self::Ignored => "ignored",
+            Self::Gone => "gone",
+            Self::OwnChange => "own_change",
+            Self::Other => "other",
+            Self::WouldOpen => "would_open",
+            Self::WouldJoin => "would_join",
+            Self::WouldRestart => "would_restart",
+            Self::WouldCancel => "would_cancel",
+        }
+    }
+}
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Opened => Self::Opened,
+            Verdict::Joined => Self::Joined,
+            Verdict::Cancelled => Self::Cancelled,
+            Verdict::Ignored => Self::Ignored,
+            Verdict::Duplicate => Self::Duplicate,
+            Verdict::Gone => Self::Gone,
+            Verdict::OwnChange => Self::OwnChange,
+            Verdict::NoSubject => Self::NoSubject,
+            Verdict::Disabled => Self::Disabled,
+            Verdict::Clause => Self::Clause,
+            Verdict::Where => Self::Where,
+            Verdict::CouldNotDecide => Self::CouldNotDecide,
+            Verdict::Shadow => Self::Shadow,
+            Verdict::Other => Self::Other,
+        }
+    }
 }
 
 /// What the policy was asked about.
@@ -255,6 +340,6 @@ pub struct DryRunLine {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Then {
     pub at: DateTime<Utc>,
-    pub verdict: String,
+    pub verdict: Answer,
     pub says: String,
 }

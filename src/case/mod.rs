@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `intake` | an event, a start by hand, a person of a sweep: the questions and the decision |
 //! | `opening` | whether an event concerns a case, and whether a policy opens one |
 //! | `comparison` | whether a registration and a document name the same person |
 //! | `compared` | what proofs rest on, and whether it is still so |
@@ -52,6 +53,7 @@ mod held;
 mod holding;
 mod identity;
 pub mod input;
+pub mod intake;
 mod judge;
 mod limits;
 pub mod links;

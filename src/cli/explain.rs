@@ -157,7 +157,12 @@ fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine
     let row = |one: &Explained| {
         let asked = one.asked_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
         let by = one.event.as_ref().map(|event| event.kind.clone());
-        vec![one.policy.clone(), one.verdict.clone(), asked.unwrap_or_default(), by.unwrap_or_default()]
+        vec![
+            one.policy.clone(),
+            one.verdict.word().to_owned(),
+            asked.unwrap_or_default(),
+            by.unwrap_or_default(),
+        ]
     };
     let rows: Vec<_> = policies.clone().map(|(one, _)| row(one)).collect();
     output::table(&["POLICY", "VERDICT", "ASKED", "BY"], &rows);

@@ -1,7 +1,8 @@
-//! A policy is asked whether it applies; what it said is kept with what it looked at.
+//! The decision log: what policies answered, with what they looked at.
 
-use crate::case::{Opening, Stopped};
-use crate::model::{Subject, Timestamp};
+use crate::case::Stopped;
+use crate::case::intake::{Answer, Answered};
+use crate::model::{SubjectRef, Timestamp, Verdict};
 use crate::policy::Policy;
 use crate::policy::tree::Sweep;
 use crate::store::{self, Asked, Commit, PolicyVerdict, SweepRun};
@@ -10,31 +11,22 @@ use super::Engine;
 use super::cases::ApplyError;
 
 /// What stopped a policy, kept with what it looked at.
-pub(super) fn stopped_said(policy: &Policy, verdict: &str, stopped: Stopped) -> PolicyVerdict {
-    PolicyVerdict { trace: Some(stopped.trace), ..said(policy, verdict, stopped.says) }
+pub(super) fn stopped_said(policy: &Policy, verdict: Verdict, stopped: Stopped) -> PolicyVerdict {
+    let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, stopped.says);
+    PolicyVerdict { trace: Some(stopped.trace), ..said }
 }
 
-pub(super) fn said(policy: &Policy, verdict: &str, detail: String) -> PolicyVerdict {
-    PolicyVerdict {
-        policy: policy.name.clone(),
-        revision: policy.revision.clone(),
-        verdict: verdict.to_owned(),
-        detail,
-        ..PolicyVerdict::default()
-    }
-}
-
-/// What a policy said in a sweep about somebody.
+/// What a policy answered in a sweep about somebody.
 pub(super) fn swept(
     at: Timestamp,
-    subject: &Subject,
+    subject: SubjectRef,
     sweep: &Sweep,
     nominal: Timestamp,
     said: PolicyVerdict,
 ) -> Asked {
     Asked {
         at,
-        subject: subject.reference(),
+        subject,
         event: format!("sweep:{}@{}", sweep.schedule, nominal.to_rfc3339()),
         kind: "sweep".to_owned(),
         also: Vec::new(),
@@ -44,23 +36,43 @@ pub(super) fn swept(
 }
 
 impl Engine {
-    /// A shadow policy applies: what it would have opened is kept, and nothing is opened.
-    pub(super) fn shadowed(&self, policy: &Policy, opening: Opening) -> Result<PolicyVerdict, ApplyError> {
-        let would_open = Some(Box::new(self.would_open(opening)?));
-        let said = said(policy, "shadow", "a case would have opened".to_owned());
-        Ok(PolicyVerdict { would_open, ..said })
+    /// An answer as it is kept; none: it is not. Of a shadow policy with what it would have opened.
+    pub(super) fn said(&self, answered: Answered) -> Result<Option<PolicyVerdict>, ApplyError> {
+        let Answered { policy, about, answer } = answered;
+        let Some(verdict) = answer.verdict() else { return Ok(None) };
+        let detail = answer.detail(&policy);
+        let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, detail);
+        let said = PolicyVerdict { about, ..said };
+        Ok(Some(match answer {
+            Answer::Clause(stopped) | Answer::Where(stopped) | Answer::CouldNotDecide(stopped) => {
+                PolicyVerdict { trace: Some(stopped.trace), ..said }
+            }
+            Answer::Shadow(opening) => {
+                PolicyVerdict { would_open: Some(Box::new(self.would_open(*opening)?)), ..said }
+            }
+            Answer::NotAsked(_)
+            | Answer::NoSubject(_)
+            | Answer::Unknown(_)
+            | Answer::Disabled
+            | Answer::NotDue(_)
+            | Answer::AlreadyOpen(_)
+            | Answer::Reached(..)
+            | Answer::Gone(_)
+            | Answer::Duplicate
+            | Answer::Opened(_) => said,
+        }))
     }
 
-    /// What a policy said to somebody who started it by hand.
+    /// What a policy answered to a start by hand.
     pub(super) async fn note_manual(
         &self,
-        subject: &Subject,
+        subject: SubjectRef,
         time: Timestamp,
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
         let asked = Asked {
             at: self.now(),
-            subject: subject.reference(),
+            subject,
             event: format!("manual:{}", time.to_rfc3339()),
             kind: "manual".to_owned(),
             also: Vec::new(),
@@ -70,31 +82,15 @@ impl Engine {
         self.0.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
     }
 
-    /// What a policy said in a sweep about one of those who were due.
+    /// What a policy answered in a sweep about one of those who were due.
     pub(super) async fn note_swept(
         &self,
-        subject: &Subject,
+        subject: SubjectRef,
         sweep: &Sweep,
         run: &SweepRun,
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
         let asked = vec![swept(self.now(), subject, sweep, run.nominal, said)];
         self.0.store.commit(Commit { asked, ..Commit::default() }).await
-    }
-
-    pub(super) async fn note_shadow(
-        &self,
-        policy: &Policy,
-        sweep: &Sweep,
-        run: &SweepRun,
-        opening: Opening,
-    ) -> Result<(), store::Error> {
-        let subject = opening.subject.clone();
-        let said = match self.shadowed(policy, opening) {
-            Ok(said) => said,
-            Err(ApplyError::Store(error)) => return Err(error),
-            Err(error) => said(policy, "shadow", format!("a case would have opened; {error}")),
-        };
-        self.note_swept(&subject, sweep, run, said).await
     }
 }

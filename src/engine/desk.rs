@@ -235,36 +235,9 @@ impl Engine {
         let Some(policy) = active.set.policies.get(policy) else {
             return Ok(Err(format!("there is no policy {policy}")));
         };
-        if !policy.manual() {
-            return Ok(Err(format!("policy {} has no `manual: true` under `when`", policy.name)));
-        }
-        if policy.subject != subject.kind {
-            return Ok(Err(format!(
-                "policy {} is about {}, not {}",
-                policy.name,
-                policy.subject.one(),
-                subject.kind.one()
-            )));
-        }
-        let subject = match self.sourced(subject.clone()) {
-            Ok(subject) => subject,
-            Err(why) => return Ok(Err(format!("subject: {why}"))),
-        };
-        if !policy.takes(&subject.source) {
-            let sources = policy.sources.join(", ");
-            return Ok(Err(format!("policy {} is about people of {sources}", policy.name)));
-        }
-        let source = match self.provider_of(&subject.source) {
-            Ok(source) => source,
-            Err(why) => return Ok(Err(why)),
-        };
-        match source.subject(&subject, None).await {
-            Err(failure) => Ok(Err(format!("the identity provider does not answer: {}", failure.reason))),
-            Ok(None) => Ok(Err(format!("there is no {subject} at the identity provider"))),
-            Ok(Some(subject)) => {
-                let started = self.start_by_hand(policy, subject, by, reason).await?;
-                Ok(started.map(|case| case.id))
-            }
+        match self.sourced(subject.clone()) {
+            Ok(subject) => self.start_by_hand(policy, subject, by, reason).await,
+            Err(why) => Ok(Err(format!("subject: {why}"))),
         }
     }
 

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::api::all;
 use crate::api::explain::{
-    CaseOf, ClauseLine, Compared, EditLine, ExplainQuery, Explained, Explanation, Occasion,
+    Answer, CaseOf, ClauseLine, Compared, EditLine, ExplainQuery, Explained, Explanation, Occasion,
 };
 use crate::case::comparison::Forms;
-use crate::model::{CaseId, SubjectKind, Timestamp};
+use crate::case::intake::NotAsked;
+use crate::model::{CaseId, SubjectKind, Timestamp, Verdict};
 use crate::policy::script::Trace;
 use crate::policy::tree::Trigger;
 use crate::policy::{Mode, Policy};
@@ -105,15 +106,15 @@ impl Engine {
         // By the name that the policy knows it by.
         let also = also.into_iter().map(|kind| kind.0).find(|kind| reacts_to.contains(kind));
         let kind = if reacts_to.contains(&kind) { kind } else { also.unwrap_or(kind) };
-        let case = match said.verdict.as_str() {
-            "opened" | "joined" | "cancelled" | "ignored" => self.case_of(&said.detail, raw_identity)?,
-            _ => None,
+        let case = match said.verdict.has_case() {
+            true => self.case_of(&said.detail, raw_identity)?,
+            false => None,
         };
         let (clauses, changes) = traced(said.trace.unwrap_or_default(), raw_identity);
         Ok(Explained {
             title: policy.map(|policy| policy.title.clone()).unwrap_or_default(),
             mode: policy.map(|policy| policy.mode.into()),
-            says: sentence(&said.verdict, &said.detail),
+            says: said.verdict.sentence(&said.detail),
             asked_at: Some(at),
             event: Some(Occasion { key: event, kind, time }),
             subject: Some(subject),
@@ -124,7 +125,7 @@ impl Engine {
             case,
             reacts_to,
             policy: said.policy,
-            verdict: said.verdict,
+            verdict: said.verdict.into(),
         })
     }
 
@@ -161,7 +162,7 @@ impl Engine {
             policy: name.to_owned(),
             title: policy.map(|policy| policy.title.clone()).unwrap_or_default(),
             mode: policy.map(|policy| policy.mode.into()),
-            verdict: "not_asked".to_owned(),
+            verdict: Answer::NotAsked,
             says,
             asked_at: None,
             event: None,
@@ -182,15 +183,11 @@ impl Engine {
         at: Timestamp,
         of_one_event: bool,
     ) -> Result<String, store::Error> {
-        let kind = whom.kind;
         if policy.mode == Mode::Disabled {
             return Ok("not asked: it is disabled".to_owned());
         }
-        if kind.is_some_and(|kind| kind != policy.subject) {
-            return Ok(format!("not asked: it is about {}", policy.subject.one()));
-        }
-        if !policy.takes(&whom.source) {
-            return Ok(format!("not asked: it is about people of {}", policy.sources.join(", ")));
+        if let Some(why) = NotAsked::of_person(policy, whom.kind, &whom.source) {
+            return Ok(format!("not asked: {}", why.sentence(policy)));
         }
         let reacts_to = reacts_to(policy).join(", ");
         if of_one_event {
@@ -198,7 +195,7 @@ impl Engine {
         }
         // Before that a plain no would have been forgotten, or the policy was not there.
         let first_ran = self.0.store.revisions(&policy.name)?.iter().map(|stored| stored.at).min();
-        let kept = at - kept_for("clause");
+        let kept = at - kept_for(Verdict::Clause);
         let since = first_ran.map_or(kept, |first| first.max(kept));
         let sweep = match policy.sweeps().next() {
             Some(_) => {
@@ -229,21 +226,6 @@ pub(super) fn reacts_to(policy: &Policy) -> Vec<String> {
         Trigger::Manual => "a start by hand".to_owned(),
     };
     policy.when.iter().map(word).collect()
-}
-
-pub(super) fn sentence(verdict: &str, detail: &str) -> String {
-    match verdict {
-        "opened" => format!("a case opened: {detail}"),
-        "joined" => format!("the event joined the open case {detail}"),
-        "cancelled" => format!("the event ended the open case {detail}"),
-        "ignored" => format!("the open case {detail} had no use for the event"),
-        "clause" => format!("a clause did not hold: {detail}"),
-        "where" => format!("the sweep leaves them out: {detail}"),
-        "could_not_decide" => format!("it could not decide, and opened nothing: {detail}"),
-        "shadow" => format!("shadow: {detail}"),
-        "no_subject" => format!("nobody to decide about: {detail}"),
-        other => format!("{other}: {detail}"),
-    }
 }
 
 /// What was read from a document is a permission of its own.

@@ -8,18 +8,16 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use reqwest::header::HeaderMap;
 
-use crate::case::{
-    Case, Found, Input, Offered, OpenedBy, Opening, applicant, caused_by, concerns, found, gone,
-    look_again_at, offer, offer_enforced, opened_by,
-};
+use tokio::sync::MutexGuard;
+
+use crate::case::intake::{self, Answer, Decision, Heard, Lookup, Modes, NotAsked, Step, Taken};
+use crate::case::{Case, Input, OpenedBy, look_again_at};
 use crate::connectors::WebhookRefused;
-use crate::model::{CaseId, Event, Failure, Subject, SubjectKind, Timestamp};
-use crate::policy::Policy;
-use crate::policy::tree::IfAlreadyOpen;
-use crate::store::{self, About, Commit, Consumed, Deferred, OWN_CHANGE, PolicyVerdict, Waiting, to_its_end};
+use crate::model::{CaseId, Event, Failure, Subject, SubjectRef, Timestamp, Verdict};
+use crate::policy::{Mode, Policy, Revision};
+use crate::store::{self, About, Commit, Consumed, Deferred, PolicyVerdict, Waiting, to_its_end};
 
 use super::Engine;
-use super::asked::{said, stopped_said};
 use super::backoff;
 use super::cases::{ApplyError, earlier};
 use super::clock::Ahead;
@@ -148,209 +146,199 @@ impl Engine {
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
         self.hear(&event).await?;
-        if let Some(cause) = self.cause(&event)? {
-            // Its effect explains no other event like this one.
-            self.join_id(&cause, &event).await?;
-            if gone(&event) {
-                self.gone_by_our_doing(&event).await?;
+        let subject = event.subject.clone();
+        let policies = intake::asked_about(&event, &self.active().set, Modes::AsWritten);
+        let step = intake::event(event, policies, Modes::AsWritten, attempts, self.now());
+        Ok(match self.drive(step).await? {
+            Decision::OwnChange(_) => {
+                let says = "the daemon caused this event itself".to_owned();
+                let own = PolicyVerdict::new("", &Revision::default(), Verdict::OwnChange, says);
+                Digested::Consumed(vec![own], Vec::new())
             }
-            // Who takes a role away must not be stopped by the role being gone.
-            let own = PolicyVerdict {
-                verdict: OWN_CHANGE.to_owned(),
-                detail: "the daemon caused this event itself".to_owned(),
-                ..PolicyVerdict::default()
-            };
-            return Ok(Digested::Consumed(vec![own], Vec::new()));
-        }
-        let mut verdicts = Vec::new();
-        for id in self.0.store.open_cases_of(&event.subject)? {
-            let Some(case) = self.0.store.case(&id)? else { continue };
-            let policy = self.policy_of(&case)?;
-            if concerns(&case, &policy, &event) {
-                let verdict = self.join(&case, &event).await?;
-                verdicts.push(said(&policy, verdict, id.to_string()));
-            }
-        }
-        let active = self.active();
-        let policies: Vec<Arc<Policy>> = active.set.matching(&event).into_iter().cloned().collect();
-        let mut subjects: BTreeMap<SubjectKind, Subject> = BTreeMap::new();
-        for policy in &policies {
-            let asked_about = event.subject.clone();
-            let mut event = event.clone();
-            event.subject.kind = policy.subject;
-            let subject = match subjects.get(&policy.subject) {
-                Some(subject) => subject,
-                None => match self.resolve(&event, attempts).await {
-                    Ok(Found::Person(subject)) => subjects.entry(policy.subject).or_insert(subject),
-                    Ok(Found::Later(reason)) => {
-                        return Ok(Digested::Deferred(Failure::unavailable(reason)));
+            Decision::Later(failure) => Digested::Deferred(failure),
+            Decision::Answered { answers, people } => {
+                let mut verdicts = Vec::with_capacity(answers.len());
+                for answered in answers {
+                    if let Answer::CouldNotDecide(stopped) = &answered.answer {
+                        let (policy, error) = (&answered.policy, &stopped.says);
+                        let subject = answered.about.as_ref().unwrap_or(&subject);
+                        self.0.metrics.could_not_decide(&policy.name);
+                        tracing::error!(policy = policy.name, revision = policy.revision.short(), %subject,
+                            error, "could not decide whether a case should open; no case was opened");
                     }
-                    Err(failure) => return Ok(Digested::Deferred(failure)),
-                    Ok(Found::Never(why)) => {
-                        verdicts.push(said(policy, "no_subject", why));
-                        continue;
-                    }
-                },
-            };
-            let mut said = self.offer(policy, &event, subject).await?;
-            // Only where it differs: nearly all events are about the very person that is found.
-            said.about = Some(subject.reference()).filter(|about| *about != asked_about);
-            verdicts.push(said);
-        }
-        // Whoever a case opened with is in the case.
-        let opened = |kind: SubjectKind| {
-            let of_kind = |policy: &&Arc<Policy>| policy.subject == kind;
-            policies.iter().filter(of_kind).any(|policy| {
-                verdicts.iter().any(|said| said.verdict == "opened" && said.policy == policy.name)
-            })
-        };
-        let read = subjects.into_iter().filter(|(kind, _)| *kind != SubjectKind::Applicant && !opened(*kind));
-        let people = read.map(|(_, subject)| subject).collect();
-        Ok(Digested::Consumed(verdicts, people))
-    }
-
-    /// The case whose effect caused an event, if one did.
-    fn cause(&self, event: &Event) -> Result<Option<CaseId>, store::Error> {
-        let known = self.0.store.echoes_of(&event.subject.person())?;
-        let echoes = known.iter().flat_map(|(case, echoes)| echoes.iter().map(move |echo| (case, echo)));
-        Ok(caused_by(echoes, event).cloned())
-    }
-
-    /// One case destroyed the person's record; the others have nobody left to be about.
-    async fn gone_by_our_doing(&self, event: &Event) -> Result<(), ApplyError> {
-        for id in self.0.store.open_cases_of(&event.subject)? {
-            let Some(case) = self.0.store.case(&id)? else { continue };
-            if !case.explains(event) {
-                self.join(&case, event).await?;
+                    verdicts.extend(self.said(answered)?);
+                }
+                Digested::Consumed(verdicts, people)
             }
-        }
-        Ok(())
-    }
-
-    /// Who the event is about, as they are now; the error is why nobody can say.
-    async fn resolve(&self, event: &Event, attempts: u32) -> Result<Found, Failure> {
-        if event.subject.kind == SubjectKind::Applicant {
-            // In no identity provider yet: the event is all there is.
-            return Ok(Found::Person(applicant(event)));
-        }
-        let name = &event.subject.source;
-        let source = match self.provider_of(name) {
-            Ok(source) => source,
-            Err(why) => return Ok(Found::Never(why)),
-        };
-        match source.subject(&event.subject, Some(event)).await {
-            Ok(person) => Ok(found(event, person, attempts)),
-            Err(failure) => {
-                self.0.metrics.connector_failed(name);
-                Err(failure)
-            }
-        }
-    }
-
-    /// Offers an event to one policy.
-    async fn offer(
-        &self,
-        policy: &Arc<Policy>,
-        event: &Event,
-        subject: &Subject,
-    ) -> Result<PolicyVerdict, ApplyError> {
-        let key = match offer(policy, Some(event), subject, self.now()) {
-            Offered::Opens(key) => key,
-            Offered::Disabled => return Ok(said(policy, "disabled", String::new())),
-            Offered::Shadow(key) => {
-                let by = OpenedBy::Event(event.clone());
-                return self.shadowed(policy, Opening { subject: subject.clone(), by, key });
-            }
-            Offered::Clause(stopped) => return Ok(stopped_said(policy, "clause", stopped)),
-            Offered::CouldNotDecide(stopped) => {
-                let error = &stopped.says;
-                self.0.metrics.could_not_decide(&policy.name);
-                tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %subject.reference(),
-                    error, "could not decide whether a case should open; no case was opened");
-                return Ok(stopped_said(policy, "could_not_decide", stopped));
-            }
-        };
-        let _who_opens = self.0.locks.key(&policy.name, &key).await;
-        if let Some(id) = self.0.store.open_case(&policy.name, &key)? {
-            let Some(case) = self.0.store.case(&id)? else { return Ok(said(policy, "gone", id.to_string())) };
-            if opened_by(&case, event) {
-                // Looked at again: the daemon stopped, or another policy could not decide, before this
-                // event's end was kept. Joining would restart or cancel what it has just opened.
-                return Ok(said(policy, "opened", id.to_string()));
-            }
-            // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
-            let verdict = self.join(&case, event).await?;
-            return Ok(said(policy, verdict, id.to_string()));
-        }
-        let opening = Opening { subject: subject.clone(), by: OpenedBy::Event(event.clone()), key };
-        Ok(match self.open_case(opening, policy).await? {
-            Some(case) => said(policy, "opened", case.id.to_string()),
-            None => said(policy, "duplicate", "the same event opened a case before".to_owned()),
         })
     }
 
-    async fn join(&self, case: &Case, event: &Event) -> Result<&'static str, ApplyError> {
-        self.join_id(&case.id, event).await
-    }
-
-    async fn join_id(&self, case: &CaseId, event: &Event) -> Result<&'static str, ApplyError> {
-        match self.apply(case, Input::Event(event.clone())).await {
-            Ok(after) if after.is_closed() => Ok("cancelled"),
-            Ok(_) => Ok("joined"),
-            Err(ApplyError::Refused(_)) => Ok("ignored"),
-            Err(error) => Err(error),
+    /// Answers the questions of the intake until it has decided.
+    async fn drive(&self, mut step: Step) -> Result<Decision, ApplyError> {
+        let mut who_opens = None;
+        loop {
+            step = match step {
+                Step::Done(decision) => return Ok(decision),
+                question => self.answer(question, &mut who_opens).await?,
+            };
         }
     }
 
-    /// Opens a case by hand, under the same conditions as an event would.
-    pub async fn start_by_hand(
+    /// Answers one question of the intake. `who_opens` is held from the question who has a key to the end of
+    /// what follows from the answer.
+    pub(super) async fn answer<'a>(
+        &'a self,
+        step: Step,
+        who_opens: &mut Option<MutexGuard<'a, ()>>,
+    ) -> Result<Step, ApplyError> {
+        if !matches!(step, Step::Join(_) | Step::Open(_)) {
+            drop(who_opens.take());
+        }
+        let store = &self.0.store;
+        Ok(match step {
+            Step::Echoes(ask) => {
+                let known = store.echoes_of(&ask.person())?;
+                ask.answer(
+                    known.iter().flat_map(|(case, echoes)| echoes.iter().map(move |echo| (case, echo))),
+                )
+            }
+            Step::Concerned(ask) => {
+                let mut open = Vec::new();
+                for case in self.open_about(ask.about())? {
+                    let policy = self.policy_of(&case)?;
+                    open.push((case, policy));
+                }
+                ask.answer(open.iter().map(|(case, policy)| (case, policy)))
+            }
+            Step::Cases(ask) => {
+                let open = self.open_about(&ask.about())?;
+                ask.answer(&open)
+            }
+            Step::Join(ask) => {
+                let heard = match self.apply(&ask.case, Input::Event(ask.event.clone())).await {
+                    Ok(after) if after.is_closed() => Heard::Cancelled,
+                    Ok(_) => Heard::Joined,
+                    Err(ApplyError::Refused(_)) => Heard::Ignored,
+                    Err(error) => return Err(error),
+                };
+                ask.answer(heard)
+            }
+            Step::Person(ask) => {
+                let person = self.look_up(&ask.whom, ask.event.as_ref()).await;
+                ask.answer(person, self.now())
+            }
+            Step::Opened(ask) => {
+                let opened = store.case(&ask.case)?.is_some();
+                ask.answer(opened)
+            }
+            Step::FirstSeen(ask) => {
+                let policy = ask.policy();
+                let shadow = policy.mode == Mode::Shadow;
+                let seen = store.first_seen(&policy.name, shadow, &ask.person())?;
+                ask.answer(seen)
+            }
+            Step::Taken(ask) => {
+                *who_opens = Some(self.0.locks.key(&ask.policy().name, ask.key()).await);
+                let Some(id) = store.open_case(&ask.policy().name, ask.key())? else {
+                    return Ok(ask.answer(Taken::Nobody));
+                };
+                match store.case(&id)? {
+                    Some(case) => ask.answer(Taken::Case(&case)),
+                    None => ask.answer(Taken::Gone(id)),
+                }
+            }
+            Step::Open(ask) => {
+                let opened = self.open_case(ask.opening.clone(), ask.policy()).await?;
+                ask.answer(opened.map(|case| case.id))
+            }
+            Step::Done(decision) => Step::Done(decision),
+        })
+    }
+
+    pub(super) fn open_about(&self, whom: &SubjectRef) -> Result<Vec<Case>, store::Error> {
+        let ids = self.0.store.open_cases_of(whom)?;
+        ids.iter().filter_map(|id| self.0.store.case(id).transpose()).collect()
+    }
+
+    /// The person as the identity provider has them now.
+    async fn look_up(&self, whom: &SubjectRef, event: Option<&Event>) -> Lookup {
+        let source = match self.provider_of(&whom.source) {
+            Ok(source) => source,
+            Err(why) => return Lookup::Never(why),
+        };
+        match source.subject(whom, event).await {
+            Ok(person) => Lookup::Read(person),
+            Err(failure) => {
+                self.0.metrics.connector_failed(&whom.source);
+                Lookup::Later(failure)
+            }
+        }
+    }
+
+    /// Opens a case by hand. The inner error is a sentence for who asked.
+    pub(super) async fn start_by_hand(
         &self,
         policy: &Arc<Policy>,
-        subject: Subject,
+        whom: SubjectRef,
         by: String,
         reason: String,
-    ) -> Result<Result<Case, String>, ApplyError> {
+    ) -> Result<Result<CaseId, String>, ApplyError> {
         let (engine, policy) = (self.clone(), Arc::clone(policy));
-        to_its_end(async move { engine.start_here(&policy, subject, by, reason).await }).await
+        to_its_end(async move { engine.start_here(&policy, whom, by, reason).await }).await
     }
 
     async fn start_here(
         &self,
         policy: &Arc<Policy>,
-        subject: Subject,
+        whom: SubjectRef,
         by: String,
         reason: String,
-    ) -> Result<Result<Case, String>, ApplyError> {
+    ) -> Result<Result<CaseId, String>, ApplyError> {
         let now = self.now();
-        let key = match offer_enforced(policy, None, &subject, now) {
-            Offered::Opens(key) => key,
-            Offered::Clause(stopped) => {
-                let why = format!("the policy does not apply: {}", stopped.says);
-                self.note_manual(&subject, now, stopped_said(policy, "clause", stopped)).await?;
-                return Ok(Err(why));
-            }
-            Offered::CouldNotDecide(stopped) => {
-                let why = format!("the policy cannot decide: {}", stopped.says);
-                self.note_manual(&subject, now, stopped_said(policy, "could_not_decide", stopped)).await?;
-                return Ok(Err(why));
-            }
-            Offered::Disabled | Offered::Shadow(_) => {
-                return Ok(Err("the policy is not enforced".to_owned()));
-            }
-        };
-        let _who_opens = self.0.locks.key(&policy.name, &key).await;
-        if let Some(id) = self.0.store.open_case(&policy.name, &key)?
-            && policy.if_already_open != IfAlreadyOpen::OpenAnother
-        {
-            return Ok(Err(format!("there is an open case already: {id}")));
-        }
         let by = OpenedBy::Hand { by, reason, nonce: now.to_rfc3339() };
-        let opening = Opening { subject: subject.clone(), by, key };
-        let Some(case) = self.open_case(opening, policy).await? else {
-            return Ok(Err("it was started already".to_owned()));
+        let answers =
+            match self.drive(intake::by_hand(policy, whom.clone(), by, Modes::AsWritten, now)).await? {
+                Decision::Answered { answers, .. } => answers,
+                Decision::Later(failure) => {
+                    return Ok(Err(format!("the identity provider does not answer: {}", failure.reason)));
+                }
+                Decision::OwnChange(_) => Vec::new(),
+            };
+        let Some(answered) = answers.into_iter().next() else {
+            return Ok(Err("no policy was asked".to_owned()));
         };
-        self.note_manual(&subject, now, said(policy, "opened", case.id.to_string())).await?;
-        Ok(Ok(case))
+        let (name, detail) = (&policy.name, answered.answer.detail(policy));
+        let (started, noted) = match &answered.answer {
+            Answer::Opened(id) => (Ok(id.clone()), true),
+            Answer::Clause(_) => (Err(format!("the policy does not apply: {detail}")), true),
+            Answer::CouldNotDecide(_) => (Err(format!("the policy cannot decide: {detail}")), true),
+            Answer::Disabled | Answer::Shadow(_) => (Err("the policy is not enforced".to_owned()), false),
+            Answer::NotAsked(why) => (
+                Err(match why {
+                    NotAsked::NotByHand => format!("policy {name} has no `manual: true` under `when`"),
+                    NotAsked::OtherSubject => {
+                        format!("policy {name} is about {}, not {}", policy.subject.one(), whom.kind.one())
+                    }
+                    NotAsked::OtherSource => {
+                        format!("policy {name} is about people of {}", policy.sources.join(", "))
+                    }
+                }),
+                false,
+            ),
+            Answer::Gone(id) => (Err(Answer::AlreadyOpen(id.clone()).detail(policy)), false),
+            Answer::Duplicate => (Err("it was started already".to_owned()), false),
+            Answer::NoSubject(_)
+            | Answer::Unknown(_)
+            | Answer::Where(_)
+            | Answer::NotDue(_)
+            | Answer::AlreadyOpen(_)
+            | Answer::Reached(..) => (Err(detail), false),
+        };
+        let about = answered.about.clone().unwrap_or(whom);
+        if let Some(said) = self.said(answered)?.filter(|_| noted) {
+            self.note_manual(about, now, PolicyVerdict { about: None, ..said }).await?;
+        }
+        Ok(started)
     }
 
     /// Waits until something was written, a time has come, or the daemon stops.

@@ -6,7 +6,7 @@ use crate::api::all;
 use crate::api::shadow::{LiveCase, ShadowCase, ShadowEnd, ShadowPerson, ShadowReport};
 use crate::case::shadow::{Answered, End, Imagined, Known, Silent, imagine};
 use crate::case::{Case, Recorded, State};
-use crate::model::{CaseId, CaseState, SubjectRef, Timestamp};
+use crate::model::{CaseId, CaseState, SubjectRef, Timestamp, Verdict};
 use crate::policy::Policy;
 use crate::policy::tree::Verb;
 use crate::store::{self, Asked, Class};
@@ -147,7 +147,8 @@ impl Engine {
             self.0.store.policies_asked(&subject.person())?.iter().filter(|policy| *policy != shadow)
         {
             for asked in self.0.store.asked(&subject.person(), policy, self.now(), MOST_CASES)? {
-                let case = matches!(asked.said.verdict.as_str(), "opened" | "joined" | "cancelled");
+                let case =
+                    matches!(asked.said.verdict, Verdict::Opened | Verdict::Joined | Verdict::Cancelled);
                 if case && asked.subject == *subject && ids.insert(asked.said.detail.clone()) {
                     let case = self.0.store.case(&CaseId(asked.said.detail))?;
                     cases.extend(case.map(|case| (asked.event, case)));

@@ -13,6 +13,7 @@ pub mod span;
 pub mod state;
 pub mod subject;
 pub mod typed;
+pub mod verdict;
 pub mod verification;
 pub mod vocabulary;
 
@@ -31,6 +32,7 @@ pub use secret::Secret;
 pub use span::Span;
 pub use state::CaseState;
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
+pub use verdict::Verdict;
 pub use verification::{
     Document, DocumentNumber, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, PollEvery,
     Proof, Reading, Session,

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::model::Clock;
+use crate::case::intake::Modes;
+use crate::model::{Clock, Verdict};
 use crate::policy::{Policy, PolicySet, Revision};
 use crate::store::page::{CaseThen, ConsumedThen, Page};
-use crate::store::{self, OWN_CHANGE, Store};
+use crate::store::{self, Store};
 use crate::trial::Terms;
 use crate::trial::past::{Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test};
 
@@ -45,7 +46,7 @@ impl BackTester {
         terms: Terms,
         look_back: TimeDelta,
     ) -> Self {
-        let terms = Terms { enforced: false, unlimited: true, most_turns: MOST_TURNS, ..terms };
+        let terms = Terms { modes: Modes::AsWritten, unlimited: true, most_turns: MOST_TURNS, ..terms };
         let turn = tokio::sync::Mutex::default();
         Self(Arc::new(Inner { store, clock, revisions, terms, look_back, turn }))
     }
@@ -145,7 +146,7 @@ fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Not
     }
     noted.extend(commit.received.into_iter().filter_map(|event| interest.received(event)));
     for consumed in commit.consumed {
-        let own = consumed.verdicts.iter().any(|said| said.verdict == OWN_CHANGE);
+        let own = consumed.verdicts.iter().any(|said| said.verdict == Verdict::OwnChange);
         let asked =
             consumed.verdicts.iter().map(|said| (said.policy.clone(), said.revision.clone())).collect();
         let ConsumedThen { key, at, people, .. } = consumed;

@@ -59,12 +59,8 @@ pub(super) fn consumed(
 pub(super) fn apply(draft: &mut Draft<'_>, asked: &Asked, number: u64) -> Result<(), Error> {
     let key = key(asked, number);
     let said = &asked.said;
-    let pointer = Pointer {
-        policy: said.policy.clone(),
-        verdict: said.verdict.clone(),
-        at: asked.at,
-        key: key.clone(),
-    };
+    let pointer =
+        Pointer { policy: said.policy.clone(), verdict: said.verdict, at: asked.at, key: key.clone() };
     let by_policy = of_policy(&said.policy, said.class())
         .time_descending(asked.at)
         .text(&asked.subject.person())
@@ -84,13 +80,13 @@ pub(super) fn prune(draft: &mut Draft<'_>, sequence: u64, now: Timestamp) -> Res
     while let Some(start) = from.take() {
         let mut old = Vec::new();
         draft.state.walk(&prefix, &start, &mut |key, pointer: Pointer| {
-            let class = class(&pointer.verdict);
+            let class = class(pointer.verdict);
             let first = group.as_ref() != Some(&(pointer.policy.clone(), class));
             if first {
                 group = Some((pointer.policy.clone(), class));
             }
             let stays = first && class != Class::NoMatch;
-            if !stays && pointer.at < now - kept_for(&pointer.verdict) {
+            if !stays && pointer.at < now - kept_for(pointer.verdict) {
                 old.push((key.to_vec(), pointer.key));
             }
             // Goes on right where it stopped: who was seen as the first of a kind is not met again.
@@ -120,7 +116,7 @@ pub(super) fn prune_events(
     loop {
         let mut old = Vec::new();
         draft.state.walk(&prefix, &from, &mut |key, consumed: Consumed| {
-            let kept = |said: &PolicyVerdict| consumed.at >= now - kept_for(&said.verdict);
+            let kept = |said: &PolicyVerdict| consumed.at >= now - kept_for(said.verdict);
             if consumed.at < before && !consumed.verdicts.iter().any(kept) {
                 old.push((key.to_vec(), keys::heard(&consumed.key)));
             }

@@ -66,8 +66,8 @@ mod verify;
 
 pub use commit::{
     About, AcceptedLoss, Answer, Asked, Changed, Class, Commit, Consumed, Deferred, Enrolled, Examined,
-    FirstSeen, Holding, Keyed, Loss, OWN_CHANGE, PolicyDeed, PolicyOrder, PolicyVerdict, StoredRevision,
-    SweepChange, SweepPart, SweepRun, SweepState, Waiting, kept_for,
+    FirstSeen, Holding, Keyed, Loss, PolicyDeed, PolicyOrder, PolicyVerdict, StoredRevision, SweepChange,
+    SweepPart, SweepRun, SweepState, Waiting, kept_for,
 };
 pub use directory::secret;
 pub use error::Error;

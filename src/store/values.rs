@@ -1,7 +1,7 @@
 //! Values of the state that only the store reads.
 
 use super::journal::Head;
-use crate::model::{CaseId, SubjectRef, Timestamp};
+use crate::model::{CaseId, SubjectRef, Timestamp, Verdict};
 
 /// How far the state is, and a sum over all its values: a lost or doubled value changes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Summary {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pointer {
     pub(super) policy: String,
-    pub(super) verdict: String,
+    pub(super) verdict: Verdict,
     pub(super) at: Timestamp,
     pub(super) key: Vec<u8>,
 }

@@ -83,15 +83,13 @@ impl World {
                 return Ok(taken);
             }
             Cue::StartByHand(person) => {
-                if let Err(failure) = self.outside.look_up(&person.reference(), self.now) {
-                    self.say(None, format!("no case opened: {}", failure.reason));
-                } else if let Some(policy) = self.only_policy() {
-                    self.start_by_hand(&policy, *person, STARTER)?;
+                if let Some(policy) = self.only_policy() {
+                    self.start_by_hand(&policy, person.reference(), STARTER)?;
                 }
             }
             Cue::Sweep(person) => {
                 if let Some(policy) = self.only_policy() {
-                    self.sweep(&policy, *person)?;
+                    self.sweep(&policy, person.reference())?;
                 }
             }
             Cue::Finds { execution, proof } => self.outside.vendor.finds(&execution, proof),

@@ -7,7 +7,7 @@
 //! | `world` | cases, their calls and their times, in the order in which they fall due |
 //! | `terms` | what is the same for every decision |
 //! | `attempts` | calls begin and end |
-//! | `openings` | whether an event, a hand or a sweep opens a case |
+//! | `openings` | answers the questions of the intake: events, starts by hand, sweeps |
 //! | `others` | what a world needs of everybody who is not a case |
 //! | `outside` | the identity provider, target systems, endpoints, and what is down |
 //! | `vendor` | the verification provider |
@@ -38,7 +38,7 @@ mod world;
 
 pub use coverage::{Branch, Coverage};
 pub use cue::{Cue, START_REASON, STARTER};
-pub use others::{Answer, Others, Person};
+pub use others::{Answer, Others};
 pub use outside::Outside;
 pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
 pub use story::{Happened, Line, What};

@@ -1,21 +1,18 @@
-//! Whether cases open in a made-up world: events in the order of the daemon's intake, starts by hand, sweeps.
+//! Whether cases open in a made-up world: events, starts by hand and sweeps go through the same intake as in the
+//! daemon; here the world answers its questions.
 
 use std::sync::Arc;
 
 use super::cue::START_REASON;
-use super::others::{Others, Person};
+use super::others::Others;
 use super::past::Undecided;
 use super::story::after;
 use super::terms::here;
-use super::world::{Heard, TooLong, World};
-use crate::case::{
-    self, Case, Cause, Found, Input, Offered, OpenedBy, Opening, Recorded, concerns, found, gone,
-    look_again_at, opened_by,
-};
-use crate::model::{CaseId, Event, Fields, Subject, SubjectKind};
-use crate::policy::script::{Facts, Verdict};
-use crate::policy::tree::{IfAlreadyOpen, Standing, Sweep};
-use crate::policy::{Mode, Policy};
+use super::world::{Heard, Kept, TooLong, World};
+use crate::case::intake::{self, Answer, Answered, Decision, Step, Taken};
+use crate::case::{self, Case, Cause, Input, OpenedBy, Opening, Recorded, look_again_at};
+use crate::model::{CaseId, Event, SubjectRef};
+use crate::policy::Policy;
 
 impl<O: Others> World<O> {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
@@ -32,221 +29,206 @@ impl<O: Others> World<O> {
         Ok(())
     }
 
-    /// What the daemon does with an event, in the same order; why it is looked at again, if it is.
+    /// Why the event is looked at again, if it is.
     fn consider(&mut self, event: &Event, attempts: u32) -> Result<Option<String>, TooLong> {
-        if let Some(cause) = self.cause(event) {
-            self.join(&cause, event)?;
-            self.say(None, format!("{}: the daemon caused it itself", event.kind));
-            if gone(event) {
-                self.gone_by_our_doing(event)?;
-            }
-            return Ok(None);
-        }
-        for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
-            let Some(kept) = self.cases.get(&id) else { continue };
-            if !kept.case.is_closed() && concerns(&kept.case, &kept.policy, event) {
-                self.join(&id, event)?;
-            }
-        }
-        let policies = if self.terms.enforced { self.set.naming(event) } else { self.set.matching(event) };
-        let policies: Vec<Arc<Policy>> = policies.into_iter().cloned().collect();
-        for policy in policies {
-            let mut event = event.clone();
-            event.subject.kind = policy.subject;
-            let person = match policy.subject {
-                SubjectKind::Applicant => Person::Known(Some(case::applicant(&event))),
-                SubjectKind::Registration | SubjectKind::User => {
-                    self.outside.person(&event.subject, self.now)
-                }
+        let modes = self.terms.modes;
+        let policies = intake::asked_about(event, &self.set, modes);
+        let mut step = intake::event(event.clone(), policies, modes, attempts, self.now);
+        loop {
+            step = match step {
+                Step::Done(decision) => return Ok(self.decided(Some(event), decision)),
+                question => self.answer(question)?,
             };
-            let found = match person {
-                Person::Known(person) => found(&event, person, attempts),
-                Person::Later(reason) => return Ok(Some(reason)),
-                Person::NotKnown => {
-                    self.not_asked(&policy, &event, event.subject.clone());
-                    continue;
+        }
+    }
+
+    /// Answers a question of the intake.
+    pub(super) fn answer(&mut self, step: Step) -> Result<Step, TooLong> {
+        Ok(match step {
+            Step::Echoes(ask) => {
+                let about = self.accounts.get(&ask.person()).into_iter().flatten();
+                // A case that goes the way that it really went was told then what it had caused.
+                let free = about.filter_map(|id| Some((id, self.cases.get(id).filter(|kept| !kept.led)?)));
+                ask.answer(free.flat_map(|(id, kept)| kept.case.echoes.iter().map(move |echo| (id, echo))))
+            }
+            Step::Concerned(ask) => {
+                let open = self.open_about(ask.about());
+                ask.answer(open.into_iter().map(|kept| (&kept.case, &kept.policy)))
+            }
+            Step::Cases(ask) => {
+                let open = self.open_about(&ask.about());
+                ask.answer(open.into_iter().map(|kept| &kept.case))
+            }
+            Step::Join(ask) => {
+                let heard = self.join(&ask.case, &ask.event)?;
+                ask.answer(heard)
+            }
+            Step::Person(ask) => {
+                let person = self.outside.person(&ask.whom, self.now);
+                ask.answer(person, self.now)
+            }
+            Step::Opened(ask) => {
+                let opened = self.cases.contains_key(&ask.case);
+                ask.answer(opened)
+            }
+            Step::FirstSeen(ask) => {
+                let whose = (ask.policy().name.clone(), ask.person());
+                let seen = match ask.picked {
+                    true => Some(*self.first_seen.entry(whose).or_insert(self.now)),
+                    false => self.first_seen.get(&whose).copied(),
+                };
+                ask.answer(seen)
+            }
+            Step::Taken(ask) => {
+                let key = (ask.policy().name.clone(), ask.key().to_owned());
+                match self.open.get(&key).and_then(|id| self.cases.get(id)) {
+                    None => ask.answer(Taken::Nobody),
+                    Some(kept) if kept.lost.is_some() => ask.answer(Taken::Unknown),
+                    Some(kept) => ask.answer(Taken::Case(&kept.case)),
                 }
-            };
-            match found {
-                Found::Person(subject) => self.offer(&policy, &event, subject)?,
-                Found::Later(reason) => return Ok(Some(reason.to_owned())),
-                Found::Never(why) => self.say(None, format!("{}: {why}; no case opened", event.kind)),
+            }
+            Step::Open(ask) => {
+                let opened = self.open_case(ask.policy(), ask.opening.clone())?;
+                ask.answer(opened)
+            }
+            Step::Done(decision) => Step::Done(decision),
+        })
+    }
+
+    /// Open cases about somebody of which it is known how they go on.
+    fn open_about(&self, whom: &SubjectRef) -> Vec<&Kept> {
+        let about = self.about.get(whom).into_iter().flatten().filter_map(|id| self.cases.get(id));
+        about.filter(|kept| kept.lost.is_none() && !kept.case.is_closed()).collect()
+    }
+
+    /// Writes down why no case opened; why the event is looked at again, if it is.
+    pub(super) fn decided(&mut self, event: Option<&Event>, decision: Decision) -> Option<String> {
+        match decision {
+            Decision::Later(failure) => return Some(failure.reason),
+            Decision::OwnChange(_) => {
+                let kind = event.map(|event| format!("{}: ", event.kind)).unwrap_or_default();
+                self.say(None, format!("{kind}the daemon caused it itself"));
+            }
+            Decision::Answered { answers, people: _ } => {
+                for answered in answers {
+                    self.answered(event, answered);
+                }
             }
         }
-        Ok(None)
-    }
-
-    /// One case destroyed the person's record; the others have nobody left to be about.
-    fn gone_by_our_doing(&mut self, event: &Event) -> Result<(), TooLong> {
-        for id in self.about.get(&event.subject).cloned().unwrap_or_default() {
-            let others = |case: &Case| !case.is_closed() && !case.explains(event);
-            if self.case(&id).is_some_and(others) {
-                self.join(&id, event)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn cause(&self, event: &Event) -> Option<CaseId> {
-        let about = self.accounts.get(&event.subject.person()).into_iter().flatten();
-        let known = about.filter_map(|id| Some((id, self.cases.get(id)?)));
-        let echoes = known.flat_map(|(id, kept)| kept.case.echoes.iter().map(move |echo| (id, echo)));
-        case::caused_by(echoes, event).cloned()
-    }
-
-    pub(super) fn offer(
-        &mut self,
-        policy: &Arc<Policy>,
-        event: &Event,
-        subject: Subject,
-    ) -> Result<(), TooLong> {
-        let Some(key) = self.key(policy, Some(event), &subject) else { return Ok(()) };
-        if let Some(id) = self.open.get(&(policy.name.clone(), key.clone())).cloned() {
-            if self.case(&id).is_some_and(|case| opened_by(case, event)) {
-                return Ok(());
-            }
-            // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
-            return self.join(&id, event);
-        }
-        self.open_case(policy, Opening { subject, by: OpenedBy::Event(event.clone()), key })
-    }
-
-    /// The key of the case that would open, if one would.
-    pub(super) fn key(
-        &mut self,
-        policy: &Policy,
-        event: Option<&Event>,
-        subject: &Subject,
-    ) -> Option<String> {
-        let offered = if self.terms.enforced || event.is_none() && policy.mode == Mode::Enforce {
-            case::offer_enforced(policy, event, subject, self.now)
-        } else {
-            case::offer(policy, event, subject, self.now)
-        };
-        let verdict = match offered {
-            Offered::Opens(key) => return Some(key),
-            Offered::Disabled => "the policy is disabled".to_owned(),
-            Offered::Shadow(_) => "a case would have opened (shadow)".to_owned(),
-            Offered::Clause(stopped) => format!("does not hold: {}", stopped.says),
-            Offered::CouldNotDecide(stopped) => {
-                let because = stopped.says.clone();
-                self.undecided.push(Undecided { policy: policy.name.clone(), because });
-                format!("could not decide: {}", stopped.says)
-            }
-        };
-        self.say(None, format!("no case opened: {verdict}"));
         None
     }
 
+    fn answered(&mut self, event: Option<&Event>, answered: Answered) {
+        let Answered { policy, answer, .. } = answered;
+        let detail = answer.detail(&policy);
+        let why = match answer {
+            Answer::Opened(_) | Answer::Reached(..) | Answer::Duplicate => return,
+            Answer::Unknown(whom) => {
+                let by = event.map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
+                return self.not_asked_by(&policy, by, whom);
+            }
+            Answer::NoSubject(why) => {
+                let kind = event.map(|event| format!("{}: ", event.kind)).unwrap_or_default();
+                return self.say(None, format!("{kind}{why}; no case opened"));
+            }
+            Answer::CouldNotDecide(stopped) => {
+                let because = stopped.says;
+                self.undecided.push(Undecided { policy: policy.name.clone(), because });
+                format!("could not decide: {detail}")
+            }
+            Answer::Disabled => "the policy is disabled".to_owned(),
+            Answer::Shadow(_) => "a case would have opened (shadow)".to_owned(),
+            Answer::Clause(_) | Answer::Where(_) => format!("does not hold: {detail}"),
+            Answer::AlreadyOpen(_) => "there is an open case already".to_owned(),
+            Answer::NotAsked(_) | Answer::NotDue(_) | Answer::Gone(_) => detail,
+        };
+        self.say(None, format!("no case opened: {why}"));
+    }
+
     /// A person opens a case by hand.
-    pub fn start_by_hand(&mut self, policy: &Arc<Policy>, subject: Subject, by: &str) -> Result<(), TooLong> {
-        let Some(key) = self.key(policy, None, &subject) else { return Ok(()) };
-        let taken = self.open.contains_key(&(policy.name.clone(), key.clone()));
-        if taken && policy.if_already_open != IfAlreadyOpen::OpenAnother {
-            self.say(None, "no case opened: there is an open case already".to_owned());
-            return Ok(());
-        }
+    pub fn start_by_hand(&mut self, policy: &Arc<Policy>, whom: SubjectRef, by: &str) -> Result<(), TooLong> {
         let by = OpenedBy::Hand {
             by: by.to_owned(),
             reason: START_REASON.to_owned(),
             nonce: self.now.to_rfc3339(),
         };
-        self.open_case(policy, Opening { subject, by, key })?;
-        self.settle()
+        self.drive(intake::by_hand(policy, whom, by, self.terms.modes, self.now))
     }
 
     /// The policy's first sweep looks at one person now.
-    pub fn sweep(&mut self, policy: &Arc<Policy>, subject: Subject) -> Result<(), TooLong> {
-        let Some(sweep) = policy.sweeps().next().cloned() else {
+    pub fn sweep(&mut self, policy: &Arc<Policy>, whom: SubjectRef) -> Result<(), TooLong> {
+        let Some(sweep) = policy.sweeps().next() else {
             self.say(None, "the policy has no sweep".to_owned());
             return Ok(());
         };
-        let why = self.not_due(policy, &sweep, &subject);
-        if let Some(why) = why {
-            self.say(None, format!("no case opened: {why}"));
-            return Ok(());
-        }
-        let about = self.about.get(&subject.reference()).cloned().unwrap_or_default();
-        let taken = about
-            .iter()
-            .any(|id| self.case(id).is_some_and(|case| case.policy == policy.name && !case.is_closed()));
-        let Some(key) = self.key(policy, None, &subject) else { return Ok(()) };
-        if taken || self.open.contains_key(&(policy.name.clone(), key.clone())) {
-            self.say(None, "no case opened: there is an open case already".to_owned());
-            return Ok(());
-        }
-        let by = OpenedBy::Sweep { schedule: sweep.schedule.clone(), nominal: self.now };
-        self.open_case(policy, Opening { subject, by, key })?;
-        self.settle()
+        let (modes, now) = (self.terms.modes, self.now);
+        self.drive(intake::by_sweep(policy, sweep, now, whom, modes, false, now))
     }
 
-    /// Why a sweep leaves somebody out; none: they are due.
-    pub(super) fn not_due(&mut self, policy: &Policy, sweep: &Sweep, subject: &Subject) -> Option<String> {
-        let whose = (policy.name.clone(), subject.person());
-        let seen = *self.first_seen.entry(whose).or_insert(self.now);
-        match sweep.standing(&policy.name, subject, self.now, Some(seen)) {
-            Ok(Standing::Due(_)) => {}
-            Ok(Standing::NotYet(_) | Standing::Unseen) => {
-                return Some("the person is not due yet".to_owned());
-            }
-            Ok(Standing::Never) => return Some("the person is never due".to_owned()),
-            Err(error) => return Some(error.to_string()),
-        }
-        let (steps, this_case) = (Fields::new(), case::no_case(policy));
-        let (settings, now) = (&policy.settings, self.now);
-        let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
-        match sweep.condition.decide(&facts) {
-            Ok(Verdict::Holds) => None,
-            Ok(Verdict::Fails { clause, place }) => Some(format!("{place}: does not hold: {clause}")),
-            Err(error) => Some(format!("could not decide: {error}")),
+    /// What is no event: a start by hand or a sweep.
+    fn drive(&mut self, mut step: Step) -> Result<(), TooLong> {
+        loop {
+            step = match step {
+                Step::Done(decision) => {
+                    if let Some(reason) = self.decided(None, decision) {
+                        self.say(None, format!("no case opened: {reason}"));
+                    }
+                    return self.settle();
+                }
+                question => self.answer(question)?,
+            };
         }
     }
 
-    pub(super) fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<(), TooLong> {
+    fn open_case(&mut self, policy: &Arc<Policy>, opening: Opening) -> Result<Option<CaseId>, TooLong> {
         let facts = self.facts(&opening.subject, None, policy);
         self.open_from(policy, &Recorded { cause: Cause::Opening(opening), facts })
     }
 
-    /// Opens a case from what is given. Nothing happens if it was opened before.
-    pub(super) fn open_from(&mut self, policy: &Arc<Policy>, recorded: &Recorded) -> Result<(), TooLong> {
-        let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
+    /// Opens a case from what is given. None: it was opened before.
+    pub(super) fn open_from(
+        &mut self,
+        policy: &Arc<Policy>,
+        recorded: &Recorded,
+    ) -> Result<Option<CaseId>, TooLong> {
+        let Cause::Opening(opening) = &recorded.cause else { return Ok(None) };
         let id = case::case_id(&policy.name, &opening.key, &opening.by);
         if self.cases.contains_key(&id) {
-            return Ok(());
+            return Ok(None);
         }
         self.turn()?;
         let Ok(advance) = recorded.decide(None, policy, &here(&self.terms, &recorded.facts)) else {
-            return Ok(());
+            return Ok(None);
         };
         let case = &advance.case;
         self.opened.push(id.clone());
         self.open.insert((policy.name.clone(), case.key.clone()), id.clone());
         self.about.entry(case.subject.reference()).or_default().push(id.clone());
-        self.accounts.entry(case.subject.person()).or_default().push(id);
+        self.accounts.entry(case.subject.person()).or_default().push(id.clone());
         self.keep(advance, Arc::clone(policy), 0, &[]);
-        Ok(())
+        Ok(Some(id))
     }
 
-    pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<(), TooLong> {
-        let Some(kept) = self.cases.get(id) else { return Ok(()) };
+    pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<intake::Heard, TooLong> {
+        let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else {
+            return Ok(intake::Heard::Ignored);
+        };
         let led = kept.led;
         if led && self.outside.heard(id, event) {
-            return Ok(());
+            return Ok(intake::Heard::Joined);
         }
-        if kept.lost.is_some() {
-            // Whether it is open still, and this joins it, or it is not, and this opens another.
-            let (policy, subject) = (Arc::clone(&kept.policy), kept.case.subject.reference());
-            self.not_asked(&policy, event, subject);
-            return Ok(());
-        }
-        match self.apply(id, Input::Event(event.clone()))? {
-            Ok(()) => {}
-            Err(refused) => self.say(Some(id), format!("{} is ignored: {refused}", event.kind)),
-        }
+        let heard = match self.apply(id, Input::Event(event.clone()))? {
+            Ok(()) if self.case(id).is_some_and(Case::is_closed) => intake::Heard::Cancelled,
+            Ok(()) => intake::Heard::Joined,
+            Err(refused) => {
+                self.say(Some(id), format!("{} is ignored: {refused}", event.kind));
+                intake::Heard::Ignored
+            }
+        };
         if led {
             // It never heard of this then, and goes on by itself.
             self.lead(id, false);
         }
-        Ok(())
+        Ok(heard)
     }
 }

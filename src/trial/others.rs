@@ -1,12 +1,13 @@
 //! What a world needs of everybody who is not a case.
 
 use crate::case::Case;
-use crate::model::{Call, CaseId, Event, Outcome, Subject, SubjectRef, Timestamp};
+use crate::case::intake::Lookup;
+use crate::model::{Call, CaseId, Event, Outcome, SubjectRef, Timestamp};
 use crate::policy::Policy;
 
 /// Who is outside: does what calls ask for, and knows the people.
 pub trait Others {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person;
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup;
 
     fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer;
 
@@ -19,16 +20,6 @@ pub trait Others {
     fn knows(&self, _case: &Case, _policy: &Policy) -> Option<(Timestamp, String)> {
         None
     }
-}
-
-/// What is known of a person.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Person {
-    /// None: they are not there.
-    Known(Option<Subject>),
-    /// Nobody can be asked just now; why.
-    Later(String),
-    NotKnown,
 }
 
 /// How an attempt ended.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::others::{Answer, Others, Person};
+use super::others::{Answer, Others};
 use super::vendor::Vendor;
 use crate::case::Case;
+use crate::case::intake::Lookup;
 use crate::model::{
     Action, Call, Changed, Done, Failure, IdentityAction, IdentityChange, Outcome, ProvisioningAction,
     SessionAction, Snapshot, Subject, SubjectRef, Target, Timestamp,
@@ -25,10 +26,10 @@ pub struct Outside {
 }
 
 impl Others for Outside {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person {
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup {
         match self.look_up(whom, now) {
-            Ok(person) => Person::Known(person),
-            Err(failure) => Person::Later(failure.reason),
+            Ok(person) => Lookup::Read(person),
+            Err(failure) => Lookup::Later(failure),
         }
     }
 

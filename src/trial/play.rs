@@ -13,6 +13,7 @@ use super::person::ordinary;
 use super::story::{Line, lines};
 use super::terms::Terms;
 use super::world::{TooLong, World};
+use crate::case::intake::Modes;
 use crate::case::{Refused, calendar, fingerprints};
 use crate::model::{Enrolment, Pass, Span, SubjectKind, SubjectRef, Timestamp};
 use crate::policy::diagnostic::{Diagnostic, Place};
@@ -158,7 +159,7 @@ pub const POPULATION: u64 = 10_000;
 impl<'a> Stage<'a> {
     fn new(policy: &'a Arc<Policy>, test: &'a Test) -> Self {
         // A policy is tested as it will act, also while it is only watched or switched off.
-        let terms = Terms { enforced: true, most_turns: MOST_TURNS, ..Terms::default() };
+        let terms = Terms { modes: Modes::AllEnforced, most_turns: MOST_TURNS, ..Terms::default() };
         let mut world = World::new([Arc::clone(policy)], test.clock, terms);
         world.populated(POPULATION);
         let person = ordinary(policy.subject, &test.given.person, test.clock);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use crate::case::intake::Modes;
 use crate::case::{Facts, Here, Links};
 use crate::model::{PollEvery, Secret};
 
@@ -16,8 +17,8 @@ pub struct Terms {
     pub poll_every: PollEvery,
     pub invite_grace: TimeDelta,
     pub consistency: BTreeMap<String, TimeDelta>,
-    /// Modes are not looked at: every policy acts.
-    pub enforced: bool,
+    /// Whether the modes of policies count.
+    pub modes: Modes,
     /// Limits are not looked at.
     pub unlimited: bool,
     /// More turns than this are a world that does not come to rest.
@@ -36,7 +37,7 @@ impl Default for Terms {
             poll_every: TimeDelta::minutes(10).into(),
             invite_grace: TimeDelta::minutes(2),
             consistency: BTreeMap::new(),
-            enforced: false,
+            modes: Modes::AsWritten,
             unlimited: false,
             most_turns: u64::MAX,
         }

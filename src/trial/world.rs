@@ -175,10 +175,6 @@ impl<O: Others> World<O> {
         self.pauses.extend(pauses.iter().cloned());
     }
 
-    pub(super) fn not_asked(&mut self, policy: &Policy, event: &Event, subject: SubjectRef) {
-        self.not_asked_by(policy, event.kind.to_string(), subject);
-    }
-
     pub(super) fn not_asked_by(&mut self, policy: &Policy, event: String, subject: SubjectRef) {
         self.unasked.push(Unasked { at: self.now, policy: policy.name.clone(), subject, event });
     }

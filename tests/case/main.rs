@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `attempts` | when attempts come again |
 //! | `holds` | several cases that hold one account |
+//! | `intake` | what is done with an event, a start by hand, a person of a sweep |
 //! | `migrations` | open cases move to another revision |
 //! | `names` | whether a registration and a document are of one person |
 //! | `properties` | thousands of random ways |
@@ -23,6 +24,7 @@
 
 mod attempts;
 mod holds;
+mod intake;
 mod migrations;
 mod names;
 mod properties;

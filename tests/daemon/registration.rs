@@ -350,7 +350,7 @@ async fn a_trusted_domain_opens_no_case_and_why_is_kept() {
         .expect("the event was consumed");
     let mut said = verdicts.verdicts.iter();
     let verdict = said.find(|said| said.policy == "registration-proofing").unwrap();
-    assert_eq!(verdict.verdict, "clause");
+    assert_eq!(verdict.verdict.word(), "clause");
     assert!(verdict.detail.contains("trusted_domains"), "{verdict:?}");
     store.close().await.unwrap();
 }

@@ -143,7 +143,7 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
     let errors = kept("p");
     assert_eq!(errors.len(), 2);
     assert_eq!(looked_at(&errors[0]), [("user.title.len".to_owned(), json!(null))]);
-    assert_eq!((errors[0].kind.as_str(), errors[0].said.verdict.as_str()), ("sweep", "could_not_decide"));
+    assert_eq!((errors[0].kind.as_str(), errors[0].said.verdict.word()), ("sweep", "could_not_decide"));
     assert!(errors[0].said.detail.starts_with("p/policy.yaml:"), "{}", errors[0].said.detail);
     // A date that is not one.
     let run = town.settled("q/1", at(FIRST)).await;
@@ -184,7 +184,7 @@ async fn everybody_is_judged_again_by_their_own_record() {
     assert_eq!(cases_of(&town, "9"), 1);
     for (id, verdict) in [("6", "where"), ("7", "clause")] {
         let asked = town.engine.store().asked(id, "p", town.engine.now(), 9).unwrap();
-        assert_eq!(asked.iter().map(|one| &one.said.verdict).collect::<Vec<_>>(), [verdict]);
+        assert_eq!(asked.iter().map(|one| one.said.verdict.word()).collect::<Vec<_>>(), [verdict]);
     }
     // It went on where it was.
     assert_eq!(setting.directory.pages.load(Ordering::SeqCst), pages);

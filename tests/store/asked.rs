@@ -1,7 +1,7 @@
 //! What policies said: found by person and by policy, kept by what was said, the same after a rebuild.
 use crate::support::{assert_sound, at, event, open, received, subject};
 use chrono::TimeDelta;
-use proofd::model::{Event, SubjectKind, SubjectRef, Timestamp};
+use proofd::model::{Event, SubjectKind, SubjectRef, Timestamp, Verdict};
 use proofd::policy::Revision;
 use proofd::policy::script::{Answer, Seen, Trace, Traced};
 use proofd::store::{Asked, Class, Commit, Consumed, PolicyVerdict, Store};
@@ -26,13 +26,9 @@ fn trace() -> Trace {
 }
 
 fn said(policy: &str, verdict: &str) -> PolicyVerdict {
-    PolicyVerdict {
-        policy: policy.to_owned(),
-        revision: Revision("0".to_owned()),
-        verdict: verdict.to_owned(),
-        trace: (verdict == "clause").then(trace),
-        ..PolicyVerdict::default()
-    }
+    let verdict = Verdict::ALL.into_iter().find(|one| one.word() == verdict).unwrap();
+    let said = PolicyVerdict::new(policy, &Revision("0".to_owned()), verdict, String::new());
+    PolicyVerdict { trace: (verdict == Verdict::Clause).then(trace), ..said }
 }
 
 async fn consume(store: &Store, key: &str, on: i64, verdicts: Vec<PolicyVerdict>) {
@@ -45,7 +41,7 @@ async fn consume(store: &Store, key: &str, on: i64, verdicts: Vec<PolicyVerdict>
 /// Of each policy, what is kept of the person: the verdicts with their days, newest first.
 fn kept(store: &Store, policy: &str) -> Vec<(String, i64)> {
     let asked = store.asked("1", policy, day(9_999), 99).unwrap();
-    asked.into_iter().map(|one| (one.said.verdict, (one.at - day(0)).num_days())).collect()
+    asked.into_iter().map(|one| (one.said.verdict.to_string(), (one.at - day(0)).num_days())).collect()
 }
 
 #[tokio::test]
@@ -146,7 +142,7 @@ async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
     consume(&store, "e2", 2, vec![PolicyVerdict { about: Some(about), ..said("a", "opened") }]).await;
     let nearest = |until| {
         let found = store.asked("1", "a", until, 1).unwrap().pop();
-        found.map(|asked| (asked.event, asked.said.verdict))
+        found.map(|asked| (asked.event, asked.said.verdict.to_string()))
     };
     let is = |event: &str, verdict: &str| Some((event.to_owned(), verdict.to_owned()));
     assert_eq!(nearest(day(0) - TimeDelta::seconds(1)), None);

@@ -9,7 +9,7 @@ use crate::support::{
 };
 use chrono::TimeDelta;
 use proofd::case::State;
-use proofd::model::{CaseId, EffectKind, Enrolment, Lane};
+use proofd::model::{CaseId, EffectKind, Enrolment, Lane, Verdict};
 use proofd::policy::Revision;
 use proofd::policy::tree::StepIndex;
 use proofd::store::{
@@ -143,12 +143,7 @@ async fn an_event_is_taken_in_once_whatever_brings_it() {
         people: Vec::new(),
         key: "exact".into(),
         at: at(1),
-        verdicts: vec![PolicyVerdict {
-            policy: "p".into(),
-            revision: Revision("0".into()),
-            verdict: "opened".into(),
-            ..PolicyVerdict::default()
-        }],
+        verdicts: vec![PolicyVerdict::new("p", &Revision("0".into()), Verdict::Opened, String::new())],
     };
     let commit = Commit { consumed: vec![consumed.clone()], deferred: vec![deferred], ..Commit::default() };
     store.commit(commit).await.unwrap();

@@ -4,8 +4,10 @@
 //! | file | what |
 //! |---|---|
 //! | `question` | what is asked, and whether it can be |
+//! | `answers` | answers to the questions of the intake, of which nothing comes |
 //! | `sweep` | whether sweeps would pick somebody, as they are now |
 
+mod answers;
 mod question;
 mod sweep;
 
@@ -14,20 +16,25 @@ use std::sync::Arc;
 
 use crate::api::all;
 use crate::api::bounds::EventLimit;
-use crate::api::explain::{DryRun, DryRunAnswer, DryRunLine, Explained, Occasion, Then};
-use crate::case::{Decidable, Offered, Stopped, applicant, decidable, offer_enforced};
-use crate::model::{Event, EventType, FailureKind, Fields, Origin, Subject, SubjectKind, Timestamp};
+use crate::api::explain::{Answer, DryRun, DryRunAnswer, DryRunLine, Explained, Occasion, Then};
+use crate::case::intake::{self, Answer as Said, Heard, Modes, NotAsked, asked_about};
+use crate::case::{Decidable, OpenedBy, Stopped, decidable};
+use crate::model::{Event, Fields, Origin, Subject, SubjectKind, Timestamp, Verdict};
 use crate::policy::diagnostic::{once, render};
-use crate::policy::given::{fault, put_over};
-use crate::policy::tree::{IfAlreadyOpen, Trigger};
-use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, Severity, load, schema};
+use crate::policy::given::fault;
+use crate::policy::tree::Trigger;
+use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, PolicySet, Severity, load, schema};
 
 use super::Engine;
-use super::explain::{reacts_to, sentence, traced};
+use super::explain::{reacts_to, traced};
 use super::sources::Whom;
+use answers::{Dry, would_be};
 use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
 pub use question::Untried;
+
+/// The key of an event that never happened.
+const MADE_UP: &str = "made-up";
 
 /// Recorded events of a person that are looked through, for each policy.
 const LOOKED_THROUGH: usize = 1_000;
@@ -81,7 +88,7 @@ impl Engine {
                 Some(policy) => items.extend(self.try_policy(&policy, &mut round).await?),
                 None => items.push(DryRunLine::plain(Explained {
                     policy: name,
-                    verdict: "not_loaded".to_owned(),
+                    verdict: Answer::NotLoaded,
                     says: "it has errors and would not run".to_owned(),
                     ..Explained::default()
                 })),
@@ -136,12 +143,12 @@ impl Engine {
                 return Ok(About::Sweep);
             }
             let mut event = Event {
-                key: "made-up".to_owned(),
+                key: MADE_UP.to_owned(),
                 near: Vec::new(),
                 leaves: Vec::new(),
                 kind: type_.clone(),
                 also: Vec::new(),
-                source: if whom.source.is_empty() { "made-up".to_owned() } else { whom.source.clone() },
+                source: if whom.source.is_empty() { MADE_UP.to_owned() } else { whom.source.clone() },
                 time: now,
                 // By policy, where it was not said.
                 subject: whom.reference(whom.kind.unwrap_or(SubjectKind::User)),
@@ -190,52 +197,37 @@ impl Engine {
         Ok(events)
     }
 
-    async fn try_policy(&self, policy: &Policy, round: &mut Round<'_>) -> Result<Vec<DryRunLine>, Untried> {
+    async fn try_policy(
+        &self,
+        policy: &Arc<Policy>,
+        round: &mut Round<'_>,
+    ) -> Result<Vec<DryRunLine>, Untried> {
         let base = self.base(policy);
-        let no = |verdict: &str, says: String| {
-            let (verdict, base) = (verdict.to_owned(), base.clone());
-            Ok(vec![DryRunLine::plain(Explained { verdict, says, ..base })])
+        let no = |says: String| {
+            let says = format!("not asked: {says}");
+            Ok(vec![DryRunLine::plain(Explained { verdict: Answer::NotAsked, says, ..base.clone() })])
         };
-        if round.whom.kind.is_some_and(|kind| kind != policy.subject) {
-            return no("not_asked", format!("not asked: it is about {}", policy.subject.one()));
-        }
-        if policy.subject != SubjectKind::Applicant && !policy.takes(&round.whom.source) {
-            return no(
-                "not_asked",
-                format!("not asked: it is about people of {}", policy.sources.join(", ")),
-            );
+        if let Some(why) = NotAsked::of_person(policy, round.whom.kind, &round.whom.source) {
+            return no(why.sentence(policy));
         }
         let reacts = base.reacts_to.join(", ");
         let events: Vec<Option<Event>> = match &round.about {
             About::Sweep => return self.try_sweeps(policy, &base, round).await,
-            About::Hand if policy.manual() => vec![None],
-            About::Hand => {
-                return no(
-                    "not_asked",
-                    format!("not asked: it is not started by hand; it reacts to {reacts}"),
-                );
-            }
-            About::MadeUp(event) => {
-                let event = fitted(event, policy);
-                if !names(policy, &event) {
-                    return no("not_asked", format!("not asked about {}; it reacts to {reacts}", event.kind));
-                }
-                vec![Some(event)]
-            }
+            About::Hand => vec![None],
+            About::MadeUp(event) => vec![Some(fitted(event, policy))],
             About::Recorded(events) => {
                 let last = round.attempt.last.map_or(1, EventLimit::get);
+                let set = PolicySet::new([Arc::clone(policy)]);
+                let asked = |event: &Event| !asked_about(event, &set, Modes::AllEnforced).is_empty();
                 let fitting = events.iter().map(|event| fitted(event, policy));
-                fitting.filter(|event| names(policy, event)).take(last).map(Some).collect()
+                fitting.filter(asked).take(last).map(Some).collect()
             }
         };
         if events.is_empty() {
-            return no(
-                "not_asked",
-                format!(
-                    "not asked: no event that it reacts to is recorded of this person (it reacts to {reacts}); \
+            return no(format!(
+                "no event that it reacts to is recorded of this person (it reacts to {reacts}); \
                  only events that some policy was asked about then are"
-                ),
-            );
+            ));
         }
         let mut tried = Vec::new();
         for event in events {
@@ -246,7 +238,7 @@ impl Engine {
 
     async fn try_event(
         &self,
-        policy: &Policy,
+        policy: &Arc<Policy>,
         event: Option<&Event>,
         base: &Explained,
         round: &mut Round<'_>,
@@ -264,55 +256,122 @@ impl Engine {
         if let Some(event) = event.filter(|_| recorded) {
             tried.then = self.then(&round.whom.person(), policy, event)?;
         }
-        let Some(mut subject) = self.person(policy, event, recorded, round).await? else {
-            explained.verdict = "no_subject".to_owned();
-            explained.says =
-                format!("nobody to decide about: there is no {}/{} now", policy.subject, round.whom.id);
-            return Ok(tried);
-        };
-        put_over(&mut subject.fields, &round.attempt.person);
-        explained.subject = Some(subject.reference());
-        tried.notes.extend(event.and_then(|event| not_decidable(event, &subject)));
-        match offer_enforced(policy, event, &subject, round.now) {
-            Offered::Opens(key) => self.would_be(policy, &key, event, &mut tried)?,
-            Offered::Clause(stopped) => stop(explained, "clause", stopped, round.raw_identity),
-            Offered::CouldNotDecide(stopped) => {
-                stop(explained, "could_not_decide", stopped, round.raw_identity);
+        let (modes, now) = (Modes::AllEnforced, round.now);
+        let step = match event {
+            Some(event) => {
+                let asked = asked_about(event, &PolicySet::new([Arc::clone(policy)]), modes);
+                intake::event(event.clone(), asked, modes, u32::MAX, now)
             }
-            // Asked as if it were enforced, so that it says something.
-            Offered::Disabled | Offered::Shadow(_) => {}
+            None => {
+                let by = OpenedBy::Hand { by: String::new(), reason: String::new(), nonce: String::new() };
+                intake::by_hand(policy, round.whom.reference(policy.subject), by, modes, now)
+            }
+        };
+        let mut dry = Dry { policy, event, known: None, restarts: false };
+        let mut answers = self.answers(step, &mut dry, round).await?;
+        if let Some(person) = dry.known.clone() {
+            tried.explained.subject = Some(person.reference());
+            // The daemon would ask no policy; what this one would say is shown all the same.
+            let not_decidable = event.and_then(|event| Some((event, not_decidable(event, &person)?)));
+            if let Some((event, why)) = not_decidable {
+                tried.notes.push(why);
+                let step = intake::offer(policy, event.clone(), person, modes, now);
+                answers.retain(|answer| !matches!(answer, Said::NoSubject(_)));
+                answers.extend(self.answers(step, &mut dry, round).await?);
+            }
         }
-        tried.notes.extend(of_mode(policy));
+        let last = answers.pop();
+        for before in answers {
+            let mut other = DryRunLine::plain(base.clone());
+            self.tell(before, &dry, &mut other, round)?;
+            tried.notes.push(format!("also: {}", other.explained.says));
+        }
+        match last {
+            Some(answer) => self.tell(answer, &dry, &mut tried, round)?,
+            None => {
+                let kind = event.map(|event| event.kind.to_string()).unwrap_or_default();
+                let reacts = base.reacts_to.join(", ");
+                tried = DryRunLine::plain(base.clone());
+                tried.explained.says = format!("not asked about {kind}; it reacts to {reacts}");
+                return Ok(tried);
+            }
+        }
+        if tried.explained.verdict != Answer::NotAsked {
+            tried.notes.extend(of_mode(policy));
+        }
         Ok(tried)
     }
 
-    fn would_be(
+    /// Puts an answer into words.
+    fn tell(
         &self,
-        policy: &Policy,
-        key: &str,
-        event: Option<&Event>,
+        answer: Said,
+        dry: &Dry<'_>,
         tried: &mut DryRunLine,
+        round: &Round<'_>,
     ) -> Result<(), Untried> {
-        let open = self.0.store.open_case(&policy.name, key)?;
-        let (verdict, says) = match (&open, event, policy.if_already_open) {
-            (None, ..) | (Some(_), None, IfAlreadyOpen::OpenAnother) => {
-                ("would_open", "a case would open".to_owned())
+        let policy = dry.policy;
+        let (verdict, says, case) = match answer {
+            Said::NotAsked(why) => {
+                let reacts = tried.explained.reacts_to.join(", ");
+                let says = format!("not asked: {}; it reacts to {reacts}", why.sentence(policy));
+                (Answer::NotAsked, says, None)
             }
-            (Some(id), None, _) => ("refused", format!("there is an open case already: {id}")),
-            (Some(id), Some(_), IfAlreadyOpen::Restart) => {
-                ("would_restart", format!("the open case {id} would end and another begin"))
+            Said::NoSubject(_) => {
+                let says =
+                    format!("nobody to decide about: there is no {}/{} now", policy.subject, round.whom.id);
+                (Answer::NoSubject, says, None)
             }
-            (Some(id), Some(_), IfAlreadyOpen::Cancel) => {
-                ("would_cancel", format!("the event would end the open case {id}"))
+            Said::Clause(stopped) => {
+                return Ok(stop(&mut tried.explained, Verdict::Clause, stopped, round.raw_identity));
             }
-            (Some(id), Some(_), IfAlreadyOpen::Attach | IfAlreadyOpen::OpenAnother) => {
-                ("would_join", format!("the event would join the open case {id}"))
+            Said::Where(stopped) => {
+                return Ok(stop(&mut tried.explained, Verdict::Where, stopped, round.raw_identity));
+            }
+            Said::CouldNotDecide(stopped) => {
+                return Ok(stop(&mut tried.explained, Verdict::CouldNotDecide, stopped, round.raw_identity));
+            }
+            Said::Opened(id) if id == would_be() => {
+                (by_mode(policy, Answer::WouldOpen), "a case would open".to_owned(), None)
+            }
+            Said::Opened(id) => (Answer::Opened, format!("the event opened the open case {id}"), Some(id)),
+            Said::Reached(id, Heard::Joined) if dry.restarts => {
+                let says = format!("the open case {id} would end and another begin");
+                (by_mode(policy, Answer::WouldRestart), says, Some(id))
+            }
+            Said::Reached(id, Heard::Joined) => {
+                let says = format!("the event would join the open case {id}");
+                (by_mode(policy, Answer::WouldJoin), says, Some(id))
+            }
+            Said::Reached(id, Heard::Cancelled) => {
+                let says = format!("the event would end the open case {id}");
+                (by_mode(policy, Answer::WouldCancel), says, Some(id))
+            }
+            Said::Reached(id, Heard::Ignored) => {
+                (Answer::Ignored, Verdict::Ignored.sentence(id.as_str()), Some(id))
+            }
+            Said::AlreadyOpen(id) => {
+                let verdict = if dry.event.is_none() && matches!(round.about, About::Hand) {
+                    by_mode(policy, Answer::Refused)
+                } else {
+                    Answer::OpenCase
+                };
+                (verdict, format!("there is an open case already: {id}"), Some(id))
+            }
+            Said::Gone(id) => (Answer::Gone, format!("the open case {id} cannot be read"), None),
+            other @ (Said::Unknown(_)
+            | Said::Disabled
+            | Said::NotDue(_)
+            | Said::Shadow(_)
+            | Said::Duplicate) => {
+                let verdict = other.verdict().map_or(Answer::NotDue, Answer::from);
+                (verdict, other.detail(policy), None)
             }
         };
-        if let Some(id) = open {
+        if let Some(id) = case {
             tried.explained.case = self.case_of(id.as_str(), false)?;
         }
-        tried.explained.verdict = by_mode(policy, verdict).to_owned();
+        tried.explained.verdict = verdict;
         tried.explained.says = says;
         Ok(())
     }
@@ -335,42 +394,9 @@ impl Engine {
         let asked = self.0.store.asked(person, &policy.name, self.now(), LOOKED_THROUGH)?;
         Ok(asked.into_iter().find(|asked| asked.event == event.key).map(|asked| Then {
             at: asked.at,
-            says: sentence(&asked.said.verdict, &asked.said.detail),
-            verdict: asked.said.verdict,
+            says: asked.said.verdict.sentence(&asked.said.detail),
+            verdict: asked.said.verdict.into(),
         }))
-    }
-
-    /// The person as they are now.
-    async fn person(
-        &self,
-        policy: &Policy,
-        event: Option<&Event>,
-        recorded: bool,
-        round: &mut Round<'_>,
-    ) -> Result<Option<Subject>, Untried> {
-        // In no identity provider yet: the event is all there is.
-        if policy.subject == SubjectKind::Applicant {
-            return Ok(event.map(applicant));
-        }
-        let reference = match event {
-            Some(event) => event.subject.clone(),
-            None => round.whom.reference(policy.subject),
-        };
-        let event = event.filter(|_| recorded);
-        let key = (policy.subject, event.map(|event| event.key.clone()));
-        if let Some(subject) = round.people.get(&key) {
-            return Ok(subject.clone());
-        }
-        let source = self.provider_of(&reference.source).map_err(Untried::Wrong)?;
-        let subject = source.subject(&reference, event).await.map_err(|failure| match failure.kind {
-            FailureKind::Refused => Untried::Wrong(failure.reason),
-            FailureKind::Unavailable | FailureKind::Changed | FailureKind::NotEnrolled => {
-                self.0.metrics.connector_failed(&reference.source);
-                Untried::Unreachable(failure.reason)
-            }
-        })?;
-        round.people.insert(key, subject.clone());
-        Ok(subject)
     }
 }
 
@@ -381,11 +407,11 @@ impl DryRunLine {
 }
 
 /// Programs that read the verdict alone must not take it for a case.
-fn by_mode(policy: &Policy, verdict: &'static str) -> &'static str {
+fn by_mode(policy: &Policy, verdict: Answer) -> Answer {
     match policy.mode {
         Mode::Enforce => verdict,
-        Mode::Shadow => "shadow",
-        Mode::Disabled => "disabled",
+        Mode::Shadow => Answer::Shadow,
+        Mode::Disabled => Answer::Disabled,
     }
 }
 
@@ -402,18 +428,11 @@ fn of_mode(policy: &Policy) -> Option<String> {
 /// An event as it is handed to one policy, which says what kind of person it is about.
 fn fitted(event: &Event, policy: &Policy) -> Event {
     let mut event = event.clone();
-    let open = event.key == "made-up" || event.kind.as_str().starts_with("custom.");
+    let open = event.key == MADE_UP || event.kind.is_custom();
     if open {
         event.subject.kind = policy.subject;
     }
     event
-}
-
-/// Whether one of its triggers names the event.
-fn names(policy: &Policy, event: &Event) -> bool {
-    let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
-    event.subject.kind == policy.subject
-        && policy.when.iter().any(|trigger| matches!(trigger, Trigger::Event(kind) if named(kind)))
 }
 
 /// The event's type by the name that the policy knows it by.
@@ -435,8 +454,8 @@ fn not_decidable(event: &Event, subject: &Subject) -> Option<String> {
     }
 }
 
-fn stop(explained: &mut Explained, verdict: &str, stopped: Stopped, raw_identity: bool) {
-    explained.verdict = verdict.to_owned();
-    explained.says = sentence(verdict, &stopped.says);
+fn stop(explained: &mut Explained, verdict: Verdict, stopped: Stopped, raw_identity: bool) {
+    explained.verdict = verdict.into();
+    explained.says = verdict.sentence(&stopped.says);
     (explained.clauses, explained.changes) = traced(stopped.trace, raw_identity);
 }

@@ -1,29 +1,35 @@
 //! Whether the sweeps of a policy would pick somebody, as they are now.
 
+use std::sync::Arc;
+
 use chrono::{SecondsFormat, TimeDelta};
 
-use crate::api::explain::{DryRunLine, Explained, Occasion};
-use crate::case::{Offered, Stopped, no_case, objection, offer_enforced};
-use crate::model::{Fields, Subject, Timestamp};
-use crate::policy::given::put_over;
-use crate::policy::script::{Facts, Trace};
+use crate::api::explain::{Answer, DryRunLine, Explained, Occasion};
+use crate::case::intake::{self, Answer as Said, Modes};
+use crate::model::{Subject, Timestamp};
 use crate::policy::tree::{Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
 use super::super::Engine;
-use super::super::explain::{sentence, traced};
+use super::super::explain::traced;
+use super::answers::Dry;
 use super::{Round, Untried, by_mode, of_mode};
 
-/// Something that keeps somebody from being picked.
-struct Objection {
-    verdict: &'static str,
-    says: String,
-    trace: Trace,
-}
-
-impl Objection {
-    fn by(verdict: &'static str, stopped: Stopped) -> Self {
-        Self { verdict, says: sentence(verdict, &stopped.says), trace: stopped.trace }
+/// What of the answers is told first: what lasts before what passes.
+fn rank(answer: &Said) -> u8 {
+    match answer {
+        Said::Where(_) | Said::CouldNotDecide(_) => 0,
+        Said::NotDue(_) => 1,
+        Said::AlreadyOpen(_) | Said::Gone(_) => 2,
+        Said::NotAsked(_)
+        | Said::NoSubject(_)
+        | Said::Unknown(_)
+        | Said::Disabled
+        | Said::Clause(_)
+        | Said::Shadow(_)
+        | Said::Reached(..)
+        | Said::Duplicate
+        | Said::Opened(_) => 3,
     }
 }
 
@@ -31,92 +37,82 @@ impl Engine {
     /// One answer for each sweep of the policy.
     pub(super) async fn try_sweeps(
         &self,
-        policy: &Policy,
+        policy: &Arc<Policy>,
         base: &Explained,
         round: &mut Round<'_>,
     ) -> Result<Vec<DryRunLine>, Untried> {
-        let plain = |verdict: &str, says: String| {
-            let (verdict, base) = (verdict.to_owned(), base.clone());
-            Ok(vec![DryRunLine::plain(Explained { verdict, says, ..base })])
-        };
         if policy.sweeps().next().is_none() {
-            let reacts = base.reacts_to.join(", ");
-            return plain("not_asked", format!("not asked: it has no sweep; it reacts to {reacts}"));
+            let says = format!("not asked: it has no sweep; it reacts to {}", base.reacts_to.join(", "));
+            return Ok(vec![DryRunLine::plain(Explained { says, ..base.clone() })]);
         }
-        let Some(mut subject) = self.person(policy, None, false, round).await? else {
-            let nobody =
-                format!("nobody to decide about: there is no {}/{} now", policy.subject, round.whom.id);
-            return plain("no_subject", nobody);
-        };
-        put_over(&mut subject.fields, &round.attempt.person);
-        policy.sweeps().map(|sweep| self.try_sweep(policy, sweep, &subject, base, round)).collect()
+        let mut lines = Vec::new();
+        for sweep in policy.sweeps() {
+            lines.push(self.try_sweep(policy, sweep, base, round).await?);
+            if lines.iter().any(|line: &DryRunLine| line.explained.verdict == Answer::NoSubject) {
+                break;
+            }
+        }
+        Ok(lines)
     }
 
     /// Everything that a run would ask is asked, so that one no does not hide the next.
-    fn try_sweep(
+    async fn try_sweep(
         &self,
-        policy: &Policy,
-        sweep: &Sweep,
-        subject: &Subject,
+        policy: &Arc<Policy>,
+        sweep: &Arc<Sweep>,
         base: &Explained,
-        round: &Round<'_>,
+        round: &mut Round<'_>,
     ) -> Result<DryRunLine, Untried> {
-        let now = round.now;
-        let (steps, this_case, settings) = (Fields::new(), no_case(policy), &policy.settings);
-        let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
+        let (now, whom) = (round.now, round.whom.reference(policy.subject));
+        let step = intake::by_sweep(policy, sweep, now, whom, Modes::AllEnforced, true, now);
+        let mut dry = Dry { policy, event: None, known: None, restarts: false };
+        let mut answers = self.answers(step, &mut dry, round).await?;
         let mut tried = DryRunLine::plain(base.clone());
-        let mut objections = Vec::new();
-        let stopped = |says| Stopped::by(&sweep.condition, says, &facts);
-        match objection(&sweep.condition, &facts) {
-            Ok(None) => {}
-            Ok(Some(says)) => objections.push(Objection::by("where", stopped(says))),
-            Err(says) => objections.push(Objection::by("could_not_decide", stopped(says))),
-        }
-        match self.due(policy, sweep, subject, now)? {
-            Ok(says) => tried.notes.push(says),
-            Err(objection) => objections.push(objection),
-        }
-        let offered = offer_enforced(policy, None, subject, now);
-        let mut open = self.has_open(policy, subject)?;
-        if let (None, Offered::Opens(key)) = (&open, &offered) {
-            open = self.0.store.open_case(&policy.name, key)?;
-        }
-        if let Some(id) = open {
-            let says = format!("there is an open case already: {id}");
-            objections.push(Objection { verdict: "open_case", says, trace: Trace::default() });
-            tried.explained.case = self.case_of(id.as_str(), false)?;
-        }
-        match offered {
-            Offered::Clause(stopped) => objections.push(Objection::by("clause", stopped)),
-            Offered::CouldNotDecide(stopped) => objections.push(Objection::by("could_not_decide", stopped)),
-            Offered::Opens(_) | Offered::Disabled | Offered::Shadow(_) => {}
-        }
-        let explained = &mut tried.explained;
-        explained.asked_at = Some(now);
-        explained.event = Some(Occasion {
+        let Some(subject) = &dry.known else {
+            for answer in answers {
+                self.tell(answer, &dry, &mut tried, round)?;
+            }
+            return Ok(tried);
+        };
+        tried.explained.asked_at = Some(now);
+        tried.explained.event = Some(Occasion {
             key: format!("sweep:{}", sweep.schedule),
             kind: format!("sweep {}", sweep.schedule),
             time: now,
         });
-        explained.subject = Some(subject.reference());
-        let mut objections = objections.into_iter();
-        match objections.next() {
-            Some(Objection { verdict, says, trace }) => {
-                explained.verdict = verdict.to_owned();
-                explained.says = says;
-                (explained.clauses, explained.changes) = traced(trace, round.raw_identity);
-            }
-            None => {
-                explained.verdict = by_mode(policy, "would_open").to_owned();
-                explained.says = "it would be picked, and a case would open".to_owned();
-                tried.notes.extend(
-                    sweep
-                        .at_most
-                        .map(|most| format!("one run opens {most} at most, for those who are due longest")),
-                );
-            }
+        tried.explained.subject = Some(subject.reference());
+        let due = self.due(policy, sweep, subject, now)?;
+        if let Ok(since) = &due {
+            tried.notes.push(since.clone());
         }
-        tried.notes.extend(objections.map(|other| format!("also: {}", other.says)));
+        answers.sort_by_key(rank);
+        let mut told = Vec::new();
+        for answer in answers {
+            let mut line = DryRunLine::plain(base.clone());
+            match (answer, &due) {
+                (Said::NotDue(_), Err(says)) => {
+                    line.explained.verdict = Answer::NotDue;
+                    line.explained.says.clone_from(says);
+                    let trace = sweep.trace_of_due(subject, None);
+                    (line.explained.clauses, line.explained.changes) = traced(trace, round.raw_identity);
+                }
+                (Said::Opened(_), _) => {
+                    line.explained.verdict = by_mode(policy, Answer::WouldOpen);
+                    line.explained.says = "it would be picked, and a case would open".to_owned();
+                    let most = |most| format!("one run opens {most} at most, for those who are due longest");
+                    tried.notes.extend(sweep.at_most.map(most));
+                }
+                (answer, _) => self.tell(answer, &dry, &mut line, round)?,
+            }
+            told.push(line.explained);
+        }
+        let case = told.iter().find_map(|said| said.case.clone());
+        let mut told = told.into_iter();
+        if let Some(first) = told.next() {
+            let Explained { verdict, says, clauses, changes, .. } = first;
+            tried.explained = Explained { verdict, says, clauses, changes, case, ..tried.explained };
+        }
+        tried.notes.extend(told.map(|other| format!("also: {}", other.says)));
         if policy.mode != Mode::Disabled {
             tried
                 .notes
@@ -126,21 +122,17 @@ impl Engine {
         Ok(tried)
     }
 
-    /// Since when somebody is due, or what says that they are not.
+    /// Since when somebody is due, or when they will be.
     fn due(
         &self,
         policy: &Policy,
         sweep: &Sweep,
         subject: &Subject,
         now: Timestamp,
-    ) -> Result<Result<String, Objection>, Untried> {
+    ) -> Result<Result<String, String>, Untried> {
         let Some(due) = &sweep.due else { return Ok(Ok("due: everybody is, at every run".to_owned())) };
         let path = due.field.path();
         let standing = self.standing(policy, sweep, policy.mode == Mode::Shadow, now, subject)?;
-        let not_due = |says: String| {
-            let trace = sweep.trace_of_due(subject, None);
-            Ok(Err(Objection { verdict: "not_due", says: format!("not due: {says}"), trace }))
-        };
         let later = |when: Option<Timestamp>| match when {
             Some(when) => {
                 // A run at that very time would be one.
@@ -150,25 +142,24 @@ impl Engine {
             }
             None => "it never will be before the end of time".to_owned(),
         };
-        match standing {
-            Ok(Standing::Due(since)) => Ok(Ok(format!("due since {}", at(since)))),
-            Ok(Standing::NotYet(when)) => not_due(later(when)),
-            Ok(Standing::Never) => not_due(format!("{path} is empty, which says never (if_empty: never)")),
+        let says = match standing {
+            Ok(Standing::Due(since)) => return Ok(Ok(format!("due since {}", at(since)))),
+            Ok(Standing::NotYet(when)) => later(when),
+            Ok(Standing::Never) => format!("{path} is empty, which says never (if_empty: never)"),
             Ok(Standing::Unseen) => {
                 let seen = sweep.timetable.next(now).unwrap_or(now);
                 let first =
                     format!("{path} is empty, and no run has seen this person; the next one counts as");
                 match sweep.standing(&policy.name, subject, seen, Some(seen)) {
-                    Ok(Standing::NotYet(when)) => not_due(format!("{first} its beginning: {}", later(when))),
-                    _ => Ok(Ok(format!("due at once: {first} its date"))),
+                    Ok(Standing::NotYet(when)) => format!("{first} its beginning: {}", later(when)),
+                    Ok(Standing::Due(_) | Standing::Never | Standing::Unseen) | Err(_) => {
+                        return Ok(Ok(format!("due at once: {first} its date")));
+                    }
                 }
             }
-            Err(error) => Ok(Err(Objection {
-                verdict: "could_not_decide",
-                says: sentence("could_not_decide", &format!("{}: {error}", sweep.place)),
-                trace: sweep.trace_of_due(subject, Some(error)),
-            })),
-        }
+            Err(error) => error.to_string(),
+        };
+        Ok(Err(format!("not due: {says}")))
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::super::Engine;
 use super::super::asked::{stopped_said, swept};
-use super::notes::{ERROR, LeftOut, count, leave_out, with_notes};
+use super::notes::{LeftOut, count, leave_out, with_notes};
 use super::pick::{Met, Picked};
 use super::run::{Halt, MOST, PART, Stop, changes};
 use crate::case::{no_case, objection};
-use crate::model::{CaseId, Fields, Subject, Timestamp};
+use crate::model::{CaseId, Fields, Subject, SubjectRef, Timestamp, Verdict};
 use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts};
 use crate::policy::tree::{NotATime, Standing, Sweep};
@@ -79,14 +79,20 @@ impl Engine {
                         Looked::NotDue => {}
                         Looked::OpenCase => count(run, "open_case"),
                         Looked::LeftOut(left) => {
-                            if left.why == ERROR {
-                                self.undecided(&policy, run, person, &left.says);
+                            if left.why == Verdict::CouldNotDecide {
+                                self.undecided(&policy, run, &person.reference(), &left.says);
                             }
                             // By the time of the run: a look that is done again says the same in the same place.
                             let (at, nominal, why) = (run.began, run.nominal, left.why);
                             leave_out(run, why, &mut notes, || {
                                 let stopped = left.stopped(&sweep, &look.facts(person));
-                                swept(at, person, &sweep, nominal, stopped_said(&policy, why, stopped))
+                                swept(
+                                    at,
+                                    person.reference(),
+                                    &sweep,
+                                    nominal,
+                                    stopped_said(&policy, why, stopped),
+                                )
                             });
                         }
                     }
@@ -136,7 +142,7 @@ impl Engine {
         }
         let facts = look.facts(person);
         let no = |condition: &'a Condition, why| LeftOut::by(condition, why, objection(condition, &facts));
-        if let Some(left) = no(&sweep.condition, "where") {
+        if let Some(left) = no(&sweep.condition, Verdict::Where) {
             return Ok(Looked::LeftOut(left));
         }
         if standing == Standing::Unseen {
@@ -152,15 +158,15 @@ impl Engine {
         }
         let Standing::Due(since) = standing else { return Ok(Looked::NotDue) };
         // Who gets no case by the policy's own condition takes nobody's place.
-        let left = look.listed.then(|| no(&policy.condition, "clause")).flatten();
+        let left = look.listed.then(|| no(&policy.condition, Verdict::Clause)).flatten();
         Ok(left.map_or(Looked::Due(since), Looked::LeftOut))
     }
 
     /// An error is not "no": it is counted, and the first of a run is in the log, without values.
-    pub(super) fn undecided(&self, policy: &Policy, run: &SweepRun, person: &Subject, error: &str) {
+    pub(super) fn undecided(&self, policy: &Policy, run: &SweepRun, person: &SubjectRef, error: &str) {
         self.0.metrics.could_not_decide(&policy.name);
-        if !run.skipped.contains_key("could_not_decide") {
-            tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %person.reference(),
+        if !run.skipped.contains_key(Verdict::CouldNotDecide.word()) {
+            tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %person,
                 error, "could not decide whether a person is due; no case was opened");
         }
     }
@@ -188,12 +194,8 @@ impl Engine {
         policy: &Policy,
         person: &Subject,
     ) -> Result<Option<CaseId>, store::Error> {
-        for id in self.0.store.open_cases_of(&person.reference())? {
-            if self.0.store.case(&id)?.is_some_and(|case| case.policy == policy.name) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
+        let mut open = self.open_about(&person.reference())?.into_iter();
+        Ok(open.find(|case| case.policy == policy.name).map(|case| case.id))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who was left out and why, as it is kept: of one run a bounded number, the rest is counted.
 
-use crate::case::{Stopped, decide, objection};
-use crate::policy::Policy;
+use crate::case::Stopped;
+use crate::model::Verdict;
 use crate::policy::script::{Condition, Facts};
 use crate::policy::tree::{NotATime, Sweep};
 use crate::store::{Asked, Commit, SweepChange, SweepRun};
@@ -9,12 +9,11 @@ use crate::store::{Asked, Commit, SweepChange, SweepRun};
 /// Plain noes that a run keeps; as many errors, so that no crowd of noes hides those.
 const MOST_NOTED: u64 = 1_000;
 /// Why somebody was left out by a plain no.
-const NOES: [&str; 2] = ["where", "clause"];
-pub(super) const ERROR: &str = "could_not_decide";
+const NOES: [Verdict; 2] = [Verdict::Where, Verdict::Clause];
 
 /// Somebody is left out by a clause, or could not be decided about.
 pub(super) struct LeftOut<'a> {
-    pub(super) why: &'static str,
+    pub(super) why: Verdict,
     /// With the place, without values.
     pub(super) says: String,
     /// What said it; none: it was the date.
@@ -25,19 +24,19 @@ impl<'a> LeftOut<'a> {
     /// What a condition says against somebody.
     pub(super) fn by(
         condition: &'a Condition,
-        why: &'static str,
+        why: Verdict,
         objection: Result<Option<String>, String>,
     ) -> Option<Self> {
         let (why, says) = match objection {
             Ok(says) => (why, says?),
-            Err(says) => (ERROR, says),
+            Err(says) => (Verdict::CouldNotDecide, says),
         };
         Some(Self { why, says, by: Some(condition) })
     }
 
     /// The date is not one.
     pub(super) fn undated(sweep: &Sweep, error: NotATime) -> Self {
-        Self { why: ERROR, says: format!("{}: {error}", sweep.place), by: None }
+        Self { why: Verdict::CouldNotDecide, says: format!("{}: {error}", sweep.place), by: None }
     }
 
     /// With what it looked at, which takes a second look.
@@ -49,21 +48,6 @@ impl<'a> LeftOut<'a> {
     }
 }
 
-/// The case key of somebody who is due, or why there is to be no case.
-pub(super) fn judge(
-    policy: &Policy,
-    sweep: &Sweep,
-    facts: &Facts<'_>,
-) -> Result<String, (&'static str, Stopped)> {
-    if let Some(left) = LeftOut::by(&sweep.condition, "where", objection(&sweep.condition, facts)) {
-        return Err((left.why, left.stopped(sweep, facts)));
-    }
-    match decide(policy, facts) {
-        Ok(judged) => judged.map_err(|stopped| ("clause", stopped)),
-        Err(stopped) => Err((ERROR, stopped)),
-    }
-}
-
 /// Counts somebody who got no case.
 pub(super) fn count(run: &mut SweepRun, why: &str) {
     *run.skipped.entry(why.to_owned()).or_default() += 1;
@@ -72,18 +56,18 @@ pub(super) fn count(run: &mut SweepRun, why: &str) {
 /// Counts somebody who was left out, and keeps what was said unless the run has kept enough.
 pub(super) fn leave_out(
     run: &mut SweepRun,
-    why: &str,
+    why: Verdict,
     notes: &mut Vec<Asked>,
     asked: impl FnOnce() -> Asked,
 ) {
-    let so_far = |why: &str| run.skipped.get(why).copied().unwrap_or(0);
-    let kept = if why == ERROR { so_far(why) } else { NOES.into_iter().map(so_far).sum() };
+    let so_far = |why: Verdict| run.skipped.get(why.word()).copied().unwrap_or(0);
+    let kept = if why == Verdict::CouldNotDecide { so_far(why) } else { NOES.into_iter().map(so_far).sum() };
     if kept < MOST_NOTED {
         notes.push(asked());
     } else {
         run.not_noted += 1;
     }
-    count(run, why);
+    count(run, why.word());
 }
 
 /// What is kept together: both or neither.

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::case::{self, OpenedBy, Opening, no_case};
-use crate::model::{Failure, FailureKind, Fields, SubjectKind, SubjectRef};
-use crate::policy::script::Facts;
-use crate::policy::tree::{Standing, Sweep};
+use crate::case::intake::{self, Answer, Answered, Decision, Lookup, Modes, Step};
+use crate::model::{Failure, FailureKind, SubjectKind, SubjectRef, Verdict};
+use crate::policy::tree::Sweep;
 use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, Commit, SweepChange, SweepPart, SweepRun, SweepState};
 
 use super::super::Engine;
-use super::super::asked::{said, stopped_said, swept};
+use super::super::asked::swept;
 use super::super::backoff;
 use super::super::cases::ApplyError;
-use super::notes::{ERROR, LeftOut, count, judge, leave_out, with_notes};
+use super::notes::{count, leave_out, with_notes};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
 pub(super) const MOST: u32 = 1_000_000;
@@ -53,7 +52,7 @@ enum Swept {
     WouldOpen,
     Skipped(&'static str),
     /// By a clause, or by an error in one, with what was said.
-    LeftOut(&'static str, Box<Asked>),
+    LeftOut(Verdict, Box<Asked>),
 }
 
 pub(super) type Stop = watch::Receiver<bool>;
@@ -170,7 +169,7 @@ impl Engine {
         self.0.metrics.swept(policy, end, &run);
         tracing::info!(sweep = schedule, nominal = %run.nominal, end, shadow = run.shadow, looked_at = run.looked_at,
             due = run.due, opened = run.opened, would_open = run.would_open, left = run.left, skipped = ?run.skipped,
-            not_noted = run.not_noted,             "a sweep's run ended");
+            not_noted = run.not_noted, "a sweep's run ended");
         let mut changed = self.no_parts(schedule, 0)?;
         changed.push(SweepChange::State(state));
         changed.push(SweepChange::Ended { schedule: schedule.to_owned(), run });
@@ -188,76 +187,91 @@ impl Engine {
     async fn sweep_person(
         &self,
         policy: &Arc<Policy>,
-        sweep: &Sweep,
+        sweep: &Arc<Sweep>,
         run: &SweepRun,
         person: &str,
         stop: &mut Stop,
     ) -> Result<Swept, Halt> {
         let (name, id) = person.split_once('/').unwrap_or(("", person));
-        let reference = SubjectRef { source: name.to_owned(), kind: SubjectKind::User, id: id.to_owned() };
-        if !policy.takes(name) {
-            return Ok(Swept::Skipped("other_source"));
-        }
-        let Ok(source) = self.provider_of(name) else { return Ok(Swept::Skipped("source_not_configured")) };
-        let read = || source.subject(&reference, None);
-        let subject = match self.patiently(&sweep.schedule, run.shadow, name, stop, read).await {
-            Ok(Some(subject)) => subject,
-            Ok(None) => return Ok(Swept::Skipped("gone")),
-            Err(Halt::Refused(reason)) => {
-                tracing::error!(sweep = sweep.schedule, subject = %reference, reason, "a person cannot be read");
-                return Ok(Swept::Skipped("could_not_read"));
-            }
-            Err(halt) => return Err(halt),
-        };
-        let by = OpenedBy::Sweep { schedule: sweep.schedule.clone(), nominal: run.nominal };
-        let (steps, this_case) = (Fields::new(), no_case(policy));
-        let (settings, now) = (&policy.settings, self.now());
-        let facts =
-            Facts { event: None, subject: &subject, settings, steps: &steps, this_case: &this_case, now };
-        // Opened right before a stop, and not counted any more.
-        if let Ok(key) = case::case_key(policy, &facts)
-            && self.0.store.case(&case::case_id(&policy.name, &key, &by))?.is_some()
-        {
-            return Ok(Swept::Opened);
-        }
-        let judged = match self.standing(policy, sweep, run.shadow, run.nominal, &subject)? {
-            Ok(Standing::Due(_)) => judge(policy, sweep, &facts),
-            Ok(Standing::NotYet(_) | Standing::Never | Standing::Unseen) => {
-                return Ok(Swept::Skipped("not_due_any_more"));
-            }
-            Err(error) => Err((ERROR, LeftOut::undated(sweep, error).stopped(sweep, &facts))),
-        };
-        let key = match judged {
-            Ok(key) => key,
-            Err((why, stopped)) => {
-                if why == ERROR {
-                    self.undecided(policy, run, &subject, &stopped.says);
+        let whom = SubjectRef { source: name.to_owned(), kind: SubjectKind::User, id: id.to_owned() };
+        let (modes, now) = (Modes::AsWritten, self.now());
+        let mut step = intake::by_sweep(policy, sweep, run.nominal, whom.clone(), modes, false, now);
+        let mut who_opens = None;
+        let decision = loop {
+            step = match step {
+                Step::Done(decision) => break decision,
+                Step::Person(ask) => {
+                    let Ok(source) = self.provider_of(name) else {
+                        return Ok(Swept::Skipped("source_not_configured"));
+                    };
+                    let read = || source.subject(&whom, None);
+                    match self.patiently(&sweep.schedule, run.shadow, name, stop, read).await {
+                        Ok(subject) => ask.answer(Lookup::Read(subject), self.now()),
+                        Err(Halt::Refused(reason)) => {
+                            tracing::error!(sweep = sweep.schedule, subject = %whom, reason,
+                                "a person cannot be read");
+                            return Ok(Swept::Skipped("could_not_read"));
+                        }
+                        Err(halt) => return Err(halt),
+                    }
                 }
-                let said = stopped_said(policy, why, stopped);
-                let asked = swept(now, &subject, sweep, run.nominal, said);
-                return Ok(Swept::LeftOut(why, Box::new(asked)));
-            }
+                question => match self.answer(question, &mut who_opens).await {
+                    Ok(step) => step,
+                    Err(ApplyError::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        tracing::error!(sweep = sweep.schedule, subject = %whom, %error,
+                            "a case could not be opened");
+                        return Ok(Swept::Skipped("could_not_open"));
+                    }
+                },
+            };
         };
-        let _who_opens = self.0.locks.key(&policy.name, &key).await;
-        if self.has_open(policy, &subject)?.is_some() || self.0.store.open_case(&policy.name, &key)?.is_some()
-        {
-            return Ok(Swept::Skipped("open_case"));
-        }
-        if run.shadow {
-            self.note_shadow(policy, sweep, run, Opening { subject, by, key }).await?;
-            return Ok(Swept::WouldOpen);
-        }
-        let opened = said(policy, "opened", case::case_id(&policy.name, &key, &by).to_string());
-        match self.open_case(Opening { subject: subject.clone(), by, key }, policy).await {
-            // `None`: it is there already, which is the same.
-            Ok(Some(_) | None) => {
-                self.note_swept(&subject, sweep, run, opened).await?;
-                Ok(Swept::Opened)
+        let answered = match decision {
+            Decision::Answered { answers, .. } => answers.into_iter().next(),
+            Decision::Later(_) | Decision::OwnChange(_) => None,
+        };
+        let Some(answered) = answered else { return Ok(Swept::Skipped("could_not_read")) };
+        self.swept(answered, whom, sweep, run).await
+    }
+
+    /// Counts and keeps what became of one person.
+    async fn swept(
+        &self,
+        answered: Answered,
+        whom: SubjectRef,
+        sweep: &Sweep,
+        run: &SweepRun,
+    ) -> Result<Swept, Halt> {
+        let ends = match &answered.answer {
+            // Opened right before a stop, and not counted any more.
+            Answer::Duplicate => return Ok(Swept::Opened),
+            Answer::NotAsked(_) => return Ok(Swept::Skipped("other_source")),
+            Answer::NoSubject(_) | Answer::Unknown(_) => return Ok(Swept::Skipped("gone")),
+            Answer::NotDue(_) | Answer::Disabled => return Ok(Swept::Skipped("not_due_any_more")),
+            Answer::AlreadyOpen(_) | Answer::Gone(_) | Answer::Reached(..) => {
+                return Ok(Swept::Skipped("open_case"));
             }
-            Err(ApplyError::Store(error)) => Err(error.into()),
-            Err(error) => {
-                tracing::error!(sweep = sweep.schedule, subject = %reference, %error, "a case could not be opened");
-                Ok(Swept::Skipped("could_not_open"))
+            Answer::CouldNotDecide(stopped) => {
+                self.undecided(&answered.policy, run, &whom, &stopped.says);
+                None
+            }
+            Answer::Where(_) | Answer::Clause(_) => None,
+            Answer::Opened(_) => Some(Swept::Opened),
+            Answer::Shadow(_) => Some(Swept::WouldOpen),
+        };
+        let said = match self.said(answered) {
+            Ok(Some(said)) => said,
+            Ok(None) => return Err(Halt::Failed("an answer has no verdict".to_owned())),
+            Err(error) => return Err(Halt::Failed(error.to_string())),
+        };
+        match ends {
+            Some(ends) => {
+                self.note_swept(whom, sweep, run, said).await?;
+                Ok(ends)
+            }
+            None => {
+                let why = said.verdict;
+                Ok(Swept::LeftOut(why, Box::new(swept(self.now(), whom, sweep, run.nominal, said))))
             }
         }
     }

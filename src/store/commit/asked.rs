@@ -3,10 +3,7 @@
 use chrono::TimeDelta;
 
 use super::PolicyVerdict;
-use crate::model::{EventType, SubjectRef, Timestamp};
-
-/// The verdict on an event that the daemon caused itself.
-pub const OWN_CHANGE: &str = "own_change";
+use crate::model::{EventType, SubjectRef, Timestamp, Verdict};
 
 /// A policy was asked about a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,23 +33,31 @@ pub enum Class {
 
 impl PolicyVerdict {
     pub fn class(&self) -> Class {
-        class(&self.verdict)
+        class(self.verdict)
     }
 }
 
-pub(in crate::store) fn class(verdict: &str) -> Class {
+pub(in crate::store) fn class(verdict: Verdict) -> Class {
     match verdict {
-        "opened" | "joined" | "cancelled" | "shadow" => Class::Match,
-        "could_not_decide" => Class::Error,
-        _ => Class::NoMatch,
+        Verdict::Opened | Verdict::Joined | Verdict::Cancelled | Verdict::Shadow => Class::Match,
+        Verdict::CouldNotDecide => Class::Error,
+        Verdict::Ignored
+        | Verdict::Duplicate
+        | Verdict::Gone
+        | Verdict::OwnChange
+        | Verdict::NoSubject
+        | Verdict::Disabled
+        | Verdict::Clause
+        | Verdict::Where
+        | Verdict::Other => Class::NoMatch,
     }
 }
 
 /// How long an answer of this kind is kept: what did something or went wrong far longer than a plain no, of
 /// which there are many.
-pub fn kept_for(verdict: &str) -> TimeDelta {
+pub fn kept_for(verdict: Verdict) -> TimeDelta {
     match (class(verdict), verdict) {
-        (_, "shadow") => TimeDelta::days(90),
+        (_, Verdict::Shadow) => TimeDelta::days(90),
         (Class::Match | Class::Error, _) => TimeDelta::days(365),
         (Class::NoMatch, _) => TimeDelta::days(30),
     }

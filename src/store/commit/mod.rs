@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Case, Entry, Hold, Note, Recorded};
 use crate::model::{
-    CaseId, DocumentUse, EffectKind, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp,
+    CaseId, DocumentUse, EffectKind, Enrolment, Event, Pause, Subject, SubjectRef, Timestamp, Verdict,
 };
 use crate::policy::Revision;
 use crate::policy::script::Trace;
 
-pub use asked::{Asked, Class, OWN_CHANGE, kept_for};
+pub use asked::{Asked, Class, kept_for};
 pub use keyed::{About, Answer, Keyed};
 pub use loss::{AcceptedLoss, Loss};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
@@ -93,12 +93,12 @@ pub struct Consumed {
 }
 
 /// What one policy said about an event.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PolicyVerdict {
+    /// Empty: what the daemon itself says of the event.
     pub policy: String,
     pub revision: Revision,
-    /// `opened`, `joined`, `cancelled`, `clause`, `could_not_decide`, `shadow`, `duplicate`, `gone`, ...
-    pub verdict: String,
+    pub verdict: Verdict,
     /// The clause, the case or the error.
     pub detail: String,
     /// Whom it was asked about, where that is not the event's own subject.
@@ -107,6 +107,20 @@ pub struct PolicyVerdict {
     pub trace: Option<Trace>,
     /// What a shadow policy would have opened, with what a case would have been decided from.
     pub would_open: Option<Box<Recorded>>,
+}
+
+impl PolicyVerdict {
+    pub fn new(policy: &str, revision: &Revision, verdict: Verdict, detail: String) -> Self {
+        Self {
+            policy: policy.to_owned(),
+            revision: revision.clone(),
+            verdict,
+            detail,
+            about: None,
+            trace: None,
+            would_open: None,
+        }
+    }
 }
 
 /// An inbox event that waits for another attempt.

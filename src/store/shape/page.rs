@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{By, Member, Stored};
 use crate::case::{Case, Pending, Recorded, State};
-use crate::model::{CaseId, EffectKind, Event, Fields, Pause, Subject, SubjectKind, Timestamp};
+use crate::model::{CaseId, EffectKind, Event, Fields, Pause, Subject, SubjectKind, Timestamp, Verdict};
 use crate::policy::Revision;
 
 /// What of a commit is read. An empty text is left out of a record, so that every text here has a default.
@@ -48,19 +48,19 @@ pub struct ConsumedThen {
     #[serde(deserialize_with = "by_shape")]
     pub at: Timestamp,
     #[serde(default)]
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<VerdictThen>,
     #[serde(default, deserialize_with = "by_shape")]
     pub people: Vec<Subject>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Verdict {
+pub struct VerdictThen {
     #[serde(default)]
     pub policy: String,
     #[serde(deserialize_with = "by_shape")]
     pub revision: Revision,
-    #[serde(default)]
-    pub verdict: String,
+    #[serde(deserialize_with = "by_shape")]
+    pub verdict: Verdict,
 }
 
 #[derive(Deserialize)]

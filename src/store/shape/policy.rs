@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::Value;
 
+use super::Stored;
 use super::table::{choice, record, words, wrapped};
 use crate::case::Recorded;
-use crate::model::{EventType, SubjectRef, Timestamp};
+use crate::model::{EventType, SubjectRef, Timestamp, Verdict};
 use crate::policy::Revision;
 use crate::policy::script::{Answer, Edit, Needs, Seen, Trace, Traced};
 use crate::store::commit::Asked;
@@ -56,12 +58,28 @@ words! { "policy_deed": PolicyDeed {
 record! { "verdict": PolicyVerdict {
     "policy" => policy: String,
     "revision" => revision: Revision,
-    "verdict" => verdict: String,
+    "verdict" => verdict: Verdict,
     "detail" => detail: String,
     "about" => about: Option<SubjectRef>,
     "trace" => trace: Option<Trace>,
     "would_open" => would_open: Option<Box<Recorded>>,
 } }
+
+/// Written as a word. What other versions wrote besides is read as another answer.
+impl Stored for Verdict {
+    fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
+
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|word| Self::of_word(&word))
+    }
+
+    #[cfg(test)]
+    fn describe(all: &mut super::pinned::Shapes) {
+        all.add::<Self>("answered", &Self::ALL.map(Self::word));
+    }
+}
 
 record! { "asked": Asked {
     "at" => at: Timestamp,

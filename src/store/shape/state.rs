@@ -7,7 +7,7 @@ use super::Stored;
 use super::pinned::Shapes;
 use super::table::record;
 use crate::case::Hold;
-use crate::model::{CaseId, Event, SubjectRef, Timestamp};
+use crate::model::{CaseId, Event, SubjectRef, Timestamp, Verdict};
 use crate::store::commit::{Holding, Waiting as Inbox};
 use crate::store::journal::Head;
 use crate::store::values::Meta;
@@ -51,7 +51,7 @@ record! { "inbox": Inbox {
 
 record! { "pointer": Pointer {
     "policy" => policy: String,
-    "verdict" => verdict: String,
+    "verdict" => verdict: Verdict,
     "at" => at: Timestamp,
     "key" => key: Vec<u8>,
 } }

@@ -7,13 +7,14 @@ use chrono::TimeDelta;
 
 use super::outlook::{Kind, Outlook, asking, kind};
 use super::{Asking, Happening, How, Moment, PersonPast};
+use crate::case::intake::Lookup;
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, State, gone};
 use crate::model::{
     Action, Call, CaseId, Done, Event, IdentityAction, Outcome, Phase, ReadSession, Reading, SessionAction,
     Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use crate::policy::Policy;
-use crate::trial::others::{Answer, Others, Person};
+use crate::trial::others::{Answer, Others};
 use crate::trial::outside::Outside;
 
 /// Who is asked so much sooner than they were answers when they answered.
@@ -279,10 +280,10 @@ impl<'a> Book<'a> {
 }
 
 impl Others for Book<'_> {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Person {
+    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup {
         match self.person_at(whom, now) {
-            Some((person, _)) => Person::Known(person),
-            None => Person::NotKnown,
+            Some((person, _)) => Lookup::Read(person),
+            None => Lookup::Unknown,
         }
     }
 

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use super::book::Book;
 use super::outlook::Outlook;
 use super::{Fate, Happening, Moment, PersonPast};
-use crate::case::{Case, Cause, Decidable, Input, OpenedBy, Opening, Order, Recorded, State, decidable};
-use crate::model::{CaseId, Event, Fields, Outcome, Pause, Subject, SubjectKind, SubjectRef, Timestamp};
-use crate::policy::script::{Facts, Verdict};
-use crate::policy::tree::Standing;
+use crate::case::intake::{self, Lookup, Step};
+use crate::case::{Case, Cause, Input, OpenedBy, Order, Recorded, State};
+use crate::model::{CaseId, Event, Outcome, Pause, Subject, SubjectRef, Timestamp};
 use crate::policy::{Policy, PolicySet};
 use crate::trial::story::Happened;
 use crate::trial::terms::Terms;
@@ -111,47 +110,45 @@ impl Walk<'_> {
         after: &Outlook,
     ) -> Result<(), TooLong> {
         let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
-        if !policy.takes(&opening.subject.source) {
-            return Ok(());
-        }
-        let event = match &opening.by {
+        let (modes, now, whom) = (self.world.terms.modes, self.world.now, opening.subject.reference());
+        let (mut step, event) = match &opening.by {
             OpenedBy::Event(event) => {
                 self.handled.insert((policy.name.clone(), event.key.clone()));
-                if self.unfounded(event) || !named(&self.world.set, policy, event) {
+                let asked = intake::asked_about(event, &self.world.set, modes);
+                if self.unfounded(event) || asked.iter().all(|other| other.name != policy.name) {
                     return Ok(());
                 }
-                Some(event)
+                let person = opening.subject.clone();
+                (intake::offer(policy, event.clone(), person, modes, now), Some(event))
             }
-            OpenedBy::Hand { .. } => None,
-            OpenedBy::Sweep { schedule, .. } => {
-                if !self.picked(policy, schedule, &opening.subject) {
+            by @ OpenedBy::Hand { .. } => (intake::by_hand(policy, whom, by.clone(), modes, now), None),
+            OpenedBy::Sweep { schedule, nominal } => {
+                let Some(sweep) = policy.sweeps().find(|sweep| sweep.schedule == *schedule) else {
                     return Ok(());
-                }
-                None
+                };
+                (intake::by_sweep(policy, sweep, *nominal, whom, modes, false, now), None)
             }
         };
         for (provider, enrolment) in &recorded.facts.enrolments {
             self.world.enrolled_before(provider, &opening.subject, enrolment);
         }
-        let Some(key) = self.world.key(policy, event, &opening.subject) else { return Ok(()) };
-        if let Some(open) = self.world.open.get(&(policy.name.clone(), key.clone())).cloned() {
-            if self.world.kept(&open).is_some_and(|kept| kept.lost.is_some()) {
-                let by = event.map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
-                self.world.not_asked_by(policy, by, opening.subject.reference());
-                return Ok(());
-            }
-            return match event {
-                Some(event) => self.world.offer(policy, event, opening.subject.clone()),
-                None => Ok(()),
+        let decision = loop {
+            step = match step {
+                Step::Done(decision) => break decision,
+                Step::Person(ask) => ask.answer(Lookup::Read(Some(opening.subject.clone())), now),
+                // Where the date is empty, the day on which they were first seen counted; they were due by it.
+                Step::FirstSeen(ask) => ask.answer(Some(Timestamp::MIN_UTC)),
+                Step::Open(ask) if ask.opening.key == opening.key => {
+                    let opened = self.world.open_from(policy, recorded)?;
+                    self.keep_in_step(id, after);
+                    self.as_then(id);
+                    ask.answer(opened)
+                }
+                question => self.world.answer(question)?,
             };
-        }
-        if key != opening.key {
-            let other = Opening { key, ..opening.clone() };
-            return self.world.open_case(policy, other);
-        }
-        self.world.open_from(policy, recorded)?;
-        self.keep_in_step(id, after);
-        self.as_then(id);
+        };
+        // Nobody looks again: what was read then is all there is.
+        let _ = self.world.decided(event, decision);
         Ok(())
     }
 
@@ -172,18 +169,6 @@ impl Walk<'_> {
         let walked = |case: &str| self.past.then.contains_key(&CaseId(case.to_owned()));
         let ours = event.source == "proofd" && said("policy").is_some_and(set);
         ours && said("case").is_some_and(walked) && !self.told.contains(&event.key)
-    }
-
-    /// Whether a sweep, as it is now, looks at somebody whom it picked then.
-    fn picked(&mut self, policy: &Policy, schedule: &str, subject: &Subject) -> bool {
-        let Some(sweep) = policy.sweeps().find(|sweep| sweep.schedule == schedule) else { return false };
-        let (steps, this_case) = (Fields::new(), crate::case::no_case(policy));
-        let (settings, now) = (&policy.settings, self.world.now);
-        let facts = Facts { event: None, subject, settings, steps: &steps, this_case: &this_case, now };
-        // Where the date is empty, the day on which they were first seen counted; they were due by it.
-        let due = sweep.standing(&policy.name, subject, now, Some(Timestamp::MIN_UTC));
-        let due = matches!(due, Ok(Standing::Due(_)));
-        due && matches!(sweep.condition.decide(&facts), Ok(Verdict::Holds))
     }
 
     /// Whether a case still waits for what it waited for then; if so it is led on.
@@ -267,55 +252,52 @@ impl Walk<'_> {
         self.world.settle()
     }
 
-    /// An event was dealt with then.
+    /// An event was dealt with then. Policies whose case opened by it or heard of it are in the record.
     fn event(&mut self, event: &Event, people: &[Subject], at: Timestamp) -> Result<(), TooLong> {
         if self.unfounded(event) {
             return Ok(());
         }
-        for id in self.world.opened().to_vec() {
-            let Some(kept) = self.world.kept(&id) else { continue };
-            let open = kept.lost.is_none() && !kept.case.is_closed();
-            let about = kept.case.subject.reference() == event.subject;
-            if open && about && crate::case::concerns(&kept.case, &kept.policy, event) {
-                self.world.join(&id, event)?;
-            }
-        }
-        let set = Arc::clone(&self.world.set);
-        for policy in set.matching(event) {
-            if self.handled.contains(&(policy.name.clone(), event.key.clone())) {
-                continue;
-            }
-            match self.whom(policy, event, people, at) {
-                Whom::Person { subject, assumed } => match decidable(event, &subject) {
-                    Decidable::Yes => {
-                        let before = self.world.opened().len();
-                        self.world.offer(policy, event, *subject)?;
-                        let opened = self.world.opened().get(before..).unwrap_or_default().to_vec();
-                        self.world.outside.assumed.extend(opened.into_iter().filter(|_| assumed));
+        let modes = self.world.terms.modes;
+        let mut policies = intake::asked_about(event, &self.world.set, modes);
+        policies.retain(|policy| !self.handled.contains(&(policy.name.clone(), event.key.clone())));
+        // The record ends with the last look at an event.
+        let mut step = intake::event(event.clone(), policies, modes, u32::MAX, self.world.now);
+        let mut assumed = BTreeSet::new();
+        let decision = loop {
+            step = match step {
+                Step::Done(decision) => break decision,
+                Step::Person(ask) => {
+                    let (lookup, is_assumed) = self.whom(&ask.whom, event, people, at);
+                    if is_assumed {
+                        assumed.insert(ask.whom.kind);
                     }
-                    Decidable::NotYet | Decidable::Never(_) => {}
-                },
-                Whom::Nobody => {}
-                Whom::NotKnown(whom) => self.world.not_asked(policy, event, whom),
-            }
-        }
+                    ask.answer(lookup, self.world.now)
+                }
+                Step::Open(ask) => {
+                    let is_assumed = assumed.contains(&ask.opening.subject.kind);
+                    let before = self.world.opened().len();
+                    let step = self.world.answer(Step::Open(ask))?;
+                    let opened = self.world.opened().get(before..).unwrap_or_default().to_vec();
+                    self.world.outside.assumed.extend(opened.into_iter().filter(|_| is_assumed));
+                    step
+                }
+                question => self.world.answer(question)?,
+            };
+        };
+        let _ = self.world.decided(Some(event), decision);
         self.world.settle()
     }
 
-    fn whom(&mut self, policy: &Policy, event: &Event, people: &[Subject], at: Timestamp) -> Whom {
-        if policy.subject == SubjectKind::Applicant {
-            let subject = Box::new(crate::case::applicant(event));
-            return Whom::Person { subject, assumed: false };
+    /// The person as they were read for an event, or were at its time; and whether they are only taken to have
+    /// stayed as they were last seen.
+    fn whom(&self, whom: &SubjectRef, event: &Event, people: &[Subject], at: Timestamp) -> (Lookup, bool) {
+        let read = people.iter().find(|person| person.kind == whom.kind);
+        if let Some(person) = read.or_else(|| self.world.outside.read_for(&event.key, whom.kind)) {
+            return (Lookup::Read(Some(person.clone())), false);
         }
-        let read = people.iter().find(|person| person.kind == policy.subject);
-        if let Some(person) = read.or_else(|| self.world.outside.read_for(&event.key, policy.subject)) {
-            return Whom::Person { subject: Box::new(person.clone()), assumed: false };
-        }
-        let whom = SubjectRef { kind: policy.subject, ..event.subject.clone() };
-        match self.world.outside.person_at(&whom, at) {
-            Some((Some(person), assumed)) => Whom::Person { subject: Box::new(person), assumed },
-            Some((None, _)) => Whom::Nobody,
-            None => Whom::NotKnown(whom),
+        match self.world.outside.person_at(whom, at) {
+            Some((person, assumed)) => (Lookup::Read(person), assumed),
+            None => (Lookup::Unknown, false),
         }
     }
 
@@ -342,18 +324,4 @@ impl Walk<'_> {
         });
         self.world.opened().iter().filter_map(of).chain(unasked).collect()
     }
-}
-
-enum Whom {
-    Person {
-        subject: Box<Subject>,
-        /// As they were last seen; nobody saw them after.
-        assumed: bool,
-    },
-    Nobody,
-    NotKnown(SubjectRef),
-}
-
-fn named(set: &PolicySet, policy: &Arc<Policy>, event: &Event) -> bool {
-    set.matching(event).iter().any(|other| other.name == policy.name)
 }

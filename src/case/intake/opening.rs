@@ -1,0 +1,192 @@
+//! A policy is asked about somebody who was read, and its case opens unless one is there.
+
+use std::sync::Arc;
+
+use super::event::{After, AskJoin};
+use super::{Answer, Decision, Intake, Known, Modes, Step};
+use crate::case::input::{OpenedBy, Opening};
+use crate::case::opening::{Found, Offered, found, offer, offer_enforced, opened_by};
+use crate::case::state::Case;
+use crate::model::{CaseId, Event, Failure, Subject, SubjectRef, Timestamp};
+use crate::policy::Policy;
+use crate::policy::tree::IfAlreadyOpen;
+
+/// Read the person, as they are at this time.
+#[derive(Debug)]
+pub struct AskPerson {
+    pub(super) intake: Box<Intake>,
+    pub(super) policy: Arc<Policy>,
+    /// For which event, if it is one.
+    pub event: Option<Event>,
+    pub whom: SubjectRef,
+}
+
+/// What is known of somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup {
+    /// None: they are not there.
+    Read(Option<Subject>),
+    /// Nobody can be asked just now.
+    Later(Failure),
+    /// There is nobody to ask, and never will be.
+    Never(String),
+    /// As they were then: nobody read them.
+    Unknown,
+}
+
+impl AskPerson {
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// `now`: when they were read.
+    pub fn answer(self, lookup: Lookup, now: Timestamp) -> Step {
+        let Self { mut intake, policy, event, whom } = self;
+        intake.now = now;
+        let known = match (lookup, event) {
+            (Lookup::Later(failure), _) => return Step::Done(Decision::Later(failure)),
+            (Lookup::Never(why), _) => Known::Never(why),
+            (Lookup::Unknown, _) => Known::Unknown,
+            (Lookup::Read(person), Some(event)) => match found(&event, person, intake.attempts) {
+                Found::Person(person) => Known::Person(Box::new(person)),
+                Found::Later(why) => return Step::Done(Decision::Later(Failure::unavailable(why))),
+                Found::Never(why) => Known::Never(why),
+            },
+            (Lookup::Read(Some(person)), None) => Known::Person(Box::new(person)),
+            (Lookup::Read(None), None) => {
+                Known::Never(format!("there is no {whom} at the identity provider"))
+            }
+        };
+        intake.people.insert(policy.subject, known.clone());
+        intake.met(policy, known)
+    }
+}
+
+impl Intake {
+    /// What the policy says to an opening, by its mode or in spite of it.
+    pub(super) fn says(&self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Offered {
+        match self.modes {
+            Modes::AsWritten => offer(policy, event, subject, self.now),
+            Modes::AllEnforced => offer_enforced(policy, event, subject, self.now),
+        }
+    }
+
+    pub(super) fn offered(self: Box<Self>, policy: Arc<Policy>, subject: Subject) -> Step {
+        let event = self.event_for(&policy);
+        let answer = match self.says(&policy, event.as_ref(), &subject) {
+            Offered::Opens(key) => {
+                let by = event.map_or_else(|| self.by.clone(), OpenedBy::Event);
+                let opening = Opening { subject, by, key };
+                return Step::Taken(AskTaken { intake: self, policy, opening, objections: Vec::new() });
+            }
+            Offered::Shadow(key) => {
+                let by = event.map_or_else(|| self.by.clone(), OpenedBy::Event);
+                Answer::Shadow(Box::new(Opening { subject, by, key }))
+            }
+            Offered::Disabled => Answer::Disabled,
+            Offered::Clause(stopped) => Answer::Clause(stopped),
+            Offered::CouldNotDecide(stopped) => Answer::CouldNotDecide(stopped),
+        };
+        self.answered(policy, answer)
+    }
+}
+
+/// Which open case of the policy has the key. Whoever asks for real keeps others from opening one up to the
+/// next question that is neither `Join` nor `Open`.
+#[derive(Debug)]
+pub struct AskTaken {
+    pub(super) intake: Box<Intake>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) opening: Opening,
+    /// What a thorough sweep found against the person.
+    pub(super) objections: Vec<Answer>,
+}
+
+/// Who has the key.
+#[derive(Debug)]
+pub enum Taken<'a> {
+    Nobody,
+    Case(&'a Case),
+    /// The case is open and cannot be read.
+    Gone(CaseId),
+    /// Whether the case was still open is not known.
+    Unknown,
+}
+
+impl AskTaken {
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    pub fn key(&self) -> &str {
+        &self.opening.key
+    }
+
+    pub fn answer(self, taken: Taken<'_>) -> Step {
+        let Self { mut intake, policy, opening, mut objections } = self;
+        if intake.sweeping.is_some() {
+            objections.extend(match taken {
+                Taken::Nobody => None,
+                Taken::Case(case) => Some(Answer::AlreadyOpen(case.id.clone())),
+                Taken::Gone(id) => Some(Answer::AlreadyOpen(id)),
+                Taken::Unknown => Some(Answer::Unknown(opening.subject.reference())),
+            });
+            if objections.is_empty() {
+                return intake.open_or_watch(policy, opening);
+            }
+            for objection in objections {
+                intake.note(Arc::clone(&policy), objection);
+            }
+            return intake.next();
+        }
+        let answer = match taken {
+            Taken::Nobody => return Step::Open(AskOpen { intake, policy, opening }),
+            Taken::Unknown => Answer::Unknown(opening.subject.reference()),
+            Taken::Gone(id) => Answer::Gone(id),
+            Taken::Case(case) => match opening.by {
+                // Looked at again: the daemon stopped, or another policy could not decide, before this
+                // event's end was kept. Joining would restart or cancel what it has just opened.
+                OpenedBy::Event(event) if opened_by(case, &event) => Answer::Opened(case.id.clone()),
+                // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
+                OpenedBy::Event(event) => {
+                    let case = case.id.clone();
+                    return Step::Join(AskJoin { intake, case, event, after: After::Taken(policy) });
+                }
+                OpenedBy::Hand { .. } if policy.if_already_open == IfAlreadyOpen::OpenAnother => {
+                    return Step::Open(AskOpen { intake, policy, opening });
+                }
+                OpenedBy::Hand { .. } | OpenedBy::Sweep { .. } => Answer::AlreadyOpen(case.id.clone()),
+            },
+        };
+        intake.answered(policy, answer)
+    }
+}
+
+impl Intake {
+    pub(super) fn open_or_watch(self: Box<Self>, policy: Arc<Policy>, opening: Opening) -> Step {
+        if self.only_watches(&policy) {
+            return self.answered(policy, Answer::Shadow(Box::new(opening)));
+        }
+        Step::Open(AskOpen { intake: self, policy, opening })
+    }
+}
+
+/// Open a case.
+#[derive(Debug)]
+pub struct AskOpen {
+    pub(super) intake: Box<Intake>,
+    pub(super) policy: Arc<Policy>,
+    pub opening: Opening,
+}
+
+impl AskOpen {
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// None: the same opening opened a case before.
+    pub fn answer(self, opened: Option<CaseId>) -> Step {
+        let answer = opened.map_or(Answer::Duplicate, Answer::Opened);
+        self.intake.answered(self.policy, answer)
+    }
+}

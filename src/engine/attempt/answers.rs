@@ -1,0 +1,152 @@
+//! Answers to the questions of the intake in a dry run: as things are now. Nothing is recorded, nothing opens.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::case::intake::{Answer as Said, Decision, Heard, Lookup, Step, Taken};
+use crate::case::{Input, advance};
+use crate::model::{CaseId, Event, FailureKind, Subject, SubjectRef};
+use crate::policy::given::put_over;
+use crate::policy::{Mode, Policy};
+
+use super::super::Engine;
+use super::super::replay::here;
+use super::{About, Round, Untried};
+
+/// What one dry run knows besides.
+pub(super) struct Dry<'a> {
+    pub(super) policy: &'a Arc<Policy>,
+    pub(super) event: Option<&'a Event>,
+    /// Who was read.
+    pub(super) known: Option<Subject>,
+    /// The open case would begin anew.
+    pub(super) restarts: bool,
+}
+
+/// The case that would open.
+pub(super) fn would_be() -> CaseId {
+    CaseId(String::new())
+}
+
+impl Engine {
+    /// What the intake decides. Its questions are answered as things are now; nothing is opened.
+    pub(super) async fn answers(
+        &self,
+        mut step: Step,
+        dry: &mut Dry<'_>,
+        round: &mut Round<'_>,
+    ) -> Result<Vec<Said>, Untried> {
+        loop {
+            step = match step {
+                Step::Done(Decision::Answered { answers, .. }) => {
+                    return Ok(answers.into_iter().map(|answered| answered.answer).collect());
+                }
+                Step::Done(Decision::Later(failure)) => return Err(Untried::Unreachable(failure.reason)),
+                Step::Done(Decision::OwnChange(_)) => return Ok(Vec::new()),
+                question => self.answer_dry(question, dry, round).await?,
+            };
+        }
+    }
+
+    async fn answer_dry(
+        &self,
+        step: Step,
+        dry: &mut Dry<'_>,
+        round: &mut Round<'_>,
+    ) -> Result<Step, Untried> {
+        let (store, policy) = (&self.0.store, dry.policy);
+        Ok(match step {
+            // An event that never happened has no cause, and of those that were recorded policies were asked.
+            Step::Echoes(ask) => ask.answer([]),
+            Step::Concerned(ask) => {
+                let mut open = Vec::new();
+                for case in self.open_about(ask.about())? {
+                    if case.policy == policy.name
+                        && let Ok(follows) = self.policy_of(&case)
+                    {
+                        open.push((case, follows));
+                    }
+                }
+                ask.answer(open.iter().map(|(case, policy)| (case, policy)))
+            }
+            Step::Cases(ask) => {
+                let open = self.open_about(&ask.about())?;
+                ask.answer(&open)
+            }
+            Step::Join(ask) => {
+                let heard = self.would_hear(&ask.case, &ask.event, dry)?;
+                ask.answer(heard)
+            }
+            Step::Person(ask) => {
+                let recorded = matches!(round.about, About::Recorded(_));
+                let event = dry.event.filter(|_| recorded);
+                let mut person = self.person(&ask.whom, event, round).await?;
+                if let Some(person) = &mut person {
+                    put_over(&mut person.fields, &round.attempt.person);
+                }
+                dry.known.clone_from(&person);
+                ask.answer(Lookup::Read(person), round.now)
+            }
+            // A case of a dry run is never there.
+            Step::Opened(ask) => ask.answer(false),
+            Step::FirstSeen(ask) => {
+                let shadow = policy.mode == Mode::Shadow;
+                let seen = store.first_seen(&policy.name, shadow, &ask.person())?;
+                let now = ask.picked.then_some(round.now);
+                ask.answer(seen.or(now))
+            }
+            Step::Taken(ask) => {
+                let Some(id) = store.open_case(&policy.name, ask.key())? else {
+                    return Ok(ask.answer(Taken::Nobody));
+                };
+                match store.case(&id)? {
+                    Some(case) => ask.answer(Taken::Case(&case)),
+                    None => ask.answer(Taken::Gone(id)),
+                }
+            }
+            Step::Open(ask) => ask.answer(Some(would_be())),
+            Step::Done(decision) => Step::Done(decision),
+        })
+    }
+
+    /// What an open case would make of an event.
+    fn would_hear(&self, id: &CaseId, event: &Event, dry: &mut Dry<'_>) -> Result<Heard, Untried> {
+        let Some(case) = self.0.store.case(id)? else { return Ok(Heard::Ignored) };
+        let Ok(policy) = self.policy_of(&case) else { return Ok(Heard::Ignored) };
+        let known =
+            self.known_of(&case.subject, Some(&case)).map_err(|error| Untried::Wrong(error.to_string()))?;
+        let facts = self.facts(known, self.now(), BTreeSet::new());
+        let here = here(&self.0.settings, &self.0.links, &facts);
+        Ok(match advance(case, &policy, Input::Event(event.clone()), &here) {
+            Ok(after) if after.case.is_closed() => Heard::Cancelled,
+            Ok(after) => {
+                dry.restarts = after.case.event.is_some_and(|by| by.key == event.key);
+                Heard::Joined
+            }
+            Err(_) => Heard::Ignored,
+        })
+    }
+
+    /// The person as they are now.
+    async fn person(
+        &self,
+        whom: &SubjectRef,
+        event: Option<&Event>,
+        round: &mut Round<'_>,
+    ) -> Result<Option<Subject>, Untried> {
+        let key = (whom.kind, event.map(|event| event.key.clone()));
+        if let Some(subject) = round.people.get(&key) {
+            return Ok(subject.clone());
+        }
+        let source = self.provider_of(&whom.source).map_err(Untried::Wrong)?;
+        let subject = source.subject(whom, event).await.map_err(|failure| match failure.kind {
+            FailureKind::Refused => Untried::Wrong(failure.reason),
+            FailureKind::Unavailable | FailureKind::Changed | FailureKind::NotEnrolled => {
+                self.0.metrics.connector_failed(&whom.source);
+                Untried::Unreachable(failure.reason)
+            }
+        })?;
+        round.people.insert(key, subject.clone());
+        Ok(subject)
+    }
+}
