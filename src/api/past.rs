@@ -147,3 +147,14 @@ pub enum PastEnd {
         because: String,
     },
 }
+
+impl PastEnd {
+    pub fn words(&self) -> String {
+        match self {
+            Self::Closed { result } => result.clone(),
+            Self::InGrace { result } => format!("{result}, in grace"),
+            Self::Open { state, step } => format!("{} at {step}", state.replace('_', " ")),
+            Self::Unknown { step, because } => format!("not known after {step}: {because}"),
+        }
+    }
+}

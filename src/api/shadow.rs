@@ -1,14 +1,16 @@
 //! What a shadow policy would have done, person by person, against what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bounds::PeopleLimit;
+use super::past::PastEnd;
+use super::plan::PastSpan;
 use super::policies::Mode;
-use crate::model::{CaseId, CaseState, EffectKind, SubjectRef};
+use crate::model::{CaseId, EffectKind, SubjectRef};
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -19,17 +21,21 @@ pub struct ShadowQuery {
     pub limit: Option<PeopleLimit>,
 }
 
-/// The report of one shadow policy.
+/// The back-test of one policy beside those that run.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShadowReport {
     pub policy: String,
+    /// The revision that was tested: the one that runs.
+    pub revision: String,
     pub mode: Mode,
+    /// The record that was tested.
+    pub past: PastSpan,
     pub people: usize,
-    /// How often the shadow would have had each effect.
+    /// How often the policy would have had each effect.
     pub would: BTreeMap<EffectKind, usize>,
     /// How often each happened in the live cases of the same events.
     pub happened: BTreeMap<EffectKind, usize>,
-    /// People whose shadow case is not known to its end.
+    /// People whose cases are not known to their ends.
     pub unknown: usize,
     /// Newest first.
     pub items: Vec<ShadowPerson>,
@@ -38,6 +44,7 @@ pub struct ShadowReport {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShadowPerson {
     pub subject: SubjectRef,
+    /// Newest first.
     pub would: Vec<ShadowCase>,
     pub happened: Vec<LiveCase>,
     /// Whether the same was done; null: not known.
@@ -48,17 +55,23 @@ pub struct ShadowPerson {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShadowCase {
     pub opened_at: DateTime<Utc>,
-    pub event: String,
-    pub revision: String,
+    /// What would have opened it: an event's type, `manual` or a sweep.
+    pub opened_by: String,
+    /// The event's key.
+    pub event: Option<String>,
     /// Further events that would have joined it.
     pub joined: usize,
     pub lines: Vec<ShadowLine>,
     #[serde(flatten)]
-    pub end: ShadowEnd,
+    pub end: PastEnd,
     pub did: Vec<EffectKind>,
+    /// Effects that it may still have, where its end is unknown.
+    pub may: BTreeSet<EffectKind>,
+    /// The person was assumed to stay as last seen.
+    pub assumed: bool,
 }
 
-/// What a step would have done.
+/// What would have happened, as `proofd test` prints it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShadowLine {
     pub at: DateTime<Utc>,
@@ -66,36 +79,14 @@ pub struct ShadowLine {
     pub would: String,
 }
 
-/// How it would have ended.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "end", rename_all = "snake_case")]
-pub enum ShadowEnd {
-    Closed {
-        result: String,
-        at: DateTime<Utc>,
-    },
-    /// An adverse effect would be in grace.
-    InGrace {
-        result: Option<String>,
-        until: DateTime<Utc>,
-    },
-    Stuck {
-        because: String,
-    },
-    /// From here on nothing is known.
-    Unknown {
-        because: String,
-    },
-}
-
 /// A case that was.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LiveCase {
     pub case: CaseId,
     pub policy: String,
-    pub state: CaseState,
-    pub result: Option<String>,
+    #[serde(flatten)]
+    pub end: PastEnd,
     pub did: Vec<EffectKind>,
-    /// The same event opened it.
+    /// An event that opened it would have reached a case of the policy.
     pub same_event: bool,
 }

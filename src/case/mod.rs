@@ -32,7 +32,6 @@
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
 //! | `recorded` | what a transition was decided from, so that it can be decided again |
-//! | `shadow` | what a policy that touches nothing would have done |
 //! | `outlook` | a case in plain words: what it waits for, what can be decided |
 
 mod advance;
@@ -70,7 +69,6 @@ mod quarantine;
 mod recorded;
 mod reviewing;
 mod session;
-pub mod shadow;
 pub mod state;
 mod stuck;
 mod turn;

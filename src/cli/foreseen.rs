@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 
 use super::output;
-use crate::api::past::{Coming, Differs, PastCase, PastEnd, PolicyPast, Range};
+use crate::api::past::{Coming, Differs, PastCase, PolicyPast, Range};
 use crate::api::plan::PastSpan;
 use crate::model::Timestamp;
 
@@ -190,13 +190,7 @@ fn columns(policy: &str, item: &Differs) -> [String; HEAD.len()] {
 }
 
 fn end(case: Option<&PastCase>) -> String {
-    match case.map(|case| &case.end) {
-        Some(PastEnd::Closed { result }) => result.clone(),
-        Some(PastEnd::InGrace { result }) => format!("{result}, in grace"),
-        Some(PastEnd::Open { state, step }) => format!("{} at {step}", state.replace('_', " ")),
-        Some(PastEnd::Unknown { step, because }) => format!("not known after {step}: {because}"),
-        None => "no case".to_owned(),
-    }
+    case.map_or("no case".to_owned(), |case| case.end.words())
 }
 
 /// One line of a CSV file (RFC 4180). Written by hand: a crate would still leave the guard against formulas to us.

@@ -9,11 +9,12 @@ use super::client::{Client, path};
 use super::{Daemon, Ending, Failed, foreseen, output};
 use crate::api::Page;
 use crate::api::bounds::{PeopleLimit, Reason};
+use crate::api::past::PastEnd;
 use crate::api::policies::{
     DiffQuery, LastReload, PolicyLine, PolicyList, PolicyState, Release, Reload, Revert, RevisionDiff,
     RevisionLine, RevisionSheet,
 };
-use crate::api::shadow::{LiveCase, ShadowCase, ShadowEnd, ShadowPerson, ShadowQuery, ShadowReport};
+use crate::api::shadow::{LiveCase, ShadowCase, ShadowPerson, ShadowQuery, ShadowReport};
 use crate::model::{EffectKind, Timestamp};
 
 #[derive(Debug, Subcommand)]
@@ -188,10 +189,9 @@ fn shadow(report: &ShadowReport) {
         };
         say(0, &format!("{subject}: {same}"));
         would.iter().for_each(would_be);
-        for LiveCase { case, policy, state, result, did, same_event: _ } in happened {
-            let result = result.as_deref().unwrap_or_default();
+        for LiveCase { case, policy, end, did, same_event: _ } in happened {
             let did: Vec<_> = did.iter().map(|effect| effect.word()).collect();
-            say(1, &format!("{policy} case {case}: {} {result}, did: {}", state.word(), list_of(&did)));
+            say(1, &format!("{policy} case {case}: {}, did: {}", end.words(), list_of(&did)));
         }
     }
 }
@@ -202,10 +202,13 @@ fn would_be(case: &ShadowCase) {
         say(2, &format!("{} {}: {}", time(line.at), line.step.as_deref().unwrap_or_default(), line.would));
     }
     match &case.end {
-        ShadowEnd::Closed { .. } => {}
-        ShadowEnd::Unknown { because } => say(2, &format!("unknown from here: {because}")),
-        ShadowEnd::Stuck { because } => say(2, &format!("would be stuck: {because}")),
-        ShadowEnd::InGrace { until, .. } => say(2, &format!("would be in grace until {}", time(*until))),
+        PastEnd::Closed { .. } => {}
+        PastEnd::Unknown { .. } | PastEnd::InGrace { .. } | PastEnd::Open { .. } => {
+            say(2, &format!("end of the record: {}", case.end.words()));
+        }
+    }
+    if case.assumed {
+        say(2, "the person is assumed to have stayed as last seen");
     }
 }
 

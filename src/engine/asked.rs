@@ -1,7 +1,7 @@
 //! The decision log: what policies answered, with what they looked at.
 
-use crate::case::Stopped;
 use crate::case::intake::{Answer, Answered};
+use crate::case::{OpenedBy, Stopped};
 use crate::model::{SubjectRef, Timestamp, Verdict};
 use crate::policy::Policy;
 use crate::policy::tree::Sweep;
@@ -36,7 +36,7 @@ pub(super) fn swept(
 }
 
 impl Engine {
-    /// An answer as it is kept; none: it is not. Of a shadow policy with what it would have opened.
+    /// An answer as it is kept; none: it is not. Of a shadow policy's sweep with what it would have opened.
     pub(super) fn said(&self, answered: Answered) -> Result<Option<PolicyVerdict>, ApplyError> {
         let Answered { policy, about, answer } = answered;
         let Some(verdict) = answer.verdict() else { return Ok(None) };
@@ -47,13 +47,15 @@ impl Engine {
             Answer::Clause(stopped) | Answer::Where(stopped) | Answer::CouldNotDecide(stopped) => {
                 PolicyVerdict { trace: Some(stopped.trace), ..said }
             }
-            Answer::Shadow(opening) => {
+            // An event and who was read for it are in the record; whom a sweep picked is only here.
+            Answer::Shadow(opening) if matches!(opening.by, OpenedBy::Sweep { .. }) => {
                 PolicyVerdict { would_open: Some(Box::new(self.would_open(*opening)?)), ..said }
             }
             Answer::NotAsked(_)
             | Answer::NoSubject(_)
             | Answer::Unknown(_)
             | Answer::Disabled
+            | Answer::Shadow(_)
             | Answer::NotDue(_)
             | Answer::AlreadyOpen(_)
             | Answer::Reached(..)

@@ -63,7 +63,8 @@ pub async fn shadow(
     Query(people): Query<ShadowQuery>,
 ) -> Result<Answer<ShadowReport>, Problem> {
     let limit = people.limit.map_or(PEOPLE, PeopleLimit::get);
-    let report = doors.engine.shadow_report(&name, limit)?.ok_or_else(|| Problem::not_found("policy"))?;
+    let report = doors.engine.shadow_report(&name, limit).await?;
+    let report = report.ok_or_else(|| Problem::not_found("policy"))?;
     Ok(Answer(report))
 }
 

@@ -8,10 +8,12 @@ use chrono::TimeDelta;
 use crate::case::intake::Modes;
 use crate::model::{Clock, Verdict};
 use crate::policy::{Policy, PolicySet, Revision};
-use crate::store::page::{CaseThen, ConsumedThen, Page};
+use crate::store::page::{CaseThen, ConsumedThen, Page, SaidThen};
 use crate::store::{self, Store};
 use crate::trial::Terms;
-use crate::trial::past::{Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test};
+use crate::trial::past::{
+    Beside, Changed, Consumed, Gatherer, Interest, Noted, Past, PolicyPast, back_test, beside,
+};
 
 use super::back_tested::{BackTests, OnProgress, Progress, Span, Wanted};
 use super::compiled::Revisions;
@@ -52,7 +54,7 @@ impl BackTester {
     }
 
     /// Waits until no other back-test runs.
-    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.turn.lock().await
     }
 
@@ -83,14 +85,7 @@ impl BackTester {
         if !wanted() {
             return Err(store::Error::Closed);
         }
-        let span = Span {
-            from: past.from,
-            to: past.to,
-            events: past.events,
-            cases: past.cases,
-            people: of,
-            cut: past.cut,
-        };
+        let span = Span::of(&past);
         let heard_by: Vec<PolicyPast> = policies
             .extract_if(.., |past| hearers.iter().any(|hearer| hearer.name == past.policy))
             .filter(|past| past.different > 0)
@@ -102,6 +97,21 @@ impl BackTester {
         }
         let policies = policies.into_iter().map(|past| (past.policy.clone(), Arc::new(past))).collect();
         Ok(BackTests { span, policies })
+    }
+
+    /// Walks what was recorded with a policy as if it were enforced, beside those that ran. At most so many people,
+    /// newest first. It takes a while and blocks.
+    pub fn beside(
+        &self,
+        policy: &Arc<Policy>,
+        people: usize,
+        wanted: &Wanted,
+    ) -> Result<(Span, Vec<Beside>), store::Error> {
+        // As new: what people answered to cases of every policy counts.
+        let edited = Edited::new(&policy.name, None, Some(Arc::clone(policy)));
+        let past = self.past(&[edited], &|_| {}, wanted)?;
+        let found = beside(&past, policy, &self.0.terms, people, wanted);
+        if wanted() { Ok((Span::of(&past), found)) } else { Err(store::Error::Closed) }
     }
 
     /// What is the same for every decision, as it is for those that were recorded.
@@ -151,6 +161,10 @@ fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Not
             consumed.verdicts.iter().map(|said| (said.policy.clone(), said.revision.clone())).collect();
         let ConsumedThen { key, at, people, .. } = consumed;
         noted.push(interest.consumed(Consumed { key, at, own, asked, people }));
+    }
+    for asked in commit.asked {
+        let SaidThen { policy, would_open } = asked.said;
+        noted.extend(would_open.and_then(|recorded| interest.watched(policy, *recorded)));
     }
     noted.extend(commit.pauses.into_iter().map(Interest::paused));
     noted

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::Timestamp;
 use crate::policy::Revision;
-use crate::trial::past::PolicyPast;
+use crate::trial::past::{Past, PolicyPast};
 
 /// How far a back-test is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,13 @@ pub struct Span {
     pub people: usize,
     /// There was more; the oldest was left out.
     pub cut: bool,
+}
+
+impl Span {
+    pub fn of(past: &Past) -> Self {
+        let Past { people, pauses: _, from, to, events, cases, cut } = past;
+        Self { from: *from, to: *to, events: *events, cases: *cases, people: people.len(), cut: *cut }
+    }
 }
 
 /// The result of a back-test of all policies that an edit concerns.

@@ -323,13 +323,16 @@ impl Engine {
                 (Answer::NoSubject, says, None)
             }
             Said::Clause(stopped) => {
-                return Ok(stop(&mut tried.explained, Verdict::Clause, stopped, round.raw_identity));
+                stop(&mut tried.explained, Verdict::Clause, stopped, round.raw_identity);
+                return Ok(());
             }
             Said::Where(stopped) => {
-                return Ok(stop(&mut tried.explained, Verdict::Where, stopped, round.raw_identity));
+                stop(&mut tried.explained, Verdict::Where, stopped, round.raw_identity);
+                return Ok(());
             }
             Said::CouldNotDecide(stopped) => {
-                return Ok(stop(&mut tried.explained, Verdict::CouldNotDecide, stopped, round.raw_identity));
+                stop(&mut tried.explained, Verdict::CouldNotDecide, stopped, round.raw_identity);
+                return Ok(());
             }
             Said::Opened(id) if id == would_be() => {
                 (by_mode(policy, Answer::WouldOpen), "a case would open".to_owned(), None)

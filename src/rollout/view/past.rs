@@ -94,6 +94,7 @@ impl From<&past::Fate> for PastCase {
             name,
             opened_at,
             opened_by,
+            event: _,
             end,
             did,
             sessions,

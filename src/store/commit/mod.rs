@@ -105,7 +105,7 @@ pub struct PolicyVerdict {
     pub about: Option<SubjectRef>,
     /// What kept it from opening a case, with the values that were looked at.
     pub trace: Option<Trace>,
-    /// What a shadow policy would have opened, with what a case would have been decided from.
+    /// What a sweep of a shadow policy would have opened, with what a case would have been decided from.
     pub would_open: Option<Box<Recorded>>,
 }
 

@@ -21,6 +21,8 @@ pub struct Page {
     pub received: Vec<Event>,
     #[serde(default)]
     pub consumed: Vec<ConsumedThen>,
+    #[serde(default)]
+    pub asked: Vec<AskedThen>,
     #[serde(default, deserialize_with = "by_shape")]
     pub pauses: Vec<Pause>,
 }
@@ -61,6 +63,20 @@ pub struct VerdictThen {
     pub revision: Revision,
     #[serde(deserialize_with = "by_shape")]
     pub verdict: Verdict,
+}
+
+/// What a policy answered in a sweep.
+#[derive(Debug, Deserialize)]
+pub struct AskedThen {
+    pub said: SaidThen,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SaidThen {
+    #[serde(default)]
+    pub policy: String,
+    #[serde(default, deserialize_with = "by_shape")]
+    pub would_open: Option<Box<Recorded>>,
 }
 
 #[derive(Deserialize)]

@@ -110,6 +110,11 @@ impl<'a> Book<'a> {
                     }
                 }
                 Happening::Joined { .. } => {}
+                Happening::Watched { recorded, .. } => {
+                    if let Cause::Opening(opening) = &recorded.cause {
+                        book.saw(at, opening.subject.reference(), Some(&opening.subject));
+                    }
+                }
                 Happening::Seen { whom, person, .. } => book.saw(at, whom.clone(), person.as_deref()),
             }
         }

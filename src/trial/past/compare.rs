@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use chrono::TimeDelta;
-use serde::Serialize;
 
 use super::picks::other_sweeps;
 use super::walk::{Undecided, Walked, as_it_was, walk};
@@ -25,7 +24,7 @@ const MOST_LISTED: usize = 10_000;
 const AT_ONCE: usize = 64;
 
 /// What the past says of one policy.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct PolicyPast {
     pub policy: String,
     /// Cases that the running revision opens, and the other one.
@@ -49,24 +48,22 @@ pub struct PolicyPast {
     /// People whose cases do not come to rest.
     pub endless: usize,
     /// Sweeps that may pick others than they did; whom is not in the record.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<String>,
     /// Policies that nobody edited and that hear of its verifications, where they would do otherwise too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heard_by: Vec<PolicyPast>,
     /// Who: newest first, of very many the newest.
     pub items: Vec<Differs>,
 }
 
 /// With the revision that runs, and with the other one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Both<T> {
     pub before: T,
     pub after: T,
 }
 
 /// As many as are known, and as many as there may be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Range {
     pub least: usize,
     pub most: usize,
@@ -82,10 +79,9 @@ impl std::fmt::Display for Range {
 }
 
 /// One kind of effect.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Effects {
     pub what: EffectKind,
-    #[serde(flatten)]
     pub times: Both<Range>,
     /// People to whom the other revision does it and the running one does not.
     pub newly: Range,
@@ -105,17 +101,16 @@ impl Effects {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Coming {
     pub days: u32,
     /// The effect's word, or `paid_verification`.
     pub what: String,
-    #[serde(flatten)]
     pub times: Both<Range>,
 }
 
 /// One case that is not the same.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Differs {
     pub subject: SubjectRef,
     pub name: Name,
@@ -244,7 +239,7 @@ pub fn back_test(
                         let before = if person.otherwise {
                             walk(person, running, &past.pauses, past.to, terms).fates
                         } else {
-                            as_it_was(person, running)
+                            as_it_was(person, |name| running.policies.contains_key(name))
                         };
                         let after = walk(person, next, &past.pauses, past.to, terms);
                         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -473,6 +468,7 @@ mod tests {
             name: Name(String::new()),
             opened_at: Timestamp::UNIX_EPOCH,
             opened_by: String::new(),
+            event: None,
             end: End::Closed { result: "done".to_owned() },
             did: did.iter().map(|what| Deed { what: *what, at: Timestamp::UNIX_EPOCH }).collect(),
             sessions: 0,

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::Then;
 use crate::case::{Case, OpenedBy, Opening, State};
 use crate::model::{CaseId, EffectKind, Event, SubjectRef, Timestamp};
@@ -12,7 +10,7 @@ use crate::policy::effects::reachable;
 use crate::policy::tree::Step;
 
 /// One case, up to the end of the record.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fate {
     pub case: CaseId,
     pub policy: String,
@@ -21,23 +19,21 @@ pub struct Fate {
     pub opened_at: Timestamp,
     /// What opened it: an event's type, `manual` or a sweep.
     pub opened_by: String,
-    #[serde(flatten)]
+    /// The event's key.
+    pub event: Option<String>,
     pub end: End,
     /// Effects whose step was reached, in order.
     pub did: Vec<Deed>,
     /// Sessions at a provider.
     pub sessions: usize,
     /// Effects that it may still have, where it is not known how it goes on.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub may: BTreeSet<EffectKind>,
     /// It was taken that the person stayed as they were last seen.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
 }
 
 /// A person's name, for those who may see it; logs do not show it.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Name(pub String);
 
 impl std::fmt::Debug for Name {
@@ -46,14 +42,13 @@ impl std::fmt::Debug for Name {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deed {
     pub what: EffectKind,
     pub at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "end", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Closed {
         result: String,
@@ -132,6 +127,7 @@ impl Fate {
             name: Name(case.subject.display_name()),
             opened_at: case.opened_at,
             opened_by,
+            event: case.event.as_ref().map(|event| event.key.clone()),
             end,
             did,
             sessions: case.sessions.len(),
@@ -159,6 +155,7 @@ impl Fate {
             name: Name(opening.subject.display_name()),
             opened_at,
             opened_by: opened_by(event),
+            event: event.map(|event| event.key.clone()),
             end: then.end.clone(),
             did: then.did.clone(),
             sessions: then.sessions,
@@ -177,6 +174,7 @@ impl Fate {
             subject,
             opened_at: at,
             opened_by,
+            event: None,
             end: End::Unknown { step: "the trigger".to_owned(), because },
             did: Vec::new(),
             sessions: 0,

@@ -72,6 +72,10 @@ enum What {
         event: String,
     },
     Consumed(Box<Consumed>),
+    Watched {
+        policy: String,
+        recorded: Box<Recorded>,
+    },
     Paused(Pause),
 }
 
@@ -124,6 +128,12 @@ impl Interest {
             return Noted(What::Over(consumed.key));
         }
         Noted(What::Consumed(Box::new(consumed)))
+    }
+
+    /// A sweep of a shadow policy picked somebody, and would have opened this.
+    pub fn watched(&self, policy: String, recorded: Recorded) -> Option<Noted> {
+        let recent = self.is_recent(recorded.facts.now);
+        recent.then(|| Noted(What::Watched { policy, recorded: Box::new(recorded) }))
     }
 
     pub fn paused(pause: Pause) -> Noted {
@@ -240,6 +250,13 @@ impl<'a> Gatherer<'a> {
                 }
                 let what = Happening::Seen { whom: whom.clone(), person, event };
                 self.moments.push((whom, Moment { at, what }));
+            }
+            What::Watched { policy, recorded } => {
+                if let Cause::Opening(opening) = &recorded.cause {
+                    let (subject, at) = (opening.subject.reference(), recorded.facts.now);
+                    self.moments
+                        .push((subject, Moment { at, what: Happening::Watched { policy, recorded } }));
+                }
             }
             What::Paused(pause) => {
                 self.pauses.retain(|other| other.who != pause.who || other.from != pause.from);
@@ -379,7 +396,10 @@ impl<'a> Gatherer<'a> {
         let cases = &self.cases;
         self.moments.retain(|(_, moment)| match &moment.what {
             Happening::Opened { case, .. } | Happening::Input { case, .. } => cases.contains_key(case),
-            Happening::Event { .. } | Happening::Seen { .. } | Happening::Joined { .. } => moment.at >= from,
+            Happening::Event { .. }
+            | Happening::Seen { .. }
+            | Happening::Joined { .. }
+            | Happening::Watched { .. } => moment.at >= from,
         });
         self.events = self.moments.iter().filter(|(_, moment)| is_event(moment)).count();
     }

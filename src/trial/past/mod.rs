@@ -11,8 +11,10 @@
 //! | `walk` | one person's past, with other policies |
 //! | `fate` | how a case ends, and what may still come |
 //! | `picks` | on what it depends whom a sweep picks |
+//! | `beside` | what a policy would have done beside those that ran |
 //! | `compare` | whose end differs between two revisions, and by how much effects do |
 
+mod beside;
 mod book;
 mod compare;
 mod fate;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use crate::case::Recorded;
 use crate::model::{CaseId, Event, Pause, Subject, SubjectRef, Timestamp};
 
+pub use beside::{Beside, Live, Would, beside};
 pub use compare::{Bar, Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
 pub use fate::{Deed, End, Fate, Name};
 pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
@@ -82,6 +85,8 @@ pub enum Happening {
     Input { case: CaseId, recorded: Box<Recorded>, after: Outlook },
     /// An event was dealt with, with the people that were read for it.
     Event { event: Box<Event>, people: Vec<Subject> },
+    /// A sweep of a shadow policy picked somebody.
+    Watched { policy: String, recorded: Box<Recorded> },
     /// A case that opened before all this heard of an event.
     Joined { policy: String, event: String },
     /// A person was read, by a case of another policy; `event`: the key of the one that opened it.

@@ -50,17 +50,14 @@ pub fn walk(
     Walked { fates, story: walk.world.story, undecided, endless }
 }
 
-/// One person's past as it was, of the policies that run. Only if these dealt with the person.
-pub(super) fn as_it_was(past: &PersonPast, running: &PolicySet) -> Vec<Fate> {
+/// One person's past as it was, of the policies that count.
+pub(super) fn as_it_was(past: &PersonPast, counts: impl Fn(&str) -> bool) -> Vec<Fate> {
     let of = |moment: &Moment| {
         let Happening::Opened { case, policy, recorded, .. } = &moment.what else { return None };
         let (Cause::Opening(opening), Some(then)) = (&recorded.cause, past.then.get(case)) else {
             return None;
         };
-        running
-            .policies
-            .contains_key(&**policy)
-            .then(|| Fate::as_it_was(case, policy, opening, moment.at, then))
+        counts(policy).then(|| Fate::as_it_was(case, policy, opening, moment.at, then))
     };
     past.moments.iter().filter_map(of).collect()
 }
@@ -89,7 +86,7 @@ impl Walk<'_> {
         match &moment.what {
             Happening::Opened { case, policy, recorded, after } => {
                 let policy = self.world.set.policies.get(&**policy).cloned();
-                policy.map_or(Ok(()), |policy| self.opens(&policy, case, recorded, after))
+                policy.map_or(Ok(()), |policy| self.opens(&policy, recorded, Some((case, after))))
             }
             Happening::Input { case, recorded, after } => self.reaches(case, recorded, after),
             Happening::Event { event, people } => self.event(event, people, moment.at),
@@ -97,17 +94,21 @@ impl Walk<'_> {
                 self.handled.insert((policy.clone(), event.clone()));
                 Ok(())
             }
+            Happening::Watched { policy, recorded } => {
+                let policy = self.world.set.policies.get(policy).cloned();
+                policy.map_or(Ok(()), |policy| self.opens(&policy, recorded, None))
+            }
             Happening::Seen { .. } => Ok(()),
         }
     }
 
-    /// A case opened then. Whether it opens now is asked with the person as they were read for it.
+    /// A case opened then, or would have. Whether it opens now is asked with the person as they were read for it.
+    /// `then`: the case, and what it waited for afterwards.
     fn opens(
         &mut self,
         policy: &Arc<Policy>,
-        id: &CaseId,
         recorded: &Recorded,
-        after: &Outlook,
+        then: Option<(&CaseId, &Outlook)>,
     ) -> Result<(), TooLong> {
         let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
         let (modes, now, whom) = (self.world.terms.modes, self.world.now, opening.subject.reference());
@@ -140,8 +141,10 @@ impl Walk<'_> {
                 Step::FirstSeen(ask) => ask.answer(Some(Timestamp::MIN_UTC)),
                 Step::Open(ask) if ask.opening.key == opening.key => {
                     let opened = self.world.open_from(policy, recorded)?;
-                    self.keep_in_step(id, after);
-                    self.as_then(id);
+                    if let Some((id, after)) = then {
+                        self.keep_in_step(id, after);
+                        self.as_then(id);
+                    }
                     ask.answer(opened)
                 }
                 question => self.world.answer(question)?,
