@@ -10,7 +10,8 @@ use super::holding::{keeps, role_of, withheld_role_given};
 use super::overheard::keeps_for_a_wait;
 use super::state::{Case, Hold};
 use crate::model::{
-    Action, Applicant, Event, EventType, Fields, Subject, SubjectKind, SubjectRef, Timestamp,
+    Action, Applicant, Event, EventType, Fields, RegistrationState, Subject, SubjectKind, SubjectRef,
+    Timestamp,
 };
 use crate::policy::script::{Condition, Facts, Trace, Verdict};
 use crate::policy::{Mode, Policy};
@@ -163,10 +164,13 @@ pub fn decidable(event: &Event, subject: &Subject) -> Decidable {
     if subject.kind != SubjectKind::Registration || event.kind.as_str() != EventType::REGISTRATION_CREATED {
         return Decidable::Yes;
     }
-    match subject.text("state") {
-        Some("not_reviewed") => Decidable::Yes,
-        Some("not_verified") => Decidable::NotYet,
-        state => Decidable::Never(state.unwrap_or("in no known state").to_owned()),
+    let state = subject.text("state");
+    match state.and_then(RegistrationState::of_word) {
+        Some(RegistrationState::NotReviewed) => Decidable::Yes,
+        Some(RegistrationState::NotVerified) => Decidable::NotYet,
+        Some(RegistrationState::Approved | RegistrationState::Rejected) | None => {
+            Decidable::Never(state.unwrap_or("in no known state").to_owned())
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use fingerprint::Fingerprints;
 pub use message::{Address, Message};
 pub use secret::Secret;
 pub use span::Span;
-pub use state::CaseState;
+pub use state::{CaseState, RegistrationState};
 pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, User};
 pub use verdict::Verdict;
 pub use verification::{

@@ -35,3 +35,31 @@ impl CaseState {
         }
     }
 }
+
+/// How a self-registration stands at the identity provider, in the words of the field `registration.state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// The person has not confirmed their address.
+    NotVerified,
+    /// It waits for a decision.
+    NotReviewed,
+    Approved,
+    Rejected,
+}
+
+impl RegistrationState {
+    pub const ALL: [Self; 4] = [Self::NotVerified, Self::NotReviewed, Self::Approved, Self::Rejected];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotVerified => "not_verified",
+            Self::NotReviewed => "not_reviewed",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}

@@ -11,7 +11,7 @@ use crate::case::Case;
 use crate::case::intake::Lookup;
 use crate::model::{
     Action, Call, Changed, Done, Failure, IdentityAction, IdentityChange, Outcome, ProvisioningAction,
-    SessionAction, Snapshot, Subject, SubjectRef, Target, Timestamp,
+    RegistrationState, SessionAction, Snapshot, Subject, SubjectRef, Target, Timestamp,
 };
 
 #[derive(Debug, Default)]
@@ -118,7 +118,8 @@ impl Outside {
             IdentityChange::Approve => self.approve(snapshot, now)?,
             IdentityChange::EnsureInvited { .. } | IdentityChange::Account(_) => Changed::plain(false),
             IdentityChange::Reject => {
-                Changed::plain(self.set(snapshot, "state", json!("rejected"))? == "rejected")
+                let rejected = RegistrationState::Rejected.word();
+                Changed::plain(self.set(snapshot, "state", json!(rejected))? == rejected)
             }
             IdentityChange::Delete => Changed::plain(self.people.remove(&snapshot.subject).is_none()),
             IdentityChange::Suspend { .. } => {
@@ -162,11 +163,13 @@ impl Outside {
 
     fn approve(&mut self, snapshot: &Snapshot, now: Timestamp) -> Result<Changed, Failure> {
         let invited = |already| Changed { invited_at: Some(now), ..Changed::plain(already) };
-        match self.person(snapshot)?.text("state") {
-            Some("rejected") => Err(Failure::changed("the registration was rejected by somebody else")),
-            Some("approved") => Ok(invited(true)),
-            _ => {
-                self.set(snapshot, "state", json!("approved"))?;
+        match self.person(snapshot)?.text("state").and_then(RegistrationState::of_word) {
+            Some(RegistrationState::Rejected) => {
+                Err(Failure::changed("the registration was rejected by somebody else"))
+            }
+            Some(RegistrationState::Approved) => Ok(invited(true)),
+            Some(RegistrationState::NotVerified | RegistrationState::NotReviewed) | None => {
+                self.set(snapshot, "state", json!(RegistrationState::Approved.word()))?;
                 Ok(invited(false))
             }
         }

@@ -2,7 +2,7 @@
 
 use super::super::Engine;
 use super::super::asked::{stopped_said, swept};
-use super::notes::{LeftOut, count, leave_out, with_notes};
+use super::notes::{LeftOut, Skip, count, leave_out, with_notes};
 use super::pick::{Met, Picked};
 use super::run::{Halt, MOST, PART, Stop, changes};
 use crate::case::{no_case, objection};
@@ -77,7 +77,7 @@ impl Engine {
                             picked.offer(since, &person.person());
                         }
                         Looked::NotDue => {}
-                        Looked::OpenCase => count(run, "open_case"),
+                        Looked::OpenCase => count(run, Skip::OpenCase),
                         Looked::LeftOut(left) => {
                             if left.why == Verdict::CouldNotDecide {
                                 self.undecided(&policy, run, &person.reference(), &left.says);

@@ -48,8 +48,41 @@ impl<'a> LeftOut<'a> {
     }
 }
 
+/// Why somebody who was looked at gets no case, where no clause says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Skip {
+    OpenCase,
+    /// The person is not at the identity provider any more.
+    Gone,
+    NotDueAnyMore,
+    /// The policy is not about people of this provider.
+    OtherSource,
+    SourceNotConfigured,
+    CouldNotRead,
+    CouldNotOpen,
+}
+
+impl Skip {
+    /// As the counts of a run name it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::OpenCase => "open_case",
+            Self::Gone => "gone",
+            Self::NotDueAnyMore => "not_due_any_more",
+            Self::OtherSource => "other_source",
+            Self::SourceNotConfigured => "source_not_configured",
+            Self::CouldNotRead => "could_not_read",
+            Self::CouldNotOpen => "could_not_open",
+        }
+    }
+}
+
 /// Counts somebody who got no case.
-pub(super) fn count(run: &mut SweepRun, why: &str) {
+pub(super) fn count(run: &mut SweepRun, why: Skip) {
+    count_word(run, why.word());
+}
+
+fn count_word(run: &mut SweepRun, why: &str) {
     *run.skipped.entry(why.to_owned()).or_default() += 1;
 }
 
@@ -67,7 +100,7 @@ pub(super) fn leave_out(
     } else {
         run.not_noted += 1;
     }
-    count(run, why.word());
+    count_word(run, why.word());
 }
 
 /// What is kept together: both or neither.

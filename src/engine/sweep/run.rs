@@ -16,7 +16,7 @@ use super::super::Engine;
 use super::super::asked::swept;
 use super::super::backoff;
 use super::super::cases::ApplyError;
-use super::notes::{count, leave_out, with_notes};
+use super::notes::{Skip, count, leave_out, with_notes};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
 pub(super) const MOST: u32 = 1_000_000;
@@ -50,7 +50,7 @@ impl From<store::Error> for Halt {
 enum Swept {
     Opened,
     WouldOpen,
-    Skipped(&'static str),
+    Skipped(Skip),
     /// By a clause, or by an error in one, with what was said.
     LeftOut(Verdict, Box<Asked>),
 }
@@ -202,7 +202,7 @@ impl Engine {
                 Step::Done(decision) => break decision,
                 Step::Person(ask) => {
                     let Ok(source) = self.provider_of(name) else {
-                        return Ok(Swept::Skipped("source_not_configured"));
+                        return Ok(Swept::Skipped(Skip::SourceNotConfigured));
                     };
                     let read = || source.subject(&whom, None);
                     match self.patiently(&sweep.schedule, run.shadow, name, stop, read).await {
@@ -210,7 +210,7 @@ impl Engine {
                         Err(Halt::Refused(reason)) => {
                             tracing::error!(sweep = sweep.schedule, subject = %whom, reason,
                                 "a person cannot be read");
-                            return Ok(Swept::Skipped("could_not_read"));
+                            return Ok(Swept::Skipped(Skip::CouldNotRead));
                         }
                         Err(halt) => return Err(halt),
                     }
@@ -221,7 +221,7 @@ impl Engine {
                     Err(error) => {
                         tracing::error!(sweep = sweep.schedule, subject = %whom, %error,
                             "a case could not be opened");
-                        return Ok(Swept::Skipped("could_not_open"));
+                        return Ok(Swept::Skipped(Skip::CouldNotOpen));
                     }
                 },
             };
@@ -230,7 +230,7 @@ impl Engine {
             Decision::Answered { answers, .. } => answers.into_iter().next(),
             Decision::Later(_) | Decision::OwnChange(_) => None,
         };
-        let Some(answered) = answered else { return Ok(Swept::Skipped("could_not_read")) };
+        let Some(answered) = answered else { return Ok(Swept::Skipped(Skip::CouldNotRead)) };
         self.swept(answered, whom, sweep, run).await
     }
 
@@ -245,11 +245,11 @@ impl Engine {
         let ends = match &answered.answer {
             // Opened right before a stop, and not counted any more.
             Answer::Duplicate => return Ok(Swept::Opened),
-            Answer::NotAsked(_) => return Ok(Swept::Skipped("other_source")),
-            Answer::NoSubject(_) | Answer::Unknown(_) => return Ok(Swept::Skipped("gone")),
-            Answer::NotDue(_) | Answer::Disabled => return Ok(Swept::Skipped("not_due_any_more")),
+            Answer::NotAsked(_) => return Ok(Swept::Skipped(Skip::OtherSource)),
+            Answer::NoSubject(_) | Answer::Unknown(_) => return Ok(Swept::Skipped(Skip::Gone)),
+            Answer::NotDue(_) | Answer::Disabled => return Ok(Swept::Skipped(Skip::NotDueAnyMore)),
             Answer::AlreadyOpen(_) | Answer::Gone(_) | Answer::Reached(..) => {
-                return Ok(Swept::Skipped("open_case"));
+                return Ok(Swept::Skipped(Skip::OpenCase));
             }
             Answer::CouldNotDecide(stopped) => {
                 self.undecided(&answered.policy, run, &whom, &stopped.says);
