@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `clock` | the clocks |
 //! | `intake` | events: durable first, then matched with policies |
-//! | `asked` | whether a policy applies, and what it said |
+//! | `decision_log` | whether a policy applies, and what it said |
 //! | `explain` | why each policy did or did not fire for a person |
 //! | `attempt` | what policies would say, of an edited tree or about a made-up event |
 //! | `events` | CloudEvents that programs send |
@@ -28,11 +28,11 @@
 //! | `view` | from what the rooms below speak to what the API shows |
 //! | `metrics`, `health` | what an operator watches |
 
-mod asked;
 pub mod attempt;
 mod backoff;
 pub mod cases;
 pub mod clock;
+mod decision_log;
 pub mod desk;
 pub mod events;
 pub mod explain;

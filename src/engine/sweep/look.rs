@@ -1,7 +1,7 @@
 //! One look at the whole population: who is due, whom the run will ask, and who is left out by what.
 
 use super::super::Engine;
-use super::super::asked::{stopped_said, swept};
+use super::super::decision_log::{stopped_said, swept};
 use super::notes::{LeftOut, Skip, count, leave_out, with_notes};
 use super::pick::{Met, Picked};
 use super::run::{Halt, MOST, PART, Stop, changes};

@@ -13,9 +13,9 @@ use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, Commit, SweepChange, SweepPart, SweepRun, SweepState};
 
 use super::super::Engine;
-use super::super::asked::swept;
 use super::super::backoff;
 use super::super::cases::ApplyError;
+use super::super::decision_log::swept;
 use super::notes::{Skip, count, leave_out, with_notes};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
