@@ -7,7 +7,7 @@
 //! | `intake` | events: durable first, then matched with policies |
 //! | `decision_log` | whether a policy applies, and what it said |
 //! | `explain` | why each policy did or did not fire for a person |
-//! | `attempt` | what policies would say, of an edited tree or about a made-up event |
+//! | `dry_run` | what policies would say, of an edited tree or about a made-up event |
 //! | `events` | CloudEvents that programs send |
 //! | `cases`, `locks` | one input, one case, one commit; one writer at a time |
 //! | `worker` | performs due calls, lane by lane |
@@ -28,12 +28,12 @@
 //! | `view` | from what the rooms below speak to what the API shows |
 //! | `metrics`, `health` | what an operator watches |
 
-pub mod attempt;
 mod backoff;
 pub mod cases;
 pub mod clock;
 mod decision_log;
 pub mod desk;
+pub mod dry_run;
 pub mod events;
 pub mod explain;
 pub mod health;

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 
 use crate::api::explain::{DryRun, DryRunAnswer, ExplainQuery, Explanation};
 use crate::config::Role;
-use crate::engine::attempt::Untried;
+use crate::engine::dry_run::Untried;
 
 use super::answer::Answer;
 use super::extract::{Body, Query};

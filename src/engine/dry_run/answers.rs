@@ -82,7 +82,7 @@ impl Engine {
                 let event = dry.event.filter(|_| recorded);
                 let mut person = self.person(&ask.whom, event, round).await?;
                 if let Some(person) = &mut person {
-                    put_over(&mut person.fields, &round.attempt.person);
+                    put_over(&mut person.fields, &round.dry_run.person);
                 }
                 dry.known.clone_from(&person);
                 ask.answer(Lookup::Read(person), round.now)

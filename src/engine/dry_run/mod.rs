@@ -57,7 +57,7 @@ struct Asking {
 
 /// What is the same for every policy.
 struct Round<'a> {
-    attempt: &'a DryRun,
+    dry_run: &'a DryRun,
     whom: &'a Whom,
     about: About,
     now: Timestamp,
@@ -68,20 +68,20 @@ struct Round<'a> {
 
 impl Engine {
     /// Without `raw_identity` what was read from documents is left out.
-    pub async fn try_policies(&self, attempt: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
-        let whom = self.whom(attempt.subject.as_str())?.map_err(Untried::Wrong)?;
-        check(attempt, whom.kind, &self.0.settings.rollout.known.vocabulary)?;
-        let mut asking = self.asking(attempt).await?;
-        if let Some(name) = &attempt.policy {
+    pub async fn try_policies(&self, dry_run: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
+        let whom = self.whom(dry_run.subject.as_str())?.map_err(Untried::Wrong)?;
+        check(dry_run, whom.kind, &self.0.settings.rollout.known.vocabulary)?;
+        let mut asking = self.asking(dry_run).await?;
+        if let Some(name) = &dry_run.policy {
             asking.policies.retain(|policy, _| policy == name);
             if asking.policies.is_empty() {
                 return Err(Untried::Missing("policy"));
             }
         }
         let now = self.now();
-        let about = self.about(attempt, &whom, now)?;
+        let about = self.about(dry_run, &whom, now)?;
         let people = BTreeMap::new();
-        let mut round = Round { attempt, whom: &whom, about, now, raw_identity, people };
+        let mut round = Round { dry_run, whom: &whom, about, now, raw_identity, people };
         let mut items = Vec::new();
         for (name, policy) in asking.policies {
             match policy {
@@ -96,7 +96,7 @@ impl Engine {
         }
         let Asking { errors, text, .. } = asking;
         Ok(DryRunAnswer {
-            subject: attempt.subject.clone().into(),
+            subject: dry_run.subject.clone().into(),
             at: now,
             items,
             next: None,
@@ -105,8 +105,8 @@ impl Engine {
         })
     }
 
-    async fn asking(&self, attempt: &DryRun) -> Result<Asking, Untried> {
-        let Some(files) = &attempt.files else {
+    async fn asking(&self, dry_run: &DryRun) -> Result<Asking, Untried> {
+        let Some(files) = &dry_run.files else {
             let active = self.active();
             let policies =
                 active.set.policies.iter().map(|(name, policy)| (name.clone(), Some(Arc::clone(policy))));
@@ -133,8 +133,8 @@ impl Engine {
         Ok(Asking { policies: policies.collect(), errors, text })
     }
 
-    fn about(&self, attempt: &DryRun, whom: &Whom, now: Timestamp) -> Result<About, Untried> {
-        let wanted = &attempt.event;
+    fn about(&self, dry_run: &DryRun, whom: &Whom, now: Timestamp) -> Result<About, Untried> {
+        let wanted = &dry_run.event;
         if let Some(type_) = &wanted.kind {
             if type_.as_str() == BY_HAND {
                 return Ok(About::Hand);
@@ -163,7 +163,7 @@ impl Engine {
             return Ok(About::MadeUp(Box::new(event)));
         }
         let mut events =
-            self.recorded(&whom.person(), attempt.at.map_or(now, |at| at.0), wanted.key.as_deref())?;
+            self.recorded(&whom.person(), dry_run.at.map_or(now, |at| at.0), wanted.key.as_deref())?;
         for event in &mut events {
             if let Some(says) = fault("event", &schema::fields_of_event(&event.kind), &wanted.fields) {
                 return wrong(says);
@@ -216,7 +216,7 @@ impl Engine {
             About::Hand => vec![None],
             About::MadeUp(event) => vec![Some(fitted(event, policy))],
             About::Recorded(events) => {
-                let last = round.attempt.last.map_or(1, EventLimit::get);
+                let last = round.dry_run.last.map_or(1, EventLimit::get);
                 let set = PolicySet::new([Arc::clone(policy)]);
                 let asked = |event: &Event| !asked_about(event, &set, Modes::AllEnforced).is_empty();
                 let fitting = events.iter().map(|event| fitted(event, policy));

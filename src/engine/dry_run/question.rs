@@ -33,19 +33,19 @@ pub(super) fn wrong<T>(says: impl Into<String>) -> Result<T, Untried> {
 }
 
 /// Whether the question makes sense by itself.
-pub(super) fn check(attempt: &DryRun, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
-    let MadeUp { kind: type_, key, fields } = &attempt.event;
+pub(super) fn check(dry_run: &DryRun, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
+    let MadeUp { kind: type_, key, fields } = &dry_run.event;
     if type_.is_some() && key.is_some() {
         return wrong("event: either a type (it never happened) or a key (it was recorded)");
     }
-    if type_.is_some() && (attempt.at.is_some() || attempt.last.is_some()) {
+    if type_.is_some() && (dry_run.at.is_some() || dry_run.last.is_some()) {
         return wrong("`at` and `last` are about recorded events, and `type` makes one up");
     }
-    if attempt.files.is_none()
+    if dry_run.files.is_none()
         && type_.is_none()
         && key.is_none()
         && fields.is_empty()
-        && attempt.person.is_empty()
+        && dry_run.person.is_empty()
     {
         return wrong("say what is to be tried: an event, other values, or the files of a tree");
     }
@@ -66,7 +66,7 @@ pub(super) fn check(attempt: &DryRun, kind: Option<SubjectKind>, words: &Vocabul
         return wrong(format!("event.{name} is what the event is, and cannot be changed"));
     }
     let Some(kind) = kind else {
-        let said = attempt.person.is_empty();
+        let said = dry_run.person.is_empty();
         return if said {
             Ok(())
         } else {
@@ -74,10 +74,10 @@ pub(super) fn check(attempt: &DryRun, kind: Option<SubjectKind>, words: &Vocabul
         };
     };
     let own = |(name, _): &(&String, &Value)| *name == "id";
-    if attempt.person.iter().any(|field| own(&field)) {
+    if dry_run.person.iter().any(|field| own(&field)) {
         return wrong(format!("{kind}.id is who it is, and cannot be changed"));
     }
-    fault(kind.word(), schema::fields_of_subject(kind), &attempt.person).map_or(Ok(()), wrong)
+    fault(kind.word(), schema::fields_of_subject(kind), &dry_run.person).map_or(Ok(()), wrong)
 }
 
 /// Puts made-up fields into an event, those that every event has at their own places.
