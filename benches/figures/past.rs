@@ -18,7 +18,7 @@ use proofd::model::{
 use proofd::policy::{self, Files, Known, Policy};
 use proofd::rollout::{self, Edited, Progress, tree};
 use proofd::store::{Changed, Commit, Consumed, PolicyVerdict, Store};
-use proofd::trial::{Answer, Others, Outside, Terms};
+use proofd::trial::{Answer, Environment, Outside, Terms};
 
 use crate::process;
 
@@ -279,7 +279,8 @@ impl Recorder<'_> {
             self.decide(Cause::Input(Input::Attempt { call: number }));
             let case = self.case.clone().unwrap();
             let call = case.call(number).unwrap();
-            let Answer::Ended(outcome) = Others::perform(&mut self.outside, &case, &call, self.now) else {
+            let Answer::Ended(outcome) = Environment::perform(&mut self.outside, &case, &call, self.now)
+            else {
                 panic!("a made-up world always answers");
             };
             self.now += TimeDelta::milliseconds(20);

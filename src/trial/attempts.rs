@@ -1,12 +1,12 @@
 //! Attempts of calls in a world: they begin side by side, as in the daemon, and end one after the other.
 
-use super::others::{Answer, Others};
+use super::environment::{Answer, Environment};
 use super::story::{What, destroyed, recipient};
 use super::world::{TooLong, World};
 use crate::case::{Input, Purpose, still_held};
 use crate::model::{Action, Call, CaseId, Done, Outcome};
 
-impl<O: Others> World<O> {
+impl<O: Environment> World<O> {
     /// Begins an attempt. True: the case does not want it.
     pub(super) fn begin(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
         if self.apply(id, Input::Attempt { call: number })?.is_err() {
@@ -33,7 +33,7 @@ impl<O: Others> World<O> {
         let outcome = if still_held(case, &self.others_holds(&case.subject, Some(id)), &call.action) {
             Outcome::Done(Done::Kept)
         } else {
-            match self.outside.perform(case, call, self.now) {
+            match self.environment.perform(case, call, self.now) {
                 Answer::Ended(outcome) => outcome,
                 Answer::NotKnown(why) => {
                     self.lose(id, why);

@@ -58,13 +58,13 @@ impl World {
     pub fn take(&mut self, cue: Cue) -> Result<Result<(), Refused>, TooLong> {
         match cue {
             Cue::Person { reference, person: Some(person) } => {
-                self.outside.people.insert(reference, *person);
+                self.environment.people.insert(reference, *person);
             }
             Cue::Person { reference, person: None } => {
-                self.outside.people.remove(&reference);
+                self.environment.people.remove(&reference);
             }
             Cue::Enrolled { provider, person, enrolment } => self.enrol(&provider, &person, enrolment),
-            Cue::Answers(answers) => self.outside.answers = answers,
+            Cue::Answers(answers) => self.environment.answers = answers,
             Cue::Event(event) => self.send(event)?,
             Cue::Input { case, input } => {
                 let decision = match &input {
@@ -92,7 +92,7 @@ impl World {
                     self.sweep(&policy, person.reference())?;
                 }
             }
-            Cue::Finds { execution, proof } => self.outside.vendor.finds(&execution, proof),
+            Cue::Finds { execution, proof } => self.environment.vendor.finds(&execution, proof),
             Cue::Down { who, until } => self.goes_down(&who, until),
             Cue::Up { who } => self.comes_up(&who),
             Cue::Until(at) => self.run_until(at)?,

@@ -117,7 +117,7 @@ impl Stage<'_> {
     }
 
     fn field_differs(&self, name: &str, expected: &Value) -> Option<(String, String)> {
-        let Some(person) = self.world.outside.people.get(&self.person) else {
+        let Some(person) = self.world.environment.people.get(&self.person) else {
             return Some((format!("{name}: {expected}"), "the person is gone".to_owned()));
         };
         let actual = person.fields.get(name).unwrap_or(&Value::Null);

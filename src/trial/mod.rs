@@ -8,7 +8,7 @@
 //! | `terms` | what is the same for every decision |
 //! | `attempts` | calls begin and end |
 //! | `openings` | answers the questions of the intake: events, starts by hand, sweeps |
-//! | `others` | what a world needs of everybody who is not a case |
+//! | `environment` | what a world needs of everybody who is not a case |
 //! | `outside` | the identity provider, target systems, endpoints, and what is down |
 //! | `vendor` | the verification provider |
 //! | `person` | the ordinary person of a test |
@@ -23,10 +23,10 @@
 mod attempts;
 mod coverage;
 mod cue;
+mod environment;
 mod expect;
 mod moves;
 mod openings;
-mod others;
 mod outside;
 pub mod past;
 mod person;
@@ -38,7 +38,7 @@ mod world;
 
 pub use coverage::{Branch, Coverage};
 pub use cue::{Cue, START_REASON, STARTER};
-pub use others::{Answer, Others};
+pub use environment::{Answer, Environment};
 pub use outside::Outside;
 pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
 pub use story::{Happened, Line, What};

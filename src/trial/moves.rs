@@ -114,7 +114,7 @@ impl Stage<'_> {
 
     /// The person as the identity provider has them.
     fn subject(&self) -> Result<Subject, Refusal> {
-        let person = self.world.outside.people.get(&self.person).cloned();
+        let person = self.world.environment.people.get(&self.person).cloned();
         person.ok_or_else(|| cannot("the person is there", "the person is gone"))
     }
 
@@ -247,7 +247,7 @@ impl Stage<'_> {
             required.map(|check| (check.clone(), decision)).collect();
         checks.extend(found.checks.clone());
         let shows_document =
-            self.world.outside.vendor.method_of(&session.execution) != Some(Method::Authentication);
+            self.world.environment.vendor.method_of(&session.execution) != Some(Method::Authentication);
         let subject = self.newest_case().map(|case| case.subject.clone());
         let document = subject.filter(|_| shows_document).map(|subject| document(&subject, found));
         let proof = Proof {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::cue::START_REASON;
-use super::others::Others;
+use super::environment::Environment;
 use super::past::Undecided;
 use super::story::after;
 use super::terms::here;
@@ -14,7 +14,7 @@ use crate::case::{self, Case, Cause, Input, OpenedBy, Opening, Recorded, look_ag
 use crate::model::{CaseId, Event, SubjectRef};
 use crate::policy::Policy;
 
-impl<O: Others> World<O> {
+impl<O: Environment> World<O> {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
         while let Some(Heard { event, attempts }) = self.inbox.pop_front() {
             if let Some(reason) = self.consider(&event, attempts)? {
@@ -64,7 +64,7 @@ impl<O: Others> World<O> {
                 ask.answer(heard)
             }
             Step::Person(ask) => {
-                let person = self.outside.person(&ask.whom, self.now);
+                let person = self.environment.person(&ask.whom, self.now);
                 ask.answer(person, self.now)
             }
             Step::Opened(ask) => {
@@ -214,7 +214,7 @@ impl<O: Others> World<O> {
             return Ok(intake::Heard::Ignored);
         };
         let led = kept.led;
-        if led && self.outside.heard(id, event) {
+        if led && self.environment.heard(id, event) {
             return Ok(intake::Heard::Joined);
         }
         let heard = match self.apply(id, Input::Event(event.clone()))? {

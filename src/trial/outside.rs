@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::others::{Answer, Others};
+use super::environment::{Answer, Environment};
 use super::vendor::Vendor;
 use crate::case::Case;
 use crate::case::intake::Lookup;
@@ -25,7 +25,7 @@ pub struct Outside {
     down: BTreeMap<String, Option<Timestamp>>,
 }
 
-impl Others for Outside {
+impl Environment for Outside {
     fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup {
         match self.look_up(whom, now) {
             Ok(person) => Lookup::Read(person),

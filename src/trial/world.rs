@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::others::Others;
+use super::environment::Environment;
 use super::outside::Outside;
 use super::past::Undecided;
 use super::story::{Happened, What, deed};
@@ -68,7 +68,7 @@ pub(super) struct Unasked {
 #[derive(Debug)]
 pub struct World<O = Outside> {
     pub now: Timestamp,
-    pub outside: O,
+    pub environment: O,
     /// Everything that happened, in order.
     pub story: Vec<Happened>,
     pub reached: Vec<Reached>,
@@ -108,12 +108,12 @@ impl World {
 
     /// A provider, endpoint or system does not answer; the clocks of those who wait for a provider stand.
     pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
-        self.outside.goes_down(who, until);
+        self.environment.goes_down(who, until);
         self.pauses.push(Pause { who: who.to_owned(), from: self.now, until });
     }
 
     pub fn comes_up(&mut self, who: &str) {
-        self.outside.comes_up(who);
+        self.environment.comes_up(who);
         let now = self.now;
         for pause in self.pauses.iter_mut().filter(|pause| pause.who == who) {
             pause.until = Some(pause.until.map_or(now, |until| until.min(now)));
@@ -121,11 +121,11 @@ impl World {
     }
 }
 
-impl<O: Others> World<O> {
-    pub fn among(outside: O, set: Arc<PolicySet>, now: Timestamp, terms: Terms) -> Self {
+impl<O: Environment> World<O> {
+    pub fn among(environment: O, set: Arc<PolicySet>, now: Timestamp, terms: Terms) -> Self {
         Self {
             now,
-            outside,
+            environment,
             story: Vec::new(),
             reached: Vec::new(),
             set,
@@ -309,7 +309,7 @@ impl<O: Others> World<O> {
     fn file(&mut self, case: Case, policy: Arc<Policy>) {
         let id = case.id.clone();
         let (led, mut lost) = self.cases.get(&id).map_or((false, None), |kept| (kept.led, kept.lost.clone()));
-        let knows = if led || case.is_closed() { None } else { self.outside.knows(&case, &policy) };
+        let knows = if led || case.is_closed() { None } else { self.environment.knows(&case, &policy) };
         lost = lost.or_else(|| knows.clone().filter(|(until, _)| *until < self.now).map(|(_, why)| why));
         let calls = case.calls.values().filter(|call| call.begun.is_none()).map(|call| call.due);
         let due = calls.chain(case.wake_at()).min().filter(|_| !led && lost.is_none());

@@ -146,7 +146,7 @@ fn recorded_events_are_played_again_with_their_answers() {
             id: event.subject.id.clone(),
             fields,
         };
-        world.outside.people.insert(event.subject.clone(), person);
+        world.environment.people.insert(event.subject.clone(), person);
         world.send(event).unwrap();
         // Every other person answered at once; the rest never did.
         if number % 2 == 0 {
@@ -170,7 +170,7 @@ fn recorded_events_are_played_again_with_their_answers() {
                 same_face: Vec::new(),
                 completed_at: Some(world.now),
             };
-            world.outside.vendor.finds(&execution, proof);
+            world.environment.vendor.finds(&execution, proof);
             world.apply(&id, Input::Hint { execution }).unwrap().unwrap();
             world.settle().unwrap();
         }

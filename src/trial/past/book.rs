@@ -14,7 +14,7 @@ use crate::model::{
     Subject, SubjectKind, SubjectRef, Timestamp,
 };
 use crate::policy::Policy;
-use crate::trial::others::{Answer, Others};
+use crate::trial::environment::{Answer, Environment};
 use crate::trial::outside::Outside;
 
 /// Who is asked so much sooner than they were answers when they answered.
@@ -284,7 +284,7 @@ impl<'a> Book<'a> {
     }
 }
 
-impl Others for Book<'_> {
+impl Environment for Book<'_> {
     fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup {
         match self.person_at(whom, now) {
             Some((person, _)) => Lookup::Read(person),

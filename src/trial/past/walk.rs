@@ -204,7 +204,7 @@ impl Walk<'_> {
         }
         let Cause::Input(input) = &recorded.cause else { return Ok(()) };
         self.done_then(id, input);
-        let question = self.world.outside.question(id, self.world.now).map(str::to_owned);
+        let question = self.world.environment.question(id, self.world.now).map(str::to_owned);
         for other in self.others(id) {
             self.tells(&other, input, question.as_deref())?;
         }
@@ -281,7 +281,7 @@ impl Walk<'_> {
                     let before = self.world.opened().len();
                     let step = self.world.answer(Step::Open(ask))?;
                     let opened = self.world.opened().get(before..).unwrap_or_default().to_vec();
-                    self.world.outside.assumed.extend(opened.into_iter().filter(|_| is_assumed));
+                    self.world.environment.assumed.extend(opened.into_iter().filter(|_| is_assumed));
                     step
                 }
                 question => self.world.answer(question)?,
@@ -295,10 +295,10 @@ impl Walk<'_> {
     /// stayed as they were last seen.
     fn whom(&self, whom: &SubjectRef, event: &Event, people: &[Subject], at: Timestamp) -> (Lookup, bool) {
         let read = people.iter().find(|person| person.kind == whom.kind);
-        if let Some(person) = read.or_else(|| self.world.outside.read_for(&event.key, whom.kind)) {
+        if let Some(person) = read.or_else(|| self.world.environment.read_for(&event.key, whom.kind)) {
             return (Lookup::Read(Some(person.clone())), false);
         }
-        match self.world.outside.person_at(whom, at) {
+        match self.world.environment.person_at(whom, at) {
             Some((person, assumed)) => (Lookup::Read(person), assumed),
             None => (Lookup::Unknown, false),
         }
@@ -308,7 +308,7 @@ impl Walk<'_> {
     /// afterwards is not how they would have been.
     fn done_then(&mut self, id: &CaseId, input: &Input) {
         if let Input::Outcome { call, outcome: Outcome::Done(_), .. } = input {
-            self.world.outside.done_only_then(id, *call, self.world.now);
+            self.world.environment.done_only_then(id, *call, self.world.now);
         }
     }
 
@@ -318,7 +318,7 @@ impl Walk<'_> {
             let case: &Case = &kept.case;
             let reached = self.world.reached.iter().filter(|reached| reached.case == *id);
             let did = reached.map(|reached| super::fate::Deed { what: reached.action, at: reached.at });
-            let assumed = self.world.outside.assumed.contains(id);
+            let assumed = self.world.environment.assumed.contains(id);
             Some(Fate::of(case, &kept.policy, kept.lost.as_deref(), did.collect(), assumed))
         };
         let unasked = self.world.unasked.iter().filter_map(|unasked| {

@@ -6,7 +6,7 @@ use crate::model::{Call, CaseId, Event, Outcome, SubjectRef, Timestamp};
 use crate::policy::Policy;
 
 /// Who is outside: does what calls ask for, and knows the people.
-pub trait Others {
+pub trait Environment {
     fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup;
 
     fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer;
