@@ -14,33 +14,33 @@
 //! | `person` | the ordinary person of a test |
 //! | `story` | what happened, in lines that people read |
 //! | `play` | plays the tests of a policy |
-//! | `moves` | one line of a test that does something |
-//! | `cue` | what comes from outside with it, as data |
+//! | `actions` | one line of a test that does something |
+//! | `stimulus` | what comes from outside with it, as data |
 //! | `expect` | one line of a test that looks |
 //! | `coverage` | which branches of a policy were walked |
 //! | `past` | recorded events, answers and decisions, walked again with other revisions |
 
+mod actions;
 mod attempts;
 mod coverage;
-mod cue;
 mod environment;
 mod expect;
-mod moves;
 mod openings;
 mod outside;
 pub mod past;
 mod person;
 mod play;
+mod stimulus;
 mod story;
 mod terms;
 mod vendor;
 mod world;
 
 pub use coverage::{Branch, Coverage};
-pub use cue::{Cue, START_REASON, STARTER};
 pub use environment::{Answer, Environment};
 pub use outside::Outside;
 pub use play::{Failure, POPULATION, Played, TestResult, Tested, diagnostics, played, run};
+pub use stimulus::{START_REASON, STARTER, Stimulus};
 pub use story::{Happened, Line, What};
 pub use terms::{KEY, Terms};
 pub use vendor::Vendor;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::cue::START_REASON;
 use super::environment::Environment;
 use super::past::Undecided;
+use super::stimulus::START_REASON;
 use super::story::after;
 use super::terms::here;
 use super::world::{Heard, Kept, TooLong, World};

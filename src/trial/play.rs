@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::coverage::{Coverage, Walked};
-use super::cue::Cue;
 use super::expect::Seen;
 use super::person::ordinary;
+use super::stimulus::Stimulus;
 use super::story::{Line, lines};
 use super::terms::Terms;
 use super::world::{TooLong, World};
@@ -114,7 +114,7 @@ fn play(policy: &Arc<Policy>, test: &Test, walked: &mut Walked) -> TestResult {
 pub struct Played {
     pub world: World,
     /// What came from outside, in order.
-    pub cues: Vec<Cue>,
+    pub stimuli: Vec<Stimulus>,
     pub failure: Option<Failure>,
 }
 
@@ -137,7 +137,7 @@ pub fn played(policy: &Arc<Policy>, test: &Test) -> Played {
             break;
         }
     }
-    Played { world: stage.world, cues: stage.cues, failure }
+    Played { world: stage.world, stimuli: stage.stimuli, failure }
 }
 
 /// One test being played.
@@ -150,7 +150,7 @@ pub(super) struct Stage<'a> {
     /// Events sent so far.
     pub sent: u32,
     /// What came from outside so far.
-    pub cues: Vec<Cue>,
+    pub stimuli: Vec<Stimulus>,
 }
 
 /// How many people there are in a test: enough for shares of a population to be something.
@@ -170,9 +170,9 @@ impl<'a> Stage<'a> {
             person: person.reference(),
             seen: Seen::default(),
             sent: 0,
-            cues: Vec::new(),
+            stimuli: Vec::new(),
         };
-        stage.give(Cue::Answers(test.given.answers.clone()));
+        stage.give(Stimulus::Answers(test.given.answers.clone()));
         for (name, ago) in &test.given.passed {
             let Some(verification) = verification(policy, name) else { continue };
             let at = before(test.clock, *ago);
@@ -181,23 +181,23 @@ impl<'a> Stage<'a> {
             let fields = compared(policy);
             let prints = fingerprints(stage.world.fingerprints(), &fields, &person);
             let enrolment = passed(known, &verification, at, prints);
-            stage.give(Cue::Enrolled { provider, person: Box::new(person.clone()), enrolment });
+            stage.give(Stimulus::Enrolled { provider, person: Box::new(person.clone()), enrolment });
         }
         if policy.subject != SubjectKind::Applicant {
-            stage.give(Cue::Person { reference: person.reference(), person: Some(Box::new(person)) });
+            stage.give(Stimulus::Person { reference: person.reference(), person: Some(Box::new(person)) });
         }
         stage
     }
 
     /// Something comes from outside, and is kept for those who play the same elsewhere.
-    pub fn take(&mut self, cue: Cue) -> Result<Result<(), Refused>, TooLong> {
-        self.cues.push(cue.clone());
-        self.world.take(cue)
+    pub fn take(&mut self, stimulus: Stimulus) -> Result<Result<(), Refused>, TooLong> {
+        self.stimuli.push(stimulus.clone());
+        self.world.take(stimulus)
     }
 
     /// The same for what no case can refuse and no time passes with.
-    pub fn give(&mut self, cue: Cue) {
-        let _ = self.take(cue);
+    pub fn give(&mut self, stimulus: Stimulus) {
+        let _ = self.take(stimulus);
     }
 
     /// Spans of a test count as those of its policy do.

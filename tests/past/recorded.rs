@@ -39,7 +39,7 @@ const STORIES: &[(&str, &str, usize)] = &[
     ("partner-with-sponsor", "forged papers end it, with a month to object", 3),
 ];
 
-/// A test of a policy that was played, and the cues of the part that the journal holds.
+/// A test of a policy that was played, and the stimuli of the part that the journal holds.
 struct Story {
     policy: Arc<Policy>,
     test: Test,
@@ -51,10 +51,10 @@ impl Story {
     fn play(policy: Arc<Policy>, test: Test, lines: usize) -> Self {
         let lines = lines.min(test.play.len());
         let part = Test { play: test.play[..lines].to_vec(), ..test.clone() };
-        let recorded = trial::played(&policy, &part).cues.len();
+        let recorded = trial::played(&policy, &part).stimuli.len();
         let whole = trial::played(&policy, &test);
         assert_eq!(whole.failure, None, "{}: {}", policy.name, test.name);
-        assert!(0 < recorded && recorded <= whole.cues.len());
+        assert!(0 < recorded && recorded <= whole.stimuli.len());
         Self { policy, test, whole, recorded }
     }
 
@@ -158,13 +158,13 @@ fn every_recorded_journal_opens_verifies_and_goes_on() {
         drop(store);
         let end = runtime().block_on(async {
             let mut daemon = Daemon::start(dir.path(), story.test.clock, false).await;
-            let (recorded, rest) = story.whole.cues.split_at(story.recorded);
-            for cue in recorded {
-                daemon.take(cue).await;
+            let (recorded, rest) = story.whole.stimuli.split_at(story.recorded);
+            for stimulus in recorded {
+                daemon.take(stimulus).await;
             }
             daemon.go_on_with(&kept).await;
-            for cue in rest {
-                daemon.take(cue).await;
+            for stimulus in rest {
+                daemon.take(stimulus).await;
             }
             let end: Standing = cases(daemon.engine().store()).iter().map(standing).collect();
             daemon.stop().await;
@@ -208,8 +208,8 @@ fn record() {
         let story = Story::play(load(name, &policies), test, *lines);
         runtime().block_on(async {
             let mut daemon = Daemon::start(dir.path(), story.test.clock, false).await;
-            for cue in &story.whole.cues[..story.recorded] {
-                daemon.take(cue).await;
+            for stimulus in &story.whole.stimuli[..story.recorded] {
+                daemon.take(stimulus).await;
             }
             let cases = cases(daemon.engine().store());
             let words: Vec<_> = cases.iter().map(|case| (case.state_word(), &case.result)).collect();

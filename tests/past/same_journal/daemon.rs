@@ -13,7 +13,7 @@ use proofd::engine::{Engine, Settings};
 use proofd::model::{CaseId, Clock as _, Lane, Pause, Secret, Timestamp};
 use proofd::rollout;
 use proofd::store::{CaseFilter, Commit, Enrolled, Options, Store, SweepChange, SweepRun, SweepState};
-use proofd::trial::{Cue, START_REASON, STARTER, Terms};
+use proofd::trial::{START_REASON, STARTER, Stimulus, Terms};
 use tokio::task::JoinSet;
 
 use super::others::{Others, SINK, VERIFICATION};
@@ -95,40 +95,42 @@ impl Daemon {
     }
 
     /// Takes what comes from outside.
-    pub async fn take(&mut self, cue: &Cue) {
-        match cue {
-            Cue::Person { reference, person } => {
+    pub async fn take(&mut self, stimulus: &Stimulus) {
+        match stimulus {
+            Stimulus::Person { reference, person } => {
                 let people = &mut self.others.world().people;
                 match person {
                     Some(person) => people.insert(reference.clone(), (**person).clone()),
                     None => people.remove(reference),
                 };
             }
-            Cue::Enrolled { provider, person, enrolment } => {
+            Stimulus::Enrolled { provider, person, enrolment } => {
                 let (provider, person) = (provider.clone(), known_as(person));
                 let enrolled = vec![Enrolled { provider, person, enrolment: enrolment.clone() }];
                 self.engine().store().commit(Commit { enrolled, ..Commit::default() }).await.unwrap();
             }
-            Cue::Answers(answers) => self.others.world().answers.clone_from(answers),
-            Cue::Event(event) => {
+            Stimulus::Answers(answers) => self.others.world().answers.clone_from(answers),
+            Stimulus::Event(event) => {
                 self.engine().receive(vec![event.clone()], None).await.unwrap();
                 self.barrier().await;
                 self.settle().await;
             }
-            Cue::Input { case, input } => {
+            Stimulus::Input { case, input } => {
                 self.input(case, input.clone()).await;
                 self.settle().await;
             }
-            Cue::StartByHand(person) => {
+            Stimulus::StartByHand(person) => {
                 let policy = self.policy();
                 let (by, reason) = (STARTER.to_owned(), START_REASON.to_owned());
                 // What it says where no case opens is for who asked.
                 let _ = self.engine().start_case(&policy, &person.reference(), by, reason).await.unwrap();
                 self.settle().await;
             }
-            Cue::Sweep(_) => self.sweep().await,
-            Cue::Finds { execution, proof } => self.others.world().vendor.finds(execution, proof.clone()),
-            Cue::Down { who, until } => {
+            Stimulus::Sweep(_) => self.sweep().await,
+            Stimulus::Finds { execution, proof } => {
+                self.others.world().vendor.finds(execution, proof.clone())
+            }
+            Stimulus::Down { who, until } => {
                 self.others.world().goes_down(who, *until);
                 if self.told && who == VERIFICATION {
                     let pause = Pause { who: who.clone(), from: self.clock.now(), until: None };
@@ -136,8 +138,8 @@ impl Daemon {
                     self.back_at = *until;
                 }
             }
-            Cue::Up { who } => self.others.world().comes_up(who),
-            Cue::Until(at) => self.turn(*at).await,
+            Stimulus::Up { who } => self.others.world().comes_up(who),
+            Stimulus::Until(at) => self.turn(*at).await,
         }
     }
 

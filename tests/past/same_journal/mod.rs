@@ -130,14 +130,14 @@ fn play(policy: &str, test: &Test, told: bool) -> (Kept, Kept) {
     let dir = tempfile::tempdir().unwrap();
     alone(policy, &dir.path().join("policies"));
     let loaded = load(policy, &dir.path().join("policies"));
-    let Played { world, cues, failure } = trial::played(&loaded, test);
+    let Played { world, stimuli, failure } = trial::played(&loaded, test);
     assert_eq!(failure, None, "{policy}: {}", test.name);
     // One thread: what is ready at the same time is done in the order in which it became so.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let daemon = runtime.block_on(async {
         let mut daemon = Daemon::start(dir.path(), test.clock, told).await;
-        for cue in &cues {
-            daemon.take(cue).await;
+        for stimulus in &stimuli {
+            daemon.take(stimulus).await;
         }
         let kept = daemon.kept();
         crate::world::past::is_the_very_past(daemon.engine());

@@ -15,7 +15,7 @@ pub const START_REASON: &str = "a test";
 
 /// One thing that comes from outside. Everything that falls due at the same moment follows it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cue {
+pub enum Stimulus {
     /// Whom the identity provider has under a name from now on.
     Person {
         reference: SubjectRef,
@@ -55,18 +55,18 @@ pub enum Cue {
 
 impl World {
     /// Takes what comes from outside. The inner error: a case refuses it.
-    pub fn take(&mut self, cue: Cue) -> Result<Result<(), Refused>, TooLong> {
-        match cue {
-            Cue::Person { reference, person: Some(person) } => {
+    pub fn take(&mut self, stimulus: Stimulus) -> Result<Result<(), Refused>, TooLong> {
+        match stimulus {
+            Stimulus::Person { reference, person: Some(person) } => {
                 self.environment.people.insert(reference, *person);
             }
-            Cue::Person { reference, person: None } => {
+            Stimulus::Person { reference, person: None } => {
                 self.environment.people.remove(&reference);
             }
-            Cue::Enrolled { provider, person, enrolment } => self.enrol(&provider, &person, enrolment),
-            Cue::Answers(answers) => self.environment.answers = answers,
-            Cue::Event(event) => self.send(event)?,
-            Cue::Input { case, input } => {
+            Stimulus::Enrolled { provider, person, enrolment } => self.enrol(&provider, &person, enrolment),
+            Stimulus::Answers(answers) => self.environment.answers = answers,
+            Stimulus::Event(event) => self.send(event)?,
+            Stimulus::Input { case, input } => {
                 let decision = match &input {
                     Input::Decision(decision) => Some(decision.clone()),
                     _ => None,
@@ -82,20 +82,20 @@ impl World {
                 }
                 return Ok(taken);
             }
-            Cue::StartByHand(person) => {
+            Stimulus::StartByHand(person) => {
                 if let Some(policy) = self.only_policy() {
                     self.start_by_hand(&policy, person.reference(), STARTER)?;
                 }
             }
-            Cue::Sweep(person) => {
+            Stimulus::Sweep(person) => {
                 if let Some(policy) = self.only_policy() {
                     self.sweep(&policy, person.reference())?;
                 }
             }
-            Cue::Finds { execution, proof } => self.environment.vendor.finds(&execution, proof),
-            Cue::Down { who, until } => self.goes_down(&who, until),
-            Cue::Up { who } => self.comes_up(&who),
-            Cue::Until(at) => self.run_until(at)?,
+            Stimulus::Finds { execution, proof } => self.environment.vendor.finds(&execution, proof),
+            Stimulus::Down { who, until } => self.goes_down(&who, until),
+            Stimulus::Up { who } => self.comes_up(&who),
+            Stimulus::Until(at) => self.run_until(at)?,
         }
         Ok(Ok(()))
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::cue::Cue;
 use super::person::document;
 use super::play::Stage;
+use super::stimulus::Stimulus;
 use super::world::TooLong;
 use crate::case::{Case, Decision, Input, Operator, Order, Proving, Refused, State};
 use crate::model::{
@@ -45,15 +45,15 @@ impl Stage<'_> {
             Act::Send { kind, with } => self.send(kind, with)?,
             Act::StartByHand => {
                 let subject = self.subject()?;
-                self.outer(Cue::StartByHand(Box::new(subject)))?;
+                self.outer(Stimulus::StartByHand(Box::new(subject)))?;
             }
             Act::Sweep => {
                 let subject = self.subject()?;
-                self.outer(Cue::Sweep(Box::new(subject)))?;
+                self.outer(Stimulus::Sweep(Box::new(subject)))?;
             }
             Act::Advance(span) => {
                 let end = self.after(self.world.now, *span);
-                self.outer(Cue::Until(end))?;
+                self.outer(Stimulus::Until(end))?;
             }
             Act::Answer { step, outcome, found } => self.answer(step, *outcome, found)?,
             Act::Press { step } => {
@@ -75,12 +75,12 @@ impl Stage<'_> {
             Act::Outage { who, length } => {
                 let until = length.map(|length| self.after(self.world.now, length));
                 self.world.say(None, format!("{who} goes down"));
-                self.outer(Cue::Down { who: who.clone(), until })?;
+                self.outer(Stimulus::Down { who: who.clone(), until })?;
             }
             Act::Recovery { who } => {
-                self.outer(Cue::Up { who: who.clone() })?;
+                self.outer(Stimulus::Up { who: who.clone() })?;
                 self.world.say(None, format!("{who} is up again"));
-                self.outer(Cue::Until(self.world.now))?;
+                self.outer(Stimulus::Until(self.world.now))?;
             }
             Act::Change(fields) => {
                 let mut person = self.subject()?;
@@ -101,15 +101,15 @@ impl Stage<'_> {
     }
 
     /// What nobody can refuse.
-    fn outer(&mut self, cue: Cue) -> Result<(), Refusal> {
-        match self.take(cue)? {
+    fn outer(&mut self, stimulus: Stimulus) -> Result<(), Refusal> {
+        match self.take(stimulus)? {
             Ok(()) => Ok(()),
             Err(refused) => Err(cannot("nobody refuses it", refused.to_string())),
         }
     }
 
     fn is_now(&mut self, person: Option<Subject>) {
-        self.give(Cue::Person { reference: self.person.clone(), person: person.map(Box::new) });
+        self.give(Stimulus::Person { reference: self.person.clone(), person: person.map(Box::new) });
     }
 
     /// The person as the identity provider has them.
@@ -148,7 +148,7 @@ impl Stage<'_> {
             fields,
         };
         self.comes_true(&event);
-        self.outer(Cue::Event(event))
+        self.outer(Stimulus::Event(event))
     }
 
     /// What a CloudEvent would bring: the applicant's own fields, and the rest of its data.
@@ -216,7 +216,7 @@ impl Stage<'_> {
     }
 
     fn input(&mut self, id: &CaseId, input: Input, expected: &str) -> Result<(), Refusal> {
-        let refused = self.take(Cue::Input { case: id.clone(), input })?;
+        let refused = self.take(Stimulus::Input { case: id.clone(), input })?;
         refused.map_err(|refused| cannot(expected, format!("refused: {refused}")))
     }
 
@@ -261,7 +261,7 @@ impl Stage<'_> {
             same_face: Vec::new(),
             completed_at: Some(self.world.now),
         };
-        self.give(Cue::Finds { execution: session.execution.clone(), proof });
+        self.give(Stimulus::Finds { execution: session.execution.clone(), proof });
         self.input(&id, Input::Hint { execution: session.execution }, "the result is awaited")
     }
 
@@ -282,10 +282,10 @@ impl Stage<'_> {
     fn let_down(&mut self, step: &str) -> Result<(), Refusal> {
         let (id, proving) = self.proving(step)?;
         let provider = self.verify(proving.step)?.verification.provider.clone();
-        self.outer(Cue::Down { who: provider.clone(), until: None })?;
+        self.outer(Stimulus::Down { who: provider.clone(), until: None })?;
         self.press(&id, &proving)?;
         let waited = self.wait_while_proving(&id);
-        self.outer(Cue::Up { who: provider })?;
+        self.outer(Stimulus::Up { who: provider })?;
         waited
     }
 
@@ -301,7 +301,7 @@ impl Stage<'_> {
                 return Ok(());
             }
             let Some(next) = self.world.next_due() else { break };
-            self.outer(Cue::Until(next))?;
+            self.outer(Stimulus::Until(next))?;
         }
         Err(cannot("the step ends", self.stands()))
     }
@@ -334,7 +334,7 @@ impl Stage<'_> {
         if !refused {
             return self.input(&id, Input::Decision(decision), "the decision is taken");
         }
-        match self.take(Cue::Input { case: id, input: Input::Decision(decision) })? {
+        match self.take(Stimulus::Input { case: id, input: Input::Decision(decision) })? {
             Ok(()) => Err(cannot("the decision is refused", "it was taken")),
             Err(why) => {
                 let why: Refused = why;
