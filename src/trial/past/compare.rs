@@ -7,7 +7,7 @@ use std::thread;
 
 use chrono::TimeDelta;
 
-use super::picks::other_sweeps;
+use super::sweep_dependencies::other_sweeps;
 use super::walk::{Undecided, Walked, as_it_was, walk};
 use super::{End, Fate, Happening, Moment, Name, Past};
 use crate::model::{EffectKind, Event, SubjectRef, Timestamp, Watched};

@@ -10,7 +10,7 @@
 //! | `book` | who answers: what was answered then |
 //! | `walk` | one person's past, with other policies |
 //! | `fate` | how a case ends, and what may still come |
-//! | `picks` | on what it depends whom a sweep picks |
+//! | `sweep_dependencies` | on what it depends whom a sweep picks |
 //! | `beside` | what a policy would have done beside those that ran |
 //! | `compare` | whose end differs between two revisions, and by how much effects do |
 
@@ -20,7 +20,7 @@ mod compare;
 mod fate;
 mod gather;
 mod outlook;
-mod picks;
+mod sweep_dependencies;
 mod walk;
 
 use std::collections::BTreeMap;
