@@ -167,8 +167,8 @@ fn check(past: &PolicyPast, told: &Told) {
         .items
         .iter()
         .map(|item| {
-            let words = |fate: &Option<proofd::trial::past::Fate>| {
-                fate.as_ref().map_or("no case".to_owned(), |fate| fate.end.words())
+            let words = |result: &Option<proofd::trial::past::Projected>| {
+                result.as_ref().map_or("no case".to_owned(), |result| result.end.words())
             };
             let first = item.name.0.split(' ').next().unwrap().to_owned();
             (first, words(&item.before), words(&item.after))

@@ -85,9 +85,9 @@ impl From<&past::Differs> for Differs {
     }
 }
 
-impl From<&past::Fate> for PastCase {
-    fn from(fate: &past::Fate) -> Self {
-        let past::Fate {
+impl From<&past::Projected> for PastCase {
+    fn from(result: &past::Projected) -> Self {
+        let past::Projected {
             case,
             policy,
             subject,
@@ -100,7 +100,7 @@ impl From<&past::Fate> for PastCase {
             sessions,
             may,
             assumed,
-        } = fate;
+        } = result;
         Self {
             case: case.clone(),
             policy: policy.clone(),

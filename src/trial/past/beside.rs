@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::walk::{Walked, as_it_was, walk};
-use super::{End, Fate, Past, PersonPast};
+use super::{End, Past, PersonPast, Projected};
 use crate::case::Note;
 use crate::case::intake::Modes;
 use crate::model::{EffectKind, SubjectRef};
@@ -28,7 +28,7 @@ pub struct Beside {
 /// A case that would have been.
 #[derive(Debug)]
 pub struct Would {
-    pub case: Fate,
+    pub case: Projected,
     pub lines: Vec<Line>,
     /// Further events that would have joined it.
     pub joined: usize,
@@ -37,7 +37,7 @@ pub struct Would {
 /// A case that was.
 #[derive(Debug)]
 pub struct Live {
-    pub case: Fate,
+    pub case: Projected,
     /// An event that opened it would have reached a case of the policy.
     pub same_event: bool,
 }
@@ -65,11 +65,11 @@ pub fn beside(
 }
 
 fn of_person(person: &PersonPast, policy: &Policy, walked: Walked) -> Option<Beside> {
-    let Walked { fates, story, .. } = walked;
-    let subject = fates.first()?.subject.clone();
-    let joined = |case: &Fate| joined(&story, case);
+    let Walked { results, story, .. } = walked;
+    let subject = results.first()?.subject.clone();
+    let joined = |case: &Projected| joined(&story, case);
     let reached: BTreeSet<String> =
-        fates.iter().flat_map(|case| case.event.iter().cloned().chain(joined(case))).collect();
+        results.iter().flat_map(|case| case.event.iter().cloned().chain(joined(case))).collect();
     let others = as_it_was(person, |name| name != policy.name);
     let happened: Vec<Live> = others
         .into_iter()
@@ -78,14 +78,14 @@ fn of_person(person: &PersonPast, policy: &Policy, walked: Walked) -> Option<Bes
             Live { case, same_event }
         })
         .collect();
-    let did = |cases: &mut dyn Iterator<Item = &Fate>| -> BTreeSet<EffectKind> {
+    let did = |cases: &mut dyn Iterator<Item = &Projected>| -> BTreeSet<EffectKind> {
         cases.flat_map(|case| case.did.iter().map(|deed| deed.what)).collect()
     };
-    let ended = |case: &Fate| matches!(case.end, End::Closed { .. });
+    let ended = |case: &Projected| matches!(case.end, End::Closed { .. });
     let real = || happened.iter().filter(|live| live.same_event).map(|live| &live.case);
-    let known = fates.iter().all(ended) && real().all(ended);
-    let same = known.then(|| did(&mut fates.iter()) == did(&mut real()));
-    let mut would: Vec<Would> = fates
+    let known = results.iter().all(ended) && real().all(ended);
+    let same = known.then(|| did(&mut results.iter()) == did(&mut real()));
+    let mut would: Vec<Would> = results
         .into_iter()
         .map(|case| {
             let own: Vec<Happened> = of_case(&story, &case).cloned().collect();
@@ -97,12 +97,12 @@ fn of_person(person: &PersonPast, policy: &Policy, walked: Walked) -> Option<Bes
     Some(Beside { subject, would, happened, same })
 }
 
-fn of_case<'a>(story: &'a [Happened], case: &'a Fate) -> impl Iterator<Item = &'a Happened> {
+fn of_case<'a>(story: &'a [Happened], case: &'a Projected) -> impl Iterator<Item = &'a Happened> {
     story.iter().filter(|happened| happened.case.as_ref() == Some(&case.case))
 }
 
 /// The keys of events that joined a case.
-fn joined(story: &[Happened], case: &Fate) -> Vec<String> {
+fn joined(story: &[Happened], case: &Projected) -> Vec<String> {
     let key = |happened: &Happened| match &happened.what {
         What::Entry(entry) => match &entry.note {
             Note::Joined { key, .. } => Some(key.clone()),

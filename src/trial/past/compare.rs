@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::sweep_dependencies::other_sweeps;
 use super::walk::{Undecided, Walked, as_it_was, walk};
-use super::{End, Fate, Happening, Moment, Name, Past};
+use super::{End, Happening, Moment, Name, Past, Projected};
 use crate::model::{EffectKind, Event, SubjectRef, Timestamp, Watched};
 use crate::policy::effects::gives_access;
 use crate::policy::tree::Trigger;
@@ -116,8 +116,8 @@ pub struct Differs {
     pub name: Name,
     pub opened_at: Timestamp,
     /// None: no case opens.
-    pub before: Option<Fate>,
-    pub after: Option<Fate>,
+    pub before: Option<Projected>,
+    pub after: Option<Projected>,
 }
 
 /// Above what an edit has to be released.
@@ -178,12 +178,12 @@ impl PolicyPast {
 
 /// People, and not cases: somebody to whom it was done once is not newly harmed by a second time, but by being
 /// left in it.
-fn newly(before: &[Fate], after: &[Fate], what: EffectKind) -> Range {
-    let does = |fate: &&Fate| fate.did.iter().any(|deed| deed.what == what);
-    let may = |fate: &&Fate| does(fate) || fate.may.contains(&what);
-    let left = |fate: &&Fate| fate.left(what);
-    let people = |fates: &mut dyn Iterator<Item = &Fate>| -> BTreeSet<SubjectRef> {
-        fates.map(|fate| fate.subject.clone()).collect()
+fn newly(before: &[Projected], after: &[Projected], what: EffectKind) -> Range {
+    let does = |result: &&Projected| result.did.iter().any(|deed| deed.what == what);
+    let may = |result: &&Projected| does(result) || result.may.contains(&what);
+    let left = |result: &&Projected| result.left(what);
+    let people = |results: &mut dyn Iterator<Item = &Projected>| -> BTreeSet<SubjectRef> {
+        results.map(|result| result.subject.clone()).collect()
     };
     let (had, was_left) = (people(&mut before.iter().filter(does)), people(&mut before.iter().filter(left)));
     let left = people(&mut after.iter().filter(left));
@@ -206,8 +206,8 @@ fn length(length: TimeDelta) -> String {
     }
 }
 
-/// Fates by policy.
-type Sides = BTreeMap<String, (Vec<Fate>, Vec<Fate>)>;
+/// Results by policy.
+type Sides = BTreeMap<String, (Vec<Projected>, Vec<Projected>)>;
 
 #[derive(Debug, Default)]
 struct Found {
@@ -237,7 +237,7 @@ pub fn back_test(
                     let Some(some) = some.filter(|some| !some.is_empty() && wanted()) else { return };
                     for person in some {
                         let before = if person.otherwise {
-                            walk(person, running, &past.pauses, past.to, terms).fates
+                            walk(person, running, &past.pauses, past.to, terms).results
                         } else {
                             as_it_was(person, |name| running.policies.contains_key(name))
                         };
@@ -276,16 +276,16 @@ fn was_asked(past: &Past, policy: &Policy) -> bool {
 }
 
 impl Found {
-    fn add(&mut self, before: Vec<Fate>, after: Walked) {
+    fn add(&mut self, before: Vec<Projected>, after: Walked) {
         self.endless += usize::from(after.endless);
         for undecided in after.undecided {
             self.undecided.entry(undecided.policy.clone()).or_default().push(undecided);
         }
-        for fate in before {
-            self.sides.entry(fate.policy.clone()).or_default().0.push(fate);
+        for result in before {
+            self.sides.entry(result.policy.clone()).or_default().0.push(result);
         }
-        for fate in after.fates {
-            self.sides.entry(fate.policy.clone()).or_default().1.push(fate);
+        for result in after.results {
+            self.sides.entry(result.policy.clone()).or_default().1.push(result);
         }
     }
 
@@ -296,7 +296,7 @@ impl Found {
         let mut items = differences(before, after);
         let (effects, different) = (effects(before, after), items.len());
         items.truncate(MOST_LISTED);
-        let unknown = |fate: &&Fate| matches!(fate.end, End::Unknown { .. });
+        let unknown = |result: &&Projected| matches!(result.end, End::Unknown { .. });
         PolicyPast {
             policy: name.to_owned(),
             cases: Both { before: cases(before), after: cases(after) },
@@ -317,32 +317,32 @@ impl Found {
 }
 
 /// Those that open for certain.
-fn cases(fates: &[Fate]) -> usize {
-    fates.iter().filter(|fate| !fate.case.0.is_empty()).count()
+fn cases(results: &[Projected]) -> usize {
+    results.iter().filter(|result| !result.case.0.is_empty()).count()
 }
 
 /// The same case on both sides, or one that the same thing opened.
-fn differences(before: &[Fate], after: &[Fate]) -> Vec<Differs> {
-    let key = |fate: &Fate| (fate.subject.clone(), fate.opened_at, fate.opened_by.clone());
-    let mut rest: BTreeMap<_, Vec<&Fate>> = BTreeMap::new();
-    for fate in before {
-        rest.entry(key(fate)).or_default().push(fate);
+fn differences(before: &[Projected], after: &[Projected]) -> Vec<Differs> {
+    let key = |result: &Projected| (result.subject.clone(), result.opened_at, result.opened_by.clone());
+    let mut rest: BTreeMap<_, Vec<&Projected>> = BTreeMap::new();
+    for result in before {
+        rest.entry(key(result)).or_default().push(result);
     }
     let mut items = Vec::new();
-    for fate in after {
-        let old = rest.get_mut(&key(fate)).and_then(Vec::pop);
-        if old.is_none_or(|old| !old.same(fate)) {
-            items.push(differs(fate, old.cloned(), Some(fate.clone())));
+    for result in after {
+        let old = rest.get_mut(&key(result)).and_then(Vec::pop);
+        if old.is_none_or(|old| !old.same(result)) {
+            items.push(differs(result, old.cloned(), Some(result.clone())));
         }
     }
-    for fate in rest.into_values().flatten() {
-        items.push(differs(fate, Some(fate.clone()), None));
+    for result in rest.into_values().flatten() {
+        items.push(differs(result, Some(result.clone()), None));
     }
     items.sort_by(|one, two| two.opened_at.cmp(&one.opened_at).then_with(|| one.subject.cmp(&two.subject)));
     items
 }
 
-fn differs(about: &Fate, before: Option<Fate>, after: Option<Fate>) -> Differs {
+fn differs(about: &Projected, before: Option<Projected>, after: Option<Projected>) -> Differs {
     let (subject, name, opened_at) = (about.subject.clone(), about.name.clone(), about.opened_at);
     Differs { subject, name, opened_at, before, after }
 }
@@ -350,29 +350,33 @@ fn differs(about: &Fate, before: Option<Fate>, after: Option<Fate>) -> Differs {
 /// When something happened, and whether that is certain.
 type Times = Vec<(Timestamp, bool)>;
 
-fn times(fates: &[Fate], what: EffectKind) -> Times {
-    let of = |fate: &Fate| {
-        let mut times: Times =
-            fate.did.iter().filter(|deed| deed.what == what).map(|deed| (deed.at, !fate.assumed)).collect();
-        if times.is_empty() && fate.may.contains(&what) {
-            times.push((fate.opened_at, false));
+fn times(results: &[Projected], what: EffectKind) -> Times {
+    let of = |result: &Projected| {
+        let mut times: Times = result
+            .did
+            .iter()
+            .filter(|deed| deed.what == what)
+            .map(|deed| (deed.at, !result.assumed))
+            .collect();
+        if times.is_empty() && result.may.contains(&what) {
+            times.push((result.opened_at, false));
         }
         times
     };
-    let mut times: Times = fates.iter().flat_map(of).collect();
+    let mut times: Times = results.iter().flat_map(of).collect();
     times.sort_unstable();
     times
 }
 
-fn sessions(fates: &[Fate]) -> Times {
-    let of = |fate: &Fate| {
-        let mut times = vec![(fate.opened_at, !fate.assumed); fate.sessions];
-        if fate.may.contains(&EffectKind::Verify) {
-            times.push((fate.opened_at, false));
+fn sessions(results: &[Projected]) -> Times {
+    let of = |result: &Projected| {
+        let mut times = vec![(result.opened_at, !result.assumed); result.sessions];
+        if result.may.contains(&EffectKind::Verify) {
+            times.push((result.opened_at, false));
         }
         times
     };
-    let mut times: Times = fates.iter().flat_map(of).collect();
+    let mut times: Times = results.iter().flat_map(of).collect();
     times.sort_unstable();
     times
 }
@@ -381,14 +385,14 @@ fn range(times: &Times) -> Range {
     Range { least: times.iter().filter(|(_, certain)| *certain).count(), most: times.len() }
 }
 
-fn kinds(before: &[Fate], after: &[Fate]) -> BTreeSet<EffectKind> {
-    let of = |fate: &Fate| {
-        fate.did.iter().map(|deed| deed.what).chain(fate.may.iter().copied()).collect::<Vec<_>>()
+fn kinds(before: &[Projected], after: &[Projected]) -> BTreeSet<EffectKind> {
+    let of = |result: &Projected| {
+        result.did.iter().map(|deed| deed.what).chain(result.may.iter().copied()).collect::<Vec<_>>()
     };
     before.iter().chain(after).flat_map(of).collect()
 }
 
-fn effects(before: &[Fate], after: &[Fate]) -> Vec<Effects> {
+fn effects(before: &[Projected], after: &[Projected]) -> Vec<Effects> {
     let one = |what: EffectKind| Effects {
         what,
         times: Both { before: range(&times(before, what)), after: range(&times(after, what)) },
@@ -397,7 +401,7 @@ fn effects(before: &[Fate], after: &[Fate]) -> Vec<Effects> {
     kinds(before, after).into_iter().map(one).collect()
 }
 
-fn coming(before: &[Fate], after: &[Fate], past: &Past) -> Vec<Coming> {
+fn coming(before: &[Projected], after: &[Projected], past: &Past) -> Vec<Coming> {
     let mut listed: Vec<(String, Times, Times)> = kinds(before, after)
         .into_iter()
         .map(|what| (what.word().to_owned(), times(before, what), times(after, what)))
@@ -442,7 +446,7 @@ mod tests {
     use super::{Range, in_a_time, newly};
     use crate::model::EffectKind::{self, Reinstate, Suspend};
     use crate::model::{CaseId, SubjectKind, SubjectRef, Timestamp};
-    use crate::trial::past::{Deed, End, Fate, Name};
+    use crate::trial::past::{Deed, End, Name, Projected};
 
     #[test]
     fn the_quietest_and_the_busiest_time_of_a_length() {
@@ -461,7 +465,7 @@ mod tests {
 
     #[test]
     fn whoever_is_left_in_it_is_newly_harmed_and_a_second_time_is_nothing_new() {
-        let fate = |did: &[EffectKind]| Fate {
+        let result = |did: &[EffectKind]| Projected {
             case: CaseId("c".to_owned()),
             policy: "p".to_owned(),
             subject: SubjectRef { source: String::new(), kind: SubjectKind::User, id: "1".to_owned() },
@@ -476,7 +480,7 @@ mod tests {
             assumed: false,
         };
         let check = |before: &[EffectKind], after: &[EffectKind], people: usize| {
-            let newly = newly(&[fate(before)], &[fate(after)], Suspend);
+            let newly = newly(&[result(before)], &[result(after)], Suspend);
             assert_eq!(newly, Range { least: people, most: people }, "{before:?} {after:?}");
         };
         check(&[], &[Suspend], 1);

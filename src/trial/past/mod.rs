@@ -9,7 +9,7 @@
 //! | `outlook` | what a case waits for, so that two ways of it can be compared |
 //! | `book` | who answers: what was answered then |
 //! | `walk` | one person's past, with other policies |
-//! | `fate` | how a case ends, and what may still come |
+//! | `projected` | how a case ends, and what may still come |
 //! | `sweep_dependencies` | on what it depends whom a sweep picks |
 //! | `beside` | what a policy would have done beside those that ran |
 //! | `compare` | whose end differs between two revisions, and by how much effects do |
@@ -17,9 +17,9 @@
 mod beside;
 mod book;
 mod compare;
-mod fate;
 mod gather;
 mod outlook;
+mod projected;
 mod sweep_dependencies;
 mod walk;
 
@@ -31,9 +31,9 @@ use crate::model::{CaseId, Event, Pause, Subject, SubjectRef, Timestamp};
 
 pub use beside::{Beside, Live, Would, beside};
 pub use compare::{Bar, Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
-pub use fate::{Deed, End, Fate, Name};
 pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
 pub use outlook::Outlook;
+pub use projected::{Deed, End, Name, Projected};
 pub use walk::{Undecided, Walked, walk};
 
 /// What was recorded, by person.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::book::Book;
 use super::outlook::Outlook;
-use super::{Fate, Happening, Moment, PersonPast};
+use super::{Happening, Moment, PersonPast, Projected};
 use crate::case::intake::{self, Lookup, Step};
 use crate::case::{Case, Cause, Input, OpenedBy, Order, Recorded, State};
 use crate::model::{CaseId, Event, Outcome, Pause, Subject, SubjectRef, Timestamp};
@@ -17,7 +17,7 @@ use crate::trial::world::{TooLong, World};
 /// What became of one person.
 #[derive(Debug)]
 pub struct Walked {
-    pub fates: Vec<Fate>,
+    pub results: Vec<Projected>,
     /// Journals, and why cases did not open.
     pub story: Vec<Happened>,
     pub undecided: Vec<Undecided>,
@@ -45,19 +45,19 @@ pub fn walk(
     world.paused(pauses);
     let mut walk = Walk { past, world, handled: BTreeSet::new(), told: BTreeSet::new() };
     let endless = walk.all(to).is_err();
-    let fates = walk.fates();
+    let results = walk.results();
     let undecided = walk.world.undecided;
-    Walked { fates, story: walk.world.story, undecided, endless }
+    Walked { results, story: walk.world.story, undecided, endless }
 }
 
 /// One person's past as it was, of the policies that count.
-pub(super) fn as_it_was(past: &PersonPast, counts: impl Fn(&str) -> bool) -> Vec<Fate> {
+pub(super) fn as_it_was(past: &PersonPast, counts: impl Fn(&str) -> bool) -> Vec<Projected> {
     let of = |moment: &Moment| {
         let Happening::Opened { case, policy, recorded, .. } = &moment.what else { return None };
         let (Cause::Opening(opening), Some(then)) = (&recorded.cause, past.then.get(case)) else {
             return None;
         };
-        counts(policy).then(|| Fate::as_it_was(case, policy, opening, moment.at, then))
+        counts(policy).then(|| Projected::as_it_was(case, policy, opening, moment.at, then))
     };
     past.moments.iter().filter_map(of).collect()
 }
@@ -312,18 +312,18 @@ impl Walk<'_> {
         }
     }
 
-    fn fates(&self) -> Vec<Fate> {
+    fn results(&self) -> Vec<Projected> {
         let of = |id: &CaseId| {
             let kept = self.world.kept(id)?;
             let case: &Case = &kept.case;
             let reached = self.world.reached.iter().filter(|reached| reached.case == *id);
-            let did = reached.map(|reached| super::fate::Deed { what: reached.action, at: reached.at });
+            let did = reached.map(|reached| super::projected::Deed { what: reached.action, at: reached.at });
             let assumed = self.world.environment.assumed.contains(id);
-            Some(Fate::of(case, &kept.policy, kept.lost.as_deref(), did.collect(), assumed))
+            Some(Projected::of(case, &kept.policy, kept.lost.as_deref(), did.collect(), assumed))
         };
         let unasked = self.world.unasked.iter().filter_map(|unasked| {
             let policy = self.world.set.policies.get(&unasked.policy)?;
-            Some(Fate::unasked(policy, unasked.subject.clone(), unasked.at, unasked.event.clone()))
+            Some(Projected::unasked(policy, unasked.subject.clone(), unasked.at, unasked.event.clone()))
         });
         self.world.opened().iter().filter_map(of).chain(unasked).collect()
     }

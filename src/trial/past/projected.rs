@@ -11,7 +11,7 @@ use crate::policy::tree::Step;
 
 /// One case, up to the end of the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fate {
+pub struct Projected {
     pub case: CaseId,
     pub policy: String,
     pub subject: SubjectRef,
@@ -106,7 +106,7 @@ impl End {
     }
 }
 
-impl Fate {
+impl Projected {
     pub(super) fn of(
         case: &Case,
         policy: &Policy,
@@ -192,7 +192,7 @@ impl Fate {
 
     /// Whether the same happens to the person.
     pub fn same(&self, other: &Self) -> bool {
-        let did = |fate: &Self| fate.did.iter().map(|deed| deed.what).collect::<Vec<_>>();
+        let did = |result: &Self| result.did.iter().map(|deed| deed.what).collect::<Vec<_>>();
         self.end.same(&other.end) && did(self) == did(other)
     }
 }
