@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::TimeDelta;
 
-use super::outlook::{Kind, Outlook, asking, kind};
+use super::fingerprint::{Kind, WaitFingerprint, asking, kind};
 use super::{Asking, Happening, How, Moment, PersonPast};
 use crate::case::intake::Lookup;
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, State, gone};
@@ -65,7 +65,8 @@ impl<'a> Book<'a> {
             done: Vec::new(),
             assumed: BTreeSet::new(),
         };
-        let mut told: HashMap<&CaseId, (SubjectRef, &Outlook, HashMap<u32, Timestamp>)> = HashMap::new();
+        let mut told: HashMap<&CaseId, (SubjectRef, &WaitFingerprint, HashMap<u32, Timestamp>)> =
+            HashMap::new();
         for moment in &past.moments {
             let at = moment.at;
             match &moment.what {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::outlook::{Outlook, asking};
+use super::fingerprint::{WaitFingerprint, asking};
 use super::{Asking, End, Happening, How, Moment, Past, PersonPast, Then};
 use crate::case::{Case, Cause, Input, OpenedBy, Opening, Recorded, gone};
 use crate::model::{
@@ -87,7 +87,7 @@ struct Change {
     account: Option<String>,
     policy: String,
     recorded: Box<Recorded>,
-    after: Outlook,
+    after: WaitFingerprint,
     how: How,
     asked: Option<(String, Timestamp)>,
     effects: Vec<EffectKind>,
@@ -158,8 +158,8 @@ impl Interest {
             account: account(&case.subject),
             policy: case.policy.clone(),
             recorded: Box::new(recorded),
-            after: Outlook::of(case),
-            how: super::outlook::ended(ended),
+            after: WaitFingerprint::of(case),
+            how: super::fingerprint::ended(ended),
             asked: policy.and_then(|policy| asking(case, policy)),
             effects: effects.to_vec(),
             end: End::of(case, step, None),

@@ -6,7 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `gather` | records of the journal to the past of each person |
-//! | `outlook` | what a case waits for, so that two ways of it can be compared |
+//! | `fingerprint` | what a case waits for, so that two ways of it can be compared |
 //! | `book` | who answers: what was answered then |
 //! | `walk` | one person's past, with other policies |
 //! | `projected` | how a case ends, and what may still come |
@@ -17,8 +17,8 @@
 mod beside;
 mod book;
 mod compare;
+mod fingerprint;
 mod gather;
-mod outlook;
 mod projected;
 mod sweep_dependencies;
 mod walk;
@@ -31,8 +31,8 @@ use crate::model::{CaseId, Event, Pause, Subject, SubjectRef, Timestamp};
 
 pub use beside::{Beside, Live, Would, beside};
 pub use compare::{Bar, Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
+pub use fingerprint::WaitFingerprint;
 pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
-pub use outlook::Outlook;
 pub use projected::{Deed, End, Name, Projected};
 pub use walk::{Undecided, Walked, walk};
 
@@ -80,9 +80,9 @@ pub struct Moment {
 #[derive(Debug)]
 pub enum Happening {
     /// A case opened.
-    Opened { case: CaseId, policy: Arc<str>, recorded: Box<Recorded>, after: Outlook },
+    Opened { case: CaseId, policy: Arc<str>, recorded: Box<Recorded>, after: WaitFingerprint },
     /// Something reached it.
-    Input { case: CaseId, recorded: Box<Recorded>, after: Outlook },
+    Input { case: CaseId, recorded: Box<Recorded>, after: WaitFingerprint },
     /// An event was dealt with, with the people that were read for it.
     Event { event: Box<Event>, people: Vec<Subject> },
     /// A sweep of a shadow policy picked somebody.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::book::Book;
-use super::outlook::Outlook;
+use super::fingerprint::WaitFingerprint;
 use super::{Happening, Moment, PersonPast, Projected};
 use crate::case::intake::{self, Lookup, Step};
 use crate::case::{Case, Cause, Input, OpenedBy, Order, Recorded, State};
@@ -108,7 +108,7 @@ impl Walk<'_> {
         &mut self,
         policy: &Arc<Policy>,
         recorded: &Recorded,
-        then: Option<(&CaseId, &Outlook)>,
+        then: Option<(&CaseId, &WaitFingerprint)>,
     ) -> Result<(), TooLong> {
         let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
         let (modes, now, whom) = (self.world.terms.modes, self.world.now, opening.subject.reference());
@@ -175,15 +175,15 @@ impl Walk<'_> {
     }
 
     /// Whether a case still waits for what it waited for then; if so it is led on.
-    fn keep_in_step(&mut self, id: &CaseId, after: &Outlook) {
-        let same = self.world.case(id).is_some_and(|case| Outlook::of(case) == *after);
+    fn keep_in_step(&mut self, id: &CaseId, after: &WaitFingerprint) {
+        let same = self.world.case(id).is_some_and(|case| WaitFingerprint::of(case) == *after);
         if self.world.kept(id).is_some_and(|kept| kept.led != same) {
             self.world.lead(id, same);
         }
     }
 
     /// Something reached a case then.
-    fn reaches(&mut self, id: &CaseId, recorded: &Recorded, after: &Outlook) -> Result<(), TooLong> {
+    fn reaches(&mut self, id: &CaseId, recorded: &Recorded, after: &WaitFingerprint) -> Result<(), TooLong> {
         if self.world.kept(id).is_some_and(|kept| kept.led) {
             // A move to another revision is none here: the case has that one already, or never will.
             if let Cause::Input(Input::Event(event)) = &recorded.cause {
@@ -228,7 +228,7 @@ impl Walk<'_> {
         else {
             return Ok(());
         };
-        let asks = super::outlook::asking(case, &policy).map(|(what, _)| what);
+        let asks = super::fingerprint::asking(case, &policy).map(|(what, _)| what);
         let same = asks.is_some() && asks.as_deref() == question;
         let input = match (input, &case.state) {
             (Input::Press { locale, .. }, State::Proving(proving)) if same => {

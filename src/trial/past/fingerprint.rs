@@ -11,7 +11,7 @@ use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{Verb, Verify};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outlook {
+pub struct WaitFingerprint {
     state: &'static str,
     wake: Option<Timestamp>,
     calls: Vec<Awaited>,
@@ -26,7 +26,7 @@ struct Awaited {
     kind: Kind,
 }
 
-impl Outlook {
+impl WaitFingerprint {
     pub fn of(case: &Case) -> Self {
         let awaited = |(number, pending): (&u32, &crate::case::Pending)| Awaited {
             number: *number,
