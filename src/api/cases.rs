@@ -118,7 +118,9 @@ pub enum StateFilter {
     Waiting,
     InReview,
     InGrace,
-    Held,
+    /// Also `held`, the former name.
+    #[serde(alias = "held")]
+    OverLimit,
     Stuck,
     Closed,
 }
@@ -140,7 +142,7 @@ impl StateFilter {
             Self::Waiting => Some(CaseState::Waiting),
             Self::InReview => Some(CaseState::InReview),
             Self::InGrace => Some(CaseState::InGrace),
-            Self::Held => Some(CaseState::Held),
+            Self::OverLimit => Some(CaseState::OverLimit),
             Self::Stuck => Some(CaseState::Stuck),
             Self::Closed => Some(CaseState::Closed),
         }
@@ -203,7 +205,7 @@ pub struct MayReason {
 
 /// An effect that a limit stopped.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct HeldLine {
+pub struct OverLimitLine {
     /// The case's id.
     pub id: CaseId,
     pub policy: String,

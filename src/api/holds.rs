@@ -32,7 +32,7 @@ pub struct HoldLine {
 /// A suspension, or a role that is withheld.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Hold {
-    pub what: HeldThing,
+    pub what: HoldTarget,
     pub since: DateTime<Utc>,
     /// The account's status before; lifting restores it.
     pub before: Option<String>,
@@ -53,7 +53,7 @@ pub struct Hold {
 /// What is held: the account, or a role by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum HeldThing {
+pub enum HoldTarget {
     Account,
     Role(String),
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bounds::{EntryCursor, EntryLimit};
-use super::holds::HeldThing;
+use super::holds::HoldTarget;
 use crate::model::{Actor, CallId, CaseId, EffectKind, Failure};
 
 /// Which entries to list.
@@ -114,18 +114,19 @@ pub enum Note {
         by: String,
         reason: String,
     },
-    Held {
+    /// A limit stopped an effect.
+    OverLimit {
         action: EffectKind,
     },
     Skipped {
         action: EffectKind,
     },
     HoldPlaced {
-        held: HeldThing,
+        held: HoldTarget,
     },
     /// `stays`: another case or somebody else still holds it.
     HoldLifted {
-        held: HeldThing,
+        held: HoldTarget,
         stays: bool,
     },
     /// Time of an outage was given back.

@@ -191,7 +191,7 @@ impl Note {
             Self::Escalated { .. } => "escalated",
             Self::Ordered { .. } => "ordered",
             Self::Migrated { .. } => "migrated",
-            Self::Held { .. } => "held",
+            Self::Held { .. } => "over_limit",
             Self::Skipped { .. } => "skipped",
             Self::HoldPlaced { .. } => "hold_placed",
             Self::HoldLifted { .. } => "hold_lifted",

@@ -371,7 +371,7 @@ impl Case {
             State::Calling { .. } => CaseState::Running,
             State::Proving(_) | State::Waiting(_) => CaseState::Waiting,
             State::Reviewing(_) => CaseState::InReview,
-            State::Held { .. } => CaseState::Held,
+            State::Held { .. } => CaseState::OverLimit,
             State::Stuck(_) => CaseState::Stuck,
             State::Grace(_) => CaseState::InGrace,
             State::Closed => CaseState::Closed,

@@ -1,4 +1,4 @@
-//! `case`, `held` and `hold`: looking at cases and ordering.
+//! `case`, `limits` and `hold`: show cases and change them.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,10 @@ use super::{Daemon, Ending, Failed, output};
 use crate::api::Page;
 use crate::api::bounds::{CaseCursor, CaseLimit, EntryLimit, Reason, Whom};
 use crate::api::cases::{
-    CaseLine, CaseQuery, CaseSheet, Decide, HeldLine, MayReason, Reasoned, StartCase, Started, StateFilter,
+    CaseLine, CaseQuery, CaseSheet, Decide, MayReason, OverLimitLine, Reasoned, StartCase, Started,
+    StateFilter,
 };
-use crate::api::holds::{HeldThing, HoldLine, HoldQuery};
+use crate::api::holds::{HoldLine, HoldQuery, HoldTarget};
 use crate::api::journal::{Entry, JournalPage};
 use crate::model::{SubjectRef, Timestamp};
 
@@ -130,22 +131,26 @@ pub enum Hold {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Held {
-    /// Effects that a limit stopped.
-    #[command(after_help = "Example: proofd held list")]
+pub enum Limits {
+    /// List effects over a limit
+    #[command(after_help = "Example: proofd limits list")]
     List,
-    /// The effect happens.
-    #[command(after_help = "Example: proofd held release CASE --reason 'checked with HR'")]
+    /// Release an effect over a limit: it happens
+    #[command(after_help = "Example: proofd limits release CASE --reason 'checked with HR'")]
     Release {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-    /// The effect does not happen.
-    #[command(after_help = "Example: proofd held drop CASE --reason 'the feed was wrong'")]
+    /// Drop an effect over a limit: it does not happen, and the case closes
+    #[command(after_help = "Example: proofd limits drop CASE --reason 'the feed was wrong'")]
     Drop {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
 }
@@ -188,12 +193,12 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     Ok(Ending::Ok)
 }
 
-pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, Failed> {
+pub async fn limits(daemon: &Daemon, command: Limits, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     let (case, word, reason) = match command {
-        Held::List => {
-            client.get::<Page<HeldLine>>("/v1/held").await?.show(json, |held| {
-                let rows = held.items.iter().map(|line| {
+        Limits::List => {
+            client.get::<Page<OverLimitLine>>("/v1/limits").await?.show(json, |over| {
+                let rows = over.items.iter().map(|line| {
                     let (id, action) = (line.id.to_string(), line.action.word().to_owned());
                     vec![id, line.policy.clone(), action, to_the_second(line.since)]
                 });
@@ -201,10 +206,10 @@ pub async fn held(daemon: &Daemon, command: Held, json: bool) -> Result<Ending, 
             })?;
             return Ok(Ending::Ok);
         }
-        Held::Release { case, reason } => (case, "release", reason),
-        Held::Drop { case, reason } => (case, "drop", reason),
+        Limits::Release { case, reason } => (case, "release", reason),
+        Limits::Drop { case, reason } => (case, "drop", reason),
     };
-    changed(&client, &path(&["held", &case, word]), &Reasoned { reason }, json).await?;
+    changed(&client, &path(&["limits", &case, word]), &Reasoned { reason }, json).await?;
     Ok(Ending::Ok)
 }
 
@@ -227,8 +232,8 @@ pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending,
 
 fn hold(line: &HoldLine) -> Vec<String> {
     let held = match &line.hold.what {
-        HeldThing::Account => "account".to_owned(),
-        HeldThing::Role(role) => format!("role {role}"),
+        HoldTarget::Account => "account".to_owned(),
+        HoldTarget::Role(role) => format!("role {role}"),
     };
     let case = if line.case_closed { "closed" } else { "open" };
     vec![

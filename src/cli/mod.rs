@@ -122,13 +122,13 @@ enum Command {
         #[command(subcommand)]
         command: cases::Command,
     },
-    /// Effects that a limit stopped.
-    #[command(after_help = "Example: proofd held release CASE --reason 'checked with HR'")]
-    Held {
+    /// List, release or drop effects over a limit
+    #[command(alias = "held", after_help = "Example: proofd limits release CASE --reason 'checked with HR'")]
+    Limits {
         #[command(flatten)]
         daemon: Daemon,
         #[command(subcommand)]
-        command: cases::Held,
+        command: cases::Limits,
     },
     /// Suspensions and withheld roles, those that closed cases left included.
     #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
@@ -311,7 +311,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         }
         Command::Doctor(arguments) => doctor::run(&arguments, json).await,
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
-        Command::Held { daemon, command } => cases::held(&daemon, command, json).await,
+        Command::Limits { daemon, command } => cases::limits(&daemon, command, json).await,
         Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
         Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,

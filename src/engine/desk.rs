@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::Page;
 use crate::api::all;
 use crate::api::bounds::CaseLimit;
-use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, HeldLine, StateFilter};
+use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, OverLimitLine, StateFilter};
 use crate::api::holds::HoldLine;
 use crate::api::journal::Entry;
 use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
@@ -31,11 +31,11 @@ impl Engine {
         self.search(query, |engine, case| engine.matches(case, query).then(|| engine.line(case)))
     }
 
-    pub fn list_held(&self, page: CasePage) -> Result<Page<HeldLine>, store::Error> {
+    pub fn list_over_limit(&self, page: CasePage) -> Result<Page<OverLimitLine>, store::Error> {
         let CasePage { cursor, limit } = page;
         let query = CaseQuery { state: Some(StateFilter::Open), cursor, limit, ..CaseQuery::default() };
         self.search(&query, |_, case| match &case.state {
-            State::Held { action, since, .. } => Some(HeldLine {
+            State::Held { action, since, .. } => Some(OverLimitLine {
                 id: case.id.clone(),
                 policy: case.policy.clone(),
                 action: *action,

@@ -134,7 +134,7 @@ impl Metrics {
             "Decisions and orders of people that were refused, by what was asked and why",
             self.refused.clone(),
         );
-        registry.register("effects_held", "Effects that a limit held", self.held.clone());
+        registry.register("effects_over_limit", "Effects that a limit stopped", self.held.clone());
         registry.register(
             "could_not_decide",
             "Events for which a policy's clauses failed; no case was opened",

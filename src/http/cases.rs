@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::Page;
 use crate::api::bounds::EntryLimit;
 use crate::api::cases::{
-    CaseLine, CasePage, CaseQuery, CaseSheet, Decide, HeldLine, MayReason, Reasoned, StartCase, Started,
+    CaseLine, CasePage, CaseQuery, CaseSheet, Decide, MayReason, OverLimitLine, Reasoned, StartCase, Started,
 };
 use crate::api::holds::{HoldLine, HoldQuery};
 use crate::api::journal::{Entry, JournalPage};
@@ -121,11 +121,11 @@ async fn ordered(
     after(doors, &id)
 }
 
-pub async fn held(
+pub async fn over_limit(
     State(doors): State<Doors>,
     Query(page): Query<CasePage>,
-) -> Result<Answer<Page<HeldLine>>, Problem> {
-    Ok(Answer(doors.engine.list_held(page)?))
+) -> Result<Answer<Page<OverLimitLine>>, Problem> {
+    Ok(Answer(doors.engine.list_over_limit(page)?))
 }
 
 /// Suspensions and withheld roles, those that closed cases left included.

@@ -86,12 +86,12 @@ impl Doors {
 
     /// Everything on one listener.
     pub fn everything(&self) -> Router {
-        self.serve(Self::routes())
+        self.serve(Self::routes().into_iter().chain(routes::former()).collect())
     }
 
     /// Everything but what `public` serves, where that has a listener of its own.
     pub fn private(&self) -> Router {
-        self.serve(routes::inside())
+        self.serve(routes::inside().into_iter().chain(routes::former()).collect())
     }
 
     /// Every route there is.

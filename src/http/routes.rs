@@ -192,10 +192,19 @@ fn of_people() -> Vec<Route> {
         .refusing(&[NOT_FOUND]),
         takes("/v1/explain", explain, explain::attempt, "Dry run: what policies would answer about a person")
             .refusing(&[NOT_FOUND]),
-        reads("/v1/held", cases, cases::held, "List effects that a limit stopped"),
-        orders("/v1/held/{id}/release", Order::Release, ADMIN, "Let a stopped effect happen"),
-        orders("/v1/held/{id}/drop", Order::Drop, ADMIN, "Drop a stopped effect"),
+        reads("/v1/limits", cases, cases::over_limit, "List effects over a limit"),
+        orders("/v1/limits/{id}/release", Order::Release, ADMIN, "Release an effect over a limit"),
+        orders("/v1/limits/{id}/drop", Order::Drop, ADMIN, "Drop an effect over a limit"),
         reads("/v1/holds", cases, cases::holds, "List suspensions and withheld roles"),
+    ]
+}
+
+/// Former paths. They are served, and no page and no document lists them.
+pub(super) fn former() -> Vec<Route> {
+    vec![
+        reads("/v1/held", Needs::Role(CASES), cases::over_limit, ""),
+        orders("/v1/held/{id}/release", Order::Release, ADMIN, ""),
+        orders("/v1/held/{id}/drop", Order::Drop, ADMIN, ""),
     ]
 }
 

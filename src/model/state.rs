@@ -15,8 +15,8 @@ pub enum CaseState {
     InReview,
     /// An adverse effect can still be undone.
     InGrace,
-    /// A limit stopped an effect.
-    Held,
+    /// A limit stopped an effect; a person releases or drops it.
+    OverLimit,
     /// It failed for good; its owner is notified.
     Stuck,
     Closed,
@@ -29,7 +29,7 @@ impl CaseState {
             Self::Waiting => "waiting",
             Self::InReview => "in_review",
             Self::InGrace => "in_grace",
-            Self::Held => "held",
+            Self::OverLimit => "over_limit",
             Self::Stuck => "stuck",
             Self::Closed => "closed",
         }

@@ -8,6 +8,7 @@ use super::commit::{
     Body, Changed, Commit, Consumed, Deferred, Holding, MARKS_KEPT, Salvage, StoredRevision, Waiting,
 };
 use super::keys::{self, Key, Kind};
+use super::shape::state_word;
 use super::state::Draft;
 use super::values::Summary;
 use super::{asked, requests, shape, sweeps};
@@ -106,8 +107,9 @@ fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
             draft.put_json(key, payload);
         }
     }
-    let was = old.as_deref().filter(|case| !case.is_closed()).map(|case| (&case.policy, case.state_word()));
-    let is = (!case.is_closed()).then(|| (&case.policy, case.state_word()));
+    let word = |case: &Case| state_word(case.standing());
+    let was = old.as_deref().filter(|case| !case.is_closed()).map(|case| (&case.policy, word(case)));
+    let is = (!case.is_closed()).then(|| (&case.policy, word(case)));
     if was != is {
         if let Some((policy, word)) = was {
             count(draft, policy, word, |count| count.saturating_sub(1))?;

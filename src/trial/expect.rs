@@ -143,7 +143,7 @@ impl Stage<'_> {
             State::Grace(_) => format!("in grace, with the result {result}"),
             State::Proving(_) | State::Waiting(_) => format!("waiting at {at}"),
             State::Reviewing(_) => format!("in review at {at}"),
-            State::Held { action, .. } => format!("held at {at} by the limit for {}", action.word()),
+            State::Held { action, .. } => format!("over the limit for {} at {at}", action.word()),
             State::Stuck(stuck) => format!("stuck at {at}: {}", stuck.reason),
             State::Calling { .. } => format!("running at {at}"),
         }

@@ -100,7 +100,7 @@ fn note(note: &Note) -> Option<String> {
             format!("{} ordered {:?}", operator.by.name, operator.order).to_lowercase()
         }
         Note::Migrated { by, .. } => format!("{by} moved the case to another revision"),
-        Note::Held { action } => format!("held by the limit for {}", action.word()),
+        Note::Held { action } => format!("over the limit for {}", action.word()),
         Note::Skipped { action } => format!("{} left out by its limit", action.word()),
         Note::HoldLifted { held, stays: true } => {
             format!("let go of {}, which stays as it is", held_word(held))

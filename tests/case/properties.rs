@@ -325,7 +325,7 @@ fn finish(desk: &mut Desk) {
         }
         let order = match desk.case.state_word() {
             "stuck" => Some(Order::Retry),
-            "held" => Some(Order::Release),
+            "over_limit" => Some(Order::Release),
             "in_grace" if desk.case.wake_at().is_none() => Some(Order::Undo),
             _ => None,
         };

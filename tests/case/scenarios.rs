@@ -332,7 +332,7 @@ fn a_limit_holds_until_an_admin_releases() {
     for (order, end) in [(Order::Release, ("in_grace", "expired")), (Order::Drop, ("closed", "dropped"))] {
         let mut desk = Desk::open_over(&Shape::default(), over.clone());
         desk.pass("14d");
-        assert_eq!(desk.case.state_word(), "held");
+        assert_eq!(desk.case.state_word(), "over_limit");
         assert!(!desk.effects.contains(&EffectKind::Delete));
         desk.order(order).unwrap();
         assert_eq!((desk.case.state_word(), desk.result().unwrap()), end);

@@ -58,7 +58,7 @@ fn a_released_effect_asks_again_whether_the_policy_applies() {
     desk.start("x1");
     desk.press().unwrap();
     desk.read(Phase::Done, Some(proof(Judgement::Passed)));
-    assert_eq!(desk.case.state_word(), "held");
+    assert_eq!(desk.case.state_word(), "over_limit");
     desk.policy.as_long_as = Some(condition("1 == 2"));
     desk.order(Order::Release).unwrap();
     assert_eq!((desk.result(), desk.asked("approve")), (Some("no_longer_applies"), 0));

@@ -225,18 +225,18 @@ async fn a_limit_holds_and_people_release_or_drop() {
     for name in ["First", "Second", "Third"] {
         let person = world.registers(name);
         world.goes_through(&person, forges()).await;
-        let state = if name == "First" { "in_grace" } else { "held" };
+        let state = if name == "First" { "in_grace" } else { "over_limit" };
         let sheet = world.until_state(&person, state).await;
         ids.push((sheet["id"].as_str().unwrap().to_owned(), person));
     }
-    ends(&world.say(&["held", "list"]), 0, &[&ids[1].0, &ids[2].0, "delete"]);
-    let held = world.say(&["held", "list", "--json"]).json();
+    ends(&world.say(&["limits", "list"]), 0, &[&ids[1].0, &ids[2].0, "delete"]);
+    let held = world.say(&["limits", "list", "--json"]).json();
     assert_eq!(held["items"].as_array().unwrap().len(), 2, "{held}");
-    ends(&world.say(&["held", "release", &ids[0].0, "--reason", "x"]), 1, &[]);
-    ends(&world.say(&["held", "release", &ids[1].0, "--reason", "it is a forger"]), 0, &["in_grace"]);
-    ends(&world.say(&["held", "drop", &ids[2].0, "--reason", "it is not"]), 0, &["closed (dropped)"]);
-    ends(&world.say(&["held", "drop", &ids[2].0, "--reason", "it is not"]), 1, &[]);
-    let held = world.say(&["held", "list", "--json"]).json();
+    ends(&world.say(&["limits", "release", &ids[0].0, "--reason", "x"]), 1, &[]);
+    ends(&world.say(&["limits", "release", &ids[1].0, "--reason", "it is a forger"]), 0, &["in_grace"]);
+    ends(&world.say(&["limits", "drop", &ids[2].0, "--reason", "it is not"]), 0, &["closed (dropped)"]);
+    ends(&world.say(&["limits", "drop", &ids[2].0, "--reason", "it is not"]), 1, &[]);
+    let held = world.say(&["limits", "list", "--json"]).json();
     assert_eq!(held["items"], json!([]));
     // The limit outlives a restart and its window.
     world.pass(chrono::TimeDelta::days(8));
@@ -317,7 +317,7 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
     for command in [
         &["case", "list"][..],
         &["case", "show", "x"],
-        &["held", "list"],
+        &["limits", "list"],
         &["policy", "list"],
         &["policy", "reload"],
     ] {

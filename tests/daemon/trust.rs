@@ -172,9 +172,9 @@ async fn a_budget_that_is_used_up_holds_the_next_person_and_says_when_to_come_ba
         assert_eq!(status, StatusCode::OK, "{page}");
         assert!(page.contains("You can start again from 20"), "{page}");
     }
-    let sheet = world.until_state(&grace, "held").await;
+    let sheet = world.until_state(&grace, "over_limit").await;
     let mails = world.subjects(&grace).len();
-    let path = format!("/v1/held/{}/release", sheet["id"].as_str().unwrap());
+    let path = format!("/v1/limits/{}/release", sheet["id"].as_str().unwrap());
     assert_eq!(world.post(&path, json!({ "reason": "a test" })).await.0, StatusCode::OK);
     world.until("the link again", async |world| (world.subjects(&grace).len() > mails).then_some(())).await;
     world.goes_through(&grace, passes()).await;

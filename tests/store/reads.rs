@@ -282,7 +282,10 @@ async fn a_held_case_is_counted_as_such() {
     store.commit(changed(one.clone())).await.unwrap();
     one.state = State::Held { step: StepIndex(1), action: EffectKind::Delete, since: at(0), asked: None };
     store.commit(changed(one)).await.unwrap();
-    assert_eq!(store.counts().unwrap(), BTreeMap::from([(("self-registration".into(), "held".into()), 1)]));
+    assert_eq!(
+        store.counts().unwrap(),
+        BTreeMap::from([(("self-registration".into(), "over_limit".into()), 1)])
+    );
     assert_eq!(store.case(&CaseId("none".into())).unwrap(), None);
 }
 

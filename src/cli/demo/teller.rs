@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::holds::HeldThing;
+use crate::api::holds::HoldTarget;
 use crate::api::journal::Note;
 use crate::case::Case;
 use crate::model::{CaseId, Timestamp};
@@ -70,13 +70,13 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
             let reason = decision.reason.as_deref().unwrap_or("no reason given");
             format!("{} decides: {} ({reason})", decision.by.name, decision.decision)
         }
-        Note::Held { action } => format!("a limit holds {action:?}"),
+        Note::OverLimit { action } => format!("{} is over its limit; a person decides", action.word()),
         Note::Stuck { reason } => format!("is stuck: {reason}"),
         Note::GraceBegan { until } => {
             format!("will be deleted on {}, unless somebody objects", until.format("%d %b"))
         }
-        Note::HoldPlaced { held: HeldThing::Account } => "the case holds the account".to_owned(),
-        Note::HoldPlaced { held: HeldThing::Role(role) } => format!("the case holds the role {role}"),
+        Note::HoldPlaced { held: HoldTarget::Account } => "the case holds the account".to_owned(),
+        Note::HoldPlaced { held: HoldTarget::Role(role) } => format!("the case holds the role {role}"),
         Note::HoldLifted { stays: false, .. } => "the case holds nothing any more".to_owned(),
         Note::FellBack { verification } => format!("no face is known yet: asked for {verification} instead"),
         Note::Reused { .. } => "a recent proof counts".to_owned(),

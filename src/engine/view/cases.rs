@@ -2,7 +2,7 @@
 
 use crate::api::Name;
 use crate::api::cases::{CallLine, SubjectLine};
-use crate::api::holds::{HeldThing, Hold, Placed, Whose};
+use crate::api::holds::{Hold, HoldTarget, Placed, Whose};
 use crate::api::journal::{Decision, OrderWord, Ordered, RefusedDecision};
 use crate::case::{self, Case, Pending};
 use crate::model::{Subject, SubjectRef};
@@ -35,7 +35,7 @@ impl From<case::Hold> for Hold {
     }
 }
 
-impl From<case::Held> for HeldThing {
+impl From<case::Held> for HoldTarget {
     fn from(held: case::Held) -> Self {
         match held {
             case::Held::Account => Self::Account,

@@ -40,7 +40,7 @@ impl From<case::Note> for Note {
             case::Note::Migrated { from, to, by, reason } => {
                 Self::Migrated { from: from.0, to: to.0, by, reason }
             }
-            case::Note::Held { action } => Self::Held { action },
+            case::Note::Held { action } => Self::OverLimit { action },
             case::Note::Skipped { action } => Self::Skipped { action },
             case::Note::HoldPlaced { held } => Self::HoldPlaced { held: held.into() },
             case::Note::HoldLifted { held, stays } => Self::HoldLifted { held: held.into(), stays },

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use super::kind::{Key, Kind, Shape};
 use super::policy::TRIGGER;
+use super::renamed::former;
 use super::span;
 use super::verbs::{Outcomes, STEP_KEYS, VerbRule, step_verb, verb, verbs};
 use crate::model::{Span, Vocabulary};
@@ -354,6 +355,9 @@ impl Check<'_> {
         }
         match kind {
             Kind::OneOf(words) if !words.contains(&text) => {
+                if let Some(warning) = former(&node.place, what, text, words) {
+                    return self.diagnostics.push(warning);
+                }
                 let message = format!("{what} cannot be `{}`", shorten(text));
                 let help = nearest(text, words.iter().copied());
                 self.error(&node.place, "not-one-of", message, help);

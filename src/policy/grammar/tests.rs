@@ -103,7 +103,7 @@ static EXPECT: Shape = Shape {
         Key::may("waiting_at", Kind::Name, "The id of the step that the case waits at.").of(Thing::Step),
         Key::may(
             "state",
-            Kind::OneOf(&["running", "waiting", "in_review", "held", "stuck", "in_grace", "closed"]),
+            Kind::OneOf(&["running", "waiting", "in_review", "over_limit", "stuck", "in_grace", "closed"]),
             "The state of the case.",
         ),
         Key::may("sent", TEXTS, "Templates of the mails sent, in order; `name to manager` says to whom.")

@@ -322,7 +322,7 @@ impl Reader<'_> {
                 "opened" => value.scalar().and_then(source::Scalar::boolean).map(What::Opened),
                 "cases" => node.number("cases").and_then(|n| usize::try_from(n).ok()).map(What::Cases),
                 "waiting_at" => text().map(What::WaitingAt),
-                "state" => text().map(What::State),
+                "state" => text().map(|word| What::State(grammar::current(&word).to_owned())),
                 "sent" => Some(What::Sent(texts())),
                 "did" => Some(What::Did(texts())),
                 "destroyed" => Some(What::Destroyed(texts())),

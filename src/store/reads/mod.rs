@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::commit::{Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
 use super::handle::Store;
 use super::keys::{self, Key, Kind, time_at};
-use super::shape::Stored;
+use super::shape::{Stored, state_of};
 use super::state::State;
 use super::values::Summary;
 use super::{AcceptedLoss, Error};
@@ -283,7 +283,7 @@ impl Store {
     pub fn counts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
         let prefix = Key::new(Kind::Count).end();
         let counts: Vec<(String, String, u64)> = self.some(&prefix, &prefix, usize::MAX)?;
-        Ok(counts.into_iter().map(|(policy, word, count)| ((policy, word), count)).collect())
+        Ok(counts.into_iter().map(|(policy, word, count)| ((policy, state_of(word)), count)).collect())
     }
 
     /// Open cases by policy and state.

@@ -37,6 +37,7 @@ mod state;
 mod table;
 
 pub(super) use line::{decode, encode, part};
+pub(super) use state::{state_of, state_word};
 pub(super) use table::{By, Member};
 
 use serde::{Deserializer, Serializer};

@@ -7,7 +7,7 @@ use super::Stored;
 use super::pinned::Shapes;
 use super::table::record;
 use crate::case::Hold;
-use crate::model::{CaseId, Event, SubjectRef, Timestamp, Verdict};
+use crate::model::{CaseId, CaseState, Event, SubjectRef, Timestamp, Verdict};
 use crate::store::commit::{Holding, Waiting as Inbox};
 use crate::store::journal::Head;
 use crate::store::values::Meta;
@@ -26,6 +26,26 @@ impl Stored for Head {
 
     #[cfg(test)]
     fn describe(_: &mut Shapes) {}
+}
+
+/// The word of a state in the keys of counts.
+pub const fn state_word(state: CaseState) -> &'static str {
+    match state {
+        CaseState::OverLimit => OVER_LIMIT,
+        CaseState::Running
+        | CaseState::Waiting
+        | CaseState::InReview
+        | CaseState::InGrace
+        | CaseState::Stuck
+        | CaseState::Closed => state.word(),
+    }
+}
+
+const OVER_LIMIT: &str = "held";
+
+/// The state of a word that `state_word` wrote, as its word outside the store.
+pub fn state_of(word: String) -> String {
+    if word == OVER_LIMIT { CaseState::OverLimit.word().to_owned() } else { word }
 }
 
 record! { "summary": Summary {
