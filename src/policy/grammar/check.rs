@@ -328,13 +328,8 @@ impl Check<'_> {
                     }
                 }
                 if entries.len() != 1 {
-                    let message = "say how these belong together".to_owned();
-                    self.error(
-                        &node.place,
-                        "condition",
-                        message,
-                        "nest them in one `all:`, `any:` or `none:`",
-                    );
+                    let message = "several of `all:`, `any:` and `none:` stand side by side".to_owned();
+                    self.error(&node.place, "condition", message, "nest them under one of them");
                 }
             }
         }
