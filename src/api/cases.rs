@@ -32,7 +32,7 @@ pub struct CaseLine {
     pub closed_at: Option<DateTime<Utc>>,
     /// Verification sessions started.
     pub attempts: u32,
-    /// Who has taken the review.
+    /// Who claimed the review.
     pub assignee: Option<String>,
     /// The queue of the review.
     pub queue: Option<String>,
@@ -98,7 +98,7 @@ pub struct CaseQuery {
     pub text: Option<String>,
     /// The queue of a review.
     pub queue: Option<String>,
-    /// Who has taken the review; empty: nobody.
+    /// Who claimed the review; empty: nobody.
     pub assignee: Option<String>,
     /// An execution id or account id at the vendor.
     pub vendor: Option<String>,

@@ -220,7 +220,7 @@ pub enum OrderWord {
     Drop,
     Undo,
     Remind,
-    Take,
-    GiveBack,
+    Claim,
+    ReleaseClaim,
     Lift,
 }

@@ -135,10 +135,10 @@ pub enum Order {
     Undo,
     /// The reminder goes out now.
     Remind,
-    /// Who orders it works on the review; others wait.
-    Take,
-    /// The review is anybody's again.
-    GiveBack,
+    /// Claim a review; nobody else can decide it until the claim ends.
+    Claim,
+    /// Release the claim of a review.
+    ReleaseClaim,
     /// What the case holds against the person is lifted, also after its end.
     Lift,
 }
@@ -152,8 +152,8 @@ impl Order {
             Self::Drop => "drop",
             Self::Undo => "undo",
             Self::Remind => "remind",
-            Self::Take => "take",
-            Self::GiveBack => "give_back",
+            Self::Claim => "claim",
+            Self::ReleaseClaim => "release_claim",
             Self::Lift => "lift",
         }
     }
@@ -184,7 +184,7 @@ pub enum Refused {
         "the token {by} has no person, and this review compares persons; set `person` at the token in proofd.yaml"
     )]
     PersonRequired { by: String },
-    #[error("{by} has taken this review, until {}", until.format("%H:%M UTC"))]
+    #[error("{by} has claimed this review until {}", until.format("%H:%M UTC"))]
     Taken { by: String, until: Timestamp },
     #[error("the case has another policy or revision than the one at hand")]
     WrongPolicy,

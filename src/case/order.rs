@@ -49,16 +49,16 @@ impl Turn<'_> {
                 Some(_) | None => Err(Refused::NotAwaited),
             },
             (Order::Remind, State::Proving(proving)) => self.remind_now(&proving),
-            (Order::Take, State::Reviewing(reviewing)) => self.take_review(reviewing, by),
-            (Order::GiveBack, State::Reviewing(reviewing)) => self.give_back_review(reviewing, &by),
+            (Order::Claim, State::Reviewing(reviewing)) => self.take_review(reviewing, by),
+            (Order::ReleaseClaim, State::Reviewing(reviewing)) => self.give_back_review(reviewing, &by),
             (
                 Order::Retry
                 | Order::Release
                 | Order::Drop
                 | Order::Undo
                 | Order::Remind
-                | Order::Take
-                | Order::GiveBack,
+                | Order::Claim
+                | Order::ReleaseClaim,
                 _,
             ) => Err(Refused::NotAwaited),
         }
@@ -73,8 +73,8 @@ fn own_business(order: Order) -> bool {
         | Order::Release
         | Order::Drop
         | Order::Undo
-        | Order::Take
-        | Order::GiveBack
+        | Order::Claim
+        | Order::ReleaseClaim
         | Order::Lift => false,
     }
 }

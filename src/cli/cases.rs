@@ -40,7 +40,7 @@ pub enum Command {
         /// A review queue.
         #[arg(long)]
         queue: Option<String>,
-        /// Who has taken the review; empty: nobody.
+        /// Only reviews that this token or person claimed; empty: reviews that nobody claimed
         #[arg(long)]
         assignee: Option<String>,
         /// An execution or account id at the vendor.
@@ -62,12 +62,18 @@ pub enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Works on a review, so that nobody else does for half an hour.
-    #[command(after_help = "Example: proofd case take CASE")]
-    Take { case: String },
-    /// The review is anybody's again.
-    #[command(after_help = "Example: proofd case give-back CASE")]
-    GiveBack { case: String },
+    /// Claim a review for 30 minutes
+    #[command(alias = "take", after_help = "Example: proofd case claim CASE")]
+    Claim {
+        /// Id of the case
+        case: String,
+    },
+    /// Release the claim of a review
+    #[command(alias = "give-back", after_help = "Example: proofd case release CASE")]
+    Release {
+        /// Id of the case
+        case: String,
+    },
     /// A stuck case tries again.
     #[command(after_help = "Example: proofd case retry CASE --reason 'the role is there again'")]
     Retry {
@@ -175,8 +181,8 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             let path = path(&["cases", &case, "decisions"]);
             changed(&client, &path, &Decide { decision, reason }, json).await?;
         }
-        Command::Take { case } => claim(&case, "take").await?,
-        Command::GiveBack { case } => claim(&case, "give_back").await?,
+        Command::Claim { case } => claim(&case, "claim").await?,
+        Command::Release { case } => claim(&case, "release").await?,
         Command::Retry { case, reason } => order(&case, "retry", reason).await?,
         Command::Cancel { case, reason } => order(&case, "cancel", reason).await?,
         Command::Undo { case, reason } => order(&case, "undo", reason).await?,

@@ -180,8 +180,8 @@ fn of_people() -> Vec<Route> {
         orders("/v1/cases/{id}/remind", Order::Remind, operator, "Send the reminder now"),
         orders("/v1/cases/{id}/undo", Order::Undo, operator, "Undo an adverse effect that is in grace"),
         orders("/v1/cases/{id}/lift", Order::Lift, operator, "Lift what a case holds"),
-        claims("/v1/cases/{id}/take", Order::Take, "Claim a review for 30 minutes"),
-        claims("/v1/cases/{id}/give_back", Order::GiveBack, "Release the claim of a review"),
+        claims("/v1/cases/{id}/claim", Order::Claim, "Claim a review for 30 minutes"),
+        claims("/v1/cases/{id}/release", Order::ReleaseClaim, "Release the claim of a review"),
         changes("/v1/events", &[Role::Source], events::receive, "Take CloudEvents"),
         reads(
             "/v1/explain",
@@ -205,6 +205,8 @@ pub(super) fn former() -> Vec<Route> {
         reads("/v1/held", Needs::Role(CASES), cases::over_limit, ""),
         orders("/v1/held/{id}/release", Order::Release, ADMIN, ""),
         orders("/v1/held/{id}/drop", Order::Drop, ADMIN, ""),
+        claims("/v1/cases/{id}/take", Order::Claim, ""),
+        claims("/v1/cases/{id}/give_back", Order::ReleaseClaim, ""),
     ]
 }
 

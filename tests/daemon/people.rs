@@ -48,10 +48,10 @@ async fn a_review_compares_persons_and_is_the_teams() {
     refused(&world, &case, "t-nobody", "no person").await;
     refused(&world, &case, "t-manager", "never: manager").await;
     refused(&world, &case, "t-subject", "never: subject").await;
-    assert_eq!(world.orders_as("t-clerk", &case, "take").await.0, StatusCode::CONFLICT);
-    assert_eq!(world.orders_as("t-ida", &case, "take").await.0, StatusCode::OK);
-    refused(&world, &case, "t-jo", "has taken this review").await;
-    assert_eq!(world.orders_as("t-jo", &case, "give_back").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.orders_as("t-clerk", &case, "claim").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.orders_as("t-ida", &case, "claim").await.0, StatusCode::OK);
+    refused(&world, &case, "t-jo", "has claimed this review").await;
+    assert_eq!(world.orders_as("t-jo", &case, "release").await.0, StatusCode::CONFLICT);
     // The other token of the person who claimed it.
     assert_eq!(world.decides_as("t-ida-2", &case, "fine").await.0, StatusCode::OK);
     refused(&world, &case, "t-ida", "has decided already").await;
@@ -78,7 +78,7 @@ async fn a_review_compares_persons_and_is_the_teams() {
     let log = world.log();
     let lines = |says: &str| log.lines().filter(|line| line.contains(says)).count();
     assert_eq!(
-        (lines("decision refused"), lines("take refused"), lines("give_back refused")),
+        (lines("decision refused"), lines("claim refused"), lines("release_claim refused")),
         (8, 1, 1),
         "{log}"
     );

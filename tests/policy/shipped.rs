@@ -129,7 +129,7 @@ fn shells_and_man_know_the_commands() {
         String::from_utf8(output.stdout).unwrap()
     };
     for shell in ["bash", "zsh", "fish"] {
-        assert!(said(&["completions", shell]).contains("give-back"), "{shell}");
+        assert!(said(&["completions", shell]).contains("release"), "{shell}");
     }
     assert!(said(&["man"]).contains(".TH proofd 1"));
     let dir = tempfile::tempdir().unwrap();

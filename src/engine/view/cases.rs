@@ -95,8 +95,8 @@ impl From<case::Order> for OrderWord {
             case::Order::Drop => Self::Drop,
             case::Order::Undo => Self::Undo,
             case::Order::Remind => Self::Remind,
-            case::Order::Take => Self::Take,
-            case::Order::GiveBack => Self::GiveBack,
+            case::Order::Claim => Self::Claim,
+            case::Order::ReleaseClaim => Self::ReleaseClaim,
             case::Order::Lift => Self::Lift,
         }
     }

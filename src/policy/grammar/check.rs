@@ -328,8 +328,8 @@ impl Check<'_> {
                     }
                 }
                 if entries.len() != 1 {
-                    let message = "several of `all:`, `any:` and `none:` stand side by side".to_owned();
-                    self.error(&node.place, "condition", message, "nest them under one of them");
+                    let message = "a condition has exactly one of `all:`, `any:` and `none:`".to_owned();
+                    self.error(&node.place, "condition", message, "nest the others under one of them");
                 }
             }
         }

@@ -4,7 +4,7 @@
 use crate::policy::diagnostic::{Diagnostic, Place};
 
 /// Former words with the words that replaced them.
-const RENAMED: &[(&str, &str)] = &[("held", "over_limit")];
+const RENAMED: &[(&str, &str)] = &[("held", "over_limit"), ("take", "claim"), ("give_back", "release_claim")];
 
 /// The word as it is called now.
 pub fn current(word: &str) -> &str {

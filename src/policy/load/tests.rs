@@ -173,7 +173,7 @@ impl Reader<'_> {
                 Some(Act::Press { step })
             }
             "decide" => self.decide(value),
-            "order" => Some(Act::Order(value.text()?.to_owned())),
+            "order" => Some(Act::Order(grammar::current(value.text()?).to_owned())),
             "provider" => self.provider(value),
             _ => {
                 let known = self.policy.map(|policy| schema::fields_of_subject(policy.subject));

@@ -83,8 +83,8 @@ words! { "order": Order {
     "drop" => Drop,
     "undo" => Undo,
     "remind" => Remind,
-    "take" => Take,
-    "give_back" => GiveBack,
+    "take" => Claim,
+    "give_back" => ReleaseClaim,
     "lift" => Lift,
 } }
 

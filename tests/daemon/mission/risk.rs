@@ -92,16 +92,16 @@ async fn two_who_agree_decide_and_nobody_works_on_it_twice() {
     let world = shipped().await;
     let (ada, sheet) = in_review(&world).await;
     // One takes it, and the others wait for them.
-    assert_eq!(world.orders_as(DESK, &sheet, "take").await.0, StatusCode::OK);
+    assert_eq!(world.orders_as(DESK, &sheet, "claim").await.0, StatusCode::OK);
     let (status, answer) = world.decides_as(SECOND, &sheet, "keep").await;
     assert_eq!(
         (status, answer["detail"].to_string().contains("Desi")),
         (StatusCode::CONFLICT, true),
         "{answer}"
     );
-    assert_eq!(world.orders_as(SECOND, &sheet, "take").await.0, StatusCode::CONFLICT);
-    assert_eq!(world.orders_as(DESK, &sheet, "give_back").await.0, StatusCode::OK);
-    assert_eq!(world.orders_as(SECOND, &sheet, "take").await.0, StatusCode::OK);
+    assert_eq!(world.orders_as(SECOND, &sheet, "claim").await.0, StatusCode::CONFLICT);
+    assert_eq!(world.orders_as(DESK, &sheet, "release").await.0, StatusCode::OK);
+    assert_eq!(world.orders_as(SECOND, &sheet, "claim").await.0, StatusCode::OK);
     assert_eq!(world.decides_as(SECOND, &sheet, "lift").await.0, StatusCode::OK);
     // Half decided: the same person does not make two.
     let half = world.until_in(POLICY, &ada, "in_review").await;
