@@ -103,7 +103,7 @@ pub struct Bound {
 #[serde(rename_all = "snake_case")]
 pub enum WhenExceeded {
     /// The case waits until a person releases it.
-    Hold,
+    Ask,
     /// The effect is left out and the case continues.
     Skip,
 }

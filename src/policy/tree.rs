@@ -166,9 +166,9 @@ pub enum Amount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenExceeded {
-    /// The case waits until a person releases it.
-    Hold,
-    /// The effect is left out and the case goes on.
+    /// The case waits until a person releases the effect.
+    Ask,
+    /// The effect is skipped and the case continues.
     Skip,
 }
 

@@ -154,7 +154,7 @@ async fn a_budget_that_is_used_up_holds_the_next_person_and_says_when_to_come_ba
     edit_shipped(
         &world.policies().join("registration-proofing/policy.yaml"),
         "limits:\n",
-        "limits:\n  - {action: verify, at_most: 1, per: 1d, when_exceeded: hold}\n",
+        "limits:\n  - {action: verify, at_most: 1, per: 1d, when_exceeded: ask}\n",
     );
     world.start();
     let (ada, grace) = (world.registers("Ada"), world.registers("Grace"));

@@ -176,7 +176,7 @@ fn what_belongs_together_is_wanted_together() {
         let text = format!(
             "format: 1\npolicy: a\ntitle: A\nowner: a@example.com\nmode: enforce\nsubject: user\n\
              when: [{{event: user.activated}}]\n\
-             limits: [{{action: suspend, {limit}, per: 1d, when_exceeded: hold}}]\n\
+             limits: [{{action: suspend, {limit}, per: 1d, when_exceeded: ask}}]\n\
              steps: [{step}, {{close: a}}]\n"
         );
         let value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();

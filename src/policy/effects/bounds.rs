@@ -71,5 +71,5 @@ fn looser(old: &Limit, new: &Limit) -> bool {
         (_, _) => true,
     };
     more || after < before
-        || (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Skip, WhenExceeded::Hold)
+        || (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Skip, WhenExceeded::Ask)
 }

@@ -121,7 +121,7 @@ impl Bound {
     /// In one line.
     pub fn line(&self) -> String {
         let then = match self.when_exceeded {
-            WhenExceeded::Hold => "the next one waits for a release",
+            WhenExceeded::Ask => "the next one waits for a release",
             WhenExceeded::Skip => "the next one is left out",
         };
         let by = if self.stated { "" } else { " (where nothing is said)" };

@@ -62,7 +62,11 @@ static LIMIT: Shape = Shape {
         Key::must("at_most", Kind::Amount, "How many, or which share."),
         Key::may("of", Kind::OneOf(&["users"]), "The population of a share."),
         Key::must("per", SPAN, "The window."),
-        Key::must("when_exceeded", Kind::OneOf(&["hold", "skip"]), "Wait for a person, or leave it out."),
+        Key::must(
+            "when_exceeded",
+            Kind::OneOf(&["ask", "skip"]),
+            "Wait until an administrator releases the effect, or skip it.",
+        ),
     ],
 };
 

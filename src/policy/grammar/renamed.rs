@@ -4,7 +4,8 @@
 use crate::policy::diagnostic::{Diagnostic, Place};
 
 /// Former words with the words that replaced them.
-const RENAMED: &[(&str, &str)] = &[("held", "over_limit"), ("take", "claim"), ("give_back", "release_claim")];
+const RENAMED: &[(&str, &str)] =
+    &[("hold", "ask"), ("held", "over_limit"), ("take", "claim"), ("give_back", "release_claim")];
 
 /// The word as it is called now.
 pub fn current(word: &str) -> &str {

@@ -347,7 +347,7 @@ fn word_doc(word: &str) -> &'static str {
         "restart" => "The open case ends and a new one begins.",
         "cancel" => "The open case ends.",
         "open_another" => "A second case; `case_key` says what makes them different.",
-        "hold" => "Nothing is done until a person releases it.",
+        "ask" => "The case waits until an administrator releases the effect.",
         "skip" => "It is left out, and the rest goes on.",
         "run_once" => "After downtime it runs once, not once for each time missed.",
         "full" => "A document and a selfie; nothing of the person is needed from before.",

@@ -359,7 +359,7 @@ fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
     ];
     for (action, at_most, per) in unstated {
         if !limits.iter().any(|limit: &Limit| limit.action == action) {
-            let (per, when_exceeded) = (Span::Elapsed(per), WhenExceeded::Hold);
+            let (per, when_exceeded) = (Span::Elapsed(per), WhenExceeded::Ask);
             limits.push(Limit { action, at_most, per, when_exceeded, stated: false });
         }
     }
@@ -380,8 +380,8 @@ fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
         }
         None => Amount::Count(at_most.parse().ok()?),
     };
-    let when_exceeded = match entry.text_of("when_exceeded")? {
-        "hold" => WhenExceeded::Hold,
+    let when_exceeded = match grammar::current(entry.text_of("when_exceeded")?) {
+        "ask" => WhenExceeded::Ask,
         "skip" => WhenExceeded::Skip,
         _ => return None,
     };

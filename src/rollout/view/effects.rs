@@ -66,7 +66,7 @@ impl From<effects::Bound> for Bound {
 impl From<tree::WhenExceeded> for WhenExceeded {
     fn from(when: tree::WhenExceeded) -> Self {
         match when {
-            tree::WhenExceeded::Hold => Self::Hold,
+            tree::WhenExceeded::Ask => Self::Ask,
             tree::WhenExceeded::Skip => Self::Skip,
         }
     }

@@ -219,7 +219,7 @@ pub(super) fn halved(old: &Bound, new: &Bound) -> bool {
         // A limit that was stated for the first time is somebody's choice; another kind of amount cannot be compared.
         (_, _) => old.stated,
     };
-    let skips = (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Hold, WhenExceeded::Skip);
+    let skips = (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Ask, WhenExceeded::Skip);
     amounts || skips
 }
 
