@@ -20,46 +20,55 @@ use crate::model::{SubjectRef, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Cases, newest first.
+    /// List cases, newest first
     #[command(after_help = "Example: proofd case list --state in_review --queue identity-desk")]
     List {
-        /// running, waiting, in_review, in_grace, held, stuck, closed, or open.
+        /// Only this state: running, waiting, in_review, in_grace, over_limit, stuck, closed, or open (all but closed)
         #[arg(long)]
         state: Option<StateFilter>,
+        /// Only cases of this policy
         #[arg(long)]
         policy: Option<String>,
-        /// A subject's id.
+        /// Only cases of this subject id
         #[arg(long)]
         subject: Option<String>,
-        /// The result that a case closed with.
+        /// Only cases that closed with this result
         #[arg(long)]
         outcome: Option<String>,
-        /// In a name, an address or a case id.
+        /// Only cases with this text in the name, the mail address or the case id
         #[arg(long)]
         text: Option<String>,
-        /// A review queue.
+        /// Only reviews of this queue
         #[arg(long)]
         queue: Option<String>,
         /// Only reviews that this token or person claimed; empty: reviews that nobody claimed
         #[arg(long)]
         assignee: Option<String>,
-        /// An execution or account id at the vendor.
+        /// Only the case with this execution or account id of the verification provider
         #[arg(long)]
         vendor: Option<String>,
+        /// Continue a list; printed at the end of a page
         #[arg(long)]
         cursor: Option<CaseCursor>,
+        /// Cases per page
         #[arg(long)]
         limit: Option<CaseLimit>,
     },
-    /// One case with its journal.
+    /// Show a case with its journal
     #[command(after_help = "Example: proofd case show CASE")]
-    Show { case: String },
-    /// Decides a review.
+    Show {
+        /// Id of the case
+        case: String,
+    },
+    /// Decide a review or an objection
     #[command(after_help = "Example: proofd case decide CASE approve --reason 'seen in person'")]
     Decide {
+        /// Id of the case
         case: String,
+        /// One of the decisions that `case show` lists
         decision: String,
-        #[arg(long)]
+        /// Why; recorded in the journal, required by some decisions
+        #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
     /// Claim a review for 30 minutes
@@ -74,64 +83,76 @@ pub enum Command {
         /// Id of the case
         case: String,
     },
-    /// A stuck case tries again.
-    #[command(after_help = "Example: proofd case retry CASE --reason 'the role is there again'")]
+    /// Retry the failed effect of a stuck case
+    #[command(after_help = "Example: proofd case retry CASE --reason 'the role exists again'")]
     Retry {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-    /// The case ends; nothing more is done.
+    /// Cancel a case; no further effects
     #[command(after_help = "Example: proofd case cancel CASE --reason 'opened by mistake'")]
     Cancel {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-    /// An effect in grace does not happen.
+    /// Undo an effect in grace before it happens, and close the case
     #[command(after_help = "Example: proofd case undo CASE --reason 'the person called'")]
     Undo {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-    /// The reminder goes out now.
+    /// Send the reminder now
     #[command(after_help = "Example: proofd case remind CASE --reason 'back from leave'")]
     Remind {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-    /// Where open cases would be in another revision of their policy; with --apply they move there.
+    /// Show where open cases would be in another revision of their policy; move them with --apply
     #[command(after_help = "Example: proofd case migrate --policy registration-proofing")]
     Migrate(super::migrate::Arguments),
-    /// Opens a case by hand.
+    /// Open a case by hand
     #[command(
         after_help = "Example: proofd case start support-reverification user/17 --reason 'asked for a new phone'"
     )]
     Start {
+        /// A policy with `manual: true` under `when`
         policy: String,
-        /// registration/ID or user/ID.
+        /// Reference of the person: user/ID or registration/ID
         subject: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Hold {
-    /// Who is suspended or lacks a role, and by which case.
+    /// List holds, with the cases that placed them
     #[command(after_help = "Example: proofd hold list --subject 17")]
     List {
-        /// An account's id.
+        /// Only holds of this person: an id, or a reference such as user/17
         #[arg(long)]
         subject: Option<Whom>,
     },
-    /// Lifts what a case holds, also one that has ended.
+    /// Lift the holds of a case, open or closed
     #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
     Lift {
+        /// Id of the case
         case: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
 }
@@ -226,7 +247,7 @@ pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending,
             let holds = client.get_by::<Page<HoldLine>>("/v1/holds", &HoldQuery { subject }).await?;
             holds.show(json, |holds| {
                 let rows: Vec<_> = holds.items.iter().map(hold).collect();
-                output::table(&["SUBJECT", "HELD", "CASE", "POLICY", "SINCE", "CASE IS"], &rows);
+                output::table(&["SUBJECT", "HOLD", "CASE", "POLICY", "SINCE", "CASE STATE"], &rows);
             })?;
         }
         Hold::Lift { case, reason } => {
@@ -238,7 +259,7 @@ pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending,
 
 fn hold(line: &HoldLine) -> Vec<String> {
     let held = match &line.hold.what {
-        HoldTarget::Account => "account".to_owned(),
+        HoldTarget::Account => "suspended".to_owned(),
         HoldTarget::Role(role) => format!("role {role}"),
     };
     let case = if line.case_closed { "closed" } else { "open" };
@@ -273,10 +294,10 @@ fn list(cases: &Page<CaseLine>) {
         ]
     };
     let rows: Vec<_> = cases.items.iter().map(row).collect();
-    output::table(&["CASE", "POLICY", "WHO", "STATE", "WAITS FOR", "RESULT", "DUE"], &rows);
+    output::table(&["CASE", "POLICY", "PERSON", "STATE", "WAITING FOR", "RESULT", "DUE"], &rows);
     let troubles: BTreeSet<_> = cases.items.iter().filter_map(|case| case.trouble.as_ref()).collect();
     for trouble in troubles {
-        output::line(&format!("cannot go on: {}", output::visible(trouble)));
+        output::line(&format!("cannot continue: {}", output::visible(trouble)));
     }
     if let Some(next) = &cases.next {
         output::line(&format!("more: --cursor {next}"));
@@ -296,14 +317,14 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
         ("case", Some(line.id.0)),
         ("policy", Some(line.policy)),
         ("revision", Some(line.revision)),
-        ("who", Some(output::name(&line.subject.name.0))),
+        ("person", Some(output::name(&line.subject.name.0))),
         ("subject", Some(line.subject.id)),
         ("state", Some(line.state.word().to_owned())),
-        ("waits for", Some(line.waiting_for)),
+        ("waiting for", Some(line.waiting_for)),
         ("due", line.due_at.map(to_the_second)),
         ("result", line.result),
         ("stuck because", stuck_because),
-        ("cannot go on", line.trouble),
+        ("error", line.trouble),
     ] {
         if let Some(value) = value {
             output::line(&format!("{label:>14}  {}", output::visible(&value)));

@@ -12,26 +12,27 @@ use crate::policy::diagnostic::Severity;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The policy tree.
+    /// The policy tree
     #[arg(default_value = "policies")]
     dir: PathBuf,
-    /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside DIR.
-    #[arg(long)]
+    /// Configuration with the endpoints and systems that policies may name; by default `proofd.yaml` beside DIR
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How it is told; `--json` is the same as `--format json`.
+    /// Output format; `--json` is the same as `--format json`
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-    /// A warning is a failure too: the exit status is 1.
+    /// Treat warnings as errors: exit with 1
     #[arg(long)]
     strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// With the source line and what to do.
+    /// Text with the source line and how to fix it
     Human,
+    /// One JSON object
     Json,
-    /// SARIF 2.1.0, which code hosts show beside the lines of a change.
+    /// SARIF 2.1.0, which code hosts show at the lines of a change
     Sarif,
 }
 
@@ -58,25 +59,25 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
             output::line(&rendered);
         }
         if !judged {
-            output::line("no proofd.yaml: names of endpoints and systems were not judged (--config FILE)");
+            output::line("no proofd.yaml: names of endpoints and systems were not checked (--config FILE)");
         }
         if loaded.only_particular() {
             output::line(
-                "every policy that opens on registration.created is about particular registrations; a new \
-                 registration of another kind is covered by none",
+                "every policy on registration.created has conditions; a registration that meets none of them \
+                 opens no case",
             );
         }
         let running = loaded.set.policies.len();
         output::line(&format!(
-            "{running} of {} policies are good; {errors} errors, {warnings} warnings",
+            "{running} of {} policies are valid; {errors} errors, {warnings} warnings",
             loaded.declared.len()
         ));
         if arguments.strict && errors == 0 && warnings > 0 {
-            output::line("--strict: a warning is a failure");
+            output::line("--strict: warnings count as errors");
         }
         if none {
             output::line(&format!(
-                "there is no policy in {}; each has a folder with a policy.yaml",
+                "no policy found in {}; a policy is a directory with a policy.yaml",
                 dir.display()
             ));
         }

@@ -46,17 +46,18 @@ impl Client {
                 let path = daemon.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
                 if url.is_some() && daemon.config.is_none() && !path.exists() {
                     return Err(Failed::usage(anyhow!(
-                        "no token: --url takes --token-file FILE, or PROOFD_TOKEN, or --config FILE with access.tokens"
+                        "no token: add --token-file FILE, set PROOFD_TOKEN, or name a configuration with --config FILE"
                     )));
                 }
                 let (from_url, from_token) = configured(&path).map_err(|error| {
-                    let hint = "a daemon elsewhere is found with --url and --token-file or PROOFD_TOKEN";
+                    let hint =
+                        "no daemon found; use --url with --token-file or PROOFD_TOKEN, or --config FILE";
                     Failed::usage(if daemon.config.is_some() { error } else { error.context(hint) })
                 })?;
                 let url = url.as_ref().map_or(from_url, |url| url.trim_end_matches('/').to_owned());
                 let token = given.or(from_token).ok_or_else(|| {
                     Failed::usage(anyhow!(
-                        "no token: set PROOFD_TOKEN, or give --token-file, or access.tokens"
+                        "no token: add --token-file FILE, set PROOFD_TOKEN, or add one under `access.tokens` of the configuration"
                     ))
                 })?;
                 (url, token)
@@ -74,7 +75,7 @@ impl Client {
             .connect_timeout(Duration::from_secs(10))
             .timeout(LONGEST)
             .build()
-            .context("while making the HTTP client")?;
+            .context("while creating the HTTP client")?;
         Ok(Self { http, url, token })
     }
 
@@ -161,7 +162,7 @@ impl Client {
     }
 
     fn strange(&self) -> Failed {
-        Failed::unreachable(anyhow!("{} answered with something that is not proofd's", self.url))
+        Failed::unreachable(anyhow!("{} did not answer like proofd; check the address", self.url))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -218,7 +219,7 @@ pub struct Answer<T> {
 impl<T: DeserializeOwned> Answer<T> {
     pub fn read(&self) -> Result<T, Failed> {
         T::deserialize(&self.value).map_err(|error| {
-            let hint = "the daemon's answer is not understood; its version may be another one";
+            let hint = "reading the daemon's answer failed; its version may differ from this program's";
             Failed::unreachable(anyhow!(error).context(hint))
         })
     }
@@ -251,8 +252,8 @@ impl From<Refused> for Failed {
         let detail = problem.detail;
         if status == StatusCode::UNAUTHORIZED {
             return Self::usage(anyhow!(
-                "the daemon refuses the token: {detail}; look at --token-file, PROOFD_TOKEN, or access.tokens of the \
-                 daemon's configuration"
+                "the daemon refused the token: {detail}; check --token-file, PROOFD_TOKEN, or `access.tokens` of \
+                 the daemon's configuration"
             ));
         }
         let allowed = problem.more.decisions_allowed.filter(|words| !words.is_empty());

@@ -19,10 +19,11 @@ use crate::store;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    #[arg(long, default_value = client::DEFAULT_CONFIG)]
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
     config: PathBuf,
-    /// Sends one test mail to this address.
-    #[arg(long)]
+    /// Send one test mail to this address
+    #[arg(long, value_name = "ADDRESS")]
     mail_to: Option<String>,
 }
 
@@ -110,7 +111,7 @@ async fn outside(connectors: &Connectors, mail_to: Option<&str>) -> Vec<Group> {
     };
     if let (Some(smtp), Some(to)) = (&connectors.mail, mail_to) {
         mail.push(match smtp.send_test(to).await {
-            Ok(()) => good("test mail", "was taken by the mail server".to_owned()),
+            Ok(()) => good("test mail", "accepted by the mail server".to_owned()),
             Err(failure) => bad("test mail", failure.reason),
         });
     }
@@ -138,7 +139,7 @@ fn bad(what: &str, detail: String) -> Finding {
 }
 
 fn missing(what: &str, consequence: &str) -> Finding {
-    bad("settings", format!("no {what} is configured under connectors: {consequence}"))
+    bad("settings", format!("no {what} is configured under `connectors`; {consequence}"))
 }
 
 fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
@@ -150,7 +151,7 @@ fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
 /// Tokens that the start refuses, and those whose end is near.
 fn access(config: &Config, now: Timestamp) -> Vec<Finding> {
     let tokens = match config.access.reveal(&config.base) {
-        Ok(tokens) => good("tokens", format!("{} can be used", tokens.len())),
+        Ok(tokens) => good("tokens", format!("{} valid", tokens.len())),
         Err(why) => bad("tokens", why),
     };
     let ending = config.access.ending(now).into_iter().map(|ending| {
@@ -167,8 +168,15 @@ fn writable(config: &Config) -> Finding {
         .and_then(|()| std::fs::write(&probe, b""))
         .and_then(|()| std::fs::remove_file(&probe));
     match made {
-        Ok(()) => good("directory", format!("{} can be written", dir.display())),
-        Err(error) => bad("directory", format!("{} cannot be written: {}", dir.display(), error.kind())),
+        Ok(()) => good("directory", format!("{} is writable", dir.display())),
+        Err(error) => bad(
+            "directory",
+            format!(
+                "writing to {} failed: {}; give the daemon's user write access",
+                dir.display(),
+                error.kind()
+            ),
+        ),
     }
 }
 
@@ -190,7 +198,9 @@ fn policies(configured: &Configured) -> Vec<Finding> {
     let dir = configured.config.policies_dir();
     let (files, look) = match tree::read(&dir) {
         Ok(Some(read)) => read,
-        Ok(None) => return vec![bad("tree", format!("{} keeps changing", dir.display()))],
+        Ok(None) => {
+            return vec![bad("tree", format!("{} changed while it was read; try again", dir.display()))];
+        }
         Err(why) => return vec![bad("tree", why)],
     };
     let loaded = policy::load_tree(&files, &look.unread, &configured.known());
@@ -199,7 +209,7 @@ fn policies(configured: &Configured) -> Vec<Finding> {
     let mut findings: Vec<_> =
         errors.iter().map(|found| bad("policy", format!("{}: {}", found.place, found.message))).collect();
     let good_ones = loaded.set.policies.len();
-    let tally = format!("{good_ones} of {} policies are good", loaded.declared.len());
+    let tally = format!("{good_ones} of {} policies are valid", loaded.declared.len());
     findings.push(if errors.is_empty() && good_ones > 0 { good("tree", tally) } else { bad("tree", tally) });
     findings
 }

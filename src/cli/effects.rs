@@ -13,17 +13,16 @@ use crate::policy::effects::{self, Diff, Sheet};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// One policy; otherwise all of the tree.
+    /// Name of a policy; all by default
     policy: Option<String>,
-    /// The policy tree.
-    #[arg(long, default_value = "policies")]
+    /// The policy tree
+    #[arg(long, value_name = "DIR", default_value = "policies")]
     policies: PathBuf,
-    /// Another tree: + is what only it can do, - what it cannot any more, ~ what it does otherwise, and !
-    /// marks what is graver.
+    /// Compare with another tree: + new effect, - removed effect, ~ changed effect, ! more harmful
     #[arg(long, value_name = "OTHER_DIR")]
     diff: Option<PathBuf>,
-    /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside the tree.
-    #[arg(long)]
+    /// Configuration with the endpoints and systems that policies may name; by default `proofd.yaml` beside the tree
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     if json {
         output::json(&json!({ "items": diffs }));
     } else if diffs.iter().all(|diff| diff.changes.is_empty()) {
-        output::line("what they can do is the same");
+        output::line("both trees have the same effects");
     } else {
         for diff in diffs.iter().filter(|diff| !diff.changes.is_empty()) {
             output::line(&diff.to_string());
@@ -78,14 +77,14 @@ fn sheets(loaded: &Loaded, wanted: &dyn Fn(&str) -> bool) -> Vec<Sheet> {
 
 fn missing(name: &str, loaded: &Loaded, dir: &Path) -> Failed {
     let help = diagnostic::nearest(name, loaded.set.policies.keys().map(String::as_str));
-    Failed::no(anyhow!("no good policy {name} is in {}; {help}", dir.display()))
+    Failed::no(anyhow!("no valid policy {name} in {}; {help}", dir.display()))
 }
 
 /// A tree, and whether something in it has an error. What has one is said, and is missing in the sheets.
 fn sound(dir: &Path, config: Option<&Path>) -> Result<(Loaded, bool), Failed> {
     let loaded = read::read(dir, config)?.loaded;
     if loaded.declared.is_empty() {
-        return Err(Failed::no(anyhow!("there is no policy in {}", dir.display())));
+        return Err(Failed::no(anyhow!("no policy found in {}", dir.display())));
     }
     let bad = loaded.set.policies.len() < loaded.declared.len();
     if bad {

@@ -14,9 +14,12 @@ use crate::api::events::{BATCH, LARGEST_BODY, MOST_EVENTS, Taken};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Sends CloudEvents (JSON): one event, an array of them, or one on each line. `-` reads standard input.
+    /// Send CloudEvents to the daemon
     #[command(after_help = "Example: proofd event send hires.ndjson")]
-    Send { file: PathBuf },
+    Send {
+        /// File with JSON: one event, an array of events, or one event per line; `-` reads standard input
+        file: PathBuf,
+    },
 }
 
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
@@ -31,7 +34,8 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         if let Err(mut failed) = answer {
             if taken > 0 {
                 // Places in the answer count within the request.
-                let said = format!("the first {taken} events of the file were taken; of those after them");
+                let said =
+                    format!("the first {taken} events of the file were taken; the request after them failed");
                 failed.error = failed.error.context(said);
             }
             return Err(failed);
@@ -41,7 +45,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     if json {
         output::json(&Taken { taken });
     } else {
-        output::line(&format!("{taken} {} taken", if taken == 1 { "event was" } else { "events were" }));
+        output::line(&format!("{taken} {} taken", if taken == 1 { "event" } else { "events" }));
     }
     Ok(Ending::Ok)
 }
@@ -60,7 +64,7 @@ fn events(text: &str) -> anyhow::Result<Vec<&str>> {
     let mut events = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
         let value = value
-            .map_err(|error| anyhow!("line {}, column {}: this is not JSON", error.line(), error.column()))?;
+            .map_err(|error| anyhow!("line {}, column {}: invalid JSON", error.line(), error.column()))?;
         if value.get().starts_with('[') {
             let list: Vec<&RawValue> =
                 serde_json::from_str(value.get()).context("while reading the array")?;
@@ -71,7 +75,7 @@ fn events(text: &str) -> anyhow::Result<Vec<&str>> {
     }
     match events.iter().position(|event| !event.starts_with('{')) {
         Some(index) => Err(anyhow!("event {index} is not a JSON object")),
-        None if events.is_empty() => Err(anyhow!("there is no event in it")),
+        None if events.is_empty() => Err(anyhow!("no event found")),
         None => Ok(events),
     }
 }

@@ -23,32 +23,35 @@ use crate::policy::{given, schema};
 pub struct Arguments {
     #[command(flatten)]
     pub daemon: Daemon,
-    /// An id, or a reference such as user/17.
+    /// The person: an id, or a reference such as user/17
     #[arg(long)]
     subject: Whom,
-    /// What was said last before this time, such as 2026-01-05T09:00:00Z; now, if it is not given.
-    #[arg(long)]
+    /// Explain the last decision before this time, such as 2026-01-05T09:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-    /// Only this policy.
+    /// Only this policy
     #[arg(long)]
     policy: Option<String>,
-    /// What was said of the event with this key.
-    #[arg(long)]
+    /// Only the event with this key
+    #[arg(long, value_name = "KEY")]
     event: Option<String>,
-    /// What would be said of an event that never happened, by its type, such as login.risk; of a start by hand,
-    /// by the word `manual`; or by the sweeps, if they ran now, by the word `sweep`. The person is read as they
-    /// are now. Nothing is recorded.
+    /// Dry run of an event that did not happen: an event type such as login.risk, `manual` or `sweep`
+    ///
+    /// `manual` is a start by hand; `sweep` runs every sweep for this person now. The person is read from the
+    /// identity provider. Nothing is recorded.
     #[arg(long = "try", value_name = "TYPE", conflicts_with_all = ["at", "event", "last"])]
     made_up: Option<String>,
-    /// What would be said with another value: a field of the event, such as score=70, or of the person, such
-    /// as user.department=Sales. May be given several times. Without --try, the event is a recorded one.
+    /// Dry run with another value of the event (score=70) or the person (user.department=Sales); repeatable
+    ///
+    /// Without --try it applies to a recorded event.
     #[arg(long, value_name = "FIELD=VALUE")]
     with: Vec<String>,
-    /// What the policies of this tree would say in the place of those that run, about the newest recorded event
-    /// that they react to, or about --event, or --try.
+    /// Dry run with the policies of this tree instead of the active ones
+    ///
+    /// It applies to the newest recorded event that the policies react to, to --event, or to --try.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// About so many of the newest recorded events, with --policies or --with; one, if it is not given.
+    /// How many of the newest recorded events a dry run with --policies or --with covers [default: 1]
     #[arg(long, value_name = "COUNT")]
     last: Option<EventLimit>,
 }
@@ -58,7 +61,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         return attempt(arguments, json).await;
     }
     if arguments.last.is_some() {
-        return Err(Failed::usage(anyhow!("--last is about what would be said: give --policies or --with")));
+        return Err(Failed::usage(anyhow!("--last works with --policies or --with only; add one of them")));
     }
     let query = ExplainQuery {
         subject: arguments.subject.clone(),
@@ -165,7 +168,7 @@ fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine
         ]
     };
     let rows: Vec<_> = policies.clone().map(|(one, _)| row(one)).collect();
-    output::table(&["POLICY", "VERDICT", "ASKED", "BY"], &rows);
+    output::table(&["POLICY", "VERDICT", "TIME", "EVENT"], &rows);
     for (policy, dry_run) in policies {
         output::line("");
         tell(policy, dry_run);
@@ -185,7 +188,7 @@ fn compared(steps: &BTreeMap<String, Vec<Compared>>) {
 fn tell(policy: &Explained, dry_run: Option<&DryRunLine>) {
     say(0, &format!("{}: {}", policy.policy, policy.says));
     match dry_run {
-        None if policy.mode == Some(Mode::Shadow) => say(1, "it runs as a shadow: it opens nothing"),
+        None if policy.mode == Some(Mode::Shadow) => say(1, "shadow mode: it opens no cases"),
         None => {}
         Some(dry_run) => {
             for note in &dry_run.notes {
@@ -198,7 +201,7 @@ fn tell(policy: &Explained, dry_run: Option<&DryRunLine>) {
         }
     }
     if policy.revised_since {
-        say(1, "another revision of it runs now");
+        say(1, "another revision of it is active now");
     }
     for clause in &policy.clauses {
         tell_clause(clause);

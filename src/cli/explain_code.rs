@@ -12,7 +12,7 @@ pub fn run(name: Option<&str>, json: bool) -> Result<Ending, Failed> {
         None if json => output::json(&json!({ "items": codes::all(), "next": null })),
         None => {
             let row = |code: &Code| [code.number, code.word, code.title].map(str::to_owned).to_vec();
-            output::table(&["CODE", "WORD", "MEANING"], &codes::all().iter().map(row).collect::<Vec<_>>());
+            output::table(&["CODE", "NAME", "MEANING"], &codes::all().iter().map(row).collect::<Vec<_>>());
         }
         Some(name) => {
             let code = codes::find(name).ok_or_else(|| Failed::no(anyhow!(unknown(name))))?;
@@ -32,5 +32,5 @@ fn unknown(name: &str) -> String {
     let (lower, upper) = (name.to_ascii_lowercase(), name.to_ascii_uppercase());
     let near = nearest(if numbered { &upper } else { &lower }, names);
     let near = if near.starts_with("did") { near } else { "`proofd explain-code` lists all".to_owned() };
-    format!("there is no diagnosis `{name}`; {near}")
+    format!("unknown diagnosis `{name}`; {near}")
 }

@@ -26,7 +26,7 @@ pub fn number(value: usize) -> String {
 
 /// What was looked at.
 pub fn span(span: &PastSpan) -> String {
-    let cut = if span.cut { "; older ones were left out" } else { "" };
+    let cut = if span.cut { "; older records are not included" } else { "" };
     format!(
         "{} events and {} cases of {} people, {} to {}{cut}",
         number(span.events),
@@ -45,16 +45,16 @@ fn minute(at: Timestamp) -> String {
 pub fn show(past: &PolicyPast, people: usize) {
     output::line("");
     if past.silent {
-        output::line("  The record has nothing that it looks at: what it would have done is not known.");
+        output::line("  Back-test: no recorded event concerns this policy; its effects are unknown.");
         sweeps(past);
         return;
     }
-    output::line("  In the recorded past, with what runs and with the edit:");
+    output::line("  Back-test, active revision -> edit:");
     let mut rows = vec![row_of("cases", number(past.cases.before), number(past.cases.after), "")];
     for effect in &past.effects {
         let newly = match range(effect.newly).as_str() {
             "0" => String::new(),
-            newly => format!("{newly} people newly"),
+            newly => format!("{newly} additional people"),
         };
         rows.push(row_of(effect.what.word(), range(effect.times.before), range(effect.times.after), &newly));
     }
@@ -63,9 +63,9 @@ pub fn show(past: &PolicyPast, people: usize) {
     output::columns("    ", &rows);
     coming(past);
     for (count, what) in [
-        (past.unknown, "cases with no recorded answer for what comes next"),
-        (past.undecided, "openings that the edit could not decide"),
-        (past.endless, "people whose cases would not come to rest"),
+        (past.unknown, "cases reach a step without a recorded answer"),
+        (past.undecided, "events for which the edit could not decide whether to open a case"),
+        (past.endless, "people have cases that would never close"),
     ] {
         if count > 0 {
             output::line(&format!("  {count} {what}"));
@@ -73,57 +73,60 @@ pub fn show(past: &PolicyPast, people: usize) {
     }
     sweeps(past);
     if let Some(because) = &past.undecided_because {
-        output::line(&format!("    such as: {}", output::visible(because)));
+        output::line(&format!("    for example: {}", output::visible(because)));
     }
     who(past, people);
     for other in &past.heard_by {
         output::line("");
-        output::line(&format!("  {} hears of its verifications, and would do otherwise too.", other.policy));
+        output::line(&format!("  {} reacts to its verifications and would change too:", other.policy));
         show(other, people);
     }
 }
 
 fn sweeps(past: &PolicyPast) {
     for sweep in &past.sweeps {
-        output::line(&format!("  It {}", output::visible(sweep)));
+        output::line(&format!("  The edit {}", output::visible(sweep)));
     }
 }
 
 fn coming(past: &PolicyPast) {
     if past.coming.is_empty() {
-        output::line("  The record is shorter than a day: what is to come cannot be said from it.");
+        output::line("  Forecast: none; the record is shorter than a day.");
         return;
     }
     let row = |line: &Coming| {
-        let days = if line.days == 1 { "in a day".to_owned() } else { format!("in {} days", line.days) };
+        let days = if line.days == 1 { "1 day".to_owned() } else { format!("{} days", line.days) };
         let (before, after) = (range(line.times.before), range(line.times.after));
         vec![days, line.what.replace('_', " "), before, "->".to_owned(), after]
     };
     let different = past.coming.iter().filter(|line| line.times.before != line.times.after);
     let rows: Vec<_> = different.map(row).collect();
     if !past.sweeps.is_empty() {
-        output::line("  To come: not known, as far as it comes of a sweep that picks others; without them:");
+        output::line("  Forecast: unknown for sweeps that select other people; without those sweeps:");
     }
     if rows.is_empty() {
-        output::line("  To come: as much as with what runs.");
+        output::line("  Forecast: the same as with the active revision.");
     } else {
-        output::line("  To come, if the times are as quiet or as busy as they were:");
+        output::line("  Forecast, from the quietest to the busiest such time in the record:");
         output::columns("    ", &rows);
     }
     let told = |days: u32| past.coming.iter().any(|line| line.days == days);
     let untold: Vec<_> = [7, 30].iter().filter(|days| !told(**days)).map(ToString::to_string).collect();
     if !untold.is_empty() {
-        output::line(&format!("    The record is too short to say it for {} days.", untold.join(" and ")));
+        output::line(&format!(
+            "    The record is too short for a forecast of {} days.",
+            untold.join(" and ")
+        ));
     }
 }
 
 fn who(past: &PolicyPast, people: usize) {
     let different = past.different;
     if different == 0 {
-        output::line("  Nobody's case would have ended otherwise.");
+        output::line("  No case would have ended differently.");
         return;
     }
-    output::line(&format!("  {different} cases would have ended otherwise:"));
+    output::line(&format!("  {different} cases would have ended differently:"));
     let rows: Vec<Vec<String>> = past
         .items
         .iter()
@@ -137,7 +140,7 @@ fn who(past: &PolicyPast, people: usize) {
     output::columns("    ", &rows);
     if different > rows.len() {
         let listed = past.items.len();
-        let all = if listed < different { format!("the newest {listed}") } else { "them all".to_owned() };
+        let all = if listed < different { format!("the newest {listed}") } else { "all".to_owned() };
         output::line(&format!(
             "    and {} more; proofd plan --export FILE writes {all}",
             different - rows.len()

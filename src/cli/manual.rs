@@ -33,3 +33,33 @@ fn print(text: &[u8]) -> Ending {
     let _ = std::io::stdout().lock().write_all(text);
     Ending::Ok
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without_text(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let named = |what: &str| format!("{path} {}: {what}", command.get_name());
+        if command.get_about().is_none() {
+            found.push(named("no text"));
+        }
+        let untold = command.get_arguments().filter(|argument| argument.get_help().is_none());
+        found.extend(untold.map(|argument| named(argument.get_id().as_str())));
+        for argument in command.get_arguments() {
+            let values = argument.get_possible_values();
+            // `true` and `false` of a switch need none, and the names of shells are their own text.
+            let told = values.iter().any(|value| value.get_help().is_some());
+            let missing = values.iter().filter(|value| told && value.get_help().is_none());
+            found.extend(missing.map(|value| named(value.get_name())));
+        }
+        let path = format!("{path} {}", command.get_name());
+        command.get_subcommands().for_each(|below| without_text(below, &path, found));
+    }
+
+    #[test]
+    fn every_command_and_argument_has_a_text() {
+        let mut found = Vec::new();
+        without_text(&Cli::command(), "", &mut found);
+        assert!(found.is_empty(), "without a text: {found:#?}");
+    }
+}

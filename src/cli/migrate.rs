@@ -17,19 +17,20 @@ use crate::policy::diagnostic::nearest;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The cases.
+    /// Ids of the cases
     #[arg(required_unless_present = "policy")]
     cases: Vec<String>,
-    /// All open cases of a policy.
+    /// All open cases of this policy
     #[arg(long, conflicts_with = "cases")]
     policy: Option<String>,
-    /// The first digits of a revision that ran; otherwise the one that runs now.
-    #[arg(long, default_value = "running")]
+    /// First digits of the revision to move to, or `running`
+    #[arg(long, value_name = "REVISION", default_value = "running")]
     to: String,
-    /// Moves them; otherwise it is only shown.
+    /// Move the cases; without it nothing changes
     #[arg(long, requires = "reason")]
     apply: bool,
-    #[arg(long)]
+    /// Why; recorded in the journal
+    #[arg(long, value_name = "TEXT")]
     reason: Option<Reason>,
 }
 
@@ -43,7 +44,7 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
             if json {
                 output::json(&json!({ "items": [] }));
             } else {
-                output::line(&format!("no case of {policy} is open"));
+                output::line(&format!("{policy} has no open cases"));
             }
             return Ok(Ending::Ok);
         }
@@ -70,7 +71,7 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
     } else {
         table(&lines);
         let can = lines.iter().filter(|line| line.can).count();
-        let done = if apply { "moved" } else { "can be moved (--apply --reason '...' moves them)" };
+        let done = if apply { "moved" } else { "can be moved; move them with --apply --reason TEXT" };
         output::line(&format!("{can} of {} {done}", lines.len()));
     }
     Ok(if all { Ending::Ok } else { Ending::No })
@@ -86,7 +87,7 @@ async fn known(client: &Client, policy: &str) -> Result<(), Failed> {
     // One that is gone from the tree has its revisions still.
     match client.try_get::<Page<RevisionLine>>(&path(&["policies", policy, "revisions"]), &()).await? {
         Err(refused) if refused.status == StatusCode::NOT_FOUND => {
-            Err(Failed::no(anyhow!("there is no policy {policy}; {}", nearest(policy, names))))
+            Err(Failed::no(anyhow!("unknown policy {policy}; {}", nearest(policy, names))))
         }
         answer => Ok(answer.map(|_| ())?),
     }
@@ -124,11 +125,11 @@ fn table(lines: &[MigrationLine]) {
             time(line.due_then).unwrap_or_default(),
             next.unwrap_or_default(),
             line.overdue.join(", "),
-            line.why_not.as_ref().map_or_else(|| line.notes.join("; "), |why| format!("cannot: {why}")),
+            line.why_not.as_ref().map_or_else(|| line.notes.join("; "), |why| format!("cannot move: {why}")),
         ]
     };
     output::table(
-        &["CASE", "WHO", "NOW AT", "THEN AT", "DUE NOW", "DUE THEN", "NEXT THEN", "OVERDUE", "NOTES"],
+        &["CASE", "PERSON", "STEP", "NEW STEP", "DUE", "NEW DUE", "NEXT", "OVERDUE", "NOTES"],
         &lines.iter().map(row).collect::<Vec<_>>(),
     );
 }

@@ -54,67 +54,77 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Identity proofing as policy files.
+/// Identity proofing as policy files
 #[derive(Debug, Parser)]
 #[command(
     version,
     about,
-    after_help = "Try it: proofd demo\nExit codes: 0 ok, 1 the answer is no, 2 wrong use or bad configuration, 3 not reachable, 4 losses were accepted (store verify)"
+    after_help = "Try it: proofd demo\nExit codes: 0 success, 1 failed or refused, 2 wrong use or bad configuration, 3 the daemon or a connector cannot be reached, 4 the store has accepted losses (store verify)"
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Machine-readable output; an error is then one JSON object on standard error.
+    /// Print JSON; an error is then one JSON object on standard error
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The whole product with nothing to set up: simulated providers and mail, shipped policies.
+    /// Run the demo: simulated providers and mail, shipped policies, nothing to set up
     #[command(after_help = "Example: proofd demo --exit")]
     Demo(demo::Arguments),
-    /// The daemon.
+    /// Run the daemon
     #[command(after_help = "Example: proofd run --config /etc/proofd/proofd.yaml")]
     Run {
-        #[arg(long, default_value = client::DEFAULT_CONFIG)]
+        /// Configuration file
+        #[arg(long, value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
         config: PathBuf,
-        /// Time runs faster, against simulators on this machine: FACTOR or FACTOR@ORIGIN.
-        #[arg(long)]
+        /// Run on a faster clock; simulators on this machine only
+        ///
+        /// FACTOR is how many times faster, such as 600. FACTOR@ORIGIN counts from a time, such as
+        /// 60@2026-01-05T09:00:00Z, so that several processes and restarts share one clock.
+        #[arg(long, value_name = "FACTOR[@ORIGIN]")]
         rehearse: Option<rehearsal::Rehearsal>,
     },
-    /// Everything that loading a policy tree finds, every mistake of every file.
+    /// Check a policy tree and report every error
     #[command(after_help = "Example: proofd check policies --format sarif > check.sarif")]
     Check(check::Arguments),
-    /// Plays the policy tests of a tree, with a clock that is turned, on what decides in the daemon.
+    /// Run policy tests on a simulated clock
     #[command(after_help = "Example: proofd test policies --coverage --junit results.xml")]
     Test(test::Arguments),
-    /// What policies can do, to whom and by which path; without anything being done.
+    /// List the effects that policies can have, and the paths that lead to them
     #[command(after_help = "Example: proofd effects registration-proofing --diff ../edited/policies")]
     Effects(effects::Arguments),
-    /// What activating another tree would do: tests, what changes, whose past cases would end otherwise, open cases.
+    /// Preview a policy tree: tests, changed effects, back-test, open cases
     #[command(after_help = "Example: proofd plan ../edited/policies --export people.csv")]
     Plan(plan::Arguments),
-    /// What a diagnosis of `check` means, why it matters, and how it is put right; without CODE all of them.
+    /// Explain a diagnosis of `check`: what it means and how to fix it
     #[command(after_help = "Example: proofd explain-code P0303")]
     ExplainCode {
-        /// Its number or its word.
+        /// Number or name of the diagnosis, such as P0303 or missing-outcome; lists all if left out
         code: Option<String>,
     },
-    /// A language server for editors, on standard input and output: the diagnoses of `check` while you type, and
-    /// where a block, function, template or verification is defined. It works beside one that knows the schema.
+    /// Run the language server for editors on standard input and output
+    ///
+    /// Shows the diagnoses of `check` and failed policy tests while you type. Finds definitions and uses of blocks,
+    /// steps, functions, templates, verifications, teams, queues and settings, and completes their names. Use it
+    /// together with a YAML language server, which completes keys from the schema.
     #[command(after_help = lsp::EXAMPLES)]
     Lsp(lsp::Arguments),
-    /// JSON Schema for editors.
+    /// Print the JSON Schema of a file, for editors
     #[command(after_help = "Example: proofd schema policy > policy.schema.json")]
-    Schema { which: schema::Which },
-    /// Print the OpenAPI document of the HTTP API.
+    Schema {
+        /// The kind of file
+        which: schema::Which,
+    },
+    /// Print the OpenAPI document of the HTTP API
     #[command(after_help = "Example: proofd openapi > openapi.json")]
     Openapi,
-    /// Tries each connector alone, the store and the policies, and says what is wrong. Sends nothing to a person.
+    /// Check the configuration, each connector, the store and the policies; sends nothing to people
     #[command(after_help = "Example: proofd doctor --config proofd.yaml --mail-to me@example.com")]
     Doctor(doctor::Arguments),
-    /// Cases of a running daemon.
+    /// List, show, decide and change cases
     #[command(after_help = "Example: proofd case decide CASE approve --reason 'seen in person'")]
     Case {
         #[command(flatten)]
@@ -130,7 +140,7 @@ enum Command {
         #[command(subcommand)]
         command: cases::Limits,
     },
-    /// Suspensions and withheld roles, those that closed cases left included.
+    /// List and lift holds: suspensions and withheld roles, those of closed cases included
     #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
     Hold {
         #[command(flatten)]
@@ -138,7 +148,7 @@ enum Command {
         #[command(subcommand)]
         command: cases::Hold,
     },
-    /// Events for a running daemon.
+    /// Send events to the daemon
     #[command(after_help = "Example: proofd event send hires.ndjson")]
     Event {
         #[command(flatten)]
@@ -146,7 +156,7 @@ enum Command {
         #[command(subcommand)]
         command: events::Command,
     },
-    /// The policies of a running daemon.
+    /// Show, compare, release and revert the daemon's policies
     #[command(after_help = "Example: proofd policy reload")]
     Policy {
         #[command(flatten)]
@@ -154,13 +164,16 @@ enum Command {
         #[command(subcommand)]
         command: policies::Command,
     },
-    /// Why each policy did or did not fire for a person: the clause, its values, the smallest change. And what
-    /// policies would say: those of an edited tree, or about an event that never happened.
+    /// Explain why policies did or did not open a case for a person
+    ///
+    /// Prints the deciding clause, its values and the smallest change that would turn it. With --try, --with or
+    /// --policies it is a dry run: an event that did not happen, other values, or an edited tree. A dry run records
+    /// and opens nothing.
     #[command(after_help = "Example: proofd explain --subject user/17 --at 2026-01-05T09:00:00Z\n\
         Example: proofd explain --subject user/17 --try login.risk --with score=70 --policies ../edited/policies\n\
         Example: proofd explain --subject user/17 --try sweep")]
     Explain(explain::Arguments),
-    /// Schedules over the population, of a running daemon.
+    /// List sweeps: schedules over the population
     #[command(after_help = "Example: proofd sweep list")]
     Sweep {
         #[command(flatten)]
@@ -168,36 +181,42 @@ enum Command {
         #[command(subcommand)]
         command: sweeps::Command,
     },
-    /// The embedded store, with the daemon stopped.
+    /// Verify, repair and inspect the store on this machine
     #[command(after_help = "Example: proofd store verify --config proofd.yaml")]
     Store {
         #[command(subcommand)]
         command: store::Command,
     },
-    /// The simulators alone, for people who develop against them.
+    /// Run the simulators alone, to develop against them
     #[command(after_help = "Example: proofd simulate all")]
     Simulate(simulate::Arguments),
-    /// Completions of a shell, on standard output.
+    /// Print completions for a shell
     #[command(
         after_help = "Example: proofd completions bash > /usr/share/bash-completion/completions/proofd"
     )]
-    Completions { shell: clap_complete::Shell },
-    /// The manual page, on standard output; with DIR one for each command, into that directory.
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands to a directory
     #[command(after_help = "Example: proofd man /usr/local/share/man/man1")]
-    Man { dir: Option<PathBuf> },
+    Man {
+        /// Directory for one page per command; prints the main page if left out
+        dir: Option<PathBuf>,
+    },
 }
 
 /// How a command finds the daemon.
 #[derive(Debug, Clone, Default, Args)]
 struct Daemon {
-    /// Address of the daemon; otherwise it is taken from the configuration.
+    /// Address of the daemon, such as https://proofd.example.com; by default from the configuration
     #[arg(long, env = "PROOFD_URL", global = true)]
     url: Option<String>,
-    /// File with the token; otherwise PROOFD_TOKEN, or a token of the configuration.
-    #[arg(long, global = true)]
+    /// File with the token; by default PROOFD_TOKEN, or a token of the configuration
+    #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
-    /// Configuration of a daemon on this machine.
-    #[arg(long, global = true)]
+    /// Configuration of a daemon on this machine [default: /etc/proofd/proofd.yaml]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 

@@ -43,7 +43,9 @@ pub async fn keep_telling(engine: Engine) {
             if engine.alive(within).await {
                 tell(&[NotifyState::Watchdog]);
             } else {
-                tracing::error!("no progress; the watchdog is not fed");
+                tracing::error!(
+                    "the committer or the waker makes no progress; systemd will restart the daemon"
+                );
             }
         }
     }

@@ -33,10 +33,10 @@ pub(super) async fn open(
             }
             Err(error) if error.is_no_room() => {
                 if !waits {
-                    tracing::error!(%error, "the store waits for free space on the disk");
+                    tracing::error!(%error, "opening the store: the disk is full; waiting for free space");
                 }
                 waits = true;
-                notify::starting("waiting for free space on the disk of the store");
+                notify::starting("opening the store: the disk is full; waiting for free space");
                 tokio::select! {
                     () = tokio::time::sleep(ROOM_EVERY) => {}
                     () = orders.stop() => return Ok(None),
@@ -59,8 +59,8 @@ async fn open_once(dir: &Path, now: Timestamp) -> Result<Result<(Store, Opened),
                 let records = progress.load(Ordering::Relaxed);
                 if records > seen {
                     seen = records;
-                    tracing::info!(records, "opening the store: records of the journal read so far");
-                    notify::starting(&format!("opening the store: {records} records of the journal read"));
+                    tracing::info!(records, "opening the store: reading the journal");
+                    notify::starting(&format!("opening the store: {records} journal records read"));
                 }
             }
         }
@@ -70,24 +70,24 @@ async fn open_once(dir: &Path, now: Timestamp) -> Result<Result<(Store, Opened),
 /// What the opening found and did.
 fn report(opened: &Opened) {
     if opened.new {
-        tracing::info!("a new store was made");
+        tracing::info!("created a new store");
     }
     if opened.marked_anew {
-        tracing::warn!("the store's high-water mark was damaged or missing; it was written anew");
+        tracing::warn!("the store's high-water mark was damaged or missing; wrote a new one");
     }
     if opened.cut_bytes > 0 {
         tracing::warn!(
             bytes = opened.cut_bytes,
-            "the journal's torn end, behind everything that was acknowledged, was cut"
+            "removed an incomplete record at the end of the journal; it was not acknowledged"
         );
     }
     if opened.accepted_losses > 0 {
         tracing::warn!(
             losses = opened.accepted_losses,
-            "the store has accepted losses; see `proofd store verify`"
+            "the store has accepted losses; `proofd store verify` lists them"
         );
     }
     if let Some(why) = &opened.rebuilt {
-        tracing::warn!(why, records = opened.records, "the state was rebuilt from the journal");
+        tracing::warn!(why, records = opened.records, "rebuilt the state from the journal");
     }
 }

@@ -17,7 +17,7 @@ pub fn line(text: &str) {
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => line(&text),
-        Err(error) => self::error(&format!("the answer is not JSON: {error}")),
+        Err(error) => self::error(&format!("writing the answer as JSON failed: {error}")),
     }
 }
 
@@ -26,11 +26,11 @@ pub fn failed(failed: &Failed, json: bool) -> ExitCode {
     let detail = format!("{:#}", failed.error);
     if json {
         let title = match failed.ending {
-            Ending::Ok => "ok",
-            Ending::No => "the answer is no",
+            Ending::Ok => "success",
+            Ending::No => "failed or refused",
             Ending::Usage => "wrong use or bad configuration",
-            Ending::Unreachable => "not reachable",
-            Ending::NotWhole => "losses were accepted",
+            Ending::Unreachable => "cannot be reached",
+            Ending::NotWhole => "the store has accepted losses",
         };
         let exit_code = failed.ending.code();
         let problem = serde_json::json!({ "title": title, "detail": detail, "exit_code": exit_code });

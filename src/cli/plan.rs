@@ -18,15 +18,15 @@ use crate::model::Timestamp;
 pub struct Arguments {
     #[command(flatten)]
     daemon: Daemon,
-    /// The policy tree as it would be.
+    /// The policy tree to preview
     dir: PathBuf,
-    /// Writes everybody whose case would end otherwise into a CSV file.
+    /// Write everyone whose case would have ended differently to a CSV file
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// So many people of each policy are shown.
-    #[arg(long, default_value_t = 20)]
+    /// How many people to list for each policy
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
     people: usize,
-    /// Leaves out the text diff.
+    /// Omit the text diff
     #[arg(long)]
     brief: bool,
 }
@@ -44,7 +44,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         })
         .await?;
     shown.end();
-    let stopped = || Failed::unreachable(anyhow!("the daemon stopped before the plan was made"));
+    let stopped = || Failed::unreachable(anyhow!("the daemon stopped before the plan was complete"));
     let plan = answer.ok_or_else(stopped)??;
     if let Some(path) = &arguments.export {
         export(path, &plan)?;
@@ -61,9 +61,9 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
 fn because(plan: &Plan, arguments: &Arguments) -> String {
     match plan.ok {
         true => String::new(),
-        false if !plan.diagnostics.is_empty() => ", because of the mistakes".to_owned(),
+        false if !plan.diagnostics.is_empty() => ", because of the errors".to_owned(),
         false => format!(
-            ": there is no policy in {}; each has a folder with a policy.yaml",
+            ": no policy found in {}; a policy is a directory with a policy.yaml",
             arguments.dir.display()
         ),
     }
@@ -76,10 +76,10 @@ struct Shown(bool);
 impl Shown {
     fn progress(&mut self, progress: Progress) {
         let said = match progress {
-            Progress::Waiting => "waiting for its turn".to_owned(),
-            Progress::Reading { records } => format!("reading the past: {} records", number(records)),
+            Progress::Waiting => "waiting for another plan".to_owned(),
+            Progress::Reading { records } => format!("reading the journal: {} records", number(records)),
             Progress::Walking { done, of } => {
-                format!("walking it: {} of {} people", number(done), number(of))
+                format!("back-test: {} of {} people", number(done), number(of))
             }
         };
         self.0 = std::io::stderr().is_terminal();
@@ -105,14 +105,17 @@ fn show(plan: &Plan, arguments: &Arguments) {
     for tests in &plan.tests {
         let now = tests.passed + tests.failed;
         if now < tests.before {
-            output::line(&format!("       {} has {now} tests; what runs has {}", tests.policy, tests.before));
+            output::line(&format!(
+                "       {} has {now} tests; the active revision has {}",
+                tests.policy, tests.before
+            ));
         }
     }
     if let Some(past) = &plan.past {
-        output::line(&format!("past   {}", foreseen::span(past)));
+        output::line(&format!("record {}", foreseen::span(past)));
     }
     if plan.policies.is_empty() {
-        output::line(&format!("nothing that runs would be different{}", because(plan, arguments)));
+        output::line(&format!("no active policy would change{}", because(plan, arguments)));
     }
     for policy in &plan.policies {
         output::line("");
@@ -126,15 +129,15 @@ fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
     };
     let (from, to) = (short(&policy.from), short(&policy.to));
     let state = match policy.state {
-        Some(PolicyState::NeedsRelease) => "WAITS FOR A RELEASE".to_owned(),
-        Some(PolicyState::Active) => "would run at once".to_owned(),
+        Some(PolicyState::NeedsRelease) => "WOULD BE PARKED".to_owned(),
+        Some(PolicyState::Active) => "would become active at once".to_owned(),
         Some(PolicyState::KeptLastGood | PolicyState::Refused) => {
-            "would not run: see its mistakes and failed tests".to_owned()
+            "would not become active: fix its errors and failed tests".to_owned()
         }
         Some(state @ (PolicyState::KeptBack | PolicyState::Reverted | PolicyState::Gone)) => {
             state.word().replace('_', " ")
         }
-        None => "would open no cases any more; its open cases go on".to_owned(),
+        None => "would open no new cases; open cases continue".to_owned(),
     };
     output::line(&format!("{}  {}  {from} -> {to}  {state}", policy.policy, policy.change.word()));
     for why in &policy.why {
@@ -148,8 +151,9 @@ fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
         foreseen::show(past, arguments.people);
     }
     for sweep in &policy.sweeps {
-        let most = sweep.at_most.map_or("everybody who is due".to_owned(), |most| format!("at most {most}"));
-        let last = sweep.last_picked.map(|last| format!("; the last run picked {last}")).unwrap_or_default();
+        let most = sweep.at_most.map_or("everyone due".to_owned(), |most| format!("at most {most} people"));
+        let last =
+            sweep.last_picked.map(|last| format!("; the last run selected {last}")).unwrap_or_default();
         let time = |at: Timestamp| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         let next = sweep.next.map(time).unwrap_or_default();
         output::line(&format!("  sweep {} next runs at {next} for {most}{last}", sweep.schedule));
@@ -173,12 +177,12 @@ fn open_cases(open: &OpenCases) {
     }
     if open.can_move > 0 {
         output::line(&format!(
-            "    moved by `proofd case migrate`, {} would go on, {} of them with a time that is past",
+            "    `proofd case migrate` could move {}; {} of them would be overdue",
             open.can_move, open.overdue
         ));
     }
     for (why, number) in &open.cannot_move {
-        output::line(&format!("    {number} cannot be moved: {why}"));
+        output::line(&format!("    {number} cannot move: {why}"));
     }
 }
 

@@ -19,65 +19,76 @@ use crate::model::{EffectKind, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// What runs and how it compares with the tree.
+    /// List policies: active revision, mode, state, and how they differ from the tree
     #[command(after_help = "Example: proofd policy list")]
     List,
-    /// What a policy can do, and how it stands.
+    /// Show a revision: state, effects, and why it is parked
     #[command(after_help = "Example: proofd policy show registration-proofing --revision waiting")]
     Show {
+        /// Name of the policy
         policy: String,
-        /// The first digits of a revision, or `running` or `waiting`; `last` is what runs, or ran last.
+        /// First digits of a revision, or `running`, `waiting` or `last` (running, or the last that ran)
         #[arg(long, default_value = "last")]
         revision: String,
-        /// Of one that waits, so many of those whose cases would have ended otherwise.
-        #[arg(long, default_value_t = 20)]
+        /// For a parked revision: how many people to list whose cases would have ended differently
+        #[arg(long, value_name = "COUNT", default_value_t = 20)]
         people: usize,
     },
-    /// Every revision of a policy that the daemon has.
+    /// List every revision of a policy in the store
     #[command(after_help = "Example: proofd policy revisions registration-proofing")]
-    Revisions { policy: String },
-    /// What is different between two revisions: what they can do, and their files.
+    Revisions {
+        /// Name of the policy
+        policy: String,
+    },
+    /// Compare two revisions: effects and files
     #[command(after_help = "Example: proofd policy diff registration-proofing running waiting")]
     Diff {
+        /// Name of the policy
         policy: String,
-        /// The first digits of a revision, or `running` or `waiting`.
+        /// First digits of a revision, or `running` or `waiting`
         #[arg(default_value = "running")]
         from: String,
+        /// First digits of a revision, or `running` or `waiting`
         #[arg(default_value = "waiting")]
         to: String,
     },
-    /// A revision that was parked runs from now on.
+    /// Release a parked revision: it becomes active
     #[command(
         after_help = "Example: proofd policy release registration-proofing --reason 'agreed with legal'"
     )]
     Release {
+        /// Name of the policy
         policy: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
-        /// The revision that was looked at; another one is not released. Otherwise the one that waits now.
+        /// Release this revision only; refused if another one is parked now
         #[arg(long)]
         revision: Option<String>,
     },
-    /// An older revision runs instead of the tree's, until the files of the policy are edited again.
+    /// Revert to an older revision until the policy's files are edited again
     #[command(
         after_help = "Example: proofd policy revert registration-proofing 9f2c11aa --reason 'too many deletes'"
     )]
     Revert {
+        /// Name of the policy
         policy: String,
-        /// Its first digits.
+        /// First digits of the revision
         revision: String,
-        #[arg(long)]
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
         reason: Reason,
     },
-    /// What a shadow policy would have done, person by person, against what happened.
+    /// Compare a shadow policy with what happened, person by person
     #[command(after_help = "Example: proofd policy shadow login-risk-strict --limit 50")]
     Shadow {
+        /// Name of the policy
         policy: String,
-        /// So many people, the newest first.
+        /// How many people to list, newest first
         #[arg(long, default_value = "100")]
         limit: PeopleLimit,
     },
-    /// Loads the tree now. Exit code 0 if all of it runs afterwards, 1 if something does not.
+    /// Load the policy tree now; exits with 1 if a part of it is not active afterwards
     #[command(after_help = "Example: proofd policy reload")]
     Reload,
 }
@@ -141,7 +152,7 @@ async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
 
 fn taken_in(revisions: &Page<RevisionLine>) {
     let row = |line: &RevisionLine| {
-        let runs = if line.active { "runs" } else { "" };
+        let runs = if line.active { "active" } else { "" };
         vec![line.revision.clone(), time(line.at), runs.to_owned()]
     };
     let rows: Vec<_> = revisions.items.iter().map(row).collect();
@@ -149,7 +160,7 @@ fn taken_in(revisions: &Page<RevisionLine>) {
 }
 
 fn shown(sheet: &RevisionSheet) {
-    let runs = if sheet.runs { ", runs" } else { ", does not run" };
+    let runs = if sheet.runs { ", active" } else { ", not active" };
     output::line(&format!("revision {}{runs}", sheet.revision));
     if let Some(status) = &sheet.status {
         output::line(&format!("state {}", status.state.word()));
@@ -173,7 +184,7 @@ fn why(reasons: &[String]) {
 
 fn shadow(report: &ShadowReport) {
     output::line(&format!(
-        "{}: {} people; would have done: {}; the live cases of the same events did: {}; not known of {}",
+        "{}: {} people; effects it would have had: {}; effects of live cases of the same events: {}; unknown for {}",
         report.policy,
         report.people,
         counts(&report.would),
@@ -183,15 +194,15 @@ fn shadow(report: &ShadowReport) {
     for person in &report.items {
         let ShadowPerson { subject, would, happened, same } = person;
         let same = match same {
-            Some(true) => "the same was done",
-            Some(false) => "something else was done",
-            None => "not known to the end",
+            Some(true) => "same effects",
+            Some(false) => "different effects",
+            None => "unknown to the end",
         };
         say(0, &format!("{subject}: {same}"));
         would.iter().for_each(would_be);
         for LiveCase { case, policy, end, did, same_event: _ } in happened {
             let did: Vec<_> = did.iter().map(|effect| effect.word()).collect();
-            say(1, &format!("{policy} case {case}: {}, did: {}", end.words(), list_of(&did)));
+            say(1, &format!("{policy} case {case}: {}, effects: {}", end.words(), list_of(&did)));
         }
     }
 }
@@ -233,10 +244,13 @@ fn list(policies: &PolicyList) {
     let PolicyList { items, last_reload, .. } = policies;
     table(items);
     let verdict =
-        if last_reload.ok { "everything in the tree runs" } else { "not everything in the tree runs" };
+        if last_reload.ok { "the whole tree is active" } else { "a part of the tree is not active" };
     for PolicyLine { status, .. } in items.iter().filter(|policy| policy.status.waiting.is_none()) {
         if status.state == PolicyState::NeedsRelease {
-            output::line(&format!("{}: runs until its removal is released (needs_release)", status.name));
+            output::line(&format!(
+                "{}: stays active until its removal is released (needs_release)",
+                status.name
+            ));
             why(&status.why);
         }
     }
@@ -244,7 +258,7 @@ fn list(policies: &PolicyList) {
         let Some(waiting) = &status.waiting else { continue };
         let (name, state) = (&status.name, status.state.word());
         let short: String = waiting.chars().take(8).collect();
-        output::line(&format!("{name}: revision {short} of the tree does not run ({state})"));
+        output::line(&format!("{name}: revision {short} of the tree is not active ({state})"));
         why(&status.why);
     }
     notes(items);
@@ -265,11 +279,11 @@ fn notes(policies: &[PolicyLine]) {
     }
 }
 
-/// Why nothing of the tree was taken.
+/// Why nothing of the tree was loaded.
 fn whole_tree(reload: &LastReload) {
     if let Some(problem) = &reload.problem {
-        output::line(&format!("nothing of the tree was taken: {}", output::visible(problem)));
-        output::line("the policies above are those that ran before; they go on");
+        output::line(&format!("nothing of the tree was loaded: {}", output::visible(problem)));
+        output::line("the policies above stay active");
     }
 }
 

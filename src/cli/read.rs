@@ -36,8 +36,8 @@ fn files(dir: &Path) -> Result<Files, Failed> {
     match look.unread.keys().next() {
         None => Ok(files),
         Some(path) => {
-            let check = format!("proofd check {} says why", dir.display());
-            Err(Failed::usage(anyhow!("{}/{path} is not read; {check}", dir.display())))
+            let check = format!("`proofd check {}` gives the reason", dir.display());
+            Err(Failed::usage(anyhow!("{}/{path} cannot be used; {check}", dir.display())))
         }
     }
 }
@@ -45,7 +45,7 @@ fn files(dir: &Path) -> Result<Files, Failed> {
 fn whole(dir: &Path) -> Result<(Files, Fingerprint), Failed> {
     tree::read(dir)
         .map_err(|why| Failed::usage(anyhow!(why)))?
-        .ok_or_else(|| Failed::usage(anyhow!("{} keeps changing while it is read", dir.display())))
+        .ok_or_else(|| Failed::usage(anyhow!("{} changed while it was read; try again", dir.display())))
 }
 
 /// The tree as text, path by path, as a daemon is sent it.

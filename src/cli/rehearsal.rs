@@ -45,7 +45,9 @@ pub fn clock(rehearsal: Option<Rehearsal>) -> Arc<dyn Clock> {
 /// An accelerated clock must reach nothing but simulators.
 pub fn only_simulators(setup: &Setup) -> anyhow::Result<()> {
     match setup.real_host() {
-        Some(host) => Err(anyhow!("--rehearse is for simulators on this machine; {host} is not one")),
+        Some(host) => {
+            Err(anyhow!("--rehearse works with simulators on this machine only; {host} is not one"))
+        }
         None => Ok(()),
     }
 }

@@ -8,12 +8,19 @@ use crate::{config, policy};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Which {
+    /// NAME/policy.yaml
     Policy,
+    /// shared/blocks.yaml
     Blocks,
+    /// NAME/tests.yaml
     Tests,
+    /// proofd.yaml
     Config,
+    /// verifications.yaml
     Verifications,
+    /// people.yaml
     People,
+    /// Events as clauses and functions see them
     Events,
 }
 

@@ -50,12 +50,12 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
         // A loop ends only when it is told to. One that panicked would leave its work undone unseen; a new
         // process takes everything up again from the disk.
         Some(_) = tasks.join_next() => {
-            return Err(Failed::no(anyhow!("a loop of the engine ended by itself; the log above says why")));
+            return Err(Failed::no(anyhow!("internal error: a loop of the engine ended; the log above has the reason")));
         }
     }
 
     notify::stopping();
-    tracing::info!("stopping: calls under way are waited for, no new ones begin");
+    tracing::info!("stopping; waiting for calls in progress, starting no new ones");
     for listening in listeners {
         listening.stop().await;
     }

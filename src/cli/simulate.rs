@@ -13,23 +13,26 @@ use crate::simulate::which::Which;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// Which simulator to run
     #[arg(value_enum, default_value = "all")]
     which: Which,
-    /// Address of the simulator; port 0 takes a free one. With `all` the ports follow each other.
-    #[arg(long, default_value = "127.0.0.1:0")]
+    /// Address to listen on; port 0 picks a free port, `all` uses consecutive ports
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Client id that the simulators accept
     #[arg(long, default_value = "sim-client")]
     client_id: String,
+    /// Client secret that the simulators accept
     #[arg(long, default_value = "sim-secret")]
     client_secret: String,
-    /// Where the identity provider sends its events: the daemon's address, such as http://127.0.0.1:8470.
-    #[arg(long)]
+    /// Address of the daemon, to which events are sent, such as http://127.0.0.1:8470
+    #[arg(long, value_name = "URL")]
     daemon: Option<String>,
-    /// Time runs faster: FACTOR or FACTOR@ORIGIN, the same as the daemon's.
-    #[arg(long)]
+    /// Run on a faster clock: FACTOR or FACTOR@ORIGIN, the same as the daemon's
+    #[arg(long, value_name = "FACTOR[@ORIGIN]")]
     rehearse: Option<Rehearsal>,
-    /// Writes what was asked and applied, one JSON object a line.
-    #[arg(long)]
+    /// Write requests and changes to this file, one JSON object per line
+    #[arg(long, value_name = "FILE")]
     ledger: Option<std::path::PathBuf>,
 }
 

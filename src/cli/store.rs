@@ -14,7 +14,7 @@ use crate::{config, store};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check the journal's chain, compare the state with the journal, and make every decision again
+    /// Check the journal's chain, compare the state with the journal, and repeat every decision
     #[command(
         after_help = "Example: proofd store verify --config proofd.yaml\n\nExit codes: 0 whole, 1 something is \
                       lost, damaged or different, 4 nothing new, but losses were accepted before"
@@ -68,9 +68,10 @@ pub enum Command {
 /// Which store.
 #[derive(Debug, Args)]
 pub struct Place {
-    #[arg(long, default_value = client::DEFAULT_CONFIG)]
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
     config: PathBuf,
-    /// The store's directory, instead of the configuration's. `verify` then makes no decision again
+    /// Directory of the store, instead of the configuration's; `verify` then repeats no decisions
     #[arg(long)]
     dir: Option<PathBuf>,
 }
@@ -116,7 +117,7 @@ pub fn run(command: &Command, json: bool) -> Result<Ending, Failed> {
 fn failed(error: store::Error) -> Failed {
     match error {
         store::Error::Locked(why) => {
-            Failed::usage(anyhow!("the store is in use ({why}); stop the daemon first"))
+            Failed::usage(anyhow!("opening the store: it is in use ({why}); stop the daemon first"))
         }
         error => Failed::no(anyhow!(error)),
     }
@@ -159,7 +160,7 @@ fn tell_salvage(done: &store::Salvaged, dry_run: bool) {
         output::line(&format!("{records}: mended, one bit was flipped; nothing proves the result"));
     }
     for range in &done.records {
-        output::line(&format!("{}: lost, they cannot be read any more", records(range)));
+        output::line(&format!("{}: lost, cannot be read", records(range)));
     }
     for case in &done.cases {
         let held = if done.quarantined.contains(case) { "quarantined" } else { "closed" };
@@ -169,20 +170,19 @@ fn tell_salvage(done: &store::Salvaged, dry_run: bool) {
         (true, _) if done.doubtful.is_none() => "nothing is lost, and no case is quarantined",
         (true, _) => "the unproved record is kept, and its cases are quarantined",
         (false, true) => {
-            "the state held the lost records: what they did is taken from it, events in the inbox included, and \
-             exactly the cases in them are quarantined"
+            "the state holds the lost records: their changes are restored from it, events in the inbox included; \
+             only their cases are quarantined"
         }
         (false, false) => {
-            "the state did not hold the lost records: the list of cases may be longer than needed; cases that were \
-             opened in them are unknown; events that were only in them are lost unless the provider lists them \
-             again"
+            "the state does not hold the lost records: the list of cases may be longer than needed; cases that they \
+             opened are unknown; their events are lost unless the provider lists them again"
         }
     });
     output::line(match (dry_run, done.quarantined.is_empty()) {
-        (true, _) => "nothing was changed; run it with --reason TEXT to salvage",
-        (false, true) => "the store starts again",
+        (true, _) => "dry run: nothing was changed; salvage with --reason TEXT",
+        (false, true) => "the store is ready to start",
         (false, false) => {
-            "the store starts again; retry or cancel each quarantined case (proofd case list --state stuck)"
+            "the store is ready to start; retry or cancel each quarantined case (proofd case list --state stuck)"
         }
     });
     if let Some(aside) = &done.aside {
@@ -199,14 +199,14 @@ fn accept_loss(dir: &Path, reason: &str, json: bool) -> Result<Ending, Failed> {
         output::json(&accepted);
     } else {
         output::line(&format!("accepted: {}", accepted.loss));
-        output::line("the next start makes the state anew from the journal that is left");
+        output::line("the next start rebuilds the state from the remaining journal");
     }
     Ok(Ending::Ok)
 }
 
 fn verify(place: &Place, head: Option<store::Head>, json: bool) -> Result<Ending, Failed> {
     let (dir, settings) = match &place.dir {
-        Some(dir) => (dir.clone(), Err(anyhow!("that takes the configuration"))),
+        Some(dir) => (dir.clone(), Err(anyhow!("--dir has no configuration; use --config FILE"))),
         None => {
             let configured = compose::read(&place.config).map_err(Failed::usage)?;
             // A secret that only the service can read is no reason not to look at the store.
@@ -234,15 +234,15 @@ fn verify(place: &Place, head: Option<store::Head>, json: bool) -> Result<Ending
     } else {
         tell_store(&verified.store);
         match holds_head {
-            Some(true) => output::line("the journal holds the head that was asked for"),
+            Some(true) => output::line("the journal contains the head given with --head"),
             Some(false) => output::line(
-                "the journal does not hold the head that was asked for: it is shorter, or another journal",
+                "the journal does not contain the head given with --head: it is shorter, or another journal",
             ),
             None => {}
         }
         verified.decisions.iter().for_each(tell_decisions);
         if let Some(why) = &verified.decisions_left_out {
-            output::line(&format!("decisions were not made again: {why}"));
+            output::line(&format!("decisions were not repeated: {why}"));
         }
     }
     let differs = verified.store.different > 0
@@ -277,7 +277,7 @@ fn tell_store(report: &store::Report) {
         return;
     }
     output::line(if report.differences.is_empty() {
-        "the state is what the journal says"
+        "the state matches the journal"
     } else {
         "the state differs from the journal; move the directory `state` away and start the daemon to rebuild it"
     });
@@ -285,15 +285,15 @@ fn tell_store(report: &store::Report) {
 
 fn tell_decisions(decisions: &Replayed) {
     for difference in &decisions.differences {
-        output::line(&format!("  decided otherwise: {difference}"));
+        output::line(&format!("  decided differently: {difference}"));
     }
     let others = decisions.elsewhere + decisions.unrecorded;
     let left = match others {
         0 => String::new(),
-        some => format!("; {some} were made under another configuration or version and are left out"),
+        some => format!("; {some} made under another configuration or version are skipped"),
     };
     output::line(&match decisions.different {
-        0 => format!("{} decisions made again give the same{left}", decisions.decided),
-        some => format!("{some} of {} decisions made again give something else{left}", decisions.decided),
+        0 => format!("{} decisions repeated with the same result{left}", decisions.decided),
+        some => format!("{some} of {} repeated decisions differ{left}", decisions.decided),
     });
 }

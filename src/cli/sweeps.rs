@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Every sweep with its next time, its last run and the run under way.
+    /// List sweeps: next run, current run, last run
     #[command(after_help = "Example: proofd sweep list")]
     List,
 }
@@ -31,7 +31,19 @@ fn table(sweeps: &Page<SweepLine>) {
         head.into_iter().chain(last.map_or_else(Default::default, told)).collect()
     });
     output::table(
-        &["SWEEP", "MODE", "TIMETABLE", "NEXT", "LAST", "", "LOOKED AT", "DUE", "OPENED", "LEFT", "LEFT OUT"],
+        &[
+            "SWEEP",
+            "MODE",
+            "SCHEDULE",
+            "NEXT",
+            "LAST",
+            "",
+            "CHECKED",
+            "DUE",
+            "OPENED",
+            "REMAINING",
+            "SKIPPED",
+        ],
         &rows.collect::<Vec<_>>(),
     );
 }
@@ -40,7 +52,7 @@ fn told(run: &SweepRun) -> [String; 7] {
     let opened = if run.shadow { format!("would open {}", run.would_open) } else { run.opened.to_string() };
     [
         time(run.nominal),
-        run.end.clone().unwrap_or_else(|| "under way".to_owned()),
+        run.end.clone().unwrap_or_else(|| "running".to_owned()),
         run.looked_at.to_string(),
         run.due.to_string(),
         opened,
@@ -54,7 +66,7 @@ fn left_out(run: &SweepRun) -> String {
     let all: u64 = run.skipped.values().sum();
     match run.not_noted {
         0 => all.to_string(),
-        unknown => format!("{all}, {unknown} of them only counted"),
+        unknown => format!("{all}, {unknown} without a recorded reason"),
     }
 }
 

@@ -14,17 +14,17 @@ use crate::trial::{self, Coverage, TestResult, Tested};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The policy tree.
+    /// The policy tree
     #[arg(default_value = "policies")]
     dir: PathBuf,
-    /// Writes the results as JUnit XML, which build servers read.
+    /// Write the results to a JUnit XML file, for build servers
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Shows which branches of each policy no test walks.
+    /// List the branches of each policy that no test reaches
     #[arg(long)]
     coverage: bool,
-    /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside DIR.
-    #[arg(long)]
+    /// Configuration with the endpoints and systems that policies may name; by default `proofd.yaml` beside DIR
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }
         output::line(&sum);
         if none {
-            output::line(&format!("there is no policy in {}", dir.display()));
+            output::line(&format!("no policy found in {}", dir.display()));
         }
     }
     Ok(if ok { Ending::Ok } else { Ending::No })
@@ -110,8 +110,8 @@ pub(super) fn failed(test: &TestResult) -> Vec<String> {
 }
 
 fn show_coverage(coverage: &Coverage) {
-    output::line(&format!("  {} of {} branches are walked", coverage.walked, coverage.branches));
+    output::line(&format!("  {} of {} branches covered", coverage.walked, coverage.branches));
     for branch in &coverage.not_walked {
-        output::line(&format!("    not walked: {}  {}: {}", branch.place, branch.step, branch.outcome));
+        output::line(&format!("    not covered: {}  {}: {}", branch.place, branch.step, branch.outcome));
     }
 }

@@ -33,7 +33,7 @@ async fn check_finds_every_mistake_with_its_place() {
     let world = idle().await;
     let tree = world.policies();
     let dir = tree.to_str().unwrap();
-    ends(&world.say_alone(&["check", dir]), 0, &["8 of 8 policies are good; 0 errors, 0 warnings"]);
+    ends(&world.say_alone(&["check", dir]), 0, &["8 of 8 policies are valid; 0 errors, 0 warnings"]);
     // Without a configuration names are not judged, and it says so.
     let alone = tempfile::tempdir().unwrap();
     let copied = alone.path().join("policies");
@@ -82,7 +82,7 @@ async fn schemas_are_json() {
 async fn doctor_says_which_part_is_ill() {
     let world = idle().await;
     let said = world.say(&["doctor"]);
-    ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are good", "can be written"]);
+    ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are valid", "can be written"]);
     let report = world.say(&["doctor", "--json"]).json();
     assert_eq!(report["ok"], true, "{report}");
     assert!(world.town.mailbox.mails().is_empty(), "nobody got a mail");
@@ -259,7 +259,7 @@ async fn the_store_is_verified_when_nobody_uses_it() {
     ends(&world.start_in_vain(), 2, &["open"]);
     assert_eq!(world.get("/v1/cases").await["items"].as_array().unwrap().len(), 1);
     assert_eq!(world.stop(), Some(0));
-    ends(&world.say(&["store", "verify"]), 0, &["the state is what the journal says"]);
+    ends(&world.say(&["store", "verify"]), 0, &["the state matches the journal"]);
     let report = world.say(&["store", "verify", "--json"]).json();
     assert_eq!(report["differences"], json!([]), "{report}");
     ends(&world.say(&["store", "verify", "--dir", "nowhere"]), 1, &[]);
@@ -374,7 +374,7 @@ async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sweeps_are_listed_with_their_next_time() {
     let world = running().await;
-    ends(&world.say(&["sweep", "list"]), 0, &["TIMETABLE"]);
+    ends(&world.say(&["sweep", "list"]), 0, &["SCHEDULE"]);
     let folder = world.policies().join("nightly");
     std::fs::create_dir(&folder).unwrap();
     let policy = "format: 1\npolicy: nightly\ntitle: t\nowner: a@example.com\nmode: enforce\nsubject: user\nwhen:\n\

@@ -122,10 +122,10 @@ async fn a_file_is_sent_from_the_command_line() {
     };
     let one = event("1", &ada);
     for (text, says) in [
-        (one.to_string(), "1 event was taken"),
-        (serde_json::to_string_pretty(&one).unwrap(), "1 event was taken"),
-        (json!([one, event("2", &ada)]).to_string(), "2 events were taken"),
-        (format!("{one}\n{}\n", event("3", &ada)), "2 events were taken"),
+        (one.to_string(), "1 event taken"),
+        (serde_json::to_string_pretty(&one).unwrap(), "1 event taken"),
+        (json!([one, event("2", &ada)]).to_string(), "2 events taken"),
+        (format!("{one}\n{}\n", event("3", &ada)), "2 events taken"),
     ] {
         let said = send(&world, &text);
         assert_eq!((said.code, said.out.trim()), (Some(0), says), "{said:?}");
@@ -134,7 +134,7 @@ async fn a_file_is_sent_from_the_command_line() {
     }
     case_of(&world, "Ada").await;
     let many: Vec<_> = (0..1_200).map(|id| event(&format!("many{id}"), &ada).to_string()).collect();
-    assert!(send(&world, &many.join("\n")).out.contains("1200 events were taken"));
+    assert!(send(&world, &many.join("\n")).out.contains("1200 events taken"));
     std::fs::write(&file, one.to_string()).unwrap();
     let said = world.say(&["event", "send", "--json", file.to_str().unwrap()]);
     assert_eq!(said.json(), json!({ "taken": 1 }));

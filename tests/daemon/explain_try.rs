@@ -319,7 +319,7 @@ fn on_the_command_line(world: &World, subject: &str) {
         (
             &["--try", "login.risk", "--with", "score=70", "--policies", dir],
             0,
-            &["login-risk: a case would open", "another revision of it runs now"],
+            &["login-risk: a case would open", "another revision of it is active now"],
         ),
         (
             &["--policies", dir, "--policy", "login-risk", "--last", "2"],
@@ -345,7 +345,7 @@ fn on_the_command_line(world: &World, subject: &str) {
         (&["--try", "login.risk", "--with", "score"], 2, &["write it as FIELD=VALUE"]),
         (&["--try", "login.risk", "--with", "registration.state=x"], 2, &["is not a registration"]),
         (&["--try", "login.risk", "--event", "k"], 2, &["cannot be used with"]),
-        (&["--last", "2"], 2, &["give --policies or --with"]),
+        (&["--last", "2"], 2, &["works with --policies or --with only"]),
         (&["--policies", "/nowhere"], 2, &["cannot be read"]),
     ] {
         let all = [&["explain", "--subject", subject], arguments].concat();

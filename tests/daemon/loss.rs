@@ -69,7 +69,7 @@ async fn a_daemon_whose_journal_is_gone_does_not_start_until_somebody_accepts_th
         );
     }
     let wrong = format!("1:{}", "0".repeat(32));
-    ends(&world.say(&["store", "verify", "--head", &wrong]), 1, &["does not hold the head"]);
+    ends(&world.say(&["store", "verify", "--head", &wrong]), 1, &["does not contain the head"]);
     ends(&world.say(&["store", "verify", "--head", "seven"]), 2, &["SEQUENCE:HASH"]);
 }
 
@@ -104,7 +104,7 @@ async fn a_flipped_bit_in_the_middle_is_turned_back_and_stops_nobody() {
     ends(&said, 0, &[found[0], found[1], "journal.damaged-1"]);
     assert_eq!(std::fs::read(&path).unwrap(), whole);
     ends(&world.say(&["store", "salvage", "--reason", "again"]), 1, &["there is nothing to salvage"]);
-    ends(&world.say(&["store", "verify"]), 0, &["the state is what the journal says"]);
+    ends(&world.say(&["store", "verify"]), 0, &["the state matches the journal"]);
     world.start();
     let bob = world.registers("Bob");
     world.goes_through(&bob, passes()).await;
@@ -143,7 +143,7 @@ async fn overwritten(harmed: usize) {
     assert_eq!(found["cases"].as_array().unwrap().len(), 1, "{found}");
     let id = found["cases"][0].as_str().unwrap().to_owned();
     let said = world.say(&["store", "salvage", "--reason", "bad sector"]);
-    ends(&said, 0, &[&format!("case {id}: quarantined"), "lost, they cannot be read", "journal.damaged-1"]);
+    ends(&said, 0, &[&format!("case {id}: quarantined"), "lost, cannot be read", "journal.damaged-1"]);
     ends(&world.say(&["store", "verify"]), 4, &[&id, "reason: bad sector"]);
 
     world.start();

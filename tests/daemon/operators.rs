@@ -30,7 +30,7 @@ async fn a_tree_that_cannot_be_read_as_a_whole_says_why() {
     let tree = world.policies();
     fs::rename(&tree, world.dir.path().join("aside")).unwrap();
     symlink("nothing", &tree).unwrap();
-    let why = ["nothing of the tree was taken", "policies cannot be read: No such file"];
+    let why = ["nothing of the tree was loaded", "policies cannot be read: No such file"];
     says(&world.say(&["policy", "reload"]), 1, &why);
     says(&world.say(&["policy", "list"]), 0, &why);
 }
@@ -61,7 +61,7 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
     says(
         &show,
         0,
-        &["does not run", "gone from the tree", "1 open case", "proofing/policy.yaml", "policy reload"],
+        &["is not active", "gone from the tree", "1 open case", "proofing/policy.yaml", "policy reload"],
     );
     let revision = show.out.lines().next().unwrap().split_whitespace().nth(1).unwrap().trim_end_matches(',');
     let revert = world.say(&["policy", "revert", "proofing", revision, "--reason", "it is needed"]);
@@ -110,8 +110,8 @@ async fn with_json_an_error_is_json_too() {
         assert_eq!((&problem["title"], &problem["exit_code"]), (&title.into(), &code.into()));
         assert!(problem["detail"].as_str().unwrap().contains(part), "{problem}");
     };
-    problem(world.say(&["case", "list", "--json"]), 3, "not reachable", "cannot be reached");
+    problem(world.say(&["case", "list", "--json"]), 3, "cannot be reached", "cannot be reached");
     problem(world.say(&["case", "nosuch", "--json"]), 2, "wrong use or bad configuration", "nosuch");
     world.start();
-    problem(world.say(&["case", "show", "nosuch", "--json"]), 1, "the answer is no", "no such case");
+    problem(world.say(&["case", "show", "nosuch", "--json"]), 1, "failed or refused", "no such case");
 }

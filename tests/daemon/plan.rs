@@ -45,7 +45,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
     let plan = world.say(&["plan", tree, "--export", csv.to_str().unwrap()]);
     assert_eq!(plan.code, Some(1), "{plan:?}");
     for part in [
-        "WAITS FOR A RELEASE",
+        "WOULD BE PARKED",
         "would have done delete to 3 people",
         "~ setting strict (false -> true)",
         "3 cases would have ended otherwise",
@@ -118,7 +118,7 @@ async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_
     copy_tree(&world.policies(), &aside);
     let (code, out, _) = plan("nothing", &world);
     assert_eq!(code, Some(0), "{out}");
-    assert!(out.contains("nothing that runs would be different"), "{out}");
+    assert!(out.contains("no active policy would change"), "{out}");
     // A file that a policy does not use any more is not said to be deleted.
     let template = aside.join("shared/templates/proof-second");
     copy_tree(&aside.join("shared/templates/proof-invite"), &template);
@@ -133,8 +133,8 @@ async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_
     let nothing = world.dir.path().join("nothing");
     std::fs::create_dir(&nothing).unwrap();
     let said = world.say(&["plan", nothing.to_str().unwrap()]);
-    assert!(said.code == Some(1) && said.out.contains(": there is no policy in "), "{said:?}");
-    assert!(!said.out.contains("because of the mistakes"), "{said:?}");
+    assert!(said.code == Some(1) && said.out.contains(": no policy found in "), "{said:?}");
+    assert!(!said.out.contains("because of the errors"), "{said:?}");
     edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
     let (code, out, _) = plan("one person", &world);
     let setting = "decides otherwise by a setting: strict false -> true";

@@ -80,10 +80,7 @@ impl World {
         assert_eq!(self.metric("proofd_policy_last_reload_successful").await, f64::from(u8::from(ok)));
         let list = self.say(&["policy", "list"]);
         assert_eq!(list.code, Some(0), "{list:?}");
-        assert_eq!(
-            list.out.contains("everything in the tree runs") && !list.out.contains("not everything"),
-            ok
-        );
+        assert_eq!(list.out.contains("the whole tree is active") && !list.out.contains("not active"), ok);
         report
     }
 

@@ -77,7 +77,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
         "{diff:?}"
     );
     let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
-    assert!(show.out.contains("does not run") && show.out.contains("proof warning"), "{show:?}");
+    assert!(show.out.contains("not active") && show.out.contains("proof warning"), "{show:?}");
     // Only an admin releases, with a reason, and only what was looked at.
     let path = "/v1/policies/proofing/release";
     let reason = json!({ "reason": "agreed" });
@@ -109,7 +109,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     let gone = world.stands("proofing").await;
     assert!(has_reason(&gone, "is not in the tree any more and runs until that is released"), "{gone}");
     let said = world.say(&["policy", "list"]);
-    assert!(said.out.contains("proofing: runs until its removal is released"), "{said:?}");
+    assert!(said.out.contains("proofing: stays active until its removal is released"), "{said:?}");
     assert_eq!(world.order("t-admin", path, json!({ "reason": "agreed" })).await.0, StatusCode::OK);
     assert_eq!(world.stands("proofing").await, Value::Null);
     fs::rename(&aside, tree.join("proofing")).unwrap();

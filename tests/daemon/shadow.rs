@@ -131,7 +131,7 @@ async fn on_the_command_line(world: &World) {
         "delete 1; the live cases of the same events did: ",
         "approve 1",
         ": did: delete registration",
-        "something else was done",
+        "different effects",
         "end of the record: waiting at proof",
     ] {
         assert!(said.out.contains(text), "{text:?} is not in {}", said.out);

@@ -77,7 +77,7 @@ const WAYS: &[(&str, &str, Tamper)] = &[
             mail.at = Timestamp::UNIX_EPOCH;
         }
     }),
-    ("I11", "decided otherwise", |evidence| evidence.verified["decisions"]["different"] = json!(1)),
+    ("I11", "decided differently", |evidence| evidence.verified["decisions"]["different"] = json!(1)),
     ("I12", "another revision on the way", |evidence| {
         let story = some_story(evidence);
         story.changes.last_mut().expect("a change").1.case.revision = Revision("another".to_owned());

@@ -108,7 +108,7 @@ fn strict_makes_a_warning_a_failure() {
     let tree = tree(dir.path());
     assert_eq!(proofd(&["check", &tree]).0, 0);
     let (code, said, _) = proofd(&["check", &tree, "--strict"]);
-    assert!(code == 1 && said.contains("--strict: a warning is a failure"), "{code}: {said}");
+    assert!(code == 1 && said.contains("--strict: warnings count as errors"), "{code}: {said}");
     // What is told is the same; only the status is another.
     let report = |flags: &[&str]| {
         let (code, said, _) = proofd(&[&["check", &tree, "--format", "json"][..], flags].concat());

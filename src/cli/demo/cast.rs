@@ -51,7 +51,7 @@ pub const CAST: &[Person] = &[
         last: "Lindqvist",
         email: "ada@partner.test",
         part: Part::Passes,
-        about: "proves who she is at once",
+        about: "passes at once",
         promise: APPROVED,
     },
     Person {
@@ -75,7 +75,7 @@ pub const CAST: &[Person] = &[
         last: "Sokolov",
         email: "dmitri@partner.test",
         part: Part::OtherName,
-        about: "has a document in another name; a person decides",
+        about: "shows a document in another name; a reviewer decides",
         promise: APPROVED,
     },
     Person {
@@ -83,7 +83,7 @@ pub const CAST: &[Person] = &[
         last: "Laurent",
         email: "hugo@partner.test",
         part: Part::Unclear,
-        about: "is rejected for no clear reason and told to contact the desk, which verifies by hand",
+        about: "is rejected without a clear reason; the identity desk verifies by hand",
         promise: APPROVED,
     },
     Person {

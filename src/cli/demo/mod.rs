@@ -34,11 +34,11 @@ const PACE: i32 = 60;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Ends when the story has been told; the exit status says whether everybody ended as the policy promises.
+    /// End after the demo; exit with 1 if a case ended differently than its policy promises
     #[arg(long)]
     exit: bool,
-    /// Policies to play with, instead of the shipped ones.
-    #[arg(long)]
+    /// Policy tree to use instead of the shipped one
+    #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
 }
 
@@ -99,7 +99,7 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let engine = Engine::open(configured.settings()?, store, &opened, shared, connectors).await?;
     let report = &engine.active().report;
     if !report.ok {
-        return Err(Failed::no(anyhow!("the policies have mistakes:\n{}", report.rendered)));
+        return Err(Failed::no(anyhow!("the policies have errors:\n{}", report.rendered)));
     }
     let tasks = engine.start();
     let token = Secret::new("demo-on-this-machine-only");

@@ -34,7 +34,7 @@ pub async fn decide(stage: &Stage, who: &str, decision: &str, reason: &str) -> R
     let differs = sheet.steps.get("proof").and_then(|proof| proof["mismatches"].as_array());
     if let Some(differs) = differs.filter(|differs| !differs.is_empty()) {
         let differs = Value::from(differs.clone());
-        output::line(&format!("  the case shows what differs between form and document: {differs}"));
+        output::line(&format!("  the form and the document differ in: {differs}"));
     }
     let decide = Decide { decision: decision.to_owned(), reason: Some(reason.to_owned()) };
     client.post::<CaseLine>(&path(&["cases", case.id.as_str(), "decisions"]), &decide).await?;
@@ -72,7 +72,7 @@ pub async fn until(
             return Ok(());
         }
         if started.elapsed() > PATIENCE {
-            return Err(anyhow!("{what} did not come").into());
+            return Err(anyhow!("waiting for {what} timed out").into());
         }
         tokio::time::sleep(GLANCE).await;
     }

@@ -98,10 +98,10 @@ async fn visit(stage: &Stage, teller: &mut Teller, player: &mut Player) -> Resul
     let link = player
         .applicant
         .link(&stage.town)
-        .ok_or_else(|| anyhow!("no link came for {}", player.person.first))?;
+        .ok_or_else(|| anyhow!("no mail with a link for {}", player.person.first))?;
     let led = player.applicant.press(&stage.town, &link).await.context("while pressing the button")?;
     let Led::Vendor { execution } = led else {
-        return Err(anyhow!("{} was not led to the vendor: {led:?}", player.person.first).into());
+        return Err(anyhow!("{} was not redirected to Jumio: {led:?}", player.person.first).into());
     };
     player.visits += 1;
     player.mails = player.applicant.mails(&stage.town);
@@ -150,6 +150,6 @@ fn compare(stage: &Stage, players: &[Player], others: Vec<workforce::Line>) -> R
         let word = if well { "as promised" } else { "NOT as promised" };
         rows.push(vec![who, result, holds, String::new(), word.to_owned()]);
     }
-    output::table(&["WHO", "CASE", "WHAT IS THERE NOW", "INVITATIONS", ""], &rows);
+    output::table(&["PERSON", "CASE", "STATE NOW", "INVITATIONS", ""], &rows);
     Ok(all_well)
 }

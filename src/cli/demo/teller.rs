@@ -47,18 +47,18 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
         Note::CallDone { detail, .. } => match detail.as_str() {
             "set" => "attributes are written in OneLogin".to_owned(),
             "suspend" => "the account is suspended".to_owned(),
-            "reinstate" => "the account is open again".to_owned(),
-            "remove_role" => "the role is taken away".to_owned(),
-            "assign_role" => "the role is given".to_owned(),
-            "created" => "the account is made in the HR system".to_owned(),
-            "emitted" => "an event is sent to those who collect them".to_owned(),
+            "reinstate" => "the account is reinstated".to_owned(),
+            "remove_role" => "the role is removed".to_owned(),
+            "assign_role" => "the role is assigned".to_owned(),
+            "created" => "the account is created in the HR system".to_owned(),
+            "emitted" => "an event is sent to the event sinks".to_owned(),
             other => other.to_owned(),
         },
         Note::SessionStarted { attempt, .. } => {
-            format!("pressed the button; vendor session {attempt} is ready")
+            format!("pressed the button; Jumio session {attempt} is ready")
         }
         Note::SessionEnded { .. } => {
-            "left the vendor's page; the session ended, the link still works".to_owned()
+            "left Jumio's page; the session expired, the link still works".to_owned()
         }
         Note::StepEnded { outcome, reasons } if reasons.is_empty() => {
             format!("{}: {outcome}", step.unwrap_or("step"))
@@ -71,15 +71,15 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
             format!("{} decides: {} ({reason})", decision.by.name, decision.decision)
         }
         Note::OverLimit { action } => format!("{} is over its limit; a person decides", action.word()),
-        Note::Stuck { reason } => format!("is stuck: {reason}"),
+        Note::Stuck { reason } => format!("stuck: {reason}"),
         Note::GraceBegan { until } => {
             format!("will be deleted on {}, unless somebody objects", until.format("%d %b"))
         }
-        Note::HoldPlaced { held: HoldTarget::Account } => "the case holds the account".to_owned(),
-        Note::HoldPlaced { held: HoldTarget::Role(role) } => format!("the case holds the role {role}"),
-        Note::HoldLifted { stays: false, .. } => "the case holds nothing any more".to_owned(),
-        Note::FellBack { verification } => format!("no face is known yet: asked for {verification} instead"),
-        Note::Reused { .. } => "a recent proof counts".to_owned(),
+        Note::HoldPlaced { held: HoldTarget::Account } => "hold placed: the account".to_owned(),
+        Note::HoldPlaced { held: HoldTarget::Role(role) } => format!("hold placed: the role {role}"),
+        Note::HoldLifted { stays: false, .. } => "hold lifted".to_owned(),
+        Note::FellBack { verification } => format!("no face is enrolled; {verification} is used instead"),
+        Note::Reused { .. } => "a recent pass is reused".to_owned(),
         Note::Destroyed { .. } => "is deleted in OneLogin".to_owned(),
         Note::Closed { result } => format!("case closed: {result}"),
         _ => return None,
@@ -90,10 +90,10 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
 pub fn where_to_look(stage: &Stage) {
     let Stage { town, url, .. } = stage;
     output::line("");
-    output::line("Everything stays up until Ctrl-C. Play an applicant yourself:");
+    output::line("The demo runs until Ctrl-C. Play an applicant yourself:");
     output::line(&format!("  register          {}", town.onelogin_served.url));
     output::line(&format!("  read the mail     {}", town.mailbox_served.web.url));
-    output::line(&format!("  vendor's pages    {}", town.jumio_served.url));
+    output::line(&format!("  Jumio's pages     {}", town.jumio_served.url));
     output::line(&format!("  HR, tickets       {}", town.office_served.url));
     output::line(&format!(
         "  cases             PROOFD_TOKEN={} proofd case list --url {url}",

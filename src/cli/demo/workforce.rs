@@ -35,7 +35,7 @@ struct Colleague {
 }
 
 pub async fn tell(stage: &Stage, teller: &mut Teller) -> Result<Vec<Line>, Failed> {
-    output::line("\nThe people who are in already, a hire, and a partner with a sponsor.");
+    output::line("\nThree people with accounts, a hire, and a partner with a sponsor.");
     let [risky, promoted, due] = staff(stage)?;
     let mut lines = Vec::new();
     lines.push(risk(stage, teller, &risky).await?);
@@ -84,7 +84,7 @@ async fn role(stage: &Stage, teller: &mut Teller, who: &Colleague) -> Result<Lin
     stage.town.onelogin.grant(who.id, role);
     let withheld = |stage: &Stage| !roles(stage, who.id).contains(&role);
     let link = invited(stage, teller, &who.person, "the role to be withheld", withheld).await?;
-    output::line("  OneLogin: the role is away until there is a proof");
+    output::line("  OneLogin: the role is withheld until a proof");
     prove(stage, teller, &who.person, &link, "privileged-role").await?;
     let case = closed(stage, teller, "privileged-role", &who.id.to_string()).await?;
     let has = roles(stage, who.id).contains(&role);
@@ -130,7 +130,7 @@ async fn hire(stage: &Stage, teller: &mut Teller) -> Result<Line, Failed> {
         .await
         .context("while sending the event")?;
     if !answer.status().is_success() {
-        return Err(anyhow!("the event was not taken: {}", answer.status()).into());
+        return Err(anyhow!("the daemon refused the event: {}", answer.status()).into());
     }
     let link = invited(stage, teller, &lena, "the invitation", |_| true).await?;
     prove(stage, teller, &lena, &link, "applicant-to-hr").await?;
@@ -138,7 +138,7 @@ async fn hire(stage: &Stage, teller: &mut Teller) -> Result<Line, Failed> {
     let accounts = stage.town.office.accounts();
     let account = accounts.iter().find(|account| account["externalId"] == "hire-4711");
     let proven = account.is_some_and(|account| account.to_string().contains("verifiedAt"));
-    let holds = if proven { "account in HR, with when and how it was proven" } else { "NO account in HR" };
+    let holds = if proven { "account in HR, with time and method of the proof" } else { "NO account in HR" };
     Ok(line("Lena Hoffmann", &case, "created", holds, proven))
 }
 
@@ -163,10 +163,7 @@ async fn partner(stage: &Stage, teller: &mut Teller) -> Result<Line, Failed> {
         of(cases, "partner-with-sponsor").is_some_and(|case| case.state_word() == "in_review")
     })
     .await?;
-    output::line(&format!(
-        "  ticketing: {} ticket asks the sponsor",
-        stage.town.office.notes("ticket").len()
-    ));
+    output::line(&format!("  ticketing: {} ticket for the sponsor", stage.town.office.notes("ticket").len()));
     decide(stage, "omar", "vouched", "the sponsor confirmed in the ticket").await?;
     let user = registered.user_id.unwrap_or_default();
     let case = closed(stage, teller, "partner-with-sponsor", &user.to_string()).await?;
@@ -197,7 +194,7 @@ async fn invited(
     so: impl Fn(&Stage) -> bool,
 ) -> Result<String, Failed> {
     until(stage, teller, what, |stage, _| person.link(&stage.town).is_some() && so(stage)).await?;
-    person.link(&stage.town).ok_or_else(|| anyhow!("the link is gone").into())
+    person.link(&stage.town).ok_or_else(|| anyhow!("the mail has no link").into())
 }
 
 /// The person presses the button and proves who they are with a document of their own.
@@ -210,7 +207,7 @@ async fn prove(
 ) -> Result<(), Failed> {
     let led = person.press(&stage.town, link).await.context("while pressing the button")?;
     let Led::Vendor { execution } = led else {
-        return Err(anyhow!("nobody was led to the vendor: {led:?}").into());
+        return Err(anyhow!("no redirect to Jumio: {led:?}").into());
     };
     person.prove(&stage.town, &execution, Script::default()).context("while proving")?;
     until(stage, teller, "the result", |_, cases| {
@@ -227,7 +224,7 @@ async fn closed(stage: &Stage, teller: &mut Teller, policy: &str, subject: &str)
         found.is_some()
     })
     .await?;
-    found.ok_or_else(|| anyhow!("the case is gone").into())
+    found.ok_or_else(|| anyhow!("the case was not found").into())
 }
 
 fn of<'a>(cases: &'a [Case], policy: &str) -> Option<&'a Case> {

@@ -83,7 +83,7 @@ fn check(order: &Order, played: &mut Played) -> Found {
         if checked.is_err() {
             found
                 .troubles
-                .push(format!("{} could not be checked; this is a fault of proofd", root.display()));
+                .push(format!("internal error while checking {}; please report it", root.display()));
         }
     }
     found

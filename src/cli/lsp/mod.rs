@@ -57,10 +57,10 @@ Example, VS Code: any extension that starts a language server of one's choice; t
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Configuration whose names (endpoints, systems) policies may use; otherwise `proofd.yaml` beside each tree.
-    #[arg(long)]
+    /// Configuration with the endpoints and systems that policies may name; by default `proofd.yaml` beside each tree
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Some editors say so; it is the only way there is.
+    /// Use standard input and output; editors pass it, and there is no other way
     #[arg(long, hide = true)]
     stdio: bool,
 }
@@ -180,7 +180,7 @@ impl<W: Write> Talk<W> {
             // Without a method it is an answer to something of ours, or nothing that is known.
             let answer = message.get("result").is_some() || message.get("error").is_some();
             if !answer {
-                self.refuse(id.unwrap_or(&Value::Null), -32600, "this is no request")?;
+                self.refuse(id.unwrap_or(&Value::Null), -32600, "not a JSON-RPC request")?;
             }
             return Ok(false);
         };
@@ -189,7 +189,7 @@ impl<W: Write> Talk<W> {
             Some(id) => {
                 // A mistake of ours in one answer must not end the conversation.
                 let answered = catch_unwind(AssertUnwindSafe(|| self.answer(method, parameters)));
-                let failed = || Err((-32603, "the answer failed; this is a fault of proofd".to_owned()));
+                let failed = || Err((-32603, "internal error while answering; please report it".to_owned()));
                 match answered.unwrap_or_else(|_| failed()) {
                     Ok(result) => self.send(json!({"id": id, "result": result}))?,
                     Err((code, why)) => self.refuse(id, code, &why)?,
@@ -204,16 +204,16 @@ impl<W: Write> Talk<W> {
     fn answer(&mut self, method: &str, parameters: &Value) -> Result<Value, (i64, String)> {
         match (self.phase, method) {
             (Phase::New, "initialize") => Ok(self.initialize(parameters)),
-            (Phase::New, _) => Err((-32002, "`initialize` comes first".to_owned())),
-            (Phase::ShutDown, _) => Err((-32600, "after `shutdown` comes `exit`".to_owned())),
-            (Phase::Open, "initialize") => Err((-32600, "`initialize` comes once".to_owned())),
+            (Phase::New, _) => Err((-32002, "send `initialize` first".to_owned())),
+            (Phase::ShutDown, _) => Err((-32600, "only `exit` is allowed after `shutdown`".to_owned())),
+            (Phase::Open, "initialize") => Err((-32600, "`initialize` was sent before".to_owned())),
             (Phase::Open, "shutdown") => {
                 self.phase = Phase::ShutDown;
                 Ok(Value::Null)
             }
             (Phase::Open, method) => {
                 let question = Question::of(method);
-                let question = question.ok_or_else(|| (-32601, format!("`{method}` is not known here")))?;
+                let question = question.ok_or_else(|| (-32601, format!("unknown method `{method}`")))?;
                 let asked = Asked::read(&self.desk, &self.sound, self.encoding, parameters);
                 Ok(asked.map_or(Value::Null, |asked| asked.answer(question)))
             }

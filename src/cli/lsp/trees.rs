@@ -53,7 +53,7 @@ impl Desk {
         let read = || tree::read(root).transpose();
         let (mut files, look) = (0..READINGS)
             .find_map(|_| read())
-            .unwrap_or_else(|| Err(format!("{} keeps changing while it is read", root.display())))?;
+            .unwrap_or_else(|| Err(format!("{} changed while it was read", root.display())))?;
         for (path, open) in &self.open {
             let Some(name) = name(root, path) else { continue };
             if files.get(&name).is_some() || read_by_loader(path) {
@@ -70,7 +70,7 @@ impl Desk {
         let Some(path) = path else { return Ok(compose::known_to_all()) };
         match compose::read(&path) {
             Ok(configured) => Ok(configured.known()),
-            Err(mistake) => Err(format!("names of endpoints and systems are not judged: {mistake}")),
+            Err(mistake) => Err(format!("names of endpoints and systems are not checked: {mistake}")),
         }
     }
 }

@@ -88,7 +88,7 @@ impl End {
             Self::Closed { result } => result.clone(),
             Self::InGrace { result } => format!("{result}, in grace"),
             Self::Open { state, step } => format!("{} at {step}", state.replace('_', " ")),
-            Self::Unknown { step, because } => format!("not known after {step}: {because}"),
+            Self::Unknown { step, because } => format!("unknown after {step}: {because}"),
         }
     }
 
@@ -166,7 +166,7 @@ impl Projected {
 
     /// A case that might have opened, if the person was then as they had to be.
     pub(super) fn unasked(policy: &Policy, subject: SubjectRef, at: Timestamp, opened_by: String) -> Self {
-        let because = "nobody read the person then, so whether a case opens".to_owned();
+        let because = "the person was not read at that time".to_owned();
         Self {
             case: CaseId(String::new()),
             policy: policy.name.clone(),

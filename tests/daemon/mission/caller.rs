@@ -20,7 +20,7 @@ async fn a_caller_proves_it_and_the_help_desk_hears() {
     let case = world.starts(POLICY, &ada).await;
     let link = world.link_in(&ada, INVITED).await;
     let execution = world.goes_through_by(&ada, &link, passes()).await;
-    assert!(world.execution(&execution).takes_document(), "no face is known yet");
+    assert!(world.execution(&execution).takes_document(), "no face is enrolled");
     let sheet = world.until_result(POLICY, &ada, "verified").await;
     assert_eq!(sheet["id"], case);
     assert_eq!(world.until_mail("help-desk@example.com", "The caller is who they say").await, 1);
