@@ -70,9 +70,8 @@ impl Diagnostic {
 /// A link in the tree to a file that is not there. Whatever it should be is not read, and missed by nobody else.
 pub fn dangling(path: &str) -> Diagnostic {
     let place = Place { file: path.replace('\\', "/"), line: 1, column: 1, length: 1 };
-    let message = "this is a link to a file that is not there: what it should be is not read";
-    Diagnostic::error(place, "dangling-link", message)
-        .help("put the file in its place, or take the link away")
+    let message = "broken link: its target does not exist";
+    Diagnostic::error(place, "dangling-link", message).help("replace the link by the file, or remove it")
 }
 
 /// More names than these are not listed.
@@ -86,12 +85,12 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Str
         names.iter().min_by_key(|name| distance(name)).filter(|name| distance(name) <= 1 + wrong.len() / 3);
     match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None if names.is_empty() => "there is none".to_owned(),
+        None if names.is_empty() => "there are none".to_owned(),
         // Nobody reads a list that is longer than what it is about.
         None if names.len() > MOST_NAMES => {
-            format!("none of the {} there are is called like this", names.len())
+            format!("none of the {} known names is similar", names.len())
         }
-        None => format!("there is: {}", names.join(", ")),
+        None => format!("known: {}", names.join(", ")),
     }
 }
 

@@ -13,7 +13,7 @@ pub fn fault(of: &str, known: &[Field], given: &Fields) -> Option<String> {
         let path = format!("{of}.{name}");
         let Some(field) = known.iter().find(|field| field.name == name) else {
             let names = known.iter().map(|field| field.name);
-            return Some(format!("there is no field {path}; {}", nearest(name, names)));
+            return Some(format!("unknown field {path}; {}", nearest(name, names)));
         };
         match (field.kind, value) {
             (FieldType::Record(inner), Value::Object(value)) => fault(&path, inner, value),

@@ -41,7 +41,7 @@ impl Effect<Resolved> {
         match self {
             Self::Role { role, .. } => role.trim().is_empty().then_some("the role's name is empty"),
             Self::UpdateUser { matching, .. } => (matching.is_empty() || matching.values().any(empty))
-                .then_some("a value under `match` is empty, and nobody is found by that"),
+                .then_some("a value under `match` is empty"),
             Self::Notify(_)
             | Self::Suspend { .. }
             | Self::Reinstate
@@ -108,13 +108,13 @@ impl Effect<Resolved> {
             return Err(format!("the function returned `{word}`, which is not for {}", about.subject.one()));
         }
         let effect = shaped(kind, &object, &mut rest, about).ok_or_else(|| {
-            format!("the `{word}` that the function returned is not in the shape of a step")
+            format!("the `{word}` that the function returned does not have the form of a step")
         })?;
         if let Some(message) = effect.names_nothing() {
-            return Err(format!("the `{word}` that the function returned cannot be done: {message}"));
+            return Err(format!("the `{word}` that the function returned does not work: {message}"));
         }
         match rest.keys().next() {
-            Some(_) => Err(format!("the `{word}` that the function returned has keys too many")),
+            Some(_) => Err(format!("the `{word}` that the function returned has unknown keys")),
             None => Ok(effect),
         }
     }

@@ -180,17 +180,15 @@ pub fn parse(line: &str) -> Result<Line, String> {
         return Err("expected five fields: minute hour day-of-month month day-of-week".to_owned());
     };
     if *day != "*" && *weekday != "*" {
-        return Err(
-            "day of month and day of week together are read in two ways; leave one of them *".to_owned()
-        );
+        return Err("day of month and day of week together are ambiguous; set one of them to *".to_owned());
     }
     let translated = format!("0 {minute} {hour} {day} {month} {}", weekdays(weekday)?);
     let schedule = Schedule::from_str(&translated)
-        .map_err(|_| format!("`{line}` is not a cron line, such as \"0 2 * * 1-5\""))?;
+        .map_err(|_| format!("invalid cron line `{line}`; write for example \"0 2 * * 1-5\""))?;
     // From a leap year to the next is the longest that a line can wait.
     let begin = NaiveDate::from_ymd_opt(2096, 3, 1).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
     if schedule.after(&(begin - TimeDelta::days(40 * 366))).next().is_none_or(|next| next > begin) {
-        return Err(format!("the day that `{line}` names never comes"));
+        return Err(format!("the day of `{line}` does not exist"));
     }
     Ok(Line { text: fields.join(" "), schedule: Box::new(schedule) })
 }
@@ -199,9 +197,9 @@ pub fn parse(line: &str) -> Result<Line, String> {
 fn weekdays(field: &str) -> Result<String, String> {
     let day = |word: &str| -> Result<usize, String> {
         let known = WEEKDAYS.iter().position(|name| name.eq_ignore_ascii_case(word));
-        known.or_else(|| word.parse().ok().filter(|number| *number <= 7)).ok_or_else(|| {
-            format!("{word} is not a day of the week; they are 0 (Sunday) to 6, or 7 (Sunday)")
-        })
+        known
+            .or_else(|| word.parse().ok().filter(|number| *number <= 7))
+            .ok_or_else(|| format!("{word} is not a day of the week; use 0 (Sunday) to 6, or 7 (Sunday)"))
     };
     let mut named = [false; 7];
     for part in field.split(',') {

@@ -29,17 +29,17 @@ impl Unread {
             Self::Outside => {
                 let message = "this link leads out of the policy tree and is not followed";
                 Diagnostic::error(place(), "link-outside", message)
-                    .help("put the file into the tree; the root of the tree itself may be a link")
+                    .help("copy the file into the tree; only the root of the tree may be such a link")
             }
             Self::Dangling => dangling(path),
             Self::Special => {
                 let message = "this is a pipe, a socket or a device, and is not read";
-                Diagnostic::error(place(), "not-a-file", message).help("put a plain file in its place")
+                Diagnostic::error(place(), "not-a-file", message).help("replace it by a regular file")
             }
             Self::HardLink => {
-                let message = "this is a second name of a file of another owner than the policy tree's, and is not read";
+                let message = "this is a hard link to a file of another owner, and is not read";
                 Diagnostic::error(place(), "foreign-hard-link", message)
-                    .help("copy the file into the tree, or give the tree and its files one owner")
+                    .help("copy the file, or give the tree and its files one owner")
             }
         }
     }

@@ -27,9 +27,9 @@ pub(super) fn explain(lines: &[&str], line: usize, column: usize, info: &str) ->
             line,
             column,
             length: 1,
-            message: format!("this is not YAML: {info}"),
+            message: format!("invalid YAML: {info}"),
             help:
-                "a key is `name: value`, an item of a list `- item`; text with signs in it stands in quotes"
+                "write keys as `name: value` and list items as `- item`; quote text with special characters"
                     .to_owned(),
         })
 }
@@ -43,15 +43,9 @@ fn tab(lines: &[&str], line: usize) -> Option<Broken> {
         Some((at + 1, column + 1, lines.get(at)?.chars().nth(column) == Some('\t')))
     })?;
     let (message, help) = if tab {
-        (
-            "a tab stands where YAML wants spaces",
-            "indent with spaces; most editors can be told to write spaces for the tab key",
-        )
+        ("tab used for indentation", "indent with spaces")
     } else {
-        (
-            "a sign that only looks like a space stands here",
-            "write ordinary spaces; this one was copied from elsewhere",
-        )
+        ("this character looks like a space but is not one", "replace it by a space")
     };
     Some(Broken { line: at, column, length: 1, message: message.to_owned(), help: help.to_owned() })
 }
@@ -90,8 +84,8 @@ fn no_space(lines: &[&str], line: usize) -> Option<Broken> {
         line: at,
         column,
         length: 1,
-        message: format!("after this `{sign}` a space is missing"),
-        help: "a key is `name: value`, an item of a list `- item`".to_owned(),
+        message: format!("missing space after `{sign}`"),
+        help: "write keys as `name: value` and list items as `- item`".to_owned(),
     })
 }
 
@@ -101,8 +95,8 @@ fn quote(line: usize, column: usize, info: &str) -> Option<Broken> {
         line,
         column,
         length: 1,
-        message: "the quote that opens here is not closed".to_owned(),
-        help: "end the text with the same quote, on the same line".to_owned(),
+        message: "this quote is not closed".to_owned(),
+        help: "close it on the same line".to_owned(),
     })
 }
 
@@ -117,13 +111,11 @@ fn flow(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken
     let rest: String = lines.get(at - 1)?.chars().skip(place).collect();
     let (message, help) = if rest.contains(close) {
         (
-            format!("something between `{bracket}` and `{close}` cannot be read"),
-            format!(
-                "between two entries stands a comma, and text with `,`, `{close}` or `: ` in it stands in quotes"
-            ),
+            format!("invalid entry between `{bracket}` and `{close}`"),
+            format!("separate entries with commas, and quote text that contains `,`, `{close}` or `: `"),
         )
     } else {
-        (format!("this `{bracket}` is not closed"), format!("write `{close}` after its last entry"))
+        (format!("this `{bracket}` is not closed"), format!("write `{close}` after the last entry"))
     };
     Some(Broken { line: at, column: place, length: 1, message, help })
 }
@@ -171,8 +163,8 @@ fn colon(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broke
         line,
         column: start + 1,
         length: whole.chars().count().max(1),
-        message: "a colon and a space within a text make a key of what stands before".to_owned(),
-        help: format!("put the text in quotes: {}: {quoted}", key.trim_start().trim_start_matches("- ")),
+        message: "a colon and a space inside a text turn the text before them into a key".to_owned(),
+        help: format!("quote the text: {}: {quoted}", key.trim_start().trim_start_matches("- ")),
     })
 }
 
@@ -185,8 +177,8 @@ fn start(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broke
         line,
         column,
         length: 1,
-        message: format!("a value cannot begin with `{sign}`"),
-        help: "put the whole value in quotes".to_owned(),
+        message: format!("a value cannot start with `{sign}`"),
+        help: "quote the whole value".to_owned(),
     })
 }
 
@@ -206,24 +198,19 @@ fn indentation(lines: &[&str], line: usize, info: &str) -> Option<Broken> {
         return None;
     }
     let shown = before.trim().chars().take(30).collect::<String>();
-    let (message, help) = if info.contains("simple key")
-        && !text.contains(": ")
-        && !text.trim_end().ends_with(':')
-    {
-        (
-            "this is neither a key with a value nor an item of a list".to_owned(),
-            "a key is `name: value`, with a space after the colon; an item begins with `- `".to_owned(),
-        )
-    } else {
-        (
-            format!("this line begins in column {own} and fits to nothing above it"),
-            format!(
-                "what belongs together begins in the same column: line {} (`{shown}`) begins in column {other}; move one \
-                 of the two",
-                number + 1
-            ),
-        )
-    };
+    let (message, help) =
+        if info.contains("simple key") && !text.contains(": ") && !text.trim_end().ends_with(':') {
+            (
+                "this is neither a key nor a list item".to_owned(),
+                "write keys as `name: value`, with a space after the colon, and list items as `- item`"
+                    .to_owned(),
+            )
+        } else {
+            (
+                format!("bad indentation: column {own} matches no enclosing block"),
+                format!("line {} (`{shown}`) starts in column {other}; align the two", number + 1),
+            )
+        };
     let length = text.trim().split([':', ' ']).next().map_or(1, |word| word.chars().count().max(1));
     Some(Broken { line, column: own, length, message, help })
 }

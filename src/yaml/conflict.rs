@@ -14,7 +14,7 @@ pub fn conflict(file: &str, text: &str) -> Option<Fault> {
     };
     let number = text.split('\n').position(mark)?;
     let place = Place { file: file.to_owned(), line: number + 1, column: 1, length: 7 };
-    let message = "a merge conflict was left in this file: two versions of it stand one above the other";
-    let help = "keep one of the two, and take out the lines that begin with <<<<<<<, ======= and >>>>>>>";
+    let message = "unresolved merge conflict: the file contains two versions";
+    let help = "keep one version, and remove the lines that start with <<<<<<<, ======= and >>>>>>>";
     Some(Fault::new(place, "merge-conflict", message).help(help))
 }

@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use super::broken::{Broken, explain};
 use super::{DEEPEST, Data, Fault, Key, Node, Place, Scalar, conflict};
 
-const NO_ALIAS: &str = "aliases are not read here; use a block, or write it twice";
+const NO_ALIAS: &str = "aliases are not supported; use a block, or repeat the text";
 
 /// Reads one file of at most so many bytes. No tree: it cannot be read as a whole, and a fault says why. Faults that
 /// leave a usable tree (a key given twice) come beside it.
@@ -38,15 +38,16 @@ fn text(bytes: &[u8], largest: usize) -> Result<&str, Refusal> {
         return Err(("encoding", 0, "the file is UTF-16; save it as UTF-8".to_owned()));
     }
     if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-        let message = "the file begins with a byte order mark; save it as UTF-8 without one";
+        let message = "the file starts with a byte order mark; save it as UTF-8 without one";
         return Err(("encoding", 0, message.to_owned()));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| ("encoding", error.valid_up_to(), "this is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        ("encoding", error.valid_up_to(), "the file is not UTF-8; save it as UTF-8".to_owned())
+    })?;
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     match text.char_indices().find(|(_, c)| control(*c)) {
         Some((at, c)) => {
-            let message = format!("the control character U+{:04X} is not allowed in this file", c as u32);
+            let message = format!("the control character U+{:04X} is not allowed; remove it", c as u32);
             Err(("encoding", at, message))
         }
         None => Ok(text),
@@ -153,7 +154,7 @@ impl Reader<'_> {
         let text = text.split(" #").next().unwrap_or_default().trim_end();
         // An item of `[a, b]` ends before the others do.
         let text = if text.contains('[') { text } else { text.split([',', ']']).next().unwrap_or_default() };
-        let help = format!("if a text was meant, put it in quotes: '{text}'");
+        let help = format!("for a text, write '{text}' with quotes");
         let found = Fault::new(place, code, message);
         self.faults.push(if text.starts_with(['!', '&', '*']) { found.help(help) } else { found });
         Err(Stop)
@@ -163,15 +164,19 @@ impl Reader<'_> {
         let place = self.place(span);
         let refuse = |anchor: usize, tag: bool| match (anchor, tag) {
             (0, false) => None,
-            (0, true) => Some(("tag", "tags such as `!!str` are not read here; quote the value instead")),
-            _ => Some(("anchor", "anchors are not read here; use a block, or write it twice")),
+            (0, true) => Some(("tag", "tags such as `!!str` are not supported; quote the value")),
+            _ => Some(("anchor", "anchors are not supported; use a block, or repeat the text")),
         };
         match event {
             Event::Alias(_) => self.refused(place, "alias", NO_ALIAS),
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return self.stop(place, "documents", "a file holds one document".to_owned());
+                    return self.stop(
+                        place,
+                        "documents",
+                        "the file has several documents; keep one".to_owned(),
+                    );
                 }
                 Ok(())
             }
@@ -203,7 +208,7 @@ impl Reader<'_> {
 
     fn push(&mut self, place: Place, open: Open) -> Result<(), Stop> {
         if let Some(Open::Map(_, _, None)) = self.open.last() {
-            return self.stop(place, "key", "a key is a plain word".to_owned());
+            return self.stop(place, "key", "a key must be a plain word".to_owned());
         }
         if self.open.len() >= DEEPEST {
             return self.too_deep(place);
@@ -217,12 +222,12 @@ impl Reader<'_> {
             return self.value(Node { place, data: Data::Scalar(scalar) });
         };
         if scalar.plain && scalar.text == "<<" {
-            return self.stop(place, "merge", "merge keys are not read here; use a block".to_owned());
+            return self.stop(place, "merge", "merge keys are not supported; use a block".to_owned());
         }
         if let Some((first, _)) = entries.iter().find(|(key, _)| key.name == scalar.text) {
-            let message = format!("`{}` is given twice; first in line {}", scalar.text, first.place.line);
+            let message = format!("duplicate key `{}`; first in line {}", scalar.text, first.place.line);
             let fault = Fault::new(place.clone(), "duplicate-key", message);
-            self.faults.push(fault.help("keep one of the two"));
+            self.faults.push(fault.help("remove one of the two"));
         }
         *key = Some(Key { name: scalar.text, place });
         Ok(())
@@ -242,7 +247,7 @@ impl Reader<'_> {
                 }
                 None => {
                     let place = node.place;
-                    return self.stop(place, "key", "a key is a plain word".to_owned());
+                    return self.stop(place, "key", "a key must be a plain word".to_owned());
                 }
             },
             None => self.root = Some(node),

@@ -137,7 +137,7 @@ async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_
     assert!(!said.out.contains("because of the errors"), "{said:?}");
     edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
     let (code, out, _) = plan("one person", &world);
-    let setting = "decides otherwise by a setting: strict false -> true";
+    let setting = "decides differently by a setting: strict false -> true";
     assert!(code == Some(1) && out.contains(setting) && out.contains("Mallory Tester"), "{out}");
     assert!(!out.contains("would have done delete to"), "one person is fewer than park_above: {out}");
     edit(&aside.join("proofing/policy.yaml"), "- close: unclear", "- close: unclear\n        - clos: again");

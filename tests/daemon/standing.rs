@@ -144,7 +144,7 @@ async fn an_edit_without_the_tests_that_were_there_waits() {
     assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active));
     let waits = async |what: &str| {
         let (state, _, why) = tree.stands("proofing").await;
-        let said = why.iter().any(|why| why == "has no tests any more; what ran has 1");
+        let said = why.iter().any(|why| why == "no longer has tests; the active revision has 1");
         assert!(state == Some(PolicyState::NeedsRelease) && said, "{what}: {state:?} {why:?}");
     };
     // At once, and one after the other.
@@ -182,7 +182,7 @@ const SWEEPS: &[(&str, &str, &str, &str, &str)] = &[
         "policy.yaml",
         "if_already_open: attach",
         "  - user.department != \"Kiosk\"\nif_already_open: attach",
-        "protects less: asks fewer people",
+        "protects less: covers fewer people",
     ),
     ("another title", "policy.yaml", "title: Please", "title: Do please", ""),
 ];
@@ -251,7 +251,7 @@ async fn an_edit_whose_tests_walk_less_waits_also_after_a_restart() {
         edit(&tree.file(), "title: Proof", "title: A proof");
         let (state, _, why) = tree.stands("proofing").await;
         let said =
-            why.iter().any(|why| why == "walks 1 fewer branches in its tests, such as proof no_response");
+            why.iter().any(|why| why == "tests 1 fewer branches, such as proof no_response");
         assert!(state == Some(PolicyState::NeedsRelease) && said, "{restart}: {state:?} {why:?}");
         fs::write(&tests, WALKS).unwrap();
         assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "with its tests");

@@ -277,7 +277,7 @@ async fn many_small_edits_are_a_large_one() {
 async fn each_edit_of_who_is_deleted_waits() {
     let inside = banning(|_| {}).await;
     // The files cannot show whom a list bans; the past names how many.
-    let setting = "decides otherwise by a setting: banned";
+    let setting = "decides differently by a setting: banned";
     for (from, to) in
         [("banned: [Zoe]", "banned: [Zoe, Ada]"), ("banned: [Zoe, Ada]", "banned: [Zoe, Ada, Cem]")]
     {

@@ -114,7 +114,7 @@ fn lists(label: &str, old: &BTreeSet<String>, new: &BTreeSet<String>, hows: &mut
         hows.push((format!("{label} no longer has {less}"), true));
     }
     if !more.is_empty() {
-        hows.push((format!("{label} has {more} too"), false));
+        hows.push((format!("{label} also has {more}"), false));
     }
 }
 
@@ -135,7 +135,7 @@ fn proof(old: &Check, new: &Check, hows: &mut Hows) {
     lists("compare", &old.compare, &new.compare, hows);
     let optional = new.optional.intersection(&old.compared()).cloned().collect::<Vec<_>>().join(", ");
     if !optional.is_empty() {
-        hows.push((format!("{optional} need not be registered any more"), true));
+        hows.push((format!("{optional} may now be missing in the registration"), true));
     }
     if old.reuse_within != new.reuse_within {
         let age = |age: Option<Span>| age.map_or_else(|| "none".to_owned(), |age| age.to_string());
@@ -159,7 +159,7 @@ fn decision(old: &Panel, new: &Panel, pairing: &Pairing<'_>, hows: &mut Hows) {
             grave(format!("escalates to {} -> {}", desk(old, new), desk(new, old)));
         }
         (Some(old), None) => grave(format!("no longer escalates to {}", old.queue)),
-        (None, Some(new)) => grave(format!("can be decided by {} too", new.queue)),
+        (None, Some(new)) => grave(format!("can also be decided by {}", new.queue)),
         (Some(_), Some(_)) | (None, None) => {}
     }
     if let (Some(from), Some(to)) = (old.escalate_after, new.escalate_after)
@@ -172,7 +172,7 @@ fn decision(old: &Panel, new: &Panel, pairing: &Pairing<'_>, hows: &mut Hows) {
         grave(format!("no longer offers the decision {word}"));
     }
     for word in old.reasons.difference(&new.reasons).filter(|word| new.decisions.contains(*word)) {
-        grave(format!("{word} needs no reason any more"));
+        grave(format!("{word} no longer needs a reason"));
     }
     let shown: BTreeSet<String> = new.show.iter().map(|field| pairing.text(field)).collect();
     for field in old.show.iter().filter(|field| !shown.contains(*field) && !covered(field, &shown)) {

@@ -27,7 +27,7 @@ pub(super) fn compare(
         let Some(place) = mine.iter().position(|bound| bound.action == before.action) else {
             // A policy that does it no more needs no limit on it either.
             let graver = does(before.action) && !holds_back(before.action, does);
-            let change = changed(Kind::Limit, &before.line(), "no limit any more".to_owned());
+            let change = changed(Kind::Limit, &before.line(), "no limit".to_owned());
             changes.push(Change {
                 sign: Sign::Removed,
                 verb: Some(Rule::Effect(before.action)),

@@ -288,7 +288,7 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
         changes.push(Change { verb, graver, along, unproven: new.unproven, gives_less, ..change });
     };
     if new.unproven && !old.unproven {
-        push("no pass and nobody's decision any more".to_owned(), true, false);
+        push("no longer needs a pass or a decision".to_owned(), true, false);
     }
     if old.grace != new.grace {
         let grace = |way: &Way| way.grace.map_or_else(|| "none".to_owned(), |grace| grace.to_string());
@@ -318,8 +318,8 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
 
 fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
     let nobody = match (way.unproven, effect.verb.takes() && way.decided_by.is_empty()) {
-        (true, _) => Some("no pass, nobody decides".to_owned()),
-        (false, true) => Some("nobody decides".to_owned()),
+        (true, _) => Some("no pass, no decision".to_owned()),
+        (false, true) => Some("no decision".to_owned()),
         (false, false) => None,
     };
     let grace = way.grace.map(|grace| format!("grace {grace}"));

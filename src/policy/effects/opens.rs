@@ -61,8 +61,8 @@ fn pace(sweep: &Sweep) -> Pace {
 fn due_line(sweep: &Sweep) -> Option<String> {
     let due = sweep.due.as_ref()?;
     let empty = match due.if_empty {
-        IfEmpty::Now => "at once if it is empty",
-        IfEmpty::Never => "never if it is empty",
+        IfEmpty::Now => "at once if empty",
+        IfEmpty::Never => "never if empty",
     };
     let spread = if sweep.spread.is_zero() {
         String::new()
@@ -96,7 +96,7 @@ pub(super) fn compare(old: &[Opens], new: &[Opens], changes: &mut Vec<Change>) {
         }
     }
     for opens in left {
-        let how = "opens no cases any more".to_owned();
+        let how = "no longer opens cases".to_owned();
         changes.push(Change { sign: Sign::Removed, ..changed(Kind::Opens, &opens.by, how) });
     }
 }
@@ -132,14 +132,14 @@ fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
         }
         if old.due != new.due {
             let due =
-                |opens: &Opens| opens.due.clone().unwrap_or_else(|| "for everybody, in every run".to_owned());
+                |opens: &Opens| opens.due.clone().unwrap_or_else(|| "for everyone, in every run".to_owned());
             push(format!("due {} -> {}", due(old), due(new)), sooner(before, after));
         }
     }
     if old.at_most != new.at_most {
         let more = new.at_most.is_none_or(|new| old.at_most.is_some_and(|old| new > old));
         let all = |at_most: Option<u32>| {
-            at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} a run"))
+            at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} per run"))
         };
         push(format!("at most {} -> {}", all(old.at_most), all(new.at_most)), more);
     }

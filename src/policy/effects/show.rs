@@ -17,11 +17,11 @@ pub(super) fn mode(mode: Mode) -> &'static str {
 impl fmt::Display for Sheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.policy, self.title)?;
-        let idle = if self.acts() { "" } else { " (it does nothing of this)" };
+        let idle = if self.acts() { "" } else { " (no effects in this mode)" };
         writeln!(f, "{:>12}  {}{idle}", "mode", mode(self.mode))?;
-        writeln!(f, "{:>12}  a {}", "about", self.subject)?;
+        writeln!(f, "{:>12}  {}", "subject", self.subject)?;
         for opens in &self.opens_on {
-            let most = opens.at_most.map(|most| format!(", at most {most} a run")).unwrap_or_default();
+            let most = opens.at_most.map(|most| format!(", at most {most} cases per run")).unwrap_or_default();
             let runs = opens.runs.as_ref().map(|runs| format!(", {runs}")).unwrap_or_default();
             writeln!(f, "{:>12}  {}{runs}{most}", "opens on", opens.by)?;
             lines(f, "where", &opens.only_if)?;
@@ -29,14 +29,14 @@ impl fmt::Display for Sheet {
         }
         lines(f, "only if", &self.only_if)?;
         lines(f, "as long as", &self.as_long_as)?;
-        lines(f, "ended by", &self.cancelled_by)?;
+        lines(f, "canceled by", &self.cancelled_by)?;
         let settings: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         lines(f, "settings", &settings)?;
         let limits: Vec<_> = self.limits.iter().map(Bound::line).collect();
         lines(f, "limit", &limits)?;
         writeln!(f)?;
         let rows: Vec<[String; 5]> = self.effects.iter().flat_map(rows).collect();
-        let head = ["DOES", "TO", "UNDO FOR", "DECIDED BY", "AFTER"].map(str::to_owned);
+        let head = ["EFFECT", "ON", "GRACE", "DECIDED BY", "PATH"].map(str::to_owned);
         let mut widths = [0; 5];
         for row in std::iter::once(&head).chain(&rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -49,7 +49,7 @@ impl fmt::Display for Sheet {
             writeln!(f, "{}", cells.join("  ").trim_end())?;
         }
         if !self.complete {
-            writeln!(f, "The policy branches so much that not every path is listed; every effect is.")?;
+            writeln!(f, "Too many paths to list them all; every effect is listed.")?;
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ fn short(text: &str) -> String {
 
 fn decided_by(way: &Way) -> String {
     if way.unproven {
-        return "nobody, no pass".to_owned();
+        return "no pass, no decision".to_owned();
     }
     let one = |by: &super::Decided| match by.people {
         0 | 1 => by.queue.clone(),
@@ -122,10 +122,10 @@ impl Bound {
     pub fn line(&self) -> String {
         let then = match self.when_exceeded {
             WhenExceeded::Ask => "the next one waits for a release",
-            WhenExceeded::Skip => "the next one is left out",
+            WhenExceeded::Skip => "the next one is skipped",
         };
-        let by = if self.stated { "" } else { " (where nothing is said)" };
-        format!("{} at most {} in {}, {then}{by}", self.action.word(), self.at_most, self.per)
+        let by = if self.stated { "" } else { " (default)" };
+        format!("{} at most {} per {}, {then}{by}", self.action.word(), self.at_most, self.per)
     }
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.policy)?;
         if self.changes.is_empty() {
-            return writeln!(f, "  what it can do is the same");
+            return writeln!(f, "  same effects");
         }
         for change in &self.changes {
             let sign = match change.sign {

@@ -85,7 +85,7 @@ fn proving(verify: &Verify) -> Vec<Site> {
     )];
     if let Some(other) = &verify.fallback {
         let to = format!(
-            "subject, by {} ({} {}) where nothing is enrolled",
+            "subject, by {} ({} {}) if nothing is enrolled",
             other.name, other.provider, other.workflow
         );
         sites.push(Site::of(EffectKind::Verify, to));

@@ -167,7 +167,7 @@ fn used_up(policy: &Policy, known: &Known, step: &Step, mut next: Spot) -> Spot 
 /// The way past a step whose condition does not hold.
 fn past(known: &Known, step: &Step, spot: &Spot, at: StepIndex) -> Spot {
     let (mut next, lines) = (Spot { at, ..spot.clone() }, clauses(step));
-    next.path.push(format!("{} left out", step.name()));
+    next.path.push(format!("{} skipped", step.name()));
     next.key.push(format!("unless {}: {}", known.texts(&lines).join("; "), step.verb.word()));
     next.trail.conditions.push(format!("unless {}", lines.join("; ")));
     next
@@ -187,7 +187,7 @@ fn proven(step: &Step, ending: &Ending, before: Proof) -> Proof {
 fn unfollowed(policy: &Policy, found: &mut Found) {
     for step in &policy.steps {
         for site in sites(policy, step) {
-            let path = vec![format!("somehow to {}", step.path)];
+            let path = vec![format!("a path to {}", step.path)];
             let way = Way {
                 path: path.clone(),
                 step: step.path.clone(),

@@ -138,9 +138,9 @@ impl Check<'_> {
             Data::Scalar(scalar) if scalar.boolean().is_none() => {
                 self.braces(node, scalar);
                 if let Some(trap) = trap(scalar, &Kind::Label) {
-                    let message = format!("unquoted `{}` is {trap} to many YAML readers", scalar.text);
+                    let message = format!("YAML 1.1 readers read unquoted `{}` as {trap}", scalar.text);
                     let boolean = BOOLEANS.contains(&scalar.text.to_ascii_lowercase().as_str());
-                    let or = if boolean { ", or true or false if that is meant" } else { "" };
+                    let or = if boolean { ", or true or false for a boolean" } else { "" };
                     let help = format!("write \"{}\"{or}", scalar.text);
                     self.error(&node.place, "yaml-trap", message, help);
                 }
@@ -160,7 +160,7 @@ impl Check<'_> {
             place.column += before.chars().count();
             place.length = 2;
         }
-        let message = "`{{ }}` is for mails; here it is written as it stands";
+        let message = "`{{ }}` is for mails; here it is plain text";
         let help = format!("write \"${{{inside}}}\" for the value");
         self.diagnostics.push(Diagnostic::error(place, "foreign-braces", message).help(help));
     }
@@ -169,10 +169,10 @@ impl Check<'_> {
     fn name(&mut self, name: &str, place: &Place, of: &Kind) {
         let free = matches!(of, Kind::Any);
         if BOOLEANS.contains(&name.to_ascii_lowercase().as_str()) {
-            let message = format!("the name `{name}` is a boolean to many YAML readers");
-            self.error(place, "yaml-trap", message, "choose a word that says what it leads to");
+            let message = format!("YAML 1.1 readers read the name `{name}` as a boolean");
+            self.error(place, "yaml-trap", message, "choose another name");
         } else if !free && !is_name(name) {
-            let message = format!("`{}` is not a name", shorten(name));
+            let message = format!("invalid name `{}`", shorten(name));
             self.error(place, "bad-name", message, format!("write {}", Kind::Name.expected()));
         }
     }
@@ -198,25 +198,25 @@ impl Check<'_> {
     }
 
     fn later(&mut self, name: &str, place: &Place) {
-        let message =
-            format!("`{name}` is not executed by this version; the policy is therefore not activated");
-        self.error(place, NOT_YET, message, "take it out, or wait for a version that executes it");
+        let message = format!("`{name}` is not executed by this version; the policy is not activated");
+        self.error(place, NOT_YET, message, "remove it, or use a version that executes it");
     }
 
     fn unknown<'a>(&mut self, key: &source::Key, known: impl Iterator<Item = &'a str>, what: &str) {
         let known: Vec<_> = known.collect();
         let help = match key.name.as_str() {
-            "on" | "true" => "the trigger list is `when:`".to_owned(),
-            "then" | "actions" => "what is done stands under `steps:`".to_owned(),
-            "on_success" | "on_failure" | "else" => "branches stand under `outcomes:`".to_owned(),
+            "on" | "true" => "write triggers under `when:`".to_owned(),
+            "then" | "actions" => "write steps under `steps:`".to_owned(),
+            "on_success" | "on_failure" | "else" => "write branches under `outcomes:`".to_owned(),
             // Only a colon and a space make a key; in a clause they were meant as text.
             wrong if what == CONDITION && !is_name(wrong) => {
-                "a colon and a space make a key of what stands before; put the whole clause in single quotes"
+                "a colon and a space turn the text before them into a key; put the whole clause in single \
+                    quotes"
                     .to_owned()
             }
             wrong => misplaced(wrong, key, &known).unwrap_or_else(|| nearest(wrong, known.iter().copied())),
         };
-        let message = format!("{what} has no key `{}`", shorten(&key.name));
+        let message = format!("unknown key `{}` in {what}", shorten(&key.name));
         self.error(&key.place, "unknown-key", message, help);
     }
 
@@ -234,7 +234,7 @@ impl Check<'_> {
         self.keys(node, entries, TRIGGER.keys, TRIGGER.what);
         if entries.len() != 1 {
             let message = "a trigger has exactly one of `event:`, `sweep:` and `manual:`".to_owned();
-            self.error(&node.place, "trigger", message, "make it a list item of its own");
+            self.error(&node.place, "trigger", message, "write each trigger as a list item of its own");
         }
     }
 
@@ -243,7 +243,7 @@ impl Check<'_> {
             return self.error(
                 &node.place,
                 "wrong-type",
-                "a step is a verb with its object".to_owned(),
+                "a step needs a verb".to_owned(),
                 "write for example `- close: approved`",
             );
         };
@@ -262,13 +262,12 @@ impl Check<'_> {
         let (place, message, help) = match wrong {
             Some((key, _)) if ["then", "else"].contains(&key.name.as_str()) => (
                 &key.place,
-                format!("there is no `{}` beside `if`", key.name),
-                "write the verb itself beside `if:`; where it does not hold, the step is passed over"
-                    .to_owned(),
+                format!("unknown key `{}` beside `if`", key.name),
+                "write the verb beside `if:`; the step is skipped when `if` is false".to_owned(),
             ),
             Some((key, _)) => {
                 let names = known.into_iter().chain(common);
-                (&key.place, format!("there is no verb `{}`", shorten(&key.name)), nearest(&key.name, names))
+                (&key.place, format!("unknown verb `{}`", shorten(&key.name)), nearest(&key.name, names))
             }
             None => (&node.place, "this step has no verb".to_owned(), format!("verbs: {}", known.join(", "))),
         };
@@ -285,14 +284,14 @@ impl Check<'_> {
                         &other.place,
                         "no-outcomes",
                         message,
-                        "what follows is the next step of the list",
+                        "write the next step as the next list item",
                     );
                 }
                 Some(known) => self.known(other, value, known),
                 None if verb(&other.name).is_some() => {
                     let message =
                         format!("a step has one verb; this one has `{}` and `{}`", key.name, other.name);
-                    self.error(&other.place, "two-verbs", message, "begin a new list item with `- `");
+                    self.error(&other.place, "two-verbs", message, "start a new list item with `- `");
                 }
                 None => {
                     let names = rule.beside.iter().chain(STEP_KEYS).map(|known| known.name);
@@ -306,7 +305,7 @@ impl Check<'_> {
         match &node.data {
             Data::Scalar(scalar) if scalar.is_null() => self.wrong(node, &Kind::Condition, "a condition"),
             Data::Scalar(scalar) if scalar.text.contains("${") => {
-                let message = "a clause is Rhai as a whole; `${...}` belongs into text".to_owned();
+                let message = "`${...}` is not allowed in a clause".to_owned();
                 self.error(
                     &node.place,
                     "template-in-clause",
@@ -341,7 +340,7 @@ impl Check<'_> {
         }
         let meant = !matches!(kind, Kind::OneOf(words) if !words.contains(&scalar.text.as_str()));
         if let Some(trap) = trap(scalar, kind).filter(|_| meant) {
-            let message = format!("{what}: unquoted `{}` is {trap} to many YAML readers", scalar.text);
+            let message = format!("{what}: YAML 1.1 readers read unquoted `{}` as {trap}", scalar.text);
             return self.error(&node.place, "yaml-trap", message, format!("write \"{}\"", scalar.text));
         }
         let text = scalar.text.as_str();
@@ -358,7 +357,7 @@ impl Check<'_> {
                 self.error(&node.place, "not-one-of", message, help);
             }
             Kind::Event if !schema::is_event_type(text, self.words) => {
-                let message = format!("there is no event type `{}`", shorten(text));
+                let message = format!("unknown event type `{}`", shorten(text));
                 self.error(&node.place, "unknown-event", message, nearest(text, schema::event_names()));
             }
             Kind::Span { zero } if scalar.integer().is_some_and(|number| !(*zero && number == 0)) => {
@@ -380,10 +379,9 @@ fn misplaced(wrong: &str, key: &source::Key, known: &[&str]) -> Option<String> {
     let of_step = STEP_KEYS.iter().any(|rule| rule.name == wrong) && !known.contains(&"outcomes");
     let left = key.place.column.checked_sub(2).filter(|column| *column > 0)?;
     if of_step {
-        return Some(format!("`{wrong}:` stands beside the verb and not under it: move it to column {left}"));
+        return Some(format!("`{wrong}:` belongs beside the verb, not under it; move it to column {left}"));
     }
-    is_outcome(wrong)
-        .then(|| format!("`{wrong}` is an outcome: it stands under `outcomes:`, which is beside the verb"))
+    is_outcome(wrong).then(|| format!("`{wrong}` is an outcome; move it under `outcomes:`, beside the verb"))
 }
 
 fn is_outcome(name: &str) -> bool {

@@ -182,7 +182,7 @@ impl Kind {
     pub fn expected(&self) -> String {
         match self {
             Self::Text => "text".to_owned(),
-            Self::Template => "text, which may hold `${...}`".to_owned(),
+            Self::Template => "text, which may contain `${...}`".to_owned(),
             Self::Name => "a name in lower case, such as `id-and-selfie` or `desk_review`".to_owned(),
             Self::Mail => "a mail address".to_owned(),
             Self::Owner => "a mail address, or a team such as team:identity-desk".to_owned(),

@@ -5,7 +5,7 @@ use super::tests::TESTS;
 use crate::model::{EffectKind, Method};
 
 const SPAN: Kind = Kind::Span { zero: false };
-const FORMAT: Key = Key::must("format", Kind::Integer { least: 1, most: 1 }, "The format's number: 1.");
+const FORMAT: Key = Key::must("format", Kind::Integer { least: 1, most: 1 }, "Format version: 1.");
 
 /// What a file of a tree holds, by its path. None: it is no YAML that is read.
 pub fn shape_of(path: &str) -> Option<&'static Shape> {
@@ -24,33 +24,49 @@ pub static POLICY: Shape = Shape {
     what: "a policy",
     keys: &[
         FORMAT,
-        Key::must("policy", Kind::Name, "The policy's name, unique in the tree.").gives(Thing::Policy),
-        Key::must("title", Kind::Text, "What the desk sees."),
-        Key::must("owner", Kind::Owner, "Who hears about stuck cases.").naming(Names::Owner),
-        Key::may("language", Kind::Text, "Language of mails where the person's is not known (BCP 47)."),
-        Key::must("mode", Kind::OneOf(&["enforce", "shadow", "disabled"]), "Whether the policy acts."),
-        Key::must("subject", Kind::OneOf(&["registration", "user", "applicant"]), "What a case is about."),
+        Key::must("policy", Kind::Name, "Name of the policy, unique in the tree.").gives(Thing::Policy),
+        Key::must("title", Kind::Text, "Title that reviewers see."),
+        Key::must("owner", Kind::Owner, "Mail address or team that is notified of stuck cases.")
+            .naming(Names::Owner),
+        Key::may("language", Kind::Text, "Language of mails if the person's is unknown (BCP 47)."),
+        Key::must(
+            "mode",
+            Kind::OneOf(&["enforce", "shadow", "disabled"]),
+            "Whether the policy has effects: \
+            enforce, shadow or disabled.",
+        ),
+        Key::must(
+            "subject",
+            Kind::OneOf(&["registration", "user", "applicant"]),
+            "Kind of subject of a case.",
+        ),
         Key::may(
             "source",
             Kind::OneOrMany(&Kind::Name),
-            "Identity providers whose people it is about, by their names in `proofd.yaml`; all by default.",
+            "Identity providers whose people the policy covers, by their names in `proofd.yaml`; all by \
+                default.",
         )
         .of(Thing::Source),
-        Key::must("when", Kind::List(&Kind::Trigger), "How cases start."),
-        Key::may("if", Kind::Condition, "A case opens only if this holds."),
+        Key::must("when", Kind::List(&Kind::Trigger), "Triggers that open a case."),
+        Key::may("if", Kind::Condition, "Condition for opening a case."),
         Key::may(
             "if_already_open",
             Kind::OneOf(&["attach", "restart", "cancel", "open_another"]),
-            "What an event does to an open case; attach by default.",
+            "What a trigger does while a case is open; attach by default.",
         ),
-        Key::may("case_key", Kind::Template, "What makes two open cases different."),
-        Key::may("cancel_when", Kind::List(&Kind::Event), "Events that end the case from outside."),
-        Key::may("as_long_as", Kind::Condition, "Checked again before every step that changes something."),
-        Key::may("settings", Kind::MapOf(&Kind::Any), "Numbers and lists that are tuned without logic.")
+        Key::may("case_key", Kind::Template, "Key that makes two open cases of one person different."),
+        Key::may("cancel_when", Kind::List(&Kind::Event), "Events that cancel the case."),
+        Key::may(
+            "as_long_as",
+            Kind::Condition,
+            "Condition that is checked again before every effect; the \
+            case closes when it is false.",
+        ),
+        Key::may("settings", Kind::MapOf(&Kind::Any), "Values that clauses, texts and scripts read.")
             .gives(Thing::Setting),
-        Key::may("limits", Kind::List(&Kind::Shape(&LIMIT)), "At most so many effects in a time."),
-        Key::may("keep", Kind::Shape(&KEEP), "How long things are kept after the close."),
-        Key::must("steps", Kind::Steps, "What is done, in order."),
+        Key::may("limits", Kind::List(&Kind::Shape(&LIMIT)), "Maximum number of effects in a time."),
+        Key::may("keep", Kind::Shape(&KEEP), "Retention times after the case closes."),
+        Key::must("steps", Kind::Steps, "Steps, in order."),
         Key::may("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(Thing::Block),
     ],
 };
@@ -58,10 +74,10 @@ pub static POLICY: Shape = Shape {
 static LIMIT: Shape = Shape {
     what: "a limit",
     keys: &[
-        Key::must("action", Kind::OneOf(EffectKind::WORDS), "The verb that is counted."),
-        Key::must("at_most", Kind::Amount, "How many, or which share."),
-        Key::may("of", Kind::OneOf(&["users"]), "The population of a share."),
-        Key::must("per", SPAN, "The window."),
+        Key::must("action", Kind::OneOf(EffectKind::WORDS), "The effect to count."),
+        Key::must("at_most", Kind::Amount, "Maximum: a number, or a percentage."),
+        Key::may("of", Kind::OneOf(&["users"]), "Population of a percentage."),
+        Key::must("per", SPAN, "Length of the time window."),
         Key::must(
             "when_exceeded",
             Kind::OneOf(&["ask", "skip"]),
@@ -82,28 +98,33 @@ pub static SWEEP: Shape = Shape {
     what: "a sweep",
     keys: &[
         Key::must("over", Kind::OneOf(&["users"]), "The population."),
-        Key::may("where", Kind::Condition, "Who of them."),
+        Key::may("where", Kind::Condition, "Condition that selects people."),
         Key::may("due", Kind::Shape(&DUE), "When a person is due."),
-        Key::may("run", Kind::OneOf(&["hourly", "daily", "weekly", "monthly"]), "How often."),
-        Key::may("on", Kind::Label, "Which day: `mon` of a week, 1 to 31 or `last` of a month."),
-        Key::may("at", Kind::Time, "The time of day; of an hourly run the minute."),
-        Key::may("timezone", Kind::Timezone, "The zone of the clock; UTC for hourly runs and cron lines."),
-        Key::may("cron", Kind::Text, "A cron line instead of run, on and at."),
-        Key::may("spread", SPAN, "Moves each person's due date by a stable part of this time."),
+        Key::may("run", Kind::OneOf(&["hourly", "daily", "weekly", "monthly"]), "Interval."),
+        Key::may("on", Kind::Label, "Day of the run: `mon` to `sun`, 1 to 31, or `last`."),
+        Key::may("at", Kind::Time, "Time of day; for an hourly run the minute."),
+        Key::may("timezone", Kind::Timezone, "Time zone; UTC by default for hourly runs and cron lines."),
+        Key::may("cron", Kind::Text, "Cron line, instead of run, on and at."),
+        Key::may("spread", SPAN, "Spreads due dates over this time; each person's share is stable."),
         Key::may(
             "at_most",
             Kind::Integer { least: 1, most: 1_000_000 },
-            "New cases in one run; the rest waits for the next.",
+            "Maximum number of new cases in one run; the others wait for the next run.",
         ),
-        Key::may("if_missed", Kind::OneOf(&["run_once", "skip"]), "After downtime; run_once by default."),
+        Key::may(
+            "if_missed",
+            Kind::OneOf(&["run_once", "skip"]),
+            "What to do about runs missed during \
+            downtime; run_once by default.",
+        ),
     ],
 };
 
 static DUE: Shape = Shape {
     what: "a due date",
     keys: &[
-        Key::must("field", Kind::Text, "The field that holds the last time."),
-        Key::must("plus", SPAN, "How long after it."),
+        Key::must("field", Kind::Text, "Field with the time to count from."),
+        Key::must("plus", SPAN, "Time after the field."),
         Key::may("if_empty", Kind::OneOf(&["now", "never"]), "What an empty field means; never by default."),
     ],
 };
@@ -113,7 +134,7 @@ pub static TRIGGER: Shape = Shape {
     what: "a trigger",
     keys: &[
         Key::may("event", Kind::Event, "An event opens a case."),
-        Key::may("manual", Kind::True, "A person may open a case by hand."),
+        Key::may("manual", Kind::True, "An operator may open a case by hand."),
         Key::may("sweep", Kind::Shape(&SWEEP), "A schedule over a population opens cases."),
     ],
 };
@@ -138,11 +159,11 @@ pub static VERIFICATIONS: Shape = Shape {
 pub static VERIFICATION: Shape = Shape {
     what: "a verification",
     keys: &[
-        Key::must("provider", Kind::Name, "A provider that proofd.yaml configures.").of(Thing::Provider),
-        Key::must("workflow", Kind::Label, "The provider's name or number of the workflow."),
-        Key::must("method", Kind::OneOf(&Method::WORDS), "How a person proves it."),
-        Key::must("require", Kind::List(&Kind::Text), "Capabilities that must themselves have passed."),
-        Key::may("fallback", Kind::Name, "Another verification, where nothing is enrolled.")
+        Key::must("provider", Kind::Name, "A provider of proofd.yaml.").of(Thing::Provider),
+        Key::must("workflow", Kind::Label, "Name or number of the workflow at the provider."),
+        Key::must("method", Kind::OneOf(&Method::WORDS), "Verification method."),
+        Key::must("require", Kind::List(&Kind::Text), "Capabilities that must have passed."),
+        Key::may("fallback", Kind::Name, "Verification to use if nothing is enrolled.")
             .of(Thing::Verification),
     ],
 };
@@ -154,41 +175,39 @@ pub static PEOPLE: Shape = Shape {
         Key::must("teams", Kind::MapOf(&Kind::Shape(&TEAM)), "Teams and their mail addresses.")
             .gives(Thing::Team),
         Key::may("queues", Kind::MapOf(&Kind::Shape(&QUEUE)), "Review queues.").gives(Thing::Queue),
-        Key::may("calendars", Kind::MapOf(&Kind::Shape(&CALENDAR)), "When people work.")
-            .gives(Thing::Calendar),
+        Key::may("calendars", Kind::MapOf(&Kind::Shape(&CALENDAR)), "Working hours.").gives(Thing::Calendar),
     ],
 };
 
 pub static TEAM: Shape = Shape {
     what: "a team",
     keys: &[
-        Key::must("mail", Kind::Mail, "Where the team is reached."),
-        Key::may("call", Kind::Name, "An endpoint of proofd.yaml for urgent notices.").of(Thing::Endpoint),
+        Key::must("mail", Kind::Mail, "Mail address of the team."),
+        Key::may("call", Kind::Name, "Endpoint of proofd.yaml for urgent notices.").of(Thing::Endpoint),
     ],
 };
 
 pub static QUEUE: Shape = Shape {
     what: "a queue",
     keys: &[
-        Key::must("team", Kind::Name, "The team to notify.").of(Thing::Team),
-        Key::may("calendar", Kind::Name, "The calendar that business days are counted in.")
-            .of(Thing::Calendar),
+        Key::must("team", Kind::Name, "Team that decides and is notified.").of(Thing::Team),
+        Key::may("calendar", Kind::Name, "Calendar for business days.").of(Thing::Calendar),
     ],
 };
 
 pub static CALENDAR: Shape = Shape {
     what: "a calendar",
     keys: &[
-        Key::must("timezone", Kind::Timezone, "The zone of the hours."),
+        Key::must("timezone", Kind::Timezone, "Time zone of the hours."),
         Key::must(
             "workdays",
             Kind::List(&Kind::OneOf(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
-            "The days of work.",
+            "Working days.",
         ),
         Key::must(
             "hours",
             Kind::Hours,
-            "From when to when people work. A business day that begins outside counts from the next opening.",
+            "Working hours. A business day that starts outside them counts from the next opening.",
         ),
     ],
 };

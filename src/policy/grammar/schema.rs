@@ -139,7 +139,7 @@ fn snippets() -> Value {
     json!([
         {
             "label": "verify, with every outcome",
-            "description": "A verification and what each of its five outcomes leads to.",
+            "description": "A verification with steps for each of its five outcomes.",
             "body": {
                 "id": "${1:proof}",
                 "verify": {"workflow": "${2:id-and-selfie}", "answer_within": "${3:14d}"},
@@ -154,7 +154,7 @@ fn snippets() -> Value {
         },
         {
             "label": "review, with every outcome",
-            "description": "People decide; `overdue` is what happens if nobody does.",
+            "description": "A review; `overdue` is the outcome if nobody decides in time.",
             "body": {
                 "id": "${1:desk}",
                 "review": {
@@ -340,22 +340,22 @@ fn example(kind: &Kind) -> Option<&'static str> {
 /// What the words of closed lists mean, where they do not say it themselves.
 fn word_doc(word: &str) -> &'static str {
     match word {
-        "enforce" => "Cases open and act.",
-        "shadow" => "Nothing is done; what would have opened is recorded.",
-        "disabled" => "Nothing opens.",
+        "enforce" => "Cases open and have effects.",
+        "shadow" => "Only records which cases would have opened; no effects.",
+        "disabled" => "No case opens.",
         "attach" => "The event joins the open case.",
-        "restart" => "The open case ends and a new one begins.",
-        "cancel" => "The open case ends.",
-        "open_another" => "A second case; `case_key` says what makes them different.",
+        "restart" => "The open case closes and a new one opens.",
+        "cancel" => "The open case closes.",
+        "open_another" => "A second case opens; `case_key` makes the two different.",
         "ask" => "The case waits until an administrator releases the effect.",
-        "skip" => "It is left out, and the rest goes on.",
-        "run_once" => "After downtime it runs once, not once for each time missed.",
-        "full" => "A document and a selfie; nothing of the person is needed from before.",
-        "authentication" => "A selfie against the face of an earlier pass.",
-        "existing_id" => "A selfie against a document that the provider has already.",
-        "registration" => "A self-registration that is not let in yet.",
+        "skip" => "The effect is skipped and the case continues.",
+        "run_once" => "After downtime the sweep runs once, not once per missed run.",
+        "full" => "A document and a selfie; nothing needs to be enrolled.",
+        "authentication" => "A selfie, compared with the face of an earlier pass.",
+        "existing_id" => "A selfie, compared with a document that the provider has.",
+        "registration" => "A self-registration that is not approved yet.",
         "user" => "An account in the identity provider.",
-        "applicant" => "A person who is in no identity provider yet, brought by a CloudEvent.",
+        "applicant" => "A person without an account, from a CloudEvent.",
         _ => "",
     }
 }

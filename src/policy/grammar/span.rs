@@ -8,19 +8,18 @@ pub(super) fn meant(text: &str, expected: &str) -> String {
     let unit = unit(rest.trim());
     let whole = number.parse::<u32>().ok();
     match (whole, unit) {
-        (Some(0), Some(_)) => "no time at all has no meaning here; write how long, such as 14d".to_owned(),
+        (Some(0), Some(_)) => "zero is not allowed; write a duration such as 14d".to_owned(),
         (Some(number), Some("mo")) => {
-            format!("there is no unit for months (m is minutes): write {}d", u64::from(number) * 30)
+            format!("m means minutes and there is no unit for months: write {}d", u64::from(number) * 30)
         }
         (Some(number), Some(unit)) if text == format!("{number}{unit}") => {
-            format!("the longest is 100y, or 1000bd; write {expected}")
+            format!("the maximum is 100y, or 1000bd; write {expected}")
         }
         (Some(number), Some(unit)) => {
             format!("write {number}{unit}, without a space and with the short unit")
         }
-        (None, Some(unit)) if !number.is_empty() => part(number, unit).unwrap_or_else(|| {
-            format!("there are no parts of a number: take a smaller unit, such as {expected}")
-        }),
+        (None, Some(unit)) if !number.is_empty() => part(number, unit)
+            .unwrap_or_else(|| format!("fractions are not allowed: use a smaller unit, such as {expected}")),
         _ => format!("write {expected}"),
     }
 }
@@ -36,7 +35,7 @@ fn part(number: &str, unit: &str) -> Option<String> {
     };
     let whole = number.replace(',', ".").parse::<f64>().ok()? * size;
     let exact = whole.fract() == 0.0 && (1.0..1e6).contains(&whole);
-    exact.then(|| format!("there are no parts of a number: write {whole}{smaller}"))
+    exact.then(|| format!("fractions are not allowed: write {whole}{smaller}"))
 }
 
 /// The short unit of a word.

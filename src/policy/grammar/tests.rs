@@ -9,19 +9,19 @@ const FIELDS: Kind = Kind::MapOf(&Kind::Any);
 pub static TESTS: Shape = Shape {
     what: "a file of policy tests",
     keys: &[
-        Key::may("format", Kind::Integer { least: 1, most: 1 }, "The format's number: 1."),
-        Key::must("tests_for", Kind::Name, "The policy of this folder.").of(Thing::Policy),
-        Key::must("tests", Kind::List(&Kind::Shape(&TEST)), "What is played, one after the other."),
+        Key::may("format", Kind::Integer { least: 1, most: 1 }, "Format version: 1."),
+        Key::must("tests_for", Kind::Name, "Name of the policy in this directory.").of(Thing::Policy),
+        Key::must("tests", Kind::List(&Kind::Shape(&TEST)), "Tests."),
     ],
 };
 
 static TEST: Shape = Shape {
     what: "a test",
     keys: &[
-        Key::must("name", Kind::Text, "What it shows, as a sentence."),
-        Key::may("clock", Kind::Moment, "When it begins; Monday 2026-01-05T09:00:00Z by default."),
-        Key::may("given", Kind::Shape(&GIVEN), "The person, and the world around them."),
-        Key::must("play", Kind::List(&Kind::Shape(&MOVE)), "What happens, and what is expected then."),
+        Key::must("name", Kind::Text, "What the test shows, as a sentence."),
+        Key::may("clock", Kind::Moment, "Start time; Monday 2026-01-05T09:00:00Z by default."),
+        Key::may("given", Kind::Shape(&GIVEN), "The person and the surrounding data."),
+        Key::must("play", Kind::List(&Kind::Shape(&MOVE)), "Moves and expectations, in order."),
     ],
 };
 
@@ -55,24 +55,26 @@ static MOVE: Shape = Shape {
         Key::may("send", Kind::Event, "An event about the person arrives."),
         Key::may("with", FIELDS, "Fields of the event that is sent."),
         Key::may("start", Kind::OneOf(&["manual", "sweep"]), "A case is opened by hand, or a sweep runs."),
-        Key::may("advance", SPAN, "Time passes, and everything happens that falls due in it."),
+        Key::may("advance", SPAN, "Advances the clock; everything that falls due happens."),
         Key::may(
             "expect",
             Kind::Shape(&EXPECT),
-            "What is so now, and what happened since the last `expect`.",
+            "Expected state now, and expected effects since the last `expect`.",
         ),
+        Key::may("answer", FIELDS, "Result of a `verify` step: its id with the outcome, and what was found.")
+            .of(Thing::Step),
         Key::may(
-            "answer",
-            FIELDS,
-            "The person does a `verify` step: its id with the outcome, and what was found.",
+            "press",
+            Kind::Name,
+            "The person presses the button of a `verify` step, or objects \
+            (`contest`).",
         )
         .of(Thing::Step),
-        Key::may("press", Kind::Name, "The person presses the button of a `verify` step, or of `contest`.")
-            .of(Thing::Step),
         Key::may(
             "decide",
             FIELDS,
-            "A `review` step's id, or `contest`, with the decision; and `by`, `reason`, `refused: true`.",
+            "Decision of a `review` step, or about an objection (`contest`); with `by`, `reason`, \
+                `refused: true`.",
         )
         .of(Thing::Step),
         Key::may(
@@ -91,28 +93,33 @@ static MOVE: Shape = Shape {
             "An operator's order.",
         ),
         Key::may("provider", FIELDS, "A provider, endpoint or system with `down` or `up`; and `for`."),
-        Key::may("change", FIELDS, "Somebody changes the person at the identity provider."),
+        Key::may("change", FIELDS, "Changes fields of the person at the identity provider."),
     ],
 };
 
 static EXPECT: Shape = Shape {
     what: "an expectation",
     keys: &[
-        Key::may("opened", Kind::Boolean, "Whether a case opened at all."),
-        Key::may("cases", Kind::Integer { least: 0, most: 1_000 }, "How many cases opened so far."),
-        Key::may("waiting_at", Kind::Name, "The id of the step that the case waits at.").of(Thing::Step),
+        Key::may("opened", Kind::Boolean, "Whether a case opened."),
+        Key::may("cases", Kind::Integer { least: 0, most: 1_000 }, "Number of cases opened so far."),
+        Key::may("waiting_at", Kind::Name, "Id of the step where the case waits.").of(Thing::Step),
         Key::may(
             "state",
             Kind::OneOf(&["running", "waiting", "in_review", "over_limit", "stuck", "in_grace", "closed"]),
-            "The state of the case.",
+            "State of the case.",
         ),
-        Key::may("sent", TEXTS, "Templates of the mails sent, in order; `name to manager` says to whom.")
-            .naming(Names::Mail),
-        Key::may("did", TEXTS, "Effects whose step was reached, in order, such as `delete registration`."),
-        Key::may("destroyed", TEXTS, "What was really rejected or deleted."),
-        Key::may("grace", Kind::Span { zero: true }, "How long the last effect can be undone."),
-        Key::may("closed", Kind::Name, "The result; a case in grace has it already."),
-        Key::may("holds", TEXTS, "What the case holds: `account`, `role Payments admin`."),
+        Key::may(
+            "sent",
+            TEXTS,
+            "Templates of the mails sent, in order; `name to manager` names the \
+            recipient.",
+        )
+        .naming(Names::Mail),
+        Key::may("did", TEXTS, "Effects so far, in order, such as `delete registration`."),
+        Key::may("destroyed", TEXTS, "Subjects that were rejected or deleted after grace."),
+        Key::may("grace", Kind::Span { zero: true }, "Grace of the last effect."),
+        Key::may("closed", Kind::Name, "Result of the case; also of a case in grace."),
+        Key::may("holds", TEXTS, "Holds of the case: `account`, `role Payments admin`."),
         Key::may("person", FIELDS, "Fields of the person at the identity provider."),
     ],
 };

@@ -118,24 +118,23 @@ pub enum Outcomes {
 
 const SPAN: Kind = Kind::Span { zero: false };
 const TEMPLATE_NAME: Key =
-    Key::must("template", Kind::Name, "A folder of shared/templates.").of(Thing::Template);
+    Key::must("template", Kind::Name, "Template: a directory of shared/templates.").of(Thing::Template);
 const RECIPIENT: Kind = Kind::Text;
 
 /// Beside every verb.
 pub const STEP_KEYS: &[Key] = &[
-    Key::may("id", Kind::Name, "A name by which other steps and clauses speak of this step.")
-        .gives(Thing::Step),
-    Key::may("if", Kind::Condition, "The step is left out unless this holds."),
-    Key::may("retry", Kind::Shape(&RETRY), "How calls of this step are tried again."),
-    Key::may("outcomes", Kind::MapOf(&Kind::Steps), "What each outcome leads to; every one has to be there."),
+    Key::may("id", Kind::Name, "Name of the step for clauses and `retry_from`.").gives(Thing::Step),
+    Key::may("if", Kind::Condition, "Condition; the step is skipped if it is false."),
+    Key::may("retry", Kind::Shape(&RETRY), "Retry rule for the calls of this step."),
+    Key::may("outcomes", Kind::MapOf(&Kind::Steps), "Steps for each outcome; all outcomes are required."),
 ];
 
 pub static RETRY: Shape = Shape {
     what: "a retry rule",
     keys: &[
-        Key::must("attempts", Kind::Integer { least: 1, most: 100 }, "How often at most."),
-        Key::must("first", SPAN, "The wait after the first failure; it doubles from there."),
-        Key::must("longest", SPAN, "The longest wait between two attempts."),
+        Key::must("attempts", Kind::Integer { least: 1, most: 100 }, "Maximum number of attempts."),
+        Key::must("first", SPAN, "Delay after the first failure; it doubles after each."),
+        Key::must("longest", SPAN, "Longest delay between two attempts."),
     ],
 };
 
@@ -146,7 +145,7 @@ static REMINDER: Shape = Shape {
     keys: &[
         Key::must("after", SPAN, "Counted from the start of the step."),
         TEMPLATE_NAME,
-        Key::may("also", Kind::OneOrMany(&RECIPIENT), "Who gets it besides the person.")
+        Key::may("also", Kind::OneOrMany(&RECIPIENT), "Recipients besides the person.")
             .naming(Names::Recipient),
     ],
 };
@@ -157,26 +156,26 @@ static VERIFY: Shape = Shape {
     what: "a verification",
     keys: &[
         Key::must("workflow", Kind::Name, "A name from verifications.yaml.").of(Thing::Verification),
-        Key::must("answer_within", SPAN, "The person's deadline, from the start of the step."),
-        Key::may("invite", Kind::Shape(&INVITE), "The mail that carries the link; by default proof-invite."),
+        Key::must("answer_within", SPAN, "Deadline of the person, from the start of the step."),
+        Key::may("invite", Kind::Shape(&INVITE), "Mail with the link; proof-invite by default."),
         Key::may("remind", Kind::List(&Kind::Shape(&REMINDER)), "Mails before the deadline."),
-        Key::may("compare", COMPARED, "Registered fields that must agree with the document."),
-        Key::may("optional", COMPARED, "Those of `compare` that need not be registered."),
-        Key::may("reuse_within", SPAN, "A pass this recent, under any policy, counts at once."),
-        Key::may("retry", Kind::Shape(&RETRY), "How calls to the provider are tried again."),
+        Key::may("compare", COMPARED, "Registered fields that must match the document."),
+        Key::may("optional", COMPARED, "Fields of `compare` that may be missing in the registration."),
+        Key::may("reuse_within", SPAN, "Reuse a pass of any policy that is not older than this."),
+        Key::may("retry", Kind::Shape(&RETRY), "Retry rule for calls to the provider."),
     ],
 };
 
 static DECISION: Shape = Shape {
     what: "a decision",
-    keys: &[Key::must("reason", Kind::OneOf(&["required", "optional"]), "Whether a reason must be given.")],
+    keys: &[Key::must("reason", Kind::OneOf(&["required", "optional"]), "Whether a reason is required.")],
 };
 
 static ESCALATE: Shape = Shape {
     what: "an escalation",
     keys: &[
         Key::must("after", SPAN, "Counted from the start of the step."),
-        Key::must("queue", Kind::Name, "The queue that sees it then.").of(Thing::Queue),
+        Key::must("queue", Kind::Name, "Queue that gets the review then.").of(Thing::Queue),
     ],
 };
 
@@ -184,16 +183,17 @@ static REVIEW: Shape = Shape {
     what: "a review",
     keys: &[
         Key::must("queue", Kind::Name, "A queue from people.yaml.").of(Thing::Queue),
-        Key::must("decisions", Kind::MapOf(&Kind::Shape(&DECISION)), "The buttons; each is an outcome."),
-        Key::must("answer_within", SPAN, "The reviewers' deadline."),
-        Key::may("show", Kind::List(&Kind::Text), "What the reviewer sees, as paths.").naming(Names::Path),
-        Key::may("people", Kind::Integer { least: 1, most: 5 }, "How many different people must agree."),
+        Key::must("decisions", Kind::MapOf(&Kind::Shape(&DECISION)), "Decisions; each is an outcome."),
+        Key::must("answer_within", SPAN, "Deadline of the reviewers."),
+        Key::may("show", Kind::List(&Kind::Text), "Paths of values to show to the reviewer.")
+            .naming(Names::Path),
+        Key::may("people", Kind::Integer { least: 1, most: 5 }, "Number of different people who must agree."),
         Key::may(
             "never",
             Kind::List(&Kind::OneOf(&["subject", "manager", "sponsor", "event.actor"])),
-            "Who may not decide.",
+            "People who may not decide.",
         ),
-        Key::may("escalate", Kind::Shape(&ESCALATE), "A second queue after a while."),
+        Key::may("escalate", Kind::Shape(&ESCALATE), "Second queue after a time."),
     ],
 };
 
@@ -202,7 +202,7 @@ static WAIT: Shape = Shape {
     keys: &[
         Key::may("for", Kind::Event, "The event that ends the wait."),
         Key::may("until", Kind::Template, "The time that ends the wait."),
-        Key::may("answer_within", SPAN, "How long at most, with `for`."),
+        Key::may("answer_within", SPAN, "Maximum wait, with `for`."),
     ],
 };
 
@@ -215,13 +215,18 @@ static NOTIFY: Shape = Shape {
         Key::may(
             "via",
             Kind::OneOrMany(&Kind::OneOf(&["email", "sms", "call", "chat"])),
-            "By which channel; mail by default.",
+            "Channel; mail by default.",
         ),
         Key::may("urgent", Kind::Boolean, "Marks the mail as urgent."),
     ],
 };
 
-const GRACE: Key = Key::may("grace", Kind::Span { zero: true }, "Block now, destroy after this time.");
+const GRACE: Key = Key::may(
+    "grace",
+    Kind::Span { zero: true },
+    "Grace: the effect happens after this time \
+    and can be undone until then.",
+);
 const BECAUSE: Key = Key::may("because", Kind::Text, "Why there is no grace.");
 const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names that the function may return.");
 const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.").of(Thing::System);
@@ -251,19 +256,26 @@ const fn effect(kind: EffectKind) -> VerbRule {
     VerbRule { verb: Rule::Effect(kind), key, beside, outcomes, ends: false }
 }
 
-const END_SESSIONS: Key = Key::may(EffectKind::EndSessions.word(), Kind::Boolean, "Ends open sessions too.");
-const MATCH: Key = Key::must("match", Kind::Any, "By what the account is found.");
-const DATA: Key = Key::may("data", Kind::MapOf(&Kind::Any), "The event's data.");
+const END_SESSIONS: Key =
+    Key::may(EffectKind::EndSessions.word(), Kind::Boolean, "Whether to end open sessions too.");
+const MATCH: Key = Key::must("match", Kind::Any, "Attributes that find the account.");
+const DATA: Key = Key::may("data", Kind::MapOf(&Kind::Any), "Data of the event.");
 const REQUEST: &[Key] = &[
-    Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "The HTTP method."),
-    Key::may("path", Kind::Template, "Appended to the endpoint's address."),
-    Key::may("body", Kind::Any, "The body, with `${...}`."),
-    Key::may("idempotency", Kind::OneOf(&["key", "natural", "none"]), "Why repeating it is safe."),
-    Key::may("returns", Kind::List(&Kind::Name), "Names on which the answer may branch."),
+    Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "HTTP method."),
+    Key::may("path", Kind::Template, "Path appended to the endpoint's address."),
+    Key::may("body", Kind::Any, "Body, with `${...}`."),
+    Key::may(
+        "idempotency",
+        Kind::OneOf(&["key", "natural", "none"]),
+        "Why repeating the call is safe: an \
+        idempotency key, the request itself (natural), or not at all (none).",
+    ),
+    Key::may("returns", Kind::List(&Kind::Name), "Names that the answer may branch on."),
 ];
 const MAY: Key = Key::must("may", Kind::List(&Kind::Name), "The verbs that the function may return.");
-const AT_MOST: Key = Key::must("at_most", Kind::Integer { least: 1, most: 10 }, "How often at most.");
-const OR_ELSE: Key = Key::must("or_else", Kind::Steps, "What happens when that is used up.");
+const AT_MOST: Key =
+    Key::must("at_most", Kind::Integer { least: 1, most: 10 }, "Maximum number of attempts.");
+const OR_ELSE: Key = Key::must("or_else", Kind::Steps, "Steps to take when the attempts are used up.");
 
 /// The verbs that are no effects.
 static OTHERS: &[VerbRule] = &[
@@ -303,7 +315,7 @@ static OTHERS: &[VerbRule] = &[
     },
     VerbRule {
         verb: Rule::Do,
-        key: Key::may(Rule::Do.word(), Kind::Name, "Goes on with a named block; nothing comes back.")
+        key: Key::may(Rule::Do.word(), Kind::Name, "Continues with a named block; does not return.")
             .of(Thing::Block),
         beside: &[],
         outcomes: Outcomes::None,
@@ -318,7 +330,7 @@ static OTHERS: &[VerbRule] = &[
     },
     VerbRule {
         verb: Rule::Close,
-        key: Key::may(Rule::Close.word(), Kind::Name, "Ends the case; the word is its result."),
+        key: Key::may(Rule::Close.word(), Kind::Name, "Closes the case with this result."),
         beside: &[],
         outcomes: Outcomes::None,
         ends: true,

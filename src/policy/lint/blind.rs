@@ -58,11 +58,11 @@ fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
         Pass::Own(at) => {
             let step = seen.step(at)?;
             let message = format!(
-                "`{verb}` follows a pass of `{}`, and nothing of the document has to agree with what is \
-                 registered: anybody's document passes",
+                "`{verb}` follows a pass of `{}`, which compares nothing with the registration; any \
+                    document passes",
                 step.name()
             );
-            (step.place.clone(), message, "write compare: [first_name, last_name] under `verify`")
+            (step.place.clone(), message, "add compare: [first_name, last_name] under `verify`")
         }
         Pass::Other(at) => {
             let (place, after) = match at.and_then(|at| seen.step(at)) {
@@ -70,10 +70,10 @@ fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
                 None => (seen.at(&["when"]), "the event that opens the case".to_owned()),
             };
             let message = format!(
-                "`{verb}` follows {after} for `{PASSED}`, and a policy here verifies people without `compare`: \
-                 anybody's document passes there"
+                "`{verb}` follows {after} for `{PASSED}`, and a policy of the tree verifies without \
+                    `compare`; any document passes"
             );
-            (place, message, "write compare: [first_name, last_name] under every `verify`")
+            (place, message, "add compare: [first_name, last_name] under every `verify`")
         }
     };
     Some(seen.warning(place, "uncompared", message).help(help))

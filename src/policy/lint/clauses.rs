@@ -18,14 +18,14 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let mut reading = Reading { seen, events: events(seen), diagnostics, told: BTreeSet::new() };
     reading.condition(&policy.condition, "no case ever opens");
     if let Some(condition) = &policy.as_long_as {
-        reading.condition(condition, "every case closes as no longer applying");
+        reading.condition(condition, "every case closes as `no_longer_applies`");
     }
     for sweep in policy.sweeps() {
-        reading.condition(&sweep.condition, "the sweep never finds anybody");
+        reading.condition(&sweep.condition, "the sweep never selects anybody");
     }
     for step in &policy.steps {
         if let Some(condition) = &step.condition {
-            reading.condition(condition, "this step is never done");
+            reading.condition(condition, "this step never runs");
         }
     }
     let events = reading.events;
@@ -78,7 +78,7 @@ impl Reading<'_, '_> {
             let mut way: Vec<_> = others.map(|(_, other)| other.whole()).collect();
             way.push(Claim::Not(Box::new(part.whole())));
             if !self.possible(&Claim::All(way)) {
-                let message = "this always holds where the clauses beside it hold, so it decides nothing";
+                let message = "redundant clause: it holds whenever the clauses beside it hold";
                 return self.tell(&first(part), "always-holds", message);
             }
         }
@@ -96,7 +96,7 @@ impl Reading<'_, '_> {
     fn parts(&mut self, claims: &Claims, then: &str) {
         let (parts, then) = match claims {
             Claims::All(parts) => (parts, then),
-            Claims::Any(parts) => (parts, "this alternative never counts"),
+            Claims::Any(parts) => (parts, "this alternative has no effect"),
             Claims::None(parts) => (parts, "it excludes nobody"),
             Claims::Clause { claim, place } => {
                 // Said already, of the word in it.
@@ -105,9 +105,9 @@ impl Reading<'_, '_> {
                     return;
                 }
                 if !self.possible(claim) {
-                    self.tell(place, "never-holds", &format!("this clause can never hold: {then}"));
+                    self.tell(place, "never-holds", &format!("this clause is never true: {then}"));
                 } else if !self.refutable(claim) {
-                    self.tell(place, "always-holds", "this clause always holds, so it decides nothing");
+                    self.tell(place, "always-holds", "this clause is always true");
                 }
                 return;
             }
@@ -124,7 +124,7 @@ impl Reading<'_, '_> {
         for part in parts {
             before.push(part.whole());
             if !self.possible(&Claim::All(before.clone())) {
-                let message = format!("this can never hold together with the clauses before it: {then}");
+                let message = format!("this clause contradicts the clauses before it: {then}");
                 return self.tell(&first(part), "never-holds", &message);
             }
         }
@@ -133,8 +133,8 @@ impl Reading<'_, '_> {
     fn tell(&mut self, place: &Place, code: &'static str, message: &str) {
         if self.told.insert(place.clone()) {
             let help = match code {
-                "never-holds" => "compare with a value that can occur, or take it out",
-                _ => "take it out, or say what was meant",
+                "never-holds" => "compare with a value that can occur, or remove the clause",
+                _ => "remove it, or correct it",
             };
             self.diagnostics.push(self.seen.warning(place.clone(), code, message).help(help));
         }
@@ -170,7 +170,7 @@ impl Reading<'_, '_> {
         let Some(word) = wrong.filter(|word| !known.contains(&json!(word))) else { return };
         if self.told.insert(place.clone()) {
             let message = match path.as_str() {
-                "event.type" => format!("no event that opens this policy has the type `{word}`"),
+                "event.type" => format!("no trigger of this policy has the type `{word}`"),
                 _ => format!("`{path}` is never `{word}`"),
             };
             let help = nearest(word, known.iter().filter_map(Value::as_str));
@@ -188,7 +188,7 @@ fn no_domain(path: &str, value: &Value) -> Option<(String, String)> {
         texts.iter().filter_map(Value::as_str).find(odd).filter(|_| path.ends_with(".email_domain"))?;
     let domain = text.trim().rsplit(['@', '/']).next().unwrap_or_default().to_lowercase();
     let domain = domain.trim_start_matches(['*', '.']);
-    let help = format!("a domain is what follows the @, in lower case: \"{domain}\"");
+    let help = format!("write the part after the @ in lower case: \"{domain}\"");
     Some((text.to_owned(), help))
 }
 
@@ -249,10 +249,10 @@ fn own_undoing(seen: &Seen<'_>, events: &Option<Vec<String>>, diagnostics: &mut 
             continue;
         }
         let message = format!(
-            "after `{}` the policy's own `as_long_as` does not hold: the case closes and the steps after it are not done",
+            "`{}` makes the policy's `as_long_as` false: the case closes, and the steps after it do not run",
             step.verb.word()
         );
-        let help = "let `as_long_as` ask about something that this policy does not change itself";
+        let help = "use a condition in `as_long_as` that this policy does not change";
         diagnostics.push(seen.warning(step.place.clone(), "own-undoing", message).help(help));
     }
 }

@@ -29,9 +29,10 @@ fn of_queue(
 ) -> Option<Diagnostic> {
     if members.is_empty() {
         let message = format!(
-            "nobody can decide in the queue `{queue}`: no token of proofd.yaml has the role desk and the team `{team}`"
+            "nobody can decide reviews of the queue `{queue}`: no token of proofd.yaml has the role desk \
+                and the team `{team}`"
         );
-        let help = format!("give a token with the role desk `teams: [{team}]`");
+        let help = format!("add `teams: [{team}]` to a token with the role desk");
         return Some(seen.warning(step.place.clone(), "nobody-decides", message).help(help));
     }
     let persons = persons(members);
@@ -42,7 +43,7 @@ fn of_queue(
     let message = format!(
         "this review compares persons and needs {needed}; the tokens of the team `{team}` name {persons}"
     );
-    let help = "set `person` at the tokens of those who decide; two tokens of one person count once";
+    let help = "set `person` at the tokens of the reviewers; two tokens of one person count once";
     Some(seen.warning(step.place.clone(), "too-few-persons", message).help(help))
 }
 

@@ -14,8 +14,9 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for step in &seen.policy.steps {
         let rejects = step.verb.effect() == Some(EffectKind::Reject);
         if rejects && !stated(seen, step) && !reviewed.contains(&step.index) {
-            let message = "nobody can contest this: there is no grace, and no review on every way to it";
-            let help = "write grace: 7d, put a review before it, or grace: 0 with because: and the reason";
+            let message = "the person cannot object: there is no grace, and not every path here has a \
+                review";
+            let help = "add grace: 7d, a review before it, or grace: 0 with because: and the reason";
             diagnostics.push(seen.warning(step.place.clone(), "no-appeal", message).help(help));
         }
         short(seen, step, diagnostics);
@@ -42,16 +43,17 @@ fn short(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     let place = node.map_or(&step.place, |node| &node.place).clone();
     let minutes = length.num_minutes();
     let message = match minutes {
-        0 => "this can be undone for seconds only".to_owned(),
-        1 => "this can be undone for one minute only".to_owned(),
-        _ => format!("this can be undone for {minutes} minutes only"),
+        0 => "the grace lasts seconds only".to_owned(),
+        1 => "the grace lasts one minute only".to_owned(),
+        _ => format!("the grace lasts {minutes} minutes only"),
     };
     let help = match minutes {
-        0 => "write a time in which a mail is read and answered, such as 7d".to_owned(),
-        1 => "m is minutes and there is no unit for months: write 30d for a month, or a time such as 7d"
+        0 => "write a time in which a person can read a mail and object, such as 7d".to_owned(),
+        1 => "m means minutes; there is no unit for months: write 30d for a month, or a time such as 7d"
             .to_owned(),
         _ => format!(
-            "m is minutes and there is no unit for months: write {}d for {minutes} months, or a time such as 7d",
+            "m means minutes; there is no unit for months: write {}d for {minutes} months, or a time such \
+                as 7d",
             minutes * 30
         ),
     };
@@ -93,8 +95,8 @@ fn after_the_end(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>
     for (next, kind) in effects.take_while(|(step, _)| matches!(step.verb, Verb::Effect(_) | Verb::Approve)) {
         if AFTER_THE_END.contains(&kind) {
             let word = kind.word();
-            let message = format!("`{word}` comes after the subject was {gone} in the same list");
-            let help = "one of the two is not meant, or belongs into another branch";
+            let message = format!("`{word}` follows in the same list after the subject was {gone}");
+            let help = "remove one of the two, or move it to another branch";
             return diagnostics.push(seen.warning(next.place.clone(), "after-the-end", message).help(help));
         }
     }

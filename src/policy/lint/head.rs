@@ -14,15 +14,16 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     sweeps(seen, diagnostics);
     let keep = seen.policy.keep;
     if seen.node.get("keep").is_some() {
-        let message = "`keep` is not executed by this version: nothing is removed when its time is over";
-        let help = "remove what may not be kept by other means; take `keep` out, or leave it for a version that executes it";
+        let message = "`keep` is not executed by this version; cases and evidence stay";
+        let help = "remove old data by other means; remove `keep`, or leave it for a version that executes \
+            it";
         diagnostics.push(seen.warning(seen.at(&["keep"]), "keep-not-executed", message).help(help));
     }
     if let (Span::Elapsed(case), Span::Elapsed(evidence)) = (keep.case, keep.evidence)
         && evidence > case
     {
-        let message = "the evidence is kept longer than the case that it belongs to";
-        let help = "keep the case at least as long; without it nobody knows whose evidence it is";
+        let message = "the evidence is kept longer than its case";
+        let help = "keep the case at least as long as its evidence";
         diagnostics.push(seen.warning(seen.at(&["keep"]), "keep", message).help(help));
     }
 }
@@ -32,7 +33,7 @@ fn triggers(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for item in seen.items("when").iter().filter_map(|trigger| trigger.get("event")) {
         if !opens.insert(item.text().unwrap_or_default()) {
             let message = format!("`{}` is listed twice", item.text().unwrap_or_default());
-            diagnostics.push(seen.warning(item.place.clone(), "twice", message).help("take one of them out"));
+            diagnostics.push(seen.warning(item.place.clone(), "twice", message).help("remove one of them"));
         }
     }
     let mut cancels = BTreeSet::new();
@@ -40,11 +41,11 @@ fn triggers(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let name = item.text().unwrap_or_default();
         if opens.contains(name) {
             let message = format!("`{name}` both opens and cancels cases of this policy");
-            let help = "take it out of `cancel_when`; what a second one does is said by `if_already_open`";
+            let help = "remove it from `cancel_when`; `if_already_open` defines what a second event does";
             diagnostics.push(seen.warning(item.place.clone(), "opens-and-cancels", message).help(help));
         } else if !cancels.insert(name) {
             let message = format!("`{name}` is listed twice");
-            diagnostics.push(seen.warning(item.place.clone(), "twice", message).help("take one of them out"));
+            diagnostics.push(seen.warning(item.place.clone(), "twice", message).help("remove one of them"));
         }
     }
     let applicant = seen.policy.subject == SubjectKind::Applicant;
@@ -54,8 +55,8 @@ fn triggers(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     };
     if applicant && seen.policy.when.iter().all(nobody) {
         let message =
-            "no case can ever open: an applicant is in no identity provider, which sends these events";
-        let help = "name the CloudEvent that brings applicants, such as custom.com.example.hire.accepted";
+            "no case can open: these events come from an identity provider, and applicants are in none";
+        let help = "use the CloudEvent that brings applicants, such as custom.com.example.hire.accepted";
         diagnostics.push(seen.warning(seen.at(&["when"]), "never-opens", message).help(help));
     }
 }
@@ -67,15 +68,15 @@ fn limits(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let word = limit.action.word();
         if matches!(limit.at_most, Amount::Count(0)) {
             let place = node.get("at_most").unwrap_or(node).place.clone();
-            let message = format!("`{word}` is never done: the limit lets none through");
-            let help = "give a number, or mode: shadow to try the policy without acting";
+            let message = format!("a limit of 0 allows no `{word}`");
+            let help = "write a larger number, or mode: shadow to try the policy without effects";
             diagnostics.push(seen.warning(place, "limit-of-nothing", message).help(help));
         }
         if !told.insert((limit.action, limit.per)) {
             let place = node.get("action").unwrap_or(node).place.clone();
             let message =
-                format!("there are two limits on `{word}` for the same time; only the smaller counts");
-            diagnostics.push(seen.warning(place, "two-limits", message).help("take one of them out"));
+                format!("two limits on `{word}` for the same time; only the smaller one has an effect");
+            diagnostics.push(seen.warning(place, "two-limits", message).help("remove one of them"));
         }
     }
 }
@@ -97,8 +98,8 @@ fn settings(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     };
     for (key, _) in seen.node.get("settings").and_then(|settings| settings.map()).unwrap_or_default() {
         if named(&key.name) < 2 {
-            let message = format!("nothing reads the setting `{}`", key.name);
-            let help = format!("use settings.{} in a clause or a mail, or take it out", key.name);
+            let message = format!("unused setting `{}`", key.name);
+            let help = format!("use settings.{} in a clause or a mail, or remove it", key.name);
             diagnostics.push(seen.warning(key.place.clone(), "unused-setting", message).help(help));
         }
     }
@@ -110,17 +111,16 @@ fn sweeps(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let limited = policy.limits.iter().any(|limit| stated(&limit));
     for sweep in policy.sweeps() {
         if sweep.at_most.is_none() && !limited && policy.verifies().next().is_some() {
-            let message = "one run of this sweep can ask everybody at once: nothing caps it";
-            let help =
-                "write at_most: in the sweep, or a limit on `verify`; each verification may cost money";
+            let message = "one run of this sweep can ask everyone at once: it has no limit";
+            let help = "add at_most: to the sweep, or a limit on `verify`; each verification may cost money";
             diagnostics.push(seen.warning(sweep.place.clone(), "uncapped-sweep", message).help(help));
         }
         let Some(due) = &sweep.due else { continue };
         let verified = matches!(&due.field, DueField::Field(name) if name == "verified_at");
         for (step, verify) in policy.verifies().filter(|_| verified) {
             if verify.reuse_within.and_then(Span::elapsed).is_some_and(|reuse| reuse >= due.plus) {
-                let message = "the last pass still counts whenever somebody is due, so nobody is ever asked";
-                let help = "let `reuse_within` be shorter than the sweep's `plus`";
+                let message = "the last pass still counts when the next one is due, so nobody is ever asked";
+                let help = "make `reuse_within` shorter than the sweep's `plus`";
                 diagnostics.push(seen.warning(step.place.clone(), "reuse-outlives-due", message).help(help));
             }
         }

@@ -20,14 +20,17 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
         });
         let ends: BTreeMap<_, _> = ended.map(|(step, result)| (&step.place, result)).collect();
         let found = if !steps().any(|step| lifts(step) || tells(step)) {
-            let message = "nothing after this suspension lifts it, and no team is told of it";
-            let help = "prove or review the person afterwards and end in `reinstate: user`, or notify a team that \
-                        lifts it";
+            let message = "no step lifts this suspension, and no team is notified of it";
+            let help = "add a `verify` or a review that leads to `reinstate: user`, or notify a team that \
+                lifts it";
             Some((message.to_owned(), help.to_owned()))
         } else {
             ends.first_key_value().map(|(place, result)| {
-                let message = format!("whoever passes after this suspension stays suspended: at `close: {result}` it is still on");
-                let help = format!("put `reinstate: user` before the end at {place}");
+                let message = format!(
+                    "a person who passes stays suspended: nothing lifts the suspension \
+                    before `close: {result}`"
+                );
+                let help = format!("add `reinstate: user` before the end at {place}");
                 (message, help)
             })
         };

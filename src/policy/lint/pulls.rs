@@ -125,10 +125,10 @@ fn against(one: (&Seen<'_>, &[Pull]), other: (&Seen<'_>, &[Pull]), event: &str) 
     let second = other.1.iter().find(opposed)?;
     let first = one.1.iter().find(|first| opposes(first, second))?;
     let message = format!(
-        "both `{}` and `{}` open on `{event}`, and {} one does `{}` and the other `{}`",
+        "conflict: `{}` and `{}` both open on `{event}`, and {} one does `{}` and the other `{}`",
         one.0.policy.name, other.0.policy.name, second.when, first.word, second.word
     );
-    let help = format!("the other one is at {}; let their `if:` tell whom each is about", first.place);
+    let help = format!("the other one is at {}; make their `if:` clauses exclude each other", first.place);
     Some(other.0.warning(second.place.clone(), "opposite-ends", message).help(help))
 }
 
@@ -146,12 +146,12 @@ fn can(one: &Seen<'_>, other: &Seen<'_>, event: &str) -> Option<Diagnostic> {
         (Some(_), None) | (None, _) => (other, lets_in(other)?, one, away(one)?),
     };
     let message = format!(
-        "`{}` and `{}` both open on `{event}` for the same registrations, and one can `approve` whom the other can \
-         `{word}`",
+        "conflict: `{}` and `{}` both open on `{event}` for the same registrations; one can `approve` and \
+            the other can `{word}`",
         giver.policy.name, taker.policy.name
     );
     let help = format!(
-        "`{}` does `approve` at {}; let their `if:` tell whom each is about",
+        "`{}` does `approve` at {}; make their `if:` clauses exclude each other",
         giver.policy.name, let_in.1
     );
     Some(taker.warning(away, "opposite-ends", message).help(help))
@@ -175,9 +175,8 @@ pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     if seen.iter().any(on_new) {
         return idle(seen);
     }
-    let message =
-        "a new registration is covered by no policy: none that enforces opens on registration.created";
-    let help = "set mode: enforce where it opens on that event, if this is not a trial";
+    let message = "no enforced policy opens on registration.created; new registrations open no case";
+    let help = "set mode: enforce in a policy that opens on that event, unless this is a trial";
     Some(first.warning(first.at(&["mode"]), "uncovered", message).help(help))
 }
 
@@ -208,11 +207,10 @@ fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     }
     let idle = seen.iter().find(on_new)?;
     let message = format!(
-        "most new registrations are covered by no policy: `{}` would take them, and does not act",
+        "most new registrations open no case: `{}` covers them, but is not enforced",
         idle.policy.name
     );
-    let help =
-        "set mode: enforce, if this is not a trial; the policies that act are about particular registrations";
+    let help = "set mode: enforce, unless this is a trial; the enforced policies have conditions";
     Some(idle.warning(idle.at(&["mode"]), "uncovered", message).help(help))
 }
 

@@ -20,16 +20,16 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             for to in &notify.to {
                 if told.contains(&to) {
                     let place = under(seen, step, &["notify", "to"]);
-                    let message = "the same recipient is named twice";
-                    diagnostics.push(seen.warning(place, "twice", message).help("take one of them out"));
+                    let message = "duplicate recipient";
+                    diagnostics.push(seen.warning(place, "twice", message).help("remove one of them"));
                 }
                 told.push(to);
             }
         }
         if step.retry.is_some_and(|retry| retry.attempts == 1) {
             let place = under(seen, step, &["retry"]);
-            let message = "`attempts: 1` is the call itself; nothing is tried again";
-            let help = "write attempts: 2 or more, or leave `retry:` out for the default";
+            let message = "`attempts: 1` counts the first attempt; nothing is retried";
+            let help = "write attempts: 2 or more, or remove `retry:` for the default";
             diagnostics.push(seen.warning(place, "one-attempt", message).help(help));
         }
         same_branches(seen, step, diagnostics);
@@ -52,8 +52,9 @@ fn reminders(seen: &Seen<'_>, step: &Step, verify: &Verify, diagnostics: &mut Ve
     let mut times = BTreeSet::new();
     if verify.remind.iter().any(|reminder| !times.insert(reminder.after)) {
         let place = under(seen, step, &["verify", "remind"]);
-        let message = "two reminders go out at the same time";
-        let help = "`after` counts from the start of the step, not from the reminder before";
+        let message = "two reminders at the same time";
+        let help = "write different times; `after` counts from the start of the step, not from the \
+            reminder before";
         diagnostics.push(seen.warning(place, "same-moment", message).help(help));
     }
     let templates = &seen.policy.templates;
@@ -63,10 +64,13 @@ fn reminders(seen: &Seen<'_>, step: &Step, verify: &Verify, diagnostics: &mut Ve
             let text = seen.policy.files.get(&path).map(|bytes| String::from_utf8_lossy(bytes));
             let one_brace = text.is_some_and(|text| text.contains("{link}") || text.contains("{ link }"));
             let place = under(seen, step, &["verify", "invite"]);
-            let message = format!("the mail that asks for the proof has no link: {path} never shows `link`");
+            let message = format!(
+                "the mail that asks for the proof has no link: {path} does not contain \
+                `link`"
+            );
             let help = match one_brace {
-                true => "write {{ link }}, with two braces on each side; with one it is a word of the text",
-                false => "write {{ link }} where the person is to click",
+                true => "write {{ link }} with two braces; with one it is plain text",
+                false => "add {{ link }} to the mail",
             };
             diagnostics.push(seen.warning(place, "no-link", message).help(help));
         }
@@ -76,19 +80,19 @@ fn reminders(seen: &Seen<'_>, step: &Step, verify: &Verify, diagnostics: &mut Ve
 fn reviews(seen: &Seen<'_>, step: &Step, review: &Review, diagnostics: &mut Vec<Diagnostic>) {
     if review.decisions.len() == 1 {
         let place = under(seen, step, &["review", "decisions"]);
-        let message = "a review with one button decides nothing";
-        let help = "add what else the reviewer may answer";
+        let message = "a review with one decision decides nothing";
+        let help = "add another decision";
         diagnostics.push(seen.warning(place, "one-decision", message).help(help));
     }
     if review.escalate.as_ref().is_some_and(|escalate| escalate.queue == review.queue) {
         let place = under(seen, step, &["review", "escalate"]);
-        let message = format!("this escalates to the queue `{}`, which has it already", review.queue);
+        let message = format!("this escalates to the same queue `{}`", review.queue);
         diagnostics.push(seen.warning(place, "own-queue", message).help("name another queue"));
     }
     if review.show.is_empty() {
         let place = under(seen, step, &["review"]);
-        let message = "the reviewer is shown nothing to decide by";
-        let help = "write show: with the paths that matter, such as show: [steps.proof.reasons]";
+        let message = "the review shows nothing to the reviewer";
+        let help = "add show: with paths, such as show: [steps.proof.reasons]";
         diagnostics.push(seen.warning(place, "blind-review", message).help(help));
     }
 }
@@ -104,9 +108,9 @@ fn same_branches(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>
     let count = ways.len();
     ways.dedup();
     if let ([Some(_)], true) = (ways.as_slice(), count > 1) {
-        let message = "every outcome of this goes on with the same block, so it decides nothing";
+        let message = "every outcome continues with the same block, so the step decides nothing";
         let place = under(seen, step, &["run"]);
-        let help = "take the step out, or let one of the outcomes go on elsewhere";
+        let help = "remove the step, or let one outcome continue with another block";
         diagnostics.push(seen.warning(place, "same-branches", message).help(help));
     }
 }

@@ -43,8 +43,8 @@ fn lets_in(verb: &Verb) -> Option<EffectKind> {
 fn tell(seen: &Seen<'_>, step: &Step, unproven: &Unproven, verb: &str) -> Option<Diagnostic> {
     let name = seen.step(unproven.verify)?.name();
     let outcome = unproven.outcome.word();
-    let message = format!("`{verb}` follows `{name}: {outcome}`: nobody passed, and nobody decides");
-    let help = "put a review before it, or take it out of this branch";
+    let message = format!("`{verb}` follows `{name}: {outcome}` without a pass and without a decision");
+    let help = "add a review before it, or remove it from this branch";
     let place = unproven.by.and_then(|by| seen.step(by)).unwrap_or(step).place.clone();
     Some(seen.warning(place, "unproven", message).help(help))
 }

@@ -21,16 +21,17 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             Heard::Mail => (
                 "no-appeal",
                 format!(
-                    "no mail about this `{what}` always has the link to contest it, so the grace is of no use"
+                    "no mail about this `{what}` always contains the objection link, so the person cannot \
+                        object during the grace"
                 ),
-                "write {{ contest_link }} in the template of the mail that tells the person, in every language",
+                "add {{ contest_link }} to the template of the mail to the person, in every language",
             ),
             Heard::Nothing => (
                 "silent-end",
                 format!(
-                    "the person is never told of this `{what}`: there is a way to it without a mail to them about it"
+                    "the person is not notified of this `{what}`: a path here has no mail to them about it"
                 ),
-                "notify the subject before it; the mail carries the link to contest it ({{ contest_link }})",
+                "notify the subject before it, with the objection link {{ contest_link }} in the mail",
             ),
         };
         diagnostics.push(seen.warning(step.place.clone(), code, message).help(help));

@@ -10,7 +10,7 @@ pub fn look(seen: &Seen<'_>) -> Option<Diagnostic> {
     let kind =
         worst.into_iter().find(|kind| seen.policy.steps.iter().any(|step| step.verb.may_do(&[*kind])))?;
     let word = kind.word();
-    let message = format!("this policy can `{word}`, and no test says when it does");
-    let help = "write a tests.yaml beside it: what happens, and what is expected; every reload runs it";
+    let message = format!("this policy can `{word}` and has no tests");
+    let help = "add a tests.yaml to its directory; every reload runs it";
     Some(seen.warning(seen.at(&["policy"]), "untested", message).help(help))
 }

@@ -29,8 +29,8 @@ pub fn look(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>)
 }
 
 fn unused(place: Place, code: &'static str, what: &str, name: &str) -> Diagnostic {
-    let message = format!("no policy uses the {what} `{name}`");
-    Diagnostic::warning(place, code, message).help("take it out, or use it where it was meant")
+    let message = format!("unused {what} `{name}`");
+    Diagnostic::warning(place, code, message).help("use it, or remove it")
 }
 
 fn start(path: &str) -> Place {

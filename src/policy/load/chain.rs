@@ -96,8 +96,8 @@ pub fn blocks(node: &Node, shared: &Shared, diagnostics: &mut Vec<Diagnostic>) -
     }
     for (key, steps) in node.get("blocks").and_then(Node::map).unwrap_or_default() {
         if shared.blocks.contains(&key.name) {
-            let message = format!("the block `{}` is also in shared/blocks.yaml", key.name);
-            let help = "rename one of them; a name means one block";
+            let message = format!("the block `{}` is also defined in shared/blocks.yaml", key.name);
+            let help = "rename one of them";
             diagnostics.push(Diagnostic::error(key.place.clone(), "two-blocks", message).help(help));
         }
         calls(steps, &mut wanted);
@@ -135,7 +135,7 @@ fn resolve<'a>(
         return Some(steps);
     }
     let names = own.iter().map(String::as_str);
-    let message = format!("there is no block `{name}`, here or in shared/blocks.yaml");
+    let message = format!("unknown block `{name}`; it is not defined here or in shared/blocks.yaml");
     let help = nearest(name, names.chain(shared.blocks.names()));
     diagnostics.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
     None
@@ -176,14 +176,15 @@ pub fn ids(
             let Some(id) = step.get("id") else { return };
             let Some(name) = id.text() else { return };
             if !sayable(name) {
-                let message = format!("a clause cannot say `steps.{name}`");
-                let help = "use letters, digits and underscores, and no word of the script language";
+                let message = format!("`{name}` cannot be a step id: clauses cannot use `steps.{name}`");
+                let help = "use letters, digits and underscores, and no reserved word of the script \
+                    language";
                 diagnostics.push(Diagnostic::error(id.place.clone(), "bad-id", message).help(help));
             }
             if let Some(other) = first.get(name) {
-                let message = format!("the id `{name}` is taken by the step at {other}");
+                let message = format!("duplicate step id `{name}`; the step at {other} has it");
                 diagnostics.push(
-                    Diagnostic::error(id.place.clone(), "duplicate-id", message).help("choose another"),
+                    Diagnostic::error(id.place.clone(), "duplicate-id", message).help("choose another id"),
                 );
                 return;
             }
@@ -240,9 +241,8 @@ impl<'a> Build<'a> {
     }
 
     pub fn not_yet(&mut self, place: &Place, what: &str) {
-        let message =
-            format!("{what} is not executed by this version; the policy is therefore not activated");
-        let help = "take it out, or wait for a version that executes it";
+        let message = format!("{what} is not executed by this version; the policy is not activated");
+        let help = "remove it, or use a version that executes it";
         self.report(Diagnostic::error(place.clone(), "not-yet", message).help(help));
     }
 
@@ -272,14 +272,13 @@ impl<'a> Build<'a> {
             ended.texts.iter().filter(|(text, _)| !names().any(|name| name == text)).collect();
         for (text, place) in &missing {
             let message =
-                format!("the function ends with \"{text}\", which `returns:` of {of} does not list");
+                format!("the function can return \"{text}\", which `returns:` of {of} does not list");
             let help = nearest(text, names());
             self.report(Diagnostic::error(place.clone(), "undeclared-result", message).help(help));
         }
         for (word, place) in &ended.others {
-            let message =
-                format!("the function ends with {word}, and {of} has to end with a name of `returns:`");
-            let help = "end with a text in double quotes";
+            let message = format!("the function can return {word}; {of} needs a name of `returns:`");
+            let help = "return a text in double quotes";
             self.report(Diagnostic::error(place.clone(), "undeclared-result", message).help(help));
         }
         for name in &listed {
@@ -289,8 +288,8 @@ impl<'a> Build<'a> {
                 && ended.others.is_empty()
                 && !ended.texts.iter().any(|(ended, _)| ended == text)
             {
-                let message = format!("the function never ends with \"{text}\"");
-                let help = "take it out of `returns:` and `outcomes:`, or let the function come to it";
+                let message = format!("the function never returns \"{text}\"");
+                let help = "remove it from `returns:` and `outcomes:`, or return it in the function";
                 self.report(Diagnostic::warning(name.place.clone(), "unused-result", message).help(help));
             }
         }
@@ -303,8 +302,8 @@ impl<'a> Build<'a> {
         let others = ended.others.iter().filter(|(word, _)| *word != "a list");
         let others = others.map(|(word, place)| ((*word).to_owned(), place));
         if let Some((word, place)) = texts.chain(others).next() {
-            let message = format!("the function ends with {word}, and `act` wants a list of actions");
-            let help = "end with a list, such as [#{assign_role: \"staff\"}]; [] does nothing";
+            let message = format!("the function can return {word}; `act` needs a list of actions");
+            let help = "return a list, such as [#{assign_role: \"staff\"}]; [] is no action";
             self.report(Diagnostic::error(place.clone(), "undeclared-action", message).help(help));
         }
         for action in &ended.actions {
@@ -312,7 +311,7 @@ impl<'a> Build<'a> {
             let known = verbs().any(|(key, _)| may.iter().any(|kind| kind.word() == *key));
             if let (false, Some((verb, place))) = (known, verbs().next()) {
                 let message = format!(
-                    "the function lists `{verb}`, which `may:` of {} does not allow",
+                    "the function returns `{verb}`, which `may:` of {} does not list",
                     function.source()
                 );
                 let help = nearest(verb, may.iter().map(|kind| kind.word()));
@@ -341,8 +340,8 @@ impl<'a> Build<'a> {
             && of != subject
         {
             let (one, other) = (subject.one(), of.one());
-            let message = format!("`{name}` happens to {other}; this policy is about {one}");
-            let help = format!("name an event of {one}, or write subject: {of}");
+            let message = format!("`{name}` is an event of {other}; this policy is about {one}");
+            let help = format!("use an event of {one}, or write subject: {of}");
             self.report(Diagnostic::error(node.place.clone(), "other-subject", message).help(help));
         }
         Some(EventType::new(name))
@@ -355,7 +354,7 @@ impl<'a> Build<'a> {
             .and_then(|text| text.parse().ok())
             .is_some_and(|span| matches!(span, Span::BusinessDays(_)))
         {
-            let message = "business days cannot be counted here";
+            let message = "business days are not allowed here";
             self.report(
                 Diagnostic::error(node.place.clone(), "business-days", message)
                     .help("write days, such as 2d"),
@@ -378,9 +377,9 @@ impl<'a> Build<'a> {
         }
         if let Some(last) = items.last().filter(|last| !ends(last) || last.get("if").is_some()) {
             let (message, help) = if ends(last) {
-                ("this path ends in a step that may be left out by its `if`", "add what happens then")
+                ("this path ends in a step that its `if` can skip", "add a step after it that ends the path")
             } else {
-                ("this path does not end", "end it with `close:`, `do:` or `retry_from:`")
+                ("this path has no end", "end it with `close:`, `do:` or `retry_from:`")
             };
             // A step whose verb is not known has its own error.
             if grammar::step_verb(last).is_some() && !misplaced(last) {
@@ -393,8 +392,8 @@ impl<'a> Build<'a> {
     fn link(&mut self, before: usize, spot: usize, earlier: Option<&Node>, place: &Place) {
         let dead = earlier.is_some_and(|earlier| ends(earlier) && earlier.get("if").is_none());
         if dead {
-            let message = "nothing reaches this step: the one before it ends the path or branches";
-            let help = "take it out, or move it into a branch";
+            let message = "unreachable step: the step before it ends the path or branches";
+            let help = "remove it, or move it into a branch";
             self.report(Diagnostic::error(place.clone(), "dead-step", message).help(help));
         } else if let Some(earlier) = self.spots.get_mut(before) {
             earlier.next = Some(spot);

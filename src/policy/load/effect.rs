@@ -66,7 +66,7 @@ impl Build<'_> {
                 self.object(value);
                 let matching = item.get("match")?;
                 if matching.map().is_none_or(<[_]>::is_empty) {
-                    let message = "`match` says by which attributes the account is found";
+                    let message = "`match` is empty; it lists the attributes that find the account";
                     let help = "write for example match: {userName: \"${user.username}\"}";
                     self.report(Diagnostic::error(matching.place.clone(), "wrong-type", message).help(help));
                 }
@@ -110,8 +110,8 @@ impl Build<'_> {
 
     fn role(&mut self, value: &Node, verb: &str) -> Option<Text> {
         if self.subject.is_some_and(|subject| subject != SubjectKind::User) {
-            let message = format!("`{verb}` needs an account; this policy is not about a user");
-            let help = "a registration has no roles before it is approved";
+            let message = format!("`{verb}` needs an account; the subject of this policy is not a user");
+            let help = "a registration has no roles";
             self.report(Diagnostic::error(value.place.clone(), "other-subject", message).help(help));
         }
         Some(self.text(value.text()?, &value.text_place()))
@@ -121,8 +121,8 @@ impl Build<'_> {
     fn attributes_of_subject(&mut self, value: &Node) {
         let Some(subject) = self.subject else { return };
         if subject == SubjectKind::Applicant {
-            let message = "an applicant is in no identity provider; there is nothing to set";
-            let help = "write the attributes where the account is made: `create_user`";
+            let message = "`set` does not work on an applicant, who has no account";
+            let help = "set the attributes in `create_user`";
             self.report(Diagnostic::error(value.place.clone(), "other-subject", message).help(help));
             return;
         }
@@ -130,7 +130,7 @@ impl Build<'_> {
             if settable(&key.name, subject).is_none() {
                 let word = subject.word();
                 let known: Vec<_> = SETTABLE.iter().map(|name| format!("{word}.{name}")).collect();
-                let message = format!("`{}` cannot be set", key.name);
+                let message = format!("`{}` cannot be written", key.name);
                 let near = nearest(&key.name, known.iter().map(String::as_str));
                 let help = format!("{near}; custom attributes are {word}.attributes.<short name>");
                 self.report(Diagnostic::error(key.place.clone(), "unknown-name", message).help(help));
@@ -156,7 +156,7 @@ impl Build<'_> {
                 .filter(|(name, _)| self.sources.is_empty() || self.sources.contains(name))
                 .map(|(_, source)| source);
             let Some(source) = takers.find(|source| !settable(source)) else { continue };
-            let message = format!("proofd.yaml maps `{name}` to no field of the identity provider");
+            let message = format!("proofd.yaml does not map `{name}` to a field of the identity provider");
             let help = format!("add {name}: <short name> under {}.attributes", source.path);
             self.report(Diagnostic::error(key.place.clone(), "unknown-name", message).help(help));
         }
@@ -169,7 +169,7 @@ impl Build<'_> {
         let Some((key, attributes)) = item.entry("attributes").filter(|_| scim) else { return };
         let named = |(key, _): &(crate::policy::source::Key, Node)| key.name.eq_ignore_ascii_case("userName");
         if !attributes.map().unwrap_or_default().iter().any(named) {
-            let message = format!("`{system}` speaks SCIM and makes no account without `userName`");
+            let message = format!("`{system}` is a SCIM system and needs `userName` to create an account");
             let help = "write for example userName: \"${applicant.email}\" under attributes";
             self.report(Diagnostic::error(key.place.clone(), "missing-key", message).help(help));
         }
@@ -177,8 +177,8 @@ impl Build<'_> {
 
     fn attributes(&mut self, item: &Node) -> Data {
         if let Some(node) = item.get("attributes").filter(|node| node.map().is_some_and(<[_]>::is_empty)) {
-            let message = "`attributes` is empty, so nothing would be written";
-            let help = "write each attribute with its value, such as title: \"${user.title}\"";
+            let message = "`attributes` is empty; nothing would be written";
+            let help = "list attributes with their values, such as title: \"${user.title}\"";
             self.report(Diagnostic::error(node.place.clone(), "empty", message).help(help));
         }
         item.get("attributes").map_or(Data::Map(Vec::new()), |attributes| self.data(attributes, true))
@@ -213,24 +213,24 @@ impl Build<'_> {
                 self.actions.insert(kind);
                 self.supported(kind, &name.place);
                 if let Some(subject) = self.subject.filter(|subject| !kind.is_for(*subject)) {
-                    let message = format!("`{word}` cannot be done to {}", subject.one());
-                    let help = "take it out of `may`";
+                    let message = format!("`{word}` does not work on {}", subject.one());
+                    let help = "remove it from `may`";
                     self.report(Diagnostic::error(name.place.clone(), "other-subject", message).help(help));
                 }
                 continue;
             }
             let message = match grammar::verb(word) {
                 Some(_) => format!(
-                    "a function cannot `{word}`: what waits, branches, ends or cannot be undone \
-                                 stands in the policy itself"
+                    "a function cannot return `{word}`: write steps that wait, branch, end or cannot be \
+                        undone in the policy"
                 ),
-                None => format!("there is no verb `{word}`"),
+                None => format!("unknown verb `{word}`"),
             };
             let help = nearest(word, EffectKind::of_act().map(EffectKind::word));
             self.report(Diagnostic::error(name.place.clone(), "unknown-name", message).help(help));
         }
         if let Some(list) = item.get("may").filter(|list| list.list().is_some_and(<[_]>::is_empty)) {
-            let message = "`act` needs verbs that its function may return";
+            let message = "`may` is empty; it lists the verbs that the function may return";
             self.report(Diagnostic::error(list.place.clone(), "empty", message));
         }
         if may.contains(&EffectKind::Notify) {
@@ -245,14 +245,14 @@ impl Build<'_> {
     pub fn wait(&mut self, value: &Node) -> Option<Wait> {
         let (event, time) = (value.get("for"), value.get("until"));
         if event.is_some() == time.is_some() {
-            let message = "a wait has `for:` (an event) or `until:` (a time), one of the two";
+            let message = "a wait has either `for:` (an event) or `until:` (a time)";
             self.report(Diagnostic::error(value.place.clone(), "wait", message));
         }
         if let Some(time) = time {
             return Some(Wait::Until(self.text(time.text()?, &time.text_place())));
         }
         if value.get("answer_within").is_none() {
-            let message = "a wait for an event needs `answer_within:`; nothing waits for ever";
+            let message = "a wait for an event needs `answer_within:`";
             self.report(Diagnostic::error(value.place.clone(), "missing-key", message));
         }
         let event = self.event(event?)?;

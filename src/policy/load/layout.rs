@@ -85,7 +85,7 @@ impl<'a> Layout<'a> {
             {
                 continue;
             }
-            let message = "this file lies in a folder without a policy.yaml";
+            let message = "this file is in a directory without a policy.yaml";
             let found = Diagnostic::warning(start(path), "stray-file", message);
             // Tests lie beside a policy: it was there, or was meant to be.
             let severity = if path.ends_with("/tests.yaml") { Severity::Error } else { Severity::Warning };
@@ -119,7 +119,7 @@ impl<'a> Layout<'a> {
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.starts_with('\u{feff}'));
         let Some(text) = text else {
             let message = match bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-                true => "the file begins with a byte order mark",
+                true => "the file starts with a byte order mark",
                 false => "the file is not plain UTF-8",
             };
             let help = "save it as UTF-8 without a byte order mark";
@@ -164,12 +164,12 @@ fn unread(parts: &[&str], files: &Files) -> bool {
 fn not_read(path: &str, parts: &[&str]) -> Diagnostic {
     let message = match parts {
         [folder, file] if *folder != "shared" => {
-            format!("this policy is not read: `{file}` lies in `{folder}`, which has no policy.yaml")
+            format!("this policy is ignored: `{file}` is in `{folder}`, which has no policy.yaml")
         }
-        _ => "this policy is not read: it does not lie in a folder of its own in the policy tree".to_owned(),
+        _ => "this policy is ignored: it is not in a directory of its own in the policy tree".to_owned(),
     };
     let help = match parts {
-        [folder, _] if *folder != "shared" => format!("call it {folder}/policy.yaml"),
+        [folder, _] if *folder != "shared" => format!("rename it to {folder}/policy.yaml"),
         [.., folder, _] if *folder != "shared" => format!("move it to {folder}/policy.yaml"),
         _ => "move it to <its name>/policy.yaml".to_owned(),
     };
@@ -201,11 +201,11 @@ fn no_language(path: &str, name: &str) -> Option<Diagnostic> {
     if called.is_none() && letters && parts.all(part) {
         return None;
     }
-    let message = format!("`{name}` is not the tag of a language, so nobody gets the mail in this language");
+    let message = format!("`{name}` is not a language tag; the mail is never sent in this language");
     let help = match called {
-        Some((tag, _)) => format!("call it {tag}.md"),
-        None if name.contains('_') => format!("call it {}.md", name.replace('_', "-")),
-        None => "call it by its tag, such as en.md or de-AT.md".to_owned(),
+        Some((tag, _)) => format!("rename it to {tag}.md"),
+        None if name.contains('_') => format!("rename it to {}.md", name.replace('_', "-")),
+        None => "name it by a language tag, such as en.md or de-AT.md".to_owned(),
     };
     Some(Diagnostic::warning(start(path), "no-language", message).help(help))
 }
@@ -218,7 +218,7 @@ fn unknown(path: &str, parts: &[&str], diagnostics: &mut Vec<Diagnostic>) {
         ["shared", ..] => &["templates/<name>/<language>.md"],
         _ => &["policy.yaml", "tests.yaml"],
     };
-    let message = format!("nothing reads `{path}`");
+    let message = format!("no policy reads `{path}`");
     let help = nearest(file, names.iter().copied());
     diagnostics.push(Diagnostic::warning(start(path), "unknown-file", message).help(help));
 }

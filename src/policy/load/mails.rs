@@ -43,9 +43,9 @@ impl Sent {
 
     fn word(self) -> &'static str {
         match self {
-            Self::Asking | Self::Telling => "a mail to the person by `notify` has none",
-            Self::Beside => "a mail to others than the person has none",
-            Self::Reporting => "a mail by `notify` to others than the person has none",
+            Self::Asking | Self::Telling => "a `notify` mail to the person has none",
+            Self::Beside => "a mail to another recipient than the person has none",
+            Self::Reporting => "a `notify` mail to another recipient than the person has none",
         }
     }
 }
@@ -117,8 +117,8 @@ impl Mails {
             }
             let never = senders.iter().all(|passed| !passed.contains(&step.index));
             let why = match never {
-                true => format!("the step `{id}` has not run when this mail is sent"),
-                false => format!("not every way to this mail has run the step `{id}`"),
+                true => format!("the step `{id}` runs after this mail"),
+                false => format!("not every path to this mail runs the step `{id}`"),
             };
             let absent =
                 |field: &String| (format!("steps.{id}.{field}"), Absent { why: why.clone(), always: never });

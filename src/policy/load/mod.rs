@@ -90,9 +90,9 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
             let twice = Diagnostic::error(
                 draft.name_place,
                 "duplicate-policy",
-                format!("the policy name `{name}` is given in several files"),
+                format!("several files have the policy name `{name}`"),
             );
-            let twice = twice.help("a name belongs to one policy; rename the copy").of_policy(&name);
+            let twice = twice.help("rename the copy").of_policy(&name);
             declared.entry(name).or_default().push((twice, draft.policy));
         } else {
             declared.entry(name).or_default();

@@ -60,7 +60,7 @@ impl Build<'_> {
                 let Some(names) = known.names(thing).filter(|names| !names.contains(&name)) else { return };
                 let provides = matches!(thing, Thing::Source | Thing::Provider);
                 let code = if provides { "unknown-provider" } else { "unknown-name" };
-                let message = format!("proofd.yaml configures no {} `{name}`", thing.word());
+                let message = format!("proofd.yaml has no {} `{name}`", thing.word());
                 self.report(Diagnostic::error(place.clone(), code, message).help(nearest(name, names)));
             }
             // Blocks and steps are found when the policy is put together, the others when scripts are compiled.
@@ -73,7 +73,7 @@ impl Build<'_> {
             ("subject", _) => return,
             ("manager", _) if self.subject == Some(SubjectKind::User) => return,
             ("manager", _) => {
-                ("no-manager", "only a user has a manager".to_owned(), "name a team".to_owned())
+                ("no-manager", "only users have a manager".to_owned(), "name a team".to_owned())
             }
             (_, Some(team)) => return self.thing(Thing::Team, team, place),
             (_, None) => {
@@ -81,7 +81,7 @@ impl Build<'_> {
                     true => format!("did you mean `team:{text}`?"),
                     false => nearest(text, ["subject", "manager", "team:<name>"]),
                 };
-                ("unknown-recipient", format!("`{text}` is nobody"), help)
+                ("unknown-recipient", format!("unknown recipient `{text}`"), help)
             }
         };
         self.report(Diagnostic::error(place.clone(), code, message).help(help));
@@ -93,7 +93,7 @@ impl Build<'_> {
             self.templates.insert(name.to_owned());
             return;
         }
-        let message = format!("there is no template `{name}`");
+        let message = format!("unknown template `{name}`");
         let near = nearest(name, self.layout.templates.keys().copied());
         let help = format!("{near}; a template is a file shared/templates/{name}/<language>.md");
         self.report(Diagnostic::error(place.clone(), "unknown-template", message).help(help));
@@ -120,17 +120,17 @@ impl Build<'_> {
                 (Some(StepShape::Unknown), _) => None,
                 (None, _) => {
                     let names = self.ids.iter().map(|(name, _)| name.as_str());
-                    Some((format!("there is no step with the id `{id}`"), nearest(id, names)))
+                    Some((format!("no step has the id `{id}`"), nearest(id, names)))
                 }
                 (Some(_), Some(field)) if !fields.contains(&field) => {
-                    let message = format!("the step `{id}` leaves no `{field}`");
+                    let message = format!("the step `{id}` has no result `{field}`");
                     Some((message, nearest(field, fields.iter().copied())))
                 }
                 (Some(_), Some(_) | None) => None,
             }
         } else {
             let roots = [subject, "event", "settings", "this_case", "steps"];
-            let message = || format!("there is no `{root}` to show");
+            let message = || format!("unknown name `{root}`");
             (!roots.contains(&root)).then(|| (message(), nearest(root, roots)))
         };
         if let Some((message, help)) = error {

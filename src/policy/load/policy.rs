@@ -41,15 +41,15 @@ pub fn build(
     let name = node.text_of("policy").map(str::to_owned);
     let name_place = reading::at(&node, "policy").clone();
     if let Some(name) = name.as_deref().filter(|name| *name != folder.name) {
-        let message = format!("the folder is called `{}` and the policy `{name}`", folder.name);
+        let message = format!("the directory is named `{}` and the policy `{name}`", folder.name);
         diagnostics.push(Diagnostic::warning(name_place.clone(), "folder-name", message));
     }
     let policy = compile(&node, folder, layout, shared, known, diagnostics);
     let policy = policy.filter(|_| !errors(diagnostics));
     if policy.is_none() && !errors(diagnostics) {
         // A gap in the grammar; better told than a policy that is left out in silence.
-        let message = "this policy could not be understood";
-        let help = "take out what was changed last, and report this as a mistake of proofd";
+        let message = "internal error: this policy could not be built";
+        let help = "undo the last change, and report this as an error in proofd";
         diagnostics.push(Diagnostic::error(name_place.clone(), "not-understood", message).help(help));
     }
     Some(Draft { name: name?, name_place, policy })
@@ -140,7 +140,7 @@ fn compile(
 fn unusable(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     for (key, _) in node.get("settings").and_then(Node::map).unwrap_or_default() {
         if !sayable(&key.name) {
-            let message = format!("a clause cannot say `settings.{}`", key.name);
+            let message = format!("clauses cannot use `settings.{}`", key.name);
             let help = "use letters, digits and underscores, and no word of the script language";
             diagnostics.push(Diagnostic::error(key.place.clone(), "unusable-name", message).help(help));
         }
@@ -156,11 +156,12 @@ fn subject(node: &Node) -> Option<SubjectKind> {
 fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
     let Some(value) = node.get("source") else { return Vec::new() };
     if value.one_or_many().is_empty() {
-        let help = "name an identity provider, or remove `source`: then it is about the people of all";
+        let help = "name an identity provider, or remove `source` for all of them";
         build.report(Diagnostic::error(value.place.clone(), "empty", "`source` is empty").help(help));
     }
     if build.subject == Some(SubjectKind::Applicant) {
-        let message = "`source` does not fit `subject: applicant`: applicants are at no identity provider";
+        let message = "`source` does not work with `subject: applicant`: applicants are in no identity \
+            provider";
         build
             .report(Diagnostic::error(value.place.clone(), "other-subject", message).help("remove `source`"));
     }
@@ -208,7 +209,7 @@ fn scripts<'a>(
         callers.extend(read(path));
         match folder.scripts.iter().find(|local| stem(local) == stem(path)) {
             Some(local) => {
-                let message = format!("there are two scripts `{}`: here and {path}", stem(path));
+                let message = format!("two scripts are named `{}`: here and {path}", stem(path));
                 let help = "rename one of them";
                 diagnostics.push(Diagnostic::error(layout::start(local), "two-scripts", message).help(help));
             }
@@ -293,15 +294,15 @@ impl Head {
         let open_another = self.if_already_open == IfAlreadyOpen::OpenAnother;
         match (open_another, node.entry("case_key")) {
             (true, None) => {
-                let message = "`open_another` needs `case_key:`, which says what makes two cases different";
+                let message = "`open_another` needs `case_key:`, which makes two cases different";
                 let place = reading::at(node, "if_already_open").clone();
-                let help = "for example case_key: \"${user.id}/${event.role}\"";
+                let help = "write for example case_key: \"${user.id}/${event.role}\"";
                 build.report(Diagnostic::error(place, "case-key", message).help(help));
             }
             (false, Some((key, _))) => {
-                let message = "`case_key:` has a meaning only with `if_already_open: open_another`";
+                let message = "`case_key:` works with `if_already_open: open_another` only";
                 build.report(
-                    Diagnostic::error(key.place.clone(), "case-key", message).help("take one of them out"),
+                    Diagnostic::error(key.place.clone(), "case-key", message).help("remove one of them"),
                 );
             }
             (true, Some(_)) | (false, None) => {}
@@ -309,7 +310,7 @@ impl Head {
         for limit in node.get("limits").and_then(Node::list).unwrap_or_default() {
             let action = limit.text_of("action").unwrap_or_default();
             if EffectKind::of_word(action).is_some_and(|action| !build.actions.contains(&action)) {
-                let message = format!("no step of this policy does `{action}`");
+                let message = format!("no step of this policy has the effect `{action}`");
                 let place = reading::at(limit, "action").clone();
                 build.report(Diagnostic::warning(place, "dead-limit", message));
             }
@@ -373,7 +374,7 @@ fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
         Some(share) => {
             let place = reading::at(entry, "at_most").clone();
             if entry.get("of").is_none() {
-                let message = format!("`{at_most}` of what?");
+                let message = format!("`{at_most}` needs a population");
                 build.report(Diagnostic::error(place, "share", message).help("write `of: users` beside it"));
             }
             Amount::Percent(share.parse().ok()?)

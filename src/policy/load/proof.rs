@@ -34,10 +34,10 @@ fn unreached(build: &mut Build<'_>, reached: &BTreeSet<StepIndex>, starts: &BTre
         .filter(|(_, start)| index(**start).is_some_and(|start| !reached.contains(&start)))
         .filter_map(|(name, _)| Some((name, build.blocks.get(name)?)))
         .filter(|(_, block)| !block.shared)
-        .map(|(name, block)| (block.place.clone(), format!("nothing leads to the block `{name}`")))
+        .map(|(name, block)| (block.place.clone(), format!("unreachable block `{name}`")))
         .collect();
     for (place, message) in dead {
-        let help = "lead to it with `do:`, or take it out";
+        let help = "use it with `do:`, or remove it";
         build.report(Diagnostic::warning(place, "unreached-block", message).help(help));
     }
 }
@@ -49,8 +49,8 @@ fn circles(build: &mut Build<'_>, graph: &Graph) -> bool {
         let (Some((name, place)), at) = (&spot.go, StepIndex(at)) else { continue };
         let block = graph.on(at).iter().find(|edge| edge.via == Via::Block);
         if block.is_some_and(|edge| graph.ahead(edge.to).contains(&at)) {
-            let message = format!("the block `{name}` leads back here: a case could go round without end");
-            let help = "go back with `retry_from`, which counts, or end the path";
+            let message = format!("cycle: the block `{name}` leads back here");
+            let help = "use `retry_from`, which counts, or end the path";
             found.push(Diagnostic::error(place.clone(), "endless", message).help(help));
         }
     }
@@ -66,15 +66,15 @@ fn retries(build: &mut Build<'_>, graph: &Graph) {
     for (spot, at) in build.spots.iter().zip(0..) {
         let (Some((name, place)), at) = (&spot.back, StepIndex(at)) else { continue };
         let Some(back) = graph.on(at).iter().find(|edge| edge.via == Via::Again) else {
-            let message = format!("there is no step with the id `{name}`");
+            let message = format!("no step has the id `{name}`");
             let help = nearest(name, build.ids.iter().map(|(id, _)| id.as_str()));
             found.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
             continue;
         };
         // A step that nothing reaches has no way to judge; it is reported as unreached.
         if passed.get(&at).is_some_and(|passed| !passed.contains(&back.to)) {
-            let message = format!("not every way to here passes the step `{name}`");
-            let help = "go back to a step that lies before this one on every way";
+            let message = format!("not every path to this step passes `{name}`");
+            let help = "use a step that every path to this one passes";
             found.push(Diagnostic::error(place.clone(), "retry-target", message).help(help));
         }
     }

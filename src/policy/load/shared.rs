@@ -33,15 +33,15 @@ impl<T> Section<T> {
     pub fn find(&self, name: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<&T> {
         let (what, file) = (self.what, self.file);
         let broken = || {
-            let message = format!("the {what} `{name}` cannot be used: {file} has a mistake");
-            Diagnostic::error(place.clone(), "broken-name", message).help(format!("correct {file}"))
+            let message = format!("the {what} `{name}` has an error in {file}");
+            Diagnostic::error(place.clone(), "broken-name", message).help(format!("fix {file}"))
         };
         match self.entries.get(name) {
             Some(Some(entry)) if !self.broken => return Some(entry),
             Some(Some(_) | None) => diagnostics.push(broken()),
             None if self.broken => diagnostics.push(broken()),
             None => {
-                let message = format!("there is no {what} `{name}` in {file}");
+                let message = format!("unknown {what} `{name}`; {file} does not define it");
                 let help = nearest(name, self.entries.keys().map(String::as_str));
                 diagnostics.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
             }
@@ -201,8 +201,7 @@ fn days(nodes: Option<&Node>, calendars: &mut Section<Calendar>, diagnostics: &m
         if entry.as_ref().is_some_and(|entry| !entry.workdays.contains(&true))
             && let Some(node) = node
         {
-            let message =
-                format!("the calendar `{name}` has no workday: what counts in business days never ends");
+            let message = format!("the calendar `{name}` has no workdays; business days would never end");
             let place = reading::at(node, "workdays").clone();
             let help = "write workdays: [mon, tue, wed, thu, fri]";
             diagnostics.push(Diagnostic::error(place, "empty", message).help(help));
@@ -241,7 +240,7 @@ fn reached_by(
         if let Some((endpoint, place)) = named
             && !endpoints.iter().any(|other| other == endpoint)
         {
-            let message = format!("proofd.yaml configures no endpoint `{endpoint}`");
+            let message = format!("proofd.yaml has no endpoint `{endpoint}`");
             let help = nearest(endpoint, endpoints.iter().map(String::as_str));
             diagnostics.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
             *entry = None;
@@ -286,7 +285,7 @@ fn verifications(
         let before = diagnostics.len();
         let providers = known.providers.as_ref();
         if let Some(providers) = providers.filter(|providers| !providers.contains_key(&entry.provider)) {
-            let message = format!("proofd.yaml configures no provider `{}`", entry.provider);
+            let message = format!("proofd.yaml has no provider `{}`", entry.provider);
             let help = nearest(&entry.provider, providers.keys().map(String::as_str));
             let place = reading::at(node, "provider").clone();
             diagnostics.push(Diagnostic::error(place, "unknown-provider", message).help(help));
@@ -295,8 +294,8 @@ fn verifications(
             let place = reading::at(node, "fallback");
             section.find(fallback, place, diagnostics);
             if circular(&section, name) {
-                let message = format!("the fallbacks of `{name}` lead back to it");
-                let help = "the last of them must stand by itself";
+                let message = format!("cycle: the fallbacks of `{name}` lead back to it");
+                let help = "remove the `fallback` of the last one";
                 diagnostics.push(Diagnostic::error(place.clone(), "fallback-cycle", message).help(help));
             }
         }
@@ -305,8 +304,11 @@ fn verifications(
         }
         provider_words(entry, node, known, diagnostics);
         if entry.require.is_empty() {
-            let message = format!("`{name}` requires nothing: the provider's word alone counts as a pass");
-            let help = "name the checks that must themselves have passed";
+            let message = format!(
+                "`{name}` requires no checks; the provider's overall result alone counts \
+                as a pass"
+            );
+            let help = "list the checks that must have passed";
             let place = reading::at(node, "require").clone();
             diagnostics.push(Diagnostic::warning(place, "empty", message).help(help));
         }
@@ -328,9 +330,12 @@ fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics:
     };
     for item in node.get("require").map(Node::one_or_many).unwrap_or_default() {
         let Some(name) = item.text().filter(|name| !checks.contains(name)) else { continue };
-        let message = format!("no check of {kind} is known by the name `{name}`: without it nobody passes");
+        let message = format!(
+            "unknown check `{name}` of {kind}; if results do not contain it, nobody \
+            passes"
+        );
         let help = format!(
-            "{}; whoever lacks a required check gets the outcome `warning`",
+            "{}; a result without a required check is `warning`",
             nearest(name, checks.iter().copied())
         );
         diagnostics.push(Diagnostic::warning(item.place.clone(), "unknown-check", message).help(help));
@@ -344,7 +349,7 @@ fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics:
     }
     if !(workflow.matches)(&entry.workflow) {
         let place = reading::at(node, "workflow").clone();
-        let message = format!("`{}` is no workflow of {kind}", entry.workflow);
+        let message = format!("`{}` is not a workflow of {kind}", entry.workflow);
         let help = format!("expected {}", workflow.expected);
         diagnostics.push(Diagnostic::warning(place, "odd-workflow", message).help(help));
     }

@@ -88,8 +88,8 @@ impl Build<'_> {
         let length = item.span("grace")?;
         self.calendar(length, None, &node.place);
         if length == Span::ZERO && item.get("because").is_none() {
-            let message = "no grace needs a reason";
-            let help = "write because: and the reason beside it, or give a time such as 7d";
+            let message = "`grace: 0` needs a reason";
+            let help = "add because: with the reason, or write a time such as 7d";
             self.report(Diagnostic::error(node.place.clone(), "no-because", message).help(help));
         }
         Some(Grace { length })
@@ -99,7 +99,7 @@ impl Build<'_> {
         let (node, retry) =
             [item, value].into_iter().find_map(|node| Some((node.get("retry")?, node.retry()?)))?;
         if rule.effect().is_none() {
-            let message = format!("`{}` calls no other system; there is nothing to try again", rule.key.name);
+            let message = format!("`{}` calls no other system; there is nothing to retry", rule.key.name);
             self.report(Diagnostic::warning(node.place.clone(), "dead-retry", message));
         }
         for key in ["first", "longest"] {
@@ -108,7 +108,7 @@ impl Build<'_> {
             }
         }
         if retry.first > retry.longest {
-            let message = "the first wait is longer than the longest";
+            let message = "the first delay is longer than the longest";
             self.report(Diagnostic::error(node.place.clone(), "retry", message));
         }
         Some(retry)
@@ -150,15 +150,15 @@ impl Build<'_> {
             expected.iter().filter(|name| !entries.iter().any(|(key, _)| key.name == **name)).collect();
         if needed && !missing.is_empty() {
             let words = missing.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            let message = format!("`{verb}` does not say what follows on: {words}");
-            let help = format!("every outcome has to be there: {}", expected.join(", "));
+            let message = format!("`{verb}` has no steps for: {words}");
+            let help = format!("list every outcome: {}", expected.join(", "));
             self.report(Diagnostic::error(at.clone(), "missing-outcome", message).help(help));
         }
         for (key, _) in entries.iter().filter(|(key, _)| !expected.contains(&key.name)) {
             let message = format!("`{verb}` has no outcome `{}`", key.name);
             let help = match nearest(&key.name, missing.iter().map(|name| name.as_str())) {
                 near if near.starts_with("did you mean") => near,
-                _ if expected.is_empty() => "it has none".to_owned(),
+                _ if expected.is_empty() => "it has no outcomes".to_owned(),
                 _ => format!("its outcomes: {}", expected.join(", ")),
             };
             self.report(Diagnostic::error(key.place.clone(), "extra-outcome", message).help(help));
@@ -175,7 +175,7 @@ impl Build<'_> {
         let mut names = Vec::new();
         for (key, _) in decisions.and_then(Node::map).unwrap_or_default() {
             if ReviewOutcome::of_word(&key.name).is_some() {
-                let message = "`overdue` is an outcome of every review; nobody decides it";
+                let message = "`overdue` is not a decision; it is an outcome of every review";
                 self.report(
                     Diagnostic::error(key.place.clone(), "bad-decision", message).help("choose another word"),
                 );
@@ -186,7 +186,7 @@ impl Build<'_> {
             self.report(Diagnostic::error(
                 decisions.place.clone(),
                 "empty",
-                "a review needs a decision to make",
+                "`decisions` is empty; a review needs at least one",
             ));
         }
         names.extend(ReviewOutcome::WORDS.iter().map(|word| (*word).to_owned()));
@@ -208,7 +208,7 @@ impl Build<'_> {
             self.report(Diagnostic::error(
                 list.place.clone(),
                 "empty",
-                "`run` needs names that it may return",
+                "`returns` is empty; it lists the names that the function may return",
             ));
         }
         names
@@ -254,12 +254,12 @@ impl Build<'_> {
             for (n, item) in node.get(key).and_then(Node::list).unwrap_or_default().iter().enumerate() {
                 let Some(field) = item.text() else { continue };
                 if node.texts(key).iter().take(n).any(|other| other == field) {
-                    let message = format!("`{key}` names `{field}` twice");
-                    let help = "take one of them out";
+                    let message = format!("`{key}` lists `{field}` twice");
+                    let help = "remove one of them";
                     self.report(Diagnostic::warning(item.place.clone(), "twice", message).help(help));
                 } else if !compare.iter().any(|compared| compared == field) {
-                    let message = format!("`optional` names `{field}`, which `compare` does not");
-                    let help = "`optional` lists fields of `compare` that need not be registered";
+                    let message = format!("`optional` lists `{field}`, which `compare` does not list");
+                    let help = "add it to `compare`, or remove it from `optional`";
                     let report = Diagnostic::error(item.place.clone(), "optional-not-compared", message);
                     self.report(report.help(help));
                 }
@@ -268,8 +268,8 @@ impl Build<'_> {
         if !compare.is_empty() && compare.iter().all(|field| optional.contains(field)) {
             let place = reading::at(node, "optional").clone();
             let message =
-                "all of `compare` is optional: a person who registered none passes with any document";
-            let help = "leave at least one field of `compare` out of `optional`";
+                "every compared field is optional; a person who registered none passes with any document";
+            let help = "remove at least one field from `optional`";
             self.report(Diagnostic::error(place, "nothing-compared", message).help(help));
         }
     }
@@ -291,7 +291,7 @@ impl Build<'_> {
             (_, _) => false,
         };
         if late {
-            let message = format!("{what} never happens: the deadline is not later");
+            let message = format!("{what} never happens: it is not before the deadline");
             let help = "`after` counts from the start of the step, as `answer_within` does";
             self.report(Diagnostic::warning(place.clone(), "dead-rule", message).help(help));
         }
@@ -314,7 +314,10 @@ impl Build<'_> {
                 self.shared.calendars.find(name, place, self.reports());
             }
             Span::BusinessDays(_) => {
-                let message = format!("business days need the calendar `{name}` in people.yaml");
+                let message = format!(
+                    "business days need the calendar `{name}`, which people.yaml does \
+                    not define"
+                );
                 let help = "add it under `calendars:` with timezone, workdays and hours";
                 self.report(Diagnostic::error(place.clone(), "no-calendar", message).help(help));
             }

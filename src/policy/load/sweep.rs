@@ -22,8 +22,8 @@ pub fn read(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Swee
     if let Some(spread) = spread {
         build.elapsed(spread);
         if due.is_none() {
-            let message = "`spread:` moves due dates, and this sweep has no `due:`";
-            let help = "take it out, or say when a person is due";
+            let message = "`spread:` needs a due date, and this sweep has no `due:`";
+            let help = "remove it, or add `due:`";
             build.report(Diagnostic::error(spread.place.clone(), "spread", message).help(help));
         }
     }
@@ -49,8 +49,8 @@ pub fn read(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Swee
 
 fn subject(node: &Node, build: &mut Build<'_>) {
     let Some(subject) = build.subject.filter(|subject| *subject != SubjectKind::User) else { return };
-    let message = format!("a sweep goes over users; this policy is about a {subject}");
-    let help = "make it a policy of its own, with subject: user";
+    let message = format!("a sweep covers users; this policy is about a {subject}");
+    let help = "move it to another policy with subject: user";
     build.report(Diagnostic::error(node.place.clone(), "other-subject", message).help(help));
 }
 
@@ -59,16 +59,16 @@ fn subject(node: &Node, build: &mut Build<'_>) {
 fn told_by_a_list(condition: &Condition, build: &mut Build<'_>) {
     for Look { root, field, place } in condition.looks() {
         let what = match (root.as_str(), field.as_deref()) {
-            ("event", _) => "there is no event in a sweep".to_owned(),
-            ("user", Some("manager")) => "a list of people does not tell their managers".to_owned(),
+            ("event", _) => "a sweep has no event".to_owned(),
+            ("user", Some("manager")) => "lists of users do not contain managers".to_owned(),
             ("user", None) => {
-                "a list of people does not tell all of a user, so `where:` names the fields".to_owned()
+                "lists of users do not contain whole users; `where:` must name fields".to_owned()
             }
             _ => continue,
         };
         let help = match root.as_str() {
-            "event" => "leave it out",
-            _ => "ask about it in the policy's `if:`, which sees the person's own record",
+            "event" => "remove it",
+            _ => "move the clause to the policy's `if:`, which reads the whole record",
         };
         build.report(Diagnostic::error(place, "where", what).help(help));
     }
@@ -80,7 +80,7 @@ fn read_due(node: &Node, build: &mut Build<'_>) -> Option<Due> {
     }
     if node.get("if_empty").is_none() {
         let message = "people whose field is empty are never due";
-        let help = "write if_empty: never if that is meant, or if_empty: now";
+        let help = "write if_empty: never, or if_empty: now";
         build.report(Diagnostic::warning(node.place.clone(), "if-empty", message).help(help));
     }
     let field = node.get("field").and_then(|field| due_field(field, build));
@@ -106,7 +106,7 @@ fn due_field(node: &Node, build: &mut Build<'_>) -> Option<DueField> {
         return name.map(|name| DueField::Field(name.to_owned()));
     }
     let near = nearest(path, times.iter().map(String::as_str));
-    let help = format!("{near} (a custom field is written user.attributes.NAME)");
+    let help = format!("{near}; custom fields are user.attributes.NAME");
     let message = format!("`{path}` is not a time of a user");
     build.report(Diagnostic::error(node.place.clone(), "due-field", message).help(help));
     None
@@ -129,8 +129,8 @@ fn timetable(node: &Node, build: &mut Build<'_>) -> Option<Timetable> {
             }
         }
         (Some(_), Some(_)) | (None, None) => {
-            let message = "a sweep has `run:` (with `at:` and `timezone:`) or `cron:`, one of the two";
-            let help = "for example run: daily, at: \"02:00\", timezone: Europe/Berlin";
+            let message = "a sweep has either `run:` (with `at:` and `timezone:`) or `cron:`";
+            let help = "write for example run: daily, at: \"02:00\", timezone: Europe/Berlin";
             build.report(Diagnostic::error(node.place.clone(), "sweep", message).help(help));
             None
         }
@@ -144,7 +144,7 @@ fn rule(node: &Node, build: &mut Build<'_>) -> Option<Rule> {
     if run == "hourly" {
         beside(node, &["on"], "every hour", build);
         if let (Some(time), Some(place)) = (at.filter(|at| at.hour() != 0), node.get("at")) {
-            let message = "of an hourly run `at:` says only the minute";
+            let message = "`at:` of an hourly run has a minute only";
             let help = format!("write \"00:{:02}\"", time.minute());
             build.report(Diagnostic::error(place.place.clone(), "sweep", message).help(help));
         }
@@ -153,7 +153,7 @@ fn rule(node: &Node, build: &mut Build<'_>) -> Option<Rule> {
     for (key, example) in [("at", "at: \"02:00\""), ("timezone", "timezone: Europe/Berlin")] {
         if node.get(key).is_none() {
             let message = format!("a {run} run needs `{key}:`");
-            let help = format!("for example {example}");
+            let help = format!("write for example {example}");
             build.report(Diagnostic::error(node.place.clone(), "sweep", message).help(help));
         }
     }
@@ -167,7 +167,7 @@ fn rule(node: &Node, build: &mut Build<'_>) -> Option<Rule> {
             let day = on.and_then(Node::text).and_then(weekday);
             if day.is_none() {
                 let place = on.map_or(&node.place, |on| &on.place);
-                which_day(place, "a weekly run needs its day", "on: mon, to on: sun", build);
+                which_day(place, "a weekly run needs a day", "on: mon, to on: sun", build);
             }
             Some(Rule::Weekly { on: day?, at: at? })
         }
@@ -178,7 +178,7 @@ fn rule(node: &Node, build: &mut Build<'_>) -> Option<Rule> {
             });
             if day.is_none() {
                 let place = on.map_or(&node.place, |on| &on.place);
-                which_day(place, "a monthly run needs its day", "on: 1, to on: 31, or on: last", build);
+                which_day(place, "a monthly run needs a day", "on: 1, to on: 31, or on: last", build);
             }
             Some(Rule::Monthly { on: day?, at: at? })
         }
@@ -193,8 +193,8 @@ fn which_day(place: &Place, message: &str, help: &str, build: &mut Build<'_>) {
 /// Keys that say nothing there.
 fn beside(node: &Node, keys: &[&str], there: &str, build: &mut Build<'_>) {
     for (key, _) in keys.iter().filter_map(|key| node.entry(key)) {
-        let message = format!("`{}:` has no meaning {there}", key.name);
-        build.report(Diagnostic::error(key.place.clone(), "sweep", message).help("take it out"));
+        let message = format!("`{}:` does not work {there}", key.name);
+        build.report(Diagnostic::error(key.place.clone(), "sweep", message).help("remove it"));
     }
 }
 

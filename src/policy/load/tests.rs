@@ -60,7 +60,7 @@ impl Reader<'_> {
 
     fn one_of(&mut self, place: &Place, what: &str, word: &str, names: &BTreeSet<&str>) {
         if self.policy.is_some() && !names.contains(word) {
-            let message = format!("there is no {what} `{word}`");
+            let message = format!("unknown {what} `{word}`");
             self.error(place, "unknown-name", message, nearest(word, names.iter().copied()));
         }
     }
@@ -68,7 +68,7 @@ impl Reader<'_> {
     fn tests(&mut self, file: &str, node: &Node, policy: &str) -> Option<Tests> {
         let named = node.text_of("tests_for")?;
         if named != policy {
-            let message = format!("the policy of this folder is `{policy}`, not `{named}`");
+            let message = format!("the policy in this directory is `{policy}`, not `{named}`");
             let place = node.get("tests_for").map_or(&node.place, |value| &value.place).clone();
             self.error(&place, "wrong-policy", message, format!("write tests_for: {policy}"));
         }
@@ -77,8 +77,8 @@ impl Reader<'_> {
         for item in node.get("tests").and_then(Node::list).unwrap_or_default() {
             let Some(test) = self.test(item) else { continue };
             if !names.insert(test.name.clone()) {
-                let message = "another test has this name already".to_owned();
-                self.error(&test.place, "duplicate-test", message, "say what is different about it");
+                let message = "duplicate test name".to_owned();
+                self.error(&test.place, "duplicate-test", message, "choose another name");
             }
             tests.push(test);
         }
@@ -135,13 +135,13 @@ impl Reader<'_> {
         for (key, value) in node.map().unwrap_or_default() {
             match known.iter().find(|field| field.name == key.name) {
                 None => {
-                    let message = format!("there is no {what} `{}`", key.name);
+                    let message = format!("unknown {what} `{}`", key.name);
                     let help = nearest(&key.name, known.iter().map(|field| field.name));
                     self.error(&key.place, "unknown-field", message, help);
                 }
                 Some(field) => {
                     if let Some(expected) = misfit(&value.json(), field.kind) {
-                        let message = format!("`{}` is {expected}", field.name);
+                        let message = format!("`{}` has the wrong type; expected {expected}", field.name);
                         self.error(&value.place, "wrong-type", message, format!("write {expected}"));
                     }
                 }
@@ -152,13 +152,13 @@ impl Reader<'_> {
     fn act(&mut self, node: &Node) -> Option<Act> {
         let moves = node.map()?.iter().filter(|(key, _)| MOVES.contains(&key.name.as_str()));
         let [(key, value)] = moves.collect::<Vec<_>>()[..] else {
-            let message = "a line of `play` does exactly one thing".to_owned();
-            self.error(&node.place, "one-move", message, format!("one of: {}", MOVES.join(", ")));
+            let message = "a line of `play` has exactly one move".to_owned();
+            self.error(&node.place, "one-move", message, format!("use one of: {}", MOVES.join(", ")));
             return None;
         };
         if let Some((with, _)) = node.entry("with").filter(|_| key.name != "send") {
-            let message = "`with` stands only beside `send`".to_owned();
-            self.error(&with.place, "one-move", message, "take it out");
+            let message = "`with` works beside `send` only".to_owned();
+            self.error(&with.place, "one-move", message, "remove it");
         }
         match key.name.as_str() {
             "send" => self.send(node, value),
@@ -188,7 +188,7 @@ impl Reader<'_> {
         let can = |policy: &Policy| if sweep { policy.sweeps().next().is_some() } else { policy.manual() };
         if self.policy.is_some_and(|policy| !can(policy)) {
             let message = format!("`when` has no {}", if sweep { "sweep" } else { "`manual: true`" });
-            self.error(&value.place, "no-such-start", message, "start it by what stands under `when`");
+            self.error(&value.place, "no-such-start", message, "use a start that `when` lists");
         }
         Some(if sweep { Act::Sweep } else { Act::StartByHand })
     }
@@ -218,13 +218,13 @@ impl Reader<'_> {
         match (steps.next(), steps.next()) {
             (Some((key, value)), None) => Some((key, value)),
             (_, Some((key, _))) => {
-                let message = format!("there is no key `{}` here, and one step is named already", key.name);
+                let message = format!("unknown key `{}`; one step is named already", key.name);
                 self.error(&key.place, "unknown-key", message, nearest(&key.name, beside.iter().copied()));
                 None
             }
             (None, None) => {
-                let message = "no step is named".to_owned();
-                self.error(&node.place, "missing-key", message, "write the id of a step with its outcome");
+                let message = "missing step".to_owned();
+                self.error(&node.place, "missing-key", message, "write the id of a step and its outcome");
                 None
             }
         }
@@ -236,7 +236,7 @@ impl Reader<'_> {
         let word = value.text().unwrap_or_default();
         let outcome = ProofOutcome::of_word(word);
         if outcome.is_none() {
-            let message = format!("an answer cannot be `{word}`");
+            let message = format!("`{word}` is not an answer");
             let near = nearest(word, ProofOutcome::WORDS.iter().copied());
             self.error(&value.place, "not-one-of", message, near);
         }
@@ -294,7 +294,7 @@ impl Reader<'_> {
         let who = key.name.clone();
         let length = node.get("for");
         if let Some(length) = length.filter(|length| length.text().is_none_or(|text| !is_span(text))) {
-            let message = "`for` is a number with a unit".to_owned();
+            let message = "`for` is not a duration".to_owned();
             self.error(&length.place, "wrong-type", message, "write for example 3d");
         }
         match value.text() {

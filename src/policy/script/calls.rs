@@ -15,17 +15,17 @@ pub(super) type Functions = BTreeSet<(String, usize)>;
 /// Words of other languages.
 const FOREIGN: &[(&str, &str)] = &[
     ("not", "write `!` for not"),
-    ("is_null", "an empty value is tested with == ()"),
-    ("isnull", "an empty value is tested with == ()"),
-    ("defined", "an empty value is tested with == ()"),
-    ("empty", "an empty value is tested with == (), an empty text or list with .is_empty()"),
+    ("is_null", "test for an empty value with == ()"),
+    ("isnull", "test for an empty value with == ()"),
+    ("defined", "test for an empty value with == ()"),
+    ("empty", "test for an empty value with == (), for an empty text or list with .is_empty()"),
     ("includes", "write `value in list`"),
-    ("startswith", "it is called `starts_with`"),
-    ("endswith", "it is called `ends_with`"),
-    ("lowercase", "it is called `lower`"),
-    ("tolowercase", "it is called `lower`"),
-    ("length", "it is called `len`"),
-    ("size", "it is called `len`"),
+    ("startswith", "use `starts_with`"),
+    ("endswith", "use `ends_with`"),
+    ("lowercase", "use `lower`"),
+    ("tolowercase", "use `lower`"),
+    ("length", "use `len`"),
+    ("size", "use `len`"),
 ];
 
 /// `own`: functions of the file itself; `scripts`: those of script files, by namespace.
@@ -99,16 +99,16 @@ fn fault(
         let help = match (foreign, elsewhere) {
             (Some((_, help)), _) => Some((*help).to_owned()),
             (None, Some((file, _))) => {
-                Some(format!("write {file}::{name}(...): it is a function of {file}.rhai"))
+                Some(format!("write {file}::{name}(...); it is a function of {file}.rhai"))
             }
             (None, None) => nearest(name, names).map(|near| format!("did you mean `{near}`?")),
         };
-        return error("unknown-function", format!("there is no function `{name}`"), help);
+        return error("unknown-function", format!("unknown function `{name}`"), help);
     }
     let wrong = !known.contains(&arguments);
     let counts: BTreeSet<_> = known.iter().map(|count| count.saturating_sub(before)).collect();
     let message = wrong_number(name, &counts, call.args.len());
-    let help = (before > 0).then(|| "what stands before the dot is not counted".to_owned());
+    let help = (before > 0).then(|| "the value before the dot does not count".to_owned());
     if wrong { error("wrong-arguments", message, help) } else { None }
 }
 
@@ -119,7 +119,7 @@ fn takes(functions: &Functions, name: &str) -> BTreeSet<usize> {
 fn said(name: &str, known: BTreeSet<&str>) -> Option<String> {
     match nearest(name, known.iter().copied()) {
         Some(near) => Some(format!("did you mean `{near}`?")),
-        None => Some(format!("it has: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
+        None => Some(format!("known: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
     }
 }
 

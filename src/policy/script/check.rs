@@ -79,7 +79,7 @@ impl Walk<'_> {
                         unknown.position,
                         unknown.name.chars().count(),
                         "unknown-field",
-                        format!("`{}` has no field `{}`", unknown.of, unknown.name),
+                        format!("unknown field: `{}` has no `{}`", unknown.of, unknown.name),
                         unknown.help,
                     ));
                 }
@@ -94,7 +94,7 @@ impl Walk<'_> {
                 if let Some(message) =
                     comparison(&self.names, call.name.as_str(), &call.args[0], &call.args[1])
                 {
-                    let help = "compare values of one type; an empty value is tested with == ()";
+                    let help = "compare values of one type; test for an empty value with == ()";
                     let diagnostic =
                         error_at(self.place, *position, 1, "mixed-types", message, Some(help.to_owned()));
                     self.diagnostics.push(diagnostic);
@@ -116,16 +116,15 @@ impl Walk<'_> {
             other => super::lowered::path(other)
                 .map_or("this".to_owned(), |(path, _)| format!("`{}`", path.join("."))),
         };
-        let message =
-            format!("{name} is one text and no list, so `in` asks whether it has the other as a part");
+        let message = format!("{name} is a text, not a list; `in` checks for a substring");
         let setting = name.starts_with("`settings.");
         let help = match setting {
             true => format!(
-                "write the setting as a list: {}: [...]; or compare with == for the whole text",
+                "write the setting as a list: {}: [...]; or compare the whole text with ==",
                 name.trim_matches('`').trim_start_matches("settings.")
             ),
             false => {
-                "compare with == for the whole text, or give a list; a part is asked for with .contains(...)"
+                "compare the whole text with ==, or use a list; check for a substring with .contains(...)"
                     .to_owned()
             }
         };
@@ -157,8 +156,8 @@ impl Walk<'_> {
             return;
         }
         let path = path.join(".");
-        let message = format!("where `{path}` is empty, this cannot be decided");
-        let help = format!("say what empty means: ({path} ?? false)");
+        let message = format!("`{path}` may be empty; this clause cannot be decided then");
+        let help = format!("add a default: ({path} ?? false)");
         let length = path.chars().count();
         let found = error_at(self.place, expr.start_position(), length, "may-be-empty", message, Some(help));
         self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..found });
@@ -179,7 +178,7 @@ pub(super) fn comparison(names: &Names<'_>, name: &str, left: &Expr, right: &Exp
         "contains" => {
             let container =
                 matches!(a, Shape::Any | Shape::List | Shape::Text | Shape::Map | Shape::Record(_));
-            return (!container).then(|| format!("`in` wants a list, a text or a map, not {}", a.word()));
+            return (!container).then(|| format!("`in` needs a list, a text or a map, not {}", a.word()));
         }
         _ => true,
     };

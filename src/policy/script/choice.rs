@@ -64,13 +64,13 @@ pub(super) fn check(engine: &Engine, source: &str, place: &Place, found: &mut Ve
         let message = if has(Kind::Other) {
             "a case is a text, a number, a range, true, false or ()"
         } else if has(Kind::Text) && has(Kind::Character) {
-            "the cases are texts (\"a\") and characters ('a')"
+            "the cases mix texts (\"a\") and characters ('a')"
         } else if has(Kind::Whole) && has(Kind::Fraction) {
-            "the cases are whole numbers (1) and fractions (1.5)"
+            "the cases mix whole numbers (1) and fractions (1.5)"
         } else {
             continue;
         };
-        let help = "write all cases of one type, or use if and else, which compare with ==".to_owned();
+        let help = "use one type for all cases, or use if and else with ==".to_owned();
         found.push(error_at(place, one.at, 6, "switch-types", message.to_owned(), Some(help)));
     }
 }

@@ -59,8 +59,8 @@ impl Compiler {
             let place = Place { file: path.clone(), line: 1, column: 1, length: 1 };
             let namespace = namespace(path);
             if functions.contains_key(namespace) {
-                let message = format!("there are two script files for the namespace `{namespace}`");
-                let help = "give one of them another name".to_owned();
+                let message = format!("two script files are named `{namespace}`");
+                let help = "rename one of them".to_owned();
                 diagnostics.push(mistake(&place, "duplicate-script", message, Some(help)));
                 continue;
             }
@@ -95,8 +95,8 @@ impl Compiler {
             ConditionSource::None(sources) => Tree::None(all(sources)),
             ConditionSource::Clause { source, place } => {
                 if source.contains("${") {
-                    let message = "a clause is a script already and has no ${...}".to_owned();
-                    let help = "write the expression itself, without ${ and }".to_owned();
+                    let message = "`${...}` is not allowed in a clause".to_owned();
+                    let help = "write the expression without ${ and }".to_owned();
                     diagnostics.push(mistake(place, "interpolated-clause", message, Some(help)));
                 }
                 Tree::Clause(self.asking(source, place, diagnostics))
@@ -134,8 +134,8 @@ impl Compiler {
                 (None, Some((word, _))) => (*word).to_owned(),
                 (None, None) => return None,
             };
-        let message = format!("the function can end with {word}, and true or false is needed here");
-        let help = "compare it with ==, or let the function end with true or false".to_owned();
+        let message = format!("the function can return {word}; true or false is needed here");
+        let help = "compare it with ==, or return true or false".to_owned();
         Some(mistake(place, "not-boolean", message, Some(help)))
     }
 
@@ -163,8 +163,8 @@ impl Compiler {
             Function { call: Some((Arc::clone(&self.program), self.clause(call, place, diagnostics))) };
         let Some((_, Clause { ast: Some(ast), .. })) = &function.call else { return function };
         if called(ast).is_none_or(|call| !call.is_qualified()) {
-            let help = "name a function of a script file, such as rejections::sort(registration)".to_owned();
-            let message = "this is not a call of a script's function".to_owned();
+            let help = "call a function of a script file, such as rejections::sort(registration)".to_owned();
+            let message = "this is not a call of a script function".to_owned();
             diagnostics.push(mistake(place, "not-a-call", message, Some(help)));
         }
         function
@@ -195,7 +195,7 @@ impl Compiler {
             }
             let inside = &rest[start + 2..];
             let Some(end) = closing(inside) else {
-                let message = "a ${ has no closing }".to_owned();
+                let message = "missing } after ${".to_owned();
                 diagnostics.push(mistake(place, "open-interpolation", message, None));
                 break;
             };
@@ -262,8 +262,9 @@ fn chosen(
     match guarded(|| Ok(compile(&checked)?)) {
         Ok(ast) => Some(ast),
         Err(_) => {
-            let message = "this `switch`, or a closure in it, cannot be read".to_owned();
-            let help = "give the value to a variable first, and choose by that".to_owned();
+            let message = "this `switch`, or a closure in it, is too complex".to_owned();
+            let help =
+                "assign the value to a variable first, and use the variable in the `switch`".to_owned();
             diagnostics.push(mistake(place, "bad-script", message, Some(help)));
             None
         }
@@ -297,7 +298,7 @@ impl Compiler {
         if let Ok(ast) = ast {
             check(&ast, &program.outline, place, &mut wrong);
             if wrong.is_empty() {
-                let message = "this text is written as it stands, not the value of the field".to_owned();
+                let message = "this is a plain text, not the value of the field".to_owned();
                 let help = format!("write \"${{{text}}}\" for the value");
                 diagnostics.push(mistake(place, "bare-field", message, Some(help)));
             }
@@ -351,8 +352,8 @@ fn load(
     let names = Names { outline: None, broken: &BTreeSet::new(), files: &files };
     let ast = parsed(text, place, diagnostics, &names, || engine.compile(text))?;
     if !ast.statements().is_empty() {
-        let message = "a script file holds functions and nothing else".to_owned();
-        let help = "put every statement into a `fn`".to_owned();
+        let message = "a script file can contain functions only".to_owned();
+        let help = "move the statement into a `fn`".to_owned();
         diagnostics.push(mistake(place, "script-statement", message, Some(help)));
         return None;
     }
@@ -431,38 +432,38 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
             let help = known.outline.map(|outline| {
                 let names = outline.roots().map(|(name, _)| name);
                 nearest(name, names).map_or_else(
-                    || format!("there are: {}; a text stands in double quotes", names.join(", ")),
+                    || format!("known: {}; write texts in double quotes", names.join(", ")),
                     |near| format!("did you mean `{near}`?"),
                 )
             });
-            let help = help.or_else(|| Some("a function sees only its arguments".to_owned()));
-            ("unknown-name", format!("`{name}` is not known here"), help)
+            let help = help.or_else(|| Some("a function knows its arguments only; pass the value as an argument".to_owned()));
+            ("unknown-name", format!("unknown name `{name}`"), help)
         }
         ParseErrorType::ModuleUndefined(name) => {
             let name = name.trim_end_matches("::");
             if known.broken.contains(name) {
-                let message = format!("the script file `{name}.rhai` has a mistake");
-                return ("broken-name", message, Some(format!("correct {name}.rhai first")));
+                let message = format!("the script file `{name}.rhai` has an error");
+                return ("broken-name", message, Some(format!("fix {name}.rhai first")));
             }
             let files = known.files.iter().map(String::as_str);
             let help = nearest(name, files).map_or_else(
-                || format!("a script is a file {name}.rhai beside the policy, or in shared/"),
+                || format!("add the file {name}.rhai to the policy's directory, or to shared/"),
                 |near| format!("did you mean `{near}`?"),
             );
-            ("unknown-script", format!("there is no script file `{name}.rhai`"), Some(help))
+            ("unknown-script", format!("unknown script file `{name}.rhai`"), Some(help))
         }
         ParseErrorType::BadInput(LexError::UnexpectedInput(sign)) if slips::foreign(sign).is_some() => {
             let (message, help) = slips::foreign(sign).unwrap_or_default();
             ("bad-script", message, Some(help))
         }
         ParseErrorType::BadInput(error) if !matches!(error, LexError::ImproperSymbol(..)) => {
-            ("bad-script", format!("this is not a valid script: {error}"), None)
+            ("bad-script", format!("invalid script: {error}"), None)
         }
         ParseErrorType::Reserved(word) | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => {
-            let help = format!("a field of this name is reached by index: event[\"{word}\"]");
+            let help = format!("for a field of this name write an index: event[\"{word}\"]");
             let help = word.starts_with(char::is_alphabetic).then_some(help);
             ("reserved-word", format!("`{word}` is not available in scripts"), help)
         }
-        other => ("bad-script", format!("this is not a valid script: {other}"), None),
+        other => ("bad-script", format!("invalid script: {other}"), None),
     }
 }

@@ -113,7 +113,7 @@ impl Function {
     /// The list that the function returns, as plain data.
     pub fn list(&self, facts: &Facts<'_>) -> Result<Vec<Value>, ScriptError> {
         let Some((program, clause)) = &self.call else {
-            return Err(ScriptError { place: Place::default(), message: "no function is named".to_owned() });
+            return Err(ScriptError { place: Place::default(), message: "missing function name".to_owned() });
         };
         let value = program.evaluate(clause, &program.outline.scope(facts))?;
         match plain(&value, clause)? {
@@ -132,7 +132,7 @@ impl Function {
 fn plain(value: &Dynamic, clause: &Clause) -> Result<Value, ScriptError> {
     json(value, DEEPEST).map_err(|word| ScriptError {
         place: clause.place.clone(),
-        message: format!("the value holds {word}, which cannot be written down"),
+        message: format!("the value contains {word}, which cannot be stored"),
     })
 }
 
@@ -159,7 +159,7 @@ pub(super) fn json(value: &Dynamic, depth: usize) -> Result<Value, &'static str>
         return Ok(Value::from(number));
     }
     if let Ok(number) = value.as_float() {
-        return if number.is_finite() { Ok(Value::from(number)) } else { Err("a number that is none") };
+        return if number.is_finite() { Ok(Value::from(number)) } else { Err("not a number") };
     }
     if value.is_string() || value.is_char() {
         return Ok(Value::from(value.to_string()));

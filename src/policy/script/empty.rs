@@ -58,14 +58,16 @@ impl Reading<'_> {
         if filled.contains(&name) || !(self.may)(side, &parts) || !self.told.insert(name.clone()) {
             return;
         }
-        let message =
-            format!("where `{name}` is empty, `{sign}` cannot be decided: no case opens, or it is stuck");
+        let message = format!(
+            "`{name}` may be empty; `{sign}` cannot be decided then: no case opens, or the case \
+                gets stuck"
+        );
         let number =
             sides.iter().any(|side| matches!(side, Expr::IntegerConstant(..) | Expr::FloatConstant(..)));
-        let or = if number { format!("; or give a value: ({name} ?? 0)") } else { String::new() };
+        let or = if number { format!("; or add a default: ({name} ?? 0)") } else { String::new() };
         let help = format!(
-            "say before it what empty means: {name} == () || ... where it counts as true, {name} != () && ... where it \
-             does not{or}"
+            "check it first: {name} == () || ... counts empty as true, {name} != () && ... counts it as \
+                false{or}"
         );
         let length = name.chars().count();
         let found = error_at(self.place, side.start_position(), length, "may-be-empty", message, Some(help));

@@ -72,14 +72,14 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Box<EvalAltResult>>) ->
     let ended = catch_unwind(AssertUnwindSafe(run));
     STOP_AT.set(None);
     if let Some(what) = texts::hole() {
-        let message = format!("{what} stands in a text; give a text, or a default with ??");
+        let message = format!("{what} is used in a text; use a text, or add a default with ??");
         return Err(Mistake { message, position: Position::NONE });
     }
     match ended {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Mistake::of(&error)),
         Err(_) => Err(Mistake {
-            message: "the script engine failed on this; write it in a simpler way".to_owned(),
+            message: "the script engine failed on this expression; simplify it".to_owned(),
             position: Position::NONE,
         }),
     }

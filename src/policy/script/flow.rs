@@ -94,7 +94,7 @@ impl Flow<'_> {
             self.statement(statement, if rest.is_empty() { used } else { Use::Dropped });
         }
         if statements.is_empty() && used == Use::Value {
-            self.no_value(at, "this block gives nothing");
+            self.no_value(at, "this block has no value");
         }
         self.depth -= 1;
         self.names.locals.truncate(outer);
@@ -105,15 +105,15 @@ impl Flow<'_> {
     fn hides(&mut self, name: &str, outer: usize, rest: &[Stmt], at: Position) {
         let of_outside = self.names.locals.iter().take(outer).any(|(other, _)| other == name);
         if of_outside && !rest.iter().any(|statement| reads(statement, name)) {
-            let message = format!("this makes another `{name}`, which ends with the block");
+            let message = format!("this defines a new `{name}`, which ends with the block");
             let help = format!("write {name} = ... without `let` to change the one outside");
             self.error(at, "lost-change", message, help);
         }
     }
 
     fn no_value(&mut self, at: Position, message: &str) {
-        let help = "every way through a function ends in a value; write () where nothing is meant";
-        self.error(at, "no-value", format!("{message}, and a value is needed here"), help);
+        let help = "return a value on every path; write () for an empty value";
+        self.error(at, "no-value", format!("{message}; a value is needed here"), help);
     }
 
     fn statement(&mut self, statement: &Stmt, used: Use) {
@@ -131,7 +131,7 @@ impl Flow<'_> {
                 self.condition(&flow.expr);
                 self.block(flow.body.statements(), used, flow.body.position());
                 if flow.branch.is_empty() {
-                    nothing("where this `if` does not hold it gives nothing", self);
+                    nothing("this `if` has no value when it is false", self);
                 } else {
                     self.block(flow.branch.statements(), used, flow.branch.position());
                 }
@@ -145,7 +145,7 @@ impl Flow<'_> {
                     self.expression(&arm.rhs, used);
                 }
                 if parts.1.def_case.is_none() {
-                    nothing("where no case of this `switch` fits it gives nothing: it has no `_`", self);
+                    nothing("this `switch` has no value when no case matches: it has no `_`", self);
                 }
             }
             Stmt::TryCatch(flow, _) => {
@@ -156,29 +156,29 @@ impl Flow<'_> {
                 let endless = matches!(flow.expr, Expr::Unit(_) | Expr::BoolConstant(true, _));
                 if !endless {
                     self.condition(&flow.expr);
-                    nothing("a loop gives nothing", self);
+                    nothing("a loop has no value", self);
                 }
                 self.block(flow.body.statements(), Use::Dropped, at);
             }
             Stmt::For(parts, _) => {
                 self.each(&parts.0.name, parts.1.as_ref().map(|counter| counter.name.as_str()), &parts.2);
-                nothing("a loop gives nothing", self);
+                nothing("a loop has no value", self);
             }
             Stmt::Var(parts, ..) => {
                 self.expression(&parts.1, Use::Value);
                 let shape = self.names.shape(&parts.1).unwrap_or(Shape::Any);
                 self.local(&parts.0.name, shape, true);
-                nothing("`let` gives nothing", self);
+                nothing("`let` has no value", self);
             }
             Stmt::Assignment(parts) => {
                 self.expression(&parts.1.rhs, Use::Value);
-                nothing("`=` gives nothing", self);
+                nothing("`=` has no value", self);
             }
             Stmt::Return(Some(value), ..) | Stmt::BreakLoop(Some(value), ..) => {
                 self.expression(value, Use::Value);
             }
-            Stmt::Return(None, ..) => self.no_value(at, "this `return` gives nothing"),
-            Stmt::Noop(_) => nothing("this gives nothing", self),
+            Stmt::Return(None, ..) => self.no_value(at, "this `return` has no value"),
+            Stmt::Noop(_) => nothing("this has no value", self),
             _ => {}
         }
     }
@@ -229,8 +229,8 @@ impl Flow<'_> {
     }
 
     fn dropped(&mut self, at: Position) {
-        let message = "this value goes nowhere: it is not the last of the function, and nothing takes it";
-        let help = "write `return` before it, or give it to a variable with `let`";
+        let message = "unused value: it is not the last one of the function, and nothing uses it";
+        let help = "write `return` before it, or assign it with `let`";
         self.error(at, "dropped-value", message, help);
     }
 
@@ -279,7 +279,7 @@ impl Flow<'_> {
         if let ([left, right], None) = (call.args.as_slice(), self.names.outline)
             && let Some(message) = comparison(&self.names, call.name.as_str(), left, right)
         {
-            let help = "compare values of one type; an empty value is tested with == ()";
+            let help = "compare values of one type; test for an empty value with == ()";
             self.error(at, "mixed-types", message, help);
         }
         let own = self
@@ -292,7 +292,7 @@ impl Flow<'_> {
         if let Some(own) = own {
             match (used, only_acts(own)) {
                 (Use::Value, true) => {
-                    let message = format!("`{}` gives nothing, and a value is needed here", call.name);
+                    let message = format!("`{}` returns nothing; a value is needed here", call.name);
                     self.named(at, &call.name, "no-value", message, "call it as a statement".to_owned());
                 }
                 (Use::Dropped, false) if !throws(own) => self.dropped(at),
@@ -364,12 +364,12 @@ impl Flow<'_> {
         match (used, seen) {
             (Use::Value, _) => {
                 let message = format!(
-                    "`{name}` changes something in its place and gives nothing, and a value is needed here"
+                    "`{name}` changes its value in place and returns nothing; a value is needed here"
                 );
                 self.named(at, name, "no-value", message, natives::instead(name));
             }
             (Use::Dropped, false) => {
-                let message = format!("`{name}` changes a copy here, and nobody sees the change");
+                let message = format!("`{name}` changes a copy here; the change is lost");
                 self.named(at, name, "lost-change", message, natives::instead(name));
             }
             (Use::Either, _) | (Use::Dropped, true) => {}
@@ -381,16 +381,16 @@ impl Flow<'_> {
 pub(super) fn not_boolean(shape: &Shape) -> Option<(String, String)> {
     let help = match shape {
         Shape::Any | Shape::Bool => return None,
-        Shape::Empty => "nothing is neither true nor false; compare with == ()",
-        Shape::Text => "compare it: == \"...\", or != () for whether it is there",
-        Shape::Number => "compare it: > 0, or != () for whether it is there",
-        Shape::List => "ask `value in list`, or !list.is_empty()",
+        Shape::Empty => "an empty value is neither true nor false; compare with == ()",
+        Shape::Text => "compare it: == \"...\", or != () to check that it exists",
+        Shape::Number => "compare it: > 0, or != () to check that it exists",
+        Shape::List => "write `value in list`, or !list.is_empty()",
         Shape::Map | Shape::Record(_) => "compare one of its fields",
         Shape::Time | Shape::Date | Shape::Duration => {
-            "compare it, such as < now, or != () for whether it is there"
+            "compare it, such as < now, or != () to check that it exists"
         }
     };
-    Some((format!("this is {}, and true or false is needed here", shape.word()), help.to_owned()))
+    Some((format!("this is {}; true or false is needed here", shape.word()), help.to_owned()))
 }
 
 /// Whether a function is there for what it does and not for a value: it changes what it is called on, or it throws

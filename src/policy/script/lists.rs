@@ -20,7 +20,7 @@ fn says(name: &str, ctx: &NativeCallContext<'_>, asked: &FnPtr, item: &Dynamic, 
 fn truth(name: &str, answer: &Dynamic) -> Answer<bool> {
     match answer.as_bool() {
         Ok(answer) => Ok(answer),
-        Err(_) => raise(format!("the closure of `{name}` gives {}, not true or false", type_word(answer))),
+        Err(_) => raise(format!("the closure of `{name}` returns {}, not true or false", type_word(answer))),
     }
 }
 
@@ -169,11 +169,11 @@ fn ordered(engine: &mut Engine) {
             Ok::<_, Box<EvalAltResult>>(sorted)
         });
     }
-    engine.register_fn("sort", |_: &mut Array, _: ImmutableString| raise::<()>("sort() wants a closure"));
-    engine.register_fn("dedup", |_: &mut Array, _: ImmutableString| raise::<()>("dedup() wants a closure"));
+    engine.register_fn("sort", |_: &mut Array, _: ImmutableString| raise::<()>("sort() needs a closure"));
+    engine.register_fn("dedup", |_: &mut Array, _: ImmutableString| raise::<()>("dedup() needs a closure"));
     for name in ["filter", "all", "some", "retain", "drain"] {
         engine.register_fn(name, move |_: &mut Array, _: ImmutableString| {
-            raise::<Dynamic>(format!("{name}() wants a closure, such as |item| item != \"\""))
+            raise::<Dynamic>(format!("{name}() needs a closure, such as |item| item != \"\""))
         });
     }
 }
@@ -187,7 +187,7 @@ fn sort(ctx: &NativeCallContext<'_>, list: &mut Array, by: &FnPtr) -> Answer<()>
             (Ok(number), _) => Ok(number.cmp(&0)),
             (_, Ok(true)) => Ok(Ordering::Less),
             (_, Ok(false)) => Ok(Ordering::Greater),
-            _ => raise(format!("the closure of `sort` gives {}, not a number", type_word(&answer))),
+            _ => raise(format!("the closure of `sort` returns {}, not a number", type_word(&answer))),
         }
     };
     list.sort_by(|a, b| {

@@ -28,10 +28,10 @@ impl Mistake {
         let message = match error {
             E::ErrorRuntime(value, _) => match value.clone().try_cast::<Raised>() {
                 Some(Raised(message)) => message,
-                None => "the script ended itself with `throw`".to_owned(),
+                None => "the script stopped with `throw`".to_owned(),
             },
             E::ErrorPropertyNotFound(..) => {
-                "a key is not in the map; ask with `in` first, or use an index with ??".to_owned()
+                "a key is not in the map; check with `in` first, or use an index with ??".to_owned()
             }
             E::ErrorDotExpr(..) | E::ErrorIndexingType(..) => {
                 "the value has no fields, perhaps because it is empty; test it with == () or use ?."
@@ -44,34 +44,31 @@ impl Mistake {
                 format!("{wanted} is needed here, but the value is {got}{empty}")
             }
             E::ErrorArithmetic(cause, _) => arithmetic(cause).to_owned(),
-            E::ErrorArrayBounds(0, ..) => "the list is empty; ask for its `len` first".to_owned(),
-            E::ErrorArrayBounds(..) => {
-                "the list has nothing at this index; ask for its `len` first".to_owned()
-            }
+            E::ErrorArrayBounds(0, ..) => "the list is empty; check its `len` first".to_owned(),
+            E::ErrorArrayBounds(..) => "the list has no item at this index; check its `len` first".to_owned(),
             E::ErrorStringBounds(..) => {
-                "the text has no character at this index; ask for its `len` first".to_owned()
+                "the text has no character at this index; check its `len` first".to_owned()
             }
             E::ErrorBitFieldBounds(..) => "a number has no such bit".to_owned(),
-            E::ErrorIndexNotFound(..) => "there is nothing at this index".to_owned(),
+            E::ErrorIndexNotFound(..) => "there is no item at this index".to_owned(),
             E::ErrorTooManyOperations(_) => {
-                "it takes too many operations; loop over less, or end the loop".to_owned()
+                "the script needs too many operations; loop over fewer items".to_owned()
             }
-            E::ErrorTerminated(..) => "it takes too long".to_owned(),
-            E::ErrorStackOverflow(_) => "functions call each other too deeply".to_owned(),
+            E::ErrorTerminated(..) => "the script takes too long".to_owned(),
+            E::ErrorStackOverflow(_) => "the script calls functions too deeply".to_owned(),
             E::ErrorDataTooLarge(what, _) => too_large(what).to_owned(),
-            E::ErrorTooManyVariables(_) => "it has too many variables".to_owned(),
+            E::ErrorTooManyVariables(_) => "the script has too many variables".to_owned(),
             E::ErrorFor(_) => {
-                "`for` goes over a list, a range or the keys of a map, and this is none of them; one may be \
-                 empty: use ?? []"
+                "`for` needs a list, a range or the keys of a map; add ?? [] if the value may be empty"
                     .to_owned()
             }
             E::ErrorDataRace(..) => {
-                "a closure uses the list that it is called for; copy the list to another variable first"
+                "a closure uses the list that it is called on; copy the list to another variable first"
                     .to_owned()
             }
-            E::ErrorUnboundThis(_) => "`this` has no value here; give it as an argument".to_owned(),
+            E::ErrorUnboundThis(_) => "`this` has no value here; pass it as an argument".to_owned(),
             E::ErrorAssignmentToConstant(name, _) => format!("`{name}` is a constant and cannot be changed"),
-            E::ErrorVariableNotFound(name, _) => format!("`{name}` is not known here"),
+            E::ErrorVariableNotFound(name, _) => format!("unknown name `{name}`"),
             E::ErrorModuleNotFound(name, _) => format!("there is no script file `{name}.rhai`"),
             E::ErrorInModule(_, inner, _) => return Self::of(inner),
             _ => "it cannot be evaluated".to_owned(),
@@ -101,7 +98,7 @@ fn no_function(signature: &str) -> String {
         return if signature.contains("sorted") {
             "a list with values of several types cannot be sorted".to_owned()
         } else {
-            format!("there is no function `{}`", signature.split_whitespace().next().unwrap_or_default())
+            format!("unknown function `{}`", signature.split_whitespace().next().unwrap_or_default())
         };
     };
     let types = types.strip_suffix(')').unwrap_or(types).split(", ");
@@ -109,11 +106,11 @@ fn no_function(signature: &str) -> String {
         types.filter(|of| !of.is_empty()).map(|of| type_name(of.split(" | ").next().unwrap_or(of))).collect();
     let name = name.trim();
     if words.is_empty() {
-        return format!("`{name}` does not exist without an argument");
+        return format!("`{name}` needs an argument");
     }
     let empty = words.contains(&"empty");
     let help = if empty { "; test it with == () or use ??" } else { "" };
-    format!("`{name}` does not exist for {}{help}", words.join(" and "))
+    format!("`{name}` does not work on {}{help}", words.join(" and "))
 }
 
 /// What the engine calls arithmetic: calculations, and texts that are read as numbers.
@@ -121,7 +118,7 @@ fn arithmetic(cause: &str) -> &'static str {
     if cause.starts_with("Error taking") || cause.starts_with("Sign of NaN") {
         "this number has no root, logarithm or sign"
     } else if cause.starts_with("Error parsing") || cause.starts_with("Invalid radix") {
-        "a text is no number; test it before, or give a default"
+        "the text is not a number; check it first, or add a default"
     } else if cause.contains("negative") && cause.contains("power") {
         "a whole number cannot be raised to a negative power; write 2.0 ** -1"
     } else if cause.starts_with("Division by zero") {
@@ -135,12 +132,12 @@ fn arithmetic(cause: &str) -> &'static str {
 
 fn too_large(what: &str) -> &'static str {
     if what.contains("string") {
-        "it makes a text that is too long"
+        "the script creates a text that is too long"
     } else if what.contains("array") {
-        "it makes a list that is too long"
+        "the script creates a list that is too long"
     } else if what.contains("map") {
-        "it makes a map with too many keys"
+        "the script creates a map with too many keys"
     } else {
-        "it uses too much memory"
+        "the script uses too much memory"
     }
 }

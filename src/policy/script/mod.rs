@@ -160,7 +160,7 @@ impl Program {
     fn evaluate(&self, clause: &Clause, scope: &Scope<'static>) -> Result<Dynamic, ScriptError> {
         let fail = |message: String| ScriptError { place: clause.place.clone(), message };
         let Some(ast) = &clause.ast else {
-            return Err(fail("the expression has mistakes; see the check of the policy".to_owned()));
+            return Err(fail("the expression has errors; `proofd check` lists them".to_owned()));
         };
         let mut scope = clause.needed(scope);
         guarded(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, ast))
@@ -250,7 +250,7 @@ impl Tree {
                     }
                     Err(_) => {
                         let message = format!(
-                            "could not be decided: the clause gives {}, not true or false",
+                            "could not be decided: the clause is {}, not true or false",
                             type_word(&value)
                         );
                         return Err(ScriptError { place: clause.place.clone(), message });
@@ -302,7 +302,7 @@ impl Function {
     /// The name that the function returns; whether it is a declared one is the caller's to check.
     pub fn choose(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
         let Some((program, clause)) = &self.call else {
-            return Err(ScriptError { place: Place::default(), message: "no function is named".to_owned() });
+            return Err(ScriptError { place: Place::default(), message: "missing function name".to_owned() });
         };
         let value = program.evaluate(clause, &program.outline.scope(facts))?;
         let word = type_word(&value);
@@ -368,7 +368,10 @@ impl Text {
                     let value = program.evaluate(clause, &scope)?;
                     let shown = shown(&value).map_err(|word| ScriptError {
                         place: clause.place.clone(),
-                        message: format!("a value in the text is {word}; give a text, or a default with ??"),
+                        message: format!(
+                            "a value in the text is {word}; use a text, or add a default with \
+                            ??"
+                        ),
                     })?;
                     text.push_str(&escape(shown));
                 }

@@ -97,12 +97,12 @@ pub(super) fn instead(name: &str) -> String {
         "for_each" => return "write for item in list { ... }".to_owned(),
         _ => {
             return format!(
-                "in a function, change a variable of its own first: let changed = ...; changed.{name}(...); and \
-                 then use `changed`"
+                "in a function, change a variable first: let changed = ...; changed.{name}(...); then use \
+                    `changed`"
             );
         }
     };
-    format!("write {other}: it gives the changed value and leaves the old one as it is")
+    format!("write {other}; it returns the changed value and keeps the old one")
 }
 
 fn shape_of(kind: TypeId) -> Shape {

@@ -6,37 +6,37 @@ use rhai::Position;
 const SLIPS: &[(&str, &str)] = &[
     ("===", "compare with `==`"),
     ("!==", "compare with `!=`"),
-    ("=>", "at least is written `>=`"),
-    ("=<", "at most is written `<=`"),
-    ("<>", "different is written `!=`"),
-    ("=", "compare with `==`; nothing is assigned here"),
-    ("&", "both is written `&&`"),
-    ("|", "either is written `||`"),
-    ("and", "both is written `&&`"),
-    ("AND", "both is written `&&`"),
-    ("or", "either is written `||`"),
-    ("OR", "either is written `||`"),
+    ("=>", "write `>=` for at least"),
+    ("=<", "write `<=` for at most"),
+    ("<>", "write `!=` for different"),
+    ("=", "compare with `==`; assignment is not allowed here"),
+    ("&", "write `&&` for and"),
+    ("|", "write `||` for or"),
+    ("and", "write `&&` for and"),
+    ("AND", "write `&&` for and"),
+    ("or", "write `||` for or"),
+    ("OR", "write `||` for or"),
     ("not in", "write `!in`"),
     ("not", "write `!` for not"),
     ("NOT", "write `!` for not"),
     ("is", "compare with `==`"),
-    ("like", "ask with .contains(\"...\"), .starts_with(\"...\") or .ends_with(\"...\")"),
-    ("matches", "ask with .contains(\"...\"), .starts_with(\"...\") or .ends_with(\"...\")"),
-    ("null", "an empty value is written `()`"),
-    ("nil", "an empty value is written `()`"),
-    ("None", "an empty value is written `()`"),
-    ("undefined", "an empty value is written `()`"),
+    ("like", "use .contains(\"...\"), .starts_with(\"...\") or .ends_with(\"...\")"),
+    ("matches", "use .contains(\"...\"), .starts_with(\"...\") or .ends_with(\"...\")"),
+    ("null", "write `()` for an empty value"),
+    ("nil", "write `()` for an empty value"),
+    ("None", "write `()` for an empty value"),
+    ("undefined", "write `()` for an empty value"),
     ("True", "write `true`"),
     ("TRUE", "write `true`"),
     ("False", "write `false`"),
     ("FALSE", "write `false`"),
-    ("'", "a text stands in double quotes: \"...\""),
-    ("\u{201c}", "a text stands in straight quotes: \"...\""),
-    ("\u{201d}", "a text stands in straight quotes: \"...\""),
-    ("\u{201e}", "a text stands in straight quotes: \"...\""),
-    ("\u{2018}", "a text stands in straight double quotes: \"...\""),
-    ("\u{2019}", "a text stands in straight double quotes: \"...\""),
-    ("?", "one of two values is written `if a { b } else { c }`"),
+    ("'", "write texts in double quotes: \"...\""),
+    ("\u{201c}", "write texts in straight quotes: \"...\""),
+    ("\u{201d}", "write texts in straight quotes: \"...\""),
+    ("\u{201e}", "write texts in straight quotes: \"...\""),
+    ("\u{2018}", "write texts in straight double quotes: \"...\""),
+    ("\u{2019}", "write texts in straight double quotes: \"...\""),
+    ("?", "write `if a { b } else { c }`"),
 ];
 
 /// None: it is nothing that is known from elsewhere.
@@ -106,18 +106,18 @@ pub(super) fn foreign(sign: &str) -> Option<(String, String)> {
     let sign = sign.chars().find(|c| !c.is_ascii())?;
     let code = format!("U+{:04X}", u32::from(sign));
     if sign.is_whitespace() {
-        let message = format!("the space {code} only looks like a space");
-        return Some((message, "write an ordinary space; this one was copied from elsewhere".to_owned()));
+        let message = format!("the character {code} looks like a space but is not one");
+        return Some((message, "replace it by a space".to_owned()));
     }
     let like = LOOKALIKES.iter().find(|(other, _)| *other == sign);
     Some(match like {
         Some((_, plain)) => (
-            format!("`{sign}` is the sign {code}, which only looks like `{plain}`"),
-            format!("type `{plain}` anew; this one was copied from elsewhere or typed on another keyboard"),
+            format!("`{sign}` is the character {code}, which looks like `{plain}`"),
+            format!("replace it by `{plain}`"),
         ),
         None => (
-            format!("`{sign}` ({code}) has no meaning in a script"),
-            "outside of texts in double quotes there are plain letters, digits and signs only".to_owned(),
+            format!("the character `{sign}` ({code}) is not allowed in a script"),
+            "use ASCII letters, digits and signs outside texts in double quotes".to_owned(),
         ),
     })
 }
@@ -141,12 +141,12 @@ mod tests {
     #[test]
     fn what_stands_at_the_place_is_explained() {
         for (source, column, expected) in [
-            ("a = 1", 3, Some("compare with `==`; nothing is assigned here")),
+            ("a = 1", 3, Some("compare with `==`; assignment is not allowed here")),
             ("a === 1", 3, Some("compare with `==`")),
-            ("a and b", 3, Some("both is written `&&`")),
+            ("a and b", 3, Some("write `&&` for and")),
             ("a android", 3, None),
             ("a not in b", 3, Some("write `!in`")),
-            ("a == 'x'", 6, Some("a text stands in double quotes: \"...\"")),
+            ("a == 'x'", 6, Some("write texts in double quotes: \"...\"")),
             ("a )", 3, None),
             ("a", 9, None),
         ] {

@@ -77,10 +77,10 @@ pub(super) fn register_texts(engine: &mut Engine, longest: usize) {
         },
     );
     engine.register_fn("replace", |_: &mut ImmutableString, _: char, _: ImmutableString| {
-        raise::<()>("replace() wants texts in double quotes")
+        raise::<()>("replace() needs texts in double quotes")
     });
     engine.register_fn("replace", |_: &mut ImmutableString, _: ImmutableString, _: char| {
-        raise::<()>("replace() wants texts in double quotes")
+        raise::<()>("replace() needs texts in double quotes")
     });
     // Of a list it gives what was taken out; of a text it would give nothing.
     engine.register_fn("remove", |text: &mut ImmutableString, part: ImmutableString| {
@@ -89,7 +89,7 @@ pub(super) fn register_texts(engine: &mut Engine, longest: usize) {
     });
     // A minus between texts takes the one out of the other, which nobody means who calculates.
     engine.register_fn("-", |_: ImmutableString, _: ImmutableString| {
-        raise::<Dynamic>("texts cannot be subtracted; make numbers of them with parse_int()")
+        raise::<Dynamic>("texts cannot be subtracted; convert them with parse_int()")
     });
     engine
         .register_fn("pad", |_: &mut rhai::Array, _: i64, _: Dynamic| raise::<()>("pad() is not available"));
@@ -120,7 +120,7 @@ pub(super) fn register_division(engine: &mut Engine) {
                 *item = value;
                 Ok(())
             }
-            None => raise("there is nothing at this index of the list"),
+            None => raise("the list has no item at this index"),
         }
     });
 }

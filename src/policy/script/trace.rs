@@ -178,7 +178,7 @@ impl Clause {
                 Ok(false) => (Answer::Fails, None),
                 Err(_) => {
                     let word = type_word(&value);
-                    (Answer::Error, Some(format!("the clause gives {word}, not true or false")))
+                    (Answer::Error, Some(format!("the clause is {word}, not true or false")))
                 }
             },
             Err(error) => (Answer::Error, Some(error.message)),

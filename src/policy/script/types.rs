@@ -200,7 +200,7 @@ fn unknown<'a>(
         Some(near) => Some(format!("did you mean `{near}`?")),
         None => {
             let all: Vec<_> = known.into_iter().collect();
-            (!all.is_empty()).then(|| format!("it has: {}", all.join(", ")))
+            (!all.is_empty()).then(|| format!("known: {}", all.join(", ")))
         }
     };
     Unknown { of: path.to_owned(), name: name.to_owned(), position, help }

@@ -56,7 +56,8 @@ pub(super) fn type_word(value: &Dynamic) -> &'static str {
     }
 }
 
-const NO_NUMBER: &str = "a calculation came to no number (such as 0.0 / 0.0), which cannot be compared";
+const NO_NUMBER: &str = "the result of a calculation is not a number (such as 0.0 / 0.0) and cannot be \
+    compared";
 
 /// The order of two values of one type; none where they have none.
 fn order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
@@ -153,7 +154,7 @@ fn shifted(time: Time, by: TimeDelta) -> Answer<Time> {
 
 fn shifted_date(date: Date, by: TimeDelta) -> Answer<Date> {
     if by.num_seconds() % 86_400 != 0 {
-        return raise("a date moves by whole days only");
+        return raise("a date can only move by whole days");
     }
     date.0.checked_add_signed(by).map_or_else(|| raise("the date is out of range"), |date| Ok(Date(date)))
 }
@@ -170,16 +171,16 @@ pub(super) fn register_times(engine: &mut Engine) {
     engine.register_fn("duration", |text: ImmutableString| {
         match text.parse::<Span>().ok().and_then(Span::elapsed) {
             Some(delta) => Ok(Duration(delta)),
-            None => raise("duration() wants a number with a unit, such as \"30m\", \"12h\" or \"14d\""),
+            None => raise("duration() needs a number with a unit, such as \"30m\", \"12h\" or \"14d\""),
         }
     });
     engine.register_fn("time", |text: ImmutableString| match text.parse::<Timestamp>() {
         Ok(time) => Ok(Time(time)),
-        Err(_) => raise("time() wants a text such as \"2026-01-05T09:00:00Z\""),
+        Err(_) => raise("time() needs a text such as \"2026-01-05T09:00:00Z\""),
     });
     engine.register_fn("date", |text: ImmutableString| match text.parse::<NaiveDate>() {
         Ok(date) => Ok(Date(date)),
-        Err(_) => raise("date() wants a text such as \"2026-01-05\""),
+        Err(_) => raise("date() needs a text such as \"2026-01-05\""),
     });
     engine.register_fn("date", |time: Time| Date(time.0.date_naive()));
     engine.register_fn("-", |a: Time, b: Time| Duration(a.0 - b.0));
@@ -194,7 +195,9 @@ pub(super) fn register_times(engine: &mut Engine) {
             None => raise("the duration is too long"),
         });
     }
-    engine.register_fn("-", |_a: Dynamic, _b: Time| raise::<Dynamic>("only a time can be taken from a time"));
+    engine.register_fn("-", |_a: Dynamic, _b: Time| {
+        raise::<Dynamic>("only a time can be subtracted from a time")
+    });
     engine.register_fn("-", |_a: Time, _b: ()| {
         raise::<Dynamic>("the time on the right is empty; test it with == () or use ??")
     });

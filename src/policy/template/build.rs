@@ -46,7 +46,7 @@ impl Templates {
             });
         };
         let Some((front, body, first)) = split(&source.text) else {
-            let help = "begin with a line ---, then subject: ..., then a line ---".to_owned();
+            let help = "start with a line ---, then subject: ..., then a line ---".to_owned();
             report(1, &[], "no-subject", "the template has no front matter".to_owned(), Some(help));
             return;
         };
@@ -59,13 +59,7 @@ impl Templates {
             if let Err(error) = self.environment.add_template_owned(file.clone(), text.clone()) {
                 let line = offset + error.line().unwrap_or(1).saturating_sub(1);
                 let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-                report(
-                    line,
-                    &["{%", "{{"],
-                    "bad-template",
-                    format!("the template cannot be read: {why}"),
-                    None,
-                );
+                report(line, &["{%", "{{"], "bad-template", format!("invalid template: {why}"), None);
                 return;
             }
             self.lines.insert(file, offset);
@@ -126,8 +120,8 @@ impl Names {
 /// The subject that front matter gives and its line, or what is wrong with it. It begins in the file's second line.
 fn subject(path: &str, front: &str) -> Result<(String, usize), Vec<Diagnostic>> {
     let wrong = |place: Place, message: &str| {
-        let help = "it has one key: subject";
-        Diagnostic::error(place, "no-subject", format!("the front matter is not right: {message}")).help(help)
+        let help = "write one key: subject";
+        Diagnostic::error(place, "no-subject", format!("invalid front matter: {message}")).help(help)
     };
     let start = Place { file: path.to_owned(), line: 1, column: 1, length: 1 };
     let mut mistakes = Vec::new();
@@ -139,7 +133,7 @@ fn subject(path: &str, front: &str) -> Result<(String, usize), Vec<Diagnostic>> 
     let found = entry.and_then(|(key, value)| Some((value.scalar()?.text.clone(), key.place.line + 1)));
     let others = node.iter().flat_map(|node| node.map().unwrap_or_default());
     for (key, _) in others.filter(|(key, _)| key.name != "subject") {
-        mistakes.push(wrong(key.place.clone(), &format!("`{}` is not known", key.name)));
+        mistakes.push(wrong(key.place.clone(), &format!("unknown key `{}`", key.name)));
     }
     if mistakes.is_empty() {
         match (found, entry) {
@@ -147,7 +141,7 @@ fn subject(path: &str, front: &str) -> Result<(String, usize), Vec<Diagnostic>> 
             (Some(_), Some((key, _))) => {
                 mistakes.push(Diagnostic::error(key.place.clone(), "no-subject", "the subject is empty"));
             }
-            (_, Some((key, _))) => mistakes.push(wrong(key.place.clone(), "the subject is a text")),
+            (_, Some((key, _))) => mistakes.push(wrong(key.place.clone(), "the subject must be a text")),
             (_, None) => mistakes.push(wrong(start, "`subject` is missing")),
         }
     }
@@ -208,7 +202,7 @@ fn formatted(text: &str, format: &str) -> Result<String, Error> {
 
 /// Writes a value. Every value is escaped for its part; only our own links are markup.
 fn show(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let failed = |_| Error::new(ErrorKind::WriteFailure, "no place for the text");
+    let failed = |_| Error::new(ErrorKind::WriteFailure, "the template has no place for the text");
     let subject = state.name().ends_with("#subject");
     match value.kind() {
         ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),

@@ -121,7 +121,7 @@ impl Templates {
         facts: &MailFacts<'_>,
     ) -> Result<Rendered, TemplateError> {
         let fail = |message: String| TemplateError { template: name.to_owned(), message };
-        let there = self.languages.get(name).ok_or_else(|| fail("there is no such template".to_owned()))?;
+        let there = self.languages.get(name).ok_or_else(|| fail("unknown template".to_owned()))?;
         let language = choose(there, languages).ok_or_else(|| fail("it has no language".to_owned()))?;
         let context = context(facts);
         let part = |part: &str| {
@@ -149,7 +149,7 @@ impl Templates {
         let written = written.map(|text| format!(": `{text}`")).unwrap_or_default();
         let why = match error.kind() {
             minijinja::ErrorKind::UndefinedError => {
-                "is not there; ask for it with `if`, or give a default with `or`".to_owned()
+                "is missing; check it with `if`, or add a default with `or`".to_owned()
             }
             kind => format!("failed: {kind}; a value in it may be missing"),
         };

@@ -141,7 +141,7 @@ impl Walk<'_> {
     fn braces(&mut self, text: &str, span: Span) {
         if let Some((_, rest)) = text.split_once("${") {
             let inside = rest.split('}').next().unwrap_or(rest).trim();
-            let message = "`${...}` is for policies; in a mail it is written as it stands".to_owned();
+            let message = "`${...}` is for policies; in a mail it is plain text".to_owned();
             self.report(
                 span,
                 "${",
@@ -321,7 +321,7 @@ impl Walk<'_> {
                     let globals: Vec<_> =
                         self.environment.globals().map(|(name, _)| name.to_owned()).collect();
                     let help = nearest(name, globals.iter().map(String::as_str));
-                    let message = format!("mails have no function `{name}`");
+                    let message = format!("unknown function `{name}`");
                     self.report(call.expr.span(), name, "unknown-filter", message, help);
                 }
             }
@@ -329,8 +329,8 @@ impl Walk<'_> {
                 let local = matches!(of, Expr::Var(var) if self.locals.iter().any(|local| local == var.id));
                 if !local {
                     self.value(of);
-                    let message = format!("values in mails have no method `{name}`");
-                    let help = "write a filter behind a bar, such as {{ value | upper }}".to_owned();
+                    let message = format!("unknown method `{name}`");
+                    let help = "use a filter, such as {{ value | upper }}".to_owned();
                     self.report(call.expr.span(), name, "unknown-filter", message, help);
                 }
             }
@@ -342,14 +342,14 @@ impl Walk<'_> {
     fn filter(&mut self, name: &str, span: Span) {
         if missing(self.environment, &format!("'' | {name}"), ErrorKind::UnknownFilter) {
             let help = nearest(name, FILTERS.iter().copied());
-            self.report(span, name, "unknown-filter", format!("mails have no filter `{name}`"), help);
+            self.report(span, name, "unknown-filter", format!("unknown filter `{name}`"), help);
         }
     }
 
     fn test(&mut self, name: &str, span: Span) {
         if missing(self.environment, &format!("'' is {name}"), ErrorKind::UnknownTest) {
             let help = nearest(name, TESTS.iter().copied());
-            self.report(span, name, "unknown-filter", format!("mails have no test `{name}`"), help);
+            self.report(span, name, "unknown-filter", format!("unknown test `{name}`"), help);
         }
     }
 
@@ -362,8 +362,8 @@ impl Walk<'_> {
         }
         if let Some((_, why)) = self.names.missing.iter().find(|(root, _)| *root == name) {
             if !may && !self.present.iter().any(|path| path == name) {
-                let help = format!("ask for it first: {{% if {name} %}} ... {{% endif %}}");
-                self.report(span, name, "unknown-variable", format!("`{name}` is missing: {why}"), help);
+                let help = format!("check it first: {{% if {name} %}} ... {{% endif %}}");
+                self.report(span, name, "unknown-variable", format!("`{name}` can be missing: {why}"), help);
             }
             return Shape::Any;
         }
@@ -374,7 +374,7 @@ impl Walk<'_> {
             .map(|(root, _)| *root)
             .chain(self.names.missing.iter().map(|(root, _)| *root));
         let help = nearest(name, all);
-        self.report(span, name, "unknown-variable", format!("`{name}` is not known in mails"), help);
+        self.report(span, name, "unknown-variable", format!("unknown variable `{name}`"), help);
         Shape::Any
     }
 
@@ -388,7 +388,7 @@ impl Walk<'_> {
             && !may
             && !self.present.contains(&whole)
         {
-            let help = format!("ask for it first: {{% if {whole} %}} ... {{% endif %}}");
+            let help = format!("check it first: {{% if {whole} %}} ... {{% endif %}}");
             self.report(
                 span,
                 name,
@@ -407,7 +407,7 @@ impl Walk<'_> {
                 None => {
                     let of = path(expr).unwrap_or_else(|| "this".to_owned());
                     let help = nearest(name, fields.keys().map(String::as_str));
-                    let message = format!("`{of}` has no field `{name}`");
+                    let message = format!("unknown field: `{of}` has no `{name}`");
                     self.report(span, name, "unknown-variable", message, help);
                     Shape::Any
                 }
@@ -415,7 +415,7 @@ impl Walk<'_> {
             Shape::Any | Shape::Map => Shape::Any,
             other => {
                 let of = path(expr).unwrap_or_else(|| "this".to_owned());
-                let message = format!("`{of}` is {} and has no field `{name}`", other.word());
+                let message = format!("`{of}` is {} and has no fields", other.word());
                 self.report(span, name, "unknown-variable", message, "write the value itself".to_owned());
                 Shape::Any
             }

@@ -165,15 +165,15 @@ impl Examined {
     /// What the tests of an edit walk less; none: they walk as much. A branch that is gone cannot be walked.
     pub fn less_in(&self, edit: &Self) -> Option<String> {
         if self.tests > 0 && edit.tests == 0 {
-            return Some(format!("has no tests any more; what ran has {}", self.tests));
+            return Some(format!("no longer has tests; the active revision has {}", self.tests));
         }
         let lost: Vec<&String> = self.walked.intersection(&edit.not_walked).collect();
         let fewer = self.walked.len().saturating_sub(edit.walked.len());
         let more_open = edit.not_walked.len() > self.not_walked.len();
         match lost.as_slice() {
-            [] if fewer > 0 && more_open => Some(format!("walks {fewer} fewer branches in its tests")),
+            [] if fewer > 0 && more_open => Some(format!("tests {fewer} fewer branches")),
             [] => None,
-            [first, ..] => Some(format!("walks {} fewer branches in its tests, such as {first}", lost.len())),
+            [first, ..] => Some(format!("tests {} fewer branches, such as {first}", lost.len())),
         }
     }
 }

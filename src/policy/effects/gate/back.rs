@@ -55,7 +55,7 @@ fn long_wait(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     } else {
         return None;
     };
-    let begin = format!("lets people wait much longer for a decision at {}", new.name());
+    let begin = format!("makes people wait much longer for a decision at {}", new.name());
     both.new.takes().then(|| Finding::new(Weight::Back, begin, how))
 }
 
@@ -103,7 +103,7 @@ fn hours(new: &Stop, before: &Panel, after: &Panel) -> Option<Finding> {
     };
     (counted && week(&before.calendar) < week(&after.calendar)).then(|| {
         let begin = format!("gives less time to decide {}", new.name());
-        Finding::new(Weight::Back, begin, "its calendar counts more hours of a week")
+        Finding::new(Weight::Back, begin, "its calendar has more hours per week")
     })
 }
 
@@ -186,7 +186,7 @@ fn told(both: &Both<'_>) -> Vec<Finding> {
                 passed.filter(|(on, _)| end.starts_with(on)).any(|(_, now)| tells(now))
             };
             if !there.iter().filter(|end| end.starts_with(marks)).all(later) {
-                let begin = format!("no longer tells {}", reader(whom));
+                let begin = format!("no longer notifies {}", reader(whom));
                 let finding = Finding::new(Weight::Back, begin, path(both, marks));
                 found.push(Finding { beside: Beside::Path, ..finding });
             }
@@ -217,7 +217,7 @@ fn again(both: &Both<'_>) -> Vec<Finding> {
         let Some((last, before)) = path_to.split_last() else { continue };
         let mut after = there.range(before.to_vec()..).take_while(|path| path.starts_with(before)).peekable();
         if after.peek().is_some() && !after.any(|path| path[before.len()..].iter().any(is_try)) {
-            let begin = format!("gives no other try at {}", both.old.details.name(last.step));
+            let begin = format!("gives no other attempt at {}", both.old.details.name(last.step));
             found.push(Finding::new(Weight::Back, begin, format!("after {}", path(both, before))));
         }
     }
@@ -287,7 +287,7 @@ fn granted(both: &Both<'_>) -> Vec<Finding> {
             });
             let there = both.pairing.pairs.iter().any(|(old, _)| old.index == mark.step);
             if there && !same.flat_map(|new| &new.ways).any(after) {
-                let begin = format!("no longer can {} {}", effect.verb, what(effect));
+                let begin = format!("can no longer {} {}", effect.verb, what(effect));
                 found.push(Finding::new(
                     Weight::Back,
                     begin,

@@ -55,7 +55,7 @@ fn who(both: &Both<'_>) -> Vec<Finding> {
     let rewritten = lines.into_iter().filter(|lines| !lines.lost.is_empty() && !lines.added.is_empty());
     let one = |lines: Lines| {
         let how = format!("{} -> {}", lines.lost.join("; "), lines.added.join("; "));
-        Finding::new(Weight::Unknown, "is about other people by a clause that was rewritten", how)
+        Finding::new(Weight::Unknown, "covers other people by a rewritten clause", how)
     };
     rewritten.map(one).collect()
 }
@@ -71,13 +71,13 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
         let same = before == after || reordered(both, name, before, after);
         if !same && before.is_some() && old.details.code.reads(name) {
             let how = format!("{name} {} -> {}", shown(before), shown(after));
-            found.push(Finding::new(Weight::Unknown, "decides otherwise by a setting", how));
+            found.push(Finding::new(Weight::Unknown, "decides differently by a setting", how));
         }
     }
     for (path, before) in &old.details.code.scripts {
         let after = new.details.code.scripts.get(path);
         if after != Some(before) {
-            let finding = Finding::new(Weight::Unknown, "decides otherwise by a script", path.clone());
+            let finding = Finding::new(Weight::Unknown, "decides differently by a script", path.clone());
             // If nothing calls the script any more, the line that called it is reported instead.
             let beside = after.map_or(Beside::Text(called(path)), |_| Beside::Nothing);
             found.push(Finding { beside, ..finding });
@@ -91,7 +91,7 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
     for (name, call) in &after {
         let known = before.iter().any(|(_, other)| bare(other) == both.pairing.text(call));
         if !known && !before.is_empty() {
-            found.push(Finding::new(Weight::Unknown, format!("decides otherwise at {name}"), call.clone()));
+            found.push(Finding::new(Weight::Unknown, format!("decides differently at {name}"), call.clone()));
         }
     }
     found
@@ -114,14 +114,14 @@ fn opening(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if old.if_already_open != new.if_already_open {
         let how = format!("{} -> {}", already(old.if_already_open), already(new.if_already_open));
-        found.push(Finding::new(Weight::Protection, "treats an event during an open case otherwise", how));
+        found.push(Finding::new(Weight::Protection, "treats an event during an open case differently", how));
     }
     let key = |details: &Details| details.code.case_key.clone().unwrap_or_else(|| "the person".to_owned());
     if old.code.case_key.as_deref().map(bare)
         != new.code.case_key.as_deref().map(|key| both.pairing.text(key))
     {
         let how = format!("case_key {} -> {}", key(old), key(new));
-        let finding = Finding::new(Weight::Protection, "takes other events for the same case", how);
+        let finding = Finding::new(Weight::Protection, "joins other events to one case", how);
         // Another case for each event has a key, and one case has none.
         let beside = already(new.if_already_open);
         let same = old.if_already_open == new.if_already_open;
@@ -161,7 +161,7 @@ fn endings(both: &Both<'_>, less: bool) -> Vec<Finding> {
     }
     let gone = both.old.cancelled_by.iter().filter(|event| !both.new.cancelled_by.contains(event));
     found.extend(gone.map(|event| {
-        Finding::new(Weight::Harm, "goes on after an event that ended its cases", event.clone())
+        Finding::new(Weight::Harm, "continues after an event that ended its cases", event.clone())
     }));
     found
 }

@@ -79,7 +79,7 @@ pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
         let old = olds.get(both.pairing.marks(&way.trail.marks).as_slice());
         for (before, after) in old.iter().flat_map(|old| old.tries.iter().zip(&way.tries)) {
             if after.at_most > before.at_most * MORE {
-                let begin = format!("allows many more tries at {}", after.of);
+                let begin = format!("allows many more attempts at {}", after.of);
                 let how = format!("{} -> {}", before.at_most, after.at_most);
                 found.push(Finding::new(Weight::Proof, begin, how));
             }
@@ -157,7 +157,7 @@ fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
         None => olds.iter().map(|old| lacking(&old)).min_by_key(Vec::len).unwrap_or_default(),
     };
     if !missing.is_empty() {
-        let begin = format!("asks for less before it can {verb} {to}");
+        let begin = format!("requires less before it can {verb} {to}");
         found.push(Finding::new(Weight::Proof, begin, format!("{line} ({})", missing.join(", "))));
     }
     if let Some(last) = trail.decided.last()
@@ -189,18 +189,18 @@ fn lacks(both: &Both<'_>, old: &Trail, new: &Trail) -> Vec<String> {
     }
     for step in &old.passed {
         if covers(&new.asked, *step) && !covers(&new.passed, *step) {
-            missing.push(format!("{} need not be passed", name(*step)));
+            missing.push(format!("{} no longer has to be passed", name(*step)));
         }
     }
     for mark in &old.decided {
         let other = |decided: &&Mark| decided.via == mark.via && replaces(both, decided.step, mark.step);
         if !new.decided.contains(mark) && !new.decided.iter().any(|decided| other(&decided)) {
-            missing.push(format!("{} need not decide {}", name(mark.step), mark.word()));
+            missing.push(format!("{} no longer has to decide {}", name(mark.step), mark.word()));
         }
     }
     let lines = bare_texts(&old.conditions);
     let fewer = lines.iter().zip(&old.conditions).filter(|(bare, _)| !new.conditions.contains(bare));
-    missing.extend(fewer.map(|(_, line)| format!("not only if {line}")));
+    missing.extend(fewer.map(|(_, line)| format!("no longer only if {line}")));
     missing
 }
 
@@ -243,7 +243,7 @@ pub(in crate::policy::effects) fn weaker_kinds(old: &Check, new: &Check) -> Vec<
         let same = old.by.iter().find(|other| other.name == kind.name).or_else(|| old.by.get(place));
         let Some(same) = same else {
             if !old.by.iter().any(|other| lost(other, kind).is_empty()) {
-                found.push(format!("{} is accepted too, where nothing is enrolled", kind.name));
+                found.push(format!("{} is also accepted if nothing is enrolled", kind.name));
             }
             continue;
         };

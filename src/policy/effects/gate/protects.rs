@@ -19,7 +19,7 @@ pub(super) fn stops(old: &Sheet, new: &Sheet) -> Vec<Finding> {
         return Vec::new();
     }
     let word = super::super::show::mode;
-    let begin = format!("stops protecting: it no longer can {}", old.verbs(Rule::protects).join(", "));
+    let begin = format!("stops protecting: can no longer {}", old.verbs(Rule::protects).join(", "));
     vec![Finding::new(Weight::Protection, begin, format!("mode {} -> {}", word(old.mode), word(new.mode)))]
 }
 
@@ -36,7 +36,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
                     Some(stop) => format!("the person at {}", stop.name()),
                     None => effect.to.clone(),
                 };
-                let begin = format!("protects less: no longer can {} {to}", effect.verb);
+                let begin = format!("protects less: can no longer {} {to}", effect.verb);
                 found.push(Finding::new(Weight::Protection, begin, way.line()));
             }
         }
@@ -80,7 +80,7 @@ fn step_of(sheet: &Sheet, way: &Way) -> Option<Stop> {
 }
 
 fn fewer(how: String) -> Finding {
-    Finding::new(Weight::Protection, "protects less: asks fewer people", how)
+    Finding::new(Weight::Protection, "protects less: covers fewer people", how)
 }
 
 /// Whether everybody whom it reached along a path is still reached, as early and under no more conditions.
@@ -124,7 +124,7 @@ fn opens(both: &Both<'_>) -> Vec<Finding> {
                 found.extend(sweeps(both, old, new));
             }
             None => {
-                let begin = "protects less: opens cases on fewer occasions";
+                let begin = "protects less: opens cases on fewer triggers";
                 found.push(Finding::new(Weight::Protection, begin, format!("no longer on {}", old.by)));
             }
         }
@@ -132,7 +132,7 @@ fn opens(both: &Both<'_>) -> Vec<Finding> {
     let skips =
         |sheet: &Sheet| sheet.details.if_missed.iter().filter(|missed| **missed == IfMissed::Skip).count();
     if skips(both.new) > skips(both.old) {
-        found.push(fewer("a sweep skips the runs that were missed".to_owned()));
+        found.push(fewer("a sweep skips missed runs".to_owned()));
     }
     found
 }
@@ -152,7 +152,7 @@ fn pairs<'a>(both: &'a Both<'_>) -> Vec<(&'a Opens, Option<&'a Opens>)> {
 fn rate(old: &Opens, new: &Opens) -> Option<Finding> {
     let (before, after) = (old.pace.as_ref()?, new.pace.as_ref()?);
     let all =
-        |at_most: Option<u32>| at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} a run"));
+        |at_most: Option<u32>| at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} per run"));
     let rate =
         |runs: u64, most: Option<u32>| runs.saturating_mul(most.map_or(u64::from(u32::MAX), u64::from));
     let (then, now) = (rate(before.in_a_year, old.at_most), rate(after.in_a_year, new.at_most));

@@ -75,19 +75,19 @@ impl Known<'_> {
             // A new policy may limit what it gives back; an edit that does gives back less.
             (Kind::Limit, _) if is_new => None,
             (Kind::Limit, Sign::Added) => {
-                let begin = format!("limits {verb}, which gives back what it takes");
+                let begin = format!("limits {verb}, which undoes its own effects");
                 takes.and(Some(Finding::new(Weight::Back, begin, &*change.what)))
             }
             (Kind::Limit, _) if takes.is_some() => {
-                said(format!("tightens the limit on {verb}, which gives back what it takes"))
+                said(format!("tightens the limit on {verb}, which undoes its own effects"))
             }
             (Kind::Limit, Sign::Removed) if known => {
-                let begin = format!("has no limit on {verb} any more");
+                let begin = format!("no longer limits {verb}");
                 Some(Finding::new(Weight::Harm, begin, format!("it was {}", change.what)))
             }
             (Kind::Limit, _) if known => said(format!("loosens the limit on {verb}")),
             (Kind::Again, _) if known => {
-                said(format!("gives fewer tries at {} before it can {verb}", change.what))
+                said(format!("gives fewer attempts at {} before it can {verb}", change.what))
             }
             (_, Sign::Added | Sign::Removed | Sign::Changed) => None,
         }
@@ -121,7 +121,7 @@ impl Known<'_> {
         match change.sign {
             Sign::Removed => {
                 let takes = self.takes_for(verb)?.word();
-                let by = format!("no longer gives back by {verb} {to} what it takes by {takes}, on");
+                let by = format!("no longer undoes {takes} by {verb} {to}, on");
                 let many = Some(format!("{by} # paths"));
                 Some(Finding { many, ..Finding::new(Weight::Back, format!("{by} a path"), place) })
             }
@@ -160,7 +160,7 @@ impl Known<'_> {
         if can.is_empty() || matches!(change.kind, Kind::Mode | Kind::CancelledBy) {
             return None;
         }
-        let more = if change.kind == Kind::Opens { "on more occasions" } else { "with a clause less" };
+        let more = if change.kind == Kind::Opens { "on more triggers" } else { "with fewer clauses" };
         let begin = format!("can {} {more}", can.join(", "));
         Some(Finding::new(Weight::Harm, begin, format!("{}{how}", change.what)))
     }

@@ -22,7 +22,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         let Some(after) = new.told.get(team).filter(|after| domain(before) != domain(after)) else {
             continue;
         };
-        let begin = format!("tells team {team} at another domain");
+        let begin = format!("notifies team {team} at another domain");
         found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
     }
     for (team, before) in &old.called {
@@ -38,7 +38,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     if !fresh.is_empty() {
         found.push(Finding::new(
             Weight::Unknown,
-            "names another address on the web in its mails",
+            "has another web address in its mails",
             fresh.join(", "),
         ));
     }
