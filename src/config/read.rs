@@ -213,7 +213,7 @@ pub fn plain_secret(what: &str) -> String {
 pub fn plain_http(what: &str, url: &url::Url) -> Option<String> {
     (url.scheme() == "http" && !is_loopback(url)).then(|| {
         let host = url.host_str().unwrap_or_default();
-        format!("warning: {what} ({host}) is plain http: everybody on the way can read it")
+        format!("warning: {what} ({host}) uses plain http; use https")
     })
 }
 

@@ -38,13 +38,13 @@ pub enum Unreadable {
     #[error("cannot read {path}: {cause}")]
     NoFile { path: String, cause: String },
     #[error(
-        "the credential {0} is not there; it comes from LoadCredential= of the systemd unit, and outside \
-         systemd CREDENTIALS_DIRECTORY has to name a directory with it"
+        "the credential {0} was not found; add LoadCredential= to the systemd unit, or outside systemd set \
+            CREDENTIALS_DIRECTORY to its directory"
     )]
     NoCredential(String),
     #[error("{0} is empty")]
     Empty(String),
-    #[error("give exactly one of env, file and credential")]
+    #[error("set exactly one of env, file and credential")]
     NotOne,
 }
 

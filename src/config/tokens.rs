@@ -123,19 +123,19 @@ impl Access {
             let wrong = |what: &str| Err(format!("access.tokens[{number}] ({}): {what}", token.name));
             let blank = |text: &String| text.trim().is_empty();
             if blank(&token.name) {
-                return wrong("give it a name; it stands in journals");
+                return wrong("add a name; journals show it");
             }
             if !names.insert(token.name.trim().to_lowercase()) {
-                return wrong("another token has this name; give each its own");
+                return wrong("another token has this name; rename one");
             }
             if token.all_roles().next().is_none() {
-                return wrong("give it a role");
+                return wrong("add a role");
             }
             if token.person.iter().chain(&token.known_as).chain(&token.teams).any(blank) {
-                return wrong("person, known_as and teams are never empty texts; leave them out");
+                return wrong("person, known_as and teams must not be empty; remove them");
             }
             if token.person.is_none() && !token.known_as.is_empty() {
-                return wrong("known_as names other ids of a person; give it the person too");
+                return wrong("known_as lists other ids of a person; add `person`");
             }
         }
         Ok(())
@@ -150,14 +150,12 @@ impl Access {
                 token.token.reveal(base).map_err(|why| format!("while reading the token {name}: {why}"))?;
             if text.expose().chars().count() < SHORTEST {
                 return Err(format!(
-                    "the token {name} is too short: give it at least {SHORTEST} characters (openssl rand -hex 32)"
+                    "the token {name} is too short: it needs at least {SHORTEST} characters (openssl rand \
+                        -hex 32)"
                 ));
             }
             if let Some((other, _)) = revealed.iter().find(|(_, known)| known.expose() == text.expose()) {
-                return Err(format!(
-                    "the tokens {} and {name} are equal; give each its own text",
-                    other.name
-                ));
+                return Err(format!("the tokens {} and {name} are equal; change one", other.name));
             }
             revealed.push((token, text));
         }
@@ -190,7 +188,7 @@ impl std::fmt::Display for Ending {
         if *over {
             write!(f, "the token {name} expired on {last}; requests with it are refused")
         } else {
-            write!(f, "the token {name} expires on {last}; make a new one before")
+            write!(f, "the token {name} expires on {last}; create a new one before")
         }
     }
 }
@@ -208,7 +206,7 @@ mod tests {
         let long = "0123456789-0123456789";
         for (tokens, says) in [
             (format!("  - {{name: a, role: desk, token: {long}}}\n"), None),
-            (format!("  - {{name: a, token: {long}}}\n"), Some("give it a role")),
+            (format!("  - {{name: a, token: {long}}}\n"), Some("add a role")),
             (format!("  - {{name: ' ', role: desk, token: {long}}}\n"), Some("give it a name")),
             (
                 format!(

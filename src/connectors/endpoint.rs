@@ -118,7 +118,7 @@ impl Endpoint {
     async fn requested(&self, attempt: &Attempt, request: &HttpRequest) -> Result<EndpointAnswer, Failure> {
         let HttpRequest { method, path, body, repeat } = request;
         let url = address(&self.base, path).map_err(|why| {
-            Failure::refused(format!("the path of a request to {} is not sent: {why}", self.name))
+            Failure::refused(format!("the request to {} was not sent: its path {why}", self.name))
         })?;
         let method = verb(method)?;
         if *repeat == Repeat::None && attempt.is_repeated() {
@@ -182,7 +182,7 @@ impl Endpoint {
         let status = answer.status.as_u16();
         if other.contains(&status) {
             return Err(Failure::changed(format!(
-                "{} answered {status}: its account is not what this case knew; a person must look",
+                "{} answered {status}: the account differs from what this case read; check it by hand",
                 self.name
             )));
         }
@@ -210,7 +210,8 @@ impl Endpoint {
 
     fn once_only(&self, why: &str) -> Failure {
         Failure::changed(format!(
-            "the request to {} may have been done ({why}), and doing it twice is not safe; a person must look",
+            "the request to {} may have been executed ({why}), and repeating it is not safe; check it by \
+                hand",
             self.name
         ))
     }
@@ -258,13 +259,13 @@ fn headers_of(given: &[(String, Secret)]) -> Result<HeaderMap, String> {
         let wrong = || format!("headers.{name}: expected the name of an HTTP header");
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         if RESERVED.contains(&header.as_str()) {
-            return Err(format!("headers.{name}: this header is not for the configuration to set"));
+            return Err(format!("headers.{name}: the configuration cannot set this header"));
         }
         let mut value = HeaderValue::from_str(text.expose())
-            .map_err(|_| format!("headers.{name}: its text does not fit into a header"))?;
+            .map_err(|_| format!("headers.{name}: the value has characters that a header cannot have"))?;
         value.set_sensitive(true);
         if headers.insert(header, value).is_some() {
-            return Err(format!("headers.{name}: is given twice"));
+            return Err(format!("headers.{name}: is set twice"));
         }
     }
     Ok(headers)
@@ -277,7 +278,7 @@ fn verb(method: &str) -> Result<Method, Failure> {
         "PUT" => Ok(Method::PUT),
         "PATCH" => Ok(Method::PATCH),
         "DELETE" => Ok(Method::DELETE),
-        _ => Err(Failure::refused("a request is made with GET, POST, PUT, PATCH or DELETE")),
+        _ => Err(Failure::refused("expected GET, POST, PUT, PATCH or DELETE")),
     }
 }
 
@@ -285,28 +286,28 @@ fn verb(method: &str) -> Result<Method, Failure> {
 /// person's name in it looks like. The reason names no part of it, because it may name people.
 fn address(base: &Url, path: &str) -> Result<Url, &'static str> {
     if path.chars().any(char::is_control) {
-        return Err("it has a control character");
+        return Err("has a control character");
     }
     if path.contains(['\\', '#']) {
-        return Err("it has a '\\' or a '#'");
+        return Err("has a '\\' or a '#'");
     }
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.starts_with('/') || path.contains("://") {
-        return Err("it begins with another address");
+        return Err("starts with another address");
     }
     // What servers may take for a step up, also where it is written in another way.
     let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
     let step = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
     if plain.split('/').any(step) {
-        return Err("it leads out of the endpoint's address");
+        return Err("leads out of the endpoint's address");
     }
     let mut url = base.clone();
     if !path.is_empty() {
         let root = base.path().trim_end_matches('/');
         url.set_path(&format!("{root}/{path}"));
         if url.origin() != base.origin() || !url.path().starts_with(&format!("{root}/")) {
-            return Err("it leads out of the endpoint's address");
+            return Err("leads out of the endpoint's address");
         }
     }
     let queries: Vec<_> = base.query().into_iter().chain(query).filter(|query| !query.is_empty()).collect();

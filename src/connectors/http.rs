@@ -59,7 +59,7 @@ impl Wire {
             .read_timeout(Duration::from_secs(20))
             .timeout(Duration::from_secs(45))
             .build()
-            .map_err(|e| format!("the HTTP client cannot be built: {}", e.without_url()))?;
+            .map_err(|e| format!("creating the HTTP client failed: {}", e.without_url()))?;
         Ok(Self { client })
     }
 
@@ -91,7 +91,7 @@ fn tls() -> Result<ClientConfig, String> {
         // Somebody else in this process may have installed it before; then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut tls = ClientConfig::with_platform_verifier()
-            .map_err(|error| format!("the system's certificates cannot be read: {error}"))?;
+            .map_err(|error| format!("reading the system's certificates failed: {error}"))?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(tls)
     });
@@ -100,13 +100,13 @@ fn tls() -> Result<ClientConfig, String> {
 
 fn broken(error: reqwest::Error) -> Failure {
     let what = if error.is_timeout() {
-        "the other side did not answer in time"
+        "no answer in time"
     } else if error.is_connect() {
-        "no connection to the other side; check its address, name resolution and certificate"
+        "no connection; check the address, name resolution and certificate"
     } else if error.is_builder() {
-        return Failure::refused("the request cannot be built; check the configured address and credentials");
+        return Failure::refused("building the request failed; check the configured address and credentials");
     } else {
-        "the connection broke before the answer was complete"
+        "the connection closed before the answer was complete"
     };
     Failure::outage(what)
 }
@@ -116,13 +116,11 @@ impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
-                Failure::unavailable("the other side answered with JSON of another shape than expected")
+                Failure::unavailable("the answer is JSON, but not of the expected form")
             }
             serde_json::error::Category::Io
             | serde_json::error::Category::Syntax
-            | serde_json::error::Category::Eof => {
-                Failure::unavailable("the other side answered with something that is not JSON")
-            }
+            | serde_json::error::Category::Eof => Failure::unavailable("the answer is not JSON"),
         })
     }
 
@@ -142,7 +140,7 @@ pub fn failure(answer: &Answer, system: &str) -> Failure {
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
         let hint = match status {
             StatusCode::UNAUTHORIZED => "; check the credentials",
-            StatusCode::FORBIDDEN => "; check what the credentials are allowed to do",
+            StatusCode::FORBIDDEN => "; check the permissions of the credentials",
             _ => "",
         };
         return Failure::refused(format!("{system} answered {}{hint}", status.as_u16()));
@@ -154,7 +152,7 @@ pub fn failure(answer: &Answer, system: &str) -> Failure {
         format!("{system} answered {code}")
     } else {
         // A redirect or an unexpected kind of success.
-        format!("{system} answered {code}, which is not expected here")
+        format!("unexpected answer of {system}: {code}")
     });
     failure.waiting(retry_after(answer))
 }
@@ -163,17 +161,17 @@ pub fn failure(answer: &Answer, system: &str) -> Failure {
 /// wrong for every call: they wait for the operator, and no case ends by them.
 pub fn trouble(answer: &Answer, system: &str) -> Failure {
     let failure = match answer.status {
-        StatusCode::UNAUTHORIZED => Failure::outage(format!(
-            "{system} does not accept our credentials (401); correct them in proofd.yaml"
-        )),
+        StatusCode::UNAUTHORIZED => {
+            Failure::outage(format!("{system} refused the credentials (401); correct them in proofd.yaml"))
+        }
         StatusCode::FORBIDDEN => Failure::outage(format!(
-            "{system} does not allow this to our credentials (403); extend what they are allowed to do"
+            "{system} refused the request (403); give the credentials the permission"
         )),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
             Failure::unavailable(format!("{system} answered {}", answer.status.as_u16()))
         }
         status if status.is_redirection() => Failure::outage(format!(
-            "{system} answered {} and redirects are not followed; correct its url in proofd.yaml",
+            "{system} answered with a redirect ({}), which is not followed; correct its url in proofd.yaml",
             status.as_u16()
         )),
         _ => failure(answer, system),
@@ -196,10 +194,10 @@ pub fn check_address(url: &Url) -> Result<(), String> {
         return Err("url: expected an address such as https://example.com/path".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("url: leave user name and password out of the address; they are secrets".to_owned());
+        return Err("url: remove user name and password from the address".to_owned());
     }
     if url.fragment().is_some() {
-        return Err("url: an address to send to has no #fragment".to_owned());
+        return Err("url: remove the #fragment".to_owned());
     }
     Ok(())
 }
@@ -224,11 +222,11 @@ pub async fn reach(name: &str, url: &Url) -> Finding {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let connect = tokio::net::TcpStream::connect((host, port));
     match tokio::time::timeout(REACHED_WITHIN, connect).await {
-        Ok(Ok(_)) => finding(true, "configured, and something listens there; nothing was sent"),
+        Ok(Ok(_)) => finding(true, "configured; a server accepts connections; nothing was sent"),
         Ok(Err(error)) => {
-            finding(false, &format!("no connection ({}); check its url and the network", error.kind()))
+            finding(false, &format!("no connection ({}); check the url and the network", error.kind()))
         }
-        Err(_) => finding(false, "no connection in time; check its url, name resolution and firewalls"),
+        Err(_) => finding(false, "no connection in time; check the url, name resolution and firewalls"),
     }
 }
 

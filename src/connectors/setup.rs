@@ -123,7 +123,8 @@ impl Setup {
     fn check(&self) -> Result<(), String> {
         if let Some(name) = self.http.keys().find(|name| self.scim.contains_key(*name)) {
             return Err(format!(
-                "connectors.http.{name}: connectors.scim has this name too, and 'in: {name}' would not say which"
+                "connectors.http.{name}: connectors.scim also has this name; 'in: {name}' would be \
+                    ambiguous; rename one"
             ));
         }
         self.all()
@@ -188,7 +189,8 @@ pub fn schema(registry: &Registry, generator: &mut SchemaGenerator) -> Schema {
     let mut schema = json_schema!({
         "type": "object",
         "additionalProperties": false,
-        "description": "The systems outside: identity providers, verification, mail, targets, endpoints, sinks.",
+        "description": "Identity and verification providers, mail, target systems, endpoints and event \
+            sinks.",
     });
     let mut property = |name: &str, value: Schema| {
         let properties = schema.ensure_object().entry("properties").or_insert_with(|| serde_json::json!({}));
@@ -203,20 +205,17 @@ pub fn schema(registry: &Registry, generator: &mut SchemaGenerator) -> Schema {
     }
     property("smtp", smtp::Options::json_schema(generator));
     let scim = scim::Options::json_schema(generator);
-    property(
-        "scim",
-        by_name(scim, "Target systems that speak SCIM 2.0, by the name that policies use (`in: NAME`)."),
-    );
+    property("scim", by_name(scim, "SCIM 2.0 target systems, by the name that policies use (`in: NAME`)."));
     let http = endpoint::Options::json_schema(generator);
     property(
         "http",
         by_name(
             http,
-            "HTTP endpoints by the name that policies use: for `call`, and as target systems that speak plain JSON.",
+            "HTTP endpoints, by the name that policies use: for `call`, and as JSON target systems.",
         ),
     );
     let sinks = sink::Options::json_schema(generator);
-    property("events", by_name(sinks, "Sinks of CloudEvents by name: every `emit` goes to them."));
+    property("events", by_name(sinks, "CloudEvents sinks by name; every sink receives every `emit`."));
     schema
 }
 
@@ -332,7 +331,7 @@ impl<'de> DeserializeSeed<'de> for InstanceSeed<'_> {
         let taken = setup.identity.contains_key(&name) || setup.verification.contains_key(&name);
         if taken || !is_name(&name) {
             return Err(D::Error::custom(if taken {
-                format!("the name {name} is taken by another provider; each needs a name of its own")
+                format!("the name {name} is used twice; choose another name")
             } else {
                 format!(
                     "the name {name:?} cannot be used; write a lower-case letter, then letters, digits, - and _"

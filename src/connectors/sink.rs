@@ -141,7 +141,7 @@ impl EventSink for Sink {
 }
 
 fn body(event: &Value) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(event).map_err(|_| Failure::refused("the event cannot be written as JSON"))
+    serde_json::to_vec(event).map_err(|_| Failure::refused("writing the event as JSON failed"))
 }
 
 impl Key {
@@ -154,7 +154,7 @@ impl Key {
 
     fn sign(&self, id: &str, at: i64, body: &[u8]) -> Result<String, Failure> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
-            .map_err(|_| Failure::refused("the signing secret cannot be used"))?;
+            .map_err(|_| Failure::refused("the signing secret is invalid"))?;
         mac.update(format!("{id}.{at}.").as_bytes());
         mac.update(body);
         Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))

@@ -131,7 +131,7 @@ impl Reader<'_> {
     }
 
     fn too_deep(&mut self, place: Place) -> Result<(), Stop> {
-        self.stop(place, "too-deep", format!("nested deeper than {DEEPEST} levels"))
+        self.stop(place, "too-deep", format!("more than {DEEPEST} levels of nesting"))
     }
 
     fn broken(&mut self, place: &Place, info: &str) {

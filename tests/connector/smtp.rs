@@ -285,7 +285,7 @@ async fn addresses_that_cannot_be_served() {
     let peer = Peer::start(Vec::new()).await;
     let connector = smtp(peer.settings());
     for (email, sentence) in [
-        ("not an address", "not one"),
+        ("not an address", "invalid"),
         ("zoe@example.com\r\nRCPT TO:<eve@example.com>", "not one"),
         ("zo\u{eb}@example.com", "SMTPUTF8"),
     ] {
@@ -408,7 +408,7 @@ fn settings() {
         ("relay.example.com", None, from, "expected smtp://"),
         ("http://relay.example.com", None, from, "scheme"),
         ("smtp:relay", None, from, "host"),
-        ("smtp://relay-user:PASSWORD@relay.example.com", None, from, "separately"),
+        ("smtp://relay-user:PASSWORD@relay.example.com", None, from, "contains a password"),
         ("smtp://relay-user@relay.example.com", None, from, "no password"),
         ("smtp://relay.example.com", Some("PASSWORD"), from, "no user"),
         ("smtp://relay.example.com?tls=none", None, from, "this machine"),

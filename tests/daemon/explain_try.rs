@@ -292,7 +292,7 @@ async fn refusals(world: &World, subject: &str) {
             json!({"subject": "user/x", "event": {"type": "manual"}}),
             "t-viewer",
             StatusCode::BAD_REQUEST,
-            "is not one of OneLogin's",
+            "is not an id of OneLogin",
         ),
     ] {
         let (got, answer) = world.ask(Method::POST, "/v1/explain", token, Some(question.clone())).await;

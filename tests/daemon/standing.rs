@@ -250,8 +250,7 @@ async fn an_edit_whose_tests_walk_less_waits_also_after_a_restart() {
         }
         edit(&tree.file(), "title: Proof", "title: A proof");
         let (state, _, why) = tree.stands("proofing").await;
-        let said =
-            why.iter().any(|why| why == "tests 1 fewer branches, such as proof no_response");
+        let said = why.iter().any(|why| why == "tests 1 fewer branches, such as proof no_response");
         assert!(state == Some(PolicyState::NeedsRelease) && said, "{restart}: {state:?} {why:?}");
         fs::write(&tests, WALKS).unwrap();
         assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "with its tests");

@@ -109,8 +109,8 @@ impl Api {
         if matches!(answer.status.as_u16(), 400 | 401 | 403) {
             // Waits for the operator instead of being refused: no case can help it.
             let reason = format!(
-                "Jumio hands out no token ({}): the OAuth client's id or secret is wrong, was withdrawn, \
-                 or belongs to another region",
+                "Jumio refused a token ({}): the id or secret of the OAuth client is wrong, revoked, or of \
+                    another region; correct it in proofd.yaml",
                 answer.status.as_u16()
             );
             return Err(Failure::outage(reason).waiting(retry_after(&answer)));
@@ -157,7 +157,7 @@ pub(super) fn parse<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let place = plain(&error.path().to_string(), 80);
         Failure::unavailable(if error.inner().is_data() {
-            format!("{what} of Jumio is not understood at '{place}'; nothing was decided")
+            format!("{what} of Jumio has an unknown form at '{place}'; nothing was decided")
         } else {
             format!("{what} of Jumio is not JSON; nothing was decided")
         })
@@ -169,12 +169,12 @@ pub(super) fn refusal(answer: &Answer) -> Failure {
     let outage = |reason: &str| Failure::outage(reason).waiting(retry_after(answer));
     match answer.status {
         // These two are about us, not about the person: they wait for the operator.
-        StatusCode::UNAUTHORIZED => outage(
-            "Jumio does not accept a fresh token (401): check that the OAuth client belongs to this region",
-        ),
+        StatusCode::UNAUTHORIZED => {
+            outage("Jumio refused a new token (401): check that the OAuth client belongs to this region")
+        }
         StatusCode::FORBIDDEN => outage(
-            "Jumio forbids the request (403): the OAuth client lacks the permission ('initiate' to start, \
-             'retrieve & delete' to read) or the User-Agent is not accepted",
+            "Jumio refused the request (403): the OAuth client lacks the permission ('initiate' to start, \
+                'retrieve & delete' to read), or the User-Agent is not accepted",
         ),
         _ => {
             let mut failure = failure(answer, "Jumio");

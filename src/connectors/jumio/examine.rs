@@ -19,11 +19,11 @@ pub(super) async fn examine(api: &Api, clock: &dyn Clock) -> Vec<Finding> {
     let headers = match api.fetch_token().await {
         Ok((_token, _seconds, headers)) => headers,
         Err(failure) => {
-            let detail = format!("{}; nothing else was tried", failure.reason);
+            let detail = format!("{}; other checks were skipped", failure.reason);
             return vec![Finding { ok: false, what, detail }];
         }
     };
-    let token = Finding { ok: true, what, detail: "the OAuth client gets a token".to_owned() };
+    let token = Finding { ok: true, what, detail: "the OAuth client received a token".to_owned() };
     let start = ["api", "v1", "accounts", NOBODY];
     let read = ["api", "v1", "accounts", NOBODY, "workflow-executions", NOBODY, "status"];
     vec![
@@ -48,7 +48,7 @@ async fn permission(api: &Api, what: &str, host: Host, path: &[&str]) -> Finding
             if barred || status.is_server_error() {
                 finding(false, refusal(&answer).reason)
             } else {
-                finding(true, format!("the host answers our token ({})", status.as_u16()))
+                finding(true, format!("the host accepts the token ({})", status.as_u16()))
             }
         }
     }
@@ -61,7 +61,7 @@ fn skew(headers: &HeaderMap, clock: &dyn Clock) -> Finding {
         .and_then(|value| value.to_str().ok())
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok());
     let Some(theirs) = theirs else {
-        let detail = "Jumio's answer has no date to compare with".to_owned();
+        let detail = "Jumio's answer has no date".to_owned();
         return Finding { ok: true, what, detail };
     };
     let off = (clock.now() - theirs.to_utc()).num_seconds();
@@ -70,7 +70,7 @@ fn skew(headers: &HeaderMap, clock: &dyn Clock) -> Finding {
         format!("{} s apart", off.abs())
     } else {
         let direction = if off > 0 { "ahead of" } else { "behind" };
-        format!("this machine is {} s {direction} Jumio; check its time synchronisation", off.abs())
+        format!("this machine is {} s {direction} Jumio; check its time synchronization", off.abs())
     };
     Finding { ok, what, detail }
 }

@@ -29,8 +29,8 @@ pub fn hint(body: &[u8]) -> Result<Hint, String> {
     let callback: Callback =
         serde_json::from_slice(body).map_err(|_| "the callback is not a JSON object".to_owned())?;
     let id = |value: &Value| value.get("id")?.as_str().filter(|id| is_id(id)).map(str::to_owned);
-    let execution = id(&callback.execution)
-        .ok_or_else(|| "the callback names no run (workflowExecution.id)".to_owned())?;
+    let execution =
+        id(&callback.execution).ok_or_else(|| "the callback has no workflowExecution.id".to_owned())?;
     let status = callback.execution.get("status").and_then(Value::as_str).map(|word| plain(word, 40));
     Ok(Hint { account: id(&callback.account), execution, status })
 }

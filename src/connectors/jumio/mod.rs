@@ -75,19 +75,19 @@ impl Jumio {
     /// Checks the settings; talks to nobody.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         if settings.user_agent.trim().is_empty() {
-            return Err("Jumio refuses callers without a User-Agent; \
-                        set one in the form 'Company Application/v1'"
-                .to_owned());
+            return Err(
+                "Jumio requires a User-Agent; set one in the form 'Company Application/v1'".to_owned()
+            );
         }
         if settings.client_id.is_empty() || settings.client_secret.expose().is_empty() {
-            return Err("Jumio needs the id and the secret of an OAuth client; one is empty".to_owned());
+            return Err("the id or the secret of Jumio's OAuth client is empty".to_owned());
         }
         let Urls { auth, account, retrieval } = &settings.urls;
         for (name, url) in [("auth", auth), ("account", account), ("retrieval", retrieval)] {
             if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))) {
                 return Err(format!(
-                    "the {name} address of Jumio must begin with https://, because the secret is sent there; \
-                     http:// is for simulators on this machine"
+                    "the {name} address of Jumio must start with https://; http:// is for simulators on \
+                        this machine"
                 ));
             }
         }

@@ -119,7 +119,7 @@ impl options::Options for Options {
 
     fn check(&self) -> Result<(), String> {
         if self.region.is_some() == self.urls.is_some() {
-            return Err("give either region or urls".to_owned());
+            return Err("set either region or urls".to_owned());
         }
         if !(self.starts_per_second > 0.0 && self.starts_per_second <= 1_000.0) {
             return Err("starts_per_second: expected a number above 0, such as 1".to_owned());
@@ -141,7 +141,7 @@ impl Options {
                 let web = Web::urls(&urls);
                 (urls, web)
             }
-            (None, None) => return Err("give either region or urls".to_owned()),
+            (None, None) => return Err("set either region or urls".to_owned()),
         };
         let web = web.and(&self.redirect_hosts).map_err(|why| format!("redirect_hosts: {why}"))?;
         Ok((urls, web))

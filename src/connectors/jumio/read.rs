@@ -35,14 +35,15 @@ const AUTHENTICATION: &str = "authentication";
 
 pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Reading, Failure> {
     if !is_id(account) || !is_id(execution) {
-        return Err(Failure::refused("the run to be read at Jumio has ids that are not Jumio's"));
+        return Err(Failure::refused("reading a result of Jumio: the ids are not ids of Jumio"));
     }
     let run = ["api", "v1", "accounts", account, "workflow-executions", execution];
     let answer = api.get(Host::Retrieval, &[&run[..], &["status"]].concat()).await?;
     if answer.status == StatusCode::NOT_FOUND {
         // Just after a start this passes by itself, so it ends a step only when its retries run out.
         return Err(Failure::unavailable(
-            "Jumio does not know the run (404): it is too new, was deleted there or belongs to another tenant",
+            "reading a result: Jumio does not have the run (404): it is too new, deleted, or of another \
+                tenant",
         ));
     }
     if !answer.status.is_success() {
@@ -104,14 +105,14 @@ enum Conclusion {
 fn conclusion(details: Details) -> Result<Conclusion, Failure> {
     if details.is_wiped() {
         return Err(Failure::refused(
-            "Jumio deleted the run's data before its result was read; only a new verification can tell. \
-             Check the tenant's retention: it must leave time to read",
+            "Jumio deleted the run's data before its result was read; a new verification is needed. Check \
+                that the tenant's retention leaves time to read",
         ));
     }
     if details.never_decides() {
         return Err(Failure::refused(
-            "the workflow is one of Jumio's older ones, whose results have no decision; use the newer one of \
-             the same kind (10014 for 9, 10011 for 3)",
+            "results of this older workflow of Jumio have no decision; use the newer workflow (10014 for \
+                9, 10011 for 3)",
         ));
     }
     if details.nobody_came() {
@@ -120,8 +121,8 @@ fn conclusion(details: Details) -> Result<Conclusion, Failure> {
     let Some(proof) = proof(details) else { return Ok(Conclusion::NotYet) };
     if proof.decision == Judgement::Rejected && proof.checks.is_empty() {
         return Err(Failure::refused(
-            "Jumio rejected the run but tells no check that it rests on: its data was deleted, or nothing was \
-             checked. A person must look",
+            "Jumio rejected the run without a failed check: its data was deleted, or nothing was checked. \
+                Check it by hand",
         ));
     }
     Ok(Conclusion::Proof(Box::new(proof)))

@@ -79,15 +79,15 @@ pub(super) async fn start(
 fn what_is_missing(method: model::Method) -> &'static str {
     match method {
         model::Method::Full => {
-            "Jumio does not know the person's account (any more); a full verification needs a new one"
+            "Jumio no longer has the person's account; a full verification creates a new one"
         }
         model::Method::Authentication => {
-            "Jumio holds no face of the person (any more) that a selfie could be compared with: none was \
-             enrolled, it was deleted, or its retention is over"
+            "Jumio has no face of the person to compare a selfie with: none was enrolled, it was deleted, \
+                or its retention ended"
         }
         model::Method::ExistingId => {
-            "Jumio holds no document of the person (any more) that a selfie could be compared with: none was \
-             kept, it was deleted, or its retention is over"
+            "Jumio has no document of the person to compare a selfie with: none was kept, it was deleted, \
+                or its retention ended"
         }
     }
 }
@@ -100,15 +100,15 @@ fn session(
 ) -> Result<Session, Failure> {
     let Started { account, execution, web } = started;
     if !is_id(&account.id) || !is_id(&execution.id) {
-        return Err(Failure::unavailable("Jumio's start answer has ids that cannot be ids"));
+        return Err(Failure::unavailable("Jumio's start answer has invalid ids"));
     }
     if order.account.as_ref().is_some_and(|asked| *asked != account.id) {
-        return Err(Failure::unavailable("Jumio started a run on another account than it was asked to"));
+        return Err(Failure::unavailable("Jumio started a run on another account than requested"));
     }
     let Some(link) = web.and_then(|web| web.href).filter(|link| !link.is_empty()) else {
         return Err(Failure::refused(
-            "Jumio started the run but gave no link for it: the workflow must allow the WEB channel, and a \
-             domain name prefix must be set in Jumio's portal",
+            "Jumio started the run without a link: allow the WEB channel for the workflow, and set a \
+                domain name prefix in Jumio's portal",
         ));
     };
     if !allowed.allows(&link) {
@@ -166,7 +166,7 @@ fn key(workflow: &str) -> Result<Value, Failure> {
     match workflow.parse::<u32>() {
         Ok(number) if number.to_string() == workflow => Ok(number.into()),
         _ if workflow.trim().is_empty() => {
-            Err(Failure::refused("the policy names no workflow of Jumio's; it is a number such as 10011"))
+            Err(Failure::refused("the workflow is not a number of Jumio, such as 10011"))
         }
         _ => Ok(workflow.into()),
     }
@@ -179,7 +179,8 @@ fn acceptable(what: &str, text: &str) -> Result<(), Failure> {
     }
     if text.contains(|c: char| "<>\"/;`%{}|".contains(c) || c.is_control()) {
         return Err(Failure::refused(format!(
-            "{what} for Jumio holds a character that it does not take: one of <>\"/;`%{{}}| or a control"
+            "{what} for Jumio has a character that Jumio refuses: one of <>\"/;`%{{}}| or a control \
+                character"
         )));
     }
     Ok(())

@@ -29,9 +29,8 @@ pub(super) struct Account {
 impl Account {
     fn of(id: String, record: Record) -> Result<Self, Failure> {
         let status = text(&record, "status").and_then(|status| status.parse().ok());
-        let status = status.ok_or_else(|| {
-            Failure::unavailable("OneLogin answered with an account without a known status")
-        })?;
+        let status = status
+            .ok_or_else(|| Failure::unavailable("OneLogin's answer has an account with an unknown status"))?;
         Ok(Self { id, record, status })
     }
 
@@ -65,9 +64,8 @@ impl OneLogin {
                 found.user.as_ref().and(found.user_id)
             }
         };
-        let id = id.ok_or_else(|| {
-            Failure::unavailable("OneLogin shows no account behind this registration (yet)")
-        })?;
+        let id =
+            id.ok_or_else(|| Failure::unavailable("OneLogin has no account for this registration yet"))?;
         let record = people::user(&self.api, &id).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         if record.get("created_at").and_then(moment) != snapshot.created_at {
             return Err(Failure::changed("its creation time changed since the case began"));
@@ -105,7 +103,7 @@ impl OneLogin {
             // What is open stays open for as long as its session lives, so this is part of the effect.
             self.log_out(&account).await.map_err(|mut failure| {
                 failure.reason =
-                    format!("the account is suspended, but its sessions are not ended: {}", failure.reason);
+                    format!("the account is suspended, but ending its sessions failed: {}", failure.reason);
                 failure.written = !already;
                 failure
             })?;
@@ -179,5 +177,5 @@ fn status_after(before: Option<&str>) -> u8 {
 }
 
 pub(super) fn not_shown() -> Failure {
-    Failure::not_shown("OneLogin took the change but does not show it yet")
+    Failure::not_shown("OneLogin accepted the change but does not show it yet")
 }

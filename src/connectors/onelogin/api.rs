@@ -53,7 +53,7 @@ impl Api {
         let answer = self.wire.send(request).await.map_err(named)?;
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(Failure::outage(
-                "OneLogin does not accept client_id and client_secret; correct them",
+                "OneLogin refused client_id and client_secret; correct them in proofd.yaml",
             )
             .waiting(retry_after(&answer)));
         }
@@ -62,7 +62,7 @@ impl Api {
         }
         let body: Value = answer.json().map_err(named)?;
         let token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| Failure::unavailable("OneLogin answered without a token"))?;
+        let token = token.ok_or_else(|| Failure::unavailable("OneLogin's answer has no token"))?;
         // Ten hours are usual; without a word the token is used for a minute.
         let seconds = body.get("expires_in").and_then(Value::as_i64).unwrap_or(60);
         Ok((Secret::new(token), seconds))
@@ -173,16 +173,16 @@ fn complaint(answer: &Answer) -> String {
 pub fn failed(answer: &Answer) -> Failure {
     let outage = |reason: &str| Failure::outage(reason).waiting(retry_after(answer));
     match answer.status {
-        StatusCode::UNAUTHORIZED => outage(
-            "OneLogin refuses a new token too (401): the credential was revoked or is wrong; replace it",
-        ),
+        StatusCode::UNAUTHORIZED => {
+            outage("OneLogin refused a new token (401): the credential is wrong or revoked; replace it")
+        }
         StatusCode::FORBIDDEN => {
-            outage("OneLogin does not allow this to the credential (403); give it the scope Manage All")
+            outage("OneLogin refused the request (403); give the credential the scope Manage All")
         }
         StatusCode::INTERNAL_SERVER_ERROR => {
             let mut failure = failure(answer, SYSTEM);
-            failure.reason +=
-                "; if this lasts, the administrator who made the credential may be gone: make a new one";
+            failure.reason += "; if this continues, the administrator who created the credential may have left: create a \
+                    new one";
             failure
         }
         _ => failure(answer, SYSTEM),
@@ -203,6 +203,6 @@ pub fn rows(answer: Value, name: &str) -> Result<Vec<Value>, Failure> {
     };
     match list {
         Some(Value::Array(rows)) => Ok(rows),
-        Some(_) | None => Err(Failure::unavailable("OneLogin answered with something that is not a list")),
+        Some(_) | None => Err(Failure::unavailable("OneLogin's answer is not a list")),
     }
 }

@@ -44,7 +44,7 @@ impl OneLogin {
         if self::differing(&self.account(snapshot).await?, &wanted)?.is_empty() {
             Ok(Changed::plain(false))
         } else {
-            Err(Failure::unavailable("OneLogin took the attributes but does not show them yet"))
+            Err(Failure::unavailable("OneLogin accepted the attributes but does not show them yet"))
         }
     }
 
@@ -62,8 +62,8 @@ impl OneLogin {
         }
         Err(Failure::refused(if MAPPED.contains(&name) {
             format!(
-                "no custom field is named for {name}; add attributes: {{{name}: <short name>}} under \
-                 connectors.onelogin in proofd.yaml"
+                "no custom field is configured for {name}; add attributes: {{{name}: <short name>}} under \
+                    connectors.onelogin in proofd.yaml"
             )
         } else {
             format!(
@@ -117,7 +117,9 @@ fn differing(account: &Account, wanted: &Wanted) -> Result<Wanted, Failure> {
         Some(Value::Object(custom)) => custom,
         // Without any definition there may be nothing.
         Some(Value::Null) | None => &none,
-        Some(_) => return Err(Failure::unavailable("OneLogin answered with custom fields of another shape")),
+        Some(_) => {
+            return Err(Failure::unavailable("OneLogin's answer has custom fields of an unknown form"));
+        }
     };
     let is = |spot: &Spot| match spot {
         Spot::Plain(key) => value(&account.record, key),

@@ -167,20 +167,20 @@ impl OneLogin {
         match (verdict, found.state) {
             // The registration may say one thing and the account another for a while.
             (Verdict::Approve, State::Approved) | (Verdict::Reject, State::Rejected) if !found.agreed => {
-                Err(Failure::unavailable("OneLogin took the change but does not show it everywhere yet"))
+                Err(Failure::unavailable("OneLogin accepted the change but does not show it everywhere yet"))
             }
             (Verdict::Approve, State::Approved) => {
                 Ok(Changed { invited_at: found.invited_at, ..Changed::plain(false) })
             }
             (Verdict::Approve, State::Unlicensed) => Err(Failure::refused(
-                "no licence is free: OneLogin made the user unlicensed; free a licence, then approve again",
+                "no license is free: OneLogin made the user unlicensed; free a license, then approve again",
             )),
             (Verdict::Reject, State::Rejected) => Ok(Changed::plain(false)),
             (Verdict::Approve, State::Rejected) | (Verdict::Reject, State::Approved | State::Unlicensed) => {
-                Err(Failure::changed("somebody else decided the opposite at the same time"))
+                Err(Failure::changed("another administrator decided the opposite at the same time"))
             }
             (Verdict::Approve | Verdict::Reject, State::NotVerified | State::NotReviewed) => {
-                Err(Failure::unavailable("OneLogin took the change but does not show it yet"))
+                Err(Failure::unavailable("OneLogin accepted the change but does not show it yet"))
             }
         }
     }
@@ -194,7 +194,7 @@ impl OneLogin {
             return Ok(Changed::plain(true));
         }
         if found.state != State::Approved {
-            return Err(Failure::changed("it is not approved (any more); not invited"));
+            return Err(Failure::changed("it is no longer approved; not invited"));
         }
         // Addresses are case sensitive here, so the account's own spelling is sent.
         let email = found.user.as_ref().and_then(|user| text(user, "email"));
@@ -223,8 +223,8 @@ impl OneLogin {
         }
         let Some(user) = found.user.as_ref().and(found.user_id.as_ref()) else {
             return Err(Failure::refused(
-                "OneLogin shows no account behind this registration, and registrations themselves cannot be \
-                 deleted; reject it instead, or delete it in OneLogin",
+                "OneLogin has no account for this registration, and a registration itself cannot be \
+                    deleted; reject it instead, or delete it in OneLogin",
             ));
         };
         match self.api.write(Method::DELETE, &format!("/api/2/users/{user}"), None).await {
@@ -234,7 +234,7 @@ impl OneLogin {
         }
         match people::user(&self.api, user).await? {
             None => Ok(Changed::plain(false)),
-            Some(_) => Err(Failure::unavailable("OneLogin took the deletion but still shows the account")),
+            Some(_) => Err(Failure::unavailable("OneLogin accepted the deletion but still shows the account")),
         }
     }
 }
@@ -296,7 +296,7 @@ impl OneLogin {
     /// A record that is not there, by when it was made.
     pub(super) fn missing(&self, made: Option<Timestamp>) -> Failure {
         if self.is_young(made) {
-            return Failure::unavailable("OneLogin does not show the account, which was made minutes ago")
+            return Failure::unavailable("OneLogin does not show the account, which was created minutes ago")
                 .waiting(Some(LOOK_AGAIN_SECONDS));
         }
         Failure::changed("it is gone; somebody deleted it")

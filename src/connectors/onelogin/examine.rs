@@ -32,9 +32,9 @@ impl OneLogin {
             // Nothing else can succeed without a token.
             return vec![ill("OneLogin token", failure.reason), self.look_at_webhook()];
         }
-        let mut findings = vec![well("OneLogin token", "a token was given")];
+        let mut findings = vec![well("OneLogin token", "received")];
         findings.extend(self.look_at_users().await);
-        let events = self.api.read("/api/1/events", &[("limit", "1")]).await.map(|_| "may be read".into());
+        let events = self.api.read("/api/1/events", &[("limit", "1")]).await.map(|_| "readable".into());
         findings.push(told("OneLogin events", events));
         findings.extend(self.look_at_registrations().await);
         findings.push(self.look_at_attributes().await);
@@ -48,12 +48,12 @@ impl OneLogin {
             Err(failure) => return vec![ill("OneLogin users", failure.reason)],
         };
         let users = if answer.status.is_success() {
-            well("OneLogin users", "may be read; changes need the scope Manage All")
+            well("OneLogin users", "readable; changes need the scope Manage All")
         } else {
             ill("OneLogin users", failed(&answer).reason)
         };
         let clock = match answer.date().map(|date| (date - self.clock.now()).num_seconds().abs()) {
-            None => well("OneLogin clock", "OneLogin does not say what time it is"),
+            None => well("OneLogin clock", "OneLogin's answer has no date"),
             Some(skew) if skew <= LARGEST_SKEW_SECONDS => well("OneLogin clock", format!("{skew} s apart")),
             Some(skew) => ill("OneLogin clock", format!("{skew} s apart; set this machine's clock")),
         };
@@ -65,7 +65,7 @@ impl OneLogin {
             Err(failure) => ill("OneLogin self-registration profiles", failure.reason),
             Ok(none) if none.is_empty() => ill(
                 "OneLogin self-registration profiles",
-                "none is both enabled and moderated, so nobody waits for approval",
+                "none is enabled and moderated; no registration waits for approval",
             ),
             Ok(some) => {
                 let names: Vec<_> = some.iter().map(|profile| profile.name.as_str()).collect();
@@ -83,10 +83,10 @@ impl OneLogin {
     async fn look_at_resource(&self) -> Result<String, Failure> {
         match registrations::has_resource(&self.api, &self.profiles().await?).await? {
             Some(false) => Err(Failure::refused(
-                "the registrations resource is configured, but this tenant has none; choose auto",
+                "`registrations: resource` is configured, but this tenant has no such resource; set auto",
             )),
-            Some(true) => Ok("the registrations resource, as configured, is there".into()),
-            None => Ok("the registrations resource, as configured; no profile to try it with".into()),
+            Some(true) => Ok("the registrations resource, as configured, exists".into()),
+            None => Ok("the registrations resource, as configured; no profile to check it with".into()),
         }
     }
 
@@ -99,7 +99,7 @@ impl OneLogin {
         let missing: Vec<_> =
             self.attributes.values().filter(|name| !defined.contains(*name)).map(String::as_str).collect();
         if missing.is_empty() {
-            well(what, "all that the configuration names are defined")
+            well(what, "all configured attributes are defined")
         } else {
             ill(
                 what,

@@ -40,7 +40,7 @@ impl OneLogin {
             id.filter(|id| {
                 id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
             })
-            .ok_or_else(|| Failure::unavailable("OneLogin answered with a device without a known id"))
+            .ok_or_else(|| Failure::unavailable("OneLogin's answer has a device without an id"))
         };
         rows(answer, "devices")?.into_iter().map(id).collect()
     }

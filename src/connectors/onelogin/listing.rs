@@ -95,7 +95,7 @@ fn head(row: &Row) -> Option<Head> {
 
 /// The rows of an answer, under one of the known names or under none.
 fn rows(answer: &RawValue) -> Result<Vec<Row>, Failure> {
-    let not_a_list = || Failure::unavailable("OneLogin answered with something that is not a list");
+    let not_a_list = || Failure::unavailable("OneLogin's answer is not a list");
     let named: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(answer.get()).ok();
     let list = match named {
         Some(mut named) => {

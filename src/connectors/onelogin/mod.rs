@@ -95,7 +95,7 @@ impl OneLogin {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let webhook = match settings.webhook {
             Some((_, secret)) if secret.expose().is_empty() => {
-                return Err("the webhook's header value is empty, so anybody could send events".into());
+                return Err("the value of the webhook's header is empty; anybody could send events".into());
             }
             Some((name, secret)) => {
                 let name = HeaderName::try_from(name.as_str())

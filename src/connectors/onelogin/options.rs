@@ -23,7 +23,8 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
             matches: |id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()),
             expected: "the number of an event type of OneLogin, such as onelogin.100",
         },
-        risk_scores: "scores come only where adaptive (SmartFactor) authentication is on in the users' OneLogin policy",
+        risk_scores: "OneLogin sends scores only if SmartFactor authentication is on in the users' \
+            OneLogin policy",
         settable: &attributes::PLAIN,
         refuses: |_, _| None,
     },

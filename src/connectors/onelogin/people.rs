@@ -25,7 +25,7 @@ pub async fn user(api: &Api, id: &str) -> Result<Option<Record>, Failure> {
     match api.read(&format!("/api/2/users/{id}"), &[]).await? {
         None => Ok(None),
         Some(Value::Object(record)) if text(&record, "id").as_deref() == Some(id) => Ok(Some(record)),
-        Some(_) => Err(Failure::unavailable("OneLogin answered with another record than the one asked for")),
+        Some(_) => Err(Failure::unavailable("OneLogin answered with another record than requested")),
     }
 }
 
@@ -34,7 +34,7 @@ pub fn numeric(id: &str) -> Result<(), Failure> {
     if !id.is_empty() && id.len() <= 20 && id.bytes().all(|b| b.is_ascii_digit()) {
         Ok(())
     } else {
-        Err(Failure::refused("the record's id is not one of OneLogin's"))
+        Err(Failure::refused("the record's id is not an id of OneLogin"))
     }
 }
 

@@ -72,7 +72,7 @@ async fn ask(api: &Api, since: Timestamp, after: Option<&str>) -> Result<Asked, 
     let since = since.to_rfc3339_opts(SecondsFormat::Millis, true);
     let mut query = vec![("since", since.as_str()), ("sort", "+id"), ("limit", PAGE)];
     query.extend(after.map(|after| ("after_cursor", after)));
-    let gone = || Failure::refused("OneLogin has no events at this address; check its url");
+    let gone = || Failure::refused("OneLogin has no events at this address; check `url` in proofd.yaml");
     match api.read("/api/1/events", &query).await {
         Ok(Some(page)) => Ok(Asked::Page(page)),
         Ok(None) => Ok(Asked::Refused(gone())),
@@ -99,7 +99,10 @@ pub async fn next(
     let stored = cursor.map(serde_json::from_str::<Cursor>).transpose();
     let mut cursor = stored.unwrap_or_else(|_| {
         // Events that were taken before are known by their keys, so reading them again does no harm.
-        tracing::warn!("the stored position in OneLogin's events cannot be read; reading begins anew");
+        tracing::warn!(
+            "reading the stored position in OneLogin's events failed; starting again from the \
+            beginning"
+        );
         None
     });
     let mut cursor = cursor.take().unwrap_or_else(|| Cursor::new(now - lookback));
@@ -110,7 +113,7 @@ pub async fn next(
         (Asked::Refused(failure), Some(_)) => {
             tracing::warn!(
                 reason = failure.reason,
-                "OneLogin refuses the place where reading stands; the round begins anew"
+                "OneLogin refused the stored position in its events; starting the round again"
             );
             if !cursor.begin_anew() {
                 return Err(failure);
@@ -159,6 +162,6 @@ pub async fn next(
         cursor.seen.retain(|_, at| *at >= since);
     }
     let cursor = serde_json::to_string(&cursor)
-        .map_err(|_| Failure::refused("the position in OneLogin's events cannot be written"))?;
+        .map_err(|_| Failure::refused("storing the position in OneLogin's events failed"))?;
     Ok((Page { events: found, cursor: Some(cursor), more }, skipped))
 }

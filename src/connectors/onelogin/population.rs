@@ -54,7 +54,7 @@ impl OneLogin {
     pub(super) async fn people(&self, cursor: Option<&str>) -> Result<People, Failure> {
         let mut cursor = match cursor {
             Some(text) => serde_json::from_str::<Cursor>(text)
-                .map_err(|_| Failure::refused("the position in OneLogin's users cannot be read"))?,
+                .map_err(|_| Failure::refused("reading the stored position in OneLogin's users failed"))?,
             None => Cursor { read: 0, last: Vec::new(), sorted: true, back: 0 },
         };
         let (size, page) = cursor.page();
@@ -73,7 +73,7 @@ impl OneLogin {
         if !goes_on {
             cursor.back += 1;
             if cursor.back > MOST_STEPS_BACK {
-                return Err(Failure::unavailable("OneLogin's list of users changes faster than it is read"));
+                return Err(Failure::unavailable("OneLogin's list of users changed while it was read"));
             }
             cursor.read = begin.saturating_sub(LARGEST);
             return Ok(People { people: Vec::new(), next: Some(written(&cursor)?) });
@@ -81,7 +81,7 @@ impl OneLogin {
         let rows_here = u64::try_from(found.len()).unwrap_or(u64::MAX);
         cursor.read = begin.saturating_add(rows_here);
         if rows_here < size && total.is_some_and(|total| cursor.read < total) {
-            return Err(Failure::unavailable("OneLogin gives pages of another size than asked for"));
+            return Err(Failure::unavailable("OneLogin returned pages of another size than requested"));
         }
         let overlap = usize::try_from(OVERLAP).unwrap_or(0);
         cursor.last = found.iter().rev().take(overlap).map(id).collect();
@@ -152,7 +152,7 @@ fn has_account(record: &Record) -> bool {
 
 fn written(cursor: &Cursor) -> Result<String, Failure> {
     serde_json::to_string(cursor)
-        .map_err(|_| Failure::refused("the position in OneLogin's users cannot be written"))
+        .map_err(|_| Failure::refused("storing the position in OneLogin's users failed"))
 }
 
 fn count(answer: &Answer) -> Option<u64> {

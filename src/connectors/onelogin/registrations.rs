@@ -41,9 +41,7 @@ impl State {
             Some("1") => Ok(Self::Approved),
             Some("2") => Ok(Self::Rejected),
             Some("3") => Ok(Self::Unlicensed),
-            Some(_) | None => {
-                Err(Failure::unavailable("OneLogin answered with a user without a known state"))
-            }
+            Some(_) | None => Err(Failure::unavailable("OneLogin's answer has a user with an unknown state")),
         }
     }
 
@@ -54,7 +52,7 @@ impl State {
             Some("approved") => Ok(Self::Approved),
             Some("rejected") => Ok(Self::Rejected),
             Some(_) | None => {
-                Err(Failure::unavailable("OneLogin answered with a registration without a known status"))
+                Err(Failure::unavailable("OneLogin's answer has a registration with an unknown status"))
             }
         }
     }
@@ -135,11 +133,9 @@ pub struct UserRecord;
 impl Registrations for UserRecord {
     fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>> {
         async move {
-            let id = place.account().ok_or_else(|| {
-                Failure::refused(
-                    "this registration goes by a number that OneLogin does not answer to any more",
-                )
-            })?;
+            let id = place
+                .account()
+                .ok_or_else(|| Failure::refused("OneLogin no longer has a registration with this number"))?;
             people::user(api, id).await?.map(from_user).transpose()
         }
         .boxed()
@@ -153,7 +149,7 @@ impl Registrations for UserRecord {
     ) -> BoxFuture<'a, Result<(), Refusal>> {
         async move {
             let Some(user) = &found.user_id else {
-                return Err(Failure::refused("the registration has no account to decide about").into());
+                return Err(Failure::refused("the registration has no account").into());
             };
             let state = match verdict {
                 Verdict::Approve => 1,

@@ -30,7 +30,7 @@ impl Account {
     fn holds(&self, role: &str) -> Result<bool, Failure> {
         let ids = self.record.get("role_ids").and_then(Value::as_array);
         let ids =
-            ids.ok_or_else(|| Failure::unavailable("OneLogin answered with an account without roles"))?;
+            ids.ok_or_else(|| Failure::unavailable("OneLogin's answer has an account without roles"))?;
         Ok(ids.iter().filter_map(people::number).any(|id| id == role))
     }
 
@@ -39,7 +39,7 @@ impl Account {
         let why = match (text(&self.record, "state").as_deref(), self.status) {
             (Some("1"), 1..=5) => return Ok(()),
             (Some("1"), _) => "the person has not activated the account yet",
-            (Some("3"), _) => "the account has no licence",
+            (Some("3"), _) => "the account has no license",
             (Some(_) | None, _) => "the account is not approved",
         };
         let reason = format!("{why}, so OneLogin would drop the role");
@@ -122,8 +122,8 @@ impl OneLogin {
             }
         }
         let reason = match change {
-            Change::Give => "OneLogin took the role but does not show it; it is sent again",
-            Change::Take => "OneLogin took the role away but still shows it; it is sent again",
+            Change::Give => "OneLogin accepted the role but does not show it; sending it again",
+            Change::Take => "OneLogin accepted the removal of the role but still shows it; sending it again",
         };
         Err(Failure::not_shown(reason).waiting(Some(SEND_AGAIN_SECONDS)))
     }

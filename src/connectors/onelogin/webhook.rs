@@ -28,7 +28,7 @@ pub fn read(body: &[u8], own: &Credential) -> Result<(Vec<Event>, u64), WebhookR
     own.learn(records.iter().filter_map(Value::as_object));
     let (mut found, mut skipped) = (Vec::new(), 0);
     for (index, record) in records.iter().enumerate() {
-        let record = record.as_object().ok_or_else(|| malformed(index, "it is not a JSON object"))?;
+        let record = record.as_object().ok_or_else(|| malformed(index, "not a JSON object"))?;
         let events = element(record, index, own)?;
         skipped += u64::from(events.is_empty());
         found.extend(events);
@@ -46,7 +46,7 @@ fn element(
 
 fn lines(body: &[u8]) -> Result<Vec<Value>, WebhookRefused> {
     let records = serde_json::Deserializer::from_slice(body).into_iter::<Value>().enumerate();
-    records.map(|(index, record)| record.map_err(|_| malformed(index, "it is not JSON"))).collect()
+    records.map(|(index, record)| record.map_err(|_| malformed(index, "not JSON"))).collect()
 }
 
 fn malformed(index: usize, what: &str) -> WebhookRefused {

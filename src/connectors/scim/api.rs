@@ -133,8 +133,7 @@ impl Api {
             return if no_filter { Ok(Found::CannotSearch(self.no_search())) } else { Err(refusal) };
         }
         let list: Value = answer.json().map_err(|failure| named(failure, &self.name))?;
-        let shape =
-            || Failure::unavailable(format!("{} answered with something that is not a list", self.name));
+        let shape = || Failure::unavailable(format!("the answer of {} is not a list", self.name));
         let total = list.get("totalResults").and_then(Value::as_u64);
         let rows = match list.get("Resources") {
             Some(Value::Array(rows)) => rows.as_slice(),
@@ -162,7 +161,7 @@ impl Api {
     }
 
     fn no_search(&self) -> Failure {
-        Failure::refused(format!("{} does not search accounts by what they are to be found by", self.name))
+        Failure::refused(format!("{} does not support the search for these attributes", self.name))
     }
 
     /// What a no means, in words of the standard.
@@ -173,14 +172,14 @@ impl Api {
         if status.is_client_error() && told.is_none() && !answer.body.is_empty() && !about_us(status) {
             // Some page in between, or an address that is not SCIM's: that is not about this account.
             let reason = format!(
-                "{} answered {} with something that is not SCIM; check its url in proofd.yaml",
+                "{} answered {} without SCIM; check its url in proofd.yaml",
                 self.name,
                 status.as_u16()
             );
             failure = Failure::unavailable(reason).waiting(retry_after(answer));
         }
         if status == StatusCode::NOT_IMPLEMENTED {
-            failure = Failure::refused(format!("{} cannot do this (501)", self.name));
+            failure = Failure::refused(format!("{} does not support this (501)", self.name));
         }
         let said = told.as_ref().and_then(|told| compare::text(told, "scimType"));
         let scim_type = said.and_then(|said| SCIM_TYPES.iter().copied().find(|known| *known == said));

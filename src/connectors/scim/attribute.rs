@@ -106,14 +106,14 @@ pub fn wanted(attributes: &Fields) -> Result<Vec<(Attribute, Value)>, Failure> {
     for (text, value) in attributes {
         let attribute = Attribute::parse(text)?;
         if attribute.is_the_systems() {
-            return Err(Failure::refused(format!("'{text}' is the target system's own and cannot be set")));
+            return Err(Failure::refused(format!("'{text}' is read-only in the target system")));
         }
         let overlaps = |other: &Attribute| {
             let (a, b) = (other.slot(), attribute.slot());
             a == b || a.starts_with(&format!("{b}.")) || b.starts_with(&format!("{a}."))
         };
         if let Some((other, _)) = wanted.iter().find(|(other, _)| overlaps(other)) {
-            return Err(Failure::refused(format!("'{}' and '{text}' say the same twice", other.spelled)));
+            return Err(Failure::refused(format!("'{}' and '{text}' set the same attribute", other.spelled)));
         }
         if attribute.primary && !value.is_null() && value.as_str().is_none_or(str::is_empty) {
             return Err(Failure::refused("'email' is one mail address; write a list as 'emails'"));
@@ -138,13 +138,13 @@ pub fn keys(matching: &Fields) -> Result<Vec<(Attribute, Value)>, Failure> {
         };
         if !fits {
             return Err(Failure::refused(format!(
-                "'{text}' is empty or no single value, so no account is looked for by it"
+                "'{text}' is empty or not a single value; it cannot find an account"
             )));
         }
         keys.push((attribute, value.clone()));
     }
     if keys.is_empty() {
-        return Err(Failure::refused("'match' names nothing by which the account is found"));
+        return Err(Failure::refused("'match' has no attributes"));
     }
     Ok(keys)
 }
@@ -157,9 +157,7 @@ pub fn account(external_id: &str, attributes: &Fields) -> Result<Value, Failure>
     account.insert("externalId".to_owned(), external_id.into());
     for (attribute, value) in wanted(attributes)? {
         if attribute.schema.is_none() && attribute.name.eq_ignore_ascii_case("externalId") {
-            return Err(Failure::refused(
-                "'externalId' is set by the case and cannot be among the attributes",
-            ));
+            return Err(Failure::refused("'externalId' is set by the case; remove it from the attributes"));
         }
         if value.is_null() {
             continue;

@@ -68,7 +68,7 @@ impl Scim {
     /// Looks before it makes: not every system lets an `externalId` be only once.
     async fn made(&self, external_id: &str, attributes: &Fields, repeated: bool) -> Result<Created, Failure> {
         if external_id.trim().is_empty() {
-            return Err(Failure::refused("an account cannot be made without an id to find it by"));
+            return Err(Failure::refused("creating an account needs an id to find it by"));
         }
         let account = attribute::account(external_id, attributes)?;
         match self.ours(external_id).await? {
@@ -82,8 +82,7 @@ impl Scim {
                 // Somebody else of ours was faster.
                 Ours::Is(id) => Ok(Created { id: Some(id), already: true }),
                 Ours::IsNot | Ours::CannotLook => Err(Failure::changed(format!(
-                    "{} has somebody else's account with this user name or another value that must be \
-                     unique; a person must look",
+                    "{} has another account with this user name or another unique value; check it by hand",
                     self.name
                 ))),
             };
@@ -99,14 +98,14 @@ impl Scim {
         let told = answer.json::<Value>().unwrap_or_default();
         match (id(&told), compare::text(&told, "externalId")) {
             (Some(_), Some(other)) if other != external_id => Err(Failure::changed(format!(
-                "{} made an account under another externalId than was asked for; a person must look",
+                "{} created an account with another externalId than requested; check it by hand",
                 self.name
             ))),
             (Some(id), _) => Ok(Created { id: Some(id), already: false }),
             (None, _) => match self.ours(external_id).await? {
                 Ours::Is(id) => Ok(Created { id: Some(id), already: false }),
                 Ours::IsNot => Err(Failure::unavailable(format!(
-                    "{} answered {} without an account, and none is to be found",
+                    "{} answered {} without an account, and a search finds none",
                     self.name,
                     answer.status.as_u16()
                 ))),
@@ -117,7 +116,8 @@ impl Scim {
 
     fn may_have_been_made(&self) -> Failure {
         Failure::changed(format!(
-            "{} cannot be searched by externalId, and the account may have been made already; a person must look",
+            "{} does not support a search by externalId, and the account may exist already; check it by \
+                hand",
             self.name
         ))
     }
@@ -129,7 +129,7 @@ impl Scim {
             Found::None => Ok(Ours::IsNot),
             Found::One(account) => Ok(Ours::Is(account.id)),
             Found::Several => Err(Failure::changed(format!(
-                "{} has several accounts with this externalId; a person must look",
+                "{} has several accounts with this externalId; check it by hand",
                 self.name
             ))),
             Found::CannotSearch(_) => Ok(Ours::CannotLook),
@@ -149,7 +149,7 @@ impl Scim {
             }
             Found::Several => {
                 return Err(Failure::refused(format!(
-                    "{} has more than one account that matches; name it more exactly in 'match'",
+                    "{} has several accounts that match; make 'match' more specific",
                     self.name
                 )));
             }
@@ -171,7 +171,7 @@ impl Scim {
             status if status.is_success() => {}
             StatusCode::PRECONDITION_FAILED => {
                 return Err(Failure::unavailable(format!(
-                    "somebody else changed the account in {} at the same moment",
+                    "the account in {} changed at the same time",
                     self.name
                 )));
             }
@@ -208,9 +208,12 @@ impl Scim {
         }
         let missing = missing.join(", ");
         Err(if attempt < PATIENT_ATTEMPTS {
-            Failure::unavailable(format!("{} took the change but does not show it yet: {missing}", self.name))
+            Failure::unavailable(format!(
+                "{} accepted the change but does not show it yet: {missing}",
+                self.name
+            ))
         } else {
-            Failure::refused(format!("{} takes the change but does not keep it: {missing}", self.name))
+            Failure::refused(format!("{} accepts the change but does not keep it: {missing}", self.name))
         })
     }
 
@@ -220,7 +223,7 @@ impl Scim {
             Ok(_) if attempt < PATIENT_ATTEMPTS => {
                 Failure::unavailable(format!("{} does not show the account", self.name))
             }
-            Ok(_) => Failure::changed(format!("the account in {} is gone", self.name)),
+            Ok(_) => Failure::changed(format!("the account in {} no longer exists", self.name)),
             Err(failure) => named(failure, &self.name),
         }
     }
@@ -240,10 +243,10 @@ impl Scim {
                     findings.push(finding(false, "service", named(failure, &self.name).reason));
                 }
                 Ok(told) => {
-                    findings.push(finding(true, "service", "it says what it can do".to_owned()));
+                    findings.push(finding(true, "service", "its capabilities are readable".to_owned()));
                     let lacks = |feature: &str| told[feature]["supported"].as_bool() == Some(false);
                     if lacks("patch") {
-                        let detail = "it cannot change single attributes (PATCH): update_user will fail";
+                        let detail = "PATCH is not supported; update_user will fail";
                         findings.push(finding(false, "changes", detail.to_owned()));
                     }
                 }
@@ -252,7 +255,13 @@ impl Scim {
         let key = [(Attribute::external_id(), Value::from(NOBODY))];
         findings.push(match self.api.find(&key).await {
             Ok(Found::CannotSearch(failure)) => finding(false, "search by externalId", failure.reason),
-            Ok(_) => finding(true, "search by externalId", "the token may ask, and answers fit".to_owned()),
+            Ok(_) => finding(
+                true,
+                "search by externalId",
+                "the token has the permission, and the answers \
+                are valid"
+                    .to_owned(),
+            ),
             Err(failure) => finding(false, "search by externalId", failure.reason),
         });
         findings

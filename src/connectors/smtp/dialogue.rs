@@ -34,8 +34,8 @@ pub(super) async fn hand_over(relay: &Relay, limit: Duration, letter: &Letter) -
         }
         Ok(Err(error)) => Err(not_taken(&error)),
         Err(_) => Err(Failure::unavailable(
-            "the mail server did not answer in time while a mail was handed over; if it took the mail, it \
-             arrives twice with the same Message-ID",
+            "the mail server did not answer in time during the delivery of a mail; if it accepted the \
+                mail, it arrives twice with one Message-ID",
         )),
     }
 }
@@ -55,7 +55,7 @@ fn parameters(connection: &AsyncSmtpConnection, letter: &Letter) -> Result<Vec<M
         return Ok(parameters.into_iter().map(|(_, parameter)| parameter).collect());
     }
     Err(Failure::refused(
-        "the address has letters that need SMTPUTF8 or 8BITMIME, which the mail server lacks",
+        "the address has letters that need SMTPUTF8 or 8BITMIME, which the mail server does not support",
     ))
 }
 
@@ -95,9 +95,9 @@ pub(super) async fn greet(relay: &Relay, limit: Duration) -> Result<(), Failure>
 }
 
 async fn reach(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, Failure> {
-    timeout(limit, sign_in(relay, limit)).await.unwrap_or_else(|_| {
-        Err(Failure::outage("the mail server did not answer in time to the connection's first words"))
-    })
+    timeout(limit, sign_in(relay, limit))
+        .await
+        .unwrap_or_else(|_| Err(Failure::outage("the mail server did not send its greeting in time")))
 }
 
 async fn sign_in(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, Failure> {
@@ -113,8 +113,9 @@ async fn sign_in(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, 
         Err(error) if is_unknown(&error) => {
             if !matches!(relay.tls, Tls::None) || relay.credentials.is_some() {
                 return Err(Failure::outage(
-                    "the mail server refuses EHLO, so it can neither encrypt nor sign us in; use another mail \
-                     server, or one on this machine without ?tls=required and without a user",
+                    "the mail server refuses EHLO, so neither encryption nor sign-in is possible; use \
+                        another mail server, or one on this machine without ?tls=required and without a \
+                        user",
                 ));
             }
             greet_with_helo(server, &name).await.unwrap_or(Err(error))
@@ -138,10 +139,10 @@ async fn sign_in(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, 
 
 fn not_reached(error: &Error) -> Failure {
     Failure::outage(match error.status() {
-        Some(code) => format!("the mail server does not want to talk to us (code {code})"),
+        Some(code) => format!("the mail server refused the connection (code {code})"),
         None if error.is_tls() => untrusted(),
         None if error.is_response() => {
-            "what answers at the mail server's address does not speak SMTP; check port and TLS".to_owned()
+            "the server at the mail server's address does not speak SMTP; check port and TLS".to_owned()
         }
         None => "the mail server cannot be reached: check its address, port and certificate".to_owned(),
     })
@@ -153,7 +154,7 @@ fn untrusted() -> String {
 
 fn not_private(error: &Error) -> Failure {
     Failure::outage(if error.is_client() {
-        "the mail server offers no STARTTLS, and nothing is sent in the open; check port and address"
+        "the mail server offers no STARTTLS, and mail is not sent unencrypted; check port and address"
             .to_owned()
     } else {
         untrusted()
@@ -163,11 +164,11 @@ fn not_private(error: &Error) -> Failure {
 fn not_signed_in(error: &Error) -> Failure {
     Failure::outage(match error.status() {
         Some(code) if error.is_permanent() => {
-            format!("the mail server does not accept our sign-in (code {code}): user or password is wrong")
+            format!("the mail server refused the sign-in (code {code}): user or password is wrong")
         }
-        Some(code) => format!("the mail server cannot sign us in at the moment (code {code})"),
+        Some(code) => format!("sign-in at the mail server failed for now (code {code})"),
         None if error.is_client() => {
-            "the mail server offers no sign-in that we know (PLAIN, LOGIN); is a user needed there?"
+            "the mail server offers no supported sign-in (PLAIN, LOGIN); remove the user if it needs none"
                 .to_owned()
         }
         None => "the connection to the mail server broke during sign-in".to_owned(),
@@ -177,19 +178,20 @@ fn not_signed_in(error: &Error) -> Failure {
 fn not_taken(error: &Error) -> Failure {
     let Some(code) = error.status() else {
         return Failure::unavailable(
-            "the connection broke while a mail was handed over; if the mail server took it, it arrives \
-             twice with the same Message-ID",
+            "the connection closed during the delivery of a mail; if the mail server accepted it, it \
+                arrives twice with one Message-ID",
         );
     };
     match u16::from(code) {
         // 530, 534, 535, 538: we are asked to sign in, or differently. That is about us.
         code @ (530 | 534 | 535 | 538) => Failure::outage(format!(
-            "the mail server wants another sign-in before it takes mail (code {code}): check user and password"
+            "the mail server requires a sign-in before it accepts mail (code {code}): check user and \
+                password"
         )),
         code if error.is_permanent() => {
-            Failure::refused(format!("the mail server refuses this mail for good (code {code})"))
+            Failure::refused(format!("the mail server refused this mail permanently (code {code})"))
         }
-        code => Failure::unavailable(format!("the mail server cannot take the mail now (code {code})")),
+        code => Failure::unavailable(format!("the mail server refused the mail for now (code {code})")),
     }
 }
 

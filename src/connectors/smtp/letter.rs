@@ -41,8 +41,8 @@ pub(super) fn letter(from: &Mailbox, id: &str, message: &Message, now: Timestamp
     // The mail library panics where it believes that something cannot happen; strangers' text must not be
     // able to prove it wrong at the cost of the process.
     catch_unwind(AssertUnwindSafe(|| write(from, to, id, message, now)))
-        .unwrap_or_else(|_| Err("the mail library failed on it".to_owned()))
-        .map_err(|why| Failure::refused(format!("the mail '{}' cannot be built: {why}", message.template)))
+        .unwrap_or_else(|_| Err("the mail library failed".to_owned()))
+        .map_err(|why| Failure::refused(format!("building the mail '{}' failed: {why}", message.template)))
 }
 
 fn write(from: &Mailbox, to: Mailbox, id: &str, message: &Message, now: Timestamp) -> Result<Letter, String> {
@@ -60,7 +60,7 @@ fn write(from: &Mailbox, to: Mailbox, id: &str, message: &Message, now: Timestam
         .multipart(parts)
         // Its errors are about missing parts, not about contents.
         .map_err(|error| error.to_string())?;
-    let text = String::from_utf8(mail.formatted()).map_err(|_| "it is no UTF-8".to_owned())?;
+    let text = String::from_utf8(mail.formatted()).map_err(|_| "it is not UTF-8".to_owned())?;
     Ok(Letter { envelope: mail.envelope().clone(), text })
 }
 

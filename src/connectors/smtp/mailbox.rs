@@ -14,14 +14,14 @@ const LONGEST_NAME: usize = 200;
 #[expect(clippy::disallowed_methods, reason = "the place that makes it safe")]
 pub fn safe_mailbox(name: Option<&str>, email: &str) -> Result<Mailbox, Failure> {
     let address =
-        address(email).ok_or_else(|| Failure::refused("the recipient's mail address is not one"))?;
+        address(email).ok_or_else(|| Failure::refused("the recipient's mail address is invalid"))?;
     let name = name.map(|name| line(name, LONGEST_NAME)).filter(|name| !name.is_empty());
     Ok(Mailbox::new(name, address))
 }
 
 /// Our own mailbox, from configuration.
 pub(super) fn sender(text: &str) -> Result<Mailbox, String> {
-    let wrong = || "the sender of mail is not a mailbox; expected 'Name <address>' or 'address'".to_owned();
+    let wrong = || "`from` is not a mail address; expected 'Name <address>' or 'address'".to_owned();
     let parsed: Mailbox = text.trim().parse().map_err(|_| wrong())?;
     safe_mailbox(parsed.name.as_deref(), parsed.email.as_ref()).map_err(|_| wrong())
 }

@@ -95,8 +95,10 @@ impl Smtp {
         let message = Message {
             to: Address { name: None, email: to.to_owned() },
             subject: "Test of proofd's mail".to_owned(),
-            text: "This mail shows that proofd can send mail. There is nothing to do.\n".to_owned(),
-            html: "<p>This mail shows that proofd can send mail. There is nothing to do.</p>\n".to_owned(),
+            text: "This mail confirms that proofd can send mail. You do not need to do anything.\n"
+                .to_owned(),
+            html: "<p>This mail confirms that proofd can send mail. You do not need to do anything.</p>\n"
+                .to_owned(),
             template: "test".to_owned(),
             language: "en".to_owned(),
         };
@@ -106,7 +108,7 @@ impl Smtp {
     async fn deliver(&self, id: &str, message: &Message) -> Result<(), Failure> {
         let letter = letter::letter(&self.from, id, message, self.clock.now())?;
         let _permit =
-            self.connections.acquire().await.map_err(|_| Failure::unavailable("mail is being shut down"))?;
+            self.connections.acquire().await.map_err(|_| Failure::unavailable("the daemon is stopping"))?;
         dialogue::hand_over(&self.relay, self.timeout, &letter).await
     }
 }

@@ -38,16 +38,14 @@ impl Relay {
         // No error repeats the address: somebody may have put a password into it.
         let expected = "expected smtp://user@host:587 or smtps://user@host:465";
         let url = Url::parse(address)
-            .map_err(|error| format!("the mail server's address is not an address ({error}); {expected}"))?;
+            .map_err(|error| format!("the mail server's address is invalid ({error}); {expected}"))?;
         let host = url
             .host_str()
             .map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned())
             .filter(|host| !host.is_empty())
-            .ok_or_else(|| format!("the mail server's address names no host; {expected}"))?;
+            .ok_or_else(|| format!("the mail server's address has no host; {expected}"))?;
         if url.password().is_some() {
-            return Err("the mail server's password stands in its address; give it separately, so that \
-                        the address can be shown"
-                .to_owned());
+            return Err("the mail server's address contains a password; move it to `password`".to_owned());
         }
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
             return Err(format!("the mail server's address has a path; {expected}"));
@@ -76,7 +74,7 @@ fn protection(url: &Url, host: &str, expected: &str) -> Result<(Tls, u16), Strin
             ("tls", "required") => wish = Some(true),
             ("tls", "none") => wish = Some(false),
             _ => {
-                return Err("the mail server's address takes only ?tls=required or ?tls=none".to_owned());
+                return Err("the mail server's address allows ?tls=required and ?tls=none only".to_owned());
             }
         }
     }
@@ -85,10 +83,10 @@ fn protection(url: &Url, host: &str, expected: &str) -> Result<(Tls, u16), Strin
             .map_err(|_| "TLS cannot be set up: the system's certificates cannot be read".to_owned())
     };
     match (url.scheme(), wish) {
-        ("smtps", Some(false)) => Err("smtps:// with ?tls=none contradicts itself".to_owned()),
+        ("smtps", Some(false)) => Err("smtps:// and ?tls=none contradict each other".to_owned()),
         ("smtps", _) => Ok((Tls::Implicit(parameters()?), 465)),
         ("smtp", Some(false)) if !is_local => {
-            Err("?tls=none is for a mail server on this machine; mail holds names and links".to_owned())
+            Err("?tls=none is for a mail server on this machine only".to_owned())
         }
         ("smtp", Some(true)) => Ok((Tls::Required(parameters()?), 587)),
         ("smtp", None) if !is_local => Ok((Tls::Required(parameters()?), 587)),
@@ -101,8 +99,8 @@ fn credentials(user: &str, password: Option<&Secret>) -> Result<Option<Credentia
     let password = password.map(Secret::expose).filter(|password| !password.is_empty());
     match (user.is_empty(), password) {
         (true, None) => Ok(None),
-        (true, Some(_)) => Err("there is a mail password but no user; expected smtp://user@host".to_owned()),
-        (false, None) => Err("the mail server's address names a user, but there is no password".to_owned()),
+        (true, Some(_)) => Err("a mail password is set without a user; expected smtp://user@host".to_owned()),
+        (false, None) => Err("the mail server's address has a user, but no password is set".to_owned()),
         (false, Some(password)) => Ok(Some(Credentials::new(decoded(user)?, password.to_owned()))),
     }
 }
@@ -113,5 +111,5 @@ fn decoded(user: &str) -> Result<String, String> {
         .next()
         .map(|(_, user)| user.into_owned())
         .filter(|user| !user.contains(char::is_control))
-        .ok_or_else(|| "the user in the mail server's address is not readable".to_owned())
+        .ok_or_else(|| "the user in the mail server's address is invalid".to_owned())
 }

@@ -21,7 +21,8 @@ impl fmt::Display for Sheet {
         writeln!(f, "{:>12}  {}{idle}", "mode", mode(self.mode))?;
         writeln!(f, "{:>12}  {}", "subject", self.subject)?;
         for opens in &self.opens_on {
-            let most = opens.at_most.map(|most| format!(", at most {most} cases per run")).unwrap_or_default();
+            let most =
+                opens.at_most.map(|most| format!(", at most {most} cases per run")).unwrap_or_default();
             let runs = opens.runs.as_ref().map(|runs| format!(", {runs}")).unwrap_or_default();
             writeln!(f, "{:>12}  {}{runs}{most}", "opens on", opens.by)?;
             lines(f, "where", &opens.only_if)?;

@@ -436,7 +436,9 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
                     |near| format!("did you mean `{near}`?"),
                 )
             });
-            let help = help.or_else(|| Some("a function knows its arguments only; pass the value as an argument".to_owned()));
+            let help = help.or_else(|| {
+                Some("a function knows its arguments only; pass the value as an argument".to_owned())
+            });
             ("unknown-name", format!("unknown name `{name}`"), help)
         }
         ParseErrorType::ModuleUndefined(name) => {

@@ -339,7 +339,7 @@ fn strike(knobs: &mut Knobs, what: Mishap) {
 async fn trouble_decides_nothing() {
     type Trouble = (&'static str, fn(&mut Knobs));
     let troubles: [Trouble; 8] = [
-        ("refuses a new token", |knobs| strike(knobs, Mishap::Status(401))),
+        ("refused a new token", |knobs| strike(knobs, Mishap::Status(401))),
         ("scope Manage All", |knobs| knobs.scope = Scope::AuthenticationOnly),
         ("administrator", |knobs| knobs.credential_orphaned = true),
         ("not JSON", |knobs| strike(knobs, Mishap::Html)),

@@ -226,7 +226,7 @@ fn settings_are_checked() {
     for (url, says) in [
         ("ftp://x.example/", "such as https://"),
         ("mailto:x@y.example", "such as https://"),
-        ("https://user:TOKENTEXT@x.example/", "leave user name and password out"),
+        ("https://user:TOKENTEXT@x.example/", "remove user name and password"),
         ("https://x.example/#a", "#fragment"),
     ] {
         let settings = Settings {

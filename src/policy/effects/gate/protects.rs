@@ -151,8 +151,9 @@ fn pairs<'a>(both: &'a Both<'_>) -> Vec<(&'a Opens, Option<&'a Opens>)> {
 /// A sweep that asks less than half as many people in the same time.
 fn rate(old: &Opens, new: &Opens) -> Option<Finding> {
     let (before, after) = (old.pace.as_ref()?, new.pace.as_ref()?);
-    let all =
-        |at_most: Option<u32>| at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} per run"));
+    let all = |at_most: Option<u32>| {
+        at_most.map_or_else(|| "everybody".to_owned(), |most| format!("{most} per run"))
+    };
     let rate =
         |runs: u64, most: Option<u32>| runs.saturating_mul(most.map_or(u64::from(u32::MAX), u64::from));
     let (then, now) = (rate(before.in_a_year, old.at_most), rate(after.in_a_year, new.at_most));

@@ -36,11 +36,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     }
     let fresh: Vec<&str> = new.addresses.difference(&old.addresses).map(String::as_str).collect();
     if !fresh.is_empty() {
-        found.push(Finding::new(
-            Weight::Unknown,
-            "has another web address in its mails",
-            fresh.join(", "),
-        ));
+        found.push(Finding::new(Weight::Unknown, "has another web address in its mails", fresh.join(", ")));
     }
     found
 }
