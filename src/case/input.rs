@@ -164,29 +164,30 @@ impl Order {
 pub enum Refused {
     #[error("the case is closed")]
     Closed,
-    #[error("this was overtaken by something newer")]
+    #[error("something newer happened first")]
     Stale,
-    #[error("the case does not wait for this now")]
+    #[error("the case is not waiting for this")]
     NotAwaited,
-    #[error("the link is not valid any more")]
+    #[error("the link is no longer valid")]
     DeadLink,
-    #[error("{decision} is not a decision here; allowed: {}", allowed.join(", "))]
+    #[error("{decision} is not allowed now; allowed: {}", allowed.join(", "))]
     NotAllowed { decision: String, allowed: Vec<String> },
     #[error("a reason is required")]
     ReasonRequired,
     #[error("{by} may not decide this case: {rule}")]
     MayNotDecide { by: String, rule: String },
-    #[error("{by} has decided already; another person is needed")]
+    #[error("{by} has decided already; another person must decide")]
     SamePerson { by: String },
     #[error("{by} is not a member of the team {team}, which decides this")]
     NotInTeam { by: String, team: String },
     #[error(
-        "the token {by} has no person, and this review compares persons; set `person` at the token in proofd.yaml"
+        "the token {by} has no person, and this review compares persons; add `person` to the token in \
+            proofd.yaml"
     )]
     PersonRequired { by: String },
     #[error("{by} has claimed this review until {}", until.format("%H:%M UTC"))]
     Taken { by: String, until: Timestamp },
-    #[error("the case has another policy or revision than the one at hand")]
+    #[error("the case has another policy or revision")]
     WrongPolicy,
 }
 

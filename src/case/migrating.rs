@@ -57,17 +57,17 @@ pub enum CannotMigrate {
     SameRevision,
     #[error("the revision is not one of the case's policy, or is about another kind of subject")]
     OtherPolicy,
-    #[error("an effect is under way or its end is not known; wait for it, retry it or cancel the case")]
+    #[error("an effect is in progress or its result is unknown; wait for it, retry it, or cancel the case")]
     UnderWay,
     #[error("the actions of {path} are half done")]
     HalfActed { path: String },
-    #[error("an adverse effect is in grace; undo it or let it happen")]
+    #[error("an adverse effect is in grace; undo it, or wait for the end of grace")]
     InGrace,
-    #[error("a limit holds the case; release or drop the effect first")]
+    #[error("the case is over a limit; release or drop the effect first")]
     Held,
-    #[error("one person has decided already and another must; the rules stay as they were")]
+    #[error("one of several people has decided already")]
     HalfDecided,
-    #[error("the deadline has passed and only the provider's last word is awaited")]
+    #[error("the deadline has passed, and the case waits for the provider's final result")]
     LastWord,
     #[error("a session of the verification {workflow} is open; the new revision asks for another")]
     OtherVerification { workflow: String },
@@ -75,7 +75,7 @@ pub enum CannotMigrate {
     NoStep { path: String },
     #[error("{path} was `{was}` and is `{is}`")]
     OtherVerb { path: String, was: &'static str, is: &'static str },
-    #[error("the time of {path} cannot be worked out in the new revision")]
+    #[error("computing the time of {path} in the new revision failed")]
     NoTime { path: String },
 }
 
@@ -343,7 +343,10 @@ impl Turn<'_> {
             if !new.by_id.contains_key(&id) || verb(old, &id) == verb(new, &id) {
                 steps.insert(id, learned);
             } else {
-                notes.push(format!("what {id} learned is not used: the step does something else now"));
+                notes.push(format!(
+                    "the result of {id} is not used: the step is different in the new \
+                    revision"
+                ));
             }
         }
         self.case.steps = steps;
@@ -354,7 +357,7 @@ impl Turn<'_> {
                 Ok(after) => {
                     retries.insert(after.index, taken);
                 }
-                Err(_) => notes.push(format!("tries that {} counted begin anew", before.path)),
+                Err(_) => notes.push(format!("the attempts of {} are counted from 0", before.path)),
             }
         }
         self.case.retries = retries;

@@ -169,7 +169,7 @@ pub fn decidable(event: &Event, subject: &Subject) -> Decidable {
         Some(RegistrationState::NotReviewed) => Decidable::Yes,
         Some(RegistrationState::NotVerified) => Decidable::NotYet,
         Some(RegistrationState::Approved | RegistrationState::Rejected) | None => {
-            Decidable::Never(state.unwrap_or("in no known state").to_owned())
+            Decidable::Never(state.unwrap_or("in an unknown state").to_owned())
         }
     }
 }
@@ -193,8 +193,8 @@ pub enum Found {
 pub fn found(event: &Event, person: Option<Subject>, attempts: u32) -> Found {
     let Some(person) = person else {
         return match attempts {
-            ..LOOKS => Found::Later("the person is not to be found yet"),
-            _ => Found::Never("the person is not there".to_owned()),
+            ..LOOKS => Found::Later("the person was not found yet"),
+            _ => Found::Never("the person does not exist".to_owned()),
         };
     };
     match decidable(event, &person) {

@@ -49,7 +49,7 @@ fn awaited(case: &Case, policy: &Policy) -> String {
         },
         State::Proving(proving) => match (proving.late_until, proving.captured_at, &proving.session) {
             (Some(until), _, _) => {
-                format!("a last word of the provider at {}, until {}", at(&proving.step), moment(until))
+                format!("the provider's final result at {}, until {}", at(&proving.step), moment(until))
             }
             (None, Some(_), _) => format!("the provider's result at {}", at(&proving.step)),
             (None, None, _) if case.waits_for_provider(proving) => {
@@ -65,7 +65,7 @@ fn awaited(case: &Case, policy: &Policy) -> String {
             }
             (None, None, None) => {
                 format!(
-                    "the person to prove who they are at {}, until {}",
+                    "the person's verification at {}, until {}",
                     at(&proving.step),
                     moment(proving.deadline)
                 )
@@ -77,7 +77,9 @@ fn awaited(case: &Case, policy: &Policy) -> String {
                 some => format!(" ({some} given, another person must agree)"),
             };
             let taken = match &reviewing.assignee {
-                Some(assignee) => format!(", taken by {} until {}", assignee.by.name, moment(assignee.until)),
+                Some(assignee) => {
+                    format!(", claimed by {} until {}", assignee.by.name, moment(assignee.until))
+                }
                 None => String::new(),
             };
             let (queue, until) = (&reviewing.queue, moment(reviewing.deadline));
@@ -90,15 +92,17 @@ fn awaited(case: &Case, policy: &Policy) -> String {
             None => format!("the time at {}, {}", at(&waiting.step), moment(waiting.until)),
         },
         State::Held { step, .. } => {
-            format!("an operator to release or drop {}: a limit was reached", at(step))
+            format!("an administrator to release or drop {}: over its limit", at(step))
         }
         State::Stuck(stuck) => {
             format!("an operator to retry or cancel {}: {}", at(&stuck.step), stuck.reason)
         }
         State::Grace(grace) => match (grace.contested_at, grace.call) {
-            (Some(_), _) => "a decision about a contested end: undo or uphold".to_owned(),
-            (None, Some(_)) => format!("{}, whose time has come", grace.action.word()),
-            (None, None) => format!("the time to {}, {}", grace.action.word(), moment(grace.until)),
+            (Some(_), _) => "a decision about an objection: undo or uphold".to_owned(),
+            (None, Some(_)) => format!("{}, which is due", grace.action.word()),
+            (None, None) => {
+                format!("the end of grace before {}, {}", grace.action.word(), moment(grace.until))
+            }
         },
         State::Closed => "nothing".to_owned(),
     }

@@ -100,13 +100,13 @@ fn tls() -> Result<ClientConfig, String> {
 
 fn broken(error: reqwest::Error) -> Failure {
     let what = if error.is_timeout() {
-        "no answer in time"
+        "the other side did not answer in time"
     } else if error.is_connect() {
-        "no connection; check the address, name resolution and certificate"
+        "no connection to the other side; check its address, name resolution and certificate"
     } else if error.is_builder() {
         return Failure::refused("building the request failed; check the configured address and credentials");
     } else {
-        "the connection closed before the answer was complete"
+        "the connection to the other side closed before the answer was complete"
     };
     Failure::outage(what)
 }
@@ -116,11 +116,14 @@ impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
-                Failure::unavailable("the answer is JSON, but not of the expected form")
+                Failure::unavailable("the other side answered with JSON of an unexpected form")
             }
             serde_json::error::Category::Io
             | serde_json::error::Category::Syntax
-            | serde_json::error::Category::Eof => Failure::unavailable("the answer is not JSON"),
+            | serde_json::error::Category::Eof => Failure::unavailable(
+                "the other side answered with something \
+                that is not JSON",
+            ),
         })
     }
 
@@ -171,7 +174,7 @@ pub fn trouble(answer: &Answer, system: &str) -> Failure {
             Failure::unavailable(format!("{system} answered {}", answer.status.as_u16()))
         }
         status if status.is_redirection() => Failure::outage(format!(
-            "{system} answered with a redirect ({}), which is not followed; correct its url in proofd.yaml",
+            "{system} answered {} and redirects are not followed; correct its url in proofd.yaml",
             status.as_u16()
         )),
         _ => failure(answer, system),

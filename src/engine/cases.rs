@@ -17,7 +17,7 @@ use super::replay::here;
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    #[error("there is no such case")]
+    #[error("no such case; `proofd case list` lists the ids")]
     NoCase,
     #[error("{0}")]
     Refused(#[from] Refused),
@@ -127,7 +127,7 @@ impl Engine {
         let newly = entries.iter().any(|entry| matches!(entry.note, case::Note::Stuck { .. }));
         if let (true, State::Stuck(stuck)) = (newly, &case.state) {
             tracing::warn!(case = %case.id, policy = policy.name, subject = %case.subject.reference(),
-                reason = stuck.reason, "case is stuck; its owner was told");
+                reason = stuck.reason, "case is stuck; its owner is notified");
         }
         let person = known_as(&case.subject);
         let enrolled = enrolments

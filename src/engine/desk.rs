@@ -99,10 +99,10 @@ impl Engine {
             revision: case.revision.0.clone(),
             subject: (&case.subject).into(),
             state: case.standing(),
-            waiting_for: policy.as_ref().filter(|_| trouble.is_none()).map_or_else(
-                || "a revision that can be used".to_owned(),
-                |policy| case::waiting_for(case, policy),
-            ),
+            waiting_for: policy
+                .as_ref()
+                .filter(|_| trouble.is_none())
+                .map_or_else(|| "a loadable revision".to_owned(), |policy| case::waiting_for(case, policy)),
             step: policy.as_deref().and_then(step),
             result: case.result.clone(),
             opened_at: case.opened_at,
@@ -187,7 +187,9 @@ impl Engine {
             match self.apply(id, Input::RefusedDecision(decision.refused(&refused))).await {
                 // The journal of a case holds only so many.
                 Ok(_) | Err(ApplyError::Refused(_)) => {}
-                Err(error) => tracing::error!(case = %id, %error, "a refused decision is not in the journal"),
+                Err(error) => {
+                    tracing::error!(case = %id, %error, "writing a refused decision to the journal failed")
+                }
             }
         }
         Err(refused.into())
@@ -233,7 +235,7 @@ impl Engine {
     ) -> Result<Result<CaseId, String>, ApplyError> {
         let active = self.active();
         let Some(policy) = active.set.policies.get(policy) else {
-            return Ok(Err(format!("there is no policy {policy}")));
+            return Ok(Err(format!("unknown policy {policy}")));
         };
         match self.sourced(subject.clone()) {
             Ok(subject) => self.start_by_hand(policy, subject, by, reason).await,

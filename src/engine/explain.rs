@@ -73,7 +73,8 @@ impl Engine {
             }
         }
         Ok(Some(format!(
-            "nobody is known as {}: the identity provider does not have them, and no answer about them is kept",
+            "unknown person {}: the identity provider does not have them, and no decision about them is \
+                recorded",
             question.subject.as_str()
         )))
     }
@@ -134,8 +135,9 @@ impl Engine {
         let compared = |(step, value): (&String, &Value)| {
             let forms = value.pointer("/document/compared").filter(|_| raw_identity)?;
             let forms = serde_json::from_value::<Vec<Forms>>(forms.clone());
-            let forms = forms
-                .inspect_err(|error| tracing::error!(%error, case = id, "compared fields cannot be read"));
+            let forms = forms.inspect_err(
+                |error| tracing::error!(%error, case = id, "reading the compared fields failed"),
+            );
             Some((step.clone(), all::<_, Compared>(forms.ok()?)))
         };
         Ok(case.map(|case| CaseOf {
@@ -155,7 +157,7 @@ impl Engine {
         of_one_event: bool,
     ) -> Result<Explained, store::Error> {
         let says = match policy {
-            None => "it does not run, and was not asked then".to_owned(),
+            None => "not active; it was not evaluated then".to_owned(),
             Some(policy) => self.why_not_asked(policy, whom, at, of_one_event)?,
         };
         Ok(Explained {
@@ -184,14 +186,14 @@ impl Engine {
         of_one_event: bool,
     ) -> Result<String, store::Error> {
         if policy.mode == Mode::Disabled {
-            return Ok("not asked: it is disabled".to_owned());
+            return Ok("not evaluated: the policy is disabled".to_owned());
         }
         if let Some(why) = NotAsked::of_person(policy, whom.kind, &whom.source) {
-            return Ok(format!("not asked: {}", why.sentence(policy)));
+            return Ok(format!("not evaluated: {}", why.sentence(policy)));
         }
         let reacts_to = reacts_to(policy).join(", ");
         if of_one_event {
-            return Ok(format!("not asked about this event; it reacts to {reacts_to}"));
+            return Ok(format!("not evaluated for this event; it reacts to {reacts_to}"));
         }
         // Before that a plain no would have been forgotten, or the policy was not there.
         let first_ran = self.0.store.revisions(&policy.name)?.iter().map(|stored| stored.at).min();
@@ -199,13 +201,13 @@ impl Engine {
         let since = first_ran.map_or(kept, |first| first.max(kept));
         let sweep = match policy.sweeps().next() {
             Some(_) => {
-                "; whom a sweep did not find due is not kept, and of whom it left out the first 1,000 of a run: \
-                 ask it with --try sweep"
+                "; people that a sweep found not due are not recorded, and of the people that it skipped \
+                    only the first 1,000 of a run; use --try sweep"
             }
             None => "",
         };
         Ok(format!(
-            "not asked: none of its triggers happened to this person since {}; it reacts to {reacts_to}{sweep}",
+            "not evaluated: no trigger of this person since {}; it reacts to {reacts_to}{sweep}",
             (since + TimeDelta::milliseconds(999)).format("%Y-%m-%dT%H:%M:%SZ")
         ))
     }

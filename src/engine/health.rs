@@ -57,7 +57,7 @@ impl Engine {
         let open = open.map_or_else(|_| "?".to_owned(), |open| open.to_string());
         let verdict = active.verdict();
         let tree = active.report.tree.get(..8).unwrap_or("none");
-        let full = if self.0.store.is_full() { "DISK NEARLY FULL, new events are refused; " } else { "" };
+        let full = if self.0.store.is_full() { "disk nearly full, new events are refused; " } else { "" };
         let stranded = match self.0.rollout.unloadable.counts().values().sum::<usize>() {
             0 => String::new(),
             stranded => format!(" ({stranded} cannot go on: see /readyz)"),
@@ -71,7 +71,7 @@ impl Engine {
     /// One line per loss of the store that was accepted, for as long as the store exists.
     pub fn loss_lines(&self) -> Vec<String> {
         let losses = self.0.store.losses().unwrap_or_else(|error| {
-            tracing::error!(%error, "the accepted losses of the store cannot be read");
+            tracing::error!(%error, "reading the accepted losses of the store failed");
             Vec::new()
         });
         let records = |loss: &crate::store::Loss| match (loss.from, loss.to) {

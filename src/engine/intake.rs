@@ -71,7 +71,7 @@ impl Engine {
             if ahead.is_due(now) {
                 match self.0.store.inbox_after(now + LATEST_LOOK, AT_ONCE * 8) {
                     Ok(waiting) => self.digest(waiting).await,
-                    Err(error) => tracing::error!(%error, "the inbox cannot be read"),
+                    Err(error) => tracing::error!(%error, "reading the inbox failed"),
                 }
             }
             let next = match self.0.store.inbox(now, AT_ONCE * 8) {
@@ -81,7 +81,7 @@ impl Engine {
                     continue;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the inbox cannot be read");
+                    tracing::error!(%error, "reading the inbox failed");
                     Some(now + TimeDelta::seconds(30))
                 }
             };
@@ -118,7 +118,7 @@ impl Engine {
                 }
             }
             if let Err(error) = self.0.store.commit(commit).await {
-                tracing::error!(%error, "the end of events could not be kept");
+                tracing::error!(%error, "storing processed events failed");
             }
         }
     }
@@ -138,7 +138,7 @@ impl Engine {
             Ok(Digested::Consumed(verdicts, people)) => End::Consumed(Consumed { key, at, verdicts, people }),
             Ok(Digested::Deferred(why)) => End::Deferred(defer(key, attempts, at, &why)),
             Err(error) => {
-                tracing::warn!(event = key, %error, "an event could not be dealt with and is looked at again");
+                tracing::warn!(event = key, %error, "processing an event failed; retrying");
                 End::Deferred(defer(key, attempts, at, &Failure::unavailable(error.to_string())))
             }
         }
@@ -164,7 +164,7 @@ impl Engine {
                         let subject = answered.about.as_ref().unwrap_or(&subject);
                         self.0.metrics.could_not_decide(&policy.name);
                         tracing::error!(policy = policy.name, revision = policy.revision.short(), %subject,
-                            error, "could not decide whether a case should open; no case was opened");
+                            error, "deciding whether a case opens failed; no case was opened");
                     }
                     verdicts.extend(self.said(answered)?);
                 }
@@ -423,7 +423,7 @@ impl Engine {
         match vendor.hint(body) {
             Ok(execution) => self.hint(provider, secret, &execution).await,
             Err(why) => {
-                tracing::debug!(why, "a callback was not understood");
+                tracing::debug!(why, "reading a callback failed");
                 Ok(false)
             }
         }

@@ -46,7 +46,7 @@ impl Engine {
                     COUNT_EVERY
                 }
                 Err(failure) => {
-                    tracing::debug!(reason = failure.reason, "people could not be counted");
+                    tracing::debug!(reason = failure.reason, "counting people failed");
                     backoff::wait("people", 0, Some(&failure)).max(TRY_AGAIN)
                 }
             };

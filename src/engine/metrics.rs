@@ -97,7 +97,7 @@ impl Metrics {
         );
         let losses: Gauge = Gauge::default();
         losses.set(i64::try_from(opened.accepted_losses).unwrap_or(i64::MAX));
-        registry.register("store_accepted_losses", "Losses of the store that were accepted, ever", losses);
+        registry.register("store_accepted_losses", "Accepted losses of the store", losses);
         let metrics = Self {
             events: Family::default(),
             opened: Family::default(),
@@ -125,13 +125,13 @@ impl Metrics {
 
     fn register(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register("events", "Events taken in, by source", self.events.clone());
+        registry.register("events", "Events received, by source", self.events.clone());
         registry.register("cases_opened", "Cases opened", self.opened.clone());
         registry.register("cases_closed", "Cases closed, by result", self.closed.clone());
         registry.register("cases_stuck", "Times a case got stuck", self.stuck.clone());
         registry.register(
             "refused",
-            "Decisions and orders of people that were refused, by what was asked and why",
+            "Refused decisions and orders, by kind and reason",
             self.refused.clone(),
         );
         registry.register("effects_over_limit", "Effects that a limit stopped", self.held.clone());
@@ -146,20 +146,16 @@ impl Metrics {
             "Reads of an identity provider that failed",
             self.connector_failures.clone(),
         );
-        registry.register("sweep_runs", "Runs of sweeps, by how they ended", self.sweeps.clone());
-        registry.register(
-            "sweep_people",
-            "People in runs of sweeps, by what became of them",
-            self.swept.clone(),
-        );
+        registry.register("sweep_runs", "Runs of sweeps, by result", self.sweeps.clone());
+        registry.register("sweep_people", "People in runs of sweeps, by result", self.swept.clone());
         registry.register(
             "provider_down",
-            "1 while a provider does not answer and the clocks of those who wait for it stand",
+            "1 while a provider is down and the deadlines that depend on it are paused",
             self.down.clone(),
         );
         registry.register(
             "requests_limited",
-            "Requests refused with 429, by how their client was counted",
+            "Requests refused with 429, by kind of limit",
             self.limited.clone(),
         );
         registry.register(
@@ -167,24 +163,20 @@ impl Metrics {
             "When a source was last read",
             self.polled.clone(),
         );
-        registry.register(
-            "policy_reloads",
-            "Looks at a changed policy tree, by result",
-            self.reloads.clone(),
-        );
+        registry.register("policy_reloads", "Reloads of the policy tree, by result", self.reloads.clone());
         registry.register(
             "policy_last_reload_successful",
-            "1 if everything in the policy tree runs",
+            "1 if the whole policy tree is active",
             self.reload_ok.clone(),
         );
         registry.register(
             "policy_last_reload_timestamp_seconds",
-            "When the tree was last looked at",
+            "Time of the last reload",
             self.reload_at.clone(),
         );
         registry.register(
             "policies_not_active",
-            "Policies whose version in the tree does not run",
+            "Policies whose revision in the tree is not active",
             self.not_active.clone(),
         );
         registry.register(
@@ -322,7 +314,7 @@ impl Engine {
         registry.register("cases_open", "Open cases by policy and state", open);
         registry.register(
             "cases_stranded",
-            "Open cases whose revision cannot be used, so that they cannot go on",
+            "Open cases that cannot continue because their revision cannot be loaded",
             stranded,
         );
         let mut more = String::new();

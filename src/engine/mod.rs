@@ -229,7 +229,8 @@ impl Engine {
             match self.apply(&case, lost).await {
                 Ok(_) | Err(cases::ApplyError::Refused(_)) => {}
                 Err(error) => {
-                    tracing::error!(case = %case, %error, "a call under way at the last stop is not taken up")
+                    tracing::error!(case = %case, %error, "resuming a call that was in progress at the \
+                        last stop failed")
                 }
             }
         }

@@ -197,7 +197,7 @@ impl Engine {
         if let Some(from) = last.filter(|last| now - *last > SHORT_STOP) {
             tracing::warn!(
                 minutes = (now - from).num_minutes(),
-                "the daemon was not running; nobody loses that time"
+                "the daemon was down; deadlines are extended by that time"
             );
             self.paused(Pause { who: Pause::DAEMON.to_owned(), from, until: Some(now) }).await?;
         }
@@ -218,7 +218,7 @@ impl Engine {
     pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
         let now = self.now();
         let minutes = by.num_minutes();
-        tracing::warn!(minutes, "the clock was ahead and was set back; deadlines that it moved move back");
+        tracing::warn!(minutes, "the clock was ahead and was set back; its deadlines are moved back");
         self.0.metrics.set_back();
         for pause in self.0.pauses.in_the_future(now) {
             let until = pause.until.map(|until| (until - by).max(pause.from));
@@ -233,7 +233,7 @@ impl Engine {
                     Ok(_) => moved += 1,
                     Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
                     Err(error) => {
-                        tracing::error!(case = %case.id, %error, "the times of a case could not be moved back")
+                        tracing::error!(case = %case.id, %error, "moving back the deadlines of a case failed")
                     }
                 }
             }
@@ -275,13 +275,13 @@ impl Engine {
         let Some(pause) = self.0.pauses.heard(provider, answered, self.now()) else { return };
         match pause.until {
             None => {
-                tracing::warn!(provider, "the provider is down; the clocks of those who wait for it stand")
+                tracing::warn!(provider, "the provider is down; deadlines that depend on it are paused")
             }
-            Some(_) => tracing::info!(provider, "the provider is back; the clocks go on"),
+            Some(_) => tracing::info!(provider, "the provider is up again; deadlines continue"),
         }
         self.0.metrics.provider_down(provider, pause.until.is_none());
         if let Err(error) = self.0.store.commit(Commit { pauses: vec![pause], ..Commit::default() }).await {
-            tracing::error!(%error, "a pause could not be written down");
+            tracing::error!(%error, "storing a pause failed");
         }
     }
 
@@ -314,7 +314,7 @@ impl Engine {
 
     async fn beat_or_say(&self) {
         if let Err(error) = self.beat().await {
-            tracing::error!(%error, "the time could not be written down");
+            tracing::error!(%error, "storing the time failed");
         }
     }
 }

@@ -168,7 +168,7 @@ impl Engine {
                 Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale,
             )) => Ok(Pressed::Page(self.look(token)?)),
             Err(ApplyError::Revision(why)) => {
-                tracing::error!(case = %id, why, "a person wanted to go on and could not");
+                tracing::error!(case = %id, why, "starting a verification for a person failed");
                 Ok(Pressed::Page(self.look(token)?))
             }
             Err(error) => Err(error),
@@ -238,7 +238,7 @@ impl Engine {
         }
         match self.apply(&case.id, Input::Hint { execution: session.execution }).await {
             Ok(_) | Err(ApplyError::Refused(_)) => {}
-            Err(error) => tracing::warn!(case = %case.id, %error, "a person's return could not be noted"),
+            Err(error) => tracing::warn!(case = %case.id, %error, "storing the return of a person failed"),
         }
     }
 

@@ -44,7 +44,7 @@ impl Reading {
         let lasting = troubles.iter().filter(|(_, trouble)| now - trouble.since >= TROUBLE_AFTER);
         let text = |(source, Trouble { since, reason }): (&String, &Trouble)| {
             let since = since.format("%Y-%m-%d %H:%M UTC");
-            format!("events of {source} cannot be read since {since}: {reason}")
+            format!("reading events of {source} fails since {since}: {reason}")
         };
         lasting.map(text).collect()
     }
@@ -75,7 +75,7 @@ impl Engine {
                         source = name,
                         failures,
                         reason = failure.reason,
-                        "the identity provider cannot be read"
+                        "reading the identity provider failed"
                     );
                     backoff::wait(&name, failures, Some(&failure)).max(source.poll_every())
                 }
@@ -103,9 +103,9 @@ impl Engine {
     async fn begin_anew(&self, name: &str, source: &dyn IdentityProvider) {
         let Ok(Some(cursor)) = self.0.store.cursor(name) else { return };
         let Some(anew) = source.anew(&cursor) else { return };
-        tracing::warn!(source = name, "reading does not get past a place; the round begins anew");
+        tracing::warn!(source = name, "reading events makes no progress; starting the round again");
         if let Err(error) = self.receive(Vec::new(), Some((name.to_owned(), anew))).await {
-            tracing::error!(%error, "the position in a source could not be kept");
+            tracing::error!(%error, "storing the position in a source failed");
         }
     }
 

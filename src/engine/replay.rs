@@ -161,7 +161,7 @@ impl Replay<'_> {
         self.found.decided += 1;
         let difference = match self.policies.get(revision) {
             None => Some(format!("revision {} is not in the journal", revision.short())),
-            Some(None) => Some(format!("revision {} does not load any more", revision.short())),
+            Some(None) => Some(format!("revision {} has errors in this version", revision.short())),
             Some(Some(policy)) => {
                 let here = here(self.settings, self.links, &recorded.facts);
                 let old = before.and_then(|case| Some((case, self.policies.get(&case.revision)?.as_ref()?)));

@@ -39,7 +39,7 @@ impl Engine {
             Some((None, _)) | None => (None, rest),
         };
         if id.trim().is_empty() {
-            return Ok(Err("subject: say who, such as user/17".to_owned()));
+            return Ok(Err("subject: expected a reference such as user/17".to_owned()));
         }
         let source = match source {
             Some(source) => source.to_owned(),
@@ -85,7 +85,10 @@ impl Engine {
             (only, None) => Ok(only.cloned().unwrap_or_default()),
             (Some(_), Some(_)) | (None, Some(_)) => {
                 let names: Vec<_> = self.0.connectors.identity.keys().map(String::as_str).collect();
-                Err(format!("say at which identity provider ({})", names.join(", ")))
+                Err(format!(
+                    "several identity providers are configured ({}); add the source",
+                    names.join(", ")
+                ))
             }
         }
     }
@@ -94,7 +97,7 @@ impl Engine {
     pub(super) fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
         self.0.connectors.identity(source).ok_or_else(|| match source {
             "" if self.0.connectors.identity.is_empty() => "no identity provider is configured".to_owned(),
-            "" => "it is not known at which identity provider this person is".to_owned(),
+            "" => "the identity provider of this person is unknown".to_owned(),
             name => format!("no identity provider with the name {name} is configured"),
         })
     }

@@ -19,7 +19,7 @@ impl Engine {
             Err(error) => Err(error),
         };
         if let Err(error) = found {
-            tracing::error!(%error, "open cases cannot be read");
+            tracing::error!(%error, "reading open cases failed");
         }
         unloadable.log();
         let _ = stop.wait_for(|stop| *stop).await;

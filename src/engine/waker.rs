@@ -35,9 +35,7 @@ impl Engine {
             match beat.look(now, self.0.clock.steady()) {
                 Time::Fine => {}
                 Time::Suspect => {
-                    tracing::warn!(
-                        "the clock jumped forward; nothing falls due until it has gone on quietly"
-                    );
+                    tracing::warn!("the clock jumped forward; deadlines wait until it is stable");
                     let soon = Some(now + TimeDelta::seconds(10));
                     self.0.health.waker_alive(now);
                     self.until(soon, &mut applied, &mut stop).await;
@@ -45,12 +43,12 @@ impl Engine {
                 }
                 Time::SetBack(by) => {
                     if let Err(error) = self.set_back(by).await {
-                        tracing::error!(%error, "deadlines could not be moved back");
+                        tracing::error!(%error, "moving back deadlines failed");
                     }
                 }
                 Time::Skipped(pause) => {
                     if let Err(error) = self.paused(pause).await {
-                        tracing::error!(%error, "a pause could not be written down");
+                        tracing::error!(%error, "storing a pause failed");
                     }
                 }
             }
@@ -59,7 +57,7 @@ impl Engine {
                 forget_at = now + TimeDelta::days(1);
                 let pruned = self.0.store.prune(now).await;
                 if let Err(error) = pruned.and_then(|()| self.0.requests.recount()) {
-                    tracing::error!(%error, "marks of old events could not be forgotten");
+                    tracing::error!(%error, "removing the marks of old events failed");
                 }
             }
             // A rest that began while the clock was wrong is over too.
@@ -75,7 +73,7 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "due cases cannot be read");
+                    tracing::error!(%error, "reading due cases failed");
                     quiet_until = Some(now + TimeDelta::seconds(30));
                     None
                 }
@@ -102,7 +100,7 @@ impl Engine {
                     resting.insert(id, self.now() + TimeDelta::seconds(5));
                 }
                 Err(error) => {
-                    tracing::error!(case = %id, %error, "a case whose time has come cannot go on");
+                    tracing::error!(case = %id, %error, "continuing a due case failed");
                     resting.insert(id, self.now() + LONGEST_REST);
                 }
             }

@@ -118,7 +118,7 @@ impl Engine {
                     next
                 }
                 Err(error) => {
-                    tracing::error!(%error, "due calls cannot be read");
+                    tracing::error!(%error, "reading due calls failed");
                     Some(now + TimeDelta::seconds(30))
                 }
             };
@@ -139,12 +139,12 @@ impl Engine {
     async fn hasten_misplanned(&self, lane: Lane, now: Timestamp) {
         let planned = match self.0.store.calls_after(lane, now + LATEST_ATTEMPT, LOOKED_AT) {
             Ok(planned) => planned,
-            Err(error) => return tracing::error!(%error, "planned calls cannot be read"),
+            Err(error) => return tracing::error!(%error, "reading planned calls failed"),
         };
         for (case, call) in planned {
             match self.apply(&case, Input::Misplanned { call }).await {
                 Ok(_) | Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
-                Err(error) => tracing::error!(%case, call, %error, "a call cannot be planned anew"),
+                Err(error) => tracing::error!(%case, call, %error, "rescheduling a call failed"),
             }
         }
     }
@@ -178,7 +178,7 @@ impl Engine {
                 hand.rest_until = None;
             }
             Ok(None) => hand.rest_until = None,
-            Err(error) => tracing::error!(case = %id, call = number, %error, "a call cannot begin"),
+            Err(error) => tracing::error!(case = %id, call = number, %error, "starting a call failed"),
         }
     }
 
@@ -198,8 +198,8 @@ impl Engine {
             Ok(true) => Outcome::Done(Done::Kept),
             Ok(false) => self.0.connectors.perform(&call).await,
             Err(error) => {
-                tracing::error!(case = %id, action = word, %error, "holds cannot be read; nothing is freed");
-                Outcome::Failed(Failure::unavailable("what other cases hold cannot be read"))
+                tracing::error!(case = %id, action = word, %error, "reading holds failed; no hold is lifted");
+                Outcome::Failed(Failure::unavailable("reading the holds of other cases failed"))
             }
         };
         outcome.seal(self.0.links.fingerprints());
@@ -214,7 +214,7 @@ impl Engine {
             match self.apply(id, input).await {
                 Ok(_) | Err(ApplyError::Refused(_) | ApplyError::NoCase) => return,
                 Err(error) => {
-                    tracing::error!(case = %id, action = word, %error, "an outcome cannot be kept yet");
+                    tracing::error!(case = %id, action = word, %error, "storing an outcome failed; retrying");
                     self.0.clock.sleep_until(self.now() + TimeDelta::seconds(5)).await;
                     if *self.0.stop.borrow() {
                         return;

@@ -97,19 +97,20 @@ impl Access {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer TOKEN"));
         };
         let Some(grant) = self.grant(token) else {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, "this token is not known"));
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown token"));
         };
         let name = &grant.actor.name;
         if let Some(last) = grant.last.filter(|last| *last < self.clock.now().date_naive()) {
             tracing::warn!(by = name, "a request with an expired token was refused");
-            let detail = format!("the token {name} expired on {last}; ask for a new one");
+            let detail = format!("the token {name} expired on {last}; use a new one");
             return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
         }
         let allowed =
             grant.roles.contains(&Role::Admin) || any_of.iter().any(|role| grant.roles.contains(role));
         if !allowed {
             let needed: Vec<_> = any_of.iter().map(|role| role.word()).chain(["admin"]).collect();
-            let detail = format!("the token {name} needs one of these roles: {}", needed.join(", "));
+            let detail =
+                format!("the token {name} lacks the role; one of these is required: {}", needed.join(", "));
             tracing::warn!(by = name, needed = needed.join(","), "a request without the role was refused");
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }

@@ -179,7 +179,7 @@ impl<T: ToSchema> Gives for Verdict<T> {
 impl<T: ToSchema> Gives for Lines<T> {
     fn describe(into: &mut Description) {
         let schema = into.named::<T>();
-        into.gives(StatusCode::OK, "Each line is one of these", LINES, schema);
+        into.gives(StatusCode::OK, "One JSON object per line", LINES, schema);
     }
 }
 
@@ -203,13 +203,15 @@ impl Gives for PersonPage {
         for (status, says) in [
             (StatusCode::OK, "The page"),
             (StatusCode::NOT_FOUND, "The link is not valid"),
-            (StatusCode::GONE, "It is over"),
+            (StatusCode::GONE, "The link has expired or the case is closed"),
             (StatusCode::SERVICE_UNAVAILABLE, "The daemon or the vendor cannot serve now"),
         ] {
             into.gives(status, says, "text/html", text());
         }
-        let vendor =
-            ResponseBuilder::new().description("To the vendor's session, or to the page that waits for it");
+        let vendor = ResponseBuilder::new().description(
+            "Redirect to the vendor's session, or to the page that \
+                waits for it",
+        );
         let location = HeaderBuilder::new().schema(Some(text())).build();
         into.answers.insert(StatusCode::SEE_OTHER.as_u16(), vendor.header("Location", location).build());
     }
@@ -218,7 +220,7 @@ impl Gives for PersonPage {
 /// An empty answer, as vendors expect it.
 impl Gives for StatusCode {
     fn describe(into: &mut Description) {
-        let response = ResponseBuilder::new().description("It is on disk").build();
+        let response = ResponseBuilder::new().description("The event is on disk").build();
         into.answers.insert(Self::OK.as_u16(), response);
     }
 }

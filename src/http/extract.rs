@@ -48,7 +48,7 @@ fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let pairs = url::form_urlencoded::parse(query.as_bytes());
     let mut names = BTreeSet::new();
     if let Some((name, _)) = pairs.clone().find(|(name, _)| !names.insert(name.clone())) {
-        return Err(refused(StatusCode::BAD_REQUEST, &name, "expected once"));
+        return Err(refused(StatusCode::BAD_REQUEST, &name, "given more than once"));
     }
     let pairs = serde_urlencoded::Deserializer::new(pairs);
     serde_path_to_error::deserialize(pairs).map_err(|error| {

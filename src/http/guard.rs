@@ -121,9 +121,9 @@ async fn read(mut body: Body, parts: &Parts, largest: usize, bounds: Bounds) -> 
         let frame = match tokio::time::timeout_at(due, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return Ok(bytes.into()),
-            Ok(Some(Err(_))) => return Err(Problem::bad_request("the body ended early")),
+            Ok(Some(Err(_))) => return Err(Problem::bad_request("the body is incomplete")),
             Err(_) => {
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly"));
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body is sent too slowly"));
             }
         };
         if let Ok(data) = frame.into_data() {
@@ -163,7 +163,7 @@ impl Bodies {
         match tokio::time::timeout(ROOM_WITHIN, self.0.acquire_many(kib)).await {
             Ok(Ok(room)) => Ok(Some(room)),
             _ => {
-                let detail = "too many large requests are under way; try again later";
+                let detail = "too many large requests are in progress; try again later";
                 Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
             }
         }

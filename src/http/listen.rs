@@ -163,7 +163,7 @@ async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stoppe
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: the next one may fit again.
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -171,11 +171,11 @@ async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stoppe
         let place = match connections.enter(peer) {
             Entry::Free(place) => place,
             Entry::InPlaceOfAnother(place) => {
-                full.note("connections are at their limit; those that have shown nothing are closed");
+                full.note("the limit of connections is reached; unauthenticated connections are closed");
                 place
             }
             Entry::Full => {
-                full.note("connections are at their limit and all are in use; new ones are closed");
+                full.note("the limit of connections is reached and all are in use; new ones are closed");
                 continue;
             }
         };

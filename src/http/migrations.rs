@@ -23,7 +23,7 @@ pub async fn migrate(
         return Ok(Answer(doors.engine.migrate_case(&id, &body.to, None).await?));
     }
     let reason = body.reason.ok_or_else(|| {
-        let detail = "reason: required to move a case; ?preview=true only shows where it would be";
+        let detail = "reason: required to move a case; ?preview=true needs none and moves nothing";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).about("reason")
     })?;
     let by = Some((caller.actor.name, reason.into()));

@@ -65,9 +65,9 @@ pub fn document() -> OpenApi {
     problems.named::<problem::Problem>();
     schemas.extend(problems.schemas);
     components = components.schemas_from_iter(schemas);
-    let says = "Identity proofing as policy files. Errors are RFC 9457 problem documents. Lists are paged by \
-                `cursor` and `limit`. Changes take an `Idempotency-Key`: sent again with the same key they are \
-                not made twice. Answers may get further members.";
+    let says = "Identity proofing as policy files. Errors are RFC 9457 problem documents. Lists are paged \
+        by `cursor` and `limit`. Changes accept an `Idempotency-Key`: a repeated request with the same key \
+        has no second effect. Later versions may add members to answers.";
     let info = InfoBuilder::new().title("proofd").version(env!("CARGO_PKG_VERSION")).description(Some(says));
     let license = License::new(env!("CARGO_PKG_LICENSE"));
     let info = info.license(Some(license)).build();
@@ -156,7 +156,7 @@ fn refusal(status: StatusCode) -> Response {
     let word = || ObjectBuilder::new().schema_type(Type::String).build();
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let says = "Seconds after which to try again";
+            let says = "Seconds to wait before the next attempt";
             response.header(
                 "Retry-After",
                 HeaderBuilder::new().schema(Some(seconds())).description(Some(says)).build(),
@@ -190,12 +190,12 @@ fn variables(path: &str) -> impl Iterator<Item = &str> {
 
 fn variable(name: &str) -> ParameterBuilder {
     let says = match name {
-        "id" => "A case's id",
-        "name" => "A policy's name",
+        "id" => "Id of a case",
+        "name" => "Name of a policy",
         "revision" => "The first digits of a revision, or `running`, `waiting` or `last`",
-        "token" => "What a person's link carries",
-        "provider" => "A provider's name",
-        "secret" => "The secret of a case",
+        "token" => "Token of a person's link",
+        "provider" => "Name of a provider",
+        "secret" => "Secret of a case",
         _ => "",
     };
     ParameterBuilder::new()
@@ -211,7 +211,7 @@ fn idempotency_key() -> ParameterBuilder {
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
-        .description(Some("Names the change: sent again with it, the change is not made twice"))
+        .description(Some("Key of the change; a repeated request with the same key has no second effect"))
         .schema(Some(text))
 }
 

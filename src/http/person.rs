@@ -88,7 +88,7 @@ impl Pages {
         answer: Result<Response, Problem>,
     ) -> Result<Response, Problem> {
         answer.or_else(|problem| {
-            tracing::error!(problem = problem.detail(), "a person's page could not be shown");
+            tracing::error!(problem = problem.detail(), "rendering a person's page failed");
             self.render(doors, headers, &Page::Trouble { language: None }, false)
         })
     }

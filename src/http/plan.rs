@@ -18,7 +18,7 @@ pub async fn plan(
     caller: Caller,
     Body(tree): Body<Tree>,
 ) -> Result<Lines<PlanLine>, Problem> {
-    tracing::info!(by = caller.name(), files = tree.files.len(), "plan asked for");
+    tracing::info!(by = caller.name(), files = tree.files.len(), "plan requested");
     let (lines, read) = mpsc::channel::<PlanLine>(WAITING);
     let engine = doors.engine.clone();
     tokio::spawn(async move {
@@ -32,8 +32,8 @@ pub async fn plan(
         let last = match engine.plan_aside(files, progress, move || !there.is_closed()).await {
             Ok(plan) => PlanLine::Plan(Box::new(plan)),
             Err(error) => {
-                tracing::error!(%error, "a plan could not be made");
-                PlanLine::Problem("the plan could not be made; the daemon's log says why".to_owned())
+                tracing::error!(%error, "computing a plan failed");
+                PlanLine::Problem("computing the plan failed; the daemon's log has the reason".to_owned())
             }
         };
         // Nobody reads it any more: then it is for nobody.

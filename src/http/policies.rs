@@ -81,7 +81,7 @@ pub async fn revisions(
 
 /// 200 if everything in the tree runs afterwards, 422 if something does not; the report either way.
 pub async fn reload(State(doors): State<Doors>, caller: Caller) -> Result<Verdict<Reload>, Problem> {
-    tracing::info!(by = caller.name(), "reload asked for");
+    tracing::info!(by = caller.name(), "reload requested");
     let active = doors.engine.rollout().reload.reload(Some(caller.actor)).await;
     let report = &active.report;
     let value = Reload {

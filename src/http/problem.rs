@@ -30,21 +30,21 @@ impl Problem {
     }
 
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+        Self::new(StatusCode::NOT_FOUND, format!("no such {what}"))
     }
 
     /// The client asks too much.
     pub fn too_many(wait: TimeDelta) -> Self {
         // Rounded up: who comes back after a whole second is let in.
         let seconds = (wait.num_milliseconds().max(1) + 999) / 1_000;
-        let detail = format!("too many requests; ask again in {seconds} s");
+        let detail = format!("too many requests; try again in {seconds} s");
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// Our own fault: the cause is logged, not told.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this failed inside; the daemon's log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the daemon's log has the reason")
     }
 
     pub fn detail(&self) -> &str {
@@ -125,9 +125,9 @@ impl IntoResponse for Problem {
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+    Problem::new(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path()))
 }
 
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not support {method}", uri.path()))
 }

@@ -92,7 +92,10 @@ impl FromStr for SubjectRef {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
-            format!("expected KIND/ID or SOURCE/KIND/ID, such as user/4711; KIND is {}", SubjectKind::words())
+            format!(
+                "expected KIND/ID or SOURCE/KIND/ID, such as user/4711; KIND is one of {}",
+                SubjectKind::words()
+            )
         };
         let kind_of = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
         let (first, rest) = text.split_once('/').ok_or_else(expected)?;

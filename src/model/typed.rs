@@ -201,9 +201,9 @@ fn wrong(path: &str, field: &str, value: &Value, depth: usize) -> Option<(String
             at("is longer than 254 characters")
         }
         Value::String(text) if is_address && !text.chars().all(is_plain) => {
-            at("has a character that cannot be seen or that turns the text")
+            at("has an invisible or direction-changing character")
         }
-        Value::Object(_) | Value::Array(_) if depth > DEEPEST => at("is nested deeper than 16 levels"),
+        Value::Object(_) | Value::Array(_) if depth > DEEPEST => at("has more than 16 levels of nesting"),
         Value::Object(inner) if inner.len() > MOST_MEMBERS => at("has more than 500 members"),
         Value::Object(inner) => {
             inner.iter().find_map(|(name, value)| wrong(&format!("{path}.{name}"), name, value, depth + 1))

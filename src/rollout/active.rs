@@ -51,7 +51,11 @@ pub(super) fn log_changes(before: &Active, active: &Active) {
         }
     }
     for name in before.set.policies.keys().filter(|name| !active.set.policies.contains_key(*name)) {
-        tracing::warn!(policy = name, "policy gone from the tree: it opens no cases, its open cases go on");
+        tracing::warn!(
+            policy = name,
+            "policy removed from the tree: it opens no cases, its open cases \
+            continue"
+        );
     }
     active.report.log();
 }
@@ -90,7 +94,7 @@ impl Active {
             _ if self.report.at.is_none() => Err("the policies are not loaded yet".to_owned()),
             // The last policy was taken away: no case opens, and the open ones go on.
             _ if self.report.ok && self.report.policies.is_empty() => Ok(()),
-            _ if self.set.policies.is_empty() => Err("no policy of the tree can run".to_owned()),
+            _ if self.set.policies.is_empty() => Err("no policy of the tree is active".to_owned()),
             _ => Ok(()),
         }
     }

@@ -268,7 +268,7 @@ fn why(last: Option<&Policy>, new: &Policy, gone: &[&Arc<Policy>], watched: &[Wa
 
 fn said(order: &PolicyOrder) -> String {
     format!(
-        "{} went back to {} at {}: {}; the next edit of the policy's files ends this",
+        "{} reverted to {} at {}: {}; the next edit of the policy's files ends this",
         order.by,
         order.revision.short(),
         order.at.format("%Y-%m-%d %H:%M UTC"),

@@ -15,7 +15,7 @@ use super::compiled::{PolicyError, Revisions};
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRevision {
-    #[error("there is no such policy")]
+    #[error("no such policy; `proofd policy list` lists them")]
     NoPolicy,
     /// What was asked for is not there, or cannot be done now.
     #[error("{0}")]
@@ -55,14 +55,16 @@ impl Catalog {
             "running" => {
                 return running.cloned().ok_or_else(|| {
                     no(&format!(
-                        "policy {name} does not run now; proofd policy show {name} shows the revision that ran last"
+                        "policy {name} is not active; `proofd policy show {name}` shows the last active \
+                            revision"
                     ))
                 });
             }
-            "waiting" => return waiting.cloned().ok_or_else(|| no("no revision waits for a release")),
+            "waiting" => return waiting.cloned().ok_or_else(|| no("no revision is parked")),
             "last" => {
-                let last =
-                    || self.revisions.last(name)?.ok_or_else(|| no(&format!("policy {name} never ran")));
+                let last = || {
+                    self.revisions.last(name)?.ok_or_else(|| no(&format!("policy {name} was never active")))
+                };
                 return running.cloned().map_or_else(|| self.load(name, &last()?), Ok);
             }
             _ => {}
@@ -73,7 +75,7 @@ impl Catalog {
             (None, _, Some(policy)) => Ok(Arc::clone(policy)),
             (None, _, None) => Err(no(&format!("policy {name} has no revision {which}"))),
             (Some(_), Some(_), _) => {
-                Err(no(&format!("several revisions begin with {which}; say more of it")))
+                Err(no(&format!("several revisions start with {which}; use more digits")))
             }
             (Some(revision), None, _) => self.load(name, &revision),
         }
@@ -94,7 +96,7 @@ impl Catalog {
         if self.ran(name, &policy.revision)? {
             return Ok(policy);
         }
-        Err(no(&format!("revision {} waits for a release", policy.revision.short())))
+        Err(no(&format!("revision {} is parked", policy.revision.short())))
     }
 
     /// Whether a revision ever ran.
@@ -130,8 +132,9 @@ impl Catalog {
             .map(|(_, count)| count)
             .sum();
         Ok(vec![format!(
-            "the policy is gone from the tree: it opens no cases, {} go on. To bring it back, put these files back \
-             into the tree and run proofd policy reload; an older revision is then reached with proofd policy revert",
+            "the policy is gone from the tree: it opens no cases, {} continue. To restore it, put these \
+                files back into the tree and run `proofd policy reload`; then `proofd policy revert` can \
+                activate an older revision",
             open_cases(open)
         )])
     }
@@ -214,11 +217,7 @@ pub(super) fn files(from: Option<&Policy>, to: Option<&Policy>) -> String {
     for path in paths {
         if let Some(to) = to.filter(|to| to.files.get(path).is_none()) {
             // A diff would say that the file is gone; it may well be there, for others.
-            let _ = writeln!(
-                shown,
-                "{path}: {} does not use it any more, whether it is still in the tree or not",
-                to.name
-            );
+            let _ = writeln!(shown, "{path}: {} no longer uses it", to.name);
             continue;
         }
         let (old, new) = (text(from, path), text(to, path));

@@ -66,7 +66,7 @@ impl Revisions {
         }
         let unloadable = |why: &str| {
             PolicyError::Unloadable(format!(
-                "revision {} of policy {name} cannot be used: {why}",
+                "loading revision {} of policy {name} failed: {why}",
                 revision.short()
             ))
         };
@@ -74,7 +74,7 @@ impl Revisions {
         let files = files.ok_or_else(|| unloadable("its files are not in the store"))?;
         let loaded = policy::load(&files, &self.0.known);
         let policy = loaded.set.policies.get(name);
-        policy.cloned().ok_or_else(|| unloadable("its files do not load any more"))
+        policy.cloned().ok_or_else(|| unloadable("its files have errors in this version"))
     }
 
     /// The policy of a case at the revision that the case opened with. An error says what to do.
@@ -125,13 +125,13 @@ impl Revisions {
         }
         let because = because.unwrap_or_else(|| "its files are not in the store".to_owned());
         let put_right = if readable.is_some() {
-            "put that back into proofd.yaml and start the daemon again"
+            "put it back into proofd.yaml and restart the daemon"
         } else {
-            "run the version of proofd that it ran with"
+            "run the earlier version of proofd"
         };
         let why = format!(
-            "revision {} of policy {name} cannot be used: {because}. What to do: {put_right}, or move its open cases \
-             to another revision with proofd case migrate --policy {name}",
+            "loading revision {} of policy {name} failed: {because}; {put_right}, or move its open cases \
+                to another revision with `proofd case migrate --policy {name}`",
             revision.short()
         );
         let unloadable = Arc::new(Unloadable { why, readable });

@@ -31,7 +31,10 @@ pub(super) fn let_go(
         };
         let newcomer = chosen.waiting.keys().find(newcomer).cloned();
         let why = newcomer.map(|new| {
-            format!("is not in the tree and runs until {new}, which may be it by another name, is released or gone")
+            format!(
+                "is not in the tree and stays active until {new}, which may replace it, is released or \
+                gone"
+            )
         });
         if keep_back || why.is_some() {
             // That a policy is gone from the tree is an edit like any other.
@@ -46,7 +49,7 @@ pub(super) fn let_go(
             continue;
         }
         let (policy, revision) = (old.name.clone(), old.revision.clone());
-        let (by, reason) = ("edit".to_owned(), "the tree has no such policy any more".to_owned());
+        let (by, reason) = ("edit".to_owned(), "the tree no longer has this policy".to_owned());
         let (what, over) = (PolicyDeed::Gone, None);
         let (at, newly) = (chooser.now, BTreeMap::new());
         let known = chooser.store.policy_order(&old.name).ok().flatten();
@@ -75,7 +78,12 @@ fn stays(chooser: &Chooser<'_>, old: &Policy, chosen: &Chosen, before: &Active) 
     }
     let why = reasons_to_stay(&effects(old), watched);
     why.into_iter()
-        .map(|why| format!("is not in the tree any more and runs until that is released: it {why}"))
+        .map(|why| {
+            format!(
+                "is no longer in the tree and stays active until its removal is released: it \
+            {why}"
+            )
+        })
         .collect()
 }
 

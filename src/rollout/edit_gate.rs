@@ -12,8 +12,7 @@ use super::back_tested::{BackTest, BackTests, Span};
 use super::choice::Chosen;
 use super::edited::{Edited, Newly};
 
-const ASKING: &str =
-    "the recorded past is being asked about it; if that says nothing against it, it runs by itself";
+const ASKING: &str = "the back-test is running; the edit becomes active if it finds nothing";
 
 /// The result of a back-test.
 #[derive(Debug, Clone)]

@@ -41,7 +41,7 @@ pub(super) fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Resul
         let tests = examined(&hold_back_failing(&mut loaded));
         return Ok(Some(Built { tree: revision, loaded, files, tests }));
     }
-    Err("the tree keeps changing while it is read; it is looked at again soon".to_owned())
+    Err("the tree changed while it was read; reading it again soon".to_owned())
 }
 
 /// Runs the tests of all policies and takes out those whose tests fail, as if they had a mistake.

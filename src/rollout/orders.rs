@@ -46,11 +46,11 @@ impl Orders {
             return self.drop_policy(name, runs, revision, by, reason).await;
         }
         let waiting = Some(status).filter(waits).and_then(|status| status.waiting.clone());
-        let waiting = waiting.ok_or_else(|| no(&format!("no revision of {name} waits for a release")))?;
+        let waiting = waiting.ok_or_else(|| no(&format!("no revision of {name} is parked")))?;
         if revision.is_some_and(|looked_at| !matches(&waiting, looked_at)) {
             let short = waiting.short();
             return Err(no(&format!(
-                "the files were edited meanwhile: revision {short} waits now; look at it first"
+                "the files were edited meanwhile: revision {short} is parked now; review it first"
             )));
         }
         let by = self.released_by(name, &waiting, &by)?;
@@ -83,7 +83,7 @@ impl Orders {
     ) -> Result<RevisionSheet, NoRevision> {
         if revision.is_some_and(|looked_at| !matches(&runs, looked_at)) {
             let short = runs.short();
-            return Err(no(&format!("the policy is not in the tree any more; revision {short} would stop")));
+            return Err(no(&format!("the policy is no longer in the tree; revision {short} would stop")));
         }
         let by = self.released_by(name, &runs, &by)?;
         let (policy, what, over, at) = (name.to_owned(), PolicyDeed::Dropped, None, self.clock.now());
@@ -104,16 +104,16 @@ impl Orders {
         let active = self.running.load();
         let status = active.report.policies.iter().find(|status| status.name == name).ok_or_else(|| {
             no(&format!(
-                "the tree has no policy {name} any more; put its folder back into the tree (proofd policy show {name} \
-                 lists its files), run proofd policy reload, and then go back to a revision"
+                "the tree no longer has the policy {name}; put its directory back (`proofd policy show \
+                    {name}` lists its files), run `proofd policy reload`, then revert"
             ))
         })?;
         let target = self.catalog.at(name, to)?;
         if !self.catalog.ran(name, &target.revision)? {
-            return Err(no("this revision never ran; proofd policy release lets it run"));
+            return Err(no("this revision was never active; use `proofd policy release`"));
         }
         if status.revision.as_ref() == Some(&target.revision) {
-            return Err(no("this revision runs already"));
+            return Err(no("this revision is active already"));
         }
         // Back to what the tree has is the end of a revert, and nothing to revert to.
         let tree = status.waiting.clone().or_else(|| status.revision.clone());
@@ -142,8 +142,8 @@ impl Orders {
             Release::Counted => {
                 tracing::info!(policy = name, revision = short, by = by.name, "first of two releases");
                 Err(NoRevision::No(format!(
-                    "the release of {} counts; who edited the files is not known, so another person has to release \
-                     revision {short} too",
+                    "the release of {} is recorded; the author of the edit is unknown, so another person \
+                        must release revision {short} too",
                     by.name
                 )))
             }

@@ -42,17 +42,19 @@ impl Push {
     fn release(&mut self, by: &Actor) -> Release {
         let refused = |word, says: &str| Release::Refused { word, says: format!("{} {says}", by.name) };
         if by.person.is_none() {
-            let says = "has no person; `reload: {release: other_person}` needs a token with one";
+            let says = "has no person; `reload: {release: other_person}` needs a token with `person`";
             return refused("person_required", says);
         }
         match &self.by {
             Some(author) if author.same(by) => {
-                refused("same_person", "pushed this edit; another person has to release it")
+                refused("same_person", "pushed this edit; another person must release it")
             }
             Some(_) => Release::Done(vec![by.clone()]),
-            None if self.released.iter().any(|other| other.same(by)) => {
-                refused("same_person", "has released this revision already; another person has to do so too")
-            }
+            None if self.released.iter().any(|other| other.same(by)) => refused(
+                "same_person",
+                "has released this revision already; another person must release it \
+                    too",
+            ),
             None => {
                 self.released.push(by.clone());
                 if self.released.len() < 2 { Release::Counted } else { Release::Done(self.released.clone()) }

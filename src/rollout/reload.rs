@@ -68,7 +68,7 @@ impl Reload {
             tests.extend(stored.map(|stored| (name.clone(), stored.tests)));
             match self.0.revisions.get(&name, &revision) {
                 Ok(policy) => last.push(policy),
-                Err(error) => tracing::error!(policy = name, %error, "the last good revision cannot be used"),
+                Err(error) => tracing::error!(policy = name, %error, "loading the last good revision failed"),
             }
         }
         let set = PolicySet::new(last);
@@ -154,8 +154,8 @@ impl Reload {
         });
         let result = match tested.await {
             Ok(Ok(tests)) => Ok(tests),
-            Ok(Err(error)) => Err(format!("the recorded past cannot be asked: {error}")),
-            Err(_) => Err("asking the recorded past failed inside".to_owned()),
+            Ok(Err(error)) => Err(format!("the back-test failed: {error}")),
+            Err(_) => Err("internal error in the back-test; the daemon's log has the reason".to_owned()),
         };
         self.0.gate.record(edits, &result);
     }
@@ -168,7 +168,7 @@ impl Reload {
         let last = attempted.tree.clone().filter(|_| !even_if_unchanged);
         let built = tokio::task::spawn_blocking(move || build(&dir, &known, last.as_ref())).await;
         let built = built.unwrap_or_else(|_| {
-            Err("loading the tree failed inside; the policies that ran go on".to_owned())
+            Err("internal error while loading the tree; the active policies stay".to_owned())
         });
         let active = match built {
             Ok(None) => return self.0.running.load(),
@@ -198,8 +198,8 @@ impl Reload {
         let Built { tree, loaded, files, tests: examined } = built;
         let before = self.0.running.load();
         if !loaded.partial && loaded.declared.is_empty() && !files.is_policy_tree() {
-            let lost = "the policy tree is empty, as a mount that is lost; to remove the last policy, leave people.yaml or \
-                        verifications.yaml in the tree";
+            let lost = "the policy tree is empty, like a lost mount; to remove the last policy, keep \
+                people.yaml or verifications.yaml in the tree";
             return self.keep_all(lost.to_owned());
         }
         let any_error = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
@@ -208,7 +208,12 @@ impl Reload {
         let chooser = Chooser { store, revisions, watched: &settings.park, now: self.now() };
         let mut chosen = match chooser.choose(&before, &loaded, &examined, keep_back) {
             Ok(chosen) => chosen,
-            Err(error) => return self.keep_all(format!("the store cannot say what ran: {error}")),
+            Err(error) => {
+                return self.keep_all(format!(
+                    "reading the active revisions from the store \
+                failed: {error}"
+                ));
+            }
         };
         let (back_tests, open) = self.0.gate.apply(&mut chosen, chooser.now);
         let_go(&chooser, &mut chosen, &before, &loaded.declared, keep_back || loaded.partial);
@@ -233,7 +238,7 @@ impl Reload {
             rendered,
         };
         if let Err(error) = self.persist(&before, &chosen.runs, &tests, chosen.orders).await {
-            return self.keep_all(format!("the new revisions cannot be stored: {error}"));
+            return self.keep_all(format!("storing the new revisions failed: {error}"));
         }
         let set = PolicySet::new(chosen.runs);
         let active = Arc::new(Active { set, waiting: chosen.waiting, tests, report, back_tests, untested });
@@ -270,7 +275,7 @@ impl Reload {
     /// Nothing of the tree is taken; what ran goes on.
     fn keep_all(&self, problem: String) -> Arc<Active> {
         let before = self.0.running.load();
-        tracing::error!(problem, "the policies could not be reloaded; those that ran go on");
+        tracing::error!(problem, "reloading the policies failed; the active ones stay");
         let report = Report {
             at: Some(self.now()),
             ok: false,

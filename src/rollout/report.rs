@@ -67,7 +67,7 @@ impl Report {
     pub(super) fn log(&self) {
         for status in self.policies.iter().filter(|status| !status.why.is_empty()) {
             tracing::warn!(policy = status.name, state = ?status.state, waiting = ?status.waiting,
-                why = status.why.join("; "), "the tree's revision does not run");
+                why = status.why.join("; "), "the revision in the tree is not active");
         }
         for found in &self.diagnostics {
             match found.severity {

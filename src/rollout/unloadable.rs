@@ -85,7 +85,7 @@ impl UnloadableCases {
     pub fn sentences(&self) -> Vec<String> {
         let sentence = |((_, revision), count): ((String, Revision), usize)| {
             let cases = if count == 1 { "1 open case cannot" } else { &format!("{count} open cases cannot") };
-            format!("{cases} go on: {}", self.why(&revision))
+            format!("{cases} continue: {}", self.why(&revision))
         };
         self.counts().into_iter().map(sentence).collect()
     }
@@ -93,7 +93,7 @@ impl UnloadableCases {
     pub fn log(&self) {
         for ((policy, revision), count) in self.counts() {
             let (revision, why) = (revision.short().to_owned(), self.why(&revision));
-            tracing::error!(policy, revision, cases = count, why, "open cases cannot go on");
+            tracing::error!(policy, revision, cases = count, why, "open cases cannot continue");
         }
     }
 }

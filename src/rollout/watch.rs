@@ -140,7 +140,8 @@ impl Watch {
             Ok(mut watcher) => {
                 for (path, _) in &watched {
                     if let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) {
-                        tracing::debug!(path = %path.display(), %error, "not watched; the rescan sees it");
+                        tracing::debug!(path = %path.display(), %error, "watching a directory failed; the \
+                            periodic scan covers it");
                     }
                 }
                 self.watcher = Some(watcher);
@@ -148,7 +149,8 @@ impl Watch {
                 // What changed between the look and the watch is seen by another look.
                 let _ = self.hints.try_send(());
             }
-            Err(error) => tracing::warn!(%error, "no file watcher; changes are seen every {RESCAN:?}"),
+            Err(error) => tracing::warn!(%error, "starting the file watcher failed; the tree is scanned \
+                every {RESCAN:?}"),
         }
     }
 }

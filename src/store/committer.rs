@@ -130,9 +130,7 @@ impl Committer {
     /// Holds the group back until the disk has space again. Nothing of it is acknowledged meanwhile, new
     /// events are refused at once, and the end of the store refuses it all.
     fn wait_for_room(&mut self, mut group: Vec<Request>) -> Vec<Request> {
-        tracing::error!(
-            "the disk is full and the reserve is used up; nothing is written until there is space"
-        );
+        tracing::error!("writing to the store: the disk is full and the reserve is used; free some space");
         loop {
             std::thread::sleep(LOOK_FOR_ROOM_EVERY);
             while let Ok(next) = self.queue.try_recv() {
@@ -174,7 +172,7 @@ impl Committer {
         });
         self.applier
             .send(Group { head, records: durable.collect() })
-            .map_err(|_| (Refusal::Broken("the state takes no more records".to_owned()), Vec::new()))
+            .map_err(|_| (Refusal::Broken("the state accepts no more records".to_owned()), Vec::new()))
     }
 }
 

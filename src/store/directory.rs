@@ -66,7 +66,7 @@ pub fn secret(dir: &Path) -> Result<Secret, Error> {
         return Ok(Secret::new(text));
     }
     Err(Error::Damaged(format!(
-        "{} is not 64 characters long, and every link that was sent depends on it; restore it from a backup",
+        "{} is not 64 characters long; every link that was sent depends on it; restore it from a backup",
         path.display()
     )))
 }

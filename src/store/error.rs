@@ -12,14 +12,14 @@ pub enum Error {
     #[error("{0}")]
     Damaged(String),
     #[error(
-        "the store has lost something: {0}; restore the store from a backup, look at what can be kept of a \
-         damaged journal (proofd store salvage --dry-run), or go on without what is lost (proofd store \
-         accept-loss --reason TEXT)"
+        "the store has lost records: {0}; restore it from a backup, check what can be repaired (`proofd \
+            store salvage --dry-run`), or continue without the lost records (`proofd store accept-loss \
+            --reason TEXT`)"
     )]
     Lost(Box<Loss>),
     #[error("nothing is lost; there is nothing to accept")]
     NothingLost,
-    #[error("no record of the journal is damaged; there is nothing to salvage")]
+    #[error("the journal has no damaged records; there is nothing to salvage")]
     NothingDamaged,
     #[error("the store is closed")]
     Closed,

@@ -151,7 +151,7 @@ impl Survey {
         };
         let ends = match (self.end.last, records) {
             (None, _) => format!("the journal {} is missing or empty", journal.display()),
-            (Some(_), 0) => format!("the journal {} holds no record", journal.display()),
+            (Some(_), 0) => format!("the journal {} has no records", journal.display()),
             (Some(_), _) => format!("the journal {} ends at record {records}", journal.display()),
         };
         let next = Some(records + 1);
@@ -170,8 +170,8 @@ impl Survey {
             }
             Found::Read { mark, .. } if self.at_mark != Some(mark.head.chain) => lost(
                 format!(
-                    "the journal {} is not the one that this store wrote: record {} has not the hash of the \
-                     high-water mark",
+                    "the journal {} was not written by this store: the hash of record {} differs from the \
+                        high-water mark",
                     journal.display(),
                     mark.head.sequence
                 ),
@@ -179,7 +179,7 @@ impl Survey {
                 None,
             ),
             Found::Read { .. } | Found::Missing | Found::Unreadable if applied.is_some() => {
-                lost(format!("{ends}, and the state holds record {}", applied?), next, applied)
+                lost(format!("{ends}, and the state has record {}", applied?), next, applied)
             }
             Found::Read { mark, whole } => {
                 // A slot is written after its frame was synced: a torn slot and a torn frame are not from
@@ -203,16 +203,14 @@ impl Survey {
         }
         let what = match torn {
             Some(torn) => format!("{torn}, and the high-water mark is {mark}"),
-            None => format!("{ends}, the high-water mark is {mark}, and no state proves where it ended"),
+            None => format!("{ends}, the high-water mark is {mark}, and no state proves its end"),
         };
         Some(Loss { what, from: Some(self.records() + 1), to: None, since: None, head: None })
     }
 
     fn secret_loss(&self, dir: &Path) -> Option<Loss> {
-        let what = format!(
-            "{} is missing, and every link that was sent depends on it",
-            dir.join("secret").display()
-        );
+        let what =
+            format!("{} is missing; every link that was sent depends on it", dir.join("secret").display());
         (!self.secret).then_some(Loss { what, from: None, to: None, since: None, head: None })
     }
 

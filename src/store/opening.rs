@@ -75,7 +75,7 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
         make_secret(dir)?;
     }
     let (cut_bytes, foreign) = (survey.end.torn, survey.state_is_foreign());
-    let found = if foreign { Err("it was made from another journal".to_owned()) } else { survey.state };
+    let found = if foreign { Err("it was built from another journal".to_owned()) } else { survey.state };
     let Brought { state, replayed, rebuilt } = rebuild::bring_up(dir, found, &survey.end, &options.progress)?;
     mark.losses = state.losses()?.len() as u64;
     let accepted_losses = mark.losses;

@@ -72,6 +72,6 @@ impl fmt::Debug for Options {
 /// What is on disk after a failed sync is not known until it is read again, so the process ends and the
 /// next start reads it. 70 is `EX_SOFTWARE`; a service manager restarts on it.
 fn exit(reason: &str) {
-    tracing::error!(reason, "the store cannot go on; the process ends and reads the disk again at its start");
+    tracing::error!(reason, "the store failed; the process ends and reads the disk again at its next start");
     std::process::exit(70);
 }

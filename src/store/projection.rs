@@ -35,7 +35,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result
 fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<(), Error> {
     for (key, payload) in &salvage.restored {
         let key = keys::from_hex(key)
-            .ok_or_else(|| Error::Damaged(format!("record {sequence} of the journal cannot be read")))?;
+            .ok_or_else(|| Error::Damaged(format!("reading record {sequence} of the journal failed")))?;
         match payload {
             Some(payload) => draft.put_json(key, payload.clone().into_bytes()),
             None => draft.remove(key),

@@ -19,7 +19,7 @@ pub(super) fn prune(dir: &Path, now: Timestamp) {
     let journal = journal_dir(dir);
     for name in ["salvage.scratch", "verify.scratch"] {
         if let Err(error) = clear(&dir.join(name)) {
-            tracing::warn!(%error, "the work of an interrupted command cannot be removed");
+            tracing::warn!(%error, "removing the files of an interrupted command failed");
         }
     }
     for (dir, start) in [(dir, "state.damaged-"), (journal.as_path(), "cut-")] {
@@ -27,9 +27,9 @@ pub(super) fn prune(dir: &Path, now: Timestamp) {
             let removed =
                 if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             match removed {
-                Ok(()) => tracing::info!(path = %path.display(), "removed what was set aside before"),
+                Ok(()) => tracing::info!(path = %path.display(), "removed files that were set aside before"),
                 Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "what was set aside cannot be removed");
+                    tracing::warn!(path = %path.display(), %error, "removing files that were set aside failed");
                 }
             }
         }

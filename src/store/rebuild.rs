@@ -64,7 +64,7 @@ fn doubt(dir: &Path) -> PathBuf {
 /// Has the next start make the state anew.
 pub(super) fn suspect(dir: &Path, reason: &str) {
     if let Err(error) = journal::write_whole(&doubt(dir), reason.as_bytes()) {
-        tracing::error!(%error, "the doubt about the state could not be noted");
+        tracing::error!(%error, "marking the state as doubtful failed");
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
         return Ok(Err(reason));
     }
     if !marker(dir).exists() || !state_dir(dir).exists() {
-        return Ok(Err("it is not there or was not finished".to_owned()));
+        return Ok(Err("it is missing or incomplete".to_owned()));
     }
     match State::open(&state_dir(dir)).and_then(|state| state.check().map(|()| state)) {
         Ok(state) => Ok(Ok(state)),

@@ -27,7 +27,7 @@ impl Reserve {
         match self.write() {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(%error, "the reserve on the disk could not be made");
+                tracing::warn!(%error, "creating the reserve on the disk failed");
                 self.release();
                 false
             }
@@ -53,7 +53,7 @@ impl Reserve {
         match std::fs::remove_file(&self.path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::error!(%error, "the reserve on the disk could not be released"),
+            Err(error) => tracing::error!(%error, "releasing the reserve on the disk failed"),
         }
     }
 }

@@ -104,7 +104,7 @@ impl Room {
 
     fn open(&self) -> Level {
         if self.full.swap(false, Ordering::Relaxed) {
-            tracing::info!("the disk has free space again; new events are taken");
+            tracing::info!("the disk has free space again; new events are accepted");
         }
         Level::Plenty
     }

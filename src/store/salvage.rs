@@ -93,7 +93,7 @@ impl Work<'_> {
             return Ok(salvaged);
         };
         let loss = Loss {
-            what: format!("damaged records were salvaged; cases that were quarantined: {}", cases.len()),
+            what: format!("damaged records were salvaged; quarantined cases: {}", cases.len()),
             from: Some(from),
             to: Some(to),
             since: loss::last_time(self.dir),

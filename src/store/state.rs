@@ -95,7 +95,7 @@ impl State {
         };
         let written = guarded("reading sled", || state.db.get(keys::meta()))?;
         if written.is_some_and(|value| codec::is_of_another_version(&value)) {
-            return Err(Error::Damaged("it is of another version of the program".to_owned()));
+            return Err(Error::Damaged("it was written by another version of proofd".to_owned()));
         }
         let meta = state.value(&keys::meta())?.unwrap_or_default();
         *state.meta.lock().unwrap_or_else(PoisonError::into_inner) = meta;
@@ -172,13 +172,13 @@ impl State {
     fn broken(&self, key: &[u8]) -> Error {
         let first = self.damaged.fetch_add(1, Ordering::Relaxed) == 0;
         let name = keys::hex(key);
-        tracing::error!(key = name, "a value of the state fails its check");
-        if first && let Err(error) = std::fs::write(doubt(&self.dir), format!("key {name} fails its check")) {
-            tracing::error!(%error, "the doubt about the state could not be noted");
+        tracing::error!(key = name, "a value of the state has a wrong checksum");
+        if first && let Err(error) = std::fs::write(doubt(&self.dir), format!("key {name} has a wrong checksum")) {
+            tracing::error!(%error, "marking the state as doubtful failed");
         }
         Error::Damaged(format!(
-            "the value under key {name} of the state fails its check; the next start makes the state anew \
-             from the journal"
+            "the value of key {name} of the state has a wrong checksum; the next start rebuilds the state \
+                from the journal"
         ))
     }
 

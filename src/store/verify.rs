@@ -81,14 +81,14 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     let state = match state {
         Ok(state) => state,
         Err(reason) => {
-            report.differs(format!("the state cannot be used: {reason}"));
+            report.differs(format!("the state is unusable: {reason}"));
             return Ok(report);
         }
     };
     report.applied = applied;
     report.keys = state.meta().keys;
     if applied >= end.next {
-        report.differs(format!("the state holds record {applied}, the journal ends at {}", end.next - 1));
+        report.differs(format!("the state has record {applied}, the journal ends at {}", end.next - 1));
     }
     side_by_side(&implied, &state, &mut |key, want, have| {
         let key = keys::hex(key);

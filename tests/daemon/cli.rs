@@ -82,7 +82,7 @@ async fn schemas_are_json() {
 async fn doctor_says_which_part_is_ill() {
     let world = idle().await;
     let said = world.say(&["doctor"]);
-    ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are valid", "can be written"]);
+    ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are valid", "is writable"]);
     let report = world.say(&["doctor", "--json"]).json();
     assert_eq!(report["ok"], true, "{report}");
     assert!(world.town.mailbox.mails().is_empty(), "nobody got a mail");

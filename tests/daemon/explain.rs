@@ -76,7 +76,7 @@ async fn each_policy_says_why() {
     let policies = world.get("/v1/policies").await;
     assert_eq!(all["items"].as_array().unwrap().len(), policies["items"].as_array().unwrap().len());
     let other = explained(&world, &subject, "registration-proofing").await;
-    assert_eq!(other["says"], "not asked: it is about a registration");
+    assert_eq!(other["says"], "not evaluated: it is about a registration");
 
     for (query, token, status) in [
         (subject.as_str(), "t-viewer", StatusCode::OK),
@@ -109,7 +109,7 @@ fn on_the_command_line(world: &World, subject: &str, before: &str) {
         "    event.score = 75",
         "  smallest change: event.score is 75; it would hold from 76 (settings.risk_threshold)",
         "  or: event.new_device is empty; it would hold with true",
-        "registration-proofing: not asked: it is about a registration",
+        "registration-proofing: not evaluated: it is about a registration",
     ] {
         assert!(said.out.contains(line), "{line:?} is not in {}", said.out);
     }
@@ -120,7 +120,7 @@ fn on_the_command_line(world: &World, subject: &str, before: &str) {
     assert!(said.err.contains("there is no such policy"), "{said:?}");
     let said = world.say(&["explain", "--subject", "user/999999"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("nobody is known as user/999999"), "{said:?}");
+    assert!(said.err.contains("unknown person user/999999"), "{said:?}");
     assert_eq!(world.say(&["explain", "--subject", subject, "--at", "noon"]).code, Some(2));
     assert!(world.say_alone(&["explain", "--help"]).out.contains("Example: proofd explain --subject"));
 }

@@ -151,7 +151,7 @@ async fn by_the_sweeps(world: &World, subject: &str) {
     assert!(says.contains("user.verified_at is empty, and no run") || ran, "{unseen}");
     let lately = world.clock.now();
     let not_yet = swept(world, subject, json!({"verified_at": lately})).await;
-    assert!(not_yet["says"].as_str().unwrap().contains("the first run from then on is at"), "{not_yet}");
+    assert!(not_yet["says"].as_str().unwrap().contains("the first run after that is at"), "{not_yet}");
     assert_eq!(not_yet["clauses"][0]["values"][0]["path"], "user.verified_at", "{not_yet}");
     let due = swept(world, subject, json!({"verified_at": LONG_AGO})).await;
     assert_eq!(due["verdict"], "would_open", "{due}");
@@ -163,7 +163,7 @@ async fn by_the_sweeps(world: &World, subject: &str) {
     assert_eq!(robot["verdict"], "where", "{robot}");
     assert_eq!(robot["clauses"][0]["values"].as_array().unwrap().last().unwrap()["value"], true, "{robot}");
     noted(&robot, "also: not due");
-    noted(&robot, "also: a clause did not hold");
+    noted(&robot, "also: a clause is false");
 }
 
 fn keys(items: &[Value]) -> Vec<&Value> {
@@ -182,19 +182,18 @@ async fn never_happened(world: &World, subject: &str) {
         one["changes"][0][0]["says"],
         "event.score is 70; it would hold from 76 (settings.risk_threshold)"
     );
-    assert_eq!(of(&no, "registration-proofing")["says"], "not asked: it is about a registration");
+    assert_eq!(of(&no, "registration-proofing")["says"], "not evaluated: it is about a registration");
     let role = of(&no, "privileged-role")["says"].as_str().unwrap();
-    assert!(role.starts_with("not asked about login.risk; it reacts to user.role_granted"), "{role}");
+    assert!(role.starts_with("not evaluated for login.risk; it reacts to user.role_granted"), "{role}");
     let yes = tried(world, json!({"subject": subject, "event": event(76)})).await;
     assert_eq!(of(&yes, "login-risk")["says"], "a case would open", "{yes}");
     // The same event, said by an edited tree.
     let higher = edited("risk_threshold: 76", "risk_threshold: 90");
     let yes = tried(world, json!({"subject": subject, "event": event(76), "files": higher})).await;
     assert_eq!(of(&yes, "login-risk")["verdict"], "clause", "{yes}");
-    for (mode, note) in [
-        ("shadow", "it runs as a shadow: it opens nothing"),
-        ("disabled", "it is disabled: it opens nothing"),
-    ] {
+    for (mode, note) in
+        [("shadow", "shadow mode: it opens no cases"), ("disabled", "disabled: it opens no cases")]
+    {
         let files = edited("mode: enforce", &format!("mode: {mode}"));
         let answer = tried(world, json!({"subject": subject, "event": event(76), "files": files})).await;
         let one = of(&answer, "login-risk");
@@ -219,7 +218,7 @@ async fn never_happened(world: &World, subject: &str) {
         of(&unseen, "login-risk")["says"]
             .as_str()
             .unwrap()
-            .contains("no event that it reacts to is recorded")
+            .contains("no recorded event of this person triggers it")
     );
 }
 
@@ -239,7 +238,7 @@ async fn refusals(world: &World, subject: &str) {
     let score = |score: Value| event(json!({"type": "login.risk", "fields": {"score": score}}));
     for (question, token, status, says) in [
         (score(json!(70)), "t-viewer", StatusCode::OK, ""),
-        (score(json!(70)), "t-source", StatusCode::FORBIDDEN, "needs one of these roles"),
+        (score(json!(70)), "t-source", StatusCode::FORBIDDEN, "one of these is required"),
         (score(json!(70)), "", StatusCode::UNAUTHORIZED, "send a token"),
         (score(json!("70")), "t-viewer", StatusCode::BAD_REQUEST, "event.score holds a number"),
         (json!({"subject": subject, "files": tree()}), "t-viewer", StatusCode::FORBIDDEN, "author"),
@@ -247,9 +246,9 @@ async fn refusals(world: &World, subject: &str) {
             json!({"subject": subject, "files": {}}),
             "t-author",
             StatusCode::BAD_REQUEST,
-            "no policy in the files",
+            "no policy found in the files",
         ),
-        (json!({"subject": subject}), "t-viewer", StatusCode::BAD_REQUEST, "say what is to be tried"),
+        (json!({"subject": subject}), "t-viewer", StatusCode::BAD_REQUEST, "a dry run needs"),
         (
             json!({"subject": " ", "event": {"type": "manual"}}),
             "t-viewer",
@@ -262,7 +261,7 @@ async fn refusals(world: &World, subject: &str) {
             StatusCode::BAD_REQUEST,
             "did you mean `login.risk`?",
         ),
-        (event(json!({"type": "manual", "key": "k"})), "t-viewer", StatusCode::BAD_REQUEST, "either a type"),
+        (event(json!({"type": "manual", "key": "k"})), "t-viewer", StatusCode::BAD_REQUEST, "either `type`"),
         (event(json!({"key": "nothing"})), "t-viewer", StatusCode::NOT_FOUND, "there is no such event"),
         (
             event(json!({"type": "login.risk", "fields": {"id": "x"}})),
@@ -286,7 +285,7 @@ async fn refusals(world: &World, subject: &str) {
             json!({"subject": "17", "event": {"type": "manual"}, "person": {"title": "x"}}),
             "t-viewer",
             StatusCode::BAD_REQUEST,
-            "say what kind of person",
+            "other values need the kind of the person",
         ),
         (
             json!({"subject": "user/x", "event": {"type": "manual"}}),
@@ -339,7 +338,7 @@ fn on_the_command_line(world: &World, subject: &str) {
         (
             &["--try", "sweep", "--with", "user.verified_at=2020-01-01T00:00:00Z", "--policies", dir],
             0,
-            &["quarterly-reverification: it would be picked", "due since 2020-", "it has no sweep"],
+            &["quarterly-reverification: it would be selected", "due since 2020-", "it has no sweep"],
         ),
         (&["--try", "sweep", "--with", "score=70"], 2, &["a sweep has no event"]),
         (&["--try", "login.risk", "--with", "score"], 2, &["write it as FIELD=VALUE"]),

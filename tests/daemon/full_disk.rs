@@ -62,7 +62,7 @@ async fn a_full_disk_is_answered_503_and_the_daemon_starts_on_it_and_recovers() 
     let (_, metrics) = world.ask(Method::GET, "/metrics", "", None).await;
     assert!(metrics.as_str().unwrap().contains("\nproofd_store_full 1\n"), "{metrics}");
     assert_eq!(world.ask(Method::GET, "/v1/cases", "t-admin", None).await.0, StatusCode::OK);
-    hear(&socket, "DISK NEARLY FULL");
+    hear(&socket, "disk nearly full");
     assert_eq!(world.stop(), Some(0));
 
     // No space at all, and no reserve to release: the start waits for space and tells systemd.

@@ -65,7 +65,7 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
     );
     let revision = show.out.lines().next().unwrap().split_whitespace().nth(1).unwrap().trim_end_matches(',');
     let revert = world.say(&["policy", "revert", "proofing", revision, "--reason", "it is needed"]);
-    says(&revert, 1, &["put its folder back into the tree", "proofd policy show proofing"]);
+    says(&revert, 1, &["put its directory back", "proofd policy show proofing"]);
     says(
         &world.say(&["policy", "show", "proofing", "--revision", "running"]),
         1,
@@ -84,7 +84,7 @@ async fn a_move_of_cases_says_where_each_is_now() {
     world.start();
     let wrong = world.say(&["case", "migrate", "--policy", "profing"]);
     says(&wrong, 1, &["there is no policy profing", "did you mean `proofing`?"]);
-    says(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["no case of proofing is open"]);
+    says(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["proofing has no open cases"]);
     let ada = world.registers("Ada");
     world.link(&ada).await;
     // It has the revision already, so it cannot move.

@@ -200,7 +200,7 @@ async fn an_edit_is_released_by_somebody_else_than_who_pushed_it() {
             break says;
         }
     };
-    assert!(refused.contains("another person has to release it"), "{refused}");
+    assert!(refused.contains("another person must release it"), "{refused}");
     assert!(release("t-rel-2").await.1.contains("pushed this edit"));
     assert_eq!(release("t-admin").await, (StatusCode::OK, String::new()));
     // Written in place: who did it is not known, so two persons release it.

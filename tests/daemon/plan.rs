@@ -48,7 +48,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
         "WOULD BE PARKED",
         "would have done delete to 3 people",
         "~ setting strict (false -> true)",
-        "3 cases would have ended otherwise",
+        "3 cases would have ended differently",
         "Mallory Tester",
         "+delete",
         "3 people newly",
@@ -124,10 +124,7 @@ async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_
     copy_tree(&aside.join("shared/templates/proof-invite"), &template);
     edit(&aside.join("proofing/policy.yaml"), "template: proof-invite", "template: proof-second");
     let said = world.say(&["plan", aside.to_str().unwrap()]);
-    assert!(
-        said.out.contains("shared/templates/proof-invite/en.md: proofing does not use it any more"),
-        "{said:?}"
-    );
+    assert!(said.out.contains("shared/templates/proof-invite/en.md: proofing no longer uses it"), "{said:?}");
     assert!(!said.out.contains("--- a/shared/templates/proof-invite"), "{said:?}");
     edit(&aside.join("proofing/policy.yaml"), "template: proof-second", "template: proof-invite");
     let nothing = world.dir.path().join("nothing");

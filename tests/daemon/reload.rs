@@ -215,7 +215,7 @@ async fn a_bad_policy_keeps_its_last_good_revision_and_the_others_move() {
         ("not YAML", "{{{".to_owned()),
         ("empty", String::new()),
         ("an unknown key", good.replace("owner:", "ownr:")),
-        ("an outcome left out", good.replace("      no_response:\n        - close: expired\n", "")),
+        ("an outcome skipped", good.replace("      no_response:\n        - close: expired\n", "")),
         ("a clause that is none", good.replace("limits:", "if: [registration. ]\nlimits:")),
         ("an unknown field", good.replace("limits:", "if: [registration.emial != \"x\"]\nlimits:")),
     ];

@@ -107,7 +107,10 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     assert!(has_reason(&new, "can delete for the first time"), "{new}");
     fs::rename(tree.join("proofing"), &aside).unwrap();
     let gone = world.stands("proofing").await;
-    assert!(has_reason(&gone, "is not in the tree any more and runs until that is released"), "{gone}");
+    assert!(
+        has_reason(&gone, "is no longer in the tree and stays active until its removal is released"),
+        "{gone}"
+    );
     let said = world.say(&["policy", "list"]);
     assert!(said.out.contains("proofing: stays active until its removal is released"), "{said:?}");
     assert_eq!(world.order("t-admin", path, json!({ "reason": "agreed" })).await.0, StatusCode::OK);

@@ -127,8 +127,8 @@ async fn on_the_command_line(world: &World) {
     let said = world.say(&["policy", "shadow", "nobody"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     for text in [
-        "nobody: 2 people; would have done: ",
-        "delete 1; the live cases of the same events did: ",
+        "nobody: 2 people; effects it would have had: ",
+        "delete 1; effects of live cases of the same events: ",
         "approve 1",
         ": did: delete registration",
         "different effects",

@@ -119,7 +119,7 @@ async fn a_policy_with_another_name_does_not_stand_still() {
     assert_eq!((state, running), (Some(PolicyState::NeedsRelease), None), "{why:?}");
     let (state, running, why) = tree.stands("proofing").await;
     assert_eq!((state, running), (Some(PolicyState::KeptBack), good), "{why:?}");
-    assert!(why.iter().any(|why| why.contains("proving, which may be it by another name")), "{why:?}");
+    assert!(why.iter().any(|why| why.contains("proving, which may replace it")), "{why:?}");
     tree.release("proving").await;
     assert_eq!(tree.stands("proving").await.0, Some(PolicyState::Active));
     assert_eq!(tree.stands("proofing").await, (None, None, vec![]));

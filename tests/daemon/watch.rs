@@ -111,7 +111,7 @@ async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
                 .unwrap();
             let status = answer.status();
             let text = answer.text().await.unwrap();
-            let nothing = text.contains("there is nothing at");
+            let nothing = text.contains("no such path");
             assert_eq!(status != StatusCode::NOT_FOUND && !nothing, there, "{method} {url} {status}");
         }
     }

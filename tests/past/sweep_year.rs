@@ -197,7 +197,7 @@ impl Reader {
         let latest = opened.iter().map(|id| due[id]).max();
         let earliest_left = due.iter().filter(|(id, _)| !opened.contains(*id)).map(|(_, at)| *at).min();
         if let (Some(latest), Some(left)) = (latest, earliest_left) {
-            assert!(latest <= left, "{schedule} {nominal}: somebody more overdue was left out");
+            assert!(latest <= left, "{schedule} {nominal}: somebody more overdue was skipped");
         }
         *self.opened.entry(schedule).or_default() += opened.len();
         opened

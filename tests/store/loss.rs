@@ -72,7 +72,7 @@ const WAYS: &[Way] = &[
     (
         "everything but the state removed",
         |dir, _, _| ["journal", "secret", "mark"].iter().for_each(|name| remove(dir, name)),
-        &["is missing or empty", "the state holds record 3"],
+        &["is missing or empty", "the state has record 3"],
         (Some(1), Some(3)),
     ),
     (
@@ -86,7 +86,7 @@ const WAYS: &[Way] = &[
     (
         "journal and mark removed",
         |dir, _, _| ["journal", "mark"].iter().for_each(|name| remove(dir, name)),
-        &["is missing or empty", "the state holds record 3"],
+        &["is missing or empty", "the state has record 3"],
         (Some(1), Some(3)),
     ),
     (
@@ -110,7 +110,7 @@ const WAYS: &[Way] = &[
             cut_whole_frame(dir, older);
             remove(dir, "mark");
         },
-        &["ends at record 2", "the state holds record 3"],
+        &["ends at record 2", "the state has record 3"],
         (Some(3), Some(3)),
     ),
     (
@@ -119,7 +119,7 @@ const WAYS: &[Way] = &[
             cut_whole_frame(dir, older);
             std::fs::write(dir.join("mark"), b"").unwrap();
         },
-        &["the state holds record 3"],
+        &["the state has record 3"],
         (Some(3), Some(3)),
     ),
     (
@@ -133,13 +133,13 @@ const WAYS: &[Way] = &[
         |dir, older, _| {
             ["journal", "mark"].iter().for_each(|name| put_back(&older.join(name), &dir.join(name)));
         },
-        &["ends at record 2", "the state holds record 3"],
+        &["ends at record 2", "the state has record 3"],
         (Some(3), Some(3)),
     ),
     (
         "the journal of another store",
         |dir, _, other| put_back(&other.join("journal"), &dir.join("journal")),
-        &["is not the one that this store wrote", "record 3"],
+        &["was not written by this store", "record 3"],
         (None, None),
     ),
     (
@@ -154,7 +154,7 @@ const WAYS: &[Way] = &[
     (
         "mark and state removed",
         |dir, _, _| ["mark", "state"].iter().for_each(|name| remove(dir, name)),
-        &["the high-water mark is missing", "no state proves where it ended"],
+        &["the high-water mark is missing", "no state proves its end"],
         (Some(4), None),
     ),
     (
@@ -163,7 +163,7 @@ const WAYS: &[Way] = &[
             std::fs::write(dir.join("mark"), [0x5A; 8192]).unwrap();
             std::fs::write(dir.join("state.suspect"), "test").unwrap();
         },
-        &["the high-water mark is damaged", "no state proves where it ended"],
+        &["the high-water mark is damaged", "no state proves its end"],
         (Some(4), None),
     ),
     (

@@ -234,7 +234,9 @@ impl OneLogin {
         }
         match people::user(&self.api, user).await? {
             None => Ok(Changed::plain(false)),
-            Some(_) => Err(Failure::unavailable("OneLogin accepted the deletion but still shows the account")),
+            Some(_) => {
+                Err(Failure::unavailable("OneLogin accepted the deletion but still shows the account"))
+            }
         }
     }
 }

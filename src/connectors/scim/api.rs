@@ -133,7 +133,8 @@ impl Api {
             return if no_filter { Ok(Found::CannotSearch(self.no_search())) } else { Err(refusal) };
         }
         let list: Value = answer.json().map_err(|failure| named(failure, &self.name))?;
-        let shape = || Failure::unavailable(format!("the answer of {} is not a list", self.name));
+        let shape =
+            || Failure::unavailable(format!("{} answered with something that is not a list", self.name));
         let total = list.get("totalResults").and_then(Value::as_u64);
         let rows = match list.get("Resources") {
             Some(Value::Array(rows)) => rows.as_slice(),
@@ -172,7 +173,7 @@ impl Api {
         if status.is_client_error() && told.is_none() && !answer.body.is_empty() && !about_us(status) {
             // Some page in between, or an address that is not SCIM's: that is not about this account.
             let reason = format!(
-                "{} answered {} without SCIM; check its url in proofd.yaml",
+                "{} answered {} with something that is not SCIM; check its url in proofd.yaml",
                 self.name,
                 status.as_u16()
             );

@@ -89,7 +89,7 @@ impl Engine {
                 None => items.push(DryRunLine::plain(Explained {
                     policy: name,
                     verdict: Answer::NotLoaded,
-                    says: "it has errors and would not run".to_owned(),
+                    says: "it has errors and would not be active".to_owned(),
                     ..Explained::default()
                 })),
             }
@@ -115,10 +115,10 @@ impl Engine {
         let files: Files = files.iter().map(|(path, text)| (path.clone(), text.as_bytes())).collect();
         let known = self.0.settings.rollout.known.clone();
         let loaded = tokio::task::spawn_blocking(move || (load(&files, &known), files)).await;
-        let Ok((loaded, files)) = loaded else { return wrong("loading the tree failed inside") };
+        let Ok((loaded, files)) = loaded else { return wrong("internal error while loading the tree") };
         let Loaded { set, diagnostics, declared, .. } = loaded;
         if declared.is_empty() {
-            return wrong("there is no policy in the files; each has a folder with a policy.yaml");
+            return wrong("no policy found in the files; a policy is a directory with a policy.yaml");
         }
         let errors: Vec<_> = once(&diagnostics)
             .into_iter()
@@ -190,9 +190,7 @@ impl Engine {
             }
         }
         if key.is_some() && events.is_empty() {
-            return Err(Untried::Missing(
-                "event of this person; what policies were asked about long ago is forgotten",
-            ));
+            return Err(Untried::Missing("event of this person; old events are removed from the record"));
         }
         Ok(events)
     }
@@ -204,7 +202,7 @@ impl Engine {
     ) -> Result<Vec<DryRunLine>, Untried> {
         let base = self.base(policy);
         let no = |says: String| {
-            let says = format!("not asked: {says}");
+            let says = format!("not evaluated: {says}");
             Ok(vec![DryRunLine::plain(Explained { verdict: Answer::NotAsked, says, ..base.clone() })])
         };
         if let Some(why) = NotAsked::of_person(policy, round.whom.kind, &round.whom.source) {
@@ -225,8 +223,8 @@ impl Engine {
         };
         if events.is_empty() {
             return no(format!(
-                "no event that it reacts to is recorded of this person (it reacts to {reacts}); \
-                 only events that some policy was asked about then are"
+                "no recorded event of this person triggers it (it reacts to {reacts}); \
+                 only events that triggered a policy are recorded"
             ));
         }
         let mut tried = Vec::new();
@@ -292,7 +290,7 @@ impl Engine {
                 let kind = event.map(|event| event.kind.to_string()).unwrap_or_default();
                 let reacts = base.reacts_to.join(", ");
                 tried = DryRunLine::plain(base.clone());
-                tried.explained.says = format!("not asked about {kind}; it reacts to {reacts}");
+                tried.explained.says = format!("not evaluated for {kind}; it reacts to {reacts}");
                 return Ok(tried);
             }
         }
@@ -314,12 +312,12 @@ impl Engine {
         let (verdict, says, case) = match answer {
             Said::NotAsked(why) => {
                 let reacts = tried.explained.reacts_to.join(", ");
-                let says = format!("not asked: {}; it reacts to {reacts}", why.sentence(policy));
+                let says = format!("not evaluated: {}; it reacts to {reacts}", why.sentence(policy));
                 (Answer::NotAsked, says, None)
             }
             Said::NoSubject(_) => {
                 let says =
-                    format!("nobody to decide about: there is no {}/{} now", policy.subject, round.whom.id);
+                    format!("no person to decide about: {}/{} does not exist", policy.subject, round.whom.id);
                 (Answer::NoSubject, says, None)
             }
             Said::Clause(stopped) => {
@@ -339,7 +337,7 @@ impl Engine {
             }
             Said::Opened(id) => (Answer::Opened, format!("the event opened the open case {id}"), Some(id)),
             Said::Reached(id, Heard::Joined) if dry.restarts => {
-                let says = format!("the open case {id} would end and another begin");
+                let says = format!("the open case {id} would close and a new one open");
                 (by_mode(policy, Answer::WouldRestart), says, Some(id))
             }
             Said::Reached(id, Heard::Joined) => {
@@ -347,7 +345,7 @@ impl Engine {
                 (by_mode(policy, Answer::WouldJoin), says, Some(id))
             }
             Said::Reached(id, Heard::Cancelled) => {
-                let says = format!("the event would end the open case {id}");
+                let says = format!("the event would close the open case {id}");
                 (by_mode(policy, Answer::WouldCancel), says, Some(id))
             }
             Said::Reached(id, Heard::Ignored) => {
@@ -359,7 +357,7 @@ impl Engine {
                 } else {
                     Answer::OpenCase
                 };
-                (verdict, format!("there is an open case already: {id}"), Some(id))
+                (verdict, format!("a case is open already: {id}"), Some(id))
             }
             Said::Gone(id) => (Answer::Gone, format!("the open case {id} cannot be read"), None),
             other @ (Said::Unknown(_)
@@ -422,8 +420,8 @@ fn by_mode(policy: &Policy, verdict: Answer) -> Answer {
 fn of_mode(policy: &Policy) -> Option<String> {
     let says = match policy.mode {
         Mode::Enforce => return None,
-        Mode::Shadow => "it runs as a shadow: it opens nothing",
-        Mode::Disabled => "it is disabled: it opens nothing",
+        Mode::Shadow => "shadow mode: it opens no cases",
+        Mode::Disabled => "disabled: it opens no cases",
     };
     Some(says.to_owned())
 }
@@ -450,9 +448,9 @@ fn named_as(policy: &Policy, event: &Event) -> String {
 fn not_decidable(event: &Event, subject: &Subject) -> Option<String> {
     match decidable(event, subject) {
         Decidable::Yes => None,
-        Decidable::NotYet => Some("no policy is asked before the address is confirmed".to_owned()),
+        Decidable::NotYet => Some("policies are evaluated only after the address is confirmed".to_owned()),
         Decidable::Never(state) => {
-            Some(format!("no policy would be asked about it now: the registration is {state}"))
+            Some(format!("policies would not be evaluated now: the registration is {state}"))
         }
     }
 }

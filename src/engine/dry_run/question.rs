@@ -20,9 +20,9 @@ pub enum Untried {
     /// What was asked cannot be.
     #[error("{0}")]
     Wrong(String),
-    #[error("there is no such {0}")]
+    #[error("no such {0}")]
     Missing(&'static str),
-    #[error("the identity provider does not answer: {0}")]
+    #[error("reading the person failed: {0}")]
     Unreachable(String),
     #[error("{0}")]
     Store(#[from] store::Error),
@@ -36,10 +36,13 @@ pub(super) fn wrong<T>(says: impl Into<String>) -> Result<T, Untried> {
 pub(super) fn check(dry_run: &DryRun, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
     let MadeUp { kind: type_, key, fields } = &dry_run.event;
     if type_.is_some() && key.is_some() {
-        return wrong("event: either a type (it never happened) or a key (it was recorded)");
+        return wrong(
+            "event: expected either `type` (an event that did not happen) or `key` (a recorded \
+            event)",
+        );
     }
     if type_.is_some() && (dry_run.at.is_some() || dry_run.last.is_some()) {
-        return wrong("`at` and `last` are about recorded events, and `type` makes one up");
+        return wrong("`at` and `last` work with recorded events only; remove them or `type`");
     }
     if dry_run.files.is_none()
         && type_.is_none()
@@ -47,35 +50,35 @@ pub(super) fn check(dry_run: &DryRun, kind: Option<SubjectKind>, words: &Vocabul
         && fields.is_empty()
         && dry_run.person.is_empty()
     {
-        return wrong("say what is to be tried: an event, other values, or the files of a tree");
+        return wrong("a dry run needs an event, other values, or the files of a tree");
     }
     if let Some(type_) = type_ {
         if [BY_HAND, BY_SWEEP].contains(&type_.as_str()) {
             if !fields.is_empty() {
                 let what = if type_.as_str() == BY_HAND { "a start by hand" } else { "a sweep" };
-                return wrong(format!("{what} has no event, and no fields of one"));
+                return wrong(format!("{what} has no event, so no fields of an event"));
             }
         } else if !schema::is_event_type(type_.as_str(), words) {
             let types = schema::event_names().chain([BY_HAND, BY_SWEEP]);
-            return wrong(format!("there is no event type {type_}; {}", nearest(type_.as_str(), types)));
+            return wrong(format!("unknown event type {type_}; {}", nearest(type_.as_str(), types)));
         } else if let Some(says) = fault("event", &schema::fields_of_event(type_), fields) {
             return wrong(says);
         }
     }
     if let Some(name) = ["id", "type", "subject_id"].iter().find(|name| fields.contains_key(**name)) {
-        return wrong(format!("event.{name} is what the event is, and cannot be changed"));
+        return wrong(format!("event.{name} identifies the event and cannot be changed"));
     }
     let Some(kind) = kind else {
         let said = dry_run.person.is_empty();
         return if said {
             Ok(())
         } else {
-            wrong("say what kind of person has other values, such as user/17")
+            wrong("other values need the kind of the person; use a reference such as user/17")
         };
     };
     let own = |(name, _): &(&String, &Value)| *name == "id";
     if dry_run.person.iter().any(|field| own(&field)) {
-        return wrong(format!("{kind}.id is who it is, and cannot be changed"));
+        return wrong(format!("{kind}.id identifies the person and cannot be changed"));
     }
     fault(kind.word(), schema::fields_of_subject(kind), &dry_run.person).map_or(Ok(()), wrong)
 }

@@ -167,7 +167,7 @@ impl Engine {
         self.0.metrics.could_not_decide(&policy.name);
         if !run.skipped.contains_key(Verdict::CouldNotDecide.word()) {
             tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %person,
-                error, "could not decide whether a person is due; no case was opened");
+                error, "deciding whether a person is due failed; no case was opened");
         }
     }
 

@@ -93,7 +93,7 @@ impl Engine {
                         }
                         next = earlier(nominal, Some(soon)).unwrap_or(soon);
                     }
-                    Err(error) => tracing::error!(%error, "the state of sweeps cannot be read or kept"),
+                    Err(error) => tracing::error!(%error, "reading or storing the state of sweeps failed"),
                 }
             }
             tokio::select! {
@@ -122,7 +122,7 @@ impl Engine {
             let (state, missed) = move_on(old.clone(), policy, sweep, now);
             next = earlier(next, sweep.timetable.next(state.settled.max(now)));
             if let Some(missed) = missed {
-                tracing::warn!(sweep = sweep.schedule, nominal = %missed.nominal, "a run was missed and is left out");
+                tracing::warn!(sweep = sweep.schedule, nominal = %missed.nominal, "a run was missed and is skipped");
                 self.0.metrics.swept(&policy.name, "missed", &missed);
                 commit.sweeps.push(SweepChange::Ended { schedule: sweep.schedule.clone(), run: missed });
             }

@@ -120,7 +120,7 @@ impl Engine {
                 part = self.0.store.sweep_part(schedule, run.position / PART as u32)?;
             }
             let Some(person) = part.get(place) else {
-                return Err(Halt::Failed("a part of the people that were picked is missing".to_owned()));
+                return Err(Halt::Failed("a part of the selected people is missing".to_owned()));
             };
             let swept = self.sweep_person(&policy, &sweep, run, person, stop).await?;
             run.position += 1;
@@ -209,7 +209,7 @@ impl Engine {
                         Ok(subject) => ask.answer(Lookup::Read(subject), self.now()),
                         Err(Halt::Refused(reason)) => {
                             tracing::error!(sweep = sweep.schedule, subject = %whom, reason,
-                                "a person cannot be read");
+                                "reading a person failed");
                             return Ok(Swept::Skipped(Skip::CouldNotRead));
                         }
                         Err(halt) => return Err(halt),
@@ -305,7 +305,7 @@ impl Engine {
                 sweep = schedule,
                 failures,
                 reason = failure.reason,
-                "the identity provider cannot be read; the sweep's run waits"
+                "reading the identity provider failed; the run of the sweep waits"
             );
             self.rest(schedule, failures, Some(&failure), stop).await?;
             self.sweep_now(schedule, shadow)?;

@@ -118,7 +118,7 @@ fn arithmetic(cause: &str) -> &'static str {
     if cause.starts_with("Error taking") || cause.starts_with("Sign of NaN") {
         "this number has no root, logarithm or sign"
     } else if cause.starts_with("Error parsing") || cause.starts_with("Invalid radix") {
-        "the text is not a number; check it first, or add a default"
+        "this text is not a number; check it first, or add a default"
     } else if cause.contains("negative") && cause.contains("power") {
         "a whole number cannot be raised to a negative power; write 2.0 ** -1"
     } else if cause.starts_with("Division by zero") {

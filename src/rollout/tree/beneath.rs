@@ -229,7 +229,7 @@ impl Place {
         let known = fstat(&fd)?;
         let same = seen(&known).number == self.seen.number && self.dir.root.refuses(&known).is_none();
         if same && made_by_the_kernel(&fd)? {
-            return Err(io::Error::other("it is no file on a disk"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         Ok(same.then(|| File::from(fd)))
     }

@@ -85,7 +85,7 @@ fn walk(root: &Path, path: &Path, dir: &Dir, depth: usize, seen: &mut Fingerprin
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> String {
-    format!("{} cannot be read: {error}", path.display())
+    format!("reading {} failed: {error}", path.display())
 }
 
 /// A path as the loader has it.
@@ -107,7 +107,7 @@ fn is_there<T>(path: &Path, read: std::io::Result<T>) -> Result<bool, String> {
     match read {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+        Err(error) => Err(format!("reading {} failed: {error}", path.display())),
     }
 }
 

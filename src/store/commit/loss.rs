@@ -25,12 +25,12 @@ impl std::fmt::Display for Loss {
         match (self.from, self.to) {
             (Some(from), Some(to)) if from == to => write!(f, "; record {from} is lost")?,
             (Some(from), Some(to)) => write!(f, "; records {from} to {to} are lost")?,
-            (Some(from), None) => write!(f, "; it is not known how many records from {from} on are lost")?,
+            (Some(from), None) => write!(f, "; an unknown number of records from {from} on is lost")?,
             (None, _) => {}
         }
         match self.since {
-            Some(since) => write!(f, "; the last record that is there is of {}", since.format("%F %T UTC")),
-            None => f.write_str("; no record with a time is there"),
+            Some(since) => write!(f, "; the last available record is of {}", since.format("%F %T UTC")),
+            None => f.write_str("; no available record has a time"),
         }
     }
 }

@@ -17,7 +17,7 @@ const PLAIN: u32 = 1;
 const PACKED: u32 = 2;
 /// What an operator does about damage before the end.
 const RESTORE: &str =
-    "restore the file from a backup, or go on without what is damaged: proofd store salvage --dry-run";
+    "restore the file from a backup, or repair the journal: `proofd store salvage --dry-run`";
 /// Magic, checksum, version, first sequence, chain.
 pub(super) const HEAD: u64 = SEGMENT_HEAD as u64;
 pub(super) const SEGMENT_HEAD: usize = 4 + 4 + 4 + 8 + 16;
@@ -157,7 +157,7 @@ fn read_segment(
         return Err(damaged(
             end.next,
             0,
-            "the segment's head is not what follows the segment before, or is of another version",
+            "the head of the segment does not follow the segment before, or has another version",
         ));
     }
     let mut unpacker = end.packed.then(Unpacker::default);
@@ -175,13 +175,13 @@ fn read_segment(
         }
         let Some(frame) = frame::parse(rest) else {
             if !last || frame::follows(rest) {
-                return Err(damaged(end.next, offset, "a frame fails its check and others follow"));
+                return Err(damaged(end.next, offset, "a frame has a wrong checksum, and others follow"));
             }
             end.last = Some((number, offset as u64));
             return Ok(rest.len() as u64);
         };
         if frame.sequence != end.next {
-            return Err(damaged(end.next, offset, "a frame has another sequence number than the one due"));
+            return Err(damaged(end.next, offset, "a frame has an unexpected sequence number"));
         }
         if frame.before != end.chain {
             return Err(damaged(end.next, offset, "a frame does not follow from the one before"));

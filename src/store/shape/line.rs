@@ -78,7 +78,7 @@ pub(in crate::store) fn part<T: DeserializeOwned>(sequence: u64, line: &[u8]) ->
 }
 
 fn unreadable(sequence: u64) -> Error {
-    Error::Damaged(format!("record {sequence} of the journal cannot be read"))
+    Error::Damaged(format!("reading record {sequence} of the journal failed"))
 }
 
 /// The line as this version writes it.

@@ -72,8 +72,8 @@ fn webhook_bodies() {
         ("[]".into(), ""),
         (good.replace("100", "17"), "user.deleted registration.deleted"),
         (good.replace("100", "9999"), "onelogin.9999"),
-        (format!("[{good},7]"), "element 1 is not an event: it is not a JSON object"),
-        (format!("{good}\n{{oops"), "element 1 is not an event: it is not JSON"),
+        (format!("[{good},7]"), "element 1 is not an event: not a JSON object"),
+        (format!("{good}\n{{oops"), "element 1 is not an event: not JSON"),
     ] {
         let told = match connector(RegistrationsMode::UserRecord, "http://127.0.0.1:1")
             .webhook(&headers, body.as_bytes())

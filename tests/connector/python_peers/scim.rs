@@ -116,7 +116,7 @@ async fn accounts_are_made_and_changed() {
         assert_eq!(again, Ok(Done::Created { id: Some(id.clone()), already: true }));
     }
     let somebody_else = perform(&hris, create("u-02", jane), 1).await.unwrap_err();
-    assert!(somebody_else.starts_with("Changed: hris has somebody else's"), "{somebody_else}");
+    assert!(somebody_else.starts_with("Changed: hris has another account"), "{somebody_else}");
 
     let department = format!("{URN}:department");
     let change = || {
@@ -159,15 +159,15 @@ async fn what_the_server_says_no_to() {
             create("u-3", json!({ "userName": "cyd", "nonsense": 1 })),
             "Refused: hris answered 400 (invalidSyntax)",
         ),
-        (create("u-3", json!({ "userName": "ADA" })), "Changed: hris has somebody else's"),
-        (update(json!({ "title": "Lead" }), off()), "Refused: hris has more than one account"),
+        (create("u-3", json!({ "userName": "ADA" })), "Changed: hris has another account"),
+        (update(json!({ "title": "Lead" }), off()), "Refused: hris has several accounts"),
         (update(json!({ "userName": "nobody" }), off()), "Changed: hris has no account"),
         (update(json!({ "externalId": "U-1" }), off()), "Changed: hris has no account"),
         (
             update(json!({ "userName": "x\" or userName pr or userName eq \"" }), off()),
             "Changed: hris has no account",
         ),
-        (update(json!({ "nonsense": "x" }), off()), "Refused: hris does not search accounts"),
+        (update(json!({ "nonsense": "x" }), off()), "Refused: hris does not support the search"),
         (update(json!({ "userName": "ada" }), json!({ "nonsense": 1 })), "Refused: hris answered 400 ("),
         (
             update(json!({ "userName": "ada" }), json!({ "userName": "ben" })),
@@ -180,7 +180,7 @@ async fn what_the_server_says_no_to() {
     }
     let wrong = server.connector("wrong");
     let why = perform(&wrong, create("u-9", json!({ "userName": "x" })), 1).await.unwrap_err();
-    assert!(why.starts_with("Unavailable: hris does not accept our credentials (401)"), "{why}");
+    assert!(why.starts_with("Unavailable: hris refused the credentials (401)"), "{why}");
     // What a server can do it tells to everybody; a search needs the token.
     let findings: Vec<_> = wrong.examine().await.into_iter().map(|finding| finding.ok).collect();
     assert_eq!(findings, [true, false]);

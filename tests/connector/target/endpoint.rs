@@ -112,8 +112,8 @@ async fn what_an_answer_means() {
         (create(), reply(409, json!({"detail": PRIVATE})), "Changed: desk answered 409"),
         (create(), reply(400, json!({"detail": PRIVATE})), "Refused: desk answered 400"),
         (create(), reply(404, ""), "Refused: desk answered 404"),
-        (create(), reply(401, ""), "Unavailable: desk does not accept our credentials (401); correct them"),
-        (create(), reply(403, ""), "Unavailable: desk does not allow this"),
+        (create(), reply(401, ""), "Unavailable: desk refused the credentials (401); correct them"),
+        (create(), reply(403, ""), "Unavailable: desk refused the request"),
         (update(), reply(200, json!({"already": true})), "Applied { already: true, before: None }"),
         (update(), reply(204, ""), "Applied { already: false, before: None }"),
         (update(), reply(500, ""), "Unavailable: desk answered 500"),
@@ -179,8 +179,8 @@ async fn nothing_is_sent_twice_where_that_is_not_safe() {
     let mut doubtful = call(request(Repeat::None), 1);
     doubtful.attempt.in_doubt = true;
     for call in [call(request(Repeat::None), 2), doubtful] {
-        let ended = told(&perform_at(&endpoint, &call).await);
-        assert!(ended.starts_with("Changed") && ended.ends_with("a person must look"), "{ended}");
+        let ended = told(&endpoint.perform(&call).await);
+        assert!(ended.starts_with("Changed") && ended.ends_with("check it by hand"), "{ended}");
     }
     for path in ["/../admin", "//evil.example", "/%2e%2e/x"] {
         let mut action = request(Repeat::Key);

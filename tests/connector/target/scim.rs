@@ -113,7 +113,7 @@ async fn an_account_is_made_once() {
         (
             create(1),
             vec![none(), conflict(), none()],
-            "Changed: hris has somebody else's account",
+            "Changed: hris has another account",
             &[LOOK, POST, LOOK],
         ),
         (create(1), vec![two()], "Changed: hris has several accounts", &[LOOK]),
@@ -131,13 +131,18 @@ async fn an_account_is_made_once() {
         (create(1), vec![list(&[account("U-1")]), made()], "Created", &[LOOK, POST]),
         // A system that overlooks filters answers with others; that is no answer.
         (create(1), vec![list(&[account("u-2")]), made()], "Created", &[LOOK, POST]),
-        (create(2), vec![list(&[account("u-2")])], "Changed: hris cannot be searched by externalId", &[LOOK]),
+        (
+            create(2),
+            vec![list(&[account("u-2")])],
+            "Changed: hris does not support a search by externalId",
+            &[LOOK],
+        ),
         (create(1), vec![error(400, "invalidFilter"), made()], "Created", &[LOOK, POST]),
-        (doubtful, vec![error(400, "invalidFilter")], "Changed: hris cannot be searched", &[LOOK]),
+        (doubtful, vec![error(400, "invalidFilter")], "Changed: hris does not support a search", &[LOOK]),
         (
             create(1),
             vec![error(501, "x"), conflict(), error(501, "x")],
-            "Changed: hris has somebody else's",
+            "Changed: hris has another",
             &[LOOK, POST, LOOK],
         ),
     ];
@@ -167,7 +172,7 @@ async fn what_the_answer_to_a_making_says() {
         (
             create(1),
             vec![none(), reply(201, account("u-9"))],
-            "Changed: hris made an account under another",
+            "Changed: hris created an account with another",
             &[LOOK, POST],
         ),
         (
@@ -211,8 +216,8 @@ async fn answers_that_are_none() {
             "Unavailable: hris answered",
         ),
         (reply(200, " ".repeat(10_000_000)), "Unavailable: hris answered with more than 1 MiB"),
-        (reply(401, ""), "Unavailable: hris does not accept our credentials (401)"),
-        (html(403), "Unavailable: hris does not allow this to our credentials (403)"),
+        (reply(401, ""), "Unavailable: hris refused the credentials (401)"),
+        (html(403), "Unavailable: hris refused the request (403)"),
         (with(429, ("retry-after", "7"), html(1).2), "Unavailable after 7 s: hris asks for fewer"),
         (html(400), "Unavailable: hris answered 400 with something that is not SCIM"),
         (html(502), "Unavailable: hris answered 502"),
@@ -267,26 +272,21 @@ async fn one_account_is_changed_and_read_back() {
         (update(1), vec![active(), ok(), back(inactive())], "Applied { already: false, before: None }", all),
         (update(1), vec![active(), back(inactive()), back(inactive())], "Applied { already: false", all),
         (update(1), vec![list(&[inactive()])], "Applied { already: true, before: None }", &[FIND]),
-        (
-            update(1),
-            vec![list(&[account("1"), account("2")])],
-            "Refused: hris has more than one account",
-            &[FIND],
-        ),
-        (update(1), vec![many], "Refused: hris has more than one account", &[FIND]),
+        (update(1), vec![list(&[account("1"), account("2")])], "Refused: hris has several accounts", &[FIND]),
+        (update(1), vec![many], "Refused: hris has several accounts", &[FIND]),
         // Nobody else is ever changed, whatever the system answers with.
         (
             update(1),
             vec![list(std::slice::from_ref(&other))],
-            "Refused: hris does not search accounts",
+            "Refused: hris does not support the search",
             &[FIND],
         ),
         (update(1), vec![list(&[other, account("u-1")]), ok(), back(inactive())], "Applied", all),
-        (update(1), vec![error(400, "invalidFilter")], "Refused: hris does not search accounts", &[FIND]),
+        (update(1), vec![error(400, "invalidFilter")], "Refused: hris does not support the search", &[FIND]),
         (
             update(1),
             vec![active(), error(412, "x")],
-            "Unavailable: somebody else changed the account",
+            "Unavailable: the account in hris changed",
             &[FIND, PATCH],
         ),
         (
@@ -307,17 +307,22 @@ async fn one_account_is_changed_and_read_back() {
             "Refused: hris answered 409 (uniqueness)",
             &[FIND, PATCH],
         ),
-        (update(1), vec![active(), error(501, "x")], "Refused: hris cannot do this (501)", &[FIND, PATCH]),
+        (
+            update(1),
+            vec![active(), error(501, "x")],
+            "Refused: hris does not support this (501)",
+            &[FIND, PATCH],
+        ),
         (
             update(1),
             vec![active(), ok(), back(account("u-1"))],
-            "Unavailable: hris took the change but does not show it yet: active",
+            "Unavailable: hris accepted the change but does not show it yet: active",
             all,
         ),
         (
             update(4),
             vec![active(), ok(), back(account("u-1"))],
-            "Refused: hris takes the change but does not keep it: active",
+            "Refused: hris accepts the change but does not keep it: active",
             all,
         ),
         (update(1), vec![active(), ok(), html(200)], "Unavailable: hris answered with something", all),

@@ -42,7 +42,7 @@ async fn what_an_answer_means() {
         (reply(204, ""), "Emitted"),
         (reply(400, json!({"detail": PRIVATE})), "Refused: siem answered 400"),
         (reply(410, ""), "Refused: siem answered 410"),
-        (reply(401, ""), "Unavailable: siem does not accept our credentials"),
+        (reply(401, ""), "Unavailable: siem refused the credentials"),
         (with(429, ("retry-after", "60"), ""), "Unavailable after 60 s: siem asks"),
         (reply(500, ""), "Unavailable: siem answered 500"),
         (with(301, ("location", "/x"), ""), "Unavailable: siem answered 301 and redirects are not followed"),

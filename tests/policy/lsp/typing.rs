@@ -27,7 +27,7 @@ fn an_unknown_key_is_told_while_it_is_typed_and_forgotten_when_it_is_gone() {
     let at = cursor(&typed, "^compair");
     let range = json!({"start": position(&typed, at, "utf-16"), "end": position(&typed, at + 7, "utf-16")});
     assert_eq!((&one["range"], &one["severity"], &one["source"]), (&range, &1.into(), &"proofd".into()));
-    assert_eq!(one["message"], "a verification has no key `compair`\ndid you mean `compare`?");
+    assert_eq!(one["message"], "unknown key `compair` in a verification\ndid you mean `compare`?");
     assert_eq!(editor.on_disk(POLICY), good, "nothing was saved");
 
     editor.change(POLICY, 3, &good);
