@@ -24,7 +24,7 @@ const MOST_WAITS: u32 = 10_000;
 
 impl From<TooLong> for Refusal {
     fn from(_: TooLong) -> Self {
-        Self(("the case comes to rest".to_owned(), TooLong.to_string()))
+        Self(("the case waits or closes".to_owned(), TooLong.to_string()))
     }
 }
 
@@ -70,11 +70,11 @@ impl Stage<'_> {
                 let order = order(word).ok_or_else(|| cannot("an order", word.clone()))?;
                 let (by, reason) = (self.member("an operator")?, "as the test says".to_owned());
                 let id = self.newest()?;
-                self.input(&id, Input::Operator(Operator { order, by, reason }), "the order is taken")?;
+                self.input(&id, Input::Operator(Operator { order, by, reason }), "the order is accepted")?;
             }
             Act::Outage { who, length } => {
                 let until = length.map(|length| self.after(self.world.now, length));
-                self.world.say(None, format!("{who} goes down"));
+                self.world.say(None, format!("{who} is down"));
                 self.outer(Stimulus::Down { who: who.clone(), until })?;
             }
             Act::Recovery { who } => {
@@ -104,7 +104,7 @@ impl Stage<'_> {
     fn outer(&mut self, stimulus: Stimulus) -> Result<(), Refusal> {
         match self.take(stimulus)? {
             Ok(()) => Ok(()),
-            Err(refused) => Err(cannot("nobody refuses it", refused.to_string())),
+            Err(refused) => Err(cannot("no refusal", refused.to_string())),
         }
     }
 
@@ -115,7 +115,7 @@ impl Stage<'_> {
     /// The person as the identity provider has them.
     fn subject(&self) -> Result<Subject, Refusal> {
         let person = self.world.environment.people.get(&self.person).cloned();
-        person.ok_or_else(|| cannot("the person is there", "the person is gone"))
+        person.ok_or_else(|| cannot("the person exists", "the person does not exist"))
     }
 
     fn send(&mut self, kind: &EventType, with: &Fields) -> Result<(), Refusal> {
@@ -262,7 +262,7 @@ impl Stage<'_> {
             completed_at: Some(self.world.now),
         };
         self.give(Stimulus::Finds { execution: session.execution.clone(), proof });
-        self.input(&id, Input::Hint { execution: session.execution }, "the result is awaited")
+        self.input(&id, Input::Hint { execution: session.execution }, "the case waits for the result")
     }
 
     fn verify(&self, step: StepIndex) -> Result<&Verify, Refusal> {
@@ -313,9 +313,9 @@ impl Stage<'_> {
             _ => case.doomed.as_ref().map(|doomed| (case.id.clone(), doomed.link)),
         });
         let Some((id, link)) = graced else {
-            return Err(cannot("something can be contested", self.stands()));
+            return Err(cannot("an effect is in grace", self.stands()));
         };
-        self.input(&id, Input::Contest { link }, "the person can contest")
+        self.input(&id, Input::Contest { link }, "the person can object")
     }
 
     fn decide(&mut self, step: Option<&str>, decision: Decision, refused: bool) -> Result<(), Refusal> {
@@ -325,17 +325,17 @@ impl Stage<'_> {
             }
             (Some((case, State::Grace(_))), None) => case.id.clone(),
             (_, step) => {
-                let expected = step.map_or("a contest is to be decided".to_owned(), |step| {
+                let expected = step.map_or("an objection waits for a decision".to_owned(), |step| {
                     format!("the case is in review at {step}")
                 });
                 return Err(cannot(expected, self.stands()));
             }
         };
         if !refused {
-            return self.input(&id, Input::Decision(decision), "the decision is taken");
+            return self.input(&id, Input::Decision(decision), "the decision is accepted");
         }
         match self.take(Stimulus::Input { case: id, input: Input::Decision(decision) })? {
-            Ok(()) => Err(cannot("the decision is refused", "it was taken")),
+            Ok(()) => Err(cannot("the decision is refused", "it was accepted")),
             Err(why) => {
                 let why: Refused = why;
                 self.world.say(None, format!("the decision is refused: {why}"));

@@ -118,7 +118,7 @@ impl Stage<'_> {
 
     fn field_differs(&self, name: &str, expected: &Value) -> Option<(String, String)> {
         let Some(person) = self.world.environment.people.get(&self.person) else {
-            return Some((format!("{name}: {expected}"), "the person is gone".to_owned()));
+            return Some((format!("{name}: {expected}"), "the person does not exist".to_owned()));
         };
         let actual = person.fields.get(name).unwrap_or(&Value::Null);
         let time = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());

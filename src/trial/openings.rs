@@ -21,7 +21,7 @@ impl<O: Environment> World<O> {
                 self.turn()?;
                 let at = look_again_at(self.now, attempts);
                 let after = after(at - self.now);
-                self.say(None, format!("{}: {reason}; looked at again in {after}", event.kind));
+                self.say(None, format!("{}: {reason}; retry in {after}", event.kind));
                 let heard = Heard { event, attempts: attempts + 1 };
                 self.later.insert((at, self.turns()), heard);
             }
@@ -107,7 +107,7 @@ impl<O: Environment> World<O> {
             Decision::Later(failure) => return Some(failure.reason),
             Decision::OwnChange(_) => {
                 let kind = event.map(|event| format!("{}: ", event.kind)).unwrap_or_default();
-                self.say(None, format!("{kind}the daemon caused it itself"));
+                self.say(None, format!("{kind}ignored, the daemon caused it"));
             }
             Decision::Answered { answers, people: _ } => {
                 for answered in answers {

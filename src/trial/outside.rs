@@ -152,7 +152,7 @@ impl Outside {
     }
 
     fn person(&mut self, snapshot: &Snapshot) -> Result<&mut Subject, Failure> {
-        let gone = || Failure::changed("the person is not there any more");
+        let gone = || Failure::changed("the person no longer exists");
         self.people.get_mut(&snapshot.subject).ok_or_else(gone)
     }
 
@@ -165,7 +165,7 @@ impl Outside {
         let invited = |already| Changed { invited_at: Some(now), ..Changed::plain(already) };
         match self.person(snapshot)?.text("state").and_then(RegistrationState::of_word) {
             Some(RegistrationState::Rejected) => {
-                Err(Failure::changed("the registration was rejected by somebody else"))
+                Err(Failure::changed("an administrator rejected the registration"))
             }
             Some(RegistrationState::Approved) => Ok(invited(true)),
             Some(RegistrationState::NotVerified | RegistrationState::NotReviewed) | None => {

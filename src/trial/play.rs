@@ -78,7 +78,7 @@ pub fn diagnostics(tested: &[Tested]) -> Vec<Diagnostic> {
                 failure.expected, failure.actual
             );
             Diagnostic::error(failure.place.clone(), "test-failed", message)
-                .help("`proofd test` shows what happened up to here")
+                .help("run `proofd test` to see the timeline")
                 .of_policy(&tested.policy)
         });
         told.collect::<Vec<_>>()

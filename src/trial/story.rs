@@ -50,12 +50,12 @@ pub(super) fn lines(story: &[Happened], began: Timestamp) -> Vec<Line> {
     let line = |happened: &Happened| {
         let (step, text) = match &happened.what {
             What::Entry(entry) => (entry.step.clone(), note(&entry.note)?),
-            What::Did { deed, grace: None } => (None, format!("did: {deed}")),
+            What::Did { deed, grace: None } => (None, format!("effect: {deed}")),
             What::Did { deed, grace: Some(until) } => {
-                (None, format!("did: {deed}, in grace until {}", until.format("%Y-%m-%d %H:%M")))
+                (None, format!("effect: {deed}, in grace until {}", until.format("%Y-%m-%d %H:%M")))
             }
             What::Sent { template, whom, own: false } => (None, format!("sent: {template} to {whom}")),
-            What::Sent { template, whom, own: true } => (None, format!("told {whom}: {template}")),
+            What::Sent { template, whom, own: true } => (None, format!("notified {whom}: {template}")),
             What::Destroyed(what) => (None, format!("destroyed: {what}")),
             What::Said(text) => (None, text.clone()),
         };
@@ -79,21 +79,21 @@ pub(super) fn after(passed: chrono::TimeDelta) -> String {
 fn note(note: &Note) -> Option<String> {
     Some(match note {
         Note::Opened { by } => format!("a case opened by {by}"),
-        Note::Joined { event, .. } => format!("{event} joined"),
-        Note::StepBegan { verb } => format!("{verb} began"),
-        Note::StepSkipped { clause } => format!("left out: does not hold: {clause}"),
-        Note::StepEnded { outcome, reasons } if reasons.is_empty() => format!("ended: {outcome}"),
-        Note::StepEnded { outcome, reasons } => format!("ended: {outcome} ({})", reasons.join(", ")),
-        Note::AttemptFailed { failure, retry_at: None, .. } => format!("failed for good: {}", failure.reason),
-        Note::AttemptFailed { attempt: 1, failure, .. } => format!("failed, tried again: {}", failure.reason),
-        Note::SessionEnded { .. } => "the session at the provider ended without a result".to_owned(),
+        Note::Joined { event, .. } => format!("joined by {event}"),
+        Note::StepBegan { verb } => format!("started {verb}"),
+        Note::StepSkipped { clause } => format!("skipped, false: {clause}"),
+        Note::StepEnded { outcome, reasons } if reasons.is_empty() => format!("outcome: {outcome}"),
+        Note::StepEnded { outcome, reasons } => format!("outcome: {outcome} ({})", reasons.join(", ")),
+        Note::AttemptFailed { failure, retry_at: None, .. } => format!("failed: {}", failure.reason),
+        Note::AttemptFailed { attempt: 1, failure, .. } => format!("failed, retrying: {}", failure.reason),
+        Note::SessionEnded { .. } => "the provider's session ended without a result".to_owned(),
         Note::Pressed => "the person pressed the button".to_owned(),
         Note::RemindersSkipped { count } => format!("{count} reminders skipped"),
         Note::Decided { decision, complete: true } => {
             format!("{} decided {}", decision.by.name, decision.decision)
         }
         Note::Decided { decision, complete: false } => {
-            format!("{} says {}; another person is needed", decision.by.name, decision.decision)
+            format!("{} decided {}; another person must agree", decision.by.name, decision.decision)
         }
         Note::Escalated { queue } => format!("escalated to {queue}"),
         Note::Ordered { operator } => {
@@ -101,31 +101,31 @@ fn note(note: &Note) -> Option<String> {
         }
         Note::Migrated { by, .. } => format!("{by} moved the case to another revision"),
         Note::Held { action } => format!("over the limit for {}", action.word()),
-        Note::Skipped { action } => format!("{} left out by its limit", action.word()),
+        Note::Skipped { action } => format!("{} skipped, over its limit", action.word()),
         Note::HoldLifted { held, stays: true } => {
-            format!("let go of {}, which stays as it is", held_word(held))
+            format!("hold lifted: {}, which stays as it is", held_word(held))
         }
         Note::Paused { seconds } => {
-            format!("{} given back", Span::Elapsed(chrono::TimeDelta::seconds(*seconds)))
+            format!("deadlines extended by {}", Span::Elapsed(chrono::TimeDelta::seconds(*seconds)))
         }
         Note::ClockSetBack { seconds } => {
             let by = Span::Elapsed(chrono::TimeDelta::seconds(*seconds));
-            format!("the clock was set back by {by}, and so were the times that it had planned")
+            format!("the clock was set back by {by}, with the deadlines that it had set")
         }
-        Note::NoSink { kind } => format!("{kind} has no sink to go to"),
-        Note::FellBack { verification } => format!("nothing is enrolled; {verification} is asked instead"),
-        Note::Reused { .. } => "an earlier pass counts".to_owned(),
+        Note::NoSink { kind } => format!("no sink for {kind}"),
+        Note::FellBack { verification } => format!("nothing is enrolled; {verification} is used instead"),
+        Note::Reused { .. } => "an earlier pass is reused".to_owned(),
         Note::StartRests { until } => {
             format!("too many sessions in a day; the next may start at {}", until.format("%Y-%m-%d %H:%M"))
         }
-        Note::DocumentSeenBefore { .. } => "another person has shown this document before".to_owned(),
+        Note::DocumentSeenBefore { .. } => "another person showed this document before".to_owned(),
         Note::LateDecision { decision } => format!("{} decided too late", decision.by.name),
         Note::DecisionRefused { refused } => {
             format!("a decision of {} is refused: {}", refused.by.name, refused.reason)
         }
         Note::Stuck { reason } => format!("stuck: {reason}"),
-        Note::Contested => "the person contests".to_owned(),
-        Note::Upheld { until } => format!("upheld; its clock runs until {}", until.format("%Y-%m-%d %H:%M")),
+        Note::Contested => "the person objects".to_owned(),
+        Note::Upheld { until } => format!("upheld; grace until {}", until.format("%Y-%m-%d %H:%M")),
         Note::Undone => "undone".to_owned(),
         Note::Closed { result } => format!("closed: {result}"),
         Note::CallAsked { .. }
@@ -206,6 +206,6 @@ pub(super) fn recipient(email: &str, case: &Case, policy: &Policy) -> String {
         (_, Some(manager), _) if manager == email => "manager".to_owned(),
         (_, _, Some((name, _))) => format!("team:{name}"),
         _ if policy.owner == email => "owner".to_owned(),
-        _ => "somebody else".to_owned(),
+        _ => "another person".to_owned(),
     }
 }

@@ -23,7 +23,7 @@ use crate::policy::{Policy, PolicySet};
 
 /// The world took more turns than its terms allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cases do not come to rest")]
+#[error("the cases never end")]
 pub struct TooLong;
 
 #[derive(Debug)]

@@ -157,7 +157,7 @@ async fn cases_are_listed_shown_decided_and_ordered() {
 
     let person = format!("registration/{}", ben.id());
     let start = ["case", "start", "registration-proofing", person.as_str(), "--reason", "by hand"];
-    ends(&world.say(&start), 1, &["open case already"]);
+    ends(&world.say(&start), 1, &["a case is open already"]);
     ends(&world.say(&["case", "remind", bens, "--reason", "asked on the phone"]), 0, &[bens]);
     world
         .until("the reminder", async |world| {

@@ -173,10 +173,16 @@ const SWEEPS: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("a clause less", "policy.yaml", "  - due::who(user, settings)\n", "", OTHERS),
     ("every hour", "policy.yaml", "run: daily\n      at: \"02:00\"", "run: hourly", "runs more often"),
-    ("more at once", "policy.yaml", "at_most: 500   ", "at_most: 900   ", "at most 500 a run -> 900 a run"),
+    (
+        "more at once",
+        "policy.yaml",
+        "at_most: 500   ",
+        "at_most: 900   ",
+        "at most 500 per run -> 900 per run",
+    ),
     ("another hour", "policy.yaml", "at: \"02:00\"", "at: \"03:00\"", ""),
     ("fewer at once", "policy.yaml", "at_most: 500   ", "at_most: 400   ", ""),
-    ("hardly anybody at once", "policy.yaml", "at_most: 500   ", "at_most: 100   ", "asks fewer people"),
+    ("hardly anybody at once", "policy.yaml", "at_most: 500   ", "at_most: 100   ", "covers fewer people"),
     (
         "a clause more",
         "policy.yaml",
@@ -186,7 +192,7 @@ const SWEEPS: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("another title", "policy.yaml", "title: Please", "title: Do please", ""),
 ];
-const OTHERS: &str = "which may pick others than it did";
+const OTHERS: &str = "which may select other people";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_whom_a_sweep_picks_waits_by_whatever_it_is_made() {

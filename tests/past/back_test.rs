@@ -381,7 +381,7 @@ async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
         let waits = edited
             .why
             .iter()
-            .any(|why| why.contains("is heard by admission, which then would have done delete to 3"));
+            .any(|why| why.contains("triggers admission, which then would have done delete to 3"));
         if deleted == 0 {
             assert_eq!((theirs, waits, edited.why.len()), (vec![], false, 0), "{what}: {edited:#?}");
         } else {

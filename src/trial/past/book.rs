@@ -184,7 +184,7 @@ impl<'a> Book<'a> {
             None if whom.kind == SubjectKind::Applicant => {
                 Answer::Ended(Outcome::Done(Done::Seen { subject: Some(Box::new(case.subject.clone())) }))
             }
-            None => Answer::NotKnown("the person changed then, and nobody read them at this time".to_owned()),
+            None => Answer::NotKnown("the person changed then and was not read".to_owned()),
         }
     }
 
@@ -199,7 +199,7 @@ impl<'a> Book<'a> {
                 Answer::Ended(Outcome::Done(Done::Started { session }))
             }
             Some(outcome) => Answer::Ended(outcome.clone()),
-            None => Answer::NotKnown(format!("{provider} was not asked for a session then")),
+            None => Answer::NotKnown(format!("{provider} started no session then")),
         }
     }
 
@@ -238,7 +238,7 @@ impl<'a> Book<'a> {
                 self.assumed.insert(case.id.clone());
                 Answer::Ended(outcome)
             }
-            _ => Answer::NotKnown(format!("what {endpoint} would have answered")),
+            _ => Answer::NotKnown(format!("the answer of {endpoint}")),
         }
     }
 
@@ -316,12 +316,12 @@ impl Environment for Book<'_> {
 
     fn knows(&self, case: &Case, policy: &Policy) -> Option<(Timestamp, String)> {
         if matches!(case.state, State::Grace(_)) {
-            let why = "whether it would have been contested".to_owned();
+            let why = "whether the person would have objected".to_owned();
             return Some((Timestamp::MIN_UTC, why));
         }
         let (what, began) = asking(case, policy)?;
         let Some(asking) = self.same_question(case, &what, began) else {
-            return Some((Timestamp::MIN_UTC, format!("nobody was asked to {what} then")));
+            return Some((Timestamp::MIN_UTC, format!("no {what} was recorded")));
         };
         let (at, how) = asking.ended?;
         Some(match how {

@@ -142,19 +142,15 @@ impl PolicyPast {
         let one = |effect: &Effects| {
             let (what, newly) = (effect.what.word(), effect.newly);
             let might = if many(effect.what, newly.least) { "would" } else { "might" };
-            let unknown = if newly.least == newly.most {
-                ""
-            } else {
-                "; what the past does not answer is counted as done"
-            };
+            let unknown = if newly.least == newly.most { "" } else { "; unknown cases are counted" };
             let before = match earlier(effect.what) {
                 0 => String::new(),
-                earlier => format!(", and to {earlier} by the edits just before it"),
+                earlier => format!(", and to {earlier} by the edits just before"),
             };
             let people = if (newly.least, newly.most) == (1, 1) { "person" } else { "people" };
             let whom = match effect.what.given_back_by() {
-                Some(_) => "to whom the running revision did not, or whom it did not leave so",
-                None => "to whom the running revision did not",
+                Some(_) => "to whom the active revision did not, or for whom it was undone",
+                None => "to whom the active revision did not",
             };
             format!(
                 "{might} have done {what} to {newly} {people} {whom}, in the last {since} ({} instead of \
@@ -164,13 +160,13 @@ impl PolicyPast {
         };
         let mut reasons: Vec<String> = over.map(one).collect();
         if self.endless > 0 {
-            reasons.push(format!("has cases of {} people that would not have come to rest", self.endless));
+            reasons.push(format!("has cases of {} people that would never have ended", self.endless));
         }
         reasons.extend(self.sweeps.iter().filter(|_| !bar.watched.is_empty()).cloned());
         for other in &self.heard_by {
             let theirs = other.reasons(bar, from, to);
             let name = &other.policy;
-            reasons.extend(theirs.iter().map(|why| format!("is heard by {name}, which then {why}")));
+            reasons.extend(theirs.iter().map(|why| format!("triggers {name}, which then {why}")));
         }
         reasons
     }

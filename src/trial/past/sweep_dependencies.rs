@@ -15,8 +15,8 @@ pub(super) fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Poli
         old.is_none_or(|old| lets_in(before, old, after, sweep))
     };
     let told = |sweep: &Arc<Sweep>| {
-        let others = if before.is_some() { ", which may pick others than it did" } else { "" };
-        format!("opens cases by the sweep {}{others}; whom is not in the record", sweep.schedule)
+        let others = if before.is_some() { ", which may select other people" } else { "" };
+        format!("opens cases by the sweep {}{others}; these people are not in the record", sweep.schedule)
     };
     after.sweeps().filter(other).map(told).collect()
 }

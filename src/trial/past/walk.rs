@@ -236,7 +236,7 @@ impl Walk<'_> {
             }
             (Input::Decision(_), State::Reviewing(_)) if same => input.clone(),
             (Input::Operator(operator), _) if operator.order == Order::Cancel => {
-                let why = "somebody cancelled the case then; whether they would have".to_owned();
+                let why = "whether the case would have been canceled, as it was then".to_owned();
                 self.world.lose(id, why);
                 return Ok(());
             }
