@@ -138,8 +138,8 @@ impl<O: Environment> World<O> {
             }
             Answer::Disabled => "the policy is disabled".to_owned(),
             Answer::Shadow(_) => "a case would have opened (shadow)".to_owned(),
-            Answer::Clause(_) | Answer::Where(_) => format!("does not hold: {detail}"),
-            Answer::AlreadyOpen(_) => "there is an open case already".to_owned(),
+            Answer::Clause(_) | Answer::Where(_) => format!("false: {detail}"),
+            Answer::AlreadyOpen(_) => "a case is open already".to_owned(),
             Answer::NotAsked(_) | Answer::NotDue(_) | Answer::Gone(_) => detail,
         };
         self.say(None, format!("no case opened: {why}"));

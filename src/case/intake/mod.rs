@@ -164,7 +164,7 @@ impl Answer {
                 stopped.says.clone()
             }
             Self::Shadow(_) => "a case would have opened".to_owned(),
-            Self::AlreadyOpen(id) => format!("there is an open case already: {id}"),
+            Self::AlreadyOpen(id) => format!("a case is open already: {id}"),
             Self::Reached(id, _) | Self::Gone(id) | Self::Opened(id) => id.to_string(),
             Self::Duplicate => "the same event opened a case before".to_owned(),
         }

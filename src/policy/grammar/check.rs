@@ -295,7 +295,7 @@ impl Check<'_> {
                 }
                 None => {
                     let names = rule.beside.iter().chain(STEP_KEYS).map(|known| known.name);
-                    self.unknown(other, names, &format!("a `{}` step", key.name));
+                    self.unknown(other, names, &format!("the `{}` step", key.name));
                 }
             }
         }

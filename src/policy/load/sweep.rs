@@ -142,7 +142,7 @@ fn rule(node: &Node, build: &mut Build<'_>) -> Option<Rule> {
     let run = node.text_of("run")?;
     let at = node.text_of("at").and_then(|at| NaiveTime::parse_from_str(at, "%H:%M").ok());
     if run == "hourly" {
-        beside(node, &["on"], "every hour", build);
+        beside(node, &["on"], "with an hourly run", build);
         if let (Some(time), Some(place)) = (at.filter(|at| at.hour() != 0), node.get("at")) {
             let message = "`at:` of an hourly run has a minute only";
             let help = format!("write \"00:{:02}\"", time.minute());
@@ -160,7 +160,7 @@ fn rule(node: &Node, build: &mut Build<'_>) -> Option<Rule> {
     let on = node.get("on");
     match run {
         "daily" => {
-            beside(node, &["on"], "every day", build);
+            beside(node, &["on"], "with a daily run", build);
             Some(Rule::Daily { at: at? })
         }
         "weekly" => {

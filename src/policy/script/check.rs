@@ -79,7 +79,7 @@ impl Walk<'_> {
                         unknown.position,
                         unknown.name.chars().count(),
                         "unknown-field",
-                        format!("unknown field: `{}` has no `{}`", unknown.of, unknown.name),
+                        format!("unknown field `{}.{}`", unknown.of, unknown.name),
                         unknown.help,
                     ));
                 }

@@ -407,7 +407,7 @@ impl Walk<'_> {
                 None => {
                     let of = path(expr).unwrap_or_else(|| "this".to_owned());
                     let help = nearest(name, fields.keys().map(String::as_str));
-                    let message = format!("unknown field: `{of}` has no `{name}`");
+                    let message = format!("unknown field `{of}.{name}`");
                     self.report(span, name, "unknown-variable", message, help);
                     Shape::Any
                 }

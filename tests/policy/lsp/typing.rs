@@ -41,7 +41,7 @@ fn what_is_typed_in_one_file_is_told_in_the_others_that_use_it() {
     let people = editor.on_disk("people.yaml");
     editor.open("people.yaml", 1, &people.replace("  fraud: ", "  frauds: "));
     let found = editor.diagnoses(POLICY, |found| !found.is_empty());
-    assert!(found[0]["message"].as_str().unwrap().contains("there is no team `fraud`"), "{found:?}");
+    assert!(found[0]["message"].as_str().unwrap().contains("unknown team `fraud`"), "{found:?}");
     // Closed without having been saved: the disk counts again, and the policy hears that all is well.
     editor.close("people.yaml");
     editor.diagnoses(POLICY, <[Value]>::is_empty);
@@ -207,6 +207,6 @@ fn names_of_the_configuration_beside_the_tree_are_judged() {
     fs::write(dir.path().join("proofd.yaml"), "nothing: here\n").unwrap();
     editor.change(POLICY, 3, &typed);
     let said = editor.wait(|said| said["method"] == "window/logMessage");
-    assert!(said["params"]["message"].as_str().unwrap().contains("not judged"), "{said}");
+    assert!(said["params"]["message"].as_str().unwrap().contains("not checked"), "{said}");
     assert_eq!(editor.verdict(POLICY, 3), [] as [Value; 0]);
 }
