@@ -316,7 +316,7 @@ async fn sign_in() {
     for (point, said, sentence) in [
         ("AUTH", "535 5.7.8 ECHO relay-user", "password is wrong"),
         ("AUTH", "534 ECHO", "password is wrong"),
-        ("AUTH", "454 ECHO", "at the moment"),
+        ("AUTH", "454 ECHO", "for now"),
         ("AUTH", CLOSE, "sign-in"),
         ("EHLO", "250 relay.example.com", "no sign-in"),
     ] {

@@ -137,7 +137,7 @@ const EDITS: &[Told] = &[
         edits: &[
             ("            fraud:\n", "            fraud:\n              - do: desk_review\n"),
             (
-                "              - notify: {to: \"team:fraud\", template: fraud-attempt}\n              - notify: {to: subject, template: registration-declined}\n              - delete: registration\n                grace: 7d           # until then the person can object and an operator can undo it\n              - close: rejected\n",
+                "              - notify: {to: \"team:fraud\", template: fraud-attempt}\n              - notify: {to: subject, template: registration-declined}\n              - delete: registration\n                grace: 7d           # the person can object and an operator can undo it\n              - close: rejected\n",
                 "",
             ),
         ],

@@ -100,7 +100,7 @@ async fn what_an_answer_means() {
         (
             request(Repeat::None),
             reply(500, ""),
-            "Changed: the request to desk may have been done (desk answered 500)",
+            "Changed: the request to desk may have been executed (desk answered 500)",
         ),
         (create(), reply(201, json!({"id": "a7"})), r#"Created { id: Some("a7"), already: false }"#),
         (
@@ -187,7 +187,7 @@ async fn nothing_is_sent_twice_where_that_is_not_safe() {
         let Action::Request { request, .. } = &mut action else { panic!() };
         path.clone_into(&mut request.path);
         let ended = told(&perform_at(&endpoint, &call(action, 1)).await);
-        assert!(ended.starts_with("Refused: the path"), "{path}: {ended}");
+        assert!(ended.starts_with("Refused: the request"), "{path}: {ended}");
     }
     assert_eq!(peer.lines(), Vec::<String>::new());
 }
@@ -207,7 +207,7 @@ async fn who_does_not_answer() {
     let ended = told(&perform_at(&silent, &call(request(Repeat::Key), 1)).await);
     assert!(ended.starts_with("Unavailable: desk did not answer in time"), "{ended}");
     let ended = told(&perform_at(&silent, &call(request(Repeat::None), 1)).await);
-    assert!(ended.starts_with("Changed: the request to desk may have been done"), "{ended}");
+    assert!(ended.starts_with("Changed: the request to desk may have been executed"), "{ended}");
 }
 
 #[tokio::test]

@@ -246,12 +246,12 @@ async fn an_account_that_is_not_there_is_looked_for_again() {
         (update(4), vec![none()], "Changed: hris has no account that matches", &[FIND]),
         (update(4), vec![gone()], "Changed: hris has no account that matches", &[FIND]),
         (update(1), vec![active(), gone()], "Unavailable: hris does not show the account", &[FIND, PATCH]),
-        (update(4), vec![active(), gone()], "Changed: the account in hris is gone", &[FIND, PATCH]),
+        (update(4), vec![active(), gone()], "Changed: the account in hris no longer exists", &[FIND, PATCH]),
         (update(1), vec![active(), ok(), gone()], "Unavailable: hris does not show", &[FIND, PATCH, BACK]),
         (
             update(4),
             vec![active(), ok(), gone()],
-            "Changed: the account in hris is gone",
+            "Changed: the account in hris no longer exists",
             &[FIND, PATCH, BACK],
         ),
     ];

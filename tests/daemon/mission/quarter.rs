@@ -107,7 +107,7 @@ async fn silence_is_reminded_closes_the_account_and_has_a_way_back() {
         .await;
     assert_eq!(world.status(&ada), "active");
     world.pass(TimeDelta::days(8));
-    let back = world.link_in(&ada, "Your account is suspended: this is the way back in").await;
+    let back = world.link_in(&ada, "Your account is suspended: how to reinstate it").await;
     assert_eq!(world.status(&ada), "suspended");
     world.until_mail("help-desk@example.com", "A suspended person may call").await;
     world.pass(TimeDelta::days(10));

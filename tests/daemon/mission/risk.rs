@@ -162,7 +162,7 @@ async fn who_was_asleep_comes_back_days_later() {
     world.pass(TimeDelta::hours(25));
     world.until_mail("help-desk@example.com", "A suspended person may call").await;
     world.until_mail(&world.manager(&ada), "An account in your team was suspended").await;
-    let link = world.link_in(&ada, "Your account is suspended: this is the way back in").await;
+    let link = world.link_in(&ada, "Your account is suspended: how to reinstate it").await;
     world.pass(TimeDelta::days(4));
     world.shows_face(&ada, &link, Script::same_person()).await;
     world.until_result(POLICY, &ada, "reinstated").await;
