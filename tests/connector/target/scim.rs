@@ -376,12 +376,12 @@ async fn what_is_not_even_sent() {
         1,
     );
     for (call, says) in [
-        (empty, "without an id"),
-        (update_with(json!({}), attributes(), 1), "'match' names nothing"),
+        (empty, "needs an id"),
+        (update_with(json!({}), attributes(), 1), "'match' has no attributes"),
         (update_with(json!({ "userName": null }), attributes(), 1), "is empty"),
         (update_with(json!({ "userName": "" }), attributes(), 1), "is empty"),
         (update_with(json!({ "a b": "x" }), attributes(), 1), "not the name of a SCIM attribute"),
-        (update_with(json!({ "userName": "x" }), json!({ "id": "7" }), 1), "cannot be set"),
+        (update_with(json!({ "userName": "x" }), json!({ "id": "7" }), 1), "read-only"),
         (update_with(json!({ "userName": "x" }), json!({}), 1), "no attribute"),
     ] {
         let peer = Peer::start(vec![reply(200, "")]).await;
