@@ -261,7 +261,7 @@ mod tests {
         check_mistake("public_url: [\n", 1, 13, "this `[` is not closed");
         for (open, column) in [("[", 257), ("{", 257), ("- ", 128)] {
             let text = format!("{SMALLEST}store:\n {}\n", open.repeat(60_000));
-            check_mistake(&text, 3, column, "nested deeper than 64 levels");
+            check_mistake(&text, 3, column, "more than 64 levels");
         }
         check_mistake(&format!("{SMALLEST}organization: &a x\nstore: *a\n"), 2, 15, "anchors are not read");
         check_mistake(&format!("{SMALLEST}store: !!str x\n"), 2, 8, "tags");

@@ -207,7 +207,7 @@ mod tests {
         for (tokens, says) in [
             (format!("  - {{name: a, role: desk, token: {long}}}\n"), None),
             (format!("  - {{name: a, token: {long}}}\n"), Some("add a role")),
-            (format!("  - {{name: ' ', role: desk, token: {long}}}\n"), Some("give it a name")),
+            (format!("  - {{name: ' ', role: desk, token: {long}}}\n"), Some("add a name")),
             (
                 format!(
                     "  - {{name: a, role: desk, token: {long}}}\n  - {{name: A, role: desk, token: x{long}}}\n"
@@ -223,10 +223,7 @@ mod tests {
             ("  - {name: a, role: desk, token: 0123456789-01234567}\n".to_owned(), Some("too short")),
             ("  - {name: a, role: desk, token: ééééééééééééééééééé}\n".to_owned(), Some("too short")),
             (format!("  - {{name: a, role: desk, person: '', token: {long}}}\n"), Some("never empty")),
-            (
-                format!("  - {{name: a, role: desk, known_as: [b], token: {long}}}\n"),
-                Some("give it the person"),
-            ),
+            (format!("  - {{name: a, role: desk, known_as: [b], token: {long}}}\n"), Some("add `person`")),
         ] {
             let access = access(&tokens);
             let found = access.check().and_then(|()| access.reveal(Path::new("")).map(|_| ()));

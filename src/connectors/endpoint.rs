@@ -378,8 +378,8 @@ mod tests {
     fn headers_are_checked() {
         for (name, text, says) in [
             ("X-Key", "k", ""),
-            ("Host", "x", "not for the configuration"),
-            ("Idempotency-Key", "x", "not for the configuration"),
+            ("Host", "x", "configuration cannot set"),
+            ("Idempotency-Key", "x", "configuration cannot set"),
             ("X Key", "x", "expected the name"),
             ("X-Key", "a\nb", "does not fit"),
         ] {

@@ -267,13 +267,13 @@ mod tests {
         for (line, says) in [
             ("0 0 2 * * 1", "five fields"),
             ("", "five fields"),
-            ("0 2 1 * 1", "leave one of them"),
+            ("0 2 1 * 1", "are ambiguous"),
             ("0 2 * * 8", "not a day of the week"),
             ("0 2 * * 5-2", "not a range"),
             ("0 2 * * 1/0", "not a range"),
-            ("0 25 * * *", "not a cron line"),
+            ("0 25 * * *", "invalid cron line"),
             ("0 2 30 2 *", "never comes"),
-            ("at noon on every day", "leave one of them"),
+            ("at noon on every day", "are ambiguous"),
         ] {
             let why = parse(line).unwrap_err();
             assert!(why.contains(says), "{line}: {why}");

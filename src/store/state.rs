@@ -359,7 +359,7 @@ mod tests {
         });
         drop(state);
         let error = State::open(&dir.path().join("state")).map(drop).unwrap_err();
-        assert!(error.to_string().contains("another version of the program"), "{error}");
+        assert!(error.to_string().contains("another version of proofd"), "{error}");
     }
 
     #[test]

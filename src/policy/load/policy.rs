@@ -141,7 +141,7 @@ fn unusable(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     for (key, _) in node.get("settings").and_then(Node::map).unwrap_or_default() {
         if !sayable(&key.name) {
             let message = format!("clauses cannot use `settings.{}`", key.name);
-            let help = "use letters, digits and underscores, and no word of the script language";
+            let help = "use letters, digits and underscores, and no reserved word of the script language";
             diagnostics.push(Diagnostic::error(key.place.clone(), "unusable-name", message).help(help));
         }
     }

@@ -145,8 +145,8 @@ mod tests {
     fn only_a_file_that_went_away_is_a_change() {
         for (code, expected) in [
             (2, Ok(false)),
-            (13, Err("policies/seen/policy.yaml cannot be read: Permission denied (os error 13)")),
-            (5, Err("policies/seen/policy.yaml cannot be read: Input/output error (os error 5)")),
+            (13, Err("reading policies/seen/policy.yaml failed: Permission denied (os error 13)")),
+            (5, Err("reading policies/seen/policy.yaml failed: Input/output error (os error 5)")),
         ] {
             let read: std::io::Result<()> = Err(std::io::Error::from_raw_os_error(code));
             let got = is_there(Path::new("policies/seen/policy.yaml"), read);

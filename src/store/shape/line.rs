@@ -123,10 +123,10 @@ mod tests {
             (r#"{"v":4,"new":1}"#, "version 4"),
             (r#"{"v":1,"commit":{}}"#, "versions 2 to 3"),
             (r#"{"v":3}"#, "says nothing"),
-            ("x", "cannot be read"),
-            (r#"{"v":3,"commit":7}"#, "cannot be read"),
-            (r#"{"v":2,"commit":7}"#, "cannot be read"),
-            (r#"{"v":3,"commit":{"cases":[{}]}}"#, "cannot be read"),
+            ("x", "reading record"),
+            (r#"{"v":3,"commit":7}"#, "reading record"),
+            (r#"{"v":2,"commit":7}"#, "reading record"),
+            (r#"{"v":3,"commit":{"cases":[{}]}}"#, "reading record"),
         ] {
             let Err(Error::Damaged(text)) = decode(12, line.as_bytes()) else { panic!("{line} was read") };
             assert!(text.contains(word) && text.contains("record 12"), "{text}");
