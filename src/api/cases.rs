@@ -25,7 +25,7 @@ pub struct CaseLine {
     pub waiting_for: String,
     /// The step's path.
     pub step: Option<String>,
-    /// The word of the `close` that was reached.
+    /// Result of the case: the word of its `close`.
     pub result: Option<String>,
     pub opened_at: DateTime<Utc>,
     pub due_at: Option<DateTime<Utc>>,
@@ -43,7 +43,7 @@ pub struct CaseLine {
 /// The person of a case.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SubjectLine {
-    /// The identity provider that has them; not for an applicant.
+    /// The person's identity provider; empty for an applicant.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     #[serde(rename = "type")]
@@ -52,17 +52,17 @@ pub struct SubjectLine {
     pub name: Name,
 }
 
-/// A case with everything that is known of it.
+/// A case with all details.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct CaseSheet {
     #[serde(flatten)]
     pub line: CaseLine,
-    /// What finished steps learned, by step id. `document` is null without the role `raw_identity`.
+    /// Results of finished steps by step id. `document` is null without the role `raw_identity`.
     #[schema(value_type = Object)]
     pub steps: Fields,
     /// Calls that have not ended.
     pub calls: Vec<CallLine>,
-    /// The decisions that the case takes now.
+    /// Decisions that are allowed now.
     pub decisions_allowed: Vec<String>,
     /// Decisions so far, where several people must agree.
     pub decisions_given: Vec<Decision>,
@@ -78,7 +78,7 @@ pub struct CallLine {
     pub action: String,
     pub due_at: DateTime<Utc>,
     pub attempts: u32,
-    /// An attempt is being made.
+    /// An attempt is in progress.
     pub under_way: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct CaseQuery {
     pub subject: Option<String>,
     #[param(inline)]
     pub state: Option<StateFilter>,
-    /// The result that a case closed with.
+    /// Result of closed cases.
     pub outcome: Option<String>,
     /// Part of a name, a mail address or a case id.
     pub text: Option<String>,
@@ -104,7 +104,7 @@ pub struct CaseQuery {
     pub vendor: Option<String>,
     #[param(inline)]
     pub cursor: Option<CaseCursor>,
-    /// 50, if it is not given.
+    /// 50 by default.
     #[param(inline)]
     pub limit: Option<CaseLimit>,
 }
@@ -156,7 +156,7 @@ impl StateFilter {
 pub struct CasePage {
     #[param(inline)]
     pub cursor: Option<CaseCursor>,
-    /// 50, if it is not given.
+    /// 50 by default.
     #[param(inline)]
     pub limit: Option<CaseLimit>,
 }
@@ -177,7 +177,7 @@ pub struct Started {
     pub id: CaseId,
 }
 
-/// A decision in a review, or about a contested end.
+/// A decision in a review, or about an objection.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {

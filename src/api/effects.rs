@@ -36,7 +36,7 @@ pub struct Sheet {
 pub struct Opens {
     /// `event registration.created`, `manual`, `sweep quarterly/1`.
     pub by: String,
-    /// Whom a sweep looks at.
+    /// Condition of a sweep.
     pub only_if: Vec<String>,
     /// New cases in one run of a sweep.
     pub at_most: Option<u32>,
@@ -72,7 +72,7 @@ pub struct Way {
     pub decided_by: Vec<Decided>,
     /// The step's own `if`.
     pub only_if: Vec<String>,
-    /// It admits somebody without a pass and without a person's decision.
+    /// It gives access without a pass and without a decision.
     pub unproven: bool,
 }
 
@@ -95,7 +95,7 @@ pub struct Bound {
     #[schema(value_type = String)]
     pub per: Span,
     pub when_exceeded: WhenExceeded,
-    /// False: it holds because the policy states none.
+    /// False: a default limit, because the policy has none.
     pub stated: bool,
 }
 
@@ -108,28 +108,28 @@ pub enum WhenExceeded {
     Skip,
 }
 
-/// A step that waits for people.
+/// A step that people answer or decide.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Asks {
     pub step: String,
     #[schema(value_type = String)]
     pub answer_within: Span,
-    /// The outcome when nobody answers.
+    /// The outcome if nobody answers in time.
     pub otherwise: String,
     /// The verification.
     pub by: Option<String>,
-    /// What must have passed in it.
+    /// Required checks.
     pub require: Vec<String>,
     /// Fields that must agree with the document.
     pub compare: Vec<String>,
-    /// How old a pass may be that counts again.
+    /// Maximum age of a reused pass.
     #[schema(value_type = Option<String>)]
     pub reuse_within: Option<Span>,
-    /// Who may not decide.
+    /// People who may not decide.
     pub never: Vec<String>,
 }
 
-/// What two sheets do not have in common.
+/// Differences of two effects sheets.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Diff {
     pub policy: String,
@@ -149,7 +149,7 @@ pub struct Change {
     pub what: String,
     /// What is different.
     pub how: String,
-    /// More can happen, sooner, or with fewer decisions; or what was taken is not given back any more.
+    /// More harmful: more effects, sooner, with fewer decisions, or no longer undone.
     pub graver: bool,
 }
 

@@ -21,23 +21,23 @@ pub const BATCH: &str = "application/cloudevents-batch+json";
 pub struct CloudEvent {
     #[schema(pattern = r"^1\.0$")]
     pub specversion: String,
-    /// With `source`, identifies the event: the same one sent again changes nothing.
+    /// With `source`, identifies the event; a repeated event has no effect.
     #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
     pub id: String,
     /// Where it happened.
     #[schema(format = "uri-reference", min_length = 1, max_length = 1024)]
     pub source: String,
-    /// Policies know it as `custom.` and this.
+    /// In policies: `custom.` and this type.
     #[serde(rename = "type")]
     #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
     pub kind: String,
     /// The person's id.
     #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
     pub subject: String,
-    /// What kind of record `subject` is; an applicant, if it is not given.
+    /// Kind of record of `subject`; applicant by default.
     #[serde(default)]
     pub subjecttype: Option<SubjectKind>,
-    /// When it happened; when it came, if it is not given.
+    /// Time of the event; the time of its arrival by default.
     #[serde(default)]
     pub time: Option<DateTime<Utc>>,
     #[serde(default)]

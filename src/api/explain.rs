@@ -21,19 +21,19 @@ pub struct ExplainQuery {
     /// An id, or a reference such as `user/17`.
     #[param(inline)]
     pub subject: Whom,
-    /// The last answer before this time; now, if it is not given.
+    /// The last decision before this time; now by default.
     #[serde(default)]
     #[param(inline)]
     pub at: Option<Moment>,
     /// Only this policy.
     #[serde(default)]
     pub policy: Option<String>,
-    /// The key of an event: only answers about it.
+    /// Only decisions about the event with this key.
     #[serde(default)]
     pub event: Option<String>,
 }
 
-/// What the policies answered.
+/// Decisions of the policies.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     pub subject: String,
@@ -43,12 +43,12 @@ pub struct Explanation {
     pub next: Option<String>,
 }
 
-/// What one policy answered.
+/// Decision of one policy.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Explained {
     pub policy: String,
     pub title: String,
-    /// Null: it does not run any more.
+    /// Null: no longer active.
     pub mode: Option<Mode>,
     pub verdict: Answer,
     /// The verdict in a sentence.
@@ -58,11 +58,11 @@ pub struct Explained {
     pub subject: Option<SubjectRef>,
     /// The revision that answered.
     pub revision: Option<String>,
-    /// Another revision runs now.
+    /// Another revision is active now.
     pub revised_since: bool,
-    /// The clauses that kept it from firing.
+    /// Clauses that prevented a case.
     pub clauses: Vec<ClauseLine>,
-    /// The smallest changes that would have made it fire; each is enough by itself.
+    /// The smallest changes that would have opened a case; each is enough by itself.
     pub changes: Vec<Vec<EditLine>>,
     pub case: Option<CaseOf>,
     /// What can open its cases.
@@ -155,7 +155,7 @@ impl From<Verdict> for Answer {
     }
 }
 
-/// What the policy was asked about.
+/// The event or trigger that the policy evaluated.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Occasion {
     pub key: String,
@@ -164,7 +164,7 @@ pub struct Occasion {
     pub time: DateTime<Utc>,
 }
 
-/// A clause with the values that it looked at.
+/// A clause with the values that it read.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ClauseLine {
     pub clause: String,
@@ -257,9 +257,9 @@ pub struct CaseOf {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Compared {
     pub field: String,
-    /// What was registered; null: there was nothing to compare.
+    /// Registered value; null: not comparable.
     pub registered: Option<String>,
-    /// What the document has.
+    /// Value of the document.
     pub document: Option<String>,
 }
 
@@ -269,7 +269,7 @@ impl fmt::Debug for Compared {
     }
 }
 
-/// A dry run: what policies would answer. Nothing is recorded.
+/// A dry run. Nothing is recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DryRun {
@@ -280,39 +280,39 @@ pub struct DryRun {
     pub policy: Option<String>,
     #[serde(default)]
     pub event: MadeUp,
-    /// Fields of the person in the place of their own.
+    /// Fields of the person to replace.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub person: Fields,
-    /// Another tree than the one that runs: path to text. Takes the role `author`.
+    /// Files of another policy tree: path to text. Requires the role `author`.
     #[serde(default)]
     pub files: Option<BTreeMap<String, String>>,
-    /// Recorded events until then; all, if it is not given.
+    /// Recorded events until this time; all by default.
     #[serde(default)]
     pub at: Option<Moment>,
-    /// How many of the newest recorded events; one, if it is not given.
+    /// How many of the newest recorded events; 1 by default.
     #[serde(default)]
     pub last: Option<EventLimit>,
 }
 
-/// An event of a dry run. Without a type and a key: the newest recorded event that a policy reacts to.
+/// Event of a dry run. Without type and key: the newest recorded event that a policy reacts to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MadeUp {
-    /// The type of an event that never happened, or `manual`, or `sweep`.
+    /// Type of an event that did not happen, or `manual`, or `sweep`.
     #[serde(default, rename = "type")]
     #[schema(value_type = Option<String>)]
     pub kind: Option<EventType>,
     /// The key of a recorded event.
     #[serde(default)]
     pub key: Option<String>,
-    /// Fields of the event in the place of its own.
+    /// Fields of the event to replace.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub fields: Fields,
 }
 
-/// What the policies would answer.
+/// Result of a dry run.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DryRunAnswer {
     pub subject: String,
@@ -320,20 +320,20 @@ pub struct DryRunAnswer {
     pub items: Vec<DryRunLine>,
     /// Always null: the list is not paged.
     pub next: Option<String>,
-    /// What keeps policies of the tree that was sent from loading.
+    /// Errors of the sent tree.
     pub errors: Vec<Diagnostic>,
     /// The errors as a terminal shows them.
     pub text: String,
 }
 
-/// What one policy would answer about one event.
+/// Decision of one policy about one event.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DryRunLine {
     #[serde(flatten)]
     pub explained: Explained,
-    /// What to know beside it.
+    /// Notes.
     pub notes: Vec<String>,
-    /// What the policy that ran answered when the event was recorded.
+    /// The recorded decision of the policy that was active then.
     pub then: Option<Then>,
 }
 

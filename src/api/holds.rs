@@ -23,7 +23,7 @@ pub struct HoldLine {
     pub case: CaseId,
     pub policy: String,
     pub subject: SubjectRef,
-    /// The case has ended and left this; an operator can lift it.
+    /// The case is closed and left this hold; an operator can lift it.
     pub case_closed: bool,
     #[serde(flatten)]
     pub hold: Hold,
@@ -36,9 +36,9 @@ pub struct Hold {
     pub since: DateTime<Utc>,
     /// The account's status before; lifting restores it.
     pub before: Option<String>,
-    /// Whose doing it is, as read back around the change.
+    /// Owner, as read back around the change.
     pub whose: Whose,
-    /// Whose doing it is by the newest event about it, with the event's time; it counts more.
+    /// Owner by the newest event about it, with the event's time; takes precedence.
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     pub told: Option<(DateTime<Utc>, Whose)>,
     /// When the withheld role was given, if an event said so.
@@ -50,7 +50,7 @@ pub struct Hold {
     pub placed: Placed,
 }
 
-/// What is held: the account, or a role by its name.
+/// Target of a hold: the account, or a role by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldTarget {
@@ -58,7 +58,7 @@ pub enum HoldTarget {
     Role(String),
 }
 
-/// Whose doing it is that an account is suspended or a role is gone.
+/// Who suspended the account or removed the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {

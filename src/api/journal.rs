@@ -15,7 +15,7 @@ use crate::model::{Actor, CallId, CaseId, EffectKind, Failure};
 pub struct JournalPage {
     #[param(inline)]
     pub cursor: Option<EntryCursor>,
-    /// 200, if it is not given.
+    /// 200 by default.
     #[param(inline)]
     pub limit: Option<EntryLimit>,
 }
@@ -38,7 +38,7 @@ pub enum Note {
     Opened {
         by: String,
     },
-    /// The clock had been ahead; planned times moved back.
+    /// The clock was set back; deadlines moved back.
     ClockSetBack {
         seconds: i64,
     },
@@ -50,7 +50,7 @@ pub enum Note {
     StepBegan {
         verb: String,
     },
-    /// A step's `if` did not hold.
+    /// A step was skipped: its `if` is false.
     StepSkipped {
         clause: String,
     },
@@ -88,7 +88,7 @@ pub enum Note {
     SessionEnded {
         execution: String,
     },
-    /// A reading was not about the current session; it was not used.
+    /// A result did not belong to the current session and was ignored.
     ReadingIgnored {
         execution: String,
     },
@@ -124,12 +124,12 @@ pub enum Note {
     HoldPlaced {
         held: HoldTarget,
     },
-    /// `stays`: another case or somebody else still holds it.
+    /// `stays`: another case or administrator still holds it.
     HoldLifted {
         held: HoldTarget,
         stays: bool,
     },
-    /// Time of an outage was given back.
+    /// Deadlines were extended by an outage.
     Paused {
         seconds: i64,
     },
@@ -141,23 +141,23 @@ pub enum Note {
     FellBack {
         verification: String,
     },
-    /// A recent pass counts.
+    /// A recent pass was reused.
     Reused {
         case: String,
     },
-    /// The person has started as many sessions as anybody may in a day.
+    /// The person reached the daily maximum of sessions.
     StartRests {
         until: DateTime<Utc>,
     },
-    /// Another person showed the document before, in these cases.
+    /// Another person showed this document in these cases.
     DocumentSeenBefore {
         cases: Vec<CaseId>,
     },
-    /// A decision that came after the end.
+    /// A decision after the close.
     LateDecision {
         decision: Decision,
     },
-    /// A decision that was refused. Only the first ones of a case are written.
+    /// A refused decision. Only the first ones of a case are recorded.
     DecisionRefused {
         refused: RefusedDecision,
     },
@@ -168,7 +168,7 @@ pub enum Note {
         until: DateTime<Utc>,
     },
     Contested,
-    /// A contested adverse end stands; its grace runs again.
+    /// An objection was rejected; the grace continues.
     Upheld {
         until: DateTime<Utc>,
     },

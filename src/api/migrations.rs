@@ -12,11 +12,11 @@ use crate::model::{CaseId, CaseState};
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MigrateQuery {
-    /// Only shows where the case would be.
+    /// Only shows where the case would stand.
     pub preview: bool,
 }
 
-/// Where a case moves to, and why.
+/// Migration of a case.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Migrate {
@@ -32,7 +32,7 @@ fn running() -> String {
     "running".to_owned()
 }
 
-/// Where one case is, and where it would be.
+/// Preview or result of one migration.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MigrationLine {
     pub case: CaseId,
@@ -54,8 +54,8 @@ pub struct MigrationLine {
     /// When the next reminder is sent.
     pub remind_then: Option<DateTime<Utc>>,
     pub escalate_then: Option<DateTime<Utc>>,
-    /// What would happen at once: `deadline`, `reminder`, `escalation`.
+    /// What is overdue: `deadline`, `reminder`, `escalation`.
     pub overdue: Vec<String>,
-    /// What is lost or begins again.
+    /// What is lost or starts again.
     pub notes: Vec<String>,
 }

@@ -70,11 +70,11 @@ pub struct EffectCounts {
     pub what: EffectKind,
     #[serde(flatten)]
     pub times: Ranges,
-    /// People to whom only the other revision does it.
+    /// People concerned only with the other revision.
     pub newly: Range,
 }
 
-/// What is to come in a number of days.
+/// Forecast for a number of days.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Coming {
     pub days: u32,
@@ -107,14 +107,14 @@ pub struct PastCase {
     pub opened_by: String,
     #[serde(flatten)]
     pub end: PastEnd,
-    /// Effects whose step was reached, in order.
+    /// Effects, in order.
     pub did: Vec<PastEffect>,
     /// Sessions at a provider.
     pub sessions: usize,
-    /// Effects that it may still have, where its end is unknown.
+    /// Possible further effects if the result is unknown.
     #[serde(default)]
     pub may: BTreeSet<EffectKind>,
-    /// The person was assumed to stay as last seen.
+    /// The person's record was assumed to be unchanged.
     #[serde(default)]
     pub assumed: bool,
 }

@@ -65,7 +65,7 @@ pub struct TestsOf {
     pub policy: String,
     pub passed: usize,
     pub failed: usize,
-    /// How many tests what runs has.
+    /// How many tests the active revision has.
     pub before: usize,
 }
 
@@ -118,17 +118,17 @@ pub struct PolicyPlan {
     pub sweeps: Vec<SweepAhead>,
 }
 
-/// The cases that are open; they keep their revision until somebody moves them.
+/// Open cases. They keep their revision until they are migrated.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct OpenCases {
     pub open: usize,
-    /// There are more than are looked at.
+    /// There are more cases than were checked.
     pub more: bool,
-    /// By the step that they are at.
+    /// Cases by step.
     pub steps: BTreeMap<String, usize>,
     /// How many could be moved to the new revision.
     pub can_move: usize,
-    /// Of them with a time that is past.
+    /// How many of them would be overdue.
     pub overdue: usize,
     /// Why others cannot be moved.
     pub cannot_move: BTreeMap<String, usize>,
@@ -141,6 +141,6 @@ pub struct SweepAhead {
     pub schedule: String,
     pub next: Option<DateTime<Utc>>,
     pub at_most: Option<u32>,
-    /// How many its last run picked.
+    /// How many people its last run selected.
     pub last_picked: Option<u32>,
 }

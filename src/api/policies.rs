@@ -9,7 +9,7 @@ use super::diagnostics::Diagnostic;
 use super::effects::{Diff, Sheet};
 use super::past::PolicyPast;
 
-/// Whether a policy acts.
+/// Whether a policy has effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -100,11 +100,11 @@ pub struct PolicyList {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LastReload {
     pub at: Option<DateTime<Utc>>,
-    /// Everything in the tree runs.
+    /// The whole tree is active.
     pub ok: bool,
     /// The hash of the tree.
     pub tree: String,
-    /// Why the tree as a whole could not be taken.
+    /// Why the tree as a whole could not be loaded.
     pub problem: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -156,10 +156,10 @@ pub struct RevisionSheet {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DiffQuery {
-    /// `running`, if it is not given.
+    /// `running` by default.
     #[serde(default)]
     pub from: Option<String>,
-    /// `waiting`, if it is not given.
+    /// `waiting` by default.
     #[serde(default)]
     pub to: Option<String>,
 }

@@ -16,7 +16,7 @@ use crate::model::{CaseId, EffectKind, SubjectRef};
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ShadowQuery {
-    /// How many people, newest first; 100, if it is not given.
+    /// How many people, newest first; 100 by default.
     #[param(inline)]
     pub limit: Option<PeopleLimit>,
 }
@@ -79,7 +79,7 @@ pub struct ShadowLine {
     pub would: String,
 }
 
-/// A case that was.
+/// A recorded case.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LiveCase {
     pub case: CaseId,

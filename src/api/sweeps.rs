@@ -15,11 +15,11 @@ pub struct SweepLine {
     pub schedule: String,
     pub policy: String,
     pub mode: Mode,
-    /// In words.
+    /// The schedule in words.
     pub timetable: String,
     /// New cases that one run opens at most.
     pub at_most: Option<u32>,
-    /// Null: the policy is disabled, or the time never comes again.
+    /// Null: the policy is disabled, or there is no next time.
     pub next: Option<DateTime<Utc>>,
     /// The run under way.
     pub run: Option<SweepRun>,
@@ -31,29 +31,29 @@ pub struct SweepLine {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SweepRun {
     pub nominal: DateTime<Utc>,
-    /// Of the policy when the run began.
+    /// Revision of the policy at the start of the run.
     pub revision: String,
     /// Opens no case; counts what it would have opened.
     pub shadow: bool,
     pub began: DateTime<Utc>,
     pub ended: Option<DateTime<Utc>>,
-    /// How it ended: `done`, `missed` or why it was stopped.
+    /// Result: `done`, `missed` or why it stopped.
     pub end: Option<String>,
-    /// People that were picked; null while the population is looked at.
+    /// Selected people; null during the selection.
     pub picked: Option<u32>,
-    /// How many of them were dealt with.
+    /// How many of them are processed.
     pub position: u32,
     /// People of the population.
     pub looked_at: u64,
-    /// Of them due, and without an open case.
+    /// People who are due and have no open case.
     pub due: u64,
     pub opened: u32,
     /// In shadow: cases that would have opened.
     pub would_open: u32,
     /// Due, and left for the next run by `at_most`.
     pub left: u64,
-    /// Why others got no case.
+    /// Why others were skipped.
     pub skipped: BTreeMap<String, u64>,
-    /// Of them only counted: a run keeps the reasons of so many.
+    /// Skipped people without a recorded reason.
     pub not_noted: u64,
 }

@@ -20,22 +20,22 @@ pub use tokens::{Role, Token};
 
 use crate::model::{Span, Watched};
 
-/// The whole file. `proofd schema config` prints this as JSON Schema.
+/// The configuration file. `proofd schema config` prints this schema.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Address of everything: API, hooks, people's links.
+    /// Address to listen on for the API, hooks and people's links.
     #[serde(default = "default_listen")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Where hooks and people's links are served instead, and only they.
+    /// Another address for hooks and people's links only.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub public_listen: Option<SocketAddr>,
-    /// How many connections each listener holds open.
+    /// Limits on open connections of each listener.
     #[serde(default)]
     pub connections: ConnectionLimits,
-    /// How people and vendors reach the daemon from outside. People's links begin with it.
+    /// Public address of the daemon. People's links start with it.
     #[schemars(with = "String")]
     pub public_url: Url,
     /// Shown in mails and on people's pages.
@@ -48,7 +48,7 @@ pub struct Config {
     /// `sled:` and a directory.
     #[serde(default = "default_store")]
     pub store: String,
-    /// What becomes of an edit of the policies.
+    /// How edits of policies take effect.
     #[serde(default)]
     pub reload: Reload,
     /// The systems outside. Each connector reads its own part, from `document`.
@@ -66,16 +66,16 @@ pub struct Config {
     pub document: Document,
 }
 
-/// Connections of one listener. Where a limit is reached, the oldest one on which nobody has shown who they are
-/// is closed for a new one. The descriptors of the process bound them too: some are kept for the store and the
-/// vendors.
+/// Connections of one listener. Above a limit the oldest unauthenticated connection is closed. The file
+/// descriptors of the process are another limit; some are reserved for the store and the vendors.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionLimits {
-    /// Open at the same time.
+    /// Maximum number of open connections.
     #[serde(default = "default_in_all")]
     pub in_all: NonZeroUsize,
-    /// Of one address (of one /64 network of IPv6). Behind a reverse proxy all come from its address.
+    /// Maximum for one address (one /64 network of IPv6). Behind a reverse proxy all clients share one
+    /// address.
     #[serde(default = "default_per_address")]
     pub per_address: NonZeroUsize,
 }
@@ -98,26 +98,25 @@ fn default_per_address() -> NonZeroUsize {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reload {
-    /// One bad policy keeps every edit back, instead of only its own.
+    /// One policy with errors keeps all edits of the tree from becoming active, not only its own.
     #[serde(default)]
     pub all_or_nothing: bool,
-    /// An edit that lets a policy do more of this, or give back less of it, waits for `proofd policy release`.
-    /// `protect_less`: so does one that asks fewer people for proof, withholds less, or switches off or removes a
-    /// policy that does. An edit that gives access on less proof or by fewer decisions always waits. By default what
-    /// takes something from people, and `protect_less`; docs/edits.md has the list. Empty: no edit waits.
+    /// Effects that park an edit until `proofd policy release`, if it has more of them or undoes fewer.
+    /// `protect_less` parks an edit that verifies fewer people, withholds less, or disables or removes such a
+    /// policy. An edit that gives access with less proof or fewer decisions is always parked. The default is
+    /// all adverse effects and `protect_less`; docs/edits.md has the list. Empty: no edit is parked.
     #[serde(default = "Watched::by_default")]
     #[schemars(with = "Vec<String>", extend("items" = serde_json::json!({"type": "string", "enum": Watched::words()})))]
     pub park: Vec<Watched>,
-    /// So does one that would have done it, in the recorded past, to more than so many people to whom the
-    /// running revision did not.
+    /// Parks an edit if the back-test finds such effects on more than this many additional people.
     #[serde(default = "default_park_above")]
     pub park_above: usize,
-    /// How far back recorded events are played with an edit before it runs.
+    /// How far back the back-test of an edit reads recorded events.
     #[serde(default = "default_look_back")]
     #[schemars(with = "String")]
     pub look_back: Span,
-    /// Who releases an edit that waits. `other_person`: not the person who pushed it; where that is not known, as with
-    /// files that were written in place, two persons.
+    /// Who may release a parked edit. `other_person`: not its author; two persons if the author is unknown,
+    /// as for files that were written in place.
     #[serde(default)]
     pub release: Release,
 }
@@ -156,7 +155,7 @@ pub struct Access {
     /// Bearer tokens of programs and people.
     #[serde(default)]
     pub tokens: Vec<Token>,
-    /// Login of people to the console. Read and checked; this version has no console.
+    /// Sign-in to the console. Checked, but this version has no console.
     #[serde(default)]
     pub oidc: Option<Oidc>,
 }
@@ -164,17 +163,17 @@ pub struct Access {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Oidc {
-    /// Where people log in.
+    /// Address of the OpenID provider.
     #[schemars(with = "String")]
     pub issuer: Url,
-    /// Of this daemon at the issuer.
+    /// Client id of this daemon at the issuer.
     pub client_id: String,
     /// Its secret.
     pub client_secret: SecretSource,
-    /// The claim that names a person's groups.
+    /// Claim with the groups of a person.
     #[serde(default = "default_roles_claim")]
     pub roles_claim: String,
-    /// Group to role.
+    /// Roles by group.
     #[serde(default)]
     pub roles: BTreeMap<String, Role>,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::model::Secret;
 
-/// `{env: NAME}`, `{file: PATH}`, `{credential: NAME}` (systemd), or the text itself, which is warned about.
+/// `{env: NAME}`, `{file: PATH}`, `{credential: NAME}` (systemd), or a plain text with a warning.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected {env: NAME}, {file: PATH}, {credential: NAME} or a text")]
 pub enum SecretSource {
@@ -21,7 +21,7 @@ pub struct Reference {
     /// Name of an environment variable.
     #[serde(default)]
     env: Option<String>,
-    /// Path of a file; the text without its last line end.
+    /// Path of a file with the secret; the last line end is ignored.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     file: Option<PathBuf>,

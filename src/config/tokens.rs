@@ -16,37 +16,37 @@ pub const SHORTEST: usize = 20;
 /// An end is announced this long before.
 const ANNOUNCED: Days = Days::new(28);
 
-/// A bearer token. Programs and people on the command line use it.
+/// A bearer token for programs and for the command line.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Stands in journals as who did it. No two tokens have one name.
+    /// Unique name, shown in journals.
     pub name: String,
-    /// What it may do.
+    /// Role of the token.
     #[serde(default)]
     pub role: Option<Role>,
-    /// The same, where it is more than one.
+    /// Roles of the token, if it has several.
     #[serde(default)]
     pub roles: Vec<Role>,
-    /// The stable id of the person who uses it: the user id, login or mail address at the identity provider. All tokens
-    /// of one person have the same one. Reviews with `people` or `never` compare it, without case.
+    /// Stable id of the token's user: user id, login or mail address at the identity provider. All tokens of
+    /// one person have the same value. Reviews with `people` or `never` compare it, ignoring case.
     #[serde(default)]
     pub person: Option<String>,
     /// Other ids of the same person at the identity provider, which `never` compares too.
     #[serde(default)]
     pub known_as: BTreeSet<String>,
-    /// Teams of `people.yaml` that the person belongs to. A review is decided by the team of its queue.
+    /// Teams of `people.yaml` of the person. The team of a queue decides its reviews.
     #[serde(default)]
     pub teams: BTreeSet<String>,
-    /// The token itself: at least 20 characters, such as 32 random ones. No two tokens are equal.
+    /// The token: at least 20 characters, such as 32 random ones. Tokens must differ.
     pub token: SecretSource,
-    /// The last day on which it is accepted, in UTC: `2027-06-30`.
+    /// Last day of validity, in UTC: `2027-06-30`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub expires: Option<NaiveDate>,
 }
 
-/// What a token or a person may do. Roles are not ordered; somebody may have several.
+/// Permissions of a token or a person, who may have several roles. No role includes another, except `admin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -58,9 +58,9 @@ pub enum Role {
     Author,
     /// Starts, retries and cancels cases.
     Operator,
-    /// All but raw identity data. Decisions need a team all the same.
+    /// All but raw identity data. Decisions still need a team.
     Admin,
-    /// Answers and erases for one person.
+    /// Exports and erases the data of one person.
     Privacy,
     /// Posts events and nothing else.
     Source,

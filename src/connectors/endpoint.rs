@@ -56,11 +56,11 @@ impl Settings {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Http")]
 pub struct Options {
-    /// Paths of policies are appended to it and cannot leave it. Accounts are made by POST and changed by PATCH
-    /// to the address itself.
+    /// Base address. Paths of policies are appended and cannot leave it. Accounts are created by POST and
+    /// changed by PATCH to the address itself.
     #[schemars(with = "String")]
     pub url: Url,
-    /// Sent with every request, such as `Authorization`.
+    /// Headers of every request, such as `Authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretSource>,
 }

@@ -48,10 +48,10 @@ impl Settings {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Sink")]
 pub struct Options {
-    /// Every event is one POST to it.
+    /// Address that receives one POST per event.
     #[schemars(with = "String")]
     pub url: Url,
-    /// `whsec_` and the base64 of 24 to 64 random bytes: events are then signed as Standard Webhooks has it.
+    /// `whsec_` and the base64 of 24 to 64 random bytes; events are then signed as Standard Webhooks.
     #[serde(default)]
     pub signing_secret: Option<SecretSource>,
 }

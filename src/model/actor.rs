@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Somebody who decides or orders something. Two names of one person are one person: what counts is `person`.
+/// The author of a decision or an order. `person` identifies people; names of one person may differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// The name of a token or a login.

@@ -323,13 +323,13 @@ impl Changed {
 pub struct Failure {
     pub kind: FailureKind,
     pub reason: String,
-    /// How long the other side asks us to wait.
+    /// Delay that the system requires.
     #[serde(default)]
     pub retry_after_seconds: Option<u32>,
-    /// The other side as a whole does not serve us; it says nothing about this call.
+    /// The system is down as a whole; the failure does not concern this call.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outage: bool,
-    /// The other side accepted the change and only does not show it yet, or did not finish what belongs to it.
+    /// The system accepted the change but does not show it yet, or did not finish it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub written: bool,
 }

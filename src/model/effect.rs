@@ -185,7 +185,7 @@ effects! {
     Delete { word: "delete", subjects: [Registration, User],
         shape: EffectShape::Delete, nature: Nature::Ends, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: true, act: false, lane: Lane::Identity, settles: true,
-        doc: "Deletes the subject after the grace." }
+        doc: "Deletes the subject after grace." }
     Reject { word: "reject", subjects: [Registration],
         shape: EffectShape::Reject, nature: Nature::Ends, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: true, act: false, lane: Lane::Identity, settles: true,
@@ -194,17 +194,17 @@ effects! {
         shape: EffectShape::Suspend, nature: Nature::Withholds, needs_proof: NeedsProof::Never,
         given_back_by: Some(EffectKind::Reinstate),
         parked: true, act: true, lane: Lane::Identity, settles: true,
-        doc: "Places this case's hold on the account." }
+        doc: "Suspends the account; the hold belongs to the case." }
     RemoveRole { word: "remove_role", subjects: [User],
         shape: EffectShape::Role(RoleChange::Remove), nature: Nature::Withholds, needs_proof: NeedsProof::Never,
         given_back_by: Some(EffectKind::AssignRole),
         parked: true, act: true, lane: Lane::Identity, settles: true,
-        doc: "Takes a role away for good." }
+        doc: "Removes a role permanently." }
     HoldRole { word: "hold_role", subjects: [User],
         shape: EffectShape::Role(RoleChange::Hold), nature: Nature::Withholds, needs_proof: NeedsProof::Never,
         given_back_by: Some(EffectKind::ReleaseRole),
         parked: true, act: true, lane: Lane::Identity, settles: false,
-        doc: "Takes a role away and remembers it." }
+        doc: "Withholds a role; the hold belongs to the case." }
     EndSessions { word: "end_sessions", subjects: [User],
         shape: EffectShape::Account(AccountChange::EndSessions), nature: Nature::Withholds,
         needs_proof: NeedsProof::Never, given_back_by: None,
@@ -223,16 +223,16 @@ effects! {
         shape: EffectShape::Role(RoleChange::Assign), nature: Nature::Gives, needs_proof: NeedsProof::IfAsked,
         given_back_by: None,
         parked: false, act: true, lane: Lane::Identity, settles: true,
-        doc: "Gives a role for good." }
+        doc: "Assigns a role." }
     ReleaseRole { word: "release_role", subjects: [User],
         shape: EffectShape::Role(RoleChange::Release), nature: Nature::Lifts, needs_proof: NeedsProof::Always,
         given_back_by: None,
         parked: false, act: true, lane: Lane::Identity, settles: false,
-        doc: "Gives a held role back." }
+        doc: "Assigns a withheld role again." }
     Reinstate { word: "reinstate", subjects: [User],
         shape: EffectShape::Reinstate, nature: Nature::Lifts, needs_proof: NeedsProof::Always, given_back_by: None,
         parked: false, act: true, lane: Lane::Identity, settles: true,
-        doc: "Lifts this case's hold only." }
+        doc: "Lifts the case's hold on the account." }
     Approve { word: "approve", subjects: [Registration],
         shape: EffectShape::Approve, nature: Nature::Gives, needs_proof: NeedsProof::Always, given_back_by: None,
         parked: false, act: false, lane: Lane::Identity, settles: true,
@@ -252,7 +252,7 @@ effects! {
     Call { word: "call", subjects: [Registration, User, Applicant],
         shape: EffectShape::Call, nature: Nature::Tells, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: false, act: true, lane: Lane::Request, settles: false,
-        doc: "One request to an endpoint of proofd.yaml." }
+        doc: "Sends a request to an endpoint of proofd.yaml." }
     Emit { word: "emit", subjects: [Registration, User, Applicant],
         shape: EffectShape::Emit, nature: Nature::Tells, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: false, act: true, lane: Lane::Emit, settles: false,

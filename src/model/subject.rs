@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Fields, Timestamp, typed};
 
-/// What kind of record stands for the person.
+/// Kind of the person's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectKind {
@@ -53,7 +53,7 @@ impl fmt::Display for SubjectKind {
     }
 }
 
-/// Which person, without saying anything about them: fit for logs.
+/// Reference of a person without personal data, safe for logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct SubjectRef {
     /// The identity provider whose id this is, by its name in the configuration. Empty: an applicant, whom no

@@ -37,38 +37,38 @@ macro_rules! outcomes {
 outcomes! {
     /// How a verification ends.
     ProofOutcome {
-        Passed "passed" "The person proved who they are, and every required check itself passed."
-        Warning "warning" "The provider is not sure; people should look."
-        Rejected "rejected" "The provider says no; `steps.<id>.reasons` says why."
-        NoResponse "no_response" "The person did not do it before `answer_within`."
-        Unavailable "unavailable" "The provider failed us; it says nothing about the person."
+        Passed "passed" "The verification passed, and every required check passed."
+        Warning "warning" "The result is unclear; people should decide."
+        Rejected "rejected" "The provider rejected the verification; `steps.<id>.reasons` has the reasons."
+        NoResponse "no_response" "The person did not answer within `answer_within`."
+        Unavailable "unavailable" "The provider failed; it does not count against the person."
     }
     /// How a review ends without a decision.
     ReviewOutcome {
-        Overdue "overdue" "Nobody decided before `answer_within`."
+        Overdue "overdue" "Nobody decided within `answer_within`."
     }
     /// How a wait for an event ends.
     WaitOutcome {
         Happened "happened" "The event came."
-        TimedOut "timed_out" "The event did not come before `answer_within`."
+        TimedOut "timed_out" "The event did not come within `answer_within`."
     }
     /// How a request to an endpoint ends.
     RequestOutcome {
-        Ok "ok" "The endpoint answered that it worked."
-        Failed "failed" "The endpoint could not be reached, or answered that it did not work."
+        Ok "ok" "The endpoint answered with success."
+        Failed "failed" "The endpoint could not be reached, or answered with a failure."
     }
     /// What people decide about a contested end.
     ContestOutcome {
-        Undo "undo" "The end does not happen."
-        Uphold "uphold" "The end happens."
+        Undo "undo" "The effect in grace is undone."
+        Uphold "uphold" "The effect in grace stays."
     }
     /// Results of cases that no `close` of the policy names.
     OwnResult {
-        NoLongerApplies "no_longer_applies" "`as_long_as` does not hold any more."
-        Cancelled "cancelled" "An event or a person cancelled the case."
-        Dropped "dropped" "A person dropped the effect that a limit stopped."
-        Undone "undone" "A person undid the end."
-        SubjectDeleted "subject_deleted" "The subject is not there any more."
+        NoLongerApplies "no_longer_applies" "`as_long_as` became false."
+        Cancelled "cancelled" "An event or an operator canceled the case."
+        Dropped "dropped" "An administrator dropped an effect over its limit."
+        Undone "undone" "An operator undid the effect in grace."
+        SubjectDeleted "subject_deleted" "The subject no longer exists."
     }
 }
 

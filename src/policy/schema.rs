@@ -50,13 +50,13 @@ pub const COMPARED: [&str; 3] = ["first_name", "last_name", "date_of_birth"];
 
 /// Every event has these.
 pub const EVENT: &[Field] = &[
-    field("id", Text, "what makes it the same event when it arrives twice"),
+    field("id", Text, "key that identifies the event"),
     field("type", Text, "the normalized type"),
-    field("source", Text, "where it comes from: an identity provider by its name, or a program's address"),
-    field("time", Time, "when it happened"),
-    field("subject_id", Text, "the person it is about"),
-    field("actor", Text, "who did it, where the source tells"),
-    field("ip", Text, "the address it was done from"),
+    field("source", Text, "source: the name of an identity provider, or the address of a program"),
+    field("time", Time, "time of the event"),
+    field("subject_id", Text, "id of the person"),
+    field("actor", Text, "who caused it, if the source knows"),
+    field("ip", Text, "IP address of the actor"),
     field("data", Map, "the source's own fields"),
 ];
 
@@ -64,13 +64,13 @@ const LOGIN: &[Field] = &[
     field("score", Number, "the risk score, 0 to 100"),
     field("reasons", List, "why the sign-in is risky"),
     field("reason_text", Text, "the reasons as the source wrote them"),
-    field("new_device", Bool, "true where a reason says so"),
+    field("new_device", Bool, "true if a reason contains it"),
 ];
 const ROLE: &[Field] = &[field("role", Text, "the role's name")];
 const ATTRIBUTE: &[Field] = &[
     field("attribute", Text, "the attribute's name"),
-    field("old", Any, "its value before"),
-    field("new_value", Any, "its value now"),
+    field("old", Any, "value before"),
+    field("new_value", Any, "value now"),
 ];
 
 const fn event(name: &'static str, doc: &'static str, fields: &'static [Field]) -> EventSchema {
@@ -78,40 +78,40 @@ const fn event(name: &'static str, doc: &'static str, fields: &'static [Field]) 
 }
 
 const EVENTS: &[EventSchema] = &[
-    event("registration.created", "somebody filled in a self-registration form", &[]),
-    event("registration.withdrawn", "the registration was taken back", &[]),
-    event("registration.deleted", "the registration is gone", &[]),
-    event("login.succeeded", "a sign-in that worked", LOGIN),
-    event("login.failed", "a sign-in that did not work", LOGIN),
-    event("login.risk", "any sign-in that carries a risk score", LOGIN),
-    event("user.created", "an account was made", &[]),
-    event("user.activated", "an account may sign in", &[]),
+    event("registration.created", "a self-registration form was submitted", &[]),
+    event("registration.withdrawn", "the registration was withdrawn", &[]),
+    event("registration.deleted", "the registration was deleted", &[]),
+    event("login.succeeded", "a successful sign-in", LOGIN),
+    event("login.failed", "a failed sign-in", LOGIN),
+    event("login.risk", "a sign-in with a risk score", LOGIN),
+    event("user.created", "an account was created", &[]),
+    event("user.activated", "an account was activated", &[]),
     event("user.suspended", "an account was suspended", &[]),
     event("user.locked", "an account was locked", &[]),
     event("user.deactivated", "an account was deactivated", &[]),
-    event("user.deleted", "an account is gone", &[]),
-    event("user.role_granted", "a role was given", ROLE),
-    event("user.role_revoked", "a role was taken away", ROLE),
-    event("user.attribute_changed", "an attribute has another value", ATTRIBUTE),
+    event("user.deleted", "an account was deleted", &[]),
+    event("user.role_granted", "a role was assigned", ROLE),
+    event("user.role_revoked", "a role was removed", ROLE),
+    event("user.attribute_changed", "an attribute changed", ATTRIBUTE),
     event("mfa.enrolled", "a second factor was added", &[]),
     event("mfa.removed", "a second factor was removed", &[]),
     event("credential.changed", "a password or key was changed", &[]),
-    event("session.revoked", "a session was ended", &[]),
+    event("session.revoked", "a session ended", &[]),
     event("verification.passed", "a person passed a verification of this daemon", &[]),
 ];
 
 /// `registration`.
 pub const REGISTRATION: &[Field] = &[
     field("id", Text, "the registration's id"),
-    field("user_id", Text, "the account behind it"),
+    field("user_id", Text, "the id of its account"),
     field("profile", Text, "the self-registration profile's name"),
     field("profile_id", Text, "the self-registration profile's id"),
     field("email", Text, "mail address"),
-    field("email_domain", Text, "what follows the @, lower case"),
+    field("email_domain", Text, "the part after the @, lower case"),
     field("first_name", Text, "given names"),
     field("last_name", Text, "family name"),
     field("state", Text, "not_verified, not_reviewed, approved or rejected"),
-    field("created_at", Time, "when the form was sent"),
+    field("created_at", Time, "when the form was submitted"),
     field("locale", Text, "the person's language (BCP 47)"),
     field("attributes", Map, "custom fields by short name"),
 ];
@@ -127,7 +127,7 @@ pub const USER: &[Field] = &[
     field("id", Text, "the account's id"),
     field("username", Text, "sign-in name"),
     field("email", Text, "mail address"),
-    field("email_domain", Text, "what follows the @, lower case"),
+    field("email_domain", Text, "the part after the @, lower case"),
     field("first_name", Text, "given names"),
     field("last_name", Text, "family name"),
     field("status", Text, "active, suspended, locked, ..."),
@@ -137,11 +137,11 @@ pub const USER: &[Field] = &[
     field("manager", Record(MANAGER), "the person's manager"),
     field("department", Text, "department"),
     field("title", Text, "job title"),
-    field("created_at", Time, "when the account was made"),
+    field("created_at", Time, "when the account was created"),
     field("last_login_at", Time, "the last sign-in"),
     field("verified_at", Time, "the last pass of a verification"),
-    field("exempt_until", Time, "no verification is asked before"),
-    field("service_account", Bool, "true where no person is behind it"),
+    field("exempt_until", Time, "exempt from verification until this time"),
+    field("service_account", Bool, "true for accounts of programs"),
     field("locale", Text, "the person's language (BCP 47)"),
     field("attributes", Map, "custom fields by short name"),
 ];
@@ -153,7 +153,7 @@ pub const APPLICANT: &[Field] = &[
     field("first_name", Text, "given names"),
     field("last_name", Text, "family name"),
     field("locale", Text, "the person's language (BCP 47)"),
-    field("attributes", Map, "whatever else the source sent"),
+    field("attributes", Map, "other data of the source"),
 ];
 
 /// `this_case`.
@@ -161,7 +161,7 @@ pub const THIS_CASE: &[Field] = &[
     field("id", Text, "the case's id"),
     field("policy", Text, "the policy's name"),
     field("revision", Text, "the revision that the case keeps"),
-    field("opened_at", Time, "when it opened"),
+    field("opened_at", Time, "time of opening"),
     field("attempts", Number, "verification sessions started so far"),
 ];
 
@@ -182,14 +182,14 @@ pub const VERIFY: &[Field] = &[
     field("checks", Map, "capability to judgement"),
     field("document", Record(DOCUMENT), "what was read from the document"),
     field("mismatches", List, "registered fields that differ from the document"),
-    field("completed_at", Time, "when the provider was done"),
+    field("completed_at", Time, "when the provider finished"),
 ];
 
 /// `steps.<id>` of a `review`.
 pub const REVIEW: &[Field] = &[
     field("decision", Text, "one of the declared decisions, or overdue"),
-    field("reason", Text, "what the reviewer wrote"),
-    field("by", Text, "who decided"),
+    field("reason", Text, "reason of the reviewer"),
+    field("by", Text, "name of the reviewer"),
     field("at", Time, "when"),
 ];
 
@@ -198,7 +198,7 @@ pub const CALL: &[Field] =
     &[field("status", Number, "HTTP status"), field("body", Any, "the answer's JSON body")];
 
 /// `steps.<id>` of any other step that branches.
-pub const OTHER: &[Field] = &[field("outcome", Text, "the outcome that it had")];
+pub const OTHER: &[Field] = &[field("outcome", Text, "outcome of the step")];
 
 /// The words of a user's status, as the identity provider's numbers are called here.
 pub const USER_STATUS: &[&str] = &[

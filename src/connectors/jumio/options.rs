@@ -45,32 +45,32 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Jumio")]
 pub struct Options {
-    /// `amer-1`, `emea-1` or `apac-1`; or give `urls`.
+    /// `amer-1`, `emea-1` or `apac-1`; or set `urls`.
     #[serde(default)]
     pub region: Option<String>,
-    /// The three addresses, in the place of `region`.
+    /// The three addresses, instead of `region`.
     #[serde(default)]
     pub urls: Option<OwnUrls>,
-    /// Hosts that people may be sent to besides those of `region` or `urls`: `id.example.com`, or `*.example.com`
-    /// for every host below it. For a domain of your own that is set in the vendor's portal. Only https on its
-    /// default port.
+    /// Additional hosts for redirects, besides those of `region` or `urls`: `id.example.com`, or
+    /// `*.example.com` for every host below it. Add a custom domain of the vendor's portal here. https on its
+    /// default port only.
     #[serde(default)]
     pub redirect_hosts: Vec<String>,
-    /// Of an OAuth client in the vendor's portal.
+    /// Client id of an OAuth client in the vendor's portal.
     pub client_id: String,
     /// Its secret.
     pub client_secret: SecretSource,
     /// Required by the vendor: `YourCompany YourApp/1.0`.
     #[serde(default = "default_user_agent")]
     pub user_agent: String,
-    /// Starts per second that the vendor allows the whole tenant.
+    /// Session starts per second that the vendor allows for the tenant.
     #[serde(default = "default_starts")]
     pub starts_per_second: f64,
-    /// How often a session is read until its capture has ended.
+    /// How often the status of a session is read until its capture ends.
     #[serde(default = "default_poll_every")]
     #[schemars(with = "String")]
     pub poll_every: Span,
-    /// Key of the per-case secret callback paths; without it no callback address is given to the vendor.
+    /// Key for the secret callback path of each case; without it the vendor gets no callback address.
     #[serde(default)]
     pub callback_secret: Option<SecretSource>,
 }
@@ -79,13 +79,13 @@ pub struct Options {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "JumioUrls")]
 pub struct OwnUrls {
-    /// Where tokens are had.
+    /// Address for tokens.
     #[schemars(with = "String")]
     pub auth: Url,
-    /// Where sessions are started.
+    /// Address for starting sessions.
     #[schemars(with = "String")]
     pub account: Url,
-    /// Where results are read.
+    /// Address for reading results.
     #[schemars(with = "String")]
     pub retrieval: Url,
 }

@@ -39,12 +39,12 @@ use crate::model::{
     SubjectKind, SubjectRef, Timestamp,
 };
 
-/// Where registrations are kept.
+/// API for registrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Registrations")]
 pub enum RegistrationsMode {
-    /// Find out: the resource if the tenant has it, else the user record.
+    /// The resource if the tenant has it, else the user record.
     #[default]
     Auto,
     Resource,

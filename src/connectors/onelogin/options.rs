@@ -42,21 +42,21 @@ pub struct Options {
     /// `https://<subdomain>.onelogin.com`.
     #[schemars(with = "String")]
     pub url: Url,
-    /// Of an API credential with *Manage All*.
+    /// Client id of an API credential with *Manage All*.
     pub client_id: String,
     /// Its secret.
     pub client_secret: SecretSource,
-    /// Which interface approves and rejects registrations; `auto` tries at start.
+    /// API that approves and rejects registrations; `auto` checks it at start.
     #[serde(default)]
     pub registrations: RegistrationsMode,
-    /// How often the Events API is read. It is the truth; a webhook only saves this time.
+    /// How often the Events API is read. A webhook only saves this time.
     #[serde(default = "default_poll_every")]
     #[schemars(with = "String")]
     pub poll_every: Span,
     /// The shared header of OneLogin's event webhook.
     #[serde(default)]
     pub webhook: Option<Webhook>,
-    /// Our names (`verified_at`, `exempt_until`, `service_account`, ...) to custom attribute short names.
+    /// Custom attribute short names by field name (`verified_at`, `exempt_until`, `service_account`, ...).
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
@@ -64,10 +64,10 @@ pub struct Options {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// The header's name; `Authorization` by default.
+    /// Name of the header; `Authorization` by default.
     #[serde(default = "default_header")]
     pub header: String,
-    /// What stands in it; a request without it is refused.
+    /// Value of the header; other requests are refused.
     pub value: SecretSource,
 }
 

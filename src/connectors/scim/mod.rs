@@ -41,7 +41,7 @@ const NOBODY: &str = "proofd-doctor-asks-for-nobody";
 pub struct Settings {
     /// The name that policies use; stands in failures.
     pub name: String,
-    /// The address that `/Users` is appended to.
+    /// Base address; `/Users` is appended.
     pub url: Url,
     pub token: Secret,
 }

@@ -14,13 +14,13 @@ use crate::model::Span;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Scim")]
 pub struct Options {
-    /// The address that `/Users` is appended to.
+    /// Base address; `/Users` is appended.
     #[schemars(with = "String")]
     pub url: Url,
     /// A bearer token.
     pub token: SecretSource,
-    /// How long the system may not find an account that it has just made. After an attempt to make one whose
-    /// end is not known, it is searched for no earlier.
+    /// Time after which the system finds a new account. After an attempt to create one with an unknown
+    /// result, proofd searches not earlier.
     #[serde(default = "default_consistency")]
     #[schemars(with = "String")]
     pub consistency: Span,

@@ -17,7 +17,7 @@ use crate::connectors::options::{self, Site, Target};
 pub struct Options {
     /// `smtps://user@host` (TLS from the start), `smtp://host:587` (STARTTLS, required unless loopback).
     pub url: String,
-    /// Of the user in `url`.
+    /// Password of the user in `url`.
     #[serde(default)]
     pub password: Option<SecretSource>,
     /// `Example IAM <iam@example.com>`.

@@ -62,7 +62,7 @@ pub(in crate::store) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error
         Read { commit: None, prune: None, loss: None, salvage: Some(By(salvage)) } => {
             Ok(Body::Salvage(Box::new(salvage)))
         }
-        Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal says nothing"))),
+        Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal has no content"))),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         for (line, word) in [
             (r#"{"v":4,"new":1}"#, "version 4"),
             (r#"{"v":1,"commit":{}}"#, "versions 2 to 3"),
-            (r#"{"v":3}"#, "says nothing"),
+            (r#"{"v":3}"#, "has no content"),
             ("x", "reading record"),
             (r#"{"v":3,"commit":7}"#, "reading record"),
             (r#"{"v":2,"commit":7}"#, "reading record"),
