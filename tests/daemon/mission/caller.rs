@@ -23,7 +23,7 @@ async fn a_caller_proves_it_and_the_help_desk_hears() {
     assert!(world.execution(&execution).takes_document(), "no face is enrolled");
     let sheet = world.until_result(POLICY, &ada, "verified").await;
     assert_eq!(sheet["id"], case);
-    assert_eq!(world.until_mail("help-desk@example.com", "The caller is who they say").await, 1);
+    assert_eq!(world.until_mail("help-desk@example.com", "The caller's identity is confirmed").await, 1);
     assert_eq!(world.subjects(&ada), [INVITED, "Your identity was confirmed"]);
     let verified = world.verified_at(&ada).expect("the day is written");
     assert!(verified >= before - TimeDelta::seconds(1) && verified <= world.now(), "{verified}");

@@ -27,7 +27,7 @@ async fn a_role_is_held_until_its_holder_is_proven() {
     let sheet = world.until_result(POLICY, &ada, "granted").await;
     assert!(world.has_role(&ada, ROLE));
     assert!(world.attribute(&ada, VERIFIED_AT).is_some());
-    world.until_mail(&ada.applicant.email, "Your new role is yours now").await;
+    world.until_mail(&ada.applicant.email, "Your new role is active").await;
     assert_eq!((world.applied("user.role.revoke", &ada), world.applied("user.role.grant", &ada)), (1, 1));
     // What we did ourselves opened no further case and ended none.
     let cases = world.cases().await;
@@ -67,7 +67,7 @@ async fn without_a_proof_the_role_is_not_given() {
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     assert_eq!(world.decides_as(DESK, &sheet, "refuse").await.0, StatusCode::OK);
     world.until_result(POLICY, &forger, "not_granted").await;
-    world.until_mail(&forger.applicant.email, "The role was not given to you").await;
+    world.until_mail(&forger.applicant.email, "The role was not assigned to you").await;
     assert!(!world.has_role(&forger, ROLE));
 
     // Each role is a case of its own.
