@@ -54,7 +54,7 @@
 //! *event*: a fact that happened elsewhere. *policy*, *revision*: a folder, and the hash of all that it uses.
 //! *case*: one subject going through one policy. *step*: one line of a policy. *call*: one request for an
 //! effect, with an id that stays the same over its attempts. *outcome*: how a step or a call ended.
-//! *decision*: a person's. *held*: stopped by a limit. *stuck*: failed for good, with an owner. *in grace*: an
+//! *decision*: a person's. *over limit*: stopped by a limit. *stuck*: failed for good, with an owner. *in grace*: an
 //! adverse effect that waits for its time and can be undone.
 
 pub mod api;
