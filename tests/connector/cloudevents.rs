@@ -110,7 +110,7 @@ fn what_is_told_about_a_bad_event() {
         (json!({"tenant": "t\u{e0041}"}), "event 0, tenant: a character that cannot be seen"),
         (
             json!({"data": {"email": "a\u{200b}@b"}}),
-            "event 0, data.email: has a character that cannot be seen",
+            "event 0, data.email: has an invisible",
         ),
         (
             json!({"data": {"email": format!("{}@b", "x".repeat(254))}}),

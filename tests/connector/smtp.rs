@@ -286,7 +286,7 @@ async fn addresses_that_cannot_be_served() {
     let connector = smtp(peer.settings());
     for (email, sentence) in [
         ("not an address", "invalid"),
-        ("zoe@example.com\r\nRCPT TO:<eve@example.com>", "not one"),
+        ("zoe@example.com\r\nRCPT TO:<eve@example.com>", "invalid"),
         ("zo\u{eb}@example.com", "SMTPUTF8"),
     ] {
         let failure = failure(perform_at(&connector, &call(email, 1)).await);
@@ -410,13 +410,13 @@ fn settings() {
         ("smtp:relay", None, from, "host"),
         ("smtp://relay-user:PASSWORD@relay.example.com", None, from, "contains a password"),
         ("smtp://relay-user@relay.example.com", None, from, "no password"),
-        ("smtp://relay.example.com", Some("PASSWORD"), from, "no user"),
+        ("smtp://relay.example.com", Some("PASSWORD"), from, "without a user"),
         ("smtp://relay.example.com?tls=none", None, from, "this machine"),
         ("smtp://relay.example.com?tls=maybe", None, from, "?tls="),
-        ("smtps://relay.example.com?tls=none", None, from, "contradicts"),
+        ("smtps://relay.example.com?tls=none", None, from, "contradict"),
         ("smtp://relay.example.com/path", None, from, "path"),
-        ("smtp://localhost", None, "nobody", "sender"),
-        ("smtp://localhost", None, "A\r\nBcc: eve@example.com <idv@example.com>", "sender"),
+        ("smtp://localhost", None, "nobody", "`from`"),
+        ("smtp://localhost", None, "A\r\nBcc: eve@example.com <idv@example.com>", "`from`"),
     ] {
         let error = Smtp::new(settings(url, password, from), clock()).unwrap_err();
         assert!(error.contains(sentence), "{url}: {error}");
