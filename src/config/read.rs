@@ -263,7 +263,12 @@ mod tests {
             let text = format!("{SMALLEST}store:\n {}\n", open.repeat(60_000));
             check_mistake(&text, 3, column, "more than 64 levels");
         }
-        check_mistake(&format!("{SMALLEST}organization: &a x\nstore: *a\n"), 2, 15, "anchors are not supported");
+        check_mistake(
+            &format!("{SMALLEST}organization: &a x\nstore: *a\n"),
+            2,
+            15,
+            "anchors are not supported",
+        );
         check_mistake(&format!("{SMALLEST}store: !!str x\n"), 2, 8, "tags");
         check_mistake(&format!("{SMALLEST}access:\n  <<: {{}}\n"), 3, 3, "merge keys are not supported");
         check_mistake(&format!("{SMALLEST}access: {{a: 1, a: 2}}\n"), 2, 16, "duplicate key `a`");

@@ -173,7 +173,9 @@ impl State {
         let first = self.damaged.fetch_add(1, Ordering::Relaxed) == 0;
         let name = keys::hex(key);
         tracing::error!(key = name, "a value of the state has a wrong checksum");
-        if first && let Err(error) = std::fs::write(doubt(&self.dir), format!("key {name} has a wrong checksum")) {
+        if first
+            && let Err(error) = std::fs::write(doubt(&self.dir), format!("key {name} has a wrong checksum"))
+        {
             tracing::error!(%error, "marking the state as doubtful failed");
         }
         Error::Damaged(format!(

@@ -108,10 +108,7 @@ fn what_is_told_about_a_bad_event() {
         (json!({"id": "a\u{202e}"}), "event 0, id: a character that cannot be seen"),
         (json!({"subject": "p\u{200b}7"}), "event 0, subject: a character that cannot be seen"),
         (json!({"tenant": "t\u{e0041}"}), "event 0, tenant: a character that cannot be seen"),
-        (
-            json!({"data": {"email": "a\u{200b}@b"}}),
-            "event 0, data.email: has an invisible",
-        ),
+        (json!({"data": {"email": "a\u{200b}@b"}}), "event 0, data.email: has an invisible"),
         (
             json!({"data": {"email": format!("{}@b", "x".repeat(254))}}),
             "event 0, data.email: is longer than 254",
