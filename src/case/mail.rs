@@ -107,10 +107,10 @@ impl Turn<'_> {
     pub fn tell_owner(&mut self, step: StepIndex, reason: &str) {
         let to = self.owner();
         let paragraphs = [
-            format!("A case of the policy \"{}\" is stuck.", self.policy.title),
+            format!("A case of the policy \"{}\" is stuck and waits for you.", self.policy.title),
             format!("Case: {}", self.case.id),
             format!("Reason: {reason}"),
-            "Nothing was approved. The case continues only if somebody retries or cancels it.".to_owned(),
+            "Nothing was approved and nothing more happens until somebody retries or cancels it.".to_owned(),
         ];
         self.notice(step, to, "stuck", format!("Stuck: {}", self.policy.title), &paragraphs);
     }
@@ -121,7 +121,7 @@ impl Turn<'_> {
         let to = team.and_then(|team| self.team(&team));
         let paragraphs = [
             format!(
-                "A case of the policy \"{}\" is waiting for a decision in the queue {queue}.",
+                "A case of the policy \"{}\" waits for a decision in the queue {queue}.",
                 self.policy.title
             ),
             format!("Case: {}", self.case.id),
@@ -134,11 +134,11 @@ impl Turn<'_> {
     pub fn tell_contested(&mut self, step: StepIndex) {
         let to = self.owner();
         let paragraphs = [
-            format!("A person objects to the result of their case of the policy \"{}\".", self.policy.title),
+            format!("A person contests the end of their case of the policy \"{}\".", self.policy.title),
             format!("Case: {}", self.case.id),
-            "The effect is paused until somebody decides: undo or uphold.".to_owned(),
+            "The clock stands until somebody decides: undo or uphold.".to_owned(),
         ];
-        self.notice(step, to, "contested", format!("Objection: {}", self.policy.title), &paragraphs);
+        self.notice(step, to, "contested", format!("Contested: {}", self.policy.title), &paragraphs);
     }
 
     fn notice(&mut self, step: StepIndex, to: Option<Address>, name: &str, subject: String, text: &[String]) {

@@ -129,7 +129,7 @@ const EDITS: &[Told] = &[
         what: "another month to answer",
         edits: &[("answer_within: 14d", "answer_within: 44d")],
         effects: &[("delete", "2", "1 to 2", "0")],
-        ends: &[("Dora", "expired", "not known")],
+        ends: &[("Dora", "expired", "unknown")],
         unknown: 1,
     },
     Told {
@@ -142,7 +142,7 @@ const EDITS: &[Told] = &[
             ),
         ],
         effects: &[],
-        ends: &[("Cem", "rejected", "not known")],
+        ends: &[("Cem", "rejected", "unknown")],
         unknown: 1,
     },
     Told {
@@ -259,7 +259,7 @@ async fn many_small_edits_are_a_large_one() {
     }
     assert_eq!(stands(&inside, first, last).await, (PolicyState::Active, String::new()));
     let (state, why) = stands(&inside, last, born).await;
-    let said = why.contains("to 2 people") && why.contains("and to 1 by the edits just before it");
+    let said = why.contains("to 2 people") && why.contains("and to 1 by the edits just before");
     assert!(state == PolicyState::NeedsRelease && said, "{state:?} {why}");
     assert_eq!(stands(&inside, born, last).await.0, PolicyState::Active);
     inside.pass(DAY * 8, HOUR * 6).await;
