@@ -62,7 +62,7 @@ async fn check_finds_every_mistake_with_its_place() {
     let misspelt = text.lines().position(|line| line.contains("clse: not_proven")).unwrap() as u64 + 1;
     assert!(at(5, 1) && at(misspelt, 17), "{report}");
     let empty = tempfile::tempdir().unwrap();
-    ends(&world.say_alone(&["check", empty.path().to_str().unwrap()]), 1, &["there is no policy"]);
+    ends(&world.say_alone(&["check", empty.path().to_str().unwrap()]), 1, &["no policy found"]);
     ends(&world.say_alone(&["check", "/nowhere"]), 2, &["/nowhere"]);
 }
 
@@ -340,7 +340,7 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
         1,
         &["needs one of these roles: operator"],
     );
-    ends(&say(&world, by("wrong", &["list"])), 2, &["not known", "--token-file"]);
+    ends(&say(&world, by("wrong", &["list"])), 2, &["unknown token", "--token-file"]);
     ends(&say(&world, by("nowhere", &["list"])), 2, &["nowhere"]);
     ends(&world.say_alone(&["case", "--url", &url, "list"]), 2, &["no token", "PROOFD_TOKEN"]);
 }

@@ -117,7 +117,7 @@ fn on_the_command_line(world: &World, subject: &str, before: &str) {
     assert_eq!((one["items"].as_array().unwrap().len(), &one["items"][0]["verdict"]), (1, &json!("opened")));
     let said = world.say(&["explain", "--subject", subject, "--policy", "nobody"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("there is no such policy"), "{said:?}");
+    assert!(said.err.contains("no such policy"), "{said:?}");
     let said = world.say(&["explain", "--subject", "user/999999"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("unknown person user/999999"), "{said:?}");

@@ -279,7 +279,7 @@ async fn refusals(world: &World, subject: &str) {
             json!({"subject": subject, "policy": "nobody", "event": {"type": "manual"}}),
             "t-viewer",
             StatusCode::NOT_FOUND,
-            "there is no such policy",
+            "no such policy",
         ),
         (
             json!({"subject": "17", "event": {"type": "manual"}, "person": {"title": "x"}}),

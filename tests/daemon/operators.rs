@@ -55,7 +55,7 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
     says(
         &list,
         0,
-        &["proofing", "gone", "gone from the tree, 1 open case goes on", "everything in the tree runs"],
+        &["proofing", "gone", "gone from the tree, 1 open case goes on", "the whole tree is active"],
     );
     let show = world.say(&["policy", "show", "proofing"]);
     says(
