@@ -262,7 +262,7 @@ async fn refusals(world: &World, subject: &str) {
             "did you mean `login.risk`?",
         ),
         (event(json!({"type": "manual", "key": "k"})), "t-viewer", StatusCode::BAD_REQUEST, "either `type`"),
-        (event(json!({"key": "nothing"})), "t-viewer", StatusCode::NOT_FOUND, "there is no such event"),
+        (event(json!({"key": "nothing"})), "t-viewer", StatusCode::NOT_FOUND, "no such event"),
         (
             event(json!({"type": "login.risk", "fields": {"id": "x"}})),
             "t-viewer",

@@ -258,7 +258,7 @@ async fn a_forged_callback_changes_nothing() {
         let answer = world.http().post(&url).body(body.clone()).send().await.unwrap();
         let (status, document) = problem(answer).await;
         assert_eq!(status, 404, "{:.80}", body);
-        assert_eq!(document["detail"], "there is no such hook", "they all look the same");
+        assert_eq!(document["detail"], "no such hook", "they all look the same");
     }
     // The daemon's own regular readings go on meanwhile; what a callback leads to is a hint.
     let journal = world.journal(&sheet).await;
