@@ -173,8 +173,8 @@ async fn cases_are_listed_shown_decided_and_ordered() {
     ends(&world.say(&["case", "show", &started]), 0, &["waiting", "Ben Tester"]);
     for (policy, subject, code, says) in [
         ("registration-proofing", "17", 2, "expected KIND/ID"),
-        ("nothing", person.as_str(), 1, "no policy nothing"),
-        ("registration-proofing", "registration/999999", 1, "there is no"),
+        ("nothing", person.as_str(), 1, "unknown policy nothing"),
+        ("registration-proofing", "registration/999999", 1, "does not have"),
         ("registration-proofing", "user/1", 1, "about a registration"),
         ("registration-proofing", "robot/1", 2, "expected KIND/ID"),
     ] {

@@ -333,7 +333,7 @@ fn on_the_command_line(world: &World, subject: &str) {
         (
             &["--try", "login.risk", "--with", "scroe=70"],
             2,
-            &["there is no field event.scroe; did you mean `score`?"],
+            &["unknown field event.scroe; did you mean `score`?"],
         ),
         (
             &["--try", "sweep", "--with", "user.verified_at=2020-01-01T00:00:00Z", "--policies", dir],

@@ -83,7 +83,7 @@ async fn a_move_of_cases_says_where_each_is_now() {
     let mut world = two().await;
     world.start();
     let wrong = world.say(&["case", "migrate", "--policy", "profing"]);
-    says(&wrong, 1, &["there is no policy profing", "did you mean `proofing`?"]);
+    says(&wrong, 1, &["unknown policy profing", "did you mean `proofing`?"]);
     says(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["proofing has no open cases"]);
     let ada = world.registers("Ada");
     world.link(&ada).await;
