@@ -318,7 +318,7 @@ async fn sign_in() {
         ("AUTH", "534 ECHO", "password is wrong"),
         ("AUTH", "454 ECHO", "for now"),
         ("AUTH", CLOSE, "sign-in"),
-        ("EHLO", "250 relay.example.com", "no sign-in"),
+        ("EHLO", "250 relay.example.com", "no supported sign-in"),
     ] {
         let peer = Peer::start(vec![(point, said)]).await;
         let connector = smtp(with_user(&peer));
