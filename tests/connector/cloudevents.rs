@@ -113,7 +113,7 @@ fn what_is_told_about_a_bad_event() {
             json!({"data": {"email": format!("{}@b", "x".repeat(254))}}),
             "event 0, data.email: is longer than 254",
         ),
-        (json!({"data": {"manager": {"email": "a\n@b"}}}), "event 0, data.manager.email: has a character"),
+        (json!({"data": {"manager": {"email": "a\n@b"}}}), "event 0, data.manager.email: has an invisible"),
         (
             json!({"data": {"deep": (0..40).fold(json!(1), |inner, _| json!([inner]))}}),
             "event 0, data.deep: is nested",
