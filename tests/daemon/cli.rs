@@ -99,7 +99,7 @@ async fn doctor_says_which_part_is_ill() {
         ("client_secret: sim-secret\n    webhook", "client_secret: x\n    webhook", 3, "onelogin", "token"),
         ("client_secret: sim-secret\n    callback", "client_secret: x\n    callback", 3, "jumio", "token"),
         (smtp.as_str(), "127.0.0.1:1", 3, "mail", ""),
-        ("store: sled:store", "store: sled:/proc/nowhere", 1, "store", "cannot be written"),
+        ("store: sled:store", "store: sled:/proc/nowhere", 1, "store", "writing to"),
         ("public_url", "policies: nowhere\npublic_url", 1, "policies", "nowhere"),
     ] {
         assert!(text.contains(from), "{from}");
@@ -338,7 +338,7 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
     ends(
         &say(&world, by("token", &["cancel", "x", "--reason", "y"])),
         1,
-        &["needs one of these roles: operator"],
+        &["one of these is required: operator"],
     );
     ends(&say(&world, by("wrong", &["list"])), 2, &["unknown token", "--token-file"]);
     ends(&say(&world, by("nowhere", &["list"])), 2, &["nowhere"]);

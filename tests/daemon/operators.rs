@@ -30,7 +30,7 @@ async fn a_tree_that_cannot_be_read_as_a_whole_says_why() {
     let tree = world.policies();
     fs::rename(&tree, world.dir.path().join("aside")).unwrap();
     symlink("nothing", &tree).unwrap();
-    let why = ["nothing of the tree was loaded", "policies cannot be read: No such file"];
+    let why = ["nothing of the tree was loaded", "policies failed: No such file"];
     says(&world.say(&["policy", "reload"]), 1, &why);
     says(&world.say(&["policy", "list"]), 0, &why);
 }
