@@ -38,6 +38,20 @@ fn has_reason(line: &Value, part: &str) -> bool {
     line["why"].as_array().unwrap().iter().any(|why| why.as_str().unwrap().contains(part))
 }
 
+/// The parked edit can be looked at before it is released.
+fn is_shown(world: &World) {
+    let diff = world.say(&["policy", "diff", "proofing"]);
+    assert_eq!(diff.code, Some(0), "{diff:?}");
+    assert!(diff.out.contains("!+ delete registration: proof warning"), "{diff:?}");
+    assert!(
+        diff.out.contains("+        - delete: registration")
+            && diff.out.contains("+++ b/proofing/policy.yaml"),
+        "{diff:?}"
+    );
+    let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
+    assert!(show.out.contains("not active") && show.out.contains("proof warning"), "{show:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_do_more_harm_waits_for_a_release() {
     let (mut world, file) = started("").await;
@@ -67,17 +81,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;
     assert_eq!(world.until_closed(&ada, "approved").await["revision"], good["revision"]);
-    // What it would do is to be looked at before.
-    let diff = world.say(&["policy", "diff", "proofing"]);
-    assert_eq!(diff.code, Some(0), "{diff:?}");
-    assert!(diff.out.contains("!+ delete registration: proof warning"), "{diff:?}");
-    assert!(
-        diff.out.contains("+        - delete: registration")
-            && diff.out.contains("+++ b/proofing/policy.yaml"),
-        "{diff:?}"
-    );
-    let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
-    assert!(show.out.contains("not active") && show.out.contains("proof warning"), "{show:?}");
+    is_shown(&world);
     // Only an admin releases, with a reason, and only what was looked at.
     let path = "/v1/policies/proofing/release";
     let reason = json!({ "reason": "agreed" });
