@@ -40,13 +40,13 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | the identity provider's webhook or the poller brings an event; it is on disk before the answer | `http/hooks`, `engine/poller`, `engine/intake` |
+//! | the identity provider's webhook or the poller brings an event; it is on disk before the answer | `http/hooks`, `engine/poller`, `engine/inbox` |
 //! | the person is looked up; policies of this event type are asked | `engine/intake`, `policy/script` |
 //! | a case opens at its first step and asks for a mail | `case/advance`, `case/walk` |
 //! | one commit: case, journal entries, calls, wake time | `store/committer` |
-//! | the mail goes out; the attempt was on disk before | `engine/worker`, `connectors/smtp` |
+//! | the mail goes out; the attempt was on disk before | `engine/outbox`, `connectors/smtp` |
 //! | the person presses the button; a vendor session starts, is written down, and only then redirected to | `http/person`, `case/proving`, `connectors` |
-//! | a hint or a poll: the result is read back and matched with our own reference | `engine/person`, `case/judge` |
+//! | a hint or a poll: the result is read back and matched with our own reference | `engine/portal`, `case/judge` |
 //! | the outcome's branch: approve reads, writes, reads back | `case/walk`, `connectors` |
 //!
 //! # Words

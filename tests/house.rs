@@ -231,7 +231,7 @@ fn every_exception_for_a_dependency_has_a_reason_and_a_review_date() {
     }
 }
 
-/// The file of a test such as `store::full_disk::a_name` or `lib::engine::pauses::tests::a_name`, and its name.
+/// The file of a test such as `store::full_disk::a_name` or `lib::engine::outages::tests::a_name`, and its name.
 fn place_of(id: &str) -> Option<(PathBuf, &str)> {
     let (path, name) = id.rsplit_once("::").unwrap_or((id, ""));
     let mut parts: Vec<&str> = path.split("::").filter(|part| *part != "tests").collect();

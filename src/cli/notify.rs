@@ -15,7 +15,7 @@ fn tell(states: &[NotifyState<'_>]) {
 }
 
 pub fn ready(engine: &Engine) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&engine.status_line())]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&engine.status().status_line())]);
 }
 
 /// The start goes on: systemd waits another minute for it.
@@ -24,7 +24,7 @@ pub fn starting(how_far: &str) {
 }
 
 pub fn status(engine: &Engine) {
-    tell(&[NotifyState::Status(&engine.status_line())]);
+    tell(&[NotifyState::Status(&engine.status().status_line())]);
 }
 
 pub fn stopping() {
@@ -40,7 +40,7 @@ pub async fn keep_telling(engine: Engine) {
         status(&engine);
         if let Some(limit) = watchdog {
             let within = TimeDelta::from_std(limit).unwrap_or(TimeDelta::seconds(60));
-            if engine.alive(within).await {
+            if engine.status().alive(within).await {
                 tell(&[NotifyState::Watchdog]);
             } else {
                 tracing::error!(

@@ -1,18 +1,24 @@
 //! One input, one case, one commit. Everything that changes a case goes through `apply` or `open_case`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::case::{
-    self, Advance, Case, Cause, Facts, Hold, Input, Opening, Recorded, Refused, State, known_as,
+    self, Advance, Case, Cause, Facts, Here, Hold, Input, Links, Opening, Recorded, Refused, State, known_as,
 };
-use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Pause, Subject, Timestamp};
+use crate::connectors::Connectors;
+use crate::model::{CaseId, Clock, DocumentUse, EffectKind, Enrolment, Pause, Subject, Timestamp};
 use crate::policy::Policy;
-use crate::rollout::PolicyError;
-use crate::store::{self, About, Changed, Commit, Enrolled, to_its_end};
+use crate::rollout::{PolicyError, Rollout};
+use crate::store::{self, About, Changed, Commit, Enrolled, Requests, Store, to_its_end};
 
-use super::Engine;
-use super::replay::here;
+use super::health::Health;
+use super::limits::Limits;
+use super::locks::Locks;
+use super::metrics::Metrics;
+use super::outages::Outages;
+use super::replay::{here, under};
+use super::settings::Settings;
 
 /// Why an input did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -37,16 +43,76 @@ impl From<PolicyError> for ApplyError {
     }
 }
 
-impl Engine {
+/// A handle on cases: every change of a case goes through it. Clones share the locks.
+#[derive(Debug, Clone)]
+pub struct Cases(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    uses: Uses,
+    /// The mark of what is the same for every decision.
+    under: String,
+    locks: Locks,
+}
+
+/// What cases use of the rest of the program.
+#[derive(Debug)]
+pub(super) struct Uses {
+    pub settings: Settings,
+    pub links: Links,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub connectors: Connectors,
+    pub rollout: Rollout,
+    pub requests: Requests,
+    pub limits: Limits,
+    pub outages: Outages,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+}
+
+impl Cases {
+    pub(super) fn new(uses: Uses) -> Self {
+        let under = under(&uses.settings, &uses.links);
+        Self(Arc::new(Inner { uses, under, locks: Locks::default() }))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.uses.clock.now()
+    }
+
+    /// Who may write what: one at a time.
+    pub(super) fn locks(&self) -> &Locks {
+        &self.0.locks
+    }
+
+    /// What a decision looks at.
+    pub(super) fn here<'a>(&'a self, facts: &'a Facts) -> Here<'a> {
+        here(&self.0.uses.settings, &self.0.uses.links, facts)
+    }
+
+    /// Calls that were under way when the daemon stopped: their end is not known.
+    pub(super) async fn recover(&self) -> Result<(), store::Error> {
+        for (case, call, attempt) in self.0.uses.store.begun_calls()? {
+            match self.apply(&case, Input::Lost { call, attempt }).await {
+                Ok(_) | Err(ApplyError::Refused(_)) => {}
+                Err(error) => {
+                    tracing::error!(case = %case, %error, "resuming a call that was in progress at the last stop failed");
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Hands one input to a case and makes the result durable. Calls are performed afterwards, by workers.
     pub async fn apply(&self, id: &CaseId, input: Input) -> Result<Case, ApplyError> {
-        let (engine, id) = (self.clone(), id.clone());
-        to_its_end(async move { engine.apply_here(&id, input).await }).await
+        let (cases, id) = (self.clone(), id.clone());
+        to_its_end(async move { cases.apply_here(&id, input).await }).await
     }
 
     async fn apply_here(&self, id: &CaseId, input: Input) -> Result<Case, ApplyError> {
         let _one_writer = self.0.locks.case(id.as_str()).await;
-        let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
+        let case = self.0.uses.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
         // What is known of a person is shared by their cases.
         let _one_person = self.0.locks.person(&case.subject.person()).await;
@@ -58,7 +124,7 @@ impl Engine {
         // Until the result is committed nobody else is asked about these documents.
         let _one_at_a_time = self.0.locks.documents(&documents).await;
         for document in &documents {
-            known.documents.extend(self.0.store.shown(document)?);
+            known.documents.extend(self.0.uses.store.shown(document)?);
         }
         let (advance, recorded) = self.decide(&policy, Some(case), known, Cause::Input(input))?;
         self.keep(advance, recorded, &policy).await
@@ -68,13 +134,13 @@ impl Engine {
     pub async fn open_case(&self, opening: Opening, policy: &Policy) -> Result<Option<Case>, ApplyError> {
         let id = case::case_id(&policy.name, &opening.key, &opening.by);
         let _one_writer = self.0.locks.case(id.as_str()).await;
-        if self.0.store.case(&id)?.is_some() {
+        if self.0.uses.store.case(&id)?.is_some() {
             return Ok(None);
         }
         let _one_person = self.0.locks.person(&opening.subject.person()).await;
         let known = self.known_of(&opening.subject, None)?;
         let (advance, recorded) = self.decide(policy, None, known, Cause::Opening(opening))?;
-        self.0.metrics.opened(&policy.name);
+        self.0.uses.metrics.opened(&policy.name);
         tracing::info!(case = %id, policy = policy.name, revision = policy.revision.short(), "case opened");
         self.keep(advance, recorded, policy).await.map(Some)
     }
@@ -89,10 +155,10 @@ impl Engine {
         cause: Cause,
     ) -> Result<(Advance, Recorded), Refused> {
         let now = self.now();
-        let mut counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = self.0.uses.limits.lock();
         let over_limit = counters.used_up(policy, now);
         let recorded = Recorded { cause, facts: self.facts(known, now, over_limit) };
-        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        let here = self.here(&recorded.facts);
         let advance = recorded.decide(before, policy, &here)?;
         for action in &advance.effects {
             counters.count(&policy.name, *action, now);
@@ -101,7 +167,7 @@ impl Engine {
     }
 
     /// What a case would be decided from, if it were opened.
-    pub(super) fn would_open(&self, opening: Opening) -> Result<Recorded, ApplyError> {
+    pub fn would_open(&self, opening: Opening) -> Result<Recorded, ApplyError> {
         let facts = self.facts(self.known_of(&opening.subject, None)?, self.now(), BTreeSet::new());
         Ok(Recorded { cause: Cause::Opening(opening), facts })
     }
@@ -120,7 +186,7 @@ impl Engine {
     ) -> Result<Case, ApplyError> {
         let Advance { case, entries, effects, events, enrolments, documents } = advance;
         for entry in &entries {
-            self.0.metrics.noted(&policy.name, &entry.note);
+            self.0.uses.metrics.noted(&policy.name, &entry.note);
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
                 step = entry.step.as_deref().unwrap_or_default(), entry = entry.note.word(), "journal");
         }
@@ -134,10 +200,10 @@ impl Engine {
             .into_iter()
             .map(|(provider, enrolment)| Enrolled { provider, person: person.clone(), enrolment })
             .collect();
-        self.0.metrics.received(&events);
+        self.0.uses.metrics.received(&events);
         let changed =
             Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
-        let requests = self.0.requests.mark(About::Case(case.id.clone()));
+        let requests = self.0.uses.requests.mark(About::Case(case.id.clone()));
         let commit = Commit {
             cases: vec![changed],
             enrolled,
@@ -146,14 +212,14 @@ impl Engine {
             requests,
             ..Commit::default()
         };
-        self.0.store.commit(commit).await?;
-        self.0.health.progressed(self.now());
+        self.0.uses.store.commit(commit).await?;
+        self.0.uses.health.progressed(self.now());
         Ok(case)
     }
 
     /// The compiled policy at the revision that the case opened with.
     pub fn policy_of(&self, case: &Case) -> Result<Arc<Policy>, ApplyError> {
-        Ok(self.0.rollout.policy_of(case)?)
+        Ok(self.0.uses.rollout.policy_of(case)?)
     }
 
     /// Why a case cannot go on, and what to do; none: it can.
@@ -168,12 +234,12 @@ impl Engine {
     pub(super) fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Result<KnownOf, ApplyError> {
         let mut known = KnownOf::default();
         if let Some(case) = case {
-            known.pauses = self.0.pauses.known(self.now());
+            known.pauses = self.0.uses.outages.known();
             known.pauses.retain(|pause| pause.until.is_none_or(|until| until > case.opened_at));
         }
         let person = known_as(subject);
-        for provider in self.0.connectors.verification.keys() {
-            if let Some(enrolment) = self.0.store.enrolment(provider, &person)? {
+        for provider in self.0.uses.connectors.verification.keys() {
+            if let Some(enrolment) = self.0.uses.store.enrolment(provider, &person)? {
                 known.enrolments.insert(provider.clone(), enrolment);
             }
         }
@@ -188,14 +254,14 @@ impl Engine {
         subject: &Subject,
         but: Option<&CaseId>,
     ) -> Result<Vec<Hold>, store::Error> {
-        let holdings = self.0.store.holds_of(&subject.person())?;
+        let holdings = self.0.uses.store.holds_of(&subject.person())?;
         let others = holdings.into_iter().filter(|holding| Some(&holding.case) != but);
         Ok(others.flat_map(|holding| holding.holds).collect())
     }
 
     /// The state of a case right now.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, store::Error> {
-        self.0.store.case(id)
+        self.0.uses.store.case(id)
     }
 }
 
@@ -206,9 +272,4 @@ pub(super) struct KnownOf {
     pub documents: Vec<DocumentUse>,
     pub others: Vec<Hold>,
     pub pauses: Vec<Pause>,
-}
-
-/// For due times: the earlier of two, where none is never.
-pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).min()
 }

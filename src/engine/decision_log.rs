@@ -1,14 +1,15 @@
 //! The decision log: what policies answered, with what they looked at.
 
+use std::sync::Arc;
+
 use crate::case::intake::{Answer, Answered};
 use crate::case::{OpenedBy, Stopped};
-use crate::model::{SubjectRef, Timestamp, Verdict};
+use crate::model::{Clock, SubjectRef, Timestamp, Verdict};
 use crate::policy::Policy;
 use crate::policy::tree::Sweep;
-use crate::store::{self, Asked, Commit, PolicyVerdict, SweepRun};
+use crate::store::{self, Asked, Commit, PolicyVerdict, Store, SweepRun};
 
-use super::Engine;
-use super::cases::ApplyError;
+use super::cases::{ApplyError, Cases};
 
 /// What stopped a policy, kept with what it looked at.
 pub(super) fn stopped_said(policy: &Policy, verdict: Verdict, stopped: Stopped) -> PolicyVerdict {
@@ -35,7 +36,15 @@ pub(super) fn swept(
     }
 }
 
-impl Engine {
+/// A handle on the decision log.
+#[derive(Debug, Clone)]
+pub struct DecisionLog {
+    pub(super) cases: Cases,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl DecisionLog {
     /// An answer as it is kept; none: it is not. Of a shadow policy's sweep with what it would have opened.
     pub(super) fn said(&self, answered: Answered) -> Result<Option<PolicyVerdict>, ApplyError> {
         let Answered { policy, about, answer } = answered;
@@ -49,7 +58,7 @@ impl Engine {
             }
             // An event and who was read for it are in the record; whom a sweep picked is only here.
             Answer::Shadow(opening) if matches!(opening.by, OpenedBy::Sweep { .. }) => {
-                PolicyVerdict { would_open: Some(Box::new(self.would_open(*opening)?)), ..said }
+                PolicyVerdict { would_open: Some(Box::new(self.cases.would_open(*opening)?)), ..said }
             }
             Answer::NotAsked(_)
             | Answer::NoSubject(_)
@@ -73,7 +82,7 @@ impl Engine {
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
         let asked = Asked {
-            at: self.now(),
+            at: self.clock.now(),
             subject,
             event: format!("manual:{}", time.to_rfc3339()),
             kind: "manual".to_owned(),
@@ -81,7 +90,7 @@ impl Engine {
             time,
             said,
         };
-        self.0.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
+        self.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
     }
 
     /// What a policy answered in a sweep about one of those who were due.
@@ -92,7 +101,7 @@ impl Engine {
         run: &SweepRun,
         said: PolicyVerdict,
     ) -> Result<(), store::Error> {
-        let asked = vec![swept(self.now(), subject, sweep, run.nominal, said)];
-        self.0.store.commit(Commit { asked, ..Commit::default() }).await
+        let asked = vec![swept(self.clock.now(), subject, sweep, run.nominal, said)];
+        self.store.commit(Commit { asked, ..Commit::default() }).await
     }
 }

@@ -2,6 +2,7 @@
 //! and people change, and the answer is about what happened.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -12,19 +13,28 @@ use crate::api::explain::{
 };
 use crate::case::comparison::Forms;
 use crate::case::intake::NotAsked;
-use crate::model::{CaseId, SubjectKind, Timestamp, Verdict};
+use crate::model::{CaseId, Clock, SubjectKind, Timestamp, Verdict};
 use crate::policy::script::Trace;
 use crate::policy::tree::Trigger;
 use crate::policy::{Mode, Policy};
-use crate::store::{self, Asked, kept_for};
+use crate::rollout::Rollout;
+use crate::store::{self, Asked, Store, kept_for};
 
-use super::Engine;
-use super::sources::Whom;
+use super::sources::{Sources, Whom};
 
 /// So many answers of one policy about one person are looked through for the one that is asked for.
 const LOOKED_THROUGH: usize = 1_000;
 
-impl Engine {
+/// A handle on explanations.
+#[derive(Debug, Clone)]
+pub struct Explanations {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+    pub(super) sources: Sources,
+}
+
+impl Explanations {
     /// One line for each policy, also for those that were never asked. None: there is no policy of the name.
     /// Without `raw_identity` what was read from documents is left out.
     pub fn explain(
@@ -33,11 +43,11 @@ impl Engine {
         whom: &Whom,
         raw_identity: bool,
     ) -> Result<Option<Explanation>, store::Error> {
-        let at = question.at.map_or_else(|| self.now(), |at| at.0);
+        let at = question.at.map_or_else(|| self.clock.now(), |at| at.0);
         let (kind, person) = (whom.kind, &whom.person());
-        let active = self.active();
+        let active = self.rollout.active();
         let mut names: BTreeSet<String> = active.set.policies.keys().cloned().collect();
-        names.extend(self.0.store.policies_asked(person)?);
+        names.extend(self.store.policies_asked(person)?);
         if let Some(policy) = &question.policy {
             names.retain(|name| name == policy);
             if names.is_empty() {
@@ -59,9 +69,8 @@ impl Engine {
     /// Why there is nobody to say something about: no answer about them is kept, and the identity provider
     /// does not know them. None: there is somebody, or nobody can say.
     pub async fn nobody(&self, question: &ExplainQuery, whom: &Whom) -> Result<Option<String>, store::Error> {
-        let Ok(source) = self.provider_of(&whom.source) else { return Ok(None) };
-        if whom.kind == Some(SubjectKind::Applicant)
-            || !self.0.store.policies_asked(&whom.person())?.is_empty()
+        let Ok(source) = self.sources.provider_of(&whom.source) else { return Ok(None) };
+        if whom.kind == Some(SubjectKind::Applicant) || !self.store.policies_asked(&whom.person())?.is_empty()
         {
             return Ok(None);
         }
@@ -90,7 +99,7 @@ impl Engine {
     ) -> Result<Option<Asked>, store::Error> {
         let narrow = kind.is_some() || event.is_some();
         let limit = if narrow { LOOKED_THROUGH } else { 1 };
-        let asked = self.0.store.asked(person, policy, at, limit)?;
+        let asked = self.store.asked(person, policy, at, limit)?;
         Ok(asked.into_iter().find(|asked| {
             kind.is_none_or(|kind| asked.subject.kind == kind) && event.is_none_or(|key| asked.event == key)
         }))
@@ -131,7 +140,7 @@ impl Engine {
     }
 
     pub(super) fn case_of(&self, id: &str, raw_identity: bool) -> Result<Option<CaseOf>, store::Error> {
-        let case = self.0.store.case(&CaseId(id.to_owned()))?;
+        let case = self.store.case(&CaseId(id.to_owned()))?;
         let compared = |(step, value): (&String, &Value)| {
             let forms = value.pointer("/document/compared").filter(|_| raw_identity)?;
             let forms = serde_json::from_value::<Vec<Forms>>(forms.clone());
@@ -196,7 +205,7 @@ impl Engine {
             return Ok(format!("not evaluated for this event; it reacts to {reacts_to}"));
         }
         // Before that a plain no would have been forgotten, or the policy was not there.
-        let first_ran = self.0.store.revisions(&policy.name)?.iter().map(|stored| stored.at).min();
+        let first_ran = self.store.revisions(&policy.name)?.iter().map(|stored| stored.at).min();
         let kept = at - kept_for(Verdict::Clause);
         let since = first_ran.map_or(kept, |first| first.max(kept));
         let sweep = match policy.sweeps().next() {

@@ -1,26 +1,29 @@
-//! Events: durable first, answered next, matched with policies after. An event lies in the inbox until
-//! every policy has had its say, and what each said is kept.
+//! The intake: events of the inbox are matched with policies, and people start cases by hand. An event lies in the inbox
+//! until every policy was asked, and what each answered is kept. Decides nothing itself: it answers what `case::intake`
+//! asks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::StreamExt as _;
-use reqwest::header::HeaderMap;
-
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, watch};
 
 use crate::case::intake::{self, Answer, Decision, Heard, Lookup, Modes, NotAsked, Step, Taken};
 use crate::case::{Case, Input, OpenedBy, look_again_at};
-use crate::connectors::WebhookRefused;
-use crate::model::{CaseId, Event, Failure, Subject, SubjectRef, Timestamp, Verdict};
+use crate::model::{CaseId, Clock, Event, Failure, Subject, SubjectRef, Timestamp, Verdict};
 use crate::policy::{Mode, Policy, Revision};
-use crate::store::{self, About, Commit, Consumed, Deferred, PolicyVerdict, Waiting, to_its_end};
+use crate::rollout::Rollout;
+use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Store, Waiting, to_its_end};
 
-use super::Engine;
 use super::backoff;
-use super::cases::{ApplyError, earlier};
+use super::capabilities::Capabilities;
+use super::cases::{ApplyError, Cases};
 use super::clock::Ahead;
+use super::decision_log::DecisionLog;
+use super::metrics::Metrics;
+use super::sources::Sources;
+use super::waiting::{earlier, until};
 
 /// Inbox events handled at the same time.
 const AT_ONCE: usize = 16;
@@ -38,43 +41,42 @@ enum Digested {
     Deferred(Failure),
 }
 
-impl Engine {
-    /// Takes events in. When it returns they are on disk, and whoever sent them may forget them.
-    pub async fn receive(
-        &self,
-        events: Vec<Event>,
-        cursor: Option<(String, String)>,
-    ) -> Result<(), store::Error> {
-        if events.is_empty() && cursor.is_none() {
-            return Ok(());
-        }
-        let events: Vec<Event> = events.into_iter().map(Event::bounded).collect();
-        self.0.metrics.received(&events);
-        let requests = self.0.requests.mark(About::Events(events.len()));
-        let cursors = cursor.into_iter().collect();
-        let commit = Commit { received: events, cursors, requests, ..Commit::default() };
-        self.0.store.commit_durable(commit).await
+/// A handle on the intake: what is done with an event, a start by hand, and who a sweep picked.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub(super) cases: Cases,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+    pub(super) sources: Sources,
+    pub(super) capabilities: Capabilities,
+    pub(super) log: DecisionLog,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Intake {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The loop that empties the inbox.
-    pub(super) async fn digest_inbox(self) {
-        let mut applied = self.0.store.applied();
-        let mut stop = self.stopping();
+    pub(super) async fn digest_inbox(self, mut stop: watch::Receiver<bool>) {
+        let mut applied = self.store.applied();
         let mut ahead = Ahead::default();
         while !*stop.borrow() {
             applied.mark_unchanged();
-            if self.0.store.is_full() && !self.room_again().await {
-                self.until(Some(self.now() + LOOK_FOR_ROOM_EVERY), &mut applied, &mut stop).await;
+            if self.store.is_full() && !self.room_again().await {
+                until(&*self.clock, Some(self.now() + LOOK_FOR_ROOM_EVERY), &mut applied, &mut stop).await;
                 continue;
             }
             let now = self.now();
             if ahead.is_due(now) {
-                match self.0.store.inbox_after(now + LATEST_LOOK, AT_ONCE * 8) {
+                match self.store.inbox_after(now + LATEST_LOOK, AT_ONCE * 8) {
                     Ok(waiting) => self.digest(waiting).await,
                     Err(error) => tracing::error!(%error, "reading the inbox failed"),
                 }
             }
-            let next = match self.0.store.inbox(now, AT_ONCE * 8) {
+            let next = match self.store.inbox(now, AT_ONCE * 8) {
                 Ok((waiting, next)) if waiting.is_empty() => earlier(next, Some(ahead.next(now))),
                 Ok((waiting, _)) => {
                     self.digest(waiting).await;
@@ -85,13 +87,13 @@ impl Engine {
                     Some(now + TimeDelta::seconds(30))
                 }
             };
-            self.until(next, &mut applied, &mut stop).await;
+            until(&*self.clock, next, &mut applied, &mut stop).await;
         }
     }
 
     /// The inbox rests while the disk is nearly full: what it would open needs space that cases under way need.
     async fn room_again(&self) -> bool {
-        let store = self.0.store.clone();
+        let store = self.store.clone();
         tokio::task::spawn_blocking(move || store.look_for_room()).await.unwrap_or(false)
     }
 
@@ -117,7 +119,7 @@ impl Engine {
                     End::Deferred(deferred) => commit.deferred.push(deferred),
                 }
             }
-            if let Err(error) = self.0.store.commit(commit).await {
+            if let Err(error) = self.store.commit(commit).await {
                 tracing::error!(%error, "storing processed events failed");
             }
         }
@@ -145,9 +147,9 @@ impl Engine {
     }
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
-        self.hear(&event).await?;
+        self.capabilities.hear(&event).await?;
         let subject = event.subject.clone();
-        let policies = intake::asked_about(&event, &self.active().set, Modes::AsWritten);
+        let policies = intake::asked_about(&event, &self.rollout.active().set, Modes::AsWritten);
         let step = intake::event(event, policies, Modes::AsWritten, attempts, self.now());
         Ok(match self.drive(step).await? {
             Decision::OwnChange(_) => {
@@ -162,11 +164,11 @@ impl Engine {
                     if let Answer::CouldNotDecide(stopped) = &answered.answer {
                         let (policy, error) = (&answered.policy, &stopped.says);
                         let subject = answered.about.as_ref().unwrap_or(&subject);
-                        self.0.metrics.could_not_decide(&policy.name);
+                        self.metrics.could_not_decide(&policy.name);
                         tracing::error!(policy = policy.name, revision = policy.revision.short(), %subject,
                             error, "deciding whether a case opens failed; no case was opened");
                     }
-                    verdicts.extend(self.said(answered)?);
+                    verdicts.extend(self.log.said(answered)?);
                 }
                 Digested::Consumed(verdicts, people)
             }
@@ -194,7 +196,7 @@ impl Engine {
         if !matches!(step, Step::Join(_) | Step::Open(_)) {
             drop(who_opens.take());
         }
-        let store = &self.0.store;
+        let store = &self.store;
         Ok(match step {
             Step::Echoes(ask) => {
                 let known = store.echoes_of(&ask.person())?;
@@ -205,7 +207,7 @@ impl Engine {
             Step::Concerned(ask) => {
                 let mut open = Vec::new();
                 for case in self.open_about(ask.about())? {
-                    let policy = self.policy_of(&case)?;
+                    let policy = self.cases.policy_of(&case)?;
                     open.push((case, policy));
                 }
                 ask.answer(open.iter().map(|(case, policy)| (case, policy)))
@@ -215,7 +217,7 @@ impl Engine {
                 ask.answer(&open)
             }
             Step::Join(ask) => {
-                let heard = match self.apply(&ask.case, Input::Event(ask.event.clone())).await {
+                let heard = match self.cases.apply(&ask.case, Input::Event(ask.event.clone())).await {
                     Ok(after) if after.is_closed() => Heard::Cancelled,
                     Ok(_) => Heard::Joined,
                     Err(ApplyError::Refused(_)) => Heard::Ignored,
@@ -238,7 +240,7 @@ impl Engine {
                 ask.answer(seen)
             }
             Step::Taken(ask) => {
-                *who_opens = Some(self.0.locks.key(&ask.policy().name, ask.key()).await);
+                *who_opens = Some(self.cases.locks().key(&ask.policy().name, ask.key()).await);
                 let Some(id) = store.open_case(&ask.policy().name, ask.key())? else {
                     return Ok(ask.answer(Taken::Nobody));
                 };
@@ -248,7 +250,7 @@ impl Engine {
                 }
             }
             Step::Open(ask) => {
-                let opened = self.open_case(ask.opening.clone(), ask.policy()).await?;
+                let opened = self.cases.open_case(ask.opening.clone(), ask.policy()).await?;
                 ask.answer(opened.map(|case| case.id))
             }
             Step::Done(decision) => Step::Done(decision),
@@ -256,35 +258,52 @@ impl Engine {
     }
 
     pub(super) fn open_about(&self, whom: &SubjectRef) -> Result<Vec<Case>, store::Error> {
-        let ids = self.0.store.open_cases_of(whom)?;
-        ids.iter().filter_map(|id| self.0.store.case(id).transpose()).collect()
+        let ids = self.store.open_cases_of(whom)?;
+        ids.iter().filter_map(|id| self.store.case(id).transpose()).collect()
     }
 
     /// The person as the identity provider has them now.
     async fn look_up(&self, whom: &SubjectRef, event: Option<&Event>) -> Lookup {
-        let source = match self.provider_of(&whom.source) {
+        let source = match self.sources.provider_of(&whom.source) {
             Ok(source) => source,
             Err(why) => return Lookup::Never(why),
         };
         match source.subject(whom, event).await {
             Ok(person) => Lookup::Read(person),
             Err(failure) => {
-                self.0.metrics.connector_failed(&whom.source);
+                self.metrics.connector_failed(&whom.source);
                 Lookup::Later(failure)
             }
         }
     }
 
-    /// Opens a case by hand. The inner error is a sentence for who asked.
-    pub(super) async fn start_by_hand(
+    /// Opens a case by hand. The outer error is ours, the inner one is a sentence for who asked.
+    pub async fn start_case(
+        &self,
+        policy: &str,
+        subject: &SubjectRef,
+        by: String,
+        reason: String,
+    ) -> Result<Result<CaseId, String>, ApplyError> {
+        let active = self.rollout.active();
+        let Some(policy) = active.set.policies.get(policy) else {
+            return Ok(Err(format!("unknown policy {policy}")));
+        };
+        match self.sources.sourced(subject.clone()) {
+            Ok(subject) => self.start_by_hand(policy, subject, by, reason).await,
+            Err(why) => Ok(Err(format!("subject: {why}"))),
+        }
+    }
+
+    async fn start_by_hand(
         &self,
         policy: &Arc<Policy>,
         whom: SubjectRef,
         by: String,
         reason: String,
     ) -> Result<Result<CaseId, String>, ApplyError> {
-        let (engine, policy) = (self.clone(), Arc::clone(policy));
-        to_its_end(async move { engine.start_here(&policy, whom, by, reason).await }).await
+        let (intake, policy) = (self.clone(), Arc::clone(policy));
+        to_its_end(async move { intake.start_here(&policy, whom, by, reason).await }).await
     }
 
     async fn start_here(
@@ -335,31 +354,10 @@ impl Engine {
             | Answer::Reached(..) => (Err(detail), false),
         };
         let about = answered.about.clone().unwrap_or(whom);
-        if let Some(said) = self.said(answered)?.filter(|_| noted) {
-            self.note_manual(about, now, PolicyVerdict { about: None, ..said }).await?;
+        if let Some(said) = self.log.said(answered)?.filter(|_| noted) {
+            self.log.note_manual(about, now, PolicyVerdict { about: None, ..said }).await?;
         }
         Ok(started)
-    }
-
-    /// Waits until something was written, a time has come, or the daemon stops.
-    pub(super) async fn until(
-        &self,
-        next: Option<Timestamp>,
-        applied: &mut tokio::sync::watch::Receiver<u64>,
-        stop: &mut tokio::sync::watch::Receiver<bool>,
-    ) {
-        let timer = async {
-            match next {
-                Some(at) => self.0.clock.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            // An error means the sender is gone, which only happens at the very end.
-            _ = applied.changed() => {}
-            _ = stop.changed() => {}
-            () = timer => {}
-        }
     }
 }
 
@@ -378,54 +376,4 @@ fn defer(key: String, attempts: u32, now: Timestamp, why: &Failure) -> Deferred 
 /// Verdicts by policy, for those who ask why.
 pub fn by_policy(consumed: &Consumed) -> BTreeMap<&str, &PolicyVerdict> {
     consumed.verdicts.iter().map(|verdict| (verdict.policy.as_str(), verdict)).collect()
-}
-
-/// Why a webhook's request was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum HookRefused {
-    #[error("the shared header is missing or wrong")]
-    NotAuthentic,
-    #[error("{0}")]
-    Malformed(String),
-    #[error("no webhook is configured")]
-    NotConfigured,
-    #[error("{0}")]
-    Store(#[from] store::Error),
-}
-
-impl Engine {
-    /// Whether a request is the identity provider's webhook, as far as its head says.
-    pub fn is_webhook(&self, provider: &str, headers: &HeaderMap) -> bool {
-        self.0.connectors.identity.get(provider).is_some_and(|source| source.is_webhook(headers))
-    }
-
-    /// An identity provider's webhook. When it returns, its events are on disk.
-    pub async fn webhook(
-        &self,
-        provider: &str,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<usize, HookRefused> {
-        let source = self.0.connectors.identity.get(provider).ok_or(HookRefused::NotConfigured)?;
-        let events = source.webhook(headers, body).map_err(|refused| match refused {
-            WebhookRefused::NotAuthentic => HookRefused::NotAuthentic,
-            WebhookRefused::Malformed(why) => HookRefused::Malformed(why),
-            WebhookRefused::NotConfigured => HookRefused::NotConfigured,
-        })?;
-        let count = events.len();
-        self.receive(events, None).await?;
-        Ok(count)
-    }
-
-    /// A verification vendor's callback. False: not one of ours, whatever is wrong with it.
-    pub async fn vendor_hint(&self, provider: &str, secret: &str, body: &[u8]) -> Result<bool, ApplyError> {
-        let Some(vendor) = self.0.connectors.verification.get(provider) else { return Ok(false) };
-        match vendor.hint(body) {
-            Ok(execution) => self.hint(provider, secret, &execution).await,
-            Err(why) => {
-                tracing::debug!(why, "reading a callback failed");
-                Ok(false)
-            }
-        }
-    }
 }

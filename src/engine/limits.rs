@@ -1,48 +1,61 @@
 //! How many limited effects each policy has had: rebuilt from the store at start, and the population that
 //! shares are of.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
+use tokio::sync::watch;
 
-use crate::case::LONGEST_WINDOW;
+use crate::case::{Counters, LONGEST_WINDOW};
 use crate::connectors::IdentityProvider;
-use crate::model::EffectKind;
-use crate::model::Timestamp;
+use crate::model::{Clock, EffectKind, Timestamp};
 use crate::policy::Policy;
 use crate::store::{self, Store};
 
-use super::Engine;
 use super::backoff;
-pub use crate::case::Counters;
-
-/// What was counted before a restart.
-pub fn from_store(store: &Store, now: Timestamp) -> Result<Counters, store::Error> {
-    let mut counters = Counters::default();
-    for (policy, action, at) in store.effects_since(now - LONGEST_WINDOW)? {
-        counters.count(&policy, action, at);
-    }
-    Ok(counters)
-}
 
 /// Populations change slowly.
 const COUNT_EVERY: TimeDelta = TimeDelta::hours(1);
 const TRY_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
-impl Engine {
-    /// When a policy may have another effect of a kind that is used up, as far as is known.
-    pub(super) fn free_at(&self, policy: &Policy, action: EffectKind) -> Option<Timestamp> {
-        let counters = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        counters.free_at(policy, action, self.now())
+/// A handle on the counters. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    clock: Arc<dyn Clock>,
+    counters: Arc<Mutex<Counters>>,
+}
+
+impl Limits {
+    /// Counts what the store has of the longest window.
+    pub(super) fn open(store: &Store, clock: Arc<dyn Clock>) -> Result<Self, store::Error> {
+        let mut counters = Counters::default();
+        for (policy, action, at) in store.effects_since(clock.now() - LONGEST_WINDOW)? {
+            counters.count(&policy, action, at);
+        }
+        Ok(Self { clock, counters: Arc::new(Mutex::new(counters)) })
     }
 
-    /// Counts people for limits that are a share of them.
-    pub(super) async fn count_people(self, name: String, source: Arc<dyn IdentityProvider>) {
-        let mut stop = self.stopping();
+    /// The counters, held from looking at a limit to counting against it.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a policy may have another effect of a kind that is used up, as far as is known.
+    pub fn free_at(&self, policy: &Policy, action: EffectKind) -> Option<Timestamp> {
+        self.lock().free_at(policy, action, self.clock.now())
+    }
+
+    /// The loop that counts people for limits that are a share of them.
+    pub(super) async fn count_people(
+        self,
+        name: String,
+        source: Arc<dyn IdentityProvider>,
+        mut stop: watch::Receiver<bool>,
+    ) {
         while !*stop.borrow() {
             let wait = match source.population_size().await {
                 Ok(population) => {
-                    self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).populated(&name, population);
+                    self.lock().populated(&name, population);
                     COUNT_EVERY
                 }
                 Err(failure) => {
@@ -51,7 +64,7 @@ impl Engine {
                 }
             };
             tokio::select! {
-                () = self.0.clock.sleep_until(self.now() + wait) => {}
+                () = self.clock.sleep_until(self.clock.now() + wait) => {}
                 _ = stop.changed() => {}
             }
         }

@@ -1,5 +1,6 @@
 //! Counters for Prometheus. Labels are policies, actions and outcomes; never a case or a person.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,10 +11,9 @@ use prometheus_client::registry::Registry;
 
 use crate::case::Note;
 use crate::model::{Event, Outcome, Timestamp};
+use crate::policy::Revision;
 use crate::rollout::{Observer, PolicyState, Report};
 use crate::store::{Opened, SweepRun};
-
-use super::Engine;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByPolicy {
@@ -292,23 +292,34 @@ fn seconds(at: Timestamp) -> f64 {
     at.timestamp_millis() as f64 / 1_000.0
 }
 
-impl Engine {
+/// What is counted in the store, and not kept by anybody.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// Open cases by policy and state.
+    pub open: BTreeMap<(String, String), u64>,
+    /// Open cases whose revision does not load any more, by policy and revision.
+    pub unloadable: BTreeMap<(String, Revision), usize>,
+    pub full: bool,
+}
+
+impl Metrics {
     /// Everything in the Prometheus text format (OpenMetrics).
-    pub fn metrics_text(&self) -> Result<String, String> {
+    pub(super) fn text(&self, counted: Counted) -> Result<String, String> {
+        let Counted { open: cases, unloadable, full: is_full } = counted;
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.0.metrics.registry)
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .map_err(|error| error.to_string())?;
         // Gauges that are counted in the store are put before the end mark.
         let open = Family::<ByState, Gauge>::default();
-        for ((policy, state), count) in self.counts().map_err(|error| error.to_string())? {
+        for ((policy, state), count) in cases {
             open.get_or_create(&ByState { policy, state }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let stranded = Family::<ByPolicy, Gauge>::default();
-        for ((policy, _), count) in self.0.rollout.unloadable.counts() {
+        for ((policy, _), count) in unloadable {
             stranded.get_or_create(&ByPolicy { policy }).inc_by(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let full = Gauge::<i64>::default();
-        full.set(i64::from(self.0.store.is_full()));
+        full.set(i64::from(is_full));
         let mut registry = Registry::with_prefix("proofd");
         registry.register("store_full", "Whether the disk is nearly full and new events are refused", full);
         registry.register("cases_open", "Open cases by policy and state", open);

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use tokio::sync::watch;
 
 use crate::connectors::IdentityProvider;
-use crate::model::{Failure, Timestamp};
+use crate::model::{Clock, Failure, Timestamp};
+use crate::store::{self, Store};
 
-use super::Engine;
 use super::backoff;
+use super::inbox::Inbox;
+use super::metrics::Metrics;
 
 /// A source that could not be read for this long is in `/readyz`.
 const TROUBLE_AFTER: TimeDelta = TimeDelta::minutes(2);
@@ -19,7 +22,7 @@ const ANEW_AFTER: u32 = 3;
 
 /// Sources of events that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Reading(Mutex<BTreeMap<String, Trouble>>);
+struct Reading(Mutex<BTreeMap<String, Trouble>>);
 
 #[derive(Debug, Clone)]
 struct Trouble {
@@ -50,15 +53,38 @@ impl Reading {
     }
 }
 
-impl Engine {
-    pub(super) async fn poll_source(self, name: String, source: Arc<dyn IdentityProvider>) {
-        let mut stop = self.stopping();
+/// A handle on the reading of sources. Clones share what cannot be read.
+#[derive(Debug, Clone)]
+pub struct Poller {
+    inbox: Inbox,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    reading: Arc<Reading>,
+}
+
+impl Poller {
+    pub(super) fn new(inbox: Inbox, store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self { inbox, store, clock, metrics, reading: Arc::default() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The loop that reads one source.
+    pub(super) async fn poll_source(
+        self,
+        name: String,
+        source: Arc<dyn IdentityProvider>,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let mut failures = 0_u32;
         while !*stop.borrow() {
             let wait = match self.poll_once(&name, source.as_ref()).await {
                 Ok(more) => {
                     failures = 0;
-                    self.0.reading.succeeded(&name);
+                    self.reading.succeeded(&name);
                     if more {
                         continue;
                     }
@@ -69,8 +95,8 @@ impl Engine {
                     if failures.is_multiple_of(ANEW_AFTER) && failure.retry_after_seconds.is_none() {
                         self.begin_anew(&name, source.as_ref()).await;
                     }
-                    self.0.metrics.connector_failed(&name);
-                    self.0.reading.failed(&name, self.now(), &failure.reason);
+                    self.metrics.connector_failed(&name);
+                    self.reading.failed(&name, self.now(), &failure.reason);
                     tracing::warn!(
                         source = name,
                         failures,
@@ -81,7 +107,7 @@ impl Engine {
                 }
             };
             tokio::select! {
-                () = self.0.clock.sleep_until(self.now() + wait) => {}
+                () = self.clock.sleep_until(self.now() + wait) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -89,31 +115,28 @@ impl Engine {
 
     /// One page: its events and the cursor behind them become durable together.
     async fn poll_once(&self, name: &str, source: &dyn IdentityProvider) -> Result<bool, Failure> {
-        let unreadable = |error: crate::store::Error| Failure::unavailable(error.to_string());
-        let cursor = self.0.store.cursor(name).map_err(unreadable)?;
+        let unreadable = |error: store::Error| Failure::unavailable(error.to_string());
+        let cursor = self.store.cursor(name).map_err(unreadable)?;
         let page = source.poll(cursor.as_deref()).await?;
         let moved = page.cursor.filter(|new| Some(new) != cursor.as_ref());
         let cursor = moved.map(|cursor| (name.to_owned(), cursor));
-        self.receive(page.events, cursor).await.map_err(unreadable)?;
-        self.0.metrics.polled(name, self.now());
+        self.inbox.receive(page.events, cursor).await.map_err(unreadable)?;
+        self.metrics.polled(name, self.now());
         Ok(page.more)
     }
 
     /// Not every provider says that it is the place which it has forgotten; some fail inside.
     async fn begin_anew(&self, name: &str, source: &dyn IdentityProvider) {
-        let Ok(Some(cursor)) = self.0.store.cursor(name) else { return };
+        let Ok(Some(cursor)) = self.store.cursor(name) else { return };
         let Some(anew) = source.anew(&cursor) else { return };
         tracing::warn!(source = name, "reading events makes no progress; starting the round again");
-        if let Err(error) = self.receive(Vec::new(), Some((name.to_owned(), anew))).await {
+        if let Err(error) = self.inbox.receive(Vec::new(), Some((name.to_owned(), anew))).await {
             tracing::error!(%error, "storing the position in a source failed");
         }
     }
 
-    /// What does not work at the moment outside of the daemon, in sentences.
-    pub fn degraded_says(&self) -> Vec<String> {
-        let mut troubles = self.0.reading.lasting(self.now());
-        troubles
-            .extend(self.0.pauses.down().into_iter().map(|provider| format!("{provider} does not answer")));
-        troubles
+    /// Sources that could not be read for a while, in sentences.
+    pub fn troubles(&self) -> Vec<String> {
+        self.reading.lasting(self.clock.now())
     }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::connectors::IdentityProvider;
+use crate::connectors::{Connectors, IdentityProvider};
 use crate::model::{Event, SubjectKind, SubjectRef};
-use crate::store;
-
-use super::Engine;
+use crate::store::{self, Store};
 
 /// A person that somebody named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +26,17 @@ impl Whom {
     }
 }
 
-impl Engine {
+/// A handle on the identity providers by name.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    pub(super) connectors: Connectors,
+    pub(super) store: Store,
+}
+
+impl Sources {
     /// Reads `4711`, `user/4711`, `SOURCE/user/4711` or `SOURCE/4711`. The inner error is for the person who asks.
     pub fn whom(&self, text: &str) -> Result<Result<Whom, String>, store::Error> {
-        let named = text.split_once('/').filter(|(name, _)| self.0.connectors.identity.contains_key(*name));
+        let named = text.split_once('/').filter(|(name, _)| self.connectors.identity.contains_key(*name));
         let (source, rest) = named.map_or((None, text), |(name, rest)| (Some(name), rest));
         let word = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
         let (kind, id) = match rest.split_once('/').map(|(first, id)| (word(first), id)) {
@@ -51,7 +56,7 @@ impl Engine {
         };
         let whom = Whom { source, kind, id: id.to_owned() };
         // An id alone may be that of somebody who is in no provider yet.
-        let kept = |person: &str| Ok::<_, store::Error>(!self.0.store.policies_asked(person)?.is_empty());
+        let kept = |person: &str| Ok::<_, store::Error>(!self.store.policies_asked(person)?.is_empty());
         if kind.is_none() && !kept(&whom.person())? && kept(id)? {
             return Ok(Ok(Whom { source: String::new(), ..whom }));
         }
@@ -80,11 +85,11 @@ impl Engine {
 
     /// The name of the only identity provider; empty: there is none.
     fn only_source(&self) -> Result<String, String> {
-        let mut names = self.0.connectors.identity.keys();
+        let mut names = self.connectors.identity.keys();
         match (names.next(), names.next()) {
             (only, None) => Ok(only.cloned().unwrap_or_default()),
             (Some(_), Some(_)) | (None, Some(_)) => {
-                let names: Vec<_> = self.0.connectors.identity.keys().map(String::as_str).collect();
+                let names: Vec<_> = self.connectors.identity.keys().map(String::as_str).collect();
                 Err(format!(
                     "several identity providers are configured ({}); add the source",
                     names.join(", ")
@@ -94,9 +99,9 @@ impl Engine {
     }
 
     /// The provider that has a person; else why there is none.
-    pub(super) fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
-        self.0.connectors.identity(source).ok_or_else(|| match source {
-            "" if self.0.connectors.identity.is_empty() => "no identity provider is configured".to_owned(),
+    pub fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
+        self.connectors.identity(source).ok_or_else(|| match source {
+            "" if self.connectors.identity.is_empty() => "no identity provider is configured".to_owned(),
             "" => "the identity provider of this person is unknown".to_owned(),
             name => format!("no identity provider with the name {name} is configured"),
         })

@@ -11,7 +11,7 @@ use crate::api::cases::{
 };
 use crate::api::holds::{HoldLine, HoldQuery};
 use crate::api::journal::{Entry, JournalPage};
-use crate::engine::desk::Order;
+use crate::engine::operators::Order;
 use crate::engine::sources::Whom;
 use crate::model::CaseId;
 
@@ -26,7 +26,7 @@ pub async fn list(
     State(doors): State<Doors>,
     Query(query): Query<CaseQuery>,
 ) -> Result<Answer<Page<CaseLine>>, Problem> {
-    Ok(Answer(doors.engine.list_cases(&query)?))
+    Ok(Answer(doors.engine.operators().list_cases(&query)?))
 }
 
 pub async fn show(
@@ -34,7 +34,8 @@ pub async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Answer<CaseSheet>, Problem> {
-    let mut sheet = doors.engine.case_sheet(&CaseId(id))?.ok_or_else(|| Problem::not_found("case"))?;
+    let mut sheet =
+        doors.engine.operators().case_sheet(&CaseId(id))?.ok_or_else(|| Problem::not_found("case"))?;
     if !caller.raw_identity {
         // What was read from a document is a permission of its own.
         for step in sheet.steps.values_mut().filter_map(Value::as_object_mut) {
@@ -53,11 +54,11 @@ pub async fn journal(
 ) -> Result<Answer<Page<Entry>>, Problem> {
     let start = page.cursor.map_or(0, |cursor| cursor.number());
     let id = CaseId(id);
-    if doors.engine.case(&id)?.is_none() {
+    if doors.engine.cases().case(&id)?.is_none() {
         return Err(Problem::not_found("case"));
     }
     let limit = page.limit.map_or(ENTRIES, EntryLimit::get);
-    let items = doors.engine.journal(&id, start, limit)?;
+    let items = doors.engine.operators().journal(&id, start, limit)?;
     let next =
         (items.len() == limit).then(|| items.last().map(|entry| (entry.number + 1).to_string())).flatten();
     Ok(Answer(Page { items, next }))
@@ -69,7 +70,7 @@ pub async fn start(
     Body(start): Body<StartCase>,
 ) -> Result<Created<Started>, Problem> {
     let StartCase { policy, subject, reason } = start;
-    match doors.engine.start_case(&policy, &subject, caller.actor.name, reason.into()).await? {
+    match doors.engine.intake().start_case(&policy, &subject, caller.actor.name, reason.into()).await? {
         Ok(id) => Ok(Created(Started { id })),
         Err(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
     }
@@ -82,8 +83,10 @@ pub async fn decide(
     Body(decide): Body<Decide>,
 ) -> Result<Answer<CaseLine>, Problem> {
     let id = CaseId(id);
-    if let Err(error) = doors.engine.decide_case(&id, decide.decision, decide.reason, caller.actor).await {
-        let allowed = doors.engine.case_sheet(&id)?.map(|sheet| sheet.decisions_allowed);
+    if let Err(error) =
+        doors.engine.operators().decide_case(&id, decide.decision, decide.reason, caller.actor).await
+    {
+        let allowed = doors.engine.operators().case_sheet(&id)?.map(|sheet| sheet.decisions_allowed);
         return Err(Problem::from(error).allowing(allowed.unwrap_or_default()));
     }
     after(&doors, &id)
@@ -117,7 +120,7 @@ async fn ordered(
     caller: Caller,
     reason: String,
 ) -> Result<Answer<CaseLine>, Problem> {
-    doors.engine.order(&id, order, caller.actor, reason).await?;
+    doors.engine.operators().order(&id, order, caller.actor, reason).await?;
     after(doors, &id)
 }
 
@@ -125,7 +128,7 @@ pub async fn over_limit(
     State(doors): State<Doors>,
     Query(page): Query<CasePage>,
 ) -> Result<Answer<Page<OverLimitLine>>, Problem> {
-    Ok(Answer(doors.engine.list_over_limit(page)?))
+    Ok(Answer(doors.engine.operators().list_over_limit(page)?))
 }
 
 /// Suspensions and withheld roles, those that closed cases left included.
@@ -133,13 +136,13 @@ pub async fn holds(
     State(doors): State<Doors>,
     Query(of): Query<HoldQuery>,
 ) -> Result<Answer<Page<HoldLine>>, Problem> {
-    let whom = of.subject.map(|subject| doors.engine.whom(subject.as_str())).transpose()?;
+    let whom = of.subject.map(|subject| doors.engine.sources().whom(subject.as_str())).transpose()?;
     let whom = whom.transpose().map_err(|why| Problem::bad_request(why).about("subject"))?;
-    Ok(Answer(Page::whole(doors.engine.list_holds(whom.as_ref().map(Whom::person).as_deref())?)))
+    Ok(Answer(Page::whole(doors.engine.operators().list_holds(whom.as_ref().map(Whom::person).as_deref())?)))
 }
 
 /// A change's answer: the case as it is now.
 pub(super) fn after(doors: &Doors, id: &CaseId) -> Result<Answer<CaseLine>, Problem> {
-    let sheet = doors.engine.case_sheet(id)?.ok_or_else(|| Problem::not_found("case"))?;
+    let sheet = doors.engine.operators().case_sheet(id)?.ok_or_else(|| Problem::not_found("case"))?;
     Ok(Answer(sheet.line))
 }

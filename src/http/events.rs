@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use utoipa::openapi::{ArrayBuilder, Ref};
 
 use crate::api::events::{BATCH, CloudEvent, MOST_EVENTS, ONE, Taken};
-use crate::engine::events::{EventsRefused, Unread};
+use crate::engine::hooks::{EventsRefused, Unread};
 
 use super::answer::Accepted;
 use super::describe::{Asks, Description};
@@ -46,7 +46,7 @@ impl Asks for CloudEvents {
 }
 
 pub async fn receive(State(doors): State<Doors>, events: CloudEvents) -> Result<Accepted<Taken>, Problem> {
-    match doors.engine.cloud_events(&events.headers, &events.body).await {
+    match doors.engine.hooks().cloud_events(&events.headers, &events.body).await {
         Ok(taken) => Ok(Accepted(Taken { taken })),
         Err(EventsRefused::Store(error)) => Err(error.into()),
         Err(EventsRefused::Unread(unread)) => Err(refused(&unread)),

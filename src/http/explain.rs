@@ -16,11 +16,11 @@ pub async fn explain(
     caller: Caller,
     Query(question): Query<ExplainQuery>,
 ) -> Result<Answer<Explanation>, Problem> {
-    let whom = doors.engine.whom(question.subject.as_str())?;
+    let whom = doors.engine.sources().whom(question.subject.as_str())?;
     let whom = whom.map_err(|why| Problem::bad_request(why).about("subject"))?;
-    let explained = doors.engine.explain(&question, &whom, caller.raw_identity)?;
+    let explained = doors.engine.explanations().explain(&question, &whom, caller.raw_identity)?;
     let explained = explained.ok_or_else(|| Problem::not_found("policy"))?;
-    if let Some(why) = doors.engine.nobody(&question, &whom).await? {
+    if let Some(why) = doors.engine.explanations().nobody(&question, &whom).await? {
         return Err(Problem::new(StatusCode::NOT_FOUND, why));
     }
     Ok(Answer(explained))
@@ -36,7 +36,7 @@ pub async fn attempt(
     if attempt.files.is_some() {
         doors.access.require(&headers, &[Role::Author])?;
     }
-    Ok(Answer(doors.engine.try_policies(&attempt, caller.raw_identity).await?))
+    Ok(Answer(doors.engine.dry_runs().run(&attempt, caller.raw_identity).await?))
 }
 
 impl From<Untried> for Problem {

@@ -78,7 +78,7 @@ impl Doors {
     /// Whether a request shows what only its provider's webhook knows.
     pub(super) fn is_webhook(&self, parts: &Parts) -> bool {
         let provider = parts.uri.path().split('/').nth(2);
-        provider.is_some_and(|provider| self.engine.is_webhook(provider, &parts.headers))
+        provider.is_some_and(|provider| self.engine.hooks().is_webhook(provider, &parts.headers))
     }
 
     /// Refuses who does not show what the route needs; notes on the connection that somebody did.

@@ -15,7 +15,7 @@ pub async fn events(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    match doors.engine.webhook(&provider, &headers, &body).await {
+    match doors.engine.hooks().webhook(&provider, &headers, &body).await {
         Ok(_) => Ok(StatusCode::OK),
         Err(HookRefused::NotAuthentic) => {
             Err(Problem::new(StatusCode::UNAUTHORIZED, "the shared header is missing or wrong"))
@@ -32,7 +32,7 @@ pub async fn hint(
     Path((provider, secret)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    match doors.engine.vendor_hint(&provider, &secret, &body).await {
+    match doors.engine.hooks().vendor_hint(&provider, &secret, &body).await {
         Ok(true) => Ok(StatusCode::OK),
         Ok(false) => Err(Problem::not_found("hook")),
         Err(error) => Err(error.into()),

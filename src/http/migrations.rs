@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::api::migrations::{Migrate, MigrateQuery, MigrationLine};
-use crate::engine::migrating::MigrateError;
+use crate::engine::migrations::MigrateError;
 use crate::model::CaseId;
 
 use super::answer::Answer;
@@ -20,14 +20,14 @@ pub async fn migrate(
 ) -> Result<Answer<MigrationLine>, Problem> {
     let id = CaseId(id);
     if how.preview {
-        return Ok(Answer(doors.engine.migrate_case(&id, &body.to, None).await?));
+        return Ok(Answer(doors.engine.migrations().migrate(&id, &body.to, None).await?));
     }
     let reason = body.reason.ok_or_else(|| {
         let detail = "reason: required to move a case; ?preview=true needs none and moves nothing";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).about("reason")
     })?;
     let by = Some((caller.actor.name, reason.into()));
-    let line = doors.engine.migrate_case(&id, &body.to, by).await?;
+    let line = doors.engine.migrations().migrate(&id, &body.to, by).await?;
     match line.why_not {
         None => Ok(Answer(line)),
         Some(why) => Err(Problem::new(StatusCode::CONFLICT, why)),

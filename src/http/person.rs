@@ -10,7 +10,7 @@ use minijinja::{Environment, context};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::engine::person::{Page, Pressed};
+use crate::engine::portal::{Page, Pressed};
 use crate::model::Timestamp;
 
 use super::answer::{Format, PersonPage, Text};
@@ -169,16 +169,16 @@ pub async fn look(
 
 fn looked(doors: &Doors, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
     if waits {
-        match doors.engine.ready_session(token)? {
+        match doors.engine.portal().ready_session(token)? {
             Pressed::Go(link) => return Ok(go(&link)),
             Pressed::Wait { .. } => {
-                let page = doors.engine.look(token)?;
+                let page = doors.engine.portal().look(token)?;
                 return doors.pages.render(doors, headers, &page, true);
             }
             Pressed::Page(page) => return doors.pages.render(doors, headers, &page, false),
         }
     }
-    let page = doors.engine.look(token)?;
+    let page = doors.engine.portal().look(token)?;
     doors.pages.render(doors, headers, &page, false)
 }
 
@@ -197,7 +197,7 @@ pub async fn press(
             (2..=12).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         })
         .map(str::to_owned);
-    let shown = match doors.engine.press(&token, language).await {
+    let shown = match doors.engine.portal().press(&token, language).await {
         Ok(Pressed::Go(link)) => Ok(go(&link)),
         Ok(Pressed::Wait { .. }) => {
             Ok((guards(), Redirect::to(&format!("/v/{token}?wait=1"))).into_response())
@@ -214,7 +214,7 @@ pub async fn back(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<PersonPage, Problem> {
-    let page = doors.engine.came_back(&token).map_err(Problem::from);
+    let page = doors.engine.portal().came_back(&token).map_err(Problem::from);
     let shown = page.and_then(|page| doors.pages.render(&doors, &headers, &page, false));
     doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }

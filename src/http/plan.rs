@@ -29,7 +29,7 @@ pub async fn plan(
             let _ = told.try_send(PlanLine::Progress(progress));
         };
         let there = lines.clone();
-        let last = match engine.plan_aside(files, progress, move || !there.is_closed()).await {
+        let last = match engine.migrations().plan_aside(files, progress, move || !there.is_closed()).await {
             Ok(plan) => PlanLine::Plan(Box::new(plan)),
             Err(error) => {
                 tracing::error!(%error, "computing a plan failed");

@@ -26,10 +26,15 @@ pub async fn list(State(doors): State<Doors>) -> Result<Answer<PolicyList>, Prob
 
 /// What the tree has, and what it does not have any more while cases of it are open.
 fn lines(doors: &Doors, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
+    let active = doors.engine.active();
+    let notes = |name: &str| {
+        let runs = active.set.policies.get(name);
+        runs.map(|policy| doors.engine.capabilities().notes(policy)).unwrap_or_default()
+    };
     let mut lines: Vec<PolicyLine> = report
         .policies
         .iter()
-        .map(|policy| PolicyLine { status: policy.into(), notes: doors.engine.policy_notes(&policy.name) })
+        .map(|policy| PolicyLine { status: policy.into(), notes: notes(&policy.name) })
         .collect();
     for gone in doors.engine.rollout().catalog.gone()? {
         let cases = if gone.open_cases == 1 {
@@ -53,7 +58,7 @@ fn lines(doors: &Doors, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
 
 /// Schedules over the population: the last runs of each, and when the next is.
 pub async fn sweeps(State(doors): State<Doors>) -> Result<Answer<Page<SweepLine>>, Problem> {
-    Ok(Answer(Page::whole(doors.engine.sweeps()?)))
+    Ok(Answer(Page::whole(doors.engine.sweeps().list()?)))
 }
 
 /// What a shadow policy would have done, person by person, against what happened.
@@ -63,7 +68,7 @@ pub async fn shadow(
     Query(people): Query<ShadowQuery>,
 ) -> Result<Answer<ShadowReport>, Problem> {
     let limit = people.limit.map_or(PEOPLE, PeopleLimit::get);
-    let report = doors.engine.shadow_report(&name, limit).await?;
+    let report = doors.engine.rollout().shadows.report(&name, limit).await?;
     let report = report.ok_or_else(|| Problem::not_found("policy"))?;
     Ok(Answer(report))
 }

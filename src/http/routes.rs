@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::api::cases::{MayReason, Reasoned};
 use crate::config::Role;
-use crate::engine::desk::Order;
+use crate::engine::operators::Order;
 
 use super::describe::{Describe, Description};
 use super::extract::{Body, Path};

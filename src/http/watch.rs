@@ -7,16 +7,16 @@ use super::answer::{OpenMetrics, Text, Words};
 use super::{Doors, Problem};
 
 pub async fn metrics(State(doors): State<Doors>) -> Result<Text<OpenMetrics>, Problem> {
-    doors.engine.metrics_text().map(Text::new).map_err(|error| Problem::internal(&error))
+    doors.engine.status().metrics_text().map(Text::new).map_err(|error| Problem::internal(&error))
 }
 
 pub async fn live(State(doors): State<Doors>) -> Words {
-    let ok = doors.engine.alive(TimeDelta::seconds(60)).await;
+    let ok = doors.engine.status().alive(TimeDelta::seconds(60)).await;
     Words { ok, text: if ok { "alive\n" } else { "no progress\n" }.to_owned() }
 }
 
 pub async fn ready(State(doors): State<Doors>) -> Words {
-    match doors.engine.ready() {
+    match doors.engine.status().ready() {
         Ok(()) => {
             // The others are served, so it is ready; whoever looks is told all the same.
             let degraded: Vec<String> = doors
@@ -24,7 +24,7 @@ pub async fn ready(State(doors): State<Doors>) -> Words {
                 .active()
                 .tree_problem()
                 .into_iter()
-                .chain(doors.engine.degraded_says())
+                .chain(doors.engine.status().degraded())
                 .collect();
             let word = if degraded.is_empty() { "ready" } else { "degraded" };
             let says = doors
@@ -34,7 +34,7 @@ pub async fn ready(State(doors): State<Doors>) -> Words {
                 .sentences()
                 .into_iter()
                 .chain(degraded)
-                .chain(doors.engine.loss_lines());
+                .chain(doors.engine.status().loss_lines());
             let says: String = says.map(|says| format!("{says}\n")).collect();
             Words { ok: true, text: format!("{word}\n{says}") }
         }

@@ -18,6 +18,7 @@
 //! | `back_test`, `back_tested` | what edits would have done in the recorded past |
 //! | `edit_gate` | edits wait while they are back-tested, and while the back-test speaks against them |
 //! | `plan` | what activating another tree would do |
+//! | `shadow` | the shadow report: the back-test of a policy beside those that run |
 //! | `catalog` | revisions are looked up and shown |
 //! | `orders`, `releasing` | people release revisions and revert to older ones; who may |
 //! | `unloadable` | open cases whose revision does not load any more |
@@ -40,6 +41,7 @@ mod releasing;
 mod reload;
 mod report;
 mod settings;
+mod shadow;
 pub mod tree;
 mod unloadable;
 mod view;
@@ -66,6 +68,7 @@ pub use plan::{Moved, Planner};
 pub use reload::Reload;
 pub use report::{Observer, PolicyState, PolicyStatus, Report};
 pub use settings::Settings;
+pub use shadow::Shadows;
 pub use unloadable::{UnloadableCases, Usable};
 
 /// What the rollout uses of the rest of the program.
@@ -91,6 +94,7 @@ pub struct Rollout {
     pub planner: Planner,
     pub catalog: Catalog,
     pub orders: Orders,
+    pub shadows: Shadows,
     pub unloadable: UnloadableCases,
 }
 
@@ -132,8 +136,9 @@ impl Rollout {
                 rules,
                 known,
                 all_or_nothing,
-                stop,
+                stop: stop.clone(),
             },
+            shadows: Shadows { running: running.clone(), back_tester: back_tester.clone(), stop },
             orders: Orders {
                 store,
                 clock,

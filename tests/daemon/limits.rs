@@ -167,7 +167,7 @@ async fn each_client_has_a_share_of_its_own_and_strangers_have_one_an_address() 
         let expected: BTreeMap<u16, usize> = expected.iter().copied().collect();
         assert_eq!(house.ask(ask, times).await, expected, "{what}");
     }
-    let metrics = house.engine.metrics_text().unwrap();
+    let metrics = house.engine.status().metrics_text().unwrap();
     for (client, count) in [("token", 13), ("link", 11), ("address", 9)] {
         let line = format!("proofd_requests_limited_total{{client=\"{client}\"}} {count}");
         assert!(metrics.contains(&line), "{line}\n{metrics}");

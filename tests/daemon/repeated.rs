@@ -28,7 +28,7 @@ async fn send(house: &House, key: &str, body: String) -> (u16, Value) {
 }
 
 fn taken(house: &House) -> Option<String> {
-    let text = house.engine.metrics_text().unwrap();
+    let text = house.engine.status().metrics_text().unwrap();
     let line = text.lines().find(|line| line.starts_with("proofd_events_total{source=\"cloudevents\"}"))?;
     line.rsplit(' ').next().map(str::to_owned)
 }
@@ -40,7 +40,7 @@ async fn a_change_whose_answer_was_lost_is_not_made_again() {
     let (key, request) = (hash("sam\nlost"), hash(&format!("POST /v1/events\n{}", event("1"))));
     // The change is made; its answer is never kept.
     let body = event("1");
-    let change = house.engine.cloud_events(&headers, body.as_bytes());
+    let change = house.engine.hooks().cloud_events(&headers, body.as_bytes());
     let (taken_in, marked) = house.engine.requests().under_key(&key, &request, change).await;
     assert_eq!((taken_in.unwrap(), marked), (1, true));
     assert_eq!(taken(&house).as_deref(), Some("1"));

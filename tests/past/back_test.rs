@@ -38,7 +38,7 @@ async fn registers(inside: &Inside, first_name: &str) -> Person {
     inside.comes("an invitation", async |inside| applicant.link(&inside.town)).await;
     let subject = Some(format!("registration/{user}"));
     let query = CaseQuery { subject, ..Default::default() };
-    let case = inside.engine().list_cases(&query).unwrap().items.remove(0).id;
+    let case = inside.engine().operators().list_cases(&query).unwrap().items.remove(0).id;
     Person { applicant, case }
 }
 
@@ -49,7 +49,7 @@ async fn proves(inside: &Inside, person: &Person, script: Script) {
     };
     person.applicant.prove(&inside.town, &execution, script).unwrap();
     let left = async |inside: &Inside| {
-        let case = inside.engine().case(&person.case).unwrap().unwrap();
+        let case = inside.engine().cases().case(&person.case).unwrap().unwrap();
         (case.state_word() != "waiting").then_some(())
     };
     inside.comes("the result", left).await;
@@ -70,6 +70,7 @@ async fn weeks() -> Inside {
     let reason = Some("seen in a video call".to_owned());
     inside
         .engine()
+        .operators()
         .decide_case(&eve.case, "approve".to_owned(), reason, Actor::person("Dana", ["identity-desk"]))
         .await
         .unwrap();
@@ -204,7 +205,7 @@ async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another()
             engine.rollout().back_tester.run(&[edited], &engine.active().set, &|_| {}, &|| true).unwrap();
         check(&foreseen.policies[POLICY], told);
     }
-    let plan: Plan = engine.plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
+    let plan: Plan = engine.migrations().plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
     let names: BTreeSet<_> = plan.policies.iter().map(|plan| plan.policy.as_str()).collect();
     assert_eq!(names, BTreeSet::from([POLICY]));
 }
@@ -372,7 +373,7 @@ async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
         let text = String::from_utf8(files[&path].to_vec()).unwrap();
         assert!(text.contains(from), "{what}");
         files.insert(path, Arc::from(text.replace(from, to).into_bytes()));
-        let plan = engine.plan(&Files(files), &|_| {}, &|| true).unwrap();
+        let plan = engine.migrations().plan(&Files(files), &|_| {}, &|| true).unwrap();
         let [edited] = plan.policies.as_slice() else { panic!("{what}: {plan:#?}") };
         assert_eq!(edited.policy, "proving", "{what}");
         let past = edited.past.as_ref().unwrap();

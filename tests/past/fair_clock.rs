@@ -36,20 +36,20 @@ impl Person {
         inside.comes("an invitation", async |inside| applicant.link(&inside.town)).await;
         let subject = format!("registration/{user}");
         let query = proofd::api::cases::CaseQuery { subject: Some(subject), ..Default::default() };
-        let case = inside.engine().list_cases(&query).unwrap().items.remove(0).id;
+        let case = inside.engine().operators().list_cases(&query).unwrap().items.remove(0).id;
         Self { applicant, user, case }
     }
 
     fn state(&self, inside: &Inside) -> String {
-        inside.engine().case(&self.case).unwrap().unwrap().state_word().to_owned()
+        inside.engine().cases().case(&self.case).unwrap().unwrap().state_word().to_owned()
     }
 
     fn due(&self, inside: &Inside) -> Timestamp {
-        inside.engine().case(&self.case).unwrap().unwrap().due_at().unwrap()
+        inside.engine().cases().case(&self.case).unwrap().unwrap().due_at().unwrap()
     }
 
     fn journal(&self, inside: &Inside) -> Vec<Entry> {
-        inside.engine().journal(&self.case, 0, 1_000).unwrap()
+        inside.engine().operators().journal(&self.case, 0, 1_000).unwrap()
     }
 
     fn given_back(&self, inside: &Inside) -> TimeDelta {
@@ -207,7 +207,9 @@ async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
     inside.pass(TimeDelta::days(1), HOUR).await;
     let (deadline, grace) = (ada.due(&inside), forger.due(&inside));
     let mails = inside.town.mailbox.mails().len();
-    let cases = || inside.engine().list_cases(&proofd::api::cases::CaseQuery::default()).unwrap().items.len();
+    let cases = || {
+        inside.engine().operators().list_cases(&proofd::api::cases::CaseQuery::default()).unwrap().items.len()
+    };
 
     inside.clock.jump(TEN_YEARS);
     for _ in 0..6 {
@@ -225,7 +227,7 @@ async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
     // Everything goes on as if nothing had been: the reminder, the nightly sweep, the deletion.
     inside.pass(TimeDelta::days(1) + HOUR, HOUR).await;
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED]);
-    let sweeps = inside.engine().sweeps().unwrap();
+    let sweeps = inside.engine().sweeps().list().unwrap();
     let last = sweeps[0].past.first().expect("the sweep ran");
     assert!((inside.now() - last.nominal).abs() < TimeDelta::days(1), "{last:?}");
     assert_eq!((last.due, last.opened, cases()), (0, 0, 2), "{last:?}");
@@ -310,7 +312,7 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("in_grace", 0));
     inside.pass(HOUR * 3, HOUR).await;
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("closed", 1));
-    let sweeps = inside.engine().sweeps().unwrap();
+    let sweeps = inside.engine().sweeps().list().unwrap();
     let lately =
         |run: &&proofd::api::sweeps::SweepRun| (inside.now() - run.nominal).abs() < TimeDelta::days(1);
     assert!(sweeps[0].past.iter().any(|run| lately(&run)), "{:?}", sweeps[0].past);

@@ -51,7 +51,7 @@ async fn decide(dir: &Path) -> Case {
         by: OpenedBy::Hand { by: "Dana".to_owned(), reason: "a test".to_owned(), nonce: "1".to_owned() },
         key: "1".to_owned(),
     };
-    let case = engine.open_case(opening, policy).await.unwrap().unwrap();
+    let case = engine.cases().open_case(opening, policy).await.unwrap().unwrap();
     let State::Proving(proving) = &case.state else { panic!("{:?}", case.state) };
     let operator =
         Operator { order: Order::Cancel, by: Actor::named("Dana"), reason: "the test is over".to_owned() };
@@ -68,9 +68,9 @@ async fn decide(dir: &Path) -> Case {
         Input::Operator(operator),
     ] {
         clock.advance(TimeDelta::seconds(1));
-        let _ = engine.apply(&case.id, input).await;
+        let _ = engine.cases().apply(&case.id, input).await;
     }
-    let case = engine.case(&case.id).unwrap().unwrap();
+    let case = engine.cases().case(&case.id).unwrap().unwrap();
     assert!(case.is_closed());
     engine.store().close().await.unwrap();
     case

@@ -82,7 +82,7 @@ async fn a_new_sweep_has_missed_nothing_and_neither_has_an_edited_one() {
     nightly(setting.dir.path(), "enforce", &[DUE], CLOSE);
     let town = setting.open().await;
     assert_eq!(town.engine.store().sweep("p/1").unwrap().unwrap().run, None);
-    let line = town.engine.sweeps().unwrap().remove(0);
+    let line = town.engine.sweeps().list().unwrap().remove(0);
     assert_eq!((line.next, line.timetable.as_str()), (Some(at(FIRST)), "daily at 02:00 UTC"));
     town.advance_to(at(FIRST));
     let run = town.settled("p/1", at(FIRST)).await;
@@ -98,7 +98,7 @@ async fn a_new_sweep_has_missed_nothing_and_neither_has_an_edited_one() {
     assert_eq!((state.run, state.settled), (None, at("2026-03-02T12:01:00Z")));
     town.advance_to(at("2026-03-03T10:00:00Z"));
     assert_eq!(town.settled("p/1", at("2026-03-03T10:00:00Z")).await.opened, 5);
-    assert_eq!(town.engine.sweeps().unwrap()[0].past.len(), 2);
+    assert_eq!(town.engine.sweeps().list().unwrap()[0].past.len(), 2);
     town.stop().await;
 }
 
@@ -152,7 +152,7 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
     assert_eq!(looked_at(&undated[0]), [("user.attributes.seen".to_owned(), json!("some day"))]);
     assert!(!undated[0].said.detail.contains("some day"), "{}", undated[0].said.detail);
     assert_eq!((run.opened, skipped(&run)), (0, [("could_not_decide", 1)].into()));
-    let metrics = town.engine.metrics_text().unwrap();
+    let metrics = town.engine.status().metrics_text().unwrap();
     for line in [
         "could_not_decide_total{policy=\"p\"} 2",
         "sweep_runs_total{policy=\"p\",result=\"done\"} 1",
@@ -217,12 +217,12 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
     assert_eq!(store.asked_of("p", Class::NoMatch, 9_999).unwrap().len(), 1_000);
     assert_eq!(store.asked("0003", "p", town.engine.now(), 9).unwrap().len(), 1);
     let explained = |subject: &str| {
-        let whom = town.engine.whom(subject).unwrap().unwrap();
+        let whom = town.engine.sources().whom(subject).unwrap().unwrap();
         let subject = subject.parse().unwrap();
         let question = ExplainQuery { subject, at: None, policy: None, event: None };
-        serde_json::to_value(town.engine.explain(&question, &whom, false).unwrap().unwrap()).unwrap()["items"]
-            [0]
-        .clone()
+        serde_json::to_value(town.engine.explanations().explain(&question, &whom, false).unwrap().unwrap())
+            .unwrap()["items"][0]
+            .clone()
     };
     let one = explained("user/0003");
     assert_eq!((&one["verdict"], &one["event"]["type"]), (&json!("where"), &json!("sweep")), "{one}");
@@ -256,7 +256,7 @@ async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
     assert!((5..10).filter(|id| cases_of(&town, &id.to_string()) == 1).count() == 2);
     town.clock.advance(TimeDelta::minutes(1));
     town.until("p/1", |state| !state.awake).await;
-    assert_eq!(town.engine.sweeps().unwrap()[0].next, None);
+    assert_eq!(town.engine.sweeps().list().unwrap()[0].next, None);
     // A month later it is switched on again, and has missed nothing.
     setting.directory.down.store(false, Ordering::SeqCst);
     town.clock.advance(TimeDelta::days(30));

@@ -135,7 +135,8 @@ impl Inside {
 
     /// Waits until the engine has looked at this moment, whatever it makes of it.
     pub async fn look(&self) {
-        let looked = async |inside: &Self| inside.engine().alive(TimeDelta::zero()).await.then_some(());
+        let looked =
+            async |inside: &Self| inside.engine().status().alive(TimeDelta::zero()).await.then_some(());
         self.until("a look at the time", looked).await;
     }
 

@@ -81,11 +81,12 @@ pub async fn until(
 pub fn cases(stage: &Stage) -> Result<Vec<Case>, Failed> {
     let lines = stage
         .engine
+        .operators()
         .list_cases(&CaseQuery { limit: Some(CaseLimit::nearest(100)), ..CaseQuery::default() })
         .context("while listing cases")?;
     let mut cases = Vec::new();
     for line in lines.items {
-        cases.extend(stage.engine.case(&line.id).context("while reading a case")?);
+        cases.extend(stage.engine.cases().case(&line.id).context("while reading a case")?);
     }
     Ok(cases)
 }

@@ -21,7 +21,7 @@ impl Teller {
         let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
         for case in cases {
             let from = self.told.get(&case.id).copied().unwrap_or(0);
-            let Ok(entries) = stage.engine.journal(&case.id, from, 1_000) else { continue };
+            let Ok(entries) = stage.engine.operators().journal(&case.id, from, 1_000) else { continue };
             let name = case.subject.display_name();
             for entry in &entries {
                 if let Some(text) = plain(&entry.note, entry.step.as_deref()) {

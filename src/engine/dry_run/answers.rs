@@ -9,9 +9,7 @@ use crate::model::{CaseId, Event, FailureKind, Subject, SubjectRef};
 use crate::policy::given::put_over;
 use crate::policy::{Mode, Policy};
 
-use super::super::Engine;
-use super::super::replay::here;
-use super::{About, Round, Untried};
+use super::{About, DryRuns, Round, Untried};
 
 /// What one dry run knows besides.
 pub(super) struct Dry<'a> {
@@ -28,7 +26,7 @@ pub(super) fn would_be() -> CaseId {
     CaseId(String::new())
 }
 
-impl Engine {
+impl DryRuns {
     /// What the intake decides. Its questions are answered as things are now; nothing is opened.
     pub(super) async fn answers(
         &self,
@@ -54,15 +52,15 @@ impl Engine {
         dry: &mut Dry<'_>,
         round: &mut Round<'_>,
     ) -> Result<Step, Untried> {
-        let (store, policy) = (&self.0.store, dry.policy);
+        let (store, policy) = (&self.store, dry.policy);
         Ok(match step {
             // An event that never happened has no cause, and of those that were recorded policies were asked.
             Step::Echoes(ask) => ask.answer([]),
             Step::Concerned(ask) => {
                 let mut open = Vec::new();
-                for case in self.open_about(ask.about())? {
+                for case in self.intake.open_about(ask.about())? {
                     if case.policy == policy.name
-                        && let Ok(follows) = self.policy_of(&case)
+                        && let Ok(follows) = self.cases.policy_of(&case)
                     {
                         open.push((case, follows));
                     }
@@ -70,7 +68,7 @@ impl Engine {
                 ask.answer(open.iter().map(|(case, policy)| (case, policy)))
             }
             Step::Cases(ask) => {
-                let open = self.open_about(&ask.about())?;
+                let open = self.intake.open_about(&ask.about())?;
                 ask.answer(&open)
             }
             Step::Join(ask) => {
@@ -111,12 +109,14 @@ impl Engine {
 
     /// What an open case would make of an event.
     fn would_hear(&self, id: &CaseId, event: &Event, dry: &mut Dry<'_>) -> Result<Heard, Untried> {
-        let Some(case) = self.0.store.case(id)? else { return Ok(Heard::Ignored) };
-        let Ok(policy) = self.policy_of(&case) else { return Ok(Heard::Ignored) };
-        let known =
-            self.known_of(&case.subject, Some(&case)).map_err(|error| Untried::Wrong(error.to_string()))?;
-        let facts = self.facts(known, self.now(), BTreeSet::new());
-        let here = here(&self.0.settings, &self.0.links, &facts);
+        let Some(case) = self.store.case(id)? else { return Ok(Heard::Ignored) };
+        let Ok(policy) = self.cases.policy_of(&case) else { return Ok(Heard::Ignored) };
+        let known = self
+            .cases
+            .known_of(&case.subject, Some(&case))
+            .map_err(|error| Untried::Wrong(error.to_string()))?;
+        let facts = self.cases.facts(known, self.clock.now(), BTreeSet::new());
+        let here = self.cases.here(&facts);
         Ok(match advance(case, &policy, Input::Event(event.clone()), &here) {
             Ok(after) if after.case.is_closed() => Heard::Cancelled,
             Ok(after) => {
@@ -138,11 +138,11 @@ impl Engine {
         if let Some(subject) = round.people.get(&key) {
             return Ok(subject.clone());
         }
-        let source = self.provider_of(&whom.source).map_err(Untried::Wrong)?;
+        let source = self.sources.provider_of(&whom.source).map_err(Untried::Wrong)?;
         let subject = source.subject(whom, event).await.map_err(|failure| match failure.kind {
             FailureKind::Refused => Untried::Wrong(failure.reason),
             FailureKind::Unavailable | FailureKind::Changed | FailureKind::NotEnrolled => {
-                self.0.metrics.connector_failed(&whom.source);
+                self.metrics.connector_failed(&whom.source);
                 Untried::Unreachable(failure.reason)
             }
         })?;

@@ -19,15 +19,19 @@ use crate::api::bounds::EventLimit;
 use crate::api::explain::{Answer, DryRun, DryRunAnswer, DryRunLine, Explained, Occasion, Then};
 use crate::case::intake::{self, Answer as Said, Heard, Modes, NotAsked, asked_about};
 use crate::case::{Decidable, OpenedBy, Stopped, decidable};
-use crate::model::{Event, Fields, Origin, Subject, SubjectKind, Timestamp, Verdict};
+use crate::model::{Clock, Event, Fields, Origin, Subject, SubjectKind, Timestamp, Verdict};
 use crate::policy::diagnostic::{once, render};
 use crate::policy::given::fault;
 use crate::policy::tree::Trigger;
-use crate::policy::{Diagnostic, Files, Loaded, Mode, Policy, PolicySet, Severity, load, schema};
+use crate::policy::{Diagnostic, Files, Known, Loaded, Mode, Policy, PolicySet, Severity, load, schema};
+use crate::rollout::Rollout;
+use crate::store::Store;
 
-use super::Engine;
-use super::explain::{reacts_to, traced};
-use super::sources::Whom;
+use super::cases::Cases;
+use super::explain::{Explanations, reacts_to, traced};
+use super::intake::Intake;
+use super::metrics::Metrics;
+use super::sources::{Sources, Whom};
 use answers::{Dry, would_be};
 use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
@@ -66,11 +70,25 @@ struct Round<'a> {
     people: BTreeMap<(SubjectKind, Option<String>), Option<Subject>>,
 }
 
-impl Engine {
+/// A handle on dry runs.
+#[derive(Debug, Clone)]
+pub struct DryRuns {
+    pub(super) known: Known,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+    pub(super) cases: Cases,
+    pub(super) sources: Sources,
+    pub(super) intake: Intake,
+    pub(super) explanations: Explanations,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl DryRuns {
     /// Without `raw_identity` what was read from documents is left out.
-    pub async fn try_policies(&self, dry_run: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
-        let whom = self.whom(dry_run.subject.as_str())?.map_err(Untried::Wrong)?;
-        check(dry_run, whom.kind, &self.0.settings.rollout.known.vocabulary)?;
+    pub async fn run(&self, dry_run: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
+        let whom = self.sources.whom(dry_run.subject.as_str())?.map_err(Untried::Wrong)?;
+        check(dry_run, whom.kind, &self.known.vocabulary)?;
         let mut asking = self.asking(dry_run).await?;
         if let Some(name) = &dry_run.policy {
             asking.policies.retain(|policy, _| policy == name);
@@ -78,7 +96,7 @@ impl Engine {
                 return Err(Untried::Missing("policy"));
             }
         }
-        let now = self.now();
+        let now = self.clock.now();
         let about = self.about(dry_run, &whom, now)?;
         let people = BTreeMap::new();
         let mut round = Round { dry_run, whom: &whom, about, now, raw_identity, people };
@@ -107,13 +125,13 @@ impl Engine {
 
     async fn asking(&self, dry_run: &DryRun) -> Result<Asking, Untried> {
         let Some(files) = &dry_run.files else {
-            let active = self.active();
+            let active = self.rollout.active();
             let policies =
                 active.set.policies.iter().map(|(name, policy)| (name.clone(), Some(Arc::clone(policy))));
             return Ok(Asking { policies: policies.collect(), errors: Vec::new(), text: String::new() });
         };
         let files: Files = files.iter().map(|(path, text)| (path.clone(), text.as_bytes())).collect();
-        let known = self.0.settings.rollout.known.clone();
+        let known = self.known.clone();
         let loaded = tokio::task::spawn_blocking(move || (load(&files, &known), files)).await;
         let Ok((loaded, files)) = loaded else { return wrong("internal error while loading the tree") };
         let Loaded { set, diagnostics, declared, .. } = loaded;
@@ -175,7 +193,7 @@ impl Engine {
 
     /// What was recorded of a person, newest first. The event with a key has to be there.
     fn recorded(&self, person: &str, until: Timestamp, key: Option<&str>) -> Result<Vec<Event>, Untried> {
-        let store = &self.0.store;
+        let store = &self.store;
         let mut keys = BTreeSet::new();
         for policy in store.policies_asked(person)? {
             let asked = store.asked(person, &policy, until, LOOKED_THROUGH)?;
@@ -370,7 +388,7 @@ impl Engine {
             }
         };
         if let Some(id) = case {
-            tried.explained.case = self.case_of(id.as_str(), false)?;
+            tried.explained.case = self.explanations.case_of(id.as_str(), false)?;
         }
         tried.explained.verdict = verdict;
         tried.explained.says = says;
@@ -378,7 +396,7 @@ impl Engine {
     }
 
     fn base(&self, policy: &Policy) -> Explained {
-        let active = self.active();
+        let active = self.rollout.active();
         let runs = active.set.policies.get(&policy.name);
         Explained {
             policy: policy.name.clone(),
@@ -392,7 +410,7 @@ impl Engine {
     }
 
     fn then(&self, person: &str, policy: &Policy, event: &Event) -> Result<Option<Then>, Untried> {
-        let asked = self.0.store.asked(person, &policy.name, self.now(), LOOKED_THROUGH)?;
+        let asked = self.store.asked(person, &policy.name, self.clock.now(), LOOKED_THROUGH)?;
         Ok(asked.into_iter().find(|asked| asked.event == event.key).map(|asked| Then {
             at: asked.at,
             says: asked.said.verdict.sentence(&asked.said.detail),

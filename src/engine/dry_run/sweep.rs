@@ -10,10 +10,10 @@ use crate::model::{Subject, Timestamp};
 use crate::policy::tree::{Standing, Sweep};
 use crate::policy::{Mode, Policy};
 
-use super::super::Engine;
 use super::super::explain::traced;
+use super::super::sweep::standing;
 use super::answers::Dry;
-use super::{Round, Untried, by_mode, of_mode};
+use super::{DryRuns, Round, Untried, by_mode, of_mode};
 
 /// What of the answers is told first: what lasts before what passes.
 fn rank(answer: &Said) -> u8 {
@@ -33,7 +33,7 @@ fn rank(answer: &Said) -> u8 {
     }
 }
 
-impl Engine {
+impl DryRuns {
     /// One answer for each sweep of the policy.
     pub(super) async fn try_sweeps(
         &self,
@@ -132,7 +132,7 @@ impl Engine {
     ) -> Result<Result<String, String>, Untried> {
         let Some(due) = &sweep.due else { return Ok(Ok("due: everybody is, at every run".to_owned())) };
         let path = due.field.path();
-        let standing = self.standing(policy, sweep, policy.mode == Mode::Shadow, now, subject)?;
+        let standing = standing(&self.store, policy, sweep, policy.mode == Mode::Shadow, now, subject)?;
         let later = |when: Option<Timestamp>| match when {
             Some(when) => {
                 // A run at that very time would be one.

@@ -1,7 +1,7 @@
 //! One look at the whole population: who is due, whom the run will ask, and who is left out by what.
 
-use super::super::Engine;
 use super::super::decision_log::{stopped_said, swept};
+use super::Sweeps;
 use super::notes::{LeftOut, Skip, count, leave_out, with_notes};
 use super::pick::{Met, Picked};
 use super::run::{Halt, MOST, PART, Stop, changes};
@@ -10,7 +10,7 @@ use crate::model::{CaseId, Fields, Subject, SubjectRef, Timestamp, Verdict};
 use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts};
 use crate::policy::tree::{NotATime, Standing, Sweep};
-use crate::store::{self, FirstSeen, SweepChange, SweepPart, SweepRun};
+use crate::store::{self, FirstSeen, Store, SweepChange, SweepPart, SweepRun};
 
 /// What the population's record of a person says.
 enum Looked<'a> {
@@ -38,7 +38,7 @@ impl Look<'_> {
     }
 }
 
-impl Engine {
+impl Sweeps {
     /// Goes through the population once and makes durable whom the run will ask. What it knows meanwhile is
     /// one page, those it would pick, and a mark for each whom it met.
     pub(super) async fn look_at_everybody(
@@ -57,7 +57,7 @@ impl Engine {
         let (steps, this_case) = (Fields::new(), no_case(&policy));
         let mut look = Look { policy: &policy, sweep: &sweep, listed, steps, this_case, now: self.now() };
         let mut met = Met::default();
-        let sources = self.0.connectors.identity.iter().filter(|(name, _)| policy.takes(name));
+        let sources = self.connectors.identity.iter().filter(|(name, _)| policy.takes(name));
         for (name, source) in sources {
             let mut cursor = None;
             loop {
@@ -99,7 +99,7 @@ impl Engine {
                     tokio::task::consume_budget().await;
                 }
                 if !seen.is_empty() || !notes.is_empty() {
-                    self.0.store.commit(with_notes(seen, notes)).await?;
+                    self.store.commit(with_notes(seen, notes)).await?;
                 }
                 cursor = page.next;
                 if cursor.is_none() {
@@ -114,11 +114,11 @@ impl Engine {
         let mut parts = 0;
         for people in people.chunks(PART) {
             let part = SweepPart { schedule: schedule.to_owned(), number: parts, people: people.to_vec() };
-            self.0.store.commit(changes(vec![SweepChange::Part(part)])).await?;
+            self.store.commit(changes(vec![SweepChange::Part(part)])).await?;
             parts += 1;
         }
         // Of a look that was broken off.
-        self.0.store.commit(changes(self.no_parts(schedule, parts)?)).await?;
+        self.store.commit(changes(self.no_parts(schedule, parts)?)).await?;
         run.picked = Some(u32::try_from(people.len()).unwrap_or(u32::MAX));
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Engine {
         seen: &mut Vec<SweepChange>,
     ) -> Result<Looked<'a>, store::Error> {
         let Look { policy, sweep, .. } = *look;
-        let mut standing = match self.standing(policy, sweep, run.shadow, run.nominal, person)? {
+        let mut standing = match standing(&self.store, policy, sweep, run.shadow, run.nominal, person)? {
             Ok(Standing::NotYet(_) | Standing::Never) => return Ok(Looked::NotDue),
             Ok(standing) => standing,
             Err(error) => return Ok(Looked::LeftOut(LeftOut::undated(sweep, error))),
@@ -164,39 +164,35 @@ impl Engine {
 
     /// An error is not "no": it is counted, and the first of a run is in the log, without values.
     pub(super) fn undecided(&self, policy: &Policy, run: &SweepRun, person: &SubjectRef, error: &str) {
-        self.0.metrics.could_not_decide(&policy.name);
+        self.metrics.could_not_decide(&policy.name);
         if !run.skipped.contains_key(Verdict::CouldNotDecide.word()) {
             tracing::error!(policy = policy.name, revision = policy.revision.short(), subject = %person,
                 error, "deciding whether a person is due failed; no case was opened");
         }
     }
 
-    /// How a person stands at a time, with what is known of when a sweep first saw them.
-    pub(in crate::engine) fn standing(
-        &self,
-        policy: &Policy,
-        sweep: &Sweep,
-        shadow: bool,
-        nominal: Timestamp,
-        person: &Subject,
-    ) -> Result<Result<Standing, NotATime>, store::Error> {
-        let standing = sweep.standing(&policy.name, person, nominal, None);
-        if standing != Ok(Standing::Unseen) {
-            return Ok(standing);
-        }
-        let first_seen = self.0.store.first_seen(&policy.name, shadow, &person.person())?;
-        Ok(sweep.standing(&policy.name, person, nominal, first_seen))
-    }
-
     /// The case of a policy that a person has open, whatever its key.
-    pub(in crate::engine) fn has_open(
-        &self,
-        policy: &Policy,
-        person: &Subject,
-    ) -> Result<Option<CaseId>, store::Error> {
-        let mut open = self.open_about(&person.reference())?.into_iter();
+    fn has_open(&self, policy: &Policy, person: &Subject) -> Result<Option<CaseId>, store::Error> {
+        let mut open = self.intake.open_about(&person.reference())?.into_iter();
         Ok(open.find(|case| case.policy == policy.name).map(|case| case.id))
     }
+}
+
+/// How a person stands at a time, with what is known of when a sweep first saw them.
+pub(in crate::engine) fn standing(
+    store: &Store,
+    policy: &Policy,
+    sweep: &Sweep,
+    shadow: bool,
+    nominal: Timestamp,
+    person: &Subject,
+) -> Result<Result<Standing, NotATime>, store::Error> {
+    let standing = sweep.standing(&policy.name, person, nominal, None);
+    if standing != Ok(Standing::Unseen) {
+        return Ok(standing);
+    }
+    let first_seen = store.first_seen(&policy.name, shadow, &person.person())?;
+    Ok(sweep.standing(&policy.name, person, nominal, first_seen))
 }
 
 /// Whether a condition looks only at what a list of people tells.

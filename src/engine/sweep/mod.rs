@@ -18,23 +18,31 @@ mod notes;
 mod pick;
 mod run;
 
+pub(super) use look::standing;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use tokio::sync::watch;
 
 use crate::api::all;
 use crate::api::sweeps::SweepLine;
-use crate::model::Timestamp;
+use crate::connectors::Connectors;
+use crate::model::{Clock, Timestamp};
 use crate::policy::tree::{IfMissed, Sweep};
 use crate::policy::{Mode, Policy, PolicySet};
-use crate::store::{self, Commit, SweepChange, SweepRun, SweepState};
+use crate::rollout::Rollout;
+use crate::store::{self, Commit, Store, SweepChange, SweepRun, SweepState};
 
-use super::Engine;
-use super::cases::earlier;
-use super::pauses::{Beat, Time};
+use super::decision_log::DecisionLog;
+use super::intake::Intake;
+use super::jumps::{Beat, Time};
+use super::metrics::Metrics;
+use super::sources::Sources;
+use super::waiting::earlier;
 
 /// A run that begins later than this was missed, where missed runs are left out.
 const LATE: TimeDelta = TimeDelta::hours(1);
@@ -43,14 +51,32 @@ const LOOK_EVERY: TimeDelta = TimeDelta::seconds(30);
 /// Past runs that are shown.
 const SHOWN: usize = 5;
 
-impl Engine {
+/// A handle on sweeps.
+#[derive(Debug, Clone)]
+pub struct Sweeps {
+    pub(super) intake: Intake,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+    pub(super) connectors: Connectors,
+    pub(super) sources: Sources,
+    pub(super) log: DecisionLog,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Sweeps {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Every sweep of the policies that are active.
-    pub fn sweeps(&self) -> Result<Vec<SweepLine>, store::Error> {
-        let (active, now) = (self.active(), self.now());
+    pub fn list(&self) -> Result<Vec<SweepLine>, store::Error> {
+        let (active, now) = (self.rollout.active(), self.now());
         let mut lines = Vec::new();
         for policy in active.set.policies.values() {
             for sweep in policy.sweeps() {
-                let state = self.0.store.sweep(&sweep.schedule)?;
+                let state = self.store.sweep(&sweep.schedule)?;
                 let settled = state.as_ref().map_or(now, |state| state.settled);
                 let next = sweep.timetable.next(settled.max(now));
                 lines.push(SweepLine {
@@ -61,7 +87,7 @@ impl Engine {
                     at_most: sweep.at_most,
                     next: next.filter(|_| policy.mode != Mode::Disabled),
                     run: state.and_then(|state| state.run).map(Into::into),
-                    past: all(self.0.store.sweep_runs(&sweep.schedule, SHOWN)?),
+                    past: all(self.store.sweep_runs(&sweep.schedule, SHOWN)?),
                 });
             }
         }
@@ -70,7 +96,7 @@ impl Engine {
 
     /// The loop over all schedules. Runs go side by side, so that none is late because of another.
     pub(super) async fn run_sweeps(self) {
-        let mut stop = self.stopping();
+        let mut stop = self.stop.clone();
         let mut runs = FuturesUnordered::new();
         let mut busy = BTreeSet::new();
         let mut beat = Beat::default();
@@ -82,7 +108,7 @@ impl Engine {
             let now = self.now();
             let soon = now + LOOK_EVERY;
             // By a clock that is years ahead for a moment everybody is due, and the next years are dealt with.
-            let suspect = beat.look(now, self.0.clock.steady()) == Time::Suspect;
+            let suspect = beat.look(now, self.clock.steady()) == Time::Suspect;
             let mut next = soon;
             if !suspect && !stopping {
                 match self.begin_runs(&busy).await {
@@ -100,7 +126,7 @@ impl Engine {
                 Some(schedule) = runs.next() => {
                     busy.remove(&schedule);
                 }
-                () = self.0.clock.sleep_until(next), if !stopping => {}
+                () = self.clock.sleep_until(next), if !stopping => {}
                 _ = stop.changed() => {}
             }
         }
@@ -111,8 +137,8 @@ impl Engine {
         &self,
         busy: &BTreeSet<String>,
     ) -> Result<(Vec<String>, Option<Timestamp>), store::Error> {
-        let (active, now) = (self.active(), self.now());
-        let mut known = self.0.store.sweeps()?;
+        let (active, now) = (self.rollout.active(), self.now());
+        let mut known = self.store.sweeps()?;
         let (mut commit, mut begun, mut next) = (Commit::default(), Vec::new(), None);
         for (policy, sweep) in awake(&active.set) {
             let old = known.remove(&sweep.schedule);
@@ -123,7 +149,7 @@ impl Engine {
             next = earlier(next, sweep.timetable.next(state.settled.max(now)));
             if let Some(missed) = missed {
                 tracing::warn!(sweep = sweep.schedule, nominal = %missed.nominal, "a run was missed and is skipped");
-                self.0.metrics.swept(&policy.name, "missed", &missed);
+                self.metrics.swept(&policy.name, "missed", &missed);
                 commit.sweeps.push(SweepChange::Ended { schedule: sweep.schedule.clone(), run: missed });
             }
             if state.run.is_some() {
@@ -143,7 +169,7 @@ impl Engine {
             }
         }
         if commit != Commit::default() {
-            self.0.store.commit(commit).await?;
+            self.store.commit(commit).await?;
         }
         Ok((begun, next))
     }

@@ -12,10 +12,10 @@ use crate::policy::tree::Sweep;
 use crate::policy::{Mode, Policy};
 use crate::store::{self, Asked, Commit, SweepChange, SweepPart, SweepRun, SweepState};
 
-use super::super::Engine;
 use super::super::backoff;
 use super::super::cases::ApplyError;
 use super::super::decision_log::swept;
+use super::Sweeps;
 use super::notes::{Skip, count, leave_out, with_notes};
 
 /// New cases of a run whose sweep does not say: more at once is nobody's plan.
@@ -60,10 +60,10 @@ pub(super) type Stop = watch::Receiver<bool>;
 /// A sweep with its policy, as they are active at the moment.
 type Active = (Arc<Policy>, Arc<Sweep>);
 
-impl Engine {
+impl Sweeps {
     /// Goes on with the run of a sweep until it ends or the daemon stops.
     pub(super) async fn run_sweep(self, schedule: String) -> String {
-        let mut stop = self.stopping();
+        let mut stop = self.stop.clone();
         let mut failures = 0;
         loop {
             let gone_on = match self.go_on(&schedule, &mut stop).await {
@@ -85,7 +85,7 @@ impl Engine {
     }
 
     async fn go_on(&self, schedule: &str, stop: &mut Stop) -> Result<(), Halt> {
-        let Some(mut state) = self.0.store.sweep(schedule)? else { return Ok(()) };
+        let Some(mut state) = self.store.sweep(schedule)? else { return Ok(()) };
         let Some(mut run) = state.run.take() else { return Ok(()) };
         if run.picked.is_none() {
             self.look_at_everybody(schedule, &mut run, stop).await?;
@@ -117,7 +117,7 @@ impl Engine {
             }
             let place = run.position as usize % PART;
             if place == 0 || part.is_empty() {
-                part = self.0.store.sweep_part(schedule, run.position / PART as u32)?;
+                part = self.store.sweep_part(schedule, run.position / PART as u32)?;
             }
             let Some(person) = part.get(place) else {
                 return Err(Halt::Failed("a part of the selected people is missing".to_owned()));
@@ -143,7 +143,7 @@ impl Engine {
 
     /// The sweep as it is active now, if it still does what the run does.
     pub(super) fn sweep_now(&self, schedule: &str, shadow: bool) -> Result<Active, Halt> {
-        let active = self.active();
+        let active = self.rollout.active();
         let mode = if shadow { Mode::Shadow } else { Mode::Enforce };
         let found = active.set.policies.values().filter(|policy| policy.mode == mode).find_map(|policy| {
             let sweep = policy.sweeps().find(|sweep| sweep.schedule == schedule)?;
@@ -156,29 +156,29 @@ impl Engine {
     async fn keep_run(&self, state: &SweepState, run: &SweepRun, notes: &mut Vec<Asked>) -> Result<(), Halt> {
         let state = SweepState { run: Some(run.clone()), ..state.clone() };
         let commit = with_notes(vec![SweepChange::State(state)], std::mem::take(notes));
-        Ok(self.0.store.commit(commit).await?)
+        Ok(self.store.commit(commit).await?)
     }
 
     /// The run is over: its nominal time is dealt with, and what it was stays as a record.
     async fn end_run(&self, schedule: &str, end: &str) -> Result<(), Halt> {
-        let Some(mut state) = self.0.store.sweep(schedule)? else { return Ok(()) };
+        let Some(mut state) = self.store.sweep(schedule)? else { return Ok(()) };
         let Some(run) = state.run.take() else { return Ok(()) };
         let run = SweepRun { ended: Some(self.now()), end: Some(end.to_owned()), ..run };
         state.settled = state.settled.max(run.nominal);
         let policy = schedule.rsplit_once('/').map_or(schedule, |(policy, _)| policy);
-        self.0.metrics.swept(policy, end, &run);
+        self.metrics.swept(policy, end, &run);
         tracing::info!(sweep = schedule, nominal = %run.nominal, end, shadow = run.shadow, looked_at = run.looked_at,
             due = run.due, opened = run.opened, would_open = run.would_open, left = run.left, skipped = ?run.skipped,
             not_noted = run.not_noted, "a sweep's run ended");
         let mut changed = self.no_parts(schedule, 0)?;
         changed.push(SweepChange::State(state));
         changed.push(SweepChange::Ended { schedule: schedule.to_owned(), run });
-        Ok(self.0.store.commit(changes(changed)).await?)
+        Ok(self.store.commit(changes(changed)).await?)
     }
 
     /// Takes away the parts that are kept from a number on.
     pub(super) fn no_parts(&self, schedule: &str, from: u32) -> Result<Vec<SweepChange>, store::Error> {
-        let numbers = self.0.store.sweep_parts(schedule)?.into_iter().filter(|number| *number >= from);
+        let numbers = self.store.sweep_parts(schedule)?.into_iter().filter(|number| *number >= from);
         let empty = |number| SweepPart { schedule: schedule.to_owned(), number, people: Vec::new() };
         Ok(numbers.map(empty).map(SweepChange::Part).collect())
     }
@@ -201,7 +201,7 @@ impl Engine {
             step = match step {
                 Step::Done(decision) => break decision,
                 Step::Person(ask) => {
-                    let Ok(source) = self.provider_of(name) else {
+                    let Ok(source) = self.sources.provider_of(name) else {
                         return Ok(Swept::Skipped(Skip::SourceNotConfigured));
                     };
                     let read = || source.subject(&whom, None);
@@ -215,7 +215,7 @@ impl Engine {
                         Err(halt) => return Err(halt),
                     }
                 }
-                question => match self.answer(question, &mut who_opens).await {
+                question => match self.intake.answer(question, &mut who_opens).await {
                     Ok(step) => step,
                     Err(ApplyError::Store(error)) => return Err(error.into()),
                     Err(error) => {
@@ -259,14 +259,14 @@ impl Engine {
             Answer::Opened(_) => Some(Swept::Opened),
             Answer::Shadow(_) => Some(Swept::WouldOpen),
         };
-        let said = match self.said(answered) {
+        let said = match self.log.said(answered) {
             Ok(Some(said)) => said,
             Ok(None) => return Err(Halt::Failed("an answer has no verdict".to_owned())),
             Err(error) => return Err(Halt::Failed(error.to_string())),
         };
         match ends {
             Some(ends) => {
-                self.note_swept(whom, sweep, run, said).await?;
+                self.log.note_swept(whom, sweep, run, said).await?;
                 Ok(ends)
             }
             None => {
@@ -297,7 +297,7 @@ impl Engine {
                 Err(failure) => failure,
             };
             failures += 1;
-            self.0.metrics.connector_failed(source);
+            self.metrics.connector_failed(source);
             if failure.kind != FailureKind::Unavailable && failures > PATIENCE {
                 return Err(Halt::Refused(failure.reason));
             }
@@ -321,7 +321,7 @@ impl Engine {
     ) -> Result<(), Halt> {
         let wait = backoff::wait(schedule, failures, failure);
         tokio::select! {
-            () = self.0.clock.sleep_until(self.now() + wait) => Ok(()),
+            () = self.clock.sleep_until(self.now() + wait) => Ok(()),
             _ = stop.wait_for(|stop| *stop) => Err(Halt::Stop),
         }
     }

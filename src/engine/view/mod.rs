@@ -5,13 +5,11 @@
 //! |---|---|
 //! | `cases` | cases, holds, migrations |
 //! | `journal` | entries |
-//! | `shadow` | reports of shadow policies |
 //! | `sweeps` | runs of sweeps |
 //! | `traces` | clauses with their values |
 
 mod cases;
 mod journal;
-mod shadow;
 mod sweeps;
 mod traces;
 

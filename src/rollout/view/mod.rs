@@ -6,7 +6,9 @@
 //! | `effects` | effects sheets and their differences |
 //! | `past` | back-tests |
 //! | `policies` | status, diagnostics |
+//! | `shadow` | what a shadow policy would have done |
 
 mod effects;
 mod past;
 mod policies;
+mod shadow;

@@ -169,16 +169,16 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
         let hint = pressed.headers()["location"].to_str().unwrap().to_owned();
         let provider = if source == "staff" { "good" } else { "bad" };
         assert!(hint.starts_with(&format!("http://{address}/hooks/{provider}/")), "{hint}");
-        let case = engine.list_cases(&proofd::api::cases::CaseQuery::default()).unwrap().items;
+        let case = engine.operators().list_cases(&proofd::api::cases::CaseQuery::default()).unwrap().items;
         let case = case.into_iter().find(|case| case.policy == source).unwrap();
-        let case = engine.case(&case.id).unwrap().unwrap();
+        let case = engine.cases().case(&case.id).unwrap().unwrap();
         let execution = case.sessions.keys().next().unwrap().clone();
         // The secret of one provider opens no other's hook.
         let other = hint.replace("/hooks/good/", "/hooks/bad/").replace("/hooks/bad/", "/hooks/jumio/");
         let asked = http.post(other).body(execution.clone()).send().await.unwrap();
         assert_eq!(asked.status(), StatusCode::NOT_FOUND);
         assert_eq!(http.post(&hint).body(execution).send().await.unwrap().status(), StatusCode::OK);
-        let closed = || engine.case(&case.id).unwrap().unwrap().result;
+        let closed = || engine.cases().case(&case.id).unwrap().unwrap().result;
         assert_eq!(until("the end", closed).await, ends);
         assert_eq!(case.subject.source, source);
     }

@@ -111,7 +111,7 @@ impl Daemon {
             }
             Stimulus::Answers(answers) => self.others.world().answers.clone_from(answers),
             Stimulus::Event(event) => {
-                self.engine().receive(vec![event.clone()], None).await.unwrap();
+                self.engine().inbox().receive(vec![event.clone()], None).await.unwrap();
                 self.barrier().await;
                 self.settle().await;
             }
@@ -123,7 +123,12 @@ impl Daemon {
                 let policy = self.policy();
                 let (by, reason) = (STARTER.to_owned(), START_REASON.to_owned());
                 // What it says where no case opens is for who asked.
-                let _ = self.engine().start_case(&policy, &person.reference(), by, reason).await.unwrap();
+                let _ = self
+                    .engine()
+                    .intake()
+                    .start_case(&policy, &person.reference(), by, reason)
+                    .await
+                    .unwrap();
                 self.settle().await;
             }
             Stimulus::Sweep(_) => self.sweep().await,
@@ -151,26 +156,32 @@ impl Daemon {
     async fn input(&self, id: &CaseId, input: Input) {
         let links = self.engine().links();
         // A case that is only in the other world is found in the end.
-        let Some(case) = self.engine().case(id).unwrap() else { return };
+        let Some(case) = self.engine().cases().case(id).unwrap() else { return };
         match input {
             Input::Press { link, locale } => {
                 self.press(id, links.token(id, LinkKind::Verify, link), locale).await
             }
             Input::Contest { link } => {
-                self.engine().press(&links.token(id, LinkKind::Contest, link), None).await.unwrap();
+                self.engine().portal().press(&links.token(id, LinkKind::Contest, link), None).await.unwrap();
             }
             Input::Hint { execution } => {
                 let address = links.callback(VERIFICATION, id, case.attempts).unwrap();
                 self.engine()
+                    .portal()
                     .hint(VERIFICATION, address.rsplit('/').next().unwrap(), &execution)
                     .await
                     .unwrap();
             }
             Input::Decision(decision) => {
-                let _ = self.engine().decide_case(id, decision.decision, decision.reason, decision.by).await;
+                let _ = self
+                    .engine()
+                    .operators()
+                    .decide_case(id, decision.decision, decision.reason, decision.by)
+                    .await;
             }
             Input::Operator(operator) => {
-                let _ = self.engine().order(id, operator.order, operator.by, operator.reason).await;
+                let _ =
+                    self.engine().operators().order(id, operator.order, operator.by, operator.reason).await;
             }
             Input::Event(_)
             | Input::Attempt { .. }
@@ -191,7 +202,7 @@ impl Daemon {
         let engine = self.engine().clone();
         let before = self.journal(id).len();
         let mut applied = self.engine().store().applied();
-        let mut pressing = tokio::spawn(async move { engine.press(&token, locale).await });
+        let mut pressing = tokio::spawn(async move { engine.portal().press(&token, locale).await });
         while self.journal(id).len() == before {
             tokio::select! {
                 _ = &mut pressing => return,

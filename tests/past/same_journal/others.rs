@@ -85,7 +85,7 @@ impl Others {
         let mut calls =
             begun.map(|(case, number, _)| (case, number)).filter(|call| !waiting.contains_key(call));
         calls.find(|(case, number)| {
-            let case = engine.case(case).unwrap().unwrap();
+            let case = engine.cases().case(case).unwrap().unwrap();
             case.calls.get(number).is_some_and(|call| call.action == *action)
         })
     }

@@ -1,6 +1,6 @@
-//! What people and programs ask about cases and order them to do.
+//! The operator API: what people and programs ask about cases, and order.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::Page;
 use crate::api::all;
@@ -9,12 +9,13 @@ use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, OverLimitLine,
 use crate::api::holds::HoldLine;
 use crate::api::journal::Entry;
 use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
-use crate::model::{Actor, CaseId, CaseState, SubjectRef, Timestamp};
+use crate::model::{Actor, CaseId, CaseState, Clock, Timestamp};
 use crate::policy::Policy;
-use crate::store::{self, CaseFilter, Consumed};
+use crate::rollout::Rollout;
+use crate::store::{self, CaseFilter, Consumed, Store};
 
-use super::Engine;
-use super::cases::ApplyError;
+use super::cases::{ApplyError, Cases};
+use super::metrics::Metrics;
 use super::view::calls;
 
 pub use crate::case::Order;
@@ -26,9 +27,19 @@ const PAGE: usize = 50;
 /// request for ever; the cursor goes on from there.
 const PAGES_PER_REQUEST: usize = 50;
 
-impl Engine {
+/// A handle on what people and programs ask and order.
+#[derive(Debug, Clone)]
+pub struct Operators {
+    pub(super) cases: Cases,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Operators {
     pub fn list_cases(&self, query: &CaseQuery) -> Result<Page<CaseLine>, store::Error> {
-        self.search(query, |engine, case| engine.matches(case, query).then(|| engine.line(case)))
+        self.search(query, |this, case| this.matches(case, query).then(|| this.line(case)))
     }
 
     pub fn list_over_limit(&self, page: CasePage) -> Result<Page<OverLimitLine>, store::Error> {
@@ -61,7 +72,7 @@ impl Engine {
         let mut items = Vec::new();
         let mut cursor = query.cursor.clone().map(String::from);
         for _ in 0..PAGES_PER_REQUEST {
-            let (cases, next) = self.0.store.cases(&filter, cursor.as_deref(), limit - items.len())?;
+            let (cases, next) = self.store.cases(&filter, cursor.as_deref(), limit - items.len())?;
             items.extend(cases.iter().filter_map(|case| pick(self, case)));
             cursor = next;
             if cursor.is_none() || items.len() >= limit {
@@ -75,7 +86,7 @@ impl Engine {
         let state = query.state.and_then(StateFilter::state);
         let outcome = query.outcome.as_deref();
         let text = query.text.as_deref().map(str::to_lowercase);
-        let taken_by = |by: &String| assignee(case, self.now()).unwrap_or_default() == *by;
+        let taken_by = |by: &String| assignee(case, self.clock.now()).unwrap_or_default() == *by;
         state.is_none_or(|state| case.standing() == state)
             && query.queue.as_deref().is_none_or(|name| queue(case) == Some(name))
             && query.assignee.as_ref().is_none_or(taken_by)
@@ -89,8 +100,8 @@ impl Engine {
 
     fn line(&self, case: &Case) -> CaseLine {
         // A revision that cannot be used any more must not hide the case.
-        let trouble = self.trouble(case);
-        let policy = self.0.rollout.revisions.readable(case);
+        let trouble = self.cases.trouble(case);
+        let policy = self.rollout.revisions.readable(case);
         let step =
             |policy: &Policy| case.step().and_then(|index| policy.step(index)).map(|step| step.path.clone());
         CaseLine {
@@ -109,15 +120,15 @@ impl Engine {
             due_at: case.due_at(),
             closed_at: case.closed_at,
             attempts: case.attempts,
-            assignee: assignee(case, self.now()),
+            assignee: assignee(case, self.clock.now()),
             queue: queue(case).map(str::to_owned),
             trouble,
         }
     }
 
     pub fn case_sheet(&self, id: &CaseId) -> Result<Option<CaseSheet>, store::Error> {
-        let Some(case) = self.0.store.case(id)? else { return Ok(None) };
-        let policy = self.policy_of(&case).ok();
+        let Some(case) = self.store.case(id)? else { return Ok(None) };
+        let policy = self.cases.policy_of(&case).ok();
         Ok(Some(CaseSheet {
             line: self.line(&case),
             steps: case.steps.clone(),
@@ -141,8 +152,8 @@ impl Engine {
     pub fn list_holds(&self, account: Option<&str>) -> Result<Vec<HoldLine>, store::Error> {
         const MOST: usize = 10_000;
         let holdings = match account {
-            Some(account) => self.0.store.holds_of(account)?,
-            None => self.0.store.holds(MOST)?,
+            Some(account) => self.store.holds_of(account)?,
+            None => self.store.holds(MOST)?,
         };
         let lines = holdings.into_iter().flat_map(|holding| {
             holding.holds.into_iter().map(move |hold| HoldLine {
@@ -158,7 +169,7 @@ impl Engine {
 
     /// The journal of a case from an entry number on.
     pub fn journal(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, store::Error> {
-        Ok(all(self.0.store.entries(id, from, limit.clamp(1, 1_000))?))
+        Ok(all(self.store.entries(id, from, limit.clamp(1, 1_000))?))
     }
 
     /// A person's decision in a review, or about a contested end.
@@ -169,9 +180,9 @@ impl Engine {
         reason: Option<String>,
         by: Actor,
     ) -> Result<(), ApplyError> {
-        let case = self.0.store.case(id)?.ok_or(ApplyError::NoCase)?;
-        let decision = Decision { decision, reason, by, at: self.now() };
-        let refused = match self.apply(id, Input::Decision(decision.clone())).await {
+        let case = self.store.case(id)?.ok_or(ApplyError::NoCase)?;
+        let decision = Decision { decision, reason, by, at: self.clock.now() };
+        let refused = match self.cases.apply(id, Input::Decision(decision.clone())).await {
             // It is on record now, and changes nothing.
             Ok(_) if case.is_closed() => Refused::Closed,
             Ok(_) => {
@@ -184,7 +195,7 @@ impl Engine {
         };
         self.told_refused(&case, "decision", &decision.by, &refused);
         if !case.is_closed() {
-            match self.apply(id, Input::RefusedDecision(decision.refused(&refused))).await {
+            match self.cases.apply(id, Input::RefusedDecision(decision.refused(&refused))).await {
                 // The journal of a case holds only so many.
                 Ok(_) | Err(ApplyError::Refused(_)) => {}
                 Err(error) => {
@@ -197,7 +208,7 @@ impl Engine {
 
     /// The log has the token's name: the person's id may be a mail address.
     fn told_refused(&self, case: &Case, what: &'static str, by: &Actor, refused: &Refused) {
-        self.0.metrics.refused(what, refused.word());
+        self.metrics.refused(what, refused.word());
         tracing::warn!(case = %case.id, policy = case.policy, subject = %case.subject.reference(),
             by = by.name, reason = refused.word(), "{what} refused");
     }
@@ -210,13 +221,13 @@ impl Engine {
         reason: String,
     ) -> Result<(), ApplyError> {
         let who = by.clone();
-        match self.apply(id, Input::Operator(Operator { order, by, reason })).await {
+        match self.cases.apply(id, Input::Operator(Operator { order, by, reason })).await {
             Ok(case) => {
                 tracing::info!(case = %id, policy = case.policy, ?order, by = who.name, "order");
                 Ok(())
             }
             Err(ApplyError::Refused(refused)) => {
-                if let Some(case) = self.0.store.case(id)? {
+                if let Some(case) = self.store.case(id)? {
                     self.told_refused(&case, order.word(), &who, &refused);
                 }
                 Err(refused.into())
@@ -225,32 +236,9 @@ impl Engine {
         }
     }
 
-    /// Opens a case by hand. The outer error is ours, the inner one is a sentence for who asked.
-    pub async fn start_case(
-        &self,
-        policy: &str,
-        subject: &SubjectRef,
-        by: String,
-        reason: String,
-    ) -> Result<Result<CaseId, String>, ApplyError> {
-        let active = self.active();
-        let Some(policy) = active.set.policies.get(policy) else {
-            return Ok(Err(format!("unknown policy {policy}")));
-        };
-        match self.sourced(subject.clone()) {
-            Ok(subject) => self.start_by_hand(policy, subject, by, reason).await,
-            Err(why) => Ok(Err(format!("subject: {why}"))),
-        }
-    }
-
-    /// Open cases by policy and state.
-    pub fn counts(&self) -> Result<BTreeMap<(String, String), u64>, store::Error> {
-        self.0.store.open_counts()
-    }
-
     /// What every policy said about an event.
     pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, store::Error> {
-        self.0.store.verdicts(key)
+        self.store.verdicts(key)
     }
 }
 

@@ -2,27 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::watch;
+
 use crate::api::all;
 use crate::api::shadow::ShadowReport;
 use crate::model::EffectKind;
 use crate::store;
 
-use super::Engine;
+use super::active::Running;
+use super::back_test::BackTester;
 
 /// Nobody reads about more people than these at once.
 const MOST_PEOPLE: usize = 1_000;
 
-impl Engine {
+/// A handle on shadow reports.
+#[derive(Debug, Clone)]
+pub struct Shadows {
+    pub(super) running: Running,
+    pub(super) back_tester: BackTester,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Shadows {
     /// Reads the recorded past, one back-test at a time. None: there is no such policy.
-    pub async fn shadow_report(
-        &self,
-        name: &str,
-        people: usize,
-    ) -> Result<Option<ShadowReport>, store::Error> {
-        let Some(policy) = self.active().set.policies.get(name).cloned() else { return Ok(None) };
-        let tester = self.0.rollout.back_tester.clone();
-        let _turn = tester.turn().await;
-        let (there, stop) = (tester.clone(), self.stopping());
+    pub async fn report(&self, name: &str, people: usize) -> Result<Option<ShadowReport>, store::Error> {
+        let Some(policy) = self.running.load().set.policies.get(name).cloned() else { return Ok(None) };
+        let _turn = self.back_tester.turn().await;
+        let (there, stop) = (self.back_tester.clone(), self.stop.clone());
         let (of, people) = (policy.clone(), people.min(MOST_PEOPLE));
         let walked = move || there.beside(&of, people, &move || !*stop.borrow());
         let walked = tokio::task::spawn_blocking(walked).await;

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::case::{Case, Input, still_held};
-use crate::model::{Action, Call, CaseId, Done, Failure, Lane, Outcome, Target, Timestamp};
-use crate::store;
+use crate::case::{Case, Input, Links, still_held};
+use crate::connectors::Connectors;
+use crate::model::{Action, Call, CaseId, Clock, Done, Failure, Lane, Outcome, Target, Timestamp};
+use crate::store::{self, Store};
 
-use super::Engine;
-use super::cases::{ApplyError, earlier};
+use super::cases::{ApplyError, Cases};
 use super::clock::Ahead;
+use super::metrics::Metrics;
+use super::outages::Outages;
+use super::waiting::{earlier, until};
 
 /// Calls of a lane that are under way at the same time.
 fn width(lane: Lane) -> usize {
@@ -81,11 +85,28 @@ impl Drop for Hand {
     }
 }
 
-impl Engine {
+/// A handle on the outbox: the calls that cases want.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    pub(super) cases: Cases,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) connectors: Connectors,
+    pub(super) links: Links,
+    pub(super) outages: Outages,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Outbox {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// One lane's loop. When it is asked to stop it begins nothing and waits for what is under way.
     pub(super) async fn work(self, lane: Lane) {
-        let mut applied = self.0.store.cases_applied();
-        let mut stop = self.stopping();
+        let mut applied = self.store.cases_applied();
+        let mut stop = self.stop.clone();
         let in_hand = Arc::new(InHand::default());
         let mut attempts = JoinSet::new();
         let pace = Arc::new(Pace::default());
@@ -109,7 +130,7 @@ impl Engine {
             let mut began = false;
             // Those in hand or at rest may come first in the index; they must not hide the ones behind them.
             let look = width(lane) * 4 + in_hand.count(now);
-            let next = match self.0.store.due_calls(lane, now, look) {
+            let next = match self.store.due_calls(lane, now, look) {
                 Ok((due, next)) => {
                     for call in due.into_iter().filter(|call| in_hand.take(call)).take(free) {
                         began = true;
@@ -128,7 +149,7 @@ impl Engine {
             let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
             let next = earlier(next, Some(ahead.next(now)));
             tokio::select! {
-                () = self.until(next, &mut applied, &mut stop) => {}
+                () = until(&*self.clock, next, &mut applied, &mut stop) => {}
                 Some(_) = attempts.join_next() => {}
             }
         }
@@ -137,12 +158,12 @@ impl Engine {
 
     /// Calls whose next attempt was planned while the clock was days ahead: their cases say when it is due.
     async fn hasten_misplanned(&self, lane: Lane, now: Timestamp) {
-        let planned = match self.0.store.calls_after(lane, now + LATEST_ATTEMPT, LOOKED_AT) {
+        let planned = match self.store.calls_after(lane, now + LATEST_ATTEMPT, LOOKED_AT) {
             Ok(planned) => planned,
             Err(error) => return tracing::error!(%error, "reading planned calls failed"),
         };
         for (case, call) in planned {
-            match self.apply(&case, Input::Misplanned { call }).await {
+            match self.cases.apply(&case, Input::Misplanned { call }).await {
                 Ok(_) | Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
                 Err(error) => tracing::error!(%case, call, %error, "rescheduling a call failed"),
             }
@@ -154,22 +175,22 @@ impl Engine {
         let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
         // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
         // case learns what the others hold, to the end.
-        let wanted = self.0.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
+        let wanted = self.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
         if let Some(pending) = &wanted {
             pace.wait(&self, pending.action.target()).await;
-            if *self.0.stop.borrow() {
+            if *self.stop.borrow() {
                 return;
             }
         }
         if let Some(pending) = &wanted
-            && let Some(until) = self.0.pauses.asked_to_wait(&pending.action.target().to_string(), self.now())
+            && let Some(until) = self.outages.asked_to_wait(&pending.action.target().to_string())
         {
             // A rest is short, so that a clock that is set back delays nothing.
             hand.rest_until = rest_until.map(|rest| rest.min(until));
             return;
         }
         let _one_at_a_time = match wanted.as_ref().and_then(|pending| pending.action.hold()) {
-            Some(change) => Some(self.0.locks.account(&change.snapshot.subject.person()).await),
+            Some(change) => Some(self.cases.locks().account(&change.snapshot.subject.person()).await),
             None => None,
         };
         match self.begin(&id, number).await {
@@ -184,7 +205,7 @@ impl Engine {
 
     /// Makes the attempt durable. Only what this returns may be performed.
     async fn begin(&self, id: &CaseId, number: u32) -> Result<Option<Call>, ApplyError> {
-        match self.apply(id, Input::Attempt { call: number }).await {
+        match self.cases.apply(id, Input::Attempt { call: number }).await {
             Ok(case) => Ok(call(&case, number)),
             // Overtaken: the case does not want it any more.
             Err(ApplyError::Refused(_) | ApplyError::NoCase) => Ok(None),
@@ -196,27 +217,27 @@ impl Engine {
         let (number, attempt, word) = (call.attempt.call.number, call.attempt.number, call.action.word());
         let mut outcome = match self.still_held(id, &call.action) {
             Ok(true) => Outcome::Done(Done::Kept),
-            Ok(false) => self.0.connectors.perform(&call).await,
+            Ok(false) => self.connectors.perform(&call).await,
             Err(error) => {
                 tracing::error!(case = %id, action = word, %error, "reading holds failed; no hold is lifted");
                 Outcome::Failed(Failure::unavailable("reading the holds of other cases failed"))
             }
         };
-        outcome.seal(self.0.links.fingerprints());
-        self.0.metrics.performed(word, &outcome);
-        self.heard_of(&call.action, &outcome).await;
+        outcome.seal(self.links.fingerprints());
+        self.metrics.performed(word, &outcome);
+        self.outages.heard_of(&call.action, &outcome).await;
         if let Outcome::Failed(failure) = &outcome {
             tracing::warn!(case = %id, action = word, attempt, reason = failure.reason, "a call failed");
         }
         // The outcome of an effect that happened must not be lost while the daemon runs.
         loop {
             let input = Input::Outcome { call: number, attempt, outcome: outcome.clone() };
-            match self.apply(id, input).await {
+            match self.cases.apply(id, input).await {
                 Ok(_) | Err(ApplyError::Refused(_) | ApplyError::NoCase) => return,
                 Err(error) => {
                     tracing::error!(case = %id, action = word, %error, "storing an outcome failed; retrying");
-                    self.0.clock.sleep_until(self.now() + TimeDelta::seconds(5)).await;
-                    if *self.0.stop.borrow() {
+                    self.clock.sleep_until(self.now() + TimeDelta::seconds(5)).await;
+                    if *self.stop.borrow() {
                         return;
                     }
                 }
@@ -229,8 +250,8 @@ impl Engine {
         if action.hold().is_none_or(|change| change.places) {
             return Ok(false);
         }
-        let Some(case) = self.0.store.case(id)? else { return Ok(false) };
-        Ok(still_held(&case, &self.others_holds(&case.subject, Some(id))?, action))
+        let Some(case) = self.store.case(id)? else { return Ok(false) };
+        Ok(still_held(&case, &self.cases.others_holds(&case.subject, Some(id))?, action))
     }
 }
 
@@ -247,8 +268,8 @@ struct Pace {
 
 impl Pace {
     /// Waits for the turn of a call to `target`.
-    async fn wait(&self, engine: &Engine, target: Target<'_>) {
-        let pace = |name: &str| Some(engine.0.connectors.verification.get(name)?.pace());
+    async fn wait(&self, outbox: &Outbox, target: Target<'_>) {
+        let pace = |name: &str| Some(outbox.connectors.verification.get(name)?.pace());
         let per_second = match target {
             Target::VerificationStart(name) => pace(name).map(|pace| pace.starts_per_second),
             Target::VerificationRead(name) => pace(name).map(|pace| pace.reads_per_second),
@@ -259,11 +280,11 @@ impl Pace {
             | Target::Sink(_) => None,
         };
         let Some(per_second) = per_second else { return };
-        let at = self.turn(target.name(), per_second, engine.now(), width(target.lane()));
-        if at > engine.now() {
-            let mut stop = engine.stopping();
+        let at = self.turn(target.name(), per_second, outbox.now(), width(target.lane()));
+        if at > outbox.now() {
+            let mut stop = outbox.stop.clone();
             tokio::select! {
-                () = engine.0.clock.sleep_until(at) => {}
+                () = outbox.clock.sleep_until(at) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         }

@@ -1,16 +1,22 @@
 //! Wakes cases whose time has come. What is due lies in the store's index, so nothing sleeps with a case.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::StreamExt as _;
+use tokio::sync::watch;
 
 use crate::case::Input;
-use crate::model::{CaseId, Timestamp};
+use crate::model::{CaseId, Clock, Timestamp};
+use crate::store::{self, CaseFilter, Requests, Store};
 
-use super::Engine;
-use super::cases::{ApplyError, earlier};
-use super::pauses::{Beat, Time};
+use super::cases::{ApplyError, Cases};
+use super::health::Health;
+use super::jumps::{Beat, Time};
+use super::metrics::Metrics;
+use super::outages::Outages;
+use super::waiting::{earlier, until};
 
 /// A case that cannot be woken is left alone for this long at most.
 const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
@@ -18,10 +24,59 @@ const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
 /// Cases woken in one look at the index.
 const AT_ONCE: usize = 64;
 
-impl Engine {
-    pub(super) async fn wake_cases(self) {
-        let mut applied = self.0.store.cases_applied();
-        let mut stop = self.stopping();
+/// Cases read at once.
+const MOVED_AT_ONCE: usize = 256;
+
+/// A handle on the times of cases.
+#[derive(Debug, Clone)]
+pub struct Timers {
+    pub(super) cases: Cases,
+    pub(super) outages: Outages,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) requests: Requests,
+    pub(super) health: Arc<Health>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Timers {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The clock was ahead and was set back. What was planned by it moves back: outages that it saw end in what is now
+    /// the future, and the times of cases that were looked at meanwhile. Until that is done the mark of the wrong time
+    /// stays, so that a stop in between has the next start do it.
+    pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
+        let minutes = by.num_minutes();
+        tracing::warn!(minutes, "the clock was ahead and was set back; its deadlines are moved back");
+        self.metrics.set_back();
+        self.outages.set_back(by).await?;
+        let open = CaseFilter { open: Some(true), ..CaseFilter::default() };
+        let (mut cursor, mut moved) = (None, 0_usize);
+        loop {
+            let (cases, next) = self.store.cases(&open, cursor.as_deref(), MOVED_AT_ONCE)?;
+            for case in cases {
+                match self.cases.apply(&case.id, Input::SetBack { seconds: by.num_seconds() }).await {
+                    Ok(_) => moved += 1,
+                    Err(ApplyError::Refused(_) | ApplyError::NoCase) => {}
+                    Err(error) => {
+                        tracing::error!(case = %case.id, %error, "moving back the deadlines of a case failed");
+                    }
+                }
+            }
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        tracing::warn!(cases = moved, "moved deadlines back");
+        self.outages.beat().await
+    }
+
+    /// The loop that wakes cases.
+    pub(super) async fn wake_cases(self, mut stop: watch::Receiver<bool>) {
+        let mut applied = self.store.cases_applied();
         // A case that cannot be woken stays first in the index; it must not keep the loop busy, nor hide
         // the cases behind it.
         let mut resting: BTreeMap<CaseId, Timestamp> = BTreeMap::new();
@@ -32,13 +87,13 @@ impl Engine {
         while !*stop.borrow() {
             applied.mark_unchanged();
             let now = self.now();
-            match beat.look(now, self.0.clock.steady()) {
+            match beat.look(now, self.clock.steady()) {
                 Time::Fine => {}
                 Time::Suspect => {
                     tracing::warn!("the clock jumped forward; deadlines wait until it is stable");
                     let soon = Some(now + TimeDelta::seconds(10));
-                    self.0.health.waker_alive(now);
-                    self.until(soon, &mut applied, &mut stop).await;
+                    self.health.waker_alive(now);
+                    until(&*self.clock, soon, &mut applied, &mut stop).await;
                     continue;
                 }
                 Time::SetBack(by) => {
@@ -47,22 +102,22 @@ impl Engine {
                     }
                 }
                 Time::Skipped(pause) => {
-                    if let Err(error) = self.paused(pause).await {
+                    if let Err(error) = self.outages.keep(pause).await {
                         tracing::error!(%error, "storing a pause failed");
                     }
                 }
             }
-            self.0.health.waker_alive(now);
+            self.health.waker_alive(now);
             if forget_at <= now {
                 forget_at = now + TimeDelta::days(1);
-                let pruned = self.0.store.prune(now).await;
-                if let Err(error) = pruned.and_then(|()| self.0.requests.recount()) {
+                let pruned = self.store.prune(now).await;
+                if let Err(error) = pruned.and_then(|()| self.requests.recount()) {
                     tracing::error!(%error, "removing the marks of old events failed");
                 }
             }
             // A rest that began while the clock was wrong is over too.
             resting.retain(|_, until| *until > now && *until <= now + LONGEST_REST);
-            let next = match self.0.store.due_cases(now, AT_ONCE + resting.len()) {
+            let next = match self.store.due_cases(now, AT_ONCE + resting.len()) {
                 Ok((mut due, next)) => {
                     due.retain(|id| !resting.contains_key(id));
                     if due.is_empty() {
@@ -83,14 +138,14 @@ impl Engine {
                 Some(quiet) => Some(quiet),
                 None => earlier(next, heartbeat),
             };
-            self.until(next, &mut applied, &mut stop).await;
+            until(&*self.clock, next, &mut applied, &mut stop).await;
         }
     }
 
     /// Those that could not be woken rest for a while.
     async fn wake_all(&self, due: Vec<CaseId>, resting: &mut BTreeMap<CaseId, Timestamp>) {
         let mut woken = futures::stream::iter(due)
-            .map(|id| async { (self.apply(&id, Input::Wake).await, id) })
+            .map(|id| async { (self.cases.apply(&id, Input::Wake).await, id) })
             .buffer_unordered(8);
         while let Some((result, id)) = woken.next().await {
             match result {

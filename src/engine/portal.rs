@@ -1,17 +1,17 @@
-//! What a person's link shows and what their button does. Looking starts nothing; only pressing does.
+//! The person's page: what their link shows and what their button does. Looking starts nothing; only pressing does.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::case::{Case, Input, LinkKind, Proving, Refused, State, moved_on, reading};
-use crate::model::{Action, Attempt, Call, CaseId, Done, Outcome, Session, Timestamp};
-use crate::store;
+use crate::case::{Case, Input, LinkKind, Links, Proving, Refused, State, moved_on, reading};
+use crate::connectors::Connectors;
+use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Outcome, Session, Timestamp};
+use crate::store::{self, Store};
 
-use super::Engine;
-use super::cases::ApplyError;
+use super::cases::{ApplyError, Cases};
+use super::limits::Limits;
+use super::returns::Returns;
 
 /// The page behind a link. It says no more than the person knows already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,49 +74,35 @@ pub enum Pressed {
     Page(Page),
 }
 
-/// Readings for people who came back, so that reloading the page is no way to make the vendor busy.
-#[derive(Debug)]
-pub(super) struct Returns {
-    at_once: Arc<Semaphore>,
-    /// By session: when it was last read for this.
-    read: Mutex<HashMap<String, Timestamp>>,
-}
-
-const READ_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
-
-impl Default for Returns {
-    fn default() -> Self {
-        Self { at_once: Arc::new(Semaphore::new(2)), read: Mutex::default() }
-    }
-}
-
-impl Returns {
-    /// None: it was read a moment ago, or others are being read.
-    fn turn(&self, execution: &str, now: Timestamp) -> Option<OwnedSemaphorePermit> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.retain(|_, at| (now - *at).abs() < READ_AGAIN_AFTER);
-        if read.contains_key(execution) {
-            return None;
-        }
-        let turn = Arc::clone(&self.at_once).try_acquire_owned().ok()?;
-        read.insert(execution.to_owned(), now);
-        Some(turn)
-    }
-}
-
 /// How long a press waits for the vendor before the person sees the waiting page.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(6);
 
-impl Engine {
+/// A handle on what people behind links see and do. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    pub(super) cases: Cases,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) connectors: Connectors,
+    pub(super) links: Links,
+    pub(super) limits: Limits,
+    pub(super) returns: Arc<Returns>,
+}
+
+impl Portal {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The page of a link.
     pub fn look(&self, token: &str) -> Result<Page, store::Error> {
-        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Page::Unknown) };
-        let Some(case) = self.0.store.case(&id)? else { return Ok(Page::Unknown) };
+        let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
+        let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
         Ok(self.page(&case, kind, number))
     }
 
     fn page(&self, case: &Case, kind: LinkKind, number: u32) -> Page {
-        let policy = self.policy_of(case);
+        let policy = self.cases.policy_of(case);
         let why = policy.as_ref().map(|policy| policy.title.clone()).unwrap_or_default();
         let language = language(case);
         match (&case.state, kind) {
@@ -134,7 +120,7 @@ impl Engine {
                 Page::Ask { why, until: proving.deadline, language, resumes }
             }
             (State::Held { action, asked: Some(asked), .. }, LinkKind::Verify) if asked.link == number => {
-                let from = policy.ok().and_then(|policy| self.free_at(&policy, *action));
+                let from = policy.ok().and_then(|policy| self.limits.free_at(&policy, *action));
                 Page::Full { from, language }
             }
             (State::Grace(grace), LinkKind::Contest) => match grace.contested_at {
@@ -152,14 +138,14 @@ impl Engine {
 
     /// The person pressed the button: a vendor session is started or resumed.
     pub async fn press(&self, token: &str, locale: Option<String>) -> Result<Pressed, ApplyError> {
-        let Some((id, kind, number)) = self.0.links.read(token) else {
+        let Some((id, kind, number)) = self.links.read(token) else {
             return Ok(Pressed::Page(Page::Unknown));
         };
         let input = match kind {
             LinkKind::Verify => Input::Press { link: number, locale },
             LinkKind::Contest => Input::Contest { link: number },
         };
-        match self.apply(&id, input).await {
+        match self.cases.apply(&id, input).await {
             Ok(case) if kind == LinkKind::Contest => Ok(Pressed::Page(self.page(&case, kind, number))),
             Ok(_) => self.await_session(&id, number).await,
             Err(ApplyError::NoCase) => Ok(Pressed::Page(Page::Unknown)),
@@ -177,12 +163,12 @@ impl Engine {
 
     /// Waits a moment for the vendor. The session is on disk before anybody is sent to it.
     async fn await_session(&self, id: &CaseId, number: u32) -> Result<Pressed, ApplyError> {
-        let mut applied = self.0.store.cases_applied();
+        let mut applied = self.store.cases_applied();
         let give_up = tokio::time::sleep(PATIENCE);
         tokio::pin!(give_up);
         loop {
             applied.mark_unchanged();
-            let Some(case) = self.0.store.case(id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+            let Some(case) = self.store.case(id)? else { return Ok(Pressed::Page(Page::Unknown)) };
             let wait = match self.session(&case) {
                 Some(wait @ Pressed::Wait { .. }) => wait,
                 Some(ready) => return Ok(ready),
@@ -197,11 +183,11 @@ impl Engine {
 
     /// What a person who pressed and waits is shown now. Starts nothing.
     pub fn ready_session(&self, token: &str) -> Result<Pressed, store::Error> {
-        let Some((id, kind, number)) = self.0.links.read(token) else {
+        let Some((id, kind, number)) = self.links.read(token) else {
             return Ok(Pressed::Page(Page::Unknown));
         };
-        let Some(case) = self.0.store.case(&id)? else { return Ok(Pressed::Page(Page::Unknown)) };
-        if self.trouble(&case).is_some() {
+        let Some(case) = self.store.case(&id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+        if self.cases.trouble(&case).is_some() {
             return Ok(Pressed::Page(self.page(&case, kind, number)));
         }
         Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
@@ -210,19 +196,19 @@ impl Engine {
     /// The person came back from the vendor: a reason to look there, never a result. The page writes nothing:
     /// only if the session has moved on, the case gets a hint.
     pub fn came_back(&self, token: &str) -> Result<Page, store::Error> {
-        let Some((id, kind, number)) = self.0.links.read(token) else { return Ok(Page::Unknown) };
-        let Some(case) = self.0.store.case(&id)? else { return Ok(Page::Unknown) };
+        let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
+        let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
         let State::Proving(proving) = &case.state else { return Ok(self.page(&case, kind, number)) };
-        let (Some(session), Ok(policy)) = (&proving.session, self.policy_of(&case)) else {
+        let (Some(session), Ok(policy)) = (&proving.session, self.cases.policy_of(&case)) else {
             return Ok(self.page(&case, kind, number));
         };
         let page = Page::Checking { language: language(&case) };
         let Some(action) = reading(&case, &policy) else { return Ok(page) };
-        if let Some(turn) = self.0.returns.turn(&session.execution, self.now()) {
-            let (engine, session) = (self.clone(), session.clone());
+        if let Some(turn) = self.returns.turn(&session.execution, self.now()) {
+            let (portal, session) = (self.clone(), session.clone());
             tokio::spawn(async move {
                 let _turn = turn;
-                engine.look_after_return(case, session, action).await;
+                portal.look_after_return(case, session, action).await;
             });
         }
         Ok(page)
@@ -231,12 +217,12 @@ impl Engine {
     /// One reading outside of the case's own, which leaves no trace unless there is something to read.
     async fn look_after_return(&self, case: Case, session: Session, action: Action) {
         let attempt = Attempt { call: case.call_id(0), number: 1, in_doubt: false, asked_at: self.now() };
-        let performed = self.0.connectors.perform(&Call { attempt, action }).await;
+        let performed = self.connectors.perform(&Call { attempt, action }).await;
         let Outcome::Done(Done::Read { reading }) = performed else { return };
         if !moved_on(&reading, &session) {
             return;
         }
-        match self.apply(&case.id, Input::Hint { execution: session.execution }).await {
+        match self.cases.apply(&case.id, Input::Hint { execution: session.execution }).await {
             Ok(_) | Err(ApplyError::Refused(_)) => {}
             Err(error) => tracing::warn!(case = %case.id, %error, "storing the return of a person failed"),
         }
@@ -264,14 +250,13 @@ impl Engine {
 
     /// A vendor's hint: only a reason to read. Whether the path is the one we gave out is checked first.
     pub async fn hint(&self, provider: &str, secret: &str, execution: &str) -> Result<bool, ApplyError> {
-        let Some(id) = self.0.store.case_by_execution(execution)? else { return Ok(false) };
-        let Some(case) = self.0.store.case(&id)? else { return Ok(false) };
-        let ours =
-            (1..=case.attempts).any(|attempt| self.0.links.is_callback(provider, &id, attempt, secret));
+        let Some(id) = self.store.case_by_execution(execution)? else { return Ok(false) };
+        let Some(case) = self.store.case(&id)? else { return Ok(false) };
+        let ours = (1..=case.attempts).any(|attempt| self.links.is_callback(provider, &id, attempt, secret));
         if !ours {
             return Ok(false);
         }
-        match self.apply(&id, Input::Hint { execution: execution.to_owned() }).await {
+        match self.cases.apply(&id, Input::Hint { execution: execution.to_owned() }).await {
             Ok(_) | Err(ApplyError::Refused(_)) => Ok(true),
             Err(error) => Err(error),
         }

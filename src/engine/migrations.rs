@@ -2,18 +2,17 @@
 //! that an edited tree concerns.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::api::migrations::MigrationLine;
 use crate::api::plan::{Plan, Progress};
 use crate::case::{CannotMigrate, Case, Cause, Migration, Mover, Preview, Recorded};
-use crate::model::CaseId;
+use crate::model::{CaseId, Clock};
 use crate::policy::{Files, Policy};
-use crate::rollout::{NoRevision, OnProgress, Wanted};
-use crate::store::{self, to_its_end};
+use crate::rollout::{NoRevision, OnProgress, Rollout, Wanted};
+use crate::store::{self, Store, to_its_end};
 
-use super::Engine;
-use super::cases::ApplyError;
-use super::replay::here;
+use super::cases::{ApplyError, Cases};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,17 +23,26 @@ pub enum MigrateError {
     Revision(#[from] NoRevision),
 }
 
-impl Engine {
+/// A handle on migrations.
+#[derive(Debug, Clone)]
+pub struct Migrations {
+    pub(super) cases: Cases,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+}
+
+impl Migrations {
     /// `to`: the first digits of a revision that ran, or `running`. Without a person and their reason it is only looked at.
-    pub async fn migrate_case(
+    pub async fn migrate(
         &self,
         id: &CaseId,
         to: &str,
         by: Option<(String, String)>,
     ) -> Result<MigrationLine, MigrateError> {
         let mover = by.map(|(by, reason)| Mover { by, reason });
-        let (engine, id, to) = (self.clone(), id.clone(), to.to_owned());
-        to_its_end(async move { engine.migrate_here(&id, &to, mover).await }).await
+        let (migrations, id, to) = (self.clone(), id.clone(), to.to_owned());
+        to_its_end(async move { migrations.migrate_here(&id, &to, mover).await }).await
     }
 
     async fn migrate_here(
@@ -43,21 +51,21 @@ impl Engine {
         to: &str,
         mover: Option<Mover>,
     ) -> Result<MigrationLine, MigrateError> {
-        let _one_writer = self.0.locks.case(id.as_str()).await;
-        let case = self.0.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
-        let new = self.0.rollout.catalog.that_ran(&case.policy, to)?;
+        let _one_writer = self.cases.locks().case(id.as_str()).await;
+        let case = self.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
+        let new = self.rollout.catalog.that_ran(&case.policy, to)?;
         // A revision that cannot be used any more is what a case is to be moved away from.
-        let old = match self.policy_of(&case) {
+        let old = match self.cases.policy_of(&case) {
             Ok(old) => old,
-            Err(error) => self.0.rollout.revisions.readable(&case).ok_or(error)?,
+            Err(error) => self.rollout.revisions.readable(&case).ok_or(error)?,
         };
-        let _one_person = self.0.locks.person(&case.subject.person()).await;
-        let known = self.known_of(&case.subject, Some(&case))?;
-        let facts = self.facts(known, self.now(), BTreeSet::new());
+        let _one_person = self.cases.locks().person(&case.subject.person()).await;
+        let known = self.cases.known_of(&case.subject, Some(&case))?;
+        let facts = self.cases.facts(known, self.clock.now(), BTreeSet::new());
         let apply = mover.is_some();
         let nobody = || Mover { by: String::new(), reason: String::new() };
         let recorded = Recorded { cause: Cause::Migration(mover.unwrap_or_else(nobody)), facts };
-        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        let here = self.cases.here(&recorded.facts);
         let decided = recorded.migrate(case.clone(), &old, &new, &here);
         let Migration { advance, preview } = match decided.unwrap_or(Err(CannotMigrate::OtherPolicy)) {
             Ok(migration) => migration,
@@ -71,7 +79,7 @@ impl Engine {
         };
         if apply {
             tracing::info!(case = %case.id, policy = case.policy, revision = new.revision.short(), "case moved");
-            self.keep(advance, recorded, &new).await?;
+            self.cases.keep(advance, recorded, &new).await?;
         }
         Ok(line(&case, None, Some(preview), apply))
     }
@@ -84,20 +92,20 @@ impl Engine {
             (None, _) => {
                 return Some(line(
                     case,
-                    self.policy_of(case).err().map(|error| error.to_string()),
+                    self.cases.policy_of(case).err().map(|error| error.to_string()),
                     None,
                     false,
                 ));
             }
         };
-        let known = match self.known_of(&case.subject, Some(case)) {
+        let known = match self.cases.known_of(&case.subject, Some(case)) {
             Ok(known) => known,
             Err(error) => return Some(line(case, Some(error.to_string()), None, false)),
         };
-        let facts = self.facts(known, self.now(), BTreeSet::new());
+        let facts = self.cases.facts(known, self.clock.now(), BTreeSet::new());
         let mover = Mover { by: String::new(), reason: String::new() };
         let recorded = Recorded { cause: Cause::Migration(mover), facts };
-        let here = here(&self.0.settings, &self.0.links, &recorded.facts);
+        let here = self.cases.here(&recorded.facts);
         Some(match recorded.migrate(case.clone(), old, new, &here) {
             Some(Ok(migration)) => line(case, None, Some(migration.preview), false),
             Some(Err(why)) => line(case, Some(why.to_string()), None, false),
@@ -108,7 +116,7 @@ impl Engine {
     /// What activating another tree would do, with what becomes of the open cases. Takes a while and blocks.
     pub fn plan(&self, tree: &Files, told: &OnProgress, wanted: &Wanted) -> Result<Plan, store::Error> {
         let moved = |case: &Case, old: Option<&Policy>, new: Option<&Policy>| self.would_move(case, old, new);
-        self.0.rollout.planner.plan(tree, &moved, told, wanted)
+        self.rollout.planner.plan(tree, &moved, told, wanted)
     }
 
     /// The same in the background, with what is told on the way.
@@ -118,10 +126,11 @@ impl Engine {
         told: impl Fn(Progress) + Send + Sync + 'static,
         wanted: impl Fn() -> bool + Send + Sync + 'static,
     ) -> anyhow::Result<Plan> {
-        let engine = self.clone();
-        let moved =
-            move |case: &Case, old: Option<&Policy>, new: Option<&Policy>| engine.would_move(case, old, new);
-        self.0.rollout.planner.plan_aside(tree, Box::new(moved), told, wanted).await
+        let migrations = self.clone();
+        let moved = move |case: &Case, old: Option<&Policy>, new: Option<&Policy>| {
+            migrations.would_move(case, old, new)
+        };
+        self.rollout.planner.plan_aside(tree, Box::new(moved), told, wanted).await
     }
 }
 

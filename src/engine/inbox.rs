@@ -1,0 +1,35 @@
+//! The inbox: events are durable before anybody is answered.
+
+use std::sync::Arc;
+
+use crate::model::Event;
+use crate::store::{self, About, Commit, Requests, Store};
+
+use super::metrics::Metrics;
+
+/// A handle on the inbox, for those who bring events.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    pub(super) store: Store,
+    pub(super) requests: Requests,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Inbox {
+    /// Takes events in. When it returns they are on disk, and whoever sent them may forget them.
+    pub async fn receive(
+        &self,
+        events: Vec<Event>,
+        cursor: Option<(String, String)>,
+    ) -> Result<(), store::Error> {
+        if events.is_empty() && cursor.is_none() {
+            return Ok(());
+        }
+        let events: Vec<Event> = events.into_iter().map(Event::bounded).collect();
+        self.metrics.received(&events);
+        let requests = self.requests.mark(About::Events(events.len()));
+        let cursors = cursor.into_iter().collect();
+        let commit = Commit { received: events, cursors, requests, ..Commit::default() };
+        self.store.commit_durable(commit).await
+    }
+}

@@ -1,0 +1,112 @@
+//! How the daemon is, for those who operate it. The watchdog is fed from here, and only from here.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use crate::model::Clock;
+use crate::rollout::Rollout;
+use crate::store::{self, Store};
+
+use super::health::Health;
+use super::metrics::{Counted, Metrics};
+use super::outages::Outages;
+use super::poller::Poller;
+
+/// A handle on how the daemon is.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rollout: Rollout,
+    pub(super) outages: Outages,
+    pub(super) poller: Poller,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) health: Arc<Health>,
+}
+
+impl Status {
+    /// Everything in the Prometheus text format (OpenMetrics).
+    pub fn metrics_text(&self) -> Result<String, String> {
+        let open = self.store.open_counts().map_err(|error| error.to_string())?;
+        let unloadable = self.rollout.unloadable.counts();
+        self.metrics.text(Counted { open, unloadable, full: self.store.is_full() })
+    }
+
+    /// What does not work at the moment outside of the daemon, in sentences.
+    pub fn degraded(&self) -> Vec<String> {
+        let mut troubles = self.poller.troubles();
+        troubles
+            .extend(self.outages.down().into_iter().map(|provider| format!("{provider} does not answer")));
+        troubles
+    }
+
+    /// The waker looked around lately and the committer took a commit lately; if there was none to take,
+    /// an empty one is made, so that a stuck disk shows.
+    pub async fn alive(&self, within: TimeDelta) -> bool {
+        let now = self.clock.now();
+        // A store that waits for space on the disk takes no commit; a restart would not help it.
+        if !self.store.is_full() && self.health.committer_age(now) > within / 2 {
+            if self.store.commit_durable(store::Commit::default()).await.is_err() {
+                return false;
+            }
+            self.health.progressed(self.clock.now());
+        }
+        self.health.waker_age(self.clock.now()) <= within
+    }
+
+    /// One line for `systemctl status`.
+    pub fn status_line(&self) -> String {
+        let active = self.rollout.active();
+        let open = self.store.open_counts().map(|counts| counts.values().sum::<u64>());
+        let open = open.map_or_else(|_| "?".to_owned(), |open| open.to_string());
+        let verdict = active.verdict();
+        let tree = active.report.tree.get(..8).unwrap_or("none");
+        let full = if self.store.is_full() { "disk nearly full, new events are refused; " } else { "" };
+        let stranded = match self.rollout.unloadable.counts().values().sum::<usize>() {
+            0 => String::new(),
+            stranded => format!(" ({stranded} cannot go on: see /readyz)"),
+        };
+        format!(
+            "{full}{} policies (tree {tree}), {open} open cases{stranded}, {verdict}",
+            active.set.policies.len()
+        )
+    }
+
+    /// One line per loss of the store that was accepted, for as long as the store exists.
+    pub fn loss_lines(&self) -> Vec<String> {
+        let losses = self.store.losses().unwrap_or_else(|error| {
+            tracing::error!(%error, "reading the accepted losses of the store failed");
+            Vec::new()
+        });
+        let records = |loss: &store::Loss| match (loss.from, loss.to) {
+            (Some(from), Some(to)) => format!("records {from} to {to}"),
+            (Some(from), None) => format!("records from {from} on"),
+            (None, _) => "part of the store".to_owned(),
+        };
+        let line = |accepted: &store::AcceptedLoss| {
+            let at = accepted.at.format("%F %T UTC");
+            if !accepted.cases.is_empty() {
+                return format!(
+                    "store: damaged records were salvaged on {at}; cases touched: {}; see `proofd store verify` and \
+                     `proofd case list --state stuck`",
+                    accepted.cases.len()
+                );
+            }
+            format!(
+                "store: the loss of {} was accepted on {at}; see `proofd store verify`",
+                records(&accepted.loss)
+            )
+        };
+        losses.iter().map(line).collect()
+    }
+
+    /// Ready to serve: the store answers and takes events, and policies are loaded.
+    pub fn ready(&self) -> Result<(), String> {
+        self.store.open_counts().map_err(|error| error.to_string())?;
+        if self.store.is_full() {
+            return Err(store::Error::Full.to_string());
+        }
+        self.rollout.active().ready()
+    }
+}
