@@ -222,7 +222,7 @@ mod tests {
             ),
             ("  - {name: a, role: desk, token: 0123456789-01234567}\n".to_owned(), Some("too short")),
             ("  - {name: a, role: desk, token: ééééééééééééééééééé}\n".to_owned(), Some("too short")),
-            (format!("  - {{name: a, role: desk, person: '', token: {long}}}\n"), Some("never empty")),
+            (format!("  - {{name: a, role: desk, person: '', token: {long}}}\n"), Some("must not be empty")),
             (format!("  - {{name: a, role: desk, known_as: [b], token: {long}}}\n"), Some("add `person`")),
         ] {
             let access = access(&tokens);

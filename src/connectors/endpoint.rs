@@ -381,7 +381,7 @@ mod tests {
             ("Host", "x", "configuration cannot set"),
             ("Idempotency-Key", "x", "configuration cannot set"),
             ("X Key", "x", "expected the name"),
-            ("X-Key", "a\nb", "does not fit"),
+            ("X-Key", "a\nb", "characters that a header cannot have"),
         ] {
             let got = headers_of(&[(name.to_owned(), Secret::new(text))]).err().unwrap_or_default();
             assert!(got.contains(says) && got.is_empty() == says.is_empty(), "{name}: {got}");

@@ -18,7 +18,7 @@ pub enum Verdict {
     Gone,
     /// A change made by the daemon itself: no policy is asked.
     OwnChange,
-    /// There is nobody to decide about.
+    /// There is no person to decide about.
     NoSubject,
     Disabled,
     /// A clause of the policy does not hold.
@@ -83,7 +83,7 @@ impl Verdict {
             Self::Clause => format!("a clause did not hold: {detail}"),
             Self::Where => format!("the sweep leaves them out: {detail}"),
             Self::CouldNotDecide => format!("it could not decide, and opened nothing: {detail}"),
-            Self::NoSubject => format!("nobody to decide about: {detail}"),
+            Self::NoSubject => format!("no person to decide about: {detail}"),
             Self::Shadow | Self::Disabled | Self::Duplicate | Self::Gone | Self::OwnChange | Self::Other => {
                 format!("{}: {detail}", self.word())
             }

@@ -272,7 +272,7 @@ mod tests {
             ("0 2 * * 5-2", "not a range"),
             ("0 2 * * 1/0", "not a range"),
             ("0 25 * * *", "invalid cron line"),
-            ("0 2 30 2 *", "never comes"),
+            ("0 2 30 2 *", "does not exist"),
             ("at noon on every day", "are ambiguous"),
         ] {
             let why = parse(line).unwrap_err();

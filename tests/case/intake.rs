@@ -166,7 +166,7 @@ impl Row {
 fn words(answer: &Answer, policy: &Policy) -> String {
     match answer {
         Answer::NotAsked(_) => format!("not asked: {}", answer.detail(policy)),
-        Answer::NoSubject(why) => format!("nobody to decide about: {why}"),
+        Answer::NoSubject(why) => format!("no person to decide about: {why}"),
         Answer::Unknown(_) => "not known".to_owned(),
         Answer::AlreadyOpen(_) => "open already".to_owned(),
         Answer::NotDue(_) => "not due".to_owned(),
