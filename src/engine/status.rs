@@ -65,7 +65,7 @@ impl Status {
         let full = if self.store.is_full() { "disk nearly full, new events are refused; " } else { "" };
         let stranded = match self.rollout.unloadable.counts().values().sum::<usize>() {
             0 => String::new(),
-            stranded => format!(" ({stranded} cannot go on: see /readyz)"),
+            stranded => format!(" ({stranded} cannot continue: see /readyz)"),
         };
         format!(
             "{full}{} policies (tree {tree}), {open} open cases{stranded}, {verdict}",

@@ -79,10 +79,10 @@ impl Verdict {
             Self::Opened => format!("a case opened: {detail}"),
             Self::Joined => format!("the event joined the open case {detail}"),
             Self::Cancelled => format!("the event ended the open case {detail}"),
-            Self::Ignored => format!("the open case {detail} had no use for the event"),
-            Self::Clause => format!("a clause did not hold: {detail}"),
-            Self::Where => format!("the sweep leaves them out: {detail}"),
-            Self::CouldNotDecide => format!("it could not decide, and opened nothing: {detail}"),
+            Self::Ignored => format!("the open case {detail} ignored the event"),
+            Self::Clause => format!("a clause is false: {detail}"),
+            Self::Where => format!("the sweep skips them: {detail}"),
+            Self::CouldNotDecide => format!("could not decide; no case opened: {detail}"),
             Self::NoSubject => format!("no person to decide about: {detail}"),
             Self::Shadow | Self::Disabled | Self::Duplicate | Self::Gone | Self::OwnChange | Self::Other => {
                 format!("{}: {detail}", self.word())

@@ -155,7 +155,7 @@ async fn by_the_sweeps(world: &World, subject: &str) {
     assert_eq!(not_yet["clauses"][0]["values"][0]["path"], "user.verified_at", "{not_yet}");
     let due = swept(world, subject, json!({"verified_at": LONG_AGO})).await;
     assert_eq!(due["verdict"], "would_open", "{due}");
-    for part in ["due since 2020-", "the next run is at", "one run opens 500 at most"] {
+    for part in ["due since 2020-", "the next run is at", "one run opens at most 500 cases"] {
         noted(&due, part);
     }
     // Each no beside the first is told too.
@@ -345,7 +345,7 @@ fn on_the_command_line(world: &World, subject: &str) {
         (&["--try", "login.risk", "--with", "registration.state=x"], 2, &["is not a registration"]),
         (&["--try", "login.risk", "--event", "k"], 2, &["cannot be used with"]),
         (&["--last", "2"], 2, &["works with --policies or --with only"]),
-        (&["--policies", "/nowhere"], 2, &["cannot be read"]),
+        (&["--policies", "/nowhere"], 2, &["reading /nowhere failed"]),
     ] {
         let all = [&["explain", "--subject", subject], arguments].concat();
         let said = world.say(&all);

@@ -102,7 +102,7 @@ impl House {
                 assert_eq!(header("retry-after"), "1", "{}", ask.path);
                 let document: serde_json::Value = answer.json().await.unwrap();
                 assert_eq!(document["status"], 429);
-                assert!(document["detail"].as_str().unwrap().contains("ask again in 1 s"), "{document}");
+                assert!(document["detail"].as_str().unwrap().contains("try again in 1 s"), "{document}");
             }
             *answers.entry(status).or_default() += 1;
         }

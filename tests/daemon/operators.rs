@@ -61,7 +61,7 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
     says(
         &show,
         0,
-        &["is not active", "gone from the tree", "1 open case", "proofing/policy.yaml", "policy reload"],
+        &["not active", "gone from the tree", "1 open case", "proofing/policy.yaml", "policy reload"],
     );
     let revision = show.out.lines().next().unwrap().split_whitespace().nth(1).unwrap().trim_end_matches(',');
     let revert = world.say(&["policy", "revert", "proofing", revision, "--reason", "it is needed"]);
@@ -97,7 +97,7 @@ async fn a_move_of_cases_says_where_each_is_now() {
     assert_eq!(line["due_now"], world.case_of("Ada").await.unwrap()["due_at"], "{line}");
     let due = line["due_now"].as_str().unwrap().get(..10).unwrap();
     let said = world.say(&["case", "migrate", "--policy", "proofing"]);
-    says(&said, 1, &["proof  ", due, "cannot: the case has this revision already"]);
+    says(&said, 1, &["proof  ", due, "cannot move: the case has this revision already"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

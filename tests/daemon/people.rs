@@ -78,7 +78,7 @@ async fn a_review_compares_persons_and_is_the_teams() {
     let log = world.log();
     let lines = |says: &str| log.lines().filter(|line| line.contains(says)).count();
     assert_eq!(
-        (lines("decision refused"), lines("claim refused"), lines("release_claim refused")),
+        (lines("decision refused"), lines("\"claim refused"), lines("release_claim refused")),
         (8, 1, 1),
         "{log}"
     );
@@ -212,7 +212,9 @@ async fn an_edit_is_released_by_somebody_else_than_who_pushed_it() {
     world.until("the edit waits", parked).await;
     let (status, says) = release("t-admin").await;
     assert!(
-        status == StatusCode::CONFLICT && says.contains("counts") && says.contains("another person"),
+        status == StatusCode::CONFLICT
+            && says.contains("is recorded")
+            && says.contains("another person must release"),
         "{says}"
     );
     assert!(release("t-admin").await.1.contains("has released this revision already"));

@@ -51,7 +51,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
         "3 cases would have ended differently",
         "Mallory Tester",
         "+delete",
-        "3 people newly",
+        "3 additional people",
         "1 cases are open and keep their revision",
         "-  strict: false",
     ] {
@@ -82,7 +82,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
     assert_eq!(parked["state"], "needs_release", "{parked}");
     assert!(parked["why"][0].as_str().unwrap().contains("would have done delete to 3 people"), "{parked}");
     let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
-    assert!(show.out.contains("Trudy Tester") && show.out.contains("3 people newly"), "{show:?}");
+    assert!(show.out.contains("Trudy Tester") && show.out.contains("3 additional people"), "{show:?}");
     let again = stands(&world).await;
     assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
     // What the past said once stands over a restart, and the list comes back.

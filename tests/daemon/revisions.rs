@@ -235,7 +235,7 @@ async fn open_cases_move_to_another_revision_after_a_look() {
     world.until_closed(&ben, "approved").await;
     let said = world.say(&["case", "migrate", &id(&ben_case)]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.out.contains("cannot: the case is closed"), "{said:?}");
+    assert!(said.out.contains("cannot move: the case is closed"), "{said:?}");
     // What was decided by two revisions is decided again by two revisions.
     assert_eq!(world.stop(), Some(0));
     let verified = world.say(&["store", "verify"]);

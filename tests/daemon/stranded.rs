@@ -57,7 +57,10 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     let id = case["id"].as_str().unwrap();
     for command in [&["case", "list"][..], &["case", "show", id]] {
         let said = world.say(command);
-        assert!(said.out.contains("cannot go on") && said.out.contains("ticketing"), "{said:?}");
+        assert!(
+            said.out.contains("ticketing") && said.out.contains("case migrate --policy proofing"),
+            "{said:?}"
+        );
     }
     let text = |path: &'static str| world.ask(reqwest::Method::GET, path, "", None);
     let metric = "proofd_cases_stranded{policy=\"proofing\"} 1\n";
@@ -66,7 +69,7 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     world.until("the gauge", seen).await;
     let (status, ready) = text("/readyz").await;
     assert_eq!(status, StatusCode::OK, "the others are served");
-    assert!(ready.as_str().unwrap().contains("1 open case cannot go on"), "{ready}");
+    assert!(ready.as_str().unwrap().contains("1 open case cannot continue"), "{ready}");
     // Another revision that does without it takes the case over.
     edit(&file, CALL, "        - close: unclear");
     // What ran cannot be compared with it any more, so a person lets it run.

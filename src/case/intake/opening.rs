@@ -53,9 +53,7 @@ impl AskPerson {
                 Found::Never(why) => Known::Never(why),
             },
             (Lookup::Read(Some(person)), None) => Known::Person(Box::new(person)),
-            (Lookup::Read(None), None) => {
-                Known::Never(format!("there is no {whom} at the identity provider"))
-            }
+            (Lookup::Read(None), None) => Known::Never(format!("the identity provider does not have {whom}")),
         };
         intake.people.insert(policy.subject, known.clone());
         intake.met(policy, known)

@@ -42,7 +42,7 @@ impl DryRuns {
         round: &mut Round<'_>,
     ) -> Result<Vec<DryRunLine>, Untried> {
         if policy.sweeps().next().is_none() {
-            let says = format!("not asked: it has no sweep; it reacts to {}", base.reacts_to.join(", "));
+            let says = format!("not evaluated: it has no sweep; it reacts to {}", base.reacts_to.join(", "));
             return Ok(vec![DryRunLine::plain(Explained { says, ..base.clone() })]);
         }
         let mut lines = Vec::new();
@@ -98,8 +98,10 @@ impl DryRuns {
                 }
                 (Said::Opened(_), _) => {
                     line.explained.verdict = by_mode(policy, Answer::WouldOpen);
-                    line.explained.says = "it would be picked, and a case would open".to_owned();
-                    let most = |most| format!("one run opens {most} at most, for those who are due longest");
+                    line.explained.says = "it would be selected, and a case would open".to_owned();
+                    let most = |most| {
+                        format!("one run opens at most {most} cases, for the people who are due longest")
+                    };
                     tried.notes.extend(sweep.at_most.map(most));
                 }
                 (answer, _) => self.tell(answer, &dry, &mut line, round)?,
@@ -130,30 +132,29 @@ impl DryRuns {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Result<String, String>, Untried> {
-        let Some(due) = &sweep.due else { return Ok(Ok("due: everybody is, at every run".to_owned())) };
+        let Some(due) = &sweep.due else { return Ok(Ok("due: everyone is due at every run".to_owned())) };
         let path = due.field.path();
         let standing = standing(&self.store, policy, sweep, policy.mode == Mode::Shadow, now, subject)?;
         let later = |when: Option<Timestamp>| match when {
             Some(when) => {
                 // A run at that very time would be one.
                 let first = sweep.timetable.next(when - TimeDelta::nanoseconds(1));
-                let first = first.map(|run| format!("; the first run from then on is at {}", at(run)));
-                format!("it will be at {}{}", at(when), first.unwrap_or_default())
+                let first = first.map(|run| format!("; the first run after that is at {}", at(run)));
+                format!("due at {}{}", at(when), first.unwrap_or_default())
             }
-            None => "it never will be before the end of time".to_owned(),
+            None => "never due".to_owned(),
         };
         let says = match standing {
             Ok(Standing::Due(since)) => return Ok(Ok(format!("due since {}", at(since)))),
             Ok(Standing::NotYet(when)) => later(when),
-            Ok(Standing::Never) => format!("{path} is empty, which says never (if_empty: never)"),
+            Ok(Standing::Never) => format!("{path} is empty, and `if_empty` is never"),
             Ok(Standing::Unseen) => {
                 let seen = sweep.timetable.next(now).unwrap_or(now);
-                let first =
-                    format!("{path} is empty, and no run has seen this person; the next one counts as");
+                let first = format!("{path} is empty, and no run has read this person; the next run sets");
                 match sweep.standing(&policy.name, subject, seen, Some(seen)) {
-                    Ok(Standing::NotYet(when)) => format!("{first} its beginning: {}", later(when)),
+                    Ok(Standing::NotYet(when)) => format!("{first} the start: {}", later(when)),
                     Ok(Standing::Due(_) | Standing::Never | Standing::Unseen) | Err(_) => {
-                        return Ok(Ok(format!("due at once: {first} its date")));
+                        return Ok(Ok(format!("due at once: {first} the date")));
                     }
                 }
             }

@@ -202,7 +202,7 @@ fn a_mistake_in_the_options_of_a_provider_has_its_place() {
         (
             "  roster:\n    staff: {file: a, key: b}\n  stamp:\n    staff: {stamps: true, callback_secret: c}\n",
             6,
-            "taken",
+            "is used twice",
         ),
         ("  roster:\n    user: {file: a, key: b}\n", 4, "cannot be used"),
         ("  roster:\n    Staff: {file: a, key: b}\n", 4, "cannot be used"),
