@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::TimeDelta;
-use proofd::case::{Case, Cause, Facts, Here, Input, OpenedBy, Opening, Recorded, State};
+use proofd::case::{Case, Cause, Context, Facts, Input, OpenedBy, Opening, Recorded, State};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{
@@ -288,7 +288,7 @@ impl Recorder<'_> {
             return;
         }
         let input = match &case.state {
-            State::Proving(proving) => match &proving.session {
+            State::Verifying(proving) => match &proving.session {
                 None => Input::Press { link: proving.link, locale: None },
                 Some(session) => {
                     let execution = session.execution.clone();
@@ -314,7 +314,7 @@ impl Recorder<'_> {
             under: String::new(),
         };
         let recorded = Recorded { cause, facts };
-        let here = Here {
+        let here = Context {
             now: self.now,
             links: &self.terms.links,
             organization: &self.terms.organization,

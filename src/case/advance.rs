@@ -10,16 +10,16 @@ use super::identity::case_id;
 use super::input::{Input, OpenedBy, Opening, Refused};
 use super::opening::cancels;
 use super::state::{Case, State};
-use super::turn::Turn;
+use super::transition::Transition;
 use super::walk::nothing_learned;
-use super::{Advance, Here};
+use super::{Advance, Context};
 use crate::model::{Event, EventType, Fields, Lane};
 use crate::policy::Policy;
 use crate::policy::outcome::{OwnResult, WaitOutcome};
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
 
 /// A case at its first step. Whether it should open was decided before.
-pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
+pub fn open(opening: Opening, policy: &Policy, context: &Context<'_>) -> Advance {
     let id = case_id(&policy.name, &opening.key, &opening.by);
     let (event, by) = match opening.by {
         OpenedBy::Event(event) => {
@@ -38,7 +38,7 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         key: opening.key,
         subject: opening.subject,
         event,
-        opened_at: here.now,
+        opened_at: context.now,
         // Left with the first step.
         state: State::Calling { step: policy.graph.first, call: 0 },
         steps: untouched(policy),
@@ -49,14 +49,14 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         attempts: 0,
         links: 0,
         contests: 0,
-        doomed: None,
+        pending_adverse: None,
         settled: Vec::new(),
         sessions: BTreeMap::new(),
         result: None,
         closed_at: None,
         seen: None,
         // Whoever opens a case has just read the person.
-        seen_at: Some(here.now),
+        seen_at: Some(context.now),
         holds: Vec::new(),
         acting: None,
         compared: BTreeMap::new(),
@@ -65,68 +65,74 @@ pub fn open(opening: Opening, policy: &Policy, here: &Here<'_>) -> Advance {
         stretch: None,
         refusals: 0,
     };
-    let mut turn = Turn::new(case, policy, here);
-    turn.note_at(None, Note::Opened { by });
-    if let Some(event) = turn.case.event.clone() {
-        turn.passed_elsewhere(&event);
+    let mut transition = Transition::new(case, policy, context);
+    transition.note_at(None, Note::Opened { by });
+    if let Some(event) = transition.case.event.clone() {
+        transition.passed_elsewhere(&event);
     }
-    turn.walk(policy.graph.first);
-    turn.end()
+    transition.walk(policy.graph.first);
+    transition.end()
 }
 
 /// Decides what one input does to one case. Pure: same arguments, same answer. A refused input changes
 /// nothing at all.
-pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Result<Advance, Refused> {
+pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>) -> Result<Advance, Refused> {
     if case.policy != policy.name || case.revision != policy.revision {
         return Err(Refused::WrongPolicy);
     }
-    let mut turn = Turn::new(case, policy, here);
+    let mut transition = Transition::new(case, policy, context);
     if matches!(input, Input::Press { .. } | Input::Decision(_) | Input::Contest { .. } | Input::Operator(_))
     {
-        turn.be_fair();
+        transition.be_fair();
     }
-    let state = turn.case.state.clone();
+    let state = transition.case.state.clone();
     match (state, input) {
         // Ends of attempts are taken in every state: what has begun may have happened.
-        (_, Input::Outcome { call, attempt, outcome }) => turn.end_attempt(call, attempt, outcome)?,
-        (_, Input::Lost { call, attempt }) => turn.lose_attempt(call, attempt)?,
-        (_, Input::Misplanned { call }) => turn.plan_anew(call)?,
-        (State::Closed, Input::Attempt { call }) if turn.outlives(call) => turn.begin_attempt(call)?,
-        (_, Input::Operator(operator)) => turn.ordered(operator)?,
-        (State::Closed, Input::Event(event)) => turn.heard_after_the_end(&event)?,
-        (_, Input::SetBack { seconds }) => turn.set_back(TimeDelta::seconds(seconds))?,
-        (_, Input::RefusedDecision(refused)) => turn.decision_refused(refused)?,
-        (State::Closed, Input::Decision(decision)) => turn.late_decision(decision)?,
+        (_, Input::Outcome { call, attempt, outcome }) => transition.end_attempt(call, attempt, outcome)?,
+        (_, Input::Lost { call, attempt }) => transition.lose_attempt(call, attempt)?,
+        (_, Input::Misplanned { call }) => transition.plan_anew(call)?,
+        (State::Closed, Input::Attempt { call }) if transition.outlives(call) => {
+            transition.begin_attempt(call)?
+        }
+        (_, Input::Operator(operator)) => transition.ordered(operator)?,
+        (State::Closed, Input::Event(event)) => transition.heard_after_the_end(&event)?,
+        (_, Input::SetBack { seconds }) => transition.set_back(TimeDelta::seconds(seconds))?,
+        (_, Input::RefusedDecision(refused)) => transition.decision_refused(refused)?,
+        (State::Closed, Input::Decision(decision)) => transition.late_decision(decision)?,
         (State::Closed, _) => return Err(Refused::Closed),
-        (_, Input::Attempt { call }) => turn.begin_attempt(call)?,
-        (_, Input::Event(event)) => turn.happened(event)?,
+        (_, Input::Attempt { call }) => transition.begin_attempt(call)?,
+        (_, Input::Event(event)) => transition.happened(event)?,
 
-        (State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_), Input::Wake) => {
-            turn.woken()?
+        (State::Verifying(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_), Input::Wake) => {
+            transition.woken()?
         }
-        (State::Proving(proving), Input::Press { link, locale }) => turn.press(proving, link, locale)?,
+        (State::Verifying(proving), Input::Press { link, locale }) => {
+            transition.press(proving, link, locale)?
+        }
         (State::Held { since, asked: Some(asked), .. }, Input::Press { link, locale }) => {
-            turn.press_again(*asked, since, link, locale)?
+            transition.press_again(*asked, since, link, locale)?
         }
-        (State::Proving(proving), Input::Hint { execution }) => turn.hinted(proving, &execution)?,
-        (State::Reviewing(reviewing), Input::Decision(decision)) => turn.decided(reviewing, decision)?,
-        (State::Grace(grace), Input::Decision(decision)) => turn.decide_contest(grace, decision)?,
-        (State::Grace(grace), Input::Contest { link }) => turn.contest(grace, link)?,
+        (State::Verifying(proving), Input::Hint { execution }) => transition.hinted(proving, &execution)?,
+        (State::Reviewing(reviewing), Input::Decision(decision)) => {
+            transition.decided(reviewing, decision)?
+        }
+        (State::Grace(grace), Input::Decision(decision)) => transition.decide_contest(grace, decision)?,
+        (State::Grace(grace), Input::Contest { link }) => transition.contest(grace, link)?,
         (
             State::Calling { .. }
-            | State::Proving(_)
+            | State::Verifying(_)
             | State::Reviewing(_)
             | State::Waiting(_)
             | State::Held { .. }
             | State::Stuck(_),
             Input::Contest { link },
-        ) => turn.contest_early(link)?,
+        ) => transition.contest_early(link)?,
 
         (
             State::Calling { .. } | State::Held { .. } | State::Stuck(_),
             Input::Wake | Input::Press { .. } | Input::Hint { .. } | Input::Decision(_),
         )
-        | (State::Proving(_) | State::Waiting(_), Input::Decision(_))
+        | (State::Verifying(_) | State::Waiting(_), Input::Decision(_))
         | (
             State::Reviewing(_) | State::Waiting(_) | State::Grace(_),
             Input::Press { .. } | Input::Hint { .. },
@@ -134,7 +140,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, here: &Here<'_>) -> Re
             return Err(Refused::NotAwaited);
         }
     }
-    Ok(turn.end())
+    Ok(transition.end())
 }
 
 pub(super) fn untouched(policy: &Policy) -> Fields {
@@ -142,7 +148,7 @@ pub(super) fn untouched(policy: &Policy) -> Fields {
     policy.by_id.iter().filter_map(|(id, index)| empty((id, *index))).collect()
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Whether a call is one that may happen after the case's end.
     fn outlives(&self, call: u32) -> bool {
         self.case.calls.get(&call).is_some_and(|pending| pending.purpose.outlives())
@@ -179,7 +185,7 @@ impl Turn<'_> {
             }
         }
         match state {
-            State::Proving(proving) => self.wake_proving(proving),
+            State::Verifying(proving) => self.wake_proving(proving),
             State::Reviewing(reviewing) => self.wake_reviewing(reviewing),
             State::Waiting(waiting) => self.wake_waiting(waiting),
             State::Grace(grace) => self.wake_grace(grace),
@@ -247,7 +253,7 @@ impl Turn<'_> {
                 self.drop_calls(|purpose| !purpose.outlives());
                 self.case.steps = untouched(self.policy);
                 self.case.retries.clear();
-                self.case.doomed = None;
+                self.case.pending_adverse = None;
                 self.case.result = None;
                 self.case.acting = None;
                 self.case.compared.clear();

@@ -9,7 +9,7 @@ use super::entry::Note;
 use super::identity::spread;
 use super::input::Refused;
 use super::state::{Pending, Purpose, State};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{
     Action, Changed, Done, Failure, FailureKind, HttpRequest, IdentityAction, IdentityChange, Method,
     Outcome, ProvisioningAction, Repeat, SessionAction, Span, Timestamp,
@@ -46,7 +46,7 @@ const MOST_JITTER: u32 = 20;
 /// Clocks of the provider and ours may differ by this much.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-impl Turn<'_> {
+impl Transition<'_> {
     pub fn begin_attempt(&mut self, number: u32) -> Result<(), Refused> {
         let (now, call) = (self.now(), self.case.call_id(number));
         let pending = self.case.calls.get_mut(&number).ok_or(Refused::Stale)?;
@@ -105,7 +105,7 @@ impl Turn<'_> {
     pub fn end_attempt(&mut self, number: u32, attempt: u32, outcome: Outcome) -> Result<(), Refused> {
         let mut pending = self.take(number, attempt)?;
         pending.begun = None;
-        self.case.has_echoed(number, pending.in_doubt, &outcome, self.here.now);
+        self.case.has_echoed(number, pending.in_doubt, &outcome, self.context.now);
         match outcome {
             Outcome::Failed(failure) => self.failed(number, pending, failure),
             Outcome::Done(done) if fits(&pending.action, &done) => self.done(number, pending, done),
@@ -193,7 +193,7 @@ impl Turn<'_> {
         let Some((snapshot, _)) = pending.action.identity_change() else { return self.step_call_done() };
         let since = pending.asked_at;
         let action = Action::change(snapshot.clone(), IdentityChange::EnsureInvited { since });
-        let call = self.ask(step, action, Purpose::EnsureInvited, self.now() + self.here.invite_grace);
+        let call = self.ask(step, action, Purpose::EnsureInvited, self.now() + self.context.invite_grace);
         self.case.state = State::Calling { step, call };
     }
 
@@ -307,7 +307,7 @@ impl Turn<'_> {
         match purpose {
             Purpose::Step | Purpose::EnsureInvited => matches!(state, Some(State::Calling { .. })),
             Purpose::Invite | Purpose::Reminder | Purpose::Start | Purpose::Read => {
-                matches!(state, Some(State::Proving(_)))
+                matches!(state, Some(State::Verifying(_)))
             }
             Purpose::Destroy => matches!(state, Some(State::Grace(_))),
             Purpose::Look | Purpose::Lift | Purpose::OwnerNotice | Purpose::Page | Purpose::Uphold => false,
@@ -358,7 +358,7 @@ impl Turn<'_> {
         let retry = self.retry_of(pending.purpose);
         let wait = seconds(retry.longest).max(i64::from(LONGEST_RETRY_AFTER));
         let with_jitter = TimeDelta::seconds(wait + wait * i64::from(MOST_JITTER) / 100);
-        with_jitter.max(self.here.invite_grace).max(self.settles(&pending.action))
+        with_jitter.max(self.context.invite_grace).max(self.settles(&pending.action))
     }
 
     /// How long what an attempt made may not be found at the other side.
@@ -366,7 +366,7 @@ impl Turn<'_> {
         let Action::Provisioning { system, account: ProvisioningAction::Create { .. } } = action else {
             return TimeDelta::zero();
         };
-        self.here.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
+        self.context.consistency.get(system).copied().unwrap_or(TimeDelta::zero())
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::comparison::canonical;
-use super::turn::{Trouble, Turn};
+use super::transition::{Transition, Trouble};
 use super::walk::limited;
 use crate::model::{EffectKind, Fields, Fingerprints, Lane, Nature, Pass, Snapshot, Subject, SubjectKind};
 use crate::policy::tree::{Verb, Verify};
@@ -47,7 +47,7 @@ enum Rests {
     /// The identity provider's connector compares again when it acts.
     There,
     /// What acts does not know the registration, so the person is read right before.
-    Here,
+    Context,
 }
 
 fn rests(effect: EffectKind) -> Rests {
@@ -55,7 +55,7 @@ fn rests(effect: EffectKind) -> Rests {
         Nature::Withholds | Nature::Asks | Nature::Tells => Rests::Not,
         // A target system knows nothing of what the identity provider holds.
         Nature::Ends | Nature::Lifts | Nature::Gives if effect.row().lane == Lane::Provisioning => {
-            Rests::Here
+            Rests::Context
         }
         Nature::Ends | Nature::Lifts | Nature::Gives => Rests::There,
     }
@@ -66,7 +66,7 @@ fn step_rests(verb: &Verb) -> Rests {
     limited(verb).into_iter().chain(verb.may().iter().copied()).map(rests).max().unwrap_or(Rests::Not)
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// The person as they were read last.
     pub fn person_now(&self) -> &Subject {
         self.case.seen.as_ref().unwrap_or(&self.case.subject)
@@ -83,7 +83,7 @@ impl Turn<'_> {
         let needed = match step_rests(verb) {
             Rests::Not => false,
             Rests::There => self.changed().is_some(),
-            Rests::Here => !self.case.compared.is_empty(),
+            Rests::Context => !self.case.compared.is_empty(),
         };
         needed && self.can_reread()
     }
@@ -95,7 +95,7 @@ impl Turn<'_> {
 
     /// The first field whose value is not the one that was compared.
     fn changed(&self) -> Option<&str> {
-        let (prints, person) = (self.here.links.fingerprints(), self.person_now());
+        let (prints, person) = (self.context.links.fingerprints(), self.person_now());
         let differs = |(field, then): &(&String, &String)| fingerprint(prints, field, person) != **then;
         self.case.compared.iter().find(differs).map(|(field, _)| field.as_str())
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::entry::Note;
 use super::input::{Decision, Refused, RefusedDecision};
 use super::state::{Case, Reviewing};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{Actor, Timestamp};
 use crate::policy::tree::Review;
 
@@ -15,7 +15,7 @@ const MOST_REFUSALS: u32 = 20;
 /// A refused word is not one of the policy's, so its length is whatever was sent.
 const LONGEST_WORD: usize = 64;
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Whether somebody may decide a review, or claim it: both need the same.
     pub(super) fn may_review(
         &self,

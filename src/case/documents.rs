@@ -3,10 +3,10 @@
 
 use super::entry::Note;
 use super::opening::known_as;
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{CaseId, DocumentUse, Proof, SubjectKind};
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Whether another person has shown a document of a proof. Their cases are named in the journal. A new
     /// registration is another person: an account that was deleted proves nothing about the next one.
     pub fn document_elsewhere(&mut self, proof: &Proof) -> bool {
@@ -15,7 +15,7 @@ impl Turn<'_> {
         let same =
             |shown: &&DocumentUse| self.documents.contains(&shown.document) && !shown.same_person(&own);
         let mut cases: Vec<_> =
-            self.here.documents.iter().filter(same).map(|shown| CaseId(shown.case.clone())).collect();
+            self.context.documents.iter().filter(same).map(|shown| CaseId(shown.case.clone())).collect();
         cases.sort();
         cases.dedup();
         let elsewhere = !cases.is_empty();
@@ -40,7 +40,7 @@ impl Turn<'_> {
 
     fn mailbox(&self) -> Option<String> {
         let email = self.case.seen.as_ref().unwrap_or(&self.case.subject).text("email")?;
-        Some(self.here.links.fingerprints().mailbox(email))
+        Some(self.context.links.fingerprints().mailbox(email))
     }
 
     /// The names under which the person is known over several cases. A registration gets an account, and goes

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::entry::Note;
 use super::state::{Acting, Held, Pending, Purpose, State};
-use super::turn::{Trouble, Turn};
+use super::transition::{Transition, Trouble};
 use super::walk::{Bound, Entered, next_of};
 use crate::model::{
     Action, Done, EffectKind, Fields, HttpRequest, IdentityChange, ProvisioningAction, Repeat, RoleChange,
@@ -20,7 +20,7 @@ const LARGEST_ANSWER: usize = 16 * 1024;
 /// More actions than this are a function gone wrong.
 const MOST_ACTIONS: usize = 50;
 
-impl Turn<'_> {
+impl Transition<'_> {
     pub fn work_out(&self, effect: &Effect<Written>) -> Result<Effect<Resolved>, Trouble> {
         let this_case = self.this_case();
         Effect::of(effect, self.policy.subject, &self.facts(&this_case))
@@ -81,7 +81,7 @@ impl Turn<'_> {
                 return next_of(step).map(Entered::Go);
             };
             let action = effect.kind();
-            if bound == Bound::Limited && self.here.over_limit.contains(&action) {
+            if bound == Bound::Limited && self.context.over_limit.contains(&action) {
                 match self.over_limit(step, action)? {
                     Some(Entered::Go(_)) => {
                         self.drop_action();
@@ -214,7 +214,7 @@ impl Turn<'_> {
             "data": data,
         });
         let mut newest = None;
-        for sink in self.here.sinks {
+        for sink in self.context.sinks {
             let action = Action::Emit { sink: sink.clone(), event: event.clone() };
             newest = Some(self.ask(step, action, Purpose::Step, self.now()));
         }

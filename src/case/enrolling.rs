@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::compared;
 use super::entry::Note;
 use super::judge::{Judged, record};
-use super::state::Proving;
-use super::turn::Turn;
+use super::state::Verifying;
+use super::transition::Transition;
 use crate::model::{
     Enrolment, Event, EventType, Fields, Judgement, Method, Origin, Pass, Proof, Session, SubjectKind,
     SubjectRef,
@@ -18,16 +18,16 @@ use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{StepIndex, Verb, Verification, Verify};
 
 /// The verification that a person is really asked for.
-pub(super) fn in_use<'a>(proving: &Proving, verify: &'a Verify) -> &'a Verification {
+pub(super) fn in_use<'a>(proving: &Verifying, verify: &'a Verify) -> &'a Verification {
     verify.fallback.as_deref().filter(|_| proving.fell_back).unwrap_or(&verify.verification)
 }
 
 /// The source of our own events.
 const PROOFD: &str = "proofd";
 
-impl Turn<'_> {
+impl Transition<'_> {
     pub fn enrolment(&self, provider: &str) -> Option<&Enrolment> {
-        self.enrolments.get(provider).or_else(|| self.here.enrolments.get(provider))
+        self.enrolments.get(provider).or_else(|| self.context.enrolments.get(provider))
     }
 
     /// Whether the provider has something of the person that a new run can be compared with. A face stands for
@@ -46,7 +46,7 @@ impl Turn<'_> {
     pub fn face(&self, provider: &str, verify: &Verify) -> Option<BTreeMap<String, String>> {
         let known = self.enrolment(provider)?;
         let since = known.enrolled_at?;
-        let (person, prints) = (self.person_now(), self.here.links.fingerprints());
+        let (person, prints) = (self.person_now(), self.context.links.fingerprints());
         let passes: Vec<_> = known.passes.iter().filter(|pass| pass.at >= since).collect();
         let whole = passes.iter().all(|pass| compared::unchanged(pass, person, prints))
             && passes.iter().any(|pass| compared::covers(pass, verify, person));
@@ -74,7 +74,7 @@ impl Turn<'_> {
     pub fn reuse(&mut self, step: StepIndex, verify: &Verify) -> bool {
         let Some(within) = verify.reuse_within else { return false };
         let now = self.now();
-        let (person, prints) = (self.person_now(), self.here.links.fingerprints());
+        let (person, prints) = (self.person_now(), self.context.links.fingerprints());
         let counts = |pass: &Pass, verification: &Verification| {
             self.after(pass.at, within, None) >= now
                 && covers(pass.method, verification.method)
@@ -151,7 +151,7 @@ impl Turn<'_> {
             return;
         }
         let case = event.fields.get("data").and_then(|data| data.get("case")).and_then(Value::as_str);
-        let passes = self.here.enrolments.values().flat_map(|known| &known.passes);
+        let passes = self.context.enrolments.values().flat_map(|known| &known.passes);
         let of_case = passes.filter(|pass| Some(pass.case.as_str()) == case);
         let compared = of_case.max_by_key(|pass| pass.at).map(|pass| pass.compared.clone());
         self.rest_on(compared.unwrap_or_default());

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use super::entry::Note;
 use super::holding::{lifts, role_of};
 use super::state::{Case, Held, Hold, Pending, Purpose, State, Whose};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{Action, Event, EventType, Failure, Origin, Timestamp};
 
 /// Events may leave out parts of a second.
@@ -44,7 +44,7 @@ pub(super) fn takes_what_is_held(case: &Case, event: &Event) -> bool {
     case.holds.iter().any(|hold| hold.what == what && event.time >= hold.counts_from())
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// An event that one of this case's own effects caused. Where the provider names us, the doubt is over.
     pub fn confirm(&mut self, event: &Event) {
         if event.origin == Origin::Ours

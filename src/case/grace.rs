@@ -6,13 +6,13 @@ use super::entry::Note;
 use super::input::{Decision, Refused};
 use super::reviewing::has_reason;
 use super::state::{Held, InGrace, Purpose, State};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::policy::outcome::{ContestOutcome, OwnResult};
 
 /// After a contest was turned down the person has at least this long to do something else.
 const LEAST_AFTER_UPHOLD: TimeDelta = TimeDelta::hours(24);
 
-impl Turn<'_> {
+impl Transition<'_> {
     pub fn wake_grace(&mut self, mut grace: InGrace) {
         if !grace.runs() || self.now() < grace.until {
             return;
@@ -59,15 +59,15 @@ impl Turn<'_> {
     /// The person contests while the case still walks to its end; it stands when it gets there.
     pub fn contest_early(&mut self, link: u32) -> Result<(), Refused> {
         let now = self.now();
-        let doomed = self.case.doomed.as_mut().ok_or(Refused::DeadLink)?;
-        if link != doomed.link {
+        let pending_adverse = self.case.pending_adverse.as_mut().ok_or(Refused::DeadLink)?;
+        if link != pending_adverse.link {
             return Err(Refused::DeadLink);
         }
-        if doomed.contested_at.is_some() {
+        if pending_adverse.contested_at.is_some() {
             return Err(Refused::NotAwaited);
         }
-        doomed.contested_at = Some(now);
-        let step = doomed.step;
+        pending_adverse.contested_at = Some(now);
+        let step = pending_adverse.step;
         self.case.contests += 1;
         self.note(Note::Contested);
         self.tell_contested(step);

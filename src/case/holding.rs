@@ -12,7 +12,7 @@ use super::entry::Note;
 use super::input::Refused;
 use super::opening::opened_by;
 use super::state::{Case, Held, Hold, Pending, Placed, Purpose, Whose};
-use super::turn::{Trouble, Turn};
+use super::transition::{Transition, Trouble};
 use crate::model::{Action, Done, Event, EventType, HoldChange, IdentityChange, Snapshot, Timestamp};
 use crate::policy::tree::StepIndex;
 
@@ -23,7 +23,7 @@ const SHOWN_WITHIN: TimeDelta = TimeDelta::minutes(2);
 /// Events about a change have come after this long.
 const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Places a hold. One that this case has is placed once more: somebody may have undone it meanwhile, and
     /// one that was to be lifted stands again.
     pub fn hold(&mut self, step: StepIndex, what: Held, end_sessions: bool) -> u32 {
@@ -39,7 +39,7 @@ impl Turn<'_> {
             self.case.calls.retain(|_, pending| !overtaken(pending));
         } else {
             self.note(Note::HoldPlaced { held: what.clone() });
-            let (before, whose) = match first(self.here.others, &what) {
+            let (before, whose) = match first(self.context.others, &what) {
                 Some(first) => (first.before.clone(), first.owner()),
                 None => self.presumed(&what),
             };
@@ -181,7 +181,7 @@ impl Turn<'_> {
                 continue;
             }
             hold.placed = Placed::Tried;
-            if let Some(first) = first(self.here.others, &hold.what) {
+            if let Some(first) = first(self.context.others, &hold.what) {
                 (hold.before, hold.whose) = (first.before.clone(), first.owner());
                 hold.placed = Placed::Known;
             }
@@ -217,7 +217,7 @@ impl Turn<'_> {
         let (now, again) = (self.now(), pending.in_doubt || pending.attempt > 1);
         let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
         let unseen = hold.granted_at.is_some_and(|at| (now - at).abs() < SHOWN_WITHIN);
-        (hold.before, hold.whose) = match first(self.here.others, what) {
+        (hold.before, hold.whose) = match first(self.context.others, what) {
             _ if !already => (before, Whose::Ours),
             _ if hold.placed == Placed::Known => (hold.before.take(), hold.whose),
             Some(first) => (first.before.clone(), first.owner()),

@@ -2,7 +2,7 @@
 
 use super::links::LinkKind;
 use super::state::Purpose;
-use super::turn::{Trouble, Turn};
+use super::transition::{Transition, Trouble};
 use crate::model::{Action, Address, Message, Timestamp, typed};
 use crate::policy::template::MailFacts;
 use crate::policy::tree::{Recipient, StepIndex};
@@ -14,7 +14,7 @@ pub(super) struct Asked {
     pub deadline: Timestamp,
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// A mail as it will be sent, at every attempt the same.
     pub fn mail(&self, to: &Recipient, template: &str, asked: Option<Asked>) -> Result<Message, Trouble> {
         let address = self.address(to)?;
@@ -22,16 +22,16 @@ impl Turn<'_> {
         let personal = matches!(to, Recipient::Subject);
         let link = asked
             .filter(|_| personal)
-            .map(|asked| self.here.links.person(&self.case.id, LinkKind::Verify, asked.link));
+            .map(|asked| self.context.links.person(&self.case.id, LinkKind::Verify, asked.link));
         let contest = personal
-            .then(|| self.here.links.person(&self.case.id, LinkKind::Contest, self.case.contests + 1));
+            .then(|| self.context.links.person(&self.case.id, LinkKind::Contest, self.case.contests + 1));
         let this_case = self.this_case();
         let facts = MailFacts {
             facts: self.facts(&this_case),
             link: link.as_deref(),
             contest_link: contest.as_deref(),
             deadline: asked.map(|asked| asked.deadline),
-            organization: self.here.organization,
+            organization: self.context.organization,
         };
         let languages = self.languages(personal);
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();

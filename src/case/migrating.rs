@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::advance::untouched;
 use super::entry::Note;
-use super::state::{Case, Proving, Purpose, Reviewing, State, Waiting};
-use super::turn::Turn;
-use super::{Advance, Here};
+use super::state::{Case, Purpose, Reviewing, State, Verifying, Waiting};
+use super::transition::Transition;
+use super::{Advance, Context};
 use crate::model::{Span, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::{Policy, Review, Step, StepIndex, Verb, Verify, Wait};
@@ -84,7 +84,7 @@ pub fn migrate(
     case: Case,
     old: &Policy,
     new: &Policy,
-    here: &Here<'_>,
+    context: &Context<'_>,
     mover: &Mover,
 ) -> Result<Migration, CannotMigrate> {
     movable(&case, old, new)?;
@@ -92,32 +92,32 @@ pub fn migrate(
     let at = case.step().ok_or(CannotMigrate::Closed)?;
     let before = old.step(at).ok_or(CannotMigrate::OtherPolicy)?;
     let after = same_step(before, new)?;
-    let mut turn = Turn::new(case, old, here);
-    turn.be_fair();
-    turn.policy = new;
-    let state = match turn.case.state.clone() {
+    let mut transition = Transition::new(case, old, context);
+    transition.be_fair();
+    transition.policy = new;
+    let state = match transition.case.state.clone() {
         State::Stuck(mut stuck) => {
             stuck.step = after.index;
             if let Some(interrupted) = stuck.interrupted.take() {
-                stuck.interrupted = Some(Box::new(turn.moved(*interrupted, before, after, old)?));
+                stuck.interrupted = Some(Box::new(transition.moved(*interrupted, before, after, old)?));
             }
             State::Stuck(stuck)
         }
-        state => turn.moved(state, before, after, old)?,
+        state => transition.moved(state, before, after, old)?,
     };
-    let told = queue(&turn.case.state).map(str::to_owned);
-    turn.case.state = state;
-    let notes = turn.carry_over(old, new);
+    let told = queue(&transition.case.state).map(str::to_owned);
+    transition.case.state = state;
+    let notes = transition.carry_over(old, new);
     let to = new.revision.clone();
-    turn.case.revision = to.clone();
+    transition.case.revision = to.clone();
     let (by, reason) = (mover.by.clone(), mover.reason.clone());
-    turn.note(Note::Migrated { from: from.clone(), to: to.clone(), by, reason });
-    if let State::Reviewing(reviewing) = turn.case.state.clone()
+    transition.note(Note::Migrated { from: from.clone(), to: to.clone(), by, reason });
+    if let State::Reviewing(reviewing) = transition.case.state.clone()
         && told.as_deref() != Some(reviewing.queue.as_str())
     {
-        turn.tell_queue(reviewing.step, &reviewing.queue, reviewing.deadline);
+        transition.tell_queue(reviewing.step, &reviewing.queue, reviewing.deadline);
     }
-    let advance = turn.end();
+    let advance = transition.end();
     let preview = Preview {
         from,
         to,
@@ -126,14 +126,14 @@ pub fn migrate(
         due_now,
         due_then: advance.case.due_at(),
         remind_then: match &advance.case.state {
-            State::Proving(proving) => proving.remind_at,
+            State::Verifying(proving) => proving.remind_at,
             _ => None,
         },
         escalate_then: match &advance.case.state {
             State::Reviewing(reviewing) => reviewing.escalate_at,
             _ => None,
         },
-        overdue: overdue(&advance.case, here.now),
+        overdue: overdue(&advance.case, context.now),
         notes,
     };
     Ok(Migration { advance, preview })
@@ -149,7 +149,7 @@ fn movable(case: &Case, old: &Policy, new: &Policy) -> Result<(), CannotMigrate>
     if new.revision == old.revision {
         return Err(CannotMigrate::SameRevision);
     }
-    if case.doomed.is_some() || matches!(case.beneath(), State::Grace(_)) {
+    if case.pending_adverse.is_some() || matches!(case.beneath(), State::Grace(_)) {
         return Err(CannotMigrate::InGrace);
     }
     if matches!(case.state, State::Held { .. }) {
@@ -168,7 +168,7 @@ fn movable(case: &Case, old: &Policy, new: &Policy) -> Result<(), CannotMigrate>
         return Err(CannotMigrate::UnderWay);
     }
     match case.beneath() {
-        State::Proving(proving) if proving.late_until.is_some() => Err(CannotMigrate::LastWord),
+        State::Verifying(proving) if proving.late_until.is_some() => Err(CannotMigrate::LastWord),
         State::Reviewing(reviewing) if !reviewing.given.is_empty() => Err(CannotMigrate::HalfDecided),
         _ => Ok(()),
     }
@@ -193,7 +193,7 @@ fn queue(state: &State) -> Option<&str> {
 
 fn overdue(case: &Case, now: Timestamp) -> Vec<&'static str> {
     let (remind_at, escalate_at) = match &case.state {
-        State::Proving(proving) => (proving.remind_at, None),
+        State::Verifying(proving) => (proving.remind_at, None),
         State::Reviewing(reviewing) => (None, reviewing.escalate_at),
         _ => (None, None),
     };
@@ -201,11 +201,11 @@ fn overdue(case: &Case, now: Timestamp) -> Vec<&'static str> {
     times.into_iter().filter(|(_, at)| at.is_some_and(|at| at <= now)).map(|(word, _)| word).collect()
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     fn moved(&self, state: State, before: &Step, after: &Step, old: &Policy) -> Result<State, CannotMigrate> {
         match (state, &before.verb, &after.verb) {
-            (State::Proving(proving), Verb::Verify(was), Verb::Verify(is)) => {
-                self.moved_proving(proving, was, is, after.index).map(State::Proving)
+            (State::Verifying(proving), Verb::Verify(was), Verb::Verify(is)) => {
+                self.moved_proving(proving, was, is, after.index).map(State::Verifying)
             }
             (State::Reviewing(reviewing), Verb::Review(was), Verb::Review(is)) => {
                 Ok(State::Reviewing(self.moved_review(reviewing, was, is, after.index, old)))
@@ -216,7 +216,7 @@ impl Turn<'_> {
             // A step that is stuck before it began begins in the new revision.
             (State::Stuck(stuck), _, _) => Ok(State::Stuck(stuck)),
             (
-                State::Proving(_)
+                State::Verifying(_)
                 | State::Reviewing(_)
                 | State::Waiting(_)
                 | State::Calling { .. }
@@ -231,11 +231,11 @@ impl Turn<'_> {
 
     fn moved_proving(
         &self,
-        mut proving: Proving,
+        mut proving: Verifying,
         was: &Verify,
         is: &Verify,
         step: StepIndex,
-    ) -> Result<Proving, CannotMigrate> {
+    ) -> Result<Verifying, CannotMigrate> {
         let of = |verify: &Verify| {
             let chosen = verify.fallback.as_ref().filter(|_| proving.fell_back);
             let chosen = chosen.unwrap_or(&verify.verification);

@@ -15,24 +15,24 @@
 //! | `identity` | derived names: of a case, of a person at a vendor |
 //! | `calendar` | business days |
 //! | `advance` | the one function: every legal pair of state and input |
-//! | `turn` | one input being worked on: journal, calls, facts |
+//! | `transition` | one input being worked on: journal, calls, facts |
 //! | `walk` | entering steps until one of them waits |
 //! | `calling` | attempts of calls, how they end, when they are tried again |
-//! | `proving`, `session` | the person is asked; the vendor's session and its result |
+//! | `verifying`, `session` | the person is asked; the vendor's session and its result |
 //! | `paying` | how many sessions a person and a policy may start in a day |
 //! | `enrolling` | what earlier runs left of a person at a provider |
 //! | `judge` | a vendor's proof in the words of policies |
 //! | `deciding` | who may decide: teams, persons, refusals |
 //! | `quarantine` | a case whose stored past is damaged does nothing by itself |
 //! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
-//! | `waiting`, `overheard`, `looking`, `fair` | a step that asks nobody; events before it; the person read again; lost time given back |
+//! | `waiting`, `overheard`, `recheck`, `outage_credit` | a step that asks nobody; events before it; the person read again; lost time given back |
 //! | `doing`, `held`, `holding`, `echo`, `evidence` | effects; what a case holds; the events that our own effects cause; whose doing a change is |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `migrating` | an open case moves to another revision |
 //! | `order` | what an operator may tell a case |
 //! | `mail` | who gets a mail, in which language, frozen |
 //! | `recorded` | what a transition was decided from, so that it can be decided again |
-//! | `outlook` | a case in plain words: what it waits for, what can be decided |
+//! | `forecast` | a case in plain words: what it waits for, what can be decided |
 
 mod advance;
 pub mod calendar;
@@ -46,7 +46,7 @@ mod echo;
 mod enrolling;
 pub mod entry;
 mod evidence;
-mod fair;
+mod forecast;
 mod grace;
 mod held;
 mod holding;
@@ -56,22 +56,22 @@ pub mod intake;
 mod judge;
 mod limits;
 pub mod links;
-mod looking;
 mod mail;
 mod migrating;
 mod opening;
 mod order;
-mod outlook;
+mod outage_credit;
 mod overheard;
 mod paying;
-mod proving;
 mod quarantine;
+mod recheck;
 mod recorded;
 mod reviewing;
 mod session;
 pub mod state;
 mod stuck;
-mod turn;
+mod transition;
+mod verifying;
 mod waiting;
 mod walk;
 
@@ -79,6 +79,7 @@ pub use advance::{advance, gone, open};
 pub use compared::fingerprints;
 pub use echo::caused_by;
 pub use entry::{Entry, Note};
+pub use forecast::{decisions_allowed, waiting_for};
 pub use holding::keeps;
 pub use identity::{case_id, person, spread};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused, RefusedDecision};
@@ -89,13 +90,12 @@ pub use opening::{
     Decidable, Found, Offered, Stopped, applicant, case_key, concerns, decidable, decide, found, known_as,
     look_again_at, no_case, objection, offer, offer_enforced, opened_by, still_held,
 };
-pub use outlook::{decisions_allowed, waiting_for};
 pub use quarantine::quarantine;
 pub use recorded::{Cause, Facts, Recorded};
 pub use session::{moved_on, reading};
 pub use state::{
-    Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Proving, Purpose, Reviewing, State,
-    Stretch, Stuck, Waiting, Whose,
+    Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Purpose, Reviewing, State, Stretch,
+    Stuck, Verifying, Waiting, Whose,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,7 +106,7 @@ use crate::model::{DocumentUse, EffectKind, Enrolment, Event, Pause, PollEvery, 
 
 /// What a decision may look at besides the case, the policy and the input.
 #[derive(Debug, Clone, Copy)]
-pub struct Here<'a> {
+pub struct Context<'a> {
     pub now: Timestamp,
     pub links: &'a Links,
     /// Shown in mails.

@@ -3,10 +3,10 @@
 use super::entry::Note;
 use super::input::{Operator, Order, Refused};
 use super::state::State;
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::policy::outcome::OwnResult;
 
-impl Turn<'_> {
+impl Transition<'_> {
     pub fn ordered(&mut self, operator: Operator) -> Result<(), Refused> {
         let state = self.case.state.clone();
         // Written first, so that the journal reads in order; a refusal throws the whole turn away.
@@ -48,7 +48,7 @@ impl Turn<'_> {
                 }
                 Some(_) | None => Err(Refused::NotAwaited),
             },
-            (Order::Remind, State::Proving(proving)) => self.remind_now(&proving),
+            (Order::Remind, State::Verifying(proving)) => self.remind_now(&proving),
             (Order::Claim, State::Reviewing(reviewing)) => self.take_review(reviewing, by),
             (Order::ReleaseClaim, State::Reviewing(reviewing)) => self.give_back_review(reviewing, &by),
             (

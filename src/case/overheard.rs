@@ -10,7 +10,7 @@
 use chrono::TimeDelta;
 
 use super::state::{Case, Overheard, Purpose, State, Stretch};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{Action, Event, EventType};
 use crate::policy::Policy;
 
@@ -32,12 +32,14 @@ fn is(event: &Event, kind: &EventType) -> bool {
 /// Whether somebody or something is waited for.
 fn rests(state: &State) -> bool {
     match state {
-        State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) | State::Closed => true,
+        State::Verifying(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) | State::Closed => {
+            true
+        }
         State::Calling { .. } | State::Held { .. } | State::Stuck(_) => false,
     }
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// An effect of the path is about to begin.
     pub fn will_change(&mut self, purpose: Purpose, action: &Action) {
         let changes = purpose == Purpose::Step && !action.only_reads();

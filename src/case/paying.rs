@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 
 use super::entry::Note;
 use super::input::Refused;
-use super::state::{Proving, State};
-use super::turn::Turn;
+use super::state::{State, Verifying};
+use super::transition::Transition;
 use crate::model::{EffectKind, Session, Timestamp};
 
 /// Sessions that one person may start in a day, over all providers and policies.
@@ -23,38 +23,38 @@ pub(super) enum Pays {
     Held,
 }
 
-impl Turn<'_> {
-    pub(super) fn pays(&self, proving: &Proving) -> Pays {
+impl Transition<'_> {
+    pub(super) fn pays(&self, proving: &Verifying) -> Pays {
         let since = self.now() - DAY;
         let earlier =
-            self.here.enrolments.iter().filter(|(provider, _)| !self.enrolments.contains_key(*provider));
+            self.context.enrolments.iter().filter(|(provider, _)| !self.enrolments.contains_key(*provider));
         let known = earlier.chain(&self.enrolments).flat_map(|(_, known)| &known.starts);
         let mut lately: Vec<Timestamp> = known.filter(|at| **at > since).copied().collect();
         lately.sort_unstable();
         if let Some(oldest) = lately.len().checked_sub(MOST_IN_A_DAY).and_then(|at| lately.get(at)) {
             return Pays::Rests(*oldest + DAY);
         }
-        let used_up = self.here.over_limit.contains(&EffectKind::Verify);
+        let used_up = self.context.over_limit.contains(&EffectKind::Verify);
         if used_up && self.case.released != Some(proving.step) { Pays::Held } else { Pays::Yes }
     }
 
     /// A session is asked for; it counts once.
-    pub fn pay(&mut self, proving: &mut Proving) {
+    pub fn pay(&mut self, proving: &mut Verifying) {
         proving.rests_until = None;
         self.case.released.take_if(|step| *step == proving.step);
         self.count(EffectKind::Verify);
     }
 
-    pub fn rest(&mut self, mut proving: Proving, until: Timestamp) {
+    pub fn rest(&mut self, mut proving: Verifying, until: Timestamp) {
         if proving.rests_until != Some(until) {
             self.note(Note::StartRests { until });
         }
         proving.rests_until = Some(until);
         proving.wanted = false;
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 
-    pub fn hold_start(&mut self, mut proving: Proving) {
+    pub fn hold_start(&mut self, mut proving: Verifying) {
         proving.wanted = false;
         let (step, since, action) = (proving.step, self.now(), EffectKind::Verify);
         self.case.state = State::Held { step, action, since, asked: Some(Box::new(proving)) };
@@ -64,7 +64,7 @@ impl Turn<'_> {
     /// The person presses again while the case is held: they go on if others have left room by now.
     pub fn press_again(
         &mut self,
-        asked: Proving,
+        asked: Verifying,
         since: Timestamp,
         link: u32,
         locale: Option<String>,
@@ -72,20 +72,20 @@ impl Turn<'_> {
         if link != asked.link {
             return Err(Refused::DeadLink);
         }
-        if self.here.over_limit.contains(&EffectKind::Verify) {
+        if self.context.over_limit.contains(&EffectKind::Verify) {
             return Err(Refused::NotAwaited);
         }
         let stood = self.now() - since;
         self.prove_on(asked, stood);
-        let State::Proving(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
+        let State::Verifying(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
         self.press(proving, link, locale)
     }
 
     /// A person has released the start: who was turned away gets a mail with the link.
-    pub fn ask_on(&mut self, asked: Proving, since: Timestamp) -> Result<(), Refused> {
+    pub fn ask_on(&mut self, asked: Verifying, since: Timestamp) -> Result<(), Refused> {
         let stood = self.now() - since;
         self.prove_on(asked, stood);
-        let State::Proving(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
+        let State::Verifying(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
         self.remind_now(&proving)
     }
 

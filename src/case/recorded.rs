@@ -10,7 +10,7 @@ use super::advance::{advance, open};
 use super::input::{Input, Opening, Refused};
 use super::migrating::{CannotMigrate, Migration, Mover, migrate};
 use super::state::{Case, Hold};
-use super::{Advance, Here};
+use super::{Advance, Context};
 use crate::model::{DocumentUse, EffectKind, Enrolment, Pause, Timestamp};
 use crate::policy::Policy;
 
@@ -54,10 +54,15 @@ pub struct Facts {
 
 impl Recorded {
     /// The one way from a cause to a new state, the first time and every other time.
-    pub fn decide(&self, before: Option<Case>, policy: &Policy, here: &Here<'_>) -> Result<Advance, Refused> {
+    pub fn decide(
+        &self,
+        before: Option<Case>,
+        policy: &Policy,
+        context: &Context<'_>,
+    ) -> Result<Advance, Refused> {
         match (self.cause.clone(), before) {
-            (Cause::Opening(opening), None) => Ok(open(opening, policy, here)),
-            (Cause::Input(input), Some(case)) => advance(case, policy, input, here),
+            (Cause::Opening(opening), None) => Ok(open(opening, policy, context)),
+            (Cause::Input(input), Some(case)) => advance(case, policy, input, context),
             // It was opened already, or is not there to be changed.
             (Cause::Opening(_), Some(_)) | (Cause::Input(_) | Cause::Migration(_), None) => {
                 Err(Refused::Stale)
@@ -73,9 +78,9 @@ impl Recorded {
         before: Case,
         old: &Policy,
         new: &Policy,
-        here: &Here<'_>,
+        context: &Context<'_>,
     ) -> Option<Result<Migration, CannotMigrate>> {
         let Cause::Migration(mover) = &self.cause else { return None };
-        Some(migrate(before, old, new, here, mover))
+        Some(migrate(before, old, new, context, mover))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::entry::Note;
 use super::input::{Decision, Refused};
 use super::state::{Assignee, Reviewing, State};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{Actor, Timestamp};
 use crate::policy::outcome::ReviewOutcome;
 use crate::policy::tree::{Review, StepIndex, Verb};
@@ -22,7 +22,7 @@ pub(super) fn record(outcome: Option<&str>, decision: Option<&Decision>) -> Valu
     })
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Transition<'a> {
     pub fn begin_review(&mut self, step: StepIndex, review: &Review) {
         let now = self.now();
         let deadline = self.in_queue(&review.queue, now, review.answer_within);

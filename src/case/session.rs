@@ -14,8 +14,8 @@ use super::input::Refused;
 use super::judge::{CHANGED, Compared, Judged, SEEN_BEFORE, judge, record, with_forms};
 use super::links::LinkKind;
 use super::paying::Pays;
-use super::state::{Case, Proving, Purpose, State};
-use super::turn::{Trouble, Turn};
+use super::state::{Case, Purpose, State, Verifying};
+use super::transition::{Transition, Trouble};
 use crate::model::{
     Action, Failure, FailureKind, Method, Phase, Proof, ReadSession, Reading, Session, SessionAction,
     StartSession, Timestamp,
@@ -37,10 +37,10 @@ pub(super) const NOT_ENROLLED: &str = "not_enrolled";
 /// What vendors take as a link's life: five minutes to sixty days.
 const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 300..=60 * 86_400;
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Starts a session for a person who waits at their page; where nothing of them is known that it could
     /// be compared with, nobody can be asked.
-    pub fn begin_session(&mut self, mut proving: Proving) {
+    pub fn begin_session(&mut self, mut proving: Verifying) {
         let step = proving.step;
         match self.pays(&proving) {
             Pays::Yes => {}
@@ -48,17 +48,17 @@ impl Turn<'_> {
             Pays::Held => return self.hold_start(proving),
         }
         match self.start_session(&mut proving) {
-            Ok(true) => self.case.state = State::Proving(proving),
+            Ok(true) => self.case.state = State::Verifying(proving),
             Ok(false) => {
                 let reasons = self.nobody_enrolled(step);
                 self.leave_proving(step, ProofOutcome::Unavailable, reasons);
             }
-            Err(trouble) => self.stick_with(step, trouble, None, Some(State::Proving(proving))),
+            Err(trouble) => self.stick_with(step, trouble, None, Some(State::Verifying(proving))),
         }
     }
 
     /// False: there is nothing to compare with.
-    fn start_session(&mut self, proving: &mut Proving) -> Result<bool, Trouble> {
+    fn start_session(&mut self, proving: &mut Verifying) -> Result<bool, Trouble> {
         let verify = self.verify_of(proving.step)?;
         if verify.verification.method != Method::Full && !proving.fell_back && !self.enrolled(verify) {
             let Some(fallback) = &verify.fallback else { return Ok(false) };
@@ -81,12 +81,12 @@ impl Turn<'_> {
                 .num_seconds()
                 .clamp(*LIFETIME_SECONDS.start(), *LIFETIME_SECONDS.end()),
             locale: proving.locale.clone(),
-            callback_url: self.here.links.callback(
+            callback_url: self.context.links.callback(
                 &verification.provider,
                 &self.case.id,
                 self.case.attempts + 1,
             ),
-            return_url: Some(self.here.links.person(&self.case.id, LinkKind::Verify, proving.link)),
+            return_url: Some(self.context.links.person(&self.case.id, LinkKind::Verify, proving.link)),
         };
         let provider = verification.provider.clone();
         let action = Action::Verification { provider, session: SessionAction::Start(start) };
@@ -98,7 +98,7 @@ impl Turn<'_> {
     /// A start whose end is not known is given up: nobody ever saw its link. A fresh one takes its place
     /// if the person still waits.
     pub fn restart_session(&mut self, call: u32) {
-        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        let State::Verifying(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
             return;
         }
@@ -115,7 +115,7 @@ impl Turn<'_> {
         if let Action::Verification { provider, .. } = action {
             self.remember_start(provider, &session);
         }
-        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        let State::Verifying(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
             return;
         }
@@ -127,11 +127,11 @@ impl Turn<'_> {
         proving.captured_at = None;
         proving.unclear = false;
         proving.wanted = false;
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 
     pub fn start_failed(&mut self, call: u32, failure: &Failure, reason: Trouble) {
-        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        let State::Verifying(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
             return;
         }
@@ -141,21 +141,21 @@ impl Turn<'_> {
             // Our request is wrong, which says nothing about the person. They press again after the retry.
             FailureKind::Refused | FailureKind::Changed => {
                 proving.start = None;
-                self.stick_with(proving.step, reason, None, Some(State::Proving(proving)));
+                self.stick_with(proving.step, reason, None, Some(State::Verifying(proving)));
             }
         }
     }
 
     /// The provider has forgotten the person, or their face: what the policy falls back to is asked, on a
     /// new account if need be. Each happens once.
-    fn not_enrolled(&mut self, mut proving: Proving, reason: Trouble) {
+    fn not_enrolled(&mut self, mut proving: Verifying, reason: Trouble) {
         proving.start = None;
         let step = proving.step;
         let Ok(verify) = self.verify_of(step) else { return };
         let verification = in_use(&proving, verify);
         match verification.method {
             Method::Full if proving.anew => {
-                self.stick_with(step, reason, None, Some(State::Proving(proving)));
+                self.stick_with(step, reason, None, Some(State::Verifying(proving)));
             }
             Method::Full => {
                 proving.anew = true;
@@ -173,7 +173,7 @@ impl Turn<'_> {
     }
 
     /// Asks for the session's state, once at a time.
-    pub fn ask_reading(&mut self, proving: &mut Proving) {
+    pub fn ask_reading(&mut self, proving: &mut Verifying) {
         let Some(session) = &proving.session else { return };
         proving.poll_at = None;
         if let Some(call) = proving.read {
@@ -185,32 +185,32 @@ impl Turn<'_> {
     }
 
     /// The vendor says that something may have changed. Only the current session is worth a look.
-    pub fn hinted(&mut self, mut proving: Proving, execution: &str) -> Result<(), Refused> {
+    pub fn hinted(&mut self, mut proving: Verifying, execution: &str) -> Result<(), Refused> {
         if proving.session.as_ref().is_none_or(|session| session.execution != execution) {
             return Err(Refused::Stale);
         }
         self.note(Note::Hinted);
         self.ask_reading(&mut proving);
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
         Ok(())
     }
 
     /// The provider refused to show the session, or could not be reached until the retries ran out.
     pub fn read_failed(&mut self, call: u32) {
-        let State::Proving(proving) = self.case.state.clone() else { return };
+        let State::Verifying(proving) = self.case.state.clone() else { return };
         if proving.read == Some(call) {
             self.end_proving(&proving, ProofOutcome::Unavailable);
         }
     }
 
     pub fn session_read(&mut self, call: u32, reading: Reading) {
-        let State::Proving(mut proving) = self.case.state.clone() else { return };
+        let State::Verifying(mut proving) = self.case.state.clone() else { return };
         if proving.read != Some(call) {
             return;
         }
         proving.read = None;
         let Some(session) = proving.session.clone() else {
-            self.case.state = State::Proving(proving);
+            self.case.state = State::Verifying(proving);
             return;
         };
         if !belongs(&reading, &session) {
@@ -249,13 +249,13 @@ impl Turn<'_> {
         }
     }
 
-    fn read_again(&mut self, mut proving: Proving, at: Timestamp) {
+    fn read_again(&mut self, mut proving: Verifying, at: Timestamp) {
         proving.poll_at = Some(at);
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 
     /// A session that nobody is at is asked for less and less often: a press or a hint comes first anyway.
-    fn next_poll(&self, proving: &mut Proving, busy: bool) -> Timestamp {
+    fn next_poll(&self, proving: &mut Verifying, busy: bool) -> Timestamp {
         let doublings = if busy { 0 } else { proving.polls.min(5) };
         proving.polls = if busy { 0 } else { proving.polls + 1 };
         let every = self.poll_every(proving);
@@ -263,14 +263,14 @@ impl Turn<'_> {
     }
 
     /// How often the provider in use is read.
-    fn poll_every(&self, proving: &Proving) -> TimeDelta {
+    fn poll_every(&self, proving: &Verifying) -> TimeDelta {
         match self.verify_of(proving.step) {
-            Ok(verify) => self.here.poll_every.of(&in_use(proving, verify).provider),
-            Err(_) => self.here.poll_every.otherwise,
+            Ok(verify) => self.context.poll_every.of(&in_use(proving, verify).provider),
+            Err(_) => self.context.poll_every.otherwise,
         }
     }
 
-    fn next_vendor_poll(&self, proving: &mut Proving) -> Timestamp {
+    fn next_vendor_poll(&self, proving: &mut Verifying) -> Timestamp {
         let now = self.now();
         let captured = *proving.captured_at.get_or_insert(now);
         ASK_AFTER
@@ -281,7 +281,7 @@ impl Turn<'_> {
     }
 
     /// A session without a result: nobody failed, nobody passed, and the person may start another.
-    fn session_ended(&mut self, mut proving: Proving, session: &Session) {
+    fn session_ended(&mut self, mut proving: Verifying, session: &Session) {
         self.note(Note::SessionEnded { execution: session.execution.clone() });
         proving.session = None;
         proving.poll_at = None;
@@ -302,10 +302,10 @@ impl Turn<'_> {
         if proving.wanted {
             return self.begin_session(proving);
         }
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 
-    fn judged(&mut self, proving: Proving, session: &Session, proof: &Proof) {
+    fn judged(&mut self, proving: Verifying, session: &Session, proof: &Proof) {
         let verify = match self.verify_of(proving.step) {
             Ok(verify) => verify,
             Err(trouble) => return self.stick(proving.step, trouble),
@@ -324,7 +324,7 @@ impl Turn<'_> {
                 BTreeMap::new()
             }),
             Method::Full | Method::ExistingId => {
-                compared::fingerprints(self.here.links.fingerprints(), &verify.compare, &self.case.subject)
+                compared::fingerprints(self.context.links.fingerprints(), &verify.compare, &self.case.subject)
             }
         };
         match judged.outcome {
@@ -367,7 +367,7 @@ fn read(provider: String, session: &Session) -> Action {
 
 /// What would be read of a person's session, where a capture is still waited for and nothing is being read.
 pub fn reading(case: &Case, policy: &Policy) -> Option<Action> {
-    let State::Proving(proving) = &case.state else { return None };
+    let State::Verifying(proving) = &case.state else { return None };
     let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
     let session = proving.session.as_ref()?;
     let waits = proving.captured_at.is_none() && proving.read.is_none();

@@ -43,7 +43,7 @@ pub struct Case {
     /// How often an adverse end was contested; makes the number of the next contest link.
     pub contests: u32,
     /// An adverse effect whose step was reached and whose grace period runs while the case walks to its end.
-    pub doomed: Option<InGrace>,
+    pub pending_adverse: Option<InGrace>,
     /// What has really been done to the registration or the user, in order.
     pub settled: Vec<EffectKind>,
     /// Every vendor session of this case: execution id to account id.
@@ -106,7 +106,7 @@ pub enum State {
         call: u32,
     },
     /// A person is asked to prove who they are.
-    Proving(Proving),
+    Verifying(Verifying),
     /// People are asked to decide.
     Reviewing(Reviewing),
     /// An event or a time is waited for, and nobody is asked.
@@ -118,7 +118,7 @@ pub enum State {
         since: Timestamp,
         /// The person who is asked for a proof and pressed when no more could be started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        asked: Option<Box<Proving>>,
+        asked: Option<Box<Verifying>>,
     },
     /// Something failed for good; its owner retries or cancels.
     Stuck(Stuck),
@@ -128,7 +128,7 @@ pub enum State {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Proving {
+pub struct Verifying {
     pub step: StepIndex,
     /// Deadlines and reminders count from here.
     pub started_at: Timestamp,
@@ -340,7 +340,7 @@ impl Purpose {
 impl Case {
     /// Whether it is the provider who keeps a proof waiting, and not the person: its answers fail, or do not
     /// say how far the session is.
-    pub fn waits_for_provider(&self, proving: &Proving) -> bool {
+    pub fn waits_for_provider(&self, proving: &Verifying) -> bool {
         let tried_again = |call: Option<u32>| {
             let pending = call.and_then(|call| self.calls.get(&call));
             pending.is_some_and(|pending| pending.attempt > u32::from(pending.begun.is_some()))
@@ -357,7 +357,7 @@ impl Case {
         match &self.state {
             State::Waiting(waiting) => Some(waiting.until),
             State::Closed | State::Calling { .. } | State::Held { .. } | State::Stuck(_) => None,
-            State::Proving(proving) => Some(proving.wake_at()),
+            State::Verifying(proving) => Some(proving.wake_at()),
             State::Reviewing(reviewing) => {
                 Some(reviewing.escalate_at.map_or(reviewing.deadline, |at| at.min(reviewing.deadline)))
             }
@@ -369,7 +369,7 @@ impl Case {
     pub fn standing(&self) -> CaseState {
         match &self.state {
             State::Calling { .. } => CaseState::Running,
-            State::Proving(_) | State::Waiting(_) => CaseState::Waiting,
+            State::Verifying(_) | State::Waiting(_) => CaseState::Waiting,
             State::Reviewing(_) => CaseState::InReview,
             State::Held { .. } => CaseState::OverLimit,
             State::Stuck(_) => CaseState::Stuck,
@@ -385,7 +385,7 @@ impl Case {
     /// Until when somebody can still answer, decide or contest.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
-            State::Proving(proving) => Some(proving.deadline),
+            State::Verifying(proving) => Some(proving.deadline),
             State::Reviewing(reviewing) => Some(reviewing.deadline),
             State::Waiting(waiting) => Some(waiting.until),
             // While people decide about a contest there is no time by which it must happen.
@@ -412,7 +412,7 @@ impl Case {
     /// The vendor session that the person can be sent to, as far as is known.
     pub fn session(&self) -> Option<&Session> {
         match &self.state {
-            State::Proving(proving) => proving.session.as_ref(),
+            State::Verifying(proving) => proving.session.as_ref(),
             State::Calling { .. }
             | State::Reviewing(_)
             | State::Waiting(_)
@@ -427,7 +427,7 @@ impl Case {
     pub fn step(&self) -> Option<StepIndex> {
         match &self.state {
             State::Calling { step, .. } | State::Held { step, .. } => Some(*step),
-            State::Proving(proving) => Some(proving.step),
+            State::Verifying(proving) => Some(proving.step),
             State::Reviewing(reviewing) => Some(reviewing.step),
             State::Waiting(waiting) => Some(waiting.step),
             State::Stuck(stuck) => Some(stuck.step),
@@ -483,7 +483,7 @@ impl Case {
     }
 }
 
-impl Proving {
+impl Verifying {
     fn wake_at(&self) -> Timestamp {
         let end = self.late_until.unwrap_or(self.deadline);
         [self.poll_at, self.remind_at].into_iter().flatten().fold(end, Timestamp::min)

@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 
 use super::entry::Note;
-use super::state::{Pending, Proving, Purpose, State, Stuck};
-use super::turn::{Trouble, Turn};
+use super::state::{Pending, Purpose, State, Stuck, Verifying};
+use super::transition::{Transition, Trouble};
 use crate::policy::tree::StepIndex;
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// A step that could not even begin: retrying enters it again.
     pub fn stick(&mut self, step: StepIndex, trouble: Trouble) {
         self.stick_with(step, trouble, None, None);
@@ -59,7 +59,7 @@ impl Turn<'_> {
         self.be_fair_until(stuck.since);
         match self.case.state.clone() {
             State::Calling { step, .. } => self.continue_if_done(step),
-            State::Proving(proving) => self.prove_on(proving, stood),
+            State::Verifying(proving) => self.prove_on(proving, stood),
             State::Reviewing(mut reviewing) => {
                 reviewing.fair_until = now;
                 reviewing.deadline += stood;
@@ -80,7 +80,7 @@ impl Turn<'_> {
     }
 
     /// A person is asked on, with all of the time that the case stood still.
-    pub fn prove_on(&mut self, mut proving: Proving, stood: TimeDelta) {
+    pub fn prove_on(&mut self, mut proving: Verifying, stood: TimeDelta) {
         let now = self.now();
         proving.fair_until = now;
         proving.started_at += stood;
@@ -94,6 +94,6 @@ impl Turn<'_> {
         if proving.read.is_some() {
             proving.poll_at = None;
         }
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 }

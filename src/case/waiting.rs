@@ -2,14 +2,14 @@
 
 use super::entry::Note;
 use super::state::{State, Waiting};
-use super::turn::{Trouble, Turn};
+use super::transition::{Transition, Trouble};
 use super::walk::{Entered, next_of};
 use crate::model::Timestamp;
 use crate::policy::outcome::WaitOutcome;
 use crate::policy::script::Text;
 use crate::policy::tree::{Step, StepIndex, Wait};
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// The case waits now, or goes on because the time has come or what it is for has happened.
     pub fn begin_wait(&mut self, step: &Step, wait: &Wait) -> Result<Entered, Trouble> {
         let now = self.now();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::entry::Note;
 use super::state::{Held, InGrace, Purpose, State};
-use super::turn::{Trouble, Turn};
+use super::transition::{Transition, Trouble};
 use crate::model::{Action, EffectKind, IdentityChange, Span, SubjectKind};
 use crate::policy::outcome::OwnResult;
 use crate::policy::script::{Function, Verdict};
@@ -29,7 +29,7 @@ pub(super) enum Bound {
     Released,
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Walks on from a step.
     pub fn walk(&mut self, from: StepIndex) {
         let entered = self.enter(from);
@@ -122,7 +122,7 @@ impl Turn<'_> {
     fn perform(&mut self, step: &Step, bound: Bound) -> Result<Entered, Trouble> {
         if let Some(action) = limited(&step.verb) {
             if bound == Bound::Limited
-                && self.here.over_limit.contains(&action)
+                && self.context.over_limit.contains(&action)
                 && let Some(entered) = self.over_limit(step, action)?
             {
                 return Ok(entered);
@@ -207,7 +207,8 @@ impl Turn<'_> {
             return next_of(step).map(Entered::Go);
         }
         let gone = [EffectKind::Reject, EffectKind::Delete];
-        if self.case.doomed.is_some() || self.case.settled.iter().any(|effect| gone.contains(effect)) {
+        if self.case.pending_adverse.is_some() || self.case.settled.iter().any(|effect| gone.contains(effect))
+        {
             return Err("the path approves after it rejected or deleted; nothing was approved".to_owned());
         }
         let action = Action::change(self.proven_snapshot()?, IdentityChange::Approve);
@@ -247,7 +248,7 @@ impl Turn<'_> {
     /// Of two adverse effects on one path the graver one counts, at the later time.
     fn doom(&mut self, step: StepIndex, effect: Action, grace: Grace, blocks: bool) {
         let until = self.after(self.now(), grace.length, None);
-        let (action, until, contested_at, blocks) = match self.case.doomed.take() {
+        let (action, until, contested_at, blocks) = match self.case.pending_adverse.take() {
             Some(earlier) => {
                 let deletes = earlier.action.effect() == Some(EffectKind::Delete);
                 let graver = if deletes { earlier.action } else { effect };
@@ -258,7 +259,7 @@ impl Turn<'_> {
         let link = self.case.contests + 1;
         let fair_until = self.now();
         let call = None;
-        self.case.doomed =
+        self.case.pending_adverse =
             Some(InGrace { step, action, until, contested_at, link, call, fair_until, blocks });
         self.note_at(Some(step), Note::GraceBegan { until });
     }
@@ -273,15 +274,15 @@ impl Turn<'_> {
 
     /// The path's end. An effect in grace keeps the case open until its time is up.
     fn arrive(&mut self, step: StepIndex, result: &str) {
-        match self.case.doomed.take() {
+        match self.case.pending_adverse.take() {
             None => {
                 self.close_at(step, result);
             }
-            Some(doomed) => {
+            Some(pending_adverse) => {
                 // People are still to be told that they have to decide, about a contest for example.
                 self.drop_calls(|purpose| purpose != Purpose::OwnerNotice && !purpose.outlives());
                 self.case.result = Some(result.to_owned());
-                self.case.state = State::Grace(doomed);
+                self.case.state = State::Grace(pending_adverse);
             }
         }
     }

@@ -15,7 +15,7 @@ use super::rehearsal::{self, Rehearsal};
 use super::{Ending, Failed, descriptors, notify, opening, output};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::http::{Bounds, Doors, Listening, listen_within};
+use crate::http::{AppState, Bounds, Listening, listen_within};
 use crate::model::Clock;
 
 pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
@@ -38,7 +38,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     }
     let Some(engine) = open(&configured, clock, &mut orders).await? else { return Ok(Ending::Ok) };
     let mut tasks = engine.start();
-    let doors = Doors::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
+    let doors = AppState::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
     let listeners = bind(config, &doors).await?;
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));
@@ -87,7 +87,7 @@ async fn open(
     Ok(Some(engine))
 }
 
-async fn bind(config: &Config, doors: &Doors) -> Result<Vec<Listening>, Failed> {
+async fn bind(config: &Config, doors: &AppState) -> Result<Vec<Listening>, Failed> {
     let listeners = 1 + usize::from(config.public_listen.is_some());
     let in_all = descriptors::connections(config.connections.in_all.get(), listeners);
     let per_address = config.connections.per_address.get();

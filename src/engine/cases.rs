@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::case::{
-    self, Advance, Case, Cause, Facts, Here, Hold, Input, Links, Opening, Recorded, Refused, State, known_as,
+    self, Advance, Case, Cause, Context, Facts, Hold, Input, Links, Opening, Recorded, Refused, State,
+    known_as,
 };
 use crate::connectors::Connectors;
 use crate::model::{CaseId, Clock, DocumentUse, EffectKind, Enrolment, Pause, Subject, Timestamp};
@@ -87,7 +88,7 @@ impl Cases {
     }
 
     /// What a decision looks at.
-    pub(super) fn here<'a>(&'a self, facts: &'a Facts) -> Here<'a> {
+    pub(super) fn here<'a>(&'a self, facts: &'a Facts) -> Context<'a> {
         here(&self.0.uses.settings, &self.0.uses.links, facts)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use crate::case::{Case, Input, LinkKind, Links, Proving, Refused, State, moved_on, reading};
+use crate::case::{Case, Input, LinkKind, Links, Refused, State, Verifying, moved_on, reading};
 use crate::connectors::Connectors;
 use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Outcome, Session, Timestamp};
 use crate::store::{self, Store};
@@ -106,7 +106,7 @@ impl Portal {
         let why = policy.as_ref().map(|policy| policy.title.clone()).unwrap_or_default();
         let language = language(case);
         match (&case.state, kind) {
-            (State::Proving(proving), LinkKind::Verify) if proving.link == number => {
+            (State::Verifying(proving), LinkKind::Verify) if proving.link == number => {
                 if policy.is_err() {
                     return Page::Trouble { language };
                 }
@@ -129,7 +129,7 @@ impl Portal {
                 None => Page::Contest { why, until: grace.until, language },
             },
             (State::Stuck(stuck), LinkKind::Verify) => match stuck.interrupted.as_deref() {
-                Some(State::Proving(proving)) if proving.link == number => Page::Later { language },
+                Some(State::Verifying(proving)) if proving.link == number => Page::Later { language },
                 _ => Page::Over { language },
             },
             _ => Page::Over { language },
@@ -198,7 +198,7 @@ impl Portal {
     pub fn came_back(&self, token: &str) -> Result<Page, store::Error> {
         let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
         let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
-        let State::Proving(proving) = &case.state else { return Ok(self.page(&case, kind, number)) };
+        let State::Verifying(proving) = &case.state else { return Ok(self.page(&case, kind, number)) };
         let (Some(session), Ok(policy)) = (&proving.session, self.cases.policy_of(&case)) else {
             return Ok(self.page(&case, kind, number));
         };
@@ -230,7 +230,7 @@ impl Portal {
 
     /// Where a person who pressed goes now; none: the page says it.
     fn session(&self, case: &Case) -> Option<Pressed> {
-        let State::Proving(proving) = &case.state else { return None };
+        let State::Verifying(proving) = &case.state else { return None };
         if proving.captured_at.is_some() || self.rests(proving).is_some() {
             return None;
         }
@@ -243,7 +243,7 @@ impl Portal {
     }
 
     /// Until when a person may start no other session.
-    fn rests(&self, proving: &Proving) -> Option<Timestamp> {
+    fn rests(&self, proving: &Verifying) -> Option<Timestamp> {
         let idle = proving.session.is_none() && proving.start.is_none();
         proving.rests_until.filter(|until| idle && *until > self.now())
     }

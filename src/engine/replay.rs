@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::case::{Advance, Case, Facts, Here, Links};
+use crate::case::{Advance, Case, Context, Facts, Links};
 use crate::model::CaseId;
 use crate::policy::{self, Files, Known, Policy, Revision};
 use crate::store::{self, Before, Changed, Commit, StoredRevision};
@@ -57,8 +57,8 @@ pub fn verify(dir: &Path, settings: &Settings) -> Result<(store::Report, Replaye
 }
 
 /// What a decision looks at: its own facts, and what is the same for all of them.
-pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Facts) -> Here<'a> {
-    Here {
+pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Facts) -> Context<'a> {
+    Context {
         now: facts.now,
         links,
         organization: &settings.organization,

@@ -17,20 +17,20 @@ use crate::model::CaseId;
 
 use super::answer::{Answer, Created};
 use super::extract::{Body, Path, Query};
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 /// Entries of a page, if the query does not say.
 const ENTRIES: usize = 200;
 
 pub async fn list(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Query(query): Query<CaseQuery>,
 ) -> Result<Answer<Page<CaseLine>>, Problem> {
     Ok(Answer(doors.engine.operators().list_cases(&query)?))
 }
 
 pub async fn show(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Answer<CaseSheet>, Problem> {
@@ -48,7 +48,7 @@ pub async fn show(
 }
 
 pub async fn journal(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(id): Path<String>,
     Query(page): Query<JournalPage>,
 ) -> Result<Answer<Page<Entry>>, Problem> {
@@ -65,7 +65,7 @@ pub async fn journal(
 }
 
 pub async fn start(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     caller: Caller,
     Body(start): Body<StartCase>,
 ) -> Result<Created<Started>, Problem> {
@@ -77,7 +77,7 @@ pub async fn start(
 }
 
 pub async fn decide(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(id): Path<String>,
     caller: Caller,
     Body(decide): Body<Decide>,
@@ -94,7 +94,7 @@ pub async fn decide(
 
 pub async fn order(
     order: Order,
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(id): Path<String>,
     caller: Caller,
     Body(body): Body<Reasoned>,
@@ -105,7 +105,7 @@ pub async fn order(
 /// Working on a review needs no reason; deciding it does.
 pub async fn claim(
     order: Order,
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(id): Path<String>,
     caller: Caller,
     Body(body): Body<MayReason>,
@@ -115,7 +115,7 @@ pub async fn claim(
 
 async fn ordered(
     order: Order,
-    doors: &Doors,
+    doors: &AppState,
     id: CaseId,
     caller: Caller,
     reason: String,
@@ -125,7 +125,7 @@ async fn ordered(
 }
 
 pub async fn over_limit(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Query(page): Query<CasePage>,
 ) -> Result<Answer<Page<OverLimitLine>>, Problem> {
     Ok(Answer(doors.engine.operators().list_over_limit(page)?))
@@ -133,7 +133,7 @@ pub async fn over_limit(
 
 /// Suspensions and withheld roles, those that closed cases left included.
 pub async fn holds(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Query(of): Query<HoldQuery>,
 ) -> Result<Answer<Page<HoldLine>>, Problem> {
     let whom = of.subject.map(|subject| doors.engine.sources().whom(subject.as_str())).transpose()?;
@@ -142,7 +142,7 @@ pub async fn holds(
 }
 
 /// A change's answer: the case as it is now.
-pub(super) fn after(doors: &Doors, id: &CaseId) -> Result<Answer<CaseLine>, Problem> {
+pub(super) fn after(doors: &AppState, id: &CaseId) -> Result<Answer<CaseLine>, Problem> {
     let sheet = doors.engine.operators().case_sheet(id)?.ok_or_else(|| Problem::not_found("case"))?;
     Ok(Answer(sheet.line))
 }

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Accepted, Answer, Created, Format, LINES, Lines, PersonPage, Text, Verdict, Words};
 use super::extract::{Body, Path, Query};
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 /// What is known of a route by its handler.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ pub trait Asks {
 macro_rules! nothing {
     ($($name:ty),*) => { $(impl Asks for $name { fn describe(_: &mut Description) {} })* };
 }
-nothing!(State<Doors>, Caller, HeaderMap);
+nothing!(State<AppState>, Caller, HeaderMap);
 
 impl<T> Asks for Path<T> {
     fn describe(into: &mut Description) {

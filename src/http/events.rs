@@ -10,7 +10,7 @@ use crate::engine::hooks::{EventsRefused, Unread};
 
 use super::answer::Accepted;
 use super::describe::{Asks, Description};
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 
 /// One event or several, in one of the three modes of CloudEvents over HTTP.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Asks for CloudEvents {
     }
 }
 
-pub async fn receive(State(doors): State<Doors>, events: CloudEvents) -> Result<Accepted<Taken>, Problem> {
+pub async fn receive(State(doors): State<AppState>, events: CloudEvents) -> Result<Accepted<Taken>, Problem> {
     match doors.engine.hooks().cloud_events(&events.headers, &events.body).await {
         Ok(taken) => Ok(Accepted(Taken { taken })),
         Err(EventsRefused::Store(error)) => Err(error.into()),

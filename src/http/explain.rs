@@ -9,10 +9,10 @@ use crate::engine::dry_run::Untried;
 
 use super::answer::Answer;
 use super::extract::{Body, Query};
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 pub async fn explain(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     caller: Caller,
     Query(question): Query<ExplainQuery>,
 ) -> Result<Answer<Explanation>, Problem> {
@@ -28,7 +28,7 @@ pub async fn explain(
 
 /// Nothing is changed. A tree of one's own can ask for any field of anybody, so it takes who may edit policies.
 pub async fn attempt(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
     Body(attempt): Body<DryRun>,

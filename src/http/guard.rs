@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::connections::Standing;
 use super::listen::Bounds;
 use super::routes::Needs;
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 
 /// What a guard checks.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub(super) struct Gate {
 }
 
 pub(super) async fn guard(
-    State((doors, gate)): State<(Doors, Gate)>,
+    State((doors, gate)): State<(AppState, Gate)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -47,7 +47,7 @@ pub(super) async fn guard(
     response
 }
 
-impl Doors {
+impl AppState {
     async fn pass(&self, gate: Gate, mut parts: Parts, body: Body, next: Next) -> Result<Response, Problem> {
         self.count(gate.needs, &parts)?;
         self.admit(gate.needs, &mut parts)?;

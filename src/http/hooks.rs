@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, StatusCode};
 use crate::engine::HookRefused;
 
 use super::extract::Path;
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 
 pub async fn events(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(provider): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -28,7 +28,7 @@ pub async fn events(
 
 /// Whether the path is one of ours or not looks the same from outside until the secret is right.
 pub async fn hint(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path((provider, secret)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {

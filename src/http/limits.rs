@@ -21,7 +21,7 @@ use chrono::TimeDelta;
 use crate::model::Timestamp;
 
 use super::routes::Needs;
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 
 /// A program that works through everything stays below; one that asks without a pause does not.
 const TOKEN: Rate = Rate { burst: 200, every: TimeDelta::milliseconds(20) };
@@ -63,7 +63,7 @@ enum Client {
     Unproven,
 }
 
-impl Doors {
+impl AppState {
     /// Counts a request against the share of its client.
     pub(super) fn count(&self, needs: Needs, request: &Parts) -> Result<(), Problem> {
         let now = self.engine.now();

@@ -9,10 +9,10 @@ use crate::model::CaseId;
 
 use super::answer::Answer;
 use super::extract::{Body, Path, Query};
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 pub async fn migrate(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(id): Path<String>,
     caller: Caller,
     Query(how): Query<MigrateQuery>,

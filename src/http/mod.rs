@@ -58,7 +58,7 @@ pub use routes::{Needs, Route};
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
-pub struct Doors {
+pub struct AppState {
     engine: Engine,
     access: Arc<Access>,
     pages: Arc<person::Pages>,
@@ -67,7 +67,7 @@ pub struct Doors {
     bodies: guard::Bodies,
 }
 
-impl Doors {
+impl AppState {
     pub fn new(engine: Engine, access: Access) -> Result<Self, String> {
         Ok(Self {
             engine,

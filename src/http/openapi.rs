@@ -20,7 +20,7 @@ use utoipa::openapi::{
 use super::answer::{self, Text};
 use super::describe::Description;
 use super::routes::{Needs, Route};
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 use crate::api::problem;
 use crate::config::Role;
 
@@ -52,7 +52,7 @@ pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas = Vec::new();
     let mut refusals = BTreeSet::new();
-    for route in Doors::routes() {
+    for route in AppState::routes() {
         let known = known(&route);
         schemas.extend(known.schemas.iter().cloned());
         refusals.extend(known.refusals.iter().copied());
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_described_whole() {
-        let routes = Doors::routes();
+        let routes = AppState::routes();
         let ids: BTreeSet<_> = routes.iter().map(id).collect();
         assert_eq!(ids.len(), routes.len(), "{ids:?}");
         for route in &routes {

@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 
 use super::answer::{Format, PersonPage, Text};
 use super::extract::{Path, Query};
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 
 const LANGUAGES: [&str; 2] = ["en", "de"];
 
@@ -34,7 +34,7 @@ impl Pages {
 
     fn render(
         &self,
-        doors: &Doors,
+        doors: &AppState,
         headers: &HeaderMap,
         page: &Page,
         wait: bool,
@@ -83,7 +83,7 @@ impl Pages {
     /// What fails inside is our trouble, and a person is told so on a page.
     fn told(
         &self,
-        doors: &Doors,
+        doors: &AppState,
         headers: &HeaderMap,
         answer: Result<Response, Problem>,
     ) -> Result<Response, Problem> {
@@ -158,7 +158,7 @@ pub struct Waiting {
 
 /// GET: shows the page. After a press that had to wait, goes on to the vendor once it is ready.
 pub async fn look(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(token): Path<String>,
     Query(waiting): Query<Waiting>,
     headers: HeaderMap,
@@ -167,7 +167,7 @@ pub async fn look(
     doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }
 
-fn looked(doors: &Doors, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
+fn looked(doors: &AppState, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
     if waits {
         match doors.engine.portal().ready_session(token)? {
             Pressed::Go(link) => return Ok(go(&link)),
@@ -184,7 +184,7 @@ fn looked(doors: &Doors, headers: &HeaderMap, token: &str, waits: bool) -> Resul
 
 /// POST: starts or resumes the vendor session and sends the person there.
 pub async fn press(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<PersonPage, Problem> {
@@ -210,7 +210,7 @@ pub async fn press(
 
 /// Where the vendor sends the person afterwards: never a result, only a reason to look.
 pub async fn back(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<PersonPage, Problem> {

@@ -8,13 +8,13 @@ use crate::api::plan::{PlanLine, Tree};
 
 use super::answer::Lines;
 use super::extract::Body;
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 /// Lines that nobody has read yet; progress beyond that is left out.
 const WAITING: usize = 16;
 
 pub async fn plan(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     caller: Caller,
     Body(tree): Body<Tree>,
 ) -> Result<Lines<PlanLine>, Problem> {

@@ -13,19 +13,19 @@ use crate::rollout::Report;
 
 use super::answer::{Answer, Verdict};
 use super::extract::{Path, Query};
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 /// People of a report, if the query does not say.
 const PEOPLE: usize = 100;
 
-pub async fn list(State(doors): State<Doors>) -> Result<Answer<PolicyList>, Problem> {
+pub async fn list(State(doors): State<AppState>) -> Result<Answer<PolicyList>, Problem> {
     let active = doors.engine.active();
     let items = lines(&doors, &active.report)?;
     Ok(Answer(PolicyList { items, next: None, last_reload: LastReload::from(&active.report) }))
 }
 
 /// What the tree has, and what it does not have any more while cases of it are open.
-fn lines(doors: &Doors, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
+fn lines(doors: &AppState, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
     let active = doors.engine.active();
     let notes = |name: &str| {
         let runs = active.set.policies.get(name);
@@ -57,13 +57,13 @@ fn lines(doors: &Doors, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
 }
 
 /// Schedules over the population: the last runs of each, and when the next is.
-pub async fn sweeps(State(doors): State<Doors>) -> Result<Answer<Page<SweepLine>>, Problem> {
+pub async fn sweeps(State(doors): State<AppState>) -> Result<Answer<Page<SweepLine>>, Problem> {
     Ok(Answer(Page::whole(doors.engine.sweeps().list()?)))
 }
 
 /// What a shadow policy would have done, person by person, against what happened.
 pub async fn shadow(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(name): Path<String>,
     Query(people): Query<ShadowQuery>,
 ) -> Result<Answer<ShadowReport>, Problem> {
@@ -74,7 +74,7 @@ pub async fn shadow(
 }
 
 pub async fn revisions(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(name): Path<String>,
 ) -> Result<Answer<Page<RevisionLine>>, Problem> {
     let revisions = doors.engine.rollout().catalog.list(&name)?;
@@ -85,7 +85,7 @@ pub async fn revisions(
 }
 
 /// 200 if everything in the tree runs afterwards, 422 if something does not; the report either way.
-pub async fn reload(State(doors): State<Doors>, caller: Caller) -> Result<Verdict<Reload>, Problem> {
+pub async fn reload(State(doors): State<AppState>, caller: Caller) -> Result<Verdict<Reload>, Problem> {
     tracing::info!(by = caller.name(), "reload requested");
     let active = doors.engine.rollout().reload.reload(Some(caller.actor)).await;
     let report = &active.report;

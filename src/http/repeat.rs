@@ -18,7 +18,7 @@ use crate::api::events::Taken;
 use crate::engine::{About, Answer};
 
 use super::answer::Accepted;
-use super::{Caller, Doors, Problem, cases, revisions};
+use super::{AppState, Caller, Problem, cases, revisions};
 
 /// Keys share this many turns.
 const TURNS: usize = 64;
@@ -42,7 +42,7 @@ impl Turns {
     }
 }
 
-impl Doors {
+impl AppState {
     /// Runs a change, or answers as the first time.
     pub(super) async fn once(&self, parts: Parts, body: Bytes, next: Next) -> Result<Response, Problem> {
         let Some(key) = key(&parts)? else {

@@ -8,24 +8,24 @@ use crate::rollout::NoRevision;
 
 use super::answer::Answer;
 use super::extract::{Body, Path, Query};
-use super::{Caller, Doors, Problem};
+use super::{AppState, Caller, Problem};
 
 pub async fn running(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(name): Path<String>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
     Ok(Answer(doors.engine.rollout().catalog.sheet(&name, "last")?))
 }
 
 pub async fn show(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path((name, revision)): Path<(String, String)>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
     Ok(Answer(doors.engine.rollout().catalog.sheet(&name, &revision)?))
 }
 
 pub async fn diff(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(name): Path<String>,
     Query(between): Query<DiffQuery>,
 ) -> Result<Answer<RevisionDiff>, Problem> {
@@ -35,7 +35,7 @@ pub async fn diff(
 }
 
 pub async fn release(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(name): Path<String>,
     caller: Caller,
     Body(body): Body<Release>,
@@ -51,7 +51,7 @@ pub async fn release(
 }
 
 pub async fn revert(
-    State(doors): State<Doors>,
+    State(doors): State<AppState>,
     Path(name): Path<String>,
     caller: Caller,
     Body(body): Body<Revert>,
@@ -61,7 +61,7 @@ pub async fn revert(
 }
 
 /// The policy as it runs now.
-pub(super) fn now(doors: &Doors, name: &str) -> Result<Answer<RevisionSheet>, Problem> {
+pub(super) fn now(doors: &AppState, name: &str) -> Result<Answer<RevisionSheet>, Problem> {
     Ok(Answer(doors.engine.rollout().catalog.sheet(name, "running")?))
 }
 

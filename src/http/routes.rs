@@ -16,7 +16,7 @@ use super::describe::{Describe, Description};
 use super::extract::{Body, Path};
 use super::guard::{Gate, guard};
 use super::{
-    Caller, Doors, cases, events, explain, hooks, migrations, openapi, person, plan, policies, revisions,
+    AppState, Caller, cases, events, explain, hooks, migrations, openapi, person, plan, policies, revisions,
     watch,
 };
 
@@ -67,7 +67,7 @@ pub struct Route {
     /// Statuses of its refusals, besides those of the guard and of the types.
     pub refuses: Vec<StatusCode>,
     pub(super) describe: fn(&mut Description),
-    handler: MethodRouter<Doors>,
+    handler: MethodRouter<AppState>,
 }
 
 impl Route {
@@ -79,7 +79,7 @@ impl Route {
 
 fn reads<H, T>(path: &'static str, needs: Needs, handler: H, summary: &'static str) -> Route
 where
-    H: Handler<T, Doors> + Describe<T>,
+    H: Handler<T, AppState> + Describe<T>,
     T: 'static,
 {
     let (describe, handler) = (H::describe as fn(&mut Description), get(handler));
@@ -89,7 +89,7 @@ where
 
 fn takes<H, T>(path: &'static str, needs: Needs, handler: H, summary: &'static str) -> Route
 where
-    H: Handler<T, Doors> + Describe<T>,
+    H: Handler<T, AppState> + Describe<T>,
     T: 'static,
 {
     let (describe, handler) = (H::describe as fn(&mut Description), post(handler));
@@ -99,7 +99,7 @@ where
 
 fn changes<H, T>(path: &'static str, roles: &'static [Role], handler: H, summary: &'static str) -> Route
 where
-    H: Handler<T, Doors> + Describe<T>,
+    H: Handler<T, AppState> + Describe<T>,
     T: 'static,
 {
     let change = takes(path, Needs::Role(roles), handler, summary);
@@ -108,14 +108,14 @@ where
 }
 
 fn orders(path: &'static str, order: Order, roles: &'static [Role], summary: &'static str) -> Route {
-    let handler = move |doors: State<Doors>, id: Path<String>, caller: Caller, body: Body<Reasoned>| {
+    let handler = move |doors: State<AppState>, id: Path<String>, caller: Caller, body: Body<Reasoned>| {
         cases::order(order, doors, id, caller, body)
     };
     changes(path, roles, handler, summary)
 }
 
 fn claims(path: &'static str, order: Order, summary: &'static str) -> Route {
-    let handler = move |doors: State<Doors>, id: Path<String>, caller: Caller, body: Body<MayReason>| {
+    let handler = move |doors: State<AppState>, id: Path<String>, caller: Caller, body: Body<MayReason>| {
         cases::claim(order, doors, id, caller, body)
     };
     changes(path, &[Role::Desk], handler, summary)
@@ -251,7 +251,7 @@ fn of_policies() -> Vec<Route> {
 }
 
 /// Puts each route behind its guard.
-pub(super) fn guarded(doors: &Doors, routes: Vec<Route>) -> Router<Doors> {
+pub(super) fn guarded(doors: &AppState, routes: Vec<Route>) -> Router<AppState> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let gate = Gate { needs: route.needs, largest: route.largest, change: route.change };
         let layer = from_fn_with_state((doors.clone(), gate), guard);

@@ -4,18 +4,18 @@ use axum::extract::State;
 use chrono::TimeDelta;
 
 use super::answer::{OpenMetrics, Text, Words};
-use super::{Doors, Problem};
+use super::{AppState, Problem};
 
-pub async fn metrics(State(doors): State<Doors>) -> Result<Text<OpenMetrics>, Problem> {
+pub async fn metrics(State(doors): State<AppState>) -> Result<Text<OpenMetrics>, Problem> {
     doors.engine.status().metrics_text().map(Text::new).map_err(|error| Problem::internal(&error))
 }
 
-pub async fn live(State(doors): State<Doors>) -> Words {
+pub async fn live(State(doors): State<AppState>) -> Words {
     let ok = doors.engine.status().alive(TimeDelta::seconds(60)).await;
     Words { ok, text: if ok { "alive\n" } else { "no progress\n" }.to_owned() }
 }
 
-pub async fn ready(State(doors): State<Doors>) -> Words {
+pub async fn ready(State(doors): State<AppState>) -> Words {
     match doors.engine.status().ready() {
         Ok(()) => {
             // The others are served, so it is ready; whoever looks is told all the same.

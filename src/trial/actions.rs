@@ -8,7 +8,7 @@ use super::person::document;
 use super::play::Stage;
 use super::stimulus::Stimulus;
 use super::world::TooLong;
-use crate::case::{Case, Decision, Input, Operator, Order, Proving, Refused, State};
+use crate::case::{Case, Decision, Input, Operator, Order, Refused, State, Verifying};
 use crate::model::{
     Actor, CaseId, Event, EventType, Fields, Judgement, Method, Origin, Proof, Subject, SubjectKind,
 };
@@ -206,9 +206,9 @@ impl Stage<'_> {
         self.policy.step(step).is_some_and(|step| step.id.as_deref() == Some(id))
     }
 
-    fn proving(&self, id: &str) -> Result<(CaseId, Proving), Refusal> {
+    fn proving(&self, id: &str) -> Result<(CaseId, Verifying), Refusal> {
         match self.newest_case().map(|case| (case, &case.state)) {
-            Some((case, State::Proving(proving))) if self.at(proving.step, id) => {
+            Some((case, State::Verifying(proving))) if self.at(proving.step, id) => {
                 Ok((case.id.clone(), proving.clone()))
             }
             _ => Err(cannot(format!("the case waits at {id}"), self.stands())),
@@ -220,7 +220,7 @@ impl Stage<'_> {
         refused.map_err(|refused| cannot(expected, format!("refused: {refused}")))
     }
 
-    fn press(&mut self, id: &CaseId, proving: &Proving) -> Result<(), Refusal> {
+    fn press(&mut self, id: &CaseId, proving: &Verifying) -> Result<(), Refusal> {
         let input = Input::Press { link: proving.link, locale: None };
         self.input(id, input, "the person can press the button")
     }
@@ -292,7 +292,7 @@ impl Stage<'_> {
     /// Time passes until the step is over.
     fn wait_while_proving(&mut self, id: &CaseId) -> Result<(), Refusal> {
         let link = |case: Option<&Case>| match case.map(|case| &case.state) {
-            Some(State::Proving(proving)) => Some(proving.link),
+            Some(State::Verifying(proving)) => Some(proving.link),
             _ => None,
         };
         let began = link(self.world.case(id));
@@ -310,7 +310,7 @@ impl Stage<'_> {
         let case = self.newest_case();
         let graced = case.and_then(|case| match &case.state {
             State::Grace(grace) => Some((case.id.clone(), grace.link)),
-            _ => case.doomed.as_ref().map(|doomed| (case.id.clone(), doomed.link)),
+            _ => case.pending_adverse.as_ref().map(|pending_adverse| (case.id.clone(), pending_adverse.link)),
         });
         let Some((id, link)) = graced else {
             return Err(cannot("an effect is in grace", self.stands()));

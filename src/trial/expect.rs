@@ -141,7 +141,7 @@ impl Stage<'_> {
         match &case.state {
             State::Closed => format!("closed: {result}"),
             State::Grace(_) => format!("in grace, with the result {result}"),
-            State::Proving(_) | State::Waiting(_) => format!("waiting at {at}"),
+            State::Verifying(_) | State::Waiting(_) => format!("waiting at {at}"),
             State::Reviewing(_) => format!("in review at {at}"),
             State::Held { action, .. } => format!("over the limit for {} at {at}", action.word()),
             State::Stuck(stuck) => format!("stuck at {at}: {}", stuck.reason),
@@ -151,7 +151,7 @@ impl Stage<'_> {
 }
 
 fn waits(case: &Case) -> bool {
-    matches!(case.state, State::Proving(_) | State::Reviewing(_) | State::Waiting(_))
+    matches!(case.state, State::Verifying(_) | State::Reviewing(_) | State::Waiting(_))
 }
 
 fn lists(expected: &[String], actual: impl Iterator<Item = String>) -> Option<(String, String)> {

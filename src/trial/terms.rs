@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::case::intake::Modes;
-use crate::case::{Facts, Here, Links};
+use crate::case::{Context, Facts, Links};
 use crate::model::{PollEvery, Secret};
 
 /// What is the same for every decision.
@@ -44,8 +44,8 @@ impl Default for Terms {
     }
 }
 
-pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Here<'a> {
-    Here {
+pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Context<'a> {
+    Context {
         now: facts.now,
         links: &terms.links,
         organization: &terms.organization,

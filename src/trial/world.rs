@@ -283,12 +283,12 @@ impl<O: Environment> World<O> {
                 _ => None,
             };
             self.tell(Some(&case.id), What::Entry(entry));
-            let doomed = case.doomed.as_ref().or(match &case.state {
+            let pending_adverse = case.pending_adverse.as_ref().or(match &case.state {
                 State::Grace(grace) => Some(grace),
                 _ => None,
             });
-            if let (Some(until), Some(doomed)) = (began, doomed) {
-                let deed = deed(&doomed.action, &case, held);
+            if let (Some(until), Some(pending_adverse)) = (began, pending_adverse) {
+                let deed = deed(&pending_adverse.action, &case, held);
                 self.tell(Some(&case.id), What::Did { deed, grace: Some(until) });
             }
         }

@@ -73,7 +73,7 @@ fn attempts_are_bounded_where_it_is_about_this_call_or_the_policy_says_so() {
     let mut desk = in_session(None);
     let unreadable = || Outcome::Failed(Failure::unavailable("not understood"));
     let mut attempts = 0;
-    while matches!(desk.case.state, State::Proving(_)) {
+    while matches!(desk.case.state, State::Verifying(_)) {
         desk.now = due(&desk).max(desk.now);
         desk.answer("read_verification", unreadable());
         attempts += 1;

@@ -69,8 +69,8 @@ fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
     let mut desk = judged(Judgement::Rejected);
     desk.send_mails();
     // Back to a moment at which the path has not ended: the contest's notice waits for the mail server.
-    let State::Grace(doomed) = desk.case.state.clone() else { panic!("{:?}", desk.case.state) };
-    desk.case.doomed = Some(doomed);
+    let State::Grace(pending_adverse) = desk.case.state.clone() else { panic!("{:?}", desk.case.state) };
+    desk.case.pending_adverse = Some(pending_adverse);
     desk.case.result = None;
     desk.case.state =
         State::Held { step: StepIndex(5), action: EffectKind::Notify, asked: None, since: desk.now };

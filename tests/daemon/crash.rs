@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::world::{World, inside};
 use proofd::engine::Engine;
 use proofd::engine::clock::Scaled;
-use proofd::http::{Access, Doors, listen};
+use proofd::http::{Access, AppState, listen};
 use proofd::model::Clock;
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
@@ -47,7 +47,7 @@ async fn daemon(dir: &Path) {
     let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), deadly()).unwrap();
     let engine = Engine::open(settings, store, &opened, clock, connectors).await.unwrap();
     let _loops = engine.start();
-    let doors = Doors::new(engine, Access::default()).unwrap();
+    let doors = AppState::new(engine, Access::default()).unwrap();
     let _listening = listen(config.listen, doors.everything()).await.unwrap();
     std::future::pending::<()>().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use futures::StreamExt as _;
-use proofd::http::{Bounds, Doors, Needs};
+use proofd::http::{AppState, Bounds, Needs};
 use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -49,7 +49,7 @@ async fn no_route_reads_a_body_of_somebody_who_has_shown_nothing() {
     let house = House::open_within(Bounds { body_within: SOON * 2, ..Bounds::default() }).await;
     let to = house.listening.address;
     let mut posts = 0;
-    for (route, from) in Doors::routes().into_iter().zip(1..) {
+    for (route, from) in AppState::routes().into_iter().zip(1..) {
         let path = route.path.replace(['{', '}'], "x");
         let expected = match route.needs {
             Needs::Nothing => 200,

@@ -10,7 +10,7 @@ use proofd::config::Role;
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode, Settings as OneLoginSettings};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
-use proofd::http::{Access, Bounds, Doors, Grant, Listening, listen_within};
+use proofd::http::{Access, AppState, Bounds, Grant, Listening, listen_within};
 use proofd::model::{Actor, CaseId, Clock, Secret};
 use proofd::rollout;
 use proofd::store::Store;
@@ -65,7 +65,7 @@ impl House {
             |name: &str, role| Grant::new(Actor::named(name), [role], &Secret::new(format!("t-{name}")));
         let grants = vec![grant("ada", Role::Viewer), grant("bob", Role::Viewer), grant("sam", Role::Source)];
         let access = Access::new(grants, engine.clock());
-        let router = Doors::new(engine.clone(), access).unwrap().everything();
+        let router = AppState::new(engine.clone(), access).unwrap().everything();
         let listening = listen_within("127.0.0.1:0".parse().unwrap(), router, bounds).await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { clock, engine, listening, client, _dir: dir }

@@ -52,7 +52,7 @@ async fn decide(dir: &Path) -> Case {
         key: "1".to_owned(),
     };
     let case = engine.cases().open_case(opening, policy).await.unwrap().unwrap();
-    let State::Proving(proving) = &case.state else { panic!("{:?}", case.state) };
+    let State::Verifying(proving) = &case.state else { panic!("{:?}", case.state) };
     let operator =
         Operator { order: Order::Cancel, by: Actor::named("Dana"), reason: "the test is over".to_owned() };
     let mail = *case.calls.keys().next().unwrap();

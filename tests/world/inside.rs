@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use proofd::cli::compose;
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
-use proofd::http::{Access, Doors, Listening, listen};
+use proofd::http::{Access, AppState, Listening, listen};
 use proofd::model::{Clock, Lane, Timestamp};
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
@@ -94,7 +94,7 @@ impl Inside {
         let (store, opened) = Store::open_with(&store, clock.now(), options).unwrap();
         let engine = Engine::open(settings, store, &opened, clock, connectors).await.unwrap();
         let tasks = engine.start();
-        let doors = Doors::new(engine.clone(), Access::default()).unwrap();
+        let doors = AppState::new(engine.clone(), Access::default()).unwrap();
         let listening = listen(self.address, doors.everything()).await.unwrap();
         self.running = Some(Running { engine, tasks, listening });
     }

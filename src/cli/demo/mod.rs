@@ -23,7 +23,7 @@ use super::{Ending, Failed, compose, output};
 use crate::config::Role;
 use crate::engine::Engine;
 use crate::engine::clock::Scaled;
-use crate::http::{Access, Doors, Grant, listen};
+use crate::http::{Access, AppState, Grant, listen};
 use crate::model::{Actor, Clock, Secret};
 use crate::simulate::ledger::Ledger;
 use crate::simulate::town::{Addresses, Credentials, Town};
@@ -104,7 +104,7 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let tasks = engine.start();
     let token = Secret::new("demo-on-this-machine-only");
     let access = Access::new(vec![Grant::new(dana(&engine), [Role::Admin], &token)], engine.clock());
-    let doors = Doors::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
+    let doors = AppState::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
     let listening = listen(address, doors.everything()).await.context("while listening")?;
     town.broadcast_to(&url);
 

@@ -4,7 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `site` | the effects of one step |
-//! | `ways` | every chain of outcomes from the first step to an effect |
+//! | `paths` | every chain of outcomes from the first step to an effect |
 //! | `same` | what a step is, whatever it is called |
 //! | `opens` | what opens a case and how often, and what another revision makes of it |
 //! | `asks` | what people are asked for, and what another revision makes of it |
@@ -24,11 +24,11 @@ mod gate;
 pub(in crate::policy) mod heard;
 mod opens;
 mod pairing;
+mod paths;
 mod same;
 mod show;
 mod site;
 mod trail;
-mod ways;
 
 use std::collections::BTreeSet;
 
@@ -43,8 +43,8 @@ pub use asks::Asks;
 use details::Details;
 pub use diff::{Change, Diff, Sign, diff};
 pub use gate::{added_up, reasons, reasons_to_stay};
+pub use paths::reachable;
 pub use site::lets_in;
-pub use ways::reachable;
 
 /// Whether an effect gives somebody access, or what other systems read as access.
 pub fn gives_access(action: EffectKind) -> bool {
@@ -209,7 +209,7 @@ pub struct Bound {
 /// The effects sheet of a policy.
 pub fn effects(policy: &Policy) -> Sheet {
     let known = same::Known::of(policy);
-    let (effects, complete) = ways::all(policy, &known);
+    let (effects, complete) = paths::all(policy, &known);
     // A limit on what the policy never does says nothing about it.
     let does = |limit: &&Limit| limit.stated || effects.iter().any(|effect| effect.does(limit.action));
     Sheet {

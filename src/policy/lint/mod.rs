@@ -10,24 +10,24 @@
 //! | `ends` | adverse ends that nobody can contest, or that can hardly be undone |
 //! | `head` | triggers, limits, retention and sweeps |
 //! | `holds` | suspensions that nothing lifts, or that outlast a pass |
-//! | `pulls` | what two policies do against each other, and who is covered by none |
+//! | `conflicts` | what two policies do against each other, and who is covered by none |
 //! | `steps` | steps that do less than they say |
-//! | `strangers` | who is let in without a pass and without a person's decision |
-//! | `told` | whether the person hears of their end, and how to contest it |
+//! | `unproven` | who is let in without a pass and without a person's decision |
+//! | `notification` | whether the person hears of their end, and how to contest it |
 //! | `untested` | policies that can do harm and have no test |
 //! | `unused` | what nobody uses |
 
 mod blind;
 mod clauses;
+mod conflicts;
 mod deciders;
 mod ends;
 mod head;
 mod holds;
+mod notification;
 mod possible;
-mod pulls;
 mod steps;
-mod strangers;
-mod told;
+mod unproven;
 mod untested;
 mod unused;
 
@@ -39,7 +39,7 @@ use super::known::Known;
 use super::source::{self, Data, Node};
 use super::tree::{Policy, Step, StepIndex};
 
-pub use pulls::only_particular;
+pub use conflicts::only_particular;
 
 /// A policy with its file as it is written.
 struct Seen<'a> {
@@ -99,17 +99,17 @@ pub fn run<'a>(
         ends::look(seen, diagnostics);
         head::look(seen, diagnostics);
         holds::look(seen, diagnostics);
-        told::look(seen, diagnostics);
+        notification::look(seen, diagnostics);
         steps::look(seen, diagnostics);
-        strangers::look(seen, diagnostics);
+        unproven::look(seen, diagnostics);
         if let Some(deciders) = &known.deciders {
             deciders::look(seen, deciders, diagnostics);
         }
     }
     blind::look(&seen, diagnostics);
-    pulls::look(&seen, diagnostics);
+    conflicts::look(&seen, diagnostics);
     if sound && !seen.is_empty() {
-        diagnostics.extend(pulls::uncovered(&seen));
+        diagnostics.extend(conflicts::uncovered(&seen));
         unused::look(files, &seen, diagnostics);
     }
 }

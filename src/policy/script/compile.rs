@@ -11,7 +11,7 @@ use super::engine::{engine, guarded};
 use super::facts::Outline;
 use super::results::{self, Results};
 use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
-use super::{bodies, choice, flow, rewrite, slips};
+use super::{bodies, choice, flow, foreign_syntax, rewrite};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 
 /// Compiles everything that one policy has of scripts.
@@ -413,12 +413,12 @@ fn parsed(
         None => error_at(place, other.position, 1, "bad-script", other.message, None),
         Some(error) => {
             // A letter that only looks like one of ours ends a name, and the name is then said to be unknown.
-            if let Some((at, (message, help))) = slips::foreign_in_a_name(source, error.position()) {
+            if let Some((at, (message, help))) = foreign_syntax::foreign_in_a_name(source, error.position()) {
                 diagnostics.push(error_at(place, at, 1, "bad-script", message, Some(help)));
                 return None;
             }
             let (code, message, help) = syntax(error.err_type(), names);
-            let help = slips::help(source, error.position()).or(help);
+            let help = foreign_syntax::help(source, error.position()).or(help);
             error_at(place, error.position(), 1, code, message, help)
         }
     };
@@ -454,8 +454,10 @@ fn syntax(error: &ParseErrorType, known: &Names<'_>) -> (&'static str, String, O
             );
             ("unknown-script", format!("unknown script file `{name}.rhai`"), Some(help))
         }
-        ParseErrorType::BadInput(LexError::UnexpectedInput(sign)) if slips::foreign(sign).is_some() => {
-            let (message, help) = slips::foreign(sign).unwrap_or_default();
+        ParseErrorType::BadInput(LexError::UnexpectedInput(sign))
+            if foreign_syntax::foreign(sign).is_some() =>
+        {
+            let (message, help) = foreign_syntax::foreign(sign).unwrap_or_default();
             ("bad-script", message, Some(help))
         }
         ParseErrorType::BadInput(error) if !matches!(error, LexError::ImproperSymbol(..)) => {

@@ -10,9 +10,9 @@
 //! | `bodies` | the functions of a script, and what they can end with |
 //! | `choice` | `switch`, which compares by hash |
 //! | `rewrite` | what is compiled in place of a source |
-//! | `slips` | what somebody meant who writes as in another language |
-//! | `lowered` | a clause in the form in which `claim` and `change` read it |
-//! | `claim` | what clauses say of fields beside known values |
+//! | `foreign_syntax` | what somebody meant who writes as in another language |
+//! | `lowered` | a clause in the form in which `constraint` and `change` read it |
+//! | `constraint` | what clauses say of fields beside known values |
 //! | `empty` | fields that may be empty where they are put in order |
 //! | `results` | the texts that a function ends with as they stand in it |
 //! | `names` | which fields an expression looks at |
@@ -34,13 +34,14 @@ mod calls;
 mod change;
 pub(crate) mod check;
 mod choice;
-mod claim;
 mod compile;
+mod constraint;
 mod data;
 mod empty;
 mod engine;
 mod facts;
 mod flow;
+mod foreign_syntax;
 mod lists;
 mod lowered;
 mod mistake;
@@ -49,7 +50,6 @@ mod natives;
 mod results;
 mod rewrite;
 mod shape;
-mod slips;
 mod texts;
 mod trace;
 mod types;
@@ -62,9 +62,9 @@ use percent_encoding::utf8_percent_encode;
 use rhai::{AST, Dynamic, Engine, Scope};
 
 pub use change::{Edit, Needs};
-pub use claim::{By, Claim, Claims, Comparison, field_value, judge};
 pub(in crate::policy) use compile::interpolations;
 pub use compile::{Compiler, Ended};
+pub use constraint::{By, Claim, Claims, Comparison, field_value, judge};
 pub use data::Data;
 pub(in crate::policy) use facts::roots;
 pub use names::Look;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::table::{choice, record, words, wrapped};
 use crate::case::state::{Acting, Assignee};
 use crate::case::{
-    Case, Decision, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Proving, Purpose,
-    Reviewing, State, Stretch, Stuck, Waiting, Whose,
+    Case, Decision, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Purpose, Reviewing,
+    State, Stretch, Stuck, Verifying, Waiting, Whose,
 };
 use crate::model::{
     Action, Actor, CaseId, EffectKind, Event, EventType, Fields, Session, Subject, Timestamp,
@@ -33,7 +33,7 @@ record! { "case": Case {
     "attempts" => attempts: u32,
     "links" => links: u32,
     "contests" => contests: u32,
-    "doomed" => doomed: Option<InGrace>,
+    "doomed" => pending_adverse: Option<InGrace>,
     "settled" => settled: Vec<EffectKind>,
     "sessions" => sessions: BTreeMap<String, String>,
     "result" => result: Option<String>,
@@ -62,21 +62,21 @@ record! { "overheard": Overheard {
 
 choice! { "state": State {
     "calling" => Calling { "step" => step: StepIndex, "call" => call: u32 },
-    "proving" => Proving(it: Proving),
+    "proving" => Verifying(it: Verifying),
     "reviewing" => Reviewing(it: Reviewing),
     "waiting" => Waiting(it: Waiting),
     "held" => Held {
         "step" => step: StepIndex,
         "action" => action: EffectKind,
         "since" => since: Timestamp,
-        "asked" => asked: Option<Box<Proving>>,
+        "asked" => asked: Option<Box<Verifying>>,
     },
     "stuck" => Stuck(it: Stuck),
     "grace" => Grace(it: InGrace),
     "closed" => Closed,
 } }
 
-record! { "proving": Proving {
+record! { "proving": Verifying {
     "step" => step: StepIndex,
     "started_at" => started_at: Timestamp,
     "deadline" => deadline: Timestamp,

@@ -145,7 +145,7 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         attempts: 0,
         links: 0,
         contests: 0,
-        doomed: None,
+        pending_adverse: None,
         settled: Vec::new(),
         sessions: thin.sessions.into_keys().map(|execution| (execution, String::new())).collect(),
         result: thin.result,

@@ -442,7 +442,7 @@ mod tests {
     use super::{Range, in_a_time, newly};
     use crate::model::EffectKind::{self, Reinstate, Suspend};
     use crate::model::{CaseId, SubjectKind, SubjectRef, Timestamp};
-    use crate::trial::past::{Deed, End, Name, Projected};
+    use crate::trial::past::{End, Name, Projected, ProjectedEffect};
 
     #[test]
     fn the_quietest_and_the_busiest_time_of_a_length() {
@@ -470,7 +470,7 @@ mod tests {
             opened_by: String::new(),
             event: None,
             end: End::Closed { result: "done".to_owned() },
-            did: did.iter().map(|what| Deed { what: *what, at: Timestamp::UNIX_EPOCH }).collect(),
+            did: did.iter().map(|what| ProjectedEffect { what: *what, at: Timestamp::UNIX_EPOCH }).collect(),
             sessions: 0,
             may: BTreeSet::new(),
             assumed: false,

@@ -81,7 +81,7 @@ fn what(action: &Action) -> String {
 /// What the person or the people of a queue are asked now, and since when.
 pub(super) fn asking(case: &Case, policy: &Policy) -> Option<(String, Timestamp)> {
     match &case.state {
-        State::Proving(proving) => {
+        State::Verifying(proving) => {
             let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
             Some((proof(verify, proving.fell_back), proving.started_at))
         }

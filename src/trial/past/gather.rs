@@ -323,7 +323,7 @@ impl<'a> Gatherer<'a> {
             askings: Vec::new(),
             then: Then { end: end.clone(), sessions: 0, did: Vec::new() },
         });
-        told.then.did.extend(effects.into_iter().map(|what| super::Deed { what, at }));
+        told.then.did.extend(effects.into_iter().map(|what| super::ProjectedEffect { what, at }));
         told.then.sessions = sessions;
         told.then.end = end;
         let open = told.askings.last_mut().filter(|asking| asking.ended.is_none());

@@ -33,7 +33,7 @@ pub use beside::{Beside, Live, Would, beside};
 pub use compare::{Bar, Both, Coming, Differs, Effects, PolicyPast, Range, back_test};
 pub use fingerprint::WaitFingerprint;
 pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
-pub use projected::{Deed, End, Name, Projected};
+pub use projected::{End, Name, Projected, ProjectedEffect};
 pub use walk::{Undecided, Walked, walk};
 
 /// What was recorded, by person.
@@ -68,7 +68,7 @@ pub struct PersonPast {
 pub struct Then {
     pub end: End,
     pub sessions: usize,
-    pub did: Vec<Deed>,
+    pub did: Vec<ProjectedEffect>,
 }
 
 #[derive(Debug)]

@@ -23,7 +23,7 @@ pub struct Projected {
     pub event: Option<String>,
     pub end: End,
     /// Effects whose step was reached, in order.
-    pub did: Vec<Deed>,
+    pub did: Vec<ProjectedEffect>,
     /// Sessions at a provider.
     pub sessions: usize,
     /// Effects that it may still have, where it is not known how it goes on.
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Name {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
+pub struct ProjectedEffect {
     pub what: EffectKind,
     pub at: Timestamp,
 }
@@ -111,7 +111,7 @@ impl Projected {
         case: &Case,
         policy: &Policy,
         lost: Option<&str>,
-        did: Vec<Deed>,
+        did: Vec<ProjectedEffect>,
         assumed: bool,
     ) -> Self {
         let end = End::of(case, case.step().and_then(|step| policy.step(step)), lost);

@@ -231,7 +231,7 @@ impl Walk<'_> {
         let asks = super::fingerprint::asking(case, &policy).map(|(what, _)| what);
         let same = asks.is_some() && asks.as_deref() == question;
         let input = match (input, &case.state) {
-            (Input::Press { locale, .. }, State::Proving(proving)) if same => {
+            (Input::Press { locale, .. }, State::Verifying(proving)) if same => {
                 Input::Press { link: proving.link, locale: locale.clone() }
             }
             (Input::Decision(_), State::Reviewing(_)) if same => input.clone(),
@@ -242,7 +242,8 @@ impl Walk<'_> {
             }
             (Input::Operator(_), _) if same => input.clone(),
             // Where a result was read, it is read.
-            (Input::Hint { .. } | Input::Outcome { .. }, State::Proving(proving)) => match &proving.session {
+            (Input::Hint { .. } | Input::Outcome { .. }, State::Verifying(proving)) => match &proving.session
+            {
                 Some(session) if proving.read.is_none() => {
                     Input::Hint { execution: session.execution.clone() }
                 }
@@ -317,7 +318,8 @@ impl Walk<'_> {
             let kept = self.world.kept(id)?;
             let case: &Case = &kept.case;
             let reached = self.world.reached.iter().filter(|reached| reached.case == *id);
-            let did = reached.map(|reached| super::projected::Deed { what: reached.action, at: reached.at });
+            let did = reached
+                .map(|reached| super::projected::ProjectedEffect { what: reached.action, at: reached.at });
             let assumed = self.world.environment.assumed.contains(id);
             Some(Projected::of(case, &kept.policy, kept.lost.as_deref(), did.collect(), assumed))
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use proofd::case::{
-    Advance, Case, Decision, Entry, Here, Hold, Input, Links, Note, OpenedBy, Opening, Operator, Order,
+    Advance, Case, Context, Decision, Entry, Hold, Input, Links, Note, OpenedBy, Opening, Operator, Order,
     Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
@@ -93,8 +93,8 @@ impl Desk {
         desk
     }
 
-    pub fn here(&self) -> Here<'_> {
-        Here {
+    pub fn here(&self) -> Context<'_> {
+        Context {
             now: self.now,
             links: &self.links,
             organization: "Example",
@@ -278,9 +278,9 @@ impl Desk {
         }
     }
 
-    pub fn proving(&self) -> &proofd::case::Proving {
+    pub fn proving(&self) -> &proofd::case::Verifying {
         match &self.case.state {
-            State::Proving(proving) => proving,
+            State::Verifying(proving) => proving,
             other => panic!("the case is not proving: {other:?}"),
         }
     }

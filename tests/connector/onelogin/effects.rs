@@ -256,9 +256,9 @@ async fn each_effect_happens_once_or_not_at_all() {
 #[tokio::test]
 async fn who_deleted_what_is_gone() {
     type Gone = fn(&Simulator, i64);
-    type Turn = fn(&mut Knobs);
+    type Transition = fn(&mut Knobs);
     /// Whether the deletion arrives, what somebody else does, how the tenant is, the second and third outcome.
-    type Row = (&'static str, bool, Gone, Turn, [&'static str; 2]);
+    type Row = (&'static str, bool, Gone, Transition, [&'static str; 2]);
     let by_a_person: Gone = |tenant, user| tenant.delete(user).unwrap();
     let rows: [Row; 5] = [
         ("ours, the answer is lost", true, NOBODY, HEALTHY, ["deleted already", "deleted already"]),

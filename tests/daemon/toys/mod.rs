@@ -12,7 +12,7 @@ use proofd::cli::compose;
 use proofd::connectors::Registry;
 use proofd::engine::Engine;
 use proofd::engine::clock::Scaled;
-use proofd::http::{Access, Doors, listen};
+use proofd::http::{Access, AppState, listen};
 use proofd::model::Clock;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
@@ -136,7 +136,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
     let engine = Engine::open(settings, store, &opened, clock, connectors).await.unwrap();
     assert!(engine.active().report.ok, "{}", engine.active().report.rendered);
     let tasks = engine.start();
-    let doors = Doors::new(engine.clone(), Access::new(Vec::new(), engine.clock())).unwrap();
+    let doors = AppState::new(engine.clone(), Access::new(Vec::new(), engine.clock())).unwrap();
     let listening = listen(address, doors.everything()).await.unwrap();
 
     // The same id at two providers: a hook reports one, the poll finds the other.

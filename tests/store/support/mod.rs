@@ -44,7 +44,7 @@ pub fn case(id: &str, opened: i64) -> Case {
         attempts: 0,
         links: 0,
         contests: 0,
-        doomed: None,
+        pending_adverse: None,
         settled: Vec::new(),
         sessions: BTreeMap::new(),
         result: None,

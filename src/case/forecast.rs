@@ -18,7 +18,7 @@ pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
         }
         State::Grace(_)
         | State::Calling { .. }
-        | State::Proving(_)
+        | State::Verifying(_)
         | State::Waiting(_)
         | State::Held { .. }
         | State::Stuck(_)
@@ -47,7 +47,7 @@ fn awaited(case: &Case, policy: &Policy) -> String {
             Some(pending) => format!("{} at {}", pending.action.word(), at(step)),
             None => format!("calls of {}", at(step)),
         },
-        State::Proving(proving) => match (proving.late_until, proving.captured_at, &proving.session) {
+        State::Verifying(proving) => match (proving.late_until, proving.captured_at, &proving.session) {
             (Some(until), _, _) => {
                 format!("the provider's final result at {}, until {}", at(&proving.step), moment(until))
             }

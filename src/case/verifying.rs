@@ -9,8 +9,8 @@ use super::input::Refused;
 use super::judge::{Judged, record};
 use super::mail::Asked;
 use super::session::NOT_ENROLLED;
-use super::state::{Pending, Proving, Purpose, State};
-use super::turn::{Trouble, Turn};
+use super::state::{Pending, Purpose, State, Verifying};
+use super::transition::{Transition, Trouble};
 use super::walk::Entered;
 use crate::model::{Action, Message, Method, Timestamp};
 use crate::policy::outcome::ProofOutcome;
@@ -20,7 +20,7 @@ use crate::policy::tree::{Recipient, StepIndex, Verb, Verify};
 /// Whoever was in time must not be taken for silent because the vendor is slow.
 pub(super) const OVERTIME: TimeDelta = TimeDelta::hours(24);
 
-impl<'a> Turn<'a> {
+impl<'a> Transition<'a> {
     pub fn begin_proving(&mut self, step: StepIndex, verify: &Verify) -> Result<Entered, Trouble> {
         let now = self.now();
         if self.reuse(step, verify) {
@@ -34,7 +34,7 @@ impl<'a> Turn<'a> {
             return self.branch(step, ProofOutcome::Unavailable.word()).map(Entered::Go);
         }
         self.case.links += 1;
-        let mut proving = Proving {
+        let mut proving = Verifying {
             step,
             started_at: now,
             deadline: self.after(now, verify.answer_within, None),
@@ -61,7 +61,7 @@ impl<'a> Turn<'a> {
         let asked = Asked { link: proving.link, deadline: proving.deadline };
         let message = self.mail(&Recipient::Subject, &verify.invite, Some(asked))?;
         self.ask(step, Action::Mail { message }, Purpose::Invite, now);
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
         Ok(Entered::Rests)
     }
 
@@ -80,12 +80,12 @@ impl<'a> Turn<'a> {
     }
 
     /// Reminders count from the start of the step. One at or after the deadline would come too late.
-    pub fn next_reminder(&self, proving: &Proving, verify: &Verify) -> Option<Timestamp> {
+    pub fn next_reminder(&self, proving: &Verifying, verify: &Verify) -> Option<Timestamp> {
         let next = verify.remind.get(usize::try_from(proving.reminded).ok()?)?;
         Some(self.after(proving.started_at, next.after, None)).filter(|at| *at < proving.deadline)
     }
 
-    pub fn wake_proving(&mut self, mut proving: Proving) {
+    pub fn wake_proving(&mut self, mut proving: Verifying) {
         let (now, step) = (self.now(), proving.step);
         if proving.late_until.is_some_and(|until| now >= until) {
             // The vendor never decided; that says nothing about the person.
@@ -97,16 +97,16 @@ impl<'a> Turn<'a> {
         if proving.remind_at.is_some_and(|at| now >= at)
             && let Err(trouble) = self.remind_due(&mut proving)
         {
-            return self.stick_with(step, trouble, None, Some(State::Proving(proving)));
+            return self.stick_with(step, trouble, None, Some(State::Verifying(proving)));
         }
         if proving.poll_at.is_some_and(|at| now >= at) {
             self.ask_reading(&mut proving);
         }
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 
     /// Of several reminders that are due only the newest goes out.
-    fn remind_due(&mut self, proving: &mut Proving) -> Result<(), Trouble> {
+    fn remind_due(&mut self, proving: &mut Verifying) -> Result<(), Trouble> {
         let verify = self.verify_of(proving.step)?;
         let mut due = Vec::new();
         while proving.remind_at.is_some_and(|at| at <= self.now()) {
@@ -128,7 +128,7 @@ impl<'a> Turn<'a> {
 
     fn send_reminder(
         &mut self,
-        proving: &Proving,
+        proving: &Verifying,
         template: &str,
         also: &[Recipient],
     ) -> Result<(), Trouble> {
@@ -154,7 +154,7 @@ impl<'a> Turn<'a> {
     }
 
     /// An operator wants the person to be reminded now.
-    pub fn remind_now(&mut self, proving: &Proving) -> Result<(), Refused> {
+    pub fn remind_now(&mut self, proving: &Verifying) -> Result<(), Refused> {
         if proving.late_until.is_some() || self.now() >= proving.deadline {
             return Err(Refused::NotAwaited);
         }
@@ -166,13 +166,18 @@ impl<'a> Turn<'a> {
             }
         });
         if let Err(trouble) = sent {
-            self.stick_with(proving.step, trouble, None, Some(State::Proving(proving.clone())));
+            self.stick_with(proving.step, trouble, None, Some(State::Verifying(proving.clone())));
         }
         Ok(())
     }
 
     /// The person's button. With a session at hand it is looked at first: it may have ended.
-    pub fn press(&mut self, mut proving: Proving, link: u32, locale: Option<String>) -> Result<(), Refused> {
+    pub fn press(
+        &mut self,
+        mut proving: Verifying,
+        link: u32,
+        locale: Option<String>,
+    ) -> Result<(), Refused> {
         if link != proving.link {
             return Err(Refused::DeadLink);
         }
@@ -187,19 +192,19 @@ impl<'a> Turn<'a> {
             (None, Some(_)) => self.ask_reading(&mut proving),
             (None, None) => return self.press_to_start(proving),
         }
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
         Ok(())
     }
 
     /// Before a selfie is asked for, the person is read: whose face was enrolled must be who they are now.
-    fn press_to_start(&mut self, proving: Proving) -> Result<(), Refused> {
+    fn press_to_start(&mut self, proving: Verifying) -> Result<(), Refused> {
         let verify = self.verify_of(proving.step).map_err(|_| Refused::WrongPolicy)?;
         if in_use(&proving, verify).method != Method::Authentication || !self.can_reread() {
             self.begin_session(proving);
             return Ok(());
         }
         let step = proving.step;
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
         let looks =
             |(number, pending): (&u32, &Pending)| (pending.purpose == Purpose::Look).then_some(*number);
         match self.case.calls.iter().find_map(looks) {
@@ -212,7 +217,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether somebody waits at their page for a session, and only the look at the person was missing.
-    pub fn waits_to_start(&self, proving: &Proving) -> bool {
+    pub fn waits_to_start(&self, proving: &Verifying) -> bool {
         proving.wanted
             && proving.session.is_none()
             && proving.start.is_none()
@@ -230,7 +235,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Before anybody is taken for silent, a session that may hold a result is read once more.
-    fn deadline(&mut self, mut proving: Proving) {
+    fn deadline(&mut self, mut proving: Verifying) {
         if proving.start.is_some() {
             // The person asked in time and the vendor could not serve them.
             return self.end_proving(&proving, ProofOutcome::Unavailable);
@@ -250,11 +255,11 @@ impl<'a> Turn<'a> {
         proving.wanted = false;
         self.ask_reading(&mut proving);
         self.drop_calls(|purpose| matches!(purpose, Purpose::Invite | Purpose::Reminder));
-        self.case.state = State::Proving(proving);
+        self.case.state = State::Verifying(proving);
     }
 
     /// The step ends without the vendor's word.
-    pub fn end_proving(&mut self, proving: &Proving, outcome: ProofOutcome) {
+    pub fn end_proving(&mut self, proving: &Verifying, outcome: ProofOutcome) {
         let step = proving.step;
         self.learn(step, record(Some(outcome), None, None, Some(self.now())));
         self.leave_proving(step, outcome, Vec::new());

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::state::{Purpose, State};
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{Action, Subject, SubjectKind, Timestamp};
 use crate::policy::outcome::OwnResult;
 use crate::policy::tree::StepIndex;
@@ -18,7 +18,7 @@ const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(20);
 
 const ONLY_AT_THE_OPENING: &[&str] = &["profile", "profile_id"];
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Whether the person has to be read before the policy is asked whether it still applies.
     pub fn must_look(&self) -> bool {
         let fresh = self.case.seen_at.is_some_and(|at| (self.now() - at).abs() < FRESH_FOR);
@@ -29,7 +29,7 @@ impl Turn<'_> {
 
     /// The only thing due is to ask the vendor how far a session is, which changes nobody.
     pub fn only_asks(&self) -> bool {
-        let State::Proving(proving) = &self.case.state else { return false };
+        let State::Verifying(proving) = &self.case.state else { return false };
         let later = |at: Option<Timestamp>| at.is_none_or(|at| at > self.now());
         later(proving.remind_at) && later(proving.late_until.or(Some(proving.deadline)))
     }
@@ -90,10 +90,10 @@ impl Turn<'_> {
         self.case.seen_at = Some(self.now());
         match self.case.state {
             State::Calling { step, .. } => self.walk(step),
-            State::Proving(ref proving) if self.waits_to_start(proving) => {
+            State::Verifying(ref proving) if self.waits_to_start(proving) => {
                 self.begin_session(proving.clone());
             }
-            State::Proving(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => {
+            State::Verifying(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => {
                 // The answer may have come long after the question.
                 self.be_fair();
                 self.wake_now();

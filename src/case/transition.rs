@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::entry::{Entry, Note};
 use super::state::{Case, Pending, Purpose, State};
-use super::{Advance, Here};
+use super::{Advance, Context};
 use crate::model::{Action, EffectKind, Enrolment, Event, Fields, Span, Timestamp};
 use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts, ScriptError, Verdict};
@@ -17,10 +17,10 @@ use crate::policy::tree::{Step, StepIndex};
 pub(super) type Trouble = String;
 
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct Transition<'a> {
     pub case: Case,
     pub policy: &'a Policy,
-    pub here: &'a Here<'a>,
+    pub context: &'a Context<'a>,
     entries: Vec<Entry>,
     effects: Vec<EffectKind>,
     /// Events that come of this, for other policies.
@@ -31,13 +31,13 @@ pub(super) struct Turn<'a> {
     pub documents: Vec<String>,
 }
 
-impl<'a> Turn<'a> {
-    pub fn new(case: Case, policy: &'a Policy, here: &'a Here<'a>) -> Self {
+impl<'a> Transition<'a> {
+    pub fn new(case: Case, policy: &'a Policy, context: &'a Context<'a>) -> Self {
         let (entries, effects, events) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             case,
             policy,
-            here,
+            context,
             entries,
             effects,
             events,
@@ -55,7 +55,7 @@ impl<'a> Turn<'a> {
     }
 
     pub fn now(&self) -> Timestamp {
-        self.here.now
+        self.context.now
     }
 
     /// Writes into the case's journal, under the step the case is at.
@@ -114,7 +114,7 @@ impl<'a> Turn<'a> {
         self.case.acting = None;
         self.case.result = Some(result.to_owned());
         self.case.closed_at = Some(self.now());
-        self.case.doomed = None;
+        self.case.pending_adverse = None;
         self.case.state = State::Closed;
     }
 

@@ -7,7 +7,7 @@ use super::enrolling::in_use;
 use super::entry::Note;
 use super::input::Refused;
 use super::state::State;
-use super::turn::Turn;
+use super::transition::Transition;
 use crate::model::{Pause, Timestamp};
 
 /// How much of a stretch of time lies in pauses of any of these.
@@ -30,16 +30,16 @@ pub fn lost(pauses: &[Pause], who: &[&str], from: Timestamp, to: Timestamp) -> T
     total
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Gives back what was lost since the last look.
     pub fn be_fair(&mut self) {
         self.be_fair_until(self.now());
     }
 
     pub fn be_fair_until(&mut self, now: Timestamp) {
-        let pauses = self.here.pauses;
+        let pauses = self.context.pauses;
         let provider = match &self.case.state {
-            State::Proving(proving) => {
+            State::Verifying(proving) => {
                 self.verify_of(proving.step).map(|verify| in_use(proving, verify).provider.as_str()).ok()
             }
             _ => None,
@@ -49,7 +49,7 @@ impl Turn<'_> {
         who.extend(provider);
         let lost = |since: Timestamp| lost(pauses, &who, since, now);
         let lost = match &mut self.case.state {
-            State::Proving(proving) => {
+            State::Verifying(proving) => {
                 let lost = lost(proving.fair_until);
                 proving.fair_until = now;
                 proving.started_at += lost;
@@ -91,7 +91,7 @@ impl Turn<'_> {
     }
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     /// Moves what a clock that was ahead has planned back to the true time. A state that was looked at by that
     /// clock was looked at in what is now the future; the others stay as they are, so a second order finds
     /// nothing to move.
@@ -113,7 +113,7 @@ fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
     let back = |at: &mut Timestamp| *at -= by;
     let maybe = |at: &mut Option<Timestamp>| *at = at.map(|at| at - by);
     match state {
-        State::Proving(proving) if proving.fair_until > now => {
+        State::Verifying(proving) if proving.fair_until > now => {
             back(&mut proving.fair_until);
             back(&mut proving.started_at);
             back(&mut proving.deadline);
@@ -125,7 +125,7 @@ fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
             }
         }
         // The step is older than the wrong clock, and only the next look at its session was planned by it.
-        State::Proving(proving) if proving.poll_at.is_some_and(|at| at > now + LATEST_POLL) => {
+        State::Verifying(proving) if proving.poll_at.is_some_and(|at| at > now + LATEST_POLL) => {
             proving.poll_at = Some(now);
         }
         State::Reviewing(reviewing) if reviewing.fair_until > now => {
@@ -149,7 +149,7 @@ fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
         State::Stuck(stuck) => {
             return stuck.interrupted.as_mut().is_some_and(|state| moved(state, by, now));
         }
-        State::Proving(_)
+        State::Verifying(_)
         | State::Reviewing(_)
         | State::Waiting(_)
         | State::Grace(_)
