@@ -1,7 +1,7 @@
-//! What is wrong with a text that is not YAML, for somebody who does not know YAML: the place where they have to
-//! look, which is often not where a parser stumbles, and what to do.
+//! Explains errors in a text that is not valid YAML, for readers who do not know YAML: the place to look at, which is
+//! often not where the parser fails, and the fix.
 
-/// A mistake of the text. Lines and columns count from 1.
+/// An error in the text. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     pub line: usize,
@@ -11,10 +11,10 @@ pub(super) struct Broken {
     pub help: String,
 }
 
-/// How many lines before and after the place the parser means.
+/// How many lines before and after the parser's position are searched.
 const NEAR: usize = 3;
 
-/// What the parser said about a place, in other words.
+/// Explains a parser error at a position.
 pub(super) fn explain(lines: &[&str], line: usize, column: usize, info: &str) -> Broken {
     tab(lines, line)
         .or_else(|| quote(line, column, info))
@@ -34,7 +34,7 @@ pub(super) fn explain(lines: &[&str], line: usize, column: usize, info: &str) ->
         })
 }
 
-/// A tab in front of a line, or a space that only looks like one. The parser stumbles on a line nearby.
+/// Finds a tab in the indentation, or a character that looks like a space. The parser fails on a line nearby.
 fn tab(lines: &[&str], line: usize) -> Option<Broken> {
     let from = line.saturating_sub(NEAR);
     let (at, column, tab) = (from..line + NEAR).find_map(|at| {
@@ -50,7 +50,7 @@ fn tab(lines: &[&str], line: usize) -> Option<Broken> {
     Some(Broken { line: at, column, length: 1, message: message.to_owned(), help: help.to_owned() })
 }
 
-/// Where such a space stands after the `:` of a key or the `-` of an item, which then are none.
+/// Returns where a non-ASCII space follows the `:` of a key or the `-` of an item, which makes neither of them valid.
 fn after_a_sign(line: &str) -> Option<usize> {
     let text = line.trim_start();
     let before = line.chars().count() - text.chars().count();
@@ -64,7 +64,7 @@ fn after_a_sign(line: &str) -> Option<usize> {
     (word && odd(value)).then(|| before + key.chars().count() + 1)
 }
 
-/// The space that makes a key of `name:` and an item of `-`. The parser stumbles on the line after.
+/// Finds a missing space after the `:` of a key or the `-` of an item. The parser fails on the line after.
 fn no_space(lines: &[&str], line: usize) -> Option<Broken> {
     let (at, column, sign) =
         [line, line.saturating_sub(1), line.saturating_sub(2)].into_iter().find_map(|at| {
@@ -100,7 +100,7 @@ fn quote(line: usize, column: usize, info: &str) -> Option<Broken> {
     })
 }
 
-/// Something about `{}` or `[]`.
+/// Explains errors about `{}` or `[]`.
 fn flow(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
     if !["flow", "',' or", "illegal placement", "node content"].iter().any(|word| info.contains(word)) {
         return None;
@@ -120,7 +120,7 @@ fn flow(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken
     Some(Broken { line: at, column: place, length: 1, message, help })
 }
 
-/// The last bracket before a place that nothing closes before it. Quotes and comments hold no brackets.
+/// Finds the last bracket before a position that is not closed before it. Brackets in quotes and comments do not count.
 fn unclosed(lines: &[&str], line: usize, column: usize) -> Option<(usize, usize, char)> {
     let mut open = Vec::new();
     for (number, text) in lines.iter().enumerate().take(line) {
@@ -147,7 +147,7 @@ fn unclosed(lines: &[&str], line: usize, column: usize) -> Option<(usize, usize,
     open.pop()
 }
 
-/// A second `: ` in a line: the text before it would be a key.
+/// Finds a second `: ` in a line, which would make a key of the text before it.
 fn colon(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
     if !info.contains("mapping values") {
         return None;
@@ -168,7 +168,7 @@ fn colon(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broke
     })
 }
 
-/// A value that begins with a sign that means something to YAML.
+/// Finds a value that begins with a character that is special in YAML.
 fn start(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broken> {
     let text = lines.get(line.checked_sub(1)?)?;
     let sign = text.chars().nth(column.checked_sub(1)?)?;
@@ -182,7 +182,7 @@ fn start(lines: &[&str], line: usize, column: usize, info: &str) -> Option<Broke
     })
 }
 
-/// Lines that do not stand where the others stand.
+/// Finds lines whose indentation matches no enclosing block.
 fn indentation(lines: &[&str], line: usize, info: &str) -> Option<Broken> {
     let about = ["mapping values", "expected key", "'-' indicator", "block", "indentation", "simple key"];
     if !about.iter().any(|word| info.contains(word)) {

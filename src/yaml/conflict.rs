@@ -1,9 +1,8 @@
-//! The lines that a merge leaves where two versions of a file disagree. Whatever else is wrong in such a file follows
-//! from them.
+//! Finds the conflict markers that a merge leaves in a file. All other errors of such a file follow from them.
 
 use super::{Fault, Place};
 
-/// The first such line of a text. A row of `=` alone underlines a heading in Markdown, and is none there.
+/// Reports the first conflict marker of a text. In Markdown a row of `=` underlines a heading and is not a marker.
 pub fn conflict(file: &str, text: &str) -> Option<Fault> {
     let markdown = file.ends_with(".md");
     let mark = |line: &str| {

@@ -1,13 +1,12 @@
-//! YAML to a tree in which every key and value has its place, with limits on what is read: the one reader of
-//! whatever people edit, policies and their tests as well as the configuration. Scalars stay as they are written: what
-//! they mean is said by whoever reads them, so that `NO` is never false by accident. It must not know what a file is
-//! for.
+//! Reads YAML to a tree in which every key and value has its place, with limits on size and depth. It is the one reader
+//! of files that people edit: policies, their tests and the configuration. Scalars stay as written, and the caller
+//! interprets them; thus `NO` is never false by accident. Must not know what a file is for.
 //!
 //! | file | what |
 //! |---|---|
-//! | `reader` | events of the parser to a tree, and what YAML has and is refused here |
-//! | `broken` | what is wrong with a text that is not YAML |
-//! | `conflict` | lines that a merge left |
+//! | `reader` | parser events to a tree, and the YAML features that are refused |
+//! | `broken` | explanations for text that is not valid YAML |
+//! | `conflict` | conflict markers that a merge left |
 
 mod broken;
 mod conflict;
@@ -21,7 +20,7 @@ use serde_json::{Map, Number, Value};
 pub use conflict::conflict;
 pub use reader::read;
 
-/// Deeper nesting is refused; no file comes near it.
+/// The maximum nesting depth; realistic files stay far below it.
 const DEEPEST: usize = 64;
 
 /// A place in a file. Lines and columns count from 1, columns in characters.
@@ -30,7 +29,7 @@ pub struct Place {
     pub file: String,
     pub line: usize,
     pub column: usize,
-    /// How many characters are meant, at least 1.
+    /// The length in characters, at least 1.
     pub length: usize,
 }
 
@@ -40,14 +39,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// One mistake of a file.
+/// One error of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub place: Place,
     /// The word of its diagnosis, such as `duplicate-key`.
     pub code: &'static str,
     pub message: String,
-    /// What to do. It may quote the file.
+    /// How to fix it. May quote the file.
     pub help: Option<String>,
 }
 
@@ -80,9 +79,9 @@ pub enum Data {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scalar {
     pub text: String,
-    /// Not quoted and not a block: a YAML reader may take it for something else than text.
+    /// Neither quoted nor a block: a YAML reader may interpret it as another type than text.
     pub plain: bool,
-    /// In quotes, which stand before its first character.
+    /// Quoted; the quote is before its first character.
     pub quoted: bool,
 }
 
@@ -93,7 +92,7 @@ pub struct Key {
 }
 
 impl Scalar {
-    /// `~`, `null` and nothing at all.
+    /// Reports whether the scalar is `~`, `null` or empty.
     pub fn is_null(&self) -> bool {
         self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
@@ -108,7 +107,7 @@ impl Scalar {
 
     pub fn integer(&self) -> Option<i64> {
         let digits = self.text.strip_prefix('-').unwrap_or(&self.text);
-        // A leading zero is octal to some readers and decimal to others: not a number here.
+        // A leading zero means octal to some readers and decimal to others: not a number here.
         let canonical = digits == "0" || (!digits.starts_with('0') && !digits.is_empty());
         let number = self.plain && canonical && digits.bytes().all(|byte| byte.is_ascii_digit());
         number.then(|| self.text.parse().ok()).flatten()
@@ -129,7 +128,7 @@ impl Node {
         }
     }
 
-    /// A scalar's text, however it is written.
+    /// Returns a scalar's text, in any style; none for null.
     pub fn text(&self) -> Option<&str> {
         self.scalar().filter(|scalar| !scalar.is_null()).map(|scalar| scalar.text.as_str())
     }
@@ -148,7 +147,7 @@ impl Node {
         }
     }
 
-    /// The value of a key, if this is a map that has it.
+    /// Returns the value of a key, if this is a map with the key.
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.entry(name).map(|(_, value)| value)
     }
@@ -157,12 +156,12 @@ impl Node {
         self.map()?.iter().find(|(key, _)| key.name == name)
     }
 
-    /// The text under a key.
+    /// Returns the text under a key.
     pub fn text_of(&self, name: &str) -> Option<&str> {
         self.get(name)?.text()
     }
 
-    /// Where a scalar's first character stands.
+    /// Returns the place of a scalar's first character, after a quote.
     pub fn text_place(&self) -> Place {
         let mut place = self.place.clone();
         if self.scalar().is_some_and(|scalar| scalar.quoted) {
@@ -172,7 +171,7 @@ impl Node {
         place
     }
 
-    /// A list's items, or the one value that stands where a list may.
+    /// Returns a list's items, or the single value in place of a list.
     pub fn one_or_many(&self) -> &[Node] {
         match &self.data {
             Data::List(items) => items,
@@ -180,7 +179,7 @@ impl Node {
         }
     }
 
-    /// The value as JSON, by the rules of YAML 1.2.
+    /// Returns the value as JSON, by the rules of YAML 1.2.
     pub fn json(&self) -> Value {
         match &self.data {
             Data::Scalar(scalar) if scalar.is_null() => Value::Null,

@@ -1,5 +1,5 @@
-//! Bytes to a `Node`, by the events of `saphyr-parser`. Anchors, aliases, merge keys, tags and several documents are refused: they let a file
-//! mean something else than what it shows.
+//! Reads bytes to a `Node`, from the events of `saphyr-parser`. Anchors, aliases, merge keys, tags and multiple
+//! documents are refused, because they can give a file another meaning than its text shows.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -8,8 +8,8 @@ use super::{DEEPEST, Data, Fault, Key, Node, Place, Scalar, conflict};
 
 const NO_ALIAS: &str = "aliases are not supported; use a block, or repeat the text";
 
-/// Reads one file of at most so many bytes. No tree: it cannot be read as a whole, and a fault says why. Faults that
-/// leave a usable tree (a key given twice) come beside it.
+/// Reads one file of at most `largest` bytes. Returns no tree if the file cannot be read as a whole; a fault has the
+/// reason. Faults that leave a usable tree (a duplicate key) are returned with it.
 pub fn read(file: &str, bytes: &[u8], largest: usize) -> (Option<Node>, Vec<Fault>) {
     let text = match text(bytes, largest) {
         Ok(text) => text,
@@ -28,7 +28,7 @@ pub fn read(file: &str, bytes: &[u8], largest: usize) -> (Option<Node>, Vec<Faul
 
 type Refusal = (&'static str, usize, String);
 
-/// The text of a file, if it is text as a file may be.
+/// Returns the text of a file, after checks of its size and encoding.
 fn text(bytes: &[u8], largest: usize) -> Result<&str, Refusal> {
     if bytes.len() > largest {
         let (size, most) = (bytes.len() / 1024, largest / 1024);
@@ -54,7 +54,7 @@ fn text(bytes: &[u8], largest: usize) -> Result<&str, Refusal> {
     }
 }
 
-/// The place of a byte offset. What is before the offset is read as far as it is text.
+/// Returns the place of a byte offset. Invalid bytes before the offset are replaced.
 fn place_of(file: &str, bytes: &[u8], offset: usize) -> Place {
     let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or_default());
     let line = before.matches('\n').count() + 1;
@@ -78,7 +78,7 @@ struct Reader<'a> {
     faults: Vec<Fault>,
 }
 
-/// What ends the reading of a file.
+/// Stops the reading of a file.
 struct Stop;
 
 impl Reader<'_> {
@@ -91,7 +91,7 @@ impl Reader<'_> {
                     if error.info().contains("unknown anchor") {
                         self.refused(place, "alias", NO_ALIAS).is_err()
                     } else if error.info().contains("recursion limit") {
-                        // It looks further ahead in brackets than it has told of.
+                        // The parser reads further ahead in brackets than its events show.
                         self.too_deep(place).is_err()
                     } else {
                         self.broken(&place, error.info());
@@ -110,7 +110,8 @@ impl Reader<'_> {
         self.root.take()
     }
 
-    /// The scanner counts a line after the last one where the text just ends; that is the end of the last.
+    /// Returns the place of a span. After a final line break the scanner counts one more line; the place is then the
+    /// end of the last line.
     fn place(&self, span: Span) -> Place {
         let (line, before) = match span.start.line().max(1) {
             line if line > self.lines.len() => (self.lines.len().max(1), usize::MAX),
@@ -141,18 +142,18 @@ impl Reader<'_> {
         self.faults.push(Fault::new(place, "yaml", message).help(help));
     }
 
-    /// Something that YAML has and policies have not. Mostly a text was meant.
+    /// Reports a YAML feature that policies do not support. Usually plain text was meant.
     fn refused(&mut self, place: Place, code: &'static str, message: &str) -> Result<(), Stop> {
         let line = self.lines.get(place.line.saturating_sub(1)).copied().unwrap_or_default();
         let from: String = line.chars().skip(place.column.saturating_sub(1)).collect();
         let before: String = line.chars().take(place.column.saturating_sub(1)).collect();
-        // The parser's place of a tag or an anchor is that of what follows it, on some lines.
+        // On some lines the parser reports the place after a tag or an anchor instead of its own.
         let text = match before.trim_end().rsplit(' ').next() {
             Some(sign) if sign.starts_with(['!', '&', '*']) => format!("{sign} {from}"),
             _ => from,
         };
         let text = text.split(" #").next().unwrap_or_default().trim_end();
-        // An item of `[a, b]` ends before the others do.
+        // An item of `[a, b]` ends before the next item.
         let text = if text.contains('[') { text } else { text.split([',', ']']).next().unwrap_or_default() };
         let help = format!("for a text, write '{text}' with quotes");
         let found = Fault::new(place, code, message);
@@ -237,7 +238,7 @@ impl Reader<'_> {
         match self.open.last_mut() {
             Some(Open::List(_, items)) => items.push(node),
             Some(Open::Map(place, entries, key)) => match key.take() {
-                // The first of two counts, so that the rest of the file is still judged.
+                // The first of two duplicates counts, and the rest of the file is still checked.
                 Some(key) if entries.iter().any(|(other, _)| other.name == key.name) => {}
                 Some(key) => {
                     if entries.is_empty() {
