@@ -1,21 +1,21 @@
-//! Every diagnosis by its word and its stable number, with a page that explains it. The pages are one file
-//! for people, `codes.md`: a heading with number and word, a line that is the title, and the page.
+//! Lists every diagnosis by word and stable number, with a page that explains it. All pages are in one readable file,
+//! `codes.md`: a heading with number and word, a title line, and the page.
 
 use std::fmt;
 use std::sync::LazyLock;
 
 use serde::Serialize;
 
-/// One diagnosis.
+/// One kind of diagnosis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Code {
-    /// `P0101`. A number is never given to another diagnosis.
+    /// Such as `P0101`. A number is never reused for another diagnosis.
     #[serde(rename = "code")]
     pub number: &'static str,
-    /// `unknown-key`.
+    /// Such as `unknown-key`.
     pub word: &'static str,
     pub title: &'static str,
-    /// What it means, why it matters, a wrong and a right example.
+    /// The meaning, why it matters, a wrong example and a right example.
     pub page: &'static str,
 }
 
@@ -37,18 +37,18 @@ fn read(page: &'static str) -> Option<Code> {
     Some(Code { number, word, title, page: page.trim() })
 }
 
-/// All of them, by number.
+/// Returns all diagnoses, ordered by number.
 pub fn all() -> &'static [Code] {
     &TABLE
 }
 
-/// By number or word, in any case.
+/// Finds a diagnosis by number or word, ignoring case.
 pub fn find(name: &str) -> Option<&'static Code> {
     let same = |code: &&Code| code.number.eq_ignore_ascii_case(name) || code.word.eq_ignore_ascii_case(name);
     TABLE.iter().find(same)
 }
 
-/// The number of a word; empty for one that is not in the table, which a test forbids.
+/// Returns the number of a word; empty for a word that is not in the table, which a test forbids.
 pub fn number(word: &str) -> &'static str {
     TABLE.iter().find(|code| code.word == word).map_or("", |code| code.number)
 }

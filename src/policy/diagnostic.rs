@@ -1,4 +1,4 @@
-//! A mistake in a file: where it is, what is wrong, what to do.
+//! A diagnostic of a file: the place, what is wrong, and how to fix it.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -9,7 +9,7 @@ use super::files::Files;
 
 pub use crate::yaml::Place;
 
-/// Errors keep a policy from running; warnings do not.
+/// Severity of a diagnostic. Errors keep a policy from running; warnings do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -17,21 +17,21 @@ pub enum Severity {
     Warning,
 }
 
-/// One mistake.
+/// One error or warning.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Diagnostic {
     pub place: Place,
     pub severity: Severity,
-    /// A stable word for the kind of mistake, such as `unknown-key`. Programs read its number as `code`, as in
-    /// SARIF, in editors and in `explain-code`, and it as `word` beside it.
+    /// A stable word for the kind of error, such as `unknown-key`. It is serialized as `word`, beside its number as
+    /// `code`. SARIF, editors and `explain-code` use the same number.
     #[serde(flatten, serialize_with = "with_number")]
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
-    /// What to do, with the nearest valid name where there is one.
+    /// How to fix it, with the nearest valid name if there is one.
     pub help: Option<String>,
-    /// The policy that cannot run because of it; none: it stands in a shared file, and policies that use
-    /// the broken part say so themselves.
+    /// The policy that cannot run because of this error. None for an error in a shared file: the policies that use
+    /// the broken part get diagnostics of their own.
     pub policy: Option<String>,
 }
 
@@ -67,17 +67,17 @@ impl Diagnostic {
     }
 }
 
-/// A link in the tree to a file that is not there. Whatever it should be is not read, and missed by nobody else.
+/// Reports a link in the tree whose target does not exist. Its content is not read, and no other check reports it.
 pub fn dangling(path: &str) -> Diagnostic {
     let place = Place { file: path.replace('\\', "/"), line: 1, column: 1, length: 1 };
     let message = "broken link: its target does not exist";
     Diagnostic::error(place, "dangling-link", message).help("replace the link by the file, or remove it")
 }
 
-/// More names than these are not listed.
+/// The maximum number of names that a help text lists.
 const MOST_NAMES: usize = 32;
 
-/// `did you mean x?` if one of the names is near, or the list of them.
+/// Returns `did you mean x?` if one of the names is near, or the list of names.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let distance = |name: &&str| strsim::damerau_levenshtein(wrong, name);
@@ -86,7 +86,7 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     match near {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "there are none".to_owned(),
-        // Nobody reads a list that is longer than what it is about.
+        // A list longer than this does not help the reader.
         None if names.len() > MOST_NAMES => {
             format!("none of the {} known names is similar", names.len())
         }
@@ -94,10 +94,10 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     }
 }
 
-/// The code of what only follows from a mistake elsewhere.
+/// The code of an error that only follows from another error.
 pub const FOLLOWS: &str = "broken-name";
 
-/// What the others follow from comes first, what follows from others last; otherwise by place.
+/// Sorts diagnostics: causes first, errors that follow from others last; otherwise by place.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
 }
@@ -110,7 +110,7 @@ fn rank(diagnostic: &Diagnostic) -> u8 {
     }
 }
 
-/// In that order, the same mistake of a shared file once, whoever it concerns.
+/// Returns the diagnostics in the order of `sort`, each error of a shared file once, however many policies it affects.
 pub fn once(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
@@ -118,7 +118,7 @@ pub fn once(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     sorted
 }
 
-/// The mistakes as people read them: file, line, column, the source line with a caret, and what to do.
+/// Renders diagnostics as text: file, line, column, the source line with a caret, and the help.
 pub fn render(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut shown = String::new();
@@ -136,7 +136,7 @@ fn report<'a>(diagnostic: &'a Diagnostic, text: &'a str) -> Vec<Group<'a>> {
         Severity::Warning => Level::WARNING,
     };
     let place = &diagnostic.place;
-    // One line is enough to see, and keeps a long file from being laid out for every mistake.
+    // One line is enough context. A whole long file would be laid out again for every diagnostic.
     let line = text.split('\n').nth(place.line.saturating_sub(1)).unwrap_or_default().trim_end_matches('\r');
     let offset = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
     let start = offset(place.column.saturating_sub(1));

@@ -1,5 +1,5 @@
-//! What a step changes or tells, as it is written and as it is worked out: one type for both. Written values are
-//! expressions; resolved ones are plain data, so that a case can keep what it still has to do.
+//! Effects of steps (changes and messages), as written and as resolved, in one generic type. Written values are
+//! expressions; resolved values are plain data, which a case can store until the effect is done.
 
 use std::fmt::Debug;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 use super::script::{Data, Text};
 use crate::model::{AccountChange, EffectKind, Fields, Repeat, RoleChange};
 
-/// How the values of an effect stand in it.
+/// The form of the values of an effect: written or resolved.
 pub trait Form {
     type Text: Debug;
     type Fields: Debug;
     type Body: Debug;
 }
 
-/// As a policy writes it.
+/// The form in a policy file: values are expressions.
 #[derive(Debug)]
 pub enum Written {}
 
@@ -27,7 +27,7 @@ impl Form for Written {
     type Body = Data;
 }
 
-/// As its values came out for one case.
+/// The form with the values resolved for one case.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resolved {}
 
@@ -37,7 +37,7 @@ impl Form for Resolved {
     type Body = Value;
 }
 
-/// One effect. Approving, rejecting, deleting and verifying are steps of their own.
+/// One effect. Approving, rejecting, deleting and verifying are verbs of steps instead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[serde(bound(
@@ -57,7 +57,7 @@ pub enum Effect<F: Form> {
         change: RoleChange,
         role: F::Text,
     },
-    /// By the names of `SETTABLE` in `resolve`.
+    /// Sets fields, by the names of `SETTABLE` in `resolve`.
     Set(F::Fields),
     Invite,
     CreateUser {
@@ -76,7 +76,7 @@ pub enum Effect<F: Form> {
     },
 }
 
-/// One HTTP request to an endpoint of the configuration.
+/// One HTTP request to a configured endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request<Text, Body> {
     pub endpoint: String,
@@ -84,12 +84,12 @@ pub struct Request<Text, Body> {
     pub path: Option<Text>,
     pub body: Option<Body>,
     pub repeat: Repeat,
-    /// Names on which the answer's `outcome` may branch.
+    /// Values of `outcome` in the answer on which the step may branch.
     pub returns: Vec<String>,
 }
 
 impl<F: Form> Effect<F> {
-    /// The system or endpoint of the configuration that it names.
+    /// Returns the configured system or endpoint that the effect names.
     pub fn elsewhere(&self) -> Option<&str> {
         match self {
             Self::CreateUser { system, .. } | Self::UpdateUser { system, .. } => Some(system),
@@ -127,7 +127,7 @@ pub struct Notify {
     pub to: Vec<Recipient>,
     pub template: String,
     pub urgent: bool,
-    /// Teams are also told by the endpoint that `people.yaml` names for them.
+    /// Teams are also notified through the endpoint that `people.yaml` names for them.
     pub by_call: bool,
 }
 
@@ -140,7 +140,7 @@ impl Recipient {
     }
 }
 
-/// Who gets a mail.
+/// Recipient of a mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipient {

@@ -1,4 +1,4 @@
-//! How each kind of step can end, and what that says of who the person is.
+//! Maps each kind of step to its possible endings, and to what each ending shows about the person's identity.
 
 use super::effect::Effect;
 use super::outcome::{Ending, ProofOutcome, RequestOutcome, ReviewOutcome, Says, WaitOutcome};
@@ -6,7 +6,7 @@ use super::tree::{Step, Verb, Wait};
 use crate::model::EventType;
 
 impl Verb {
-    /// What a word of the step's `outcomes` is.
+    /// Returns the ending for a word of the step's `outcomes`.
     pub fn ending(&self, word: &str) -> Ending {
         let fixed = match self {
             Self::Verify(_) => ProofOutcome::of_word(word).map(Ending::Proof),

@@ -1,4 +1,4 @@
-//! The bytes of a policy tree as they were read, and the revision that names what a policy uses of it.
+//! The bytes of a policy tree as read, and the revision, which is a hash of the files that a policy uses.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The files that every policy of a tree may use.
+/// Files that every policy of a tree may use.
 pub const VERIFICATIONS: &str = "verifications.yaml";
 pub const PEOPLE: &str = "people.yaml";
 pub const BLOCKS: &str = "shared/blocks.yaml";
@@ -18,8 +18,8 @@ pub const BLOCKS: &str = "shared/blocks.yaml";
 pub struct Files(pub BTreeMap<String, Arc<[u8]>>);
 
 impl Files {
-    /// Whether anything here is of a policy tree, though it may have no policy. An empty directory, as where a mount
-    /// is lost, is none.
+    /// Reports whether these files belong to a policy tree, even one without policies. An empty directory, as after a
+    /// lost mount, is not a policy tree.
     pub fn is_policy_tree(&self) -> bool {
         let of_all = |path: &String| path == PEOPLE || path == VERIFICATIONS || path.starts_with("shared/");
         self.0.keys().any(|path| of_all(path) || path.ends_with("/policy.yaml"))
@@ -29,12 +29,12 @@ impl Files {
         self.0.get(path)
     }
 
-    /// The name of these files with this content: hash over paths, lengths and bytes in order.
+    /// Returns the revision of these files: a hash over paths, lengths and bytes in order.
     pub fn revision(&self) -> Revision {
         self.revision_without(std::iter::empty())
     }
 
-    /// The same where names are there that were not read: another set of them is another state of the tree.
+    /// Returns the revision of a tree with unread names. Another set of unread names is another revision.
     pub fn revision_without<'a>(&self, unread: impl Iterator<Item = &'a String>) -> Revision {
         let mut hash = Sha256::new();
         for (path, bytes) in &self.0 {
@@ -63,13 +63,13 @@ impl<P: Into<String>, B: AsRef<[u8]>> FromIterator<(P, B)> for Files {
     }
 }
 
-/// 24 hexadecimal digits: the hash of everything that a policy uses.
+/// 24 hexadecimal digits: the hash of all files that a policy uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub String);
 
 impl Revision {
-    /// Enough to tell revisions apart in a table.
+    /// Returns the first 8 digits, enough to distinguish revisions in a table.
     pub fn short(&self) -> &str {
         self.0.get(..8).unwrap_or(&self.0)
     }

@@ -1,5 +1,5 @@
-//! Fields of events and people that somebody made up, to ask what policies would say: which there are, and
-//! whether a value is of its kind. A wrong name is an error here, or the answer would be about nothing.
+//! Checks made-up fields of events and people in dry runs: whether each field exists and its value has the field's
+//! type. A wrong name is an error, because the result would not depend on the given value.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::diagnostic::nearest;
 use super::schema::{Field, FieldType};
 use crate::model::{Fields, Timestamp};
 
-/// The first thing that is wrong with made-up fields, in a sentence that tells what to do.
+/// Returns the first error in made-up fields, as a sentence that includes the fix.
 pub fn fault(of: &str, known: &[Field], given: &Fields) -> Option<String> {
     given.iter().find_map(|(name, value)| {
         let path = format!("{of}.{name}");
@@ -23,7 +23,7 @@ pub fn fault(of: &str, known: &[Field], given: &Fields) -> Option<String> {
     })
 }
 
-/// Empty fits everywhere.
+/// Reports whether a value has the field's type. Null fits every type.
 fn fits(kind: FieldType, value: &Value) -> bool {
     let text = value.as_str();
     value.is_null()
@@ -52,7 +52,7 @@ fn word(kind: FieldType) -> &'static str {
     }
 }
 
-/// A value as somebody typed it. What is a text by the schema stays one, whatever it looks like.
+/// Parses a value from a command line. A field that the schema types as text stays text.
 pub fn typed(field: Option<&Field>, text: &str) -> Value {
     let quoted = text.starts_with('"');
     match field.map(|field| field.kind) {
@@ -61,7 +61,7 @@ pub fn typed(field: Option<&Field>, text: &str) -> Value {
     }
 }
 
-/// Puts fields over others; what is a map in both is joined.
+/// Overwrites fields with others; maps in both are merged.
 pub fn put_over(fields: &mut Fields, over: &Fields) {
     for (name, value) in over {
         match (fields.get_mut(name), value) {

@@ -1,5 +1,5 @@
-//! One graph of a policy: its steps, and every way on from each with what takes it. Proofs, lints, the effects sheet,
-//! mails, coverage and the back-test walk on it, so that they agree on what can follow what.
+//! The graph of a policy: its steps, and the edges from each step with their causes. Proofs, lints, the effects sheet,
+//! mails, coverage and the back-test all walk this graph, which keeps them consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::Ending;
 
-/// A place in `Policy::steps`.
+/// An index into `Policy::steps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepIndex(pub u32);
 
-/// What takes a way on from a step.
+/// The cause of taking an edge from a step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Via {
-    /// The step is done, or left out.
+    /// The step is done or skipped.
     Next,
-    /// The step branches or ends the path, and its `if` does not hold.
+    /// The step branches or ends the path, and its `if` is false, so it is skipped.
     LeftOut,
-    /// The step ended so.
+    /// The step ended with this outcome.
     Outcome(Ending),
-    /// `do` leads to a block.
+    /// `do` enters a block.
     Block,
     /// `retry_from` goes back.
     Again,
-    /// `retry_from` has gone back as often as it may.
+    /// `retry_from` has used up its retries.
     UsedUp,
 }
 
-/// One way on.
+/// One edge to a following step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
     pub to: StepIndex,
@@ -37,7 +37,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Whether it leads to a step that comes later. Going back is bounded, and proves nothing new.
+    /// Reports whether the edge leads to a later step. Going back is bounded, and proves nothing new.
     pub fn is_forward(&self) -> bool {
         self.via != Via::Again
     }
@@ -50,19 +50,19 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// `edges`: the ways on from each step, in the order of the steps.
+    /// Builds the graph. `edges` holds the edges of each step, in the order of the steps.
     pub fn new(first: StepIndex, edges: Vec<Vec<Edge>>) -> Self {
         Self { first, edges }
     }
 
-    /// Every way on from a step; none: the case ends there.
+    /// Returns the edges of a step; empty if the case ends there.
     pub fn on(&self, at: StepIndex) -> &[Edge] {
         let at = usize::try_from(at.0).ok();
         at.and_then(|at| self.edges.get(at)).map_or(&[], Vec::as_slice)
     }
 
-    /// Follows every way from a step with what is known on it. `follow` gives what is known after a way, or none if
-    /// it is not followed. Each step comes once for each thing that can be known at it.
+    /// Walks every path from a step with a state. `follow` returns the state after an edge, or none to not take the
+    /// edge. Each step appears once for each distinct state in which it is reached.
     pub fn walk<S: Clone + Ord>(
         &self,
         from: StepIndex,
@@ -82,24 +82,24 @@ impl Graph {
         order
     }
 
-    /// The steps that can be reached from one, itself included, also by going back.
+    /// Returns the steps that can be reached from a step, itself included, also by going back.
     pub fn reached(&self, from: StepIndex) -> BTreeSet<StepIndex> {
         self.walk(from, (), |_, (), _| Some(())).into_iter().map(|(at, ())| at).collect()
     }
 
-    /// The same without going back.
+    /// Returns the steps that can be reached from a step without going back, itself included.
     pub fn ahead(&self, from: StepIndex) -> BTreeSet<StepIndex> {
         let ahead = self.walk(from, (), |_, (), edge| edge.is_forward().then_some(()));
         ahead.into_iter().map(|(at, ())| at).collect()
     }
 
-    /// The steps that can come after one, without going back.
+    /// Returns the steps that can come after a step, without going back.
     pub fn later(&self, than: StepIndex) -> BTreeSet<StepIndex> {
         let ways = self.on(than).iter().filter(|edge| edge.is_forward());
         ways.flat_map(|edge| self.ahead(edge.to)).collect()
     }
 
-    /// A step and those that follow it as long as there is no choice: nothing is waited for, asked or tried again.
+    /// Returns a step and the steps that follow without a choice: no outcome to wait for and no retry.
     pub fn straight(&self, from: StepIndex) -> impl Iterator<Item = StepIndex> {
         let mut left = self.edges.len();
         std::iter::successors(Some(from), move |at| {
@@ -116,8 +116,8 @@ impl Graph {
         })
     }
 
-    /// For each step that a case can reach, the steps that have surely been passed by then, itself left out. Without
-    /// circles one look at each step, in an order in which its predecessors come first, is enough.
+    /// Returns, for each reachable step, the steps that every path to it has passed, without the step itself. The
+    /// forward graph has no cycles, so one visit per step, predecessors first, is enough.
     pub fn passed(&self) -> BTreeMap<StepIndex, BTreeSet<StepIndex>> {
         let forward = |at: &StepIndex| self.on(*at).iter().filter(|edge| edge.is_forward());
         let mut waiting: BTreeMap<StepIndex, usize> = BTreeMap::new();

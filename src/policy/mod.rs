@@ -1,34 +1,34 @@
-//! Policies: from files to something that a case can walk along. Pure: it is handed bytes and facts, and
-//! knows no disk, clock or network.
+//! Policies: from files to a compiled policy that a case can walk along. Pure: takes bytes and facts, and must not
+//! know disk, clock or network.
 //!
 //! | file | what |
 //! |---|---|
 //! | `files` | the bytes of a policy tree, and the revision that names a part of it |
-//! | `source` | YAML files of the tree as nodes with places, and their mistakes as diagnostics |
-//! | `grammar` | the keys and verbs, as a table that also makes the published schema |
+//! | `source` | YAML files of the tree as nodes with places, and their errors as diagnostics |
+//! | `grammar` | the keys and verbs, as a table that also generates the published schema |
 //! | `known` | names that the configuration has |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
 //! | `tree` | the compiled policy: steps, branches, limits |
 //! | `outcome` | how steps and cases end, where the language fixes the words |
 //! | `endings` | how each kind of step can end |
-//! | `graph` | the ways on from each step; what walks a policy walks on it |
-//! | `people` | teams, queues and when they work |
-//! | `effect` | what a step changes or tells, as written and as resolved |
-//! | `resolve` | effects with their values worked out; what an `act` function returned |
-//! | `effects` | what a policy can do, to whom and by which path; what another revision can do otherwise |
-//! | `schedule` | when sweeps run: wall times of a zone, and the instants that they are |
-//! | `sweep` | who is due in a sweep |
+//! | `graph` | the edges between steps, for everything that walks a policy |
+//! | `people` | teams, queues and their working hours |
+//! | `effect` | changes and messages of a step, as written and as resolved |
+//! | `resolve` | effects with their values resolved; results of `act` functions |
+//! | `effects` | what a policy can do, to which subjects and by which path; the difference to another revision |
+//! | `schedule` | when sweeps run: wall times of a zone, and their instants |
+//! | `sweep` | which people are due in a sweep |
 //! | `schema` | the fields of events and subjects |
-//! | `given` | fields that somebody made up, to ask what policies would say |
+//! | `given` | made-up fields for dry runs, and their checks |
 //! | `script` | clauses, functions and `${...}` in Rhai |
 //! | `template` | mails |
-//! | `lint` | what is valid and does nothing, or something else than was meant |
-//! | `tests` | policy tests as they were read |
-//! | `outline` | what each name in the files stands for, for editors |
-//! | `diagnostic` | a mistake with its place, and how it is shown |
-//! | `unread` | what lies in a tree and is not read |
+//! | `lint` | valid input that has no effect, or another effect than was probably meant |
+//! | `tests` | policy tests as read |
+//! | `outline` | the meaning of each name in the files, for editors |
+//! | `diagnostic` | an error with its place, and its rendering |
+//! | `unread` | entries of a tree that are not read |
 //! | `codes` | every diagnosis by number, with the page that explains it |
-//! | `sarif` | mistakes for code review and editors |
+//! | `sarif` | diagnostics for code review and editors |
 
 pub mod codes;
 pub mod diagnostic;

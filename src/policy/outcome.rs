@@ -26,7 +26,7 @@ macro_rules! outcomes {
             }
         )*
 
-        /// What an outcome means, for editors. None: the step declares it.
+        /// Returns the meaning of an outcome, for editors. None if the step declares the outcome.
         pub fn doc(word: &str) -> Option<&'static str> {
             const ALL: &[(&str, &str)] = &[$($(($word, $doc)),*),*];
             ALL.iter().find(|(other, _)| *other == word).map(|(_, doc)| *doc)
@@ -57,12 +57,12 @@ outcomes! {
         Ok "ok" "The endpoint answered with success."
         Failed "failed" "The endpoint could not be reached, or answered with a failure."
     }
-    /// What people decide about a contested end.
+    /// What reviewers decide about an objection to an adverse effect.
     ContestOutcome {
         Undo "undo" "The effect in grace is undone."
         Uphold "uphold" "The effect in grace stays."
     }
-    /// Results of cases that no `close` of the policy names.
+    /// Results that cases can have without a `close` of the policy.
     OwnResult {
         NoLongerApplies "no_longer_applies" "`as_long_as` became false."
         Cancelled "cancelled" "An event or an operator canceled the case."
@@ -72,7 +72,7 @@ outcomes! {
     }
 }
 
-/// How one step ended. Of one step each word is there once, so that endings are the same if their words are.
+/// How one step ended. Within a step each word is unique, and endings are equal if their words are.
 #[derive(Debug, Clone)]
 pub enum Ending {
     Proof(ProofOutcome),
@@ -96,7 +96,7 @@ impl Ending {
         }
     }
 
-    /// Whether the time was up before anybody or anything answered.
+    /// Reports whether the time ran out before an answer came.
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Proof(outcome) => *outcome == ProofOutcome::NoResponse,
@@ -133,16 +133,16 @@ impl Borrow<str> for Ending {
     }
 }
 
-/// What an ending says of who the person is.
+/// What an ending shows about the person's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Says {
     Passed,
     /// The provider is not sure.
     Unsure,
     NotPassed(ProofOutcome),
-    /// People decided.
+    /// Reviewers decided.
     Decided,
-    /// People were asked and did not decide.
+    /// A review ended without a decision.
     Undecided,
     /// The person passed in a case of another policy.
     PassedElsewhere,

@@ -1,4 +1,4 @@
-//! `people.yaml`: who is meant by teams and queues, and when they work.
+//! `people.yaml`: the teams and queues, and their working hours.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Queue {
     pub calendar: Option<String>,
 }
 
-/// When people work; what business days are counted in.
+/// Working hours, in which business days are counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     pub timezone: chrono_tz::Tz,

@@ -1,4 +1,4 @@
-//! Resolves effects: what a step's expressions came to, or what an `act` function returned.
+//! Resolves effects from the expressions of a step, or from the result of an `act` function.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::model::{EffectKind, EffectShape, Fields, Repeat, SubjectKind};
 /// Fields of a person that `set` can change, besides `attributes.<name>`.
 pub const SETTABLE: &[&str] = &["verified_at", "exempt_until", "service_account", "title", "department"];
 
-/// The name under which an attribute is set: without the subject's word before it.
+/// Returns the name under which an attribute is set: the key without the prefix of the subject kind.
 pub fn settable(key: &str, subject: SubjectKind) -> Option<&str> {
     let name = key.strip_prefix(subject.word()).and_then(|rest| rest.strip_prefix('.')).unwrap_or(key);
     let custom = name.strip_prefix("attributes.").is_some_and(|rest| !rest.is_empty());
@@ -20,8 +20,8 @@ pub fn settable(key: &str, subject: SubjectKind) -> Option<&str> {
 }
 
 impl Effect<Resolved> {
-    /// Works out an effect as it is written in a policy. What came to nothing is an error where it says whom
-    /// or what the effect is about.
+    /// Resolves an effect as written in a policy. An empty value is an error where it would name the target of
+    /// the effect.
     pub fn of(
         effect: &Effect<Written>,
         subject: SubjectKind,
@@ -34,7 +34,8 @@ impl Effect<Resolved> {
         }
     }
 
-    /// An empty role, or an account that is to be found by an empty value: it could be anybody's.
+    /// Returns an error for an empty role or an empty value to match an account: an empty value could match any
+    /// account.
     fn names_nothing(&self) -> Option<&'static str> {
         let empty =
             |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
@@ -88,14 +89,14 @@ impl Effect<Resolved> {
     }
 
     /// Reads one action that a function returned, in the shape of a step. The error is a sentence without
-    /// values: it goes to the policy's owner.
+    /// values, because it goes to the policy's owner.
     pub fn read(action: &Value, may: &[EffectKind], about: &About<'_>) -> Result<Self, String> {
         let Value::Object(fields) = action else {
             return Err("an action is a map with a verb, such as #{assign_role: \"staff\"}".to_owned());
         };
         let verb = fields.keys().filter_map(|key| EffectKind::of_word(key)).find(|kind| kind.row().act);
         let verb = verb.ok_or("an action has no verb that `act` can do")?;
-        // `end_sessions` stands beside `suspend`.
+        // `end_sessions` is a key beside `suspend`.
         let suspends = fields.contains_key(EffectKind::Suspend.word());
         let kind = if suspends { EffectKind::Suspend } else { verb };
         let word = kind.word();
@@ -120,7 +121,7 @@ impl Effect<Resolved> {
     }
 }
 
-/// What an action may name.
+/// The names that an action may refer to.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     pub subject: SubjectKind,
@@ -192,18 +193,18 @@ fn shaped(
             })
         }
         EffectShape::Emit => Effect::Emit { kind: text(object)?, data: map(taken("data"))? },
-        // What waits, branches or ends stays in the YAML, where the loader can prove it, and so does what cannot be
-        // undone. The table lets no function return them.
+        // Steps that wait, branch or end stay in the YAML, where the loader can prove them, and so do effects that
+        // cannot be undone. The table lets no function return them.
         EffectShape::Approve | EffectShape::Reject | EffectShape::Delete | EffectShape::Verify => {
             return None;
         }
     })
 }
 
-/// The methods of a request.
+/// HTTP methods of a request.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// Why repeating a request is safe where nothing is said.
+/// Returns the default reason why repeating a request is safe.
 pub fn repeat(method: &str) -> Repeat {
     if matches!(method, "GET" | "PUT" | "DELETE") { Repeat::Natural } else { Repeat::Key }
 }

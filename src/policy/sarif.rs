@@ -1,6 +1,6 @@
-//! Mistakes as SARIF 2.1.0, which code hosts and editors show beside the lines of a change. Written as JSON by hand:
-//! the crate `serde-sarif` makes its types in its build script, from a schema, and would add 16 packages to the build,
-//! among them a second `syn` and regular expressions, for the dozen members that are written here.
+//! Renders diagnostics as SARIF 2.1.0, which code hosts and editors show beside the changed lines. The JSON is written
+//! by hand: `serde-sarif` generates its types from a schema in a build script. It would add 16 packages to the build,
+//! including a second `syn` and regular expressions, for the dozen members needed here.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::model::UNRESERVED;
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// One run over a tree whose paths begin at `dir`.
+/// Builds a SARIF log with one run over a tree whose paths begin at `dir`.
 pub fn log(diagnostics: &[Diagnostic], dir: &str) -> Value {
     let found = once(diagnostics);
     let used: BTreeSet<&str> = found.iter().map(|diagnostic| diagnostic.code).collect();
@@ -53,7 +53,7 @@ pub fn log(diagnostics: &[Diagnostic], dir: &str) -> Value {
             "tool": {"driver": {
                 "name": "proofd", "semanticVersion": env!("CARGO_PKG_VERSION"), "rules": rules,
             }},
-            // Columns count characters, as the diagnostics do.
+            // Columns count characters, as in the diagnostics.
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
@@ -81,7 +81,7 @@ fn location(diagnostic: &Diagnostic, dir: &str) -> Value {
 
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
-/// A reference as RFC 3986 has it: paths may hold blanks and other letters.
+/// Returns a URI reference by RFC 3986, with blanks and other special characters of the path encoded.
 fn uri(dir: &str, file: &str) -> String {
     let dir = dir.trim_start_matches("./").trim_end_matches('/');
     let path = if matches!(dir, "" | ".") { file.to_owned() } else { format!("{dir}/{file}") };

@@ -1,13 +1,11 @@
-//! When sweeps run: wall times of a zone, and the instants that they are. Pure; now is an argument.
+//! When sweeps run: wall times of a zone, and their instants. Pure; the current time is an argument.
 //!
-//! A rule is evaluated over wall time as if clocks were never changed, and each wall time is then put at
-//! the first instant at which the clocks of the zone show it or have gone past it. So a time that is
-//! skipped in spring comes at the first instant after the gap, one that is repeated in autumn comes once,
-//! and later wall times never come earlier.
+//! A rule is evaluated over wall time as if there were no clock changes. Each wall time then maps to the first
+//! instant at which the clocks of the zone show it or a later time. A time that is skipped in spring maps to the
+//! first instant after the gap, a time that is repeated in autumn occurs once, and the order of wall times is kept.
 //!
-//! Cron lines have five fields as in a crontab. The crate behind them reads another dialect (seconds
-//! first, 1 is Sunday, day of month *and* day of week), so the line is checked and put into its words here,
-//! and nowhere else is it named.
+//! Cron lines have five fields as in a crontab. The `cron` crate reads another dialect (seconds first, 1 is Sunday,
+//! day of month *and* day of week). This file checks the line and translates it, and is the only user of the crate.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -19,14 +17,14 @@ use cron::Schedule;
 
 use crate::model::Timestamp;
 
-/// A rule and the zone of its wall times.
+/// A rule and the time zone of its wall times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timetable {
     pub rule: Rule,
     pub zone: Tz,
 }
 
-/// Which wall times.
+/// A rule for recurring wall times.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
     /// At this minute of every hour.
@@ -40,7 +38,7 @@ pub enum Rule {
         on: Weekday,
         at: NaiveTime,
     },
-    /// On this day of every month, or on its last where the month is shorter; 31 is always the last.
+    /// On this day of every month, or on its last day if the month is shorter; 31 is always the last day.
     Monthly {
         on: u32,
         at: NaiveTime,
@@ -48,7 +46,7 @@ pub enum Rule {
     Cron(Line),
 }
 
-/// A cron line, read.
+/// A parsed cron line.
 #[derive(Debug, Clone)]
 pub struct Line {
     text: String,
@@ -62,10 +60,10 @@ impl PartialEq for Line {
 }
 
 impl Timetable {
-    /// The first nominal time after an instant. `None`: it never comes again.
+    /// Returns the first nominal time after an instant. `None` if there is no later one.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        // What the clocks show at `after` or showed before has come. What they show a second time in autumn
-        // is later in wall time and has come all the same, so candidates are compared as instants too.
+        // Wall times up to the one shown at `after` are past. A wall time that repeats in autumn is later on the wall
+        // but also past, so candidates are compared as instants too.
         let mut wall = after.with_timezone(&self.zone).naive_local();
         loop {
             wall = self.rule.next_wall(wall)?;
@@ -76,10 +74,10 @@ impl Timetable {
         }
     }
 
-    /// How often it comes, to compare with another; what comes very often is counted over less than the year.
+    /// Returns the runs per year, to compare timetables; frequent timetables are extrapolated from a part of the year.
     pub fn runs_in_a_year(&self) -> u64 {
         const COUNTED: u64 = 2_000;
-        // A year that ends before a leap day is like most.
+        // A typical year, without a leap day.
         let day = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default();
         let (begin, year) = (day.and_time(NaiveTime::MIN).and_utc(), TimeDelta::days(365));
         let (mut at, mut runs) = (begin, 0);
@@ -93,9 +91,9 @@ impl Timetable {
         runs
     }
 
-    /// The latest nominal time after the one instant and not after the other.
+    /// Returns the latest nominal time after the first instant and not after the second.
     pub fn latest(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
-        // Looks back further and further, so that a long outage costs no more than a short one.
+        // The search window doubles, which keeps the cost of a long outage as low as that of a short one.
         let mut back = TimeDelta::hours(2);
         loop {
             let from = until.checked_sub_signed(back).map_or(after, |from| from.max(after));
@@ -112,7 +110,7 @@ impl Timetable {
 }
 
 impl Rule {
-    /// The first wall time after another.
+    /// Returns the first matching wall time after another.
     fn next_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let day = after.date();
         let later = |wall: &NaiveDateTime| *wall > after;
@@ -143,12 +141,12 @@ impl Rule {
     }
 }
 
-/// A day of a month, or the last one where the month is shorter.
+/// Returns a day of a month, or the last day if the month is shorter.
 fn in_month(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
     (1..=day.min(31)).rev().find_map(|day| NaiveDate::from_ymd_opt(year, month, day))
 }
 
-/// The first instant at which clocks show a wall time or have gone past it.
+/// Returns the first instant at which clocks show a wall time or a later one.
 fn instant(wall: NaiveDateTime, zone: Tz) -> Option<Timestamp> {
     match zone.from_local_datetime(&wall) {
         MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => Some(at.to_utc()),
@@ -170,10 +168,10 @@ impl fmt::Display for Timetable {
     }
 }
 
-/// Sunday stands at both ends, as it does in a crontab.
+/// Weekday names by crontab number; both 0 and 7 are Sunday.
 const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
 
-/// Reads `minute hour day-of-month month day-of-week`; 0 and 7 are Sunday.
+/// Parses `minute hour day-of-month month day-of-week`; 0 and 7 are Sunday.
 pub fn parse(line: &str) -> Result<Line, String> {
     let fields: Vec<_> = line.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = fields.as_slice() else {
@@ -185,7 +183,7 @@ pub fn parse(line: &str) -> Result<Line, String> {
     let translated = format!("0 {minute} {hour} {day} {month} {}", weekdays(weekday)?);
     let schedule = Schedule::from_str(&translated)
         .map_err(|_| format!("invalid cron line `{line}`; write for example \"0 2 * * 1-5\""))?;
-    // From a leap year to the next is the longest that a line can wait.
+    // The longest gap between two runs is from one leap year to the next, which can be eight years.
     let begin = NaiveDate::from_ymd_opt(2096, 3, 1).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
     if schedule.after(&(begin - TimeDelta::days(40 * 366))).next().is_none_or(|next| next > begin) {
         return Err(format!("the day of `{line}` does not exist"));
@@ -193,7 +191,7 @@ pub fn parse(line: &str) -> Result<Line, String> {
     Ok(Line { text: fields.join(" "), schedule: Box::new(schedule) })
 }
 
-/// The weekdays of a field by their names, which mean the same to everybody.
+/// Translates the weekdays of a field to names, which mean the same in every cron dialect.
 fn weekdays(field: &str) -> Result<String, String> {
     let day = |word: &str| -> Result<usize, String> {
         let known = WEEKDAYS.iter().position(|name| name.eq_ignore_ascii_case(word));
@@ -213,7 +211,7 @@ fn weekdays(field: &str) -> Result<String, String> {
             None if step.is_some() => (day(range)?, 6),
             None => (day(range)?, day(range)?),
         };
-        // A range may end with Sunday, but not begin after its end.
+        // A range may end with Sunday, but must not begin after its end.
         let to = if to == 0 && from > 0 { 7 } else { to };
         let step = step.map_or(Some(1), |step| step.parse().ok()).filter(|step| *step > 0);
         let Some(step) = step.filter(|_| from <= to) else {

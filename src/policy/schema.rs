@@ -1,11 +1,11 @@
-//! The fields of events and subjects: the one table that scripts, mails and the published schema share.
-//! It knows names and types, and no values.
+//! The fields of events and subjects, in one table that scripts, mails and the published schema share. Holds names and
+//! types, and no values.
 
 use serde_json::{Value, json};
 
 use crate::model::{EventType, SubjectKind, Vocabulary};
 
-/// What a field holds, if it is not empty.
+/// The type of a field that is not empty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FieldType {
     Text,
@@ -14,11 +14,11 @@ pub enum FieldType {
     Time,
     Date,
     List,
-    /// Open: any key may be there.
+    /// Open map: any key may be present.
     Map,
-    /// Closed: these keys and no others.
+    /// Closed map: exactly these keys.
     Record(&'static [Field]),
-    /// Whatever the source sent.
+    /// Any value that the source sends.
     Any,
 }
 
@@ -35,7 +35,7 @@ pub struct Field {
 pub struct EventSchema {
     pub name: &'static str,
     pub doc: &'static str,
-    /// Beyond those that every event has.
+    /// Fields beyond those that every event has.
     pub fields: &'static [Field],
 }
 
@@ -45,10 +45,10 @@ const fn field(name: &'static str, kind: FieldType, doc: &'static str) -> Field 
 
 use FieldType::{Any, Bool, Date, List, Map, Number, Record, Text, Time};
 
-/// What of a person can be compared with a document.
+/// Fields of a person that can be compared with a document.
 pub const COMPARED: [&str; 3] = ["first_name", "last_name", "date_of_birth"];
 
-/// Every event has these.
+/// Fields of every event.
 pub const EVENT: &[Field] = &[
     field("id", Text, "key that identifies the event"),
     field("type", Text, "the normalized type"),
@@ -100,7 +100,7 @@ const EVENTS: &[EventSchema] = &[
     event("verification.passed", "a person passed a verification of this daemon", &[]),
 ];
 
-/// `registration`.
+/// Fields of `registration`.
 pub const REGISTRATION: &[Field] = &[
     field("id", Text, "the registration's id"),
     field("user_id", Text, "the id of its account"),
@@ -122,7 +122,7 @@ const MANAGER: &[Field] = &[
     field("name", Text, "the manager's name"),
 ];
 
-/// `user`.
+/// Fields of `user`.
 pub const USER: &[Field] = &[
     field("id", Text, "the account's id"),
     field("username", Text, "sign-in name"),
@@ -146,7 +146,7 @@ pub const USER: &[Field] = &[
     field("attributes", Map, "custom fields by short name"),
 ];
 
-/// `applicant`.
+/// Fields of `applicant`.
 pub const APPLICANT: &[Field] = &[
     field("id", Text, "the applicant's id at the source"),
     field("email", Text, "mail address"),
@@ -156,7 +156,7 @@ pub const APPLICANT: &[Field] = &[
     field("attributes", Map, "other data of the source"),
 ];
 
-/// `this_case`.
+/// Fields of `this_case`.
 pub const THIS_CASE: &[Field] = &[
     field("id", Text, "the case's id"),
     field("policy", Text, "the policy's name"),
@@ -174,7 +174,7 @@ const DOCUMENT: &[Field] = &[
     field("expires_on", Date, "date of expiry"),
 ];
 
-/// `steps.<id>` of a `verify`.
+/// Fields of `steps.<id>` for a `verify`.
 pub const VERIFY: &[Field] = &[
     field("outcome", Text, "passed, warning, rejected, no_response or unavailable"),
     field("reasons", List, "the provider's labels"),
@@ -185,7 +185,7 @@ pub const VERIFY: &[Field] = &[
     field("completed_at", Time, "when the provider finished"),
 ];
 
-/// `steps.<id>` of a `review`.
+/// Fields of `steps.<id>` for a `review`.
 pub const REVIEW: &[Field] = &[
     field("decision", Text, "one of the declared decisions, or overdue"),
     field("reason", Text, "reason of the reviewer"),
@@ -193,14 +193,14 @@ pub const REVIEW: &[Field] = &[
     field("at", Time, "when"),
 ];
 
-/// `steps.<id>` of a `call`.
+/// Fields of `steps.<id>` for a `call`.
 pub const CALL: &[Field] =
     &[field("status", Number, "HTTP status"), field("body", Any, "the answer's JSON body")];
 
-/// `steps.<id>` of any other step that branches.
+/// Fields of `steps.<id>` for any other step that branches.
 pub const OTHER: &[Field] = &[field("outcome", Text, "outcome of the step")];
 
-/// The words of a user's status, as the identity provider's numbers are called here.
+/// Words for a user's status; the identity provider uses numbers.
 pub const USER_STATUS: &[&str] = &[
     "unactivated",
     "active",
@@ -214,7 +214,7 @@ pub const USER_STATUS: &[&str] = &[
 const USER_STATE: &[&str] = &["unapproved", "approved", "rejected", "unlicensed"];
 const REGISTRATION_STATE: &[&str] = &["not_verified", "not_reviewed", "approved", "rejected"];
 
-/// The words that a field can hold, where the list is closed.
+/// Returns the possible words of a field, if the list is closed.
 pub fn words(path: &str) -> Option<&'static [&'static str]> {
     match path {
         "user.status" => Some(USER_STATUS),
@@ -224,40 +224,40 @@ pub fn words(path: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// The least and the most that a number can be, where that is known.
+/// Returns the minimum and the maximum of a number, if known.
 pub fn range(path: &str) -> Option<(f64, f64)> {
     (path == "event.score").then_some((0.0, 100.0))
 }
 
-/// Every event type with a name of its own.
+/// Returns every event type with a name of its own.
 pub fn event_types() -> &'static [EventSchema] {
     EVENTS
 }
 
-/// Names of every event type with a name of its own.
+/// Returns the names of every event type with a name of its own.
 pub fn event_names() -> impl Iterator<Item = &'static str> + Clone {
     EVENTS.iter().map(|event| event.name)
 }
 
-/// Whether policies may name this event type. Besides those with a name of their own there are `custom.<type>` and
+/// Reports whether policies may name this event type: one with a name of its own, `custom.<type>` or
 /// `<provider>.<id>`.
 pub fn is_event_type(name: &str, words: &Vocabulary) -> bool {
     let custom = name.strip_prefix("custom.").is_some_and(|rest| !rest.is_empty());
     custom || words.is_native_event(name) || event_names().any(|event| event == name)
 }
 
-/// The fields of an event type, those of every event first.
+/// Returns the fields of an event type, those of every event first.
 pub fn fields_of_event(kind: &EventType) -> Vec<Field> {
     let special = EVENTS.iter().find(|event| event.name == kind.as_str()).map_or(&[][..], |e| e.fields);
     EVENT.iter().chain(special).copied().collect()
 }
 
-/// The fields of all event types together: scripts find each of them, empty where it does not apply.
+/// Returns the fields of all event types together. Scripts can read each of them; a field that does not apply is empty.
 pub fn fields_of_any_event() -> Vec<Field> {
     EVENT.iter().chain(LOGIN).chain(ROLE).chain(ATTRIBUTE).copied().collect()
 }
 
-/// The fields of a subject.
+/// Returns the fields of a subject.
 pub fn fields_of_subject(kind: SubjectKind) -> &'static [Field] {
     match kind {
         SubjectKind::Registration => REGISTRATION,
@@ -266,7 +266,7 @@ pub fn fields_of_subject(kind: SubjectKind) -> &'static [Field] {
     }
 }
 
-/// The published schema of events and subjects.
+/// Returns the published schema of events and subjects.
 pub fn json_schema() -> Value {
     let events: serde_json::Map<_, _> = EVENTS
         .iter()

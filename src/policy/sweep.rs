@@ -1,4 +1,4 @@
-//! Who is due in a sweep: a pure function of the sweep, the person and the nominal time.
+//! Decides whether a person is due in a sweep: a pure function of the sweep, the person and the nominal time.
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::Value;
@@ -12,15 +12,15 @@ use crate::model::{Subject, Timestamp};
 /// A schedule over a population.
 #[derive(Debug)]
 pub struct Sweep {
-    /// The policy's name and the place under `when`, such as `quarterly/1`.
+    /// The policy's name and the index under `when`, such as `quarterly/1`.
     pub schedule: String,
-    /// Who of the population.
+    /// Selects people of the population.
     pub condition: Condition,
-    /// None: everybody, at every run.
+    /// None: every person is due at every run.
     pub due: Option<Due>,
     pub timetable: Timetable,
     pub spread: TimeDelta,
-    /// New cases in one run.
+    /// The maximum number of new cases in one run.
     pub at_most: Option<u32>,
     pub if_missed: IfMissed,
     pub place: Place,
@@ -37,49 +37,50 @@ pub struct Due {
 /// The field that holds the last time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DueField {
-    /// A time of the schema.
+    /// A time field of the schema.
     Field(String),
-    /// A custom field, whose values are whatever they are.
+    /// A custom field, whose values are not typed.
     Attribute(String),
 }
 
 /// What an empty field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfEmpty {
-    /// The day on which the sweep first saw the person counts.
+    /// The time counts from the day on which the sweep first saw the person.
     Now,
     Never,
 }
 
-/// What happens after a nominal time at which the daemon was not there.
+/// What happens after a nominal time at which the daemon was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMissed {
-    /// One run for the latest.
+    /// One run, for the latest missed time.
     RunOnce,
-    /// The next nominal time is the next run.
+    /// No run; the next nominal time is the next run.
     Skip,
 }
 
-/// How a person stands at a nominal time.
+/// Whether a person is due at a nominal time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Since when.
+    /// Due since this time.
     Due(Timestamp),
-    /// When it will be; none: never before the end of time.
+    /// Due later, at this time; none if the time cannot be represented.
     NotYet(Option<Timestamp>),
-    /// The field is empty and that says never.
+    /// The field is empty, and `if_empty` is never.
     Never,
     /// The field is empty, and the sweep sees the person for the first time.
     Unseen,
 }
 
-/// The field holds something that is not a time; it could not be decided whether the person is due.
+/// The field holds a value that is not a time, and whether the person is due is undecided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the field of `due` holds something that is not a time")]
 pub struct NotATime;
 
 impl Sweep {
-    /// How a person stands. `first_seen` is asked only where the field is empty and that counts.
+    /// Returns whether a person is due. `first_seen` matters only if the field is empty and `if_empty` counts from
+    /// then.
     pub fn standing(
         &self,
         policy: &str,
@@ -95,11 +96,11 @@ impl Sweep {
             (None, IfEmpty::Now, Some(seen)) => Some(seen),
         };
         let at = from.and_then(|from| from.checked_add_signed(self.offset(policy, &person.id)));
-        // A time beyond the end of time is not yet.
+        // A time that cannot be represented is not yet due.
         Ok(at.filter(|at| *at <= nominal).map_or(Standing::NotYet(at), Standing::Due))
     }
 
-    /// What `due` looked at, where it is why somebody is left out.
+    /// Returns a trace of `due`, for a person that `due` leaves out.
     pub fn trace_of_due(&self, person: &Subject, error: Option<NotATime>) -> Trace {
         let Some(due) = &self.due else { return Trace::default() };
         let path = due.field.path();
@@ -116,7 +117,7 @@ impl Sweep {
         Trace { clauses: vec![clause], changes: Vec::new() }
     }
 
-    /// A person's part of the spread: the same one in every run, and from 0 up to the spread.
+    /// Returns a person's offset within the spread: the same in every run, from 0 up to the spread.
     pub fn offset(&self, policy: &str, person: &str) -> TimeDelta {
         let spread = u64::try_from(self.spread.num_seconds()).unwrap_or(0);
         let part = spread_out(&[policy, person]).checked_rem(spread).unwrap_or(0);
@@ -125,7 +126,7 @@ impl Sweep {
 }
 
 impl DueField {
-    /// As it stands in a policy.
+    /// Returns the field as a policy writes it.
     pub fn path(&self) -> String {
         match self {
             Self::Field(name) => format!("user.{name}"),
@@ -150,13 +151,13 @@ impl DueField {
     }
 }
 
-/// An instant, or a day, which begins at midnight UTC.
+/// Parses an instant, or a day, which begins at midnight UTC.
 fn time(text: &str) -> Option<Timestamp> {
     let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
     text.parse().ok().or_else(day)
 }
 
-/// A number that differs from text to text and is the same on every machine.
+/// Returns a hash of the texts that is the same on every machine.
 pub fn spread_out(texts: &[&str]) -> u64 {
     let mut hash = Sha256::new();
     for text in texts {

@@ -1,5 +1,4 @@
-//! Policy tests as they were read: what is given, what is played, what is expected. Playing them is not
-//! this room's business.
+//! Policy tests as read: given facts, actions and expectations. Must not know how tests run.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +8,7 @@ use super::diagnostic::Place;
 use super::outcome::ProofOutcome;
 use crate::model::{EventType, Fields, Judgement, Span, Timestamp};
 
-/// One tests.yaml.
+/// One `tests.yaml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tests {
     pub policy: String,
@@ -28,11 +27,11 @@ pub struct Test {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Given {
-    /// Fields of the person that differ from an ordinary one.
+    /// Fields of the person that differ from the default person.
     pub person: Fields,
-    /// Names of verifications, and how long ago they were passed.
+    /// Names of verifications, and how long ago the person passed them.
     pub passed: Vec<(String, Span)>,
-    /// Endpoints that do not answer with 200 and nothing.
+    /// Answers of endpoints, other than 200 with an empty body.
     pub answers: BTreeMap<String, (u16, Value)>,
 }
 
@@ -62,18 +61,18 @@ pub enum Act {
     },
     Contest,
     Decide {
-        /// None: about a contest.
+        /// None: a decision about an objection.
         step: Option<String>,
         decision: String,
         by: String,
         reason: Option<String>,
-        /// It must not be taken.
+        /// The decision must be refused.
         refused: bool,
     },
     Order(String),
     Outage {
         who: String,
-        /// None: until it is said to be up.
+        /// None: until an explicit recovery.
         length: Option<Span>,
     },
     Recovery {
@@ -82,14 +81,14 @@ pub enum Act {
     Change(Fields),
 }
 
-/// What the provider found, beside its outcome.
+/// The provider's findings, besides its outcome.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
     pub reasons: Vec<String>,
     pub score: Option<f64>,
-    /// Fields of the document that differ from what the person gave.
+    /// Fields of the document that differ from the person's data.
     pub document: Fields,
-    /// Capabilities that ended otherwise than the whole.
+    /// Capabilities whose judgement differs from the overall result.
     pub checks: BTreeMap<String, Judgement>,
 }
 
@@ -116,7 +115,7 @@ pub enum What {
 }
 
 impl What {
-    /// The key as the file writes it.
+    /// Returns the key as the file writes it.
     pub fn key(&self) -> &'static str {
         match self {
             Self::Opened(_) => "opened",

@@ -1,5 +1,5 @@
-//! The compiled policy. Steps lie in a flat list; each knows the step after it and the first step of
-//! each of its branches, so that a case's position is one number and walking needs no recursion.
+//! The compiled policy. Steps are in a flat list; each refers to the next step and to the first step of each of its
+//! branches. A case's position is one number, and walking needs no recursion.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, NotATime, Standing, Swe
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     Enforce,
-    /// Opens no case and does nothing; what it would have opened is recorded, and walked when asked.
+    /// Opens no case and does nothing. Cases that it would open are recorded, and walked on request.
     Shadow,
     Disabled,
 }
@@ -36,17 +36,17 @@ pub struct Policy {
     pub name: String,
     pub title: String,
     pub owner: String,
-    /// BCP 47 language of mails where the person's is not known.
+    /// BCP 47 language of mails if the person's language is unknown.
     pub language: Option<String>,
     pub mode: Mode,
     pub subject: SubjectKind,
-    /// Identity providers whose people it is about; empty: all.
+    /// Identity providers whose people the policy covers; empty: all.
     pub sources: Vec<String>,
     pub when: Vec<Trigger>,
-    /// All of it must hold for a case to open.
+    /// All clauses must hold for a case to open.
     pub condition: Condition,
     pub if_already_open: IfAlreadyOpen,
-    /// What makes two open cases different; by default the subject's id.
+    /// The key that distinguishes open cases; by default the subject's id.
     pub case_key: Option<Text>,
     pub cancel_when: Vec<EventType>,
     pub as_long_as: Option<Condition>,
@@ -54,34 +54,34 @@ pub struct Policy {
     pub limits: Vec<Limit>,
     pub keep: Keep,
     pub steps: Vec<Step>,
-    /// Where a case begins, and the ways on from each step.
+    /// The first step of a case, and the edges of each step.
     pub graph: Graph,
-    /// Step ids to steps.
+    /// Step ids to indexes.
     pub by_id: BTreeMap<String, StepIndex>,
     pub people: Arc<People>,
     pub templates: Templates,
     pub revision: Revision,
-    /// Everything that the revision is the hash of; loading it again gives this policy.
+    /// All files that the revision hashes; loading them again gives this policy.
     pub files: Files,
 }
 
 impl Policy {
-    /// The step at an index of this very revision.
+    /// Returns the step at an index of this same revision.
     pub fn step(&self, index: StepIndex) -> Option<&Step> {
         self.steps.get(usize::try_from(index.0).ok()?)
     }
 
-    /// Whether it is about people of a source. Applicants have none.
+    /// Reports whether the policy covers people of a source. Applicants have none.
     pub fn takes(&self, source: &str) -> bool {
         source.is_empty() || self.sources.is_empty() || self.sources.iter().any(|own| own == source)
     }
 
-    /// Whether a person may open a case by hand.
+    /// Reports whether a person may open a case by hand.
     pub fn manual(&self) -> bool {
         self.when.iter().any(|trigger| matches!(trigger, Trigger::Manual))
     }
 
-    /// Its sweeps, in the order of `when`.
+    /// Returns its sweeps, in the order of `when`.
     pub fn sweeps(&self) -> impl Iterator<Item = &Arc<Sweep>> {
         self.when.iter().filter_map(|trigger| match trigger {
             Trigger::Sweep(sweep) => Some(sweep),
@@ -89,7 +89,7 @@ impl Policy {
         })
     }
 
-    /// Types of events that open its cases, cancel them or are waited for.
+    /// Returns the types of events that open or cancel its cases or that its steps wait for.
     pub fn hears(&self) -> impl Iterator<Item = &EventType> {
         let opens = self.when.iter().filter_map(|trigger| match trigger {
             Trigger::Event(kind) => Some(kind),
@@ -98,34 +98,34 @@ impl Policy {
         opens.chain(&self.cancel_when).chain(self.awaits())
     }
 
-    /// Types of events that its steps wait for.
+    /// Returns the types of events that its steps wait for.
     pub fn awaits(&self) -> impl Iterator<Item = &EventType> {
         self.steps.iter().filter_map(|step| {
             if let Verb::Wait(Wait::For { event, .. }) = &step.verb { Some(event) } else { None }
         })
     }
 
-    /// The steps that ask for proof.
+    /// Returns the steps that request proof.
     pub fn verifies(&self) -> impl Iterator<Item = (&Step, &Verify)> {
         self.steps.iter().filter_map(|step| {
             if let Verb::Verify(verify) = &step.verb { Some((step, verify)) } else { None }
         })
     }
 
-    /// The steps that ask people to decide.
+    /// Returns the steps that request a decision of a reviewer.
     pub fn reviews(&self) -> impl Iterator<Item = (&Step, &Review)> {
         self.steps.iter().filter_map(|step| {
             if let Verb::Review(review) = &step.verb { Some((step, review)) } else { None }
         })
     }
 
-    /// Every way on from a step.
+    /// Returns the edges of a step.
     pub fn on(&self, step: &Step) -> &[Edge] {
         self.graph.on(step.index)
     }
 }
 
-/// How a case can start.
+/// A trigger that opens a case.
 #[derive(Debug)]
 pub enum Trigger {
     Event(EventType),
@@ -133,7 +133,7 @@ pub enum Trigger {
     Sweep(Arc<Sweep>),
 }
 
-/// What an event does to a case that is open already.
+/// What a triggering event does if a case is already open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfAlreadyOpen {
@@ -143,23 +143,23 @@ pub enum IfAlreadyOpen {
     OpenAnother,
 }
 
-/// At most so many effects in a window.
+/// A limit: at most this many effects in a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
     pub action: EffectKind,
     pub at_most: Amount,
     pub per: Span,
     pub when_exceeded: WhenExceeded,
-    /// False for the limits that hold when a policy states none.
+    /// False for the default limits, which apply when a policy states none.
     pub stated: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
     Count(u32),
-    /// Of a population, such as `users`.
+    /// Percent of a population, such as `users`.
     Percent(f64),
-    /// Whichever of the two is larger.
+    /// The larger of the two.
     Larger(u32, f64),
 }
 
@@ -172,32 +172,32 @@ pub enum WhenExceeded {
     Skip,
 }
 
-/// How long things are kept after a case closed.
+/// How long data is kept after a case closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     pub case: Span,
     pub evidence: Span,
 }
 
-/// One line of a policy.
+/// One step of a policy.
 #[derive(Debug)]
 pub struct Step {
     pub index: StepIndex,
-    /// Where it stands, readable: `proof`, `proof/rejected/sort`, `desk_review/desk`, `proof/passed/2`.
+    /// The readable path of the step: `proof`, `proof/rejected/sort`, `desk_review/desk`, `proof/passed/2`.
     pub path: String,
     pub id: Option<String>,
-    /// The step is left out if this does not hold.
+    /// The step is skipped if this condition is false.
     pub condition: Option<Condition>,
     pub retry: Option<Retry>,
     pub verb: Verb,
     /// Outcome to the first step of its branch. Complete for the verb.
     pub outcomes: BTreeMap<Ending, StepIndex>,
-    /// The step after it; none only where nothing can come after.
+    /// The next step; none only if no step can follow.
     pub next: Option<StepIndex>,
     pub place: Place,
 }
 
-/// How calls of a step are tried again.
+/// How calls of a step are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     pub attempts: u32,
@@ -214,7 +214,7 @@ pub enum Verb {
         returns: Vec<String>,
     },
     Wait(Wait),
-    /// Calls a pure function that returns actions, of which only the verbs in `may` are done.
+    /// Calls a pure function that returns actions. Only the verbs in `may` are done.
     Act {
         function: Function,
         may: Vec<EffectKind>,
@@ -238,12 +238,12 @@ pub enum Verb {
     Close {
         result: String,
     },
-    /// One change or message without a branch of its own kind.
+    /// One change or message without a variant of its own.
     Effect(Effect<Written>),
 }
 
 impl Verb {
-    /// Its row in the grammar.
+    /// Returns the row of the verb in the grammar.
     pub fn rule(&self) -> Rule {
         match self {
             Self::Verify(_) => Rule::Effect(EffectKind::Verify),
@@ -261,39 +261,39 @@ impl Verb {
         }
     }
 
-    /// As the policy writes it.
+    /// Returns the verb as the policy writes it.
     pub fn word(&self) -> &'static str {
         self.rule().word()
     }
 
-    /// The effect that the step itself is.
+    /// Returns the effect of the step itself, without those of its function.
     pub fn effect(&self) -> Option<EffectKind> {
         self.rule().effect()
     }
 
-    /// Whether it is one of these effects, or a function of it may do one.
+    /// Reports whether the step is one of these effects, or its function may return one.
     pub fn may_do(&self, kinds: &[EffectKind]) -> bool {
         self.effect().is_some_and(|kind| kinds.contains(&kind))
             || self.may().iter().any(|kind| kinds.contains(kind))
     }
 
-    /// The effects that its function may return.
+    /// Returns the effects that its function may return.
     pub fn may(&self) -> &[EffectKind] {
         if let Self::Act { may, .. } = self { may } else { &[] }
     }
 
-    /// Whether it changes anything but what people know. A function may.
+    /// Reports whether the step can change anything besides sending messages and requests. A function may.
     pub fn changes_something(&self) -> bool {
         !self.may().is_empty()
             || self.effect().is_some_and(|kind| !matches!(kind.nature(), Nature::Tells | Nature::Asks))
     }
 
-    /// Its function.
+    /// Returns the function of a `run` or an `act`.
     pub fn function(&self) -> Option<&Function> {
         if let Self::Run { function, .. } | Self::Act { function, .. } = self { Some(function) } else { None }
     }
 
-    /// The time in which somebody or something has to answer, and how the step ends if nobody does.
+    /// Returns the time allowed for an answer, and how the step ends without one.
     pub fn deadline(&self) -> Option<(Span, Ending)> {
         match self {
             Self::Verify(verify) => Some((verify.answer_within, Ending::Proof(ProofOutcome::NoResponse))),
@@ -314,12 +314,12 @@ impl Verb {
         }
     }
 
-    /// Whether a case rests at it until somebody or something answers, or a time comes.
+    /// Reports whether a case waits at the step for an answer, an event or a time.
     pub fn waits(&self) -> bool {
         matches!(self, Self::Wait(_)) || self.deadline().is_some()
     }
 
-    /// Whom its mails are written to, besides the person who is asked for proof.
+    /// Returns the recipients of its mails, besides the person who is asked for proof.
     pub fn recipients(&self) -> Vec<&Recipient> {
         match self {
             Self::Verify(verify) => verify.remind.iter().flat_map(|reminder| &reminder.also).collect(),
@@ -339,14 +339,14 @@ impl Verb {
     }
 }
 
-/// What a case waits for without anybody being asked.
+/// What a case waits for without a request to a person.
 #[derive(Debug)]
 pub enum Wait {
     For { event: EventType, answer_within: Span },
     Until(Text),
 }
 
-/// How long an adverse end can be undone.
+/// How long an adverse effect can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace {
     /// Zero only with a stated reason.
@@ -356,33 +356,33 @@ pub struct Grace {
 #[derive(Debug)]
 pub struct Verify {
     pub verification: Arc<Verification>,
-    /// What is asked instead where nothing is enrolled that the other could look at.
+    /// The verification to use if the person has not enrolled what the first one checks.
     pub fallback: Option<Arc<Verification>>,
     pub answer_within: Span,
     /// The template of the mail that carries the link.
     pub invite: String,
     pub remind: Vec<Reminder>,
-    /// Registered fields that must agree with the document.
+    /// Registered fields that must match the document.
     pub compare: Vec<String>,
-    /// Those of `compare` that need not be registered.
+    /// Fields of `compare` that need not be registered.
     pub optional: Vec<String>,
     pub reuse_within: Option<Span>,
 }
 
 impl Step {
-    /// What people call it.
+    /// Returns the display name: the id, or the path of a step without an id.
     pub fn name(&self) -> &str {
         self.id.as_ref().unwrap_or(&self.path)
     }
 }
 
 impl Verify {
-    /// What is asked for, and what is asked instead where nothing is enrolled.
+    /// Returns the verification and its fallback.
     pub fn verifications(&self) -> impl Iterator<Item = &Arc<Verification>> {
         std::iter::once(&self.verification).chain(&self.fallback)
     }
 
-    /// What is compared, in words that differ if it does.
+    /// Returns the compared fields as texts that differ if the comparison differs.
     pub fn compared(&self) -> Vec<String> {
         let mark = |field| if self.optional.contains(field) { " if registered" } else { "" };
         self.compare.iter().map(|field| format!("{field}{}", mark(field))).collect()
@@ -394,7 +394,7 @@ impl Verify {
 pub struct Reminder {
     pub after: Span,
     pub template: String,
-    /// Somebody besides the person who gets it too.
+    /// Recipients besides the person.
     pub also: Vec<Recipient>,
 }
 
@@ -403,10 +403,10 @@ pub struct Reminder {
 pub struct Verification {
     pub name: String,
     pub provider: String,
-    /// The vendor's name of it.
+    /// The vendor's name of the workflow.
     pub workflow: String,
     pub method: Method,
-    /// Capabilities that must themselves have passed.
+    /// Capabilities that must each have passed.
     pub require: Vec<String>,
     pub fallback: Option<String>,
 }
@@ -416,22 +416,22 @@ pub struct Review {
     pub queue: String,
     pub show: Vec<String>,
     pub decisions: BTreeMap<String, DecisionRule>,
-    /// How many different people must agree.
+    /// The number of different people who must agree.
     pub people: u32,
-    /// Who may not decide, as written: `subject`, `manager`, `sponsor`, `event.actor`.
+    /// People who must not decide, as written: `subject`, `manager`, `sponsor`, `event.actor`.
     pub never: Vec<String>,
     pub answer_within: Span,
     pub escalate: Option<Escalate>,
 }
 
 impl Review {
-    /// The queue that decides, and the one that it escalates to.
+    /// Returns the queue that decides, and the queue that the review escalates to.
     pub fn queues(&self) -> impl Iterator<Item = &str> {
         let above = self.escalate.as_ref().map(|escalate| escalate.queue.as_str());
         std::iter::once(self.queue.as_str()).chain(above)
     }
 
-    /// Whether the rules of the review tell persons apart, so that a token's name is not enough.
+    /// Reports whether the rules of the review distinguish persons, which makes a token's name insufficient.
     pub fn compares_persons(&self) -> bool {
         self.people > 1 || !self.never.is_empty()
     }

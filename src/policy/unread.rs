@@ -1,5 +1,5 @@
-//! What lies in a tree and is not read: it leads outside, or is no plain file. It is reported without any of its text,
-//! and what may have depended on it keeps running as it did.
+//! Entries of a tree that are not read: links that lead outside, and entries that are not plain files. They are
+//! reported without their content, and policies that may depend on them keep running unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use super::files::{PEOPLE, VERIFICATIONS};
 use super::known::Known;
 use super::load::{Loaded, PolicySet, load};
 
-/// Why a name of the tree is not read.
+/// Why an entry of the tree is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
     /// A link that leads out of the tree.
     Outside,
-    /// A link to nothing, or links that lead to each other.
+    /// A link to a missing target, or a cycle of links.
     Dangling,
     /// A pipe, a socket or a device.
     Special,
-    /// A second name of a file that belongs to somebody else.
+    /// A hard link to a file of another owner.
     HardLink,
 }
 
@@ -45,8 +45,8 @@ impl Unread {
     }
 }
 
-/// Loads a tree of which something was not read. A policy with such a file in its folder stays out of the set, and
-/// all do if it is a file that all may use.
+/// Loads a tree in which some entries were not read. A policy with such an entry in its folder stays out of the set.
+/// If the entry is a file that all policies may use, all stay out.
 pub fn load_tree(files: &Files, unread: &BTreeMap<String, Unread>, known: &Known) -> Loaded {
     let mut loaded = load(files, known);
     let mut held = BTreeSet::new();
@@ -80,7 +80,7 @@ pub fn load_tree(files: &Files, unread: &BTreeMap<String, Unread>, known: &Known
     loaded
 }
 
-/// Whom a file concerns.
+/// The policies that a file affects.
 enum Scope<'a> {
     All,
     Folder(&'a str),
@@ -90,7 +90,7 @@ enum Scope<'a> {
 fn scope(path: &str) -> Scope<'_> {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         [PEOPLE | VERIFICATIONS] | ["shared", ..] => Scope::All,
-        // A name with an end is no folder.
+        // A name with an extension is not a folder.
         [name] if name.contains('.') => Scope::None,
         [folder, ..] => Scope::Folder(folder),
         [] => Scope::None,
