@@ -1,16 +1,16 @@
-//! The functions of a script with their statements, closures among them, and the expressions that a function can end
-//! with.
+//! Extracts the functions and closures of a script with their statements, and the expressions with which a function
+//! can end.
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Position, Stmt};
 
 /// A function or a closure.
 #[derive(Debug)]
 pub(super) struct Body {
-    /// That of a closure is made up by the parser.
+    /// The name; for a closure, a name that the parser generates.
     pub name: String,
     pub parameters: Vec<String>,
     pub statements: Vec<Stmt>,
-    /// Where its body begins.
+    /// The start position of its body.
     pub start: Position,
 }
 
@@ -20,7 +20,7 @@ impl Body {
     }
 }
 
-/// Every function of a compiled source, in the order of the source.
+/// Returns every function of a compiled source, in source order.
 pub(super) fn of(ast: &AST) -> Vec<Body> {
     let one = |of: &rhai::ScriptFuncDef| {
         let this = |name: &str, count: usize| name == of.name && count == of.params.len();
@@ -45,14 +45,14 @@ pub(super) fn of(ast: &AST) -> Vec<Body> {
     bodies
 }
 
-/// The name of the closure that an expression is.
+/// Returns the name of the closure, if the expression is one.
 pub(super) fn closure(expr: &Expr) -> Option<String> {
     match expr {
         Expr::DynamicConstant(value, _) => {
             value.clone().try_cast::<FnPtr>().map(|pointer| pointer.fn_name().to_owned())
         }
         Expr::FnCall(call, _) if call.name == super::natives::CAPTURE => closure(call.args.first()?),
-        // Variables are shared before the closure takes hold of them.
+        // Captured variables are shared before the closure captures them.
         Expr::Stmt(block) => match block.statements() {
             [.., Stmt::Expr(last)] => closure(last),
             [.., Stmt::FnCall(call, _)] if call.name == super::natives::CAPTURE => {
@@ -64,7 +64,7 @@ pub(super) fn closure(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The variables around it that a closure uses.
+/// Returns the outer variables that a closure captures.
 pub(super) fn captured(expr: &Expr) -> Vec<String> {
     let of = |call: &rhai::FnCallExpr| {
         let variables = call.args.iter().skip(1).filter_map(|argument| match argument {
@@ -84,24 +84,24 @@ pub(super) fn captured(expr: &Expr) -> Vec<String> {
     }
 }
 
-/// How statements can come to their end.
+/// How a sequence of statements can end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum End<'a> {
     /// Without a value.
     Nothing,
-    /// With what another function gives.
+    /// With the result of another function.
     Called,
     Value(&'a Expr),
 }
 
-/// Every end that statements can come to, but those by `throw`.
+/// Returns every possible end of the statements, except by `throw`.
 pub(super) fn ends(statements: &[Stmt]) -> Vec<End<'_>> {
     let mut found = Vec::new();
     block(statements, true, &mut found);
     found
 }
 
-/// `last`: the value of the block is the function's.
+/// Collects the ends of a block. `last`: the value of the block is the result of the function.
 fn block<'a>(statements: &'a [Stmt], last: bool, found: &mut Vec<End<'a>>) {
     let count = statements.len();
     for (statement, number) in statements.iter().zip(1..) {
@@ -114,12 +114,12 @@ fn block<'a>(statements: &'a [Stmt], last: bool, found: &mut Vec<End<'a>>) {
 
 fn statement<'a>(statement: &'a Stmt, last: bool, found: &mut Vec<End<'a>>) {
     match statement {
-        // `throw` is the same statement.
+        // `throw` is the same statement with a flag.
         Stmt::Return(_, flags, _) if flags.intersects(ASTFlags::BREAK) => {}
         Stmt::Return(Some(value), ..) => end(value, found),
         Stmt::Return(None, ..) => found.push(End::Nothing),
         Stmt::Expr(value) if last => end(value, found),
-        // A call is kept as a statement of its own.
+        // The parser keeps a call as a statement of its own.
         Stmt::FnCall(..) if last => found.push(End::Called),
         Stmt::If(flow, _) | Stmt::TryCatch(flow, _) => {
             block(flow.body.statements(), last, found);

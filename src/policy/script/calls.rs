@@ -1,5 +1,5 @@
-//! Which functions an expression or a script file calls. Without this a misspelt one would be found by the first
-//! case that comes to it.
+//! Checks which functions an expression or a script file calls. Without this check, a misspelled call would fail only
+//! in the first case that reaches it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use super::check::{error_at, nearest};
 use super::natives;
 use crate::policy::diagnostic::{Diagnostic, Place};
 
-/// A function's name, and with how many arguments it can be called.
+/// Function names, each with an accepted number of arguments.
 pub(super) type Functions = BTreeSet<(String, usize)>;
 
-/// Words of other languages.
+/// Words of other languages, with the fix.
 const FOREIGN: &[(&str, &str)] = &[
     ("not", "write `!` for not"),
     ("is_null", "test for an empty value with == ()"),
@@ -28,7 +28,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("size", "use `len`"),
 ];
 
-/// `own`: functions of the file itself; `scripts`: those of script files, by namespace.
+/// Checks all calls. `own`: functions of the file itself; `scripts`: functions of script files, by namespace.
 pub(super) fn check(
     ast: &AST,
     own: &Functions,
@@ -39,7 +39,7 @@ pub(super) fn check(
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         let called = match path.last() {
             Some(ASTNode::Expr(Expr::FnCall(call, at))) => Some((call, at, 0)),
-            // What stands before the dot is an argument too.
+            // The value before the dot is an argument too.
             Some(ASTNode::Expr(Expr::MethodCall(call, at))) => Some((call, at, 1)),
             Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => Some((call, at, 0)),
             _ => None,
@@ -73,7 +73,7 @@ fn fault(
     if call.is_qualified() {
         let namespace = call.namespace.to_string();
         let namespace = namespace.trim_end_matches("::");
-        // A file that is not there is an error of the parser.
+        // A missing file is an error of the parser.
         let known = scripts.get(namespace)?;
         let takes = takes(known, name);
         if takes.is_empty() {
@@ -89,7 +89,7 @@ fn fault(
         };
     }
     let mut known = natives::takes(name);
-    // A function of the file sees what stands before the dot as `this`, or does without.
+    // A function of the file gets the value before the dot as `this`, or ignores it.
     known.extend(takes(own, name).into_iter().flat_map(|count| [count, count + before]));
     if known.is_empty() {
         let foreign = FOREIGN.iter().find(|(word, _)| *word == name.to_ascii_lowercase());

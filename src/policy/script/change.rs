@@ -1,5 +1,5 @@
-//! The smallest change that would have made a condition hold. Only comparisons of a field with a constant
-//! or a setting are turned, and a change is only named if the condition, decided again with it, holds.
+//! Finds the smallest change that would have made a condition hold. Only comparisons of a field with a constant or a
+//! setting are changed. A change is reported only if the condition holds when it is evaluated again with the change.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ use super::trace::{lookup, shown};
 use super::values::{Date, Duration, Time};
 use super::{Clause, Program, Tree, Verdict};
 
-/// More ways than these are not looked at; the ones with the fewest edits are.
+/// The maximum number of alternatives that are examined, those with the fewest edits first.
 const MOST_WAYS: usize = 64;
-/// So many of the smallest are named.
+/// How many of the smallest alternatives are reported.
 const NAMED: usize = 4;
 
-/// A field that would have to be otherwise.
+/// A field that would need another value.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Edit {
     pub path: String,
-    /// What is there.
+    /// The current value.
     pub is: Value,
     pub needs: Needs,
     /// The constant that it is compared with.
     pub than: Value,
-    /// The setting that the constant comes from.
+    /// The setting that provides the constant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
 }
@@ -47,7 +47,7 @@ pub enum Needs {
     ContainsNot,
 }
 
-/// Without values.
+/// Omits the values.
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Edit({} {:?})", self.path, self.needs)
@@ -55,7 +55,7 @@ impl fmt::Debug for Edit {
 }
 
 impl Edit {
-    /// Such as `event.score is 71; it would hold from 76`.
+    /// Returns a sentence such as `event.score is 71; it would hold from 76`.
     pub fn said(&self) -> String {
         let than = said(&self.than);
         let needs = match (self.needs, self.than.is_null()) {
@@ -87,7 +87,7 @@ fn said(value: &Value) -> String {
     }
 }
 
-/// An edit, and a value with which it can be tried.
+/// An edit, with a value to test it.
 #[derive(Clone)]
 struct Way {
     edit: Edit,
@@ -95,7 +95,7 @@ struct Way {
     value: Dynamic,
 }
 
-/// Sets of edits, each enough by itself. None: nothing of this kind is known.
+/// Sets of edits, each sufficient by itself. None: no edit is known.
 type Ways = Option<Vec<Vec<Way>>>;
 
 pub(super) fn smallest(tree: &Tree, program: &Program, scope: &Scope<'static>) -> Vec<Vec<Edit>> {
@@ -145,7 +145,7 @@ fn ways(tree: &Tree, want: bool, program: &Program, scope: &Scope<'static>) -> W
     }
 }
 
-/// All of the parts must change.
+/// Combines the edits of parts that must all change.
 fn every(parts: Vec<Ways>) -> Ways {
     parts.into_iter().try_fold(vec![Vec::new()], |ways, part| {
         let part = part?;
@@ -159,7 +159,7 @@ fn every(parts: Vec<Ways>) -> Ways {
     })
 }
 
-/// One of the parts is enough.
+/// Collects the edits of parts of which one is enough.
 fn some(parts: Vec<Ways>) -> Ways {
     let mut either: Vec<_> = parts.into_iter().flatten().flatten().collect();
     either.sort_by_key(Vec::len);
@@ -186,7 +186,7 @@ enum Side {
 }
 
 impl Turn<'_> {
-    /// What a part of a clause gives, by the engine itself.
+    /// Evaluates a part of a clause with the engine.
     fn value(&self, expr: &Expr) -> Option<Dynamic> {
         let ast = AST::new([Stmt::Expr(Box::new(expr.clone()))], Module::new());
         let mut scope = self.scope.clone();
@@ -195,7 +195,7 @@ impl Turn<'_> {
     }
 
     fn part(&self, part: &Lowered<'_>, want: bool) -> Ways {
-        // What could not be decided is not turned: nobody knows what it would have said.
+        // A part that cannot be evaluated is not changed: its result is unknown.
         if self.value(part.expr)?.as_bool().ok()? == want {
             return Some(vec![Vec::new()]);
         }
@@ -291,8 +291,8 @@ impl Turn<'_> {
     }
 }
 
-/// Whether an expression looks at nothing but literals and settings. Scripts are pure, so what it gives is
-/// always the same.
+/// Reports whether an expression depends only on literals and settings. Scripts are pure, and its value is then
+/// constant.
 fn is_constant(expr: &Expr) -> bool {
     let mut constant = true;
     expr.walk(&mut Vec::new(), &mut |nodes: &[ASTNode<'_>]| {
@@ -304,7 +304,7 @@ fn is_constant(expr: &Expr) -> bool {
     constant
 }
 
-/// Something of the same kind that lies just beyond; none where nothing can be said to.
+/// Returns the next value of the same type in a direction; none if the type has no such value.
 fn moved(value: &Dynamic, by: i64) -> Option<Dynamic> {
     let day = chrono::TimeDelta::days(by);
     if let Ok(whole) = value.as_int() {
@@ -323,7 +323,7 @@ fn moved(value: &Dynamic, by: i64) -> Option<Dynamic> {
     length.0.checked_add(&day).map(|length| Dynamic::from(Duration(length)))
 }
 
-/// A value that is not this one, of its kind where that matters.
+/// Returns a value that differs from this one, of the same type where the type matters.
 fn other_than(value: &Dynamic, now: Option<Dynamic>) -> Dynamic {
     if let Ok(flag) = value.as_bool() {
         return (!flag).into();

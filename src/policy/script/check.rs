@@ -1,5 +1,5 @@
-//! The walk over a compiled expression: every field that it names exists, and what it compares can be
-//! compared. It runs at load, so that a typing mistake is found before a case depends on it.
+//! Walks a compiled expression and checks that every named field exists and that compared values are comparable. It
+//! runs at load, which reports a typing mistake before a case depends on it.
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
@@ -9,7 +9,7 @@ use super::shape::Shape;
 use super::types::{Names, Unknown};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 
-/// An error at a place inside a source text that itself begins at `place`.
+/// Builds an error at a position inside a source text that begins at `place`.
 pub(super) fn error_at(
     place: &Place,
     position: Position,
@@ -28,7 +28,7 @@ pub(super) fn error_at(
     Diagnostic { place, severity: Severity::Error, code, message, help, policy: None }
 }
 
-/// The nearest of some names, if one is near.
+/// Returns the nearest of some names, if one is near.
 pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names
         .into_iter()
@@ -53,7 +53,7 @@ pub(super) fn check(ast: &AST, outline: &Outline, place: &Place, diagnostics: &m
     });
 }
 
-/// A clause whose value is known to be neither true nor false.
+/// Reports a clause whose value is known to be neither true nor false.
 pub(super) fn boolean(ast: &AST, outline: &Outline, place: &Place) -> Option<Diagnostic> {
     let [Stmt::Expr(expr)] = ast.statements() else { return None };
     let names = Names { outline: Some(outline), locals: Vec::new() };
@@ -106,7 +106,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `in` with a text on its right looks for a part of that text, where a list was meant.
+    /// Reports `in` with a text on its right, which searches a substring where a list was probably meant.
     fn part_of_a_text(&mut self, text: &Expr, sought: &Expr, position: Position) {
         if self.shape(text).ok() != Some(Shape::Text) {
             return;
@@ -129,7 +129,7 @@ impl Walk<'_> {
             }
         };
         let found = error_at(self.place, position, 2, "part-of-a-text", message, Some(help));
-        // Whoever was to be let in by a list is let in by a piece of a word: `le.com` is in `example.com`.
+        // A list of allowed values would otherwise admit a part of a word: `le.com` is in `example.com`.
         let fixed = super::lowered::path(sought).is_some() && setting;
         let severity = if fixed { Severity::Error } else { Severity::Warning };
         self.diagnostics.push(Diagnostic { severity, ..found });
@@ -147,10 +147,10 @@ impl Walk<'_> {
         self.diagnostics.extend(found);
     }
 
-    /// Where true or false is needed, a field that may be empty gives neither.
+    /// Reports a field that may be empty where true or false is required.
     fn needs_answer(&mut self, expr: &Expr) {
         let Some((path, true)) = super::lowered::path(expr) else { return };
-        // What a policy sets is what it sets.
+        // Settings have fixed values in the policy.
         let own = path.first().is_none_or(|root| root == "settings");
         if own || path.len() < 2 || self.shape(expr).ok() != Some(Shape::Bool) {
             return;
@@ -168,9 +168,9 @@ impl Walk<'_> {
     }
 }
 
-/// Why two values cannot be compared, if they never can.
+/// Returns why two values can never be compared; none if they can.
 pub(super) fn comparison(names: &Names<'_>, name: &str, left: &Expr, right: &Expr) -> Option<String> {
-    // What has an unknown field has its own diagnostic.
+    // An unknown field has its own diagnostic.
     let (a, b) = (names.shape(left).ok()?, names.shape(right).ok()?);
     let fits = match name {
         "==" | "!=" => a.equatable(&b),

@@ -1,6 +1,6 @@
-//! `switch`. The language finds a case by its hash: a character is never a text there and `1.0` never `1`, and what
-//! is of another type than the cases goes to `_` without a word. So the value is first made what the cases are, or
-//! refused: each `switch` is compiled over a function that knows the types of its cases.
+//! Makes `switch` type-safe. Rhai finds a case by hash: a character never matches a text and `1.0` never matches `1`.
+//! A value of another type than the cases silently goes to `_`. Each `switch` is therefore compiled with a call around
+//! its value that knows the types of the cases, and converts or refuses the value.
 
 use rhai::{Dynamic, Engine, EvalAltResult, Position, Token};
 
@@ -8,12 +8,12 @@ use super::check::error_at;
 use super::values::{raise, type_word};
 use crate::policy::diagnostic::{Diagnostic, Place};
 
-/// Stands around the value of each `switch`; no script calls it.
+/// The function around the value of each `switch`; no script calls it.
 pub(super) const CHOSEN: &str = "value_to_choose_by";
 
 /// One `switch` of a source.
 struct Switch {
-    /// Behind the word, and before the brace of the cases.
+    /// After the keyword, and before the brace of the cases.
     from: Position,
     to: Position,
     at: Position,
@@ -33,7 +33,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The letter that stands for it in the compiled source.
+    /// Returns the letter for the type in the compiled source.
     fn letter(self) -> char {
         match self {
             Self::Text => 't',
@@ -48,7 +48,7 @@ impl Kind {
     }
 }
 
-/// What is written into a source so that each `switch` chooses by a checked value, and where.
+/// Returns the inserts, with their positions, by which each `switch` compares a checked value.
 pub(super) fn inserts(engine: &Engine, source: &str) -> Vec<(Position, String)> {
     let around = |one: &Switch| {
         let letters: String = one.kinds.iter().map(|kind| kind.letter()).collect();
@@ -57,7 +57,7 @@ pub(super) fn inserts(engine: &Engine, source: &str) -> Vec<(Position, String)> 
     read(engine, source).iter().flat_map(around).collect()
 }
 
-/// Cases that no value can be held against in one way.
+/// Reports cases of types that no single value can be compared with.
 pub(super) fn check(engine: &Engine, source: &str, place: &Place, found: &mut Vec<Diagnostic>) {
     for one in read(engine, source) {
         let has = |kind| one.kinds.contains(&kind);
@@ -101,7 +101,7 @@ fn tokens(engine: &Engine, source: &str) -> Vec<Placed> {
     let input = [source];
     let (tokens, control) = engine.lex(&input);
     let mut found: Vec<Placed> = Vec::new();
-    // Open braces of values within a text; behind the last of them the text goes on.
+    // Open braces of values within a text; after the last one the text continues.
     let mut within: Vec<usize> = Vec::new();
     for (token, position) in tokens.take(source.len() + 1) {
         if token == Token::EOF {
@@ -128,7 +128,7 @@ fn tokens(engine: &Engine, source: &str) -> Vec<Placed> {
     found
 }
 
-/// How deep a token leads into brackets, or out of them.
+/// Returns the change in bracket depth by a token.
 fn depth(token: &Token) -> i32 {
     match token {
         Token::LeftParen
@@ -141,7 +141,7 @@ fn depth(token: &Token) -> i32 {
     }
 }
 
-/// The brace with which the cases begin.
+/// Finds the brace that opens the cases.
 fn opening(tokens: &[Placed], from: usize) -> Option<(usize, Position)> {
     let mut level = 0;
     for (at, (token, position)) in tokens.iter().enumerate().skip(from) {
@@ -154,7 +154,7 @@ fn opening(tokens: &[Placed], from: usize) -> Option<(usize, Position)> {
     None
 }
 
-/// The types of the cases that begin at a token.
+/// Returns the types of the cases that begin at a token.
 fn kinds(tokens: &[Placed], from: usize) -> Vec<Kind> {
     let (mut level, mut start) = (0, from);
     let mut found = Vec::new();
@@ -175,7 +175,7 @@ fn kinds(tokens: &[Placed], from: usize) -> Vec<Kind> {
     found
 }
 
-/// What stands before `=>`: values with `|` between them, and a condition.
+/// Reads the part before `=>`: values separated by `|`, and a condition.
 fn pattern(tokens: &[Placed], found: &mut Vec<Kind>) {
     let values = tokens.iter().map(|(token, _)| token).take_while(|token| **token != Token::If);
     let values: Vec<_> = values.collect();
@@ -197,7 +197,7 @@ fn pattern(tokens: &[Placed], found: &mut Vec<Kind>) {
     }
 }
 
-/// Makes the function known that stands around the value of each `switch`.
+/// Registers the function that is put around the value of each `switch`.
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_fn(CHOSEN, |value: Dynamic, kinds: rhai::ImmutableString| chosen(value.flatten(), &kinds));
@@ -210,7 +210,7 @@ pub(super) fn register(engine: &mut Engine) {
 )]
 fn chosen(value: Dynamic, kinds: &str) -> Result<Dynamic, Box<EvalAltResult>> {
     let has = |letter: char| kinds.contains(letter);
-    // Nothing to choose between, and the test for empty.
+    // There are no cases to match, or the cases only test for empty.
     if value.is_unit() || kinds.is_empty() || kinds == "e" {
         return Ok(value);
     }

@@ -1,4 +1,4 @@
-//! Sources to checked programs. Every mistake becomes a diagnostic; what has one decides nothing.
+//! Compiles sources to checked programs. Every error becomes a diagnostic; a source with an error decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program
 use super::{bodies, choice, flow, foreign_syntax, rewrite};
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 
-/// Compiles everything that one policy has of scripts.
+/// Compiles all script sources of one policy.
 #[derive(Debug)]
 pub struct Compiler {
     program: Arc<Program>,
-    /// Namespace to its functions with the numbers of arguments that they take.
+    /// Namespace to its functions with their numbers of arguments.
     functions: BTreeMap<String, Functions>,
-    /// What functions end with, and their file.
+    /// Possible results of functions, with their file.
     results: BTreeMap<(String, String, usize), (Results, Place)>,
-    /// Namespaces of files with a mistake of their own.
+    /// Namespaces of files with errors of their own.
     broken: BTreeSet<String>,
-    /// Namespaces of all files, those that the policy does not name included.
+    /// Namespaces of all files, including those that the policy does not name.
     files: Vec<String>,
 }
 
 impl Compiler {
-    /// Script files that the policy could name.
+    /// Sets the script files that the policy could name.
     #[must_use]
     pub fn beside<'a>(self, paths: impl IntoIterator<Item = &'a str>) -> Self {
         Self { files: paths.into_iter().map(|path| namespace(path).to_owned()).collect(), ..self }
     }
 
-    /// Script files that cannot be read, which is told by whoever read them.
+    /// Marks script files that cannot be read; the caller reports them.
     #[must_use]
     pub fn unreadable<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
         self.broken.extend(paths.into_iter().map(|path| namespace(path).to_owned()));
         self
     }
 
-    /// `rhai_files`: path and text of each script that the policy can use; `shared/x.rhai` and `x.rhai`
-    /// beside the policy both are the namespace `x`.
+    /// Compiles script files. `rhai_files`: path and text of each script that the policy can use. Both `shared/x.rhai`
+    /// and `x.rhai` beside the policy are the namespace `x`.
     pub fn new(
         rhai_files: &[(String, String)],
         context: Context<'_>,
@@ -53,7 +53,7 @@ impl Compiler {
         let (mut functions, mut broken) = (BTreeMap::<String, Functions>::new(), BTreeSet::new());
         let mut results = BTreeMap::new();
         let mut files: Vec<_> = rhai_files.iter().collect();
-        // Shared files first, so that a policy's own can call them.
+        // Shared files come first, because a policy's own files can call them.
         files.sort_by_key(|(path, _)| (!path.starts_with("shared/") && !path.contains("/shared/"), path));
         for (path, text) in files {
             let place = Place { file: path.clone(), line: 1, column: 1, length: 1 };
@@ -80,7 +80,7 @@ impl Compiler {
         Self { program: Arc::new(program), functions, results, broken, files: Vec::new() }
     }
 
-    /// Clauses joined by `all`, `any` and `none`.
+    /// Compiles clauses joined by `all`, `any` and `none`.
     pub fn condition(&self, source: &ConditionSource, diagnostics: &mut Vec<Diagnostic>) -> Condition {
         Condition { tree: Some((Arc::clone(&self.program), self.tree(source, diagnostics))) }
     }
@@ -109,7 +109,7 @@ impl Compiler {
         Clause { source: source.trim().to_owned(), place: place.clone(), ast }
     }
 
-    /// A clause that has to be true or false.
+    /// Compiles a clause that must be true or false.
     fn asking(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Clause {
         let clause = self.clause(source, place, diagnostics);
         let Some(ast) = &clause.ast else { return clause };
@@ -124,7 +124,7 @@ impl Compiler {
         }
     }
 
-    /// A function of a script that ends with something else than true or false.
+    /// Reports a script function that ends with a value other than true or false.
     fn other_result(&self, ast: &AST, place: &Place) -> Option<Diagnostic> {
         let call = called(ast)?;
         let (results, _) = self.results.get(&key(call))?;
@@ -139,7 +139,7 @@ impl Compiler {
         Some(mistake(place, "not-boolean", message, Some(help)))
     }
 
-    /// None: there is a diagnostic.
+    /// Parses an expression. Returns none after reporting a diagnostic.
     fn expression(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<AST> {
         let program = &self.program;
         let names = program.outline.names();
@@ -157,7 +157,7 @@ impl Compiler {
         if sound { chosen(&program.engine, ast, source, place, diagnostics, run) } else { None }
     }
 
-    /// `namespace::name(arguments)`.
+    /// Compiles a call `namespace::name(arguments)`.
     pub fn function(&self, call: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Function {
         let function =
             Function { call: Some((Arc::clone(&self.program), self.clause(call, place, diagnostics))) };
@@ -170,7 +170,7 @@ impl Compiler {
         function
     }
 
-    /// What a function ends with as it stands in its file. None: it is not known.
+    /// Returns the possible results of a function, as literals in its file. None if they are unknown.
     pub fn results(&self, function: &Function) -> Option<Ended> {
         let call = function.call.as_ref().and_then(|(_, clause)| called(clause.ast.as_ref()?))?;
         let (results, file) = self.results.get(&key(call))?;
@@ -185,7 +185,7 @@ impl Compiler {
         })
     }
 
-    /// Text with `${...}` in it; one without is taken as it is.
+    /// Compiles text with `${...}`; text without it stays literal.
     pub fn text(&self, text: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Text {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -199,7 +199,7 @@ impl Compiler {
                 diagnostics.push(mistake(place, "open-interpolation", message, None));
                 break;
             };
-            // A text within quotes or over several lines has no exact place; its own beginning is near.
+            // Quoted or multi-line text has no exact place; the start of the text is near enough.
             let offset = text.len() - inside.len();
             let mut at = place.clone();
             at.column += text.get(..offset).map_or(0, |before| before.chars().count());
@@ -219,7 +219,7 @@ impl Compiler {
     }
 }
 
-/// The call that an expression is.
+/// Returns the call, if the expression is one.
 fn called(ast: &AST) -> Option<&FnCallExpr> {
     match ast.statements() {
         [Stmt::Expr(expr)] => match expr.as_ref() {
@@ -231,7 +231,7 @@ fn called(ast: &AST) -> Option<&FnCallExpr> {
     }
 }
 
-/// What a function can end with, as it stands in its file.
+/// Possible results of a function, as literals in its file.
 #[derive(Debug)]
 pub struct Ended {
     pub texts: Vec<(String, Place)>,
@@ -239,17 +239,17 @@ pub struct Ended {
     pub others: Vec<(&'static str, Place)>,
     /// The keys of each action in a list.
     pub actions: Vec<Vec<(String, Place)>>,
-    /// Everything that it can end with is among them.
+    /// True if the lists contain all possible results.
     pub whole: bool,
 }
 
-/// The file, the name and the number of arguments of a call.
+/// Returns the file, the name and the number of arguments of a call.
 fn key(call: &FnCallExpr) -> (String, String, usize) {
     let namespace = call.namespace.to_string();
     (namespace.trim_end_matches("::").to_owned(), call.name.to_string(), call.args.len())
 }
 
-/// What is run of a source.
+/// Returns the program to run for a source, rewritten if needed.
 fn chosen(
     engine: &Engine,
     ast: AST,
@@ -271,7 +271,7 @@ fn chosen(
     }
 }
 
-/// The expressions in a text with `${...}`; one that is not closed goes to the end.
+/// Returns the expressions in a text with `${...}`; an unclosed one extends to the end.
 pub(in crate::policy) fn interpolations(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -284,7 +284,7 @@ pub(in crate::policy) fn interpolations(text: &str) -> Vec<&str> {
 }
 
 impl Compiler {
-    /// A text without `${...}` that reads like a field: the field's name would be written and not its value.
+    /// Reports text without `${...}` that looks like a field: it would output the field's name, not its value.
     pub(super) fn fixed(&self, text: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
         let program = &self.program;
         let roots = program.outline.roots();
@@ -306,7 +306,7 @@ impl Compiler {
     }
 }
 
-/// Where the `}` is that closes an interpolation; braces in texts and of maps do not count.
+/// Returns the position of the `}` that closes an interpolation; braces in texts and maps do not count.
 fn closing(inside: &str) -> Option<usize> {
     let (mut depth, mut quote, mut escaped) = (0_u32, None, false);
     for (at, c) in inside.char_indices() {
@@ -333,13 +333,13 @@ fn mistake(place: &Place, code: &'static str, message: String, help: Option<Stri
     Diagnostic { place: place.clone(), severity: Severity::Error, code, message, help, policy: None }
 }
 
-/// What a script file has.
+/// The contents of a script file.
 struct File {
     functions: Functions,
     results: BTreeMap<(String, usize), Results>,
 }
 
-/// Makes a file's functions callable, and tells which there are.
+/// Registers a file's functions and returns their names.
 fn load(
     engine: &mut Engine,
     namespace: &str,
@@ -380,15 +380,15 @@ fn load(
     }
 }
 
-/// What a source may name.
+/// The names that a source may use.
 struct Names<'a> {
-    /// None: a script file, whose functions see their arguments only.
+    /// None for a script file, whose functions see only their arguments.
     outline: Option<&'a Outline>,
     broken: &'a BTreeSet<String>,
     files: &'a [String],
 }
 
-/// Parses, with mistakes in our words.
+/// Parses a source and reports errors in proofd's own words.
 fn parsed(
     source: &str,
     place: &Place,
@@ -412,7 +412,7 @@ fn parsed(
     let diagnostic = match &failure {
         None => error_at(place, other.position, 1, "bad-script", other.message, None),
         Some(error) => {
-            // A letter that only looks like one of ours ends a name, and the name is then said to be unknown.
+            // A lookalike letter ends a name, and the parser then reports the shorter name as unknown.
             if let Some((at, (message, help))) = foreign_syntax::foreign_in_a_name(source, error.position()) {
                 diagnostics.push(error_at(place, at, 1, "bad-script", message, Some(help)));
                 return None;

@@ -1,5 +1,5 @@
-//! What a condition says of fields that are compared with known values, for judgements without facts: can
-//! it ever hold, and can it ever fail. Whatever is not understood claims nothing.
+//! Derives constraints from conditions: comparisons of fields with known values. They decide without facts whether a
+//! condition can ever hold, or ever fail. An expression that is not understood gives no constraint.
 
 use rhai::Expr;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::{Clause, Condition, Text, Tree};
 use crate::model::Fields;
 use crate::policy::diagnostic::Place;
 
-/// What is claimed.
+/// A constraint on fields.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
     Is(bool),
@@ -18,18 +18,18 @@ pub enum Claim {
     All(Vec<Claim>),
     Any(Vec<Claim>),
     Not(Box<Claim>),
-    /// Depends on something that is not judged here.
+    /// Depends on a value that is not analyzed here.
     Unknown,
 }
 
-/// A field beside a known value.
+/// A comparison of a field with a known value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// `user.status`
+    /// Such as `user.status`.
     pub path: String,
     pub by: By,
     pub value: Value,
-    /// Where the value stands.
+    /// The place of the value.
     pub place: Place,
 }
 
@@ -46,7 +46,7 @@ pub enum By {
     Has,
 }
 
-/// A clause with its claim, or several that are joined.
+/// A clause with its constraint, or several joined clauses.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claims {
     Clause { claim: Claim, place: Place },
@@ -56,7 +56,7 @@ pub enum Claims {
 }
 
 impl Claims {
-    /// All of it as one claim.
+    /// Returns all clauses as one constraint.
     pub fn whole(&self) -> Claim {
         let whole = |parts: &[Self]| parts.iter().map(Self::whole).collect();
         match self {
@@ -69,7 +69,7 @@ impl Claims {
 }
 
 impl Condition {
-    /// What its clauses claim; settings are known values. None: there is no condition.
+    /// Returns the constraints of its clauses; settings are known values. None: there is no condition.
     pub fn claims(&self, settings: &Fields) -> Option<Claims> {
         self.tree.as_ref().map(|(_, tree)| tree.claims(settings))
     }
@@ -93,7 +93,7 @@ impl Tree {
 }
 
 impl Text {
-    /// The text, if it is the same in every case: it names settings at most.
+    /// Returns the text, if it is the same in every case: it depends on settings at most.
     pub fn known(&self, settings: &Fields) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
@@ -111,7 +111,7 @@ impl Text {
 }
 
 impl Text {
-    /// The field whose value the text is, if it is nothing else: `${event.role}`.
+    /// Returns the field, if the text consists only of its value: `${event.role}`.
     pub fn field(&self) -> Option<String> {
         match self.parts.as_slice() {
             [super::Part::Expression(clause)] => path(&*clause.ast.as_ref().and_then(expression)?),
@@ -120,7 +120,7 @@ impl Text {
     }
 }
 
-/// What stands for the value of a field, which is not known here. No value of a fact is like it.
+/// Returns a placeholder for the unknown value of a field. No value of a fact equals it.
 pub fn field_value(path: &str) -> Value {
     serde_json::json!({"the value of": path})
 }
@@ -165,11 +165,11 @@ impl Reading<'_> {
         };
         let (field, value, at) = match (a, b) {
             (Some(a), Some(b)) if contains => return known(By::Among, &b, &a),
-            // The way round was turned above, where the first of the two is known.
+            // `by` was mirrored above, where the left side is the known one.
             (Some(a), Some(b)) => return known(by, &b, &a),
             (Some(a), None) => (right, a, left),
             (None, Some(b)) => (left, b, right),
-            // Whether a list has what another field says: the field stands in place of the value.
+            // A list that contains another field's value: the placeholder of the field replaces the value.
             (None, None) if contains => {
                 let (Some(list), Some(of)) = (path(left), path(right)) else { return Claim::Unknown };
                 let value = field_value(&of);
@@ -192,7 +192,7 @@ impl Reading<'_> {
         error_at(self.place, expr.start_position(), length, "", String::new(), None).place
     }
 
-    /// The value of an expression that is the same in every case.
+    /// Returns the value of an expression that is constant over all cases.
     fn value(&self, expr: &Expr) -> Option<Value> {
         Some(match expr {
             Expr::StringConstant(text, _) => Value::from(text.as_str()),
@@ -208,7 +208,7 @@ impl Reading<'_> {
                 let mut parts = path.strip_prefix("settings.")?.split('.');
                 let first = self.settings.get(parts.next()?)?;
                 let value = parts.try_fold(first, |value, part| value.get(part))?;
-                // An object is compared by nobody, and null has no type here.
+                // Objects are never compared, and null has no type here.
                 (!value.is_object() && !value.is_null()).then(|| value.clone())?
             }
             _ => return None,
@@ -220,7 +220,7 @@ fn known(by: By, left: &Value, right: &Value) -> Claim {
     judge(by, left, right).map_or(Claim::Unknown, Claim::Is)
 }
 
-/// Compares two known values. None: it would be an error, or is not known.
+/// Compares two known values. None: the comparison is an error or is unknown.
 pub fn judge(by: By, left: &Value, right: &Value) -> Option<bool> {
     let order = || -> Option<std::cmp::Ordering> {
         match (left, right) {
@@ -247,7 +247,7 @@ fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// `user.manager.email`
+/// Returns a path such as `user.manager.email`.
 fn path(expr: &Expr) -> Option<String> {
     field(expr).map(|path| path.join("."))
 }

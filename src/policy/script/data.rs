@@ -1,5 +1,5 @@
-//! Values that a policy writes down and a case works out: attributes, bodies, the data of events. Texts may
-//! hold `${...}`; one that is nothing but an expression keeps the type of its value.
+//! Values that a policy defines and a case evaluates: attributes, request bodies, data of events. Texts may contain
+//! `${...}`; a text that consists of one expression keeps the type of its value.
 
 use rhai::Dynamic;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::model::{Fields, Span};
 use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::source::{self, Node};
 
-/// Deeper or longer than this is no list of actions that anybody wrote.
+/// The maximum nesting depth; no realistic list of actions is deeper.
 const DEEPEST: usize = 16;
 
 /// A value with expressions in it.
@@ -25,7 +25,7 @@ pub enum Data {
 }
 
 impl Data {
-    /// Compiles a value. `now` is a word only where attributes are written, not in a request's body.
+    /// Compiles a value. `now` is a keyword only in attributes, not in a request's body.
     pub fn compile(
         node: &Node,
         now_is_a_word: bool,
@@ -57,14 +57,14 @@ impl Data {
         }
     }
 
-    /// The names in it that are given a value.
+    /// Returns the names in a map that have a value.
     pub fn names(&self) -> Vec<&str> {
         let Self::Map(entries) = self else { return Vec::new() };
         let given = entries.iter().filter(|(_, value)| !matches!(value, Self::Fixed(Value::Null)));
         given.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The value over the facts.
+    /// Evaluates the value over the facts.
     pub fn value(&self, facts: &Facts<'_>) -> Result<Value, ScriptError> {
         Ok(match self {
             Self::Fixed(value) => value.clone(),
@@ -75,7 +75,7 @@ impl Data {
         })
     }
 
-    /// The value as it is written, in one line.
+    /// Returns the value as written, in one line.
     pub fn source(&self) -> String {
         match self {
             Self::Fixed(value) => value.to_string(),
@@ -91,7 +91,7 @@ impl Data {
         }
     }
 
-    /// The value of a map; anything else has no fields.
+    /// Evaluates the value of a map; any other value has no fields.
     pub fn fields(&self, facts: &Facts<'_>) -> Result<Fields, ScriptError> {
         let Self::Map(entries) = self else { return Ok(Map::new()) };
         entries.iter().map(|(name, data)| Ok((name.clone(), data.value(facts)?))).collect()
@@ -99,7 +99,7 @@ impl Data {
 }
 
 impl Text {
-    /// What the text stands for: the value itself if it is one expression, else the rendered text.
+    /// Evaluates the text: the value itself if it is one expression, else the rendered text.
     pub fn value(&self, facts: &Facts<'_>) -> Result<Value, ScriptError> {
         let ([Part::Expression(clause)], Some(program)) = (self.parts.as_slice(), &self.program) else {
             return self.render(facts).map(Value::String);
@@ -110,7 +110,7 @@ impl Text {
 }
 
 impl Function {
-    /// The list that the function returns, as plain data.
+    /// Returns the list that the function returns, as plain data.
     pub fn list(&self, facts: &Facts<'_>) -> Result<Vec<Value>, ScriptError> {
         let Some((program, clause)) = &self.call else {
             return Err(ScriptError { place: Place::default(), message: "missing function name".to_owned() });

@@ -1,5 +1,5 @@
-//! Fields that may be empty where they are put in order: that is no false, it is an error, and no case opens or the
-//! open one is stuck. What the same clause said of the field before it counts.
+//! Reports fields that may be empty in ordering comparisons. Such a comparison is an error, not false: no case opens,
+//! or an open case is stuck. Earlier checks of the field in the same clause are taken into account.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::check::error_at;
 use super::lowered::path;
 use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 
-/// Whether the field at a path can be empty.
+/// Reports whether the field at a path can be empty.
 type MayBeEmpty<'a> = dyn Fn(&Expr, &[String]) -> bool + 'a;
 
 pub(super) fn check(expr: &Expr, may: &MayBeEmpty<'_>, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
@@ -25,7 +25,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// `filled`: fields that are not empty where this is worked out.
+    /// Checks an expression. `filled`: fields that are known to be nonempty when it is evaluated.
     fn look(&mut self, expr: &Expr, filled: &BTreeSet<String>) {
         match expr {
             Expr::And(parts, _) | Expr::Or(parts, _) => {
@@ -46,7 +46,7 @@ impl Reading<'_> {
         }
     }
 
-    /// One side of a comparison: a field, or a sum with a field in it.
+    /// Checks one side of a comparison: a field, or arithmetic with a field in it.
     fn ordered(&mut self, side: &Expr, filled: &BTreeSet<String>, sign: &str, sides: &[Expr]) {
         if let Expr::FnCall(call, _) = side
             && matches!(call.name.as_str(), "+" | "-" | "*" | "/")
@@ -79,7 +79,7 @@ fn is_order(name: &str) -> bool {
     matches!(name, "<" | "<=" | ">" | ">=")
 }
 
-/// Fields that are not empty if this came out as it did.
+/// Collects the fields that are nonempty if the expression has this result.
 fn tells(expr: &Expr, came_out: bool, filled: &mut BTreeSet<String>) {
     match expr {
         Expr::And(parts, _) if came_out => parts.iter().for_each(|part| tells(part, true, filled)),
@@ -93,7 +93,7 @@ fn tells(expr: &Expr, came_out: bool, filled: &mut BTreeSet<String>) {
                     }
                 }
             }
-            // It is compared with something that is there.
+            // Equal to a nonempty value.
             ("==", [left, right]) if came_out => {
                 for (field, other) in [(left, right), (right, left)] {
                     let constant = matches!(

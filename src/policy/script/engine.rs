@@ -1,4 +1,4 @@
-//! The Rhai engine of one policy: few packages and every limit.
+//! The Rhai engine of one policy, with few packages and with every limit set.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,13 +17,13 @@ use super::{choice, lists, rewrite};
 
 const LONGEST_TEXT: usize = 16 * 1024;
 
-/// How long one evaluation may take. The other limits end nearly every runaway script sooner; this one
-/// ends those whose single operations are slow.
+/// The maximum time of one evaluation. The other limits end nearly every runaway script sooner; this one ends scripts
+/// whose single operations are slow.
 const LONGEST_RUN: Duration = Duration::from_millis(250);
 
 thread_local! {
-    /// When the evaluation on this thread must be over. The one place where a clock is read here: it can
-    /// only turn an answer into an error, never into another answer.
+    /// The deadline of the evaluation on this thread. Only here does the script engine read a clock: a deadline can
+    /// turn a result into an error, but never into another result.
     static STOP_AT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
@@ -38,7 +38,7 @@ pub(super) fn engine() -> Engine {
     BasicMathPackage::new().register_into_engine(&mut engine);
     BasicIteratorPackage::new().register_into_engine(&mut engine);
     BasicFnPackage::new().register_into_engine(&mut engine);
-    // Folding constants would answer comparisons before ours could refuse them.
+    // Constant folding would evaluate comparisons before proofd's own versions can refuse them.
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_fast_operators(false);
     engine.set_strict_variables(true);
@@ -65,7 +65,7 @@ pub(super) fn engine() -> Engine {
     engine
 }
 
-/// Runs something of the engine within its time; a panic inside becomes an error.
+/// Runs an engine operation within the time limit; a panic inside becomes an error.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result<T, Mistake> {
     STOP_AT.set(Some(Instant::now() + LONGEST_RUN));
     texts::hole();

@@ -1,4 +1,4 @@
-//! Facts as values of the script language: every field of the schema is there, times and dates are typed.
+//! Converts facts to values of the script language: every field of the schema is present, times and dates are typed.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use super::{Context, Facts};
 use crate::model::{Event, Fields};
 use crate::policy::schema;
 
-/// The names that scripts see, and what is known of each.
+/// The names that scripts see, with their types.
 #[derive(Debug, Clone)]
 pub(super) struct Outline {
     /// `registration`, `user` or `applicant`.
     pub subject_word: &'static str,
-    /// What the policy's own events have: what scripts may name.
+    /// Fields of the policy's own event types, which scripts may name.
     pub event: Shape,
-    /// What all events together have: what scripts are given.
+    /// Fields of all event types together, which scripts are given.
     pub any_event: Shape,
     pub subject: Shape,
     pub settings: Shape,
@@ -34,12 +34,12 @@ impl Outline {
         if !context.without_event {
             let always = ["id", "type", "source", "time", "subject_id"];
             sure.extend(always.map(|name| format!("event.{name}")));
-            // A sign-in without a score is of another type.
+            // A sign-in without a score has another event type.
             if context.event_types.iter().all(|kind| kind.as_str() == "login.risk") {
                 sure.push("event.score".to_owned());
             }
         }
-        // A type that does not exist has its own error; what its events have is not known.
+        // A nonexistent type has its own error; the fields of its events are unknown.
         let event_fields: Vec<_> =
             if context.event_types.iter().any(|kind| !schema::is_event_type(kind.as_str(), context.words)) {
                 schema::fields_of_any_event()
@@ -74,7 +74,7 @@ impl Outline {
         ]
     }
 
-    /// The names without values. Compiling against values would fold them into the program.
+    /// Returns the names without values. Compiling against values would fold them into the program.
     pub fn names(&self) -> Scope<'static> {
         let mut scope = Scope::new();
         for (name, _) in self.roots() {
@@ -83,7 +83,7 @@ impl Outline {
         scope
     }
 
-    /// The names with the facts.
+    /// Returns the names with the facts as values.
     pub fn scope(&self, facts: &Facts<'_>) -> Scope<'static> {
         let mut scope = Scope::new();
         let event = facts.event.map(event_fields).unwrap_or_default();
@@ -97,7 +97,7 @@ impl Outline {
     }
 }
 
-/// The names that the scripts of a policy see, with the types of their values.
+/// Returns the names that the scripts of a policy see, with the types of their values.
 pub fn roots(context: &Context<'_>) -> Vec<(&'static str, Shape)> {
     Outline::of(context).roots().into_iter().map(|(name, shape)| (name, shape.clone())).collect()
 }
@@ -115,7 +115,7 @@ fn event_fields(event: &Event) -> Fields {
     fields
 }
 
-/// Steps that have not run yet are there too, with empty fields.
+/// Returns all steps; those that have not run yet have empty fields.
 fn steps(fields: &Fields, shape: &Shape) -> Dynamic {
     let empty = Value::Object(Fields::new());
     let mut fields = fields.clone();
@@ -157,7 +157,7 @@ fn value(field: &Value, shape: &Shape) -> Dynamic {
     }
 }
 
-/// A text that does not read as its type stays a text: comparing it with a time is then an error, and
+/// Converts a text to its type. Text that does not parse stays text: comparing it with a time is then an error, and
 /// never "empty".
 fn typed(text: &str, shape: &Shape) -> Option<Dynamic> {
     match shape {

@@ -1,5 +1,5 @@
-//! Where the values of a script go. A value that is needed and not given, or given and not used, is a mistake: the
-//! language itself goes on with `()`, and `()` compared with anything is quietly true or false.
+//! Checks the data flow in scripts. A needed value that is missing, and a value that is not used, are errors. Rhai
+//! itself continues with `()`, and `()` compared with any value is silently true or false.
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FlowControl, FnCallExpr, Position, Stmt};
 
@@ -11,22 +11,22 @@ use super::shape::Shape;
 use super::types::{Link, Names, links};
 use crate::policy::diagnostic::{Diagnostic, Place};
 
-/// What becomes of a value.
+/// How a value is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
     Value,
     Dropped,
-    /// It may be one or none: the function is there for what it does.
+    /// The function may or may not return a value: it is called for its effect.
     Either,
 }
 
-/// Functions that take a closure which says true or false.
+/// Functions that take a closure which returns true or false.
 pub(super) const ASKING: &[&str] = &["filter", "all", "some", "find", "index_of", "retain", "drain", "dedup"];
 
-/// Functions that give a value and change something too.
+/// Functions that return a value and also change their argument.
 pub(super) const CHANGING: &[&str] = &["pop", "shift", "remove", "retain", "drain", "splice"];
 
-/// A clause or the expression in a text.
+/// Checks a clause, or the expression in a text.
 pub(super) fn of_expression(ast: &AST, outline: &Outline, place: &Place, found: &mut Vec<Diagnostic>) {
     let bodies = bodies::of(ast);
     let names = Names { outline: Some(outline), locals: Vec::new() };
@@ -37,7 +37,7 @@ pub(super) fn of_expression(ast: &AST, outline: &Outline, place: &Place, found: 
     );
 }
 
-/// The functions of a file.
+/// Checks the functions of a file.
 pub(super) fn of_script(bodies: &[Body], place: &Place, found: &mut Vec<Diagnostic>) {
     for body in bodies.iter().filter(|body| !body.is_closure()) {
         let names = Names::default();
@@ -52,11 +52,11 @@ pub(super) fn of_script(bodies: &[Body], place: &Place, found: &mut Vec<Diagnost
 struct Flow<'a> {
     bodies: &'a [Body],
     names: Names<'a>,
-    /// For each of `names.locals`: it was made by `let` and is no argument.
+    /// For each of `names.locals`: true if `let` defines it, false for an argument.
     own: Vec<bool>,
-    /// Variables that are given another value somewhere, which can be of another type.
+    /// Variables that are assigned elsewhere, possibly with another type.
     assigned: Vec<String>,
-    /// How many blocks are around this one.
+    /// The number of enclosing blocks.
     depth: usize,
     place: &'a Place,
     found: &'a mut Vec<Diagnostic>,
@@ -101,7 +101,7 @@ impl Flow<'_> {
         self.own.truncate(outer);
     }
 
-    /// A `let` in a block that takes the name of a variable outside and ends with the block.
+    /// Reports a `let` in a block that shadows an outer variable and ends with the block.
     fn hides(&mut self, name: &str, outer: usize, rest: &[Stmt], at: Position) {
         let of_outside = self.names.locals.iter().take(outer).any(|(other, _)| other == name);
         if of_outside && !rest.iter().any(|statement| reads(statement, name)) {
@@ -195,10 +195,10 @@ impl Flow<'_> {
         self.own.truncate(outer);
     }
 
-    /// Where true or false is needed.
+    /// Checks an expression that must be true or false.
     fn condition(&mut self, expr: &Expr) {
         self.expression(expr, Use::Value);
-        // Clauses are looked at by the walk over their fields.
+        // The walk over their fields checks clauses.
         let shape = self.names.shape(expr).unwrap_or(Shape::Any);
         if let Some((message, help)) = not_boolean(&shape) {
             self.error(expr.start_position(), "not-boolean", message, help);
@@ -234,7 +234,7 @@ impl Flow<'_> {
         self.error(at, "dropped-value", message, help);
     }
 
-    /// `asks`: it is given to a function that wants true or false of it.
+    /// Checks a closure. `asks`: it is passed to a function that needs true or false from it.
     fn closure(&mut self, name: &str, used: Use, asks: bool) {
         let bodies = self.bodies;
         let Some(body) = bodies.iter().find(|body| body.name == name) else { return };
@@ -346,8 +346,8 @@ impl Flow<'_> {
         self.names.locals.iter().any(|(local, _)| local == name)
     }
 
-    /// Whether what is changed at the end of a chain is seen afterwards: it belongs to a variable of the function, or
-    /// is a whole argument of it.
+    /// Reports whether a change at the end of a chain stays visible: its root is a variable of the function, or the
+    /// chain is a whole argument.
     fn holds(&self, root: &Expr, links: usize) -> bool {
         match root {
             Expr::ThisPtr(_) => true,
@@ -359,7 +359,7 @@ impl Flow<'_> {
         }
     }
 
-    /// A call that changes something in its place.
+    /// Checks a call that changes its value in place.
     fn changes(&mut self, name: &str, at: Position, used: Use, seen: bool) {
         match (used, seen) {
             (Use::Value, _) => {
@@ -377,7 +377,7 @@ impl Flow<'_> {
     }
 }
 
-/// Why a value of this type is neither true nor false, and what to do.
+/// Returns why a value of this type is neither true nor false, and the fix.
 pub(super) fn not_boolean(shape: &Shape) -> Option<(String, String)> {
     let help = match shape {
         Shape::Any | Shape::Bool => return None,
@@ -393,8 +393,8 @@ pub(super) fn not_boolean(shape: &Shape) -> Option<(String, String)> {
     Some((format!("this is {}; true or false is needed here", shape.word()), help.to_owned()))
 }
 
-/// Whether a function is there for what it does and not for a value: it changes what it is called on, or it throws
-/// and never ends with a value.
+/// Reports whether a function is called for its effect and not for a value: it changes `this`, or it throws and never
+/// ends with a value.
 fn only_acts(body: &Body) -> bool {
     let this = |path: &[ASTNode<'_>]| matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));
     let valueless = || bodies::ends(&body.statements).iter().all(|end| matches!(end, End::Nothing));
@@ -414,7 +414,7 @@ fn any(statement: &Stmt, wanted: &mut dyn FnMut(&[ASTNode<'_>]) -> bool) -> bool
     !statement.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| !wanted(path))
 }
 
-/// Whether a variable is looked at.
+/// Reports whether a statement reads a variable.
 fn reads(statement: &Stmt, name: &str) -> bool {
     any(statement, &mut |path| match path.last() {
         Some(ASTNode::Expr(Expr::Variable(variable, ..))) => variable.1.as_str() == name,

@@ -1,8 +1,8 @@
-//! What somebody meant who writes as in another language: the help for sources that cannot be read.
+//! Recognizes syntax of other languages, for the help texts of sources that do not parse.
 
 use rhai::Position;
 
-/// What stands at the place of an error, and what to write.
+/// The text at the position of an error, with the fix.
 const SLIPS: &[(&str, &str)] = &[
     ("===", "compare with `==`"),
     ("!==", "compare with `!=`"),
@@ -39,7 +39,7 @@ const SLIPS: &[(&str, &str)] = &[
     ("?", "write `if a { b } else { c }`"),
 ];
 
-/// None: it is nothing that is known from elsewhere.
+/// Returns the help; none if the text is not known from another language.
 pub(super) fn help(source: &str, at: Position) -> Option<String> {
     let line = source.split('\n').nth(at.line()?.checked_sub(1)?)?;
     let column = at.position()?.checked_sub(1)?;
@@ -53,7 +53,7 @@ pub(super) fn help(source: &str, at: Position) -> Option<String> {
     slip.map(|(_, help)| (*help).to_owned())
 }
 
-/// Letters of other scripts that look like one of ours.
+/// Letters of other alphabets that look like an ASCII letter.
 const LOOKALIKES: &[(char, char)] = &[
     ('а', 'a'),
     ('е', 'e'),
@@ -100,9 +100,9 @@ const LOOKALIKES: &[(char, char)] = &[
     ('\u{ff1d}', '='),
 ];
 
-/// A sign that no script has: which one it is, since it is often not to be seen. None: it is one of ASCII.
+/// Names a non-ASCII character that no script has, since it is often invisible. None if all are ASCII.
 pub(super) fn foreign(sign: &str) -> Option<(String, String)> {
-    // The parser wraps it in words of its own, in some places.
+    // In some places the parser wraps the character in its own words.
     let sign = sign.chars().find(|c| !c.is_ascii())?;
     let code = format!("U+{:04X}", u32::from(sign));
     if sign.is_whitespace() {
@@ -122,7 +122,7 @@ pub(super) fn foreign(sign: &str) -> Option<(String, String)> {
     })
 }
 
-/// Such a sign at the end of the name at a place, with its own place.
+/// Finds a foreign character at the end of the name at a position; returns it with its own position.
 pub(super) fn foreign_in_a_name(source: &str, at: Position) -> Option<(Position, (String, String))> {
     let number = at.line()?;
     let line = source.split('\n').nth(number.checked_sub(1)?)?;

@@ -1,5 +1,5 @@
-//! Functions of lists and maps that ask a closure. The language takes every answer that is not `true` for "no", and
-//! passes over errors in some of them; here an answer is true or false, or it is an error.
+//! Functions of lists and maps that call a closure. Rhai treats every result except `true` as "no", and ignores errors
+//! in some functions. In these versions a result is true or false, or it is an error.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use super::values::{raise, type_word};
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
-/// What a closure says of one item of a list.
+/// Calls a closure on one item of a list.
 fn says(name: &str, ctx: &NativeCallContext<'_>, asked: &FnPtr, item: &Dynamic, at: usize) -> Answer<bool> {
     let index = [Dynamic::from(i64::try_from(at).unwrap_or(i64::MAX))];
     let mut item = item.clone();
@@ -24,7 +24,7 @@ fn truth(name: &str, answer: &Dynamic) -> Answer<bool> {
     }
 }
 
-/// The first item from a place on of which the closure says true.
+/// Finds the first item, from a position on, for which the closure returns true.
 fn first(
     name: &str,
     ctx: &NativeCallContext<'_>,
@@ -40,7 +40,7 @@ fn first(
     Ok(None)
 }
 
-/// The items of which the closure says true, and the others.
+/// Splits the items into those for which the closure returns true, and the others.
 fn parted(name: &str, ctx: &NativeCallContext<'_>, list: &Array, asked: &FnPtr) -> Answer<(Array, Array)> {
     let (mut yes, mut no) = (Array::new(), Array::new());
     for (at, item) in list.iter().enumerate() {
@@ -68,7 +68,7 @@ fn parted_map(name: &str, ctx: &NativeCallContext<'_>, map: &Map, asked: &FnPtr)
     Ok((yes, no))
 }
 
-/// A place in a list; one below zero counts from the end.
+/// Converts an index to a position in a list; a negative index counts from the end.
 fn start(list: &Array, from: i64) -> usize {
     let length = i64::try_from(list.len()).unwrap_or(i64::MAX);
     let from = if from < 0 { from + length } else { from };
@@ -79,7 +79,7 @@ fn place(found: Option<usize>) -> i64 {
     found.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)
 }
 
-/// The functions, in place of the language's own.
+/// Registers the functions, in place of Rhai's own.
 pub(super) fn register(engine: &mut Engine) {
     type Ctx<'a> = NativeCallContext<'a>;
     engine.register_fn("filter", |ctx: Ctx<'_>, list: &mut Array, asked: FnPtr| {
@@ -135,7 +135,7 @@ pub(super) fn register(engine: &mut Engine) {
         Ok::<_, Box<EvalAltResult>>(yes)
     });
     ordered(engine);
-    // The closure would see the item as `this` and its number as the argument.
+    // The closure would get the item as `this` and its index as the argument.
     engine.register_fn("for_each", |_: &mut Array, _: FnPtr| {
         raise::<()>("for_each() is not available: write for item in list { ... }")
     });
@@ -178,7 +178,7 @@ fn ordered(engine: &mut Engine) {
     }
 }
 
-/// By a closure that says which comes first: a number below, at or above zero, or true for "the left one".
+/// Sorts by a closure that returns a number below, at or above zero, or true if the left item comes first.
 fn sort(ctx: &NativeCallContext<'_>, list: &mut Array, by: &FnPtr) -> Answer<()> {
     let mut failed = None;
     let compare = |a: &Dynamic, b: &Dynamic| -> Answer<Ordering> {

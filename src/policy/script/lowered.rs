@@ -1,5 +1,5 @@
-//! One clause in the form in which claims and the smallest change read it: how it is joined, what stands beside what,
-//! and which fields it names. Whatever has no form here is a value that only the engine can work out.
+//! Lowers a clause to the form that constraints and the smallest change use: how its parts are joined, what is
+//! compared, and which fields it names. An expression without a form here is a value that only the engine can evaluate.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use rhai::{AST, Expr, Stmt};
 
 /// A part of a clause.
 pub(super) struct Lowered<'a> {
-    /// As the engine works it out.
+    /// The expression that the engine evaluates.
     pub expr: &'a Expr,
     pub form: Form<'a>,
 }
@@ -17,9 +17,9 @@ pub(super) enum Form<'a> {
     Any(Vec<Lowered<'a>>),
     Not(Box<Lowered<'a>>),
     Compare(Operator, &'a Expr, &'a Expr),
-    /// Another function of something.
+    /// A call of another function.
     Call,
-    /// A constant, a field, or what a chain of them gives.
+    /// A constant, a field, or the value of a chain.
     Value,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Operator {
     LessOrEqual,
     More,
     MoreOrEqual,
-    /// The first has the second: `x in list` is `list.contains(x)`.
+    /// The left value contains the right one: `x in list` is `list.contains(x)`.
     Contains,
 }
 
@@ -49,7 +49,7 @@ impl Operator {
         })
     }
 
-    /// The comparison with its sides exchanged.
+    /// Returns the comparison with its sides exchanged.
     pub fn mirrored(self) -> Self {
         match self {
             Self::Less => Self::More,
@@ -82,7 +82,7 @@ impl<'a> Lowered<'a> {
     }
 }
 
-/// The expression that a clause is.
+/// Returns the single expression of a clause.
 pub(super) fn expression(ast: &AST) -> Option<Cow<'_, Expr>> {
     match ast.statements() {
         [Stmt::Expr(expr)] => Some(Cow::Borrowed(expr)),
@@ -91,13 +91,13 @@ pub(super) fn expression(ast: &AST) -> Option<Cow<'_, Expr>> {
     }
 }
 
-/// The field that an expression is, if it is nothing else: `user.manager.email`.
+/// Returns the field, if the expression consists only of it: `user.manager.email`.
 pub(super) fn field(expr: &Expr) -> Option<Vec<String>> {
     path(expr).filter(|(path, whole)| *whole && path.len() > 1).map(|(path, _)| path)
 }
 
-/// The fields along a chain, and whether it is nothing but those. Rhai nests chains to the right: `a.b.c`
-/// is `a.(b.c)`.
+/// Returns the fields along a chain, and whether the chain has no other links. Rhai nests chains to the right:
+/// `a.b.c` is `a.(b.c)`.
 pub(super) fn path(expr: &Expr) -> Option<(Vec<String>, bool)> {
     let (Expr::Dot(pair, ..) | Expr::Index(pair, ..)) = expr else {
         let Expr::Variable(variable, ..) = expr else { return None };

@@ -1,11 +1,11 @@
-//! Errors of the engine in our words. Values of fields can be in almost any message of the engine, so none is passed
-//! on; only names that stand in the source are.
+//! Translates errors of the engine. Almost any message of the engine can contain values of fields, so none is passed
+//! on; only names from the source are.
 
 use rhai::{EvalAltResult, Position};
 
 use super::values::Raised;
 
-/// An error of the engine in our words.
+/// A translated error of the engine.
 #[derive(Debug)]
 pub(super) struct Mistake {
     pub message: String,
@@ -92,7 +92,8 @@ fn type_name(name: &str) -> &str {
     }
 }
 
-/// `max (i64, string)`: no function of this name takes these types. A sentence without types is one of the engine's.
+/// Explains `max (i64, string)`: no function of this name takes these types. The engine also has messages without
+/// types.
 fn no_function(signature: &str) -> String {
     let Some((name, types)) = signature.split_once(" (") else {
         return if signature.contains("sorted") {
@@ -113,7 +114,7 @@ fn no_function(signature: &str) -> String {
     format!("`{name}` does not work on {}{help}", words.join(" and "))
 }
 
-/// What the engine calls arithmetic: calculations, and texts that are read as numbers.
+/// Explains the engine's arithmetic errors: calculations, and texts that are parsed as numbers.
 fn arithmetic(cause: &str) -> &'static str {
     if cause.starts_with("Error taking") || cause.starts_with("Sign of NaN") {
         "this number has no root, logarithm or sign"

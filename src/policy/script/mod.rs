@@ -1,31 +1,31 @@
-//! Clauses, functions and `${...}`: the places where Rhai decides. Pure: copies of the facts go in, a
-//! checked answer comes out, and an error is never "false".
+//! Clauses, functions and `${...}`: everything that Rhai evaluates. Pure: takes copies of the facts, returns a checked
+//! result, and never turns an error into "false".
 //!
 //! | file | what |
 //! |---|---|
 //! | `compile` | sources to checked programs |
 //! | `check` | the walk over every field that an expression names |
-//! | `calls` | which functions are called, and whether they are there |
-//! | `flow` | where values go: needed and not given, given and not used |
-//! | `bodies` | the functions of a script, and what they can end with |
+//! | `calls` | which functions are called, and whether they exist |
+//! | `flow` | data flow: needed values that are missing, values that are not used |
+//! | `bodies` | the functions of a script, and their possible ends |
 //! | `choice` | `switch`, which compares by hash |
-//! | `rewrite` | what is compiled in place of a source |
-//! | `foreign_syntax` | what somebody meant who writes as in another language |
-//! | `lowered` | a clause in the form in which `constraint` and `change` read it |
-//! | `constraint` | what clauses say of fields beside known values |
-//! | `empty` | fields that may be empty where they are put in order |
-//! | `results` | the texts that a function ends with as they stand in it |
-//! | `names` | which fields an expression looks at |
+//! | `rewrite` | the source that is compiled in place of the written one |
+//! | `foreign_syntax` | hints for syntax of other languages |
+//! | `lowered` | a clause in the form that `constraint` and `change` use |
+//! | `constraint` | constraints from comparisons of fields with known values |
+//! | `empty` | fields that may be empty in ordering comparisons |
+//! | `results` | the literals with which a function can end |
+//! | `names` | the fields that an expression reads |
 //! | `trace` | why a condition held or not, clause by clause, with values |
 //! | `change` | the smallest change that would have made it hold |
-//! | `natives` | what functions of the language take and give |
+//! | `natives` | argument and result types of Rhai's functions |
 //! | `types` | the type of an expression |
-//! | `shape` | what is known of a value before there is one |
+//! | `shape` | the type of a value, as far as it is known at load |
 //! | `facts` | facts as values of the script language |
-//! | `data` | attributes, bodies and actions: values worked out and written down |
-//! | `values` | times, dates, durations, and comparisons that refuse |
-//! | `texts` | functions of texts, and texts with a hole |
-//! | `lists` | functions that ask a closure |
+//! | `data` | attributes, bodies and actions, as written and as evaluated |
+//! | `values` | times, dates, durations, and comparisons that refuse mixed types |
+//! | `texts` | functions of texts, and texts with an empty value |
+//! | `lists` | functions that call a closure |
 //! | `engine` | packages and limits |
 //! | `mistake` | errors of the engine, without values |
 
@@ -78,38 +78,38 @@ use self::values::{type_word, written};
 use super::diagnostic::Place;
 use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp, UNRESERVED, Vocabulary};
 
-/// What a script may look at.
+/// The facts that a script can read.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     pub event: Option<&'a Event>,
     pub subject: &'a Subject,
     pub settings: &'a Fields,
-    /// `steps.<id>`: what finished steps learned.
+    /// `steps.<id>`: results of finished steps.
     pub steps: &'a Fields,
     pub this_case: &'a Fields,
     pub now: Timestamp,
 }
 
-/// A script could not decide.
+/// An error that kept a script from deciding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct ScriptError {
     pub place: Place,
-    /// Without values of fields, so that it can be logged.
+    /// Contains no values of fields, and can therefore be logged.
     pub message: String,
 }
 
-/// Whether a condition holds, and if not, which clause said no.
+/// Whether a condition holds, and if not, which clause failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Holds,
     Fails { clause: String, place: Place },
 }
 
-/// Clauses as they stand in a policy.
+/// Clauses as written in a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConditionSource {
-    /// `place` is that of the first character of `source`.
+    /// `place` is the place of the first character of `source`.
     Clause {
         source: String,
         place: Place,
@@ -119,32 +119,32 @@ pub enum ConditionSource {
     None(Vec<ConditionSource>),
 }
 
-/// What a step leaves in `steps.<id>`.
+/// The type of a step's result in `steps.<id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepShape {
     Verify,
     Review,
     Call,
     Other,
-    /// Its verb is not known, and that is said elsewhere.
+    /// The verb is unknown; another diagnostic reports it.
     Unknown,
 }
 
-/// What the scripts of a policy may name.
+/// The names that the scripts of a policy may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub subject: SubjectKind,
-    /// The types that can open the policy's cases; none: only the fields of every event may be named.
+    /// The event types that can open the policy's cases. If empty, only the fields of every event may be named.
     pub event_types: &'a [EventType],
-    /// What providers call their own events.
+    /// The names that providers use for their own events.
     pub words: &'a Vocabulary,
-    /// A case can open without an event: by hand, or by a sweep.
+    /// True if a case can open without an event: by hand, or by a sweep.
     pub without_event: bool,
     pub settings: &'a Fields,
     pub steps: &'a [(String, StepShape)],
 }
 
-/// One policy's engine with its script files, and the names that it gives to scripts.
+/// The engine of one policy with its script files, and the names that scripts see.
 pub(crate) struct Program {
     engine: Engine,
     outline: Outline,
@@ -173,12 +173,12 @@ impl Program {
 struct Clause {
     source: String,
     place: Place,
-    /// None: it has a mistake, and gives an error instead of an answer.
+    /// None: the clause has an error, and evaluating it returns an error.
     ast: Option<AST>,
 }
 
 impl Clause {
-    /// Copies of the facts that the clause names: a script may change what it is given, the facts stay.
+    /// Copies the facts that the clause names: a script may change its copies, and the facts stay unchanged.
     fn needed(&self, scope: &Scope<'static>) -> Scope<'static> {
         let mut needed = Scope::new();
         for (name, _, value) in scope.iter_raw().filter(|(name, ..)| self.source.contains(name)) {
@@ -209,13 +209,13 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Every clause decided over the facts; the first error wins over any verdict.
+    /// Evaluates every clause over the facts; the first error takes precedence over any verdict.
     pub fn decide(&self, facts: &Facts<'_>) -> Result<Verdict, ScriptError> {
         let Some((program, tree)) = &self.tree else { return Ok(Verdict::Holds) };
         tree.decide(program, &program.outline.scope(facts))
     }
 
-    /// The lines of which all must hold, as they are written; empty: it always holds.
+    /// Returns the lines that must all hold, as written; empty if the condition always holds.
     pub fn clauses(&self) -> Vec<String> {
         let lines = |tree: &Tree| match tree {
             Tree::Clause(clause) => clause.source.clone(),
@@ -278,7 +278,7 @@ impl Tree {
         })
     }
 
-    /// The clauses in it, and the place of the first.
+    /// Returns the clauses in the tree, and the place of the first.
     fn sources(&self) -> (Place, Vec<String>) {
         match self {
             Self::Clause(clause) => (clause.place.clone(), vec![clause.source.clone()]),
@@ -292,14 +292,14 @@ impl Tree {
     }
 }
 
-/// A function of a `.rhai` file with the arguments it is called with.
+/// A function of a `.rhai` file with its arguments.
 #[derive(Debug, Default)]
 pub struct Function {
     call: Option<(Arc<Program>, Clause)>,
 }
 
 impl Function {
-    /// The name that the function returns; whether it is a declared one is the caller's to check.
+    /// Returns the name that the function returns; the caller checks whether it is a declared one.
     pub fn choose(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
         let Some((program, clause)) = &self.call else {
             return Err(ScriptError { place: Place::default(), message: "missing function name".to_owned() });
@@ -312,7 +312,7 @@ impl Function {
         })
     }
 
-    /// The call as it is written.
+    /// Returns the call as written.
     pub fn source(&self) -> &str {
         self.call.as_ref().map_or("", |(_, clause)| clause.source.as_str())
     }
@@ -332,18 +332,18 @@ pub struct Text {
 }
 
 impl Text {
-    /// The text with every expression replaced by its value. An empty value is an error: a text with a
-    /// hole in it names something else.
+    /// Replaces every expression by its value. An empty value is an error, because the text would then name something
+    /// else.
     pub fn render(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
         self.render_with(facts, |value| value)
     }
 
-    /// As a path of an address: values are escaped, so that none of them adds a part of its own.
+    /// Renders the text as the path of a URL: values are escaped, and no value can add a path segment.
     pub fn render_path(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
         self.render_with(facts, |value| utf8_percent_encode(&value, &UNRESERVED).to_string())
     }
 
-    /// The text as it is written.
+    /// Returns the text as written.
     pub fn source(&self) -> String {
         let part = |part: &Part| match part {
             Part::Literal(literal) => literal.clone(),

@@ -1,4 +1,4 @@
-//! Which fields an expression looks at, for places where not every field is known; which names it can say.
+//! Finds the fields that an expression reads, for places where not every field is known, and the names it can use.
 
 use std::sync::LazyLock;
 
@@ -10,18 +10,18 @@ use super::lowered::path;
 use super::{Clause, Condition, Tree};
 use crate::policy::diagnostic::Place;
 
-/// One look at a value.
+/// One read of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// `user`, `event`, `settings`, ...
     pub root: String,
-    /// None: the value as a whole, handed on or looked into by a name that is computed.
+    /// None: the value as a whole, passed on or indexed by a computed name.
     pub field: Option<String>,
     pub place: Place,
 }
 
 impl Condition {
-    /// Everything that its clauses look at. Clauses with a mistake are left out; they have a diagnostic.
+    /// Returns every read of its clauses. Clauses with an error are left out; they have a diagnostic.
     pub fn looks(&self) -> Vec<Look> {
         let mut looks = Vec::new();
         if let Some((_, tree)) = &self.tree {
@@ -53,7 +53,7 @@ fn walk(ast: &AST, place: &Place, looks: &mut Vec<Look>) {
                 Some((&variable.1, field, *position))
             }
             Expr::Variable(variable, _, position) => {
-                // The root of a chain was taken with the chain.
+                // The root of a chain was handled with the chain.
                 let chain = match above.last() {
                     Some(ASTNode::Expr(Expr::Dot(pair, ..) | Expr::Index(pair, ..))) => {
                         matches!(&pair.lhs, Expr::Variable(_, _, root) if root == position)
@@ -76,7 +76,7 @@ fn at(place: &Place, position: Position, length: usize) -> Place {
     error_at(place, position, length, "", String::new(), None).place
 }
 
-/// Whether a script can say `settings.<name>`: the language has words of its own, and signs that a name has not.
+/// Reports whether a script can write `settings.<name>`: reserved words and special characters are not possible.
 pub fn sayable(name: &str) -> bool {
     static ENGINE: LazyLock<Engine> = LazyLock::new(engine);
     let source = format!("x.{name} == 1");

@@ -1,5 +1,5 @@
-//! What the language itself has of functions, what each takes and gives. It is read from the engine, so that a
-//! function that is registered or taken away is known here at once.
+//! The functions of Rhai itself, with their argument and result types. They are read from the engine, which keeps this
+//! list current when a function is registered or removed.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,23 +11,23 @@ use super::engine::engine;
 use super::shape::Shape;
 use super::values::{Date, Duration, Time};
 
-/// What a call leaves as its value.
+/// The result of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Gives {
-    /// `()`: it changes something in its place.
+    /// `()`: the function changes its value in place.
     Nothing,
     Value(Shape),
 }
 
-/// One function of a name.
+/// One overload of a function name.
 #[derive(Debug)]
 struct Signature {
-    /// The type of its first argument, which stands before the dot.
+    /// The type of its first argument, which is the value before the dot in a method call.
     first: Shape,
     gives: Gives,
 }
 
-/// By name and number of arguments.
+/// Functions by name and number of arguments.
 static NATIVE: LazyLock<BTreeMap<(String, usize), Vec<Signature>>> = LazyLock::new(|| {
     let read = |info: rhai::FuncInfo<'_>| {
         let of = info.metadata;
@@ -39,13 +39,13 @@ static NATIVE: LazyLock<BTreeMap<(String, usize), Vec<Signature>>> = LazyLock::n
     for (key, signature) in engine().collect_fn_metadata(None, read, true) {
         found.entry(key).or_default().push(signature);
     }
-    // Words that the language answers without a function.
+    // Built-in words that are not functions in the engine.
     for (word, arguments, gives) in [
         ("type_of", 1, Shape::Text),
         ("is_def_var", 1, Shape::Bool),
         ("is_shared", 1, Shape::Bool),
         ("is_def_fn", 2, Shape::Bool),
-        // What the parser writes for a closure that uses variables around it.
+        // The parser generates this call for a closure that captures variables.
         (CAPTURE, 2, Shape::Any),
     ] {
         let signature = Signature { first: Shape::Any, gives: Gives::Value(gives) };
@@ -54,21 +54,21 @@ static NATIVE: LazyLock<BTreeMap<(String, usize), Vec<Signature>>> = LazyLock::n
     found
 });
 
-/// The call that the parser makes of a closure that uses variables around it. No script can write it.
+/// The call that the parser generates for a closure that captures variables. No script can write it.
 pub(super) const CAPTURE: &str = "curry";
 
-/// Every name.
+/// Returns every function name that scripts can use.
 pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
     let ours = [CAPTURE, super::choice::CHOSEN, super::rewrite::COPY];
     NATIVE.keys().map(|(name, _)| name.as_str()).filter(move |name| !ours.contains(name))
 }
 
-/// With how many arguments a function can be called; none: there is no such function.
+/// Returns the accepted numbers of arguments; empty if there is no such function.
 pub(super) fn takes(name: &str) -> BTreeSet<usize> {
     NATIVE.keys().filter(|(other, _)| other == name).map(|(_, count)| *count).collect()
 }
 
-/// What a call gives, as far as all functions that it can reach agree.
+/// Returns the result of a call, as far as all matching overloads agree.
 pub(super) fn gives(name: &str, arguments: &[Shape]) -> Gives {
     let all = NATIVE.get(&(name.to_owned(), arguments.len()));
     let fits = |of: &&Signature| match (arguments.first(), &of.first) {
@@ -81,7 +81,7 @@ pub(super) fn gives(name: &str, arguments: &[Shape]) -> Gives {
     if fitting.all(|other| other == first) { first.clone() } else { Gives::Value(Shape::Any) }
 }
 
-/// What to write instead of a function that changes in place, where a value is needed.
+/// Returns what to write instead of a function that changes in place, where a value is needed.
 pub(super) fn instead(name: &str) -> String {
     let other = match name {
         "trim" => "trimmed(text)",
@@ -135,11 +135,11 @@ fn shape_of(kind: TypeId) -> Shape {
     }
 }
 
-/// The type of a result by its name, which is all that the engine keeps of it: `RhaiResultOf<bool >`,
+/// Returns the type of a result from its name, which is all that the engine keeps: `RhaiResultOf<bool >`,
 /// `core::result::Result<alloc::string::String, ...>`.
 fn given(name: &str) -> Gives {
     let inner = match name.split_once("Result") {
-        // `RhaiResult` can be anything.
+        // `RhaiResult` can be any type.
         Some((_, rest)) => rest.trim_start_matches("Of").trim_start_matches('<'),
         None => name,
     };
@@ -202,7 +202,7 @@ mod tests {
             ("date", vec![Shape::Time], Shape::Date),
             ("time", vec![Shape::Text], Shape::Time),
             ("days", vec![Shape::Number], Shape::Duration),
-            // Several functions of the name, of which not all say what they give.
+            // Several overloads, of which not all have a known result type.
             ("filter", vec![Shape::List, Shape::Any], Shape::Any),
             ("filter", vec![Shape::Any, Shape::Any], Shape::Any),
             ("pop", vec![Shape::Any], Shape::Any),

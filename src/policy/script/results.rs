@@ -1,4 +1,4 @@
-//! What a function of a script ends with as it stands in it: `"fraud"`, and not what it works out.
+//! Collects the literals with which a script function can end, such as `"fraud"`, and not computed values.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use super::bodies::{self, Body, End};
 use super::shape::Shape;
 use super::types::Names;
 
-/// What one function can end with.
+/// Possible results of one function.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     /// Texts, each with its place.
     pub texts: Vec<(String, Position)>,
-    /// Values of another type, which is in words.
+    /// Values of other types, with the type in words.
     pub others: Vec<(&'static str, Position)>,
-    /// The keys of the actions that it lists, one action each.
+    /// The keys of the actions in its lists, one entry per action.
     pub actions: Vec<Vec<(String, Position)>>,
-    /// Everything that it can end with is known.
+    /// True if all possible results are known.
     pub whole: bool,
 }
 
-/// By the function's name and the number of its arguments.
+/// Returns the results by the function's name and the number of its arguments.
 pub(super) fn of_file(bodies: &[Body]) -> BTreeMap<(String, usize), Results> {
     let functions = bodies.iter().filter(|body| !body.is_closure());
     functions.map(|body| ((body.name.clone(), body.parameters.len()), of(body))).collect()

@@ -1,20 +1,20 @@
-//! What is compiled in place of a source: the same on the same lines, with a few calls around values. All checks look
-//! at the source as it is written.
+//! Rewrites a source before compilation: the same text on the same lines, with a few calls around values. All checks
+//! use the source as written.
 
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Position};
 
 use super::types::{Link, links};
 use super::{bodies, choice, flow};
 
-/// Stands around a value that a closure uses while a function works on it: the function gets a copy, since two cannot
-/// have one variable at a time. No script calls it.
+/// The function around a value that a closure uses while a function works on it. The function gets a copy, because two
+/// borrows of one variable are not possible. No script calls it.
 pub(super) const COPY: &str = "copy_to_work_on";
 
 pub(super) fn register(engine: &mut Engine) {
     engine.register_fn(COPY, |value: Dynamic| value.flatten());
 }
 
-/// None: nothing is to be written into it.
+/// Returns the rewritten source; none if nothing needs to be inserted.
 pub(super) fn rewritten(engine: &Engine, ast: &AST, source: &str) -> Option<String> {
     let mut inserts = choice::inserts(engine, source);
     inserts.extend(copies(ast, source));
@@ -39,7 +39,7 @@ fn offset(source: &str, at: Position) -> Option<usize> {
     Some(before + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at))
 }
 
-/// `user.roles.some(|role| role == user.title)`
+/// Returns inserts for calls such as `user.roles.some(|role| role == user.title)`.
 fn copies(ast: &AST, source: &str) -> Vec<(Position, String)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode<'_>]| {
@@ -63,7 +63,7 @@ fn copies(ast: &AST, source: &str) -> Vec<(Position, String)> {
     found
 }
 
-/// The place of the dot before a method.
+/// Returns the position of the dot before a method.
 fn dot(source: &str, method: Position) -> Option<Position> {
     let before = source.get(..offset(source, method)?)?.trim_end().strip_suffix('.')?;
     let before = before.strip_suffix('?').unwrap_or(before);

@@ -1,4 +1,4 @@
-//! What is known of a value before there is one: the schema's types, those of settings, and of steps.
+//! Types of values as known at load: those of the schema, of settings, and of steps.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ impl Shape {
         }
     }
 
-    /// Whether `==` between the two can be true or false, and not only an error.
+    /// Reports whether `==` between the two can be true or false, and not only an error.
     pub fn equatable(&self, other: &Self) -> bool {
         let kind = |shape: &Self| {
             std::mem::discriminant(&if matches!(shape, Self::Record(_)) { Self::Map } else { shape.clone() })
@@ -92,7 +92,7 @@ impl Shape {
         open(self) || open(other) || kind(self) == kind(other)
     }
 
-    /// Whether `<` between the two can be anything but an error.
+    /// Reports whether `<` between the two can be true or false, and not only an error.
     pub fn orderable(&self, other: &Self) -> bool {
         let possible = |shape: &Self| {
             matches!(shape, Self::Any | Self::Text | Self::Number | Self::Time | Self::Date | Self::Duration)

@@ -1,5 +1,5 @@
-//! Texts: functions that give a new text, where Rhai's own change the old one or can grow without bound, and a text
-//! with a hole in it, which is an error.
+//! Text functions that return a new text, where Rhai's own change the old one or can grow without bound. Also detects
+//! an empty value in a text, which is an error.
 
 use std::cell::Cell;
 
@@ -8,17 +8,17 @@ use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map};
 use super::values::{Date, Duration, Time, raise, written};
 
 thread_local! {
-    /// What an evaluation wrote into a text that has no text. The engine cannot be told so at that place; it asks
-    /// here whether to go on.
+    /// The kind of value without a text form that an evaluation put into a text. The engine cannot return an error at
+    /// that point; it checks this value to decide whether to continue.
     static HOLE: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-/// What was written into a text that has no text, since the last time that this was asked.
+/// Returns and clears the kind of value without a text form, if one was put into a text.
 pub(super) fn hole() -> Option<&'static str> {
     HOLE.take()
 }
 
-/// Whether there is one.
+/// Reports whether such a value was put into a text.
 pub(super) fn is_holed() -> bool {
     HOLE.get().is_some()
 }
@@ -28,7 +28,7 @@ fn no_text(what: &'static str) -> ImmutableString {
     ImmutableString::new()
 }
 
-/// What values are as texts, in `${...}` between backticks and after `+`.
+/// Registers the text forms of values, for `${...}` between backticks and after `+`.
 pub(super) fn register_written(engine: &mut Engine) {
     for name in ["to_string", "to_debug"] {
         engine.register_fn(name, |time: &mut Time| written(time));
@@ -50,7 +50,7 @@ pub(super) fn register_written(engine: &mut Engine) {
     });
 }
 
-/// The functions.
+/// Registers the text functions.
 pub(super) fn register_texts(engine: &mut Engine, longest: usize) {
     engine.register_fn("lower", |text: ImmutableString| text.to_lowercase());
     engine.register_fn("upper", |text: ImmutableString| text.to_uppercase());
@@ -82,12 +82,12 @@ pub(super) fn register_texts(engine: &mut Engine, longest: usize) {
     engine.register_fn("replace", |_: &mut ImmutableString, _: ImmutableString, _: char| {
         raise::<()>("replace() needs texts in double quotes")
     });
-    // Of a list it gives what was taken out; of a text it would give nothing.
+    // On a list it returns the removed items; on a text Rhai's own returns nothing.
     engine.register_fn("remove", |text: &mut ImmutableString, part: ImmutableString| {
         *text = text.replace(part.as_str(), "").into();
         text.clone()
     });
-    // A minus between texts takes the one out of the other, which nobody means who calculates.
+    // In Rhai, a minus between texts removes one from the other, which a calculation never intends.
     engine.register_fn("-", |_: ImmutableString, _: ImmutableString| {
         raise::<Dynamic>("texts cannot be subtracted; convert them with parse_int()")
     });
@@ -100,7 +100,7 @@ pub(super) fn register_texts(engine: &mut Engine, longest: usize) {
     });
 }
 
-/// Division of fractions by zero, which would go on with a number that is none.
+/// Registers division of fractions, which fails on zero; Rhai would continue with infinity or NaN.
 #[expect(clippy::cast_precision_loss, reason = "a whole number among fractions; both are small")]
 pub(super) fn register_division(engine: &mut Engine) {
     fn by(divisor: f64) -> Result<f64, Box<rhai::EvalAltResult>> {

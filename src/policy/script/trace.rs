@@ -1,5 +1,5 @@
-//! Why a condition held or not: every clause with its answer, and the values that it looked at. The values
-//! are personal data: they go to the store and to whoever may ask, never to a log.
+//! Traces why a condition held or not: every clause with its result, and the values that it read. The values are
+//! personal data: they go to the store and to authorized readers, never to a log.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,17 +14,17 @@ use super::lowered::path;
 use super::values::type_word;
 use super::{Clause, Condition, Facts, Program, Tree};
 
-/// Longer texts and lists are cut: a trace says what decided, it is no copy of the record.
+/// Longer texts and lists are cut: a trace explains a decision and is not a copy of the record.
 const LONGEST: usize = 200;
 const MOST_ITEMS: usize = 20;
 const DEEPEST: usize = 4;
 
-/// What a condition was decided from.
+/// The clauses and values behind the result of a condition.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     pub clauses: Vec<Traced>,
-    /// Each is a set of edits with which the condition would have held, none with more edits than another.
-    /// Empty: no comparison with a constant or a setting decided alone.
+    /// Sets of edits with which the condition would have held, all with the same number of edits.
+    /// Empty: no comparison with a constant or a setting was decisive by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Vec<Edit>>,
 }
@@ -37,7 +37,7 @@ pub struct Traced {
     pub line: usize,
     pub column: usize,
     pub answer: Answer,
-    /// It, among others, kept the condition from holding.
+    /// True if the clause, possibly among others, kept the condition from holding.
     pub stopped: bool,
     /// Why it could not be decided; without values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub enum Answer {
     Error,
 }
 
-/// A field that a clause names, with what was in it.
+/// A field that a clause names, with its value.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     pub path: String,
@@ -61,13 +61,13 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Cut to a size that can be kept.
+    /// Builds the entry with the value cut to a size that can be stored.
     pub fn of(path: String, value: Value) -> Self {
         Self { path, value: cut(value) }
     }
 }
 
-/// Without the value.
+/// Omits the value.
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Seen({})", self.path)
@@ -75,7 +75,7 @@ impl fmt::Debug for Seen {
 }
 
 impl Condition {
-    /// Every clause with what it was decided from. Pure, like `decide`, and of the same opinion.
+    /// Returns every clause with the values behind its result. Pure, and always consistent with `decide`.
     pub fn trace(&self, facts: &Facts<'_>) -> Trace {
         let Some((program, tree)) = &self.tree else { return Trace::default() };
         let scope = program.outline.scope(facts);
@@ -89,7 +89,7 @@ impl Condition {
 }
 
 impl Trace {
-    /// Only what kept the condition from holding.
+    /// Keeps only the clauses that kept the condition from holding.
     pub fn of_the_end(mut self) -> Self {
         self.clauses.retain(|clause| clause.stopped);
         self
@@ -106,8 +106,8 @@ impl Tree {
         }
     }
 
-    /// Marks the clauses that kept the tree from giving what was wanted. Within a part that gave it, nothing
-    /// stopped anything, whatever its clauses say.
+    /// Marks the clauses that kept the tree from the wanted result. Within a part that has the wanted result, no clause
+    /// is marked.
     fn stops(&self, wanted: Answer, clauses: &mut [Traced], at: &mut usize) {
         let (answer, after) = self.answered(clauses, *at);
         if answer == wanted {
@@ -128,7 +128,7 @@ impl Tree {
         }
     }
 
-    /// What the tree answered, from its clauses' answers, and where the next tree's clauses begin.
+    /// Returns the tree's result, computed from its clauses' results, and the index of the next tree's clauses.
     fn answered(&self, clauses: &[Traced], at: usize) -> (Answer, usize) {
         let mut next = at;
         let mut each = |trees: &[Self]| -> Vec<Answer> {
@@ -161,7 +161,7 @@ impl Answer {
     }
 }
 
-/// `decisive` among the answers makes it `then`, its absence the opposite; an error is an error.
+/// Joins results: `decisive` among them gives `then`, its absence the opposite; an error gives an error.
 fn joined(answers: &[Answer], decisive: Answer, then: Answer) -> Answer {
     match (answers.contains(&Answer::Error), answers.contains(&decisive)) {
         (true, _) => Answer::Error,
@@ -195,7 +195,7 @@ impl Clause {
         }
     }
 
-    /// The fields that it names, in their order. A record that is handed on as a whole is not copied.
+    /// Returns the fields that the clause names, in order. A record that is passed as a whole is not copied.
     fn values(&self, scope: &Scope<'static>) -> Vec<Seen> {
         let mut named = BTreeSet::new();
         let mut seen = Vec::new();
@@ -215,7 +215,7 @@ impl Clause {
     }
 }
 
-/// What lies at a path of the facts.
+/// Returns the value at a path of the facts.
 pub(super) fn lookup(scope: &Scope<'_>, path: &[String]) -> Option<Dynamic> {
     let (root, fields) = path.split_first()?;
     let mut value = scope.get(root)?.clone();
@@ -226,7 +226,7 @@ pub(super) fn lookup(scope: &Scope<'_>, path: &[String]) -> Option<Dynamic> {
     Some(value)
 }
 
-/// A value as plain data, cut to a size that is good to read.
+/// Returns a value as plain data, cut to a readable size.
 pub(super) fn shown(value: &Dynamic) -> Value {
     json(value, DEEPEST).map_or_else(|word| Value::from(format!("({word})")), cut)
 }

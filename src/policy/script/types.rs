@@ -1,4 +1,4 @@
-//! The type of an expression, as far as it is known before there is a value.
+//! Infers the type of an expression, as far as it is known at load.
 
 use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
 
@@ -10,13 +10,13 @@ use super::shape::Shape;
 /// The names that an expression sees, with their types.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a> {
-    /// None: in a function, which sees its arguments and variables only.
+    /// None: inside a function, which sees only its arguments and variables.
     pub outline: Option<&'a Outline>,
-    /// Variables of a function; the last of a name counts.
+    /// Variables of a function; the last one of a name counts.
     pub locals: Vec<(String, Shape)>,
 }
 
-/// A field that is not there.
+/// A field that does not exist.
 pub(super) struct Unknown {
     pub of: String,
     pub name: String,
@@ -57,7 +57,7 @@ impl Names<'_> {
         })
     }
 
-    /// The type of the value of a block, where every way through it gives the same.
+    /// Returns the type of a block's value, if every path through it has the same type.
     fn block(&self, statements: &[Stmt]) -> Shape {
         let one = |expr: &Expr| self.shape(expr).unwrap_or(Shape::Any);
         let all = |shapes: Vec<Shape>| match shapes.split_first() {
@@ -78,7 +78,7 @@ impl Names<'_> {
         }
     }
 
-    /// The one type that all have.
+    /// Returns the type that all parts share; `Any` if they differ.
     fn same<'e>(&self, mut parts: impl Iterator<Item = &'e Expr>) -> Result<Shape, Unknown> {
         let Some(first) = parts.next() else { return Ok(Shape::Any) };
         let first = self.shape(first)?;
@@ -101,7 +101,7 @@ impl Names<'_> {
         }
     }
 
-    /// What one link of a chain gives.
+    /// Returns the type of one link of a chain.
     pub fn step(&self, shape: &Shape, link: &Link<'_>, path: &str) -> Result<Shape, Unknown> {
         match link {
             Link::Property(name, position) => field(shape, path, name, *position),
@@ -144,7 +144,7 @@ fn field(shape: &Shape, path: &str, name: &str, position: Position) -> Result<Sh
     }
 }
 
-/// What stands behind a dot or in brackets.
+/// A link of a chain: after a dot or in brackets.
 pub(super) enum Link<'e> {
     Property(&'e str, Position),
     Method(&'e FnCallExpr, Position),
@@ -162,7 +162,7 @@ impl Link<'_> {
     }
 }
 
-/// The two sides of a link, whether it is by index, and whether the chain ends with it.
+/// Returns the two sides of a link, whether it is an index, and whether the chain ends with it.
 fn link(expr: &Expr) -> Option<(&Expr, &Expr, bool, bool)> {
     match expr {
         Expr::Dot(pair, flags, _) => Some((&pair.lhs, &pair.rhs, false, flags.contains(ASTFlags::BREAK))),
@@ -171,7 +171,7 @@ fn link(expr: &Expr) -> Option<(&Expr, &Expr, bool, bool)> {
     }
 }
 
-/// A chain from its root on. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`; a flag says where one ends.
+/// Returns a chain from its root on. Rhai nests chains to the right: `a.b.c` is `a.(b.c)`; a flag marks the end.
 pub(super) fn links(expr: &Expr) -> (&Expr, Vec<Link<'_>>) {
     let mut found = Vec::new();
     let Some((root, mut rhs, mut index, mut last)) = link(expr) else { return (expr, found) };
@@ -206,7 +206,7 @@ fn unknown<'a>(
     Unknown { of: path.to_owned(), name: name.to_owned(), position, help }
 }
 
-/// What a function or an operator gives.
+/// Returns the result type of a function or an operator.
 pub(super) fn result(name: &str, args: &[Shape]) -> Shape {
     match (name, args) {
         ("-", [Shape::Time, Shape::Time] | [Shape::Date, Shape::Date])
@@ -217,7 +217,7 @@ pub(super) fn result(name: &str, args: &[Shape]) -> Shape {
         ("+" | "-" | "*" | "/" | "%", _) => Shape::Any,
         ("==" | "!=" | "<" | "<=" | ">" | ">=" | "contains", [_, _]) | ("!", [_]) => Shape::Bool,
         _ => match natives::gives(name, args) {
-            // It has an error of its own.
+            // The call has an error of its own.
             Gives::Nothing => Shape::Any,
             Gives::Value(shape) => shape,
         },

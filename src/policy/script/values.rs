@@ -1,5 +1,5 @@
-//! Times, dates and durations in scripts, and comparisons that refuse to compare what cannot be compared.
-//! Rhai itself answers `false` there, which would let a missing score pass as a low one.
+//! Times, dates and durations in scripts, and comparisons that refuse incomparable values. Rhai itself returns `false`
+//! for them, which would treat a missing score as a low one.
 
 use std::cmp::Ordering;
 
@@ -10,11 +10,11 @@ use crate::model::{Span, Timestamp};
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
-/// A moment.
+/// An instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Time(pub Timestamp);
 
-/// A day of the calendar.
+/// A calendar day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Date(pub NaiveDate);
 
@@ -22,7 +22,7 @@ pub(super) struct Date(pub NaiveDate);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Duration(pub TimeDelta);
 
-/// An error of ours, told apart from a script's own `throw`, whose value may be personal data.
+/// An error of proofd itself, distinct from a script's own `throw`, whose value may be personal data.
 #[derive(Debug, Clone)]
 pub(super) struct Raised(pub String);
 
@@ -59,7 +59,7 @@ pub(super) fn type_word(value: &Dynamic) -> &'static str {
 const NO_NUMBER: &str = "the result of a calculation is not a number (such as 0.0 / 0.0) and cannot be \
     compared";
 
-/// The order of two values of one type; none where they have none.
+/// Returns the order of two values of one type; none if the type has no order.
 fn order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
     fn same<T: Clone + Ord + Send + Sync + 'static>(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
         Some(a.clone().try_cast::<T>()?.cmp(&b.clone().try_cast::<T>()?))
@@ -89,7 +89,7 @@ fn text(value: &Dynamic) -> Option<String> {
 }
 
 fn equal(a: &Dynamic, b: &Dynamic) -> Answer<bool> {
-    // A variable that a closure uses is shared with it.
+    // A variable that a closure captures is shared.
     let (a, b) = (&a.flatten_clone(), &b.flatten_clone());
     if a.is_unit() || b.is_unit() {
         return Ok(a.is_unit() && b.is_unit());
@@ -128,7 +128,7 @@ fn ordered(a: &Dynamic, b: &Dynamic) -> Answer<Ordering> {
     )
 }
 
-/// The comparisons. Operands that are both of one type of Rhai's own packages may be answered by those.
+/// Registers the comparisons. Rhai may handle operands of one of its own types without them.
 pub(super) fn register_comparisons(engine: &mut Engine) {
     engine.register_fn("==", |a: Dynamic, b: Dynamic| equal(&a, &b));
     engine.register_fn("!=", |a: Dynamic, b: Dynamic| equal(&a, &b).map(|equal| !equal));
@@ -159,7 +159,7 @@ fn shifted_date(date: Date, by: TimeDelta) -> Answer<Date> {
     date.0.checked_add_signed(by).map_or_else(|| raise("the date is out of range"), |date| Ok(Date(date)))
 }
 
-/// The types and their arithmetic.
+/// Registers the types and their arithmetic.
 pub(super) fn register_times(engine: &mut Engine) {
     engine.register_type_with_name::<Time>("time").register_type_with_name::<Date>("date");
     engine.register_type_with_name::<Duration>("duration").register_type_with_name::<Raised>("error");
