@@ -1,5 +1,5 @@
-//! Holds a tree against the tables: unknown and missing keys, wrong kinds, and what YAML readers take for
-//! something else. Everything that is wrong is reported; the tree itself is read later, leniently.
+//! Checks a tree against the tables: unknown and missing keys, wrong kinds, and values that YAML readers interpret
+//! differently. Every error is reported; the loader then reads the tree leniently.
 
 use std::str::FromStr as _;
 
@@ -13,28 +13,28 @@ use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::schema;
 use crate::policy::source::{self, Data, Node, Scalar};
 
-/// Reports everything in the tree that is not of the shape.
+/// Reports everything in the tree that does not match the shape.
 pub fn check(node: &Node, shape: &'static Shape, words: &Vocabulary, diagnostics: &mut Vec<Diagnostic>) {
     Check { words, diagnostics }.kind(node, &Kind::Shape(shape), "this file");
 }
 
-/// What a YAML 1.1 reader takes for true or false.
+/// Words that a YAML 1.1 reader takes for true or false.
 const BOOLEANS: &[&str] = &["yes", "no", "on", "off", "y", "n", "true", "false"];
 
-/// What clauses are, in an error.
+/// The term for clauses in an error.
 const CONDITION: &str = "a condition";
 
-/// The code of what is right and not executed yet.
+/// The code for valid input that is not executed yet.
 const NOT_YET: &str = "not-yet";
 
-/// How many mistakes one value has, without reporting them.
+/// Returns the number of errors in one value, without reporting them.
 pub fn mistakes(node: &Node, kind: &Kind, words: &Vocabulary) -> usize {
     let mut diagnostics = Vec::new();
     Check { words, diagnostics: &mut diagnostics }.kind(node, kind, "this");
     diagnostics.len()
 }
 
-/// What one value has of the language that this version does not execute.
+/// Returns the diagnostics for language features in a value that this version does not execute.
 pub fn not_yet(node: &Node, kind: &Kind, words: &Vocabulary) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     Check { words, diagnostics: &mut diagnostics }.kind(node, kind, "this");
@@ -80,7 +80,7 @@ impl Check<'_> {
                 }
             }
             (Kind::List(_) | Kind::Steps | Kind::OneOrMany(_), Data::List(_)) => {
-                // An empty list of names is a statement, an empty list of steps is a path without an end.
+                // An empty list of names is valid, an empty list of steps is a path without an end.
                 if matches!(kind, Kind::Steps | Kind::List(Kind::Trigger)) {
                     let help = format!("write {}", kind.expected());
                     self.error(&node.place, "empty", format!("{what} is empty"), help);
@@ -132,7 +132,7 @@ impl Check<'_> {
         self.error(&node.place, "wrong-type", message, help);
     }
 
-    /// Free values: only what YAML readers disagree about is refused.
+    /// Checks a free value: only values that YAML readers interpret differently are refused.
     fn any(&mut self, node: &Node) {
         match &node.data {
             Data::Scalar(scalar) if scalar.boolean().is_none() => {
@@ -151,7 +151,7 @@ impl Check<'_> {
         }
     }
 
-    /// `{{ }}` is of mails; in a policy it would be written as it stands.
+    /// Reports `{{ }}`, which works only in mails; in a policy it would be literal text.
     fn braces(&mut self, node: &Node, scalar: &Scalar) {
         let Some((before, rest)) = scalar.text.split_once("{{") else { return };
         let inside = rest.split("}}").next().unwrap_or(rest).trim();
@@ -165,7 +165,7 @@ impl Check<'_> {
         self.diagnostics.push(Diagnostic::error(place, "foreign-braces", message).help(help));
     }
 
-    /// A key that the author chose: outcome, block, setting, attribute.
+    /// Checks a key that the author chose: outcome, block, setting, attribute.
     fn name(&mut self, name: &str, place: &Place, of: &Kind) {
         let free = matches!(of, Kind::Any);
         if BOOLEANS.contains(&name.to_ascii_lowercase().as_str()) {
@@ -178,7 +178,7 @@ impl Check<'_> {
     }
 
     fn keys(&mut self, node: &Node, entries: &[(source::Key, Node)], keys: &[Key], what: &str) {
-        // Whoever put `outcomes:` a level too deep put all of them there; it is said once.
+        // If `outcomes:` is a level too deep, all its outcomes are; one report is enough.
         let deep = entries.iter().any(|(key, _)| key.name == "outcomes");
         for (key, value) in entries {
             match keys.iter().find(|rule| rule.name == key.name) {
@@ -208,7 +208,7 @@ impl Check<'_> {
             "on" | "true" => "write triggers under `when:`".to_owned(),
             "then" | "actions" => "write steps under `steps:`".to_owned(),
             "on_success" | "on_failure" | "else" => "write branches under `outcomes:`".to_owned(),
-            // Only a colon and a space make a key; in a clause they were meant as text.
+            // Only a colon followed by a space makes a key; in a clause they were meant as text.
             wrong if what == CONDITION && !is_name(wrong) => {
                 "a colon and a space turn the text before them into a key; put the whole clause in single \
                     quotes"
@@ -374,7 +374,7 @@ impl Check<'_> {
     }
 }
 
-/// A key that stands one level too deep: beside a verb it would be known.
+/// Returns help for a key that is one level too deep and would be known beside a verb.
 fn misplaced(wrong: &str, key: &source::Key, known: &[&str]) -> Option<String> {
     let of_step = STEP_KEYS.iter().any(|rule| rule.name == wrong) && !known.contains(&"outcomes");
     let left = key.place.column.checked_sub(2).filter(|column| *column > 0)?;
@@ -389,7 +389,7 @@ fn is_outcome(name: &str) -> bool {
     verbs().any(has)
 }
 
-/// Whether a scalar is of a kind. Collections are judged elsewhere.
+/// Reports whether a scalar is of a kind. Collections are checked elsewhere.
 fn fits(scalar: &Scalar, kind: &Kind) -> bool {
     let text = scalar.text.as_str();
     match kind {
@@ -427,7 +427,7 @@ fn fits(scalar: &Scalar, kind: &Kind) -> bool {
     }
 }
 
-/// What a YAML 1.1 reader makes of an unquoted scalar where text is meant.
+/// Returns how a YAML 1.1 reader interprets an unquoted scalar where text is meant.
 fn trap(scalar: &Scalar, kind: &Kind) -> Option<&'static str> {
     let text = scalar.text.as_str();
     if !scalar.plain {
@@ -461,14 +461,14 @@ fn trap(scalar: &Scalar, kind: &Kind) -> Option<&'static str> {
     }
 }
 
-/// `09:00-17:00`.
+/// Parses `09:00-17:00`.
 pub fn hours(text: &str) -> Option<(chrono::NaiveTime, chrono::NaiveTime)> {
     let (from, to) = text.split_once('-')?;
     let time = |text: &str| chrono::NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
     time(from).zip(time(to)).filter(|(from, to)| from < to)
 }
 
-/// Whether a text looks like the call of a script's function.
+/// Reports whether a text looks like the call of a script's function.
 pub fn is_call(text: &str) -> bool {
     text.contains("::") && text.contains('(') && text.trim_end().ends_with(')')
 }

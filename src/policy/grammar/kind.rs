@@ -1,4 +1,4 @@
-//! What may stand at a place: the vocabulary in which the tables are written.
+//! The kinds of values, in which the tables are written.
 
 /// A kind of value.
 #[derive(Debug, Clone, Copy)]
@@ -13,13 +13,13 @@ pub enum Kind {
     Mail,
     /// An e-mail address, or `team:name`.
     Owner,
-    /// `30m`, `12h`, `14d`, `2bd`; true: `0` may stand alone.
+    /// `30m`, `12h`, `14d`, `2bd`. `zero`: whether a bare `0` is allowed.
     Span {
         zero: bool,
     },
     /// A quoted time of day.
     Time,
-    /// A day and a time, in UTC or with its offset.
+    /// A date and a time, in UTC or with its offset.
     Moment,
     /// A quoted range of times, `"09:00-17:00"`.
     Hours,
@@ -28,10 +28,10 @@ pub enum Kind {
         least: i64,
         most: i64,
     },
-    /// A count, or a share such as `2%`.
+    /// A count, or a percentage such as `2%`.
     Amount,
     Boolean,
-    /// Only `true` says something here.
+    /// Only `true` has a meaning here.
     True,
     OneOf(&'static [&'static str]),
     /// A name of the vendor, which may be a number.
@@ -42,11 +42,11 @@ pub enum Kind {
     FunctionCall,
     /// Clauses: one, a list, or `any:`, `all:`, `none:`.
     Condition,
-    /// Anything that JSON can say.
+    /// Any JSON value.
     Any,
     Shape(&'static Shape),
     List(&'static Kind),
-    /// One, or a list of them.
+    /// One value, or a list of them.
     OneOrMany(&'static Kind),
     /// Names to values.
     MapOf(&'static Kind),
@@ -69,7 +69,7 @@ impl Shape {
     }
 }
 
-/// What has a name, in the tree or in the configuration.
+/// A kind of named thing, in the tree or in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Thing {
     Policy,
@@ -112,13 +112,13 @@ impl Thing {
     }
 }
 
-/// What the texts under a key name; where they are keys of a map, those. Checks of names, completion and
+/// What the texts under a key name, or the keys if the value is a map. Checks of names, completion and
 /// go-to-definition derive from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Something gets its name here.
+    /// The text defines the name.
     Gives(Thing),
-    /// It has its name elsewhere.
+    /// The text refers to a name that is defined elsewhere.
     Of(Thing),
     /// `subject`, `manager`, `team:name`.
     Recipient,
@@ -139,7 +139,7 @@ pub struct Key {
     pub required: bool,
     /// One sentence for editors.
     pub doc: &'static str,
-    /// False: it is checked, and then refused as not executed by this version.
+    /// False: the key is checked, and then refused as not executed by this version.
     pub executed: bool,
 }
 
@@ -152,25 +152,25 @@ impl Key {
         Self { name, kind, names: None, required: false, doc, executed: true }
     }
 
-    /// What its texts name.
+    /// Sets what its texts name.
     #[must_use]
     pub const fn naming(self, names: Names) -> Self {
         Self { names: Some(names), ..self }
     }
 
-    /// Its texts name something that has its name elsewhere.
+    /// Marks its texts as references to names that are defined elsewhere.
     #[must_use]
     pub const fn of(self, thing: Thing) -> Self {
         self.naming(Names::Of(thing))
     }
 
-    /// Something gets its name here.
+    /// Marks its texts as definitions of names.
     #[must_use]
     pub const fn gives(self, thing: Thing) -> Self {
         self.naming(Names::Gives(thing))
     }
 
-    /// Part of the language, and not executed yet.
+    /// Marks the key as part of the language, but not executed yet.
     #[must_use]
     pub const fn later(self) -> Self {
         Self { executed: false, ..self }
@@ -178,7 +178,7 @@ impl Key {
 }
 
 impl Kind {
-    /// What is expected, as an error says it.
+    /// Returns the expected kind, as worded in an error.
     pub fn expected(&self) -> String {
         match self {
             Self::Text => "text".to_owned(),

@@ -1,6 +1,5 @@
-//! The keys and verbs of policy files as one table. Reading a file (`check`) and the published JSON Schema
-//! (`schema`) are both driven by it, so the two cannot disagree. It knows shapes; whether names resolve is
-//! `load`'s business.
+//! The keys and verbs of policy files in one table. Both the check of a file (`check`) and the published JSON Schema
+//! (`schema`) use it, which keeps them consistent. Knows shapes only; `load` checks whether names resolve.
 
 mod check;
 mod kind;

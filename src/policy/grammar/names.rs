@@ -1,14 +1,14 @@
-//! Where in a file names and expressions stand, by what the table says of each key.
+//! Finds names and expressions in a file, by the table entry of each key.
 
 use super::kind::{Key, Kind, Names, Shape};
 use super::policy::TRIGGER;
 use super::verbs::{STEP_KEYS, step_verb, verbs};
 use crate::policy::source::{self, Data, Node};
 
-/// A place of a file at which something is named or worked out.
+/// A place in a file with a name or an expression.
 #[derive(Debug)]
 pub enum Site<'a> {
-    /// A text that names something. `from`: the line with which what is named begins.
+    /// A text that names something. `from`: the first line of what is named.
     Text { names: Names, node: &'a Node, from: usize },
     /// A key of a map that names something.
     Key { names: Names, key: &'a source::Key },
@@ -18,7 +18,7 @@ pub enum Site<'a> {
     Interpolated(&'a Node),
 }
 
-/// Visits every site of a value. What is not of the kind is passed over.
+/// Visits every site of a value. Values of a wrong kind are skipped.
 pub fn visit<'a>(node: &'a Node, kind: &Kind, visit: &mut dyn FnMut(Site<'a>)) {
     Visitor { visit }.node(node, kind, None, node.place.line);
 }
@@ -87,7 +87,7 @@ impl<'a> Visitor<'a, '_> {
     }
 }
 
-/// What the texts under a key of a kind of file name, wherever in it the key stands.
+/// Returns what the texts under a key name in a file of this shape, at any level.
 pub fn key_naming(shape: &'static Shape, key: &str) -> Option<Names> {
     let mut kinds = vec![Kind::Shape(shape)];
     let mut steps_seen = false;

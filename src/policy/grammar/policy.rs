@@ -1,4 +1,4 @@
-//! The keys of the files: policy.yaml, shared/blocks.yaml, verifications.yaml, people.yaml.
+//! The keys of the files: `policy.yaml`, `shared/blocks.yaml`, `verifications.yaml`, `people.yaml`.
 
 use super::kind::{Key, Kind, Names, Shape, Thing};
 use super::tests::TESTS;
@@ -7,7 +7,7 @@ use crate::model::{EffectKind, Method};
 const SPAN: Kind = Kind::Span { zero: false };
 const FORMAT: Key = Key::must("format", Kind::Integer { least: 1, most: 1 }, "Format version: 1.");
 
-/// What a file of a tree holds, by its path. None: it is no YAML that is read.
+/// Returns the shape of a file in a tree, by its path. None: the path is not a YAML file that is read.
 pub fn shape_of(path: &str) -> Option<&'static Shape> {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["verifications.yaml"] => Some(&VERIFICATIONS),

@@ -1,5 +1,5 @@
-//! Former words of the policy language. Each is read as its present word and reported as a warning. It knows
-//! words only; where a word may stand is in the tables.
+//! Former words of the policy language. Each is read as its present word and reported as a warning. Knows words only;
+//! the tables define where a word is allowed.
 
 use crate::policy::diagnostic::{Diagnostic, Place};
 
@@ -7,12 +7,12 @@ use crate::policy::diagnostic::{Diagnostic, Place};
 const RENAMED: &[(&str, &str)] =
     &[("hold", "ask"), ("held", "over_limit"), ("take", "claim"), ("give_back", "release_claim")];
 
-/// The word as it is called now.
+/// Returns the present form of a word.
 pub fn current(word: &str) -> &str {
     RENAMED.iter().find(|(former, _)| *former == word).map_or(word, |(_, now)| *now)
 }
 
-/// The warning about a former word where one of `words` is expected.
+/// Returns the warning about a former word where one of `words` is expected.
 pub fn former(place: &Place, what: &str, word: &str, words: &[&str]) -> Option<Diagnostic> {
     let now = current(word);
     let replaced = now != word && words.contains(&now) && !words.contains(&word);

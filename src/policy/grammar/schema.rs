@@ -1,4 +1,4 @@
-//! The tables as JSON Schema, for editors.
+//! Generates JSON Schema from the tables, for editors.
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,8 @@ const NAME: &str = "^[a-z][a-z0-9_-]*$";
 const MAIL: &str = "^[^@\\s]+@[^@\\s]+$";
 const OWNER: &str = "^([^@\\s]+@[^@\\s]+|team:[a-z][a-z0-9_-]*)$";
 
-/// The schema of one kind of file: `policy`, `blocks`, `verifications`, `people` or `tests`. Null for another name.
+/// Returns the schema of one kind of file: `policy`, `blocks`, `verifications`, `people` or `tests`; null for other
+/// names.
 pub fn json_schema(which: &str, words: &Vocabulary) -> Value {
     let shape = match which {
         "policy" => &POLICY,
@@ -43,7 +44,7 @@ pub fn json_schema(which: &str, words: &Vocabulary) -> Value {
     schema
 }
 
-/// A name of an event type.
+/// Returns the schema of an event type's name.
 fn event(words: &Vocabulary) -> Value {
     let (names, docs): (Vec<_>, Vec<_>) = event_types().iter().map(|event| (event.name, event.doc)).unzip();
     let native =
@@ -59,8 +60,8 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// In tests, the fields that a person or an event can be given, each with its text. Which of an event's fields
-/// fit its type, and of which type they are, is for the loader to say.
+/// Adds the possible fields of a person or an event in tests, with their descriptions. The loader checks which fields
+/// an event type has, and their types.
 fn offer_fields(schema: &mut Value) {
     let mut offer = |path: &str, fields: &[Field]| {
         let Some(place) = schema.pointer_mut(path) else { return };
@@ -99,8 +100,8 @@ fn definitions() -> Value {
     Value::Object(defs)
 }
 
-/// Every verb and every key beside one, so that an editor offers them all with their texts; which of them
-/// belong together is said by the verb's own shape.
+/// Returns the schema of any step: every verb and every key beside one, which lets an editor offer them all with their
+/// descriptions. The schema of each verb defines which keys belong to it.
 fn any_step() -> Value {
     let mut properties = Map::new();
     let keys = verbs().flat_map(|rule| std::iter::once(&rule.key).chain(rule.beside)).chain(STEP_KEYS);
@@ -108,9 +109,9 @@ fn any_step() -> Value {
         let doc = described(key);
         properties.entry(key.name).or_insert_with(|| json!({"description": doc, "markdownDescription": doc}));
     }
-    // A key may be beside one verb and a verb itself (`end_sessions`); the rule that has it beside is tried
-    // first, as the loader does.
-    // What has no verb is wrong; its unknown keys are named first, for one of them is the verb misspelt.
+    // A key may be both a verb and a key beside another verb (`end_sessions`). As in the loader, the rule that has it
+    // beside its verb is tried first. A step without a verb is an error; its unknown keys are reported first, because
+    // one of them is probably the misspelled verb.
     let told = |key: &Key| {
         let doc = described(key);
         (key.name.to_owned(), json!({"description": doc, "markdownDescription": doc}))
@@ -133,7 +134,7 @@ fn any_step() -> Value {
     step
 }
 
-/// Steps that are written often, whole.
+/// Returns complete examples of frequent steps.
 fn snippets() -> Value {
     let end = json!([{"close": "$1"}]);
     json!([
@@ -187,7 +188,7 @@ fn step(rule: &VerbRule) -> Value {
     step
 }
 
-/// Where a key has such a value, another has to be there too.
+/// Requires another key if a key has such a value.
 fn wants(key: &Key, mut value: Value, other: &str) -> Value {
     let doc = described(key);
     merge(&mut value, json!({"description": doc, "markdownDescription": doc}));
@@ -197,7 +198,7 @@ fn wants(key: &Key, mut value: Value, other: &str) -> Value {
     })
 }
 
-/// What the loader wants beside each other, where it says so in its own words.
+/// Adds the combinations of keys that the loader checks with its own code.
 fn belongs_together(rule: &VerbRule, step: &mut Value) {
     if rule.key.name == "delete"
         && let Some(required) = step.get_mut("required").and_then(Value::as_array_mut)
@@ -210,7 +211,7 @@ fn belongs_together(rule: &VerbRule, step: &mut Value) {
     }
 }
 
-/// The outcomes of a verb by name, each with its text, and whether they have to be there.
+/// Returns the outcomes of a verb by name, each with its description, and whether they are required.
 fn outcomes(of: Outcomes) -> Option<(Value, bool)> {
     let named = |names: &[&str]| -> Map<String, Value> {
         let branch = |name: &&str| {
@@ -230,7 +231,7 @@ fn outcomes(of: Outcomes) -> Option<(Value, bool)> {
         Outcomes::Fixed(names) => (closed(names), true),
         Outcomes::Decisions => (open(ReviewOutcome::WORDS), true),
         Outcomes::Returns => (open(&[]), true),
-        // A wait for a time has none.
+        // A wait for a time has no outcomes.
         Outcomes::Wait => (closed(WaitOutcome::WORDS), false),
         // `returns` may name others in place of `ok`.
         Outcomes::Optional(names) => {
@@ -241,7 +242,7 @@ fn outcomes(of: Outcomes) -> Option<(Value, bool)> {
     })
 }
 
-/// A key's sentence.
+/// Returns a key's description.
 fn described(key: &Key) -> String {
     let later = if key.executed { "" } else { " Not executed by this version." };
     format!("{}{later}", key.doc)
@@ -249,7 +250,7 @@ fn described(key: &Key) -> String {
 
 fn shape(shape: &Shape) -> Value {
     let mut value = object(shape.keys);
-    // A share is one of something.
+    // A percentage needs `of`, the population.
     for key in shape.keys.iter().filter(|key| matches!(key.kind, Kind::Amount)) {
         let share = json!({"type": "string", "pattern": "%$"});
         merge(&mut value, wants(key, share, "of"));
@@ -322,7 +323,7 @@ fn kind(of: &Kind) -> Value {
     }
 }
 
-/// How a value of a kind looks, where its form is not plain from its name.
+/// Returns an example of a value, where the name of the kind does not show the format.
 fn example(kind: &Kind) -> Option<&'static str> {
     match kind {
         Kind::Span { .. } => Some("14d"),
@@ -337,7 +338,7 @@ fn example(kind: &Kind) -> Option<&'static str> {
     }
 }
 
-/// What the words of closed lists mean, where they do not say it themselves.
+/// Returns the meaning of a word from a closed list, for words that are not self-explanatory.
 fn word_doc(word: &str) -> &'static str {
     match word {
         "enforce" => "Cases open and have effects.",

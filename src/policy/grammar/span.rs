@@ -1,6 +1,6 @@
-//! What somebody meant who wrote a length of time in another way.
+//! Help texts for lengths of time in another notation.
 
-/// The help for a text that is no length of time here.
+/// Returns the help for a text that is not a valid length of time.
 pub(super) fn meant(text: &str, expected: &str) -> String {
     let text = text.trim();
     let number = text.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ',')).count();
@@ -24,7 +24,7 @@ pub(super) fn meant(text: &str, expected: &str) -> String {
     }
 }
 
-/// `1.5d` in whole hours.
+/// Converts a fraction such as `1.5d` to whole units of the next smaller size.
 fn part(number: &str, unit: &str) -> Option<String> {
     let (size, smaller) = match unit {
         "m" => (60.0, "s"),
@@ -38,7 +38,7 @@ fn part(number: &str, unit: &str) -> Option<String> {
     exact.then(|| format!("fractions are not allowed: write {whole}{smaller}"))
 }
 
-/// The short unit of a word.
+/// Returns the short unit for a word.
 fn unit(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {
         "s" | "sec" | "secs" | "second" | "seconds" => "s",

@@ -1,4 +1,4 @@
-//! The keys of tests.yaml.
+//! The keys of `tests.yaml`.
 
 use super::kind::{Key, Kind, Names, Shape, Thing};
 
@@ -45,7 +45,7 @@ static ANSWERED: Shape = Shape {
     ],
 };
 
-/// Of these a line of `play` has exactly one.
+/// The actions of `play`; each line has exactly one.
 pub const MOVES: &[&str] =
     &["send", "start", "advance", "expect", "answer", "press", "decide", "order", "provider", "change"];
 

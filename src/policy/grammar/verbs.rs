@@ -10,7 +10,7 @@ use crate::policy::outcome::{ProofOutcome, RequestOutcome};
 use crate::policy::schema;
 use crate::policy::source::{self, Node};
 
-/// The verbs of the language: the effects of the table, and those that wait, decide, branch or end.
+/// The verbs of the language: the effects of the table, and verbs that wait, decide, branch or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     Effect(EffectKind),
@@ -24,7 +24,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// As policies write it.
+    /// Returns the verb as policies write it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Effect(kind) => kind.word(),
@@ -38,27 +38,27 @@ impl Rule {
         }
     }
 
-    /// What it is to the person, if it is an effect.
+    /// Returns the nature of the effect, if the verb is one.
     pub fn nature(self) -> Option<Nature> {
         self.effect().map(EffectKind::nature)
     }
 
-    /// Whether it takes something from somebody.
+    /// Reports whether it takes something from a person.
     pub fn takes(self) -> bool {
         self.nature().is_some_and(Nature::takes)
     }
 
-    /// Whether it gives somebody access, or what other systems read as access.
+    /// Reports whether it gives access, or a value that other systems treat as access.
     pub fn gives(self) -> bool {
         self.nature().is_some_and(Nature::gives)
     }
 
-    /// Whether it withholds access, or asks for proof.
+    /// Reports whether it withholds access, or requests proof.
     pub fn protects(self) -> bool {
         self.nature().is_some_and(Nature::protects)
     }
 
-    /// What `limits` counts.
+    /// Returns the effect, which `limits` counts.
     pub const fn effect(self) -> Option<EffectKind> {
         match self {
             Self::Effect(kind) => Some(kind),
@@ -85,23 +85,23 @@ impl Serialize for Rule {
 #[derive(Debug)]
 pub struct VerbRule {
     pub verb: Rule,
-    /// The verb with its object, its doc sentence, and whether it is executed.
+    /// The verb with its object, its description, and whether it is executed.
     pub key: Key,
     /// Keys beside it, besides those that every step may have.
     pub beside: &'static [Key],
     pub outcomes: Outcomes,
-    /// Nothing comes after it.
+    /// True if no step comes after it.
     pub ends: bool,
 }
 
 impl VerbRule {
-    /// What `limits` counts.
+    /// Returns the effect, which `limits` counts.
     pub fn effect(&self) -> Option<EffectKind> {
         self.verb.effect()
     }
 }
 
-/// Whether a verb branches.
+/// The outcomes of a verb, if it branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcomes {
     None,
@@ -110,9 +110,9 @@ pub enum Outcomes {
     Decisions,
     /// The names in `returns`.
     Returns,
-    /// `happened` and `timed_out` for an event, none for a time.
+    /// `happened` and `timed_out` for an event, no outcomes for a time.
     Wait,
-    /// `ok` and `failed`, if `outcomes` is given at all.
+    /// `ok` and `failed`, if `outcomes` is given.
     Optional(&'static [&'static str]),
 }
 
@@ -121,7 +121,7 @@ const TEMPLATE_NAME: Key =
     Key::must("template", Kind::Name, "Template: a directory of shared/templates.").of(Thing::Template);
 const RECIPIENT: Kind = Kind::Text;
 
-/// Beside every verb.
+/// Keys beside every verb.
 pub const STEP_KEYS: &[Key] = &[
     Key::may("id", Kind::Name, "Name of the step for clauses and `retry_from`.").gives(Thing::Step),
     Key::may("if", Kind::Condition, "Condition; the step is skipped if it is false."),
@@ -232,7 +232,7 @@ const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names th
 const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.").of(Thing::System);
 const ATTRIBUTES: Key = Key::must("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
 
-/// How the verb of an effect is written: its object, the keys beside it, how it branches.
+/// Returns the rule of an effect's verb: its object, the keys beside it, its outcomes.
 const fn effect(kind: EffectKind) -> VerbRule {
     let row = kind.row();
     let subject = Kind::OneOf(row.subject_words);
@@ -277,7 +277,7 @@ const AT_MOST: Key =
     Key::must("at_most", Kind::Integer { least: 1, most: 10 }, "Maximum number of attempts.");
 const OR_ELSE: Key = Key::must("or_else", Kind::Steps, "Steps to take when the attempts are used up.");
 
-/// The verbs that are no effects.
+/// The verbs that are not effects.
 static OTHERS: &[VerbRule] = &[
     VerbRule {
         verb: Rule::Review,
@@ -347,20 +347,20 @@ static EFFECTS: [VerbRule; EffectKind::ALL.len()] = {
     rules
 };
 
-/// Every verb of the language.
+/// Returns every verb of the language.
 pub fn verbs() -> impl Iterator<Item = &'static VerbRule> {
     EFFECTS.iter().chain(OTHERS)
 }
 
-/// Values that this version executes, where the key is executed and only some values are not.
+/// Values that this version executes, for a key of which only some values are executed.
 pub const EXECUTED_CHANNELS: &[&str] = &["email", "call"];
 
-/// The rule of a verb.
+/// Returns the rule of a verb.
 pub fn verb(name: &str) -> Option<&'static VerbRule> {
     verbs().find(|rule| rule.key.name == name)
 }
 
-/// The verb of a step: the key that is no sibling of another (`end_sessions` stands beside `suspend`).
+/// Returns the verb of a step: the key that is not beside another verb (`end_sessions` can be beside `suspend`).
 pub fn step_verb(step: &Node) -> Option<(&source::Key, &Node, &'static VerbRule)> {
     let verbs = || {
         step.map().unwrap_or_default().iter().filter_map(|(key, value)| Some((key, value, verb(&key.name)?)))

@@ -1,5 +1,5 @@
-//! Step lists to a flat list of spots: which step follows which, which branch belongs to which outcome.
-//! A spot exists for every step, the wrong ones included, so that the proofs see the whole shape.
+//! Compiles step lists to a flat list of spots: which step follows which, and which branch belongs to which outcome.
+//! Every step has a spot, even one with an error, because the proofs need the whole graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::policy::tree::{Step, StepIndex, Verb};
 
 use super::step::misplaced;
 
-/// A named step list within reach of a policy.
+/// A named step list that a policy can use.
 #[derive(Debug)]
 pub struct Block {
     pub steps: Node,
@@ -25,25 +25,25 @@ pub struct Block {
     pub shared: bool,
 }
 
-/// One step's place in the walk.
+/// One step and its links to other spots.
 #[derive(Debug)]
 pub struct Spot {
     pub place: Place,
     pub id: Option<String>,
     pub next: Option<usize>,
     pub branches: BTreeMap<String, usize>,
-    /// `do`: the block, and where it is named.
+    /// `do`: the block, and the place of its name.
     pub go: Option<(String, Place)>,
-    /// `retry_from`: the step, and where it is named.
+    /// `retry_from`: the step, and the place of its name.
     pub back: Option<(String, Place)>,
     pub or_else: Option<usize>,
-    /// Nothing comes after it, unless its `if` leaves it out.
+    /// True if no step comes after it, unless its `if` skips it.
     ends: bool,
     pub step: Option<Step>,
 }
 
 impl Spot {
-    /// The ways on from it, of which those that lead on to another list come last.
+    /// Returns the edges from it; edges to another list come last.
     fn edges(&self, starts: &BTreeMap<String, usize>, by_id: &BTreeMap<String, StepIndex>) -> Vec<Edge> {
         let edge = |to: Option<usize>, via: Via| Some(Edge { to: index(to?)?, via });
         let ending = |word: &String| match &self.step {
@@ -87,7 +87,7 @@ pub struct Build<'a> {
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
-/// The blocks that a policy has or reaches: its own, and shared ones by `do`.
+/// Returns the blocks that a policy defines or reaches: its own, and shared ones by `do`.
 pub fn blocks(node: &Node, shared: &Shared, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, Block> {
     let mut found = BTreeMap::new();
     let mut wanted = Vec::new();
@@ -130,7 +130,7 @@ fn resolve<'a>(
 ) -> Option<&'a Node> {
     if shared.blocks.contains(name) {
         let steps = shared.blocks.find(name, place, diagnostics)?;
-        // Said of the block itself too; here it keeps this policy from running.
+        // The block itself also gets this report; reporting it here keeps this policy from running.
         diagnostics.extend(grammar::not_yet(steps, &Kind::Steps, &Vocabulary::default()));
         return Some(steps);
     }
@@ -141,7 +141,7 @@ fn resolve<'a>(
     None
 }
 
-/// Visits every step of a list, those in branches included.
+/// Visits every step of a list, including steps in branches.
 fn each<'a>(steps: &'a Node, visit: &mut dyn FnMut(&'a Node)) {
     for step in steps.list().unwrap_or_default() {
         visit(step);
@@ -162,7 +162,7 @@ fn calls(steps: &Node, wanted: &mut Vec<(String, Place)>) {
     });
 }
 
-/// Every step's id with what it leaves behind.
+/// Returns every step's id with the type of its result.
 pub fn ids(
     node: &Node,
     blocks: &BTreeMap<String, Block>,
@@ -258,7 +258,7 @@ impl<'a> Build<'a> {
         Data::compile(node, now_is_a_word, &self.compiler, self.diagnostics)
     }
 
-    /// What a `run` function ends with are the texts that the step declares.
+    /// Checks that a `run` function ends only with texts that the step declares.
     pub fn results(&mut self, function: &Function, returns: &Node) {
         let Some(ended) = self.compiler.results(function) else { return };
         let listed: Vec<_> =
@@ -295,7 +295,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// What an `act` function lists are actions that the step allows.
+    /// Checks that an `act` function returns only actions that the step allows.
     pub fn actions_of(&mut self, function: &Function, may: &[EffectKind]) {
         let Some(ended) = self.compiler.results(function) else { return };
         let texts = ended.texts.iter().map(|(text, place)| (format!("\"{text}\""), place));
@@ -320,7 +320,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// What does not look like a call was reported already.
+    /// Compiles a call. Text that does not look like a call was already reported.
     pub fn function(&mut self, call: &str, place: &Place) -> Function {
         if !grammar::is_call(call) {
             return Function::default();
@@ -328,7 +328,7 @@ impl<'a> Build<'a> {
         self.compiler.function(call, place, self.diagnostics)
     }
 
-    /// An event type that can happen to this policy's subject.
+    /// Reads an event type and checks that it can happen to this policy's subject.
     pub fn event(&mut self, node: &Node) -> Option<EventType> {
         let name = node.text()?;
         let of = match name.split('.').next() {
@@ -381,7 +381,7 @@ impl<'a> Build<'a> {
             } else {
                 ("this path has no end", "end it with `close:`, `do:` or `retry_from:`")
             };
-            // A step whose verb is not known has its own error.
+            // A step with an unknown verb has its own error.
             if grammar::step_verb(last).is_some() && !misplaced(last) {
                 self.report(Diagnostic::error(last.place.clone(), "no-end", message).help(help));
             }
@@ -444,7 +444,7 @@ impl<'a> Build<'a> {
         starts
     }
 
-    /// The first step of each id.
+    /// Returns the first step of each id.
     fn by_id(&self) -> BTreeMap<String, StepIndex> {
         let mut by_id = BTreeMap::new();
         for (at, spot) in self.spots.iter().enumerate() {
@@ -455,13 +455,13 @@ impl<'a> Build<'a> {
         by_id
     }
 
-    /// The ways on from each spot, whatever mistakes there are.
+    /// Returns the graph of the spots, even if there are errors.
     pub fn graph(&self, first: usize, starts: &BTreeMap<String, usize>) -> Option<Graph> {
         let by_id = self.by_id();
         Some(Graph::new(index(first)?, self.spots.iter().map(|spot| spot.edges(starts, &by_id)).collect()))
     }
 
-    /// The steps with their places in the walk. None: a mistake was reported.
+    /// Returns the steps with their links resolved. None: an error was reported.
     pub fn finish(self, graph: &Graph) -> Option<(Vec<Step>, BTreeMap<String, StepIndex>)> {
         let by_id = self.by_id();
         let mut steps = Vec::new();
@@ -490,7 +490,7 @@ pub(super) fn index(at: usize) -> Option<StepIndex> {
     u32::try_from(at).ok().map(StepIndex)
 }
 
-/// Whether nothing comes after a step (unless its `if` leaves it out).
+/// Reports whether no step comes after a step (unless its `if` skips it).
 fn ends(step: &Node) -> bool {
     grammar::step_verb(step).is_some_and(|(_, _, rule)| rule.ends) || step.get("outcomes").is_some()
 }

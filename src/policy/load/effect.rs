@@ -1,4 +1,4 @@
-//! Steps that change something or tell somebody: what they name, and the values that they write.
+//! Compiles steps that change something or send a message: the names that they use, and the values that they write.
 
 use super::chain::Build;
 use super::reading::Reading as _;
@@ -12,7 +12,7 @@ use crate::policy::source::Node;
 use crate::policy::tree::{Effect, Request, Verb, Wait};
 
 impl Build<'_> {
-    /// A verb that does one thing. None: a mistake was reported.
+    /// Compiles a verb that is one effect. None: an error was reported.
     pub fn effect(&mut self, item: &Node, value: &Node, kind: EffectKind) -> Option<Verb> {
         self.supported(kind, &value.place);
         Some(Verb::Effect(match kind.row().shape {
@@ -84,7 +84,7 @@ impl Build<'_> {
         }))
     }
 
-    /// What an identity provider of the policy says that it cannot do.
+    /// Refuses an effect that an identity provider of the policy does not support.
     fn supported(&mut self, kind: EffectKind, place: &Place) {
         let (Some(sources), Some(subject)) = (&self.known.sources, self.subject) else { return };
         if kind.row().lane != Lane::Identity {
@@ -117,7 +117,7 @@ impl Build<'_> {
         Some(self.text(value.text()?, &value.text_place()))
     }
 
-    /// Only what the identity provider lets us write, by names that are known.
+    /// Checks that `set` changes only fields that the identity provider accepts, by known names.
     fn attributes_of_subject(&mut self, value: &Node) {
         let Some(subject) = self.subject else { return };
         if subject == SubjectKind::Applicant {
@@ -138,7 +138,7 @@ impl Build<'_> {
         }
     }
 
-    /// What the configuration maps to no field of the identity provider cannot be written there.
+    /// Refuses fields that the configuration maps to no field of the identity provider.
     fn mapped(&mut self, value: &Node) {
         let (Some(sources), Some(subject)) = (self.known.sources.clone(), self.subject) else { return };
         for (key, _) in value.map().unwrap_or_default() {
@@ -162,7 +162,7 @@ impl Build<'_> {
         }
     }
 
-    /// A SCIM system makes no account without a user name.
+    /// Checks for a user name, without which a SCIM system creates no account.
     fn user_name(&mut self, item: &Node) {
         let system = item.text_of("in").unwrap_or_default();
         let scim = self.known.scim.as_ref().is_some_and(|scim| scim.iter().any(|name| name == system));
@@ -202,7 +202,7 @@ impl Build<'_> {
         })
     }
 
-    /// The verbs that a function may return are those that need no proof of the loader.
+    /// Compiles an `act` step. Its function may return only verbs that the loader does not need to prove.
     pub fn act(&mut self, item: &Node, value: &Node) -> Option<Verb> {
         let mut may = Vec::new();
         for name in item.get("may").and_then(Node::list).unwrap_or_default() {
@@ -234,7 +234,7 @@ impl Build<'_> {
             self.report(Diagnostic::error(list.place.clone(), "empty", message));
         }
         if may.contains(&EffectKind::Notify) {
-            // Which one it names is only known when it runs.
+            // The template is known only when the function runs.
             self.templates.extend(self.layout.templates.keys().map(|name| (*name).to_owned()));
         }
         let function = self.function(value.text()?, &value.text_place());

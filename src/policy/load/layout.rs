@@ -1,4 +1,4 @@
-//! Which file of the tree is what. It reads nothing but paths, and text where text is wanted.
+//! Sorts the files of the tree by role. Reads only paths, and the text of a file on request.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ const README: &str = "README.md";
 #[derive(Debug)]
 pub struct Layout<'a> {
     pub files: &'a Files,
-    /// Folders with a policy.yaml.
+    /// Folders with a `policy.yaml`.
     pub folders: Vec<Folder<'a>>,
-    /// shared/*.rhai.
+    /// Paths of `shared/*.rhai`.
     pub scripts: Vec<&'a str>,
     /// Template name to (language, path).
     pub templates: BTreeMap<&'a str, Vec<(&'a str, &'a str)>>,
-    /// Files with a policy that lie where none is read.
+    /// Policy files at paths where no policy is read.
     pub unread: Vec<&'a str>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Layout<'a> {
         for path in files.0.keys().map(String::as_str).filter(|path| !ignored(path)) {
             let parts: Vec<&str> = path.split('/').collect();
             match parts.as_slice() {
-                // A README is for people.
+                // A README is documentation.
                 [VERIFICATIONS | PEOPLE | README] | ["shared", "blocks.yaml"] | [_, README] => {}
                 ["shared", file] if file.ends_with(".rhai") => layout.scripts.push(path),
                 ["shared", "templates", name, file] if file.ends_with(".md") => {
@@ -78,7 +78,7 @@ impl<'a> Layout<'a> {
         }
         let unread: Vec<_> = layout.unread.iter().filter_map(|path| path.rsplit_once('/')).collect();
         for path in scripts.into_values().flatten().chain(tests.into_values()) {
-            // Its policy is told already.
+            // The policy of this folder is reported already.
             if unread
                 .iter()
                 .any(|(folder, _)| path.rsplit_once('/').is_some_and(|(other, _)| other == *folder))
@@ -87,14 +87,14 @@ impl<'a> Layout<'a> {
             }
             let message = "this file is in a directory without a policy.yaml";
             let found = Diagnostic::warning(start(path), "stray-file", message);
-            // Tests lie beside a policy: it was there, or was meant to be.
+            // Tests belong beside a policy: the policy was deleted, or is missing by mistake.
             let severity = if path.ends_with("/tests.yaml") { Severity::Error } else { Severity::Warning };
             diagnostics.push(Diagnostic { severity, ..found });
         }
         layout
     }
 
-    /// The mail templates that are wanted, in every language.
+    /// Returns the wanted mail templates, in every language.
     pub fn mails(&self, wanted: impl Fn(&str) -> bool, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
         let mut sources = Vec::new();
         for (name, languages) in self.templates.iter().filter(|(name, _)| wanted(name)) {
@@ -108,7 +108,7 @@ impl<'a> Layout<'a> {
         sources
     }
 
-    /// A file's text. What is not UTF-8 is reported.
+    /// Returns a file's text. Text that is not UTF-8 is reported.
     pub fn text(&self, path: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<&'a str> {
         let bytes = self.files.get(path)?;
         if bytes.len() > source::LARGEST_FILE {
@@ -134,18 +134,18 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The first character of a file.
+/// Returns the place of the first character of a file.
 pub fn start(path: &str) -> Place {
     Place { file: path.to_owned(), line: 1, column: 1, length: 1 }
 }
 
-/// Files that editors and version control leave behind.
+/// Reports whether a file is left over from an editor or version control.
 fn ignored(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with('.') || part.ends_with('~') || part.ends_with(".swp"))
 }
 
-/// Whether a file is called as a policy is, or nearly, and lies where no policy is read. A copy beside a policy that
-/// is read is none.
+/// Reports whether a file is named like a policy, exactly or nearly, at a path where no policy is read. A copy beside a
+/// policy that is read does not count.
 fn unread(parts: &[&str], files: &Files) -> bool {
     let file = parts.last().copied().unwrap_or_default().to_ascii_lowercase();
     let named = matches!(file.as_str(), "policy.yaml" | "policy.yml" | "policy.yaml.txt");
@@ -176,7 +176,7 @@ fn not_read(path: &str, parts: &[&str]) -> Diagnostic {
     Diagnostic::error(start(path), "unread-policy", message).help(help)
 }
 
-/// Languages by other names than their tags.
+/// Language names that are often written in place of the tag.
 const LANGUAGES: &[(&str, &[&str])] = &[
     ("en", &["english", "eng"]),
     ("de", &["german", "deutsch", "deu", "ger"]),
@@ -188,8 +188,8 @@ const LANGUAGES: &[(&str, &[&str])] = &[
     ("pl", &["polish", "polski", "pol"]),
 ];
 
-/// A file whose name is no language: nobody's language is called like this, so nobody is written in it but who has no
-/// language of their own.
+/// Reports a template file whose name is not a language tag. No person's language matches it, and it is used only for
+/// people without a known language.
 fn no_language(path: &str, name: &str) -> Option<Diagnostic> {
     let lower = name.to_lowercase();
     let called = LANGUAGES.iter().find(|(_, names)| names.contains(&lower.as_str()));

@@ -1,4 +1,4 @@
-//! The mails of one policy: what they speak of is there in each place from which they are sent.
+//! Checks the mails of one policy: every value that a template names must exist in each place that sends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::policy::script::{self, Context, Shape};
 use crate::policy::template::{Absent, LINKS, Names, Templates};
 use crate::policy::tree::{Effect, Recipient, Step, StepIndex, Verb};
 
-/// What the mails of a policy can speak of.
+/// The names that the mails of a policy can use.
 pub struct Mails {
     roots: Vec<(&'static str, Shape)>,
     missing: Vec<(&'static str, String)>,
     sometimes: Vec<(String, Absent)>,
 }
 
-/// From where a template is sent.
+/// The context in which a template is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sent {
     /// To the person, by a step that waits for their proof.
@@ -32,7 +32,7 @@ enum Sent {
 }
 
 impl Sent {
-    /// Whether one of the names that only some mails have is in it.
+    /// Reports whether a mail in this context has a name that only some mails have.
     fn has(self, name: &str) -> bool {
         match name {
             "link" => self == Self::Asking,
@@ -53,7 +53,7 @@ impl Sent {
 impl Mails {
     pub fn new(subject: SubjectKind, context: &Context<'_>) -> Self {
         let mut roots = script::roots(context);
-        // Mails see no clock, and each field of an event that some event has.
+        // Mails have no `now`, and every field that any event type has.
         roots.retain(|(name, _)| *name != "now" && *name != "event");
         roots.push(("event", Shape::of_fields(&schema::fields_of_any_event())));
         roots.push(("organization", Shape::Text));
@@ -63,7 +63,7 @@ impl Mails {
         Self { roots, missing, sometimes: sometimes(context) }
     }
 
-    /// Looks at each template that a step names. What a function names is only known when it runs.
+    /// Checks each template that a step names. Templates that a function names are known only when it runs.
     pub fn look(
         &self,
         steps: &[Step],
@@ -75,7 +75,7 @@ impl Mails {
         let sent = sent(steps);
         let passed = graph.passed();
         for source in layout.mails(|name| sent.contains_key(name), &mut Vec::new()) {
-            // It has mistakes whoever sends it.
+            // The template has errors of its own, independent of the sender.
             if diagnostics.iter().any(|found| found.place.file == source.path) {
                 continue;
             }
@@ -94,7 +94,7 @@ impl Mails {
         }
     }
 
-    /// What a step that has not run leaves empty, at least on some way to a step that sends this template.
+    /// Returns the values of steps that have not run on at least one path to a step that sends this template.
     fn not_run(
         &self,
         steps: &[Step],
@@ -128,7 +128,7 @@ impl Mails {
     }
 }
 
-/// Fields of events that a case of the policy can be without.
+/// Returns the fields of events that some cases of the policy do not have.
 fn sometimes(context: &Context<'_>) -> Vec<(String, Absent)> {
     let has = |name: &str| {
         let types = context.event_types.iter();
@@ -153,7 +153,7 @@ fn sometimes(context: &Context<'_>) -> Vec<(String, Absent)> {
     found
 }
 
-/// The templates that steps name, with every way in which they are sent.
+/// Returns the templates that steps name, with every context in which they are sent.
 fn sent(steps: &[Step]) -> BTreeMap<String, Vec<Sent>> {
     let mut found: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
     for (template, sent) in steps.iter().flat_map(sends) {
@@ -162,7 +162,7 @@ fn sent(steps: &[Step]) -> BTreeMap<String, Vec<Sent>> {
     found
 }
 
-/// The templates that one step names.
+/// Returns the templates that one step names.
 fn sends(step: &Step) -> Vec<(&str, Sent)> {
     let mut found = Vec::new();
     if let Verb::Verify(verify) = &step.verb {

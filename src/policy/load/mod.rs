@@ -1,6 +1,6 @@
-//! Files to a checked set of policies. It goes over the tree in three passes: what every policy may use
-//! (`shared`), each policy by itself (`policy`, `chain`, `step`, `names`), and what only shows in the whole
-//! (`proof`, names that two policies claim, `lint`). A policy with an error stays out of the set; the others go on.
+//! Loads files to a checked set of policies, in three passes: what every policy may use (`shared`), each policy by
+//! itself (`policy`, `chain`, `step`, `names`), and checks of the whole (`proof`, names that two policies use,
+//! `lint`). A policy with an error stays out of the set; the others are loaded.
 
 mod chain;
 mod effect;
@@ -31,42 +31,42 @@ use shared::Shared;
 
 pub use set::PolicySet;
 
-/// What loading a tree gave: the policies without an error, and everything that was found.
+/// The result of loading a tree: the policies without an error, and all diagnostics.
 #[derive(Debug)]
 pub struct Loaded {
     pub set: PolicySet,
     pub diagnostics: Vec<Diagnostic>,
-    /// Every policy name that the tree declares, those with errors included.
+    /// Every policy name that the tree declares, including policies with errors.
     pub declared: Vec<String>,
-    /// Something of the tree was not read: a policy that is not declared may still be there.
+    /// True if a part of the tree was not read: a policy that is not declared may still exist.
     pub partial: bool,
     /// The tests of the policies in the set, for those that have any.
     pub tests: Vec<Tests>,
 }
 
 impl Loaded {
-    /// How many tests there are.
+    /// Returns the number of tests per policy.
     pub fn tests_by_policy(&self) -> BTreeMap<String, usize> {
         self.tests.iter().map(|tests| (tests.policy.clone(), tests.tests.len())).collect()
     }
 
-    /// A warning for each policy that can do harm and has no test. It is for whoever writes policies and not for the
-    /// daemon, which would say it at every reload to those who run it.
+    /// Returns a warning for each policy that can do harm and has no test. It is meant for policy authors. The daemon
+    /// does not use it, because it would repeat the warning to operators at every reload.
     pub fn untested(&self) -> Vec<Diagnostic> {
         let tests = self.tests.iter().filter(|of| !of.tests.is_empty());
         let tested: BTreeSet<&str> = tests.map(|of| of.policy.as_str()).collect();
         lint::untested(self.set.policies.values().map(AsRef::as_ref), &tested)
     }
 
-    /// Whether every policy that acts on a new registration is about particular ones, so that any other is
-    /// covered by none.
+    /// Reports whether every policy for new registrations is limited to certain ones, which leaves all other
+    /// registrations uncovered.
     pub fn only_particular(&self) -> bool {
         lint::only_particular(self.set.policies.values().map(AsRef::as_ref))
     }
 }
 
-/// Loads a whole tree: every mistake of every file in one go. The same function serves the daemon's start,
-/// its reloads, `proofd check` and an old revision's files out of the store.
+/// Loads a whole tree and reports every error of every file at once. The daemon's start, its reloads, `proofd check`
+/// and old revisions from the store all use this function.
 pub fn load(files: &Files, known: &Known) -> Loaded {
     let mut diagnostics = Vec::new();
     let layout = Layout::new(files, &mut diagnostics);
@@ -81,7 +81,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
             let compiled = draft.as_ref().and_then(|draft| draft.policy.as_ref());
             match tests::read(file, bytes, &name, compiled, &known.vocabulary, &mut found) {
                 Some(read) => tests_of.push(read),
-                // Tests that cannot be run were not passed.
+                // A policy whose tests cannot be read has not passed them.
                 None => draft.iter_mut().for_each(|draft| draft.policy = None),
             }
         }
@@ -98,7 +98,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
             declared.entry(name).or_default();
         }
     }
-    // What is not read is there all the same: a policy that was renamed by mistake is not one that was taken away.
+    // Unread policies count as declared: a policy that was renamed by mistake is not a removed policy.
     for path in &layout.unread {
         let node = files.get(path).and_then(|bytes| source::read(path, bytes, &mut Vec::new()));
         let folder = path.rsplit('/').nth(1).unwrap_or(path);
@@ -125,7 +125,7 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     Loaded { set, diagnostics, declared: names, partial: false, tests: tests_of }
 }
 
-/// What follows from one mistake elsewhere is said once for each policy.
+/// Merges the diagnostics that follow from one other error into one per policy.
 fn consequences(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let (mut follows, mut rest): (Vec<_>, Vec<_>) =
         diagnostics.into_iter().partition(|found| found.code == diagnostic::FOLLOWS);
@@ -146,7 +146,7 @@ fn consequences(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     rest
 }
 
-/// Whether anything here keeps a policy from running.
+/// Reports whether any diagnostic keeps a policy from running.
 fn errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }

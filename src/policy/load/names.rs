@@ -1,4 +1,4 @@
-//! Names in a policy lead somewhere. The grammar says what each key names, so that a new key is checked as well.
+//! Checks that names in a policy resolve. The grammar defines what each key names, which covers new keys as well.
 
 use super::chain::Build;
 use crate::model::SubjectKind;
@@ -8,7 +8,7 @@ use crate::policy::script::StepShape;
 use crate::policy::source::Node;
 
 impl Build<'_> {
-    /// Everything that the policy and the shared blocks which it reaches name.
+    /// Checks every name in the policy and in the shared blocks that it reaches.
     pub fn names(&mut self, policy: &Node) {
         let mut found = Vec::new();
         let mut note = |site: Site<'_>| {
@@ -63,7 +63,7 @@ impl Build<'_> {
                 let message = format!("proofd.yaml has no {} `{name}`", thing.word());
                 self.report(Diagnostic::error(place.clone(), code, message).help(nearest(name, names)));
             }
-            // Blocks and steps are found when the policy is put together, the others when scripts are compiled.
+            // Blocks and steps are resolved when the policy is assembled, the others when scripts are compiled.
             Thing::Policy | Thing::Block | Thing::Step | Thing::Setting | Thing::Function => {}
         }
     }
@@ -87,7 +87,7 @@ impl Build<'_> {
         self.report(Diagnostic::error(place.clone(), code, message).help(help));
     }
 
-    /// A mail template that has to exist.
+    /// Checks that a mail template exists.
     pub fn template(&mut self, name: &str, place: &Place) {
         if self.layout.templates.contains_key(name) {
             self.templates.insert(name.to_owned());
@@ -99,7 +99,7 @@ impl Build<'_> {
         self.report(Diagnostic::error(place.clone(), "unknown-template", message).help(help));
     }
 
-    /// A path that a reviewer is shown.
+    /// Checks a path that a reviewer is shown.
     fn shown(&mut self, path: &str, place: &Place) {
         const VERIFIED: &[&str] =
             &["outcome", "reasons", "score", "checks", "document", "mismatches", "completed_at", "images"];

@@ -1,4 +1,4 @@
-//! One policy: its head, its steps, the mails it uses, and the files that it is made of.
+//! Compiles one policy: its head, its steps, its mails, and the files of its revision.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -20,7 +20,7 @@ use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
 use crate::policy::tree::{Amount, IfAlreadyOpen, Keep, Limit, Mode, Policy, Trigger, WhenExceeded};
 
-/// A policy that declared its name; the policy itself only if it has no mistake.
+/// A policy with a name; `policy` is set only if it has no error.
 #[derive(Debug)]
 pub struct Draft {
     pub name: String,
@@ -28,7 +28,7 @@ pub struct Draft {
     pub policy: Option<Policy>,
 }
 
-/// Reads one folder. None: the file is not YAML, or says no name.
+/// Builds the policy of one folder. None: the file is not YAML, or has no name.
 pub fn build(
     folder: &Folder<'_>,
     layout: &Layout<'_>,
@@ -47,7 +47,7 @@ pub fn build(
     let policy = compile(&node, folder, layout, shared, known, diagnostics);
     let policy = policy.filter(|_| !errors(diagnostics));
     if policy.is_none() && !errors(diagnostics) {
-        // A gap in the grammar; better told than a policy that is left out in silence.
+        // A gap in the grammar. Reporting it is better than dropping the policy silently.
         let message = "internal error: this policy could not be built";
         let help = "undo the last change, and report this as an error in proofd";
         diagnostics.push(Diagnostic::error(name_place.clone(), "not-understood", message).help(help));
@@ -80,7 +80,7 @@ fn compile(
         let unread = scripts.iter().filter(|path| !texts.iter().any(|(other, _)| other == *path));
         let unread: Vec<_> = unread.copied().collect();
         let context = Context {
-            // Clauses cannot be judged without a subject; the missing key is reported already.
+            // Clauses cannot be checked without a subject; the missing key is reported already.
             subject: subject.unwrap_or(SubjectKind::User),
             event_types: &event_types,
             words: &known.vocabulary,
@@ -136,7 +136,7 @@ fn compile(
     })
 }
 
-/// Settings whose name no script can say.
+/// Reports settings with a name that no script can write.
 fn unusable(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     for (key, _) in node.get("settings").and_then(Node::map).unwrap_or_default() {
         if !sayable(&key.name) {
@@ -152,7 +152,7 @@ fn subject(node: &Node) -> Option<SubjectKind> {
     SubjectKind::ALL.into_iter().find(|kind| kind.word() == word)
 }
 
-/// Identity providers that the policy is limited to. Applicants are at none.
+/// Returns the identity providers that the policy is limited to. Applicants have no provider.
 fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
     let Some(value) = node.get("source") else { return Vec::new() };
     if value.one_or_many().is_empty() {
@@ -182,14 +182,14 @@ fn event_types(node: &Node) -> Vec<EventType> {
     triggers.iter().filter_map(|trigger| trigger.text_of("event")).map(EventType::new).collect()
 }
 
-/// Whether a case can open by hand or by a sweep.
+/// Reports whether a case can open by hand or by a sweep.
 fn without_event(node: &Node) -> bool {
     let triggers = node.get("when").and_then(Node::list).unwrap_or_default();
     triggers.iter().any(|trigger| trigger.get("event").is_none())
 }
 
-/// The folder's scripts and those shared ones that are called by name. A name in a comment counts too:
-/// a file too many in the revision does no harm, a file too few would.
+/// Returns the folder's scripts, and the shared scripts that are called by name. A name in a comment counts too:
+/// an extra file in the revision is harmless, a missing file is not.
 fn scripts<'a>(
     folder: &Folder<'a>,
     layout: &Layout<'a>,
@@ -229,7 +229,7 @@ fn templates(used: &BTreeSet<String>, layout: &Layout<'_>, diagnostics: &mut Vec
     Templates::build(&sources, diagnostics)
 }
 
-/// Exactly the files that the policy is made of.
+/// Returns exactly the files that the policy depends on.
 fn bundle(
     folder: &Folder<'_>,
     layout: &Layout<'_>,
@@ -246,7 +246,7 @@ fn bundle(
     Files(paths.filter_map(read).collect::<BTreeMap<_, _>>())
 }
 
-/// What stands above the steps.
+/// The keys above the steps.
 struct Head {
     sources: Vec<String>,
     when: Vec<Trigger>,
@@ -289,7 +289,7 @@ impl Head {
         }
     }
 
-    /// What only shows when the steps are known.
+    /// Checks conditions on the head that depend on the steps.
     fn judge(&self, node: &Node, build: &mut Build<'_>) {
         let open_another = self.if_already_open == IfAlreadyOpen::OpenAnother;
         match (open_another, node.entry("case_key")) {
@@ -350,8 +350,8 @@ fn limits(node: &Node, build: &mut Build<'_>) -> Vec<Limit> {
         }
         limits.extend(limit(entry, build));
     }
-    // Enough for the worst ordinary hour, too few to empty a directory or lock out a company by mistake. Each
-    // start of a verification is paid: enough for the worst ordinary day, too few for a flood to cost a fortune.
+    // Default limits: enough for the worst ordinary hour, too few to empty a directory or lock out a company by
+    // mistake. Starts of verifications are paid: enough for the worst ordinary day, too few for a costly flood.
     let (hour, day) = (chrono::TimeDelta::hours(1), chrono::TimeDelta::days(1));
     let unstated = [
         (EffectKind::Delete, Amount::Larger(20, 1.0), hour),

@@ -1,5 +1,5 @@
-//! What is proved about a policy as a whole: no way round without end, `retry_from` only goes back to a
-//! step that was passed on every way, every block is reached.
+//! Proves properties of a whole policy: no endless cycle, `retry_from` only goes back to a step that every path has
+//! passed, and every block is reachable.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::policy::diagnostic::{Diagnostic, Severity, nearest};
 use crate::policy::graph::{Graph, Via};
 use crate::policy::tree::StepIndex;
 
-/// More steps than this are generated, not written; the proofs stay quick below it.
+/// The maximum number of steps. Larger policies are generated, not written, and would make the proofs slow.
 const MOST_STEPS: usize = 2_000;
 
 pub fn prove(build: &mut Build<'_>, graph: Option<&Graph>, starts: &BTreeMap<String, usize>) {
@@ -25,7 +25,7 @@ pub fn prove(build: &mut Build<'_>, graph: Option<&Graph>, starts: &BTreeMap<Str
 }
 
 fn unreached(build: &mut Build<'_>, reached: &BTreeSet<StepIndex>, starts: &BTreeMap<String, usize>) {
-    // What led there may be the very step that cannot be read.
+    // The step that leads there may be the one with the error.
     if build.reports().iter().any(|found| found.severity == Severity::Error) {
         return;
     }
@@ -42,7 +42,7 @@ fn unreached(build: &mut Build<'_>, reached: &BTreeSet<StepIndex>, starts: &BTre
     }
 }
 
-/// Whether some `do` leads to a block that leads back to it.
+/// Reports every `do` to a block that leads back to it.
 fn circles(build: &mut Build<'_>, graph: &Graph) -> bool {
     let mut found = Vec::new();
     for (spot, at) in build.spots.iter().zip(0..) {
@@ -59,7 +59,7 @@ fn circles(build: &mut Build<'_>, graph: &Graph) -> bool {
     any
 }
 
-/// Each `retry_from` names a step that every way to it has passed.
+/// Checks that each `retry_from` names a step that every path to it has passed.
 fn retries(build: &mut Build<'_>, graph: &Graph) {
     let passed = graph.passed();
     let mut found = Vec::new();
@@ -71,7 +71,7 @@ fn retries(build: &mut Build<'_>, graph: &Graph) {
             found.push(Diagnostic::error(place.clone(), "unknown-name", message).help(help));
             continue;
         };
-        // A step that nothing reaches has no way to judge; it is reported as unreached.
+        // A step that is not reachable has no path to check; it is reported as unreached.
         if passed.get(&at).is_some_and(|passed| !passed.contains(&back.to)) {
             let message = format!("not every path to this step passes `{name}`");
             let help = "use a step that every path to this one passes";

@@ -1,5 +1,5 @@
-//! Reads values out of a tree that the grammar has judged already. What is missing or wrong is none here;
-//! nothing is reported twice.
+//! Reads values from a tree that the grammar has already checked. A missing or wrong value is none here, because the
+//! grammar has reported it.
 
 use std::str::FromStr as _;
 
@@ -9,14 +9,14 @@ use crate::policy::script::ConditionSource;
 use crate::policy::source::{Data, Node};
 use crate::policy::tree::Retry;
 
-/// The place of a key's value, or of the whole if it is not there.
+/// Returns the place of a key's value, or of the whole node if the key is missing.
 pub fn at<'a>(node: &'a Node, key: &str) -> &'a Place {
     node.get(key).map_or(&node.place, |value| &value.place)
 }
 
 pub trait Reading {
     fn span(&self, key: &str) -> Option<Span>;
-    /// The texts of a list, or of the one value in its place.
+    /// Returns the texts of a list, or the single text in its place.
     fn texts(&self, key: &str) -> Vec<String>;
     fn number(&self, key: &str) -> Option<u32>;
     fn retry(&self) -> Option<Retry>;

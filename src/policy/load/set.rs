@@ -1,4 +1,4 @@
-//! The policies that run, and which of them an event concerns.
+//! The set of running policies, and the lookup of policies for an event.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::{Event, EventType};
 use crate::policy::tree::{Mode, Policy, Trigger};
 
-/// The policies that run, indexed by what opens and what cancels their cases.
+/// The running policies, indexed by the events that open and cancel their cases.
 #[derive(Debug, Default)]
 pub struct PolicySet {
     pub policies: BTreeMap<String, Arc<Policy>>,
@@ -34,23 +34,23 @@ impl PolicySet {
         set
     }
 
-    /// Policies that a `when` of theirs names this event for (by type or by one of its other names) and
-    /// whose subject kind is the event's. Clauses are not looked at; disabled policies open nothing.
+    /// Returns the policies whose `when` names this event (by type or by an alternative type) and whose subject kind is
+    /// the event's. Clauses are not evaluated; disabled policies are left out.
     pub fn matching<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
         let mut found = self.naming(event);
         found.retain(|policy| policy.mode != Mode::Disabled);
         found
     }
 
-    /// The same with the disabled ones: what they would do if they were not.
+    /// Returns the same including disabled policies, to show what they would do.
     pub fn naming<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
         let mut found = named(&self.opened_by, event);
         found.retain(|policy| policy.takes(&event.subject.source));
         found
     }
 
-    /// Policies with an open-case interest in the event: their `cancel_when` names it. Disabled ones too,
-    /// as their open cases go on.
+    /// Returns the policies whose `cancel_when` names the event. Disabled policies are included, because their open
+    /// cases continue.
     pub fn cancelled_by<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
         named(&self.cancelled_by, event)
     }
@@ -65,11 +65,11 @@ fn add(index: &mut Index, kind: &EventType, policy: &Arc<Policy>) {
     }
 }
 
-/// Each policy once, whichever of the event's names found it, in the order of their names.
+/// Returns each policy once, even if several of the event's types match, ordered by policy name.
 fn named<'a>(index: &'a Index, event: &Event) -> Vec<&'a Arc<Policy>> {
     let names = std::iter::once(&event.kind).chain(&event.also);
     let found = names.filter_map(|kind| index.get(kind)).flatten();
-    // Whom a custom event is about is said by the policy that names it.
+    // The policy that names a custom event determines its subject kind.
     let custom = event.kind.as_str().starts_with("custom.");
     let fitting = found.filter(|policy| custom || policy.subject == event.subject.kind);
     let unique: BTreeMap<_, _> = fitting.map(|policy| (policy.name.as_str(), policy)).collect();

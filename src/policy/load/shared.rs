@@ -1,5 +1,5 @@
-//! What several policies use: verification names, people, blocks. A broken entry is reported once where it
-//! stands, and breaks only the policies that use it.
+//! Reads what several policies use: verifications, people, blocks. A broken entry is reported once at its own place,
+//! and breaks only the policies that use it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -22,14 +22,14 @@ use crate::policy::tree::Verification;
 pub struct Section<T> {
     what: &'static str,
     file: &'static str,
-    /// The file has mistakes that concern all of it.
+    /// True if the file has errors that affect all of it.
     broken: bool,
-    /// None: the entry has mistakes.
+    /// None: the entry has errors.
     entries: BTreeMap<String, Option<T>>,
 }
 
 impl<T> Section<T> {
-    /// The entry that a policy names. A name that leads nowhere is reported at the place of use.
+    /// Finds the entry that a policy names. An unknown name is reported at the place of use.
     pub fn find(&self, name: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<&T> {
         let (what, file) = (self.what, self.file);
         let broken = || {
@@ -49,7 +49,7 @@ impl<T> Section<T> {
         None
     }
 
-    /// The same, where a name that leads nowhere is reported elsewhere.
+    /// Finds an entry without a report; unknown names are reported elsewhere.
     pub fn get(&self, name: &str) -> Option<&T> {
         self.entries.get(name).and_then(Option::as_ref).filter(|_| !self.broken)
     }
@@ -58,7 +58,7 @@ impl<T> Section<T> {
         self.entries.contains_key(name)
     }
 
-    /// The whole file cannot be read, so that nobody knows what it names.
+    /// Reports whether the whole file cannot be read, which leaves its names unknown.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
@@ -68,7 +68,7 @@ impl<T> Section<T> {
     }
 }
 
-/// Everything that is shared.
+/// All shared entries.
 #[derive(Debug)]
 pub struct Shared {
     pub verifications: Section<Arc<Verification>>,
@@ -79,7 +79,7 @@ pub struct Shared {
     pub blocks: Section<Node>,
 }
 
-/// A read file, and whether it is broken as a whole.
+/// A file as read, and whether it is broken as a whole.
 struct Source {
     node: Option<Node>,
     broken: bool,
@@ -99,7 +99,7 @@ impl Source {
         let mut broken = node.is_none() || diagnostics.len() > before;
         if let Some(node) = &node {
             grammar::check(node, shape, words, diagnostics);
-            // Mistakes that lie in no entry of a section are mistakes of the file.
+            // Errors outside all entries of a section are errors of the whole file.
             let sections = shape.keys.iter().filter_map(|key| Some((node.get(key.name)?, key.kind)));
             let within: usize = sections
                 .filter_map(|(section, kind)| match kind {
@@ -126,7 +126,7 @@ impl Source {
         let (what, file, key) = names;
         let entries = self.node.as_ref().and_then(|node| node.get(key)?.map()).unwrap_or_default();
         let entry = |name: &str, node: &Node| {
-            // What is not executed yet is no mistake of the entry; those who use it say so themselves.
+            // A feature that is not executed yet is no error of the entry; its users report it themselves.
             let broken = grammar::mistakes(node, kind, words) > grammar::not_yet(node, kind, words).len();
             if broken { None } else { read(name, node) }
         };
@@ -178,12 +178,12 @@ impl Shared {
         Self { verifications, teams: teams.bare(), queues, calendars: calendars.bare(), people, blocks }
     }
 
-    /// Warns about mistakes in templates that nobody uses.
+    /// Warns about errors in templates that no policy uses.
     pub fn unused(&self, layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let sources = layout.mails(|_| true, diagnostics);
         let mut found = Vec::new();
         Templates::build(&sources, &mut found);
-        // What a policy uses was reported for that policy already.
+        // Errors in used templates were already reported for their policies.
         let told: BTreeSet<_> =
             diagnostics.iter().map(|told| (told.place.clone(), told.message.clone())).collect();
         found.retain(|mistake| !told.contains(&(mistake.place.clone(), mistake.message.clone())));
@@ -194,7 +194,7 @@ impl Shared {
     }
 }
 
-/// A calendar without a workday never counts to the end of anything.
+/// Reports calendars without a workday, in which business days never end.
 fn days(nodes: Option<&Node>, calendars: &mut Section<Calendar>, diagnostics: &mut Vec<Diagnostic>) {
     for (name, entry) in &mut calendars.entries {
         let node = nodes.and_then(|nodes| nodes.get(name));
@@ -211,7 +211,7 @@ fn days(nodes: Option<&Node>, calendars: &mut Section<Calendar>, diagnostics: &m
 }
 
 impl<T> Section<T> {
-    /// The names alone.
+    /// Returns the names without their entries.
     fn bare(self) -> Section<()> {
         let entries = self.entries.into_iter().map(|(name, entry)| (name, entry.map(|_| ())));
         Section { what: self.what, file: self.file, broken: self.broken, entries: entries.collect() }
@@ -226,7 +226,7 @@ fn team(_name: &str, node: &Node) -> Option<Team> {
     Some(Team { mail: node.text_of("mail")?.to_owned(), call: node.text_of("call").map(str::to_owned) })
 }
 
-/// A team that is called by an endpoint which the configuration lacks would be called in vain for ever.
+/// Reports teams with an endpoint that is not configured; calls to it would fail forever.
 fn reached_by(
     places: Option<&Node>,
     known: &Known,
@@ -319,9 +319,9 @@ fn verifications(
     section
 }
 
-/// What the provider calls its checks and its workflows, where the file says something that it does not have.
+/// Checks the provider's names for checks, workflows and methods against the provider's vocabulary.
 fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics: &mut Vec<Diagnostic>) {
-    // Without a configuration a provider goes by the name of its kind.
+    // Without a configuration the name of a provider is its kind.
     let kind = known.providers.as_ref().and_then(|providers| providers.get(&entry.provider).copied());
     let kind = kind.unwrap_or(&entry.provider);
     let Some(VerificationWords { checks, workflow, methods }) = known.vocabulary.verification.get(kind)

@@ -1,4 +1,4 @@
-//! One step: its verb with everything that the verb names, and whether its outcomes are those it has.
+//! Compiles one step: its verb with all names that it uses, and the check that its outcomes match the verb.
 
 use super::chain::Build;
 use super::reading::{self, Reading as _};
@@ -12,12 +12,12 @@ use crate::policy::tree::{
     DecisionRule, Escalate, Grace, Notify, Recipient, Reminder, Review, Step, StepIndex, Verb, Verify,
 };
 
-/// Filled in when the whole policy is known.
+/// A placeholder that is replaced when the whole policy is known.
 const LATER: StepIndex = StepIndex(u32::MAX);
 const DEFAULT_INVITE: &str = "proof-invite";
 
 impl Build<'_> {
-    /// The step without its place in the walk. None: a mistake was reported.
+    /// Compiles a step without its links to other steps. None: an error was reported.
     pub fn step(&mut self, item: &Node, index: usize, path: String) -> Option<Step> {
         let (key, value, rule) = grammar::step_verb(item)?;
         self.actions.extend(rule.effect());
@@ -61,7 +61,7 @@ impl Build<'_> {
         }
     }
 
-    /// The verb's object has to be what the policy is about.
+    /// Checks that the verb's object is the subject kind of the policy.
     pub fn object(&mut self, value: &Node) {
         let named =
             value.text().and_then(|text| SubjectKind::ALL.into_iter().find(|kind| kind.word() == text));
@@ -120,7 +120,7 @@ impl Build<'_> {
         let (expected, needed): (Vec<String>, bool) = match rule.outcomes {
             Outcomes::None => return,
             Outcomes::Fixed(names) => (owned(names), true),
-            // What is no map of decisions is told by its kind, and has no outcomes that could be held against it.
+            // `decisions` that is not a map is reported by its kind, and has no outcomes to compare with.
             Outcomes::Decisions if !self.has_decisions(item) => return,
             Outcomes::Decisions => (self.decisions(item), true),
             Outcomes::Returns => (self.returns(item), true),
@@ -140,7 +140,7 @@ impl Build<'_> {
                 )
             }
         };
-        // One level too deep: an unknown key there, and said.
+        // The outcomes are one level too deep: an unknown key there, which is reported already.
         if given.is_none() && misplaced(item) {
             return;
         }
@@ -217,7 +217,7 @@ impl Build<'_> {
     pub fn verify(&mut self, node: &Node) -> Option<Verify> {
         let verifications = &self.shared.verifications;
         let verification = node.text_of("workflow").and_then(|name| verifications.get(name)).cloned();
-        // A fallback that cannot be used was reported where it stands.
+        // An unusable fallback was reported at its own place.
         let fallback = verification.as_ref().and_then(|found| found.fallback.as_ref());
         let fallback = fallback.and_then(|name| verifications.get(name)).cloned();
         let answer_within = self.deadline(node, None);
@@ -231,7 +231,7 @@ impl Build<'_> {
             remind.extend(self.reminder(item, answer_within));
         }
         remind.sort_by_key(|reminder| reminder.after);
-        // Where a field is misspelt, that is said already.
+        // A misspelled field is reported already.
         if node.texts("compare").iter().all(|field| COMPARED.contains(&field.as_str())) {
             self.compared(node);
         }
@@ -247,7 +247,7 @@ impl Build<'_> {
         })
     }
 
-    /// `optional` makes exceptions of `compare`: it names fields of it, once each, and leaves one.
+    /// Checks `optional`, the exceptions of `compare`: it names fields of it, once each, and must leave one.
     fn compared(&mut self, node: &Node) {
         let (compare, optional) = (node.texts("compare"), node.texts("optional"));
         for key in ["compare", "optional"] {
@@ -303,7 +303,7 @@ impl Build<'_> {
         Some(span)
     }
 
-    /// Business days need a calendar to be counted in.
+    /// Checks that business days have a calendar.
     fn calendar(&mut self, span: Span, calendar: Option<&str>, place: &Place) {
         let name = calendar.unwrap_or("default");
         match span {
@@ -368,7 +368,7 @@ impl Build<'_> {
         Some(Notify { to, template: template?, urgent, by_call })
     }
 
-    /// Those that are there; the others are reported by name.
+    /// Returns the recipients that exist; unknown ones are reported with the names.
     fn recipients(&self, node: &Node) -> Vec<Recipient> {
         let one = |text: &str| match (text, text.strip_prefix("team:")) {
             ("subject", _) => Some(Recipient::Subject),
@@ -380,7 +380,7 @@ impl Build<'_> {
     }
 }
 
-/// Whether the outcomes stand under the verb and not beside it.
+/// Reports whether the outcomes are under the verb and not beside it.
 pub(super) fn misplaced(item: &Node) -> bool {
     grammar::step_verb(item).is_some_and(|(_, value, _)| value.get("outcomes").is_some())
 }

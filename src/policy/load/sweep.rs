@@ -1,4 +1,4 @@
-//! A sweep: when it runs, over whom, and who of them is due.
+//! Compiles a sweep: its timetable, its population, and its rule for who is due.
 
 use chrono::{NaiveTime, TimeDelta, Timelike as _, Weekday};
 
@@ -12,7 +12,7 @@ use crate::policy::script::{Condition, Look};
 use crate::policy::source::Node;
 use crate::policy::tree::{Due, DueField, IfEmpty, IfMissed, Sweep};
 
-/// What stands under `sweep:`. None: it has a mistake, which is reported.
+/// Reads the value of `sweep:`. None: it has an error, which is reported.
 pub fn read(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Sweep> {
     let condition = node.condition("where").map(|source| build.condition(&source)).unwrap_or_default();
     told_by_a_list(&condition, build);
@@ -54,8 +54,8 @@ fn subject(node: &Node, build: &mut Build<'_>) {
     build.report(Diagnostic::error(node.place.clone(), "other-subject", message).help(help));
 }
 
-/// A list of people says less of each than their own record: what it does not say would be empty, and a
-/// clause about it would leave out people without a word.
+/// Checks that clauses use only fields that lists of users contain. Other fields would be empty, and a clause about
+/// them would silently leave out people.
 fn told_by_a_list(condition: &Condition, build: &mut Build<'_>) {
     for Look { root, field, place } in condition.looks() {
         let what = match (root.as_str(), field.as_deref()) {
@@ -112,7 +112,7 @@ fn due_field(node: &Node, build: &mut Build<'_>) -> Option<DueField> {
     None
 }
 
-/// When it runs; whatever does not belong together is reported.
+/// Reads the timetable; keys that do not belong together are reported.
 fn timetable(node: &Node, build: &mut Build<'_>) -> Option<Timetable> {
     let (run, cron) = (node.get("run"), node.get("cron"));
     let zone = node.text_of("timezone").and_then(|zone| zone.parse().ok());
@@ -190,7 +190,7 @@ fn which_day(place: &Place, message: &str, help: &str, build: &mut Build<'_>) {
     build.report(Diagnostic::error(place.clone(), "sweep", message).help(format!("write {help}")));
 }
 
-/// Keys that say nothing there.
+/// Reports keys that have no effect there.
 fn beside(node: &Node, keys: &[&str], there: &str, build: &mut Build<'_>) {
     for (key, _) in keys.iter().filter_map(|key| node.entry(key)) {
         let message = format!("`{}:` does not work {there}", key.name);

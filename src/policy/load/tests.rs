@@ -1,5 +1,4 @@
-//! tests.yaml, read against the policy that it is about: a test that names what is not there would show
-//! nothing.
+//! Reads `tests.yaml` and checks it against its policy: a test that names something nonexistent would prove nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -23,10 +22,10 @@ const JUDGEMENTS: &[(&str, Judgement)] = &[
     ("rejected", Judgement::Rejected),
     ("not_executed", Judgement::NotExecuted),
 ];
-/// A person's word for a contested end.
+/// The word for a person's objection.
 const CONTEST: &str = "contest";
 
-/// Reads the tests of one policy. None: something is wrong with them, and is reported.
+/// Reads the tests of one policy. None: they have an error, which is reported.
 pub fn read(
     file: &str,
     bytes: &[u8],
@@ -48,7 +47,7 @@ pub fn read(
 }
 
 struct Reader<'a> {
-    /// None: it has mistakes itself, and names cannot be judged.
+    /// None: the policy has errors itself, and names cannot be checked.
     policy: Option<&'a Policy>,
     found: Vec<Diagnostic>,
 }
@@ -130,7 +129,7 @@ impl Reader<'_> {
         given
     }
 
-    /// Fields that a person or an event can have, with values of their types.
+    /// Checks that fields of a person or an event exist and have values of their types.
     fn fields(&mut self, node: &Node, known: &[Field], what: &str) {
         for (key, value) in node.map().unwrap_or_default() {
             match known.iter().find(|field| field.name == key.name) {
@@ -211,7 +210,7 @@ impl Reader<'_> {
         self.one_of(place, what, id, &as_names(&ids));
     }
 
-    /// The entry that names a step, and the others by their names.
+    /// Returns the one entry that names a step, apart from the keys in `beside`.
     fn named<'n>(&mut self, node: &'n Node, beside: &[&str]) -> Option<(&'n source::Key, &'n Node)> {
         let entries = node.map()?;
         let mut steps = entries.iter().filter(|(key, _)| !beside.contains(&key.name.as_str()));
@@ -286,7 +285,7 @@ impl Reader<'_> {
 
     fn provider(&mut self, node: &Node) -> Option<Act> {
         let (key, value) = self.named(node, &["for"])?;
-        // What can be down besides verification providers, endpoints and systems.
+        // Targets that can be down besides verification providers, endpoints and systems.
         let mut known: BTreeSet<String> = [Target::IDENTITY, Target::MAIL].map(str::to_owned).into();
         known.extend(self.policy.iter().flat_map(|policy| providers(policy)));
         known.extend(self.endpoints());
@@ -339,7 +338,7 @@ impl Reader<'_> {
         expected
     }
 
-    /// Names in an expectation exist: what cannot happen would never be seen to fail to happen.
+    /// Checks that names in an expectation exist: an impossible expectation of absence would always pass.
     fn judge(&mut self, value: &Node, what: &What) {
         let Some(policy) = self.policy else { return };
         match what {
@@ -379,7 +378,7 @@ impl Reader<'_> {
         both.map(|verification| verification.name.clone()).collect()
     }
 
-    /// Endpoints and systems that the policy names.
+    /// Returns the endpoints and systems that the policy names.
     fn endpoints(&self) -> BTreeSet<String> {
         let Some(policy) = self.policy else { return BTreeSet::new() };
         let named = policy.steps.iter().filter_map(|step| {
@@ -405,7 +404,7 @@ fn is_span(text: &str) -> bool {
     crate::model::Span::from_str(text).is_ok()
 }
 
-/// What a field's value should be, if it is not. Empty is always right.
+/// Returns the expected form of a field's value if the value does not fit. Null always fits.
 fn misfit(value: &Value, kind: FieldType) -> Option<&'static str> {
     let text = value.as_str();
     let (fits, expected) = match kind {
