@@ -1,5 +1,5 @@
-//! Verifications that let somebody in, or give something back, and are compared with nothing that is registered:
-//! anybody's document passes. A pass of another policy that a policy waits for, or opens on, is looked at too.
+//! Finds verifications that admit a person, or give something back, without a comparison with registered fields:
+//! any person's document passes. Passes of other policies that a policy waits for or opens on are checked too.
 
 use std::collections::BTreeSet;
 
@@ -13,24 +13,24 @@ use crate::policy::tree::{Step, StepIndex, Trigger, Verb, Verify};
 
 const PASSED: &str = EventType::VERIFICATION_PASSED;
 
-/// What somebody passed who may be anybody.
+/// A pass whose document was not compared with registered fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pass {
-    /// This step's verification.
+    /// The verification of this step.
     Own(StepIndex),
-    /// Another case's, that this step waited for; none: that opened the case.
+    /// A pass in another case that this step waited for; none: the pass that opened the case.
     Other(Option<StepIndex>),
 }
 
 pub fn look(all: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
-    // A pass that nobody compares, and that any policy may wait for.
+    // Any policy may wait for a pass that is not compared.
     let anywhere = all.iter().flat_map(|seen| seen.policy.verifies()).any(|(_, verify)| !compares(verify));
     for seen in all {
         policy(seen, anywhere, diagnostics);
     }
 }
 
-/// Whether at least one field has to agree. Fields that may be missing can all be.
+/// Reports whether at least one field must match. Optional fields do not count, because all of them may be missing.
 fn compares(verify: &Verify) -> bool {
     verify.compare.iter().any(|field| !verify.optional.contains(field))
 }
@@ -79,7 +79,7 @@ fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
     Some(seen.warning(place, "uncompared", message).help(help))
 }
 
-/// Who passed is still anybody, or is again, on a way on from a step.
+/// Returns the uncompared pass after an edge of a step, if there is one.
 fn after(step: &Step, before: Option<Pass>, edge: &Edge, anywhere: bool) -> Option<Pass> {
     let Via::Outcome(ending) = &edge.via else { return before };
     match step.says(ending) {
@@ -87,7 +87,7 @@ fn after(step: &Step, before: Option<Pass>, edge: &Edge, anywhere: bool) -> Opti
             let uncompared = matches!(&step.verb, Verb::Verify(verify) if !compares(verify));
             uncompared.then_some(Pass::Own(step.index))
         }
-        // That nobody passed is another finding, and people have the last word.
+        // A missing pass is another finding, and a reviewer's decision takes precedence.
         Says::NotPassed(_) | Says::Decided => None,
         Says::PassedElsewhere => anywhere.then_some(Pass::Other(Some(step.index))),
         Says::Undecided | Says::Nothing => before,

@@ -1,5 +1,5 @@
-//! Conditions that can never hold, or never fail; words that a field never has; steps that make their own
-//! policy's `as_long_as` false.
+//! Finds conditions that can never hold or never fail, words that a field never has, and steps that make `as_long_as`
+//! of their own policy false.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     own_undoing(seen, &events, diagnostics);
 }
 
-/// What `event.type` can be. None: anything, for there are types that have other names besides.
+/// Returns the possible values of `event.type`. None: unrestricted, because some types have alternative types.
 fn events(seen: &Seen<'_>) -> Option<Vec<String>> {
     let mut types = Vec::new();
     for trigger in &seen.policy.when {
@@ -43,7 +43,7 @@ fn events(seen: &Seen<'_>) -> Option<Vec<String>> {
         }
         types.push(name.clone());
         if name == "login.risk" {
-            // A sign-in with a score is that besides what it is.
+            // A sign-in with a score also has its own sign-in type.
             types.extend(["login.succeeded".to_owned(), "login.failed".to_owned()]);
         }
     }
@@ -70,7 +70,7 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// A clause that holds wherever the others hold: one of them says more than was meant, or this one nothing.
+    /// Reports a clause that is implied by the others: another clause is too strict, or this one has no effect.
     fn implied(&mut self, claims: &Claims) {
         let Claims::All(parts) = claims else { return };
         for (at, part) in parts.iter().enumerate() {
@@ -92,14 +92,14 @@ impl Reading<'_, '_> {
         refutable(claim, &|path| domain(path, self.seen, self.events.as_deref()))
     }
 
-    /// Clauses that say nothing by themselves.
+    /// Reports clauses that have no effect by themselves.
     fn parts(&mut self, claims: &Claims, then: &str) {
         let (parts, then) = match claims {
             Claims::All(parts) => (parts, then),
             Claims::Any(parts) => (parts, "this alternative has no effect"),
             Claims::None(parts) => (parts, "it excludes nobody"),
             Claims::Clause { claim, place } => {
-                // Said already, of the word in it.
+                // The word in the clause was already reported.
                 let within = |told: &Place| told.file == place.file && told.line == place.line;
                 if self.told.iter().any(within) {
                     return;
@@ -117,7 +117,7 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// The first clause that contradicts those before it.
+    /// Reports the first clause that contradicts the clauses before it.
     fn together(&mut self, claims: &Claims, then: &str) {
         let Claims::All(parts) = claims else { return };
         let mut before = Vec::new();
@@ -140,7 +140,7 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// Values that a field never has.
+    /// Reports values that a field never has.
     fn words(&mut self, claim: &Claim) {
         match claim {
             Claim::Is(_) | Claim::Unknown => {}
@@ -179,7 +179,7 @@ impl Reading<'_, '_> {
     }
 }
 
-/// What follows the @ of an address, in lower case; another text is none.
+/// Reports text that is not the domain of an address in lower case.
 fn no_domain(path: &str, value: &Value) -> Option<(String, String)> {
     let texts = std::slice::from_ref(value);
     let texts = value.as_array().map_or(texts, Vec::as_slice);
@@ -201,7 +201,7 @@ fn first(claims: &Claims) -> Place {
     }
 }
 
-/// Every value that a field can have, the empty one included.
+/// Returns every value that a field can have, including the empty value.
 fn domain(path: &str, seen: &Seen<'_>, events: Option<&[String]>) -> Option<Vec<Value>> {
     let mut words: Vec<Value> = match path {
         "event.type" => events?.iter().map(|name| json!(name)).collect(),
@@ -214,7 +214,7 @@ fn domain(path: &str, seen: &Seen<'_>, events: Option<&[String]>) -> Option<Vec<
     Some(words)
 }
 
-/// What a step can have come to.
+/// Returns the possible results of a step.
 fn outcomes(id: &str, field: &str, seen: &Seen<'_>) -> Option<Vec<String>> {
     let step = seen.step(*seen.policy.by_id.get(id)?)?;
     let known = match &step.verb {
@@ -233,7 +233,7 @@ fn outcomes(id: &str, field: &str, seen: &Seen<'_>) -> Option<Vec<String>> {
     (field == known).then(|| step.outcomes.keys().map(|ending| ending.word().to_owned()).collect())
 }
 
-/// Steps after which the policy's `as_long_as` does not hold, with something left to do.
+/// Reports steps that make the policy's `as_long_as` false while other steps remain.
 fn own_undoing(seen: &Seen<'_>, events: &Option<Vec<String>>, diagnostics: &mut Vec<Diagnostic>) {
     let condition = seen.policy.as_long_as.as_ref().and_then(|all| all.claims(&seen.policy.settings));
     let Some(condition) = condition.map(|claims| claims.whole()) else { return };
@@ -257,12 +257,12 @@ fn own_undoing(seen: &Seen<'_>, events: &Option<Vec<String>>, diagnostics: &mut 
     }
 }
 
-/// Whether `as_long_as` is asked before a step, or when the case wakes from it.
+/// Reports whether `as_long_as` is evaluated before a step, or when the case resumes after it.
 fn asks_again(verb: &Verb) -> bool {
     verb.waits() || verb.changes_something()
 }
 
-/// What is true once a step was done.
+/// Returns the constraint that holds after a step is done.
 fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
     let is = |path: &str, by: By, value: Value| {
         Claim::Compare(Comparison { path: path.to_owned(), by, value, place: step.place.clone() })
@@ -278,7 +278,7 @@ fn fact(step: &Step, seen: &Seen<'_>) -> Option<Claim> {
         Verb::Reject { .. } => Some(is("registration.state", By::Equal, json!("rejected"))),
         Verb::Effect(Effect::Suspend { .. }) => Some(is("user.status", By::Equal, json!("suspended"))),
         Verb::Effect(Effect::Role { change, role: text }) => role(text, change.gives()),
-        // What is set is not empty afterwards, whatever it is.
+        // A field that was set is not empty afterwards.
         Verb::Effect(Effect::Set(data)) => {
             let set = data.names().into_iter();
             let filled = set.map(|path| Claim::Not(Box::new(is(path, By::Equal, Value::Null))));

@@ -1,4 +1,4 @@
-//! What two policies do against each other for the same event, and whom no policy covers.
+//! Finds conflicts between two policies for the same event, and subjects that no policy covers.
 
 use std::collections::BTreeSet;
 
@@ -23,9 +23,9 @@ pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Something that a policy does at a moment that another policy knows too.
+/// An effect of a policy at a time that can coincide with an effect of another policy.
 struct Pull {
-    /// `at once`, or `on passed`.
+    /// Such as `at once`, or `on passed`.
     when: String,
     what: What,
     word: &'static str,
@@ -55,7 +55,7 @@ impl What {
     }
 }
 
-/// What happens at once, and what directly follows each outcome of a verification.
+/// Returns the effects that happen at once, and those that directly follow each outcome of a verification.
 fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
     let mut found = Vec::new();
     straight(seen, seen.policy.graph.first, "at once", &mut found);
@@ -67,7 +67,7 @@ fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
     found
 }
 
-/// Follows the steps as long as nothing is waited for or decided.
+/// Follows the steps until the first wait or decision.
 fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<Pull>) {
     for step in seen.straight(from).filter(|step| step.condition.is_none()) {
         if let Some(what) = what(seen, step) {
@@ -92,7 +92,7 @@ fn what(seen: &Seen<'_>, step: &Step) -> Option<What> {
     }
 }
 
-/// An event that opens a case of both, for the same person.
+/// Returns an event that opens a case of both policies, for the same person.
 fn meet(one: &Seen<'_>, other: &Seen<'_>) -> Option<String> {
     if one.policy.subject != other.policy.subject {
         return None;
@@ -108,7 +108,7 @@ fn meet(one: &Seen<'_>, other: &Seen<'_>) -> Option<String> {
     somebody(&[one, other]).then_some(event)
 }
 
-/// Whether there can be anybody for whom the clauses of all of them hold.
+/// Reports whether any person can match the clauses of all policies.
 fn somebody(all: &[&Seen<'_>]) -> bool {
     let claims = all.iter().filter_map(|seen| seen.policy.condition.claims(&seen.policy.settings));
     let together = Claim::All(claims.map(|claims| claims.whole()).collect());
@@ -119,7 +119,7 @@ fn somebody(all: &[&Seen<'_>]) -> bool {
     possible(&together, &domains)
 }
 
-/// The first of what the two do against each other, said once.
+/// Reports the first conflict between the effects of two policies, once.
 fn against(one: (&Seen<'_>, &[Pull]), other: (&Seen<'_>, &[Pull]), event: &str) -> Option<Diagnostic> {
     let opposed = |second: &&Pull| one.1.iter().any(|first| opposes(first, second));
     let second = other.1.iter().find(opposed)?;
@@ -132,8 +132,8 @@ fn against(one: (&Seen<'_>, &[Pull]), other: (&Seen<'_>, &[Pull]), event: &str) 
     Some(other.0.warning(second.place.clone(), "opposite-ends", message).help(help))
 }
 
-/// One of two policies about the same registrations can let in whom the other can turn away, though not at the same
-/// moment: whoever is let in at once is deleted by the other policy when they do not answer.
+/// Reports two policies for the same registrations, of which one can approve a person that the other can reject or
+/// delete later. For example, a person who is approved at once is deleted by the other policy without an answer.
 fn can(one: &Seen<'_>, other: &Seen<'_>, event: &str) -> Option<Diagnostic> {
     if one.policy.subject != SubjectKind::Registration {
         return None;
@@ -166,8 +166,8 @@ fn opposes(first: &Pull, second: &Pull) -> bool {
     first.when == second.when && first.what.opposes(&second.what)
 }
 
-/// A tree about registrations in which nothing acts on a new one. Who else is covered by no policy depends
-/// on the people there are, which this does not know.
+/// Reports a tree for registrations in which no policy acts on a new one. Other gaps in coverage depend on the actual
+/// people, which are not available here.
 pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     let about = |seen: &&Seen<'_>| seen.policy.subject == SubjectKind::Registration;
     let on_new = |seen: &Seen<'_>| seen.policy.mode == Mode::Enforce && opens_on_new(seen.policy);
@@ -180,8 +180,8 @@ pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     Some(first.warning(first.at(&["mode"]), "uncovered", message).help(help))
 }
 
-/// Whether those that act on a new registration are all about particular ones. Whether there are others is not known
-/// here, so that this is no mistake.
+/// Reports whether all policies that act on a new registration are limited to certain ones. This is not an error,
+/// because other registrations may not exist.
 pub fn only_particular<'a>(policies: impl Iterator<Item = &'a Policy>) -> bool {
     let acting = policies.filter(|policy| policy.mode == Mode::Enforce && opens_on_new(policy));
     let takes: Vec<_> = acting.map(takes_anybody).collect();
@@ -197,8 +197,8 @@ fn opens_on_new(policy: &Policy) -> bool {
     policy.when.iter().any(new)
 }
 
-/// A policy that does not act and is the only one for whom no other names: registrations that differ in every field
-/// from all that the clauses single out.
+/// Reports a policy that does not act and is the only one for registrations that no clause singles out, in which every
+/// field differs from all named values.
 fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     let on_new = |seen: &&Seen<'_>| opens_on_new(seen.policy) && takes_anybody(seen.policy);
     let acts = |seen: &Seen<'_>| seen.policy.mode == Mode::Enforce;
@@ -214,8 +214,8 @@ fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     Some(idle.warning(idle.at(&["mode"]), "uncovered", message).help(help))
 }
 
-/// Whether a claim can be true (or false) of somebody whom no clause singles out: every field has a value that is
-/// named nowhere.
+/// Reports whether a constraint can be true (or false) for a person that no clause singles out: every field has a value
+/// that no clause names.
 fn anybody(claim: &Claim, truth: bool) -> bool {
     match claim {
         Claim::Is(is) => *is == truth,

@@ -1,4 +1,4 @@
-//! Reviews that nobody can decide, by the tokens of the configuration.
+//! Finds reviews that no configured token may decide.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ fn of_queue(
     Some(seen.warning(step.place.clone(), "too-few-persons", message).help(help))
 }
 
-/// How many different persons there are; a token without one is none.
+/// Counts the different persons; a token without a person does not count.
 fn persons(members: &[&Actor]) -> usize {
     let mut known: Vec<&Actor> = Vec::new();
     for member in members.iter().filter(|member| member.person.is_some()) {

@@ -1,4 +1,4 @@
-//! Adverse ends: what nobody can contest, what can hardly be undone, and what comes after them.
+//! Checks adverse ends: ends without an objection, ends that can hardly be undone, and the steps after them.
 
 use crate::model::EffectKind;
 use std::collections::BTreeSet;
@@ -24,13 +24,13 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether the policy says itself what grace there is.
+/// Reports whether the policy states the grace itself.
 fn stated(seen: &Seen<'_>, step: &Step) -> bool {
-    // A step of a shared block is in another file; what it says there is told there.
+    // A step of a shared block is in another file, where its grace is checked.
     node_at(&seen.node, &step.place).is_none_or(|node| node.get("grace").is_some())
 }
 
-/// Less than this is over before anybody has read the mail.
+/// The shortest useful grace; a shorter one ends before the person has read the mail.
 const SHORTEST_GRACE: TimeDelta = TimeDelta::hours(1);
 
 fn short(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
@@ -60,7 +60,7 @@ fn short(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(seen.warning(place, "short-grace", message).help(help));
 }
 
-/// Steps that every way passes a review to reach.
+/// Returns the steps that every path reaches only after a review.
 fn reviewed(seen: &Seen<'_>) -> BTreeSet<StepIndex> {
     let review = |at| seen.step(at).is_some_and(|step| matches!(step.verb, Verb::Review(_)));
     let graph = &seen.policy.graph;
@@ -70,11 +70,11 @@ fn reviewed(seen: &Seen<'_>) -> BTreeSet<StepIndex> {
     seen.policy.steps.iter().map(|step| step.index).filter(|at| !without.contains(at)).collect()
 }
 
-/// What makes no sense for somebody who was just deleted or rejected.
+/// Effects that make no sense for a person who was just deleted or rejected.
 const AFTER_THE_END: [EffectKind; 4] =
     [EffectKind::Approve, EffectKind::AssignRole, EffectKind::Invite, EffectKind::Reinstate];
 
-/// What is done to somebody who is gone, or was let in, by the step before.
+/// Reports effects on a person who was deleted or rejected by the step before.
 fn after_the_end(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     let gone = match step.verb {
         Verb::Delete { .. } => "deleted",

@@ -1,4 +1,4 @@
-//! Triggers, limits, retention, settings and sweeps.
+//! Checks triggers, limits, retention, settings and sweeps.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +81,7 @@ fn limits(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A setting whose name stands nowhere else in what the policy is made of.
+/// Reports a setting whose name occurs nowhere else in the policy's files.
 fn settings(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let texts: Vec<_> = seen.policy.files.0.values().map(|bytes| String::from_utf8_lossy(bytes)).collect();
     let named = |name: &str| {

@@ -1,4 +1,4 @@
-//! Suspensions that nothing lifts: on any way at all, or on the very way on which the person passed.
+//! Finds suspensions that no step lifts: on no path at all, or not on the path on which the person passed.
 
 use crate::model::EffectKind;
 use std::collections::BTreeMap;
@@ -40,12 +40,12 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Every step that is reached with the suspension still on, and whether the person's last answer was a pass.
+/// Returns every step that is reached while suspended, and whether the person's last answer was a pass.
 fn held(seen: &Seen<'_>, from: &Step) -> Vec<(StepIndex, bool)> {
     let Some(next) = from.next else { return Vec::new() };
     seen.policy.graph.walk(next, false, |at, passed, edge| {
         let step = seen.step(at)?;
-        // What another suspension leads to is told there.
+        // The steps after another suspension are reported for that suspension.
         let over = lifts(step) || step.verb.effect() == Some(EffectKind::Suspend);
         (!over).then(|| after(step, *passed, edge))
     })
@@ -55,7 +55,7 @@ fn lifts(step: &Step) -> bool {
     step.verb.may_do(&[EffectKind::Reinstate])
 }
 
-/// Whether somebody hears of it who can lift it by hand.
+/// Reports whether the step notifies a team, which can lift the suspension by hand.
 fn tells(step: &Step) -> bool {
     step.verb.may().contains(&EffectKind::Notify)
         || (step.verb.effect() == Some(EffectKind::Notify)
@@ -66,7 +66,7 @@ fn after(step: &Step, passed: bool, edge: &Edge) -> bool {
     match &edge.via {
         Via::Outcome(ending) => match step.says(ending) {
             Says::Passed => true,
-            // From here on it is what people decided.
+            // From here on the reviewers' decision counts.
             Says::Unsure | Says::NotPassed(_) | Says::Decided | Says::Undecided => false,
             Says::PassedElsewhere | Says::Nothing => passed,
         },

@@ -1,21 +1,21 @@
-//! What is valid and does nothing, or does something else than whoever wrote it meant. Only policies without
-//! a mistake are looked at, and every finding is a warning: the policy runs.
+//! Finds valid input that has no effect, or another effect than its author probably meant. Checks only policies
+//! without an error. Every finding is a warning: the policy runs.
 //!
 //! | file | what |
 //! |---|---|
-//! | `blind` | who is let in by a verification that is compared with nothing |
+//! | `blind` | admissions by a verification that is compared with no registered field |
 //! | `clauses` | conditions that can never hold or never fail; steps that end their own policy |
 //! | `possible` | whether clauses contradict each other |
-//! | `deciders` | reviews that nobody can decide, by the tokens of the configuration |
-//! | `ends` | adverse ends that nobody can contest, or that can hardly be undone |
+//! | `deciders` | reviews that no configured token may decide |
+//! | `ends` | adverse ends without an objection, or that can hardly be undone |
 //! | `head` | triggers, limits, retention and sweeps |
-//! | `holds` | suspensions that nothing lifts, or that outlast a pass |
-//! | `conflicts` | what two policies do against each other, and who is covered by none |
-//! | `steps` | steps that do less than they say |
-//! | `unproven` | who is let in without a pass and without a person's decision |
-//! | `notification` | whether the person hears of their end, and how to contest it |
+//! | `holds` | suspensions that no step lifts, or that outlast a pass |
+//! | `conflicts` | conflicts between two policies, and subjects that no policy covers |
+//! | `steps` | steps that do less than they state |
+//! | `unproven` | admissions without a pass and without a reviewer's decision |
+//! | `notification` | whether the person is notified of an adverse end, and how to object |
 //! | `untested` | policies that can do harm and have no test |
-//! | `unused` | what nobody uses |
+//! | `unused` | unused definitions and files |
 
 mod blind;
 mod clauses;
@@ -41,14 +41,15 @@ use super::tree::{Policy, Step, StepIndex};
 
 pub use conflicts::only_particular;
 
-/// A policy with its file as it is written.
+/// A policy with its file as written.
 struct Seen<'a> {
     policy: &'a Policy,
     node: Node,
 }
 
 impl Seen<'_> {
-    /// The place of a value at the top of the file, or under a key there; of the name if it is not there.
+    /// Returns the place of a value at the top of the file or under a key; the place of the name if the value is
+    /// missing.
     fn at(&self, keys: &[&str]) -> Place {
         let mut node = &self.node;
         for key in keys {
@@ -64,7 +65,7 @@ impl Seen<'_> {
         self.node.get(key).and_then(Node::list).unwrap_or_default()
     }
 
-    /// A warning about this policy.
+    /// Builds a warning about this policy.
     fn warning(&self, place: Place, code: &'static str, message: impl Into<String>) -> Diagnostic {
         Diagnostic::warning(place, code, message).of_policy(&self.policy.name)
     }
@@ -73,19 +74,19 @@ impl Seen<'_> {
         self.policy.step(at)
     }
 
-    /// Every step that can come after one.
+    /// Returns every step that can come after a step.
     fn later(&self, step: &Step) -> Vec<&Step> {
         self.policy.graph.later(step.index).into_iter().filter_map(|at| self.step(at)).collect()
     }
 
-    /// A step and those that follow it as long as there is no choice.
+    /// Returns a step and the steps that follow without a choice.
     fn straight(&self, from: StepIndex) -> impl Iterator<Item = &Step> {
         self.policy.graph.straight(from).filter_map(|at| self.step(at))
     }
 }
 
-/// Looks at every policy, and at all of them together. `sound`: nothing in the tree has a mistake, so that
-/// what is not used is not used by what could not be read either.
+/// Checks every policy, and all of them together. `sound`: the tree has no error; otherwise a definition that seems
+/// unused may be used by a file that could not be read.
 pub fn run<'a>(
     files: &Files,
     policies: impl Iterator<Item = &'a Policy>,
@@ -114,7 +115,7 @@ pub fn run<'a>(
     }
 }
 
-/// Policies that can do harm and are not among those that have a test.
+/// Reports policies that can do harm and have no test.
 pub fn untested<'a>(policies: impl Iterator<Item = &'a Policy>, tested: &BTreeSet<&str>) -> Vec<Diagnostic> {
     let without = policies.filter(|policy| !tested.contains(policy.name.as_str()));
     without.filter_map(see).filter_map(|seen| untested::look(&seen)).collect()
@@ -127,7 +128,7 @@ fn see(policy: &Policy) -> Option<Seen<'_>> {
     Some(Seen { policy, node })
 }
 
-/// The map that begins at a place, such as a step.
+/// Returns the map that begins at a place, such as a step.
 fn node_at<'a>(node: &'a Node, place: &Place) -> Option<&'a Node> {
     if node.place == *place && node.map().is_some() {
         return Some(node);

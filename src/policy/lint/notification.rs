@@ -1,4 +1,4 @@
-//! Whether the person hears of their end on the way to it, by a mail with which they can contest it.
+//! Checks that the person is notified before an adverse end, by a mail with the objection link.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Whether clauses can hold at all: every way in which they could, and whether one of them is free of
-//! contradiction. What is not understood forbids nothing, so a "no" is certain and a "yes" is not.
+//! Decides whether clauses can hold at all: enumerates the ways in which they could, and checks each for
+//! contradictions. Expressions that are not understood forbid nothing. A "no" is therefore certain and a "yes" is not.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,26 @@ use serde_json::Value;
 use crate::policy::schema;
 use crate::policy::script::{By, Claim, Comparison, judge};
 
-/// More ways than this are not looked through; what has them counts as possible.
+/// The maximum number of ways that are checked; beyond it the clauses count as possible.
 const MOST_WAYS: usize = 256;
 
 /// The values that a field can have, where they are known.
 pub type Domains<'a> = dyn Fn(&str) -> Option<Vec<Value>> + 'a;
 
-/// A comparison that holds, or one that does not.
+/// A comparison, and whether it holds.
 type Literal<'a> = (&'a Comparison, bool);
 
-/// Whether a claim can be true.
+/// Reports whether a constraint can be true.
 pub fn possible(claim: &Claim, domains: &Domains<'_>) -> bool {
     ways(claim, true).is_none_or(|ways| ways.iter().any(|way| consistent(way, domains)))
 }
 
-/// Whether a claim can be false.
+/// Reports whether a constraint can be false.
 pub fn refutable(claim: &Claim, domains: &Domains<'_>) -> bool {
     ways(claim, false).is_none_or(|ways| ways.iter().any(|way| consistent(way, domains)))
 }
 
-/// Every way to make a claim true (or false). None: too many.
+/// Returns every way to make a constraint true (or false). None: too many.
 fn ways(claim: &Claim, truth: bool) -> Option<Vec<Vec<Literal<'_>>>> {
     match (claim, truth) {
         (Claim::Is(is), _) => Some(if *is == truth { vec![Vec::new()] } else { Vec::new() }),
@@ -65,11 +65,11 @@ fn consistent(way: &[Literal<'_>], domains: &Domains<'_>) -> bool {
     by_path.into_iter().all(|(path, literals)| one_field(path, &literals, domains))
 }
 
-/// Whether one field can satisfy all that is said of it.
+/// Reports whether one field can satisfy all its comparisons.
 fn one_field(path: &str, literals: &[Literal<'_>], domains: &Domains<'_>) -> bool {
     let holds = |(of, truth): &Literal<'_>, value: &Value| judge(of.by, value, &of.value) == Some(*truth);
     if literals.iter().any(|(of, _)| of.by == By::Has) {
-        // Lists are not made up; only a yes beside a no is seen.
+        // Possible lists are not enumerated; only a direct contradiction is detected.
         let both = |(of, truth): &Literal<'_>| {
             literals.iter().any(|(other, no)| other.by == of.by && other.value == of.value && no != truth)
         };
@@ -100,12 +100,12 @@ fn one_field(path: &str, literals: &[Literal<'_>], domains: &Domains<'_>) -> boo
     }
 }
 
-/// Whether the numbers that are asked for leave room between them.
+/// Reports whether the numeric bounds leave a possible value.
 fn bounds(literals: &[Literal<'_>], range: (f64, f64)) -> bool {
     let (mut least, mut most) = ((range.0, false), (range.1, false));
     for (of, truth) in literals {
         let Some(number) = of.value.as_f64() else { continue };
-        // (from below, the bound itself is out)
+        // (is it a lower bound, is the bound itself excluded)
         let (below, open) = match (of.by, truth) {
             (By::More, true) | (By::LessOrEqual, false) => (true, true),
             (By::MoreOrEqual, true) | (By::Less, false) => (true, false),

@@ -1,4 +1,4 @@
-//! Steps that do less than they say.
+//! Finds steps that do less than they state.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The place of what stands under a step, or of the step if that is in another file.
+/// Returns the place of a key under a step, or of the step if the step is in another file.
 fn under(seen: &Seen<'_>, step: &Step, keys: &[&str]) -> Place {
     let Some(mut node) = node_at(&seen.node, &step.place) else { return step.place.clone() };
     for key in keys {
@@ -97,7 +97,7 @@ fn reviews(seen: &Seen<'_>, step: &Step, review: &Review, diagnostics: &mut Vec<
     }
 }
 
-/// A branch whose outcomes all go on in the same way decides nothing.
+/// Reports a branch whose outcomes all continue in the same way, and which therefore decides nothing.
 fn same_branches(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     let Verb::Run { .. } = step.verb else { return };
     let goes = |at| {

@@ -1,5 +1,5 @@
-//! People who did not prove who they are, and are let in all the same, with nobody deciding it. A policy that
-//! lets people in without asking for any proof means what it says, and is not told.
+//! Finds people who are admitted although they did not prove their identity and no reviewer decided. A policy that
+//! admits people without requesting any proof does so on purpose, and is not reported.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::policy::graph::{Edge, Via};
 use crate::policy::outcome::{ProofOutcome, Says};
 use crate::policy::tree::{Step, StepIndex, Verb};
 
-/// An outcome that proved nothing.
+/// An outcome without proof.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Unproven {
     verify: StepIndex,
     outcome: ProofOutcome,
-    /// The `do` with which the last branch leads on: what somebody wrote for this very outcome.
+    /// The `do` that continues the last branch, which the author wrote for this outcome.
     by: Option<StepIndex>,
 }
 
@@ -49,12 +49,12 @@ fn tell(seen: &Seen<'_>, step: &Step, unproven: &Unproven, verb: &str) -> Option
     Some(seen.warning(place, "unproven", message).help(help))
 }
 
-/// What proved nothing, on a way on from a step.
+/// Returns the outcome without proof after an edge of a step, if there is one.
 fn after(step: &Step, before: Option<Unproven>, edge: &Edge) -> Option<Unproven> {
     match &edge.via {
         Via::Outcome(ending) => match step.says(ending) {
             Says::NotPassed(outcome) => Some(Unproven { verify: step.index, outcome, by: None }),
-            // People have the last word, and a doubt of the vendor may be good enough for somebody.
+            // A reviewer's decision takes precedence, and a warning of the provider may be acceptable.
             Says::Passed | Says::Unsure | Says::Decided | Says::PassedElsewhere => None,
             Says::Undecided | Says::Nothing => before.map(|before| Unproven { by: None, ..before }),
         },

@@ -1,11 +1,11 @@
-//! Policies that can turn people away or lock them out, and of which no test says what they do.
+//! Finds policies that can reject, delete or suspend people and have no test.
 
 use super::Seen;
 use crate::model::EffectKind;
 use crate::policy::diagnostic::Diagnostic;
 
 pub fn look(seen: &Seen<'_>) -> Option<Diagnostic> {
-    // The worst that it can do.
+    // The worst effect comes first.
     let worst = [EffectKind::Delete, EffectKind::Reject, EffectKind::Suspend];
     let kind =
         worst.into_iter().find(|kind| seen.policy.steps.iter().any(|step| step.verb.may_do(&[*kind])))?;

@@ -1,5 +1,5 @@
-//! What nobody uses. A policy's own files are exactly what it is made of, so what is in none of them is not
-//! used; names of people and verifications are looked for in the steps.
+//! Finds unused definitions and files. The files of a policy are exactly those that it uses; other files are unused.
+//! Names of people and verifications are searched in the steps.
 
 use crate::model::EffectKind;
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ fn entries(files: &Files, file: &str, section: &str) -> Vec<(Key, Node)> {
     map.unwrap_or_default().to_vec()
 }
 
-/// Templates and shared scripts that are part of no policy.
+/// Reports templates and shared scripts that are part of no policy.
 fn shared_files(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let used = |path: &str| seen.iter().any(|seen| seen.policy.files.get(path).is_some());
     let mut told = BTreeSet::new();
@@ -61,10 +61,10 @@ fn shared_files(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnost
     }
 }
 
-/// Functions whose name stands nowhere but where they are made.
+/// Reports functions whose name occurs only in their definition.
 fn functions(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let texts: Vec<_> = files.0.iter().map(|(path, bytes)| (path, String::from_utf8_lossy(bytes))).collect();
-    // A file that is in no policy is told as a whole.
+    // A file that is in no policy is reported as a whole.
     let used = |path: &str| seen.iter().any(|seen| seen.policy.files.get(path).is_some());
     for (path, text) in texts.iter().filter(|(path, _)| path.ends_with(".rhai") && used(path)) {
         let namespace = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rhai");
@@ -98,13 +98,13 @@ struct Named {
     queues: BTreeSet<String>,
     calendars: BTreeSet<String>,
     teams: BTreeSet<String>,
-    /// A function sends mail, and to whom is only known when it runs.
+    /// True if a function sends mail, whose recipients are known only when it runs.
     any_team: bool,
 }
 
 impl Named {
     fn read(seen: &[Seen<'_>]) -> Self {
-        // What business days are counted in where nothing else is named.
+        // The default calendar for business days.
         let mut named = Self { calendars: BTreeSet::from(["default".to_owned()]), ..Self::default() };
         for policy in seen.iter().map(|seen| seen.policy) {
             named.teams.extend(policy.owner.strip_prefix("team:").map(str::to_owned));

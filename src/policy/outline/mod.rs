@@ -1,12 +1,12 @@
-//! What each name in the files of a tree stands for: where it is defined, and where it is used. It is read
-//! from the files alone and needs no policy without mistakes, so that an editor can ask while somebody types.
+//! The definitions and uses of each name in the files of a tree. They are read from the files alone, even if policies
+//! have errors, because an editor queries them while a file is edited.
 //!
 //! | file | what |
 //! |---|---|
 //! | `walk` | every name in the YAML of a tree |
 //! | `script` | names in scripts and expressions |
-//! | `offer` | which names may stand at a cursor |
-//! | `show` | what is shown beside a name |
+//! | `offer` | completions at a cursor |
+//! | `show` | the hover text of a name |
 
 mod offer;
 mod script;
@@ -20,22 +20,22 @@ use super::grammar::Thing;
 pub use offer::{Offer, Wanted, offers, typed_name};
 pub use show::about;
 
-/// Where a name is given.
+/// The definition of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defined {
     pub thing: Thing,
     pub name: String,
-    /// The policy's folder that it belongs to; none: it is there for all.
+    /// The folder of the policy that it belongs to; none if all policies can use it.
     pub folder: Option<String>,
-    /// Where the name stands.
+    /// The place of the name.
     pub place: Place,
-    /// The line with which the definition begins.
+    /// The first line of the definition.
     pub from: usize,
-    /// Parameters of a function, the language of a template.
+    /// Parameters of a function, or the language of a template.
     pub more: String,
 }
 
-/// Where a name is used.
+/// A use of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     pub thing: Thing,
@@ -52,21 +52,21 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Files that cannot be read as a whole are left out.
+    /// Reads the names of a tree. Files that cannot be read as a whole are left out.
     pub fn read(files: &Files) -> Self {
         let mut outline = Self::default();
         walk::files(files, &mut outline);
         outline
     }
 
-    /// The name at a place, and how far it goes. A cursor behind its last character is still at it.
+    /// Returns the name at a position with its extent. A cursor directly after its last character counts.
     pub fn name_at(&self, file: &str, line: usize, column: usize) -> Option<Named> {
         let covers = |place: &Place| {
             place.file == file
                 && place.line == line
                 && (place.column..=place.column + place.length).contains(&column)
         };
-        // Of two that touch, the one that begins here.
+        // If two names touch, the one that begins here counts.
         let used =
             self.named.iter().filter(|named| covers(&named.place)).max_by_key(|named| named.place.column);
         used.cloned().or_else(|| {
@@ -80,8 +80,8 @@ impl Outline {
         })
     }
 
-    /// What a name stands for: the folder's own, else what is there for all. A shared file may speak of what
-    /// each policy has for itself; then it is all of those.
+    /// Returns the definitions of a name: the folder's own, else those for all policies. A shared file may refer to a
+    /// name that each policy defines for itself; all of those are returned.
     pub fn definitions(&self, named: &Named) -> Vec<&Defined> {
         let all: Vec<_> = self
             .defined
@@ -99,7 +99,7 @@ impl Outline {
         }
     }
 
-    /// Where what a name stands for is used.
+    /// Returns all uses of the same definitions.
     pub fn uses(&self, named: &Named) -> Vec<&Named> {
         let wanted = self.definitions(named);
         let leads = |other: &&Named| {
@@ -109,7 +109,7 @@ impl Outline {
         self.named.iter().filter(leads).collect()
     }
 
-    /// What can be named in a folder, by name.
+    /// Returns the definitions that a folder can use, ordered by name.
     pub fn within_reach(&self, thing: Thing, folder: Option<&str>) -> Vec<&Defined> {
         let reach = |defined: &&Defined| {
             defined.thing == thing
@@ -122,7 +122,7 @@ impl Outline {
     }
 }
 
-/// The folder of a policy that a file belongs to.
+/// Returns the folder of the policy that a file belongs to.
 pub fn folder_of(file: &str) -> Option<&str> {
     file.split_once('/').map(|(folder, _)| folder).filter(|folder| *folder != "shared")
 }

@@ -1,21 +1,21 @@
-//! Which names may stand at a cursor. The file is being typed and often no YAML at this moment, so the line and
-//! the ones above it are read as text; the names themselves come from the outline.
+//! Completes names at a cursor. While a file is edited it is often not valid YAML. The current line and the lines above
+//! it are therefore read as text; the names come from the outline.
 
 use super::{Outline, folder_of};
 use crate::policy::grammar::{self, Names, Thing};
 use crate::policy::known::Known;
 
-/// One name that may stand here.
+/// One completion.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Offer {
-    /// What is written.
+    /// The text to insert.
     pub text: String,
     pub thing: &'static str,
-    /// Where it is defined, or what it is besides.
+    /// Where it is defined, or a further description.
     pub about: String,
 }
 
-/// What is wanted at a cursor, and how many characters before it are the beginning of a name.
+/// The names that fit at a cursor, and how many characters before it are already typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     pub names: Wants,
@@ -33,7 +33,7 @@ pub enum Wants {
     Teams,
 }
 
-/// The names that may stand at a cursor behind `before`, the text of `file` up to there.
+/// Returns the completions at a cursor after `before`, the text of `file` up to there.
 pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Option<(Wanted, Vec<Offer>)> {
     let wanted = wanted(file, before)?;
     let folder = folder_of(file);
@@ -82,14 +82,14 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
     Some((wanted, offers))
 }
 
-/// The name around a cursor, by the text alone: for a file that is no YAML at this moment.
+/// Returns the name around a cursor from the text alone, for a file that is not valid YAML at the moment.
 pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(Thing, String)> {
     let rest = after.split(|c: char| !is_part(c)).next().unwrap_or_default();
     let start = before.trim_end_matches(is_part);
     let name = format!("{}{rest}", before.get(start.len()..).unwrap_or_default());
     let recipient = start.strip_suffix("team:").filter(|start| start.ends_with(['"', '\'', ' ', '[', ',']));
     let thing = match wanted(file, recipient.unwrap_or(start))?.names {
-        // A script's name, with the function behind it.
+        // A script's name, followed by the function.
         Wants::Of(Thing::Function) => {
             let function = after.get(rest.len()..)?.strip_prefix("::")?;
             let function = function.split(|c: char| !is_part(c)).next().unwrap_or_default();
@@ -102,7 +102,7 @@ pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(Thing, Strin
     (!name.is_empty()).then_some((thing, name))
 }
 
-/// What the text before a cursor asks for.
+/// Returns what fits after the text before a cursor.
 fn wanted(file: &str, before: &str) -> Option<Wanted> {
     let line = before.rsplit('\n').next().unwrap_or_default();
     if line.trim_start().starts_with(['#', '/']) {
@@ -116,7 +116,7 @@ fn wanted(file: &str, before: &str) -> Option<Wanted> {
     }
     let (key, value) = key_and_value(before, line)?;
     let typed = value.rsplit([' ', '[', '{', ',', '"', '\'']).next().unwrap_or_default();
-    // Behind a whole name comes no other, except in a list.
+    // No second name follows a whole name, except in a list.
     let behind = value.get(..value.len() - typed.len()).unwrap_or_default();
     let opens = behind.trim_end().is_empty() || behind.ends_with(['[', ',', '"', '\'', '{']) || {
         behind.trim_end().ends_with([',', '[', '{'])
@@ -142,7 +142,7 @@ fn is_part(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// `settings.x`, `steps.x` and `file::x`.
+/// Recognizes `settings.x`, `steps.x` and `file::x`.
 fn within_expression(line: &str) -> Option<Wanted> {
     let start = line.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
     let typed = line.get(start.len()..).unwrap_or_default().chars().count();
@@ -160,13 +160,13 @@ fn within_expression(line: &str) -> Option<Wanted> {
     Some(Wanted { names: Wants::Of(thing), typed })
 }
 
-/// The key whose value a line ends in, and the value so far: `key: val`, or an item of a list below `key:`.
+/// Returns the key and the partial value at the end of a line: `key: val`, or an item of a list below `key:`.
 fn key_and_value<'a>(before: &'a str, line: &'a str) -> Option<(&'a str, &'a str)> {
     let key = |text: &'a str| text.rsplit(|c: char| !is_part(c)).next().filter(|key| !key.is_empty());
     if let Some((head, value)) = line.rsplit_once(": ") {
         return Some((key(head)?, value.trim_start()));
     }
-    // Only a list's item looks upward; what else stands alone in a line is a key that is being typed.
+    // Only for a list item the lines above matter; other text alone in a line is a key that is being typed.
     let value = line.trim_start().strip_prefix("- ")?;
     let indent = |line: &str| line.len() - line.trim_start().len();
     let above = before.rsplit('\n').skip(1).filter(|above| !above.trim().is_empty());

@@ -1,9 +1,9 @@
-//! Names in scripts and expressions. The script language's own lexer reads them, so half an expression is as
-//! good as a whole one.
+//! Reads names in scripts and expressions. It uses the lexer of the script language, which also works on incomplete
+//! expressions.
 
 use rhai::{Engine, Token};
 
-/// What matters of an expression.
+/// A token, reduced to the kinds that matter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     Name(String),
@@ -40,22 +40,22 @@ pub fn pieces(text: &str) -> Vec<Placed> {
         Token::Comma => Piece::Comma,
         _ => Piece::Other,
     };
-    // The lexer would go on for ever behind some mistakes; no file has more tokens than characters.
+    // After some errors the lexer would never end; no file has more tokens than characters.
     let placed = tokens.take(text.len() + 1).map(|(token, position)| {
         (piece(token), position.line().unwrap_or(1), position.position().unwrap_or(1))
     });
     placed.collect()
 }
 
-/// A name that an expression speaks of, by the index of its piece.
+/// A name that an expression refers to, by the index of its piece.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Spoken {
-    /// From the piece with the namespace to the one with the name.
+    /// From the piece with the namespace to the piece with the name.
     Function {
         namespace: usize,
         name: usize,
     },
-    /// A call without a namespace: in a script, of a function beside it.
+    /// A call without a namespace; in a script, it calls a function of the same file.
     Beside(usize),
     Step(usize),
     Setting(usize),
@@ -90,7 +90,7 @@ pub fn spoken(pieces: &[Placed]) -> Vec<Spoken> {
     found
 }
 
-/// A function that a script defines: the piece with its name, and its parameters as they are written.
+/// Returns the functions that a script defines: the piece with the name, and the parameters as written.
 pub fn functions(pieces: &[Placed]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, (piece, ..)) in pieces.iter().enumerate() {

@@ -1,13 +1,13 @@
-//! What an editor shows beside a name: the definition as it is written, with the comment above it.
+//! Renders the hover text of a name: the definition as written, with the comment above it.
 
 use super::Defined;
 use crate::policy::files::Files;
 use crate::policy::grammar::Thing;
 
-/// More lines than that are not read in a small window.
+/// The maximum number of lines, for a small window.
 const MOST_LINES: usize = 16;
 
-/// Markdown.
+/// Returns the hover text as Markdown.
 pub fn about(defined: &Defined, files: &Files) -> String {
     let (thing, file) = (defined.thing.word(), &defined.place.file);
     let text = files.get(file).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
@@ -22,7 +22,7 @@ pub fn about(defined: &Defined, files: &Files) -> String {
         Some(mark) => above(&lines, start, mark),
         None => Vec::new(),
     };
-    // The name with its parameters is all that a caller needs; the comment says the rest.
+    // The signature is what a caller needs; the comment adds the rest.
     let signature = format!("{}{}", defined.name, defined.more);
     let shown = match defined.thing {
         Thing::Template => lines.clone(),
@@ -45,7 +45,7 @@ pub fn about(defined: &Defined, files: &Files) -> String {
     about
 }
 
-/// Lines of a comment that stand right above.
+/// Returns the lines of a comment directly above.
 fn above<'a>(lines: &[&'a str], start: usize, mark: &str) -> Vec<&'a str> {
     let before = lines.get(..start).unwrap_or_default().iter().rev();
     let comment = before.map_while(|line| line.trim_start().strip_prefix(mark));
@@ -54,7 +54,7 @@ fn above<'a>(lines: &[&'a str], start: usize, mark: &str) -> Vec<&'a str> {
     comment
 }
 
-/// The line and all that is indented below it.
+/// Returns the line and all lines indented below it.
 fn within<'a>(lines: &[&'a str], start: usize) -> Vec<&'a str> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let rest = lines.get(start..).unwrap_or_default();

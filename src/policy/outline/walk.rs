@@ -1,5 +1,5 @@
-//! Goes over the files of a tree and notes every name. The grammar's table says what each key names, so a new
-//! key needs nothing here.
+//! Walks the files of a tree and records every name. The grammar's table defines what each key names, which covers new
+//! keys without a change here.
 
 use super::script::{self, Piece, Placed, Spoken};
 use super::{Defined, Named, Outline, folder_of};
@@ -34,7 +34,7 @@ pub(super) fn files(files: &Files, outline: &mut Outline) {
     }
 }
 
-/// One file.
+/// The walk over one file.
 struct Walk<'a> {
     file: &'a str,
     text: &'a str,
@@ -55,7 +55,7 @@ impl Walk<'_> {
     }
 
     fn defined(&mut self, thing: Thing, name: &str, place: Place, from: usize) {
-        // The name of a policy is known to the whole tree.
+        // The name of a policy is visible in the whole tree.
         let folder = self.folder.filter(|_| thing != Thing::Policy).map(str::to_owned);
         let more = String::new();
         self.outline.defined.push(Defined { thing, name: name.to_owned(), folder, place, from, more });
@@ -81,7 +81,7 @@ impl Walk<'_> {
     fn name(&mut self, names: Names, text: &str, place: Place, from: usize) {
         match names {
             Names::Gives(thing) => self.defined(thing, text, place, from),
-            // proofd.yaml is no file of the tree.
+            // `proofd.yaml` is not a file of the tree.
             Names::Of(Thing::Source | Thing::Provider | Thing::Endpoint | Thing::System) => {}
             Names::Of(thing) => self.named(thing, text, place),
             Names::Recipient | Names::Owner => self.recipient(text, place),
@@ -90,7 +90,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `team:name`.
+    /// Records the team in `team:name`.
     fn recipient(&mut self, text: &str, place: Place) {
         if let Some(team) = text.strip_prefix("team:") {
             let before = "team:".len();
@@ -99,7 +99,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `template`, `template to subject`, `template to team:name`.
+    /// Records the names in `template`, `template to subject` or `template to team:name`.
     fn sent(&mut self, text: &str, place: Place) {
         let (template, to) = text.split_once(" to ").map_or((text, None), |(name, to)| (name, Some(to)));
         let length = template.chars().count();
@@ -110,7 +110,7 @@ impl Walk<'_> {
         self.named(Thing::Template, template, Place { length, ..place });
     }
 
-    /// Expressions in one scalar, in their order.
+    /// Records the names of the expressions in one scalar, in order.
     fn expressions(&mut self, node: &Node, expressions: &[&str]) {
         let mut finder = Finder::new(self.file, self.text, node.place.line, node.place.column);
         for expression in expressions {
@@ -178,7 +178,7 @@ impl Walk<'_> {
         self.speak(&pieces, &places, Some(namespace));
     }
 
-    /// A template, and what it shows of settings and steps.
+    /// Records a template, and the settings and steps that it shows.
     fn mail(&mut self, name: &str, language: &str) {
         let place = Place { file: self.file.to_owned(), line: 1, column: 1, length: 1 };
         self.outline.defined.push(Defined {
@@ -202,12 +202,12 @@ impl Walk<'_> {
     }
 }
 
-/// Finds the pieces of expressions in the text of their file, one behind the other: quotes, escapes and folded
-/// lines then need no arithmetic.
+/// Finds the pieces of expressions in the text of their file, one after the other. Searching handles quotes, escapes
+/// and folded lines without arithmetic.
 struct Finder<'a> {
     file: &'a str,
     text: &'a str,
-    /// Bytes.
+    /// The current byte offset.
     at: usize,
 }
 

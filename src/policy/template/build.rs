@@ -1,4 +1,4 @@
-//! Template files to templates, with every mistake in them.
+//! Compiles template files to templates, and reports every error in them.
 
 use chrono::NaiveDate;
 use minijinja::value::ValueKind;
@@ -22,7 +22,7 @@ pub struct Source {
 }
 
 impl Templates {
-    /// Templates without a mistake can be rendered; the others are reported.
+    /// Builds the templates. Those without an error can be rendered; errors are reported.
     pub fn build(sources: &[Source], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut templates = Self { environment: environment(), ..Self::default() };
         for source in sources {
@@ -32,7 +32,7 @@ impl Templates {
     }
 
     fn add(&mut self, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
-        // `at`: what stands at the place, in its line.
+        // `at`: texts to search in the line, for the exact place.
         let mut report = |line: usize, at: &[&str], code, message: String, help: Option<String>| {
             let (column, length) = within(&source.text, line, at);
             let place = Place { file: source.path.clone(), line, column, length };
@@ -69,7 +69,7 @@ impl Templates {
     }
 }
 
-/// Subject and body, each with the line at which it begins in the file.
+/// Returns subject and body, each with its first line in the file.
 fn parts(source: &Source) -> Option<[(&'static str, String, usize); 2]> {
     let (front, body, first) = split(&source.text)?;
     let (subject, line) = subject(&source.path, front).ok()?;
@@ -77,7 +77,7 @@ fn parts(source: &Source) -> Option<[(&'static str, String, usize); 2]> {
 }
 
 impl Templates {
-    /// Looks at the names that a template speaks of, as one policy has them.
+    /// Checks the names that a template uses against the names of one policy.
     pub(in crate::policy) fn look(&self, source: &Source, names: &Names, diagnostics: &mut Vec<Diagnostic>) {
         for (part, text, offset) in parts(source).into_iter().flatten() {
             for found in walk::look(&text, names, &self.environment) {
@@ -85,7 +85,7 @@ impl Templates {
                 let mut place =
                     Place { file: source.path.clone(), line, column: found.column, length: found.length };
                 if part == "subject" {
-                    // Behind the key, and perhaps in quotes.
+                    // The subject follows the key, and may be in quotes.
                     let whole = source.text.split('\n').nth(line - 1).unwrap_or_default();
                     let before = text.split('\n').nth(found.line - 1).unwrap_or_default();
                     let shift = whole.find(before).and_then(|at| whole.get(..at));
@@ -100,7 +100,7 @@ impl Templates {
 }
 
 impl Names {
-    /// What the mails of all policies together can speak of.
+    /// Returns the names that mails of any policy can use.
     fn of_any() -> Self {
         let mut roots = vec![
             ("event", Shape::of_fields(&schema::fields_of_any_event())),
@@ -117,7 +117,7 @@ impl Names {
     }
 }
 
-/// The subject that front matter gives and its line, or what is wrong with it. It begins in the file's second line.
+/// Returns the subject from the front matter with its line, or its errors. Front matter begins in the second line.
 fn subject(path: &str, front: &str) -> Result<(String, usize), Vec<Diagnostic>> {
     let wrong = |place: Place, message: &str| {
         let help = "write one key: subject";
@@ -151,7 +151,7 @@ fn subject(path: &str, front: &str) -> Result<(String, usize), Vec<Diagnostic>> 
     Err(mistakes)
 }
 
-/// Where the first of some signs stands in a line, and how long it is; the line's beginning if none does.
+/// Returns the column and length of the first of some signs in a line; the line's beginning if none occurs.
 fn within(text: &str, line: usize, signs: &[&str]) -> (usize, usize) {
     let line = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default();
     let found = signs.iter().filter_map(|sign| Some((line.find(sign)?, *sign))).min();
@@ -160,7 +160,7 @@ fn within(text: &str, line: usize, signs: &[&str]) -> (usize, usize) {
     (before.chars().count() + 1, sign.chars().count().max(1))
 }
 
-/// Front matter, body, and the line at which the body begins.
+/// Splits the text into front matter, body, and the line at which the body begins.
 fn split(text: &str) -> Option<(&str, &str, usize)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let rest = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"))?;
@@ -176,7 +176,7 @@ fn split(text: &str) -> Option<(&str, &str, usize)> {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // A condition may ask whether something is there; showing what is not is an error.
+    // A condition may test whether a value exists; showing a missing value is an error.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(20_000));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
@@ -200,7 +200,7 @@ fn formatted(text: &str, format: &str) -> Result<String, Error> {
     Ok(time.format(format).to_string())
 }
 
-/// Writes a value. Every value is escaped for its part; only our own links are markup.
+/// Writes a value. Every value is escaped for its part; only proofd's own links are markup.
 fn show(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let failed = |_| Error::new(ErrorKind::WriteFailure, "the template has no place for the text");
     let subject = state.name().ends_with("#subject");
@@ -220,7 +220,7 @@ fn show(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resul
     out.write_str(&shown).map_err(failed)
 }
 
-/// Whether an administrator chose a text: it is the organization's name or stands in the policy's settings.
+/// Reports whether an administrator chose a text: the organization's name, or a value in the policy's settings.
 fn is_chosen(state: &State<'_, '_>, text: &str) -> bool {
     fn stands_in(value: &Value, text: &str) -> bool {
         match value.kind() {

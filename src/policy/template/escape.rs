@@ -1,27 +1,27 @@
-//! Values on their way into a mail: nothing that a person typed becomes markup, a link or a header.
+//! Escapes values in a mail: no text that a person typed becomes markup, a link or a header.
 
 use crate::model::typed;
 
-/// Longest value of a field in a mail, in characters.
+/// The maximum length of a field's value in a mail, in characters.
 const LONGEST: usize = 500;
 
-/// One line of a subject: no marks that hide or turn text.
+/// Returns one line for a subject, without characters that hide or reorder text.
 pub(super) fn one_line(text: &str) -> String {
     typed::one_line(text, LONGEST)
 }
 
-/// A value that strangers may have typed, for a subject.
+/// Returns an untrusted value for a subject.
 pub(super) fn typed_line(text: &str) -> String {
     typed::unlinked(&one_line(text))
 }
 
-/// A value that strangers may have typed, as Markdown that shows its characters. Addresses in it are broken up
-/// by a blank, since mail programs make links of them.
+/// Returns an untrusted value as Markdown that shows its characters. Addresses in it are broken up by a blank, because
+/// mail programs turn them into links.
 pub(super) fn typed_markdown(text: &str) -> String {
     verbatim(&typed_line(text))
 }
 
-/// A value that an administrator chose, as Markdown that shows its characters.
+/// Returns a value that an administrator chose, as Markdown that shows its characters.
 pub(super) fn markdown(text: &str) -> String {
     verbatim(&one_line(text))
 }
@@ -37,7 +37,7 @@ fn verbatim(line: &str) -> String {
     out
 }
 
-/// Our own address as a Markdown link; what could end the link is encoded.
+/// Returns one of proofd's own URLs as a Markdown link; characters that could end the link are encoded.
 pub(super) fn link(url: &str) -> String {
     let mut out = String::from("<");
     for c in url.chars().filter(|c| !c.is_control()) {

@@ -1,5 +1,5 @@
-//! Mails: Markdown with front matter per language, rendered to a subject, a text and an HTML part. Knows
-//! no mail server and no recipient.
+//! Mails: Markdown with front matter per language, rendered to a subject, a text part and an HTML part. Must not know
+//! mail servers and recipients.
 
 mod build;
 mod escape;
@@ -20,13 +20,13 @@ pub(super) use walk::{Absent, Names};
 use super::script::Facts;
 use crate::model::{Event, Timestamp};
 
-/// Everything that a mail may mention.
+/// The values that a mail may mention.
 #[derive(Debug, Clone, Copy)]
 pub struct MailFacts<'a> {
     pub facts: Facts<'a>,
-    /// The person's link, where the mail is about a step that waits for them.
+    /// The person's link, if the mail is about a step that waits for the person.
     pub link: Option<&'a str>,
-    /// Where an adverse end can be contested.
+    /// The objection link for an adverse end.
     pub contest_link: Option<&'a str>,
     pub deadline: Option<Timestamp>,
     pub organization: &'a str,
@@ -41,7 +41,7 @@ pub struct Rendered {
     pub language: String,
 }
 
-/// Mails hold names and links: only the language is shown.
+/// Mails contain names and links: only the language is shown.
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rendered({})", self.language)
@@ -53,20 +53,20 @@ impl fmt::Debug for Rendered {
 #[error("template {template}: {message}")]
 pub struct TemplateError {
     pub template: String,
-    /// Without values, so that it can be logged.
+    /// Contains no values, and can therefore be logged.
     pub message: String,
 }
 
-/// What only some mails have.
+/// Names that only some mails have.
 pub(super) const LINKS: [&str; 3] = ["link", "contest_link", "deadline"];
 
-/// The templates that a policy uses, in every language that is there.
+/// The templates that a policy uses, in every available language.
 #[derive(Default)]
 pub struct Templates {
     environment: Environment<'static>,
     /// Name to its languages, lower case.
     languages: BTreeMap<String, Vec<String>>,
-    /// The line of its file at which each part begins.
+    /// The first line of each part in its file.
     lines: BTreeMap<String, usize>,
 }
 
@@ -85,12 +85,12 @@ impl Templates {
         self.languages.keys().map(String::as_str)
     }
 
-    /// The languages that a mail is there in.
+    /// Returns the languages in which a mail is available.
     pub fn languages(&self, name: &str) -> &[String] {
         self.languages.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the mail says a word such as `link` in a language. One that is not there says nothing.
+    /// Reports whether the mail uses a name such as `link` in a language; false for a missing mail.
     pub fn says(&self, name: &str, language: &str, word: &str) -> bool {
         ["subject", "body"].iter().any(|part| {
             let template = self.environment.get_template(&format!("{name}/{language}#{part}"));
@@ -98,8 +98,8 @@ impl Templates {
         })
     }
 
-    /// Whether a mail shows a link such as `contest_link` in every language, whatever the facts: as it stands, outside
-    /// of comments and of conditions about something else. One that is not there shows nothing.
+    /// Reports whether a mail shows a link such as `contest_link` in every language for all facts: outside of comments
+    /// and of conditions about other values. False for a missing mail.
     pub fn always_shows(&self, name: &str, word: &str) -> bool {
         let languages = self.languages(name);
         let body = |language: &String| self.environment.get_template(&format!("{name}/{language}#body"));
@@ -107,7 +107,7 @@ impl Templates {
             && languages.iter().all(|tag| body(tag).is_ok_and(|body| shown::always(body.source(), word)))
     }
 
-    /// The hosts of addresses that stand in the mails as they are written.
+    /// Returns the hosts of literal URLs in the mails.
     pub fn addresses(&self) -> BTreeSet<String> {
         let texts = self.environment.templates().map(|(_, template)| template.source().to_owned());
         texts.flat_map(|text| shown::hosts(&text)).collect()
@@ -141,7 +141,8 @@ impl Templates {
 }
 
 impl Templates {
-    /// The engine's own details can hold values; its kind, its line and the template's text cannot.
+    /// Explains an error without values. The engine's details can contain values; its kind, its line and the template's
+    /// text cannot.
     fn why(&self, error: &minijinja::Error, file: &str, part: &str, language: &str) -> String {
         let first = self.lines.get(file).copied().unwrap_or(1);
         let line = first + error.line().unwrap_or(1).saturating_sub(1);
@@ -157,7 +158,7 @@ impl Templates {
     }
 }
 
-/// What stands in the braces around a place.
+/// Returns the text in the braces around a position.
 fn braced(source: &str, at: usize) -> Option<&str> {
     let before = source.get(..at)?;
     let open = before.rfind("{{").max(before.rfind("{%"))? + 2;
@@ -184,7 +185,7 @@ fn choose<'a>(there: &'a [String], wanted: &[&str]) -> Option<&'a str> {
 fn context(mail: &MailFacts<'_>) -> BTreeMap<&'static str, Value> {
     let facts = &mail.facts;
     let mut context = BTreeMap::new();
-    // What is not there stays undefined: a mail that shows it is an error and not a mail with a hole.
+    // Missing values stay undefined: a mail that shows one is an error, and not a mail with a gap.
     for (name, url) in [("link", mail.link), ("contest_link", mail.contest_link)] {
         if let Some(url) = url {
             context.insert(name, Value::from_safe_string(escape::link(url)));

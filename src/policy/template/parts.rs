@@ -1,8 +1,8 @@
-//! Markdown to the two parts of a mail: plain text that reads well, and HTML without foreign markup.
+//! Renders Markdown to the two parts of a mail: readable plain text, and HTML without foreign markup.
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd, html};
 
-/// Raw HTML shows as text, images are left out, and links lead to the web or to a mail address only.
+/// Renders HTML. Raw HTML is shown as text, images are left out, and links lead only to the web or to a mail address.
 pub(super) fn html(markdown: &str) -> String {
     let mut dropped = Vec::new();
     let events = Parser::new(markdown).filter_map(|event| match event {
@@ -25,7 +25,7 @@ fn is_safe(url: &str) -> bool {
     ["https://", "http://", "mailto:"].iter().any(|scheme| url.starts_with(scheme))
 }
 
-/// Paragraphs with blank lines between them, lists with dashes, links with their address.
+/// Renders plain text: paragraphs with blank lines between them, lists with dashes, links with their address.
 pub(super) fn text(markdown: &str) -> String {
     let mut out = String::new();
     let mut links: Vec<(String, usize)> = Vec::new();

@@ -1,12 +1,12 @@
-//! Whether a template shows a value in every mail that is made of it.
+//! Decides whether a template shows a value in every mail.
 
-/// `{{ word }}` as it stands, outside of comments and of blocks. A block that asks whether the word is there counts as
-/// no block.
+/// Reports whether `{{ word }}` occurs outside of comments and of blocks. A block that tests whether the word exists
+/// does not count as a block.
 pub(super) fn always(text: &str, word: &str) -> bool {
     let (mut rest, mut blocks) = (text, Vec::new());
     while let Some((sign, at)) = first(rest) {
         let inner = &rest[at + 2..];
-        // HTML comments begin with more signs than two, of which the rest is no end.
+        // HTML comments begin with more than two characters; the rest is not an end.
         let close = match sign {
             Sign::Value => "}}",
             Sign::Block => "%}",
@@ -25,7 +25,7 @@ pub(super) fn always(text: &str, word: &str) -> bool {
     false
 }
 
-/// The hosts of the web addresses in a text.
+/// Returns the hosts of the web addresses in a text.
 pub(super) fn hosts(text: &str) -> Vec<String> {
     let begin = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '@');
     let after = text.split("://").skip(1);
@@ -33,7 +33,7 @@ pub(super) fn hosts(text: &str) -> Vec<String> {
     hosts.filter(|host| !host.is_empty()).collect()
 }
 
-/// What a tag does to the blocks around it; true: the block is there in every mail that can have the word.
+/// Updates the open blocks by a tag; true: the block appears in every mail that has the word.
 fn enter(said: &str, word: &str, blocks: &mut Vec<bool>) {
     let mut words = said.split_whitespace();
     match words.next().unwrap_or_default() {

@@ -1,5 +1,5 @@
-//! The walk over a mail template: every variable, field, filter, test and function that it names is there. What is
-//! misspelt would be found by the first person whose mail is due.
+//! Walks a mail template and checks that every variable, field, filter, test and function exists. Otherwise a
+//! misspelling would fail only when the first mail is due.
 
 use minijinja::machinery::ast::{BinOp, BinOpKind, Call, CallArg, CallType, Expr, Stmt, UnaryOpKind};
 use minijinja::machinery::{Span, parse};
@@ -8,25 +8,25 @@ use minijinja::{Environment, ErrorKind, Value};
 use crate::policy::diagnostic::{Severity, nearest};
 use crate::policy::script::Shape;
 
-/// The names that a mail of one policy can speak of.
+/// The names that a mail of one policy can use.
 #[derive(Debug)]
 pub struct Names {
-    /// Each with the type of its value.
+    /// Each name with the type of its value.
     pub roots: Vec<(&'static str, Shape)>,
     /// Names that exist in other mails, with the reason why they are missing in this one.
     pub missing: Vec<(&'static str, String)>,
-    /// Fields such as `event.role` that cases of the policy can be without, with the reason.
+    /// Fields such as `event.role` that some cases of the policy lack, with the reason.
     pub sometimes: Vec<(String, Absent)>,
 }
 
-/// Why a field is not there, and whether any case has it.
+/// Why a field is missing, and whether it is missing in every case.
 #[derive(Debug, Clone)]
 pub struct Absent {
     pub why: String,
     pub always: bool,
 }
 
-/// A mistake at a place of the template's part.
+/// An error at a place of the template's part.
 #[derive(Debug)]
 pub struct Found {
     pub line: usize,
@@ -39,7 +39,7 @@ pub struct Found {
     pub help: String,
 }
 
-/// Looks at one part of a template, the subject or the body. What cannot be parsed is reported elsewhere.
+/// Checks one part of a template, the subject or the body. Parse errors are reported elsewhere.
 pub fn look(source: &str, names: &Names, environment: &Environment<'_>) -> Vec<Found> {
     let Ok(template) = parse(source, "mail", Default::default()) else { return Vec::new() };
     let mut walk =
@@ -53,7 +53,7 @@ struct Walk<'a> {
     names: &'a Names,
     environment: &'a Environment<'a>,
     locals: Vec<String>,
-    /// Paths that a condition around has asked for.
+    /// Paths that an enclosing condition has tested.
     present: Vec<String>,
     found: Vec<Found>,
 }
@@ -62,7 +62,7 @@ impl Walk<'_> {
     fn report(&mut self, span: Span, word: &str, code: &'static str, message: String, help: String) {
         let start = usize::try_from(span.start_offset).unwrap_or(0);
         let end = usize::try_from(span.end_offset).unwrap_or(start).max(start);
-        // The span is that of the whole expression; the word in it is what is meant.
+        // The span covers the whole expression; the report points to the word in it.
         let at = self.source.get(start..end).and_then(|text| text.rfind(word)).map_or(start, |at| start + at);
         let before = self.source.get(..at).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -137,7 +137,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `${...}` in the text of a mail.
+    /// Reports `${...}` in the text of a mail.
     fn braces(&mut self, text: &str, span: Span) {
         if let Some((_, rest)) = text.split_once("${") {
             let inside = rest.split('}').next().unwrap_or(rest).trim();
@@ -168,17 +168,17 @@ impl Walk<'_> {
         self.present.truncate(before);
     }
 
-    /// An expression that has to have a value.
+    /// Checks an expression that must have a value.
     fn value(&mut self, expr: &Expr<'_>) {
         self.shape(expr, false);
     }
 
-    /// A condition: it may ask whether something is there.
+    /// Checks a condition, which may test whether a value exists.
     fn asked(&mut self, expr: &Expr<'_>) {
         self.shape(expr, true);
     }
 
-    /// `may`: nothing is wrong with a value that is not there.
+    /// Returns the type of an expression. `may`: a missing value is allowed.
     fn shape(&mut self, expr: &Expr<'_>, may: bool) -> Shape {
         match expr {
             Expr::Var(var) => return self.root(var.id, var.span(), may),
@@ -228,7 +228,7 @@ impl Walk<'_> {
         Shape::Any
     }
 
-    /// What asks for a value, or makes another of it.
+    /// Checks the parts of a conditional expression, a filter or a test.
     fn within(&mut self, expr: &Expr<'_>, may: bool) {
         match expr {
             Expr::IfExpr(either) => {
@@ -253,7 +253,7 @@ impl Walk<'_> {
             Expr::Test(test) => {
                 self.test(test.name, test.span());
                 match &test.expr {
-                    // Whether a field is there at all may be asked of any name.
+                    // Any name may be tested for whether a field exists.
                     Expr::GetAttr(attr) if matches!(test.name, "defined" | "undefined") => {
                         self.asked(&attr.expr)
                     }
@@ -265,7 +265,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `a or b`
+    /// Checks `a or b`.
     fn either(&mut self, op: &BinOp<'_>, may: bool) -> Shape {
         let left = self.shape(&op.left, true);
         let sure = self.is_sure(&op.left);
@@ -285,7 +285,7 @@ impl Walk<'_> {
         self.names.roots.iter().any(|(root, _)| *root == name)
     }
 
-    /// Whether a value is always there, so that what stands behind `or` is never needed.
+    /// Reports whether a value always exists, which makes the part after `or` unnecessary.
     fn is_sure(&self, expr: &Expr<'_>) -> bool {
         match expr {
             Expr::Var(var) => self
@@ -423,7 +423,7 @@ impl Walk<'_> {
     }
 }
 
-/// Names for the help; whether one exists is asked of the engine.
+/// Names for the help text; the engine decides whether a name exists.
 const FILTERS: &[&str] = &[
     "date",
     "datetime",
@@ -449,14 +449,14 @@ const FILTERS: &[&str] = &[
 const TESTS: &[&str] =
     &["defined", "undefined", "none", "in", "eq", "ne", "string", "number", "true", "false"];
 
-/// Whether the engine misses a name when it works an expression out.
+/// Reports whether the engine misses a name when it evaluates an expression.
 fn missing(environment: &Environment<'_>, expression: &str, kind: ErrorKind) -> bool {
     let tried =
         environment.compile_expression(expression).and_then(|expression| expression.eval(Value::UNDEFINED));
     tried.is_err_and(|error| error.kind() == kind)
 }
 
-/// `event.role`.
+/// Returns a path such as `event.role`.
 fn path(expr: &Expr<'_>) -> Option<String> {
     match expr {
         Expr::Var(var) => Some(var.id.to_owned()),
@@ -469,7 +469,7 @@ fn path(expr: &Expr<'_>) -> Option<String> {
     }
 }
 
-/// The paths that are there if a condition came out as it did.
+/// Collects the paths that exist if a condition has this result.
 fn asks(condition: &Expr<'_>, holds: bool, present: &mut Vec<String>) {
     match condition {
         Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_) if holds => present.extend(path(condition)),
