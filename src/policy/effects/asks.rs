@@ -1,5 +1,5 @@
-//! What people are asked for, and how long they have to answer; what another revision makes of it. A pass that
-//! takes less, and a decision that more people may make, let in whom they did not let in before.
+//! Compares what two revisions ask of people, and the time for an answer. A pass with fewer requirements, and a
+//! decision that more people may make, admit people who were not admitted before.
 
 use serde::Serialize;
 
@@ -16,25 +16,25 @@ use crate::policy::grammar::Rule;
 use crate::policy::outcome::Ending;
 use crate::policy::tree::{Policy, Step, Verb};
 
-/// A step that waits for people.
+/// A step that waits for an answer of people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Asks {
     pub step: String,
     pub answer_within: Span,
-    /// The outcome when nobody answers.
+    /// The outcome without an answer.
     pub otherwise: String,
-    /// By which verification, and what must have passed in it.
+    /// The verification, and the capabilities that must have passed in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub require: Vec<String>,
-    /// Fields that must agree with the document.
+    /// Fields that must match the document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compare: Vec<String>,
-    /// How old a pass may be that counts again.
+    /// The maximum age of a pass that is reused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reuse_within: Option<Span>,
-    /// Who may not decide.
+    /// People who must not decide.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub never: Vec<String>,
     #[serde(skip)]
@@ -95,7 +95,7 @@ pub(super) fn compare(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
     }
 }
 
-/// What is taken from somebody who does not answer.
+/// Returns the adverse effect that follows if the person does not answer.
 pub(super) fn taken_by_silence(sheet: &Sheet, stop: &Stop) -> Option<Rule> {
     let silent =
         |mark: &super::trail::Mark| mark.step == stop.index && mark.ending().is_some_and(Ending::is_silence);
@@ -106,7 +106,7 @@ pub(super) fn taken_by_silence(sheet: &Sheet, stop: &Stop) -> Option<Rule> {
 
 type Hows = Vec<(String, bool)>;
 
-/// What a list has no more, and what it has newly.
+/// Reports the removed and the added entries of a list.
 fn lists(label: &str, old: &BTreeSet<String>, new: &BTreeSet<String>, hows: &mut Hows) {
     let words = |of: Vec<&String>| of.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let (less, more) = (words(old.difference(new).collect()), words(new.difference(old).collect()));
@@ -118,7 +118,7 @@ fn lists(label: &str, old: &BTreeSet<String>, new: &BTreeSet<String>, hows: &mut
     }
 }
 
-/// A pass that takes less than it did.
+/// Reports a verification with fewer requirements than before.
 fn proof(old: &Check, new: &Check, hows: &mut Hows) {
     let weaker = weaker_kinds(old, new);
     let name = |check: &Check| check.by.first().map(|by| by.name.clone()).unwrap_or_default();
@@ -144,7 +144,7 @@ fn proof(old: &Check, new: &Check, hows: &mut Hows) {
     }
 }
 
-/// A decision that fewer or other people may make, or with less to go by.
+/// Reports a decision that fewer or other people may make, or that shows them less.
 fn decision(old: &Panel, new: &Panel, pairing: &Pairing<'_>, hows: &mut Hows) {
     if new.people < old.people {
         hows.push((format!("people {} -> {}", old.people, new.people), true));
@@ -165,7 +165,7 @@ fn decision(old: &Panel, new: &Panel, pairing: &Pairing<'_>, hows: &mut Hows) {
     if let (Some(from), Some(to)) = (old.escalate_after, new.escalate_after)
         && much_longer(to, from)
     {
-        // The second queue decides where the first one did.
+        // After escalation the second queue decides instead of the first one.
         grave(format!("escalates after {from} -> {to}"));
     }
     for word in old.decisions.difference(&new.decisions) {
@@ -180,12 +180,12 @@ fn decision(old: &Panel, new: &Panel, pairing: &Pairing<'_>, hows: &mut Hows) {
     }
 }
 
-/// A whole is shown instead of a part of it.
+/// Reports whether a whole value is shown that includes the field.
 fn covered(field: &str, shown: &BTreeSet<String>) -> bool {
     shown.iter().any(|whole| field.strip_prefix(whole.as_str()).is_some_and(|rest| rest.starts_with('.')))
 }
 
-/// A queue, with as much of what is behind it as differs from another.
+/// Describes a queue, with the details of its team that differ from another queue.
 fn desk(desk: &Desk, other: &Desk) -> String {
     let mut said = desk.queue.clone();
     if desk.team != other.team {

@@ -1,4 +1,4 @@
-//! Limits on effects, and what another revision makes of them.
+//! Compares the limits on effects of two revisions.
 
 use super::Bound;
 use super::diff::{Change, Kind, Sign, changed, length};
@@ -6,7 +6,7 @@ use crate::model::EffectKind;
 use crate::policy::grammar::Rule;
 use crate::policy::tree::{Amount, Limit, WhenExceeded};
 
-/// `does`: whether the policy has an effect, after the edit.
+/// Reports changed limits. `does`: whether the policy has an effect after the edit.
 pub(super) fn compare(
     old: &[Bound],
     new: &[Bound],
@@ -14,7 +14,7 @@ pub(super) fn compare(
     changes: &mut Vec<Change>,
 ) {
     let of = |bound: &Bound| (bound.action, bound.when_exceeded, bound.per);
-    // Of several limits on one verb, those that are alike belong together.
+    // If one verb has several limits, those with equal settings are paired.
     let (mut left, mut mine): (Vec<&Bound>, Vec<&Bound>) = (Vec::new(), new.iter().collect());
     let mut pairs = Vec::new();
     for before in old {
@@ -25,7 +25,7 @@ pub(super) fn compare(
     }
     for before in left {
         let Some(place) = mine.iter().position(|bound| bound.action == before.action) else {
-            // A policy that does it no more needs no limit on it either.
+            // If the policy no longer has the effect, it does not need the limit.
             let graver = does(before.action) && !holds_back(before.action, does);
             let change = changed(Kind::Limit, &before.line(), "no limit".to_owned());
             changes.push(Change {
@@ -52,20 +52,20 @@ pub(super) fn compare(
     }
 }
 
-/// A limit on what gives back keeps people out of what was taken from them.
+/// Reports whether a limit on this effect would delay giving back what the policy took.
 pub(super) fn holds_back(kind: EffectKind, does: &dyn Fn(EffectKind) -> bool) -> bool {
     kind.taken_by().is_some_and(does)
 }
 
-/// Whether more can happen in the same time. Amounts that cannot be compared count as looser: nobody can say
-/// that they are not.
+/// Reports whether more effects can happen in the same time. Amounts that cannot be compared count as looser, because
+/// the opposite cannot be shown.
 fn looser(old: &Limit, new: &Limit) -> bool {
     let (before, after) = (length(old.per).max(1), length(new.per).max(1));
     let more = match (old.at_most, new.at_most) {
         (Amount::Count(old), Amount::Count(new)) => new > old,
         (Amount::Percent(old), Amount::Percent(new)) => new > old,
         (Amount::Larger(old, share), Amount::Larger(new, other)) => new > old || other > share,
-        // A number alone is never more than the same number or a share, whichever is larger.
+        // A count alone is never more than the larger of the same count and a percentage.
         (Amount::Larger(old, _), Amount::Count(new)) => new > old,
         (Amount::Larger(_, old), Amount::Percent(new)) => new > old,
         (_, _) => true,

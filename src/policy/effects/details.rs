@@ -1,5 +1,5 @@
-//! What the edit gate compares of a policy and its sheet does not show: the steps as people and providers meet them,
-//! the text that decides, and who is told.
+//! Details of a policy that the edit gate compares and the effects sheet does not show: requests to people and
+//! providers, the code that decides, and the recipients of notifications.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,27 +20,27 @@ pub(super) struct Details {
     pub stops: Vec<Stop>,
     pub code: Code,
     pub if_already_open: IfAlreadyOpen,
-    /// The address that objections and stuck cases go to.
+    /// The address for objections and stuck cases.
     pub owner: Option<String>,
     /// The teams that get mail, and their addresses.
     pub told: BTreeMap<String, String>,
-    /// The teams that get mail or decide, and the endpoints by which they are called.
+    /// The teams that get mail or decide, and the endpoints through which they are called.
     pub called: BTreeMap<String, Option<String>>,
     pub if_missed: Vec<IfMissed>,
-    /// Addresses on the web that its mails name.
+    /// Web addresses in its mails.
     pub addresses: BTreeSet<String>,
 }
 
-/// A step.
+/// A step, reduced to what the gate compares.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stop {
     pub index: StepIndex,
     pub id: Option<String>,
     pub path: String,
     pub verb: Rule,
-    /// What it is, whatever it is called.
+    /// What the step does, independent of its id.
     pub word: String,
-    /// The function that it calls, as it is written.
+    /// The function that it calls, as written.
     pub call: Option<String>,
     pub kind: StopKind,
 }
@@ -49,29 +49,29 @@ pub(super) struct Stop {
 pub(super) enum StopKind {
     Check(Check),
     Panel(Panel),
-    /// Waits for something for so long.
+    /// Waits for an event or a time, up to this long.
     Pause(Span),
     Other,
 }
 
-/// A proof as a step asks for it.
+/// A verification as a step requests it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Check {
-    /// What is asked for, and what is asked instead where nothing is enrolled.
+    /// The verification and its fallback.
     pub by: Vec<Kind>,
     pub compare: BTreeSet<String>,
-    /// Those of them that need not be registered.
+    /// Fields of `compare` that need not be registered.
     pub optional: BTreeSet<String>,
     pub reuse_within: Option<Span>,
     pub answer_within: Span,
     pub invite: String,
-    /// The mail with the link shows it to everybody.
+    /// True if the mail shows the link in every case.
     pub link: bool,
     /// When reminders with the link go to the person.
     pub reminders: Vec<Span>,
 }
 
-/// A provider's workflow and what has to pass in it.
+/// A provider's workflow and the capabilities that must pass in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kind {
     pub name: String,
@@ -81,7 +81,7 @@ pub(super) struct Kind {
     pub require: BTreeSet<String>,
 }
 
-/// People who decide.
+/// A review: the people who decide.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Panel {
     pub people: u32,
@@ -98,7 +98,7 @@ pub(super) struct Panel {
     pub calendar: Option<Calendar>,
 }
 
-/// A queue with the team behind it.
+/// A queue with its team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Desk {
     pub queue: String,
@@ -106,10 +106,10 @@ pub(super) struct Desk {
     pub mail: String,
 }
 
-/// Text that decides whom a policy is about and which way a case takes.
+/// The code that determines which people a policy covers and which path a case takes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Code {
-    /// Clauses, calls, and the texts and values that effects are written with.
+    /// Clauses, calls, and the texts and values of effects.
     pub texts: Vec<String>,
     /// Script files that are called, without comments and spaces.
     pub scripts: BTreeMap<String, String>,
@@ -137,12 +137,12 @@ impl Stop {
 }
 
 impl Check {
-    /// Fields without which nobody passes.
+    /// Returns the fields that must match for a pass.
     pub fn compared(&self) -> BTreeSet<String> {
         self.compare.difference(&self.optional).cloned().collect()
     }
 
-    /// How many reminders with the link go out in a time.
+    /// Returns how many reminders with the link are sent within a time.
     pub fn reminders_within(&self, time: Span) -> usize {
         self.reminders.iter().filter(|after| super::diff::length(**after) < super::diff::length(time)).count()
     }
@@ -259,7 +259,7 @@ fn endpoints(policy: &Policy) -> BTreeMap<String, Option<String>> {
     teams.filter_map(call).collect()
 }
 
-/// Teams that get mail.
+/// Returns the teams that get mail.
 fn readers(policy: &Policy) -> BTreeSet<&str> {
     policy.steps.iter().flat_map(|step| step.verb.recipients()).filter_map(Recipient::team).collect()
 }
@@ -282,14 +282,15 @@ impl Code {
         };
         let mut left: BTreeMap<String, String> = policy.files.0.iter().filter_map(file).collect();
         let mut scripts = BTreeMap::new();
-        // Scripts call one another.
+        // Scripts can call other scripts.
         while let Some(path) = left.keys().find(|path| calls(&texts, &scripts, path)).cloned() {
             scripts.extend(left.remove_entry(&path));
         }
         Self { texts, scripts, case_key }
     }
 
-    /// Whether it takes a value of a list by its place; otherwise the order of the list means nothing.
+    /// Reports whether the code accesses a value of a list by position; otherwise the order of the list does not
+    /// matter.
     pub fn counts(&self, name: &str) -> bool {
         let by_place = |text: &String| {
             ["[", ".first", ".last", ".get(", ".index"].iter().any(|by| text.contains(&format!("{name}{by}")))
@@ -297,7 +298,7 @@ impl Code {
         self.texts.iter().chain(self.scripts.values()).any(by_place)
     }
 
-    /// Whether a setting decides anything; otherwise only mails show it.
+    /// Reports whether the code reads a setting; otherwise only mails show it.
     pub fn reads(&self, name: &str) -> bool {
         let word = |text: &str, name: &str| {
             let part = |c: char| c.is_alphanumeric() || c == '_';
@@ -352,7 +353,7 @@ fn of_step(step: &Step, texts: &mut Vec<String>) {
     }
 }
 
-/// How a script file is called in policies.
+/// Returns the call prefix of a script file in policies.
 pub(super) fn called(path: &str) -> String {
     format!("{}::", path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rhai"))
 }
@@ -362,7 +363,7 @@ fn calls(texts: &[String], scripts: &BTreeMap<String, String>, path: &str) -> bo
     texts.iter().chain(scripts.values()).any(|text| text.contains(&call))
 }
 
-/// Code without comments, and without spaces but those in texts: what it does is the same.
+/// Returns code without comments, and without spaces outside of texts: its behavior is the same.
 pub(super) fn bare(code: &str) -> String {
     let (mut said, mut rest) = (String::new(), code);
     while let Some(c) = rest.chars().next() {
@@ -379,7 +380,7 @@ pub(super) fn bare(code: &str) -> String {
             c if c.is_whitespace() => {
                 rest = rest.trim_start();
                 let part = |c: char| c.is_alphanumeric() || c == '_';
-                // Two words stay two words.
+                // Two adjacent words stay separate.
                 if said.ends_with(part) && rest.starts_with(part) {
                     said.push(' ');
                 }
@@ -393,7 +394,7 @@ pub(super) fn bare(code: &str) -> String {
     said
 }
 
-/// The length of a quoted text with its quotes.
+/// Returns the length of a quoted text with its quotes.
 fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -407,7 +408,7 @@ fn quoted(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// Values as people read them.
+/// Renders a value for readers.
 pub(super) fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
 }

@@ -1,5 +1,5 @@
-//! What another revision can do more, less or otherwise. Nothing at all stands for a policy that is not there.
-//! Paths are compared by what they go through: a step that has only got another name makes no new path.
+//! Compares the effects of two revisions: more, fewer or different ones. None stands for a missing policy. Paths are
+//! compared by the content of their steps: a step that was only renamed makes no new path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,29 +20,29 @@ pub struct Diff {
 pub struct Change {
     pub sign: Sign,
     pub kind: Kind,
-    /// The verb that it is about, where there is one.
+    /// The verb of the change, if there is one.
     pub verb: Option<Rule>,
-    /// What it is about.
+    /// The subject of the change.
     pub what: String,
-    /// What is different.
+    /// The difference.
     pub how: String,
-    /// More can happen, or sooner, or with fewer people's words; or what was taken is given back no more.
+    /// More can happen, or sooner, or with fewer decisions; or what was taken is no longer given back.
     pub graver: bool,
-    /// For a path: to whom, and along which.
+    /// For a path: the target, and the path.
     #[serde(skip)]
     pub(super) along: Option<(String, String)>,
-    /// It lets somebody in of whom nobody knows who they are.
+    /// It admits a person without proof of identity.
     #[serde(skip)]
     pub(super) unproven: bool,
-    /// It gives back what was taken, and under more conditions.
+    /// It gives back what was taken, but under more conditions.
     #[serde(skip)]
     pub(super) gives_less: bool,
 }
 
-/// What is different.
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A way to an effect, or to an end.
+    /// A path to an effect, or to an end.
     Path(Rule),
     Limit,
     Opens,
@@ -90,10 +90,10 @@ pub enum Sign {
     Changed,
 }
 
-/// How many tries there were and are before a step, and which verbs come after them.
+/// The numbers of tries before a step, old and new, and the verbs that follow.
 type Tries<'a> = BTreeMap<(&'a str, u32, u32), BTreeSet<Rule>>;
 
-/// What `after` can do that `before` could not, and the other way round.
+/// Returns what `after` can do that `before` could not, and the reverse.
 pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
     let policy = after.or(before).map(|sheet| sheet.policy.clone()).unwrap_or_default();
     let mut changes = Vec::new();
@@ -103,7 +103,7 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
         let renamed = old.known.renamed(&new.known);
         let renamed = renamed.iter().map(|(old, new)| changed(Kind::Step, old, format!("renamed to {new}")));
         changes.extend(renamed);
-        // Which of the two finds more, only a back-test can say.
+        // Only a back-test can show which of the two functions finds more.
         let functions = old.known.decided_otherwise(&new.known);
         let functions =
             functions.iter().map(|(id, old, new)| changed(Kind::Step, id, format!("{old} -> {new}")));
@@ -137,7 +137,7 @@ pub fn diff(before: Option<&Sheet>, after: Option<&Sheet>) -> Diff {
     Diff { policy, changes }
 }
 
-/// When cases open, go on and end.
+/// Compares when cases open, continue and end.
 fn around(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
     if old.mode != new.mode {
         let how = format!("{} -> {}", word(&old.mode), word(&new.mode));
@@ -147,7 +147,7 @@ fn around(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
     clauses(Kind::OnlyIf, "", &old.only_if, &new.only_if, changes);
     clauses(Kind::AsLongAs, "", &old.as_long_as, &new.as_long_as, changes);
     clauses(Kind::CancelledBy, "", &old.cancelled_by, &new.cancelled_by, changes);
-    // More or less of a setting means what the clauses make of it; nobody can say which is graver.
+    // The meaning of a setting depends on the clauses; whether a change is graver is unknown.
     for (name, value) in &new.settings {
         match old.settings.get(name) {
             Some(before) if before == value => {}
@@ -162,8 +162,8 @@ fn around(old: &Sheet, new: &Sheet, changes: &mut Vec<Change>) {
     }
 }
 
-/// Lines of which all must hold. Fewer of them, with nothing in exchange, let more through; whether a line
-/// that was rewritten does, only people and a back-test can say. `of`: what has the lines, if it is not the policy.
+/// Compares lines that must all hold. Removed lines without added ones let more through. Whether a rewritten line does,
+/// only a reviewer and a back-test can decide. `of`: the owner of the lines, if it is not the policy.
 pub(super) fn clauses(kind: Kind, of: &str, old: &[String], new: &[String], changes: &mut Vec<Change>) {
     let line =
         |sign, clause: &String, graver| Change { sign, graver, ..changed(kind, clause, of.to_owned()) };
@@ -174,10 +174,10 @@ pub(super) fn clauses(kind: Kind, of: &str, old: &[String], new: &[String], chan
     changes.extend(removed.into_iter().map(|clause| line(Sign::Removed, clause, graver)));
 }
 
-/// Whether something is what it was.
+/// Reports whether two items correspond.
 type Alike<'a, T> = &'a dyn Fn(&T, &T) -> bool;
 
-/// For each of what there is the one of what there was that it is; the first of the rules counts most.
+/// Returns, for each item after, the corresponding item before; earlier rules take precedence.
 fn pairs<'a, T>(after: &[T], before: &'a [T], rules: &[Alike<'_, T>]) -> Vec<Option<&'a T>> {
     let mut left: Vec<&T> = before.iter().collect();
     let mut pairs = vec![None; after.len()];
@@ -189,13 +189,13 @@ fn pairs<'a, T>(after: &[T], before: &'a [T], rules: &[Alike<'_, T>]) -> Vec<Opt
     pairs
 }
 
-/// What there was and is nothing of what there is.
+/// Returns the items before that have no corresponding item.
 fn left<'a, T>(before: &'a [T], pairs: &[Option<&'a T>]) -> Vec<&'a T> {
     let paired = |old: &T| pairs.iter().flatten().any(|pair| std::ptr::eq(*pair, old));
     before.iter().filter(|old| !paired(old)).collect()
 }
 
-/// The ways to one effect as they were, in the middle of everything else.
+/// The old paths to one effect, with all effects of both revisions.
 struct Before<'a> {
     ways: &'a [Way],
     effects: &'a [Effect],
@@ -210,7 +210,7 @@ impl<'a> Before<'a> {
         tries: &mut Tries<'a>,
         changes: &mut Vec<Change>,
     ) {
-        // Through the same, else of the same name.
+        // Pair paths with the same content first, then paths with the same name.
         let rules: [Alike<'_, Way>; 3] = [
             &|way, old| old.key == way.key && old.path == way.path,
             &|way, old| old.key == way.key,
@@ -221,7 +221,8 @@ impl<'a> Before<'a> {
         let again = |way: &Way| back.is_some_and(|back| done_before(self.after, back, None, &way.key));
         for (way, old) in after.iter().zip(&was) {
             let Some(old) = old else {
-                // Whoever comes along it was met by it before, after less, unless it was taken back meanwhile.
+                // An earlier shorter path already had the effect, with fewer conditions, unless it was undone
+                // meanwhile.
                 let less = self.ways.iter().any(|old| within(old, way));
                 let proven = !way.unproven || self.ways.iter().any(|old| old.unproven && within(old, way));
                 let graver = !(less && proven) || again(way);
@@ -240,11 +241,11 @@ impl<'a> Before<'a> {
         }
     }
 
-    /// Whether people keep no more what was given back to them along a way that is gone, while it is still
-    /// taken from them.
+    /// Reports whether people lose what a removed path gave back to them. The policy must still take it from
+    /// them.
     fn lost(&self, effect: &Effect, old: &Way, after: &[Way]) -> bool {
         let Some(takes) = effect.verb.effect().and_then(EffectKind::taken_by) else { return false };
-        // What should not have been given back is no loss.
+        // A wrong restoration is no loss.
         let refused = |word: &String| word.ends_with(" rejected") || word.ends_with(" no_response");
         if old.unproven && old.key.iter().any(refused) {
             return false;
@@ -253,7 +254,7 @@ impl<'a> Before<'a> {
         let taken = |effects: &[Effect]| done_before(effects, takes, role, &old.key);
         let still = self.after.iter().any(|effect| of_verb(effect, takes, role));
         let sooner = after.iter().any(|way| within(way, old));
-        // Where it was taken on this very way, and is no more, there is nothing to give back.
+        // If this path no longer takes it, nothing needs to be given back.
         still && !sooner && (taken(self.after) || !taken(self.effects))
     }
 }
@@ -262,14 +263,14 @@ fn of_verb(effect: &Effect, verb: EffectKind, to: Option<&str>) -> bool {
     effect.does(verb) && to.is_none_or(|to| effect.key == to)
 }
 
-/// Whether a verb is done to somebody who is on a way, before its end.
+/// Reports whether a verb is done to a person on a path before its end.
 fn done_before(effects: &[Effect], verb: EffectKind, to: Option<&str>, key: &[String]) -> bool {
     let before = |way: &Way| key.starts_with(&way.key);
     effects.iter().any(|effect| of_verb(effect, verb, to) && effect.ways.iter().any(before))
 }
 
-/// Whether everybody who comes along the longer way would have come along the shorter one too, with no more
-/// time and no more people's words.
+/// Reports whether every case on the longer path would also be on the shorter one, with no more time and no more
+/// decisions.
 fn within(short: &Way, long: &Way) -> bool {
     let mut words = long.key.iter();
     short.key.iter().all(|word| words.any(|other| other == word))
@@ -278,7 +279,7 @@ fn within(short: &Way, long: &Way) -> bool {
         && short.if_key.iter().all(|line| long.if_key.contains(line))
 }
 
-/// The same path before and after.
+/// Compares one path before and after.
 fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
     let mut push = |how: String, graver, gives_less| {
         let what = format!("{}: {}", effect.to, new.line());
@@ -297,7 +298,7 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
     let queues = |way: &Way| way.decided_by.iter().map(|by| by.queue.as_str()).collect::<Vec<_>>().join(", ");
     if old.people() != new.people() {
         let how = format!("people who must agree {} -> {}", old.people(), new.people());
-        // The review itself is graver then.
+        // The change of the review itself is reported as graver.
         push(how, false, false);
     } else if queues(old) != queues(new) {
         push(format!("decided in {} -> {}", queues(old), queues(new)), false, false);
@@ -308,7 +309,7 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
             lines => lines.join("; "),
         };
         let fewer = |from: &Way, to: &Way| to.if_key.iter().all(|line| from.if_key.contains(line));
-        // What gives back is graver where it asks for more; the rest where a line no longer holds.
+        // Giving back is graver with more conditions; other effects are graver with fewer conditions.
         let back = effect.verb.effect().and_then(EffectKind::taken_by);
         let gives = back.is_some() && !new.unproven;
         let graver = if gives { !fewer(old, new) } else { !fewer(new, old) };
@@ -340,7 +341,7 @@ fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
     }
 }
 
-/// For comparison: a business day is at least a day.
+/// Returns seconds for comparison: a business day is at least a day.
 pub(super) fn length(span: Span) -> i64 {
     match span {
         Span::Elapsed(delta) => delta.num_seconds(),
@@ -348,10 +349,10 @@ pub(super) fn length(span: Span) -> i64 {
     }
 }
 
-/// Whether there can be less time than there was.
+/// Reports whether the new time can be shorter than the old one.
 pub(super) fn shorter(old: Option<Span>, new: Option<Span>) -> bool {
     let most = match old {
-        // Begun before a weekend, and with a weekend in each five of them.
+        // The maximum: it begins before a weekend, and includes one weekend per five days.
         Some(Span::BusinessDays(days)) if matches!(new, Some(Span::Elapsed(_))) => {
             i64::from(days.div_ceil(5) * 7 + 2) * DAY
         }

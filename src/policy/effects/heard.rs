@@ -1,5 +1,5 @@
-//! What the person has read of an end before it comes, and whether they can object to it. Mails from before they
-//! were last asked, or before people looked at them, were about something else.
+//! Determines which mails the person has received before an adverse end, and whether they can object. Mails before the
+//! last request for proof, or before a review, were about another matter and do not count.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,18 @@ use crate::model::{EffectKind, Nature};
 use crate::policy::grammar::Rule;
 use crate::policy::tree::{Effect, Policy, Recipient, Step, StepIndex, Verb};
 
-/// What the person has heard since they were last asked; more is greater.
+/// The mail that the person has received since the last request for proof; more is greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::policy) enum Heard {
     #[default]
     Nothing,
     /// A mail.
     Mail,
-    /// A mail with the link to object, in every language.
+    /// A mail with the objection link, in every language.
     Link,
 }
 
-/// Every deletion and rejection with what can have been heard of it; the way on which least was heard comes first.
+/// Returns every deletion and rejection with the mail before it; the path with the least mail comes first.
 pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Heard)> {
     let graph = &policy.graph;
     let spots = graph.walk(graph.first, Heard::default(), |at, before, _| {
@@ -32,23 +32,23 @@ pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Heard)> {
     found.into_iter().filter_map(end).collect()
 }
 
-/// Whether a step deletes or rejects somebody.
+/// Reports whether a step deletes or rejects a person.
 pub(in crate::policy) fn is_end(step: &Step) -> bool {
     step.verb.rule().nature() == Some(Nature::Ends)
 }
 
-/// What was heard after a step.
+/// Returns the mail received after a step.
 pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
     match &step.verb {
         Verb::Verify(_) | Verb::Review(_) => Heard::Nothing,
-        // A mail that is sent under a condition may not be sent.
+        // A mail under a condition is not always sent.
         Verb::Effect(Effect::Notify(notify))
             if notify.to.contains(&Recipient::Subject) && step.condition.is_none() =>
         {
             let link = policy.templates.always_shows(&notify.template, "contest_link");
             before.max(if link { Heard::Link } else { Heard::Mail })
         }
-        // What a function sends is not known here.
+        // The mails of a function are unknown here.
         Verb::Act { may, .. } if may.contains(&EffectKind::Notify) => Heard::Link,
         Verb::Act { .. }
         | Verb::Run { .. }
@@ -63,7 +63,7 @@ pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
     }
 }
 
-/// The same of a step that ends something: a mail that goes out directly after it is about it too.
+/// Returns the same for a step that ends something, including mails that directly follow it.
 pub(super) fn around(policy: &Policy, step: &Step, before: Heard) -> Heard {
     let steps = step.next.into_iter().flat_map(|next| policy.graph.straight(next));
     let steps = steps.filter_map(|at| policy.step(at));

@@ -1,20 +1,20 @@
-//! What a policy can do, to whom, and by which path: found in the compiled policy alone, before anything
-//! happens. Pure; the order is the same for the same policy.
+//! The effects sheet: the effects of a policy, their targets and the paths to them. Derived from the compiled policy
+//! alone. Pure; the order is the same for the same policy.
 //!
 //! | file | what |
 //! |---|---|
 //! | `site` | the effects of one step |
 //! | `paths` | every chain of outcomes from the first step to an effect |
-//! | `same` | what a step is, whatever it is called |
-//! | `opens` | what opens a case and how often, and what another revision makes of it |
-//! | `asks` | what people are asked for, and what another revision makes of it |
-//! | `bounds` | limits, and what another revision makes of them |
-//! | `diff` | what another revision can do more, less or otherwise |
-//! | `details` | what is compared of a policy and not shown |
-//! | `trail`, `heard` | what stands before an effect, and what the person has read by then |
-//! | `pairing` | which step of one revision is which of another |
-//! | `gate` | which edits a person has to release first |
-//! | `show` | both as people read them |
+//! | `same` | the identity of a step, independent of its name |
+//! | `opens` | what opens a case and how often, and its comparison |
+//! | `asks` | requests to people, and their comparison |
+//! | `bounds` | limits, and their comparison |
+//! | `diff` | the difference between the effects of two revisions |
+//! | `details` | what is compared and not shown |
+//! | `trail`, `heard` | the steps before an effect, and the mail that the person has received by then |
+//! | `pairing` | the pairs of corresponding steps of two revisions |
+//! | `gate` | which edits a person must release first |
+//! | `show` | the text form of sheets and differences |
 
 mod asks;
 mod bounds;
@@ -46,17 +46,17 @@ pub use gate::{added_up, reasons, reasons_to_stay};
 pub use paths::reachable;
 pub use site::lets_in;
 
-/// Whether an effect gives somebody access, or what other systems read as access.
+/// Reports whether an effect gives a person access, or a value that other systems treat as access.
 pub fn gives_access(action: EffectKind) -> bool {
     action.nature().gives()
 }
 
-/// Whether an edit of the policy matters: it takes, gives, asks for proof or withholds.
+/// Reports whether edits of the policy matter: it takes, gives, requests proof or withholds.
 pub fn matters(policy: &Policy) -> bool {
     reachable(policy, policy.graph.first).iter().any(|action| action.nature() != Nature::Tells)
 }
 
-/// Everything that a policy can do.
+/// All effects that a policy can have.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sheet {
     pub policy: String,
@@ -67,38 +67,38 @@ pub struct Sheet {
     pub opens_on: Vec<Opens>,
     /// Every clause must hold for a case to open.
     pub only_if: Vec<String>,
-    /// Every clause must hold for a case to go on.
+    /// Every clause must hold for a case to continue.
     pub as_long_as: Vec<String>,
     pub cancelled_by: Vec<String>,
-    /// Numbers and lists that clauses look at.
+    /// Numbers and lists that clauses read.
     pub settings: Fields,
     pub effects: Vec<Effect>,
     pub limits: Vec<Bound>,
-    /// What people are asked for, and how long they have to answer.
+    /// Requests to people, and the time for an answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Asks>,
-    /// False: the policy branches so much that not every path was followed to its end. The effects are all
-    /// here, some of their paths are not.
+    /// False: the policy has too many branches to follow every path. All effects are listed, but some of their paths
+    /// are missing.
     pub complete: bool,
-    /// To know steps again that have another name.
+    /// Identifies renamed steps.
     #[serde(skip)]
     known: same::Known,
     #[serde(skip)]
     details: Details,
 }
 
-/// What opens a case.
+/// A trigger that opens a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Opens {
-    /// Identity providers whose people it is about; empty: all.
+    /// Identity providers whose people it covers; empty: all.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub sources: BTreeSet<String>,
     /// `event registration.created`, `manual`, `sweep quarterly/1`.
     pub by: String,
-    /// Whom a sweep looks at.
+    /// Clauses that select the people of a sweep.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_if: Vec<String>,
-    /// New cases in one run of a sweep.
+    /// The maximum number of new cases in one run of a sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<u32>,
     /// When a sweep runs.
@@ -111,67 +111,67 @@ pub struct Opens {
     pace: Option<opens::Pace>,
 }
 
-/// One effect, and every way to it.
+/// One effect, and every path to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
     /// An effect, or `close`.
     pub verb: Rule,
-    /// To whom or what: `registration`, `user`, `role ${event.role}`, `in hris`, `manager: report-suspended`.
+    /// The target: `registration`, `user`, `role ${event.role}`, `in hris`, `manager: report-suspended`.
     pub to: String,
-    /// How many ways there are.
+    /// The number of paths.
     pub paths: usize,
-    /// The shortest first.
+    /// The paths, shortest first.
     pub ways: Vec<Way>,
-    /// To whom or what, where steps are what they are instead of their names.
+    /// The target, with step names replaced by the content of the steps.
     #[serde(skip)]
     key: String,
 }
 
-/// One way from the trigger to an effect.
+/// One path from the trigger to an effect.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Way {
-    /// The outcomes on the way, such as `proof rejected`, `sort fraud`; none: at once.
+    /// The outcomes on the path, such as `proof rejected`, `sort fraud`; empty: at once.
     pub path: Vec<String>,
-    /// The step that does it.
+    /// The step with the effect.
     pub step: String,
     /// How long it can be undone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Span>,
-    /// People's decisions on the way.
+    /// Decisions of reviewers on the path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decided_by: Vec<Decided>,
     /// The step's own `if`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_if: Vec<String>,
-    /// It lets somebody in of whom nobody knows who they are: by no pass, and by no person's decision.
+    /// It admits a person without proof of identity: neither by a pass nor by a reviewer's decision.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
-    /// The path, where steps are what they are instead of their names.
+    /// The path, with step names replaced by the content of the steps.
     #[serde(skip)]
     key: Vec<String>,
     #[serde(skip)]
     if_key: Vec<String>,
-    /// How often the way goes back before it goes on.
+    /// How often the path goes back before it continues.
     #[serde(skip)]
     tries: Vec<Tries>,
     #[serde(skip)]
     trail: trail::Trail,
-    /// What it writes in another system.
+    /// The values that it writes in another system.
     #[serde(skip)]
     body: Vec<String>,
-    /// What the person has read before it.
+    /// The mail that the person has received before it.
     #[serde(skip)]
     heard: heard::Heard,
 }
 
-/// What is known of the person on a way.
+/// What a path has proven about the person's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proof {
-    /// No proof was asked for yet.
+    /// No proof was requested yet.
     Unasked,
-    /// The last one was not passed.
+    /// The last verification was not passed.
     Failed,
-    /// They passed, or people decided.
+    /// The person passed, or reviewers decided.
     Given,
 }
 
@@ -182,13 +182,13 @@ struct Tries {
     at_most: u32,
 }
 
-/// A human decision on the way to an effect.
+/// A reviewer's decision on the path to an effect.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Decided {
     pub step: String,
     pub decision: String,
     pub queue: String,
-    /// How many different people must agree.
+    /// The number of different people who must agree.
     pub people: u32,
 }
 
@@ -196,21 +196,21 @@ pub struct Decided {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bound {
     pub action: EffectKind,
-    /// `50`, `2%`, or whichever of two is larger.
+    /// `50`, `2%`, or the larger of two.
     pub at_most: String,
     pub per: Span,
     pub when_exceeded: WhenExceeded,
-    /// False: it holds because the policy states none.
+    /// False: a default limit, because the policy states none.
     pub stated: bool,
     #[serde(skip)]
     limit: Limit,
 }
 
-/// The effects sheet of a policy.
+/// Returns the effects sheet of a policy.
 pub fn effects(policy: &Policy) -> Sheet {
     let known = same::Known::of(policy);
     let (effects, complete) = paths::all(policy, &known);
-    // A limit on what the policy never does says nothing about it.
+    // A default limit on an effect that the policy does not have is left out.
     let does = |limit: &&Limit| limit.stated || effects.iter().any(|effect| effect.does(limit.action));
     Sheet {
         policy: policy.name.clone(),
@@ -233,7 +233,7 @@ pub fn effects(policy: &Policy) -> Sheet {
 }
 
 impl Sheet {
-    /// Whether cases are opened at all. What a policy in shadow would do, it does not do.
+    /// Reports whether cases are opened at all. A policy in shadow has no effects.
     pub fn acts(&self) -> bool {
         self.mode == Mode::Enforce
     }
@@ -244,7 +244,7 @@ impl Effect {
         self.verb.effect() == Some(kind)
     }
 
-    /// To whom or what, without the attributes that it writes in another system.
+    /// Returns the target, without the attributes that it writes in another system.
     fn whom(&self) -> &str {
         let named = self.does(EffectKind::CreateUser) || self.does(EffectKind::UpdateUser);
         self.to.split_once(": ").filter(|_| named).map_or(&self.to, |(system, _)| system)
@@ -252,12 +252,12 @@ impl Effect {
 }
 
 impl Way {
-    /// The outcomes in one line.
+    /// Returns the outcomes in one line.
     pub fn line(&self) -> String {
         if self.path.is_empty() { "at once".to_owned() } else { self.path.join(" > ") }
     }
 
-    /// How many people's words it takes.
+    /// Returns the number of people who must decide.
     fn people(&self) -> u32 {
         self.decided_by.iter().map(|decided| decided.people.max(1)).sum()
     }

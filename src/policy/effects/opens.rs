@@ -1,4 +1,4 @@
-//! What opens a case and how often, and what another revision makes of it.
+//! Compares what opens a case, and how often, in two revisions.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub(super) struct Pace {
     pub due: Option<Due>,
 }
 
-/// In seconds.
+/// When a person is due, in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Due {
     pub field: DueField,
@@ -73,7 +73,7 @@ fn due_line(sweep: &Sweep) -> Option<String> {
     Some(format!("{plus} after {}, {empty}{spread}", due.field.path()))
 }
 
-/// What opens cases before and after.
+/// Compares the triggers before and after.
 pub(super) fn compare(old: &[Opens], new: &[Opens], changes: &mut Vec<Change>) {
     let mut left: Vec<&Opens> = old.iter().collect();
     let mut added = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn compare(old: &[Opens], new: &[Opens], changes: &mut Vec<Change>) {
         }
     }
     for opens in added {
-        // A sweep is called by its place in the list, which says nothing.
+        // A sweep is named by its index in the list, which does not identify it.
         let sweep = |other: &&Opens| other.pace.is_some() && opens.pace.is_some();
         match left.iter().position(sweep) {
             Some(place) => sweeps(left.remove(place), opens, changes),
@@ -101,7 +101,7 @@ pub(super) fn compare(old: &[Opens], new: &[Opens], changes: &mut Vec<Change>) {
     }
 }
 
-/// Identity providers in words.
+/// Returns the identity providers in words.
 pub(super) fn sources(sources: &BTreeSet<String>) -> String {
     if sources.is_empty() {
         return "all identity providers".to_owned();
@@ -109,7 +109,7 @@ pub(super) fn sources(sources: &BTreeSet<String>) -> String {
     sources.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether people of a provider are in `these` that are not in `those`. None are all.
+/// Reports whether `these` include people of a provider that `those` do not. An empty set means all.
 pub(super) fn beyond(these: &BTreeSet<String>, those: &BTreeSet<String>) -> bool {
     !those.is_empty() && (these.is_empty() || !these.is_subset(those))
 }
@@ -124,7 +124,7 @@ fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
     if let (Some(before), Some(after)) = (&old.pace, &new.pace) {
         if old.runs != new.runs {
             let runs = |opens: &Opens| opens.runs.clone().unwrap_or_default();
-            // Counted, so that a minute more or less is nothing.
+            // Runs are counted, to ignore a difference of a minute.
             let often = after.in_a_year.saturating_mul(50) > before.in_a_year.saturating_mul(51);
             let word = if often { "runs more often: " } else { "runs " };
             let graver = often && !fewer(before, after, old.at_most.zip(new.at_most));
@@ -146,13 +146,13 @@ fn sweeps(old: &Opens, new: &Opens, changes: &mut Vec<Change>) {
     clauses(Kind::OnlyIf, &new.by, &old.only_if, &new.only_if, changes);
 }
 
-/// More runs, each of which takes so few that all of them together take no more.
+/// Reports more runs with so few new cases each that their total does not rise.
 fn fewer(before: &Pace, after: &Pace, at_most: Option<(u32, u32)>) -> bool {
     let all = |pace: &Pace, most: u32| pace.in_a_year.saturating_mul(u64::from(most));
     at_most.is_some_and(|(old, new)| all(after, new) <= all(before, old))
 }
 
-/// Whether people can be due earlier, or more of them. Another field: nobody can say that they are not.
+/// Reports whether people can be due earlier, or more of them. Another field counts, because its effect is unknown.
 fn sooner(before: &Pace, after: &Pace) -> bool {
     match (&before.due, &after.due) {
         (Some(_), None) => true,

@@ -1,4 +1,4 @@
-//! Which step of one revision is which of another: by its name, by what it is, or by its place.
+//! Pairs the steps of two revisions: by name, by content, or by position.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use super::details::{Details, Stop, bare};
 use super::trail::{Mark, Trail};
 use crate::policy::tree::StepIndex;
 
-/// From the steps of the edit to those of what ran.
+/// Maps the steps of the edit to those of the running revision.
 #[derive(Debug, Default)]
 pub(super) struct Pairing<'a> {
     pub pairs: Vec<(&'a Stop, &'a Stop)>,
     to_old: BTreeMap<StepIndex, StepIndex>,
-    /// Names of steps: new and old.
+    /// Ids of steps: new to old.
     ids: BTreeMap<&'a str, &'a str>,
 }
 
-/// No policy has as many steps: where the steps begin that have no pair.
+/// The first index for steps without a pair; no policy has that many steps.
 const UNPAIRED: u32 = 1 << 30;
 
 impl<'a> Pairing<'a> {
-    /// Pairs of the old step and the new one.
+    /// Pairs each new step with an old one.
     pub fn of(old: &'a Details, new: &'a Details) -> Self {
         let mut left: Vec<&Stop> = old.stops.iter().collect();
         let mut pairing = Self::default();
@@ -50,12 +50,12 @@ impl<'a> Pairing<'a> {
         self.to_old.get(&new).copied()
     }
 
-    /// The step of the edit behind one in the terms of what ran, if nothing of what ran is it.
+    /// Returns the step of the edit for a mapped index, if it has no old step.
     pub fn unpaired(at: StepIndex) -> Option<StepIndex> {
         at.0.checked_sub(UNPAIRED).map(StepIndex)
     }
 
-    /// An outcome of the edit in the terms of what ran.
+    /// Maps an outcome of the edit to the old steps.
     fn mark(&self, mark: &Mark) -> Mark {
         let step = self.old(mark.step).unwrap_or(StepIndex(mark.step.0.saturating_add(UNPAIRED)));
         Mark { step, via: mark.via.clone() }
@@ -65,7 +65,7 @@ impl<'a> Pairing<'a> {
         marks.iter().map(|mark| self.mark(mark)).collect()
     }
 
-    /// A text of the edit, with the names that steps had.
+    /// Maps a text of the edit to the old step names.
     pub fn text(&self, text: &str) -> String {
         const BEFORE: &str = "steps.";
         let mut parts = text.split(BEFORE);
@@ -84,7 +84,7 @@ impl<'a> Pairing<'a> {
         texts.iter().map(|text| self.text(text)).collect()
     }
 
-    /// A trail of the edit in the terms of what ran.
+    /// Maps a trail of the edit to the old steps.
     pub fn trail(&self, trail: &Trail) -> Trail {
         Trail {
             marks: self.marks(&trail.marks),
@@ -97,12 +97,12 @@ impl<'a> Pairing<'a> {
     }
 }
 
-/// The same of what ran, whose names stay.
+/// Normalizes texts of the running revision, whose names stay.
 pub(super) fn bare_texts(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| bare(text)).collect()
 }
 
-/// Whether everybody who comes along the longer path comes along the shorter one first.
+/// Reports whether every case on the longer path passes the shorter one first.
 pub(super) fn leads_to(short: &[Mark], long: &[Mark]) -> bool {
     let mut marks = long.iter();
     short.iter().all(|mark| marks.any(|other| other == mark))

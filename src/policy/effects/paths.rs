@@ -1,4 +1,4 @@
-//! Every chain of outcomes from the first step to an effect. Going back is no new way: what can be reached
+//! Enumerates every chain of outcomes from the first step to an effect. Going back makes no new path: what is reachable
 //! after it was reachable before.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +14,12 @@ use crate::policy::graph::{Edge, Via};
 use crate::policy::outcome::{Ending, Says};
 use crate::policy::tree::{Policy, Step, StepIndex, Trigger, Verb, Wait};
 
-/// Steps visited over all ways. Policies that people write stay far below it.
+/// The maximum number of steps visited over all paths. Hand-written policies stay far below it.
 const MOST: usize = 50_000;
 
 type Found = BTreeMap<(Rule, String), BTreeMap<Vec<String>, Way>>;
 
-/// A place on a way.
+/// A position on a path.
 #[derive(Clone)]
 struct Spot {
     at: StepIndex,
@@ -32,7 +32,7 @@ struct Spot {
     heard: Heard,
 }
 
-/// Effects in the order of their gravity, and whether every way was followed to its end.
+/// Returns the effects ordered by gravity, and whether every path was followed to its end.
 pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
     let mut found = Found::new();
     let mut stack = vec![Spot {
@@ -56,7 +56,7 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
         for site in sites(policy, step) {
             let way = way(&spot, policy, step, &site, known);
             let ways = found.entry((site.verb, site.to)).or_default();
-            // Twice along one path: the one that leaves less time counts.
+            // If one path has the effect twice, the one with less time counts.
             match ways.get(&way.path) {
                 Some(other) if seconds(other) <= seconds(&way) => {}
                 Some(_) | None => {
@@ -69,7 +69,7 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
     (listed(found, known), true)
 }
 
-/// A policy that only opens where somebody passed asks for nothing.
+/// Returns the initial proof. A policy that only opens on a pass requests nothing.
 fn at_first(policy: &Policy) -> Proof {
     let passed = |trigger: &Trigger| matches!(trigger, Trigger::Event(kind) if kind.as_str() == EventType::VERIFICATION_PASSED);
     if policy.when.iter().all(passed) { Proof::Given } else { Proof::Unasked }
@@ -103,26 +103,26 @@ fn seconds(way: &Way) -> i64 {
     way.grace.map_or(i64::MAX, super::diff::length)
 }
 
-/// Limited effects that can still come of a case that is at a step.
+/// Returns the limited effects that are reachable for a case at a step.
 pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<EffectKind> {
     let steps = policy.graph.reached(from).into_iter().filter_map(|at| policy.step(at));
     steps.flat_map(|step| sites(policy, step)).filter_map(|site| site.verb.effect()).collect()
 }
 
-/// Where a way leads on from a step.
+/// Returns the positions after a step.
 fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> {
     let heard = heard::after(policy, step, spot.heard);
     let on = |at: StepIndex| {
         let mut next = Spot { at, heard, ..spot.clone() };
-        // What is done under a condition is followed under it.
+        // The steps after a conditional step depend on its condition.
         next.trail.conditions.extend(clauses(step));
         next
     };
     let one = |edge: &Edge| match &edge.via {
-        // What can be reached after going back was reachable before.
+        // What is reachable after going back was reachable before.
         Via::Again => None,
         Via::LeftOut => Some(past(known, step, spot, edge.to)),
-        // Whether a mail was left out is no other way: the case goes on at the same step.
+        // A skipped mail makes no other path: the case continues at the same step.
         Via::Next => {
             let mut next = Spot { at: edge.to, heard, ..spot.clone() };
             if let Verb::Wait(Wait::Until(until)) = &step.verb {
@@ -145,14 +145,14 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
     policy.on(step).iter().filter_map(one).collect()
 }
 
-/// A person's decision, if the outcome is one.
+/// Returns a reviewer's decision, if the outcome is one.
 fn decided(step: &Step, ending: &Ending) -> Option<Decided> {
     let (Verb::Review(review), Ending::Decision(decision)) = (&step.verb, ending) else { return None };
     let (step, decision, queue) = (step.name().to_owned(), decision.clone(), review.queue.clone());
     Some(Decided { step, decision, queue, people: review.people.max(1) })
 }
 
-/// The way on where a step was tried again as often as it may be.
+/// Returns the path on which a step has used up its retries.
 fn used_up(policy: &Policy, known: &Known, step: &Step, mut next: Spot) -> Spot {
     if let Verb::RetryFrom { step: target, at_most, .. } = &step.verb {
         let of = policy.step(*target).map(Step::name).unwrap_or_default().to_owned();
@@ -164,7 +164,7 @@ fn used_up(policy: &Policy, known: &Known, step: &Step, mut next: Spot) -> Spot 
     next
 }
 
-/// The way past a step whose condition does not hold.
+/// Returns the path past a step whose condition is false.
 fn past(known: &Known, step: &Step, spot: &Spot, at: StepIndex) -> Spot {
     let (mut next, lines) = (Spot { at, ..spot.clone() }, clauses(step));
     next.path.push(format!("{} skipped", step.name()));
@@ -173,7 +173,7 @@ fn past(known: &Known, step: &Step, spot: &Spot, at: StepIndex) -> Spot {
     next
 }
 
-/// What is known of the person after an outcome.
+/// Returns the proof after an outcome.
 fn proven(step: &Step, ending: &Ending, before: Proof) -> Proof {
     match step.says(ending) {
         Says::Passed | Says::Decided | Says::PassedElsewhere => Proof::Given,
@@ -182,8 +182,8 @@ fn proven(step: &Step, ending: &Ending, before: Proof) -> Proof {
     }
 }
 
-/// Effects must not be missing because there are too many ways: those that were not reached are listed with
-/// the step that does them as their only word.
+/// Lists the effects whose paths were not followed, because no effect may be missing from the sheet. The path names
+/// only the step with the effect.
 fn unfollowed(policy: &Policy, found: &mut Found) {
     for step in &policy.steps {
         for site in sites(policy, step) {
@@ -194,7 +194,7 @@ fn unfollowed(policy: &Policy, found: &mut Found) {
                 grace: site.grace,
                 decided_by: Vec::new(),
                 only_if: Vec::new(),
-                // Nothing is known of the way, so nobody can say that it was proven.
+                // The path is unknown and therefore counts as unproven.
                 unproven: super::site::unproven(site.verb, &site.to, Proof::Unasked),
                 key: path.clone(),
                 if_key: Vec::new(),

@@ -1,17 +1,17 @@
-//! What a step is, whatever it is called: so that two revisions can be compared by what they go through, and
-//! a step that has only got another name is known again.
+//! Identifies steps by content instead of name. Two revisions can then be compared by the steps on their paths, and a
+//! step that was only renamed is recognized.
 
 use std::collections::BTreeMap;
 
 use crate::policy::script::Function;
 use crate::policy::tree::{Effect, Policy, Step, StepIndex, Verb, Wait};
 
-/// The steps of a policy by what they are.
+/// The steps of a policy by content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Known {
     /// `verify id-and-selfie`; the second of the kind is `verify id-and-selfie #2`.
     words: BTreeMap<StepIndex, String>,
-    /// Ids, which clauses and texts name, to what they are.
+    /// Ids, which clauses and texts use, to the content of the steps.
     ids: BTreeMap<String, String>,
     /// Ids of the steps at which a function decides, to the function.
     functions: BTreeMap<String, String>,
@@ -39,7 +39,7 @@ impl Known {
         self.words.get(&at).map_or("", String::as_str)
     }
 
-    /// A clause or a text in which steps are what they are, instead of their names.
+    /// Returns a clause or a text with step names replaced by the content of the steps.
     pub fn text(&self, text: &str) -> String {
         const BEFORE: &str = "steps.";
         let mut parts = text.split(BEFORE);
@@ -59,8 +59,8 @@ impl Known {
         texts.iter().map(|text| self.text(text)).collect()
     }
 
-    /// Steps that have another name in the other revision and are the same: old and new. Certain, for a step
-    /// whose name is gone and one whose name is new, of which each is the only one that is what it is.
+    /// Returns the steps that were renamed: old and new. The result is certain: the old name is gone, the new name is
+    /// new, and each is the only step with this content.
     pub fn renamed<'a>(&'a self, after: &'a Self) -> Vec<(&'a str, &'a str)> {
         let gone = self.ids.iter().filter(|(id, _)| !after.ids.contains_key(*id));
         let new = |word: &String| {
@@ -71,7 +71,7 @@ impl Known {
 }
 
 impl Known {
-    /// Steps of the same name at which another function decides: name, old and new.
+    /// Returns the steps with the same name at which another function decides: name, old and new.
     pub fn decided_otherwise<'a>(&'a self, after: &'a Self) -> Vec<(&'a str, &'a str, &'a str)> {
         let both = self.functions.iter();
         both.filter_map(|(id, old)| Some((id.as_str(), old.as_str(), after.functions.get(id)?.as_str())))
@@ -80,13 +80,13 @@ impl Known {
     }
 }
 
-/// A function without what it is called with.
+/// Returns a function without its arguments.
 fn name(function: &Function) -> &str {
     let source = function.source();
     source.split('(').next().unwrap_or(source)
 }
 
-/// What decides which way a case takes.
+/// Returns what determines the path of a case.
 fn kind(step: &Step) -> String {
     match &step.verb {
         Verb::Verify(verify) => format!("verify {}", verify.verification.name),

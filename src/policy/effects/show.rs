@@ -1,4 +1,4 @@
-//! A sheet and a diff as people read them.
+//! Renders a sheet and a difference as text.
 
 use std::fmt;
 
@@ -63,8 +63,8 @@ fn lines(f: &mut fmt::Formatter<'_>, label: &str, lines: &[String]) -> fmt::Resu
     Ok(())
 }
 
-/// Every way to what takes something from somebody, or lets somebody in whom nobody knows; of the rest, the
-/// shortest and how many more.
+/// Returns every path to an effect that takes something or admits a person without proof; of other effects, the
+/// shortest path and the number of others.
 fn rows(effect: &Effect) -> Vec<[String; 5]> {
     let told = |way: &Way| effect.verb.takes() || way.unproven;
     let shown = effect.ways.iter().enumerate().filter(|(number, way)| *number == 0 || told(way));
@@ -87,7 +87,7 @@ fn rows(effect: &Effect) -> Vec<[String; 5]> {
     rows
 }
 
-/// A list of thirty attributes is in the JSON.
+/// Shortens a text, such as a list of thirty attributes; the JSON has all of it.
 fn short(text: &str) -> String {
     const MOST: usize = 64;
     match text.char_indices().nth(MOST) {
@@ -119,7 +119,7 @@ impl Bound {
         Self { action, at_most, per, when_exceeded, stated, limit: limit.clone() }
     }
 
-    /// In one line.
+    /// Returns the limit in one line.
     pub fn line(&self) -> String {
         let then = match self.when_exceeded {
             WhenExceeded::Ask => "the next one waits for a release",

@@ -1,4 +1,4 @@
-//! The effects of one step: what its verb does to whom.
+//! The effects of one step: the verb and its target.
 
 use super::Proof;
 use crate::model::{EffectKind, NeedsProof, Span, SubjectKind};
@@ -6,13 +6,13 @@ use crate::policy::grammar::Rule;
 use crate::policy::script::Data;
 use crate::policy::tree::{Effect, Grace, Notify, Policy, Recipient, Step, Verb, Verify, Written};
 
-/// What a step does.
+/// One effect of a step.
 pub(super) struct Site {
     /// An effect, or `close`.
     pub verb: Rule,
     pub to: String,
     pub grace: Option<Span>,
-    /// The attributes that it writes in another system, a line for each.
+    /// The attributes that it writes in another system, one line for each.
     pub body: Vec<String>,
 }
 
@@ -26,31 +26,30 @@ impl Site {
     }
 }
 
-/// What stands between whom it suspends and the end whose grace that is.
+/// The text between the target of a suspension and the end whose grace it covers.
 pub(super) const GRACE_OF: &str = ", for the grace of ";
 
-/// Whether somebody is let in, or in again, of whom nobody knows who they are. Accounts and roles are often
-/// given where no proof is asked for, by another policy or on purpose; where one was asked for and failed,
-/// they count too.
+/// Reports whether an effect admits or readmits a person without proof of identity. Accounts and roles are often given
+/// without a request for proof, by another policy or on purpose. They count only if proof was requested and failed.
 pub(super) fn unproven(verb: Rule, to: &str, proof: Proof) -> bool {
     let Some(kind) = verb.effect() else { return false };
     match kind.row().needs_proof {
         NeedsProof::Always => proof != Proof::Given,
         NeedsProof::IfAsked => proof == Proof::Failed,
-        // A mark that says that somebody was verified.
+        // The mark that a person was verified.
         NeedsProof::Never => {
             kind == EffectKind::Set && proof == Proof::Failed && to.starts_with("user.verified_at")
         }
     }
 }
 
-/// The effect with which a step lets somebody in, or gives something back, once they have been verified.
+/// Returns the effect by which a step admits a verified person, or gives something back.
 pub fn lets_in(policy: &Policy, step: &Step) -> Option<EffectKind> {
     let sites = sites(policy, step);
     sites.iter().find(|site| unproven(site.verb, &site.to, Proof::Failed)).and_then(|site| site.verb.effect())
 }
 
-/// Everything that a step does.
+/// Returns all effects of a step.
 pub(super) fn sites(policy: &Policy, step: &Step) -> Vec<Site> {
     let (subject, verb) = (policy.subject, step.verb.rule());
     match &step.verb {

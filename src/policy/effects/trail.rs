@@ -1,10 +1,10 @@
-//! What stands before an effect on one path: the outcomes, the proofs and decisions among them, and the conditions.
+//! The part of a path before an effect: its outcomes, the proofs and decisions among them, and the conditions.
 
 use crate::policy::graph::Via;
 use crate::policy::outcome::{Ending, Says};
 use crate::policy::tree::{Step, StepIndex};
 
-/// One way taken on a path: an outcome, or that a step was not tried again.
+/// One edge of a path: an outcome, or the end of retries.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
     pub step: StepIndex,
@@ -16,7 +16,7 @@ impl Mark {
         Self { step, via: Via::Outcome(ending.clone()) }
     }
 
-    /// `retry_from` has gone back to a step as often as it may.
+    /// Builds the mark that `retry_from` has used up its retries of a step.
     pub fn again(step: StepIndex) -> Self {
         Self { step, via: Via::Again }
     }
@@ -33,20 +33,20 @@ impl Mark {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Trail {
     pub marks: Vec<Mark>,
-    /// Verifications that were asked for.
+    /// Verifications that were requested.
     pub asked: Vec<StepIndex>,
-    /// Those of them that were passed, and none failed since.
+    /// The requested verifications that were passed, with no failure since.
     pub passed: Vec<StepIndex>,
     /// Reviews with the decision.
     pub decided: Vec<Mark>,
-    /// The last outcome that says who the person is: a pass or a decision.
+    /// The last outcome that establishes identity: a pass or a decision.
     pub granted_by: Option<Mark>,
-    /// Clauses that must hold along it, and `unless ...` for those that must not.
+    /// Clauses that must hold along the path, and `unless ...` for those that must not.
     pub conditions: Vec<String>,
 }
 
 impl Trail {
-    /// The path goes on by an outcome of a step.
+    /// Extends the path by an outcome of a step.
     pub fn take(&mut self, step: &Step, ending: &Ending) {
         let mark = Mark::of(step.index, ending);
         match step.says(ending) {

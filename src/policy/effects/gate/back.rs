@@ -1,5 +1,5 @@
-//! Ways back that get shorter or disappear: time to answer, reminders, links, the mail before an end, other mails, and
-//! what a pass or a decision used to give.
+//! Reports ways back that get shorter or disappear: time to answer, reminders, links, the mail before an end, other
+//! mails, and what a pass or a decision used to give.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// What counts only if it is large.
+/// Reports changes that count only if they are large.
 pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> =
         both.pairing.pairs.iter().filter_map(|(old, new)| long_wait(both, old, new)).collect();
@@ -43,7 +43,7 @@ pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// A decision that comes so late that it is none, where somebody waits for it who has lost something or will.
+/// Reports a decision that comes so late that it has no use, for a person who has lost something or will.
 fn long_wait(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let (StopKind::Panel(before), StopKind::Panel(after)) = (&old.kind, &new.kind) else { return None };
     let (then, now) = (workdays(before.calendar.as_ref()), workdays(after.calendar.as_ref()));
@@ -63,7 +63,7 @@ fn workdays(calendar: Option<&Calendar>) -> i64 {
     calendar.map_or(5, |calendar| calendar.workdays.iter().filter(|works| **works).count() as i64)
 }
 
-/// Less time to answer, where somebody waits for the answer who has lost something or will.
+/// Reports less time to answer, for a person who has lost something or will.
 fn less_time(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
     let asks = matches!(new.kind, StopKind::Check(_));
@@ -82,7 +82,7 @@ fn mails(new: &Stop, before: &Check, after: &Check) -> Vec<Finding> {
         let begin = format!("sends an invitation without the link at {}", new.name());
         found.push(Finding::new(Weight::Back, begin, format!("template {}", after.invite)));
     }
-    // Those that only come too late now are lost with the time to answer.
+    // Reminders that only come too late now are lost with the time to answer.
     let time = if length(after.answer_within) < length(before.answer_within) { before } else { after };
     let (then, now) =
         (before.reminders_within(before.answer_within), after.reminders_within(time.answer_within));
@@ -93,7 +93,7 @@ fn mails(new: &Stop, before: &Check, after: &Check) -> Vec<Finding> {
     found
 }
 
-/// Business days end sooner where more hours of the week count.
+/// Reports business days that end sooner, because more hours of the week count.
 fn hours(new: &Stop, before: &Panel, after: &Panel) -> Option<Finding> {
     let counted = matches!(after.answer_within, Span::BusinessDays(_));
     let week = |calendar: &Option<Calendar>| {
@@ -107,7 +107,7 @@ fn hours(new: &Stop, before: &Panel, after: &Panel) -> Option<Finding> {
     })
 }
 
-/// The mail with the link to object, before an end that waits for its grace.
+/// Reports a lost mail with the objection link, before an end that waits for its grace.
 fn objections(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let ends = |effect: &&Effect| effect.verb.nature() == Some(Nature::Ends);
@@ -129,12 +129,12 @@ fn objections(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// So many times as long is another time.
+/// The factor from which a time counts as much longer.
 const LONGER: i64 = 4;
 
 type Segments = BTreeMap<Vec<Mark>, BTreeMap<String, Vec<Vec<String>>>>;
 
-/// Who is told what between two outcomes, and under which conditions.
+/// Returns the recipients and messages between two outcomes, with their conditions.
 fn segments(
     sheet: &Sheet,
     marks: &dyn Fn(&[Mark]) -> Vec<Mark>,
@@ -151,12 +151,12 @@ fn segments(
     segments
 }
 
-/// Mails of a verification are compared with the verification.
+/// Reports whether the mail belongs to a verification, which compares its mails itself.
 fn is_invitation(sheet: &Sheet, way: &Way) -> bool {
     sheet.details.stops.iter().any(|stop| stop.path == way.step && matches!(stop.kind, StopKind::Check(_)))
 }
 
-/// Who hears of it; a mail of another template is still a mail.
+/// Returns the recipient; a mail with another template is still a mail.
 fn whom(effect: &Effect) -> String {
     if effect.does(EffectKind::Notify) {
         return effect.to.split(':').next().unwrap_or(&effect.to).to_owned();
@@ -164,7 +164,7 @@ fn whom(effect: &Effect) -> String {
     format!("{} {}", effect.verb, effect.to)
 }
 
-/// Mails, calls and events that are not sent any more, on paths that are still there.
+/// Reports mails, calls and events that are no longer sent, on paths that still exist.
 fn told(both: &Both<'_>) -> Vec<Finding> {
     let before = segments(both.old, &<[Mark]>::to_vec, &bare_texts);
     let after = segments(both.new, &|marks| both.pairing.marks(marks), &|lines| both.pairing.texts(lines));
@@ -180,7 +180,7 @@ fn told(both: &Both<'_>) -> Vec<Finding> {
                 now.into_iter()
                     .any(|now| conditions.iter().any(|then| now.iter().all(|line| then.contains(line))))
             };
-            // At once, or later on every path that follows.
+            // Sent at once, or later on every path that follows.
             let later = |end: &Vec<Mark>| {
                 let passed = after.range(marks.clone()..).take_while(|(on, _)| on.starts_with(marks));
                 passed.filter(|(on, _)| end.starts_with(on)).any(|(_, now)| tells(now))
@@ -195,12 +195,12 @@ fn told(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Every path of the edit to its end, in the terms of what ran.
+/// Returns every path of the edit to its end, mapped to the old steps.
 fn ends(both: &Both<'_>) -> BTreeSet<Vec<Mark>> {
     both.new.ends().map(|way| both.pairing.marks(&way.trail.marks)).collect()
 }
 
-/// Another try that is not offered any more, on a path that is still there.
+/// Reports retries that are no longer offered, on a path that still exists.
 fn again(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let there = ends(both);
@@ -232,7 +232,7 @@ fn reader(whom: &str) -> &str {
     }
 }
 
-/// Outcomes of what ran in one line.
+/// Returns outcomes of the running revision in one line.
 fn path(both: &Both<'_>, marks: &[Mark]) -> String {
     if marks.is_empty() {
         return "at once".to_owned();
@@ -241,12 +241,12 @@ fn path(both: &Both<'_>, marks: &[Mark]) -> String {
     marks.iter().map(one).collect::<Vec<_>>().join(" > ")
 }
 
-/// Whether it takes so many times as long that nothing follows from it.
+/// Reports whether a time is so much longer that it loses its effect.
 pub(in crate::policy::effects) fn much_longer(before: Span, after: Span) -> bool {
     shorter(Some(after), Some(before)) && length(after) > length(before) * LONGER
 }
 
-/// Limits that keep mails back, or leave out what is given.
+/// Reports limits that delay mails, or skip what is given.
 fn limits(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for after in both.new.limits.iter().filter(|bound| both.new.does(bound.action)) {
@@ -270,11 +270,11 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// What a pass or a decision gave, and gives no more. What gives back what the policy itself takes is compared path
-/// by path.
+/// Reports what a pass or a decision gave and no longer gives. Effects that give back what the policy itself takes are
+/// compared path by path.
 fn granted(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    // What is set, whatever it is set to.
+    // The field that is set, without its value.
     let what = |effect: &Effect| effect.whom().split(" = ").next().unwrap_or(&effect.to).to_owned();
     for effect in both.old.giving() {
         let back = both.new.takes_for(effect.verb).is_some();

@@ -1,6 +1,6 @@
-//! Other systems that are called, and the values that are sent to them: what they do with them is not known here. A text
-//! of several words is read by people and may be worded anew; what it shows of the person, of the case or of the policy
-//! may not change.
+//! Reports calls to other systems and the values sent to them, because their use there is unknown. A text of several
+//! words is for readers, and its wording may change. The values that it shows of the person, of the case or of the
+//! policy must not change.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ fn calls(sheet: &Sheet) -> impl Iterator<Item = &Effect> {
     sheet.effects.iter().filter(|effect| effect.does(EffectKind::Call))
 }
 
-/// Values that were not sent before. A call on a new path may send other fixed values.
+/// Returns values that were not sent before. A call on a new path may send other fixed values.
 fn values(both: &Both<'_>, way: &Way, olds: &[&Way]) -> Vec<String> {
     let marks = both.pairing.marks(&way.trail.marks);
     let same: Vec<&Way> = olds.iter().copied().filter(|old| old.trail.marks == marks).collect();
@@ -50,12 +50,12 @@ fn values(both: &Both<'_>, way: &Way, olds: &[&Way]) -> Vec<String> {
     way.body.iter().filter(other).cloned().collect()
 }
 
-/// The values that a text shows.
+/// Returns the expressions in a text.
 fn expressions(text: &str) -> Vec<&str> {
     text.split("${").skip(1).filter_map(|part| part.split('}').next()).collect()
 }
 
-/// Whether a value, as it is written, is a text of several words outside of what it shows.
+/// Reports whether a value, as written, has several words outside of its expressions.
 fn is_prose(line: &str) -> bool {
     let value = line.split_once(" = ").map_or(line, |(_, value)| value);
     let mut parts = value.split("${");

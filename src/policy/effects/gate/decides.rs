@@ -1,5 +1,5 @@
-//! What decides whom a policy is about, which way a case takes and when it ends: clauses, settings and scripts. Where
-//! nobody can say from the files which of two lines lets more people through, a person looks.
+//! Reports changes of the code that determines which people a policy covers, which path a case takes and when it ends:
+//! clauses, settings and scripts. If the files do not show which version admits more people, a person must review it.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{Beside, Both, Finding, Weight};
 use crate::model::Nature;
 use crate::policy::tree::IfAlreadyOpen;
 
-/// Events after which there is nothing left to protect or to give.
+/// Events after which nothing is left to protect or to give.
 const FINAL: [&str; 4] =
     ["user.deleted", "user.deactivated", "registration.withdrawn", "registration.deleted"];
 
@@ -25,7 +25,7 @@ pub(super) fn look(both: &Both<'_>, less: bool) -> Vec<Finding> {
     found
 }
 
-/// Clauses that are there only before, and only after.
+/// Clauses that exist only before, and only after.
 pub(super) struct Lines {
     pub lost: Vec<String>,
     pub added: Vec<String>,
@@ -40,7 +40,7 @@ pub(super) fn clauses(both: &Both<'_>, old: &[String], new: &[String]) -> Lines 
     Lines { lost: only(old, &before, &after), added: only(new, &after, &before) }
 }
 
-/// Clauses that were rewritten. One that is only gone, or only new, is told where it matters.
+/// Reports rewritten clauses. Clauses that were only removed, or only added, are reported where they matter.
 fn who(both: &Both<'_>) -> Vec<Finding> {
     let mut lines = vec![clauses(both, &both.old.only_if, &both.new.only_if)];
     let sweeps = |sheet: &Sheet| -> Vec<String> {
@@ -60,14 +60,14 @@ fn who(both: &Both<'_>) -> Vec<Finding> {
     rewritten.map(one).collect()
 }
 
-/// Settings that clauses, scripts and effects read, and the scripts and calls themselves.
+/// Reports changed settings that clauses, scripts and effects read, and changed scripts and calls.
 fn code(both: &Both<'_>) -> Vec<Finding> {
     let (old, new) = (both.old, both.new);
     let mut found = Vec::new();
     let names: std::collections::BTreeSet<&String> = old.settings.keys().chain(new.settings.keys()).collect();
     for name in names {
         let (before, after) = (old.settings.get(name), new.settings.get(name));
-        // One that only the edit reads is new with the line that reads it.
+        // A setting that only the edit reads is reported with the line that reads it.
         let same = before == after || reordered(both, name, before, after);
         if !same && before.is_some() && old.details.code.reads(name) {
             let how = format!("{name} {} -> {}", shown(before), shown(after));
@@ -97,7 +97,7 @@ fn code(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Whether a list has the same values in another order, and nothing takes one of them by its place.
+/// Reports whether a list has the same values in another order, and no code accesses them by position.
 fn reordered(both: &Both<'_>, name: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
     let sorted = |value: Option<&Value>| {
         let mut values: Vec<String> = value?.as_array()?.iter().map(ToString::to_string).collect();
@@ -108,7 +108,7 @@ fn reordered(both: &Both<'_>, name: &str, before: Option<&Value>, after: Option<
     sorted(before).is_some() && sorted(before) == sorted(after) && !by_place
 }
 
-/// What happens to another event about somebody who has an open case, and what makes a case another one.
+/// Reports changes in how further events of a person with an open case are treated, and in the case key.
 fn opening(both: &Both<'_>) -> Vec<Finding> {
     let (old, new) = (&both.old.details, &both.new.details);
     let mut found = Vec::new();
@@ -122,7 +122,7 @@ fn opening(both: &Both<'_>) -> Vec<Finding> {
     {
         let how = format!("case_key {} -> {}", key(old), key(new));
         let finding = Finding::new(Weight::Protection, "joins other events to one case", how);
-        // Another case for each event has a key, and one case has none.
+        // `open_another` requires a case key, and a single case has none.
         let beside = already(new.if_already_open);
         let same = old.if_already_open == new.if_already_open;
         let beside = if same { Beside::Nothing } else { Beside::Text(format!("-> {beside}")) };
@@ -140,7 +140,7 @@ fn already(what: IfAlreadyOpen) -> &'static str {
     }
 }
 
-/// What ends a case before its time. What it holds is then left on, or lifted, with nothing proven.
+/// Reports what can end a case early. Its holds then stay or are lifted without proof.
 fn endings(both: &Both<'_>, less: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let holds = both.new.effects.iter().any(|effect| effect.verb.nature() == Some(Nature::Withholds));

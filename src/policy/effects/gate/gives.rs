@@ -1,5 +1,5 @@
-//! Access that is given for the first time, for less proof, after fewer decisions, or after a decision that meant
-//! something else. A path is weaker if no path that led to the same before asks for as little.
+//! Reports access that is given for the first time, with less proof, with fewer decisions, or after a decision that had
+//! another meaning. A path is weaker if every old path to the same target required more.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use crate::model::{EffectKind, Nature};
 use crate::policy::grammar::Rule;
 use crate::policy::tree::StepIndex;
 
-/// So many times as many tries are another proof.
+/// The factor from which more tries count as a weaker proof.
 const MORE: u32 = 2;
 
-/// Of a new policy: everything that it gives. There is nothing that its proofs could be compared with.
+/// Reports everything that a new policy gives. Its proofs have nothing to be compared with.
 pub(super) fn first(sheet: &Sheet) -> Vec<Finding> {
     let told = |effect: &&Effect| !told_as_unproven(effect) && !gives_back(sheet, effect);
     let mut found: Vec<Finding> =
         sheet.giving().filter(told).map(|effect| first_time(effect.verb.word())).collect();
-    // What other systems do with it is not known here.
+    // What other systems do with the data is unknown here.
     let sends = |effect: &&Effect| effect.does(EffectKind::Call) || effect.does(EffectKind::Emit);
     for effect in sheet.effects.iter().filter(sends) {
         let unproven = |way: &Way| way.trail.granted_by.is_none();
@@ -35,14 +35,14 @@ fn first_time(verb: &str) -> Finding {
     Finding::alone(Weight::Harm, format!("can {verb} for the first time"))
 }
 
-/// Whether it only gives back what the policy takes, to somebody who passed or about whom people decided.
+/// Reports whether an effect only gives back what the policy takes, after a pass or a decision.
 fn gives_back(sheet: &Sheet, effect: &Effect) -> bool {
     effect.verb.nature() == Some(Nature::Lifts)
         && sheet.takes_for(effect.verb).is_some()
         && effect.ways.iter().all(|way| way.trail.granted_by.is_some())
 }
 
-/// That somebody is let in by nothing is a reason of its own.
+/// Reports whether the effect is reported as unproven instead.
 fn told_as_unproven(effect: &Effect) -> bool {
     effect.ways.iter().any(|way| way.unproven)
 }
@@ -67,7 +67,8 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Many more tries at a proof that gives something. Every path ends, so that the ends have all of them.
+/// Reports many more tries at a proof that gives something. Every path ends, and the paths to `close` therefore include
+/// all tries.
 pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if both.new.giving().next().is_none() {
@@ -88,7 +89,7 @@ pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Mails, calls and events that said that somebody passed, and now say it of somebody who did not.
+/// Reports mails, calls and events that were sent only after a pass or a decision, and now also without one.
 fn said(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let tells = |effect: &&Effect| effect.verb.nature() == Some(Nature::Tells);
@@ -110,7 +111,7 @@ fn said(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Whether the edit newly takes or gives something on the same path: that is said already.
+/// Reports whether the edit newly takes or gives something on the same path, which is reported already.
 fn announces(both: &Both<'_>, way: &Way) -> bool {
     let counts = |effect: &&Effect| effect.verb.gives() || effect.verb.takes();
     let there = |sheet: &Sheet, verb: Rule, marks: &dyn Fn(&Way) -> bool| {
@@ -123,7 +124,7 @@ fn announces(both: &Both<'_>, way: &Way) -> bool {
     })
 }
 
-/// Values that an effect did not write before.
+/// Reports values that an effect did not write before.
 fn values(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Finding> {
     let known: Vec<String> = olds.iter().flat_map(|old| bare_texts(&old.body)).collect();
     let bare = both.pairing.texts(&way.body);
@@ -172,7 +173,7 @@ fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
     found
 }
 
-/// What an old path to the same asked for and the new one does not.
+/// Returns what an old path to the same target required and the new one does not.
 fn lacks(both: &Both<'_>, old: &Trail, new: &Trail) -> Vec<String> {
     let Both { old: before, new: after, pairing } = both;
     let name = |step: StepIndex| before.details.name(step);
@@ -211,7 +212,7 @@ pub(super) fn stronger(after: &Details, new: StepIndex, before: &Details, old: S
     )
 }
 
-/// Whether another review, which has no pair, stands in for one that is gone. Its step is in the terms of what ran.
+/// Reports whether an unpaired review replaces a removed one. `new` is an index mapped to the old steps.
 fn replaces(both: &Both<'_>, new: StepIndex, old: StepIndex) -> bool {
     let Some(new) = Pairing::unpaired(new) else { return false };
     matches!(
@@ -224,7 +225,7 @@ fn decides_as_well(new: &Panel, old: &Panel) -> bool {
     new.people >= old.people && new.never.is_superset(&old.never) && new.queue == old.queue
 }
 
-/// Whether a proof asks for at least as much as another.
+/// Reports whether a verification requires at least as much as another.
 fn at_least(new: &Check, old: &Check) -> bool {
     weaker_kinds(old, new).is_empty()
         && new.compare.is_superset(&old.compare)
@@ -235,8 +236,8 @@ fn at_least(new: &Check, old: &Check) -> bool {
         })
 }
 
-/// What makes the new proof weaker than the old one, in the provider's terms. Each of its workflows must ask for as
-/// much as one that was accepted before.
+/// Returns what makes the new verification weaker than the old one, in the provider's terms. Each of its workflows must
+/// require as much as one that was accepted before.
 pub(in crate::policy::effects) fn weaker_kinds(old: &Check, new: &Check) -> Vec<String> {
     let mut found = Vec::new();
     for (place, kind) in new.by.iter().enumerate() {
@@ -262,7 +263,7 @@ pub(in crate::policy::effects) fn weaker_kinds(old: &Check, new: &Check) -> Vec<
     found
 }
 
-/// What a workflow asked for and another does not.
+/// Returns what a workflow required and another does not.
 fn lost(old: &Kind, new: &Kind) -> Vec<String> {
     let mut found = Vec::new();
     if old.provider != new.provider {

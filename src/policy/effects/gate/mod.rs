@@ -1,17 +1,17 @@
-//! Which edits wait for a person's release: those that can take more, give back less, let people in on less proof or
-//! by fewer decisions, give more, or protect less. Decided from the files alone, by what a policy does to whom, on
-//! which path, on what proof and decided by whom; what the recorded past shows can add reasons later. Each reason
-//! reads on after "because it".
+//! The edit gate: decides which edits wait for a person's release. These edits can take more, give back less, admit
+//! people with less proof or fewer decisions, give more, or protect less. The decision uses the files alone: effects,
+//! targets, paths, proofs and decisions. A back-test can add reasons later. Each reason is worded to follow
+//! "because it".
 //!
 //! | file | what |
 //! |---|---|
-//! | `takes` | what is newly taken, and who is let in without a pass or a decision |
-//! | `gives` | what is given for less proof, after fewer decisions, or for the first time |
+//! | `takes` | what is newly taken, and admissions without a pass or a decision |
+//! | `gives` | what is given with less proof, with fewer decisions, or for the first time |
 //! | `calls` | which other systems are called, and with which values |
-//! | `back` | ways back that get shorter or disappear, and mails that are not sent any more |
-//! | `protects` | who is not asked or not withheld any more |
+//! | `back` | ways back that get shorter or disappear, and mails that are no longer sent |
+//! | `protects` | people who are no longer asked for proof, or whose access is no longer withheld |
 //! | `decides` | clauses, settings and scripts that decide, and what ends a case |
-//! | `teams` | addresses of those who decide and of those who are told |
+//! | `teams` | addresses of reviewers and of notified teams |
 
 mod back;
 mod calls;
@@ -31,19 +31,19 @@ use super::{Effect, Sheet, Way};
 use crate::model::{EffectKind, Watched};
 use crate::policy::grammar::Rule;
 
-/// Longer lists of sentences are not read.
+/// The maximum number of sentences; readers skip longer lists.
 const NAMED: usize = 10;
 
-/// Nor are longer lists of paths.
+/// The maximum number of paths in a sentence.
 const PATHS: usize = 3;
 
-/// Why a revision must be released before it runs, the worst first; empty: it need not be. `before` is what runs
-/// now; where nothing is watched, nothing waits.
+/// Returns why a revision must be released before it runs, the worst reason first; empty if it need not be. `before` is
+/// the running revision. If `watched` is empty, no edit waits.
 pub fn reasons(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Vec<String> {
     if watched.is_empty() {
         return Vec::new();
     }
-    // What a policy in shadow would do, it never did.
+    // A policy in shadow has had no effects.
     let before = before.filter(|sheet| sheet.acts());
     let less = watched.contains(&Watched::ProtectLess);
     let found = match (before, after.acts()) {
@@ -73,8 +73,8 @@ pub fn reasons(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -> Ve
     sentences(found)
 }
 
-/// What an edit changes little and, with the edits before it, changes much. `base` is the revision that a person released
-/// last, or the one with which the edits began.
+/// Returns what an edit changes little by itself but much together with earlier edits. `base` is the revision that a
+/// person released last, or the first one of the series.
 pub fn added_up(base: &Sheet, after: &Sheet, watched: &[Watched]) -> Vec<String> {
     if watched.is_empty() || !base.acts() || !after.acts() {
         return Vec::new();
@@ -88,7 +88,7 @@ pub fn added_up(base: &Sheet, after: &Sheet, watched: &[Watched]) -> Vec<String>
     sentences(found)
 }
 
-/// Why a policy that is not in the tree any more runs until a person releases that; empty: it simply stops.
+/// Returns why a removed policy keeps running until a person releases the removal; empty if it simply stops.
 pub fn reasons_to_stay(sheet: &Sheet, watched: &[Watched]) -> Vec<String> {
     let protects = sheet.acts() && sheet.protects() && watched.contains(&Watched::ProtectLess);
     let verbs = || sheet.verbs(Rule::protects).join(", ");
@@ -98,7 +98,7 @@ pub fn reasons_to_stay(sheet: &Sheet, watched: &[Watched]) -> Vec<String> {
         .collect()
 }
 
-/// What ran and the edit of it.
+/// The running revision and its edit.
 struct Both<'a> {
     old: &'a Sheet,
     new: &'a Sheet,
@@ -106,23 +106,23 @@ struct Both<'a> {
 }
 
 impl Sheet {
-    /// Whether it asks for proof or withholds access.
+    /// Reports whether it requests proof or withholds access.
     fn protects(&self) -> bool {
         self.effects.iter().any(|effect| effect.verb.protects())
     }
 
-    /// Its verbs of a kind, each once.
+    /// Returns its verbs of a kind, each once.
     fn verbs(&self, is: fn(Rule) -> bool) -> Vec<&'static str> {
         let verbs: BTreeSet<Rule> = self.effects.iter().map(|effect| effect.verb).collect();
         verbs.into_iter().filter(|verb| is(*verb)).map(Rule::word).collect()
     }
 
-    /// Whether the policy has an effect.
+    /// Reports whether the policy has an effect.
     fn does(&self, kind: EffectKind) -> bool {
         self.effects.iter().any(|effect| effect.does(kind))
     }
 
-    /// The effect that takes what this one gives back, if the policy has it.
+    /// Returns the effect that takes what this one gives back, if the policy has it.
     fn takes_for(&self, verb: Rule) -> Option<EffectKind> {
         verb.effect().and_then(EffectKind::taken_by).filter(|takes| self.does(*takes))
     }
@@ -131,12 +131,12 @@ impl Sheet {
         self.effects.iter().any(|effect| effect.verb.takes())
     }
 
-    /// Whether an edit of whom it is about, or of which way a case takes, matters to anybody.
+    /// Reports whether edits of conditions or paths matter: the policy takes, protects or gives.
     fn matters(&self) -> bool {
         self.takes() || self.protects() || self.giving().next().is_some()
     }
 
-    /// Every path to its end.
+    /// Returns every path to its end.
     fn ends(&self) -> impl Iterator<Item = &Way> {
         self.effects.iter().filter(|effect| effect.verb == Rule::Close).flat_map(|effect| &effect.ways)
     }
@@ -146,7 +146,7 @@ impl Sheet {
     }
 }
 
-/// How bad it is; the worst comes first.
+/// The severity of a finding; the worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Harm,
@@ -157,23 +157,23 @@ enum Weight {
     Unknown,
 }
 
-/// Where a finding is not said, because another one says as much.
+/// When a finding is omitted, because another finding implies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Beside {
     Nothing,
-    /// On a path on which, or on whose beginning, something else is found.
+    /// On a path on which, or on a prefix of which, another finding exists.
     Path,
-    /// Where something else names this.
+    /// If another finding names this text.
     Text(String),
 }
 
-/// A reason, and the places for which it is one.
+/// A reason, with the places to which it applies.
 #[derive(Debug, Clone)]
 struct Finding {
     weight: Weight,
     beside: Beside,
     begin: String,
-    /// The beginning where there are several places, with their number in the place of `#`.
+    /// The beginning for several places, with their number in place of `#`.
     many: Option<String>,
     places: Vec<String>,
 }
@@ -200,7 +200,7 @@ impl Finding {
     }
 }
 
-/// Without what only follows from something else that is found.
+/// Removes findings that only follow from another finding.
 fn each_once(found: Vec<Finding>) -> Vec<Finding> {
     let (own, beside): (Vec<Finding>, Vec<Finding>) =
         found.into_iter().partition(|one| one.beside == Beside::Nothing);
@@ -221,7 +221,7 @@ fn each_once(found: Vec<Finding>) -> Vec<Finding> {
     [own, left].concat()
 }
 
-/// One sentence for each reason.
+/// Returns one sentence for each reason.
 fn sentences(found: Vec<Finding>) -> Vec<String> {
     let mut all: Vec<Finding> = Vec::new();
     for one in each_once(found) {

@@ -1,4 +1,4 @@
-//! Who is not asked for proof any more, or from whom access is not withheld any more.
+//! Reports people who are no longer asked for proof, or whose access is no longer withheld.
 
 use super::super::details::{Stop, StopKind};
 use super::super::diff::length;
@@ -13,7 +13,7 @@ use crate::policy::grammar::Rule;
 use crate::policy::outcome::Ending;
 use crate::policy::tree::{Amount, IfEmpty, IfMissed, StepIndex, WhenExceeded};
 
-/// An edit that switches a policy off.
+/// Reports an edit that switches a policy off.
 pub(super) fn stops(old: &Sheet, new: &Sheet) -> Vec<Finding> {
     if !old.protects() {
         return Vec::new();
@@ -31,7 +31,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     for effect in both.old.effects.iter().filter(|effect| effect.verb.protects()) {
         for way in &effect.ways {
             if !still(both, effect, way) && !with_suspension(both, effect, way) {
-                // Its fallback is no other proof.
+                // The fallback of a verification is not another proof.
                 let to = match step_of(both.old, way).filter(|_| effect.does(EffectKind::Verify)) {
                     Some(stop) => format!("the person at {}", stop.name()),
                     None => effect.to.clone(),
@@ -50,7 +50,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// What counts only if it is large.
+/// Reports changes that count only if they are large.
 pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
     let mut found = bounds(&both.old.limits, &both.new.limits);
     found.extend(both.pairing.pairs.iter().filter_map(|(old, new)| silence(both, old, new)));
@@ -58,7 +58,7 @@ pub(super) fn sizes(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Whether it ends sessions by the step whose suspension is gone too.
+/// Reports whether the effect ends sessions in the same step as a removed suspension.
 fn with_suspension(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
     let mut suspends = both.old.effects.iter().filter(|other| other.does(EffectKind::Suspend));
     effect.does(EffectKind::EndSessions)
@@ -69,7 +69,7 @@ fn with_suspension(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
 }
 
 impl Effect {
-    /// Whether what it is done to is a role.
+    /// Reports whether its target is a role.
     fn is_of_role(&self) -> bool {
         self.verb.effect().is_some_and(|kind| matches!(kind.row().shape, EffectShape::Role(_)))
     }
@@ -83,7 +83,7 @@ fn fewer(how: String) -> Finding {
     Finding::new(Weight::Protection, "protects less: covers fewer people", how)
 }
 
-/// Whether everybody whom it reached along a path is still reached, as early and under no more conditions.
+/// Reports whether all people on a path are still reached, as early and under no more conditions.
 fn still(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
     let lines = bare_texts(&old.trail.conditions);
     let reaches = |new: &Way| {
@@ -97,7 +97,7 @@ fn still(both: &Both<'_>, effect: &Effect, old: &Way) -> bool {
     let ways = both.new.effects.iter().filter(same).flat_map(|new| &new.ways);
     let asked = step_of(both.old, old).map(|stop| stop.index);
     let mut ways = ways.filter(|new| {
-        // A second proof is not the first one.
+        // A second verification does not replace the first one.
         !effect.does(EffectKind::Verify)
             || replaces(both, step_of(both.new, new).map(|stop| stop.index), asked)
     });
@@ -110,7 +110,7 @@ fn replaces(both: &Both<'_>, new: Option<StepIndex>, old: Option<StepIndex>) -> 
         || super::gives::stronger(&both.new.details, new, &both.old.details, old)
 }
 
-/// Fewer occasions, and sweeps that ask later or fewer people.
+/// Reports fewer triggers, and sweeps that ask later or fewer people.
 fn opens(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (old, new) in pairs(both) {
@@ -137,7 +137,7 @@ fn opens(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// What opened cases, and what that is now.
+/// Pairs the old triggers with the new ones.
 fn pairs<'a>(both: &'a Both<'_>) -> Vec<(&'a Opens, Option<&'a Opens>)> {
     let mut left: Vec<&Opens> = both.new.opens_on.iter().collect();
     let mut pair = |old: &Opens| {
@@ -148,7 +148,7 @@ fn pairs<'a>(both: &'a Both<'_>) -> Vec<(&'a Opens, Option<&'a Opens>)> {
     both.old.opens_on.iter().map(|old| (old, pair(old))).collect()
 }
 
-/// A sweep that asks less than half as many people in the same time.
+/// Reports a sweep that asks less than half as many people in the same time.
 fn rate(old: &Opens, new: &Opens) -> Option<Finding> {
     let (before, after) = (old.pace.as_ref()?, new.pace.as_ref()?);
     let all = |at_most: Option<u32>| {
@@ -162,7 +162,7 @@ fn rate(old: &Opens, new: &Opens) -> Option<Finding> {
     (now < then / 2).then(|| fewer(how()))
 }
 
-/// A sweep that asks later, or under another clause.
+/// Reports a sweep that asks later, or under another clause.
 fn sweeps(both: &Both<'_>, old: &Opens, new: &Opens) -> Vec<Finding> {
     let (Some(before), Some(after)) = (&old.pace, &new.pace) else { return Vec::new() };
     let mut found = Vec::new();
@@ -187,7 +187,7 @@ fn sweeps(both: &Both<'_>, old: &Opens, new: &Opens) -> Vec<Finding> {
     found
 }
 
-/// A limit that stops what protects after less than half as much as before.
+/// Reports a limit that stops protecting effects after less than half as many as before.
 fn bounds(old: &[Bound], new: &[Bound]) -> Vec<Finding> {
     let mut found = Vec::new();
     for after in new.iter().filter(|bound| bound.action.nature().protects()) {
@@ -207,7 +207,7 @@ fn bounds(old: &[Bound], new: &[Bound]) -> Vec<Finding> {
 
 pub(super) fn halved(old: &Bound, new: &Bound) -> bool {
     let (before, after) = (length(old.limit.per).max(1), length(new.limit.per).max(1));
-    // Amounts in the same time: more than half of what it was, cross-multiplied.
+    // Compares amounts in the same time, cross-multiplied: less than half of the old amount.
     let less = |old: f64, new: f64| new * 2.0 * (before as f64) < old * (after as f64);
     let amounts = match (old.limit.at_most, new.limit.at_most) {
         (Amount::Count(old), Amount::Count(new)) => less(f64::from(old), f64::from(new)),
@@ -215,16 +215,16 @@ pub(super) fn halved(old: &Bound, new: &Bound) -> bool {
         (Amount::Larger(old, share), Amount::Larger(new, other)) => {
             less(f64::from(old), f64::from(new)) || less(share, other)
         }
-        // The larger of two is at least the number.
+        // The larger of two is at least the count.
         (Amount::Larger(old, _), Amount::Count(new)) => less(f64::from(old), f64::from(new)),
-        // A limit that was stated for the first time is somebody's choice; another kind of amount cannot be compared.
+        // A first stated limit is a deliberate choice; other kinds of amounts cannot be compared.
         (_, _) => old.stated,
     };
     let skips = (old.when_exceeded, new.when_exceeded) == (WhenExceeded::Ask, WhenExceeded::Skip);
     amounts || skips
 }
 
-/// Silence that is waited out for so long that nothing follows from it.
+/// Reports a time to answer that is so long that no consequence follows.
 fn silence(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let StopKind::Check(_) = new.kind else { return None };
     let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);

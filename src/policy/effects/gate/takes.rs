@@ -1,5 +1,5 @@
-//! What is newly taken, in more cases or sooner; what is given back less; and who is let in without a pass or a
-//! decision. From the differences between two sheets.
+//! Reports what is newly taken, in more cases or sooner; what is given back less; and admissions without a pass or a
+//! decision. Derived from the differences between two sheets.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(super) fn look(before: Option<&Sheet>, after: &Sheet, watched: &[Watched]) -
     found
 }
 
-/// What matters of what a policy could do and can do.
+/// The effects that a policy could have and can have now.
 struct Known<'a> {
     could: BTreeSet<EffectKind>,
     can: BTreeSet<EffectKind>,
@@ -57,12 +57,12 @@ impl Known<'_> {
         self.of_limit(change, verb, is_new)
     }
 
-    /// Whether it did so before and does so after.
+    /// Reports whether it has the effect both before and after.
     fn still(&self, verb: Rule) -> bool {
         verb.effect().is_some_and(|kind| self.could.contains(&kind) && self.can.contains(&kind))
     }
 
-    /// What it takes of what a verb gives back.
+    /// Returns the effect of the policy that takes what a verb gives back.
     fn takes_for(&self, verb: Rule) -> Option<EffectKind> {
         verb.effect().and_then(EffectKind::taken_by).filter(|takes| self.can.contains(takes))
     }
@@ -72,7 +72,7 @@ impl Known<'_> {
         let known = self.still(verb) || (verb.gives() && !is_new);
         let takes = self.takes_for(verb);
         match (change.kind, change.sign) {
-            // A new policy may limit what it gives back; an edit that does gives back less.
+            // A new policy may limit what it gives back; an edit that adds a limit gives back less.
             (Kind::Limit, _) if is_new => None,
             (Kind::Limit, Sign::Added) => {
                 let begin = format!("limits {verb}, which undoes its own effects");
@@ -93,19 +93,19 @@ impl Known<'_> {
         }
     }
 
-    /// Whether it is taken only while the grace of a deletion or rejection lasts, which is said already.
+    /// Reports whether it is taken only during the grace of a deletion or rejection, which is reported already.
     fn for_a_grace(&self, to: &str) -> bool {
         to.rsplit_once(GRACE_OF).is_some_and(|(_, verb)| self.can.iter().any(|kind| kind.word() == verb))
     }
 
-    /// More people, or a path that is not there any more.
+    /// Reports a path for more people, or a removed path.
     fn of_path(&self, change: &Change, verb: Rule, how: &str, is_new: bool) -> Option<Finding> {
         let (to, line) = change.along.as_ref()?;
         if self.for_a_grace(to) {
             return None;
         }
         if change.unproven && change.sign != Sign::Removed {
-            // That nobody decides is said already.
+            // The missing decision is reported already.
             let place = match (change.sign, change.how.split_once(", if ")) {
                 (Sign::Added, Some((_, clauses))) => format!("{line}, if {clauses}"),
                 (Sign::Added, None) => line.clone(),
@@ -125,12 +125,12 @@ impl Known<'_> {
                 let many = Some(format!("{by} # paths"));
                 Some(Finding { many, ..Finding::new(Weight::Back, format!("{by} a path"), place) })
             }
-            // What gives back with more conditions.
+            // Gives back under more conditions.
             Sign::Changed if change.gives_less => {
                 self.takes_for(verb)?;
                 Some(Finding::new(Weight::Back, format!("makes it harder to {verb} {to}"), place))
             }
-            // What it does for the first time is said already.
+            // A first effect of its kind is reported already.
             Sign::Added | Sign::Changed if !self.still(verb) => None,
             Sign::Added => {
                 let many = Some(format!("has # new paths to {verb} {to}"));
@@ -143,7 +143,7 @@ impl Known<'_> {
         }
     }
 
-    /// What lets more people in matters where something is done to them, or given.
+    /// Reports changes that let more people in, if the policy takes or gives something.
     fn of_more(&self, change: &Change, how: &str) -> Option<Finding> {
         let mut can: Vec<String> = self.can.iter().map(|kind| kind.word().to_owned()).collect();
         can.sort();

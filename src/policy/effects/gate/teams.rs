@@ -1,4 +1,4 @@
-//! Addresses of those who hear of it, and addresses that mails name. Those who decide are compared with their reviews.
+//! Reports changed addresses of notified teams, and new addresses in mails. Reviewers are compared with their reviews.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         found.push(Finding::new(Weight::Back, begin, format!("{before} -> {after}")));
     }
     for (team, before) in &old.called {
-        // A team that lost its queue or mail is reported with the queue or mail.
+        // A team without its queue or mail is reported with the queue or mail.
         let (Some(before), Some(after)) = (before, new.called.get(team)) else { continue };
         if after.as_ref() != Some(before) {
             let after = after.as_deref().unwrap_or("nothing");
@@ -41,7 +41,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Addresses of those who decide.
+/// Returns the addresses of reviewers.
 fn deciding(details: &Details) -> BTreeSet<&str> {
     let desks = details.stops.iter().flat_map(|stop| match &stop.kind {
         StopKind::Panel(panel) => std::iter::once(&panel.queue).chain(&panel.escalate).collect(),
