@@ -1,5 +1,5 @@
-//! Explains errors in a text that is not valid YAML, for readers who do not know YAML: the place to look at, which is
-//! often not where the parser fails, and the fix.
+//! Explains errors in a text that is not valid YAML, for readers who do not know YAML. Each explanation has a fix and
+//! the place to look at, which is often not where the parser fails.
 
 /// An error in the text. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
