@@ -20,8 +20,7 @@ pub fn settable(key: &str, subject: SubjectKind) -> Option<&str> {
 }
 
 impl Effect<Resolved> {
-    /// Resolves an effect as written in a policy. An empty value is an error where it would name the target of
-    /// the effect.
+    /// Resolves an effect as written in a policy. An empty value is an error if it names the target of the effect.
     pub fn of(
         effect: &Effect<Written>,
         subject: SubjectKind,
@@ -34,8 +33,7 @@ impl Effect<Resolved> {
         }
     }
 
-    /// Returns an error for an empty role or an empty value to match an account: an empty value could match any
-    /// account.
+    /// Returns an error for an empty role or an empty value under `match`, which could match any account.
     fn names_nothing(&self) -> Option<&'static str> {
         let empty =
             |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());

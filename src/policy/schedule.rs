@@ -2,8 +2,7 @@
 //!
 //! A rule is evaluated over wall time as if there were no clock changes. Each wall time then maps to the first
 //! instant at which the clocks of the zone show it or a later time. A time that is skipped in spring maps to the
-//! first instant after the gap, a time that is repeated in autumn occurs once, and the order of wall times is kept.
-//!
+//! first instant after the gap. A time that is repeated in autumn occurs once. The order of wall times is kept.
 //! Cron lines have five fields as in a crontab. The `cron` crate reads another dialect (seconds first, 1 is Sunday,
 //! day of month *and* day of week). This file checks the line and translates it, and is the only user of the crate.
 

@@ -79,8 +79,7 @@ pub enum Standing {
 pub struct NotATime;
 
 impl Sweep {
-    /// Returns whether a person is due. `first_seen` matters only if the field is empty and `if_empty` counts from
-    /// then.
+    /// Returns whether a person is due. `first_seen` matters only if the field is empty and `if_empty` is `Now`.
     pub fn standing(
         &self,
         policy: &str,

@@ -1,5 +1,5 @@
-//! Details of a policy that the edit gate compares and the effects sheet does not show: requests to people and
-//! providers, the code that decides, and the recipients of notifications.
+//! Details of a policy that the edit gate compares and the effects sheet does not show. They are the requests to people
+//! and providers, the code that decides, and the recipients of notifications.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -289,8 +289,7 @@ impl Code {
         Self { texts, scripts, case_key }
     }
 
-    /// Reports whether the code accesses a value of a list by position; otherwise the order of the list does not
-    /// matter.
+    /// Reports whether the code accesses a value of a list by position. Otherwise the list's order is irrelevant.
     pub fn counts(&self, name: &str) -> bool {
         let by_place = |text: &String| {
             ["[", ".first", ".last", ".get(", ".index"].iter().any(|by| text.contains(&format!("{name}{by}")))

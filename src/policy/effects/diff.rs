@@ -221,8 +221,7 @@ impl<'a> Before<'a> {
         let again = |way: &Way| back.is_some_and(|back| done_before(self.after, back, None, &way.key));
         for (way, old) in after.iter().zip(&was) {
             let Some(old) = old else {
-                // An earlier shorter path already had the effect, with fewer conditions, unless it was undone
-                // meanwhile.
+                // An old shorter path had the effect with fewer conditions, unless it was undone meanwhile.
                 let less = self.ways.iter().any(|old| within(old, way));
                 let proven = !way.unproven || self.ways.iter().any(|old| old.unproven && within(old, way));
                 let graver = !(less && proven) || again(way);
@@ -241,8 +240,7 @@ impl<'a> Before<'a> {
         }
     }
 
-    /// Reports whether people lose what a removed path gave back to them. The policy must still take it from
-    /// them.
+    /// Reports whether people lose what a removed path gave back, while the policy still takes it.
     fn lost(&self, effect: &Effect, old: &Way, after: &[Way]) -> bool {
         let Some(takes) = effect.verb.effect().and_then(EffectKind::taken_by) else { return false };
         // A wrong restoration is no loss.
@@ -269,8 +267,7 @@ fn done_before(effects: &[Effect], verb: EffectKind, to: Option<&str>, key: &[St
     effects.iter().any(|effect| of_verb(effect, verb, to) && effect.ways.iter().any(before))
 }
 
-/// Reports whether every case on the longer path would also be on the shorter one, with no more time and no more
-/// decisions.
+/// Reports whether every case on the longer path would be on the shorter one, with no more time or decisions.
 fn within(short: &Way, long: &Way) -> bool {
     let mut words = long.key.iter();
     short.key.iter().all(|word| words.any(|other| other == word))

@@ -77,8 +77,7 @@ pub struct Sheet {
     /// Requests to people, and the time for an answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Asks>,
-    /// False: the policy has too many branches to follow every path. All effects are listed, but some of their paths
-    /// are missing.
+    /// False: the policy has too many branches to follow every path. All effects are listed, but not all paths.
     pub complete: bool,
     /// Identifies renamed steps.
     #[serde(skip)]

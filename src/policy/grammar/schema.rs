@@ -17,8 +17,7 @@ const NAME: &str = "^[a-z][a-z0-9_-]*$";
 const MAIL: &str = "^[^@\\s]+@[^@\\s]+$";
 const OWNER: &str = "^([^@\\s]+@[^@\\s]+|team:[a-z][a-z0-9_-]*)$";
 
-/// Returns the schema of one kind of file: `policy`, `blocks`, `verifications`, `people` or `tests`; null for other
-/// names.
+/// Returns the schema of a kind of file: `policy`, `blocks`, `verifications`, `people` or `tests`; null for others.
 pub fn json_schema(which: &str, words: &Vocabulary) -> Value {
     let shape = match which {
         "policy" => &POLICY,

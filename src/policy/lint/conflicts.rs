@@ -197,8 +197,8 @@ fn opens_on_new(policy: &Policy) -> bool {
     policy.when.iter().any(new)
 }
 
-/// Reports a policy that does not act and is the only one for registrations that no clause singles out, in which every
-/// field differs from all named values.
+/// Reports a policy that does not act and is the only one for registrations that no clause singles out. Every field of
+/// such a registration differs from all named values.
 fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
     let on_new = |seen: &&Seen<'_>| opens_on_new(seen.policy) && takes_anybody(seen.policy);
     let acts = |seen: &Seen<'_>| seen.policy.mode == Mode::Enforce;

@@ -48,8 +48,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Returns the place of a value at the top of the file or under a key; the place of the name if the value is
-    /// missing.
+    /// Returns the place of a value at the top of the file or under a key; without the value, the place of the name.
     fn at(&self, keys: &[&str]) -> Place {
         let mut node = &self.node;
         for key in keys {

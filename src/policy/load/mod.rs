@@ -1,6 +1,6 @@
-//! Loads files to a checked set of policies, in three passes: what every policy may use (`shared`), each policy by
-//! itself (`policy`, `chain`, `step`, `names`), and checks of the whole (`proof`, names that two policies use,
-//! `lint`). A policy with an error stays out of the set; the others are loaded.
+//! Loads files to a checked set of policies, in three passes. They cover what every policy may use (`shared`), each
+//! policy by itself (`policy`, `chain`, `step`, `names`), and the whole (`proof`, duplicate policy names, `lint`).
+//! A policy with an error stays out of the set; the others are loaded.
 
 mod chain;
 mod effect;
@@ -58,8 +58,7 @@ impl Loaded {
         lint::untested(self.set.policies.values().map(AsRef::as_ref), &tested)
     }
 
-    /// Reports whether every policy for new registrations is limited to certain ones, which leaves all other
-    /// registrations uncovered.
+    /// Reports whether every policy for new registrations is limited to certain ones, and others are uncovered.
     pub fn only_particular(&self) -> bool {
         lint::only_particular(self.set.policies.values().map(AsRef::as_ref))
     }

@@ -49,8 +49,7 @@ impl PolicySet {
         found
     }
 
-    /// Returns the policies whose `cancel_when` names the event. Disabled policies are included, because their open
-    /// cases continue.
+    /// Returns the policies whose `cancel_when` names the event, including disabled ones, whose open cases continue.
     pub fn cancelled_by<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Policy>> {
         named(&self.cancelled_by, event)
     }

@@ -1,5 +1,4 @@
-//! Reads names in scripts and expressions. It uses the lexer of the script language, which also works on incomplete
-//! expressions.
+//! Reads names in scripts and expressions. It uses the script language's lexer, which accepts incomplete expressions.
 
 use rhai::{Engine, Token};
 

@@ -1,5 +1,4 @@
-//! Extracts the functions and closures of a script with their statements, and the expressions with which a function
-//! can end.
+//! Extracts the functions and closures of a script with their statements, and the possible ends of a function.
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Position, Stmt};
 

@@ -291,8 +291,7 @@ impl Turn<'_> {
     }
 }
 
-/// Reports whether an expression depends only on literals and settings. Scripts are pure, and its value is then
-/// constant.
+/// Reports whether an expression depends only on literals and settings. It is then constant, as scripts are pure.
 fn is_constant(expr: &Expr) -> bool {
     let mut constant = true;
     expr.walk(&mut Vec::new(), &mut |nodes: &[ASTNode<'_>]| {

@@ -157,8 +157,8 @@ fn value(field: &Value, shape: &Shape) -> Dynamic {
     }
 }
 
-/// Converts a text to its type. Text that does not parse stays text: comparing it with a time is then an error, and
-/// never "empty".
+/// Converts a text to its type. Text that does not parse stays text. Comparing it with a time is then an error; it
+/// never counts as empty.
 fn typed(text: &str, shape: &Shape) -> Option<Dynamic> {
     match shape {
         Shape::Time => Some(Dynamic::from(Time(text.parse().ok()?))),

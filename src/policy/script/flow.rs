@@ -346,8 +346,8 @@ impl Flow<'_> {
         self.names.locals.iter().any(|(local, _)| local == name)
     }
 
-    /// Reports whether a change at the end of a chain stays visible: its root is a variable of the function, or the
-    /// chain is a whole argument.
+    /// Reports whether a change at the end of a chain stays visible. The root must be a variable of the function, or
+    /// the chain must be a whole argument.
     fn holds(&self, root: &Expr, links: usize) -> bool {
         match root {
             Expr::ThisPtr(_) => true,

@@ -92,8 +92,7 @@ fn type_name(name: &str) -> &str {
     }
 }
 
-/// Explains `max (i64, string)`: no function of this name takes these types. The engine also has messages without
-/// types.
+/// Explains `max (i64, string)`: no function of this name takes these types. Other messages have no types.
 fn no_function(signature: &str) -> String {
     let Some((name, types)) = signature.split_once(" (") else {
         return if signature.contains("sorted") {

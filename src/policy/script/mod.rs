@@ -332,8 +332,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// Replaces every expression by its value. An empty value is an error, because the text would then name something
-    /// else.
+    /// Replaces every expression by its value. An empty value is an error, because the text would be incomplete.
     pub fn render(&self, facts: &Facts<'_>) -> Result<String, ScriptError> {
         self.render_with(facts, |value| value)
     }

@@ -106,8 +106,7 @@ impl Tree {
         }
     }
 
-    /// Marks the clauses that kept the tree from the wanted result. Within a part that has the wanted result, no clause
-    /// is marked.
+    /// Marks the clauses that kept the tree from the wanted result. A part with the wanted result gets no mark.
     fn stops(&self, wanted: Answer, clauses: &mut [Traced], at: &mut usize) {
         let (answer, after) = self.answered(clauses, *at);
         if answer == wanted {

@@ -141,8 +141,7 @@ impl Templates {
 }
 
 impl Templates {
-    /// Explains an error without values. The engine's details can contain values; its kind, its line and the template's
-    /// text cannot.
+    /// Explains an error by its kind, its line and the template's text. The engine's details can contain values.
     fn why(&self, error: &minijinja::Error, file: &str, part: &str, language: &str) -> String {
         let first = self.lines.get(file).copied().unwrap_or(1);
         let line = first + error.line().unwrap_or(1).saturating_sub(1);

@@ -1,5 +1,5 @@
-//! Reports ways back that get shorter or disappear: time to answer, reminders, links, the mail before an end, other
-//! mails, and what a pass or a decision used to give.
+//! Reports ways back that get shorter or disappear. They are the time to answer, reminders, links, the mail before an
+//! end, other mails, and what a pass or a decision used to give.
 
 use std::collections::{BTreeMap, BTreeSet};
 

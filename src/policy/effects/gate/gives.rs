@@ -67,8 +67,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-/// Reports many more tries at a proof that gives something. Every path ends, and the paths to `close` therefore include
-/// all tries.
+/// Reports many more tries at a proof that gives something. Every path ends, and the ends therefore include all tries.
 pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if both.new.giving().next().is_none() {
