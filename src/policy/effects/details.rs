@@ -49,7 +49,7 @@ pub(super) struct Stop {
 pub(super) enum StopKind {
     Check(Check),
     Panel(Panel),
-    /// Waits for an event or a time, up to this long.
+    /// Waits for an event, up to this long.
     Pause(Span),
     Other,
 }

@@ -92,7 +92,7 @@ impl Reading<'_, '_> {
         refutable(claim, &|path| domain(path, self.seen, self.events.as_deref()))
     }
 
-    /// Reports clauses that have no effect by themselves.
+    /// Reports clauses that by themselves are always true or never true.
     fn parts(&mut self, claims: &Claims, then: &str) {
         let (parts, then) = match claims {
             Claims::All(parts) => (parts, then),

@@ -67,7 +67,7 @@ fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
     found
 }
 
-/// Follows the steps until the first wait or decision.
+/// Collects the unconditional effects up to the first wait or decision.
 fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<Pull>) {
     for step in seen.straight(from).filter(|step| step.condition.is_none()) {
         if let Some(what) = what(seen, step) {

@@ -303,7 +303,7 @@ fn is_constant(expr: &Expr) -> bool {
     constant
 }
 
-/// Returns the next value of the same type in a direction; none if the type has no such value.
+/// Returns a value just above or below of the same type; none for a type without order or on overflow.
 fn moved(value: &Dynamic, by: i64) -> Option<Dynamic> {
     let day = chrono::TimeDelta::days(by);
     if let Ok(whole) = value.as_int() {

@@ -224,7 +224,7 @@ pub(super) fn halved(old: &Bound, new: &Bound) -> bool {
     amounts || skips
 }
 
-/// Reports a time to answer that is so long that no consequence follows.
+/// Reports a much longer time to answer, after which access is withheld without an answer.
 fn silence(both: &Both<'_>, old: &Stop, new: &Stop) -> Option<Finding> {
     let StopKind::Check(_) = new.kind else { return None };
     let (before, after) = (old.kind.answer_within()?, new.kind.answer_within()?);
