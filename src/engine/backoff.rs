@@ -1,15 +1,16 @@
-//! How long a loop waits that reads an outside system, after it could not.
+//! Computes how long a loop waits after a failed read of an outside system.
 
 use chrono::TimeDelta;
 
 use crate::case::spread;
 use crate::model::Failure;
 
-/// However often it failed. What the other side asks for may be longer: up to an hour, and a fifth of it.
+/// Longest delay from doubling. A longer `Retry-After` of the system takes precedence. The spread adds up to 20
+/// percent.
 const LONGEST: TimeDelta = TimeDelta::minutes(5);
 
-/// Doubles with every failure in a row, and is never shorter than the other side asks for. `who` spreads
-/// those who would otherwise come back at the same moment.
+/// Returns the delay, which doubles with every failure in a row and is never shorter than the system asks for. `who`
+/// seeds a spread, which keeps loops that failed together from retrying at the same moment.
 pub(super) fn wait(who: &str, failures: u32, failure: Option<&Failure>) -> TimeDelta {
     let doubled = (TimeDelta::seconds(2) * 2_i32.pow(failures.min(8))).min(LONGEST);
     let asked = failure.and_then(|failure| failure.retry_after_seconds).map(i64::from).unwrap_or_default();

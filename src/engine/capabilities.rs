@@ -1,5 +1,5 @@
-//! Source capabilities: what a policy waits for and the source may never send. A tenant without adaptive authentication
-//! sends no risk scores; a policy about risky sign-ins then does nothing, and its notes tell so.
+//! Source capabilities: event data that a policy waits for and that a source may never send. A tenant without adaptive
+//! authentication sends no risk scores. A policy about risky sign-ins then does nothing, and its notes report that.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::store::{self, Commit, Store};
 
 const MARK: &str = "proofd:heard:login.risk";
 
-/// A handle on what sources were seen to send. Clones share it.
+/// A handle on the recorded capabilities of sources. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     store: Store,
     known: Known,
-    /// A sign-in with a risk score was received, ever.
+    /// True once a sign-in with a risk score was received.
     scored: Arc<AtomicBool>,
 }
 
@@ -27,7 +27,7 @@ impl Capabilities {
         Ok(Self { store, known, scored })
     }
 
-    /// Notes what an event shows of its source.
+    /// Records the capabilities that an event shows of its source.
     pub(super) async fn hear(&self, event: &Event) -> Result<(), store::Error> {
         let scored = std::iter::once(&event.kind).chain(&event.also).any(is_risk);
         if !scored || self.scored.swap(true, Ordering::Relaxed) {
@@ -37,7 +37,7 @@ impl Capabilities {
         self.store.commit(Commit { cursors, ..Commit::default() }).await
     }
 
-    /// What people who look at a policy should know of it.
+    /// Returns notes for people who inspect a policy.
     pub fn notes(&self, policy: &Policy) -> Vec<String> {
         if !waits_for_scores(policy) || self.scored.load(Ordering::Relaxed) {
             return Vec::new();

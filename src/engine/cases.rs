@@ -1,4 +1,4 @@
-//! One input, one case, one commit. Everything that changes a case goes through `apply` or `open_case`.
+//! Applies one input to one case in one commit. Everything that changes a case goes through `apply` or `open_case`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::outages::Outages;
 use super::replay::{here, under};
 use super::settings::Settings;
 
-/// Why an input did nothing.
+/// Why an input was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     #[error("no such case; `proofd case list` lists the ids")]
@@ -30,7 +30,7 @@ pub enum ApplyError {
     Refused(#[from] Refused),
     #[error("{0}")]
     Store(#[from] store::Error),
-    /// The revision that the case opened with cannot be used; the case waits until it can.
+    /// The revision that the case opened with is unusable; the case waits until it is usable again.
     #[error("{0}")]
     Revision(String),
 }
@@ -51,12 +51,12 @@ pub struct Cases(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     uses: Uses,
-    /// The mark of what is the same for every decision.
+    /// The environment hash: a hash of the settings that all decisions share.
     under: String,
     locks: Locks,
 }
 
-/// What cases use of the rest of the program.
+/// The parts of the program that cases use.
 #[derive(Debug)]
 pub(super) struct Uses {
     pub settings: Settings,
@@ -82,17 +82,17 @@ impl Cases {
         self.0.uses.clock.now()
     }
 
-    /// Who may write what: one at a time.
+    /// The locks that admit one writer at a time.
     pub(super) fn locks(&self) -> &Locks {
         &self.0.locks
     }
 
-    /// What a decision looks at.
+    /// Returns the context of a decision.
     pub(super) fn here<'a>(&'a self, facts: &'a Facts) -> Context<'a> {
         here(&self.0.uses.settings, &self.0.uses.links, facts)
     }
 
-    /// Calls that were under way when the daemon stopped: their end is not known.
+    /// Resolves calls that were in progress when the daemon stopped; their outcome is unknown.
     pub(super) async fn recover(&self) -> Result<(), store::Error> {
         for (case, call, attempt) in self.0.uses.store.begun_calls()? {
             match self.apply(&case, Input::Lost { call, attempt }).await {
@@ -105,7 +105,7 @@ impl Cases {
         Ok(())
     }
 
-    /// Hands one input to a case and makes the result durable. Calls are performed afterwards, by workers.
+    /// Applies one input to a case and makes the result durable. Workers perform the calls afterwards.
     pub async fn apply(&self, id: &CaseId, input: Input) -> Result<Case, ApplyError> {
         let (cases, id) = (self.clone(), id.clone());
         to_its_end(async move { cases.apply_here(&id, input).await }).await
@@ -115,14 +115,14 @@ impl Cases {
         let _one_writer = self.0.locks.case(id.as_str()).await;
         let case = self.0.uses.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let policy = self.policy_of(&case)?;
-        // What is known of a person is shared by their cases.
+        // Facts about a person are shared by their cases.
         let _one_person = self.0.locks.person(&case.subject.person()).await;
         let mut known = self.known_of(&case.subject, Some(&case))?;
         let documents = match &input {
             Input::Outcome { outcome, .. } => outcome.documents().to_vec(),
             _ => Vec::new(),
         };
-        // Until the result is committed nobody else is asked about these documents.
+        // Until the result is committed, no other decision reads these documents.
         let _one_at_a_time = self.0.locks.documents(&documents).await;
         for document in &documents {
             known.documents.extend(self.0.uses.store.shown(document)?);
@@ -131,7 +131,7 @@ impl Cases {
         self.keep(advance, recorded, &policy).await
     }
 
-    /// Opens a case. `None`: it was opened by the same opening before.
+    /// Opens a case. `None`: the same opening opened it before.
     pub async fn open_case(&self, opening: Opening, policy: &Policy) -> Result<Option<Case>, ApplyError> {
         let id = case::case_id(&policy.name, &opening.key, &opening.by);
         let _one_writer = self.0.locks.case(id.as_str()).await;
@@ -146,8 +146,8 @@ impl Cases {
         self.keep(advance, recorded, policy).await.map(Some)
     }
 
-    /// Runs the pure decision. The counters are locked from looking at a limit to counting against it, so
-    /// that two cases cannot both take the last effect; the decision takes microseconds.
+    /// Runs the pure decision. The counters stay locked from reading a limit to counting against it: two cases cannot
+    /// both use the last effect. The decision takes microseconds.
     fn decide(
         &self,
         policy: &Policy,
@@ -167,13 +167,13 @@ impl Cases {
         Ok((advance, recorded))
     }
 
-    /// What a case would be decided from, if it were opened.
+    /// Returns the cause and facts that a case would open with.
     pub fn would_open(&self, opening: Opening) -> Result<Recorded, ApplyError> {
         let facts = self.facts(self.known_of(&opening.subject, None)?, self.now(), BTreeSet::new());
         Ok(Recorded { cause: Cause::Opening(opening), facts })
     }
 
-    /// What a decision is recorded with.
+    /// Returns the facts that are recorded with a decision.
     pub(super) fn facts(&self, known: KnownOf, now: Timestamp, over_limit: BTreeSet<EffectKind>) -> Facts {
         let KnownOf { enrolments, documents, others, pauses } = known;
         Facts { now, over_limit, enrolments, documents, others, pauses, under: self.0.under.clone() }
@@ -223,7 +223,7 @@ impl Cases {
         Ok(self.0.uses.rollout.policy_of(case)?)
     }
 
-    /// Why a case cannot go on, and what to do; none: it can.
+    /// Returns why a case cannot continue and what to do about it, or `None` if it can.
     pub(super) fn trouble(&self, case: &Case) -> Option<String> {
         if case.is_closed() {
             return None;
@@ -231,7 +231,7 @@ impl Cases {
         self.policy_of(case).err().map(|error| error.to_string())
     }
 
-    /// What earlier and other cases left of a person, and what happened around this one.
+    /// Reads what earlier and other cases recorded about a person, and the outages during this case.
     pub(super) fn known_of(&self, subject: &Subject, case: Option<&Case>) -> Result<KnownOf, ApplyError> {
         let mut known = KnownOf::default();
         if let Some(case) = case {
@@ -248,8 +248,8 @@ impl Cases {
         Ok(known)
     }
 
-    /// What other cases hold against a person. One that is on its way to being lifted counts too: the last
-    /// one frees.
+    /// Returns the holds of other cases on a person. A hold that is being lifted counts too: only the last one frees
+    /// the account.
     pub(super) fn others_holds(
         &self,
         subject: &Subject,
@@ -260,13 +260,13 @@ impl Cases {
         Ok(others.flat_map(|holding| holding.holds).collect())
     }
 
-    /// The state of a case right now.
+    /// Returns the current state of a case.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, store::Error> {
         self.0.uses.store.case(id)
     }
 }
 
-/// What a decision may know of the person from elsewhere.
+/// Facts from outside the case that a decision may use.
 #[derive(Debug, Default)]
 pub(super) struct KnownOf {
     pub enrolments: BTreeMap<String, Enrolment>,

@@ -1,4 +1,4 @@
-//! The clocks: the only file that asks the machine for the time.
+//! The clocks: the only file that reads the machine's time.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -15,15 +15,15 @@ fn machine_now() -> Timestamp {
     chrono::Utc::now()
 }
 
-/// How often a loop looks for what was planned while the clock was wrong.
+/// Interval at which a loop checks for times that were planned while the clock was wrong.
 const LOOK_AHEAD_EVERY: TimeDelta = TimeDelta::minutes(5);
 
-/// When a loop looks for that next.
+/// The time of the next such check.
 #[derive(Debug, Default)]
 pub(super) struct Ahead(Option<Timestamp>);
 
 impl Ahead {
-    /// True: now, and again after a while.
+    /// Returns whether the check is due, and if so plans the next one.
     pub fn is_due(&mut self, now: Timestamp) -> bool {
         let due = self.next(now) <= now;
         if due {
@@ -32,7 +32,7 @@ impl Ahead {
         due
     }
 
-    /// Soon, also where the clock was set back since.
+    /// Returns the next time, at most one interval away even if the clock was set back since.
     pub fn next(&self, now: Timestamp) -> Timestamp {
         self.0.map_or(now, |at| at.min(now + LOOK_AHEAD_EVERY))
     }
@@ -54,8 +54,8 @@ impl Clock for System {
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         async move {
-            // Waits in slices, so that a wall clock that is set forward is noticed within one; and never
-            // longer than was asked for, so that one that is set back holds nobody: who waits looks again.
+            // Waits in slices: a wall clock that is set forward is noticed within one slice. Never waits longer than
+            // requested: a clock that is set back delays no caller, because callers check the time again.
             let started = tokio::time::Instant::now();
             let Ok(asked) = (at - machine_now()).to_std() else { return };
             loop {
@@ -71,8 +71,8 @@ impl Clock for System {
     }
 }
 
-/// A clock that runs `factor` times as fast as the machine's since `origin`, and can be set forward. Two
-/// processes with the same origin and factor agree, and a restart does not set it back. Clones share it.
+/// A clock that runs `factor` times as fast as the machine's since `origin`, and can be set forward. Two processes with
+/// the same origin and factor agree, and a restart does not set it back. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Scaled {
     origin: Timestamp,
@@ -87,12 +87,12 @@ impl Scaled {
         Self { origin, factor: factor.max(1), ahead, moved }
     }
 
-    /// From this moment on.
+    /// Creates a clock whose origin is the current time.
     pub fn from_now(factor: i32) -> Self {
         Self::since(machine_now(), factor)
     }
 
-    /// Sets the time forward and wakes whoever waits for it.
+    /// Sets the time forward and wakes all waiting tasks.
     pub fn advance(&self, by: TimeDelta) {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         *ahead += by.max(TimeDelta::zero());
@@ -120,7 +120,8 @@ impl Clock for Scaled {
                 let real = (left / clock.factor.unsigned_abs()).max(std::time::Duration::from_millis(1));
                 tokio::select! {
                     () = tokio::time::sleep(real) => {}
-                    // The sender lives in `clock`, so this only says that the time was set.
+                    // The sender lives in `clock`: the channel does not close, and a change means that the time was
+                    // set.
                     _ = moved.changed() => {}
                 }
             }
@@ -129,14 +130,14 @@ impl Clock for Scaled {
     }
 }
 
-/// A clock that only moves when it is told to. Clones share the time.
+/// A clock for tests that moves only when a method moves it. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct Virtual {
     time: Arc<Mutex<Told>>,
     moved: watch::Sender<()>,
 }
 
-/// What a virtual clock was told.
+/// The wall time of a virtual clock and the duration that passed.
 #[derive(Debug, Clone, Copy)]
 struct Told {
     wall: Timestamp,
@@ -149,12 +150,12 @@ impl Virtual {
         Self { time: Arc::new(Mutex::new(told)), moved: watch::Sender::new(()) }
     }
 
-    /// Lets time pass and wakes whoever waits for it.
+    /// Lets time pass and wakes all waiting tasks.
     pub fn advance(&self, by: TimeDelta) {
         self.tell(by, by.to_std().unwrap_or_default());
     }
 
-    /// Sets the wall clock, forward or back, without any time passing.
+    /// Sets the wall clock forward or back without letting time pass.
     pub fn jump(&self, by: TimeDelta) {
         self.tell(by, Duration::ZERO);
     }
@@ -185,7 +186,7 @@ impl Clock for Virtual {
         let (clock, start) = (self.clone(), self.told());
         let mut moved = self.moved.subscribe();
         async move {
-            // Never longer than was asked for, as the machine's clock: one that is set back holds nobody.
+            // Never waits longer than requested, like the machine's clock: a clock that is set back delays no caller.
             let Ok(asked) = (at - start.wall).to_std() else { return };
             loop {
                 let told = clock.told();

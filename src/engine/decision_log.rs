@@ -1,4 +1,4 @@
-//! The decision log: what policies answered, with what they looked at.
+//! The decision log: the answers of policies, with the values that they read.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::store::{self, Asked, Commit, PolicyVerdict, Store, SweepRun};
 
 use super::cases::{ApplyError, Cases};
 
-/// What stopped a policy, kept with what it looked at.
+/// Returns the verdict for the clause that stopped a policy, with its trace.
 pub(super) fn stopped_said(policy: &Policy, verdict: Verdict, stopped: Stopped) -> PolicyVerdict {
     let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, stopped.says);
     PolicyVerdict { trace: Some(stopped.trace), ..said }
 }
 
-/// What a policy answered in a sweep about somebody.
+/// Returns a policy's verdict about one person in a sweep, as a record of the log.
 pub(super) fn swept(
     at: Timestamp,
     subject: SubjectRef,
@@ -45,7 +45,8 @@ pub struct DecisionLog {
 }
 
 impl DecisionLog {
-    /// An answer as it is kept; none: it is not. Of a shadow policy's sweep with what it would have opened.
+    /// Returns the verdict to record for an answer, or `None` if it is not recorded. For a sweep of a shadow policy it
+    /// includes the case that would open.
     pub(super) fn said(&self, answered: Answered) -> Result<Option<PolicyVerdict>, ApplyError> {
         let Answered { policy, about, answer } = answered;
         let Some(verdict) = answer.verdict() else { return Ok(None) };
@@ -56,7 +57,8 @@ impl DecisionLog {
             Answer::Clause(stopped) | Answer::Where(stopped) | Answer::CouldNotDecide(stopped) => {
                 PolicyVerdict { trace: Some(stopped.trace), ..said }
             }
-            // An event and who was read for it are in the record; whom a sweep picked is only here.
+            // For an event, the record has the event and the subject that was read; a sweep's subject is recorded only
+            // here.
             Answer::Shadow(opening) if matches!(opening.by, OpenedBy::Sweep { .. }) => {
                 PolicyVerdict { would_open: Some(Box::new(self.cases.would_open(*opening)?)), ..said }
             }
@@ -74,7 +76,7 @@ impl DecisionLog {
         }))
     }
 
-    /// What a policy answered to a start by hand.
+    /// Records a policy's answer to a manual start.
     pub(super) async fn note_manual(
         &self,
         subject: SubjectRef,
@@ -93,7 +95,7 @@ impl DecisionLog {
         self.store.commit(Commit { asked: vec![asked], ..Commit::default() }).await
     }
 
-    /// What a policy answered in a sweep about one of those who were due.
+    /// Records a policy's answer in a sweep about one due person.
     pub(super) async fn note_swept(
         &self,
         subject: SubjectRef,

@@ -1,5 +1,5 @@
-//! Why each policy did or did not fire for a person. What was said then is read, not decided again: policies
-//! and people change, and the answer is about what happened.
+//! Explains why each policy did or did not fire for a person. Reads recorded answers and decides nothing again:
+//! policies and people change, and the answer is about the past.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::store::{self, Asked, Store, kept_for};
 
 use super::sources::{Sources, Whom};
 
-/// So many answers of one policy about one person are looked through for the one that is asked for.
+/// Most answers of one policy about one person that are searched for the requested one.
 const LOOKED_THROUGH: usize = 1_000;
 
 /// A handle on explanations.
@@ -35,8 +35,8 @@ pub struct Explanations {
 }
 
 impl Explanations {
-    /// One line for each policy, also for those that were never asked. None: there is no policy of the name.
-    /// Without `raw_identity` what was read from documents is left out.
+    /// Returns one line for each policy, also for policies that were never evaluated. `None`: no policy has this name.
+    /// Without `raw_identity`, values read from documents are left out.
     pub fn explain(
         &self,
         question: &ExplainQuery,
@@ -66,8 +66,8 @@ impl Explanations {
         Ok(Some(Explanation { subject: question.subject.clone().into(), at, items, next: None }))
     }
 
-    /// Why there is nobody to say something about: no answer about them is kept, and the identity provider
-    /// does not know them. None: there is somebody, or nobody can say.
+    /// Returns why the subject is unknown: no answer about it is recorded and the identity provider does not have it.
+    /// `None`: the subject is known, or it cannot be determined.
     pub async fn nobody(&self, question: &ExplainQuery, whom: &Whom) -> Result<Option<String>, store::Error> {
         let Ok(source) = self.sources.provider_of(&whom.source) else { return Ok(None) };
         if whom.kind == Some(SubjectKind::Applicant) || !self.store.policies_asked(&whom.person())?.is_empty()
@@ -88,7 +88,7 @@ impl Explanations {
         )))
     }
 
-    /// What a policy said last before a time; of one event what says most.
+    /// Returns the last answer of a policy before a time; among answers about one event, the most specific.
     fn nearest(
         &self,
         person: &str,
@@ -113,7 +113,7 @@ impl Explanations {
     ) -> Result<Explained, store::Error> {
         let Asked { at, subject, event, kind, also, time, said } = asked;
         let reacts_to = policy.map(reacts_to).unwrap_or_default();
-        // By the name that the policy knows it by.
+        // The type by the name that the policy uses.
         let also = also.into_iter().map(|kind| kind.0).find(|kind| reacts_to.contains(kind));
         let kind = if reacts_to.contains(&kind) { kind } else { also.unwrap_or(kind) };
         let case = match said.verdict.has_case() {
@@ -204,7 +204,7 @@ impl Explanations {
         if of_one_event {
             return Ok(format!("not evaluated for this event; it reacts to {reacts_to}"));
         }
-        // Before that a plain no would have been forgotten, or the policy was not there.
+        // Before that time a plain negative answer has expired, or the policy did not exist.
         let first_ran = self.store.revisions(&policy.name)?.iter().map(|stored| stored.at).min();
         let kept = at - kept_for(Verdict::Clause);
         let since = first_ran.map_or(kept, |first| first.max(kept));
@@ -222,7 +222,7 @@ impl Explanations {
     }
 }
 
-/// What a policy looked at, for those who may see it.
+/// Returns the clauses and values of a trace, filtered by permission.
 pub(super) fn traced(mut trace: Trace, raw_identity: bool) -> (Vec<ClauseLine>, Vec<Vec<EditLine>>) {
     if !raw_identity {
         hide_documents(&mut trace);
@@ -239,7 +239,7 @@ pub(super) fn reacts_to(policy: &Policy) -> Vec<String> {
     policy.when.iter().map(word).collect()
 }
 
-/// What was read from a document is a permission of its own.
+/// Reading values of documents needs a permission of its own.
 fn hide_documents(trace: &mut Trace) {
     let of_document = |path: &str| path.split('.').any(|field| field == "document");
     for seen in trace.clauses.iter_mut().flat_map(|clause| &mut clause.values) {

@@ -1,4 +1,4 @@
-//! When the loops that everything depends on were last seen alive.
+//! The times at which essential loops last reported progress.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::model::Timestamp;
 
-/// When the loops that everything depends on were last seen alive, in milliseconds.
+/// The times at which essential loops last reported progress, in milliseconds.
 #[derive(Debug)]
 pub struct Health {
     waker: AtomicI64,
@@ -27,17 +27,17 @@ impl Health {
         self.committer.store(now.timestamp_millis(), Ordering::Relaxed);
     }
 
-    /// How long ago the waker looked around.
+    /// Returns how long ago the waker last checked for due cases.
     pub(super) fn waker_age(&self, now: Timestamp) -> TimeDelta {
         Self::age(&self.waker, now)
     }
 
-    /// How long ago the committer took a commit.
+    /// Returns how long ago the committer last completed a commit.
     pub(super) fn committer_age(&self, now: Timestamp) -> TimeDelta {
         Self::age(&self.committer, now)
     }
 
-    /// A moment in the future was noted by a clock that was ahead, and says as little as an old one.
+    /// Takes the absolute value: a time in the future comes from a clock that was ahead and counts as old.
     fn age(of: &AtomicI64, now: Timestamp) -> TimeDelta {
         TimeDelta::milliseconds((now.timestamp_millis() - of.load(Ordering::Relaxed)).abs())
     }

@@ -1,4 +1,5 @@
-//! What other systems send: webhooks of identity providers, callbacks of verification vendors, CloudEvents of programs.
+//! Receives requests of other systems: webhooks of identity providers, callbacks of verification vendors, CloudEvents
+//! of programs.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::sources::Sources;
 
 pub use crate::connectors::cloudevents::Unread;
 
-/// Why a request with events was not taken.
+/// Why a request with events was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsRefused {
     #[error("{0}")]
@@ -24,7 +25,7 @@ pub enum EventsRefused {
     Store(#[from] store::Error),
 }
 
-/// Why a webhook's request was not taken.
+/// Why a webhook request was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum HookRefused {
     #[error("the shared header is missing or wrong")]
@@ -37,7 +38,7 @@ pub enum HookRefused {
     Store(#[from] store::Error),
 }
 
-/// A handle on what other systems send.
+/// A handle on requests of other systems.
 #[derive(Debug, Clone)]
 pub struct Hooks {
     pub(super) connectors: Connectors,
@@ -48,12 +49,12 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// Whether a request is the identity provider's webhook, as far as its head says.
+    /// Returns whether the headers mark a request as the identity provider's webhook.
     pub fn is_webhook(&self, provider: &str, headers: &HeaderMap) -> bool {
         self.connectors.identity.get(provider).is_some_and(|source| source.is_webhook(headers))
     }
 
-    /// An identity provider's webhook. When it returns, its events are on disk.
+    /// Receives an identity provider's webhook. On return, its events are on disk.
     pub async fn webhook(
         &self,
         provider: &str,
@@ -71,7 +72,8 @@ impl Hooks {
         Ok(count)
     }
 
-    /// A verification vendor's callback. False: not one of ours, whatever is wrong with it.
+    /// Receives a verification vendor's callback. Returns false for every callback that is invalid or not ours, without
+    /// the reason.
     pub async fn vendor_hint(&self, provider: &str, secret: &str, body: &[u8]) -> Result<bool, ApplyError> {
         let Some(vendor) = self.connectors.verification.get(provider) else { return Ok(false) };
         match vendor.hint(body) {
@@ -83,7 +85,7 @@ impl Hooks {
         }
     }
 
-    /// Takes the events of a request; how many they are. One that came before counts, and changes nothing.
+    /// Receives the events of a request and returns their number. A repeated event counts and changes nothing.
     pub async fn cloud_events(&self, headers: &HeaderMap, body: &[u8]) -> Result<usize, EventsRefused> {
         let mut events = cloudevents::read(headers, body, self.clock.now())?;
         self.sources.sourced_events(&mut events).map_err(Unread::no_source)?;

@@ -1,4 +1,4 @@
-//! The inbox: events are durable before anybody is answered.
+//! The inbox: events are durable before the sender gets an answer.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::store::{self, About, Commit, Requests, Store};
 
 use super::metrics::Metrics;
 
-/// A handle on the inbox, for those who bring events.
+/// A handle on the inbox for the parts that receive events.
 #[derive(Debug, Clone)]
 pub struct Inbox {
     pub(super) store: Store,
@@ -16,7 +16,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Takes events in. When it returns they are on disk, and whoever sent them may forget them.
+    /// Stores events. On return they are on disk, and the sender may discard them.
     pub async fn receive(
         &self,
         events: Vec<Event>,

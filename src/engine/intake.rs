@@ -1,6 +1,6 @@
-//! The intake: events of the inbox are matched with policies, and people start cases by hand. An event lies in the inbox
-//! until every policy was asked, and what each answered is kept. Decides nothing itself: it answers what `case::intake`
-//! asks.
+//! The intake matches events of the inbox with policies and starts cases by hand. An event stays in the inbox until
+//! every policy was evaluated and each answer is recorded. The intake decides nothing itself: it answers the questions
+//! of `case::intake`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,23 +25,23 @@ use super::metrics::Metrics;
 use super::sources::Sources;
 use super::waiting::{earlier, until};
 
-/// Inbox events handled at the same time.
+/// Most inbox events in progress at the same time.
 const AT_ONCE: usize = 16;
 
-/// How often a disk that is nearly full is looked at again.
+/// Interval at which free space is checked while the disk is nearly full.
 const LOOK_FOR_ROOM_EVERY: TimeDelta = TimeDelta::seconds(5);
 
-/// No event is put off for longer. One that is was put off while the clock was wrong.
+/// Longest deferral of an event. A later time was set while the clock was wrong.
 const LATEST_LOOK: TimeDelta = TimeDelta::minutes(75);
 
-/// What became of an event for now.
+/// The result of processing an event for now.
 enum Digested {
     Consumed(Vec<PolicyVerdict>, Vec<Subject>),
-    /// Looked at again later, not before the provider asks for it.
+    /// Processed again later, not before the provider allows it.
     Deferred(Failure),
 }
 
-/// A handle on the intake: what is done with an event, a start by hand, and who a sweep picked.
+/// A handle on the intake: it processes events, manual starts and the people that a sweep picked.
 #[derive(Debug, Clone)]
 pub struct Intake {
     pub(super) cases: Cases,
@@ -59,7 +59,7 @@ impl Intake {
         self.clock.now()
     }
 
-    /// The loop that empties the inbox.
+    /// Runs the loop that empties the inbox.
     pub(super) async fn digest_inbox(self, mut stop: watch::Receiver<bool>) {
         let mut applied = self.store.applied();
         let mut ahead = Ahead::default();
@@ -91,17 +91,18 @@ impl Intake {
         }
     }
 
-    /// The inbox rests while the disk is nearly full: what it would open needs space that cases under way need.
+    /// Checks for free space. The inbox pauses while the disk is nearly full: new cases need space that open cases
+    /// need.
     async fn room_again(&self) -> bool {
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || store.look_for_room()).await.unwrap_or(false)
     }
 
-    /// What is ready at the same moment ends in one commit: most events lead nowhere, and a commit for each
-    /// would cost more than looking at it.
+    /// Ends all events that are ready at the same moment in one commit: most events open no case, and a commit for each
+    /// would cost more than processing it.
     async fn digest(&self, waiting: Vec<Waiting>) {
-        // Those about one account one after the other, as they happened: a role that was given and taken away
-        // must not be seen taken away first.
+        // Events about one account are processed one after the other, in their order: the removal of a role must not be
+        // processed before its assignment.
         let mut by_account: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         for waiting in waiting {
             by_account.entry(waiting.event.subject.person()).or_default().push(waiting);
@@ -186,8 +187,8 @@ impl Intake {
         }
     }
 
-    /// Answers one question of the intake. `who_opens` is held from the question who has a key to the end of
-    /// what follows from the answer.
+    /// Answers one question of the intake. `who_opens` locks the key from the question who has it until the steps that
+    /// follow from the answer end.
     pub(super) async fn answer<'a>(
         &'a self,
         step: Step,
@@ -262,7 +263,7 @@ impl Intake {
         ids.iter().filter_map(|id| self.store.case(id).transpose()).collect()
     }
 
-    /// The person as the identity provider has them now.
+    /// Reads the person's current record at the identity provider.
     async fn look_up(&self, whom: &SubjectRef, event: Option<&Event>) -> Lookup {
         let source = match self.sources.provider_of(&whom.source) {
             Ok(source) => source,
@@ -277,7 +278,7 @@ impl Intake {
         }
     }
 
-    /// Opens a case by hand. The outer error is ours, the inner one is a sentence for who asked.
+    /// Opens a case by hand. The outer error is internal; the inner one is a sentence for the caller.
     pub async fn start_case(
         &self,
         policy: &str,
@@ -361,7 +362,7 @@ impl Intake {
     }
 }
 
-/// What is kept of an event that was looked at.
+/// What is recorded of a processed event.
 enum End {
     Consumed(Consumed),
     Deferred(Deferred),
@@ -373,7 +374,7 @@ fn defer(key: String, attempts: u32, now: Timestamp, why: &Failure) -> Deferred 
     Deferred { key, due, attempts: attempts + 1, reason: why.reason.clone() }
 }
 
-/// Verdicts by policy, for those who ask why.
+/// Returns the verdicts by policy.
 pub fn by_policy(consumed: &Consumed) -> BTreeMap<&str, &PolicyVerdict> {
     consumed.verdicts.iter().map(|verdict| (verdict.policy.as_str(), verdict)).collect()
 }

@@ -1,4 +1,5 @@
-//! A wall clock that jumps: it is compared with one that cannot be set, and not believed at once. Pure.
+//! Detects jumps of the wall clock: compares it with a clock that cannot be set, and waits before it accepts a jump.
+//! Pure.
 
 use std::time::Duration;
 
@@ -6,9 +7,9 @@ use chrono::TimeDelta;
 
 use crate::model::{Pause, Timestamp};
 
-/// The wall clock may differ by this much from what really passed.
+/// Accepted difference between the wall clock and the time that passed.
 pub(super) const JUMP: TimeDelta = TimeDelta::minutes(5);
-/// A jump counts once the clock has gone on quietly for this long.
+/// A jump is accepted after the clock has run without another jump for this long.
 const QUIET: Duration = Duration::from_secs(120);
 
 /// Compares the wall clock with one that cannot be set.
@@ -25,15 +26,15 @@ struct Suspect {
     quiet_since: Duration,
 }
 
-/// What is to be made of the time.
+/// The assessment of the current time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Time {
     Fine,
-    /// It jumped; nothing whose time has come happens until that is sure.
+    /// The clock jumped; due work waits until the jump is confirmed.
     Suspect,
-    /// It was ahead by this much and was set back.
+    /// The clock was ahead by this much and was set back.
     SetBack(TimeDelta),
-    /// It really is that late: the machine slept, or its clock was wrong before.
+    /// The time is right: the machine slept, or its clock was wrong before.
     Skipped(Pause),
 }
 
@@ -57,7 +58,7 @@ impl Beat {
                 if jumped > JUMP {
                     return Time::Suspect;
                 }
-                // Set back to where it was, or further: it was wrong in between, and before.
+                // Set back to the time before the jump, or further: the clock was wrong in between, and before.
                 self.suspect = None;
                 if jumped < -JUMP { Time::SetBack(-jumped) } else { Time::Fine }
             }
@@ -86,7 +87,7 @@ mod tests {
         let skipped = |from, until| {
             Time::Skipped(Pause { who: Pause::DAEMON.to_owned(), from: at(from), until: Some(at(until)) })
         };
-        // Wall minute, steady minute, what is made of it.
+        // Wall minute, steady minute, assessment.
         for (name, rows) in [
             ("quiet", vec![(0, 0, Time::Fine), (10, 10, Time::Fine), (14, 10, Time::Fine)]),
             (

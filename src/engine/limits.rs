@@ -1,5 +1,5 @@
-//! How many limited effects each policy has had: rebuilt from the store at start, and the population that
-//! shares are of.
+//! Counts the limited effects of each policy, rebuilt from the store at start, and the population to which relative
+//! limits refer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +26,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Counts what the store has of the longest window.
+    /// Counts the stored effects of the longest window.
     pub(super) fn open(store: &Store, clock: Arc<dyn Clock>) -> Result<Self, store::Error> {
         let mut counters = Counters::default();
         for (policy, action, at) in store.effects_since(clock.now() - LONGEST_WINDOW)? {
@@ -35,17 +35,17 @@ impl Limits {
         Ok(Self { clock, counters: Arc::new(Mutex::new(counters)) })
     }
 
-    /// The counters, held from looking at a limit to counting against it.
+    /// Locks the counters, from reading a limit to counting against it.
     pub(super) fn lock(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When a policy may have another effect of a kind that is used up, as far as is known.
+    /// Returns when a policy may have another effect of an exhausted kind, if known.
     pub fn free_at(&self, policy: &Policy, action: EffectKind) -> Option<Timestamp> {
         self.lock().free_at(policy, action, self.clock.now())
     }
 
-    /// The loop that counts people for limits that are a share of them.
+    /// Runs the loop that counts people, for limits that are a share of them.
     pub(super) async fn count_people(
         self,
         name: String,

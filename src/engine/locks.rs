@@ -1,4 +1,4 @@
-//! One writer per case: a fixed number of locks, chosen by hash, so that they cost no memory per case.
+//! Admits one writer per case: a fixed number of locks, chosen by hash, which cost no memory per case.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -7,9 +7,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 256;
 
-/// Taken in this order, never the other way: a key's lock (who may open a case), a case's, a person's, a
-/// document's (of two people who show the same one the second sees the first). The
-/// lock of an account is for effects on it, and nothing else is taken while it is held.
+/// Locks are taken in this order only: a key's lock (who may open a case), a case's, a person's, a document's (if two
+/// people present the same document, the second decision sees the first). An account's lock is for effects on it; no
+/// other lock is taken while it is held.
 #[derive(Debug)]
 pub struct Locks {
     keys: Vec<Mutex<()>>,
@@ -39,24 +39,24 @@ impl Locks {
         Self::pick(&self.people, &id).lock().await
     }
 
-    /// Of all documents of one run, each shard once and in their order.
+    /// Locks all documents of one run, each shard once and in shard order.
     pub async fn documents(&self, fingerprints: &[String]) -> Vec<MutexGuard<'_, ()>> {
         let shards: BTreeSet<usize> = fingerprints.iter().map(|one| Self::shard(&one)).collect();
         let mut held = Vec::new();
         for shard in shards {
-            // The remainder is always inside.
+            // The remainder is always in range.
             held.push(self.documents[shard].lock().await);
         }
         held
     }
 
-    /// Holds of several cases on one account are placed and lifted one at a time.
+    /// Locks an account: holds of several cases on it are placed and lifted one at a time.
     pub async fn account(&self, id: &str) -> MutexGuard<'_, ()> {
         Self::pick(&self.accounts, &id).lock().await
     }
 
     fn pick<'a>(shards: &'a [Mutex<()>], what: &impl Hash) -> &'a Mutex<()> {
-        // The remainder is always inside.
+        // The remainder is always in range.
         &shards[Self::shard(what)]
     }
 

@@ -189,7 +189,7 @@ impl Metrics {
 
     pub(super) fn received(&self, events: &[Event]) {
         for event in events {
-            // The source of an event that a program sends is its own choice; a label is not.
+            // A program chooses the source of the events that it sends; a label must come from a closed set.
             let sent = event.kind.as_str().starts_with("custom.");
             let source = if sent { "cloudevents".to_owned() } else { event.source.clone() };
             self.events.get_or_create(&BySource { source }).inc();
@@ -236,7 +236,7 @@ impl Metrics {
         self.down.get_or_create(&BySource { source: provider.to_owned() }).set(i64::from(down));
     }
 
-    /// A run of a sweep ended.
+    /// Counts a run of a sweep that ended.
     pub(super) fn swept(&self, policy: &str, end: &str, run: &SweepRun) {
         let by = |result: &str| ByResult { policy: policy.to_owned(), result: result.to_owned() };
         self.sweeps.get_or_create(&by(end)).inc();
@@ -253,7 +253,7 @@ impl Metrics {
         }
     }
 
-    /// A door refused a client that asked too much. The word says how the client was counted, not who it is.
+    /// Counts a client that a rate limit refused. The label is the way the client was counted, not its identity.
     pub fn limited(&self, client: &'static str) {
         self.limited.get_or_create(&ByClient { client }).inc();
     }
@@ -262,7 +262,7 @@ impl Metrics {
         self.set_back.inc();
     }
 
-    /// A decision or an order of a person was refused.
+    /// Counts a refused decision or order of a person.
     pub(super) fn refused(&self, what: &'static str, reason: &'static str) {
         self.refused.get_or_create(&ByReason { what, reason }).inc();
     }
@@ -292,24 +292,24 @@ fn seconds(at: Timestamp) -> f64 {
     at.timestamp_millis() as f64 / 1_000.0
 }
 
-/// What is counted in the store, and not kept by anybody.
+/// Figures that are counted in the store at every scrape.
 #[derive(Debug)]
 pub(super) struct Counted {
     /// Open cases by policy and state.
     pub open: BTreeMap<(String, String), u64>,
-    /// Open cases whose revision does not load any more, by policy and revision.
+    /// Open cases whose revision no longer loads, by policy and revision.
     pub unloadable: BTreeMap<(String, Revision), usize>,
     pub full: bool,
 }
 
 impl Metrics {
-    /// Everything in the Prometheus text format (OpenMetrics).
+    /// Returns all metrics in the Prometheus text format (OpenMetrics).
     pub(super) fn text(&self, counted: Counted) -> Result<String, String> {
         let Counted { open: cases, unloadable, full: is_full } = counted;
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .map_err(|error| error.to_string())?;
-        // Gauges that are counted in the store are put before the end mark.
+        // Gauges that are counted in the store are inserted before the end mark.
         let open = Family::<ByState, Gauge>::default();
         for ((policy, state), count) in cases {
             open.get_or_create(&ByState { policy, state }).set(i64::try_from(count).unwrap_or(i64::MAX));

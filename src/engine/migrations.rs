@@ -1,5 +1,5 @@
-//! People move open cases to another revision of their policy, and look first at where each would be: one case, or all
-//! that an edited tree concerns.
+//! Migrations move open cases to another revision of their policy. They show first where each case would be: one case,
+//! or all cases that an edited tree affects.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::store::{self, Store, to_its_end};
 
 use super::cases::{ApplyError, Cases};
 
-/// Why there is no answer.
+/// Why a migration has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     #[error("{0}")]
@@ -33,7 +33,8 @@ pub struct Migrations {
 }
 
 impl Migrations {
-    /// `to`: the first digits of a revision that ran, or `running`. Without a person and their reason it is only looked at.
+    /// Moves a case, or shows the move if `by` (person and reason) is missing. `to`: the first digits of a revision
+    /// that ran, or `running`.
     pub async fn migrate(
         &self,
         id: &CaseId,
@@ -54,7 +55,7 @@ impl Migrations {
         let _one_writer = self.cases.locks().case(id.as_str()).await;
         let case = self.store.case(id).map_err(ApplyError::from)?.ok_or(ApplyError::NoCase)?;
         let new = self.rollout.catalog.that_ran(&case.policy, to)?;
-        // A revision that cannot be used any more is what a case is to be moved away from.
+        // An unusable revision is a reason for moving a case.
         let old = match self.cases.policy_of(&case) {
             Ok(old) => old,
             Err(error) => self.rollout.revisions.readable(&case).ok_or(error)?,
@@ -84,7 +85,8 @@ impl Migrations {
         Ok(line(&case, None, Some(preview), apply))
     }
 
-    /// Where a case would be in another revision; none: it stays where it is. Nothing is changed, so nothing is locked.
+    /// Returns where a case would be in another revision, or `None` if it does not move. Changes nothing and locks
+    /// nothing.
     fn would_move(&self, case: &Case, old: Option<&Policy>, new: Option<&Policy>) -> Option<MigrationLine> {
         let (old, new) = match (old, new) {
             (Some(old), Some(new)) => (old, new),
@@ -113,13 +115,13 @@ impl Migrations {
         })
     }
 
-    /// What activating another tree would do, with what becomes of the open cases. Takes a while and blocks.
+    /// Computes the effect of activating another tree, including on open cases. Takes a while and blocks.
     pub fn plan(&self, tree: &Files, told: &OnProgress, wanted: &Wanted) -> Result<Plan, store::Error> {
         let moved = |case: &Case, old: Option<&Policy>, new: Option<&Policy>| self.would_move(case, old, new);
         self.rollout.planner.plan(tree, &moved, told, wanted)
     }
 
-    /// The same in the background, with what is told on the way.
+    /// Computes a plan in the background and reports its progress.
     pub async fn plan_aside(
         &self,
         tree: Files,

@@ -1,37 +1,37 @@
-//! The shell: the only room where time passes. It takes events in, hands inputs to cases one at a time,
-//! commits what they decide, and performs their calls afterwards.
+//! The shell: the only room where time passes. It receives events, applies inputs to cases one at a time, commits their
+//! decisions, and performs their calls afterwards.
 //!
-//! Each part is a handle that has what it needs and no more; `Engine` puts them together and starts their loops.
+//! Each part is a handle that has only what it needs; `Engine` puts them together and starts their loops.
 //!
 //! | file | what |
 //! |---|---|
-//! | `settings` | what the engine is told at start |
+//! | `settings` | settings of the engine, fixed at start |
 //! | `parts` | the parts, put together |
 //! | `clock` | the clocks |
 //! | `cases`, `locks` | one input, one case, one commit; one writer at a time |
 //! | `limits` | how many effects a policy has had in a window |
-//! | `outages` | times in which somebody could not answer, which cases are credited |
-//! | `jumps` | a wall clock that jumps |
-//! | `timers` | wakes cases whose time has come; moves their times back when the clock was ahead |
+//! | `outages` | times in which a provider, the daemon or a revision was unavailable, which cases are credited |
+//! | `jumps` | detection of wall clock jumps |
+//! | `timers` | wakes due cases; moves their times back when the clock was ahead |
 //! | `outbox` | performs due calls, lane by lane |
-//! | `inbox` | events are durable first |
+//! | `inbox` | makes events durable first |
 //! | `poller` | reads identity sources into the inbox |
 //! | `hooks` | webhooks, callbacks and CloudEvents that other systems send |
-//! | `intake` | events are matched with policies; a person opens a case by hand |
-//! | `decision_log` | what policies answered, with what they looked at |
+//! | `intake` | matches events with policies; opens cases by hand |
+//! | `decision_log` | the answers of policies, with the values that they read |
 //! | `sweep` | schedules over a population |
-//! | `capabilities` | what a policy waits for and a source never sent |
-//! | `sources` | which identity provider a person is at |
+//! | `capabilities` | event data that a policy waits for and a source never sent |
+//! | `sources` | the identity provider of a person |
 //! | `explain` | why each policy did or did not fire for a person |
 //! | `dry_run` | what policies would answer, of an edited tree or about a made-up event |
-//! | `migrations` | people move open cases to another revision |
+//! | `migrations` | moves open cases to another revision |
 //! | `portal`, `returns` | what the person's page shows and does |
-//! | `operators` | what people and programs ask about cases, and order |
+//! | `operators` | queries and orders of people and programs about cases |
 //! | `status`, `health`, `metrics` | what an operator watches |
-//! | `unloadable` | stops the clocks of open cases whose revision does not load any more |
-//! | `replay` | decides again what the journal says was decided |
+//! | `unloadable` | credits time to open cases whose revision no longer loads |
+//! | `replay` | makes the decisions of the journal again and compares |
 //! | `waiting`, `backoff` | how loops wait, and for how long after a failure |
-//! | `view` | from what the rooms below speak to what the API shows |
+//! | `view` | converts types of the lower rooms to types of the API |
 
 mod backoff;
 mod capabilities;
@@ -98,9 +98,9 @@ pub use status::Status;
 pub use sweep::Sweeps;
 pub use timers::Timers;
 
-/// A failure of the store, for the doors.
+/// A failure of the store, re-exported for the rooms above.
 pub use crate::store::Error as StoreError;
-/// What a change under a key was about, and its answer, for the doors.
+/// The subject and the answer of a change under an idempotency key, re-exported for the rooms above.
 pub use crate::store::{About, Answer};
 
 use parts::{Parts, Shared};
@@ -117,7 +117,7 @@ struct Inner {
 }
 
 impl Engine {
-    /// Opens everything and loads the policies; nothing is started yet.
+    /// Opens all parts and loads the policies; starts nothing.
     pub async fn open(
         settings: Settings,
         store: Store,
@@ -177,7 +177,7 @@ impl Engine {
         tasks
     }
 
-    /// Asks the loops to end: no call begins any more, those under way are waited for.
+    /// Asks the loops to end: no new call begins, and calls in progress are awaited.
     pub fn stop(&self) {
         self.0.stop.send_replace(true);
     }
@@ -210,17 +210,17 @@ impl Engine {
         &self.0.shared.metrics
     }
 
-    /// Which policies run.
+    /// The rollout: which policies run.
     pub fn rollout(&self) -> &Rollout {
         &self.0.shared.rollout
     }
 
-    /// Changes that were asked for under a key.
+    /// Changes that were requested under a key.
     pub fn requests(&self) -> &Requests {
         &self.0.shared.requests
     }
 
-    /// Every change of a case.
+    /// The handle for every change of a case.
     pub fn cases(&self) -> &Cases {
         &self.0.parts.cases
     }
@@ -273,7 +273,7 @@ impl Engine {
         &self.0.parts.status
     }
 
-    /// What runs now.
+    /// The policies that run now.
     pub fn active(&self) -> Arc<Active> {
         self.0.shared.rollout.active()
     }

@@ -1,4 +1,4 @@
-//! The operator API: what people and programs ask about cases, and order.
+//! The operator API: queries and orders of people and programs about cases.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use super::view::calls;
 
 pub use crate::case::Order;
 
-/// Cases of a page, if the query does not say.
+/// Cases per page if the query sets no limit.
 const PAGE: usize = 50;
 
-/// Pages of the store looked through for one page of a filtered list, so that a rare match cannot hold a
-/// request for ever; the cursor goes on from there.
+/// Most pages of the store that are searched for one page of a filtered list: a rare match cannot hold a request
+/// forever. The cursor continues from there.
 const PAGES_PER_REQUEST: usize = 50;
 
-/// A handle on what people and programs ask and order.
+/// A handle on the queries and orders of people and programs.
 #[derive(Debug, Clone)]
 pub struct Operators {
     pub(super) cases: Cases,
@@ -99,7 +99,7 @@ impl Operators {
     }
 
     fn line(&self, case: &Case) -> CaseLine {
-        // A revision that cannot be used any more must not hide the case.
+        // An unusable revision must not hide the case.
         let trouble = self.cases.trouble(case);
         let policy = self.rollout.revisions.readable(case);
         let step =
@@ -148,7 +148,7 @@ impl Operators {
         }))
     }
 
-    /// What cases hold, against one account or anybody.
+    /// Returns the holds of cases, on one account or on all.
     pub fn list_holds(&self, account: Option<&str>) -> Result<Vec<HoldLine>, store::Error> {
         const MOST: usize = 10_000;
         let holdings = match account {
@@ -167,12 +167,12 @@ impl Operators {
         Ok(lines.collect())
     }
 
-    /// The journal of a case from an entry number on.
+    /// Returns the journal of a case from an entry number on.
     pub fn journal(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, store::Error> {
         Ok(all(self.store.entries(id, from, limit.clamp(1, 1_000))?))
     }
 
-    /// A person's decision in a review, or about a contested end.
+    /// Applies a person's decision in a review, or about a contested end.
     pub async fn decide_case(
         &self,
         id: &CaseId,
@@ -183,7 +183,7 @@ impl Operators {
         let case = self.store.case(id)?.ok_or(ApplyError::NoCase)?;
         let decision = Decision { decision, reason, by, at: self.clock.now() };
         let refused = match self.cases.apply(id, Input::Decision(decision.clone())).await {
-            // It is on record now, and changes nothing.
+            // The decision is recorded now, and changes nothing.
             Ok(_) if case.is_closed() => Refused::Closed,
             Ok(_) => {
                 tracing::info!(case = %id, policy = case.policy, subject = %case.subject.reference(),
@@ -196,7 +196,7 @@ impl Operators {
         self.told_refused(&case, "decision", &decision.by, &refused);
         if !case.is_closed() {
             match self.cases.apply(id, Input::RefusedDecision(decision.refused(&refused))).await {
-                // The journal of a case holds only so many.
+                // The journal of a case holds a limited number of entries.
                 Ok(_) | Err(ApplyError::Refused(_)) => {}
                 Err(error) => {
                     tracing::error!(case = %id, %error, "writing a refused decision to the journal failed")
@@ -206,7 +206,7 @@ impl Operators {
         Err(refused.into())
     }
 
-    /// The log has the token's name: the person's id may be a mail address.
+    /// Logs a refusal. The log has the token's name: the person's id may be a mail address.
     fn told_refused(&self, case: &Case, what: &'static str, by: &Actor, refused: &Refused) {
         self.metrics.refused(what, refused.word());
         tracing::warn!(case = %case.id, policy = case.policy, subject = %case.subject.reference(),
@@ -236,7 +236,7 @@ impl Operators {
         }
     }
 
-    /// What every policy said about an event.
+    /// Returns the verdict of every policy about an event.
     pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, store::Error> {
         self.store.verdicts(key)
     }
@@ -259,7 +259,7 @@ mod tests {
     use crate::api::bounds::CaseCursor;
     use crate::store::is_cursor;
 
-    /// A cursor that the store does not know would show the first page again.
+    /// A cursor that the store cannot parse would show the first page again.
     #[test]
     fn the_store_knows_every_cursor_that_the_api_takes() {
         for text in ["6c", "6c00ff", "6c0", "6b00", "", "00", "6cxx", "6C00"] {

@@ -1,5 +1,5 @@
-//! Outages: when somebody could not answer through no fault of theirs, because a provider does not answer, the daemon
-//! was not running, or the clock jumped. Cases are credited what was lost.
+//! Outages: a provider does not answer, the daemon was not running, or the clock jumped. Cases are credited the time
+//! that people lost.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,21 +15,20 @@ use super::backoff;
 use super::jumps::JUMP;
 use super::metrics::Metrics;
 
-/// A provider is down after this many failures in a row, over at least this long. One lost packet is
-/// no outage.
+/// A provider is down after this many failures in a row, over at least this long. One lost packet is no outage.
 const FAILURES: u32 = 3;
 const FAILING_FOR: TimeDelta = TimeDelta::minutes(2);
-/// While a provider is down, how often it is looked whether it is back.
+/// Interval at which a provider that is down is probed.
 const PROBE_EVERY: TimeDelta = TimeDelta::seconds(60);
-/// How often the daemon writes down that it runs.
+/// Interval at which the daemon records that it runs.
 const BEAT_EVERY: TimeDelta = TimeDelta::minutes(5);
-/// A stop shorter than this costs nobody their time. Longer than a beat, whose age it is measured by.
+/// Longest stop that is not credited. Longer than a beat, whose age measures it.
 const SHORT_STOP: TimeDelta = TimeDelta::minutes(15);
-/// Longer ago than any deadline.
+/// How long outages are kept: longer than any deadline.
 const REMEMBER: TimeDelta = TimeDelta::days(400);
 const BEAT: &str = "proofd:alive";
 
-/// A handle on outages. Clones share what is known.
+/// A handle on outages. Clones share the recorded outages.
 #[derive(Debug, Clone)]
 pub struct Outages(Arc<Inner>);
 
@@ -42,16 +41,16 @@ struct Inner {
     known: Known,
 }
 
-/// What is known of outages.
+/// The recorded outages.
 #[derive(Debug, Default)]
 struct Known(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     known: Vec<Pause>,
-    /// Providers that failed lately: since when, and how often.
+    /// Providers that failed recently: since when, and how often.
     failing: BTreeMap<String, (Timestamp, u32)>,
-    /// Systems that asked not to be asked until then.
+    /// Systems that requested a pause, with its end.
     asked_to_wait: BTreeMap<String, Timestamp>,
 }
 
@@ -60,21 +59,21 @@ impl Known {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that ends in the future was written by a clock that was wrong, and holds nobody up.
+    /// Returns the outages. Leaves out those that end in the future: a wrong clock wrote them.
     pub fn known(&self, now: Timestamp) -> Vec<Pause> {
         let mut known = self.lock().known.clone();
         known.retain(|pause| pause.until.is_none_or(|until| until <= now + JUMP));
         known
     }
 
-    /// Those that ended in what is now the future.
+    /// Returns the outages that end in what is now the future.
     fn in_the_future(&self, now: Timestamp) -> Vec<Pause> {
         let mut known = self.lock().known.clone();
         known.retain(|pause| pause.until.is_some_and(|until| until > now));
         known
     }
 
-    /// Providers that are down now.
+    /// Returns the providers that are down now.
     pub fn down(&self) -> Vec<String> {
         self.lock()
             .known
@@ -84,14 +83,14 @@ impl Known {
             .collect()
     }
 
-    /// Revisions with which cases could not go on, as far as was known.
+    /// Returns the open outages of revisions that cases could not continue with.
     pub fn of_revisions(&self) -> Vec<Pause> {
         let mut open = self.lock().known.clone();
         open.retain(|pause| pause.until.is_none() && pause.who.starts_with(Pause::REVISION));
         open
     }
 
-    /// A provider answered, or did not. What has to be written down, if anything begins or ends with it.
+    /// Records whether a provider answered. Returns the outage to store, if one begins or ends.
     fn heard(&self, provider: &str, answered: bool, now: Timestamp) -> Option<Pause> {
         let mut inner = self.lock();
         let open = inner.known.iter().position(|pause| pause.who == provider && pause.until.is_none());
@@ -112,8 +111,8 @@ impl Known {
         Some(pause)
     }
 
-    /// Until when a system asked not to be asked. Nobody asks to wait for longer than two hours: a time behind
-    /// that was written while the clock was wrong.
+    /// Returns until when a system requested a pause. No system requests more than two hours: a later time was recorded
+    /// while the clock was wrong.
     pub fn asked_to_wait(&self, system: &str, now: Timestamp) -> Option<Timestamp> {
         let asked = self.lock().asked_to_wait.get(system).copied();
         asked.filter(|until| *until > now && *until <= now + TimeDelta::hours(2))
@@ -142,47 +141,47 @@ impl Outages {
         self.0.clock.now()
     }
 
-    /// The times in which somebody could not answer.
+    /// Returns the recorded outages.
     pub fn known(&self) -> Vec<Pause> {
         self.0.known.known(self.now())
     }
 
-    /// Providers that are down now.
+    /// Returns the providers that are down now.
     pub fn down(&self) -> Vec<String> {
         self.0.known.down()
     }
 
-    /// Revisions with which cases could not go on, as far as was known.
+    /// Returns the open outages of revisions that cases could not continue with.
     pub fn of_revisions(&self) -> Vec<Pause> {
         self.0.known.of_revisions()
     }
 
-    /// Until when a system asked not to be asked.
+    /// Returns until when a system requested a pause.
     pub fn asked_to_wait(&self, system: &str) -> Option<Timestamp> {
         self.0.known.asked_to_wait(system, self.now())
     }
 
-    /// Keeps a time in which somebody could not answer.
+    /// Stores an outage.
     pub async fn keep(&self, pause: Pause) -> Result<(), store::Error> {
         self.0.known.add(pause.clone());
         self.0.store.commit(Commit { pauses: vec![pause], ..Commit::default() }).await
     }
 
-    /// Somebody cannot answer from now on.
+    /// Stores the begin of an outage.
     pub(super) async fn begin(&self, who: String) -> Result<(), store::Error> {
         self.keep(Pause { who, from: self.now(), until: None }).await
     }
 
-    /// Somebody can answer again.
+    /// Stores the end of an outage.
     pub(super) async fn end(&self, pause: Pause) -> Result<(), store::Error> {
         self.keep(Pause { until: Some(self.now()), ..pause }).await
     }
 
-    /// At the start: keeps the time in which the daemon was away, if it was away for long. Returns by how much the clock
-    /// was ahead when the daemon stopped, if it was.
+    /// Records at start the time in which the daemon did not run, if it was long. Returns by how much the clock was
+    /// ahead when the daemon stopped, if it was.
     pub(super) async fn note_absence(&self) -> Result<Option<TimeDelta>, store::Error> {
         if self.0.clock.steady().is_none() {
-            // A rehearsal's clock runs as it is told; a stop of it says nothing.
+            // A simulated clock is set by its user; a stop of it means nothing.
             return Ok(None);
         }
         let now = self.now();
@@ -197,7 +196,7 @@ impl Outages {
         Ok(last.map(|last| last - now).filter(|ahead| *ahead > JUMP))
     }
 
-    /// Writes down that the daemon runs.
+    /// Records that the daemon runs.
     pub(super) async fn beat(&self) -> Result<(), store::Error> {
         if self.0.clock.steady().is_none() {
             return Ok(());
@@ -205,7 +204,7 @@ impl Outages {
         self.0.write_beat().await
     }
 
-    /// The clock was set back: outages that it saw end in what is now the future end earlier.
+    /// Moves the end of outages earlier after the clock was set back, if they end in what is now the future.
     pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
         for pause in self.0.known.in_the_future(self.now()) {
             let until = pause.until.map(|until| (until - by).max(pause.from));
@@ -214,9 +213,9 @@ impl Outages {
         Ok(())
     }
 
-    /// What a call tells about the system that it went to.
+    /// Records what the outcome of a call shows about the system that it went to.
     pub async fn heard_of(&self, action: &Action, outcome: &Outcome) {
-        // A wait that is asked for one record concerns that record alone.
+        // A pause that is requested for one record concerns that record alone.
         if let Outcome::Failed(failure) = outcome
             && failure.outage
             && failure.retry_after_seconds.is_some()
@@ -248,7 +247,7 @@ impl Outages {
         }
     }
 
-    /// The loop that writes down now and then that the daemon runs, and looks whether a provider that was down is back.
+    /// Runs the loop that records that the daemon runs and probes providers that are down.
     pub(super) async fn keep_time(self, mut stop: watch::Receiver<bool>) {
         let mut beat_at = self.now() + BEAT_EVERY;
         while !*stop.borrow() {
@@ -270,7 +269,7 @@ impl Outages {
                 self.beat_or_log().await;
             }
         }
-        // After an orderly end it is known to the second since when nobody was here.
+        // After an orderly stop, the begin of the absence is known to the second.
         self.beat_or_log().await;
     }
 

@@ -1,4 +1,4 @@
-//! Performs due calls, lane by lane: journals the attempt, performs it, hands the outcome to the case.
+//! Performs due calls, lane by lane: journals the attempt, performs it, passes the outcome to the case.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::metrics::Metrics;
 use super::outages::Outages;
 use super::waiting::{earlier, until};
 
-/// Calls of a lane that are under way at the same time.
+/// Most calls of a lane in progress at the same time.
 fn width(lane: Lane) -> usize {
     match lane {
         Lane::VerificationRead | Lane::Identity => 8,
@@ -26,22 +26,23 @@ fn width(lane: Lane) -> usize {
     }
 }
 
-/// What could not begin is left alone for this long.
+/// Delay before a call that could not begin is tried again.
 const REST: TimeDelta = TimeDelta::seconds(30);
 
-/// Attempts are planned for later than this only by a policy, or while the clock was wrong.
+/// Longest delay of an attempt, except by a policy. A later time was planned while the clock was wrong.
 const LATEST_ATTEMPT: TimeDelta = TimeDelta::minutes(75);
-/// So many of these are looked at in one go.
+/// Most planned calls that are checked at once.
 const LOOKED_AT: usize = 1_000;
 
-/// Calls that are in hand, and those that could not begin and rest for a while.
+/// Calls in progress, and calls that could not begin and rest.
 #[derive(Debug, Default)]
 struct InHand {
     calls: Mutex<BTreeMap<(CaseId, u32), Option<Timestamp>>>,
 }
 
 impl InHand {
-    /// How many there are, without those that have rested: a call that nobody wants any more is forgotten.
+    /// Returns the number of calls in progress or at rest. Removes expired rests: a call that its case no longer needs
+    /// is forgotten.
     fn count(&self, now: Timestamp) -> usize {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         // A rest that began while the clock was wrong is over too.
@@ -72,7 +73,7 @@ impl InHand {
     }
 }
 
-/// A call in hand; let go when this is dropped, also by a panic, and then it rests.
+/// A call in progress. Dropping it ends the progress; after a panic the call rests.
 struct Hand {
     in_hand: Arc<InHand>,
     call: (CaseId, u32),
@@ -85,7 +86,7 @@ impl Drop for Hand {
     }
 }
 
-/// A handle on the outbox: the calls that cases want.
+/// A handle on the outbox: the calls that cases request.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     pub(super) cases: Cases,
@@ -103,7 +104,7 @@ impl Outbox {
         self.clock.now()
     }
 
-    /// One lane's loop. When it is asked to stop it begins nothing and waits for what is under way.
+    /// Runs the loop of one lane. On a stop it begins no call and waits for the calls in progress.
     pub(super) async fn work(self, lane: Lane) {
         let mut applied = self.store.cases_applied();
         let mut stop = self.stop.clone();
@@ -120,7 +121,7 @@ impl Outbox {
             }
             let free = width(lane).saturating_sub(attempts.len());
             if free == 0 {
-                // Whatever is due waits for one that ends, and only for that.
+                // All workers are busy: due calls wait until one ends.
                 tokio::select! {
                     Some(_) = attempts.join_next() => {}
                     _ = stop.changed() => {}
@@ -128,7 +129,7 @@ impl Outbox {
                 continue;
             }
             let mut began = false;
-            // Those in hand or at rest may come first in the index; they must not hide the ones behind them.
+            // Calls in progress or at rest may come first in the index; they must not hide the calls behind them.
             let look = width(lane) * 4 + in_hand.count(now);
             let next = match self.store.due_calls(lane, now, look) {
                 Ok((due, next)) => {
@@ -156,7 +157,7 @@ impl Outbox {
         while attempts.join_next().await.is_some() {}
     }
 
-    /// Calls whose next attempt was planned while the clock was days ahead: their cases say when it is due.
+    /// Corrects calls whose next attempt was planned while the clock was days ahead: their cases compute the due time.
     async fn hasten_misplanned(&self, lane: Lane, now: Timestamp) {
         let planned = match self.store.calls_after(lane, now + LATEST_ATTEMPT, LOOKED_AT) {
             Ok(planned) => planned,
@@ -173,8 +174,8 @@ impl Outbox {
     async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>, pace: Arc<Pace>) {
         let rest_until = Some(self.now() + REST);
         let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
-        // Several cases may hold one account; effects on it come one at a time, from the begin, at which a
-        // case learns what the others hold, to the end.
+        // Several cases may hold one account. Effects on it run one at a time, from the begin, at which a case reads
+        // the holds of the others, to the end.
         let wanted = self.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
         if let Some(pending) = &wanted {
             pace.wait(&self, pending.action.target()).await;
@@ -185,7 +186,7 @@ impl Outbox {
         if let Some(pending) = &wanted
             && let Some(until) = self.outages.asked_to_wait(&pending.action.target().to_string())
         {
-            // A rest is short, so that a clock that is set back delays nothing.
+            // A rest is short: a clock that is set back delays no call.
             hand.rest_until = rest_until.map(|rest| rest.min(until));
             return;
         }
@@ -203,11 +204,11 @@ impl Outbox {
         }
     }
 
-    /// Makes the attempt durable. Only what this returns may be performed.
+    /// Makes the attempt durable. Only the returned call may be performed.
     async fn begin(&self, id: &CaseId, number: u32) -> Result<Option<Call>, ApplyError> {
         match self.cases.apply(id, Input::Attempt { call: number }).await {
             Ok(case) => Ok(call(&case, number)),
-            // Overtaken: the case does not want it any more.
+            // Superseded: the case no longer needs the call.
             Err(ApplyError::Refused(_) | ApplyError::NoCase) => Ok(None),
             Err(error) => Err(error),
         }
@@ -229,7 +230,7 @@ impl Outbox {
         if let Outcome::Failed(failure) = &outcome {
             tracing::warn!(case = %id, action = word, attempt, reason = failure.reason, "a call failed");
         }
-        // The outcome of an effect that happened must not be lost while the daemon runs.
+        // The outcome of a performed effect must not be lost while the daemon runs.
         loop {
             let input = Input::Outcome { call: number, attempt, outcome: outcome.clone() };
             match self.cases.apply(id, input).await {
@@ -245,7 +246,7 @@ impl Outbox {
         }
     }
 
-    /// Whether what is to be freed is held by another case too, or by this one anew.
+    /// Returns whether another case also holds the account that is to be freed, or this case holds it again.
     fn still_held(&self, id: &CaseId, action: &Action) -> Result<bool, store::Error> {
         if action.hold().is_none_or(|change| change.places) {
             return Ok(false);
@@ -260,14 +261,14 @@ fn call(case: &Case, number: u32) -> Option<Call> {
     case.call(number)
 }
 
-/// Spaces the calls of a lane to each provider that limits them. The queue itself is durable: it is the due calls.
+/// Spaces the calls of a lane to each rate-limited provider. The queue itself is durable: it is the due calls.
 #[derive(Debug, Default)]
 struct Pace {
     next: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 impl Pace {
-    /// Waits for the turn of a call to `target`.
+    /// Waits until a call to `target` may be made.
     async fn wait(&self, outbox: &Outbox, target: Target<'_>) {
         let pace = |name: &str| Some(outbox.connectors.verification.get(name)?.pace());
         let per_second = match target {
@@ -290,12 +291,12 @@ impl Pace {
         }
     }
 
-    /// When the next call to a provider may be made; the one after it comes a gap later.
+    /// Returns when the next call to a provider may be made, and reserves it; the following one comes a gap later.
     fn turn(&self, provider: &str, per_second: f64, now: Timestamp, waiting: usize) -> Timestamp {
         #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]
         let gap = TimeDelta::microseconds((1_000_000.0 / per_second.max(0.001)) as i64);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not hold the lane for as long as it was set back.
+        // A clock that was set back must not block the lane for that time.
         let latest = now + gap * i32::try_from(waiting).unwrap_or(i32::MAX);
         let at = match next.get(provider).copied() {
             Some(next) if next <= latest => next.max(now),

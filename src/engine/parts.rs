@@ -1,4 +1,4 @@
-//! The parts of the engine, put together: each gets what it needs and no more.
+//! Builds the parts of the engine: each gets only what it needs.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ use super::status::Status;
 use super::sweep::Sweeps;
 use super::timers::Timers;
 
-/// What several parts use.
+/// Resources that several parts use.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub settings: Settings,
@@ -123,7 +123,7 @@ impl Parts {
     }
 }
 
-/// How each part is made of what is shared and of the parts below it.
+/// Builds each part from the shared resources and the parts below it.
 impl Shared {
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)

@@ -1,4 +1,4 @@
-//! Reads identity sources. This is the truth; webhooks only save its interval.
+//! Reads identity sources. Polling is authoritative; webhooks only shorten its delay.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +14,13 @@ use super::backoff;
 use super::inbox::Inbox;
 use super::metrics::Metrics;
 
-/// A source that could not be read for this long is in `/readyz`.
+/// Time after which `/readyz` reports a source that cannot be read.
 const TROUBLE_AFTER: TimeDelta = TimeDelta::minutes(2);
 
-/// Failures in a row after which a place within a round is given up.
+/// Failures in a row after which the position within a round is abandoned.
 const ANEW_AFTER: u32 = 3;
 
-/// Sources of events that cannot be read.
+/// Event sources that cannot be read.
 #[derive(Debug, Default)]
 struct Reading(Mutex<BTreeMap<String, Trouble>>);
 
@@ -41,7 +41,7 @@ impl Reading {
         troubles.insert(source.to_owned(), Trouble { since, reason: reason.to_owned() });
     }
 
-    /// Since when and why sources cannot be read, once that has lasted.
+    /// Returns the sources that have been unreadable for a while, with the start and the reason.
     fn lasting(&self, now: Timestamp) -> Vec<String> {
         let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lasting = troubles.iter().filter(|(_, trouble)| now - trouble.since >= TROUBLE_AFTER);
@@ -53,7 +53,7 @@ impl Reading {
     }
 }
 
-/// A handle on the reading of sources. Clones share what cannot be read.
+/// A handle on the polling of sources. Clones share the list of unreadable sources.
 #[derive(Debug, Clone)]
 pub struct Poller {
     inbox: Inbox,
@@ -72,7 +72,7 @@ impl Poller {
         self.clock.now()
     }
 
-    /// The loop that reads one source.
+    /// Runs the loop that reads one source.
     pub(super) async fn poll_source(
         self,
         name: String,
@@ -113,7 +113,7 @@ impl Poller {
         }
     }
 
-    /// One page: its events and the cursor behind them become durable together.
+    /// Reads one page. Its events and the cursor after it become durable together.
     async fn poll_once(&self, name: &str, source: &dyn IdentityProvider) -> Result<bool, Failure> {
         let unreadable = |error: store::Error| Failure::unavailable(error.to_string());
         let cursor = self.store.cursor(name).map_err(unreadable)?;
@@ -125,7 +125,7 @@ impl Poller {
         Ok(page.more)
     }
 
-    /// Not every provider says that it is the place which it has forgotten; some fail inside.
+    /// Starts the round again. Not every provider reports an expired position; some return an internal error.
     async fn begin_anew(&self, name: &str, source: &dyn IdentityProvider) {
         let Ok(Some(cursor)) = self.store.cursor(name) else { return };
         let Some(anew) = source.anew(&cursor) else { return };
@@ -135,7 +135,7 @@ impl Poller {
         }
     }
 
-    /// Sources that could not be read for a while, in sentences.
+    /// Returns a sentence for each source that has been unreadable for a while.
     pub fn troubles(&self) -> Vec<String> {
         self.reading.lasting(self.clock.now())
     }

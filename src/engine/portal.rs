@@ -1,4 +1,4 @@
-//! The person's page: what their link shows and what their button does. Looking starts nothing; only pressing does.
+//! The person's page: shows what a link leads to and handles its button. Viewing starts nothing; only pressing does.
 
 use std::sync::Arc;
 
@@ -13,33 +13,33 @@ use super::cases::{ApplyError, Cases};
 use super::limits::Limits;
 use super::returns::Returns;
 
-/// The page behind a link. It says no more than the person knows already.
+/// The page behind a link. It reveals nothing that the person does not know already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
-    /// Not one of our links, or of a case that is long gone.
+    /// Not one of our links, or the link of a deleted case.
     Unknown,
-    /// Please prove who you are.
+    /// Asks the person to verify their identity.
     Ask {
         why: String,
         until: Timestamp,
         language: Option<String>,
         resumes: bool,
     },
-    /// Captured; the provider is checking.
+    /// Documents are captured; the provider is checking.
     Checking {
         language: Option<String>,
     },
-    /// The case has gone on; nothing is asked of the person now.
+    /// The case has continued; the person has nothing to do now.
     Over {
         language: Option<String>,
     },
-    /// An adverse end that can be contested.
+    /// An adverse end that the person can contest.
     Contest {
         why: String,
         until: Timestamp,
         language: Option<String>,
     },
-    /// No more can be started now, by anybody or by this person; the link stays good and no time is lost.
+    /// A limit for all people or for this person is reached; the link stays valid and no time is lost.
     Full {
         from: Option<Timestamp>,
         language: Option<String>,
@@ -48,36 +48,36 @@ pub enum Page {
         from: Timestamp,
         language: Option<String>,
     },
-    /// Our side cannot go on just now; the link stays good.
+    /// The service is temporarily unable to continue; the link stays valid.
     Later {
         language: Option<String>,
     },
-    /// Our side cannot go on until somebody puts it right; the link stays good.
+    /// The service cannot continue until an administrator fixes the cause; the link stays valid.
     Trouble {
         language: Option<String>,
     },
-    /// People look at it.
+    /// Reviewers examine the objection.
     Contested {
         language: Option<String>,
     },
 }
 
-/// What pressing the button led to.
+/// The result of pressing the button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pressed {
-    /// The vendor's page is ready.
+    /// The vendor's page is ready, at this address.
     Go(String),
-    /// The start waits for its turn; ask again in a moment.
+    /// The start is waiting in a queue; the page asks again shortly.
     Wait {
         language: Option<String>,
     },
     Page(Page),
 }
 
-/// How long a press waits for the vendor before the person sees the waiting page.
+/// Longest wait for the vendor before the person sees the waiting page.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(6);
 
-/// A handle on what people behind links see and do. Clones share it.
+/// A handle on the pages behind links. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Portal {
     pub(super) cases: Cases,
@@ -94,7 +94,7 @@ impl Portal {
         self.clock.now()
     }
 
-    /// The page of a link.
+    /// Returns the page of a link.
     pub fn look(&self, token: &str) -> Result<Page, store::Error> {
         let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
         let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
@@ -136,7 +136,7 @@ impl Portal {
         }
     }
 
-    /// The person pressed the button: a vendor session is started or resumed.
+    /// Starts or resumes a vendor session after the person pressed the button.
     pub async fn press(&self, token: &str, locale: Option<String>) -> Result<Pressed, ApplyError> {
         let Some((id, kind, number)) = self.links.read(token) else {
             return Ok(Pressed::Page(Page::Unknown));
@@ -149,7 +149,7 @@ impl Portal {
             Ok(case) if kind == LinkKind::Contest => Ok(Pressed::Page(self.page(&case, kind, number))),
             Ok(_) => self.await_session(&id, number).await,
             Err(ApplyError::NoCase) => Ok(Pressed::Page(Page::Unknown)),
-            // Pressed twice, or too late: the page says where things stand.
+            // Pressed twice, or too late: the page shows the current state.
             Err(ApplyError::Refused(
                 Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale,
             )) => Ok(Pressed::Page(self.look(token)?)),
@@ -161,7 +161,7 @@ impl Portal {
         }
     }
 
-    /// Waits a moment for the vendor. The session is on disk before anybody is sent to it.
+    /// Waits briefly for the vendor. The session is on disk before a person is redirected to it.
     async fn await_session(&self, id: &CaseId, number: u32) -> Result<Pressed, ApplyError> {
         let mut applied = self.store.cases_applied();
         let give_up = tokio::time::sleep(PATIENCE);
@@ -181,7 +181,7 @@ impl Portal {
         }
     }
 
-    /// What a person who pressed and waits is shown now. Starts nothing.
+    /// Returns what a person who pressed and waits sees now. Starts nothing.
     pub fn ready_session(&self, token: &str) -> Result<Pressed, store::Error> {
         let Some((id, kind, number)) = self.links.read(token) else {
             return Ok(Pressed::Page(Page::Unknown));
@@ -193,8 +193,8 @@ impl Portal {
         Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
     }
 
-    /// The person came back from the vendor: a reason to look there, never a result. The page writes nothing:
-    /// only if the session has moved on, the case gets a hint.
+    /// Handles the return of a person from the vendor: a reason to read the session, never a result. The page writes
+    /// nothing; the case gets a hint only if the session has moved on.
     pub fn came_back(&self, token: &str) -> Result<Page, store::Error> {
         let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
         let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
@@ -214,7 +214,7 @@ impl Portal {
         Ok(page)
     }
 
-    /// One reading outside of the case's own, which leaves no trace unless there is something to read.
+    /// Reads once outside of the case's own polling, and leaves no record unless the session has moved on.
     async fn look_after_return(&self, case: Case, session: Session, action: Action) {
         let attempt = Attempt { call: case.call_id(0), number: 1, in_doubt: false, asked_at: self.now() };
         let performed = self.connectors.perform(&Call { attempt, action }).await;
@@ -228,7 +228,7 @@ impl Portal {
         }
     }
 
-    /// Where a person who pressed goes now; none: the page says it.
+    /// Returns the next destination of a person who pressed, or `None` if the page shows it.
     fn session(&self, case: &Case) -> Option<Pressed> {
         let State::Verifying(proving) = &case.state else { return None };
         if proving.captured_at.is_some() || self.rests(proving).is_some() {
@@ -242,13 +242,13 @@ impl Portal {
         })
     }
 
-    /// Until when a person may start no other session.
+    /// Returns until when a person may start no other session.
     fn rests(&self, proving: &Verifying) -> Option<Timestamp> {
         let idle = proving.session.is_none() && proving.start.is_none();
         proving.rests_until.filter(|until| idle && *until > self.now())
     }
 
-    /// A vendor's hint: only a reason to read. Whether the path is the one we gave out is checked first.
+    /// Handles a vendor's hint, which is only a reason to read. Checks first that the path is one that we issued.
     pub async fn hint(&self, provider: &str, secret: &str, execution: &str) -> Result<bool, ApplyError> {
         let Some(id) = self.store.case_by_execution(execution)? else { return Ok(false) };
         let Some(case) = self.store.case(&id)? else { return Ok(false) };

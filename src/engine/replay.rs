@@ -1,5 +1,5 @@
-//! Decides again what the journal says was decided, and compares. A case is a function of what happened to it:
-//! if the same inputs do not give the same state, byte for byte, something else had a say.
+//! Makes the decisions of the journal again and compares. A case is a function of its inputs: if the same inputs do not
+//! give the same state, byte for byte, the state depended on something else.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,28 +19,28 @@ use crate::trial::Terms;
 
 use super::settings::Settings;
 
-/// How long an approval may take to invite the person by itself before we look.
+/// Time that an approval may take to invite the person by itself before we check.
 pub(super) const INVITE_GRACE: TimeDelta = TimeDelta::minutes(2);
 
-/// Differences that are named; the rest is counted.
+/// Most differences that are named; the rest are counted.
 const NAMED: usize = 100;
 
-/// What deciding again gave.
+/// The result of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Replayed {
     /// Decisions that were made again.
     pub decided: u64,
-    /// Those that were not, because they were made under another configuration or by another version of the
-    /// program, which may decide otherwise.
+    /// Decisions that were skipped because another configuration or program version made them, which may decide
+    /// differently.
     pub elsewhere: u64,
-    /// Those that were written before inputs were, and those whose case or revision is in lost records.
+    /// Decisions recorded before inputs were recorded, and those whose case or revision is in lost records.
     pub unrecorded: u64,
     pub different: u64,
-    /// The first of them: which record, which case, and where it differs. Names no person.
+    /// The first differences: record, case and position. Names no person.
     pub differences: Vec<String>,
 }
 
-/// Verifies a closed store, and what was decided in it.
+/// Verifies a closed store and the decisions in it.
 pub fn verify(dir: &Path, settings: &Settings) -> Result<(store::Report, Replayed), store::Error> {
     let links = Links::new(&settings.public_url, store::secret(dir)?, settings.callback_secrets.clone());
     let under = under(settings, &links);
@@ -56,7 +56,7 @@ pub fn verify(dir: &Path, settings: &Settings) -> Result<(store::Report, Replaye
     Ok((report, replay.found))
 }
 
-/// What a decision looks at: its own facts, and what is the same for all of them.
+/// Returns the context of a decision: its own facts, and the environment that all decisions share.
 pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Facts) -> Context<'a> {
     Context {
         now: facts.now,
@@ -74,7 +74,7 @@ pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Fact
     }
 }
 
-/// What decisions are made with, for a back-test.
+/// Returns the settings of decisions, for a back-test.
 pub(super) fn terms(settings: &Settings, links: &Links) -> Terms {
     Terms {
         links: links.clone(),
@@ -87,8 +87,8 @@ pub(super) fn terms(settings: &Settings, links: &Links) -> Terms {
     }
 }
 
-/// A mark of what `here` takes from settings and links, and of the program. Links say of their keys only what
-/// every mail says.
+/// Returns the environment hash: a hash of what `here` takes from settings and links, and of the program version. Links
+/// contribute only what every mail shows of their keys.
 pub(super) fn under(settings: &Settings, links: &Links) -> String {
     let nobody = CaseId(String::new());
     let constants = json!([
@@ -113,7 +113,7 @@ struct Replay<'a> {
     links: &'a Links,
     under: String,
     policies: HashMap<Revision, Option<Arc<Policy>>>,
-    /// Records before are lost, which may have held revisions.
+    /// Earlier records, which may have held revisions, are lost.
     lost: bool,
     found: Replayed,
 }
@@ -138,7 +138,7 @@ impl Replay<'_> {
         let files = stored.files.iter().map(|(path, text)| (path.clone(), Arc::from(text.as_bytes())));
         let files = Files(files.collect());
         let find = |known: &Known| policy::load(&files, known).set.policies.get(&stored.policy).cloned();
-        // A name that is gone from the configuration since changes nothing of what was decided.
+        // A name that was removed from the configuration since does not change past decisions.
         find(&self.settings.rollout.known)
             .or_else(|| find(&self.settings.rollout.known.of_any_configuration()))
     }
@@ -185,11 +185,11 @@ impl Replay<'_> {
     }
 }
 
-/// Where the two differ once they are written down; none: nowhere.
+/// Returns where the two serialized forms differ, or `None` if they are equal.
 fn compare(now: &Advance, then: &Changed) -> Option<String> {
     let now = json!({ "case": now.case, "entries": now.entries, "effects": now.effects });
     let then = json!({ "case": then.case, "entries": then.entries, "effects": then.effects });
-    // As texts: values are equal whatever the order of their fields, bytes are not.
+    // Compared as text: JSON values are equal whatever the order of their fields, bytes are not.
     let [new, old] = [&now, &then].map(Value::to_string);
     if new == old {
         return None;

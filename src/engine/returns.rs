@@ -1,4 +1,4 @@
-//! Readings for people who come back from a vendor.
+//! Limits the readings for people who come back from a vendor.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::Timestamp;
 
-/// Readings for people who came back, so that reloading the page is no way to make the vendor busy.
+/// Limits readings after a return: reloading the page must not load the vendor.
 #[derive(Debug)]
 pub(super) struct Returns {
     at_once: Arc<Semaphore>,
-    /// By session: when it was last read for this.
+    /// The last such reading, by session.
     read: Mutex<HashMap<String, Timestamp>>,
 }
 
@@ -25,7 +25,7 @@ impl Default for Returns {
 }
 
 impl Returns {
-    /// None: it was read a moment ago, or others are being read.
+    /// Returns a permit to read, or `None` if the session was read recently or all permits are in use.
     pub(super) fn turn(&self, execution: &str, now: Timestamp) -> Option<OwnedSemaphorePermit> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.retain(|_, at| (now - *at).abs() < READ_AGAIN_AFTER);

@@ -1,4 +1,4 @@
-//! What the engine is told once, at start.
+//! Settings of the engine, fixed at start.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use chrono::TimeDelta;
 use crate::model::{PollEvery, Secret};
 use crate::rollout;
 
-/// What is the same for every decision, and which policies may run.
+/// The settings that all decisions share, and which policies may run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub public_url: String,
     pub organization: String,
     pub rollout: rollout::Settings,
-    /// How often runs of verification providers are read.
+    /// Polling intervals for runs at verification providers.
     pub poll_every: PollEvery,
     /// The keys of the callback paths, by verification provider.
     pub callback_secrets: BTreeMap<String, Secret>,
-    /// Names of the sinks that events go to.
+    /// Names of the sinks that receive events.
     pub sinks: Vec<String>,
-    /// How long an account that was made in a system may not be found there yet, by the system's name.
+    /// How long a new account may still be missing when it is read back, by the system's name.
     pub consistency: BTreeMap<String, TimeDelta>,
 }
 
 impl Default for Settings {
-    /// As where a configuration says nothing.
+    /// The defaults of an empty configuration.
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8470".to_owned(),

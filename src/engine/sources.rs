@@ -1,4 +1,4 @@
-//! Which identity provider a person is at, where somebody names one: a source may be left out while there is one.
+//! Resolves the identity provider of a named person: the source may be left out while there is only one.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::connectors::{Connectors, IdentityProvider};
 use crate::model::{Event, SubjectKind, SubjectRef};
 use crate::store::{self, Store};
 
-/// A person that somebody named.
+/// A person that a query names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whom {
     pub source: String,
@@ -20,7 +20,7 @@ impl Whom {
         SubjectRef { source, kind, id: self.id.clone() }
     }
 
-    /// The key of the person, whatever the kind of record.
+    /// Returns the key of the person, whatever the kind of record.
     pub fn person(&self) -> String {
         self.reference(self.kind.unwrap_or(SubjectKind::User)).person()
     }
@@ -34,7 +34,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads `4711`, `user/4711`, `SOURCE/user/4711` or `SOURCE/4711`. The inner error is for the person who asks.
+    /// Parses `4711`, `user/4711`, `SOURCE/user/4711` or `SOURCE/4711`. The inner error is for the caller.
     pub fn whom(&self, text: &str) -> Result<Result<Whom, String>, store::Error> {
         let named = text.split_once('/').filter(|(name, _)| self.connectors.identity.contains_key(*name));
         let (source, rest) = named.map_or((None, text), |(name, rest)| (Some(name), rest));
@@ -55,7 +55,7 @@ impl Sources {
             },
         };
         let whom = Whom { source, kind, id: id.to_owned() };
-        // An id alone may be that of somebody who is in no provider yet.
+        // A bare id may be that of a person whom no provider has yet.
         let kept = |person: &str| Ok::<_, store::Error>(!self.store.policies_asked(person)?.is_empty());
         if kind.is_none() && !kept(&whom.person())? && kept(id)? {
             return Ok(Ok(Whom { source: String::new(), ..whom }));
@@ -63,7 +63,7 @@ impl Sources {
         Ok(Ok(whom))
     }
 
-    /// The same reference with the source that it leaves out. An error: nobody can tell which.
+    /// Adds the source to a reference that leaves it out. Fails if it is ambiguous.
     pub fn sourced(&self, reference: SubjectRef) -> Result<SubjectRef, String> {
         if reference.kind == SubjectKind::Applicant {
             return Ok(reference);
@@ -75,7 +75,7 @@ impl Sources {
         Ok(SubjectRef { source: self.only_source()?, ..reference })
     }
 
-    /// Events of programs with the sources that they leave out. An error: the place of the event.
+    /// Adds the sources that events of programs leave out. An error is the index of the event.
     pub(super) fn sourced_events(&self, events: &mut [Event]) -> Result<(), usize> {
         for (index, event) in events.iter_mut().enumerate() {
             event.subject = self.sourced(event.subject.clone()).map_err(|_| index)?;
@@ -83,7 +83,7 @@ impl Sources {
         Ok(())
     }
 
-    /// The name of the only identity provider; empty: there is none.
+    /// Returns the name of the only identity provider, or an empty string if there is none.
     fn only_source(&self) -> Result<String, String> {
         let mut names = self.connectors.identity.keys();
         match (names.next(), names.next()) {
@@ -98,7 +98,7 @@ impl Sources {
         }
     }
 
-    /// The provider that has a person; else why there is none.
+    /// Returns the provider of a person, or the reason why there is none.
     pub fn provider_of(&self, source: &str) -> Result<&Arc<dyn IdentityProvider>, String> {
         self.connectors.identity(source).ok_or_else(|| match source {
             "" if self.connectors.identity.is_empty() => "no identity provider is configured".to_owned(),

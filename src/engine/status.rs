@@ -1,4 +1,4 @@
-//! How the daemon is, for those who operate it. The watchdog is fed from here, and only from here.
+//! The state of the daemon, for its operators. Only this module feeds the watchdog.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::metrics::{Counted, Metrics};
 use super::outages::Outages;
 use super::poller::Poller;
 
-/// A handle on how the daemon is.
+/// A handle on the state of the daemon.
 #[derive(Debug, Clone)]
 pub struct Status {
     pub(super) store: Store,
@@ -26,14 +26,14 @@ pub struct Status {
 }
 
 impl Status {
-    /// Everything in the Prometheus text format (OpenMetrics).
+    /// Returns all metrics in the Prometheus text format (OpenMetrics).
     pub fn metrics_text(&self) -> Result<String, String> {
         let open = self.store.open_counts().map_err(|error| error.to_string())?;
         let unloadable = self.rollout.unloadable.counts();
         self.metrics.text(Counted { open, unloadable, full: self.store.is_full() })
     }
 
-    /// What does not work at the moment outside of the daemon, in sentences.
+    /// Returns a sentence for each outside system that does not work now.
     pub fn degraded(&self) -> Vec<String> {
         let mut troubles = self.poller.troubles();
         troubles
@@ -41,11 +41,11 @@ impl Status {
         troubles
     }
 
-    /// The waker looked around lately and the committer took a commit lately; if there was none to take,
-    /// an empty one is made, so that a stuck disk shows.
+    /// Returns whether the waker and the committer have made progress within the time. Without a recent commit, an
+    /// empty one is made: a stuck disk becomes visible.
     pub async fn alive(&self, within: TimeDelta) -> bool {
         let now = self.clock.now();
-        // A store that waits for space on the disk takes no commit; a restart would not help it.
+        // A store that waits for disk space takes no commit; a restart would not help.
         if !self.store.is_full() && self.health.committer_age(now) > within / 2 {
             if self.store.commit_durable(store::Commit::default()).await.is_err() {
                 return false;
@@ -55,7 +55,7 @@ impl Status {
         self.health.waker_age(self.clock.now()) <= within
     }
 
-    /// One line for `systemctl status`.
+    /// Returns one line for `systemctl status`.
     pub fn status_line(&self) -> String {
         let active = self.rollout.active();
         let open = self.store.open_counts().map(|counts| counts.values().sum::<u64>());
@@ -73,7 +73,7 @@ impl Status {
         )
     }
 
-    /// One line per loss of the store that was accepted, for as long as the store exists.
+    /// Returns one line per accepted loss of the store, for as long as the store exists.
     pub fn loss_lines(&self) -> Vec<String> {
         let losses = self.store.losses().unwrap_or_else(|error| {
             tracing::error!(%error, "reading the accepted losses of the store failed");
@@ -101,7 +101,7 @@ impl Status {
         losses.iter().map(line).collect()
     }
 
-    /// Ready to serve: the store answers and takes events, and policies are loaded.
+    /// Returns whether the daemon can serve: the store answers and takes events, and policies are loaded.
     pub fn ready(&self) -> Result<(), String> {
         self.store.open_counts().map_err(|error| error.to_string())?;
         if self.store.is_full() {

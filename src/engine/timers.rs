@@ -1,4 +1,4 @@
-//! Wakes cases whose time has come. What is due lies in the store's index, so nothing sleeps with a case.
+//! Wakes due cases. Due times are in the store's index: no task sleeps with a case.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::metrics::Metrics;
 use super::outages::Outages;
 use super::waiting::{earlier, until};
 
-/// A case that cannot be woken is left alone for this long at most.
+/// Longest rest of a case that cannot be woken.
 const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
 
-/// Cases woken in one look at the index.
+/// Cases woken in one read of the index.
 const AT_ONCE: usize = 64;
 
 /// Cases read at once.
@@ -44,9 +44,9 @@ impl Timers {
         self.clock.now()
     }
 
-    /// The clock was ahead and was set back. What was planned by it moves back: outages that it saw end in what is now
-    /// the future, and the times of cases that were looked at meanwhile. Until that is done the mark of the wrong time
-    /// stays, so that a stop in between has the next start do it.
+    /// Moves times back after the clock was ahead and was set back: outages that end in what is now the future, and the
+    /// times of cases that were changed meanwhile. The mark of the wrong time stays until that is done: after a stop in
+    /// between, the next start does it.
     pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
         let minutes = by.num_minutes();
         tracing::warn!(minutes, "the clock was ahead and was set back; its deadlines are moved back");
@@ -74,15 +74,15 @@ impl Timers {
         self.outages.beat().await
     }
 
-    /// The loop that wakes cases.
+    /// Runs the loop that wakes cases.
     pub(super) async fn wake_cases(self, mut stop: watch::Receiver<bool>) {
         let mut applied = self.store.cases_applied();
-        // A case that cannot be woken stays first in the index; it must not keep the loop busy, nor hide
-        // the cases behind it.
+        // A case that cannot be woken stays first in the index; it must not keep the loop busy, nor hide the cases
+        // behind it.
         let mut resting: BTreeMap<CaseId, Timestamp> = BTreeMap::new();
         let mut quiet_until = None;
         let mut beat = Beat::default();
-        // Marks that tell an event seen twice are kept for weeks, not for ever.
+        // Marks that identify repeated events are kept for weeks, not forever.
         let mut forget_at = self.now() + TimeDelta::hours(1);
         while !*stop.borrow() {
             applied.mark_unchanged();
@@ -142,7 +142,7 @@ impl Timers {
         }
     }
 
-    /// Those that could not be woken rest for a while.
+    /// Wakes due cases. Cases that could not be woken rest for a while.
     async fn wake_all(&self, due: Vec<CaseId>, resting: &mut BTreeMap<CaseId, Timestamp>) {
         let mut woken = futures::stream::iter(due)
             .map(|id| async { (self.cases.apply(&id, Input::Wake).await, id) })

@@ -1,4 +1,4 @@
-//! Open cases whose revision does not load any more are counted once, and lose no time while they cannot go on.
+//! Counts open cases whose revision no longer loads, once, and credits them the time in which they cannot continue.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::store;
 
 use super::outages::Outages;
 
-/// Goes over the open cases once, and waits for the end of the daemon: while it runs, no further revision becomes
+/// Goes over the open cases once and waits for the end of the daemon: while it runs, no further revision becomes
 /// unloadable.
 pub(super) async fn look_for_unloadable(
     unloadable: UnloadableCases,
@@ -29,7 +29,7 @@ pub(super) async fn look_for_unloadable(
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Nobody loses time to a case that could not go on.
+/// Stores outages of revisions: a case that cannot continue loses no time.
 async fn stop_their_clocks(outages: &Outages, usable: &Usable) -> Result<(), store::Error> {
     let unusable = usable.iter().filter(|(_, usable)| !**usable);
     let mut stopped: BTreeSet<String> =

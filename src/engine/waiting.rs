@@ -3,7 +3,7 @@
 use crate::model::{Clock, Timestamp};
 use tokio::sync::watch::Receiver;
 
-/// Waits until something was written, a time has come, or the daemon stops.
+/// Waits until a commit is applied, a time has come, or the daemon stops.
 pub(super) async fn until(
     clock: &dyn Clock,
     next: Option<Timestamp>,
@@ -17,14 +17,14 @@ pub(super) async fn until(
         }
     };
     tokio::select! {
-        // An error means the sender is gone, which only happens at the very end.
+        // An error means that the sender was dropped, which only happens at shutdown.
         _ = applied.changed() => {}
         _ = stop.changed() => {}
         () = timer => {}
     }
 }
 
-/// For due times: the earlier of two, where none is never.
+/// Returns the earlier of two due times, where `None` is never.
 pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
 }

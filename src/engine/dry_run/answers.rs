@@ -1,4 +1,4 @@
-//! Answers to the questions of the intake in a dry run: as things are now. Nothing is recorded, nothing opens.
+//! Answers the questions of the intake in a dry run, from current state. Records nothing and opens nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use crate::policy::{Mode, Policy};
 
 use super::{About, DryRuns, Round, Untried};
 
-/// What one dry run knows besides.
+/// State of one dry run, besides the round.
 pub(super) struct Dry<'a> {
     pub(super) policy: &'a Arc<Policy>,
     pub(super) event: Option<&'a Event>,
-    /// Who was read.
+    /// The subject that was read.
     pub(super) known: Option<Subject>,
-    /// The open case would begin anew.
+    /// The open case would restart.
     pub(super) restarts: bool,
 }
 
-/// The case that would open.
+/// The id of the case that would open: empty.
 pub(super) fn would_be() -> CaseId {
     CaseId(String::new())
 }
 
 impl DryRuns {
-    /// What the intake decides. Its questions are answered as things are now; nothing is opened.
+    /// Runs the intake. Answers its questions from current state and opens nothing.
     pub(super) async fn answers(
         &self,
         mut step: Step,
@@ -54,7 +54,7 @@ impl DryRuns {
     ) -> Result<Step, Untried> {
         let (store, policy) = (&self.store, dry.policy);
         Ok(match step {
-            // An event that never happened has no cause, and of those that were recorded policies were asked.
+            // A made-up event has no cause. For recorded events, policies were evaluated already.
             Step::Echoes(ask) => ask.answer([]),
             Step::Concerned(ask) => {
                 let mut open = Vec::new();
@@ -85,7 +85,7 @@ impl DryRuns {
                 dry.known.clone_from(&person);
                 ask.answer(Lookup::Read(person), round.now)
             }
-            // A case of a dry run is never there.
+            // The case of a dry run never exists.
             Step::Opened(ask) => ask.answer(false),
             Step::FirstSeen(ask) => {
                 let shadow = policy.mode == Mode::Shadow;
@@ -107,7 +107,7 @@ impl DryRuns {
         })
     }
 
-    /// What an open case would make of an event.
+    /// Returns the result that an event would have in an open case.
     fn would_hear(&self, id: &CaseId, event: &Event, dry: &mut Dry<'_>) -> Result<Heard, Untried> {
         let Some(case) = self.store.case(id)? else { return Ok(Heard::Ignored) };
         let Ok(policy) = self.cases.policy_of(&case) else { return Ok(Heard::Ignored) };
@@ -127,7 +127,7 @@ impl DryRuns {
         })
     }
 
-    /// The person as they are now.
+    /// Returns the person's current record.
     async fn person(
         &self,
         whom: &SubjectRef,

@@ -1,11 +1,12 @@
-//! What policies would say to a person: those of an edited tree about events that were recorded, or any about
-//! an event that never happened, or whether their sweeps would pick the person. The person is read as they are now; nothing is recorded, nothing is opened.
+//! Dry runs: evaluate policies about one person. The policies of an edited tree are evaluated about recorded events;
+//! any policies are evaluated about a made-up event or for their sweeps. The person's current record is read. Nothing
+//! is recorded and nothing opens.
 //!
 //! | file | what |
 //! |---|---|
-//! | `question` | what is asked, and whether it can be |
-//! | `answers` | answers to the questions of the intake, of which nothing comes |
-//! | `sweep` | whether sweeps would pick somebody, as they are now |
+//! | `question` | the question, and its check |
+//! | `answers` | answers to the questions of the intake, without effect |
+//! | `sweep` | whether sweeps would pick a person, by current state |
 
 mod answers;
 mod question;
@@ -37,13 +38,13 @@ use question::{BY_HAND, BY_SWEEP, change, check, wrong};
 
 pub use question::Untried;
 
-/// The key of an event that never happened.
+/// The key of a made-up event.
 const MADE_UP: &str = "made-up";
 
-/// Recorded events of a person that are looked through, for each policy.
+/// Most recorded events of a person that are searched, for each policy.
 const LOOKED_THROUGH: usize = 1_000;
 
-/// What policies are asked about.
+/// The occasion that policies are evaluated for.
 enum About {
     Hand,
     Sweep,
@@ -52,21 +53,21 @@ enum About {
     MadeUp(Box<Event>),
 }
 
-/// The policies that are asked, by the names that the tree declares. None: it has errors.
+/// The policies to evaluate, by the names that the tree declares. `None`: the policy has errors.
 struct Asking {
     policies: BTreeMap<String, Option<Arc<Policy>>>,
     errors: Vec<Diagnostic>,
     text: String,
 }
 
-/// What is the same for every policy.
+/// State that is the same for every policy.
 struct Round<'a> {
     dry_run: &'a DryRun,
     whom: &'a Whom,
     about: About,
     now: Timestamp,
     raw_identity: bool,
-    /// Who was read already, by kind and, for recorded events, by event.
+    /// Subjects read so far, by kind and, for recorded events, by event.
     people: BTreeMap<(SubjectKind, Option<String>), Option<Subject>>,
 }
 
@@ -85,7 +86,7 @@ pub struct DryRuns {
 }
 
 impl DryRuns {
-    /// Without `raw_identity` what was read from documents is left out.
+    /// Without `raw_identity`, values read from documents are left out.
     pub async fn run(&self, dry_run: &DryRun, raw_identity: bool) -> Result<DryRunAnswer, Untried> {
         let whom = self.sources.whom(dry_run.subject.as_str())?.map_err(Untried::Wrong)?;
         check(dry_run, whom.kind, &self.known.vocabulary)?;
@@ -168,7 +169,7 @@ impl DryRuns {
                 also: Vec::new(),
                 source: if whom.source.is_empty() { MADE_UP.to_owned() } else { whom.source.clone() },
                 time: now,
-                // By policy, where it was not said.
+                // Each policy sets the kind where the query leaves it out.
                 subject: whom.reference(whom.kind.unwrap_or(SubjectKind::User)),
                 actor: None,
                 actor_id: None,
@@ -191,7 +192,7 @@ impl DryRuns {
         Ok(About::Recorded(events))
     }
 
-    /// What was recorded of a person, newest first. The event with a key has to be there.
+    /// Returns the recorded events of a person, newest first. An event that is requested by key must exist.
     fn recorded(&self, person: &str, until: Timestamp, key: Option<&str>) -> Result<Vec<Event>, Untried> {
         let store = &self.store;
         let mut keys = BTreeSet::new();
@@ -287,7 +288,7 @@ impl DryRuns {
         let mut answers = self.answers(step, &mut dry, round).await?;
         if let Some(person) = dry.known.clone() {
             tried.explained.subject = Some(person.reference());
-            // The daemon would ask no policy; what this one would say is shown all the same.
+            // The daemon would evaluate no policy; the answer of this one is shown all the same.
             let not_decidable = event.and_then(|event| Some((event, not_decidable(event, &person)?)));
             if let Some((event, why)) = not_decidable {
                 tried.notes.push(why);
@@ -318,7 +319,7 @@ impl DryRuns {
         Ok(tried)
     }
 
-    /// Puts an answer into words.
+    /// Formats an answer.
     fn tell(
         &self,
         answer: Said,
@@ -425,7 +426,7 @@ impl DryRunLine {
     }
 }
 
-/// Programs that read the verdict alone must not take it for a case.
+/// Programs that read only the verdict must not mistake it for an opened case.
 fn by_mode(policy: &Policy, verdict: Answer) -> Answer {
     match policy.mode {
         Mode::Enforce => verdict,
@@ -434,7 +435,7 @@ fn by_mode(policy: &Policy, verdict: Answer) -> Answer {
     }
 }
 
-/// What the policy's mode makes of a yes.
+/// Returns a note if the policy's mode opens no cases.
 fn of_mode(policy: &Policy) -> Option<String> {
     let says = match policy.mode {
         Mode::Enforce => return None,
@@ -444,7 +445,7 @@ fn of_mode(policy: &Policy) -> Option<String> {
     Some(says.to_owned())
 }
 
-/// An event as it is handed to one policy, which says what kind of person it is about.
+/// Returns the event as it is offered to one policy, which determines the subject's kind.
 fn fitted(event: &Event, policy: &Policy) -> Event {
     let mut event = event.clone();
     let open = event.key == MADE_UP || event.kind.is_custom();
@@ -454,7 +455,7 @@ fn fitted(event: &Event, policy: &Policy) -> Event {
     event
 }
 
-/// The event's type by the name that the policy knows it by.
+/// Returns the event's type by the name that the policy uses.
 fn named_as(policy: &Policy, event: &Event) -> String {
     let all = std::iter::once(&event.kind).chain(&event.also);
     let mut known =
@@ -462,7 +463,7 @@ fn named_as(policy: &Policy, event: &Event) -> String {
     known.next().unwrap_or(&event.kind).to_string()
 }
 
-/// Why the daemon would not ask any policy about the event now.
+/// Returns why the daemon would evaluate no policy about the event now.
 fn not_decidable(event: &Event, subject: &Subject) -> Option<String> {
     match decidable(event, subject) {
         Decidable::Yes => None,

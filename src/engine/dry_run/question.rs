@@ -1,4 +1,4 @@
-//! What is asked of policies without anything happening, and whether it can be.
+//! The question of a dry run, and its check.
 
 use serde_json::Value;
 
@@ -9,15 +9,15 @@ use crate::policy::given::{fault, put_over};
 use crate::policy::schema;
 use crate::store;
 
-/// A start by hand, in the place of an event's type.
+/// A manual start, in the place of an event type.
 pub(super) const BY_HAND: &str = "manual";
-/// The sweeps of the policies, in the same place.
+/// The sweeps of the policies, in the place of an event type.
 pub(super) const BY_SWEEP: &str = "sweep";
 
-/// Why there is no answer.
+/// Why a dry run has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Untried {
-    /// What was asked cannot be.
+    /// The question is invalid.
     #[error("{0}")]
     Wrong(String),
     #[error("no such {0}")]
@@ -32,7 +32,7 @@ pub(super) fn wrong<T>(says: impl Into<String>) -> Result<T, Untried> {
     Err(Untried::Wrong(says.into()))
 }
 
-/// Whether the question makes sense by itself.
+/// Checks that the parts of the question fit together.
 pub(super) fn check(dry_run: &DryRun, kind: Option<SubjectKind>, words: &Vocabulary) -> Result<(), Untried> {
     let MadeUp { kind: type_, key, fields } = &dry_run.event;
     if type_.is_some() && key.is_some() {
@@ -83,7 +83,7 @@ pub(super) fn check(dry_run: &DryRun, kind: Option<SubjectKind>, words: &Vocabul
     fault(kind.word(), schema::fields_of_subject(kind), &dry_run.person).map_or(Ok(()), wrong)
 }
 
-/// Puts made-up fields into an event, those that every event has at their own places.
+/// Applies made-up fields to an event. Fields that every event has are set at their own places.
 pub(super) fn change(event: &mut Event, fields: &Fields) {
     let mut rest = fields.clone();
     let text = |value: Value| value.as_str().map(str::to_owned);

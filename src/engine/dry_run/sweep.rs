@@ -1,4 +1,4 @@
-//! Whether the sweeps of a policy would pick somebody, as they are now.
+//! Returns whether the sweeps of a policy would pick a person, by current state.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::super::sweep::standing;
 use super::answers::Dry;
 use super::{DryRuns, Round, Untried, by_mode, of_mode};
 
-/// What of the answers is told first: what lasts before what passes.
+/// Ranks answers: reasons that last come before temporary ones.
 fn rank(answer: &Said) -> u8 {
     match answer {
         Said::Where(_) | Said::CouldNotDecide(_) => 0,
@@ -34,7 +34,7 @@ fn rank(answer: &Said) -> u8 {
 }
 
 impl DryRuns {
-    /// One answer for each sweep of the policy.
+    /// Returns one answer for each sweep of the policy.
     pub(super) async fn try_sweeps(
         &self,
         policy: &Arc<Policy>,
@@ -55,7 +55,7 @@ impl DryRuns {
         Ok(lines)
     }
 
-    /// Everything that a run would ask is asked, so that one no does not hide the next.
+    /// Evaluates everything that a run would evaluate: one negative answer does not hide the next.
     async fn try_sweep(
         &self,
         policy: &Arc<Policy>,
@@ -124,7 +124,7 @@ impl DryRuns {
         Ok(tried)
     }
 
-    /// Since when somebody is due, or when they will be.
+    /// Returns since when a person is due, or when they will be.
     fn due(
         &self,
         policy: &Policy,
@@ -137,7 +137,7 @@ impl DryRuns {
         let standing = standing(&self.store, policy, sweep, policy.mode == Mode::Shadow, now, subject)?;
         let later = |when: Option<Timestamp>| match when {
             Some(when) => {
-                // A run at that very time would be one.
+                // A run at exactly that time counts.
                 let first = sweep.timetable.next(when - TimeDelta::nanoseconds(1));
                 let first = first.map(|run| format!("; the first run after that is at {}", at(run)));
                 format!("due at {}{}", at(when), first.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! One look at the whole population: who is due, whom the run will ask, and who is left out by what.
+//! One pass over the whole population: who is due, who is picked, and who is left out by which clause.
 
 use super::super::decision_log::{stopped_said, swept};
 use super::Sweeps;
@@ -12,7 +12,7 @@ use crate::policy::script::{Condition, Facts};
 use crate::policy::tree::{NotATime, Standing, Sweep};
 use crate::store::{self, FirstSeen, Store, SweepChange, SweepPart, SweepRun};
 
-/// What the population's record of a person says.
+/// The result of the population's record of a person.
 enum Looked<'a> {
     Due(Timestamp),
     NotDue,
@@ -20,11 +20,11 @@ enum Looked<'a> {
     LeftOut(LeftOut<'a>),
 }
 
-/// What is the same for everybody whom one look meets.
+/// State that is the same for every person of one pass.
 struct Look<'a> {
     policy: &'a Policy,
     sweep: &'a Sweep,
-    /// The policy's own condition can be asked of a list too.
+    /// The policy's own condition can be evaluated on records of a list.
     listed: bool,
     steps: Fields,
     this_case: Fields,
@@ -39,8 +39,8 @@ impl Look<'_> {
 }
 
 impl Sweeps {
-    /// Goes through the population once and makes durable whom the run will ask. What it knows meanwhile is
-    /// one page, those it would pick, and a mark for each whom it met.
+    /// Goes through the population once and makes durable who is picked. Memory holds one page, the picked people, and
+    /// a hash for each person seen.
     pub(super) async fn look_at_everybody(
         &self,
         schedule: &str,
@@ -50,7 +50,7 @@ impl Sweeps {
         *run = SweepRun::new(run.nominal, run.revision.clone(), run.shadow, run.began);
         let (policy, sweep) = self.sweep_now(schedule, run.shadow)?;
         run.revision = policy.revision.clone();
-        // More than can be opened, for those who turn out not to be due when they are read again.
+        // More people than can be opened: some turn out not to be due when they are read again.
         let room = sweep.at_most.unwrap_or(MOST).saturating_mul(2) as usize;
         let mut picked = Picked::new(room, run.nominal);
         let listed = told_by_a_list(&policy.condition);
@@ -82,7 +82,7 @@ impl Sweeps {
                             if left.why == Verdict::CouldNotDecide {
                                 self.undecided(&policy, run, &person.reference(), &left.says);
                             }
-                            // By the time of the run: a look that is done again says the same in the same place.
+                            // Uses the time of the run: a repeated pass writes the same record in the same place.
                             let (at, nominal, why) = (run.began, run.nominal, left.why);
                             leave_out(run, why, &mut notes, || {
                                 let stopped = left.stopped(&sweep, &look.facts(person));
@@ -117,13 +117,13 @@ impl Sweeps {
             self.store.commit(changes(vec![SweepChange::Part(part)])).await?;
             parts += 1;
         }
-        // Of a look that was broken off.
+        // Removes parts of an interrupted pass.
         self.store.commit(changes(self.no_parts(schedule, parts)?)).await?;
         run.picked = Some(u32::try_from(people.len()).unwrap_or(u32::MAX));
         Ok(())
     }
 
-    /// How a person stands as far as the population's record tells.
+    /// Returns the state of a person, as far as the population's record shows it.
     fn look_at<'a>(
         &self,
         look: &Look<'a>,
@@ -157,12 +157,13 @@ impl Sweeps {
                 .unwrap_or(Standing::NotYet(None));
         }
         let Standing::Due(since) = standing else { return Ok(Looked::NotDue) };
-        // Who gets no case by the policy's own condition takes nobody's place.
+        // A person who gets no case by the policy's own condition takes no place in the run.
         let left = look.listed.then(|| no(&policy.condition, Verdict::Clause)).flatten();
         Ok(left.map_or(Looked::Due(since), Looked::LeftOut))
     }
 
-    /// An error is not "no": it is counted, and the first of a run is in the log, without values.
+    /// Records an error of a decision, which is not a "no": all are counted, and the first of a run is logged, without
+    /// values.
     pub(super) fn undecided(&self, policy: &Policy, run: &SweepRun, person: &SubjectRef, error: &str) {
         self.metrics.could_not_decide(&policy.name);
         if !run.skipped.contains_key(Verdict::CouldNotDecide.word()) {
@@ -171,14 +172,14 @@ impl Sweeps {
         }
     }
 
-    /// The case of a policy that a person has open, whatever its key.
+    /// Returns the open case that a policy has for a person, whatever its key.
     fn has_open(&self, policy: &Policy, person: &Subject) -> Result<Option<CaseId>, store::Error> {
         let mut open = self.intake.open_about(&person.reference())?.into_iter();
         Ok(open.find(|case| case.policy == policy.name).map(|case| case.id))
     }
 }
 
-/// How a person stands at a time, with what is known of when a sweep first saw them.
+/// Returns a person's state at a time, from the record and the time at which the sweep first saw them.
 pub(in crate::engine) fn standing(
     store: &Store,
     policy: &Policy,
@@ -195,7 +196,7 @@ pub(in crate::engine) fn standing(
     Ok(sweep.standing(&policy.name, person, nominal, first_seen))
 }
 
-/// Whether a condition looks only at what a list of people tells.
+/// Returns whether a condition reads only fields that a list of people contains.
 fn told_by_a_list(condition: &Condition) -> bool {
     let untold = |field: Option<&str>| matches!(field, None | Some("manager"));
     !condition.looks().iter().any(|look| look.root == "user" && untold(look.field.as_deref()))

@@ -1,17 +1,16 @@
-//! Sweeps: a schedule over everybody opens cases. One task looks which nominal times have come; a run goes
-//! through the population once, picks whom it will ask, and opens their cases one by one.
+//! Sweeps: a schedule over a population opens cases. One task finds the nominal times that have come. A run goes
+//! through the population once, picks people, and opens their cases one by one.
 //!
-//! A run is known by its schedule and its nominal time, and so are its cases: whatever stops it, it goes on
-//! later where it was and opens none twice. If the policy is edited meanwhile, everybody from then on is
-//! judged by what is active at that moment; if its sweep is gone, or the policy's mode is another, the run
-//! ends there.
+//! A schedule and a nominal time identify a run and its cases: after any interruption, the run continues at its
+//! position and opens no case twice. If the policy is edited meanwhile, the active revision decides about the remaining
+//! people. If its sweep is removed, or the policy's mode changes, the run ends.
 //!
 //! | file | what |
 //! |---|---|
-//! | `run` | one run: whose case it opens, and how far it is |
-//! | `look` | one look at the population: who is due, who is left out by what |
-//! | `pick` | the most overdue, in bounded room |
-//! | `notes` | what is kept of those who were left out |
+//! | `run` | one run: opens cases and keeps its position |
+//! | `look` | one pass over the population: who is due, who is left out by which clause |
+//! | `pick` | the most overdue people, in bounded memory |
+//! | `notes` | records of the people who were left out |
 
 mod look;
 mod notes;
@@ -44,9 +43,9 @@ use super::metrics::Metrics;
 use super::sources::Sources;
 use super::waiting::earlier;
 
-/// A run that begins later than this was missed, where missed runs are left out.
+/// A run that begins later than this counts as missed, where missed runs are skipped.
 const LATE: TimeDelta = TimeDelta::hours(1);
-/// New policies are noticed at least this often.
+/// Longest time until a new policy is noticed.
 const LOOK_EVERY: TimeDelta = TimeDelta::seconds(30);
 /// Past runs that are shown.
 const SHOWN: usize = 5;
@@ -70,7 +69,7 @@ impl Sweeps {
         self.clock.now()
     }
 
-    /// Every sweep of the policies that are active.
+    /// Returns every sweep of the active policies.
     pub fn list(&self) -> Result<Vec<SweepLine>, store::Error> {
         let (active, now) = (self.rollout.active(), self.now());
         let mut lines = Vec::new();
@@ -94,7 +93,7 @@ impl Sweeps {
         Ok(lines)
     }
 
-    /// The loop over all schedules. Runs go side by side, so that none is late because of another.
+    /// Runs the loop over all schedules. Runs proceed in parallel: no run delays another.
     pub(super) async fn run_sweeps(self) {
         let mut stop = self.stop.clone();
         let mut runs = FuturesUnordered::new();
@@ -107,7 +106,8 @@ impl Sweeps {
             }
             let now = self.now();
             let soon = now + LOOK_EVERY;
-            // By a clock that is years ahead for a moment everybody is due, and the next years are dealt with.
+            // With a clock that is briefly years ahead, every person would be due, and the runs of those years would be
+            // settled.
             let suspect = beat.look(now, self.clock.steady()) == Time::Suspect;
             let mut next = soon;
             if !suspect && !stopping {
@@ -132,7 +132,7 @@ impl Sweeps {
         }
     }
 
-    /// Brings the state of every sweep to now. Gives those that have a run to do, and the next nominal time.
+    /// Updates the state of every sweep to now. Returns the schedules that have a run to do, and the next nominal time.
     async fn begin_runs(
         &self,
         busy: &BTreeSet<String>,
@@ -159,10 +159,10 @@ impl Sweeps {
                 commit.sweeps.push(SweepChange::State(state));
             }
         }
-        // What is left of the known ones is not there any more.
+        // The remaining states belong to sweeps that no longer exist.
         for state in known.into_values().filter(|state| state.awake && !busy.contains(&state.schedule)) {
             if state.run.is_some() {
-                // It ends itself and says why.
+                // The run ends itself and records why.
                 begun.push(state.schedule.clone());
             } else {
                 commit.sweeps.push(SweepChange::State(SweepState { awake: false, ..state }));
@@ -175,16 +175,16 @@ impl Sweeps {
     }
 }
 
-/// The sweeps that run: those of policies that are not disabled.
+/// Returns the sweeps of policies that are not disabled.
 fn awake(set: &PolicySet) -> impl Iterator<Item = (&Arc<Policy>, &Arc<Sweep>)> {
     let policies = set.policies.values().filter(|policy| policy.mode != Mode::Disabled);
     policies.flat_map(|policy| policy.sweeps().map(move |sweep| (policy, sweep)))
 }
 
-/// Further ahead than the time of a run that was settled can be by a clock that is right.
+/// Tolerance between a settled nominal time and a clock that is right.
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
-/// A sweep's state now, and the run that was missed for good, if one was.
+/// Returns a sweep's state now, and the run that was missed for good, if any.
 fn move_on(
     old: Option<SweepState>,
     policy: &Policy,
@@ -193,11 +193,11 @@ fn move_on(
 ) -> (SweepState, Option<SweepRun>) {
     let timetable = sweep.timetable.to_string();
     let mut state = match old {
-        // By a clock that was ahead, runs of what is now the future were settled; they come again.
+        // A clock that was ahead settled runs of what is now the future; they run again.
         Some(old) if old.awake && old.timetable == timetable => {
             SweepState { settled: if old.settled > now + AHEAD { now } else { old.settled }, ..old }
         }
-        // Back again, or with another timetable: as a new one, it has missed nothing.
+        // Enabled again, or with another timetable: treated as new, without missed runs.
         Some(old) => SweepState { timetable, awake: true, settled: old.settled.max(now), ..old },
         None => {
             SweepState { schedule: sweep.schedule.clone(), timetable, awake: true, settled: now, run: None }

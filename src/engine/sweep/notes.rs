@@ -1,4 +1,4 @@
-//! Who was left out and why, as it is kept: of one run a bounded number, the rest is counted.
+//! Records who was left out and why: a bounded number per run; the rest are counted.
 
 use crate::case::Stopped;
 use crate::model::Verdict;
@@ -6,22 +6,23 @@ use crate::policy::script::{Condition, Facts};
 use crate::policy::tree::{NotATime, Sweep};
 use crate::store::{Asked, Commit, SweepChange, SweepRun};
 
-/// Plain noes that a run keeps; as many errors, so that no crowd of noes hides those.
+/// Most plain negative answers that a run records. Errors have the same bound of their own: many negative answers
+/// cannot hide them.
 const MOST_NOTED: u64 = 1_000;
-/// Why somebody was left out by a plain no.
+/// Verdicts that are plain negative answers.
 const NOES: [Verdict; 2] = [Verdict::Where, Verdict::Clause];
 
-/// Somebody is left out by a clause, or could not be decided about.
+/// A person whom a clause left out, or whose decision failed.
 pub(super) struct LeftOut<'a> {
     pub(super) why: Verdict,
     /// With the place, without values.
     pub(super) says: String,
-    /// What said it; none: it was the date.
+    /// The condition that decided; `None`: the date.
     pub(super) by: Option<&'a Condition>,
 }
 
 impl<'a> LeftOut<'a> {
-    /// What a condition says against somebody.
+    /// Builds the record from the result of a condition.
     pub(super) fn by(
         condition: &'a Condition,
         why: Verdict,
@@ -34,12 +35,12 @@ impl<'a> LeftOut<'a> {
         Some(Self { why, says, by: Some(condition) })
     }
 
-    /// The date is not one.
+    /// Builds the record of an invalid date.
     pub(super) fn undated(sweep: &Sweep, error: NotATime) -> Self {
         Self { why: Verdict::CouldNotDecide, says: format!("{}: {error}", sweep.place), by: None }
     }
 
-    /// With what it looked at, which takes a second look.
+    /// Adds the values that the condition read, which evaluates it again.
     pub(super) fn stopped(self, sweep: &Sweep, facts: &Facts<'_>) -> Stopped {
         match self.by {
             Some(condition) => Stopped::by(condition, self.says, facts),
@@ -48,14 +49,14 @@ impl<'a> LeftOut<'a> {
     }
 }
 
-/// Why somebody who was looked at gets no case, where no clause says it.
+/// Why a person gets no case, where no clause decided it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Skip {
     OpenCase,
-    /// The person is not at the identity provider any more.
+    /// The person is no longer at the identity provider.
     Gone,
     NotDueAnyMore,
-    /// The policy is not about people of this provider.
+    /// The policy does not apply to people of this provider.
     OtherSource,
     SourceNotConfigured,
     CouldNotRead,
@@ -63,7 +64,7 @@ pub(super) enum Skip {
 }
 
 impl Skip {
-    /// As the counts of a run name it.
+    /// Returns the word in the counts of a run.
     const fn word(self) -> &'static str {
         match self {
             Self::OpenCase => "open_case",
@@ -77,7 +78,7 @@ impl Skip {
     }
 }
 
-/// Counts somebody who got no case.
+/// Counts a person who got no case.
 pub(super) fn count(run: &mut SweepRun, why: Skip) {
     count_word(run, why.word());
 }
@@ -86,7 +87,7 @@ fn count_word(run: &mut SweepRun, why: &str) {
     *run.skipped.entry(why.to_owned()).or_default() += 1;
 }
 
-/// Counts somebody who was left out, and keeps what was said unless the run has kept enough.
+/// Counts a person who was left out, and records the answer unless the run has recorded enough.
 pub(super) fn leave_out(
     run: &mut SweepRun,
     why: Verdict,
@@ -103,7 +104,7 @@ pub(super) fn leave_out(
     count_word(run, why.word());
 }
 
-/// What is kept together: both or neither.
+/// Returns one commit for both: both are stored or neither.
 pub(super) fn with_notes(sweeps: Vec<SweepChange>, asked: Vec<Asked>) -> Commit {
     Commit { sweeps, asked, ..Commit::default() }
 }

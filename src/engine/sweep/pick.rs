@@ -1,4 +1,4 @@
-//! The most overdue of a population, in room that does not grow with it, and who of it was met.
+//! The most overdue people of a population, in memory that does not grow with it, and the people already seen.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use crate::model::Timestamp;
 use crate::policy::sweep::spread_out;
 
-/// At most so many people, those who are due longest. Who is due since the same moment comes in an order
-/// that differs from run to run, so that `at_most` never leaves out the same people for ever.
+/// The people who are due longest, up to a bound. People who are due since the same moment come in an order that
+/// differs from run to run: `at_most` does not always leave out the same people.
 #[derive(Debug)]
 pub(super) struct Picked {
     room: usize,
@@ -32,19 +32,19 @@ impl Picked {
         }
     }
 
-    /// Most overdue first.
+    /// Returns the people, most overdue first.
     pub(super) fn into_people(self) -> Vec<String> {
         self.people.into_iter().map(|(_, _, person)| person).collect()
     }
 }
 
-/// Whom a run has met. A list that moves while it is read shows people twice, also long after; half a hash
-/// each tells them apart and takes sixteen bytes, where their records would not fit.
+/// The people that a run has seen. A list that changes while it is read returns people twice, even much later. Half a
+/// hash each identifies them in 16 bytes, where their records would not fit.
 #[derive(Debug, Default)]
 pub(super) struct Met(HashSet<u128>);
 
 impl Met {
-    /// True for whom it has not met before.
+    /// Returns true if the person was not seen before.
     pub(super) fn is_new(&mut self, person: &str) -> bool {
         let hash = Sha256::digest(person.as_bytes());
         self.0.insert(hash.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte)))

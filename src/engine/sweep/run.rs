@@ -1,5 +1,5 @@
-//! One run: it looks at everybody, picks the most overdue, and opens their cases one by one, each after the
-//! person was read again.
+//! One run: goes through the population, picks the most overdue people, and opens their cases one by one, each after
+//! reading the person again.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use super::super::decision_log::swept;
 use super::Sweeps;
 use super::notes::{Skip, count, leave_out, with_notes};
 
-/// New cases of a run whose sweep does not say: more at once is nobody's plan.
+/// Most new cases of a run whose sweep sets no limit: more at once is never intended.
 pub(super) const MOST: u32 = 1_000_000;
-/// People in one part of what was picked.
+/// People in one stored part of the picked list.
 pub(super) const PART: usize = 500;
-/// So often the position is kept; between, what was done shows in the cases.
+/// Number of people after which the position is stored; in between, the cases show the progress.
 const KEEP_EVERY: u32 = 50;
-/// So often a question is asked again whose answer is no.
+/// Attempts of a request that the provider refuses.
 const PATIENCE: u32 = 4;
 
-/// Why a run does not go on now.
+/// Why a run does not continue now.
 pub(super) enum Halt {
-    /// The daemon stops; the run goes on at the next start.
+    /// The daemon stops; the run continues at the next start.
     Stop,
-    /// There is no such sweep any more, or it does something else; the run ends.
+    /// The sweep no longer exists or does something else; the run ends.
     Gone,
-    /// What was looked at so far does not count any more.
+    /// The pass so far is invalid; it starts again.
     Again,
-    /// The identity provider says no, and says it again.
+    /// The identity provider refuses the request repeatedly.
     Refused(String),
     Failed(String),
 }
@@ -46,22 +46,22 @@ impl From<store::Error> for Halt {
     }
 }
 
-/// What became of one person.
+/// The result for one person.
 enum Swept {
     Opened,
     WouldOpen,
     Skipped(Skip),
-    /// By a clause, or by an error in one, with what was said.
+    /// By a clause, or by an error in one, with the recorded answer.
     LeftOut(Verdict, Box<Asked>),
 }
 
 pub(super) type Stop = watch::Receiver<bool>;
 
-/// A sweep with its policy, as they are active at the moment.
+/// A sweep with its policy, as currently active.
 type Active = (Arc<Policy>, Arc<Sweep>);
 
 impl Sweeps {
-    /// Goes on with the run of a sweep until it ends or the daemon stops.
+    /// Continues the run of a sweep until it ends or the daemon stops.
     pub(super) async fn run_sweep(self, schedule: String) -> String {
         let mut stop = self.stop.clone();
         let mut failures = 0;
@@ -93,13 +93,13 @@ impl Sweeps {
         }
         let mut notes = Vec::new();
         let asked = self.ask_picked(&state, &mut run, &mut notes, stop).await;
-        // Also where it stops: what was said since the last time is not lost.
+        // Also on a stop: answers since the last commit are not lost.
         self.keep_run(&state, &run, &mut notes).await?;
         asked?;
         self.end_run(schedule, "done").await
     }
 
-    /// Goes through those who were picked, from where the run is.
+    /// Goes through the picked people, from the position of the run.
     async fn ask_picked(
         &self,
         state: &SweepState,
@@ -124,7 +124,7 @@ impl Sweeps {
             };
             let swept = self.sweep_person(&policy, &sweep, run, person, stop).await?;
             run.position += 1;
-            // A case that is there is found again by its identity, unless the person's record is in that too.
+            // An existing case is found again by its identity, unless the key also contains the person's record.
             let opened = matches!(swept, Swept::Opened) && policy.case_key.is_some();
             let keep = opened || run.position.is_multiple_of(KEEP_EVERY);
             match swept {
@@ -141,7 +141,7 @@ impl Sweeps {
         Ok(())
     }
 
-    /// The sweep as it is active now, if it still does what the run does.
+    /// Returns the sweep as currently active, if it still does what the run does.
     pub(super) fn sweep_now(&self, schedule: &str, shadow: bool) -> Result<Active, Halt> {
         let active = self.rollout.active();
         let mode = if shadow { Mode::Shadow } else { Mode::Enforce };
@@ -152,14 +152,14 @@ impl Sweeps {
         found.ok_or(Halt::Gone)
     }
 
-    /// With it what was said to those up to its position, so that nobody is told twice.
+    /// Stores the run with the answers up to its position: no person is processed twice.
     async fn keep_run(&self, state: &SweepState, run: &SweepRun, notes: &mut Vec<Asked>) -> Result<(), Halt> {
         let state = SweepState { run: Some(run.clone()), ..state.clone() };
         let commit = with_notes(vec![SweepChange::State(state)], std::mem::take(notes));
         Ok(self.store.commit(commit).await?)
     }
 
-    /// The run is over: its nominal time is dealt with, and what it was stays as a record.
+    /// Ends the run: its nominal time is settled, and the run stays as a record.
     async fn end_run(&self, schedule: &str, end: &str) -> Result<(), Halt> {
         let Some(mut state) = self.store.sweep(schedule)? else { return Ok(()) };
         let Some(run) = state.run.take() else { return Ok(()) };
@@ -176,14 +176,14 @@ impl Sweeps {
         Ok(self.store.commit(changes(changed)).await?)
     }
 
-    /// Takes away the parts that are kept from a number on.
+    /// Removes the stored parts from a number on.
     pub(super) fn no_parts(&self, schedule: &str, from: u32) -> Result<Vec<SweepChange>, store::Error> {
         let numbers = self.store.sweep_parts(schedule)?.into_iter().filter(|number| *number >= from);
         let empty = |number| SweepPart { schedule: schedule.to_owned(), number, people: Vec::new() };
         Ok(numbers.map(empty).map(SweepChange::Part).collect())
     }
 
-    /// One person who was picked: read again, judged again, and the case opened.
+    /// Processes one picked person: reads them again, decides again, and opens the case.
     async fn sweep_person(
         &self,
         policy: &Arc<Policy>,
@@ -234,7 +234,7 @@ impl Sweeps {
         self.swept(answered, whom, sweep, run).await
     }
 
-    /// Counts and keeps what became of one person.
+    /// Counts and records the result for one person.
     async fn swept(
         &self,
         answered: Answered,
@@ -243,7 +243,7 @@ impl Sweeps {
         run: &SweepRun,
     ) -> Result<Swept, Halt> {
         let ends = match &answered.answer {
-            // Opened right before a stop, and not counted any more.
+            // Opened right before a stop, and not counted yet.
             Answer::Duplicate => return Ok(Swept::Opened),
             Answer::NotAsked(_) => return Ok(Swept::Skipped(Skip::OtherSource)),
             Answer::NoSubject(_) | Answer::Unknown(_) => return Ok(Swept::Skipped(Skip::Gone)),
@@ -276,8 +276,8 @@ impl Sweeps {
         }
     }
 
-    /// Asks until there is an answer. While the identity provider is not there the run waits, and goes on
-    /// with the same nominal time.
+    /// Repeats a request until it has an answer. While the identity provider is unavailable the run waits, and
+    /// continues with the same nominal time.
     pub(super) async fn patiently<'a, T>(
         &self,
         schedule: &str,

@@ -1,5 +1,5 @@
-//! From what the rooms below speak to what the API shows, one place for each shape. Every value is taken apart, so
-//! that a new field or variant does not compile until it is shown or left out on purpose.
+//! Converts types of the lower rooms to types of the API, one place for each shape. Every value is destructured: a new
+//! field or variant does not compile until it is shown or left out on purpose.
 //!
 //! | file | what |
 //! |---|---|

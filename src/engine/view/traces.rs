@@ -1,4 +1,4 @@
-//! Clauses with the values that they looked at.
+//! Clauses with the values that they read.
 
 use crate::api::all;
 use crate::api::explain::{ClauseAnswer, ClauseLine, Compared, EditLine, Needs, Seen};
