@@ -1,4 +1,4 @@
-//! The policies that run, swapped as a whole, and what keeps others of the tree from running.
+//! The policies that run, swapped as a whole, and why other policies of the tree do not run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use super::back_tested::BackTest;
 use super::edited::Edited;
 use super::report::{PolicyState, Report};
 
-/// What runs now.
+/// The policies that run now.
 #[derive(Debug, Default)]
 pub struct Active {
     pub set: PolicySet,
-    /// Good policies of the tree that do not run, and would otherwise: parked, or stood in for by a revert.
+    /// Good policies of the tree that do not run: parked, or replaced by a revert.
     pub waiting: BTreeMap<String, Arc<Policy>>,
-    /// What the tests of what runs walked when they were good.
+    /// What the tests of the running policies covered when they passed.
     pub tests: BTreeMap<String, Examined>,
     pub report: Report,
-    /// Of those that wait, what they would have done in the recorded past.
+    /// The back-tests of parked revisions.
     pub back_tests: BTreeMap<String, Arc<BackTest>>,
-    /// An edit that is still to be back-tested, with everything that differs.
+    /// An edit that still needs a back-test, with all policies that differ.
     pub untested: Vec<Edited>,
 }
 
-/// Where the set that runs is published. Clones share it; readers never wait.
+/// Publishes the running set. Clones share it; readers never wait.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Running(Arc<ArcSwap<Active>>);
 
@@ -41,7 +41,7 @@ impl Running {
     }
 }
 
-/// Logs what runs otherwise than before, and why others do not run.
+/// Logs which policies changed, and why others do not run.
 pub(super) fn log_changes(before: &Active, active: &Active) {
     for policy in active.set.policies.values() {
         let old = before.set.policies.get(&policy.name);
@@ -61,7 +61,7 @@ pub(super) fn log_changes(before: &Active, active: &Active) {
 }
 
 impl Active {
-    /// What is not as it should be while cases are served: the tree cannot be read, or is empty.
+    /// Returns the problem of a tree that is unreadable or empty while older policies run.
     pub fn tree_problem(&self) -> Option<String> {
         let problem = self.report.problem.as_ref()?;
         let since = self.report.problem_since.map(|at| at.format(" since %Y-%m-%d %H:%M:%S UTC").to_string());
@@ -73,7 +73,7 @@ impl Active {
         ))
     }
 
-    /// The result of the last look at the tree, for a status line.
+    /// Returns the result of the last reload, for a status line.
     pub fn verdict(&self) -> String {
         let report = &self.report;
         match (&report.problem, report.ok) {
@@ -87,12 +87,12 @@ impl Active {
         }
     }
 
-    /// Why no case can open; `Ok`: policies are loaded.
+    /// Returns `Ok` if policies are loaded, or the reason why no case can open.
     pub fn ready(&self) -> Result<(), String> {
         match &self.report.problem {
             Some(problem) if self.set.policies.is_empty() => Err(problem.clone()),
             _ if self.report.at.is_none() => Err("the policies are not loaded yet".to_owned()),
-            // The last policy was taken away: no case opens, and the open ones go on.
+            // The last policy was removed: no case opens, and open cases continue.
             _ if self.report.ok && self.report.policies.is_empty() => Ok(()),
             _ if self.set.policies.is_empty() => Err("no policy of the tree is active".to_owned()),
             _ => Ok(()),

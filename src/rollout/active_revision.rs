@@ -1,5 +1,5 @@
-//! The active revision of each policy: the tree's, if it is good and nobody has to release it first; else the last good
-//! one, or the one that people reverted to. Reads the store and changes nothing.
+//! Chooses the active revision of each policy: the tree's, if it is good and needs no release; else the last good one,
+//! or the target of a revert. Reads the store and changes nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,47 +18,47 @@ use super::edited::{Edited, hears_of_passes, succeeds, verifies};
 use super::load::Tests;
 use super::report::PolicyState;
 
-/// What comes back within this time was only being edited, or copied.
+/// A policy that returns within this time was only being edited or copied.
 const RETURNS: TimeDelta = TimeDelta::hours(1);
 
-/// Edits that were let pass within this time are counted with the next one, and within this time files can be put back
-/// to what ran before.
+/// Edits that passed within this time are added to the next one. Within the same time, files can be restored to the
+/// previous revision.
 pub(super) const TOGETHER: TimeDelta = TimeDelta::days(7);
 
-/// One policy of the tree, as it is to be judged.
+/// One policy of the tree, for the choice.
 struct Edit<'a> {
     name: &'a str,
     last: Last,
     order: Option<PolicyOrder>,
-    /// Nothing ever ran here.
+    /// No policy ever ran here.
     first: bool,
-    /// What the tests of what runs walk, and the tree's.
+    /// What the tests of the running policy cover, and those of the tree's.
     tests: (Examined, Examined),
-    /// Policies that run and are not in the tree any more.
+    /// Policies that run and are no longer in the tree.
     gone: Vec<&'a Arc<Policy>>,
 }
 
-/// What ran last of a policy.
+/// The last revision of a policy that ran.
 #[derive(Default)]
 struct Last {
-    /// It runs, or left the tree a moment ago and runs again while an edit of it waits.
+    /// The running revision, or one that just left the tree and runs again while an edit of it waits.
     runs: Option<Arc<Policy>>,
-    /// What an edit is compared with.
+    /// The revision that an edit is compared with.
     known: Option<Arc<Policy>>,
 }
 
-/// What a choice is made from, at one time.
+/// The inputs of a choice, at one time.
 #[derive(Debug)]
 pub(super) struct Chooser<'a> {
     pub store: &'a Store,
     pub revisions: &'a Revisions,
-    /// Effects for which an edit can wait.
+    /// Effects for which an edit can be parked.
     pub watched: &'a [Watched],
     pub now: Timestamp,
 }
 
 impl Chooser<'_> {
-    /// Goes over everything that the tree declares.
+    /// Chooses for every policy that the tree declares.
     pub fn choose(
         &self,
         before: &Active,
@@ -66,7 +66,7 @@ impl Chooser<'_> {
         tests: &Tests,
         keep_back: bool,
     ) -> Result<Chosen, store::Error> {
-        // Whoever sets the daemon up means what is in the tree: there is nothing that it could be graver than.
+        // At first setup, the administrator intends what is in the tree: there is no earlier revision to compare with.
         let first = before.set.policies.is_empty() && self.store.active()?.is_empty();
         let left = before.set.policies.values().filter(|old| !loaded.declared.contains(&old.name));
         let left: Vec<_> = left.collect();
@@ -102,13 +102,13 @@ impl Chooser<'_> {
         }
         let gone = order.filter(|order| order.what == PolicyDeed::Gone);
         let revision = self.revisions.ran_last(name, order)?;
-        // One that does not load any more says nothing.
+        // An unloadable revision cannot be compared.
         let policy = revision.and_then(|revision| self.revisions.get(name, &revision).ok());
         let just_left = gone.is_some_and(|order| self.now - order.at < RETURNS);
         Ok(Last { runs: policy.clone().filter(|_| just_left), known: policy })
     }
 
-    /// The tree's version is good.
+    /// Chooses for a good version in the tree.
     fn stand(&self, new: &Arc<Policy>, edit: Edit<'_>, running: &PolicySet) -> ActiveRevision {
         let Edit { name, last, order, first, tests, gone } = edit;
         let mut chosen = ActiveRevision::of(name, Some(Arc::clone(new)), PolicyState::Active);
@@ -143,7 +143,7 @@ impl Chooser<'_> {
         if !released && was(PolicyDeed::Released).is_some() {
             chosen.order = Some(superseded("the files were edited after the release"));
         }
-        // A folder that was gone for a moment, or for a month, comes back as what it was.
+        // A folder that returns, after a moment or a month, has the state that it had.
         let parked = was(PolicyDeed::Parked).filter(|order| order.revision == new.revision).cloned();
         let same =
             last.known.as_ref().is_some_and(|known| known.revision == new.revision) && parked.is_none();
@@ -154,7 +154,7 @@ impl Chooser<'_> {
         let mut why = why(last.known.as_deref(), new, &gone, watched);
         why.extend(self.added_up(&began, new, &why));
         why.extend(tests.0.less_in(&tests.1).filter(|_| acts(new)));
-        // Edits that follow one another within days count together: many small ones are a large one.
+        // Edits within a few days count together: many small edits make a large one.
         let earlier = order.as_ref().filter(|order| self.now - order.at < TOGETHER);
         let earlier = earlier.map(|order| order.newly.clone()).unwrap_or_default();
         if acts(new) || self.others_hear(running, new, last.known.as_ref()) {
@@ -167,7 +167,7 @@ impl Chooser<'_> {
                 ..Edited::new(name, last.known, Some(Arc::clone(new)))
             });
         }
-        // A back-test that parked it once stands until a person releases it, whatever was recorded since.
+        // A back-test that parked the revision holds until a person releases it, whatever was recorded since.
         why.extend(parked.map(|order| order.reason));
         if !why.is_empty() {
             chosen.runs = last.runs;
@@ -178,10 +178,10 @@ impl Chooser<'_> {
         chosen
     }
 
-    /// What edits that nobody had to release change together: each of many is small.
+    /// Returns what edits that needed no release change together: each alone may be small.
     fn added_up(&self, began: &Option<Revision>, new: &Policy, why: &[String]) -> Vec<String> {
         let base = began.as_ref().filter(|base| **base != new.revision);
-        // One that does not load any more says nothing.
+        // An unloadable revision cannot be compared.
         let base = base.and_then(|base| self.revisions.get(&new.name, base).ok());
         let Some(base) = base else { return Vec::new() };
         let all = added_up(&effects(&base), &effects(new), self.watched);
@@ -191,8 +191,8 @@ impl Chooser<'_> {
             .collect()
     }
 
-    /// Whether the files are as they were before the edit that runs. Only one step back, and not for long: what was put
-    /// back once, or gone back from by a revert, is judged like any other edit.
+    /// Returns whether the files are as they were before the running edit. Only one step back, and only for a limited
+    /// time: what was restored once, or left by a revert, is checked like any other edit.
     fn goes_back(&self, order: &PolicyOrder, new: &Policy, runs: Option<&Policy>) -> bool {
         let edit = match order.what {
             PolicyDeed::Released | PolicyDeed::Passed | PolicyDeed::Superseded | PolicyDeed::Edited => true,
@@ -207,7 +207,8 @@ impl Chooser<'_> {
             && self.now - order.at < TOGETHER
     }
 
-    /// Whether another policy, by what it hears of this one's verifications, can do what edits are back-tested for.
+    /// Returns whether another policy that reacts to this one's verifications can have effects that require a
+    /// back-test.
     fn others_hear(&self, running: &PolicySet, new: &Policy, old: Option<&Arc<Policy>>) -> bool {
         let others = running.policies.values().filter(|other| other.name != new.name);
         let mut hearing = others.filter(|other| hears_of_passes(other));
@@ -215,7 +216,7 @@ impl Chooser<'_> {
         (tells(new) || old.is_some_and(|old| tells(old))) && hearing.any(|other| acts(other))
     }
 
-    /// People went back to an older revision, and the files are as they were then.
+    /// Chooses after a revert whose files are unchanged since.
     fn reverted(
         &self,
         name: &str,
@@ -235,7 +236,7 @@ impl Chooser<'_> {
         ActiveRevision { why, waiting: Some(new), ..chosen }
     }
 
-    /// The tree's version has errors. A revert is obeyed all the same.
+    /// Chooses for a tree version with errors. A revert still applies.
     fn without(&self, name: &str, old: Option<Arc<Policy>>, order: Option<PolicyOrder>) -> ActiveRevision {
         let Some(order) = order.filter(|order| order.what == PolicyDeed::Reverted) else {
             let state = if old.is_some() { PolicyState::KeptLastGood } else { PolicyState::Refused };
@@ -249,13 +250,13 @@ impl Chooser<'_> {
     }
 }
 
-/// Whether a policy does anything for which an edit can wait.
+/// Returns whether a policy can have effects for which an edit can be parked.
 fn acts(policy: &Policy) -> bool {
     policy.mode == Mode::Enforce && matters(policy)
 }
 
-/// Why an edit waits, from the files alone. A policy that is new in the place of one that left the tree is compared with
-/// that one too.
+/// Returns why an edit is parked, from the files alone. A new policy in the place of one that left the tree is also
+/// compared with that one.
 fn why(last: Option<&Policy>, new: &Policy, gone: &[&Arc<Policy>], watched: &[Watched]) -> Vec<String> {
     let (sheet, after): (Option<Sheet>, Sheet) = (last.map(effects), effects(new));
     let mut why = reasons(sheet.as_ref(), &after, watched);

@@ -1,4 +1,4 @@
-//! Back-tests: what edits would have done in the recorded past.
+//! Back-tests: what edits would have done with recorded events.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,12 +19,12 @@ use super::back_tested::{BackTests, OnProgress, Progress, Span, Wanted};
 use super::compiled::Revisions;
 use super::edited::{Edited, hearers};
 
-/// Events that are walked at once; of more, the newest.
+/// Most events of one back-test; of more, the newest are used.
 const MOST_EVENTS: usize = 150_000;
-/// Nobody's cases take as many turns.
+/// More transitions than the cases of one person take.
 const MOST_TURNS: u64 = 20_000;
 
-/// A handle on the recorded past. Clones share the one turn: a back-test takes all cores.
+/// A handle on back-tests. Clones share one lock: a back-test uses all cores.
 #[derive(Debug, Clone)]
 pub struct BackTester(Arc<Inner>);
 
@@ -39,8 +39,8 @@ struct Inner {
 }
 
 impl BackTester {
-    /// `terms`: what decisions were recorded with. Modes are looked at and limits are not: what one would have held is
-    /// what is to be seen.
+    /// `terms`: the settings with which decisions were recorded. Modes apply and limits do not: the effects that a
+    /// limit would have stopped must show.
     pub(super) fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -58,13 +58,13 @@ impl BackTester {
         self.0.turn.lock().await
     }
 
-    /// None: another back-test runs.
+    /// Returns `None` if another back-test runs.
     pub(super) fn try_turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         self.0.turn.try_lock().ok()
     }
 
-    /// Walks what was recorded with what runs and with what is to run. It takes a while and blocks. `running`: all
-    /// policies that run, of which some may hear of what edited ones verify.
+    /// Replays recorded events with the current and the new policies. It takes a while and blocks. `running`: all
+    /// running policies, some of which may react to verifications of edited ones.
     pub fn run(
         &self,
         edited: &[Edited],
@@ -99,27 +99,27 @@ impl BackTester {
         Ok(BackTests { span, policies })
     }
 
-    /// Walks what was recorded with a policy as if it were enforced, beside those that ran. At most so many people,
-    /// newest first. It takes a while and blocks.
+    /// Replays recorded events with a policy as if it were enforced, next to the policies that ran. Newest people
+    /// first, up to a bound. It takes a while and blocks.
     pub fn beside(
         &self,
         policy: &Arc<Policy>,
         people: usize,
         wanted: &Wanted,
     ) -> Result<(Span, Vec<Beside>), store::Error> {
-        // As new: what people answered to cases of every policy counts.
+        // As a new policy: answers of people in cases of every policy count.
         let edited = Edited::new(&policy.name, None, Some(Arc::clone(policy)));
         let past = self.past(&[edited], &|_| {}, wanted)?;
         let found = beside(&past, policy, &self.0.terms, people, wanted);
         if wanted() { Ok((Span::of(&past), found)) } else { Err(store::Error::Closed) }
     }
 
-    /// What is the same for every decision, as it is for those that were recorded.
+    /// The settings that all decisions share, as they are for recorded ones.
     pub fn terms(&self) -> &Terms {
         &self.0.terms
     }
 
-    /// What was recorded about these policies.
+    /// Reads the recorded events and cases that matter to these policies.
     pub fn past(&self, edited: &[Edited], told: &OnProgress, wanted: &Wanted) -> Result<Past, store::Error> {
         let now = self.0.clock.now();
         let since = now - self.0.look_back.max(TimeDelta::hours(1));
@@ -142,7 +142,7 @@ impl BackTester {
     }
 }
 
-/// What of a commit matters, in its order.
+/// Returns the relevant parts of a commit, in their order.
 fn picked(interest: &Interest, compiled: &Compiled<'_>, commit: Page) -> Vec<Noted> {
     let mut noted = Vec::new();
     for changed in commit.cases {
@@ -182,7 +182,7 @@ impl Compiled<'_> {
         if let Some(policy) = policies.get(revision) {
             return policy.clone();
         }
-        // Not with those that open cases follow, which are kept.
+        // Kept apart from the revisions of open cases, which stay compiled.
         let policy = self.revisions.peek(name, revision).ok();
         policies.insert(revision.clone(), policy.clone());
         policy

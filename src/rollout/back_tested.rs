@@ -1,4 +1,4 @@
-//! What a back-test found.
+//! The result of a back-test.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use crate::model::Timestamp;
 use crate::policy::Revision;
 use crate::trial::past::{Past, PolicyPast};
 
-/// How far a back-test is.
+/// The progress of a back-test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Another one has to end first.
+    /// Another back-test has to end first.
     Waiting,
-    /// The journal is read; so many records.
+    /// The journal is read, up to this number of records.
     Reading { records: usize },
-    /// So many people of all.
+    /// The number of people processed, of all.
     Walking { done: usize, of: usize },
 }
 
-/// Is told of progress; called from several threads.
+/// Receives progress; called from several threads.
 pub type OnProgress = dyn Fn(Progress) + Send + Sync;
 
-/// Whether the answer is still wanted.
+/// Returns whether the answer is still needed.
 pub type Wanted = dyn Fn() -> bool + Send + Sync;
 
-/// What was looked at.
+/// The events, cases and people that a back-test covered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     pub from: Timestamp,
@@ -32,7 +32,7 @@ pub struct Span {
     pub events: usize,
     pub cases: usize,
     pub people: usize,
-    /// There was more; the oldest was left out.
+    /// There were more events; the oldest were left out.
     pub cut: bool,
 }
 
@@ -43,7 +43,7 @@ impl Span {
     }
 }
 
-/// The result of a back-test of all policies that an edit concerns.
+/// The result of a back-test of all policies that an edit affects.
 #[derive(Debug, Clone, Default)]
 pub struct BackTests {
     pub span: Span,

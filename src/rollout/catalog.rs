@@ -1,4 +1,4 @@
-//! Revisions of policies are looked up and shown: what each can do, and what another can do otherwise. Changes nothing.
+//! Looks up and shows revisions of policies: the effects of each, and the differences. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,28 +12,28 @@ use crate::store::{self, Store};
 use super::active::Running;
 use super::compiled::{PolicyError, Revisions};
 
-/// Why there is no answer.
+/// Why a lookup has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRevision {
     #[error("no such policy; `proofd policy list` lists them")]
     NoPolicy,
-    /// What was asked for is not there, or cannot be done now.
+    /// The requested revision does not exist, or the action is not possible now.
     #[error("{0}")]
     No(String),
     #[error("{0}")]
     Store(#[from] store::Error),
 }
 
-/// A policy that the tree has no more, and whose open cases go on.
+/// A policy that is no longer in the tree and has open cases.
 #[derive(Debug)]
 pub struct Gone {
     pub name: String,
-    /// The newest one that ran.
+    /// The newest revision that ran.
     pub revision: Option<Revision>,
     pub open_cases: u64,
 }
 
-/// A handle on what people look up.
+/// A handle on lookups.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pub(super) store: Store,
@@ -42,7 +42,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A revision by the first digits of its name, or `running` or `waiting`; or `last`: what runs, or ran last.
+    /// Finds a revision by the first digits of its hash, or `running`, `waiting` or `last` (the one that runs or ran
+    /// last).
     pub fn at(&self, name: &str, which: &str) -> Result<Arc<Policy>, NoRevision> {
         let active = self.running.load();
         let (running, waiting) = (active.set.policies.get(name), active.waiting.get(name));
@@ -81,7 +82,7 @@ impl Catalog {
         }
     }
 
-    /// A stored revision, to be looked at or to run.
+    /// Loads a stored revision, to show or to run it.
     fn load(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, NoRevision> {
         self.revisions.get_or_advise(name, revision).map_err(|error| match error {
             PolicyError::Unloadable(why) => NoRevision::No(why),
@@ -89,8 +90,8 @@ impl Catalog {
         })
     }
 
-    /// A revision to which an open case may be moved. One that never ran is released first: a case must not do what
-    /// nobody let run.
+    /// Finds a revision to which an open case may be moved. A parked revision is released first: a case must not follow
+    /// a revision that was never allowed to run.
     pub fn that_ran(&self, name: &str, which: &str) -> Result<Arc<Policy>, NoRevision> {
         let policy = self.at(name, which)?;
         if self.ran(name, &policy.revision)? {
@@ -99,12 +100,12 @@ impl Catalog {
         Err(no(&format!("revision {} is parked", policy.revision.short())))
     }
 
-    /// Whether a revision ever ran.
+    /// Returns whether a revision ever ran.
     pub(super) fn ran(&self, name: &str, revision: &Revision) -> Result<bool, store::Error> {
         Ok(self.store.revisions(name)?.iter().any(|stored| stored.revision == *revision))
     }
 
-    /// Policies that the tree has no more, and whose open cases go on.
+    /// Returns policies that are no longer in the tree and have open cases.
     pub fn gone(&self) -> Result<Vec<Gone>, store::Error> {
         let active = self.running.load();
         let mut open: BTreeMap<String, u64> = BTreeMap::new();
@@ -117,7 +118,7 @@ impl Catalog {
             .collect()
     }
 
-    /// How a policy that does not run comes back.
+    /// Returns how to restore a policy that does not run.
     fn way_back(&self, name: &str) -> Result<Vec<String>, store::Error> {
         let active = self.running.load();
         let in_tree = active.report.policies.iter().any(|status| status.name == name);
@@ -139,7 +140,7 @@ impl Catalog {
         )])
     }
 
-    /// What one revision can do.
+    /// Returns the effects of one revision.
     pub fn sheet(&self, name: &str, which: &str) -> Result<RevisionSheet, NoRevision> {
         let policy = self.at(name, which)?;
         let active = self.running.load();
@@ -161,7 +162,7 @@ impl Catalog {
         })
     }
 
-    /// What another revision can do otherwise.
+    /// Returns how the effects of another revision differ.
     pub fn diff(&self, name: &str, from: &str, to: &str) -> Result<RevisionDiff, NoRevision> {
         let (from, to) = (self.at(name, from)?, self.at(name, to)?);
         let effects = diff(Some(&effects(&from)), Some(&effects(&to)));
@@ -175,7 +176,7 @@ impl Catalog {
         })
     }
 
-    /// Every revision of a policy that the store has, newest first.
+    /// Returns every stored revision of a policy, newest first.
     pub fn list(&self, name: &str) -> Result<Vec<RevisionLine>, store::Error> {
         let active = self.running.load();
         let runs = active.set.policies.get(name).map(|policy| policy.revision.clone());
@@ -201,7 +202,7 @@ fn open_cases(count: u64) -> String {
     if count == 1 { "1 open case".to_owned() } else { format!("{count} open cases") }
 }
 
-/// Enough of a revision's name to mean it.
+/// Returns whether the digits identify the revision; at least four are needed.
 pub(super) fn matches(revision: &Revision, start: &str) -> bool {
     start.len() >= 4 && revision.0.starts_with(start)
 }
@@ -216,7 +217,7 @@ pub(super) fn files(from: Option<&Policy>, to: Option<&Policy>) -> String {
     let mut shown = String::new();
     for path in paths {
         if let Some(to) = to.filter(|to| to.files.get(path).is_none()) {
-            // A diff would say that the file is gone; it may well be there, for others.
+            // A diff would show the file as removed; other policies may still use it.
             let _ = writeln!(shown, "{path}: {} no longer uses it", to.name);
             continue;
         }

@@ -1,5 +1,4 @@
-//! Which revision of each policy is to run, as data: what a look at the tree chose, before it is stored and swapped in.
-//! Pure.
+//! The choice of the revision of each policy, as data: the result of a reload before it is stored and swapped in. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use crate::store::{PolicyDeed, PolicyOrder};
 use super::edited::{Edited, Newly};
 use super::report::{PolicyState, PolicyStatus};
 
-/// What becomes of one policy.
+/// The choice for one policy.
 #[derive(Debug)]
 pub(super) struct ActiveRevision {
     pub name: String,
@@ -19,9 +18,9 @@ pub(super) struct ActiveRevision {
     pub state: PolicyState,
     pub why: Vec<String>,
     pub waiting: Option<Arc<Policy>>,
-    /// What is to be stored of it.
+    /// The order to store for it.
     pub order: Option<PolicyOrder>,
-    /// It is back-tested before it runs: what ran, and what is to run.
+    /// The edit to back-test before it runs: the running and the new revision.
     pub edited: Option<Edited>,
 }
 
@@ -31,7 +30,7 @@ impl ActiveRevision {
     }
 }
 
-/// What becomes of all of them.
+/// The choice for all policies.
 #[derive(Debug, Default)]
 pub(super) struct Chosen {
     pub runs: Vec<Arc<Policy>>,
@@ -60,7 +59,8 @@ impl Chosen {
         self.edited.extend(edited);
     }
 
-    /// Applies a back-test. If it speaks against an edit, what ran goes on until a person releases the edit.
+    /// Applies a back-test. If it has reasons against an edit, the previous revision runs until a person releases the
+    /// edit.
     pub fn park(&mut self, edited: &Edited, why: &[String], newly: Newly, at: Timestamp) {
         let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
         if edited.judged {
@@ -68,7 +68,7 @@ impl Chosen {
         }
         let new: Vec<String> = why.iter().filter(|why| !status.why.contains(why)).cloned().collect();
         let holds = status.state == PolicyState::Active && !new.is_empty();
-        // What did happen comes before what can.
+        // Recorded effects come before possible ones.
         status.why.splice(0..0, new);
         let passes = status.state == PolicyState::Active && !newly.is_empty();
         let Some(after) = edited.after.as_ref().filter(|_| holds || passes) else { return };
@@ -76,7 +76,7 @@ impl Chosen {
             policy: edited.name.clone(),
             what: if holds { PolicyDeed::Parked } else { PolicyDeed::Passed },
             revision: after.revision.clone(),
-            // If it does not run, what ran last is still known.
+            // If it does not run, the revision that ran last stays known.
             over: edited.before.as_ref().map(|before| before.revision.clone()),
             by: "back-test".to_owned(),
             reason: why.join("; "),
@@ -89,7 +89,7 @@ impl Chosen {
         }
     }
 
-    /// What ran runs on.
+    /// Keeps the previous revision running.
     fn set_back(&mut self, edited: &Edited) {
         let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
         let Some(after) = edited.after.clone() else { return };
@@ -104,7 +104,7 @@ impl Chosen {
         self.waiting.insert(edited.name.clone(), after);
     }
 
-    /// What ran goes on, for as long as the edit waits for a back-test.
+    /// Keeps the previous revision running while the edit waits for a back-test.
     pub fn wait(&mut self, edited: &Edited, why: &str) {
         let Some(status) = self.statuses.iter_mut().find(|status| status.name == edited.name) else { return };
         if status.state == PolicyState::Active {

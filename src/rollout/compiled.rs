@@ -1,5 +1,5 @@
-//! Revisions of policies that the store keeps, compiled: those that open cases still follow, and those that are
-//! compared with edits. Says why a revision does not load any more, and what to do.
+//! Stored revisions of policies, compiled: those that open cases still follow, and those that edits are compared with.
+//! Explains why a revision is unloadable and what to do.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::store::{self, PolicyDeed, PolicyOrder, Store};
 
 use super::active::Running;
 
-/// Why a policy cannot be used at a revision.
+/// Why a policy is unusable at a revision.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// The revision does not load; cases that follow it wait until it does.
@@ -21,16 +21,16 @@ pub enum PolicyError {
     Store(#[from] store::Error),
 }
 
-/// A revision that does not load any more: a name that it uses is gone from the configuration, say.
+/// A revision that no longer loads, for example because a name that it uses was removed from the configuration.
 #[derive(Debug)]
 pub struct Unloadable {
     /// Why, and what to do.
     pub why: String,
-    /// The same, with no name judged: enough to read where a case is, and never to go on with it.
+    /// The same policy, loaded without a check of names: enough to show a case's position, never to continue it.
     pub readable: Option<Arc<Policy>>,
 }
 
-/// A handle on the revisions. Clones share what was compiled.
+/// A handle on the revisions. Clones share the compiled policies.
 #[derive(Debug, Clone)]
 pub struct Revisions(Arc<Inner>);
 
@@ -40,7 +40,7 @@ struct Inner {
     known: Known,
     running: Running,
     compiled: Mutex<HashMap<Revision, Arc<Policy>>>,
-    /// What a revision may name is settled when the daemon starts, so this holds until it ends.
+    /// The names that revisions may use are fixed at start, so this holds until the daemon ends.
     unloadable: Mutex<HashMap<Revision, Arc<Unloadable>>>,
 }
 
@@ -50,7 +50,7 @@ impl Revisions {
         Self(Arc::new(Inner { store, known, running, compiled, unloadable }))
     }
 
-    /// A revision of a policy, kept compiled.
+    /// Returns a revision of a policy and keeps it compiled.
     pub fn get(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
         let policy = self.peek(name, revision)?;
         let mut compiled = self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +58,7 @@ impl Revisions {
         Ok(policy)
     }
 
-    /// The same for who looks once.
+    /// Returns a revision without keeping it compiled.
     pub(super) fn peek(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
         let compiled = self.0.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(revision).cloned();
         if let Some(policy) = compiled {
@@ -77,7 +77,7 @@ impl Revisions {
         policy.cloned().ok_or_else(|| unloadable("its files have errors in this version"))
     }
 
-    /// The policy of a case at the revision that the case opened with. An error says what to do.
+    /// Returns the policy of a case at the revision that the case opened with. An error explains what to do.
     pub fn of_case(&self, case: &Case) -> Result<Arc<Policy>, PolicyError> {
         let active = self.0.running.load();
         let running = active.set.policies.get(&case.policy);
@@ -90,13 +90,13 @@ impl Revisions {
         self.get_or_advise(&case.policy, &case.revision)
     }
 
-    /// The same to read where a case is; also where the case cannot go on with it.
+    /// Returns the policy to show a case's position, even if the case cannot continue with it.
     pub fn readable(&self, case: &Case) -> Option<Arc<Policy>> {
         let usable = self.of_case(case).ok();
         usable.or_else(|| self.known_unloadable(&case.revision)?.readable.clone())
     }
 
-    /// A revision, kept compiled. An error says what to do.
+    /// Returns a revision and keeps it compiled. An error explains what to do.
     pub(super) fn get_or_advise(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
         match self.get(name, revision) {
             Err(PolicyError::Unloadable(_)) => {
@@ -111,7 +111,7 @@ impl Revisions {
         self.0.unloadable.lock().unwrap_or_else(PoisonError::into_inner).get(revision).cloned()
     }
 
-    /// Why a revision that does not load cannot be used, and what to do.
+    /// Returns why a revision is unloadable, and what to do.
     fn unloadable(&self, name: &str, revision: &Revision) -> Result<Arc<Unloadable>, store::Error> {
         if let Some(known) = self.known_unloadable(revision) {
             return Ok(known);
@@ -140,7 +140,7 @@ impl Revisions {
         Ok(unloadable)
     }
 
-    /// The revision that ran last of a policy that does not run.
+    /// Returns the last revision that ran of a policy that does not run.
     pub(super) fn ran_last(
         &self,
         name: &str,
@@ -152,13 +152,13 @@ impl Revisions {
         }
     }
 
-    /// The same, by the order that the store has.
+    /// Returns the same, by the stored order.
     pub(super) fn last(&self, name: &str) -> Result<Option<Revision>, store::Error> {
         self.ran_last(name, self.0.store.policy_order(name)?.as_ref())
     }
 }
 
-/// The revision that ran last, by what was ordered last.
+/// Returns the revision that ran last, by the last order.
 fn named_by(order: &PolicyOrder) -> Option<Revision> {
     match order.what {
         PolicyDeed::Gone | PolicyDeed::Edited | PolicyDeed::Returned | PolicyDeed::Dropped => {
@@ -173,7 +173,7 @@ fn sentence(found: &Diagnostic) -> String {
     format!("{}: {}", found.place, found.message)
 }
 
-/// Whether a mistake keeps this policy from running.
+/// Returns whether an error keeps this policy from running.
 fn stops(found: &Diagnostic, name: &str) -> bool {
     found.severity == Severity::Error && found.policy.as_deref().is_none_or(|policy| policy == name)
 }

@@ -1,5 +1,5 @@
-//! Policies that run and left the tree, and edits that nobody has to release: what is stored of them, so that files can
-//! be put back.
+//! Policies that run and left the tree, and edits that need no release: records the previous revision so files can be
+//! restored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use super::choice::{ActiveRevision, Chosen};
 use super::edited::succeeds;
 use super::report::PolicyState;
 
-/// Policies that run and are not in the tree any more. One whose successor waits runs until that does:
-/// what was renamed would otherwise stand still.
+/// Decides about policies that run and are no longer in the tree. A policy whose successor is parked keeps running
+/// until the successor runs: otherwise a rename would leave neither active.
 pub(super) fn let_go(
     chooser: &Chooser<'_>,
     chosen: &mut Chosen,
@@ -37,7 +37,7 @@ pub(super) fn let_go(
             )
         });
         if keep_back || why.is_some() {
-            // That a policy is gone from the tree is an edit like any other.
+            // Removing a policy from the tree is an edit like any other.
             let kept = ActiveRevision::of(&old.name, Some(Arc::clone(old)), PolicyState::KeptBack);
             chosen.add(ActiveRevision { why: why.into_iter().collect(), ..kept });
             continue;
@@ -58,13 +58,13 @@ pub(super) fn let_go(
     }
 }
 
-/// Why a policy that is not in the tree any more runs until a person releases that.
+/// Returns why a policy that is no longer in the tree keeps running until a person releases its removal.
 fn stays(chooser: &Chooser<'_>, old: &Policy, chosen: &Chosen, before: &Active) -> Vec<String> {
     let watched = chooser.watched;
     let order = chooser.store.policy_order(&old.name).ok().flatten();
     let dropped =
         order.is_some_and(|order| order.what == PolicyDeed::Dropped && order.revision == old.revision);
-    // What stands in its place was released, or protects as well.
+    // The successor was released, or protects equally well.
     let replaces = |new: &&Arc<Policy>| {
         let fresh = before.set.policies.get(&new.name).is_none_or(|was| was.revision != new.revision);
         let order = chooser.store.policy_order(&new.name).ok().flatten();
@@ -87,13 +87,13 @@ fn stays(chooser: &Chooser<'_>, old: &Policy, chosen: &Chosen, before: &Active) 
         .collect()
 }
 
-/// What ran before an edit that nobody has to release is remembered, so that the files can be put back.
+/// Records the revision before an edit that needs no release: the files can be restored to it.
 pub(super) fn note_edits(chooser: &Chooser<'_>, chosen: &mut Chosen, before: &Active) {
     let mut orders = Vec::new();
     for policy in &chosen.runs {
         let Some(old) = before.set.policies.get(&policy.name) else { continue };
         let known = chooser.store.policy_order(&policy.name).ok().flatten();
-        // A release says it already, and a revert says what it is.
+        // A release or a revert records it already.
         let said = known.as_ref().is_some_and(|order| order.revision == policy.revision);
         let says = chosen.orders.iter().any(|order| order.policy == policy.name);
         if old.revision == policy.revision || said || says {

@@ -1,5 +1,5 @@
-//! The edit gate: edits that could do what people want to know of first wait while they are back-tested, and for as long
-//! as the back-test speaks against them. Everything else of the tree runs meanwhile. Starts no back-test itself.
+//! The edit gate: edits with watched effects wait while they are back-tested, and while the back-test has reasons
+//! against them. The rest of the tree runs meanwhile. Starts no back-test itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,27 +18,27 @@ const ASKING: &str = "the back-test is running; the edit becomes active if it fi
 #[derive(Debug, Clone)]
 enum Answer {
     Tested(Arc<BackTest>),
-    /// It could not be run, which is never a yes.
+    /// The back-test could not run, which never counts as a pass.
     Failed(String),
 }
 
-/// When a back-test speaks against an edit.
+/// The rules by which a back-test parks an edit.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
-    /// Effects for which an edit can wait.
+    /// Effects for which an edit can be parked.
     pub watched: Vec<Watched>,
-    /// And on how many people it may have one newly.
+    /// The most people on whom it may newly have such an effect.
     pub above: usize,
 }
 
 impl Rules {
-    /// Why a person must look first.
+    /// Returns why the edit needs a release.
     pub fn too_much(&self, past: &PolicyPast, edited: &Edited, span: Span) -> Vec<String> {
         let bar = Bar { watched: &self.watched, above: self.above, earlier: &edited.earlier };
         past.reasons(&bar, span.from, span.to)
     }
 
-    /// People whom an edit would have newly met, with those of the edits before it.
+    /// Returns the number of people whom an edit would newly affect, including the edits before it.
     pub fn newly(&self, past: &PolicyPast, edited: &Edited) -> Newly {
         let mut newly = edited.earlier.clone();
         for effect in &past.effects {
@@ -49,7 +49,7 @@ impl Rules {
     }
 }
 
-/// Back-tests by the revision that runs and the one that is to.
+/// Back-tests by the running revision and the new one.
 #[derive(Debug)]
 pub(super) struct EditGate {
     rules: Rules,
@@ -78,18 +78,18 @@ impl EditGate {
         self.lock().extend(key(edited).map(|key| (key, answer)));
     }
 
-    /// Back-tests that failed are run again.
+    /// Forgets failed back-tests, which run again.
     pub fn forget_failures(&self) {
         self.lock().retain(|_, answer| matches!(answer, Answer::Tested(_)));
     }
 
-    /// Whether an edit that waits has no answer yet.
+    /// Returns whether a waiting edit has no back-test yet.
     pub fn is_open(&self, edits: &[Edited]) -> bool {
         edits.iter().any(|edited| edited.judge && self.of(edited).is_none())
     }
 
-    /// Parks or lets pass what was back-tested, and lets the others wait. Returns the back-tests of what waits, and
-    /// whether one is still to be run.
+    /// Parks or admits back-tested edits, and lets the others wait. Returns the back-tests of waiting edits, and
+    /// whether a back-test is still needed.
     pub fn apply(&self, chosen: &mut Chosen, now: Timestamp) -> (BTreeMap<String, Arc<BackTest>>, bool) {
         let (mut tested, mut open) = (BTreeMap::new(), false);
         for edited in chosen.edited.clone() {
@@ -107,13 +107,13 @@ impl EditGate {
             }
         }
         tested.retain(|name, _| chosen.waiting.contains_key(name));
-        // What does not wait any more is of no interest.
+        // Results of edits that no longer wait are dropped.
         let waiting: Vec<_> = chosen.waiting.values().map(|policy| &policy.revision).collect();
         self.lock().retain(|(_, after), _| waiting.contains(&after));
         (tested, open)
     }
 
-    /// Keeps the result of a back-test for every edit that waits for it; an error: why it could not be run.
+    /// Records the result of a back-test for every edit that waits for it. An error is the reason why it could not run.
     pub fn record(&self, edits: &[Edited], result: &Result<BackTests, String>) {
         for edited in edits.iter().filter(|edited| edited.judge) {
             let answer = match result {

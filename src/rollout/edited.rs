@@ -1,4 +1,4 @@
-//! One policy before and after an edit, as a back-test and the edit gate look at it.
+//! One policy before and after an edit, for back-tests and the edit gate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use crate::model::EventType;
 use crate::policy::tree::{Trigger, Verb};
 use crate::policy::{Policy, PolicySet, Revision};
 
-/// Effect to the people whom edits would have newly met.
+/// The number of people whom edits would newly affect, by effect.
 pub type Newly = BTreeMap<String, usize>;
 
-/// One policy before and after an edit; none: it is not there.
+/// One policy before and after an edit; `None`: it does not exist.
 #[derive(Debug, Clone)]
 pub struct Edited {
     pub name: String,
     pub before: Option<Arc<Policy>>,
     pub after: Option<Arc<Policy>>,
-    /// What runs while the edit waits: mostly what was before.
+    /// The revision that runs while the edit waits, usually `before`.
     pub runs: Option<Arc<Policy>>,
-    /// What the edits just before it would have done, which were let pass.
+    /// The people whom preceding edits that passed would have affected.
     pub earlier: Newly,
     /// The revision from which small changes are added up.
     pub began: Option<Revision>,
-    /// A back-test parked it before; that stands.
+    /// A back-test parked it before, and that result holds.
     pub judged: bool,
     /// It waits for a back-test. The others only belong to the same edit.
     pub judge: bool,
@@ -35,7 +35,7 @@ impl Edited {
         Self { name: name.to_owned(), runs, before, after, earlier, began, judged: false, judge: false }
     }
 
-    /// Whether others may hear of its verifications.
+    /// Returns whether other policies may react to its verifications.
     pub(super) fn verifies(&self) -> bool {
         self.before.iter().chain(&self.after).any(|policy| verifies(policy))
     }
@@ -45,12 +45,12 @@ pub(super) fn verifies(policy: &Policy) -> bool {
     policy.steps.iter().any(|step| matches!(step.verb, Verb::Verify(_)))
 }
 
-/// Whether it acts on verifications of other policies.
+/// Returns whether it reacts to verifications of other policies.
 pub(super) fn hears_of_passes(policy: &Policy) -> bool {
     policy.hears().any(|kind| kind.as_str() == EventType::VERIFICATION_PASSED)
 }
 
-/// Policies that nobody edits and that hear of what edited ones verify. They are walked with them.
+/// Returns unedited policies that react to verifications of edited ones. A back-test includes them.
 pub(super) fn hearers(edited: &[Edited], running: &PolicySet) -> Vec<Edited> {
     if !edited.iter().any(Edited::verifies) {
         return Vec::new();
@@ -60,8 +60,8 @@ pub(super) fn hearers(edited: &[Edited], running: &PolicySet) -> Vec<Edited> {
     hearers.map(|policy| Edited::new(&policy.name, Some(policy.clone()), Some(policy.clone()))).collect()
 }
 
-/// Policies that are not the same in both. One with mistakes is not looked at: what runs of it goes on.
-/// `chosen`: those of which more is known, such as what ran before they left the tree.
+/// Returns policies that differ between the two sets. A policy with errors is left out: its running revision stays.
+/// `chosen`: edits with more information, such as the revision before a policy left the tree.
 pub(super) fn differing(
     running: &BTreeMap<String, Arc<Policy>>,
     next: &BTreeMap<String, Arc<Policy>>,
@@ -82,7 +82,7 @@ pub(super) fn differing(
     names.into_iter().filter_map(edited).collect()
 }
 
-/// Whether one may be the other by another name: about the same people, on the same occasions.
+/// Returns whether one may be the other under a new name: same kind of subject, same triggers.
 pub(super) fn succeeds(new: &Policy, old: &Policy) -> bool {
     let occasions = |policy: &Policy| -> BTreeSet<String> {
         let of = |trigger: &Trigger| match trigger {

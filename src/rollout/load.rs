@@ -1,5 +1,5 @@
-//! A tree becomes policies: read whole, loaded by the function that `check` uses, and tested. A policy whose tests fail
-//! does not run.
+//! Builds policies from a tree: reads it whole, loads it with the function that `check` uses, and runs its tests. A
+//! policy whose tests fail does not run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::trial;
 use super::tree;
 use super::watch::SETTLE;
 
-/// Looks at a tree that changes while it is read.
+/// Most attempts to read a tree that changes meanwhile.
 const READS: usize = 10;
 
-/// What the tests of each policy walk.
+/// What the tests of each policy cover.
 pub(super) type Tests = BTreeMap<String, Examined>;
 
 /// A tree that was read, loaded and tested.
@@ -26,7 +26,7 @@ pub(super) struct Built {
     pub tests: Tests,
 }
 
-/// Reads and loads. `None`: it is the tree that was looked at last. Blocks.
+/// Reads and loads a tree. `None`: it is the tree of the last reload. Blocks.
 pub(super) fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Built>, String> {
     for _ in 0..READS {
         let Some((files, look)) = tree::read(dir)? else {
@@ -44,7 +44,7 @@ pub(super) fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Resul
     Err("the tree changed while it was read; reading it again soon".to_owned())
 }
 
-/// Runs the tests of all policies and takes out those whose tests fail, as if they had a mistake.
+/// Runs the tests of all policies and removes policies whose tests fail, as if they had an error.
 pub(super) fn hold_back_failing(loaded: &mut Loaded) -> Vec<trial::Tested> {
     let tested = trial::run(loaded);
     let passed = |name: &str| tested.iter().all(|tested| tested.policy != name || tested.ok());

@@ -1,28 +1,28 @@
-//! Rollout: which policies run. Loads the policy tree, tests and back-tests edits, parks what a person has to release,
-//! keeps revisions, and publishes the set that runs as one swap. Reads cases from the store and never changes one; knows
-//! no connectors and no doors.
+//! Rollout: which policies run. Loads the policy tree, tests and back-tests edits, parks edits that a person has to
+//! release, keeps revisions, and publishes the running set as one swap. Reads cases from the store and never changes
+//! one; has no access to connectors or HTTP.
 //!
 //! | file | what |
 //! |---|---|
-//! | `settings` | what it is told at start |
+//! | `settings` | settings of the rollout, fixed at start |
 //! | `tree`, `watch` | policy files from the disk, and when they change |
-//! | `load` | a tree becomes tested policies |
-//! | `reload` | one look at the tree, from files to the swap |
-//! | `report` | what became of a look at the tree |
-//! | `active` | the set that runs, and where it is published |
-//! | `compiled` | revisions that the store keeps, compiled; why one does not load any more |
-//! | `active_revision` | the active revision of each policy: the tree's, the last good one, or the one people chose |
-//! | `departure` | policies that left the tree, and edits that nobody has to release |
+//! | `load` | builds tested policies from a tree |
+//! | `reload` | one reload, from files to the swap |
+//! | `report` | the result of a reload |
+//! | `active` | the running set, and where it is published |
+//! | `compiled` | stored revisions, compiled; why one is unloadable |
+//! | `active_revision` | the active revision of each policy: the tree's, the last good one, or the target of a revert |
+//! | `departure` | policies that left the tree, and edits that need no release |
 //! | `choice` | the choice of revisions, as data |
 //! | `edited` | one policy before and after an edit |
-//! | `back_test`, `back_tested` | what edits would have done in the recorded past |
-//! | `edit_gate` | edits wait while they are back-tested, and while the back-test speaks against them |
+//! | `back_test`, `back_tested` | what edits would have done with recorded events |
+//! | `edit_gate` | edits wait while they are back-tested, and while the back-test has reasons against them |
 //! | `plan` | what activating another tree would do |
-//! | `shadow` | the shadow report: the back-test of a policy beside those that run |
-//! | `catalog` | revisions are looked up and shown |
-//! | `orders`, `releasing` | people release revisions and revert to older ones; who may |
-//! | `unloadable` | open cases whose revision does not load any more |
-//! | `view` | from core types to those of the API |
+//! | `shadow` | the shadow report: the back-test of a policy next to those that run |
+//! | `catalog` | looks up and shows revisions |
+//! | `orders`, `releasing` | releases revisions and reverts to older ones; who may release |
+//! | `unloadable` | open cases whose revision no longer loads |
+//! | `view` | converts core types to types of the API |
 
 mod active;
 mod active_revision;
@@ -71,20 +71,20 @@ pub use settings::Settings;
 pub use shadow::Shadows;
 pub use unloadable::{UnloadableCases, Usable};
 
-/// What the rollout uses of the rest of the program.
+/// The parts of the program that the rollout uses.
 #[derive(Debug)]
 pub struct Uses {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub requests: Requests,
     pub observer: Arc<dyn Observer>,
-    /// What decisions are made with; a back-test repeats them with the same.
+    /// The settings of decisions; a back-test uses the same.
     pub terms: Terms,
-    /// True once the daemon stops: work that takes long is given up.
+    /// True once the daemon stops: long work is abandoned.
     pub stop: signal::Receiver<bool>,
 }
 
-/// Handles on which policies run, each for one purpose. Clones share what is behind them.
+/// Handles on the running policies, each for one purpose. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Rollout {
     running: active::Running,
@@ -160,12 +160,12 @@ impl Rollout {
         Ok(rollout)
     }
 
-    /// What runs now.
+    /// Returns the policies that run now.
     pub fn active(&self) -> Arc<Active> {
         self.running.load()
     }
 
-    /// The policy of a case at the revision that the case opened with. An error says what to do.
+    /// Returns the policy of a case at the revision that the case opened with. An error explains what to do.
     pub fn policy_of(&self, case: &Case) -> Result<Arc<Policy>, PolicyError> {
         self.revisions.of_case(case)
     }

@@ -1,4 +1,4 @@
-//! People release a parked revision, or revert to an older one.
+//! Orders of people: release a parked revision, or revert to an older one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::releasing::{Pushes, Release, parked};
 use super::reload::Reload;
 use super::report::{Observer, PolicyState, PolicyStatus};
 
-/// A handle on what people order.
+/// A handle on orders.
 #[derive(Debug, Clone)]
 pub struct Orders {
     pub(super) store: Store,
@@ -25,12 +25,12 @@ pub struct Orders {
     pub(super) reload: Reload,
     pub(super) pushes: Pushes,
     pub(super) observer: Arc<dyn Observer>,
-    /// A parked revision is released by somebody else than who pushed the edit.
+    /// A parked revision must be released by a person other than the author of the edit.
     pub(super) release_by_other: bool,
 }
 
 impl Orders {
-    /// A parked revision runs from now on. `revision`: the one that was looked at; another is not released.
+    /// Activates a parked revision. `revision`: the one that the person reviewed; another is not released.
     pub async fn release(
         &self,
         name: &str,
@@ -60,7 +60,7 @@ impl Orders {
             policy: name.to_owned(),
             what,
             revision: waiting,
-            // What the files can be put back to.
+            // The revision to which the files can be restored.
             over: status.revision.clone(),
             by,
             reason,
@@ -72,7 +72,7 @@ impl Orders {
         self.catalog.sheet(name, "running")
     }
 
-    /// A policy that is not in the tree any more stops: it opens no cases, and its open cases go on.
+    /// Stops a policy that is no longer in the tree: it opens no cases, and its open cases continue.
     async fn drop_policy(
         &self,
         name: &str,
@@ -93,7 +93,7 @@ impl Orders {
         self.catalog.sheet(name, "last")
     }
 
-    /// An older revision runs in the place of the tree's, until the files of the policy are edited again.
+    /// Activates an older revision in the place of the tree's, until the files of the policy are edited again.
     pub async fn revert(
         &self,
         name: &str,
@@ -115,7 +115,7 @@ impl Orders {
         if status.revision.as_ref() == Some(&target.revision) {
             return Err(no("this revision is active already"));
         }
-        // Back to what the tree has is the end of a revert, and nothing to revert to.
+        // Returning to the tree's revision ends a revert and is no revert itself.
         let tree = status.waiting.clone().or_else(|| status.revision.clone());
         let ends = tree.as_ref() == Some(&target.revision);
         let by = match parked(&active).get(name) == Some(&target.revision) {
@@ -129,7 +129,7 @@ impl Orders {
         self.catalog.sheet(name, "running")
     }
 
-    /// The names of those who release a revision, once they may.
+    /// Returns the names of the people who release a revision, once there are enough.
     fn released_by(&self, name: &str, revision: &Revision, by: &Actor) -> Result<String, NoRevision> {
         if !self.release_by_other {
             return Ok(by.name.clone());
@@ -156,13 +156,13 @@ impl Orders {
         }
     }
 
-    /// On disk first; the next look at the tree obeys.
+    /// Stores the order; the next reload applies it.
     async fn ordered(&self, order: PolicyOrder) -> Result<(), NoRevision> {
         tracing::warn!(policy = order.policy, what = ?order.what, revision = order.revision.short(), by = order.by,
             "policy order");
         let requests = self.requests.mark(About::Policy(order.policy.clone()));
         self.store.commit(Commit { policy_orders: vec![order], requests, ..Commit::default() }).await?;
-        // Whoever ordered it may go away; it is obeyed all the same.
+        // The order applies even if the caller disconnects.
         let reload = self.reload.clone();
         to_its_end(async move { reload.reload_aside(true).await }).await;
         Ok(())

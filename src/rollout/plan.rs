@@ -1,6 +1,5 @@
-//! What activating another tree would do, without activating anything: whether it loads and its tests pass,
-//! what would run and what would wait, what policies could do otherwise, what they would have done in the
-//! recorded past, and what becomes of the cases that are open.
+//! Plans the activation of another tree without activating it: whether it loads and its tests pass, what would run or
+//! be parked, how effects of policies would differ, the back-test, and where open cases would be.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,13 +30,13 @@ use super::edited::{Edited, differing};
 use super::load::{Tests, examined, hold_back_failing};
 use super::report::PolicyState;
 
-/// Open cases of a policy that are looked at.
+/// Most open cases of a policy that are examined.
 const MOST_CASES: usize = 10_000;
-/// And that are listed.
+/// Most open cases that are listed.
 const LISTED: usize = 200;
 
-/// Where an open case would be in another revision, of which it is given its own where that can be read and the other
-/// where there is one. None: the case stays as it is. What a case knows of its person is for who hands this in.
+/// Returns where an open case would be in another revision, given its own policy if readable and the other one if it
+/// exists. `None`: the case stays unchanged. The caller supplies what a case uses of its person.
 pub type Moved<'a> =
     dyn Fn(&Case, Option<&Policy>, Option<&Policy>) -> Option<MigrationLine> + Send + Sync + 'a;
 
@@ -56,7 +55,7 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Takes a while and blocks.
+    /// Computes a plan. Takes a while and blocks.
     pub fn plan(
         &self,
         tree: &Files,
@@ -66,7 +65,7 @@ impl Planner {
     ) -> Result<Plan, store::Error> {
         let active = self.running.load();
         let mut loaded = policy::load(tree, &self.known);
-        // What fails its tests would not run, and is back-tested all the same.
+        // A policy whose tests fail would not run, and is back-tested all the same.
         let compiled = loaded.set.policies.clone();
         let tested = hold_back_failing(&mut loaded);
         let tests = tests_of(&tested, &active.tests);
@@ -75,7 +74,7 @@ impl Planner {
         let Self { store, revisions, rules, .. } = self;
         let chooser = Chooser { store, revisions, watched: &rules.watched, now: self.clock.now() };
         let mut chosen = chooser.choose(&active, &loaded, &examined(&tested), keep_back)?;
-        // Of an empty tree, or one with a mistake that keeps all of it back, nothing is taken.
+        // An empty tree, or one with an error that blocks all of it, changes nothing.
         let nothing = !tree.is_policy_tree() || keep_back;
         let differing = differing(&active.set.policies, &compiled, &loaded.declared, &chosen.edited);
         let edited: Vec<Edited> =
@@ -183,7 +182,7 @@ impl Planner {
         Ok(ahead)
     }
 
-    /// The same in the background, with what is told on the way.
+    /// Computes a plan in the background and reports its progress.
     pub async fn plan_aside(
         &self,
         tree: Files,
@@ -200,7 +199,7 @@ impl Planner {
     }
 }
 
-/// Of every policy that has tests, or had some.
+/// Returns the tests of every policy that has or had some.
 fn tests_of(tested: &[Tested], before: &Tests) -> Vec<TestsOf> {
     let names: BTreeSet<&String> = before
         .iter()

@@ -1,9 +1,10 @@
-//! Who may release a parked revision, where that has to be somebody else than who pushed the edit
-//! (`reload: {release: other_person}`).
+//! Decides who may release a parked revision, where that must be a person other than the author of the edit (`reload:
+//! {release: other_person}`).
 //!
-//! Only an edit that a reload of the API finds has a known author: the caller. Who wrote files that the daemon finds
-//! by itself is not known, so two persons release such an edit: one of them at least is not its author. This is kept
-//! in memory. After a restart no author is known and no release counts, which asks for more persons, never for fewer.
+//! Only an edit that a reload of the API finds has a known author: the caller. The author of files that the daemon
+//! finds by itself is unknown, so two persons must release such an edit: at least one of them is not its author. This
+//! is kept in memory. After a restart no author is known and no release counts, which requires more persons, never
+//! fewer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use crate::policy::Revision;
 use super::active::Active;
 use super::report::{PolicyState, PolicyStatus};
 
-/// What is known of each edit that waits, by its policy. Clones share it.
+/// The author and the releases of each waiting edit, by its policy. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pushes(Arc<Mutex<BTreeMap<String, Push>>>);
 
@@ -25,7 +26,7 @@ struct Push {
     released: Vec<Actor>,
 }
 
-/// What a release comes to.
+/// The result of a release.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Release {
     /// The revision runs; these persons released it.
@@ -63,7 +64,8 @@ impl Push {
     }
 }
 
-/// Edits that wait for a release: a revision by its policy, or what runs of one that was taken out of the tree.
+/// Returns edits that wait for a release: a revision by its policy, or the running revision of one that was removed
+/// from the tree.
 pub(super) fn parked(active: &Active) -> BTreeMap<String, Revision> {
     let waiting = active.report.policies.iter().filter(|status| status.state == PolicyState::NeedsRelease);
     let edit = |status: &PolicyStatus| {
@@ -74,7 +76,7 @@ pub(super) fn parked(active: &Active) -> BTreeMap<String, Revision> {
 }
 
 impl Pushes {
-    /// Edits that wait since a look at the tree, and who asked for the look.
+    /// Records the edits that wait since a reload, and the caller of the reload.
     pub fn note(&self, before: &Active, after: &Active, by: Option<&Actor>) {
         let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, after) = (parked(before), parked(after));
@@ -85,7 +87,7 @@ impl Pushes {
         }
     }
 
-    /// Notes a release of a revision, and what it comes to.
+    /// Records a release of a revision and returns its result.
     pub fn release(&self, name: &str, revision: &Revision, by: &Actor) -> Release {
         let mut pushes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unknown = || Push { revision: revision.clone(), by: None, released: Vec::new() };

@@ -1,5 +1,5 @@
-//! Hot reload: the whole tree is read when it stands still, built off to the side by the same function that
-//! `check` uses, and swapped in one step. A bad policy keeps its last good revision and the others move.
+//! Hot reload: reads the whole tree once it is stable, builds it with the function that `check` uses, and swaps it in
+//! one step. A bad policy keeps its last good revision and the others change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use super::report::{Observer, PolicyState, Report};
 use super::settings::Settings;
 use super::watch::{RESCAN, Watch, settle};
 
-/// Looks at a tree that keeps being edited.
+/// Most reloads of a tree that keeps being edited.
 const LOOKS: usize = 3;
 
-/// A handle on reloads. Clones share the one turn.
+/// A handle on reloads. Clones share one lock.
 #[derive(Debug, Clone)]
 pub struct Reload(Arc<Parts>);
 
-/// What a look at the tree uses.
+/// The parts that a reload uses.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub settings: Settings,
@@ -43,12 +43,12 @@ pub(super) struct Parts {
     pub back_tester: BackTester,
     pub pushes: Pushes,
     pub observer: Arc<dyn Observer>,
-    /// True once the daemon stops: work that takes long is given up.
+    /// True once the daemon stops: long work is abandoned.
     pub stop: watch::Receiver<bool>,
     pub attempted: tokio::sync::Mutex<Attempted>,
 }
 
-/// The tree that was looked at last, so that nothing is built twice for nothing. One look at a time.
+/// The tree of the last reload: an unchanged tree is not built again. Its lock admits one reload at a time.
 #[derive(Debug, Default)]
 pub(super) struct Attempted {
     tree: Option<Revision>,
@@ -59,7 +59,7 @@ impl Reload {
         Self(Arc::new(parts))
     }
 
-    /// The first load. With broken files the last good revisions of the store run.
+    /// Loads the policies for the first time. With broken files the last good revisions of the store run.
     pub(super) async fn start(&self) -> Result<(), store::Error> {
         let (mut last, mut tests) = (Vec::new(), BTreeMap::new());
         for (name, revision) in self.0.store.active()? {
@@ -77,8 +77,8 @@ impl Reload {
         Ok(())
     }
 
-    /// Looks at the tree, and answers when all of it is decided. The work goes on if nobody waits any more. `by`: who
-    /// pushed what is found.
+    /// Reloads the tree and answers when all of it is decided. The work continues if the caller disconnects. `by`: the
+    /// author of edits that it finds.
     pub async fn reload(&self, by: Option<Actor>) -> Arc<Active> {
         let this = self.clone();
         to_its_end(async move {
@@ -97,13 +97,13 @@ impl Reload {
         .await
     }
 
-    /// Looks at the tree and returns; back-tests run aside.
+    /// Reloads the tree and returns; back-tests run in the background.
     pub async fn reload_aside(&self, even_if_unchanged: bool) -> Arc<Active> {
         let active = self.look(even_if_unchanged, None).await;
         if !active.untested.is_empty() {
             let this = self.clone();
             tokio::spawn(async move {
-                // Whoever back-tests already looks again afterwards.
+                // A back-test that is already running reloads afterwards.
                 let Some(_turn) = this.0.back_tester.try_turn() else { return };
                 let mut active = this.0.running.load();
                 for _ in 0..LOOKS {
@@ -118,14 +118,14 @@ impl Reload {
         active
     }
 
-    /// The loop that watches the directories and looks again by itself from time to time.
+    /// Runs the loop that watches the directories, and reloads at an interval.
     pub async fn watch_tree(self) {
         let mut stop = self.0.stop.clone();
         let (hints, mut hinted) = mpsc::channel(1);
         let mut watch = Watch::new(hints);
         let root = self.0.settings.policies.clone();
         if !self.0.running.load().untested.is_empty() {
-            // What was found at the start: a back-test takes longer than a start may.
+            // Edits found at the start: a back-test takes longer than a start may.
             self.reload_aside(true).await;
         }
         while !*stop.borrow() {
@@ -140,9 +140,9 @@ impl Reload {
         }
     }
 
-    /// Back-tests edits, and keeps the results.
+    /// Back-tests edits and records the results.
     async fn back_test(&self, edits: &[Edited]) {
-        // Somebody may have done so while this waited for its turn.
+        // Another task may have done so while this one waited for its turn.
         if !self.0.gate.is_open(edits) {
             return;
         }
@@ -160,7 +160,7 @@ impl Reload {
         self.0.gate.record(edits, &result);
     }
 
-    /// Looks at the tree and takes what is good of it. Always returns what runs afterwards and why.
+    /// Reloads the tree and activates its good policies. Always returns what runs afterwards and why.
     async fn look(&self, even_if_unchanged: bool, by: Option<&Actor>) -> Arc<Active> {
         let mut attempted = self.0.attempted.lock().await;
         let before = self.0.running.load();
@@ -175,12 +175,12 @@ impl Reload {
             Ok(Some(built)) => {
                 let tree = built.tree.clone();
                 let active = self.take(built).await;
-                // Only now: a request that is given up halfway must not make the tree look dealt with.
+                // Only now: an abandoned request must not make the tree look processed.
                 attempted.tree = Some(tree);
                 active
             }
             Err(problem) => {
-                // The next look is a new one, whatever is there then.
+                // The next reload builds the tree again, whatever it contains.
                 attempted.tree = None;
                 self.keep_all(problem)
             }
@@ -222,7 +222,7 @@ impl Reload {
         if open {
             untested =
                 differing(&before.set.policies, &loaded.set.policies, &loaded.declared, &chosen.edited);
-            // Those that wait for the answer, among everything that belongs to the edit.
+            // Marks the edits that wait for the answer, among all policies of the edit.
             untested.iter_mut().for_each(|edited| edited.judge = chosen.waiting.contains_key(&edited.name));
         }
         let tests = tests_of(&before, &chosen.runs, &loaded, &examined);
@@ -248,7 +248,7 @@ impl Reload {
         active
     }
 
-    /// Revisions are durable before they run, so that a case never names one that is lost.
+    /// Makes revisions durable before they run: a case never refers to one that is lost.
     async fn persist(
         &self,
         before: &Active,
@@ -272,7 +272,7 @@ impl Reload {
         self.0.store.commit(commit).await
     }
 
-    /// Nothing of the tree is taken; what ran goes on.
+    /// Keeps all running policies and takes nothing of the tree.
     fn keep_all(&self, problem: String) -> Arc<Active> {
         let before = self.0.running.load();
         tracing::error!(problem, "reloading the policies failed; the active ones stay");
@@ -293,8 +293,8 @@ impl Reload {
     }
 }
 
-/// What the tests of what runs walk. Tests that are taken away from a revision that runs already still count: the next
-/// edit is compared with them.
+/// Returns what the tests of the running policies cover. Tests that were removed from a running revision still count:
+/// the next edit is compared with them.
 fn tests_of(before: &Active, runs: &[Arc<Policy>], loaded: &Loaded, examined: &Tests) -> Tests {
     let of = |policy: &Arc<Policy>| {
         let name = &policy.name;

@@ -1,4 +1,4 @@
-//! What became of a look at the tree, and who is told.
+//! The result of a reload, and its observers.
 
 use std::fmt::Debug;
 
@@ -6,17 +6,17 @@ use crate::model::Timestamp;
 use crate::policy::diagnostic::{Diagnostic, Severity};
 use crate::policy::{Mode, Revision};
 
-/// What became of the last look at the tree.
+/// The result of the last reload.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub at: Option<Timestamp>,
-    /// Everything in the tree is what runs.
+    /// True if every policy of the tree runs as it is there.
     pub ok: bool,
-    /// The hash of the tree that was looked at.
+    /// The hash of the tree.
     pub tree: String,
     pub policies: Vec<PolicyStatus>,
     pub diagnostics: Vec<Diagnostic>,
-    /// Why the tree as a whole could not be taken.
+    /// Why the tree as a whole was rejected.
     pub problem: Option<String>,
     /// Since when there is a problem.
     pub problem_since: Option<Timestamp>,
@@ -31,39 +31,39 @@ pub struct PolicyStatus {
     pub mode: Option<Mode>,
     pub revision: Option<Revision>,
     pub state: PolicyState,
-    /// Why the tree's revision does not run, where it is good.
+    /// Why the tree's revision does not run, if it is good.
     pub why: Vec<String>,
-    /// The tree's revision, where it is good and does not run.
+    /// The tree's revision, if it is good and does not run.
     pub waiting: Option<Revision>,
 }
 
-/// How what runs compares with what is in the tree.
+/// How the running revision compares with the one in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyState {
-    /// What is in the tree runs.
+    /// The tree's revision runs.
     Active,
     /// The tree's version has errors; the last good one runs.
     KeptLastGood,
-    /// The tree's version has errors and there was no good one.
+    /// The tree's version has errors, and there was no good one.
     Refused,
-    /// Good, but kept back because another policy is not (`all_or_nothing`).
+    /// Good, but held back because another policy is not (`all_or_nothing`).
     KeptBack,
-    /// Good, but it can do more harm than what runs: a person has to release it.
+    /// Good, but it can do more harm than the running one: a person has to release it.
     NeedsRelease,
-    /// Good, but people went back to an older revision, which runs until the files are edited again.
+    /// Good, but a person reverted to an older revision, which runs until the files are edited again.
     Reverted,
 }
 
-/// Counts what happens, for whoever operates the daemon.
+/// Counts events for the operators of the daemon.
 pub trait Observer: Debug + Send + Sync {
-    /// A look at the tree ended.
+    /// Records the end of a reload.
     fn reloaded(&self, report: &Report, at: Timestamp);
-    /// A person's release was refused; `reason` is a word.
+    /// Records that a person's release was refused; `reason` is a word.
     fn release_refused(&self, reason: &'static str);
 }
 
 impl Report {
-    /// Logs why what is in the tree does not run.
+    /// Logs why revisions of the tree do not run.
     pub(super) fn log(&self) {
         for status in self.policies.iter().filter(|status| !status.why.is_empty()) {
             tracing::warn!(policy = status.name, state = ?status.state, waiting = ?status.waiting,

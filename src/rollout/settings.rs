@@ -1,4 +1,4 @@
-//! What the rollout is told once, at start.
+//! Settings of the rollout, fixed at start.
 
 use std::path::PathBuf;
 
@@ -7,25 +7,25 @@ use chrono::TimeDelta;
 use crate::model::Watched;
 use crate::policy::Known;
 
-/// Where policies come from, and which edits wait for a person.
+/// Where policies come from, and which edits are parked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The directory of the policy tree.
     pub policies: PathBuf,
     pub all_or_nothing: bool,
-    /// An edit that lets a policy do more of this waits for a release; empty: none does.
+    /// An edit that lets a policy do more of these effects is parked; empty: none is.
     pub park: Vec<Watched>,
-    /// The same for one that would have done it to more people than this, and how far back that is looked at.
+    /// An edit that would newly affect more people than this is parked too; `look_back` is the period.
     pub park_above: usize,
     pub look_back: TimeDelta,
-    /// A parked revision is released by somebody else than who pushed the edit.
+    /// A parked revision must be released by a person other than the author of the edit.
     pub release_by_other: bool,
     /// Names that policies may use.
     pub known: Known,
 }
 
 impl Default for Settings {
-    /// As where a configuration says nothing.
+    /// The defaults of an empty configuration.
     fn default() -> Self {
         Self {
             policies: PathBuf::from("policies"),

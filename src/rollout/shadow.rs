@@ -1,4 +1,4 @@
-//! The shadow report: the back-test of a policy beside those that run.
+//! The shadow report: the back-test of a policy next to those that run.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::store;
 use super::active::Running;
 use super::back_test::BackTester;
 
-/// Nobody reads about more people than these at once.
+/// Most people of one report.
 const MOST_PEOPLE: usize = 1_000;
 
 /// A handle on shadow reports.
@@ -24,7 +24,7 @@ pub struct Shadows {
 }
 
 impl Shadows {
-    /// Reads the recorded past, one back-test at a time. None: there is no such policy.
+    /// Replays recorded events, one back-test at a time. `None`: no policy has this name.
     pub async fn report(&self, name: &str, people: usize) -> Result<Option<ShadowReport>, store::Error> {
         let Some(policy) = self.running.load().set.policies.get(name).cloned() else { return Ok(None) };
         let _turn = self.back_tester.turn().await;
@@ -35,7 +35,7 @@ impl Shadows {
         let (span, found) = match walked.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(walked) => walked?,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime ends.
+            // The runtime is shutting down.
             Err(Err(_)) => return Err(store::Error::Closed),
         };
         let (mut would, mut happened) = (BTreeMap::new(), BTreeMap::new());

@@ -1,5 +1,5 @@
-//! Open cases whose revision does not load any more. Nothing is done in them until a person does something, so they
-//! are counted, and each says what to do.
+//! Open cases whose revision no longer loads. They cannot continue until an administrator acts; they are counted, with
+//! what to do.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,13 @@ use crate::store::{self, CaseFilter, Store};
 
 use super::compiled::Revisions;
 
-/// Open cases looked at in one go.
+/// Open cases read at once.
 const AT_ONCE: usize = 50;
 
-/// Revisions that open cases follow, and whether each can be used.
+/// Revisions that open cases follow, and whether each is usable.
 pub type Usable = BTreeMap<Revision, bool>;
 
-/// The open cases that cannot go on. Clones share them.
+/// The open cases that cannot continue. Clones share them.
 #[derive(Debug, Clone)]
 pub struct UnloadableCases {
     store: Store,
@@ -50,7 +50,7 @@ impl UnloadableCases {
             if cursor.is_none() {
                 return Ok(Some(usable));
             }
-            // A page is read in a moment; the others have theirs in between.
+            // Yields after each page to other tasks.
             tokio::task::yield_now().await;
         }
         Ok(None)
@@ -60,7 +60,7 @@ impl UnloadableCases {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many there are, by policy and revision. One that was moved or cancelled is no more among them.
+    /// Returns the number of cases by policy and revision. A case that was moved or cancelled no longer counts.
     pub fn counts(&self) -> BTreeMap<(String, Revision), usize> {
         let mut counts = BTreeMap::new();
         self.lock().retain(|id, revision| match self.store.case(id) {
@@ -69,19 +69,19 @@ impl UnloadableCases {
                 true
             }
             Ok(_) => false,
-            // It is still there, wherever it stands.
+            // The case still counts if it cannot be read.
             Err(_) => true,
         });
         counts
     }
 
-    /// Why cases of a revision cannot go on, and what to do.
+    /// Returns why cases of a revision cannot continue, and what to do.
     fn why(&self, revision: &Revision) -> String {
         let known = self.revisions.known_unloadable(revision);
         known.map(|unloadable| unloadable.why.clone()).unwrap_or_default()
     }
 
-    /// The counts in sentences.
+    /// Returns the counts as sentences.
     pub fn sentences(&self) -> Vec<String> {
         let sentence = |((_, revision), count): ((String, Revision), usize)| {
             let cases = if count == 1 { "1 open case cannot" } else { &format!("{count} open cases cannot") };

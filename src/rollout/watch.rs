@@ -1,5 +1,5 @@
-//! Hints that the policy tree changed: its directories are watched, and every link on the way to it. The rescan is the
-//! guarantee behind the watcher.
+//! Hints that the policy tree changed: watches its directories and every link on the way to it. A periodic rescan finds
+//! changes that the watcher misses.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -12,16 +12,16 @@ use tokio::sync::mpsc;
 
 use super::tree;
 
-/// Files change in the machine's time, whatever the clock of the cases says: these are real durations.
+/// Files change in the machine's time, independent of the cases' clock: these are real durations.
 pub(super) const SETTLE: Duration = Duration::from_millis(200);
 const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
-/// Network mounts, files that are written under a name elsewhere and lost watches are seen too.
+/// Also finds changes on network mounts, writes to a file under another name, and changes after a lost watch.
 pub(super) const RESCAN: Duration = Duration::from_secs(10);
 
-/// More links on the way to the tree are a loop.
+/// More links than this on the way to the tree are a loop.
 const MOST_LINKS: u32 = 32;
 
-/// Waits until the tree stands still for a moment.
+/// Waits until the tree has been stable for a moment.
 pub(super) async fn settle(root: &Path) {
     let started = tokio::time::Instant::now();
     let mut last = tree::look(root);
@@ -35,14 +35,14 @@ pub(super) async fn settle(root: &Path) {
     }
 }
 
-/// What is watched.
+/// The watched places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Places {
     /// Directories in which every change counts.
     tree: BTreeSet<PathBuf>,
     /// Files that have other names, through which they can be written.
     files: BTreeSet<PathBuf>,
-    /// The names that lead to the root, each in a directory in which nothing else counts.
+    /// The names that lead to the root, each in a directory in which no other change counts.
     way: BTreeSet<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ impl Places {
     }
 }
 
-/// Every name on the way to a path, links followed, without any link in the directories before it.
+/// Returns every name on the way to a path, links followed, without any link in the directories before it.
 fn way(path: &Path) -> BTreeSet<PathBuf> {
     let parts = |path: &Path| -> Vec<OsString> {
         let part = |part: Component<'_>| match part {
@@ -102,12 +102,12 @@ fn way(path: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Watches each directory by itself: a watch on a file, or a recursive one, loses files that are replaced by renaming.
-/// Armed anew after every look.
+/// Set up again after every reload.
 #[derive(Debug)]
 pub(super) struct Watch {
     hints: mpsc::Sender<()>,
     watcher: Option<notify::RecommendedWatcher>,
-    /// With the number of each: one that was put in the place of another is not watched yet.
+    /// With the inode number of each: a directory that replaced another is not watched yet.
     watched: Vec<(PathBuf, Option<u64>)>,
 }
 
@@ -146,7 +146,7 @@ impl Watch {
                 }
                 self.watcher = Some(watcher);
                 self.watched = watched;
-                // What changed between the look and the watch is seen by another look.
+                // Another reload finds changes between the read and the watch.
                 let _ = self.hints.try_send(());
             }
             Err(error) => tracing::warn!(%error, "starting the file watcher failed; the tree is scanned \

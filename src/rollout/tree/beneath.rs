@@ -1,6 +1,6 @@
-//! Names looked up beneath the root of the tree, one component at a time and by descriptors: a name that is changed
-//! while it is looked up cannot lead outside. The root itself may be a link, and links inside the tree may lead to
-//! other places inside it. Whatever leads outside is not opened, and nothing but plain files and directories is.
+//! Looks up names beneath the root of the tree, one component at a time and by descriptors: a name that changes during
+//! the lookup cannot lead outside. The root itself may be a link, and links inside the tree may lead to other places
+//! inside it. Only plain files and directories inside the tree are opened.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,10 +17,10 @@ use rustix::io::Errno;
 
 use crate::policy::Unread;
 
-/// More links on the way to one file are a loop.
+/// More links than this on the way to one file are a loop.
 const MOST_LINKS: u32 = 32;
 
-/// A directory of the tree that is open.
+/// An open directory of the tree.
 #[derive(Debug, Clone)]
 pub(super) struct Dir {
     /// From the root down, each with its name; the root has none.
@@ -37,14 +37,14 @@ struct Root {
     owner: u32,
 }
 
-/// What a name is.
+/// The kind of a name.
 #[derive(Debug)]
 pub(super) enum Found {
     Dir(Dir),
     File(Place),
-    /// It is there and is not read.
+    /// It exists and is not read.
     Unread(Unread),
-    /// It is not there any more: the tree changes just now.
+    /// It no longer exists: the tree is changing.
     Gone,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Place {
     pub linked: bool,
 }
 
-/// What tells that a file is another one, or another text.
+/// Attributes that show whether a file was replaced or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     length: u64,
@@ -66,7 +66,7 @@ pub struct Seen {
 }
 
 impl Dir {
-    /// The root of a tree.
+    /// Opens the root of a tree.
     pub fn root(path: &Path) -> io::Result<Self> {
         let real = std::fs::canonicalize(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -81,7 +81,7 @@ impl Dir {
         self.open.last().map_or(&self.root.fd, |(_, fd)| fd)
     }
 
-    /// Without any link.
+    /// Returns the path without any link.
     pub fn real(&self) -> PathBuf {
         self.open.iter().fold(self.root.real.clone(), |path, (name, _)| path.join(name))
     }
@@ -97,7 +97,7 @@ impl Dir {
         Ok(names)
     }
 
-    /// Looks a path up from here.
+    /// Looks up a path relative to this directory.
     pub fn find(&self, path: &Path) -> io::Result<Found> {
         let mut walk = Walk { at: self.clone(), links: 0 };
         let mut left: VecDeque<OsString> = VecDeque::new();
@@ -150,14 +150,14 @@ impl Dir {
     }
 }
 
-/// A way through the tree.
+/// A position during a lookup.
 struct Walk {
     at: Dir,
     links: u32,
 }
 
 impl Walk {
-    /// A link to nothing is a mistake; a name that is gone is a change.
+    /// A link to a missing file is an error; a missing name is a change.
     fn nothing(&self) -> Found {
         if self.links > 0 { Found::Unread(Unread::Dangling) } else { Found::Gone }
     }
@@ -191,14 +191,14 @@ fn prepend(left: &mut VecDeque<OsString>, path: &Path) {
 }
 
 impl Root {
-    /// What is left of an absolute path below the root, whatever name the root has in it.
+    /// Returns the part of an absolute path below the root, whatever name the root has in it.
     fn inside(&self, path: &Path) -> Option<PathBuf> {
         let is_root = |known: Stat| known.st_dev == self.dev && known.st_ino == self.ino;
         let root = path.ancestors().find(|ancestor| stat(*ancestor).is_ok_and(is_root))?;
         path.strip_prefix(root).ok().map(Path::to_owned)
     }
 
-    /// Files that others made and that only have a second name here are not of the tree.
+    /// Returns why a file is not read. A hard link to a file of another owner does not belong to the tree.
     fn refuses(&self, known: &Stat) -> Option<Unread> {
         if FileType::from_raw_mode(known.st_mode) != FileType::RegularFile {
             return Some(Unread::Special);
@@ -208,7 +208,7 @@ impl Root {
 }
 
 impl Place {
-    /// The directory in which the file really lies.
+    /// Returns the directory that contains the file, without links.
     pub fn real_dir(&self) -> PathBuf {
         self.dir.real()
     }
@@ -217,12 +217,12 @@ impl Place {
         self.dir.real().join(&self.name)
     }
 
-    /// Opens the file that was found, and no other that has its name now. It never waits, as for a pipe.
+    /// Opens the file that was found, and no other that has its name now. Never blocks, as a pipe would.
     pub fn open(&self) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = match openat(self.dir.fd(), &self.name, flags, Mode::empty()) {
             Ok(fd) => fd,
-            // It is something else now.
+            // The name is another file now.
             Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
@@ -235,7 +235,7 @@ impl Place {
     }
 }
 
-/// Files of `/proc` and `/sys` have no text of their own: reading one asks the kernel.
+/// Files of `/proc` and `/sys` have no stored text: reading one runs kernel code.
 #[cfg(target_os = "linux")]
 fn made_by_the_kernel(fd: &OwnedFd) -> io::Result<bool> {
     const SYSFS: rustix::fs::FsWord = 0x6265_6572;

@@ -1,5 +1,4 @@
-//! The policy tree as it lies on the disk: read whole, and only once it stands still. `beneath` keeps every reader
-//! inside the tree.
+//! The policy tree on disk: read whole, and only once it is stable. `beneath` keeps every reader inside the tree.
 
 mod beneath;
 
@@ -12,36 +11,36 @@ use crate::policy::{Files, Unread};
 
 use beneath::{Dir, Found, Seen};
 
-/// A file of more than this is read up to one byte more, so that the loader can say it is too large.
+/// A larger file is read up to one byte more: the loader can report that it is too large.
 const LARGEST_FILE: u64 = 1 << 20;
-/// More files and directories than any policy tree has; a wrong root (`/`) and links that lead back stop here.
+/// Most files and directories of a tree; stops at a wrong root (`/`) and at links that lead back.
 const MOST_NAMES: usize = 10_000;
-/// More than any policy tree has, in all files.
+/// Most bytes of all files of a tree.
 const MOST_BYTES: usize = 64 << 20;
-/// Deeper than any policy tree; a loop of links stops here.
+/// Greatest depth of a tree; a loop of links stops here.
 const DEEPEST: usize = 8;
 
-/// What can be seen of a tree without reading it: enough to notice any ordinary change.
+/// The metadata of a tree, without contents: enough to notice any ordinary change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     files: BTreeMap<PathBuf, Seen>,
-    /// Every directory in which something of the tree lies, by real paths: what a watcher has to watch.
+    /// Every directory that contains part of the tree, by real paths: what a watcher has to watch.
     pub dirs: Vec<PathBuf>,
-    /// Files with other names, by real paths: what is written under another name is seen at the file only.
+    /// Files with other names, by real paths: a write under another name shows only at the file itself.
     pub linked: Vec<PathBuf>,
-    /// What is there and is not read, by its path in the tree.
+    /// Files that exist and are not read, by path in the tree.
     pub unread: BTreeMap<String, Unread>,
 }
 
 impl Fingerprint {
-    /// Nothing lies in the tree: neither a file nor something that is not read.
+    /// Returns whether the tree has neither a file nor an unread one.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.unread.is_empty()
     }
 }
 
-/// Looks at a tree. Hidden names and editors' copies are left out; links are followed inside the tree, so that one
-/// that is swapped by a link is seen.
+/// Reads the metadata of a tree. Hidden names and editors' copies are left out. Links are followed inside the tree,
+/// which shows trees that are swapped by a link.
 pub fn look(root: &Path) -> Result<Fingerprint, String> {
     let mut seen = Fingerprint::default();
     let dir = Dir::root(root).map_err(|error| cannot(root, &error))?;
@@ -88,12 +87,12 @@ fn cannot(path: &Path, error: &std::io::Error) -> String {
     format!("reading {} failed: {error}", path.display())
 }
 
-/// A path as the loader has it.
+/// Returns a path in the form of the loader.
 fn named(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
-/// Hidden files, editors' copies and swap files.
+/// Returns whether a name is a hidden file, an editor's copy or a swap file.
 fn passed_over(name: &str) -> bool {
     name.starts_with('.')
         || name.ends_with('~')
@@ -102,7 +101,7 @@ fn passed_over(name: &str) -> bool {
         || [".swp", ".swx", ".tmp", ".bak"].iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a file was read. One that went away between looking and reading is no mistake: the tree changes just now.
+/// Returns whether a file was read. A file that disappears before it is read is no error: the tree is changing.
 fn is_there<T>(path: &Path, read: std::io::Result<T>) -> Result<bool, String> {
     match read {
         Ok(_) => Ok(true),
@@ -111,7 +110,7 @@ fn is_there<T>(path: &Path, read: std::io::Result<T>) -> Result<bool, String> {
     }
 }
 
-/// Reads every file of a tree once. `None`: it changed while it was read.
+/// Reads every file of a tree once. `None`: it changed meanwhile.
 pub fn read(root: &Path) -> Result<Option<(Files, Fingerprint)>, String> {
     let before = look(root)?;
     let dir = Dir::root(root).map_err(|error| cannot(root, &error))?;

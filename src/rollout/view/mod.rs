@@ -1,5 +1,5 @@
-//! From core types to those of the API, for what the rollout shows: one place for each shape. Every value is taken
-//! apart, so that a new field or variant does not compile until it is shown or left out on purpose.
+//! Converts core types to types of the API, for the rollout: one place for each shape. Every value is destructured: a
+//! new field or variant does not compile until it is shown or left out on purpose.
 //!
 //! | file | what |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! How policies stand, and diagnostics.
+//! The status of policies, and diagnostics.
 
 use crate::api::all;
 use crate::api::diagnostics::{Diagnostic, Place, Severity};
