@@ -1,5 +1,5 @@
-//! Who asks, and what they may do. The guard of a route asks for a `Caller` with a role before it reads a
-//! body, and hands it to the handler.
+//! Authenticates callers and checks their roles. The guard of a route requires a `Caller` with a role before it reads a
+//! body, and passes it to the handler.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::model::{Actor, Clock, Secret};
 
 use super::Problem;
 
-/// A bearer token's hash with whose it is and what it may do. The token itself is not kept.
+/// A bearer token's hash with its owner and roles. The token itself is not kept.
 #[derive(Debug, Clone)]
 pub struct Grant {
     actor: Actor,
     roles: BTreeSet<Role>,
     hash: [u8; 32],
-    /// The last day on which it is accepted.
+    /// The last day on which the token is accepted.
     last: Option<NaiveDate>,
 }
 
@@ -44,22 +44,22 @@ pub struct Access {
     clock: Arc<dyn Clock>,
 }
 
-/// Nobody has a token.
+/// No tokens: every request that needs a role is refused.
 impl Default for Access {
     fn default() -> Self {
         Self::new(Vec::new(), Arc::new(System))
     }
 }
 
-/// Somebody with at least one of the roles that were asked for.
+/// A caller with at least one of the required roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Stands in journals as who did it.
+    /// Recorded in journals as the author of a change.
     pub actor: Actor,
     pub raw_identity: bool,
 }
 
-/// As the guard found them. A handler that asks for one on a route that needs no role gets an error.
+/// As the guard found the caller. A handler that takes one on a route that needs no role gets an error.
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
@@ -81,7 +81,7 @@ impl Access {
         Self { grants, clock }
     }
 
-    /// The name of the token that a request carries, if it is one of ours.
+    /// Returns the name of the token that a request carries, if it is one of ours.
     pub(super) fn name(&self, headers: &HeaderMap) -> Option<&str> {
         self.grant(bearer(headers)?).map(|grant| grant.actor.name.as_str())
     }
@@ -91,7 +91,7 @@ impl Access {
         self.grants.iter().find(|grant| bool::from(grant.hash.ct_eq(&hash)))
     }
 
-    /// The caller, if their token has one of these roles. `admin` is all but raw identity data.
+    /// Returns the caller if the token has one of these roles. `admin` includes all roles except raw identity data.
     pub fn require(&self, headers: &HeaderMap, any_of: &[Role]) -> Result<Caller, Problem> {
         let Some(token) = bearer(headers) else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer TOKEN"));

@@ -1,4 +1,4 @@
-//! What a handler answers, as types: the document of the API says of each route what its type says.
+//! The answers of handlers, as types: the API document derives each route's answers from its type.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -14,32 +14,32 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct Answer<T>(pub T);
 
-/// 201 with what was made.
+/// 201 with the created resource.
 #[derive(Debug)]
 pub struct Created<T>(pub T);
 
-/// 202: it is on disk, and will be worked on.
+/// 202: the request is on disk and will be processed.
 #[derive(Debug)]
 pub struct Accepted<T>(pub T);
 
-/// 200, or 422 where the answer is no; the value says why.
+/// 200, or 422 if the result is negative; the value has the reason.
 #[derive(Debug)]
 pub struct Verdict<T> {
     pub ok: bool,
     pub value: T,
 }
 
-/// 200 with lines of JSON, as they come.
+/// 200 with a stream of JSON lines.
 #[derive(Debug)]
 pub struct Lines<T> {
     body: Body,
     of: PhantomData<fn() -> T>,
 }
 
-/// The media type of lines of JSON.
+/// The media type of JSON lines.
 pub const LINES: &str = "application/x-ndjson";
 
-/// 200, or 503, with words for people and monitoring.
+/// 200 or 503, with a text for people and monitoring.
 #[derive(Debug)]
 pub struct Words {
     pub ok: bool,
@@ -50,7 +50,7 @@ pub struct Words {
 #[derive(Debug)]
 pub struct Text<F> {
     text: Cow<'static, str>,
-    /// How long it may be kept, as `Cache-Control` writes it.
+    /// How long it may be cached, as a `Cache-Control` value.
     kept: Option<&'static str>,
     of: PhantomData<fn() -> F>,
 }
@@ -71,7 +71,7 @@ pub trait Format {
     const SAYS: &'static str;
 }
 
-/// What Prometheus reads.
+/// The format of Prometheus.
 #[derive(Debug)]
 pub enum OpenMetrics {}
 

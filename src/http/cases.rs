@@ -1,4 +1,4 @@
-//! Cases over HTTP: lists, one case, its journal, decisions, orders, held effects.
+//! Cases over HTTP: lists, one case, its journal, decisions, orders, effects over limit.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +19,7 @@ use super::answer::{Answer, Created};
 use super::extract::{Body, Path, Query};
 use super::{AppState, Caller, Problem};
 
-/// Entries of a page, if the query does not say.
+/// Entries per page if the query sets no limit.
 const ENTRIES: usize = 200;
 
 pub async fn list(
@@ -37,7 +37,7 @@ pub async fn show(
     let mut sheet =
         doors.engine.operators().case_sheet(&CaseId(id))?.ok_or_else(|| Problem::not_found("case"))?;
     if !caller.raw_identity {
-        // What was read from a document is a permission of its own.
+        // Reading values of documents needs a permission of its own.
         for step in sheet.steps.values_mut().filter_map(Value::as_object_mut) {
             if step.contains_key("document") {
                 step.insert("document".to_owned(), Value::Null);
@@ -102,7 +102,7 @@ pub async fn order(
     ordered(order, &doors, CaseId(id), caller, body.reason.into()).await
 }
 
-/// Working on a review needs no reason; deciding it does.
+/// Claims a review, which needs no reason; a decision does.
 pub async fn claim(
     order: Order,
     State(doors): State<AppState>,
@@ -131,7 +131,7 @@ pub async fn over_limit(
     Ok(Answer(doors.engine.operators().list_over_limit(page)?))
 }
 
-/// Suspensions and withheld roles, those that closed cases left included.
+/// Lists suspensions and withheld roles, including those that closed cases left.
 pub async fn holds(
     State(doors): State<AppState>,
     Query(of): Query<HoldQuery>,
@@ -141,7 +141,7 @@ pub async fn holds(
     Ok(Answer(Page::whole(doors.engine.operators().list_holds(whom.as_ref().map(Whom::person).as_deref())?)))
 }
 
-/// A change's answer: the case as it is now.
+/// Returns the answer to a change: the case as it is now.
 pub(super) fn after(doors: &AppState, id: &CaseId) -> Result<Answer<CaseLine>, Problem> {
     let sheet = doors.engine.operators().case_sheet(id)?.ok_or_else(|| Problem::not_found("case"))?;
     Ok(Answer(sheet.line))

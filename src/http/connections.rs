@@ -1,5 +1,5 @@
-//! The open connections of one listener: how many in all, how many of one address, and which one is closed
-//! where a new one comes and there is no place left: the one that has shown nothing for the longest time.
+//! The open connections of one listener: limits in all and per address. If no place is free, a new connection closes
+//! the one that has been idle the longest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ pub(super) struct Connections {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// Rises with every connection and every time one becomes idle: the lowest is the oldest.
+    /// Increases with every connection and every time one becomes idle: the lowest is the oldest.
     last: u64,
     open: HashMap<u64, Open>,
-    /// Connections on which nobody has shown who they are, or that wait for their next request.
+    /// Connections without an authenticated client, or that wait for their next request.
     idle: BTreeMap<u64, u64>,
     peers: HashMap<Peer, Of>,
 }
@@ -34,7 +34,7 @@ struct Of {
 #[derive(Debug)]
 struct Open {
     peer: Peer,
-    /// Its place among the idle; none while a known client's request is under way.
+    /// Its place among the idle; `None` while a known client's request is in progress.
     idle_since: Option<u64>,
     closing: Arc<Notify>,
 }
@@ -78,7 +78,7 @@ impl Table {
         Some(open)
     }
 
-    /// Closes the oldest idle one of an address, or of all.
+    /// Closes the oldest idle connection of an address, or of all.
     fn shed(&mut self, peer: Option<Peer>) -> bool {
         let idle = match peer {
             Some(peer) => self.peers.get(&peer).map(|of| &of.idle),
@@ -91,11 +91,11 @@ impl Table {
     }
 }
 
-/// What became of a new connection.
+/// The result of a new connection.
 #[derive(Debug)]
 pub(super) enum Entry {
     Free(Place),
-    /// Another one was closed for it.
+    /// Another connection was closed for it.
     InPlaceOfAnother(Place),
     /// Every connection serves a known client.
     Full,
@@ -110,7 +110,7 @@ impl Connections {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Monitoring on the same machine keeps a few places where known clients have taken all others.
+    /// Returns the limit for an address. A sixteenth is reserved for monitoring on the same machine.
     fn most(&self, peer: Peer) -> usize {
         if peer.is_loopback() { self.in_all } else { self.in_all - self.in_all / 16 }
     }
@@ -163,7 +163,7 @@ impl Drop for Place {
     }
 }
 
-/// Whose connection a request came on. The listener adds it to every request.
+/// The connection of a request. The listener adds it to every request.
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
     connections: Arc<Connections>,
@@ -171,7 +171,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// A client has shown who it is: the connection is not closed for another one until it is answered.
+    /// Marks the client as authenticated: the connection is not closed for another one until the request is answered.
     pub(super) fn known(&self) {
         self.connections.table().busy(self.id);
     }
@@ -191,13 +191,13 @@ impl Drop for UnderWay {
 mod tests {
     use super::*;
 
-    /// What happens on a listener with four places in all and three of one address.
+    /// Steps on a listener with four places in all and three per address.
     enum Step {
-        /// A connection of this address; which one of the earlier is closed for it, if any.
+        /// A connection of this address, and the earlier one that is closed for it, if any.
         Comes(&'static str, Option<usize>),
-        /// There is no place for a connection of this address.
+        /// No place is free for a connection of this address.
         Refused(&'static str),
-        /// The client of a connection shows who it is; its request is answered; it goes.
+        /// A client authenticates; its request is answered; it disconnects.
         Known(usize),
         Answered(usize),
         Goes(usize),
@@ -255,9 +255,9 @@ mod tests {
             Comes("192.0.2.1", None),
             Comes("192.0.2.2", None),
             Comes("192.0.2.3", None),
-            // Full: the oldest goes, whoever has it.
+            // Full: the oldest is closed, whatever its address.
             Comes("192.0.2.4", Some(0)),
-            // One that serves a known client stays.
+            // A connection that serves a known client stays.
             Known(1),
             Comes("192.0.2.4", Some(2)),
             // After its answer it is the youngest.

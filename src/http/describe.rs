@@ -1,5 +1,5 @@
-//! What the types of a handler say about its route: what it asks for, and what it answers. The document of the API
-//! is made of this, so that it cannot say anything else than the code.
+//! Describes a route from the types of its handler: its input and its answers. The API document is built from this, and
+//! cannot differ from the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use super::answer::{Accepted, Answer, Created, Format, LINES, Lines, PersonPage,
 use super::extract::{Body, Path, Query};
 use super::{AppState, Caller, Problem};
 
-/// What is known of a route by its handler.
+/// The description of a route that its handler gives.
 #[derive(Debug, Default)]
 pub struct Description {
     pub parameters: Vec<Parameter>,
@@ -31,7 +31,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// A schema by its name; it and what it names are kept.
+    /// Registers a schema and the schemas that it refers to. Returns a reference to it.
     pub fn named<T: ToSchema>(&mut self) -> Ref {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
@@ -66,7 +66,7 @@ fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).build().into()
 }
 
-/// A handler whose types say what it does. `T` is the one of axum's `Handler`.
+/// A handler that its types describe. `T` is the one of axum's `Handler`.
 pub trait Describe<T> {
     fn describe(into: &mut Description);
 }
@@ -95,12 +95,12 @@ handlers!(A B C);
 handlers!(A B C D);
 handlers!(A B C D E);
 
-/// What a handler asks for.
+/// An input of a handler.
 pub trait Asks {
     fn describe(into: &mut Description);
 }
 
-/// The parameters of a path are in the path itself, and what the guard found is no parameter.
+/// Types without a description: the path contains its parameters itself, and the guard supplies the caller.
 macro_rules! nothing {
     ($($name:ty),*) => { $(impl Asks for $name { fn describe(_: &mut Description) {} })* };
 }
@@ -131,7 +131,7 @@ impl<T: ToSchema> Asks for Body<T> {
     }
 }
 
-/// What a vendor sends; its own documentation says how it looks.
+/// A vendor's request; the vendor documents its form.
 impl Asks for Bytes {
     fn describe(into: &mut Description) {
         into.takes("As the vendor documents it.", [("application/json", any().into())]);
@@ -139,7 +139,7 @@ impl Asks for Bytes {
     }
 }
 
-/// What a handler answers.
+/// An answer of a handler.
 pub trait Gives {
     fn describe(into: &mut Description);
 }

@@ -1,4 +1,4 @@
-//! Events over HTTP: 202 only when all of a request are on disk, 400 with the place of what is wrong.
+//! Events over HTTP: 202 only when all events of a request are on disk, 400 with the place of an error.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};

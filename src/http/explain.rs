@@ -1,4 +1,4 @@
-//! Why each policy did or did not fire for a person, and what policies would say.
+//! Explains why each policy did or did not fire for a person, and runs dry runs.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -26,7 +26,8 @@ pub async fn explain(
     Ok(Answer(explained))
 }
 
-/// Nothing is changed. A tree of one's own can ask for any field of anybody, so it takes who may edit policies.
+/// Runs a dry run, which changes nothing. A submitted tree can read any field of any person: it requires the right to
+/// edit policies.
 pub async fn attempt(
     State(doors): State<AppState>,
     caller: Caller,

@@ -1,5 +1,5 @@
-//! What a handler takes from a request, as types. What does not fit is refused with the name of the parameter, or
-//! with the path of the body's member.
+//! The inputs of handlers, as types. An invalid input is refused with the name of the parameter or the path of the
+//! body's member.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(read)
 }
 
-/// `path` is `.` where it is the whole that does not fit.
+/// Builds the refusal. `path` is `.` if the whole input is invalid.
 fn refused(status: StatusCode, path: &str, error: impl std::fmt::Display) -> Problem {
     match path {
         "." | "?" => Problem::new(status, error.to_string()),

@@ -1,5 +1,5 @@
-//! What stands before every handler, in this order: the client's share, who it is, the body, and whether the
-//! same change was sent before. Nothing of a body is read for a client that has not shown who it is.
+//! Checks before every handler, in this order: the client's rate limit, authentication, the body, and whether the same
+//! change was sent before. No body is read for an unauthenticated client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::listen::Bounds;
 use super::routes::Needs;
 use super::{AppState, Problem};
 
-/// What a guard checks.
+/// The requirements that a guard checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gate {
     pub needs: Needs,
@@ -41,7 +41,7 @@ pub(super) async fn guard(
         Err(problem) => problem.into_response(),
     };
     if sends_body {
-        // What is left of the body is not read, so nothing can follow on this connection.
+        // The rest of the body is not read: no other request can follow on this connection.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -56,7 +56,7 @@ impl AppState {
         let body = match gate.largest {
             0 => Bytes::new(),
             largest => match read(body, &parts, largest, bounds).await {
-                // No vendor sends this. From outside it looks like every other hint that is not one.
+                // No vendor sends this. The answer is the same as for every other unknown hint.
                 Err(_) if gate.needs == Needs::Hint => {
                     self.count_stranger(parts.extensions.get().copied())?;
                     return Err(Problem::not_found("hook"));
@@ -75,13 +75,13 @@ impl AppState {
         Ok(response)
     }
 
-    /// Whether a request shows what only its provider's webhook knows.
+    /// Returns whether a request has the shared header of its provider's webhook.
     pub(super) fn is_webhook(&self, parts: &Parts) -> bool {
         let provider = parts.uri.path().split('/').nth(2);
         provider.is_some_and(|provider| self.engine.hooks().is_webhook(provider, &parts.headers))
     }
 
-    /// Refuses who does not show what the route needs; notes on the connection that somebody did.
+    /// Refuses a request without the credentials that the route needs. Marks the connection of an authenticated client.
     fn admit(&self, needs: Needs, parts: &mut Parts) -> Result<(), Problem> {
         let known = match needs {
             Needs::Nothing | Needs::Hint => false,
@@ -106,7 +106,7 @@ impl AppState {
     }
 }
 
-/// Reads a body to its end, as long as it comes fast enough and is not too large.
+/// Reads a body to its end, if it arrives fast enough and is not too large.
 async fn read(mut body: Body, parts: &Parts, largest: usize, bounds: Bounds) -> Result<Bytes, Problem> {
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {largest} bytes"));
@@ -139,8 +139,7 @@ fn announced(parts: &Parts) -> Option<usize> {
     parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Memory for bodies that are being read or worked on, in KiB. Hints are small and have no part in it, so that
-/// strangers cannot take it.
+/// Memory for bodies in progress, in KiB. Hints are small and do not use it: unauthenticated clients cannot exhaust it.
 const ROOM: usize = 128 << 10;
 const ROOM_WITHIN: Duration = Duration::from_secs(10);
 

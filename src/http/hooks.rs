@@ -1,4 +1,4 @@
-//! What vendors send. A hook's answer is 200 only when what it brought is on disk; what it says is a hint.
+//! Receives requests of vendors. A hook answers 200 only when its events are on disk; their content is a hint.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -26,7 +26,7 @@ pub async fn events(
     }
 }
 
-/// Whether the path is one of ours or not looks the same from outside until the secret is right.
+/// Receives a callback. A known and an unknown path give the same answer until the secret is right.
 pub async fn hint(
     State(doors): State<AppState>,
     Path((provider, secret)): Path<(String, String)>,

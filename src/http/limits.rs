@@ -1,14 +1,13 @@
-//! How much one client may ask: 429 with `Retry-After` above it. Whoever shows that they are somebody (a
-//! token, a person's link) has a bucket of their own, and a vendor that shows its secret has no limit, because
-//! what it brings must not be lost. All others are counted by address, so that they can neither use up the
-//! share of those we know nor make us read their bodies; only a verification provider's callback has to be read to know whether
-//! it is one.
+//! Rate limits per client: 429 with `Retry-After` above the limit. An authenticated client (a token, a person's link)
+//! has a bucket of its own. A vendor that presents its secret has no limit, because its events must not be lost. All
+//! others are counted by address: they can neither use up the share of known clients nor cause their bodies to be read.
+//! Only a verification provider's callback must be read before it can be authenticated.
 //!
-//! An address is the one that connects. `X-Forwarded-For` is not believed: anybody can write it. Behind a
-//! reverse proxy all strangers therefore share one bucket, and only they do.
+//! The address is that of the connection. `X-Forwarded-For` is ignored: any client can set it. Behind a reverse proxy
+//! all unauthenticated clients therefore share one bucket, and only they do.
 //!
-//! Written by hand: `governor` (0.10) keeps a client out for as long as a clock was set back, and keeps every client
-//! that it has seen until it is told to forget; here both have a bound, and the clock is the engine's.
+//! Written by hand: `governor` (0.10) blocks a client for as long as a clock was set back, and keeps every client that
+//! it has seen until it is told to forget; here both have a bound, and the clock is the engine's.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,14 +22,14 @@ use crate::model::Timestamp;
 use super::routes::Needs;
 use super::{AppState, Problem};
 
-/// A program that works through everything stays below; one that asks without a pause does not.
+/// Enough for a program that processes a whole list, but not for one that sends requests without a pause.
 const TOKEN: Rate = Rate { burst: 200, every: TimeDelta::milliseconds(20) };
-/// A page with its waiting, and somebody who presses again and again.
+/// Enough for a page with its waiting, and a person who presses repeatedly.
 const LINK: Rate = Rate { burst: 30, every: TimeDelta::milliseconds(1_000) };
-/// Mistyped tokens and broken links of many people behind one address; not a search for good ones.
+/// Enough for mistyped tokens and broken links of many people behind one address, but not for a search for valid ones.
 const ADDRESS: Rate = Rate { burst: 50, every: TimeDelta::milliseconds(200) };
 
-/// Buckets of a kind that are remembered: about this many, at most twice as many.
+/// Buckets of a kind that are kept: about this many, at most twice as many.
 const REMEMBERED: usize = 10_000;
 
 /// The address at the other end of the connection; the listener adds it to every request.
@@ -38,7 +37,7 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Peer(IpAddr);
 
 impl Peer {
-    /// Whoever has one address of an IPv6 network has all of its /64.
+    /// Reduces an IPv6 address to its /64: a client with one address of the network has all of them.
     pub(super) fn new(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(six) => IpAddr::V6((six.to_bits() >> 64 << 64).into()),
@@ -53,7 +52,7 @@ impl Peer {
     }
 }
 
-/// Whose request it is.
+/// The client of a request.
 enum Client {
     Token(String),
     Link(String),
@@ -64,7 +63,7 @@ enum Client {
 }
 
 impl AppState {
-    /// Counts a request against the share of its client.
+    /// Counts a request against the limit of its client.
     pub(super) fn count(&self, needs: Needs, request: &Parts) -> Result<(), Problem> {
         let now = self.engine.now();
         match self.client(needs, request) {
@@ -79,7 +78,7 @@ impl AppState {
         }
     }
 
-    /// Counts a request against the share of all strangers at an address.
+    /// Counts a request against the limit of all unauthenticated clients at an address.
     pub(super) fn count_stranger(&self, peer: Option<Peer>) -> Result<(), Problem> {
         let taken = self.limits.addresses.take(peer, self.engine.now());
         taken.map_err(|wait| self.too_many("address", wait))
@@ -95,7 +94,7 @@ impl AppState {
         known.unwrap_or_else(|| Client::Stranger(request.extensions.get().copied()))
     }
 
-    /// The case of a person's link, if it is one of ours.
+    /// Returns the case of a person's link, if it is one of ours.
     pub(super) fn link_of(&self, path: &str) -> Option<String> {
         let token = path.split('/').nth(2)?;
         self.engine.links().read(token).map(|(case, _, _)| case.0)
@@ -107,7 +106,7 @@ impl AppState {
     }
 }
 
-/// One bucket for each client that was seen lately.
+/// One bucket for each client that was seen recently.
 #[derive(Debug)]
 pub(super) struct Limits {
     tokens: Buckets<String>,
@@ -125,7 +124,7 @@ impl Default for Limits {
     }
 }
 
-/// So many at once, and one more each time `every` has passed.
+/// This many at once, and one more each time `every` has passed.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     burst: i32,
@@ -139,8 +138,8 @@ struct Buckets<K> {
     seen: Mutex<Seen<K>>,
 }
 
-/// When each client's bucket is full again. Two generations instead of an order: when the younger has grown
-/// to its bound the older one is forgotten as a whole, and whoever was in it has a full bucket.
+/// When each client's bucket is full again. Two generations replace an order: when the younger reaches its bound, the
+/// older one is dropped as a whole, and its clients have full buckets.
 #[derive(Debug)]
 struct Seen<K> {
     young: HashMap<K, Timestamp>,
@@ -153,13 +152,13 @@ impl<K: Hash + Eq> Buckets<K> {
         Self { rate, remembered, seen }
     }
 
-    /// Takes one from the client's bucket, or says how long until there is one.
+    /// Takes one from the client's bucket, or returns how long until there is one.
     fn take(&self, client: K, now: Timestamp) -> Result<(), TimeDelta> {
         let Rate { burst, every } = self.rate;
         let whole = every * burst;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = seen.young.get(&client).or_else(|| seen.old.get(&client)).copied();
-        // A clock that was set back must not keep anybody out for as long as it was set back.
+        // A clock that was set back must not block a client for that time.
         let missing =
             full_at.map_or(TimeDelta::zero(), |at| (at - now).clamp(TimeDelta::zero(), whole)) + every;
         if missing > whole {
@@ -181,7 +180,7 @@ mod tests {
         Timestamp::UNIX_EPOCH + TimeDelta::milliseconds(milliseconds)
     }
 
-    /// At a time, so many ask at once: this many are let through, and the next one has to wait so long.
+    /// Time, client, number of requests at once, number admitted, and the wait of the next one.
     type Row = (i64, &'static str, usize, usize, i64);
 
     fn check(rate: Rate, remembered: usize, rows: &[Row]) {
@@ -211,7 +210,7 @@ mod tests {
                 (100, "ada", 2, 1, 100),
                 (1_000, "ada", 4, 3, 100),
                 (1_250, "ada", 3, 2, 50),
-                // The clock is set back by a second: at most a whole bucket is waited for.
+                // The clock is set back by a second: the longest wait is a whole bucket.
                 (250, "ada", 1, 0, 100),
                 (350, "ada", 2, 0, 100),
             ],
@@ -231,7 +230,7 @@ mod tests {
                 (2, "c", 2, 1, hour),
                 (3, "a", 1, 0, hour - 3),
                 (4, "d", 2, 1, hour),
-                // The generation of a and b went.
+                // The generation of a and b was dropped.
                 (5, "e", 2, 1, hour),
                 (6, "a", 2, 1, hour),
                 (7, "e", 1, 0, hour - 2),

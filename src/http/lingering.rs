@@ -1,5 +1,5 @@
-//! A socket that is closed gently. Closing one with unread bytes resets the connection, and a client that is
-//! still sending then loses the answer that it was sent. So what still comes is read and dropped for a moment.
+//! Closes a socket gently. Closing one with unread bytes resets the connection, and a client that is still sending then
+//! loses its answer. Incoming bytes are therefore read and dropped for a moment.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 const DROPPED_FOR: Duration = Duration::from_secs(2);
-/// Bytes that are dropped at most; one that sends more has no ear for the answer.
+/// Most bytes that are dropped; a client that sends more does not read the answer.
 const DROPPED_BYTES: usize = 32 << 20;
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl AsyncWrite for Lingering {
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
-    /// Ends our side, then drops what the other side still sends until it ends its own.
+    /// Ends our side, then drops incoming bytes until the other side ends its own.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { socket, dropping } = &mut *self;
         let dropping = match dropping {
@@ -82,7 +82,7 @@ impl AsyncWrite for Lingering {
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut *socket).poll_read(context, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => dropping.bytes += buffer.filled().len(),
-                // The other side has ended, or is gone.
+                // The other side has ended or disconnected.
                 Ok(()) | Err(_) => return Poll::Ready(Ok(())),
             }
         }

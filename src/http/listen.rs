@@ -1,5 +1,5 @@
-//! Sockets. A header, a body and the next request each have their time, connections have their number, and
-//! the end waits for requests that are being answered.
+//! Sockets: a header, a body and the next request each have a time limit, connections have a bound, and a shutdown
+//! waits for requests in progress.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,23 +26,23 @@ use super::limits::Peer;
 use super::lingering::Lingering;
 
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-/// Requests with a longer header are answered with 431. It is also the largest buffer of a connection.
+/// Requests with a longer header are answered with 431. Also the largest buffer of a connection.
 const LARGEST_HEADER: usize = 32 << 10;
-/// Connections that were closed for others and have not let go of their descriptor yet.
+/// Connections that were closed for others and still hold their descriptor.
 const CLOSING: usize = 64;
 
-/// What one listener allows its clients.
+/// The limits that one listener sets for its clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Open connections.
     pub in_all: usize,
     /// Open connections of one address (of one /64 of IPv6).
     pub per_address: usize,
-    /// Time for a request's header, from the connection's begin or from the answer before.
+    /// Time for a request's header, from the start of the connection or from the previous answer.
     pub header_within: Duration,
-    /// Time for a body, to which each byte that has come adds its part at `body_rate`.
+    /// Time for a body; each received byte adds time at `body_rate`.
     pub body_within: Duration,
-    /// Bytes per second that a body must bring on average.
+    /// Bytes per second that a body must reach on average.
     pub body_rate: u32,
 }
 
@@ -59,7 +59,7 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The time from a body's begin within which more than so many bytes must have come.
+    /// Returns the time from a body's start within which more than this many bytes must have arrived.
     pub(super) fn body_within(&self, bytes: usize) -> Duration {
         let earned = u32::try_from(bytes).unwrap_or(u32::MAX) / self.body_rate.max(1);
         self.body_within + Duration::from_secs(earned.into())
@@ -75,20 +75,20 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Accepts nothing new and waits for the answers under way.
+    /// Accepts no new connection and waits for answers in progress.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        // The task ends by itself; if it panicked there is nothing left to wait for.
+        // The task ends by itself; after a panic there is nothing to wait for.
         let _ = self.task.await;
     }
 }
 
-/// Binds (port 0 is fine) and serves.
+/// Binds an address (port 0 is allowed) and serves.
 pub async fn listen(address: SocketAddr, router: Router) -> io::Result<Listening> {
     listen_within(address, router, Bounds::default()).await
 }
 
-/// The same with other bounds.
+/// Binds and serves with other limits.
 pub async fn listen_within(address: SocketAddr, router: Router, bounds: Bounds) -> io::Result<Listening> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
@@ -97,7 +97,7 @@ pub async fn listen_within(address: SocketAddr, router: Router, bounds: Bounds) 
     Ok(Listening { address, stop, task })
 }
 
-/// A router that gets with every request who is at the other end.
+/// A router that adds the peer of the connection to every request.
 #[derive(Debug, Clone)]
 struct Known {
     peer: Peer,
@@ -122,7 +122,7 @@ impl Service<Request<Incoming>> for Known {
     }
 }
 
-/// A body that ends the request when it has gone out.
+/// A body that ends the request once it has been sent.
 #[derive(Debug)]
 struct Answer {
     body: Body,
@@ -162,7 +162,7 @@ async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stoppe
         let (socket, peer, descriptor) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, most likely: the next one may fit again.
+                // Usually out of descriptors: the next attempt may succeed.
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -179,7 +179,7 @@ async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stoppe
                 continue;
             }
         };
-        // Answers are small and waited for.
+        // Answers are small and clients wait for them.
         let _ = socket.set_nodelay(true);
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder
@@ -192,11 +192,11 @@ async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stoppe
         tokio::spawn(run(graceful.watch(connection), place, descriptor));
     }
     drop(listener);
-    // Who has not been answered by then is cut off.
+    // Clients without an answer by then are disconnected.
     let _ = tokio::time::timeout(LAST_ANSWERS_WITHIN, graceful.shutdown()).await;
 }
 
-/// A descriptor has its place before there is one.
+/// Reserves a place for a descriptor before it accepts one.
 async fn accept(
     listener: &TcpListener,
     descriptors: &Arc<Semaphore>,
@@ -222,7 +222,7 @@ async fn run(
     drop(descriptor);
 }
 
-/// Notes in the log, one a minute at most.
+/// Log messages, at most one a minute.
 #[derive(Debug, Default)]
 struct Rarely {
     last: Option<tokio::time::Instant>,

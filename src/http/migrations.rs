@@ -1,4 +1,4 @@
-//! Moving an open case to another revision over HTTP. With `?preview=true` nothing is changed.
+//! Moves an open case to another revision over HTTP. With `?preview=true` nothing changes.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,22 +1,22 @@
-//! The doors: hooks, the person's link, the API. Knows the engine and configuration; asks nobody else.
+//! The HTTP room: hooks, the person's link, the API. Uses the engine and the configuration.
 //!
 //! | file | what |
 //! |---|---|
 //! | `routes` | every route, and what it needs before its body is read |
-//! | `guard` | checks that, and reads the body |
-//! | `extract`, `answer` | what handlers take and answer, as types |
-//! | `describe`, `openapi` | the document of the API, made of the routes and of those types |
-//! | `access` | tokens and what they may do |
+//! | `guard` | checks the needs of a route, and reads the body |
+//! | `extract`, `answer` | inputs and answers of handlers, as types |
+//! | `describe`, `openapi` | the API document, built from the routes and those types |
+//! | `access` | tokens and their roles |
 //! | `problem` | errors as RFC 9457 documents |
-//! | `hooks` | what vendors send |
-//! | `events` | what other programs send |
+//! | `hooks` | requests of vendors |
+//! | `events` | events of other programs |
 //! | `person` | the page behind a person's link |
 //! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
 //! | `plan` | what activating another tree would do |
-//! | `explain` | why policies did or did not fire, and what they would say |
-//! | `listen`, `connections`, `lingering` | sockets: how many, for how long, and how they end |
-//! | `limits` | how much one client may ask |
-//! | `repeat` | the same change sent twice |
+//! | `explain` | why policies did or did not fire, and dry runs |
+//! | `listen`, `connections`, `lingering` | sockets: their number, their time limits, and how they close |
+//! | `limits` | rate limits per client |
+//! | `repeat` | repeated changes |
 
 mod access;
 mod answer;
@@ -56,7 +56,7 @@ pub use openapi::document;
 pub use problem::Problem;
 pub use routes::{Needs, Route};
 
-/// What the handlers share.
+/// State that the handlers share.
 #[derive(Debug, Clone)]
 pub struct AppState {
     engine: Engine,
@@ -79,22 +79,22 @@ impl AppState {
         })
     }
 
-    /// What the outside world needs and nothing else: hooks and people's links.
+    /// Serves the routes for the outside world only: hooks and people's links.
     pub fn public(&self) -> Router {
         self.serve(routes::outside())
     }
 
-    /// Everything on one listener.
+    /// Serves everything on one listener.
     pub fn everything(&self) -> Router {
         self.serve(Self::routes().into_iter().chain(routes::former()).collect())
     }
 
-    /// Everything but what `public` serves, where that has a listener of its own.
+    /// Serves everything except the routes of `public`, if those have a listener of their own.
     pub fn private(&self) -> Router {
         self.serve(routes::inside().into_iter().chain(routes::former()).collect())
     }
 
-    /// Every route there is.
+    /// Returns every route, without the former paths.
     pub fn routes() -> Vec<Route> {
         routes::outside().into_iter().chain(routes::inside()).collect()
     }
@@ -103,7 +103,7 @@ impl AppState {
         routes::guarded(self, routes)
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::wrong_method)
-            // The guards have read what there is of a body, up to the limit of its route.
+            // The guards have read the body, up to the limit of its route.
             .layer(DefaultBodyLimit::disable())
             .with_state(self.clone())
     }

@@ -1,5 +1,4 @@
-//! The document of the API: OpenAPI 3.1, made of the routes, of what their guards check, and of the types of their
-//! handlers.
+//! The API document: OpenAPI 3.1, built from the routes, the checks of their guards, and the types of their handlers.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -36,7 +35,7 @@ pub async fn show() -> Result<Text<answer::OpenApi>, Problem> {
     TEXT.as_ref().map(|text| Text::new(text.as_str())).map_err(|error| Problem::internal(error))
 }
 
-/// Every route with its parameters, answers and needs.
+/// Builds the document: every route with its parameters, answers and needs.
 pub fn document() -> OpenApi {
     let mut components = ComponentsBuilder::new()
         .security_scheme(TOKEN, {
@@ -78,7 +77,7 @@ fn method(route: &Route) -> HttpMethod {
     if route.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get }
 }
 
-/// What the handler's types, the route and its guard say.
+/// Describes a route from its handler's types, its definition and its guard.
 fn known(route: &Route) -> Description {
     let mut known = Description::default();
     (route.describe)(&mut known);
@@ -104,7 +103,7 @@ fn operation(route: &Route, mut known: Description) -> Operation {
     }
     for status in known.refusals {
         match known.answers.get_mut(&status.as_u16()) {
-            // The media type tells them apart.
+            // The media type distinguishes them.
             Some(answer) => answer.content.extend(refusal(status).content),
             None => operation = operation.response(status.as_str(), Ref::from_response_name(name_of(status))),
         }
@@ -118,7 +117,7 @@ fn operation(route: &Route, mut known: Description) -> Operation {
     operation.build()
 }
 
-/// What the guard of a route may answer.
+/// Returns the statuses with which a route's guard may refuse.
 fn guarded(route: &Route) -> Vec<StatusCode> {
     let mut statuses = match route.needs {
         Needs::Nothing => vec![],
@@ -143,7 +142,7 @@ fn guarded(route: &Route) -> Vec<StatusCode> {
     statuses
 }
 
-/// Such as `NotFound`.
+/// Returns a name such as `NotFound`.
 fn name_of(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or_default().replace(' ', "")
 }
@@ -170,7 +169,7 @@ fn refusal(status: StatusCode) -> Response {
     .build()
 }
 
-/// One of several is enough.
+/// Returns alternatives: one requirement is enough.
 fn requirements(needs: Needs) -> Vec<SecurityRequirement> {
     let none: [&str; 0] = [];
     match needs {
@@ -183,7 +182,7 @@ fn requirements(needs: Needs) -> Vec<SecurityRequirement> {
     }
 }
 
-/// The names of a path's variable parts.
+/// Returns the names of a path's variable parts.
 fn variables(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
@@ -215,7 +214,7 @@ fn idempotency_key() -> ParameterBuilder {
         .schema(Some(text))
 }
 
-/// Operations of one part of the API.
+/// Returns the part of the API that an operation belongs to.
 fn tag(path: &str) -> &str {
     let mut parts = path.split('/').skip(1).filter(|part| *part != "v1");
     match parts.next().unwrap_or_default() {
@@ -226,7 +225,7 @@ fn tag(path: &str) -> &str {
     }
 }
 
-/// Such as `post_v1_cases_id_retry`.
+/// Returns an id such as `post_v1_cases_id_retry`.
 fn id(route: &Route) -> String {
     let path = route.path.replace(['{', '}'], "").replace(['/', '.'], "_");
     format!("{}{path}", route.method.as_str().to_ascii_lowercase())

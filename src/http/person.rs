@@ -1,5 +1,5 @@
-//! The page behind a person's link: who asks, why, until when, and one button. Only the button starts
-//! something, so that programs that open links in mails start nothing.
+//! The page behind a person's link: the organization, the reason, the deadline, and one button. Only the button starts
+//! an action: programs that open links in mails start nothing.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -80,7 +80,7 @@ impl Pages {
         Ok((status, guards(), Html(html)).into_response())
     }
 
-    /// What fails inside is our trouble, and a person is told so on a page.
+    /// Shows internal errors to the person as a page.
     fn told(
         &self,
         doors: &AppState,
@@ -109,7 +109,7 @@ fn page_language(page: &Page) -> Option<&str> {
     }
 }
 
-/// Headers of a page that must not be framed, cached, referred from or run anything.
+/// Headers of a page that must not be framed, cached, referred from or run any script.
 fn guards() -> [(HeaderName, &'static str); 5] {
     [
         (
@@ -123,7 +123,7 @@ fn guards() -> [(HeaderName, &'static str); 5] {
     ]
 }
 
-/// The person's language if we have it, else the browser's first that we have, else English.
+/// Returns the person's language if supported, else the browser's first supported one, else English.
 fn choose(known: Option<&str>, headers: &HeaderMap) -> &'static str {
     let accepted =
         headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -141,7 +141,7 @@ fn date(at: Timestamp) -> String {
     at.with_timezone(&Tz::UTC).format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// The next whole minute: who comes back at the time that is shown is not too early.
+/// Returns the next whole minute: a person who comes back at the shown time is not too early.
 fn up_to_the_minute(at: Timestamp) -> Timestamp {
     let past = at.timestamp().rem_euclid(60);
     if past == 0 && at.timestamp_subsec_nanos() == 0 { at } else { at + TimeDelta::seconds(60 - past) }
@@ -156,7 +156,7 @@ pub struct Waiting {
     wait: Option<String>,
 }
 
-/// GET: shows the page. After a press that had to wait, goes on to the vendor once it is ready.
+/// GET: shows the page. After a press that had to wait, redirects to the vendor once it is ready.
 pub async fn look(
     State(doors): State<AppState>,
     Path(token): Path<String>,
@@ -182,7 +182,7 @@ fn looked(doors: &AppState, headers: &HeaderMap, token: &str, waits: bool) -> Re
     doors.pages.render(doors, headers, &page, false)
 }
 
-/// POST: starts or resumes the vendor session and sends the person there.
+/// POST: starts or resumes the vendor session and redirects the person to it.
 pub async fn press(
     State(doors): State<AppState>,
     Path(token): Path<String>,
@@ -208,7 +208,7 @@ pub async fn press(
     doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }
 
-/// Where the vendor sends the person afterwards: never a result, only a reason to look.
+/// Handles the return of a person from the vendor: never a result, only a reason to read it.
 pub async fn back(
     State(doors): State<AppState>,
     Path(token): Path<String>,

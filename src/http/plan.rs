@@ -1,4 +1,4 @@
-//! What activating another tree would do. The answer is lines of JSON: how far it is, and at last the plan.
+//! Plans the activation of another tree. The answer is JSON lines: progress, then the plan.
 
 use axum::extract::State;
 use futures::stream;
@@ -10,7 +10,7 @@ use super::answer::Lines;
 use super::extract::Body;
 use super::{AppState, Caller, Problem};
 
-/// Lines that nobody has read yet; progress beyond that is left out.
+/// Unread lines in the channel; further progress is dropped.
 const WAITING: usize = 16;
 
 pub async fn plan(
@@ -25,7 +25,7 @@ pub async fn plan(
         let told = lines.clone();
         let files = tree.files.into_iter().collect();
         let progress = move |progress| {
-            // Who does not read fast enough reads the next one.
+            // A slow reader gets a later progress line.
             let _ = told.try_send(PlanLine::Progress(progress));
         };
         let there = lines.clone();
@@ -36,7 +36,7 @@ pub async fn plan(
                 PlanLine::Problem("computing the plan failed; the daemon's log has the reason".to_owned())
             }
         };
-        // Nobody reads it any more: then it is for nobody.
+        // The client disconnected: the plan is not needed.
         let _ = lines.send(last).await;
     });
     let lines = stream::unfold(read, |mut read| async move { Some((read.recv().await?, read)) });

@@ -1,4 +1,4 @@
-//! Policies over HTTP: what runs, its revisions, and a reload that answers with its result.
+//! Policies over HTTP: the active ones, their revisions, and a reload that answers with its result.
 
 use axum::extract::State;
 
@@ -15,7 +15,7 @@ use super::answer::{Answer, Verdict};
 use super::extract::{Path, Query};
 use super::{AppState, Caller, Problem};
 
-/// People of a report, if the query does not say.
+/// People of a report if the query sets no limit.
 const PEOPLE: usize = 100;
 
 pub async fn list(State(doors): State<AppState>) -> Result<Answer<PolicyList>, Problem> {
@@ -24,7 +24,7 @@ pub async fn list(State(doors): State<AppState>) -> Result<Answer<PolicyList>, P
     Ok(Answer(PolicyList { items, next: None, last_reload: LastReload::from(&active.report) }))
 }
 
-/// What the tree has, and what it does not have any more while cases of it are open.
+/// Returns the policies of the tree, and removed policies with open cases.
 fn lines(doors: &AppState, report: &Report) -> Result<Vec<PolicyLine>, Problem> {
     let active = doors.engine.active();
     let notes = |name: &str| {
@@ -56,12 +56,12 @@ fn lines(doors: &AppState, report: &Report) -> Result<Vec<PolicyLine>, Problem> 
     Ok(lines)
 }
 
-/// Schedules over the population: the last runs of each, and when the next is.
+/// Lists sweeps: the last runs of each, and the next nominal time.
 pub async fn sweeps(State(doors): State<AppState>) -> Result<Answer<Page<SweepLine>>, Problem> {
     Ok(Answer(Page::whole(doors.engine.sweeps().list()?)))
 }
 
-/// What a shadow policy would have done, person by person, against what happened.
+/// Compares what a shadow policy would have done with what happened, for each person.
 pub async fn shadow(
     State(doors): State<AppState>,
     Path(name): Path<String>,
@@ -84,7 +84,7 @@ pub async fn revisions(
     Ok(Answer(Page::whole(revisions)))
 }
 
-/// 200 if everything in the tree runs afterwards, 422 if something does not; the report either way.
+/// Answers 200 if everything in the tree runs afterwards, 422 otherwise; with the report in both cases.
 pub async fn reload(State(doors): State<AppState>, caller: Caller) -> Result<Verdict<Reload>, Problem> {
     tracing::info!(by = caller.name(), "reload requested");
     let active = doors.engine.rollout().reload.reload(Some(caller.actor)).await;

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem documents: a sentence for who asked, the cause only in the log.
+//! Errors as RFC 9457 problem documents: a sentence for the caller, the cause only in the log.
 
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -9,12 +9,12 @@ use crate::api;
 use crate::api::problem::More;
 use crate::engine::cases::ApplyError;
 
-/// What went wrong, for the one who asked.
+/// An error, for the caller.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    /// Seconds after which asking again makes sense.
+    /// Seconds after which a retry is useful.
     retry_after: Option<i64>,
     more: Box<More>,
 }
@@ -33,15 +33,15 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("no such {what}"))
     }
 
-    /// The client asks too much.
+    /// The client exceeds its rate limit.
     pub fn too_many(wait: TimeDelta) -> Self {
-        // Rounded up: who comes back after a whole second is let in.
+        // Rounded up: a retry after whole seconds is admitted.
         let seconds = (wait.num_milliseconds().max(1) + 999) / 1_000;
         let detail = format!("too many requests; try again in {seconds} s");
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
-    /// Our own fault: the cause is logged, not told.
+    /// An internal error: the cause is logged, not returned.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the daemon's log has the reason")
@@ -51,19 +51,19 @@ impl Problem {
         &self.detail
     }
 
-    /// The parameter, or the path of the body's member, that is wrong.
+    /// Adds the invalid parameter, or the path of the body's invalid member.
     pub fn about(mut self, parameter: &str) -> Self {
         self.more.parameter = Some(parameter.to_owned());
         self
     }
 
-    /// The decisions that a case takes now.
+    /// Adds the decisions that a case accepts now.
     pub fn allowing(mut self, decisions: Vec<String>) -> Self {
         self.more.decisions_allowed = Some(decisions);
         self
     }
 
-    /// The event of a request that is wrong, and its attribute.
+    /// Adds the index of a request's invalid event, and its attribute.
     pub fn of_event(mut self, index: usize, field: &str) -> Self {
         self.more.index = Some(index);
         self.more.field = Some(field.to_owned());

@@ -1,5 +1,5 @@
-//! `Idempotency-Key`: the same change sent twice gets the first answer, also after a restart. The key is the
-//! caller's own and stands for the whole request: method, path, query and body.
+//! `Idempotency-Key`: a repeated change gets the first answer, also after a restart. The key belongs to the caller and
+//! identifies the whole request: method, path, query and body.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -20,10 +20,10 @@ use crate::engine::{About, Answer};
 use super::answer::Accepted;
 use super::{AppState, Caller, Problem, cases, revisions};
 
-/// Keys share this many turns.
+/// Number of locks that all keys share.
 const TURNS: usize = 64;
 
-/// The same request sent twice at once: the second waits for the first one's answer.
+/// Locks for a request that is sent twice at once: the second waits for the first one's answer.
 #[derive(Debug)]
 pub struct Turns(Vec<tokio::sync::Mutex<()>>);
 
@@ -43,14 +43,14 @@ impl Turns {
 }
 
 impl AppState {
-    /// Runs a change, or answers as the first time.
+    /// Runs a change, or returns its first answer.
     pub(super) async fn once(&self, parts: Parts, body: Bytes, next: Next) -> Result<Response, Problem> {
         let Some(key) = key(&parts)? else {
             return Ok(next.run(Request::from_parts(parts, Body::from(body))).await);
         };
         let request = fingerprint(&parts, &body);
         let doors = self.clone();
-        // It goes on when the client hangs up: whoever sends it again waits for its end.
+        // The change continues if the client disconnects: a repeated request waits for its end.
         let change = tokio::spawn(async move {
             let _turn = doors.turns.turn(&key).await;
             match doors.before(&key, &request)? {
@@ -69,7 +69,7 @@ impl AppState {
         }
         let (response, marked) = self.engine.requests().under_key(key, request, next.run(sent)).await;
         if !(marked || response.status().is_success()) {
-            // Nothing was changed: the same request may be right later.
+            // Nothing was changed: the same request may succeed later.
             return Ok(response);
         }
         let (head, body) = response.into_parts();
@@ -80,7 +80,7 @@ impl AppState {
         Ok(Response::from_parts(head, Body::from(body)))
     }
 
-    /// The answer to the same request sent before; an error if the key was used for another one.
+    /// Returns the answer to the same request sent before, or an error if the key was used for another one.
     fn before(&self, key: &str, request: &str) -> Result<Option<Response>, Problem> {
         let Some(known) = self.engine.requests().keyed(key)? else { return Ok(None) };
         if known.request != request {
@@ -96,7 +96,7 @@ impl AppState {
         }
     }
 
-    /// The change happened and its answer was lost, or was too long to keep: what it is about, as it is now.
+    /// Returns the subject's current state if the change happened and its answer was lost or too long to keep.
     fn of_now(&self, about: &About) -> Result<Response, Problem> {
         match about {
             About::Case(id) => Ok(cases::after(self, id)?.into_response()),
@@ -112,7 +112,7 @@ fn again(answer: Answer) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], answer.body).into_response()
 }
 
-/// The key of a request, made the caller's own; none if the caller sent none.
+/// Returns the key of a request, qualified by its caller, or `None` without a key.
 fn key(parts: &Parts) -> Result<Option<String>, Problem> {
     let mut given = parts.headers.get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };

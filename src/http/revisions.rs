@@ -1,4 +1,4 @@
-//! Revisions of a policy over HTTP: what one can do, what another can do otherwise, releasing and going back.
+//! Revisions of a policy over HTTP: effects, differences, releases and reverts.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -60,7 +60,7 @@ pub async fn revert(
     Ok(Answer(doors.engine.rollout().orders.revert(&name, &revision, caller.actor, reason.into()).await?))
 }
 
-/// The policy as it runs now.
+/// Returns the running revision of a policy.
 pub(super) fn now(doors: &AppState, name: &str) -> Result<Answer<RevisionSheet>, Problem> {
     Ok(Answer(doors.engine.rollout().catalog.sheet(name, "running")?))
 }

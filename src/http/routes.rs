@@ -1,5 +1,5 @@
-//! Every route with what it needs. The guard of a route checks that before anything of the body is read, and
-//! a handler gets its `Caller` from the guard alone.
+//! Every route with its needs. The guard of a route checks them before any of the body is read, and a handler gets its
+//! `Caller` only from the guard.
 
 use axum::Router;
 use axum::extract::State;
@@ -22,7 +22,7 @@ use super::{
 
 /// A larger body is refused with 413.
 const LARGEST_BODY: usize = 1 << 20;
-/// A vendor's hint has a handful of ids; it is read before it is known whose it is.
+/// A vendor's hint has a few ids; it is read before its sender is known.
 const LARGEST_HINT: usize = 16 << 10;
 /// A policy tree has many files.
 const LARGEST_TREE: usize = 16 << 20;
@@ -30,7 +30,7 @@ const LARGEST_TREE: usize = 16 << 20;
 const CASES: &[Role] = &[Role::Viewer, Role::Desk, Role::Operator];
 const POLICIES: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
 const EXPLAIN: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
-/// `admin` has every role but that of raw identity data.
+/// `admin` includes every role except raw identity data.
 const ADMIN: &[Role] = &[];
 /// Any token.
 const ANY: &[Role] = &Role::ALL;
@@ -38,30 +38,30 @@ const ANY: &[Role] = &Role::ALL;
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
 
-/// What a request must show before its body is read.
+/// The credentials that a request must present before its body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: open to everybody who reaches the listener.
+    /// None: open to every client that reaches the listener.
     Nothing,
     /// A token with one of these roles, or with `admin`.
     Role(&'static [Role]),
-    /// A person's link; a broken one gets a page that says so.
+    /// A person's link; a broken one gets a page that reports it.
     Link,
     /// The header that the identity provider's webhook shares with us.
     Webhook,
-    /// A secret of a case in the path. Which case, only the body says: up to 16 KiB are read first.
+    /// A secret of a case in the path. Only the body identifies the case: up to 16 KiB are read first.
     Hint,
 }
 
-/// One method of one path. What its handler takes and answers is in the handler's types.
+/// One method of one path. The handler's types define its input and answers.
 #[derive(Debug)]
 pub struct Route {
     pub method: Method,
     pub path: &'static str,
     pub needs: Needs,
-    /// Bytes of a body that are read at most; 0: none are.
+    /// Most bytes of a body; 0: no body is read.
     pub largest: usize,
-    /// Takes an `Idempotency-Key`.
+    /// Accepts an `Idempotency-Key`.
     pub change: bool,
     pub summary: &'static str,
     /// Statuses of its refusals, besides those of the guard and of the types.
@@ -103,7 +103,7 @@ where
     T: 'static,
 {
     let change = takes(path, Needs::Role(roles), handler, summary);
-    // A disk that is full closes the store before it closes the daemon.
+    // A full disk closes the store before it stops the daemon.
     Route { change: true, ..change }.refusing(&[NOT_FOUND, CONFLICT, StatusCode::SERVICE_UNAVAILABLE])
 }
 
@@ -121,7 +121,7 @@ fn claims(path: &'static str, order: Order, summary: &'static str) -> Route {
     changes(path, &[Role::Desk], handler, summary)
 }
 
-/// What the outside world needs: hooks and people's links.
+/// Routes for the outside world: hooks and people's links.
 pub(super) fn outside() -> Vec<Route> {
     vec![
         reads("/person.css", Needs::Nothing, person::style, "Style of the person's pages"),
@@ -145,7 +145,7 @@ pub(super) fn outside() -> Vec<Route> {
     ]
 }
 
-/// The API, and what monitoring asks. Monitoring is never refused: it would look like the end of the daemon.
+/// Routes of the API and of monitoring. Monitoring is never refused: a refusal would look like a stopped daemon.
 pub(super) fn inside() -> Vec<Route> {
     let mut routes = vec![
         reads("/metrics", Needs::Nothing, watch::metrics, "Read metrics"),
@@ -159,7 +159,7 @@ pub(super) fn inside() -> Vec<Route> {
     routes
 }
 
-/// Cases, and what policies say of a person.
+/// Routes of cases, and of explanations about a person.
 fn of_people() -> Vec<Route> {
     let (cases, explain, operator) = (Needs::Role(CASES), Needs::Role(EXPLAIN), &[Role::Operator]);
     vec![
@@ -199,7 +199,7 @@ fn of_people() -> Vec<Route> {
     ]
 }
 
-/// Former paths. They are served, and no page and no document lists them.
+/// Former paths. They are served, and no page or document lists them.
 pub(super) fn former() -> Vec<Route> {
     vec![
         reads("/v1/held", Needs::Role(CASES), cases::over_limit, ""),
@@ -250,7 +250,7 @@ fn of_policies() -> Vec<Route> {
     ]
 }
 
-/// Puts each route behind its guard.
+/// Adds its guard to each route.
 pub(super) fn guarded(doors: &AppState, routes: Vec<Route>) -> Router<AppState> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let gate = Gate { needs: route.needs, largest: route.largest, change: route.change };

@@ -1,4 +1,4 @@
-//! What monitoring asks. Open to everybody who reaches the private listener: it names no person.
+//! Routes for monitoring. Open to every client that reaches the private listener: they name no person.
 
 use axum::extract::State;
 use chrono::TimeDelta;
@@ -18,7 +18,7 @@ pub async fn live(State(doors): State<AppState>) -> Words {
 pub async fn ready(State(doors): State<AppState>) -> Words {
     match doors.engine.status().ready() {
         Ok(()) => {
-            // The others are served, so it is ready; whoever looks is told all the same.
+            // The other policies are served, so the daemon is ready; the answer still names the problem.
             let degraded: Vec<String> = doors
                 .engine
                 .active()
