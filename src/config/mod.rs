@@ -1,5 +1,5 @@
-//! `proofd.yaml`: what the daemon is connected to and who may ask it. Strict: an unknown key is an error
-//! with its line, and a secret is a reference. It knows nothing but plain data.
+//! `proofd.yaml`: the daemon's connectors and access rights. Strict: an unknown key is an error with its line, and a
+//! secret is a reference. Contains plain data only.
 
 mod read;
 mod secret;
@@ -179,7 +179,7 @@ pub struct Oidc {
 }
 
 impl Config {
-    /// A path of the file, seen from the file.
+    /// Resolves a path of the file against the file's directory.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
@@ -210,7 +210,7 @@ fn default_roles_claim() -> String {
     "groups".to_owned()
 }
 
-/// JSON Schema for editors. `connectors` makes the schema of that key.
+/// Builds the JSON Schema for editors. `connectors` builds the schema of that key.
 pub fn json_schema(connectors: impl FnOnce(&mut SchemaGenerator) -> Schema) -> serde_json::Value {
     let mut generator = SchemaGenerator::default();
     let connectors = connectors(&mut generator).to_value();
@@ -220,7 +220,7 @@ pub fn json_schema(connectors: impl FnOnce(&mut SchemaGenerator) -> Schema) -> s
     schema
 }
 
-/// Editors show a description as it stands, with signs before every backtick, unless it is said to be Markdown.
+/// Marks descriptions as Markdown: otherwise editors escape every backtick.
 fn in_markdown(schema: &mut serde_json::Value) {
     match schema {
         serde_json::Value::Object(fields) => {

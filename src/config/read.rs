@@ -1,5 +1,5 @@
-//! From text to a configuration, with the line of every mistake. Every file is read twice: by the reader of YAML, for
-//! its limits and places, and by `serde_yaml`, for its types.
+//! Reads a configuration from text, with the line of every error. Every file is read twice: by the YAML reader, for its
+//! limits and places, and by `serde_yaml`, for its types.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,15 +13,15 @@ use serde_path_to_error::{Segment, Track};
 use super::Config;
 use crate::yaml::{self, Data, Node, Place};
 
-/// What is wrong with the file, and where.
+/// An error of the file, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     pub file: String,
-    /// 1-based; 0 where the file as a whole is meant.
+    /// 1-based; 0 for the file as a whole.
     pub line: usize,
     pub column: usize,
     pub message: String,
-    /// The line itself, for showing. Withheld where a secret may stand in it.
+    /// The line itself, to show. Withheld if it may contain a secret.
     pub source: Option<String>,
 }
 
@@ -42,8 +42,8 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// Reads and checks a configuration, all but its `connectors`: those are read by `Document::section`. The first
-/// value is the configuration, the second its warnings.
+/// Reads and checks a configuration except its `connectors`, which `Document::section` reads. The first value is the
+/// configuration, the second its warnings.
 pub fn read(path: &Path) -> Result<(Config, Vec<Mistake>), Mistake> {
     let mut document = Document { file: path.display().to_string(), text: Arc::from("") };
     let bytes =
@@ -57,7 +57,7 @@ pub fn read(path: &Path) -> Result<(Config, Vec<Mistake>), Mistake> {
     Ok((Config { document, ..config }, warnings))
 }
 
-/// The text of a configuration, from which parts are read with the place of every mistake.
+/// The text of a configuration. Parts are read from it with the place of every error.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
     file: String,
@@ -65,12 +65,12 @@ pub struct Document {
 }
 
 impl Document {
-    /// A mistake of the file as a whole.
+    /// Returns an error of the file as a whole.
     pub fn mistake(&self, message: impl Into<String>) -> Mistake {
         Mistake { file: self.file.clone(), line: 0, column: 0, message: message.into(), source: None }
     }
 
-    /// Reads the value of one key of the file. None: the file does not have the key, or nothing under it.
+    /// Reads the value of one key of the file. `None`: the key is missing or empty.
     pub fn section<'de, S: DeserializeSeed<'de>>(
         &'de self,
         key: &str,
@@ -80,7 +80,7 @@ impl Document {
     }
 
     fn config(&self) -> Result<Config, Mistake> {
-        // What the typed pass lets through: keys given twice, aliases, any size and depth.
+        // Errors that the typed pass accepts: duplicate keys, aliases, any size and depth.
         if let Some(fault) = self.nodes().1.into_iter().next() {
             return Err(self.at(&fault.place, fault.message));
         }
@@ -152,9 +152,9 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Section<'_, S> {
     }
 }
 
-/// Characters of a line that are shown with a mistake.
+/// Most characters of a line that are shown with an error.
 const LONGEST_LINE: usize = 200;
-/// Larger than any configuration is.
+/// Size limit of a configuration file.
 const LARGEST_FILE: usize = 1 << 20;
 
 fn may_be_secret(line: &str) -> bool {
@@ -163,7 +163,7 @@ fn may_be_secret(line: &str) -> bool {
         .any(|word| line.contains(word))
 }
 
-/// Follows a path through the tree as far as it goes.
+/// Follows a path through the tree as far as it exists.
 fn locate<'a>(root: &Node, path: impl Iterator<Item = &'a Segment>) -> Option<Place> {
     let mut node = root;
     let mut place = None;
@@ -180,7 +180,7 @@ fn locate<'a>(root: &Node, path: impl Iterator<Item = &'a Segment>) -> Option<Pl
     place
 }
 
-/// Rules between keys.
+/// Checks rules between keys.
 fn check(config: &Config) -> Result<(), String> {
     match config.store.split_once(':') {
         Some(("sled", dir)) if !dir.is_empty() => {}
@@ -202,14 +202,14 @@ fn warnings(config: &Config) -> Vec<String> {
     plain.chain(http).collect()
 }
 
-/// The warning about a secret whose text stands in the file.
+/// Returns the warning about a secret whose text is in the file.
 pub fn plain_secret(what: &str) -> String {
     format!(
         "warning: {what} is stored in plain text; use {{credential: NAME}}, {{file: PATH}} or {{env: NAME}}"
     )
 }
 
-/// The warning about an address that is not encrypted. Only the host is shown: paths and queries may be secrets.
+/// Returns the warning about an unencrypted address. Only the host is shown: paths and queries may be secrets.
 pub fn plain_http(what: &str, url: &url::Url) -> Option<String> {
     (url.scheme() == "http" && !is_loopback(url)).then(|| {
         let host = url.host_str().unwrap_or_default();
@@ -217,10 +217,10 @@ pub fn plain_http(what: &str, url: &url::Url) -> Option<String> {
     })
 }
 
-/// Whether an address stays on this machine.
+/// Returns whether an address is on this machine.
 pub fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
-        // Of a scheme that the URL standard does not know, such as smtp, an address counts as a name.
+        // With a scheme that the URL standard does not define, such as smtp, an IP address is parsed as a name.
         Some(url::Host::Domain(name)) => {
             name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
         }

@@ -1,4 +1,4 @@
-//! Where a secret comes from. Only the reference is in the file; the text is read once, at start.
+//! The source of a secret. The file has only the reference; the text is read once, at start.
 
 use std::path::{Path, PathBuf};
 

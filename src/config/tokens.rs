@@ -1,4 +1,4 @@
-//! Bearer tokens: who has one, what it may do, until when. The text of a token is read once, at start.
+//! Bearer tokens: owner, roles and expiry. The text of a token is read once, at start.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::{Access, SecretSource};
 use crate::model::{Actor, Secret, Timestamp};
 
-/// Shorter tokens can be guessed.
+/// Minimum length: shorter tokens can be guessed.
 pub const SHORTEST: usize = 20;
 
-/// An end is announced this long before.
+/// Time before the expiry at which it is reported.
 const ANNOUNCED: Days = Days::new(28);
 
 /// A bearer token for programs and for the command line.
@@ -80,7 +80,7 @@ impl Role {
         Self::RawIdentity,
     ];
 
-    /// The word of the configuration.
+    /// The word in the configuration.
     pub fn word(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -100,7 +100,7 @@ impl Token {
         self.role.into_iter().chain(self.roles.iter().copied())
     }
 
-    /// Whether reviews can be decided with it.
+    /// Returns whether the token can decide reviews.
     pub fn decides(&self) -> bool {
         self.all_roles().any(|role| role == Role::Desk || role == Role::Admin)
     }
@@ -116,7 +116,7 @@ impl Token {
 }
 
 impl Access {
-    /// Rules that need no secret.
+    /// Checks the rules that need no secret.
     pub(super) fn check(&self) -> Result<(), String> {
         let mut names = BTreeSet::new();
         for (number, token) in self.tokens.iter().enumerate() {
@@ -141,7 +141,7 @@ impl Access {
         Ok(())
     }
 
-    /// Every token with its text. Errors have no text of a token.
+    /// Reads every token's text. Errors contain no text of a token.
     pub fn reveal(&self, base: &Path) -> Result<Vec<(&Token, Secret)>, String> {
         let mut revealed: Vec<(&Token, Secret)> = Vec::new();
         for token in &self.tokens {
@@ -162,7 +162,7 @@ impl Access {
         Ok(revealed)
     }
 
-    /// Tokens that are not accepted any more, or not much longer.
+    /// Returns tokens that have expired or expire soon.
     pub fn ending(&self, now: Timestamp) -> Vec<Ending> {
         let today = now.date_naive();
         let of = |token: &Token| {
@@ -174,7 +174,7 @@ impl Access {
     }
 }
 
-/// The end of a token that is near or past.
+/// A token's expiry that is near or past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     pub name: String,
