@@ -1,15 +1,13 @@
-//! CloudEvents 1.0 over HTTP, in all three modes: structured, batched and binary. A request is taken whole
-//! or not at all, and what is wrong is told with its place. Pure; it must not know who may send.
+//! CloudEvents 1.0 over HTTP, in all three modes: structured, batched and binary. A request is accepted whole or not at
+//! all, and an error has its place. Pure; does not check who may send.
 //!
-//! Written by hand: `cloudevents-sdk` (0.9) takes a member that is there twice, names of attributes in capitals or with
-//! signs, control characters, an empty id, a source that is no URI and numbers beyond 32 bits, and its errors name no
-//! member.
+//! Written by hand: `cloudevents-sdk` (0.9) accepts duplicate members, attribute names in capitals or with signs,
+//! control characters, an empty id, a source that is no URI and numbers beyond 32 bits, and its errors name no member.
 //!
-//! The person is the event's `subject`; the extension attribute `subjecttype` says what kind of record that
-//! is (`applicant` unless it says `user` or `registration`), and `subjectsource` which identity provider has
-//! the record, if there are several. Policies see the data as `event.data`, with
-//! extension attributes among it where the data has no member of that name; data that is no JSON object is
-//! `event.data.value`, and bytes are `event.data.data_base64`.
+//! The person is the event's `subject`. The extension attribute `subjecttype` is the kind of record (`user` or
+//! `registration`; `applicant` by default). `subjectsource` is the identity provider of the record, if there are
+//! several. Policies see the data as `event.data`, with extension attributes added where the data has no member of that
+//! name. Data that is no JSON object is `event.data.value`, and bytes are `event.data.data_base64`.
 
 use std::borrow::Cow;
 
@@ -22,24 +20,24 @@ use serde_json::{Map, Value};
 
 use crate::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef, Timestamp, typed};
 
-/// More than this in one request is refused.
+/// Most events of one request; more are refused.
 const MOST_EVENTS: usize = 1_000;
 
-/// Longest text of an attribute that is kept in keys and lists.
+/// Longest text of an attribute that is used in keys and lists.
 const LONGEST: usize = 1_024;
 
 /// Attributes of the specification. All others are extensions.
 const OWN: &[&str] =
     &["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"];
 
-/// Why a request is not taken. None of it is.
+/// Why a request is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
     #[error("{0}")]
     MediaType(&'static str),
     #[error("{0} events are more than the {MOST_EVENTS} that a request may have")]
     TooMany(usize),
-    /// Not even the outer form is right.
+    /// The outer form of the request is invalid.
     #[error("{0}")]
     Malformed(&'static str),
     #[error("event {index}, {field}: {why}")]
@@ -52,7 +50,7 @@ pub enum Unread {
 }
 
 impl Unread {
-    /// An event about somebody at an identity provider names none of several, or one that is not configured.
+    /// Reports an event whose subject has an ambiguous identity provider or one that is not configured.
     pub fn no_source(index: usize) -> Self {
         wrong(SOURCE, "expected the name of the identity provider that has the person").at(index)
     }
@@ -61,18 +59,18 @@ impl Unread {
 /// The extension attribute that names the identity provider of a person.
 const SOURCE: &str = "subjectsource";
 
-/// What is wrong with one event.
+/// An error of one event.
 struct Wrong {
     field: String,
     why: &'static str,
 }
 
 fn wrong(field: &str, why: &'static str) -> Wrong {
-    // A name of the sender's is shown only as far as it can be read.
+    // A name from the sender is shown only as far as it is readable.
     Wrong { field: field.chars().filter(|c| !c.is_control()).take(40).collect(), why }
 }
 
-/// Events of a request; `now` is when it came, for events that do not say.
+/// Reads the events of a request; `now` is the time of its arrival, for events without a time.
 pub fn read(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Vec<Event>, Unread> {
     let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or("?")).unwrap_or_default();
     let (media_type, parameters) = kind.split_once(';').unwrap_or((kind, ""));
@@ -130,7 +128,7 @@ fn batched(body: &[u8], now: Timestamp) -> Result<Vec<Event>, Unread> {
     each.collect()
 }
 
-/// An event in headers; the body is its data.
+/// Reads an event whose attributes are in headers; the body is its data.
 fn binary(headers: &HeaderMap, media_type: &str, body: &[u8]) -> Result<Draft, Wrong> {
     let mut draft = Draft::default();
     for name in headers.keys() {
@@ -161,7 +159,7 @@ fn binary(headers: &HeaderMap, media_type: &str, body: &[u8]) -> Result<Draft, W
     Ok(draft)
 }
 
-/// A header's text: quotes are taken off, and what is percent-encoded is decoded once.
+/// Decodes a header's text: removes quotes and percent-decodes once.
 fn decoded(value: &HeaderValue) -> Result<String, &'static str> {
     let text = value.to_str().map_err(|_| "expected ASCII, with all else percent-encoded as UTF-8")?.trim();
     let text = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
@@ -184,7 +182,7 @@ fn unescaped(quoted: &str) -> String {
     text
 }
 
-/// Attributes and data, each known to have the right type.
+/// Attributes and data, each checked for its type.
 #[derive(Default)]
 struct Draft {
     attributes: Map<String, Value>,
@@ -201,7 +199,7 @@ impl Draft {
         let mut draft = Self::default();
         for (name, value) in members {
             let data = match (name.as_str(), value) {
-                // Null is a member that is not there, data's as well as an attribute's.
+                // Null means a missing member, for data as well as attributes.
                 (_, Value::Null) => continue,
                 ("data", value) => Data::Json(value),
                 ("data_base64", Value::String(text)) if STANDARD.decode(&text).is_ok() => Data::Bytes(text),
@@ -347,29 +345,29 @@ impl Wrong {
     }
 }
 
-/// Source and id together are an event's identity. The length keeps one from running into the other.
+/// Returns the key of an event: source and id together identify it. The length keeps them apart.
 fn key(source: &str, id: &str) -> String {
     format!("ce:{}:{source}:{id}", source.len())
 }
 
-/// The clock's own range: before and after it nothing happened.
+/// Parses a time within the clock's own range.
 fn moment(text: &str) -> Option<Timestamp> {
     let at = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     at.timestamp_nanos_opt().filter(|nanos| *nanos > 0).map(|_| at)
 }
 
-/// Control characters and code points that are no characters, as the specification has it.
+/// Returns whether a character is a control character or a noncharacter, as the specification defines them.
 fn is_forbidden(c: char) -> bool {
     c.is_control() || (u32::from(c) & 0xFFFE) == 0xFFFE || matches!(c, '\u{FDD0}'..='\u{FDEF}')
 }
 
-/// Whether each '%' is followed by two digits.
+/// Returns whether each '%' is followed by two hex digits.
 fn is_encoded(text: &str) -> bool {
     let digits = |two: &str| two.bytes().all(|byte| byte.is_ascii_hexdigit());
     text.match_indices('%').all(|(at, _)| text.get(at + 1..at + 3).is_some_and(digits))
 }
 
-/// Characters of RFC 3986.
+/// Returns whether a text has only the characters of RFC 3986.
 fn is_reference(text: &str) -> bool {
     let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
     text.bytes().all(may_be) && is_encoded(text)
@@ -384,7 +382,7 @@ fn is_media_type(text: &str) -> bool {
     name.split_once('/').is_some_and(|(kind, subkind)| token(kind) && token(subkind))
 }
 
-/// A JSON object in which no member is twice: which of two ids an event has is not ours to guess.
+/// A JSON object without duplicate members: which of two ids an event has must not be guessed.
 struct Object(Map<String, Value>);
 
 impl<'de> serde::Deserialize<'de> for Object {

@@ -1,5 +1,5 @@
-//! A named HTTP endpoint: one request of a policy, or a target system that speaks plain JSON. It must not
-//! leave the address of its configuration: no redirect, no proxy of the environment, no path above the base.
+//! A named HTTP endpoint: one request of a policy, or a target system with plain JSON. It must not leave the configured
+//! address: no redirect, no proxy of the environment, no path above the base.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use super::{Connector, Created, EndpointAnswer, EndpointClient, Finding, TargetS
 use crate::config::SecretSource;
 use crate::model::{Attempt, Failure, FailureKind, Fields, HttpRequest, Repeat, Secret};
 
-/// Set by the connector or by HTTP itself.
+/// Headers that the connector or HTTP itself sets.
 const RESERVED: &[&str] = &[
     "connection",
     "content-length",
@@ -33,13 +33,13 @@ const RESERVED: &[&str] = &[
     "webhook-id",
 ];
 
-/// An account that is still not there at this attempt is not there. With the usual waits that is four minutes.
+/// Attempts after which a missing account counts as nonexistent. With the usual delays that is four minutes.
 const PATIENT_ATTEMPTS: u32 = 4;
 
-/// Where an endpoint is and what it wants to see.
+/// The address of an endpoint, and what it requires.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The name that policies use; stands in failures.
+    /// The name that policies use; failures contain it.
     pub name: String,
     pub url: Url,
     pub headers: Vec<(String, Secret)>,
@@ -107,7 +107,7 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// Checks the settings; talks to nobody.
+    /// Checks the settings; makes no connection.
     pub fn new(settings: Settings) -> Result<Self, String> {
         let Settings { name, url, headers, timeout } = settings;
         check_address(&url)?;
@@ -163,7 +163,7 @@ impl Endpoint {
         Ok(already(&self.told(&answer, &[404, 409, 412])?))
     }
 
-    /// What a policy may branch on: a success, or a no that is about this request.
+    /// Returns an answer that a policy may branch on: a success, or a refusal of this request.
     fn answered(&self, answer: &Answer) -> Result<EndpointAnswer, Failure> {
         let status = answer.status;
         let may_pass = matches!(status.as_u16(), 408 | 425 | 429);
@@ -173,8 +173,8 @@ impl Endpoint {
         Err(trouble(answer, &self.name))
     }
 
-    /// A target system's answer to a change of an account. `other` are the answers which say that its
-    /// account is another than the case believes.
+    /// Reads a target system's answer to a change of an account. `other` lists the statuses which mean that the account
+    /// differs from what the case knows.
     fn told(&self, answer: &Answer, other: &[u16]) -> Result<Value, Failure> {
         if answer.status.is_success() {
             return Ok(value(&answer.body));
@@ -199,7 +199,7 @@ impl Endpoint {
         let mut request = self.wire.request(method, url).timeout(self.timeout).headers(self.headers.clone());
         if let Some(attempt) = key {
             let id = attempt.call.to_string();
-            // The full stop is a separator where such ids are signed.
+            // The full stop is a separator in signatures over such ids.
             request = request.header("webhook-id", id.replace('.', "-")).header("idempotency-key", id);
         }
         if let Some(body) = body {
@@ -282,8 +282,8 @@ fn verb(method: &str) -> Result<Method, Failure> {
     }
 }
 
-/// The base with a policy's path appended. The path may bring a query; it cannot leave the base, whatever a
-/// person's name in it looks like. The reason names no part of it, because it may name people.
+/// Appends a policy's path to the base. The path may have a query; it cannot leave the base, whatever a person's name
+/// in it contains. The reason contains no part of the path, which may name people.
 fn address(base: &Url, path: &str) -> Result<Url, &'static str> {
     if path.chars().any(char::is_control) {
         return Err("has a control character");
@@ -296,7 +296,7 @@ fn address(base: &Url, path: &str) -> Result<Url, &'static str> {
     if path.starts_with('/') || path.contains("://") {
         return Err("starts with another address");
     }
-    // What servers may take for a step up, also where it is written in another way.
+    // Segments that servers may treat as a parent directory, including encoded forms.
     let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
     let step = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
     if plain.split('/').any(step) {
@@ -315,7 +315,7 @@ fn address(base: &Url, path: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// An answer's body: JSON where it is, else a text.
+/// Parses an answer's body: JSON if valid, else a text.
 fn value(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;

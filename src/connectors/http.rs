@@ -1,5 +1,5 @@
-//! The shared outgoing HTTP client: limits, failures as data, and a token that is fetched once for all.
-//! It must not know which vendor is called; it never puts an address or a body into an error.
+//! The shared outgoing HTTP client: limits, failures as data, and a token that is fetched once for all callers. Knows
+//! no vendor; never puts an address or a body into an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use url::Url;
 use super::Finding;
 use crate::model::{Clock, Failure, FailureKind, Secret, Timestamp};
 
-/// No answer that is needed comes near this; whoever sends more is broken or hostile.
+/// Size limit of an answer, far above any expected one.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
-/// A vendor that asks for a longer wait than this is asked again anyway.
+/// Longest accepted `Retry-After`; a longer one is shortened to it.
 const LONGEST_RETRY_SECONDS: u32 = 3_600;
 
-/// For a look whether something listens at all.
+/// Time limit of a connection test.
 const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A client for one outside system.
@@ -34,7 +34,7 @@ pub struct Wire {
     client: reqwest::Client,
 }
 
-/// A whole answer. Its body stays out of `Debug`: it holds people and tokens.
+/// A whole answer. `Debug` leaves out its body, which contains personal data and tokens.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -48,7 +48,8 @@ impl fmt::Debug for Answer {
 }
 
 impl Wire {
-    /// No proxy of the environment and no redirects: credentials go where the configuration says.
+    /// Creates a client without the environment's proxy and without redirects: credentials go only to the configured
+    /// address.
     pub fn new(user_agent: Option<&str>) -> Result<Self, String> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)
@@ -67,7 +68,7 @@ impl Wire {
         self.client.request(method, url)
     }
 
-    /// Sends and reads the whole answer, whatever its status.
+    /// Sends a request and reads the whole answer, whatever its status.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let response = request.send().await.map_err(broken)?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -84,11 +85,11 @@ impl Wire {
     }
 }
 
-/// How clients encrypt. The system's certificates are hundreds of files, so they are read once for all clients.
+/// Builds the TLS configuration. The system's certificates are hundreds of files: they are read once for all clients.
 fn tls() -> Result<ClientConfig, String> {
     static TLS: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
     let made = TLS.get_or_init(|| {
-        // Somebody else in this process may have installed it before; then that one serves.
+        // Other code in this process may have installed a provider before, which is then used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut tls = ClientConfig::with_platform_verifier()
             .map_err(|error| format!("reading the system's certificates failed: {error}"))?;
@@ -112,7 +113,7 @@ fn broken(error: reqwest::Error) -> Failure {
 }
 
 impl Answer {
-    /// The body as JSON. An HTML page of something in between is not an answer.
+    /// Parses the body as JSON. An HTML page of a proxy is not an answer.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
@@ -127,7 +128,7 @@ impl Answer {
         })
     }
 
-    /// The time on the other side, where it says.
+    /// Returns the time of the other side, if the answer has it.
     pub fn date(&self) -> Option<Timestamp> {
         http_date(self.headers.get(reqwest::header::DATE)?.to_str().ok()?)
     }
@@ -137,7 +138,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc())
 }
 
-/// What an answer that is no success means. The vendor's text stays out: it may name people.
+/// Returns the failure of an unsuccessful answer. The vendor's text is left out: it may name people.
 pub fn failure(answer: &Answer, system: &str) -> Failure {
     let status = answer.status;
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
@@ -154,14 +155,14 @@ pub fn failure(answer: &Answer, system: &str) -> Failure {
     } else if status.is_server_error() {
         format!("{system} answered {code}")
     } else {
-        // A redirect or an unexpected kind of success.
+        // A redirect or an unexpected success status.
         format!("unexpected answer of {system}: {code}")
     });
     failure.waiting(retry_after(answer))
 }
 
-/// What an answer of a system that the configuration names means. Credentials that it does not accept are
-/// wrong for every call: they wait for the operator, and no case ends by them.
+/// Returns the failure of an answer of a configured system. Rejected credentials affect every call: the calls wait for
+/// the operator, and no case ends because of them.
 pub fn trouble(answer: &Answer, system: &str) -> Failure {
     let failure = match answer.status {
         StatusCode::UNAUTHORIZED => {
@@ -185,13 +186,13 @@ pub fn trouble(answer: &Answer, system: &str) -> Failure {
     }
 }
 
-/// A failure of the wire, with the name of the system.
+/// Adds the name of the system to a transport failure.
 pub fn named(mut failure: Failure, system: &str) -> Failure {
     failure.reason = failure.reason.replacen("the other side", system, 1);
     failure
 }
 
-/// What an address of the configuration must be before anything is sent there.
+/// Checks an address of the configuration before anything is sent to it.
 pub fn check_address(url: &Url) -> Result<(), String> {
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err("url: expected an address such as https://example.com/path".to_owned());
@@ -205,23 +206,23 @@ pub fn check_address(url: &Url) -> Result<(), String> {
     Ok(())
 }
 
-/// `base` with further segments of its path, each as it is: none of them can change the address.
+/// Appends path segments to `base`, each escaped: none of them can change the address.
 pub fn under(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
-    // Addresses were checked to be http(s), which always have a path.
+    // Checked addresses are http(s), which always have a path.
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path);
     }
     url
 }
 
-/// Tries whether something listens at an address, and sends nothing: a request might have an effect.
+/// Tests whether a server listens at an address, and sends nothing: a request might have an effect.
 pub async fn reach(name: &str, url: &Url) -> Finding {
     let finding = |ok, detail: &str| Finding { ok, what: name.to_owned(), detail: detail.to_owned() };
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return finding(false, "its url has no host");
     };
-    // An address of version 6 stands in brackets in a url and without them everywhere else.
+    // An IPv6 address has brackets in a URL and none elsewhere.
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let connect = tokio::net::TcpStream::connect((host, port));
     match tokio::time::timeout(REACHED_WITHIN, connect).await {
@@ -233,14 +234,13 @@ pub async fn reach(name: &str, url: &Url) -> Finding {
     }
 }
 
-/// How many seconds the other side asks to wait: `Retry-After` as seconds or as a date; where that says
-/// nothing, the end of a used-up limit. What cannot be read counts as nothing said, and nobody waits longer
-/// than an hour.
+/// Returns how many seconds the other side asks to wait: `Retry-After` as seconds or as a date; without it, the reset
+/// of an exhausted rate limit. Unreadable values are ignored, and the longest wait is one hour.
 pub fn retry_after(answer: &Answer) -> Option<u32> {
     let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text(RETRY_AFTER.as_str()).and_then(|value| match value.parse::<f64>() {
         Ok(seconds) => whole(seconds),
-        // A date is measured against the other side's own clock.
+        // A date is compared with the other side's own clock.
         Err(_) => http_date(value).zip(answer.date()).map(|(until, now)| (until - now).num_seconds()),
     });
     let used_up = answer.status == StatusCode::TOO_MANY_REQUESTS
@@ -248,14 +248,14 @@ pub fn retry_after(answer: &Answer) -> Option<u32> {
     let reset = || {
         let names = ["x-ratelimit-reset", "ratelimit-reset"];
         let seconds = names.iter().find_map(|name| whole(text(name)?.parse().ok()?))?;
-        // Some write the time itself, in seconds since 1970.
+        // Some systems send the time itself, in seconds since 1970.
         if seconds < EPOCH_FROM { Some(seconds) } else { Some(seconds - answer.date()?.timestamp()) }
     };
     let seconds = asked.or_else(|| used_up.then(reset)?)?;
     Some(u32::try_from(seconds.max(0)).unwrap_or(LONGEST_RETRY_SECONDS).min(LONGEST_RETRY_SECONDS))
 }
 
-/// Numbers from here on are no waiting times.
+/// Numbers from here on are times, not delays.
 const EPOCH_FROM: i64 = 1_000_000_000;
 
 #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest integer")]
@@ -263,7 +263,7 @@ fn whole(seconds: f64) -> Option<i64> {
     seconds.is_finite().then(|| seconds.ceil() as i64)
 }
 
-/// A client-credentials token. One task fetches, the others wait for it.
+/// A client-credentials token. One task fetches it, the others wait.
 #[derive(Debug)]
 pub struct TokenCache {
     clock: Arc<dyn Clock>,
@@ -275,11 +275,11 @@ struct Held {
     token: Option<Secret>,
     fetched: Timestamp,
     until: Timestamp,
-    /// The other side asks not to be asked until then.
+    /// The other side refused a token and requested a pause until then.
     refused: Option<(Failure, Timestamp)>,
 }
 
-/// No token is used longer than this, whatever its answer says.
+/// Longest use of a token, whatever its answer contains.
 const LONGEST_LIFE_SECONDS: i64 = 30 * 86_400;
 
 impl TokenCache {
@@ -287,7 +287,7 @@ impl TokenCache {
         Self { clock, held: tokio::sync::Mutex::default() }
     }
 
-    /// The token, from `fetch` (token and its life in seconds) where none is held or it is about to end.
+    /// Returns the token, or calls `fetch` (token and lifetime in seconds) if none is held or it is about to expire.
     pub async fn get<F, R>(&self, fetch: F) -> Result<Secret, Failure>
     where
         F: FnOnce() -> R,
@@ -295,7 +295,7 @@ impl TokenCache {
     {
         let mut held = self.held.lock().await;
         let now = self.clock.now();
-        // One that was fetched in the future was fetched under a wrong clock, and nobody knows its age.
+        // A token that was fetched in the future was fetched under a wrong clock; its age is unknown.
         if let Some(token) = &held.token
             && (held.fetched..held.until).contains(&now)
         {
@@ -315,7 +315,8 @@ impl TokenCache {
                 return Err(failure);
             }
         };
-        // A tenth of its life early and at most five minutes, so that no request starts with a dying token.
+        // Renewed before a tenth of its life remains, at most five minutes early: no request starts with an expiring
+        // token.
         let seconds = seconds.clamp(0, LONGEST_LIFE_SECONDS);
         let fetched = self.clock.now();
         let until = fetched + TimeDelta::seconds(seconds - (seconds / 10).min(300));
@@ -323,7 +324,7 @@ impl TokenCache {
         Ok(token)
     }
 
-    /// Drops `old` after the other side refused it, unless somebody has replaced it already.
+    /// Drops `old` after the other side refused it, unless another task has replaced it already.
     pub async fn invalidate(&self, old: &Secret) {
         let mut held = self.held.lock().await;
         if held.token.as_ref() == Some(old) {
@@ -366,7 +367,7 @@ mod tests {
             (429, vec![date, ("x-ratelimit-reset", "1796032860")], Some(60)),
             (429, vec![("x-ratelimit-reset", "never")], None),
             (429, vec![], None),
-            // The head of every answer says when the hour ends; that is no reason to wait for it.
+            // Every answer has the reset time of the hour; that alone is no reason to wait for it.
             (500, vec![("x-ratelimit-reset", "600"), ("x-ratelimit-remaining", "4000")], None),
             (503, vec![("x-ratelimit-reset", "600"), ("x-ratelimit-remaining", "0")], Some(600)),
         ] {

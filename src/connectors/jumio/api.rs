@@ -1,4 +1,4 @@
-//! Requests to Jumio's hosts with a token, and what their failures mean. Knows no single call.
+//! Requests to Jumio's hosts with a token, and their failures. Knows no particular call.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::{Settings, Urls};
 use crate::connectors::http::{Answer, TokenCache, Wire, failure, retry_after, under};
 use crate::model::{Clock, Failure, Secret, Timestamp};
 
-/// Which host a request goes to; each wants its own permission of the OAuth client.
+/// The host of a request; each needs its own permission of the OAuth client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host {
     Account,
@@ -41,8 +41,8 @@ impl Api {
         Ok(Self { wire, tokens, urls, client_id, client_secret, clock })
     }
 
-    /// Sends one request. A token that is not accepted is dropped and the request sent once more: it may
-    /// have been withdrawn early. Not twice, because Jumio may hand out the same token again.
+    /// Sends one request. A rejected token is dropped and the request sent once more: the token may have been revoked
+    /// early. Not twice, because Jumio may return the same token again.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -97,7 +97,7 @@ impl Api {
             .await
     }
 
-    /// A token from Jumio, the seconds that it still lives, and the headers it came with.
+    /// Fetches a token from Jumio. Returns it with its remaining seconds and the headers of the answer.
     pub(super) async fn fetch_token(&self) -> Result<(Secret, i64, HeaderMap), Failure> {
         let request = self
             .wire
@@ -107,7 +107,7 @@ impl Api {
             .form(&[("grant_type", "client_credentials")]);
         let answer = self.wire.send(request).await?;
         if matches!(answer.status.as_u16(), 400 | 401 | 403) {
-            // Waits for the operator instead of being refused: no case can help it.
+            // Waits for the operator instead of being refused: no case can fix it.
             let reason = format!(
                 "Jumio refused a token ({}): the id or secret of the OAuth client is wrong, revoked, or of \
                     another region; correct it in proofd.yaml",
@@ -131,8 +131,8 @@ struct Granted {
     expires_in: Value,
 }
 
-/// The seconds that are left of a token. Jumio hands out the same token again while it lives, so what the
-/// token itself says goes before what the answer says.
+/// Returns the remaining seconds of a token. Jumio returns the same token while it is valid: the expiry in the token
+/// takes precedence over the answer.
 fn left(granted: &Granted, now: Timestamp) -> i64 {
     let told = match &granted.expires_in {
         Value::Number(number) => number.as_i64(),
@@ -140,18 +140,18 @@ fn left(granted: &Granted, now: Timestamp) -> i64 {
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     let inside = expiry(&granted.access_token).map(|at| at - now.timestamp());
-    // A token that seems to be over already says that the clocks differ; then the answer's word counts.
+    // A token that seems expired already shows that the clocks differ; then the answer's value counts.
     inside.filter(|left| *left > 0).or(told).unwrap_or(300).clamp(0, 3600)
 }
 
-/// The `exp` of a JWT, if the token is one.
+/// Returns the `exp` of a JWT, if the token is one.
 fn expiry(token: &str) -> Option<i64> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice::<Map<String, Value>>(&claims).ok()?.get("exp")?.as_i64()
 }
 
-/// Reads an answer's JSON. The error names the place in the answer, never what stood there: that may be a
-/// name, a birth date or a token.
+/// Parses an answer's JSON. The error names the place in the answer, never its content: that may be a name, a birth
+/// date or a token.
 pub(super) fn parse<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<T, Failure> {
     let mut reader = serde_json::Deserializer::from_slice(&answer.body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -164,11 +164,11 @@ pub(super) fn parse<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<
     })
 }
 
-/// What an answer that is not a success means, with what Jumio says about it.
+/// Returns the failure of an unsuccessful answer, with Jumio's message.
 pub(super) fn refusal(answer: &Answer) -> Failure {
     let outage = |reason: &str| Failure::outage(reason).waiting(retry_after(answer));
     match answer.status {
-        // These two are about us, not about the person: they wait for the operator.
+        // These two concern our credentials, not the person: they wait for the operator.
         StatusCode::UNAUTHORIZED => {
             outage("Jumio refused a new token (401): check that the OAuth client belongs to this region")
         }
@@ -186,8 +186,8 @@ pub(super) fn refusal(answer: &Answer) -> Failure {
     }
 }
 
-/// The sentence in an error's body. Hosts differ in how they call it. An error may repeat the request, whose
-/// callback address is a secret, so words that could be an address or a token are left out.
+/// Returns the sentence of an error body, whose field differs by host. An error may repeat the request, whose callback
+/// address is a secret: words that could be an address or a token are left out.
 fn said(body: &[u8]) -> Option<String> {
     let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let text = ["message", "detail", "title", "error_description", "error"]
@@ -201,7 +201,7 @@ fn said(body: &[u8]) -> Option<String> {
     Some(plain(&words.collect::<Vec<_>>().join(" "), 200))
 }
 
-/// Text of the vendor's without control characters and not longer than `limit`.
+/// Returns the vendor's text without control characters, shortened to `limit`.
 pub(super) fn plain(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(limit).collect()
 }

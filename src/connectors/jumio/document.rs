@@ -1,7 +1,7 @@
-//! Which entries of a result are about an identity document, and what they say of it together. Pure.
+//! Selects the entries of a result about an identity document, and combines their data. Pure.
 //!
-//! A run may capture more than an ID: a bill, a bank statement, data that the customer sent. All of them are
-//! extracted, and a bill has a name on it too. Each entry names the credentials that it is about.
+//! A run may capture more than an ID: a bill, a bank statement, data that the customer sent. All of them are extracted,
+//! and a bill has a name on it too. Each entry names its credentials.
 
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::result::{Loose, lenient};
 use crate::model::{Document, DocumentNumber, Secret};
 
-/// What was captured: an `ID`, a `DOCUMENT` (bills), a `SELFIE`, a `FACEMAP`, `DATA`.
+/// A captured item: an `ID`, a `DOCUMENT` (bills), a `SELFIE`, a `FACEMAP`, `DATA`.
 #[derive(Deserialize)]
 pub(super) struct Credential {
     #[serde(default, deserialize_with = "lenient")]
@@ -18,7 +18,7 @@ pub(super) struct Credential {
     category: Option<String>,
 }
 
-/// What was read from one credential.
+/// The data that was extracted from one credential.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Extracted {
@@ -50,11 +50,11 @@ struct Parts {
 const ID: &str = "ID";
 const FACES: [&str; 2] = ["SELFIE", "FACEMAP"];
 
-/// Types of identity documents. What Jumio adds to them needs the category beside it.
+/// Types of identity documents. Types that Jumio adds later need the category as well.
 const KINDS: [&str; 4] = ["PASSPORT", "ID_CARD", "DRIVING_LICENSE", "VISA"];
 
-/// Whether an entry is about an identity document. None: it does not tell. A selfie beside the document is
-/// what it was compared with; anything else beside it makes it unclear whose data the entry has.
+/// Returns whether an entry is about an identity document, or `None` if it is unknown. A selfie next to the document
+/// was compared with it; any other credential makes it unclear whose data the entry has.
 pub(super) fn is_of_id(about: Option<&[Credential]>, captured: &[Credential]) -> Option<bool> {
     let categories: Vec<Option<&str>> = about?.iter().map(|one| category(one, captured)).collect();
     if categories.iter().all(Option::is_none) {
@@ -64,7 +64,7 @@ pub(super) fn is_of_id(about: Option<&[Credential]>, captured: &[Credential]) ->
     Some(known && categories.contains(&Some(ID)))
 }
 
-/// Whether an entry is about something that is neither an identity document nor a face, such as a bill.
+/// Returns whether an entry is about something that is neither an identity document nor a face, such as a bill.
 pub(super) fn is_of_another(about: Option<&[Credential]>, captured: &[Credential]) -> bool {
     let another = |one: &Credential| {
         category(one, captured).is_some_and(|category| !matches!(category, ID | "SELFIE" | "FACEMAP"))
@@ -72,12 +72,12 @@ pub(super) fn is_of_another(about: Option<&[Credential]>, captured: &[Credential
     about.is_some_and(|about| about.iter().any(another))
 }
 
-/// The category that an entry gives a credential, or the list of what was captured; none if they differ.
+/// Returns the category of a credential from the entry or from the list of captured items, or `"?"` if they differ.
 fn category<'a>(one: &'a Credential, captured: &'a [Credential]) -> Option<&'a str> {
     let same = |other: &&Credential| one.id.is_some() && one.id == other.id;
     let listed = captured.iter().find(same).and_then(|other| other.category.as_deref());
     match (one.category.as_deref(), listed) {
-        // A face is on file as a map and was taken as a selfie.
+        // A face is stored as a map and was captured as a selfie.
         (Some(own), Some(listed)) if own != listed && !(FACES.contains(&own) && FACES.contains(&listed)) => {
             Some("?")
         }
@@ -85,8 +85,8 @@ fn category<'a>(one: &'a Credential, captured: &'a [Credential]) -> Option<&'a s
     }
 }
 
-/// What the identity documents of a run say. `read` are its extractions, with whether each is of an ID. Where
-/// none of them tells what it is about, a single one counts, unless the run captured no ID.
+/// Returns the combined data of a run's identity documents. `read` has its extractions, with whether each is of an ID.
+/// If this is unknown for all of them, a single one counts, unless the run captured no ID.
 pub(super) fn of_ids(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Option<Document> {
     let documents = ids(read, captured).into_iter().map(document);
     let mut filled = documents.filter(|document| *document != Document::default());
@@ -94,7 +94,7 @@ pub(super) fn of_ids(read: &[(Option<bool>, &Extracted)], captured: &[Credential
     Some(filled.fold(first, |all, one| common(&all, &one)))
 }
 
-/// The numbers of the identity documents, each with its own type and country.
+/// Returns the numbers of the identity documents, each with its own type and country.
 pub(super) fn numbers(read: &[(Option<bool>, &Extracted)], captured: &[Credential]) -> Vec<DocumentNumber> {
     let number = |read: &Extracted| {
         let number = Secret::new(read.document_number.clone().and_then(Loose::text)?);
@@ -120,8 +120,8 @@ fn may_be_id(read: &Extracted, captured: &[Credential]) -> bool {
         && (listed || captured.iter().all(|one| one.category.is_none()))
 }
 
-/// What two identity documents of one run both say. Where they differ nothing is chosen: a field that is
-/// empty cannot be compared, and people look at it.
+/// Returns the data that two identity documents of one run have in common. Differing fields stay empty: an empty field
+/// cannot be compared, and people review it.
 fn common(a: &Document, b: &Document) -> Document {
     let text = |a: &Option<String>, b: &Option<String>| {
         let same = a.as_deref().zip(b.as_deref()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
@@ -139,7 +139,7 @@ fn common(a: &Document, b: &Document) -> Document {
 
 fn document(read: &Extracted) -> Document {
     let text = |field: &Option<Loose>| field.clone().and_then(Loose::text);
-    // Some fields carry a time behind the day.
+    // Some fields have a time after the day.
     let day = |field: &Option<Loose>| text(field)?.get(..10)?.parse::<NaiveDate>().ok();
     let parts = read.date_of_birth_parts.as_ref().and_then(|parts| {
         let number = |part: &Option<Loose>| text(part)?.parse::<u32>().ok();

@@ -1,10 +1,10 @@
-//! Whether a refused start says that Jumio holds nothing (any more) that a person could be compared with.
-//! Pure, from an answer to yes or no.
+//! Decides whether a refused start means that Jumio has no data (any more) to compare a person with. Pure, from an
+//! answer to yes or no.
 //!
-//! Jumio documents one such answer, 404 for an account that it does not know. What it answers for an account
-//! whose data was deleted or is past retention is written nowhere, so it is read by what it says. A yes makes
-//! a case take its policy's fallback, so a mistake in our own request must not look like one: it would send
-//! everybody through the fallback without anybody noticing.
+//! Jumio documents one such answer, 404 for an unknown account. Its answer for an account whose data was deleted or is
+//! past retention is undocumented: the text of the answer decides. A yes makes a case take its policy's fallback. A
+//! mistake in our own request must therefore not count as one: it would send every person through the fallback
+//! unnoticed.
 
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use crate::connectors::http::Answer;
 use crate::model::Method;
 
-/// Where hosts put what they say; a code may say it better than a sentence.
+/// Fields in which hosts put their message; a code may be more exact than a sentence.
 const FIELDS: [&str; 8] =
     ["message", "detail", "title", "error_description", "error", "code", "errorCode", "label"];
 
-/// What a person is compared with, and what it hangs on.
+/// Words for stored data that a person is compared with.
 const STORED: [&str; 11] = [
     "enrol",
     "facemap",
@@ -31,7 +31,7 @@ const STORED: [&str; 11] = [
     "retention",
 ];
 
-/// That it is not there. Short words with their spaces, so that "cover" is not "over".
+/// Words for absence. Short words include their spaces: "cover" is not "over".
 const ABSENT: [&str; 16] = [
     " no ",
     " not ",
@@ -72,7 +72,7 @@ const OURS: [&str; 17] = [
     "header",
 ];
 
-/// Whether the answer to a start on an account says so.
+/// Returns whether the answer to a start on an account means that no data is stored.
 pub(super) fn nothing_there(answer: &Answer, method: Method) -> bool {
     // Failed tokens, permissions and limits are never about a person.
     let about_person = answer.status.is_client_error()
@@ -85,23 +85,23 @@ pub(super) fn nothing_there(answer: &Answer, method: Method) -> bool {
     }
     let body: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
     if body.is_none() && !answer.body.trim_ascii().is_empty() {
-        // A page of something in between: Jumio itself answers in JSON.
+        // A page of a proxy: Jumio itself answers in JSON.
         return false;
     }
     let gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
     let said = body.map(|body| words(&body)).unwrap_or_default();
     match method {
-        // A full run needs nothing but the account.
+        // A full run needs only the account.
         Method::Full => gone || (says(&said, &ABSENT) && said.contains("account") && !says(&said, &OURS)),
         Method::Authentication | Method::ExistingId => {
-            // Other than "bad request", these are about the state of what was asked for.
+            // Unlike "bad request", these statuses are about the state of the requested data.
             let state = gone || answer.status == StatusCode::PRECONDITION_FAILED;
             state || (says(&said, &ABSENT) && says(&said, &STORED) && !says(&said, &OURS))
         }
     }
 }
 
-/// Everything that is said, in small letters, as words with one space around each.
+/// Returns all messages in lower case, as words separated by single spaces.
 fn words(body: &Map<String, Value>) -> String {
     let texts: Vec<&str> = FIELDS.iter().filter_map(|field| body.get(*field)?.as_str()).collect();
     let said = texts.join(" ").to_lowercase().replace("n't", " not");

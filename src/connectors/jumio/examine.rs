@@ -1,4 +1,4 @@
-//! What can be tried at Jumio without anybody noticing: a token, both permissions, the clocks.
+//! Checks of Jumio without side effects: a token, both permissions, the clocks.
 
 use chrono::DateTime;
 use reqwest::StatusCode;
@@ -8,10 +8,10 @@ use super::api::{Api, Host, refusal};
 use crate::connectors::Finding;
 use crate::model::Clock;
 
-/// An id that no account has: the question is only whether we may ask.
+/// An id that no account has: the check only tests the permission.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Tokens live an hour and links minutes; a clock that is further off makes mistakes with them.
+/// Tokens are valid for an hour and links for minutes: a larger clock difference causes errors.
 const TOLERATED_SKEW_SECONDS: i64 = 60;
 
 pub(super) async fn examine(api: &Api, clock: &dyn Clock) -> Vec<Finding> {
@@ -34,7 +34,7 @@ pub(super) async fn examine(api: &Api, clock: &dyn Clock) -> Vec<Finding> {
     ]
 }
 
-/// Asks for nobody. Any answer that is about nobody (404, 405, 400) shows that we may ask.
+/// Requests a nonexistent record. Any answer about the record (404, 405, 400) shows that we have the permission.
 async fn permission(api: &Api, what: &str, host: Host, path: &[&str]) -> Finding {
     let finding = |ok: bool, detail: String| Finding { ok, what: what.to_owned(), detail };
     match api.get(host, path).await {

@@ -1,5 +1,5 @@
-//! What a callback says: that a run may have changed. Callbacks are not signed, may be missing, doubled,
-//! late or out of order, so nothing in them is believed; the run is read afterwards with our own token.
+//! Reads a callback, which means that a run may have changed. Callbacks are not signed and may be missing, repeated,
+//! late or out of order: their content is not trusted. The run is read afterwards with our own token.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::api::plain;
 use super::is_id;
 
-/// A run that may have changed. The addresses in the callback are not kept: they are never followed.
+/// A run that may have changed. The addresses in the callback are dropped: they are never followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     pub account: Option<String>,
@@ -24,7 +24,7 @@ struct Callback {
     execution: Value,
 }
 
-/// Reads a callback's body. The error says what is missing and repeats nothing of the body.
+/// Parses a callback's body. The error names the missing part and repeats nothing of the body.
 pub fn hint(body: &[u8]) -> Result<Hint, String> {
     let callback: Callback =
         serde_json::from_slice(body).map_err(|_| "the callback is not a JSON object".to_owned())?;

@@ -1,5 +1,5 @@
-//! Jumio as a verification provider: starts runs, reads how far they are, tells what came of them.
-//! It knows Jumio's wire and nothing of cases: whether a result counts is decided elsewhere.
+//! Jumio as a verification provider: starts runs, reads their progress and returns their results. Knows Jumio's API but
+//! no cases: other code decides whether a result counts.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ pub use hint::{Hint, hint};
 pub use options::{Options, PROVIDER};
 pub use web::Web;
 
-/// Where the three hosts of a region are.
+/// The addresses of a region's three hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Urls {
-    /// Hands out tokens.
+    /// Issues tokens.
     pub auth: Url,
     /// Starts runs.
     pub account: Url,
@@ -37,7 +37,7 @@ pub struct Urls {
 }
 
 impl Urls {
-    /// The hosts of one of Jumio's regions: `amer-1`, `emea-1` or `apac-1`.
+    /// Returns the hosts of one of Jumio's regions: `amer-1`, `emea-1` or `apac-1`.
     pub fn region(region: &str) -> Result<Self, String> {
         let wrong = || format!("'{region}' is not a region of Jumio; expected amer-1, emea-1 or apac-1");
         if !matches!(region, "amer-1" | "emea-1" | "apac-1") {
@@ -48,17 +48,17 @@ impl Urls {
     }
 }
 
-/// What is needed to talk to one tenant.
+/// The settings for one tenant.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub urls: Urls,
-    /// Where people may be sent.
+    /// Hosts to which people may be redirected.
     pub web: Web,
     pub client_id: String,
     pub client_secret: Secret,
     /// Jumio wants every caller named, in the form `Company Application/v1`.
     pub user_agent: String,
-    /// Starts that the tenant is allowed.
+    /// Starts per second that the tenant is allowed.
     pub starts_per_second: f64,
 }
 
@@ -72,7 +72,7 @@ pub struct Jumio {
 }
 
 impl Jumio {
-    /// Checks the settings; talks to nobody.
+    /// Checks the settings; makes no connection.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         if settings.user_agent.trim().is_empty() {
             return Err(
@@ -104,8 +104,8 @@ impl Connector for Jumio {
 }
 
 impl VerificationProvider for Jumio {
-    /// Jumio has neither idempotency keys nor a search by reference. What a lost attempt may have created expires by
-    /// itself.
+    /// Starts a run. Jumio has neither idempotency keys nor a search by reference. A run that a lost attempt may have
+    /// created expires by itself.
     fn start<'a>(&'a self, start: &'a StartSession) -> BoxFuture<'a, Result<Session, Failure>> {
         start::start(&self.api, &self.web, start, self.clock.now()).boxed()
     }
@@ -119,7 +119,7 @@ impl VerificationProvider for Jumio {
     }
 
     fn pace(&self) -> Pace {
-        // Jumio allows 15 details a second to the whole tenant; status reads come on top.
+        // Jumio allows 15 detail reads per second to the whole tenant; status reads are extra.
         Pace { starts_per_second: self.starts_per_second, reads_per_second: 12.0 }
     }
 }
@@ -133,8 +133,8 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether a text can be an id of Jumio's. Ids become parts of addresses, so only what cannot change an
-/// address is let through.
+/// Returns whether a text is a valid Jumio id. Ids become parts of addresses: only characters that cannot change an
+/// address are accepted.
 fn is_id(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')

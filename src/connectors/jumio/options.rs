@@ -1,4 +1,4 @@
-//! `connectors.jumio` of the configuration, and what Jumio calls things.
+//! `connectors.jumio` of the configuration, and Jumio's vocabulary.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
         ],
         workflow: Pattern {
             regex: "[0-9]+|[^0-9].*",
-            // A name is a placeholder of an example; what begins with a digit has to be a number.
+            // A word is a placeholder of an example; a value that begins with a digit has to be a number.
             matches: |text| !text.starts_with(|c: char| c.is_ascii_digit()) || text.parse::<u32>().is_ok(),
             expected: "a number from the vendor's portal, such as 10011",
         },
@@ -129,7 +129,7 @@ impl options::Options for Options {
 }
 
 impl Options {
-    /// The addresses to call, and where people may be sent.
+    /// Returns the addresses to call, and the hosts to which people may be redirected.
     fn reach(&self) -> Result<(Urls, Web), String> {
         let (urls, web) = match (&self.region, &self.urls) {
             (Some(region), _) => {

@@ -1,7 +1,7 @@
-//! Reads a run: first how far it is, then, only if it is finished, what came of it.
+//! Reads a run: first its status, then, only if it is finished, its result.
 //!
-//! The order matters. A run that nobody finished may carry the decision REJECTED with the highest risk, so a
-//! decision is never looked at before the status, neither in the status answer nor in the details.
+//! The order matters. An abandoned run may have the decision REJECTED with the highest risk: a decision is never read
+//! before the status, neither in the status answer nor in the details.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct Run {
     status: Option<String>,
 }
 
-/// The check whose reasons are told in the steps only.
+/// The check whose reasons are only in the steps.
 const AUTHENTICATION: &str = "authentication";
 
 pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Reading, Failure> {
@@ -40,7 +40,7 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
     let run = ["api", "v1", "accounts", account, "workflow-executions", execution];
     let answer = api.get(Host::Retrieval, &[&run[..], &["status"]].concat()).await?;
     if answer.status == StatusCode::NOT_FOUND {
-        // Just after a start this passes by itself, so it ends a step only when its retries run out.
+        // Just after a start this is temporary: it ends a step only when its retries are exhausted.
         return Err(Failure::unavailable(
             "reading a result: Jumio does not have the run (404): it is too new, deleted, or of another \
                 tenant",
@@ -67,7 +67,7 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
 
     let answer = api.get(Host::Retrieval, &run).await?;
     if answer.status == StatusCode::NOT_FOUND {
-        // "Processed" is told a little before the result can be read.
+        // Jumio reports "processed" shortly before the result is readable.
         return Ok(reading(Phase::Processing, None, None));
     }
     if !answer.status.is_success() {
@@ -93,14 +93,14 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
     Ok(reading(Phase::Done, reference, Some(proof)))
 }
 
-/// What the details of a run say whose status is "processed".
+/// The conclusion from the details of a run whose status is "processed".
 enum Conclusion {
     Proof(Box<Proof>),
     NotYet,
     NobodyCame,
 }
 
-/// A result that is there but says nothing is an error: it must become neither a pass nor a rejection, and
+/// Concludes from the details. A result without content is an error: it must become neither a pass nor a rejection, and
 /// waiting for it would look like a person who does not answer.
 fn conclusion(details: Details) -> Result<Conclusion, Failure> {
     if details.is_wiped() {
@@ -128,8 +128,7 @@ fn conclusion(details: Details) -> Result<Conclusion, Failure> {
     Ok(Conclusion::Proof(Box::new(proof)))
 }
 
-/// Adds the reasons that only the steps tell. Older workflows have no steps, and a result is not held up for
-/// want of words.
+/// Adds the reasons that only the steps contain. Older workflows have no steps; missing reasons do not delay a result.
 async fn explain(api: &Api, run: &[&str], proof: &mut Proof) -> Result<(), Failure> {
     let answer = api.get(Host::Retrieval, &[run, &["steps"]].concat()).await?;
     if !answer.status.is_success() {
@@ -144,8 +143,8 @@ async fn explain(api: &Api, run: &[&str], proof: &mut Proof) -> Result<(), Failu
     Ok(())
 }
 
-/// Jumio's word for how far a run is. One that is missing, or came later than this code, is neither a result
-/// nor an end, and does not say whether the person has to do anything.
+/// Converts Jumio's status word. A word that is missing or unknown is neither a result nor an end, and does not show
+/// whether the person has to act.
 fn phase(status: Option<&str>) -> Phase {
     match status {
         Some("INITIATED") => Phase::Waiting,

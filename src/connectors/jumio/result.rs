@@ -1,9 +1,9 @@
-//! A finished run in our words: pure, from Jumio's answer to a proof.
+//! Converts a finished run: pure, from Jumio's answer to a proof.
 //!
-//! What an approval rests on is never guessed: a judgement that is missing, of another type or not one of the
-//! four known words is `Unknown`, which is no pass; whether anybody needs that check is for the policy to say.
-//! Labels are open words, because Jumio adds to them without notice. What a field holds that is of another type
-//! than documented is not there. Only whose run it is must be readable, or nothing is.
+//! The basis of an approval is never guessed. A judgement that is missing, of another type or not one of the four known
+//! words is `Unknown`, which is no pass; the policy decides whether that check is required. Labels are open words,
+//! because Jumio adds to them without notice. A field of another type than documented counts as missing. Only the ids
+//! of the run must be readable; otherwise the whole answer fails.
 
 use std::collections::BTreeMap;
 
@@ -56,16 +56,16 @@ struct Decision {
     score: Option<f64>,
 }
 
-/// One check of a run, about one or more of the credentials that were captured.
+/// One check of a run, about one or more of the captured credentials.
 struct Capability {
     decision: Decision,
-    /// None: the answer does not tell.
+    /// `None`: unknown.
     credentials: Option<Vec<Credential>>,
     extracted: Option<Extracted>,
     same_face: Vec<Loose>,
 }
 
-/// A field that is of another type than documented is read as if it were not there.
+/// Reads a field of another type than documented as if it were missing.
 pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -78,7 +78,7 @@ fn taken<T: DeserializeOwned>(value: Value) -> Option<T> {
 
 fn decision<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decision>, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    // Null is what stands there until there is one.
+    // The value is null until a decision exists.
     Ok((!value.is_null()).then(|| Decision::read(&value)))
 }
 
@@ -89,7 +89,7 @@ fn capabilities<'de, D: Deserializer<'de>>(
     let entries = |value: Value| match value {
         Value::Null => Vec::new(),
         Value::Array(items) => items.iter().map(Capability::read).collect(),
-        // One that is not in a list says nothing that is known.
+        // An entry that is not in a list has no known meaning.
         other => vec![Capability { decision: Decision::read(&Value::Null), ..Capability::read(&other) }],
     };
     Ok(all.into_iter().map(|(name, value)| (name, entries(value))).collect())
@@ -111,13 +111,13 @@ impl Decision {
         Self { judgement, label: text("/details/label").map(|label| plain(&label, LONGEST_LABEL)), score }
     }
 
-    /// Why it is no pass.
+    /// Returns why the decision is no pass.
     fn reason(&self) -> String {
         self.label.clone().unwrap_or_else(|| word(self.judgement).to_owned())
     }
 }
 
-/// Jumio's word for a judgement; what it put where it has no label.
+/// Returns Jumio's word for a judgement, which it also uses in place of a missing label.
 fn word(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::Passed => "PASSED",
@@ -140,8 +140,8 @@ impl Capability {
     }
 }
 
-/// The runs with the same face. A search that is still going on or failed tells none: who compares the list
-/// with a person's own runs must not take a part of it for the whole.
+/// Returns the runs with the same face. A search that is in progress or failed returns none: a caller must not take a
+/// part of the list for the whole.
 fn same_face(findings: &Value) -> Vec<Loose> {
     let status = findings.get("status").and_then(|status| taken::<Loose>(status.clone())?.text());
     match status {
@@ -172,7 +172,7 @@ struct Reason {
     word: Option<Loose>,
 }
 
-/// A text or a number: Jumio documents one and sends the other in places.
+/// A text or a number: Jumio documents one and sometimes sends the other.
 #[derive(Deserialize, Clone)]
 #[serde(untagged)]
 pub(super) enum Loose {
@@ -181,7 +181,7 @@ pub(super) enum Loose {
 }
 
 impl Loose {
-    /// The text; none where the field is there but says nothing.
+    /// Returns the text, or `None` if the field has no content.
     pub(super) fn text(self) -> Option<String> {
         let text = match self {
             Self::Text(text) => text,
@@ -201,30 +201,30 @@ impl Details {
         self.capabilities.values().flatten()
     }
 
-    /// Whether the data was deleted. A decision outlives the data, but without the checks it rests on it
-    /// proves nothing; what was left of both counts as usual.
+    /// Returns whether the data was deleted. A decision outlives the data, but proves nothing without its checks; if
+    /// both remain, they count as usual.
     pub(super) fn is_wiped(&self) -> bool {
         let wiped = self.wiped_out_at.as_ref().is_some_and(|at| !at.is_null());
         wiped && (self.decision.is_none() || self.entries().next().is_none())
     }
 
-    /// Whether the run is over without a single check having been made, though its status does not say so.
-    /// The decision of such a run may be REJECTED with the highest risk, and nobody failed.
+    /// Returns whether the run ended without a single check, though its status does not show it. The decision of such a
+    /// run may be REJECTED with the highest risk, although no check failed.
     pub(super) fn nobody_came(&self) -> bool {
         let Some(decision) = &self.decision else { return false };
         let unmade = self.entries().all(|entry| entry.decision.judgement == Judgement::NotExecuted);
         match decision.judgement {
             Judgement::Passed | Judgement::Unknown => false,
-            // No checks at all is also what a deleted result looks like.
+            // A deleted result also has no checks at all.
             Judgement::Warning | Judgement::Rejected => unmade && self.entries().next().is_some(),
-            // With another label Jumio failed, which is worth telling.
+            // With another label the failure is Jumio's and must be reported.
             Judgement::NotExecuted => {
                 unmade && matches!(decision.label.as_deref(), Some("SESSION_EXPIRED" | "TOKEN_EXPIRED"))
             }
         }
     }
 
-    /// Whether the workflow is of the generation whose results never have a decision.
+    /// Returns whether the workflow is of the generation whose results never have a decision.
     pub(super) fn never_decides(&self) -> bool {
         let key = self.workflow.definition_key.clone().and_then(Loose::text);
         let older = key.and_then(|key| key.parse::<u32>().ok()).is_some_and(|key| key < 10_000);
@@ -232,10 +232,10 @@ impl Details {
     }
 }
 
-/// Checks that say something about an identity document only if they looked at one.
+/// Checks that count for an identity document only if they examined one.
 const OF_AN_ID: [&str; 4] = ["dataChecks", "extraction", "imageChecks", "similarity"];
 
-/// The proof in the details of a finished run. None while the decision is not there yet.
+/// Returns the proof in the details of a finished run, or `None` while the decision is missing.
 pub(super) fn proof(details: Details) -> Option<Proof> {
     let Details { workflow, completed_at, decision, credentials, capabilities, .. } = details;
     let decision = decision?;
@@ -260,9 +260,9 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
         };
         let links: Vec<_> =
             entries.iter().map(|entry| document::is_of_id(entry.credentials.as_deref(), &captured)).collect();
-        // A bill that passed is no identity document that did.
+        // A passed check of a bill is no passed check of an identity document.
         let another = |entry: &Capability| document::is_of_another(entry.credentials.as_deref(), &captured);
-        // A selfie that is compared with a document on file has no document beside it.
+        // A selfie that is compared with a stored document has no document next to it.
         let only_others = OF_AN_ID.contains(&name.as_str())
             && links.iter().all(|link| *link == Some(false))
             && (name != "similarity" || entries.iter().any(another));
@@ -287,7 +287,7 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
             proof.numbers = document::numbers(&read, &captured);
         }
     }
-    // The gravest first; within a grade by capability, so that the order does not depend on Jumio's.
+    // The most severe first; equal ones by capability: the order does not depend on Jumio's.
     labels.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
     if !matches!(proof.decision, Judgement::Passed | Judgement::Unknown) {
         // Usually just the judgement's own word; a tenant's rule puts its reason here.
@@ -304,7 +304,7 @@ pub(super) fn proof(details: Details) -> Option<Proof> {
     Some(proof)
 }
 
-/// What the steps give as reasons for what did not pass.
+/// Returns the reasons in the steps for checks that did not pass.
 pub(super) fn reasons(steps: Steps) -> Vec<String> {
     let steps = steps.steps.into_iter().flatten().filter_map(|step| step.decision);
     steps
@@ -317,8 +317,8 @@ pub(super) fn reasons(steps: Steps) -> Vec<String> {
 
 const LONGEST_LABEL: usize = 100;
 
-/// How bad a judgement is for a check of which there are several: a check that was not made is worse than one
-/// with doubts, because it says nothing at all.
+/// Ranks a judgement among several of one check: a check that was not made is worse than one with doubts, because it
+/// has no result at all.
 fn severity(judgement: Judgement) -> u8 {
     match judgement {
         Judgement::Passed => 0,
@@ -364,7 +364,7 @@ mod tests {
         })
     }
 
-    /// The addresses of all values in a document.
+    /// Collects the paths of all values in a document.
     fn places(value: &Value, at: &str, found: &mut Vec<String>) {
         found.push(at.to_owned());
         match value {
@@ -400,7 +400,7 @@ mod tests {
         ]
     }
 
-    /// Whether Jumio's answer says PASSED for every entry of a capability, read without the types above.
+    /// Returns whether Jumio's answer has PASSED for every entry of a capability, read without the types above.
     fn says_passed(answer: &Value, capability: &str) -> bool {
         answer["capabilities"][capability].as_array().is_some_and(|entries| {
             !entries.is_empty() && entries.iter().all(|entry| entry["decision"]["type"] == "PASSED")
@@ -408,7 +408,7 @@ mod tests {
     }
 
     proptest! {
-        /// However an answer is damaged: no panic, and nothing passes that Jumio does not say passed.
+        /// However an answer is damaged: no panic, and no check passes that Jumio did not pass.
         #[test]
         fn damage_never_passes(damage in proptest::collection::vec((any::<proptest::sample::Index>(), odd()), 0..4)) {
             let mut answer = passed();

@@ -1,7 +1,7 @@
-//! Starts a run: on a new account, or on the account that a person got by an earlier one.
+//! Starts a run: on a new account, or on the account of a person's earlier run.
 //!
-//! Every method has the same request; what is compared with what is the business of the workflow that the
-//! policy names. A workflow with an existing ID is not told which one: Jumio takes the account's latest.
+//! Every method has the same request; the workflow that the policy names determines what is compared. A workflow with
+//! an existing ID gets no reference to it: Jumio uses the account's latest.
 
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
@@ -44,7 +44,7 @@ pub(super) async fn start(
         (None, model::Method::Full) => {
             api.ask(Method::POST, Host::Account, &["api", "v1", "accounts"], Some(&body)).await?
         }
-        // A new account has nothing enrolled, and asking would only leave an empty one behind.
+        // A new account has no enrolled data, and a request would only leave an empty account.
         (None, model::Method::Authentication | model::Method::ExistingId) => {
             return Err(Failure::not_enrolled(
                 "the person has no account at Jumio yet; only a full verification is possible",
@@ -66,11 +66,11 @@ pub(super) async fn start(
         return Err(Failure::not_enrolled(format!("{}: {}", what_is_missing(order.method), refused.reason)));
     }
     if answer.status == StatusCode::CONFLICT && order.account.is_some() {
-        // Another run on the account is being made, or the account itself is.
+        // Another run on the account, or the account itself, is being created.
         return Err(Failure::unavailable(refused.reason));
     }
     if answer.status == StatusCode::NOT_FOUND && order.account.is_some() {
-        // Not Jumio's word about the account, but a page of something in between.
+        // A page of a proxy, not Jumio's answer about the account.
         return Err(Failure::unavailable(format!("{}; check the account address", refused.reason)));
     }
     Err(refused)
@@ -118,7 +118,7 @@ fn session(
     Ok(Session { account: account.id, execution: execution.id, link, expires_at, reference })
 }
 
-/// Names the host and nothing else of the link, which is a secret of the person.
+/// Names only the host of the link, which is a secret of the person.
 fn not_allowed(link: &str) -> String {
     let host = Url::parse(link).ok().and_then(|url| url.host_str().map(|host| plain(host, LONGEST_HOST)));
     let Some(host) = host else {
@@ -131,7 +131,7 @@ fn not_allowed(link: &str) -> String {
     )
 }
 
-/// No host name is longer.
+/// Maximum length of a host name.
 const LONGEST_HOST: usize = 253;
 
 fn body(order: &StartSession, lifetime: TimeDelta) -> Result<Value, Failure> {
@@ -161,7 +161,7 @@ fn body(order: &StartSession, lifetime: TimeDelta) -> Result<Value, Failure> {
     Ok(body)
 }
 
-/// Keys are numbers in most of Jumio's examples and strings in some; each is sent as what it looks like.
+/// Keys are numbers in most of Jumio's examples and strings in some; each is sent in its own form.
 fn key(workflow: &str) -> Result<Value, Failure> {
     match workflow.parse::<u32>() {
         Ok(number) if number.to_string() == workflow => Ok(number.into()),
@@ -172,7 +172,7 @@ fn key(workflow: &str) -> Result<Value, Failure> {
     }
 }
 
-/// Jumio takes 1 to 100 characters without these; its answer to others does not say which and why.
+/// Jumio accepts 1 to 100 characters without these; its error does not name the character.
 fn acceptable(what: &str, text: &str) -> Result<(), Failure> {
     if !(1..=100).contains(&text.chars().count()) {
         return Err(Failure::refused(format!("{what} for Jumio must have 1 to 100 characters")));
@@ -194,12 +194,12 @@ fn short_enough<'a>(what: &str, url: &'a str) -> Result<&'a str, Failure> {
     }
 }
 
-/// Jumio takes links that live from five minutes to sixty days.
+/// Jumio accepts link lifetimes from five minutes to sixty days.
 fn lifetime(seconds: i64) -> TimeDelta {
     TimeDelta::seconds(seconds.clamp(5 * 60, 60 * 86_400))
 }
 
-/// A length as Jumio writes it: digits and one of s, m, h, d; the largest unit that is exact.
+/// Formats a duration for Jumio: digits and one of s, m, h, d; the largest unit that is exact.
 fn expression(length: TimeDelta) -> String {
     let seconds = length.num_seconds();
     let (unit, word) = [(86_400, 'd'), (3_600, 'h'), (60, 'm')]
@@ -216,8 +216,8 @@ const LANGUAGES: [&str; 35] = [
     "vi",
 ];
 
-/// The form of a language tag that Jumio's web client knows: `de-AT` becomes `de`, `pt_BR` stays Brazilian.
-/// Unknown ones are left out; the client then uses the tenant's default.
+/// Converts a language tag for Jumio's web client: `de-AT` becomes `de`, `pt_BR` stays Brazilian. Unknown ones are left
+/// out; the client then uses the tenant's default.
 fn locale(tag: &str) -> Option<&'static str> {
     let tag = tag.to_ascii_lowercase().replace('_', "-");
     let (language, rest) = tag.split_once('-').unwrap_or((&tag, ""));

@@ -1,34 +1,34 @@
-//! The hosts that a person's browser may be sent to. Jumio's answer names the address of its web client; an
-//! answer that was forged or mangled on the way must not send anybody elsewhere.
+//! The hosts to which a person's browser may be redirected. Jumio's answer contains the address of its web client; a
+//! forged or damaged answer must not redirect a person elsewhere.
 
 use url::{Host, Position, Url};
 
 use super::{Urls, is_loopback};
 
-/// Web addresses that may be redirected to.
+/// Allowed redirect addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
     allowed: Vec<Allowed>,
 }
 
-/// A part of the addresses. Names are in the form that the URL standard gives them: lower case, punycode.
+/// A set of addresses. Names are in the form of the URL standard: lower case, punycode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Allowed {
     /// This host over https, on the default port.
     Host(String),
-    /// Every host below this one, in the same way. Not the host itself.
+    /// Every subdomain of this host, in the same way. Not the host itself.
     Below(String),
     /// Scheme, host and port of a configured address; a simulator has a port of its own.
     Origin(String),
 }
 
 impl Web {
-    /// The web clients of a region: `<prefix>.web.<region>.jumio.ai`.
+    /// Allows the web clients of a region: `<prefix>.web.<region>.jumio.ai`.
     pub fn region(region: &str) -> Self {
         Self { allowed: vec![Allowed::Below(format!("web.{region}.jumio.ai"))] }
     }
 
-    /// The hosts of addresses that the configuration names in the place of a region.
+    /// Allows the hosts of configured addresses, which replace a region.
     pub fn urls(urls: &Urls) -> Self {
         let Urls { auth, account, retrieval } = urls;
         let origin = |url: &Url| Allowed::Origin(url[..Position::BeforePath].to_owned());
@@ -44,7 +44,7 @@ impl Web {
         Self { allowed }
     }
 
-    /// The same with hosts of an allow-list: `id.example.com`, or `*.example.com` for every host below it.
+    /// Adds the hosts of an allow-list: `id.example.com`, or `*.example.com` for every subdomain.
     pub fn and(mut self, hosts: &[String]) -> Result<Self, String> {
         for host in hosts {
             let (name, below) = match host.strip_prefix("*.") {
@@ -70,14 +70,14 @@ impl Web {
         Ok(self)
     }
 
-    /// Whether a person may be sent to an address.
+    /// Returns whether a person may be redirected to an address.
     pub(super) fn allows(&self, link: &str) -> bool {
-        // Jumio gives out no address that a browser would have to repair: backslashes, line breaks.
+        // Jumio never returns an address that a browser would have to repair: backslashes, line breaks.
         let clean = !link.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
         let Some((_, rest)) = link.split_once("://").filter(|_| clean) else { return false };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let Ok(url) = Url::parse(link) else { return false };
-        // Empty user information disappears when an address is read, and is as suspicious as any.
+        // Empty user information disappears when an address is parsed, and is as suspicious as any other.
         if authority.is_empty() || authority.contains('@') {
             return false;
         }
