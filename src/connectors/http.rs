@@ -315,8 +315,7 @@ impl TokenCache {
                 return Err(failure);
             }
         };
-        // Renewed before a tenth of its life remains, at most five minutes early: no request starts with an expiring
-        // token.
+        // Renewed early by a tenth of its life, at most five minutes: no request starts with an expiring token.
         let seconds = seconds.clamp(0, LONGEST_LIFE_SECONDS);
         let fetched = self.clock.now();
         let until = fetched + TimeDelta::seconds(seconds - (seconds / 10).min(300));

@@ -1,5 +1,5 @@
-//! Adapters to outside systems. They know the wire and nothing of cases, policies or the store:
-//! an attempt comes in with what is asked for, what was achieved or a `Failure` goes out.
+//! Adapters to outside systems. They know the wire protocol and nothing of cases, policies or the store: an attempt
+//! comes in with the request, and the result or a `Failure` goes out.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -31,25 +31,25 @@ pub mod smtp;
 pub use registry::Registry;
 pub use setup::{Connectors, Setup};
 
-/// What can be asked of every outside system.
+/// Operations of every outside system.
 pub trait Connector: Debug + Send + Sync {
-    /// Tries what can be tried without anybody noticing: token, permissions, clock, a read.
+    /// Checks the system without side effects: token, permissions, clock, a read.
     fn examine(&self) -> BoxFuture<'_, Vec<Finding>>;
 }
 
 /// A mail server.
 pub trait Mailer: Connector {
-    /// The call's id becomes the Message-ID. In doubt or not, the mail is sent (again): twice is a nuisance, never is a
-    /// lost case.
+    /// Sends a mail whose Message-ID is the call's id. A repeated attempt sends it again even in doubt: a duplicate is
+    /// a nuisance, a missing mail is a lost case.
     fn send<'a>(&'a self, attempt: &'a Attempt, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>>;
 
-    /// Sends a mail that says that mail works.
+    /// Sends a test mail.
     fn send_test<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// The options of an identity provider.
 pub trait IdentityOptions: options::Options {
-    /// Our names of user fields that the configuration maps to fields of the provider.
+    /// Returns our names of user fields that the configuration maps to fields of the provider.
     fn mapped(&self) -> Vec<String>;
 
     fn build(&self, site: &options::Site<'_>) -> anyhow::Result<Arc<dyn IdentityProvider>>;
@@ -57,10 +57,10 @@ pub trait IdentityOptions: options::Options {
 
 /// The options of a verification provider.
 pub trait VerificationOptions: options::Options {
-    /// Between two reads of a run whose capture has not ended.
+    /// Returns the interval between two reads of a run whose capture has not ended.
     fn poll_every(&self) -> TimeDelta;
 
-    /// The key of the secret paths that callbacks come to; none: no callbacks are asked for.
+    /// Returns the key of the secret callback paths; `None`: no callbacks are requested.
     fn callback_secret(&self) -> Option<&SecretSource>;
 
     fn build(&self, site: &options::Site<'_>) -> anyhow::Result<Arc<dyn VerificationProvider>>;
@@ -68,19 +68,19 @@ pub trait VerificationOptions: options::Options {
 
 /// A verification provider.
 pub trait VerificationProvider: Connector {
-    /// A call whose earlier attempt was lost is started again: nobody ever saw the lost session's link, and its result
-    /// carries another reference.
+    /// Starts a session. A call whose earlier attempt was lost is started again: no person received the lost session's
+    /// link, and its result has another reference.
     fn start<'a>(&'a self, start: &'a StartSession) -> BoxFuture<'a, Result<Session, Failure>>;
 
     fn read<'a>(&'a self, read: &'a ReadSession) -> BoxFuture<'a, Result<Reading, Failure>>;
 
-    /// The run that a callback's body is about: it may have changed. The error repeats nothing of the body.
+    /// Returns the run that a callback's body is about: it may have changed. The error repeats nothing of the body.
     fn hint(&self, body: &[u8]) -> Result<String, String>;
 
     fn pace(&self) -> Pace;
 }
 
-/// How often a verification provider may be called.
+/// The rates at which a verification provider may be called.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// By the whole tenant.
@@ -88,34 +88,34 @@ pub struct Pace {
     pub reads_per_second: f64,
 }
 
-/// An identity provider: where people are, and where they are let in or stopped.
+/// An identity provider: holds accounts and registrations, and admits or blocks people.
 pub trait IdentityProvider: Connector {
-    /// Between two polls that bring nothing.
+    /// Returns the interval between two polls without events.
     fn poll_every(&self) -> TimeDelta;
 
-    /// The next page of what happened. `cursor` is what the page before returned, none at the very
-    /// first poll. The truth: what no webhook brings, this does.
+    /// Reads the next page of events. `cursor` is the one that the previous page returned, `None` at the very first
+    /// poll. Polling is authoritative: it also finds events that no webhook delivers.
     fn poll<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<Page, Failure>>;
 
-    /// A cursor that reads again what `cursor` stands in the middle of; none: it stands at a beginning. For a
-    /// place to which the provider gives no answer, time after time. Events may come twice.
+    /// Returns a cursor at the start of the round that `cursor` is within; `None`: it is at a start. Used for a
+    /// position that the provider fails on repeatedly. Events may be read twice.
     fn anew(&self, cursor: &str) -> Option<String>;
 
-    /// Whether a request carries what only the provider's webhook knows. Asked before its body is read.
+    /// Returns whether a request has the secret of the provider's webhook. Checked before its body is read.
     fn is_webhook(&self, headers: &HeaderMap) -> bool;
 
-    /// Events from a webhook's request. A hint that saves time.
+    /// Reads events from a webhook's request: a hint that saves time.
     fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused>;
 
-    /// The person an event is about as they are now. `None`: there is no such person (any more).
+    /// Reads the current record of an event's person. `None`: the person does not exist (any more).
     fn subject<'a>(
         &'a self,
         reference: &'a SubjectRef,
         event: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Option<Subject>, Failure>>;
 
-    /// Changes a record, if it still is what the snapshot says: reads, compares, writes, reads back. An attempt that is
-    /// repeated looks first whether the one before had the effect.
+    /// Changes a record that still matches the snapshot: reads, compares, writes, reads back. A repeated attempt checks
+    /// first whether an earlier one had the effect.
     fn change<'a>(
         &'a self,
         attempt: &'a Attempt,
@@ -123,18 +123,18 @@ pub trait IdentityProvider: Connector {
         change: &'a IdentityChange,
     ) -> BoxFuture<'a, Result<Changed, Failure>>;
 
-    /// A page of everybody who has an account, each with the fields of `subject` as far as a list tells
-    /// them; the manager it does not. `cursor` is what the page before returned. Pages overlap, so that a
-    /// list that moves while it is read hides nobody; the same person may therefore come twice.
+    /// Reads a page of all people with an account, each with the fields of `subject` that a list contains; the manager
+    /// is missing. `cursor` is the one that the previous page returned. Pages overlap: a list that changes during the
+    /// reading hides no person. The same person may therefore appear twice.
     fn population<'a>(&'a self, cursor: Option<&'a str>) -> BoxFuture<'a, Result<People, Failure>>;
 
-    /// How many have an account.
+    /// Returns the number of people with an account.
     fn population_size(&self) -> BoxFuture<'_, Result<u64, Failure>>;
 }
 
-/// A system in which accounts are made and changed.
+/// A system in which accounts are created and changed.
 pub trait TargetSystem: Connector {
-    /// Makes an account, or finds that it was made. `external_id` finds it again.
+    /// Creates an account, or finds the one that was created. `external_id` finds it again.
     fn create<'a>(
         &'a self,
         attempt: &'a Attempt,
@@ -142,7 +142,7 @@ pub trait TargetSystem: Connector {
         attributes: &'a Fields,
     ) -> BoxFuture<'a, Result<Created, Failure>>;
 
-    /// Changes the one account that has all of `matching`. True: it was so already.
+    /// Changes the one account that has all of `matching`. Returns true if it already had the values.
     fn update<'a>(
         &'a self,
         attempt: &'a Attempt,
@@ -154,9 +154,9 @@ pub trait TargetSystem: Connector {
 /// An account in a target system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
-    /// Its id there, if the system tells one.
+    /// Its id there, if the system returns one.
     pub id: Option<String>,
-    /// It was there before.
+    /// The account existed before.
     pub already: bool,
 }
 
@@ -169,16 +169,16 @@ pub trait EndpointClient: Connector {
     ) -> BoxFuture<'a, Result<EndpointAnswer, Failure>>;
 }
 
-/// What an endpoint answered; a body that is not JSON is a text.
+/// The answer of an endpoint; a body that is not JSON is a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointAnswer {
     pub status: u16,
     pub body: Value,
 }
 
-/// Where CloudEvents are sent to.
+/// A receiver of CloudEvents.
 pub trait EventSink: Connector {
-    /// `event` is the event's JSON form. Its id is the same for every attempt.
+    /// Sends an event. `event` is the event's JSON form. Its id is the same for every attempt.
     fn emit<'a>(&'a self, attempt: &'a Attempt, event: &'a Value) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
@@ -186,7 +186,7 @@ pub trait EventSink: Connector {
 #[derive(Debug, Clone, Default)]
 pub struct People {
     pub people: Vec<Subject>,
-    /// None: this was the last page.
+    /// `None`: this was the last page.
     pub next: Option<String>,
 }
 
@@ -200,12 +200,12 @@ pub struct Page {
     pub more: bool,
 }
 
-/// Why a webhook's request is not taken.
+/// Why a webhook's request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookRefused {
     #[error("the shared header is missing or wrong")]
     NotAuthentic,
-    /// Says which element and what is wrong with it; none of the request is taken.
+    /// The invalid element and its error; the whole request is refused.
     #[error("{0}")]
     Malformed(String),
     #[error("no webhook is configured")]
@@ -216,8 +216,8 @@ pub enum WebhookRefused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub ok: bool,
-    /// What was tried.
+    /// The name of the check.
     pub what: String,
-    /// What came of it and, if it is not well, what to do.
+    /// The result and, after a failure, what to do.
     pub detail: String,
 }

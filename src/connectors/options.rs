@@ -1,4 +1,4 @@
-//! What the configuration of any connector can be asked before it is built: its secrets, its addresses, its rules.
+//! The options of a connector before it is built: its secrets, its addresses, its rules.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::model::{Clock, Secret, Span};
 
 /// The options of one configured connector.
 pub trait Options: std::fmt::Debug + Send + Sync {
-    /// Every secret with its key below the connector's own.
+    /// Returns every secret with its key below the connector's own.
     fn secrets(&self) -> Vec<(String, &SecretSource)>;
 
-    /// Every address that the connector will call.
+    /// Returns every address that the connector will call.
     fn addresses(&self) -> Vec<Target>;
 
-    /// Rules between keys.
+    /// Checks rules between keys.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -29,41 +29,41 @@ pub trait Options: std::fmt::Debug + Send + Sync {
 pub struct Target {
     key: String,
     url: Option<Url>,
-    /// The host, for people.
+    /// The host, for messages.
     pub host: String,
     /// Whether a simulator answers there, which may be called on an accelerated clock.
     pub simulator: bool,
 }
 
 impl Target {
-    /// An address of a system that has a simulator: on this machine it is one.
+    /// Returns an address of a system that has a simulator: on this machine it is one.
     pub fn with_simulator(key: &str, url: &Url) -> Self {
         Self { simulator: config::is_loopback(url), ..Self::real(key, url) }
     }
 
-    /// An address of a system without a simulator, wherever it is.
+    /// Returns an address of a system without a simulator, wherever it is.
     pub fn real(key: &str, url: &Url) -> Self {
         let host = url.host_str().unwrap_or("an address without a host").to_owned();
         Self { key: key.to_owned(), url: Some(url.clone()), host, simulator: false }
     }
 
-    /// A host that is encrypted in its own way.
+    /// Returns a host with its own kind of encryption.
     pub fn host(key: &str, host: impl Into<String>) -> Self {
         Self { key: key.to_owned(), url: None, host: host.into(), simulator: false }
     }
 
-    /// The warning about it, if there is one. `path`: where the connector's options stand.
+    /// Returns the warning about it, if any. `path` is the place of the connector's options.
     pub fn warning(&self, path: &str) -> Option<String> {
         config::plain_http(&format!("{path}.{}", self.key), self.url.as_ref()?)
     }
 }
 
-/// What a connector is built with besides its options.
+/// What a connector needs besides its options.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
     /// The name by which policies and subjects refer to this connector.
     pub name: &'a str,
-    /// Where its options stand in the configuration, such as `connectors.scim.hr`.
+    /// The place of its options in the configuration, such as `connectors.scim.hr`.
     pub path: &'a str,
     /// The directory of the configuration.
     pub base: &'a Path,
@@ -71,7 +71,7 @@ pub struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Reads a secret. The error names its key and none of its text.
+    /// Reads a secret. The error has its key and none of its text.
     pub fn secret(&self, key: &str, source: &SecretSource) -> anyhow::Result<Secret> {
         source.reveal(self.base).with_context(|| format!("while reading {}.{key}", self.path))
     }
@@ -80,13 +80,13 @@ impl Site<'_> {
         source.map(|source| self.secret(key, source)).transpose()
     }
 
-    /// What was refused, with its place.
+    /// Returns an error with the place of the options.
     pub fn refused(&self, why: impl std::fmt::Display) -> anyhow::Error {
         anyhow::anyhow!("{}: {why}", self.path)
     }
 }
 
-/// A pause between two reads. Business days and less than a second are none; a minute is.
+/// Returns a pause between two reads. Business days and less than a second become one minute.
 pub fn at_least_a_second(every: Span) -> TimeDelta {
     every.elapsed().filter(|every| *every >= TimeDelta::seconds(1)).unwrap_or(TimeDelta::seconds(60))
 }

@@ -1,5 +1,5 @@
-//! From a call to the connector that performs it, and from its answer to an outcome. The only place that knows all
-//! kinds of connectors; it must not know cases.
+//! Selects the connector of a call and converts its answer to an outcome. The only place that knows all kinds of
+//! connectors; does not know cases.
 
 use futures::FutureExt as _;
 
@@ -9,8 +9,7 @@ use crate::model::{
 };
 
 impl Connectors {
-    /// Performs one attempt. A connector that panics, or that is not configured (any more), is a failure like
-    /// another.
+    /// Performs one attempt. A panic or a missing connector is a failure like any other.
     pub async fn perform(&self, call: &Call) -> Outcome {
         let performed = std::panic::AssertUnwindSafe(self.done(call)).catch_unwind().await;
         match performed {

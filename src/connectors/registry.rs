@@ -1,4 +1,4 @@
-//! The providers of this build, one line each. Everything else knows them by what they declare here.
+//! The providers of this build, one line each. Other code uses only what they declare here.
 
 use std::fmt;
 
@@ -8,19 +8,20 @@ use serde::de::DeserializeOwned;
 use super::{IdentityOptions, VerificationOptions, jumio, onelogin};
 use crate::model::{IdentityWords, VerificationWords, Vocabulary};
 
-/// One kind of provider: what its directory declares.
+/// One kind of provider: the declarations of its directory.
 #[derive(Debug, Clone, Copy)]
 pub struct Provider {
     /// Its key under `connectors` and its path under `/hooks`.
     pub name: &'static str,
-    /// `connectors.NAME` holds several by name; else it holds the options of one, which has the provider's name.
+    /// True: `connectors.NAME` holds several by name. False: it holds the options of one, which has the provider's
+    /// name.
     pub several: bool,
-    /// Its schema and the texts in it.
+    /// Its schema with descriptions.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     pub role: Role,
 }
 
-/// What a provider is for.
+/// The role of a provider.
 #[derive(Clone, Copy)]
 pub enum Role {
     Identity { words: IdentityWords, read: Read<dyn IdentityOptions> },
@@ -40,7 +41,7 @@ impl fmt::Debug for Role {
 }
 
 impl Provider {
-    /// A provider whose people and events are watched.
+    /// Declares a provider of people and events.
     pub const fn identity<O>(name: &'static str, words: IdentityWords) -> Self
     where
         O: IdentityOptions + DeserializeOwned + JsonSchema + 'static,
@@ -49,7 +50,7 @@ impl Provider {
         Self { name, several: false, schema: O::json_schema, role: Role::Identity { words, read } }
     }
 
-    /// A provider that verifies people.
+    /// Declares a provider that verifies people.
     pub const fn verification<O>(name: &'static str, words: VerificationWords) -> Self
     where
         O: VerificationOptions + DeserializeOwned + JsonSchema + 'static,
@@ -58,7 +59,7 @@ impl Provider {
         Self { name, several: false, schema: O::json_schema, role: Role::Verification { words, read } }
     }
 
-    /// The same, several of them by name.
+    /// Declares the same provider with several instances by name.
     pub const fn several(self) -> Self {
         Self { several: true, ..self }
     }
@@ -69,7 +70,7 @@ impl Provider {
 pub struct Registry(Vec<Provider>);
 
 impl Registry {
-    /// The providers that this build has.
+    /// Returns the providers of this build.
     pub fn shipped() -> Self {
         Self::default().with(onelogin::PROVIDER).with(jumio::PROVIDER)
     }
@@ -88,7 +89,7 @@ impl Registry {
         self.0.iter()
     }
 
-    /// What the providers call things, for the loading of policies.
+    /// Returns the vocabulary of the providers, for loading policies.
     pub fn vocabulary(&self) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         for provider in &self.0 {

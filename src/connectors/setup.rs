@@ -1,4 +1,4 @@
-//! `connectors:` of the configuration: which outside systems there are, read by the providers themselves.
+//! `connectors:` of the configuration: the outside systems. Each provider reads its own options.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,34 +32,34 @@ pub struct Setup {
     pub events: BTreeMap<String, sink::Options>,
 }
 
-/// The options of a provider with where they stand.
+/// The options of a provider with their place.
 #[derive(Debug)]
 pub struct Configured<O: ?Sized> {
     /// The kind of provider.
     pub provider: &'static str,
-    /// Such as `connectors.NAME`.
+    /// For example `connectors.NAME`.
     pub path: String,
     pub options: Box<O>,
 }
 
-/// The connectors, built but not yet asked anything.
+/// The connectors, built but not yet called.
 #[derive(Debug, Clone, Default)]
 pub struct Connectors {
     /// Identity providers, by the `source` of their subjects.
     pub identity: BTreeMap<String, Arc<dyn IdentityProvider>>,
     pub verification: BTreeMap<String, Arc<dyn VerificationProvider>>,
     pub mail: Option<Arc<dyn Mailer>>,
-    /// Target systems in which accounts are made and changed. An endpoint is one too, which speaks plain JSON.
+    /// Target systems in which accounts are created and changed. An endpoint is one too, with plain JSON.
     pub systems: BTreeMap<String, Arc<dyn TargetSystem>>,
     /// Endpoints that policies may call.
     pub endpoints: BTreeMap<String, Arc<dyn EndpointClient>>,
-    /// Where events are sent to.
+    /// Receivers of events.
     pub sinks: BTreeMap<String, Arc<dyn EventSink>>,
 }
 
 impl Connectors {
-    /// The provider of a source. A person without one is at the only provider: records that were written before
-    /// people had sources name none.
+    /// Returns the provider of a source. Without a source it is the only provider: records that were written before
+    /// subjects had sources have none.
     pub fn identity(&self, source: &str) -> Option<&Arc<dyn IdentityProvider>> {
         let mut all = self.identity.values();
         let only = all.next().filter(|_| source.is_empty() && all.next().is_none());
@@ -68,7 +68,7 @@ impl Connectors {
 }
 
 impl Setup {
-    /// Reads `connectors:` with the warnings about it.
+    /// Reads `connectors:` and returns it with its warnings.
     pub fn read(registry: &Registry, config: &Config) -> Result<(Self, Vec<Mistake>), Mistake> {
         let setup = config.document.section("connectors", SetupSeed(registry))?.unwrap_or_default();
         setup.check().map_err(|why| config.document.mistake(why))?;
@@ -76,7 +76,7 @@ impl Setup {
         Ok((setup, warnings))
     }
 
-    /// Every connector's options with their path.
+    /// Returns every connector's options with their path.
     fn all(&self) -> Vec<(String, &dyn Options)> {
         let mut all: Vec<(String, &dyn Options)> = Vec::new();
         all.extend(self.identity.values().map(|one| (one.path.clone(), &*one.options as &dyn Options)));
@@ -88,26 +88,26 @@ impl Setup {
         all
     }
 
-    /// An address that no simulator has: an accelerated clock must not reach it.
+    /// Returns an address without a simulator: an accelerated clock must not reach it.
     pub fn real_host(&self) -> Option<String> {
         let targets = self.all().into_iter().flat_map(|(_, options)| options.addresses());
         targets.into_iter().find(|target| !target.simulator).map(|target| target.host)
     }
 
-    /// How long an account that was made in a system may not be found there yet. Business days are no time that a
-    /// system takes.
+    /// Returns how long a new account may still be missing in each system. Business days are left out: no system takes
+    /// them.
     pub fn consistency(&self) -> BTreeMap<String, TimeDelta> {
         let scim = self.scim.iter();
         scim.filter_map(|(name, scim)| Some((name.clone(), scim.consistency.elapsed()?))).collect()
     }
 
-    /// How often runs of each verification provider are read.
+    /// Returns the polling intervals for runs at each verification provider.
     pub fn poll_every(&self) -> PollEvery {
         let each = self.verification.iter().map(|(name, one)| (name.clone(), one.options.poll_every()));
         PollEvery { each: each.collect(), ..PollEvery::default() }
     }
 
-    /// The keys of the callback paths, by verification provider.
+    /// Returns the keys of the callback paths, by verification provider.
     pub fn callback_secrets(&self, base: &Path) -> anyhow::Result<BTreeMap<String, Secret>> {
         let mut secrets = BTreeMap::new();
         for (name, one) in &self.verification {
@@ -142,7 +142,7 @@ impl Setup {
         warnings
     }
 
-    /// Builds all of them.
+    /// Builds all connectors.
     pub fn build(&self, base: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
         let mut built = Connectors::default();
         for (name, one) in &self.identity {
@@ -184,7 +184,7 @@ fn named<'a, O: Options>(
     options.iter().map(move |(name, one)| (format!("connectors.{kind}.{name}"), one as &dyn Options))
 }
 
-/// The schema of `connectors:`.
+/// Returns the schema of `connectors:`.
 pub fn schema(registry: &Registry, generator: &mut SchemaGenerator) -> Schema {
     let mut schema = json_schema!({
         "type": "object",
@@ -219,7 +219,7 @@ pub fn schema(registry: &Registry, generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// Reads `connectors:`, each key by its own reader.
+/// Reads `connectors:`, each key with its own reader.
 struct SetupSeed<'a>(&'a Registry);
 
 impl<'de> DeserializeSeed<'de> for SetupSeed<'_> {
@@ -264,7 +264,7 @@ impl<'de> Visitor<'de> for SetupSeed<'_> {
     }
 }
 
-/// Reads what stands under the key of a provider.
+/// Reads the value under the key of a provider.
 struct ProviderSeed<'a> {
     setup: &'a mut Setup,
     registry: &'a Registry,
@@ -354,9 +354,9 @@ impl<'de> DeserializeSeed<'de> for InstanceSeed<'_> {
     }
 }
 
-/// Names stand in addresses, in references of subjects and in keys of the store.
+/// Returns whether a name is valid: names are parts of addresses, references of subjects and keys of the store.
 fn is_name(name: &str) -> bool {
-    // First words of references and event types that mean something else.
+    // First words of references and event types that have another meaning.
     let reserved = SubjectKind::ALL.iter().any(|kind| kind.word() == name)
         || ["proofd", "custom", "daemon", "mail", "identity"].contains(&name);
     !reserved

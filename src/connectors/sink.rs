@@ -1,7 +1,8 @@
-//! A sink of CloudEvents: one POST of the event's JSON form, signed where a secret is configured. It must
-//! not change the event: its id is what the other side tells a repetition by.
+//! A sink of CloudEvents: one POST of the event's JSON form, signed if a secret is configured. It must not change the
+//! event: the receiver recognizes a repetition by the event's id.
 //!
 //! The signature is written by hand: `standardwebhooks` (1.0) takes a secret of any length and adds 8 packages, among
+//! them a second HMAC, a second base64 and a second time library, for ten lines. We verify no such signature.
 //! them a second HMAC, a second base64 and a second time library, for ten lines. We verify no such signature.
 
 use std::fmt;
@@ -27,13 +28,13 @@ use super::{Connector, EventSink, Finding};
 use crate::config::SecretSource;
 use crate::model::{Attempt, Clock, Failure, Secret};
 
-/// Where a sink is.
+/// The settings of a sink.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The name that policies use; stands in failures.
+    /// The name that policies use; failures contain it.
     pub name: String,
     pub url: Url,
-    /// `whsec_` and the base64 of 24 to 64 random bytes, as Standard Webhooks has it.
+    /// `whsec_` and the base64 of 24 to 64 random bytes, as Standard Webhooks defines it.
     pub signing_secret: Option<Secret>,
     /// For one event, from the connection to the end of the answer.
     pub timeout: Duration,
@@ -88,7 +89,7 @@ pub struct Sink {
     clock: Arc<dyn Clock>,
 }
 
-/// The bytes that sign.
+/// The bytes of the signing key.
 struct Key(Vec<u8>);
 
 impl fmt::Debug for Sink {
@@ -98,7 +99,7 @@ impl fmt::Debug for Sink {
 }
 
 impl Sink {
-    /// Checks the settings; talks to nobody.
+    /// Checks the settings; makes no connection.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let Settings { name, url, signing_secret, timeout } = settings;
         check_address(&url)?;
@@ -114,7 +115,7 @@ impl Sink {
             .timeout(self.timeout)
             .header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8");
         if let Some(key) = &self.key {
-            // The same for every attempt. A full stop separates what is signed, so none may be in the id.
+            // The same for every attempt. A full stop separates the signed parts: the id must not contain one.
             let id = attempt.call.to_string().replace('.', "-");
             let at = self.clock.now().timestamp();
             request = request
@@ -165,7 +166,7 @@ impl Key {
 mod tests {
     use super::*;
 
-    /// The example that the specification's own libraries are tested with.
+    /// The example in the tests of the specification's own libraries.
     #[test]
     fn the_signature_of_the_standard() {
         let key = Key::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();

@@ -56,7 +56,7 @@ pub struct Settings {
     pub web: Web,
     pub client_id: String,
     pub client_secret: Secret,
-    /// Jumio wants every caller named, in the form `Company Application/v1`.
+    /// Jumio requires a User-Agent in the form `Company Application/v1`.
     pub user_agent: String,
     /// Starts per second that the tenant is allowed.
     pub starts_per_second: f64,

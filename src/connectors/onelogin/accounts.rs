@@ -1,6 +1,6 @@
-//! What is done to an account: shut, opened again, logged out. Read, compare, write, read back; never on an
-//! account that is not the one the case knew. A changed mail address stops none of it: an administrator's
-//! correction is no reason to leave a risky account open.
+//! Changes accounts: suspends, reinstates, ends sessions. Reads, compares, writes, reads back; never changes an account
+//! other than the one that the case knew. A changed mail address stops none of it: an administrator's correction is no
+//! reason to leave a risky account open.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use super::people::{self, Record};
 use crate::model::{Changed, Failure, Snapshot, SubjectKind, Timestamp};
 
 pub(super) const ACTIVE: u8 = 1;
-/// Status 3 unlocks itself after a quarter of an hour, so this is the one that holds.
+/// Status 3 unlocks itself after 15 minutes; this one is permanent.
 const SUSPENDED: u8 = 2;
 const LOCKED: u8 = 3;
 const UNTIL: &str = " until ";
-/// The longest lock that OneLogin is known to take, in minutes.
+/// The longest lock that OneLogin is known to accept, in minutes.
 const LONGEST_LOCK: i64 = 525_600;
 
-/// An account as it is now.
+/// The current state of an account.
 pub(super) struct Account {
     pub id: String,
     pub record: Record,
@@ -38,7 +38,7 @@ impl Account {
         self.status == SUSPENDED
     }
 
-    /// The status, and how long a lock is to last: a suspension in its place must not end it.
+    /// Returns the status, and the end of a lock: a suspension in its place must not end the lock.
     fn word(&self) -> String {
         let word = people::status_word(&self.status.to_string());
         match self.record.get("locked_until").and_then(moment).filter(|_| self.status == LOCKED) {
@@ -49,7 +49,7 @@ impl Account {
 }
 
 impl OneLogin {
-    /// The account that a case is about, if it still is the one that the case knew.
+    /// Returns the account of a case, if it is still the one that the case knew.
     pub(super) async fn account(&self, snapshot: &Snapshot) -> Result<Account, Failure> {
         let id = match (snapshot.subject.kind, &snapshot.user_id) {
             (SubjectKind::Applicant, _) => {
@@ -100,7 +100,7 @@ impl OneLogin {
             }
         }
         if end_sessions {
-            // What is open stays open for as long as its session lives, so this is part of the effect.
+            // Open sessions continue until they end: ending them is part of the effect.
             self.log_out(&account).await.map_err(|mut failure| {
                 failure.reason =
                     format!("the account is suspended, but ending its sessions failed: {}", failure.reason);
@@ -108,7 +108,7 @@ impl OneLogin {
                 failure
             })?;
         }
-        // It may have been an earlier attempt that suspended it; what it was before nobody can tell then.
+        // An earlier attempt may have suspended the account; the status before it is then unknown.
         let before = if already && again { None } else { Some(account.word()) };
         Ok(Changed { before, ..Changed::plain(already) })
     }
@@ -124,19 +124,19 @@ impl OneLogin {
         let already = !account.is_suspended();
         if !already {
             self.write_account(&account, &json!({"status": status_after(to)})).await?;
-            // OneLogin turns some statuses into others at once; that it is open again is what was asked for.
+            // OneLogin changes some statuses into others at once; the required result is only that the account is open.
             if self.account(snapshot).await?.is_suspended() {
                 return Err(not_shown());
             }
         }
-        // An earlier attempt may have ended between the two.
+        // An earlier attempt may have ended between the two writes.
         if (!already || again) && account.status != LOCKED {
             self.lock_again(&account, to).await?;
         }
         Ok(Changed { before, ..Changed::plain(already) })
     }
 
-    /// A lock that was there before the suspension and would still last is not ours to end.
+    /// Restores a lock that existed before the suspension and has not expired.
     async fn lock_again(&self, account: &Account, before: Option<&str>) -> Result<(), Failure> {
         let until = before.and_then(|before| before.split_once(UNTIL)?.1.parse::<Timestamp>().ok());
         let left = until.map_or(0, |until| (until - self.clock.now()).num_minutes());
@@ -152,11 +152,11 @@ impl OneLogin {
     pub(super) async fn end_sessions(&self, snapshot: &Snapshot) -> Result<Changed, Failure> {
         let account = self.account(snapshot).await?;
         self.log_out(&account).await?;
-        // Nobody can be asked whether a session was open.
+        // No API shows whether a session was open.
         Ok(Changed::plain(false))
     }
 
-    /// Nothing shows whether sessions are open, so the answer is all there is. Doing it twice does no harm.
+    /// Ends all sessions. No API shows open sessions: only the answer confirms it. Repeating it is harmless.
     async fn log_out(&self, account: &Account) -> Result<(), Failure> {
         let path = format!("/api/1/users/{}/logout", account.id);
         let written = self.api.write(Method::PUT, &path, None).await;
@@ -164,12 +164,12 @@ impl OneLogin {
     }
 }
 
-/// The status to go back to. A lock is set apart, and a status that nobody knows lets in.
+/// Returns the status to restore. A lock is restored separately; an unknown status becomes active.
 fn status_after(before: Option<&str>) -> u8 {
     match before {
         Some("password_expired") => 4,
         Some("awaiting_password_reset") => 5,
-        // An account that was never activated waits for its password, whatever it is told.
+        // An account that was never activated waits for its password, whatever status is written.
         Some("unactivated" | "password_pending") => 7,
         Some("security_questions_required") => 8,
         Some(_) | None => ACTIVE,

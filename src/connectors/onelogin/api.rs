@@ -1,4 +1,4 @@
-//! OneLogin's API on the wire: token, requests, error shapes. It must not know what a call is for.
+//! OneLogin's API on the wire: token, requests, error shapes. Does not know the purpose of a call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Api {
         Ok(Self { wire: Wire::new(None)?, base, client_id, client_secret, tokens: TokenCache::new(clock) })
     }
 
-    /// A valid token, fetched if need be.
+    /// Returns a valid token, fetched if necessary.
     pub async fn token(&self) -> Result<Secret, Failure> {
         self.tokens.get(|| self.fetch_token()).await
     }
@@ -63,13 +63,13 @@ impl Api {
         let body: Value = answer.json().map_err(named)?;
         let token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| Failure::unavailable("OneLogin's answer has no token"))?;
-        // Ten hours are usual; without a word the token is used for a minute.
+        // Ten hours are usual; without a lifetime the token is used for a minute.
         let seconds = body.get("expires_in").and_then(Value::as_i64).unwrap_or(60);
         Ok((Secret::new(token), seconds))
     }
 
-    /// Sends a request; any answer but a 401 comes back as it is. A 401 drops the token and is tried once
-    /// more: the token may have been revoked by another program that shares the credential.
+    /// Sends a request and returns any answer except a 401. A 401 drops the token and the request is sent once more:
+    /// another program that shares the credential may have revoked the token.
     pub async fn call(
         &self,
         method: Method,
@@ -98,12 +98,12 @@ impl Api {
         }
     }
 
-    /// Reads JSON; `None` is a 404 that OneLogin itself gave.
+    /// Reads JSON; `None` is a 404 of OneLogin itself.
     pub async fn read(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Failure> {
         self.read_as(path, query).await
     }
 
-    /// The same as what is wanted of it.
+    /// Reads JSON as a type.
     pub async fn read_as<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -111,7 +111,7 @@ impl Api {
     ) -> Result<Option<T>, Failure> {
         let answer = self.call(Method::GET, path, query, None).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            // A 404 page of a proxy says nothing about the record.
+            // A 404 page of a proxy does not concern the record.
             return answer.json::<Value>().map(|_| None).map_err(named);
         }
         if !answer.status.is_success() {
@@ -120,7 +120,7 @@ impl Api {
         answer.json().map(Some).map_err(named)
     }
 
-    /// Writes; success is any 2xx, whatever its body. `Err` carries the answer's complaint in `Refusal`.
+    /// Writes; success is any 2xx, whatever its body. `Err` has the answer's message in `Refusal`.
     pub async fn write(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(), Refusal> {
         let answer = self.call(method, path, &[], body).await.map_err(Refusal::from)?;
         if answer.status.is_success() {
@@ -130,7 +130,7 @@ impl Api {
     }
 }
 
-/// A write that was not accepted. The complaint is only compared, never shown: it may name people.
+/// A write that was not accepted. The message is only compared, never shown: it may name people.
 pub struct Refusal {
     pub status: Option<StatusCode>,
     pub complaint: String,
@@ -148,13 +148,13 @@ impl Refusal {
         self.complaint.contains(words)
     }
 
-    /// The record itself is not there, said by OneLogin and not by something in between.
+    /// Returns whether the record is missing, reported by OneLogin and not by a proxy.
     pub fn is_gone(&self) -> bool {
         self.status == Some(StatusCode::NOT_FOUND) && !self.complaint.is_empty()
     }
 }
 
-/// The sentence in an error body, which comes in five shapes; empty for a page that is not JSON.
+/// Returns the message of an error body, which has five forms; empty for a page that is not JSON.
 fn complaint(answer: &Answer) -> String {
     let Ok(Value::Object(body)) = serde_json::from_slice(&answer.body) else { return String::new() };
     let message = match body.get("status") {
@@ -168,8 +168,8 @@ fn complaint(answer: &Answer) -> String {
     }
 }
 
-/// What an answer that is no success means. What is wrong with the credential is wrong for every call and
-/// waits for the operator: no case can help it, so none may end by it.
+/// Returns the failure of an unsuccessful answer. Errors of the credential affect every call and wait for the operator:
+/// no case can fix them, so none may end because of them.
 pub fn failed(answer: &Answer) -> Failure {
     let outage = |reason: &str| Failure::outage(reason).waiting(retry_after(answer));
     match answer.status {
@@ -194,7 +194,7 @@ fn named(mut failure: Failure) -> Failure {
     failure
 }
 
-/// Rows of an answer: a bare array, or an array under one of the known names.
+/// Returns the rows of an answer: a bare array, or an array under one of the known names.
 pub fn rows(answer: Value, name: &str) -> Result<Vec<Value>, Failure> {
     let list = match answer {
         Value::Array(rows) => return Ok(rows),

@@ -1,5 +1,5 @@
-//! Attributes are set by the names that policies use. Only what differs is sent, so that nothing else on the
-//! record is touched, and what is read back must be what was asked for.
+//! Sets attributes by the names that policies use. Only differing values are sent: nothing else on the record changes.
+//! Values that are read back must equal the requested ones.
 
 use serde_json::{Map, Value, json};
 
@@ -9,19 +9,19 @@ use super::events::text;
 use super::people;
 use crate::model::{Changed, Failure, Fields, Snapshot};
 
-/// Fields that every tenant has and that are nobody's key.
+/// Fields that every tenant has and that identify no person.
 pub const PLAIN: [&str; 2] = ["title", "department"];
-/// Names that have a meaning of their own and live in a custom field.
+/// Names with a meaning of their own, stored in a custom field.
 const MAPPED: [&str; 3] = ["verified_at", "exempt_until", "service_account"];
 
-/// Where a value lives on the record.
+/// The location of a value on the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Spot {
     Plain(String),
     Custom(String),
 }
 
-/// What is to be where; no text clears.
+/// The requested value of each location; `None` clears it.
 type Wanted = Vec<(Spot, Option<String>)>;
 
 impl OneLogin {
@@ -50,7 +50,7 @@ impl OneLogin {
 
     fn spot(&self, name: &str) -> Result<Spot, Failure> {
         if let Some(short) = name.strip_prefix("attributes.") {
-            // Reading gives a mapped field by our name too, so that name may be written as well.
+            // Records show a mapped field under our name too: that name may be written as well.
             let short = self.attributes.get(short).map_or(short, String::as_str);
             return Ok(Spot::Custom(short.to_owned()));
         }
@@ -74,8 +74,8 @@ impl OneLogin {
         }))
     }
 
-    /// OneLogin loses a value for a field that is not defined without a word. A record carries every field
-    /// that is; the list of definitions has the last word.
+    /// Checks that the fields are defined: OneLogin silently drops a value for an undefined field. A record contains
+    /// every defined field; for a field that it lacks, the list of definitions decides.
     async fn are_defined(&self, account: &Account, wanted: &Wanted) -> Result<(), Failure> {
         let carried = account.record.get("custom_attributes").and_then(Value::as_object);
         let unseen: Vec<&String> = wanted
@@ -115,7 +115,7 @@ fn differing(account: &Account, wanted: &Wanted) -> Result<Wanted, Failure> {
     let none = Map::new();
     let custom = match account.record.get("custom_attributes") {
         Some(Value::Object(custom)) => custom,
-        // Without any definition there may be nothing.
+        // The member may be missing if the tenant defines no fields.
         Some(Value::Null) | None => &none,
         Some(_) => {
             return Err(Failure::unavailable("OneLogin's answer has custom fields of an unknown form"));
@@ -128,7 +128,7 @@ fn differing(account: &Account, wanted: &Wanted) -> Result<Wanted, Failure> {
     Ok(wanted.iter().filter(|(spot, value)| is(spot) != *value).cloned().collect())
 }
 
-/// As `text`, and a flag too: a field may have been filled by something that is strict about types.
+/// Like `text`, but also accepts a boolean: another program may have written the field with a strict type.
 fn value(record: &Map<String, Value>, key: &str) -> Option<String> {
     match record.get(key) {
         Some(Value::Bool(flag)) => Some(flag.to_string()),

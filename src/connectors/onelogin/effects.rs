@@ -1,5 +1,5 @@
-//! What is done to a registration, and the end of an account: read, compare, write, read back. It must not
-//! act on a record that is no longer what the case knew, and it never selects by mail address.
+//! Changes registrations and deletes accounts: reads, compares, writes, reads back. Never changes a record that differs
+//! from what the case knew, and never selects by mail address.
 
 use chrono::{SecondsFormat, TimeDelta};
 use reqwest::Method;
@@ -50,7 +50,7 @@ impl OneLogin {
         }
     }
 
-    /// The record that the case is about, with what the case knew of it; `Changed` if it is another by now.
+    /// Returns the record of the case if it still matches the case's snapshot; `Changed` if it differs.
     async fn known(
         &self,
         backend: &dyn Registrations,
@@ -68,7 +68,7 @@ impl OneLogin {
         Ok(found)
     }
 
-    /// Whether the registered values are those that the proof behind an effect was compared with. `other` knows
+    /// Checks that the registered values are those that the proof of an effect was compared with. `other` returns
     /// values of a registration that has no account.
     pub(super) fn as_compared(
         &self,
@@ -97,7 +97,7 @@ impl OneLogin {
         }
     }
 
-    /// The record by what the case knew of it, whatever it has become.
+    /// Finds the record by the case's snapshot, whatever its state now.
     pub(super) async fn found(
         &self,
         backend: &dyn Registrations,
@@ -150,7 +150,7 @@ impl OneLogin {
         self.settle(backend, snapshot, written, Verdict::Reject).await
     }
 
-    /// Only what is read back counts: an answer may echo what was asked for and do something else.
+    /// Reads the result of a write back: an answer may echo the request and have another effect.
     async fn settle(
         &self,
         backend: &dyn Registrations,
@@ -165,7 +165,7 @@ impl OneLogin {
         }
         let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
         match (verdict, found.state) {
-            // The registration may say one thing and the account another for a while.
+            // The registration and the account may differ for a while.
             (Verdict::Approve, State::Approved) | (Verdict::Reject, State::Rejected) if !found.agreed => {
                 Err(Failure::unavailable("OneLogin accepted the change but does not show it everywhere yet"))
             }
@@ -188,7 +188,7 @@ impl OneLogin {
     async fn ensure_invited(&self, snapshot: &Snapshot, since: Timestamp) -> Result<Changed, Failure> {
         let backend = self.backend(snapshot).await?;
         let found = self.known(backend, snapshot).await?.ok_or_else(|| self.missing(snapshot.created_at))?;
-        // OneLogin's times end at the millisecond, ours do not.
+        // OneLogin's times have milliseconds, ours are more precise.
         let since = since.timestamp_millis();
         if found.invited_at.is_some_and(|at| at.timestamp_millis() >= since) {
             return Ok(Changed::plain(true));
@@ -196,7 +196,7 @@ impl OneLogin {
         if found.state != State::Approved {
             return Err(Failure::changed("it is no longer approved; not invited"));
         }
-        // Addresses are case sensitive here, so the account's own spelling is sent.
+        // Addresses are case sensitive here: the account's own spelling is sent.
         let email = found.user.as_ref().and_then(|user| text(user, "email"));
         let email = email.ok_or_else(|| Failure::refused("the account has no mail address to invite"))?;
         let body = json!({"email": email});
@@ -204,7 +204,8 @@ impl OneLogin {
         sent.map(|()| Changed::plain(false)).map_err(|refusal| refusal.failure)
     }
 
-    /// No registration can be deleted as such: its account is, and the registration goes with it.
+    /// Deletes the account of a registration, which also deletes the registration. OneLogin cannot delete a
+    /// registration alone.
     async fn delete(&self, snapshot: &Snapshot, attempt: &Attempt) -> Result<Changed, Failure> {
         let again = attempt.is_repeated();
         let backend = self.backend(snapshot).await?;
@@ -216,7 +217,7 @@ impl OneLogin {
                 self.gone(snapshot, again, attempt.asked_at).await
             };
         };
-        // A registration may be pending while the account it leads to was let in by hand.
+        // A registration may be pending while an administrator approved its account by hand.
         let approved = found.lets_in() || matches!(found.state, State::Approved | State::Unlicensed);
         if snapshot.subject.kind == SubjectKind::Registration && approved {
             return Err(Failure::changed("it was approved meanwhile; not deleted"));
@@ -241,11 +242,11 @@ impl OneLogin {
     }
 }
 
-/// How long the event of a deletion may take to show.
+/// Longest delay until the event of a deletion is visible.
 const EVENT_SHOWS: TimeDelta = TimeDelta::minutes(3);
 
 impl OneLogin {
-    /// A missing record is our own doing if an earlier attempt began and the tenant's events name us.
+    /// Handles a missing record. It is our own effect if an earlier attempt began and the tenant's events name us.
     async fn gone(&self, snapshot: &Snapshot, again: bool, asked_at: Timestamp) -> Result<Changed, Failure> {
         let others = || Failure::changed("it is gone already; somebody else deleted it");
         if !again {
@@ -265,7 +266,7 @@ impl OneLogin {
         }
     }
 
-    /// Whose doing the deletion of an account was, by the events since it was asked for; none: no event yet.
+    /// Returns the origin of an account's deletion, by the events since the request; `None`: no event yet.
     async fn who_deleted(&self, snapshot: &Snapshot, asked_at: Timestamp) -> Result<Option<Origin>, Failure> {
         let user = match (&snapshot.user_id, snapshot.subject.kind) {
             (Some(user), _) => user,
@@ -286,16 +287,16 @@ impl OneLogin {
     }
 }
 
-/// Clocks of the provider and ours may differ by this much.
+/// Accepted difference between the provider's clock and ours.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 
-/// What was made this lately may be missing where it was not copied to yet.
+/// Age below which a record may be missing because it is not replicated yet.
 const LATELY: TimeDelta = TimeDelta::minutes(10);
-/// When to look for it again.
+/// Seconds until the next attempt to read it.
 const LOOK_AGAIN_SECONDS: u32 = 20;
 
 impl OneLogin {
-    /// A record that is not there, by when it was made.
+    /// Returns the failure for a missing record, by its time of creation.
     pub(super) fn missing(&self, made: Option<Timestamp>) -> Failure {
         if self.is_young(made) {
             return Failure::unavailable("OneLogin does not show the account, which was created minutes ago")
@@ -309,7 +310,7 @@ impl OneLogin {
     }
 }
 
-/// An id can come to mean somebody else, and somebody can become somebody else.
+/// Checks that the record is the same: an id can be reassigned to another person, and a record can change its person.
 fn same(found: &Found, snapshot: &Snapshot) -> Result<(), Failure> {
     let moved = |what: &str| Err(Failure::changed(format!("its {what} changed since the case began")));
     if snapshot.user_id.is_some() && found.user_id != snapshot.user_id {

@@ -1,9 +1,9 @@
-//! OneLogin's events, from either channel, in our shape. It must not know how they are fetched.
+//! Converts OneLogin's events from either channel. Does not know how they are fetched.
 //!
-//! The webhook carries no event id and the Events API no uuid, so an event is known by what both carry: its
-//! type, user, app, role, risk score and whole second. Two events that agree in all of these are one event
-//! for us. The channels may round a moment to neighbouring seconds; each therefore leaves a mark of its own
-//! and looks for the other's mark one second before and after, while two events of one channel stay two.
+//! The webhook has no event id and the Events API no uuid. An event is therefore identified by the data of both: its
+//! type, user, app, role, risk score and whole second. Two events that agree in all of these count as one. The channels
+//! may round a time to neighboring seconds: each leaves a mark of its own and looks for the other's mark one second
+//! before and after. Two events of one channel stay two.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::types::{self, By};
 use crate::model::{Event, EventType, Fields, Origin, SubjectKind, SubjectRef, Timestamp};
 
-/// The way an event came.
+/// The channel of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     Poll,
@@ -36,14 +36,14 @@ impl Channel {
     }
 }
 
-/// The credential that this program uses, by which a tenant names it in events. The actor does not tell: a
-/// credential acts as the administrator who made it, who also acts as themselves.
+/// The credential of this program, by which a tenant names it in events. The actor does not identify it: a credential
+/// acts as the administrator who created it, who also acts as themselves.
 #[derive(Debug)]
 pub struct Credential {
     /// The name of the tenant that events come from.
     source: String,
     client_id: String,
-    /// The tenant was seen to name this credential; then an event that names none is nobody's of ours.
+    /// True once the tenant named this credential in an event; an event without a client is then not ours.
     named: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl Credential {
         self.named.load(Ordering::Relaxed)
     }
 
-    /// Looks through records that are about to be read: one of them may name the credential.
+    /// Checks records before they are read: one of them may name the credential.
     pub fn learn<'a>(&self, records: impl IntoIterator<Item = &'a Map<String, Value>>) {
         let names_us =
             |record: &Map<String, Value>| text(record, "client_id").as_ref() == Some(&self.client_id);
@@ -69,7 +69,7 @@ impl Credential {
         self.named.store(true, Ordering::Relaxed);
     }
 
-    /// Whose doing a record is. Where no client is named, a label that only the API has is ours: one effect of
+    /// Returns the origin of a record. Without a client, a label that only the API has counts as ours: one effect of
     /// ours explains it.
     pub fn did(&self, record: &Map<String, Value>) -> Origin {
         let number = text(record, "event_type_id").and_then(|number| number.parse().ok());
@@ -91,8 +91,8 @@ impl Credential {
     }
 }
 
-/// The events that one record stands for, one per kind of subject; none if it is about no user. The error
-/// says what is wrong with the record.
+/// Returns the events of one record, one per kind of subject; none if it is about no user. The error describes the
+/// fault of the record.
 pub fn read(record: &Map<String, Value>, channel: Channel, own: &Credential) -> Result<Vec<Event>, String> {
     let number = text(record, "event_type_id").ok_or("it has no event_type_id")?;
     let number: u32 = number.parse().map_err(|_| "its event_type_id is not a number")?;
@@ -145,7 +145,7 @@ fn one(
         EventType::new(name)
     };
     let part = |key| text(record, key).unwrap_or_default();
-    // Of two sign-ins in one second the risky one must not be taken for the other.
+    // Of two sign-ins in one second, the risky one must stay distinct.
     let score = score(record).map_or_else(String::new, |score| format!(":{score}"));
     let (app, role) = (part("app_id"), part("role_id"));
     let stem = format!("{}:{}:{kind}:{}:{app}:{role}{score}", head.source, head.number, head.user);
@@ -194,7 +194,7 @@ fn fields(record: &Map<String, Value>, name: &str, label: Option<&str>) -> Field
         fields.insert("new_value".into(), Value::Null);
     }
     fields.insert("label".into(), label.map_or(Value::Null, Value::from));
-    // What says nothing is left out: most of a record is null.
+    // Null members are left out: they are most of a record.
     let data: Fields =
         record.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
     fields.insert("data".into(), data.into());
@@ -212,16 +212,16 @@ fn split(reasons: &str) -> Vec<String> {
 
 fn score(record: &Map<String, Value>) -> Option<i64> {
     let score = text(record, "risk_score")?.parse::<f64>().ok().filter(|score| score.is_finite())?;
-    // Scores are 0 to 100; the nearest whole number is what a policy compares with.
+    // Scores are 0 to 100; policies compare the nearest whole number.
     Some(score.round().clamp(0.0, 100.0) as i64)
 }
 
-/// A text or a number as text: types drift between the channels. An empty text is nothing.
+/// Returns a text or a number as text: types differ between the channels. An empty text is `None`.
 pub fn text(record: &Map<String, Value>, key: &str) -> Option<String> {
     plain(record.get(key)?)
 }
 
-/// A text, or a number as a text.
+/// Returns a text, or a number as text.
 pub fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -230,7 +230,7 @@ pub fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// A time in one of the forms that were seen: RFC 3339, `2026-01-01 10:00:00 UTC`, seconds since 1970.
+/// Parses a time in one of the known forms: RFC 3339, `2026-01-01 10:00:00 UTC`, seconds since 1970.
 pub fn moment(value: &Value) -> Option<Timestamp> {
     if let Some(seconds) = value.as_i64() {
         // A number this large can only be milliseconds.
@@ -277,7 +277,7 @@ mod tests {
             (514, &nobody, Unknown, Unknown),
             (148, &nobody, Others, Others),
             (150, &nobody, Others, Others),
-            // Once the tenant was seen to name us, an event that names nobody is not ours.
+            // Once the tenant has named us, an event without a client is not ours.
             (15, &nobody, Unknown, Others),
             (21, &nobody, Unknown, Others),
             (14, &nobody, Unknown, Others),

@@ -1,4 +1,4 @@
-//! What `proofd doctor` tries at OneLogin. Nothing here changes anything.
+//! The checks of `proofd doctor` at OneLogin. They change nothing.
 
 use reqwest::Method;
 
@@ -7,7 +7,7 @@ use super::{OneLogin, RegistrationsMode, people, registrations};
 use crate::connectors::Finding;
 use crate::model::Failure;
 
-/// More than this and times of events cannot be compared with ours.
+/// Above this, times of events cannot be compared with ours.
 const LARGEST_SKEW_SECONDS: i64 = 60;
 
 fn well(what: &str, detail: impl Into<String>) -> Finding {
@@ -29,7 +29,7 @@ impl OneLogin {
     pub(super) async fn look(&self) -> Vec<Finding> {
         let token = self.api.token().await;
         if let Err(failure) = token {
-            // Nothing else can succeed without a token.
+            // No other check can succeed without a token.
             return vec![ill("OneLogin token", failure.reason), self.look_at_webhook()];
         }
         let mut findings = vec![well("OneLogin token", "received")];

@@ -1,4 +1,4 @@
-//! MFA factors of an account: the devices that it has registered. Read, remove each, read back.
+//! MFA factors of an account: its registered devices. Reads, removes each, reads back.
 
 use reqwest::Method;
 
@@ -16,7 +16,7 @@ impl OneLogin {
             let path = format!("{}/{device}", devices_of(&account));
             match self.api.write(Method::DELETE, &path, None).await {
                 Ok(()) => {}
-                // Somebody else removed it in between.
+                // The device was removed in between by another client.
                 Err(refusal) if refusal.is_gone() => {}
                 Err(refusal) => {
                     let mut failure = refusal.failure;
@@ -31,12 +31,12 @@ impl OneLogin {
         Ok(Changed::plain(devices.is_empty()))
     }
 
-    /// The ids of the registered devices. An account without any may be answered with a 404.
+    /// Returns the ids of the registered devices. An account without any may be answered with a 404.
     async fn devices(&self, account: &Account) -> Result<Vec<String>, Failure> {
         let Some(answer) = self.api.read(&devices_of(account), &[]).await? else { return Ok(Vec::new()) };
         let id = |row: serde_json::Value| {
             let id = row.get("device_id").or_else(|| row.get("id")).and_then(plain);
-            // It becomes a part of an address.
+            // The id becomes a part of an address.
             id.filter(|id| {
                 id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
             })

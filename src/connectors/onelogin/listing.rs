@@ -1,6 +1,6 @@
-//! The registrations of a profile, which OneLogin only tells all together: one reading serves everybody who
-//! asked before it began. Who asks to see what a write became never gets a list that began before the write.
-//! It must not know what a registration means.
+//! The registrations of a profile, which OneLogin lists only as a whole: one reading serves every caller that asked
+//! before it began. A caller that reads back a write never gets a list whose reading began before the write. Does not
+//! know what a registration means.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use super::events::plain;
 use super::people::{self, Record};
 use crate::model::Failure;
 
-/// A row as it came. There may be thousands, of which one is looked for, so the rest is not read further.
+/// A row as received. Of thousands of rows only one is needed: the rest is not parsed further.
 #[derive(Debug)]
 struct Row(Box<RawValue>);
 
@@ -31,7 +31,7 @@ impl Row {
     }
 }
 
-/// What a row is looked for by.
+/// The fields by which a row is found.
 #[derive(Deserialize)]
 struct Head {
     #[serde(default)]
@@ -42,7 +42,7 @@ struct Head {
     email: Value,
 }
 
-/// All rows as they were at one moment, by what they are looked for.
+/// All rows at one moment, indexed by the fields of `Head`.
 #[derive(Debug, Default)]
 pub struct Rows {
     rows: Vec<Row>,
@@ -73,12 +73,12 @@ impl Rows {
         known
     }
 
-    /// The row of this number.
+    /// Returns the row of this number.
     pub fn numbered(&self, id: &str) -> Option<Record> {
         self.rows.get(*self.by_number.get(id)?)?.record()
     }
 
-    /// Rows that name the account, and rows that name none and have the address, in the order of the list.
+    /// Returns rows that name the account, and rows that name none and have the address, in the order of the list.
     pub fn about(&self, account: Option<&str>, email: Option<&str>) -> impl Iterator<Item = Record> {
         let named = account.and_then(|account| self.by_account.get(account));
         let addressed = email.and_then(|email| self.by_email.get(&email.to_ascii_lowercase()));
@@ -88,12 +88,12 @@ impl Rows {
     }
 }
 
-/// None: it is not a record.
+/// Returns `None` for a row that is not an object.
 fn head(row: &Row) -> Option<Head> {
     row.0.get().starts_with('{').then(|| serde_json::from_str(row.0.get()).ok())?
 }
 
-/// The rows of an answer, under one of the known names or under none.
+/// Returns the rows of an answer, under one of the known names or as a bare array.
 fn rows(answer: &RawValue) -> Result<Vec<Row>, Failure> {
     let not_a_list = || Failure::unavailable("OneLogin's answer is not a list");
     let named: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(answer.get()).ok();
@@ -112,7 +112,7 @@ fn rows(answer: &RawValue) -> Result<Vec<Row>, Failure> {
 pub struct Listings(Mutex<BTreeMap<String, Arc<Listing>>>);
 
 impl Listings {
-    /// The rows of a profile, read after this was called.
+    /// Returns the rows of a profile, from a reading that began after this call.
     pub async fn rows(&self, api: &Api, profile: &str) -> Result<Arc<Rows>, Failure> {
         let of_profile = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,14 +136,14 @@ async fn read(api: &Api, profile: &str) -> Result<Arc<Rows>, Failure> {
 
 type Answer = Result<Arc<Rows>, Failure>;
 
-/// One list, read by one at a time.
+/// One list, with one reading at a time.
 #[derive(Debug, Default)]
 struct Listing {
-    /// Readings that have begun.
+    /// Number of readings that have begun.
     begun: AtomicU64,
-    /// The newest reading with its number, as long as somebody waits for it.
+    /// The newest reading with its number, as long as a caller waits for it.
     newest: tokio::sync::Mutex<Option<(u64, Answer)>>,
-    /// One for each who waits.
+    /// One clone for each waiting caller.
     waiting: Arc<()>,
 }
 
@@ -153,7 +153,7 @@ impl Listing {
         let before = self.begun.load(Ordering::SeqCst);
         let mut newest = self.newest.lock().await;
         let answer = match newest.take() {
-            // Began after this was asked. A failure serves too: asking again one by one would help nobody.
+            // The reading began after this call. A failure is shared too: repeating it for each caller would not help.
             Some((number, answer)) if number > before => {
                 *newest = Some((number, answer.clone()));
                 answer
@@ -166,7 +166,7 @@ impl Listing {
             }
         };
         if Arc::strong_count(&self.waiting) == 2 {
-            // Nobody else asked before it began; it names people and is not kept.
+            // No other caller waits for it; it contains personal data and is not kept.
             *newest = None;
         }
         answer

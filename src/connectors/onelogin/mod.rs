@@ -1,5 +1,5 @@
-//! OneLogin: a source of events and people, and where registrations are approved, rejected and deleted.
-//! It must not know cases, policies or the store.
+//! OneLogin: a source of events and people, and the place where registrations are approved, rejected and deleted. Does
+//! not know cases, policies or the store.
 
 mod accounts;
 mod api;
@@ -51,23 +51,23 @@ pub enum RegistrationsMode {
     UserRecord,
 }
 
-/// How to reach one tenant.
+/// The settings for one tenant.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What its subjects and events name as their source.
+    /// The source name of its subjects and events.
     pub name: String,
-    /// Such as `https://acme.onelogin.com`.
+    /// For example `https://acme.onelogin.com`.
     pub url: url::Url,
     pub client_id: String,
     pub client_secret: Secret,
     pub registrations: RegistrationsMode,
     pub poll_every: TimeDelta,
-    /// The name and value of the header that the webhook carries.
+    /// The name and value of the webhook's shared header.
     pub webhook: Option<(String, Secret)>,
-    /// Our names to short names of custom fields; `verified_at`, `exempt_until` and `service_account` have
-    /// a meaning of their own.
+    /// Short names of custom fields by our names; `verified_at`, `exempt_until` and `service_account` have a meaning of
+    /// their own.
     pub attributes: BTreeMap<String, String>,
-    /// How far back the very first poll looks. A day covers a weekend's night, not an old backlog.
+    /// How far back the very first poll reads. A day covers a night of a weekend, not an old backlog.
     pub lookback: TimeDelta,
 }
 
@@ -84,7 +84,7 @@ pub struct OneLogin {
     lookback: TimeDelta,
     roles: people::RoleNames,
     resource: Resource,
-    /// What was found out about the tenant: true if it has the registrations resource.
+    /// True if the tenant has the registrations resource; `None` until this is known.
     has_resource: tokio::sync::Mutex<Option<bool>>,
     profiles: tokio::sync::Mutex<Option<(Timestamp, Vec<Profile>)>>,
     skipped: AtomicU64,
@@ -124,12 +124,12 @@ impl OneLogin {
         })
     }
 
-    /// Records from either channel that were of no use: about no user, or (polled) not readable.
+    /// Returns the number of records from either channel that were skipped: about no user, or (polled) unreadable.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
     }
 
-    /// The back end that this tenant has.
+    /// Returns the back end that this tenant has.
     async fn registrations(&self) -> Result<&dyn Registrations, Failure> {
         match self.mode {
             RegistrationsMode::Resource => return Ok(&self.resource),
@@ -140,11 +140,11 @@ impl OneLogin {
         if known.is_none() {
             *known = registrations::has_resource(&self.api, &self.profiles().await?).await?;
         }
-        // Without a profile nothing can be found out; the next question tries again.
+        // Without a profile it cannot be determined; the next call tries again.
         Ok(if *known == Some(true) { &self.resource } else { &UserRecord })
     }
 
-    /// Moderated profiles, remembered for a few minutes.
+    /// Returns the moderated profiles, cached for a few minutes.
     async fn profiles(&self) -> Result<Vec<Profile>, Failure> {
         let now = self.clock.now();
         let mut held = self.profiles.lock().await;
@@ -167,7 +167,7 @@ impl OneLogin {
             profiles: profiles.iter().map(|profile| profile.id.clone()).collect(),
         };
         let Some(found) = self.registrations().await?.find(&self.api, &place).await? else { return Ok(None) };
-        // Only OneLogin's own events know a profile; whoever may post events must not choose one.
+        // Only OneLogin's own events have a profile; other senders of events must not choose one.
         let event = event.filter(|event| event.source == self.name && event.subject.source == self.name);
         let event = event.filter(|event| !event.kind.is_custom());
         let told = found.profile_id.clone().or_else(|| {

@@ -1,4 +1,4 @@
-//! `connectors.onelogin` of the configuration, and what OneLogin calls things.
+//! `connectors.onelogin` of the configuration, and OneLogin's vocabulary.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
     },
 );
 
-/// How far back the very first poll of events looks: somebody who registered just before the daemon was
-/// installed is not forgotten.
+/// How far back the very first poll of events reads: it includes people who registered just before the daemon was
+/// installed.
 const FIRST_LOOKBACK: TimeDelta = TimeDelta::hours(24);
 
 /// OneLogin, an identity provider.

@@ -1,4 +1,4 @@
-//! People as OneLogin holds them: the user record, in our words. It must not know why somebody asks.
+//! Converts OneLogin's user records. Does not know why they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use super::api::{Api, rows};
 use super::events::{moment, text};
 use crate::model::{Failure, Fields, Timestamp, User};
 
-/// Names change rarely; a new role is seen after this long.
+/// Lifetime of cached names. They change rarely; a new role is visible after this time.
 const NAMES_LIVE_MINUTES: i64 = 5;
-/// Rows that are asked for at a time.
+/// Rows per request.
 pub const PAGE: &str = "50";
-/// A list longer than this many pages is somebody else's mistake.
+/// A list with more pages than this is treated as an error.
 const MOST_PAGES: usize = 200;
 
 /// The raw record of a user.
@@ -29,7 +29,7 @@ pub async fn user(api: &Api, id: &str) -> Result<Option<Record>, Failure> {
     }
 }
 
-/// Ids become parts of addresses, so nothing but digits is let through.
+/// Checks that an id has only digits: ids become parts of addresses.
 pub fn numeric(id: &str) -> Result<(), Failure> {
     if !id.is_empty() && id.len() <= 20 && id.bytes().all(|b| b.is_ascii_digit()) {
         Ok(())
@@ -38,12 +38,12 @@ pub fn numeric(id: &str) -> Result<(), Failure> {
     }
 }
 
-/// All pages of a v2 list.
+/// Reads all pages of a v2 list.
 pub async fn list(api: &Api, path: &str, name: &str) -> Result<Option<Vec<Value>>, Failure> {
     columns(api, path, name, None).await
 }
 
-/// The same with no more than these columns.
+/// Reads all pages of a v2 list with only these columns.
 async fn columns(
     api: &Api,
     path: &str,
@@ -58,7 +58,7 @@ async fn columns(
     .await
 }
 
-/// All pages of a list by their numbers; `None`: there is no such list.
+/// Reads all pages of a list by their numbers; `None`: the list does not exist.
 pub async fn pages<T: PartialEq, F: Future<Output = Result<Option<Vec<T>>, Failure>>>(
     read: impl Fn(String) -> F,
 ) -> Result<Option<Vec<T>>, Failure> {
@@ -67,7 +67,7 @@ pub async fn pages<T: PartialEq, F: Future<Output = Result<Option<Vec<T>>, Failu
         let Some(next) = read(page.to_string()).await? else {
             return Ok(None);
         };
-        // Some lists know no pages and answer the same again.
+        // Some lists ignore the page number and return the same rows again.
         let repeated = next.first().is_some_and(|row| all.contains(row));
         let count = next.len();
         if !repeated {
@@ -80,18 +80,18 @@ pub async fn pages<T: PartialEq, F: Future<Output = Result<Option<Vec<T>>, Failu
     Err(Failure::unavailable("OneLogin's list does not end"))
 }
 
-/// The short names of the custom fields that are defined.
+/// Returns the short names of the defined custom fields.
 pub async fn shortnames(api: &Api) -> Result<BTreeSet<String>, Failure> {
     let rows = list(api, "/api/2/users/custom_attributes", "custom_attributes").await?.unwrap_or_default();
     let names = rows.iter().map(|row| text(row.as_object()?, "shortname")).collect::<Option<_>>();
     names.ok_or_else(|| Failure::unavailable("OneLogin listed a custom field without a short name"))
 }
 
-/// The names of roles by id, and how old they are.
+/// The names of roles by id, and the time of their reading.
 #[derive(Debug, Default)]
 pub struct RoleNames(Mutex<Option<(Timestamp, BTreeMap<String, String>)>>);
 
-/// How fresh the names must be.
+/// The required freshness of the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fresh {
     Lately,
@@ -111,11 +111,11 @@ impl RoleNames {
         let (_, names) = match held.take() {
             Some((at, names)) if fresh == Fresh::Lately && lately(at) => held.insert((at, names)),
             Some(_) | None => {
-                // A role's row names all of its users, who may be thousands, unless only these are asked for.
+                // A role's row contains all of its users, possibly thousands, unless only these columns are requested.
                 let rows = columns(api, "/api/2/roles", "roles", Some("id,name")).await?.unwrap_or_default();
                 let pair =
                     |row: &Value| Some((text(row.as_object()?, "id")?, text(row.as_object()?, "name")?));
-                // A list that is not whole would make a role look as if it were not there.
+                // An incomplete list would make a role seem missing.
                 let names = rows.iter().map(pair).collect::<Option<_>>();
                 held.insert((
                     now,
@@ -132,13 +132,13 @@ impl RoleNames {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        // A role that has no name yet is better named by its number than left out.
+        // A role without a known name is shown by its number.
         let name =
             |names: &BTreeMap<_, _>| ids.iter().map(|id| names.get(id).unwrap_or(id).clone()).collect();
         self.names(api, now, Fresh::Lately, name).await
     }
 
-    /// The id of the role of this name. A name that is not known is looked for anew: the role may be young.
+    /// Returns the id of the role of this name. An unknown name is read again: the role may be new.
     pub async fn id(&self, api: &Api, name: &str, now: Timestamp) -> Result<String, Failure> {
         match self.names(api, now, Fresh::Lately, |names| only(names, name)).await? {
             Ok(id) => Ok(id),
@@ -162,7 +162,7 @@ fn only(names: &BTreeMap<String, String>, name: &str) -> Result<String, Failure>
     }
 }
 
-/// A user in our words.
+/// Converts a user.
 pub async fn describe(
     api: &Api,
     roles: &RoleNames,
@@ -174,7 +174,7 @@ pub async fn describe(
     Ok(User { manager: manager(api, record).await?, ..user })
 }
 
-/// The same without the manager, who would have to be read for each.
+/// Converts a user without the manager, which would need a request for each.
 pub async fn row(
     api: &Api,
     roles: &RoleNames,
@@ -222,7 +222,7 @@ fn custom(record: &Record, shortname: &str) -> Option<String> {
     text(record.get("custom_attributes")?.as_object()?, shortname)
 }
 
-/// Every custom field by its short name, and those that have a name of ours by that name too.
+/// Returns every custom field by its short name, and mapped fields also by our name.
 pub fn attributes(record: &Record, names: &BTreeMap<String, String>) -> Fields {
     let raw = record.get("custom_attributes").and_then(Value::as_object);
     let mut all = raw.cloned().unwrap_or_default();

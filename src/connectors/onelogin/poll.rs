@@ -1,5 +1,5 @@
-//! The poller of the Events API: what no webhook brings, this does. It must not follow addresses that
-//! answers name, and it must not know the store: its whole memory is the cursor's text.
+//! The poller of the Events API, which also finds events that no webhook delivers. It never follows addresses in
+//! answers and does not know the store: its whole state is the cursor's text.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use super::events::{self, Channel, Credential, moment, text};
 use crate::connectors::Page;
 use crate::model::{Failure, FailureKind, Timestamp};
 
-/// Events become visible late; this much of the past is read again each time.
+/// Events become visible late: this much of the past is read again each time.
 const OVERLAP_SECONDS: i64 = 120;
 /// Rows of one page: a few hundred kilobytes at most.
 const PAGE: &str = "100";
 
-/// Where the poll stands.
+/// The position of the poll.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
-    /// What is asked for: everything after this.
+    /// Start of the query: everything after this.
     since: Timestamp,
-    /// The latest event so far.
+    /// Time of the latest event so far.
     newest: Timestamp,
-    /// Where the next page of this round begins.
+    /// Position of the next page in this round.
     after: Option<String>,
-    /// Ids inside the overlap that were handed out already.
+    /// Ids inside the overlap whose events were returned already.
     seen: BTreeMap<String, Timestamp>,
-    /// How often OneLogin refused a place of this round that it had named itself.
+    /// Number of times that OneLogin refused a position that it had returned itself in this round.
     #[serde(default, skip_serializing_if = "is_zero")]
     refused: u32,
-    /// The tenant names our credential in the events that we cause.
+    /// True once the tenant named our credential in events that we cause.
     #[serde(default)]
     names_us: bool,
 }
@@ -46,15 +46,15 @@ impl Cursor {
         Self { since, newest: since, after: None, seen: BTreeMap::new(), refused: 0, names_us: false }
     }
 
-    /// The round begins anew, because its place is refused. What was handed out stays known. A place that is
-    /// refused again means that the round never gets past it: then it begins later. False: nowhere is left.
+    /// Restarts the round because its position is refused. Returned events stay known. A second refusal means that the
+    /// round cannot get past the position: it then starts later. False: no later start is possible.
     fn begin_anew(&mut self) -> bool {
         self.after = None;
         self.refused += 1;
         if self.refused == 1 {
             return true;
         }
-        // Without the overlap only where the round would otherwise stay where it is.
+        // Without the overlap only if the round would otherwise not advance.
         let later = [TimeDelta::seconds(OVERLAP_SECONDS), TimeDelta::milliseconds(1)];
         let later = later.iter().map(|overlap| self.newest - *overlap).find(|at| *at > self.since);
         self.since = later.unwrap_or(self.since);
@@ -64,7 +64,7 @@ impl Cursor {
 
 enum Asked {
     Page(Value),
-    /// What is wrong with the question, which may be the place that it names.
+    /// An error of the query, possibly of its position.
     Refused(Failure),
 }
 
@@ -81,14 +81,14 @@ async fn ask(api: &Api, since: Timestamp, after: Option<&str>) -> Result<Asked, 
     }
 }
 
-/// The same position without the place within its round; none: it has no such place.
+/// Returns the same cursor without its position in the round; `None`: it has none.
 pub fn anew(cursor: &str) -> Option<String> {
     let mut cursor = serde_json::from_str::<Cursor>(cursor).ok().filter(|cursor| cursor.after.is_some())?;
     cursor.begin_anew();
     serde_json::to_string(&cursor).ok()
 }
 
-/// The next page, and how many records were of no use.
+/// Reads the next page. Returns it with the number of skipped records.
 pub async fn next(
     api: &Api,
     cursor: Option<&str>,
@@ -98,7 +98,7 @@ pub async fn next(
 ) -> Result<(Page, u64), Failure> {
     let stored = cursor.map(serde_json::from_str::<Cursor>).transpose();
     let mut cursor = stored.unwrap_or_else(|_| {
-        // Events that were taken before are known by their keys, so reading them again does no harm.
+        // Events are identified by their keys: reading them again is harmless.
         tracing::warn!(
             "reading the stored position in OneLogin's events failed; starting again from the \
             beginning"
@@ -126,7 +126,7 @@ pub async fn next(
     };
     let following = answer.pointer("/pagination/after_cursor").and_then(Value::as_str).map(str::to_owned);
     let records = rows(answer, "data")?;
-    // A page that names itself, or an empty one that names another, would go on for ever.
+    // A page that names itself, or an empty one that names another, would repeat forever.
     let following =
         following.filter(|next| !next.is_empty() && !records.is_empty() && after.as_ref() != Some(next));
     if cursor.names_us {
@@ -141,7 +141,7 @@ pub async fn next(
             continue;
         };
         if let (Some(id), Some(at)) = (text(&record, "id"), record.get("created_at").and_then(moment)) {
-            // An event dated in the future must not move the window past those of now.
+            // An event dated in the future must not move the window past current events.
             cursor.newest = cursor.newest.max(at.min(now));
             if cursor.seen.insert(id, at).is_some() {
                 continue;
@@ -149,7 +149,7 @@ pub async fn next(
         }
         match events::read(&record, Channel::Poll, own) {
             Ok(events) if !events.is_empty() => found.extend(events),
-            // One record that nobody can read must not hold up all others.
+            // One unreadable record must not block all others.
             Ok(_) | Err(_) => skipped += 1,
         }
     }

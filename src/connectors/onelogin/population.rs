@@ -1,8 +1,8 @@
-//! Everybody who has an account, page by page. OneLogin's list knows page numbers only, and rows move while
-//! one reads: somebody who is deleted moves everybody behind to the front, across the edge of a page. So each
-//! page begins some rows before the end of the one before, which a page number allows if the size of the page
-//! is chosen to fit, and must show one of the rows that were last there. If it does not, more moved than the
-//! overlap holds, and the reading goes back. Nobody is hidden; somebody may come twice.
+//! Reads all people with an account, page by page. OneLogin's list has only page numbers, and rows move during the
+//! reading: the deletion of a person moves all later rows forward, across the edge of a page. Each page therefore
+//! begins some rows before the end of the previous one, and must contain one of its last rows. A fitting page size
+//! makes this possible with page numbers. If no such row is found, more rows moved than the overlap holds, and the
+//! reading goes back. No person is missed; a person may appear twice.
 
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -17,24 +17,24 @@ use crate::connectors::http::Answer;
 use crate::model::{Failure, Subject};
 
 const PATH: &str = "/api/2/users";
-/// The most that OneLogin gives.
+/// The largest page of OneLogin.
 const LARGEST: u64 = 100;
-/// Below this a page is not worth its request.
+/// The smallest page that is worth a request.
 const SMALLEST: u64 = 51;
-/// Rows that are read again; so many deletions between two pages cost nothing.
+/// Rows that are read again: this many deletions between two pages are harmless.
 const OVERLAP: u64 = 10;
-/// A list that moves more often than this is not a list.
+/// A list that moves more often than this is treated as an error.
 const MOST_STEPS_BACK: u32 = 20;
-/// What a list leaves out unless it is asked for by name.
+/// Columns to request; the list leaves some out by default.
 const FIELDS: &str = "id,username,email,firstname,lastname,status,state,role_ids,group_id,department,title,\
                       created_at,last_login,preferred_locale_code,custom_attributes";
 
-/// Where the reading stands.
+/// The position of the reading.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
-    /// Rows from the beginning that were read.
+    /// Number of rows read from the beginning.
     read: u64,
-    /// The last rows of the page before.
+    /// The last rows of the previous page.
     last: Vec<String>,
     /// Whether the list can be sorted by id; in another order a changed name moves rows too.
     sorted: bool,
@@ -42,7 +42,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// The size and the number of the page that begins in the overlap and reaches furthest.
+    /// Returns the size and number of the page that begins in the overlap and reaches furthest.
     fn page(&self) -> (u64, u64) {
         let from = self.read.saturating_sub(OVERLAP);
         let fitting = (SMALLEST..=LARGEST).map(|size| (size, from / size + 1));
@@ -109,7 +109,7 @@ impl OneLogin {
             let answer = self.api.call(Method::GET, PATH, &query, None).await?;
             match answer.status {
                 status if status.is_success() => return Ok(answer),
-                // Which columns a list can be sorted by is written nowhere.
+                // OneLogin does not document the columns by which a list can be sorted.
                 StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST if cursor.sorted => {
                     cursor.sorted = false;
                 }
@@ -118,7 +118,8 @@ impl OneLogin {
         }
     }
 
-    /// How many have an account; who waits for approval is counted too, since no list leaves them out.
+    /// Returns the number of people with an account. Includes registrations that wait for approval: no list leaves them
+    /// out.
     pub(super) async fn count(&self) -> Result<u64, Failure> {
         let query = [("limit", "1"), ("fields", "id")];
         let answer = self.api.call(Method::GET, PATH, &query, None).await?;
@@ -145,7 +146,7 @@ impl OneLogin {
     }
 }
 
-/// Who asked to be let in and was not, or not yet, has a record and no account.
+/// Returns false for a registration that was not approved (yet): it has a record and no account.
 fn has_account(record: &Record) -> bool {
     !matches!(text(record, "state").as_deref(), Some("0" | "2"))
 }
@@ -163,7 +164,7 @@ fn count(answer: &Answer) -> Option<u64> {
 mod tests {
     use super::{Cursor, LARGEST, OVERLAP};
 
-    /// Every page begins in or before the overlap and goes well beyond what was read.
+    /// Every page begins in or before the overlap and goes well beyond the rows read so far.
     #[test]
     fn pages_overlap_and_advance() {
         let mut cursor = Cursor { read: 0, last: Vec::new(), sorted: true, back: 0 };

@@ -1,5 +1,5 @@
-//! Registrations, behind one face with two back ends: OneLogin's registrations resource, which not every
-//! tenant has, and the user record that waits behind a registration. It must not decide anything.
+//! Registrations, with one interface and two back ends: OneLogin's registrations resource, which not every tenant has,
+//! and the user record behind a registration. Decides nothing.
 
 use std::fmt::{self, Debug};
 
@@ -14,14 +14,14 @@ use super::listing::Listings;
 use super::people::{self, Record};
 use crate::model::{Failure, Timestamp};
 
-/// How far a registration is.
+/// The state of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     NotVerified,
     NotReviewed,
     Approved,
     Rejected,
-    /// Let in, but no licence was free: cannot log in.
+    /// Approved, but no license was free: the account cannot sign in.
     Unlicensed,
 }
 
@@ -58,15 +58,15 @@ impl State {
     }
 }
 
-/// Which registration, by all that is known of it. Nothing is ever chosen by mail address alone: the
-/// address only says which row of the resource belongs to an account.
+/// Identifies a registration by all its known data. No record is selected by mail address alone: the address only finds
+/// an account's row in the resource.
 #[derive(Clone)]
 pub struct Place {
-    /// The id of the account, or `<profile>-<registration>` where no account was to be seen.
+    /// The id of the account, or `<profile>-<registration>` if no account was visible.
     pub id: String,
     pub user_id: Option<String>,
     pub email: Option<String>,
-    /// The ids of the profiles that it can be under.
+    /// The ids of the profiles that may contain it.
     pub profiles: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ impl Place {
     }
 }
 
-/// One registration as it is now.
+/// The current state of one registration.
 pub struct Found {
     /// The account's id, which events name too; else `<profile>-<registration>`.
     pub id: String,
@@ -90,18 +90,18 @@ pub struct Found {
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub state: State,
-    /// False if the resource and the account say different things, or the account cannot be seen.
+    /// False if the resource and the account disagree, or the account is not visible.
     pub agreed: bool,
     pub created_at: Option<Timestamp>,
     pub invited_at: Option<Timestamp>,
-    /// The account behind it, where there is one.
+    /// The account behind it, if there is one.
     pub user: Option<Record>,
-    /// Its address in the resource, where it has a row there.
+    /// Its address in the resource, if it has a row there.
     row: Option<String>,
 }
 
 impl Found {
-    /// Whether the account behind it is let in, with a licence or without.
+    /// Returns whether the account behind it is approved, with a license or without.
     pub fn lets_in(&self) -> bool {
         self.user.as_ref().and_then(|user| text(user, "state")).is_some_and(|it| it == "1" || it == "3")
     }
@@ -114,10 +114,10 @@ pub enum Verdict {
 }
 
 pub trait Registrations: Debug + Send + Sync {
-    /// `None`: there is none (any more).
+    /// Finds a registration. `None`: it does not exist (any more).
     fn find<'a>(&'a self, api: &'a Api, place: &'a Place) -> BoxFuture<'a, Result<Option<Found>, Failure>>;
 
-    /// Writes a verdict; whoever asks reads back what became of it.
+    /// Writes a verdict; the caller reads the result back.
     fn decide<'a>(
         &'a self,
         api: &'a Api,
@@ -126,7 +126,7 @@ pub trait Registrations: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<(), Refusal>>;
 }
 
-/// The account is the registration; its id is the user's.
+/// The back end of tenants without the resource: the account is the registration, and its id is the user's.
 #[derive(Debug)]
 pub struct UserRecord;
 
@@ -186,9 +186,9 @@ fn from_user(user: Record) -> Result<Found, Failure> {
     })
 }
 
-/// The registrations resource: verdicts are written there, and what it says is held against the account.
-/// Its rows need not name the account, so a registration goes by its account's id here too; that is also
-/// what later events about it name. Where the resource has no row, the account is all there is.
+/// The registrations resource: verdicts are written there, and its rows are compared with the account. Rows need not
+/// name the account: a registration therefore has its account's id here too, which later events about it also have.
+/// Without a row in the resource, only the account counts.
 #[derive(Default)]
 pub struct Resource {
     listings: Listings,
@@ -240,7 +240,7 @@ impl Registrations for Resource {
 }
 
 impl Resource {
-    /// The row at a place, and the profile it is under.
+    /// Returns the row at a place, and its profile.
     async fn row_of(
         &self,
         api: &Api,
@@ -253,7 +253,7 @@ impl Resource {
             let rows = self.listings.rows(api, profile).await?;
             return Ok(rows.numbered(id).map(|row| (profile.to_owned(), row)));
         }
-        // What the case knew goes first: the account may have another address by now.
+        // The case's snapshot takes precedence: the account may have another address by now.
         let email = place.email.clone().or_else(|| text(user?, "email"));
         let mut newest: Option<(Option<Timestamp>, String, Record)> = None;
         for profile in &place.profiles {
@@ -269,7 +269,7 @@ impl Resource {
     }
 }
 
-/// The account that a row leads to: the one it names, or the only one with its address.
+/// Returns the account of a row: the one that it names, or the only one with its address.
 async fn account_of(api: &Api, row: &Record) -> Result<Option<Record>, Failure> {
     if let Some(id) = text(row, "user_id") {
         return people::user(api, &id).await;
@@ -290,7 +290,7 @@ fn both(place: &Place, profile: String, row: &Record, user: Option<Record>) -> R
     people::numeric(&number)?;
     let said = State::of_resource(row)?;
     let account = user.as_ref().map(State::of_user).transpose()?;
-    // An account that was decided about is what counts: it lets people in, or not.
+    // A decided account takes precedence: it determines whether the person can sign in.
     let (state, agreed) = match account {
         Some(State::NotReviewed) => (said, matches!(said, State::NotReviewed | State::NotVerified)),
         Some(decided) => (decided, said.word() == decided.word()),
@@ -322,7 +322,7 @@ pub struct Profile {
     pub name: String,
 }
 
-/// The profiles that can have somebody waiting. The list leaves fields out, so each is read.
+/// Returns the profiles that can have waiting registrations. The list leaves fields out: each profile is read.
 pub async fn profiles(api: &Api) -> Result<Vec<Profile>, Failure> {
     let path = "/api/2/self_registration_profiles";
     let mut found = Vec::new();
@@ -341,7 +341,7 @@ pub async fn profiles(api: &Api) -> Result<Vec<Profile>, Failure> {
     Ok(found)
 }
 
-/// Whether the tenant has the registrations resource; `None` where no profile is there to try it with.
+/// Returns whether the tenant has the registrations resource; `None` without a profile to test it with.
 pub async fn has_resource(api: &Api, profiles: &[Profile]) -> Result<Option<bool>, Failure> {
     let Some(profile) = profiles.first() else { return Ok(None) };
     let path = format!("/api/2/self_registration_profiles/{}/registrations", profile.id);

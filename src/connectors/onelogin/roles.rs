@@ -1,5 +1,5 @@
-//! Roles are given and taken by name. OneLogin answers 200 to a grant that it drops, keeps for later or
-//! loses, so only a role that is seen on the account counts; the case's next attempt sends it again.
+//! Assigns and removes roles by name. OneLogin answers 200 to an assignment that it drops, delays or loses: only a role
+//! that is read back on the account counts. The case's next attempt sends it again.
 
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
@@ -12,12 +12,12 @@ use super::events::text;
 use super::people;
 use crate::model::{Changed, Failure, FailureKind, Snapshot};
 
-/// Seconds to wait before each look. More would only keep others waiting: a grant that is not seen by then
-/// takes ten seconds or minutes, and the next attempt looks first.
+/// Seconds to wait before each read. Longer waits would only delay others: an assignment that is not visible by then
+/// takes ten seconds or minutes, and the next attempt reads first.
 const LOOKS: [i64; 2] = [0, 2];
-/// When to send again what is not seen.
+/// Seconds until an invisible assignment is sent again.
 const SEND_AGAIN_SECONDS: u32 = 15;
-/// When to look whether somebody has followed the invitation.
+/// Seconds until the next check whether the person activated the account.
 const NOT_ACTIVATED_SECONDS: u32 = 900;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,8 @@ impl Account {
         Ok(ids.iter().filter_map(people::number).any(|id| id == role))
     }
 
-    /// OneLogin keeps a role only for an account that is approved, licensed and activated.
+    /// Checks that the account may hold roles: OneLogin keeps a role only for an account that is approved, licensed and
+    /// activated.
     fn may_hold_roles(&self) -> Result<(), Failure> {
         let why = match (text(&self.record, "state").as_deref(), self.status) {
             (Some("1"), 1..=5) => return Ok(()),
@@ -63,8 +64,8 @@ impl OneLogin {
         let mut id = self.roles.id(&self.api, role, self.clock.now()).await?;
         let account = self.account(snapshot).await?;
         let (held, looked_for) = (account.holds(&id)?, id.clone());
-        // A grant that somebody made a moment ago may not be seen yet. It is taken back all the same; that
-        // there is nothing to take is no complaint then.
+        // A recent assignment may not be visible yet. The role is removed all the same; an answer that there is nothing
+        // to remove is then no failure.
         match self.send(Change::Take, &account, role, &mut id, snapshot).await {
             Ok(()) => {}
             Err(failure) if held || failure.kind != FailureKind::Refused => {
@@ -79,7 +80,7 @@ impl OneLogin {
         }
     }
 
-    /// `id` becomes another one where the role was made anew under its name since the names were read.
+    /// Sends a change. `id` is replaced if the role was created again under its name since the names were read.
     async fn send(
         &self,
         change: Change,

@@ -1,10 +1,10 @@
-//! What OneLogin's numeric event types mean to us: one table of data. It must not know how events arrive.
+//! The meanings of OneLogin's numeric event types: one table of data. Does not know how events arrive.
 
 use crate::model::SubjectKind;
 use crate::model::SubjectKind::{Registration, User};
 
-/// One row: the number, OneLogin's label of it, and what it is called here, for each kind of subject that
-/// it says something about. An empty name means that only `onelogin.<number>` names it.
+/// One row: the number, OneLogin's label, and our name for each kind of subject that it concerns. An empty name means
+/// that only `onelogin.<number>` names it.
 #[derive(Debug)]
 pub struct Row {
     pub id: u32,
@@ -13,14 +13,14 @@ pub struct Row {
     pub by: By,
 }
 
-/// Who can have made the change, by OneLogin's label of it.
+/// The possible origin of the change, by OneLogin's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A person in the portal, or a mapping.
     Hand,
     /// Some API credential.
     Api,
-    /// The label does not say.
+    /// The label does not show it.
     Anybody,
 }
 
@@ -44,12 +44,12 @@ const GRANTED: &[(SubjectKind, &str)] = &[(User, "user.role_granted")];
 const REVOKED: &[(SubjectKind, &str)] = &[(User, "user.role_revoked")];
 const LOGGED_IN: &[(SubjectKind, &str)] = &[(User, "login.succeeded")];
 const NOT_LOGGED_IN: &[(SubjectKind, &str)] = &[(User, "login.failed")];
-/// OneLogin does not say which attribute; often it does not even say that it was one.
+/// OneLogin does not name the attribute; often not even that the change concerned one.
 const CHANGED: &[(SubjectKind, &str)] = &[(User, "user.attribute_changed")];
-/// Has a label, and a name by its number only.
+/// Has a label, and is named by its number only.
 const NAMED: &[(SubjectKind, &str)] = &[(User, "")];
 const CREDENTIAL: &[(SubjectKind, &str)] = &[(User, "credential.changed")];
-/// The record of a registration is an account that waits, so the end of one is the end of both.
+/// The record of a registration is a waiting account: deleting one deletes both.
 const GONE: &[(SubjectKind, &str)] = &[(User, "user.deleted"), (Registration, "registration.deleted")];
 const REQUESTED: &[(SubjectKind, &str)] = &[(Registration, "registration.created")];
 const DENIED: &[(SubjectKind, &str)] = &[(Registration, "registration.withdrawn")];
@@ -112,7 +112,7 @@ pub fn find(id: u32) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.id == id)
 }
 
-/// The rows that an event type of ours stands for.
+/// Returns the rows of an event type of ours.
 pub fn naming(event: &'static str) -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(move |row| row.means.iter().any(|(_, name)| *name == event))
 }

@@ -1,5 +1,5 @@
-//! OneLogin's event webhook: a shared header and a body in one of two forms. It must not know who is asked
-//! what follows from an event; a webhook is a hint, the poller is the truth.
+//! OneLogin's event webhook: a shared header and a body in one of two forms. Does not know what follows from an event;
+//! a webhook is a hint, polling is authoritative.
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
@@ -9,14 +9,14 @@ use super::events::{self, Channel, Credential};
 use crate::connectors::WebhookRefused;
 use crate::model::{Event, Secret};
 
-/// OneLogin signs nothing: this header is the only proof of where a request comes from.
+/// Returns whether a request has the shared header. OneLogin signs nothing: this is the only proof of its sender.
 pub fn authentic(headers: &HeaderMap, shared: &(HeaderName, Secret)) -> bool {
     let (name, secret) = shared;
     headers.get(name).is_some_and(|given| given.as_bytes().ct_eq(secret.expose().as_bytes()).into())
 }
 
-/// The records of a JSON array, of one object, or of one object per line; and how many of them were about
-/// no user. All or none: a request with a broken record is refused as a whole.
+/// Reads the records of a JSON array, of one object, or of one object per line. Returns their events and the number of
+/// records about no user. A request with a broken record is refused as a whole.
 pub fn read(body: &[u8], own: &Credential) -> Result<(Vec<Event>, u64), WebhookRefused> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     let records: Vec<Value> = match body.first() {

@@ -1,5 +1,5 @@
-//! SCIM on the wire: requests with the token, searches whose answers are checked, and what a no means. It
-//! never puts a value into a failure: the other side's sentences repeat them.
+//! SCIM on the wire: requests with the token, searches with checked answers, and the meaning of refusals. Never puts a
+//! value into a failure: messages of the other side repeat values.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 const MEDIA_TYPE: &str = "application/scim+json";
 
-/// The words that RFC 7644 has for what is wrong; whatever else an answer says stays out.
+/// The error words of RFC 7644; other parts of an answer are left out.
 const SCIM_TYPES: &[&str] = &[
     "invalidFilter",
     "tooMany",
@@ -51,17 +51,17 @@ impl fmt::Debug for Api {
 #[derive(Clone)]
 pub struct Account {
     pub id: String,
-    /// Goes into `If-Match`, where the system has versions.
+    /// Sent in `If-Match`, if the system has versions.
     pub version: Option<String>,
     pub resource: Value,
 }
 
-/// What a search came to.
+/// The result of a search.
 pub enum Found {
     None,
     One(Account),
     Several,
-    /// The system does not search by this, or answers with others than were asked for.
+    /// The system does not support this search, or returns accounts that do not match.
     CannotSearch(Failure),
 }
 
@@ -104,8 +104,8 @@ impl Api {
         self.wire.send(request).await.map_err(|failure| named(failure, &self.name))
     }
 
-    /// The accounts that have all of `keys`. What comes back is compared again: a system that overlooks a
-    /// filter answers with everybody.
+    /// Finds the accounts that have all of `keys`. Results are compared again: a system that ignores a filter returns
+    /// all accounts.
     pub async fn find(&self, keys: &[(Attribute, Value)]) -> Result<Found, Failure> {
         let filter: Vec<_> = keys
             .iter()
@@ -115,7 +115,7 @@ impl Api {
         let query = [("filter", filter.as_str()), ("count", "10")];
         let answer = self.send(Method::GET, &["Users"], &query, None, None).await?;
         if answer.status == StatusCode::NOT_FOUND && is_scim_error(&answer) {
-            // RFC 7644 wants an empty list. SCIM itself says here that there is nothing of the kind.
+            // RFC 7644 requires an empty list. A SCIM error with 404 also means that nothing was found.
             return Ok(Found::None);
         }
         if answer.status == StatusCode::NOT_FOUND && (answer.body.is_empty() || is_json(&answer)) {
@@ -127,7 +127,7 @@ impl Api {
         }
         if !answer.status.is_success() {
             let refusal = self.refusal(&answer);
-            // Not all of them have a word for a filter that they do not know.
+            // Not every system reports an unknown filter with its own word.
             let no_filter = matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED)
                 && refusal.kind == FailureKind::Refused;
             return if no_filter { Ok(Found::CannotSearch(self.no_search())) } else { Err(refusal) };
@@ -138,7 +138,7 @@ impl Api {
         let total = list.get("totalResults").and_then(Value::as_u64);
         let rows = match list.get("Resources") {
             Some(Value::Array(rows)) => rows.as_slice(),
-            // Nothing was found; then the list may be left out.
+            // An empty result may leave the list out.
             None | Some(Value::Null) if total == Some(0) => &[],
             _ => return Err(shape()),
         };
@@ -165,13 +165,13 @@ impl Api {
         Failure::refused(format!("{} does not support the search for these attributes", self.name))
     }
 
-    /// What a no means, in words of the standard.
+    /// Returns the failure of a refusal, with the words of the standard.
     pub fn refusal(&self, answer: &Answer) -> Failure {
         let mut failure = trouble(answer, &self.name);
         let told = answer.json::<Value>().ok();
         let status = answer.status;
         if status.is_client_error() && told.is_none() && !answer.body.is_empty() && !about_us(status) {
-            // Some page in between, or an address that is not SCIM's: that is not about this account.
+            // A page of a proxy, or an address without SCIM: not about this account.
             let reason = format!(
                 "{} answered {} with something that is not SCIM; check its url in proofd.yaml",
                 self.name,
@@ -191,7 +191,7 @@ impl Api {
     }
 }
 
-/// Whether an answer is an error of SCIM (RFC 7644, 3.12) and not of something in between.
+/// Returns whether an answer is a SCIM error (RFC 7644, 3.12) and not a page of a proxy.
 fn is_scim_error(answer: &Answer) -> bool {
     let told = answer.json::<Value>().unwrap_or_default();
     let schemas = compare::member(&told, "schemas").and_then(Value::as_array);
@@ -203,18 +203,18 @@ fn is_json(answer: &Answer) -> bool {
     answer.json::<Value>().is_ok()
 }
 
-/// These have words of their own.
+/// Statuses with messages of their own.
 fn about_us(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
 }
 
-/// Whether a row that is not the one is at least an answer to the question: it differs only in what a
-/// system may not tell apart, such as capital letters.
+/// Returns whether a row that does not match exactly still answers the query: it differs only in a way that a system
+/// may ignore, such as capital letters.
 fn nearly(row: &Value, keys: &[(Attribute, Value)]) -> bool {
     keys.iter().all(|(attribute, value)| compare::matches_loosely(row, attribute, value))
 }
 
-/// The id of an account. It becomes a part of addresses, so it must not change one.
+/// Returns the id of an account. Ids become parts of addresses: one that could change an address is rejected.
 pub fn id(resource: &Value) -> Option<String> {
     let id = match compare::member(resource, "id")? {
         Value::String(id) => id.clone(),

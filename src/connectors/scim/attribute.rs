@@ -1,4 +1,4 @@
-//! The names that policies use, as SCIM has them. Pure.
+//! Converts attribute names of policies to SCIM. Pure.
 //!
 //! | a policy writes | it becomes |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `email` | the primary one of `emails` |
 //! | `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department` | an attribute of an extension |
 //!
-//! `id`, `meta` and `schemas` are the system's, and `externalId` is set when an account is made.
+//! `id`, `meta` and `schemas` belong to the system, and `externalId` is set when an account is created.
 
 use serde_json::{Map, Value, json};
 
@@ -18,13 +18,13 @@ const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 /// One attribute, or one part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
-    /// As the policy has it.
+    /// The spelling of the policy.
     pub spelled: String,
-    /// The extension that it belongs to; none: the core schema.
+    /// The extension that it belongs to; `None`: the core schema.
     pub schema: Option<String>,
     pub name: String,
     pub part: Option<String>,
-    /// The convenience: one mail address stands for the primary one of a list.
+    /// True for the short form: one mail address stands for the primary one of a list.
     pub primary: bool,
 }
 
@@ -67,19 +67,19 @@ impl Attribute {
         })
     }
 
-    /// The path of a change.
+    /// Returns the path of a change.
     pub fn path(&self) -> String {
         let schema = self.schema.as_ref().map(|schema| format!("{schema}:")).unwrap_or_default();
         let part = self.part.as_ref().map(|part| format!(".{part}")).unwrap_or_default();
         format!("{schema}{}{part}", self.name)
     }
 
-    /// The path of a search: where an address of a list is meant, its text.
+    /// Returns the path of a search: for an address of a list, its value.
     pub fn path_of_value(&self) -> String {
         if self.primary { format!("{}.value", self.path()) } else { self.path() }
     }
 
-    /// Passwords are taken and never told.
+    /// Returns whether the value cannot be read back: passwords are write-only.
     pub fn is_never_told(&self) -> bool {
         self.schema.is_none() && self.name.eq_ignore_ascii_case("password")
     }
@@ -89,7 +89,7 @@ impl Attribute {
             && ["id", "meta", "schemas"].iter().any(|own| self.name.eq_ignore_ascii_case(own))
     }
 
-    /// Where it lies. Names of SCIM do not differ by capital letters.
+    /// Returns the key of the attribute. SCIM names ignore case.
     fn slot(&self) -> String {
         self.path().to_ascii_lowercase()
     }
@@ -100,7 +100,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// What a policy asks an account to be.
+/// Returns the attributes that a policy requests for an account.
 pub fn wanted(attributes: &Fields) -> Result<Vec<(Attribute, Value)>, Failure> {
     let mut wanted = Vec::<(Attribute, Value)>::new();
     for (text, value) in attributes {
@@ -126,7 +126,7 @@ pub fn wanted(attributes: &Fields) -> Result<Vec<(Attribute, Value)>, Failure> {
     Ok(wanted)
 }
 
-/// By what an account is found. An empty value would match strangers.
+/// Returns the attributes by which an account is found. An empty value would match other accounts.
 pub fn keys(matching: &Fields) -> Result<Vec<(Attribute, Value)>, Failure> {
     let mut keys = Vec::new();
     for (text, value) in matching {
@@ -149,7 +149,7 @@ pub fn keys(matching: &Fields) -> Result<Vec<(Attribute, Value)>, Failure> {
     Ok(keys)
 }
 
-/// A new account.
+/// Returns the resource of a new account.
 pub fn account(external_id: &str, attributes: &Fields) -> Result<Value, Failure> {
     let mut account = Map::new();
     let mut schemas = vec![CORE.to_owned()];
@@ -192,7 +192,7 @@ pub fn account(external_id: &str, attributes: &Fields) -> Result<Value, Failure>
     Ok(account.into())
 }
 
-/// A list's entry for one address that stands alone.
+/// Returns a list entry for one address.
 pub fn primary(address: &Value) -> Value {
     json!({"value": address, "type": "work", "primary": true})
 }

@@ -1,19 +1,19 @@
-//! Whether an account is as it was asked to be. Systems write values in their own way; what is only spelled
-//! differently afterwards is kept, and what is spelled differently before is written. Pure.
+//! Compares an account with the requested one. Systems change the spelling of values: a difference in spelling counts
+//! as equal after a write, and as different before one. Pure.
 
 use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::attribute::{Attribute, primary};
 
-/// How exactly texts have to agree.
+/// The required agreement of texts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Case {
     Exact,
     Any,
 }
 
-/// A member of an object; names of SCIM do not differ by capital letters.
+/// Returns a member of an object; SCIM names ignore case.
 pub fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
@@ -30,7 +30,7 @@ fn whole<'a>(account: &'a Value, attribute: &Attribute) -> Option<&'a Value> {
     member(place, &attribute.name)
 }
 
-/// The value of an attribute, or of a part of it; a part of a list is the list of the parts.
+/// Returns the value of an attribute, or of a part of it; for a list, the part of each element.
 fn values<'a>(account: &'a Value, attribute: &Attribute, part: Option<&str>) -> Vec<&'a Value> {
     match (whole(account, attribute), part) {
         (None | Some(Value::Null), _) => Vec::new(),
@@ -40,8 +40,7 @@ fn values<'a>(account: &'a Value, attribute: &Attribute, part: Option<&str>) -> 
     }
 }
 
-/// Whether a found account really has what it was searched by. Ids differ by capital letters, names and
-/// addresses do not.
+/// Returns whether a found account has the value of the search. Ids are case sensitive; names and addresses are not.
 pub fn matches(account: &Value, attribute: &Attribute, value: &Value) -> bool {
     let exact = attribute.schema.is_none()
         && ["id", "externalId"].iter().any(|id| attribute.name.eq_ignore_ascii_case(id));
@@ -57,12 +56,12 @@ fn agrees(account: &Value, attribute: &Attribute, value: &Value, case: Case) -> 
     values(account, attribute, part).into_iter().any(|held| same(value, held, case))
 }
 
-/// Whether nothing has to be written.
+/// Returns whether no write is needed.
 pub fn held(account: &Value, attribute: &Attribute, value: &Value) -> bool {
     is(account, attribute, value, Case::Exact)
 }
 
-/// Whether what was written is there now.
+/// Returns whether a written value is present.
 pub fn kept(account: &Value, attribute: &Attribute, value: &Value) -> bool {
     is(account, attribute, value, Case::Any)
 }
@@ -80,7 +79,7 @@ fn is(account: &Value, attribute: &Attribute, value: &Value, case: Case) -> bool
     }
 }
 
-/// What a change writes. One mail address is written into the list of them; the others stay.
+/// Returns the value to write. One mail address is written into the list; the other entries stay.
 pub fn to_write(account: &Value, attribute: &Attribute, value: &Value) -> Value {
     if !attribute.primary {
         return value.clone();
@@ -92,7 +91,7 @@ pub fn to_write(account: &Value, attribute: &Attribute, value: &Value) -> Value 
         }
         (Some(main), false) => {
             if let Some(entry) = list.get_mut(main).and_then(Value::as_object_mut) {
-                // What it is shown as is about the old address.
+                // The display text belongs to the old address.
                 entry.retain(|key, _| {
                     !key.eq_ignore_ascii_case("value") && !key.eq_ignore_ascii_case("display")
                 });
@@ -105,7 +104,7 @@ pub fn to_write(account: &Value, attribute: &Attribute, value: &Value) -> Value 
     if list.is_empty() { Value::Null } else { json!(list) }
 }
 
-/// The primary entry of a list, else the one for work, else one that stands alone.
+/// Returns the primary entry of a list, else the one for work, else a single entry.
 fn main(list: &[Value]) -> Option<usize> {
     let is_primary =
         |entry: &Value| member(entry, "primary").is_some_and(|flag| same(&true.into(), flag, Case::Any));
@@ -128,14 +127,14 @@ fn same(asked: &Value, held: &Value, case: Case) -> bool {
                 || (case == Case::Any && asked.to_lowercase() == held.to_lowercase())
                 || same_moment(asked, held)
         }
-        // Some systems write truth and numbers as texts.
+        // Some systems write booleans and numbers as texts.
         (Value::Bool(asked), Value::String(held)) => held.eq_ignore_ascii_case(&asked.to_string()),
         (Value::String(asked), Value::Bool(held)) => asked.eq_ignore_ascii_case(&held.to_string()),
         (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number)) => {
             *text == number.to_string()
         }
         (Value::Number(asked), Value::Number(held)) => asked == held || asked.as_f64() == held.as_f64(),
-        // What was not asked for does not matter.
+        // Members that were not requested are ignored.
         (Value::Object(asked), Value::Object(_)) => {
             asked.iter().all(|(name, asked)| same(asked, member(held, name).unwrap_or(&Value::Null), case))
         }

@@ -1,11 +1,11 @@
-//! Target systems that speak SCIM 2.0 (RFC 7643, RFC 7644): makes accounts and changes them, and reads back
-//! what it changed. It must not touch an account that is not exactly the one that was asked for.
+//! Target systems with SCIM 2.0 (RFC 7643, RFC 7644): creates and changes accounts, and reads changes back. Never
+//! changes an account that is not exactly the requested one.
 //!
 //! | file | what |
 //! |---|---|
-//! | `api` | requests, searches, what answers mean |
-//! | `attribute` | the names that policies use, as SCIM has them |
-//! | `compare` | whether an account is as it was asked to be |
+//! | `api` | requests, searches, the meaning of answers |
+//! | `attribute` | attribute names of policies, converted to SCIM |
+//! | `compare` | compares an account with the requested one |
 //! | `options` | its options in the configuration |
 
 use std::fmt;
@@ -29,17 +29,17 @@ use api::{Account, Api, Found, id};
 use attribute::Attribute;
 pub use options::Options;
 
-/// A change that is still not to be seen after so many attempts is one that the system does not keep, and an
-/// account that is still not there is not there. With the usual waits that is four minutes.
+/// Attempts after which an invisible change counts as dropped by the system, and a missing account as nonexistent. With
+/// the usual delays that is four minutes.
 const PATIENT_ATTEMPTS: u32 = 4;
 
-/// An id that no account has: the question is only whether we may ask.
+/// An id that no account has: the check only tests the permission.
 const NOBODY: &str = "proofd-doctor-asks-for-nobody";
 
-/// Where a system is.
+/// The settings for one system.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The name that policies use; stands in failures.
+    /// The name that policies use; failures contain it.
     pub name: String,
     /// Base address; `/Users` is appended.
     pub url: Url,
@@ -59,13 +59,13 @@ impl fmt::Debug for Scim {
 }
 
 impl Scim {
-    /// Checks the settings; talks to nobody.
+    /// Checks the settings; makes no connection.
     pub fn new(settings: Settings) -> Result<Self, String> {
         let name = settings.name.clone();
         Ok(Self { api: Api::new(settings)?, name })
     }
 
-    /// Looks before it makes: not every system lets an `externalId` be only once.
+    /// Creates an account after a search: not every system enforces a unique `externalId`.
     async fn made(&self, external_id: &str, attributes: &Fields, repeated: bool) -> Result<Created, Failure> {
         if external_id.trim().is_empty() {
             return Err(Failure::refused("creating an account needs an id to find it by"));
@@ -79,7 +79,7 @@ impl Scim {
         let answer = self.api.send(Method::POST, &["Users"], &[], Some(&account), None).await?;
         if answer.status == StatusCode::CONFLICT {
             return match self.ours(external_id).await? {
-                // Somebody else of ours was faster.
+                // Another call of ours was faster.
                 Ours::Is(id) => Ok(Created { id: Some(id), already: true }),
                 Ours::IsNot | Ours::CannotLook => Err(Failure::changed(format!(
                     "{} has another account with this user name or another unique value; check it by hand",
@@ -93,7 +93,7 @@ impl Scim {
         self.read_made(&answer, external_id).await
     }
 
-    /// What the answer to a making says. Where it says nothing, only what can be found counts.
+    /// Reads the answer to a creation. Without an id in it, only a search counts.
     async fn read_made(&self, answer: &Answer, external_id: &str) -> Result<Created, Failure> {
         let told = answer.json::<Value>().unwrap_or_default();
         match (id(&told), compare::text(&told, "externalId")) {
@@ -122,7 +122,7 @@ impl Scim {
         ))
     }
 
-    /// Whether there is an account with our `externalId`, spelled exactly so.
+    /// Returns whether an account with our `externalId` exists, in this exact spelling.
     async fn ours(&self, external_id: &str) -> Result<Ours, Failure> {
         let key = [(Attribute::external_id(), Value::from(external_id))];
         match self.api.find(&key).await? {
@@ -141,7 +141,7 @@ impl Scim {
         let account = match self.api.find(&attribute::keys(matching)?).await? {
             Found::One(account) => account,
             Found::None if attempt < PATIENT_ATTEMPTS => {
-                // It may have been made seconds ago.
+                // The account may have been created seconds ago.
                 return Err(Failure::unavailable(format!("{} has no account that matches yet", self.name)));
             }
             Found::None => {
@@ -181,7 +181,7 @@ impl Scim {
         self.read_back(&account.id, &wanted, attempt).await
     }
 
-    /// Only what is read back counts: systems take names that they do not keep.
+    /// Reads a change back: systems accept attributes that they do not keep.
     async fn read_back(
         &self,
         id: &str,
@@ -217,7 +217,7 @@ impl Scim {
         })
     }
 
-    /// A 404 page of a proxy says nothing about the account.
+    /// Returns the failure for a missing account. A 404 page of a proxy does not concern the account.
     fn gone(&self, answer: &Answer, attempt: u32) -> Failure {
         match answer.json::<Value>() {
             Ok(_) if attempt < PATIENT_ATTEMPTS => {
@@ -274,7 +274,7 @@ enum Ours {
     CannotLook,
 }
 
-/// The operation that makes an attribute what it should be; none where it is so.
+/// Returns the operation that sets an attribute, or `None` if it has the value.
 fn change(account: &Account, attribute: &Attribute, value: &Value) -> Option<Value> {
     if !attribute.is_never_told() && compare::held(&account.resource, attribute, value) {
         return None;

@@ -1,8 +1,8 @@
-//! The conversation with the relay, step by step, so that a "no" is understood by when it was said: before the
-//! mail it is about us and waits for the operator, after it is about the mail.
+//! The dialogue with the relay, step by step. The phase of a refusal shows its meaning: before the mail it concerns our
+//! access and waits for the operator, afterwards it concerns the mail.
 //!
-//! The library's pool is not used. It limits only the waiting for a connection; a dialogue that is cut off by a
-//! timeout would go back into the pool half-spoken and the next mail would be said into the middle of it.
+//! The library's pool is not used. It limits only the wait for a connection; a dialogue that a timeout interrupts would
+//! return to the pool unfinished, and the next mail would be sent in the middle of it.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use super::letter::Letter;
 use super::relay::{Relay, Tls};
 use crate::model::Failure;
 
-/// Saying goodbye is polite, not needed.
+/// Time limit of QUIT, which is polite but not required.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Hands over one mail.
+/// Delivers one mail to the relay.
 pub(super) async fn hand_over(relay: &Relay, limit: Duration, letter: &Letter) -> Result<(), Failure> {
     let mut connection = reach(relay, limit).await?;
     let parameters = parameters(&connection, letter)?;
     let sent = timeout(limit, send(&mut connection, letter, parameters)).await;
     match sent {
-        // The mail is taken, whatever becomes of the goodbye.
+        // The mail is accepted, whatever the result of QUIT.
         Ok(Ok(())) => {
             let _ = timeout(GOODBYE, connection.quit()).await;
             Ok(())
@@ -40,7 +40,7 @@ pub(super) async fn hand_over(relay: &Relay, limit: Duration, letter: &Letter) -
     }
 }
 
-/// What has to be said about the letters of a mail; an error if the server cannot take them.
+/// Returns the parameters for non-ASCII text in a mail, or an error if the server does not support it.
 fn parameters(connection: &AsyncSmtpConnection, letter: &Letter) -> Result<Vec<MailParameter>, Failure> {
     let mut parameters = Vec::new();
     let mut addresses = letter.envelope.from().into_iter().chain(letter.envelope.to());
@@ -59,8 +59,8 @@ fn parameters(connection: &AsyncSmtpConnection, letter: &Letter) -> Result<Vec<M
     ))
 }
 
-/// The library's own `send` writes the last dot apart from the mail; the system holds such a small end back
-/// until the other side has confirmed the rest, which it does 40 ms later.
+/// Sends a mail. The library's own `send` writes the last dot separately; the operating system delays such a small
+/// packet until the other side has acknowledged the rest, 40 ms later.
 async fn send(
     connection: &mut AsyncSmtpConnection,
     letter: &Letter,
@@ -81,13 +81,13 @@ async fn send(
     said
 }
 
-/// A mail as it follows DATA, to its last dot: a dot that begins a line of the mail is said twice.
+/// Returns a mail as it follows DATA, to its last dot: a dot that begins a line is doubled.
 fn dotted(text: &str) -> String {
     let begins = if text.starts_with('.') { "." } else { "" };
     format!("{begins}{}\r\n.\r\n", text.replace("\r\n.", "\r\n.."))
 }
 
-/// Tries everything short of a mail.
+/// Tries everything except sending a mail.
 pub(super) async fn greet(relay: &Relay, limit: Duration) -> Result<(), Failure> {
     let mut connection = reach(relay, limit).await?;
     let _ = timeout(GOODBYE, connection.quit()).await;
@@ -135,7 +135,7 @@ async fn sign_in(relay: &Relay, limit: Duration) -> Result<AsyncSmtpConnection, 
     Ok(connection)
 }
 
-// None of the sentences below holds what the server said: servers repeat addresses.
+// The messages below contain nothing of the server's text: servers repeat addresses.
 
 fn not_reached(error: &Error) -> Failure {
     Failure::outage(match error.status() {
@@ -183,7 +183,7 @@ fn not_taken(error: &Error) -> Failure {
         );
     };
     match u16::from(code) {
-        // 530, 534, 535, 538: we are asked to sign in, or differently. That is about us.
+        // 530, 534, 535, 538: the server requires a sign-in, or another kind. This concerns our settings.
         code @ (530 | 534 | 535 | 538) => Failure::outage(format!(
             "the mail server requires a sign-in before it accepts mail (code {code}): check user and \
                 password"

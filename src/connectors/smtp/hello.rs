@@ -1,5 +1,5 @@
-//! Greeting a mail server that knows no EHLO. RFC 5321, 3.2 has the client say HELO then; the library says
-//! nothing but EHLO, so its first command is rewritten on the way out.
+//! Greets a mail server that does not know EHLO. RFC 5321, 3.2 requires HELO then; the library sends only EHLO, so its
+//! first command is rewritten.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,12 +12,12 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Whether an answer means that the server does not know EHLO.
+/// Returns whether an answer means that the server does not know EHLO.
 pub(super) fn is_unknown(error: &Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 500 | 502 | 504))
 }
 
-/// A greeted connection without any extension. `None`: there is no connection.
+/// Returns a greeted connection without any extension. `None`: the connection failed.
 pub(super) async fn greet_with_helo(
     server: (&str, u16),
     name: &ClientId,
@@ -26,7 +26,7 @@ pub(super) async fn greet_with_helo(
     Some(AsyncSmtpConnection::connect_with_transport(Box::new(Helo { stream, said: false }), name).await)
 }
 
-/// The way to a server, on which EHLO becomes HELO.
+/// A stream to a server that replaces EHLO by HELO.
 #[derive(Debug)]
 struct Helo {
     stream: TcpStream,

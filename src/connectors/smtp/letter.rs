@@ -1,4 +1,4 @@
-//! A mail as it is written, with its envelope. The same call makes the same text but for the date.
+//! A formatted mail with its envelope. The same call gives the same text except for the date.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 use super::mailbox::{line, safe_mailbox};
 use crate::model::{Failure, Message, Timestamp};
 
-/// What is handed over.
+/// The mail to deliver.
 pub(super) struct Letter {
     pub(super) envelope: Envelope,
     pub(super) text: String,
 }
 
-/// Tells other programs not to answer: no holiday notes, no tickets.
+/// The header that suppresses automatic replies, such as holiday notes and tickets.
 #[derive(Clone)]
 struct AutoSubmitted;
 
@@ -38,8 +38,8 @@ impl Header for AutoSubmitted {
 
 pub(super) fn letter(from: &Mailbox, id: &str, message: &Message, now: Timestamp) -> Result<Letter, Failure> {
     let to = safe_mailbox(message.to.name.as_deref(), &message.to.email)?;
-    // The mail library panics where it believes that something cannot happen; strangers' text must not be
-    // able to prove it wrong at the cost of the process.
+    // The mail library panics on conditions that it considers impossible; text of unknown people must not be able to
+    // stop the process.
     catch_unwind(AssertUnwindSafe(|| write(from, to, id, message, now)))
         .unwrap_or_else(|_| Err("the mail library failed".to_owned()))
         .map_err(|why| Failure::refused(format!("building the mail '{}' failed: {why}", message.template)))
@@ -58,13 +58,13 @@ fn write(from: &Mailbox, to: Mailbox, id: &str, message: &Message, now: Timestam
         .subject(line(&message.subject, 250))
         .header(AutoSubmitted)
         .multipart(parts)
-        // Its errors are about missing parts, not about contents.
+        // Its errors concern missing parts, not contents.
         .map_err(|error| error.to_string())?;
     let text = String::from_utf8(mail.formatted()).map_err(|_| "it is not UTF-8".to_owned())?;
     Ok(Letter { envelope: mail.envelope().clone(), text })
 }
 
-/// The same for every attempt of a call.
+/// Returns the Message-ID, which is the same for every attempt of a call.
 fn message_id(id: &str, from: &Mailbox) -> String {
     let id: String = id
         .chars()
@@ -73,7 +73,7 @@ fn message_id(id: &str, from: &Mailbox) -> String {
     format!("<{id}@{}>", from.email.domain())
 }
 
-/// Fixed by the contents, so that no text can contain it on purpose and attempts do not differ.
+/// Returns a boundary that is derived from the contents: no text can contain it on purpose, and attempts do not differ.
 fn boundary(id: &str, message: &Message) -> String {
     let mut hash = Sha256::new();
     for part in [id, &message.text, &message.html] {
@@ -109,7 +109,7 @@ mod tests {
         letter(&from, id, message, now)
     }
 
-    /// The mail's own headers, unfolded.
+    /// Returns the mail's own headers, unfolded.
     fn headers(letter: &Letter) -> Vec<(String, String)> {
         let text = letter.text.clone();
         let (head, _body) = text.split_once("\r\n\r\n").unwrap();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever strangers type: no panic, no header that was not meant, one recipient.
+        /// For any input: no panic, no unintended header, one recipient.
         #[test]
         fn no_text_adds_a_header(
             name in hostile(), subject in hostile(), body in hostile(), id in hostile(),

@@ -1,5 +1,5 @@
-//! The one place where a mailbox is made. Names are what strangers typed into a form: they could end a header,
-//! turn the reading direction of a line, or stop the mail library, which panics on control characters.
+//! The only place that creates a mailbox. Unknown people type the names into a form: a name could end a header, change
+//! the reading direction of a line, or stop the mail library, which panics on control characters.
 
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -7,10 +7,10 @@ use url::Host;
 
 use crate::model::Failure;
 
-/// Longer names are cut; nobody reads them, and headers have limits.
+/// Longest name; longer ones are cut, because headers have limits.
 const LONGEST_NAME: usize = 200;
 
-/// A mailbox whose name cannot do harm. An address that is not one is refused.
+/// Creates a mailbox with a harmless name. An invalid address is refused.
 #[expect(clippy::disallowed_methods, reason = "the place that makes it safe")]
 pub fn safe_mailbox(name: Option<&str>, email: &str) -> Result<Mailbox, Failure> {
     let address =
@@ -19,7 +19,7 @@ pub fn safe_mailbox(name: Option<&str>, email: &str) -> Result<Mailbox, Failure>
     Ok(Mailbox::new(name, address))
 }
 
-/// Our own mailbox, from configuration.
+/// Parses our own mailbox from the configuration.
 pub(super) fn sender(text: &str) -> Result<Mailbox, String> {
     let wrong = || "`from` is not a mail address; expected 'Name <address>' or 'address'".to_owned();
     let parsed: Mailbox = text.trim().parse().map_err(|_| wrong())?;
@@ -35,16 +35,16 @@ fn address(email: &str) -> Option<Address> {
     if domain.is_ascii() {
         return Address::new(user, domain).ok();
     }
-    // A domain in other letters has an ASCII form that every server takes; only the part before the @ may
-    // need a server that knows SMTPUTF8.
+    // An international domain has an ASCII form that every server accepts; only a non-ASCII part before the @ may need
+    // a server with SMTPUTF8.
     match Host::parse(domain).ok()? {
         Host::Domain(domain) => Address::new(user, domain).ok(),
         Host::Ipv4(_) | Host::Ipv6(_) => None,
     }
 }
 
-/// Text as one line: no control characters, nothing invisible that turns or hides text, single spaces. What
-/// looks like an encoded word is broken up, so that no mail program decodes it into any of these.
+/// Returns text as one line: no control characters, no invisible characters that turn or hide text, single spaces.
+/// Encoded words are broken up: no mail program decodes them into any of these.
 pub(super) fn line(text: &str, limit: usize) -> String {
     let visible: String =
         text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
@@ -54,8 +54,8 @@ pub(super) fn line(text: &str, limit: usize) -> String {
     line
 }
 
-/// Marks of direction, line separators and other characters that are not seen. Joiners are not among them:
-/// some scripts need them.
+/// Returns whether a character is a direction mark, a line separator or otherwise invisible. Joiners do not count: some
+/// scripts need them.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -1,7 +1,7 @@
 //! Mail over SMTP: one mail, one recipient, one connection, one answer.
 //!
-//! A mail can arrive twice if the connection breaks between its last dot and the server's answer; every
-//! attempt has the same Message-ID, so that mail programs can tell. It knows no templates and no cases.
+//! A mail can arrive twice if the connection breaks between its last dot and the server's answer. Every attempt has the
+//! same Message-ID, by which mail programs recognize duplicates. Knows no templates and no cases.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,19 +25,19 @@ mod relay;
 pub use mailbox::safe_mailbox;
 pub use options::Options;
 
-/// Connections to the relay at one time; more make some relays refuse all of them.
+/// Connections to the relay at the same time; more make some relays refuse all of them.
 const CONNECTIONS: usize = 4;
 
-/// How to reach the relay that takes our mail.
+/// The settings of the relay.
 #[derive(Clone)]
 pub struct Settings {
-    /// `smtp://user@host:587` or `smtps://user@host:465`. `smtp://` means STARTTLS, which is required
-    /// except to this machine; `?tls=required` and `?tls=none` say it explicitly.
+    /// `smtp://user@host:587` or `smtps://user@host:465`. `smtp://` means STARTTLS, which is required except to this
+    /// machine; `?tls=required` and `?tls=none` set it explicitly.
     pub url: String,
     pub password: Option<Secret>,
     /// `Name <address>`.
     pub from: String,
-    /// For reaching the relay, and again for handing over a mail.
+    /// For the connection, and again for the delivery of a mail.
     pub timeout: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Settings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 }
 
-/// A mail server on this machine; the sender is still to be said.
+/// A mail server on this machine; the caller adds the sender.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -79,7 +79,7 @@ impl fmt::Debug for Smtp {
 }
 
 impl Smtp {
-    /// Checks the settings; talks to nobody.
+    /// Checks the settings; makes no connection.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let relay = relay::Relay::new(&settings.url, settings.password.as_ref())?;
         let from = mailbox::sender(&settings.from)?;

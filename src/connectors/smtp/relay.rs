@@ -1,4 +1,4 @@
-//! Where mail is handed in and how the way there is protected, read from one address.
+//! The mail relay and the encryption of its connection, parsed from one address.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,17 +9,17 @@ use url::Url;
 
 use crate::model::Secret;
 
-/// How a connection becomes private.
+/// The encryption of a connection.
 pub(super) enum Tls {
     /// From the first byte on.
     Implicit(TlsParameters),
-    /// By STARTTLS, before anything else is said; without it nothing is sent.
+    /// By STARTTLS before any other command; without it nothing is sent.
     Required(TlsParameters),
-    /// Not at all: only to this machine.
+    /// None: only to this machine.
     None,
 }
 
-/// The mail server that takes our mail.
+/// The mail server that accepts our mail.
 pub(super) struct Relay {
     pub(super) host: String,
     pub(super) port: u16,
@@ -35,7 +35,7 @@ impl fmt::Debug for Relay {
 
 impl Relay {
     pub(super) fn new(address: &str, password: Option<&Secret>) -> Result<Self, String> {
-        // No error repeats the address: somebody may have put a password into it.
+        // No error repeats the address: it may contain a password.
         let expected = "expected smtp://user@host:587 or smtps://user@host:465";
         let url = Url::parse(address)
             .map_err(|error| format!("the mail server's address is invalid ({error}); {expected}"))?;
@@ -105,7 +105,7 @@ fn credentials(user: &str, password: Option<&Secret>) -> Result<Option<Credentia
     }
 }
 
-/// Users are often addresses, whose `@` stands as `%40` in an address.
+/// Decodes a user, which is often an address whose `@` is written as `%40`.
 fn decoded(user: &str) -> Result<String, String> {
     url::form_urlencoded::parse(format!("u={}", user.replace('+', "%2B").replace('&', "%26")).as_bytes())
         .next()
