@@ -1,4 +1,4 @@
-//! What a request must keep to, each with its check and its schema in one place: a value of these types is valid.
+//! The bounds of requests, each with its check and its schema in one place: a value of these types is valid.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ pub type EventLimit = Limit<100>;
 pub struct Limit<const MOST: usize>(usize);
 
 impl<const MOST: usize> Limit<MOST> {
-    /// The nearest valid number.
+    /// Returns the nearest valid number.
     pub fn nearest(number: usize) -> Self {
         Self(number.clamp(1, MOST))
     }

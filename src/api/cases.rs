@@ -1,4 +1,4 @@
-//! Cases: lists, one case, orders, and what limits stopped.
+//! Cases: lists, one case, orders, and effects over limit.
 
 use std::str::FromStr;
 
@@ -134,7 +134,7 @@ impl FromStr for StateFilter {
 }
 
 impl StateFilter {
-    /// The one state that it stands for; none: every state of open cases.
+    /// Returns the one state of the filter; `None`: every state of open cases.
     pub fn state(self) -> Option<CaseState> {
         match self {
             Self::Open => None,

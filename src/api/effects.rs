@@ -1,4 +1,4 @@
-//! Effects sheets: what a policy can do, to whom, and on which paths.
+//! Effects sheets: the effects of a policy, their targets and their paths.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use crate::model::SubjectKind;
 
-/// What one request may carry.
+/// Most events of one request.
 pub const MOST_EVENTS: usize = 1_000;
-/// And how long it may be.
+/// Most bytes of one request.
 pub const LARGEST_BODY: usize = 1 << 20;
 
 /// The media types of one event and of several.

@@ -1,4 +1,4 @@
-//! Moving an open case to another revision of its policy.
+//! Migrations of open cases to another revision of their policy.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

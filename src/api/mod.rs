@@ -1,15 +1,15 @@
-//! The HTTP API as types: what `http` takes and answers, what `cli` sends and reads, and what `docs/openapi.json`
-//! is generated from. Plain data; it must not know how an answer comes about.
+//! The HTTP API as types: the requests and answers of `http` and `cli`, and the source of `docs/openapi.json`. Plain
+//! data; it must not depend on the code that computes answers.
 //!
-//! Requests refuse unknown members. Answers have every member, null where there is nothing; programs must ignore
-//! members that they do not know.
+//! Requests refuse unknown members. Answers have every member, null if it has no value. Programs must ignore unknown
+//! members.
 //!
 //! | file | what |
 //! |---|---|
 //! | `bounds` | texts, cursors and page sizes that a request must keep to |
 //! | `problem` | errors as RFC 9457 documents |
 //! | `cases`, `journal`, `holds`, `migrations` | cases, what happened to them, what they hold, moving them |
-//! | `policies`, `diagnostics`, `effects`, `shadow`, `sweeps` | policies: state, errors, effects, shadow runs, schedules |
+//! | `policies`, `diagnostics`, `effects`, `shadow`, `sweeps` | policies: state, errors, effects, shadow runs, sweeps |
 //! | `past`, `plan` | back-tests, and what activating a tree would do |
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `events` | CloudEvents |

@@ -1,4 +1,4 @@
-//! Policies: what runs, revisions, orders about them, and reloads.
+//! Policies: active revisions, orders about revisions, and reloads.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a shadow policy would have done, person by person, against what happened.
+//! Shadow reports: what a shadow policy would have done, compared with what happened, for each person.
 
 use std::collections::{BTreeMap, BTreeSet};
 

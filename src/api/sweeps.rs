@@ -1,4 +1,4 @@
-//! Schedules over the population.
+//! Sweeps: schedules over the population.
 
 use std::collections::BTreeMap;
 
