@@ -98,7 +98,7 @@ impl Intake {
         tokio::task::spawn_blocking(move || store.look_for_room()).await.unwrap_or(false)
     }
 
-    /// Ends all events that are ready at the same moment in one commit: most events open no case, and a commit for each
+    /// Ends all events that are ready at the same moment in one commit. Most events open no case, and a commit for each
     /// would cost more than processing it.
     async fn digest(&self, waiting: Vec<Waiting>) {
         // Events about one account are processed one after the other, in their order: the removal of a role must not be

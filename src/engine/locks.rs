@@ -7,8 +7,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 256;
 
-/// Locks are taken in this order only: a key's lock (who may open a case), a case's, a person's, a document's (if two
-/// people present the same document, the second decision sees the first). An account's lock is for effects on it; no
+/// Locks are taken in this order only: a key's lock (who may open a case), a case's, a person's, a document's. If two
+/// people present the same document, the second decision sees the first. An account's lock is for effects on it; no
 /// other lock is taken while it is held.
 #[derive(Debug)]
 pub struct Locks {

@@ -73,7 +73,7 @@ impl InHand {
     }
 }
 
-/// A call in progress. Dropping it ends the progress; after a panic the call rests.
+/// A call in progress. Dropping it releases the call; after a panic the call rests.
 struct Hand {
     in_hand: Arc<InHand>,
     call: (CaseId, u32),

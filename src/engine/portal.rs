@@ -13,7 +13,7 @@ use super::cases::{ApplyError, Cases};
 use super::limits::Limits;
 use super::returns::Returns;
 
-/// The page behind a link. It reveals nothing that the person does not know already.
+/// The page behind a link. It reveals no information that is new to the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
     /// Not one of our links, or the link of a deleted case.

@@ -1,4 +1,4 @@
-//! Makes the decisions of the journal again and compares. A case is a function of its inputs: if the same inputs do not
+//! Makes the decisions of the journal again and compares. A case is a function of its inputs. If the same inputs do not
 //! give the same state, byte for byte, the state depended on something else.
 
 use std::collections::HashMap;

@@ -44,9 +44,9 @@ impl Timers {
         self.clock.now()
     }
 
-    /// Moves times back after the clock was ahead and was set back: outages that end in what is now the future, and the
-    /// times of cases that were changed meanwhile. The mark of the wrong time stays until that is done: after a stop in
-    /// between, the next start does it.
+    /// Moves times back after the clock was ahead and was set back. This concerns outages that end in what is now the
+    /// future, and the times of cases that were changed meanwhile. The mark of the wrong time stays until that is done:
+    /// after a stop in between, the next start does it.
     pub(super) async fn set_back(&self, by: TimeDelta) -> Result<(), store::Error> {
         let minutes = by.num_minutes();
         tracing::warn!(minutes, "the clock was ahead and was set back; its deadlines are moved back");

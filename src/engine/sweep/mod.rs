@@ -1,7 +1,7 @@
 //! Sweeps: a schedule over a population opens cases. One task finds the nominal times that have come. A run goes
 //! through the population once, picks people, and opens their cases one by one.
 //!
-//! A schedule and a nominal time identify a run and its cases: after any interruption, the run continues at its
+//! A schedule and a nominal time identify a run and its cases. After any interruption, the run continues at its
 //! position and opens no case twice. If the policy is edited meanwhile, the active revision decides about the remaining
 //! people. If its sweep is removed, or the policy's mode changes, the run ends.
 //!

@@ -8,7 +8,7 @@ use crate::model::Timestamp;
 use crate::policy::sweep::spread_out;
 
 /// The people who are due longest, up to a bound. People who are due since the same moment come in an order that
-/// differs from run to run: `at_most` does not always leave out the same people.
+/// differs from run to run. `at_most` therefore does not always leave out the same people.
 #[derive(Debug)]
 pub(super) struct Picked {
     room: usize,

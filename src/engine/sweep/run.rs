@@ -24,7 +24,7 @@ pub(super) const MOST: u32 = 1_000_000;
 pub(super) const PART: usize = 500;
 /// Number of people after which the position is stored; in between, the cases show the progress.
 const KEEP_EVERY: u32 = 50;
-/// Attempts of a request that the provider refuses.
+/// Most repetitions of a request that the provider refuses.
 const PATIENCE: u32 = 4;
 
 /// Why a run does not continue now.
