@@ -1,5 +1,5 @@
-//! Rollout: which policies run. Loads the policy tree, tests and back-tests edits, parks edits that a person has to
-//! release, keeps revisions, and publishes the running set as one swap. Reads cases from the store and never changes
+//! Rollout: which policies run. Loads the policy tree, tests and back-tests edits, and parks edits that a person has to
+//! release. Keeps revisions and publishes the running set as one swap. Reads cases from the store and never changes
 //! one; has no access to connectors or HTTP.
 //!
 //! | file | what |

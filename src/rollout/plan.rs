@@ -1,5 +1,6 @@
-//! Plans the activation of another tree without activating it: whether it loads and its tests pass, what would run or
-//! be parked, how effects of policies would differ, the back-test, and where open cases would be.
+//! Plans the activation of another tree without activating it. A plan reports whether the tree loads, whether its tests
+//! pass, and what would run or be parked. It also has the differences in effects, the back-test, and the steps of open
+//! cases.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

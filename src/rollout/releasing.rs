@@ -2,7 +2,7 @@
 //! {release: other_person}`).
 //!
 //! Only an edit that a reload of the API finds has a known author: the caller. The author of files that the daemon
-//! finds by itself is unknown, so two persons must release such an edit: at least one of them is not its author. This
+//! finds by itself is unknown, so two persons must release such an edit. At least one of them is not its author. This
 //! is kept in memory. After a restart no author is known and no release counts, which requires more persons, never
 //! fewer.
 

@@ -1,4 +1,4 @@
-//! Looks up names beneath the root of the tree, one component at a time and by descriptors: a name that changes during
+//! Looks up names beneath the root of the tree, one component at a time and by descriptors. A name that changes during
 //! the lookup cannot lead outside. The root itself may be a link, and links inside the tree may lead to other places
 //! inside it. Only plain files and directories inside the tree are opened.
 
