@@ -6,8 +6,8 @@
 //! The address is that of the connection. `X-Forwarded-For` is ignored: any client can set it. Behind a reverse proxy
 //! all unauthenticated clients therefore share one bucket, and only they do.
 //!
-//! Written by hand: `governor` (0.10) blocks a client for as long as a clock was set back, and keeps every client that
-//! it has seen until it is told to forget; here both have a bound, and the clock is the engine's.
+//! Written by hand: `governor` (0.10) blocks a client for as long as a clock was set back. It also keeps every client
+//! until a call removes it. Here both have a bound, and the clock is the engine's.
 
 use std::collections::HashMap;
 use std::hash::Hash;

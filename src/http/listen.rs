@@ -1,4 +1,4 @@
-//! Sockets: a header, a body and the next request each have a time limit, connections have a bound, and a shutdown
+//! Sockets. A header, a body and the next request each have a time limit, and connections have a bound. A shutdown
 //! waits for requests in progress.
 
 use std::io;
