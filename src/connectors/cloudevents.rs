@@ -2,7 +2,7 @@
 //! all, and an error has its place. Pure; does not check who may send.
 //!
 //! Written by hand: `cloudevents-sdk` (0.9) accepts duplicate members, attribute names in capitals or with signs,
-//! control characters, an empty id, a source that is no URI and numbers beyond 32 bits, and its errors name no member.
+//! control characters, an empty id, a source that is no URI and numbers beyond 32 bits. Its errors name no member.
 //!
 //! The person is the event's `subject`. The extension attribute `subjecttype` is the kind of record (`user` or
 //! `registration`; `applicant` by default). `subjectsource` is the identity provider of the record, if there are

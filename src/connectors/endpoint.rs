@@ -174,7 +174,7 @@ impl Endpoint {
     }
 
     /// Reads a target system's answer to a change of an account. `other` lists the statuses which mean that the account
-    /// differs from what the case knows.
+    /// differs from the case's snapshot.
     fn told(&self, answer: &Answer, other: &[u16]) -> Result<Value, Failure> {
         if answer.status.is_success() {
             return Ok(value(&answer.body));

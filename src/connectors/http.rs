@@ -1,5 +1,5 @@
-//! The shared outgoing HTTP client: limits, failures as data, and a token that is fetched once for all callers. Knows
-//! no vendor; never puts an address or a body into an error.
+//! The shared outgoing HTTP client: limits, failures as data, and a token that is fetched once for all callers.
+//! Independent of vendors; never puts an address or a body into an error.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Adapters to outside systems. They know the wire protocol and nothing of cases, policies or the store: an attempt
-//! comes in with the request, and the result or a `Failure` goes out.
+//! Adapters to outside systems. They implement the wire protocol and must not depend on cases, policies or the store.
+//! Each takes an attempt with its request and returns the result or a `Failure`.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Selects the connector of a call and converts its answer to an outcome. The only place that knows all kinds of
-//! connectors; does not know cases.
+//! Selects the connector of a call and converts its answer to an outcome. The only place with all kinds of connectors;
+//! must not depend on cases.
 
 use futures::FutureExt as _;
 

@@ -1,9 +1,9 @@
 //! A sink of CloudEvents: one POST of the event's JSON form, signed if a secret is configured. It must not change the
 //! event: the receiver recognizes a repetition by the event's id.
 //!
-//! The signature is written by hand: `standardwebhooks` (1.0) takes a secret of any length and adds 8 packages, among
-//! them a second HMAC, a second base64 and a second time library, for ten lines. We verify no such signature.
-//! them a second HMAC, a second base64 and a second time library, for ten lines. We verify no such signature.
+//! The signature is written by hand: `standardwebhooks` (1.0) takes a secret of any length and adds 8 packages for ten
+//! lines. They include a second HMAC, a second base64 and a second time library. We verify no such signature. them a
+//! second HMAC, a second base64 and a second time library, for ten lines. We verify no such signature.
 
 use std::fmt;
 use std::sync::Arc;

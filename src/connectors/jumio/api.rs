@@ -1,4 +1,4 @@
-//! Requests to Jumio's hosts with a token, and their failures. Knows no particular call.
+//! Requests to Jumio's hosts with a token, and their failures. Independent of particular calls.
 
 use std::sync::Arc;
 

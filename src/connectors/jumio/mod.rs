@@ -1,5 +1,5 @@
-//! Jumio as a verification provider: starts runs, reads their progress and returns their results. Knows Jumio's API but
-//! no cases: other code decides whether a result counts.
+//! Jumio as a verification provider: starts runs, reads their progress and returns their results. Must not depend on
+//! cases: other code decides whether a result counts.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Reads a run: first its status, then, only if it is finished, its result.
 //!
-//! The order matters. An abandoned run may have the decision REJECTED with the highest risk: a decision is never read
-//! before the status, neither in the status answer nor in the details.
+//! The order matters. An abandoned run may have the decision REJECTED with the highest risk. A decision is therefore
+//! never read before the status, neither in the status answer nor in the details.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -100,8 +100,8 @@ enum Conclusion {
     NobodyCame,
 }
 
-/// Concludes from the details. A result without content is an error: it must become neither a pass nor a rejection, and
-/// waiting for it would look like a person who does not answer.
+/// Concludes from the details. A result without content is an error: it must become neither a pass nor a rejection.
+/// Waiting for it would look like a person who does not answer.
 fn conclusion(details: Details) -> Result<Conclusion, Failure> {
     if details.is_wiped() {
         return Err(Failure::refused(

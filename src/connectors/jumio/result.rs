@@ -317,7 +317,7 @@ pub(super) fn reasons(steps: Steps) -> Vec<String> {
 
 const LONGEST_LABEL: usize = 100;
 
-/// Ranks a judgement among several of one check: a check that was not made is worse than one with doubts, because it
+/// Ranks a judgement among several of one check. A check that was not made is worse than one with doubts, because it
 /// has no result at all.
 fn severity(judgement: Judgement) -> u8 {
     match judgement {

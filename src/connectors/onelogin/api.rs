@@ -1,4 +1,4 @@
-//! OneLogin's API on the wire: token, requests, error shapes. Does not know the purpose of a call.
+//! OneLogin's API on the wire: token, requests, error shapes. Independent of the purpose of a call.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Converts OneLogin's events from either channel. Does not know how they are fetched.
+//! Converts OneLogin's events from either channel. Independent of the way they are fetched.
 //!
 //! The webhook has no event id and the Events API no uuid. An event is therefore identified by the data of both: its
 //! type, user, app, role, risk score and whole second. Two events that agree in all of these count as one. The channels
-//! may round a time to neighboring seconds: each leaves a mark of its own and looks for the other's mark one second
-//! before and after. Two events of one channel stay two.
+//! may round a time to neighboring seconds. Each therefore leaves a mark of its own and looks for the other's mark one
+//! second before and after. Two events of one channel stay two.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,6 +1,6 @@
-//! The registrations of a profile, which OneLogin lists only as a whole: one reading serves every caller that asked
-//! before it began. A caller that reads back a write never gets a list whose reading began before the write. Does not
-//! know what a registration means.
+//! The registrations of a profile, which OneLogin lists only as a whole. One reading serves every call that came before
+//! it began. A caller that reads back a write never gets a list whose reading began before the write. Independent of
+//! the meaning of a registration.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! OneLogin: a source of events and people, and the place where registrations are approved, rejected and deleted. Does
-//! not know cases, policies or the store.
+//! OneLogin: a source of events and people, and the place where registrations are approved, rejected and deleted. Must
+//! not depend on cases, policies or the store.
 
 mod accounts;
 mod api;

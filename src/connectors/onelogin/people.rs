@@ -1,4 +1,4 @@
-//! Converts OneLogin's user records. Does not know why they are read.
+//! Converts OneLogin's user records. Independent of the purpose of a read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
 //! The poller of the Events API, which also finds events that no webhook delivers. It never follows addresses in
-//! answers and does not know the store: its whole state is the cursor's text.
+//! answers and must not depend on the store: its whole state is the cursor's text.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! Reads all people with an account, page by page. OneLogin's list has only page numbers, and rows move during the
-//! reading: the deletion of a person moves all later rows forward, across the edge of a page. Each page therefore
+//! reading. The deletion of a person moves all later rows forward, across the edge of a page. Each page therefore
 //! begins some rows before the end of the previous one, and must contain one of its last rows. A fitting page size
 //! makes this possible with page numbers. If no such row is found, more rows moved than the overlap holds, and the
 //! reading goes back. No person is missed; a person may appear twice.

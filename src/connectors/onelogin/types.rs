@@ -1,4 +1,4 @@
-//! The meanings of OneLogin's numeric event types: one table of data. Does not know how events arrive.
+//! The meanings of OneLogin's numeric event types: one table of data. Independent of the way events arrive.
 
 use crate::model::SubjectKind;
 use crate::model::SubjectKind::{Registration, User};

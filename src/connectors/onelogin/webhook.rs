@@ -1,5 +1,5 @@
-//! OneLogin's event webhook: a shared header and a body in one of two forms. Does not know what follows from an event;
-//! a webhook is a hint, polling is authoritative.
+//! OneLogin's event webhook: a shared header and a body in one of two forms. Independent of the effects of an event. A
+//! webhook is a hint, polling is authoritative.
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};

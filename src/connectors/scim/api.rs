@@ -208,8 +208,8 @@ fn about_us(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
 }
 
-/// Returns whether a row that does not match exactly still answers the query: it differs only in a way that a system
-/// may ignore, such as capital letters.
+/// Returns whether a row that does not match exactly still answers the query. It may differ only in ways that a system
+/// ignores, such as capital letters.
 fn nearly(row: &Value, keys: &[(Attribute, Value)]) -> bool {
     keys.iter().all(|(attribute, value)| compare::matches_loosely(row, attribute, value))
 }

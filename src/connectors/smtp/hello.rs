@@ -1,4 +1,4 @@
-//! Greets a mail server that does not know EHLO. RFC 5321, 3.2 requires HELO then; the library sends only EHLO, so its
+//! Greets a mail server without EHLO support. RFC 5321, 3.2 requires HELO then; the library sends only EHLO, so its
 //! first command is rewritten.
 
 use std::io;
@@ -12,7 +12,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Returns whether an answer means that the server does not know EHLO.
+/// Returns whether an answer means that the server does not support EHLO.
 pub(super) fn is_unknown(error: &Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 500 | 502 | 504))
 }

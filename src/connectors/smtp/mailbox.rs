@@ -1,4 +1,4 @@
-//! The only place that creates a mailbox. Unknown people type the names into a form: a name could end a header, change
+//! The only place that creates a mailbox. Unknown people type the names into a form. A name could end a header, change
 //! the reading direction of a line, or stop the mail library, which panics on control characters.
 
 use lettre::Address;

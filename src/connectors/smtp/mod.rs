@@ -1,7 +1,7 @@
 //! Mail over SMTP: one mail, one recipient, one connection, one answer.
 //!
 //! A mail can arrive twice if the connection breaks between its last dot and the server's answer. Every attempt has the
-//! same Message-ID, by which mail programs recognize duplicates. Knows no templates and no cases.
+//! same Message-ID, by which mail programs recognize duplicates. Must not depend on templates or cases.
 
 use std::fmt;
 use std::sync::Arc;
