@@ -249,7 +249,7 @@ impl Cases {
     }
 
     /// Returns the holds of other cases on a person. A hold that is being lifted counts too: only the last one frees
-    /// the account.
+    /// the person.
     pub(super) fn others_holds(
         &self,
         subject: &Subject,

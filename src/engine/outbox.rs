@@ -246,7 +246,7 @@ impl Outbox {
         }
     }
 
-    /// Returns whether another case also holds the account that is to be freed, or this case holds it again.
+    /// Returns whether another case also holds the target that is to be freed, or this case holds it again.
     fn still_held(&self, id: &CaseId, action: &Action) -> Result<bool, store::Error> {
         if action.hold().is_none_or(|change| change.places) {
             return Ok(false);

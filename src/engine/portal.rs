@@ -181,7 +181,7 @@ impl Portal {
         }
     }
 
-    /// Returns what a person who pressed and waits sees now. Starts nothing.
+    /// Returns the current page of a person who pressed and waits. Starts nothing.
     pub fn ready_session(&self, token: &str) -> Result<Pressed, store::Error> {
         let Some((id, kind, number)) = self.links.read(token) else {
             return Ok(Pressed::Page(Page::Unknown));

@@ -82,7 +82,8 @@ impl Sweeps {
                             if left.why == Verdict::CouldNotDecide {
                                 self.undecided(&policy, run, &person.reference(), &left.says);
                             }
-                            // Uses the time of the run: a repeated pass writes the same record in the same place.
+                            // Uses the start time of the run: a repeated pass writes the same record under the same
+                            // key.
                             let (at, nominal, why) = (run.began, run.nominal, left.why);
                             leave_out(run, why, &mut notes, || {
                                 let stopped = left.stopped(&sweep, &look.facts(person));
