@@ -1,4 +1,4 @@
-//! Policies that run and left the tree, and edits that need no release: records the previous revision so files can be
+//! Policies that run and left the tree, and edits that need no release. Records the revision to which the files can be
 //! restored.
 
 use std::collections::BTreeMap;
