@@ -110,7 +110,7 @@ impl Connections {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the limit for an address. A sixteenth is reserved for monitoring on the same machine.
+    /// Returns the total limit as it applies to an address. A sixteenth is reserved for monitoring on the same machine.
     fn most(&self, peer: Peer) -> usize {
         if peer.is_loopback() { self.in_all } else { self.in_all - self.in_all / 16 }
     }

@@ -1,5 +1,5 @@
 //! Checks before every handler, in this order: the client's rate limit, authentication, the body, and whether the same
-//! change was sent before. No body is read for an unauthenticated client.
+//! change was sent before. No body is read for an unauthenticated client, except a vendor's hint.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -147,7 +147,7 @@ fn up_to_the_minute(at: Timestamp) -> Timestamp {
     if past == 0 && at.timestamp_subsec_nanos() == 0 { at } else { at + TimeDelta::seconds(60 - past) }
 }
 
-/// Others are ignored: programs that handle mail add their own.
+/// The query of the page. Other parameters are ignored: mail programs add their own.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Waiting {
