@@ -150,7 +150,7 @@ impl OneLogin {
         self.settle(backend, snapshot, written, Verdict::Reject).await
     }
 
-    /// Reads the result of a write back: an answer may echo the request and have another effect.
+    /// Reads back the result of a write: an answer may echo the request and have another effect.
     async fn settle(
         &self,
         backend: &dyn Registrations,

@@ -23,7 +23,7 @@ const LARGEST: u64 = 100;
 const SMALLEST: u64 = 51;
 /// Rows that are read again: this many deletions between two pages are harmless.
 const OVERLAP: u64 = 10;
-/// A list that moves more often than this is treated as an error.
+/// Most steps back in one reading. A list that moves more often is treated as an error.
 const MOST_STEPS_BACK: u32 = 20;
 /// Columns to request; the list leaves some out by default.
 const FIELDS: &str = "id,username,email,firstname,lastname,status,state,role_ids,group_id,department,title,\
@@ -146,7 +146,7 @@ impl OneLogin {
     }
 }
 
-/// Returns false for a registration that was not approved (yet): it has a record and no account.
+/// Returns whether a record has an account. A registration that was not approved (yet) has none.
 fn has_account(record: &Record) -> bool {
     !matches!(text(record, "state").as_deref(), Some("0" | "2"))
 }
