@@ -51,7 +51,7 @@ pub struct Config {
     /// How edits of policies take effect.
     #[serde(default)]
     pub reload: Reload,
-    /// The systems outside. Each connector reads its own part, from `document`.
+    /// The outside systems. Each connector reads its own part from `document`.
     #[serde(default, rename = "connectors")]
     #[schemars(skip)]
     _connectors: serde::de::IgnoredAny,
