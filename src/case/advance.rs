@@ -1,5 +1,5 @@
-//! The one function: what one input does to one case. Every legal pair of state and input is listed here
-//! and leads to the file of that state; the rest is refused by name.
+//! Applies one input to one case. This file lists every legal pair of state and input and dispatches to the file of
+//! that state. Any other pair is refused by name.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::policy::outcome::{OwnResult, WaitOutcome};
 use crate::policy::tree::{IfAlreadyOpen, Trigger};
 
-/// A case at its first step. Whether it should open was decided before.
+/// Opens a case at its first step. The caller decided beforehand that it opens.
 pub fn open(opening: Opening, policy: &Policy, context: &Context<'_>) -> Advance {
     let id = case_id(&policy.name, &opening.key, &opening.by);
     let (event, by) = match opening.by {
@@ -39,7 +39,7 @@ pub fn open(opening: Opening, policy: &Policy, context: &Context<'_>) -> Advance
         subject: opening.subject,
         event,
         opened_at: context.now,
-        // Left with the first step.
+        // Replaced when the first step begins.
         state: State::Calling { step: policy.graph.first, call: 0 },
         steps: untouched(policy),
         calls: BTreeMap::new(),
@@ -55,7 +55,7 @@ pub fn open(opening: Opening, policy: &Policy, context: &Context<'_>) -> Advance
         result: None,
         closed_at: None,
         seen: None,
-        // Whoever opens a case has just read the person.
+        // The caller read the person immediately before the opening.
         seen_at: Some(context.now),
         holds: Vec::new(),
         acting: None,
@@ -74,8 +74,7 @@ pub fn open(opening: Opening, policy: &Policy, context: &Context<'_>) -> Advance
     transition.end()
 }
 
-/// Decides what one input does to one case. Pure: same arguments, same answer. A refused input changes
-/// nothing at all.
+/// Decides what one input does to one case. Pure: equal arguments give equal results. A refused input changes nothing.
 pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>) -> Result<Advance, Refused> {
     if case.policy != policy.name || case.revision != policy.revision {
         return Err(Refused::WrongPolicy);
@@ -87,7 +86,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
     }
     let state = transition.case.state.clone();
     match (state, input) {
-        // Ends of attempts are taken in every state: what has begun may have happened.
+        // Ends of attempts are accepted in every state: an attempt that began may have taken effect.
         (_, Input::Outcome { call, attempt, outcome }) => transition.end_attempt(call, attempt, outcome)?,
         (_, Input::Lost { call, attempt }) => transition.lose_attempt(call, attempt)?,
         (_, Input::Misplanned { call }) => transition.plan_anew(call)?,
@@ -149,13 +148,13 @@ pub(super) fn untouched(policy: &Policy) -> Fields {
 }
 
 impl Transition<'_> {
-    /// Whether a call is one that may happen after the case's end.
+    /// Returns whether a call may happen after the case's end.
     fn outlives(&self, call: u32) -> bool {
         self.case.calls.get(&call).is_some_and(|pending| pending.purpose.outlives())
     }
 
-    /// `wake_at` has come, unless some of the time is given back. Whether the policy still applies is asked
-    /// first, about the person as they are now.
+    /// Handles a due `wake_at`, unless outage credit moves it. Rechecks first whether the policy still applies to the
+    /// person's current record.
     fn woken(&mut self) -> Result<(), Refused> {
         let due = |case: &Case, now| case.wake_at().is_some_and(|at| at <= now);
         if !due(&self.case, self.now()) {
@@ -193,7 +192,7 @@ impl Transition<'_> {
         }
     }
 
-    /// Something happened elsewhere that the policy names.
+    /// Handles an event that the policy names.
     fn happened(&mut self, event: Event) -> Result<(), Refused> {
         if self.case.hear(&event) {
             self.confirm(&event);
@@ -216,7 +215,7 @@ impl Transition<'_> {
         let waiting = self.case.waiting().filter(|waiting| waiting.event.as_ref().is_some_and(named));
         if let Some(waiting) = waiting.cloned() {
             self.note(joined);
-            // A case that was stuck in its wait is not any more: what it waited for is there.
+            // A case that was stuck in its wait continues: the awaited event arrived.
             self.case.state = State::Waiting(waiting.clone());
             self.passed_elsewhere(&event);
             self.end_wait(&waiting, WaitOutcome::Happened);
@@ -236,7 +235,7 @@ impl Transition<'_> {
             return Ok(());
         }
         if self.case.event.as_ref().is_some_and(|opening| opening.key == event.key) {
-            // The very event that opened it, or that it was started anew for, handed in once more.
+            // The event that opened or restarted the case was delivered again.
             return Err(Refused::Stale);
         }
         self.note(joined);
@@ -244,10 +243,10 @@ impl Transition<'_> {
             return Ok(());
         }
         match self.policy.if_already_open {
-            // Another case is the business of whoever opens cases.
+            // The caller that opens cases opens the other case.
             IfAlreadyOpen::Attach | IfAlreadyOpen::OpenAnother => {}
             IfAlreadyOpen::Cancel => self.close(OwnResult::Cancelled.word()),
-            // After an effect, or while one is on its way, there is no going back; the event is on record.
+            // After an effect, or while one is in progress, the case cannot restart; the journal records the event.
             IfAlreadyOpen::Restart if !self.case.settled.is_empty() || self.effect_under_way() => {}
             IfAlreadyOpen::Restart => {
                 self.drop_calls(|purpose| !purpose.outlives());
@@ -265,7 +264,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// What a case has done is heard of after its end too.
+    /// Handles events after the end that the case's own effects caused.
     fn heard_after_the_end(&mut self, event: &Event) -> Result<(), Refused> {
         if !self.case.hear(event) {
             return Err(Refused::Closed);
@@ -283,7 +282,7 @@ impl Transition<'_> {
     }
 }
 
-/// The person's record is gone at the identity provider; nothing can be done for or against them any more.
+/// Returns whether the event means that the person's record was deleted at the identity provider.
 pub fn gone(event: &Event) -> bool {
     matches!(event.kind.as_str(), EventType::REGISTRATION_DELETED | EventType::USER_DELETED)
 }

@@ -1,8 +1,8 @@
-//! When a span that counts from a moment is over. Knows working days and wall times, nothing of cases.
+//! Computes the end of a span that starts at a moment. Covers working days and wall times; independent of cases.
 //!
-//! `n` business days end `n` working days later at the same wall time. A start outside the working hours
-//! counts from the next opening, so one business day from a Sunday is over when Monday's hours are: at
-//! Tuesday's opening. A later start is never due earlier, whatever the clocks do in between.
+//! `n` business days end `n` working days later at the same wall time. A start outside the working hours counts from
+//! the next opening. Example: one business day from a Sunday ends at Tuesday's opening. A later start is never due
+//! earlier, across any clock change.
 
 use chrono::{
     DateTime, Datelike as _, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeDelta,
@@ -13,15 +13,15 @@ use chrono_tz::Tz;
 use crate::model::{Span, Timestamp};
 use crate::policy::people::{Calendar, People};
 
-/// The calendar that holds where none is named.
+/// The name of the calendar used when none is named.
 pub const DEFAULT: &str = "default";
 
-/// The calendar of that name, or the default one, if the people of a policy have it.
+/// Returns the calendar of that name, else the default one, if the policy's people define it.
 pub fn of<'a>(people: &'a People, name: Option<&str>) -> Option<&'a Calendar> {
     name.and_then(|name| people.calendars.get(name)).or_else(|| people.calendars.get(DEFAULT))
 }
 
-/// `start` plus `span`. Without a calendar business days are Monday to Friday in UTC, the whole day.
+/// Returns `start` plus `span`. Without a calendar, business days are Monday to Friday in UTC, the whole day.
 pub fn after(start: Timestamp, span: Span, calendar: Option<&Calendar>) -> Timestamp {
     match span {
         Span::Elapsed(delta) => start.checked_add_signed(delta).unwrap_or(DateTime::<Utc>::MAX_UTC),
@@ -40,7 +40,7 @@ const MONDAY_TO_FRIDAY: Calendar = Calendar {
     closes: NaiveTime::MIN,
 };
 
-/// None: after the end of the calendar.
+/// Returns `None` past the end of the supported dates.
 fn business_days(start: Timestamp, days: u32, calendar: &Calendar) -> Option<Timestamp> {
     let begins = opening(wall_time(calendar.timezone, start), calendar)?;
     let mut date = begins.date();
@@ -50,7 +50,7 @@ fn business_days(start: Timestamp, days: u32, calendar: &Calendar) -> Option<Tim
     Some(moment(calendar.timezone, date.and_time(begins.time())))
 }
 
-/// The wall time itself during working hours, else the next opening.
+/// Returns the wall time itself during working hours, else the next opening.
 fn opening(wall: NaiveDateTime, calendar: &Calendar) -> Option<NaiveDateTime> {
     let (opens, closes) = (calendar.opens, calendar.closes);
     let whole_day = opens >= closes;
@@ -66,9 +66,9 @@ fn opening(wall: NaiveDateTime, calendar: &Calendar) -> Option<NaiveDateTime> {
     Some(workday_from(from, calendar)?.and_time(opens))
 }
 
-/// The first working day that is not before `date`.
+/// Returns the first working day on or after `date`.
 fn workday_from(date: NaiveDate, calendar: &Calendar) -> Option<NaiveDate> {
-    // A calendar without any working day would never end; every day counts then.
+    // Without any working day the search would never end; every day counts then.
     let none = calendar.workdays.iter().all(|works| !works);
     let works = |date: &NaiveDate| {
         let weekday = usize::try_from(date.weekday().num_days_from_monday()).unwrap_or(0);
@@ -77,8 +77,8 @@ fn workday_from(date: NaiveDate, calendar: &Calendar) -> Option<NaiveDate> {
     date.iter_days().take(7).find(works)
 }
 
-/// The wall time of a moment. While an hour is repeated it stays at the end of that hour, so that a later
-/// moment never has an earlier wall time.
+/// Returns the wall time of a moment. During a repeated hour it stays at the end of that hour: a later moment must
+/// never have an earlier wall time.
 fn wall_time(zone: Tz, at: Timestamp) -> NaiveDateTime {
     let wall = at.with_timezone(&zone).naive_local();
     match zone.from_local_datetime(&wall) {
@@ -90,8 +90,8 @@ fn wall_time(zone: Tz, at: Timestamp) -> NaiveDateTime {
     }
 }
 
-/// The moment of a wall time. One that the clocks skip is the moment at which they do; of one that happens
-/// twice the second counts: a deadline is never earlier than it reads.
+/// Returns the moment of a wall time. A skipped wall time maps to the clock change; a repeated one maps to its second
+/// occurrence. A deadline is thus never earlier than its displayed time.
 fn moment(zone: Tz, wall: NaiveDateTime) -> Timestamp {
     match zone.from_local_datetime(&wall) {
         LocalResult::Single(moment) => moment.to_utc(),
@@ -107,7 +107,7 @@ fn moment(zone: Tz, wall: NaiveDateTime) -> Timestamp {
     }
 }
 
-/// The moment between two at which the zone changes from the offset of the first.
+/// Returns the moment between two at which the zone leaves the offset of the first.
 fn change_of_offset(zone: Tz, before: Timestamp, behind: Timestamp) -> Timestamp {
     let offset = |at: Timestamp| at.with_timezone(&zone).offset().fix();
     let old = offset(before);
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(after(at("2026-01-10T09:00:00Z"), one, None), at("2026-01-13T00:00:00Z"));
     }
 
-    /// Every ten minutes of the days around every change of the clocks.
+    /// Covers every ten minutes of the days around each clock change.
     #[test]
     fn a_later_start_or_one_more_day_is_never_due_earlier() {
         let years = [
@@ -172,7 +172,7 @@ mod tests {
             (Tz::Australia__Lord_Howe, "2026-01-01T00:00:00Z"),
             (Tz::Africa__Cairo, "2026-01-01T00:00:00Z"),
             (Tz::America__St_Johns, "2026-01-01T00:00:00Z"),
-            // When Samoa left a whole day out.
+            // Samoa skipped a whole day.
             (Tz::Pacific__Apia, "2011-06-01T00:00:00Z"),
         ];
         let calendars = [("MTWTF--", Some((9, 17))), ("MTWTFSS", None), ("--WTFS-", Some((1, 23)))];

@@ -1,5 +1,4 @@
-//! Attempts of calls: how they begin, how they end, and when they are tried again. What an end means for
-//! the case is a matter of the call's purpose.
+//! Attempts of calls: start, end and retry. The call's purpose decides what an end means for the case.
 
 use std::mem::discriminant;
 
@@ -16,34 +15,34 @@ use crate::model::{
 };
 use crate::policy::tree::{Retry, StepIndex};
 
-/// With half an hour between late attempts this is about two days, after which a person hears of it. Attempts
-/// while the other side serves nobody do not count: an outage ends no case, however long it is.
+/// Default retry. With half an hour between late attempts this is about two days; then the case is stuck. Attempts
+/// during an outage do not count: an outage of any length ends no case.
 const DEFAULT_RETRY: Retry = Retry {
     attempts: 100,
     first: Span::Elapsed(TimeDelta::seconds(30)),
     longest: Span::Elapsed(TimeDelta::minutes(30)),
 };
 
-/// A page that comes later than this tells nobody anything new: the team has its mail.
+/// Retry of a page. A later page has no value: the team has the mail.
 const PAGE_RETRY: Retry = Retry {
     attempts: 12,
     first: Span::Elapsed(TimeDelta::seconds(5)),
     longest: Span::Elapsed(TimeDelta::minutes(5)),
 };
 
-/// A ghost of a lost attempt may still arrive through a proxy; what looks before it acts waits for that.
+/// A lost attempt may still arrive through a proxy; calls that read before they write wait this long.
 const AFTER_A_LOSS: TimeDelta = TimeDelta::seconds(30);
 
 /// How long after a pass "nothing is enrolled" means "not yet".
 const NOT_YET: TimeDelta = TimeDelta::minutes(15);
 
-/// However long the other side asks us to wait.
+/// Upper bound in seconds for a `Retry-After` of the other side.
 const LONGEST_RETRY_AFTER: u32 = 3_600;
 
-/// Percent that a wait may be longer, so that not all calls come back at the same moment.
+/// Largest jitter in percent; it keeps calls from all returning at the same moment.
 const MOST_JITTER: u32 = 20;
 
-/// Clocks of the provider and ours may differ by this much.
+/// Tolerated difference between the provider's clock and ours.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 impl Transition<'_> {
@@ -68,7 +67,7 @@ impl Transition<'_> {
         let attempt = pending.attempt;
         let purpose = pending.purpose;
         if let Action::Verification { session: SessionAction::Start(start), .. } = &mut pending.action {
-            // Every attempt has its own, so that a session out of a lost one is never taken for ours.
+            // Each attempt has its own reference: a session of a lost attempt must not match.
             start.reference = format!("{call}.{attempt}");
         }
         let action = pending.action.clone();
@@ -81,7 +80,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// A call that is planned for later than any wait was planned while the clock was wrong: it is due now.
+    /// Makes a call due now that was planned beyond the longest possible wait, by a wrong clock.
     pub fn plan_anew(&mut self, number: u32) -> Result<(), Refused> {
         let (now, longest) = (self.now(), self.longest_wait(number));
         let pending = self.case.calls.get_mut(&number).ok_or(Refused::Stale)?;
@@ -92,7 +91,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// Takes the call out of the case if this attempt of it is under way.
+    /// Removes the call from the case if this attempt of it is in progress.
     fn take(&mut self, number: u32, attempt: u32) -> Result<Pending, Refused> {
         match self.case.calls.get(&number) {
             Some(pending) if pending.begun.is_some() && pending.attempt == attempt => {
@@ -117,7 +116,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// The daemon stopped while an attempt was under way.
+    /// Handles an attempt whose end is unknown because the daemon stopped during it.
     pub fn lose_attempt(&mut self, number: u32, attempt: u32) -> Result<(), Refused> {
         let mut pending = self.take(number, attempt)?;
         let call = self.case.call_id(number);
@@ -156,7 +155,7 @@ impl Transition<'_> {
     fn done(&mut self, number: u32, pending: Pending, done: Done) {
         let call = self.case.call_id(number);
         self.note(Note::CallDone { call: call.clone(), detail: detail(&pending.action, &done) });
-        // An effect happened, whatever became of the case meanwhile.
+        // The effect happened, independent of the case's current state.
         self.effect_done(&pending, &done);
         match (pending.purpose, done) {
             (Purpose::Start, Done::Started { session }) => {
@@ -176,16 +175,17 @@ impl Transition<'_> {
             (Purpose::Destroy, _) => self.destroyed(number),
             (Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift, _)
             | (Purpose::Page | Purpose::Uphold, _) => {}
-            // `fits` lets only sessions and persons through to these.
+            // `fits` admits only sessions and persons for these.
             (Purpose::Start | Purpose::Read | Purpose::Look, _) => {}
         }
     }
 
-    /// The provider invites by itself after an approval; if it did not say so, we look a little later.
+    /// Continues after an approval. The provider sends the invitation itself; if it did not report one, a later call
+    /// checks.
     fn approved(&mut self, pending: &Pending, already: bool, invited_at: Option<Timestamp>) {
         let State::Calling { step, .. } = self.case.state else { return };
         let invited = invited_at.is_some_and(|at| at >= pending.asked_at - CLOCK_SKEW);
-        // What was so before our first attempt was somebody else's doing, and so was the invitation.
+        // A state that existed before our first attempt, and its invitation, came from elsewhere.
         let theirs = already && pending.attempt == 1 && !pending.in_doubt;
         if invited || theirs {
             return self.step_call_done();
@@ -203,12 +203,12 @@ impl Transition<'_> {
         }
     }
 
-    /// A step that sends several mails goes on when the last one is out.
+    /// Continues the step when all calls that it waits for are done, for example all of its mails.
     pub fn continue_if_done(&mut self, step: StepIndex) {
         let State::Calling { call, .. } = self.case.state else { return };
         let waits = |(number, pending): (&u32, &Pending)| match pending.purpose {
             Purpose::Step | Purpose::EnsureInvited => true,
-            // One that was asked for at an earlier step is not waited for.
+            // A look from an earlier step does not block this one.
             Purpose::Look => *number == call,
             Purpose::Invite
             | Purpose::Reminder
@@ -260,7 +260,7 @@ impl Transition<'_> {
         self.note(note);
         match retry_at {
             Some(at) => {
-                // It may have happened although the answer did not come: look before acting again.
+                // The request may have taken effect without an answer: the next attempt reads before it acts.
                 pending.in_doubt = true;
                 pending.due = at;
                 self.case.calls.insert(number, pending);
@@ -283,7 +283,7 @@ impl Transition<'_> {
             Purpose::Reminder | Purpose::OwnerNotice | Purpose::Lift | Purpose::Page | Purpose::Uphold => {}
             Purpose::Start => self.start_failed(number, failure, reason),
             Purpose::Read => self.read_failed(number),
-            // Nobody waits for one that was asked for at an earlier step.
+            // No step waits for a look from an earlier step.
             Purpose::Look if self.overtaken(number) => {}
             Purpose::Look => {
                 let interrupted = Some(self.case.state.clone());
@@ -298,7 +298,7 @@ impl Transition<'_> {
         }
     }
 
-    /// Whether the case still needs a call of this purpose; it may have left the step meanwhile.
+    /// Returns whether the case still needs a call of this purpose; it may have left the step.
     fn waits_for(&self, purpose: Purpose) -> bool {
         let state = match &self.case.state {
             State::Stuck(stuck) => stuck.interrupted.as_deref(),
@@ -314,7 +314,7 @@ impl Transition<'_> {
         }
     }
 
-    /// Whether the provider forgets what it learned a moment ago: it has not reached all of its parts yet.
+    /// Returns whether the provider enrolled the person moments ago; not all of its parts may show it yet.
     fn is_just_enrolled(&self, pending: &Pending) -> bool {
         let Action::Verification { provider, session: SessionAction::Start(start) } = &pending.action else {
             return false;
@@ -324,12 +324,12 @@ impl Transition<'_> {
         start.method != Method::Full && is_new && !self.case.is_closed()
     }
 
-    /// When a call is tried again: doubling waits, spread a little by a hash instead of a random number, and
-    /// not before the other side asks for it.
+    /// Returns when a call is retried: waits double, with jitter from a hash instead of a random number, and not before
+    /// the other side's `Retry-After`.
     fn retry_at(&self, number: u32, pending: &Pending, failure: &Failure) -> Option<Timestamp> {
         let retry = self.retry_of(pending.purpose);
         let tries = pending.attempt.saturating_sub(pending.forgiven);
-        // A policy that says how often means all attempts, and a page is of no use days later.
+        // A policy's own `retry` counts all attempts, and a page has no use days later.
         let unbounded = self.retry_of_step().is_none() && pending.purpose != Purpose::Page;
         let counted = if unbounded { tries.saturating_sub(pending.outages) } else { tries };
         if counted >= retry.attempts {
@@ -352,7 +352,7 @@ impl Transition<'_> {
         self.retry_of_step().unwrap_or(default)
     }
 
-    /// No attempt is planned for later than this. One that is was planned while the clock was wrong.
+    /// Returns the longest possible wait before an attempt. A later plan came from a wrong clock.
     fn longest_wait(&self, number: u32) -> TimeDelta {
         let Some(pending) = self.case.calls.get(&number) else { return TimeDelta::zero() };
         let retry = self.retry_of(pending.purpose);
@@ -361,7 +361,7 @@ impl Transition<'_> {
         with_jitter.max(self.context.invite_grace).max(self.settles(&pending.action))
     }
 
-    /// How long what an attempt made may not be found at the other side.
+    /// Returns how long a created account may be missing from reads of its system.
     fn settles(&self, action: &Action) -> TimeDelta {
         let Action::Provisioning { system, account: ProvisioningAction::Create { .. } } = action else {
             return TimeDelta::zero();
@@ -374,12 +374,12 @@ fn seconds(span: Span) -> i64 {
     span.elapsed().map_or(86_400, |delta| delta.num_seconds()).max(1)
 }
 
-/// Whether an attempt whose end is not known may have done what must not be done twice.
+/// Returns whether an attempt with an unknown end may have done something that must not happen twice.
 fn once_only(action: &Action) -> bool {
     matches!(action, Action::Request { request: HttpRequest { repeat: Repeat::None, .. }, .. })
 }
 
-/// Whether an answer is one to the question.
+/// Returns whether a result has the kind that the action expects.
 fn fits(action: &Action, done: &Done) -> bool {
     if matches!(done, Done::Kept) {
         return action.hold().is_some_and(|change| !change.places);

@@ -1,9 +1,8 @@
-//! What proofs rest on: the registered values that a document was compared with. An effect that lets somebody
-//! in, gives something back or cannot be undone is done on the strength of a proof only while these values are
-//! the same; so does a pass of an earlier case count only then.
+//! Registered values that proofs depend on: the values that a document was compared with. An effect that grants access,
+//! gives something back or cannot be undone needs a proof whose values are unchanged. A pass of an earlier case also
+//! counts only then.
 //!
-//! A case and a pass keep fingerprints of the values in their canonical form, so another spelling that compares
-//! the same is the same.
+//! A case and a pass keep fingerprints of the canonical values: another spelling with the same canonical form is equal.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use super::walk::limited;
 use crate::model::{EffectKind, Fields, Fingerprints, Lane, Nature, Pass, Snapshot, Subject, SubjectKind};
 use crate::policy::tree::{Verb, Verify};
 
-/// Fingerprints of a person's registered values, by field.
+/// Returns fingerprints of a person's registered values, by field.
 pub fn fingerprints(
     fingerprints: &Fingerprints,
     fields: &[String],
@@ -27,12 +26,12 @@ fn fingerprint(fingerprints: &Fingerprints, field: &str, subject: &Subject) -> S
     fingerprints.registered(field, canonical(field, subject).as_deref())
 }
 
-/// Whether everything that a pass was compared with is still registered so.
+/// Returns whether every value that a pass was compared with is still registered unchanged.
 pub(super) fn unchanged(pass: &Pass, person: &Subject, prints: &Fingerprints) -> bool {
     pass.compared.iter().all(|(field, then)| fingerprint(prints, field, person) == *then)
 }
 
-/// Whether a pass was compared with everything that a step compares. What may be missing can be missing.
+/// Returns whether a pass compared every field that a step compares, except optional fields without a value.
 pub(super) fn covers(pass: &Pass, verify: &Verify, person: &Subject) -> bool {
     verify.compare.iter().all(|field| {
         let may_miss = verify.optional.contains(field) && canonical(field, person).is_none();
@@ -40,20 +39,20 @@ pub(super) fn covers(pass: &Pass, verify: &Verify, person: &Subject) -> bool {
     })
 }
 
-/// How an effect depends on the values that were compared.
+/// How an effect depends on the compared values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rests {
     Not,
     /// The identity provider's connector compares again when it acts.
     There,
-    /// What acts does not know the registration, so the person is read right before.
+    /// The executing system does not hold the registration: the person is read immediately before.
     Context,
 }
 
 fn rests(effect: EffectKind) -> Rests {
     match effect.nature() {
         Nature::Withholds | Nature::Asks | Nature::Tells => Rests::Not,
-        // A target system knows nothing of what the identity provider holds.
+        // A target system holds none of the identity provider's data.
         Nature::Ends | Nature::Lifts | Nature::Gives if effect.row().lane == Lane::Provisioning => {
             Rests::Context
         }
@@ -61,24 +60,24 @@ fn rests(effect: EffectKind) -> Rests {
     }
 }
 
-/// The same for a step; of the actions that a function may return the strictest counts.
+/// Returns the dependency of a step; among the actions that a function may return the strictest counts.
 fn step_rests(verb: &Verb) -> Rests {
     limited(verb).into_iter().chain(verb.may().iter().copied()).map(rests).max().unwrap_or(Rests::Not)
 }
 
 impl Transition<'_> {
-    /// The person as they were read last.
+    /// Returns the person's latest record.
     pub fn person_now(&self) -> &Subject {
         self.case.seen.as_ref().unwrap_or(&self.case.subject)
     }
 
-    /// From now on the case rests on what these values are.
+    /// Adds values that the case depends on from now on.
     pub fn rest_on(&mut self, compared: BTreeMap<String, String>) {
         self.case.compared.extend(compared);
     }
 
-    /// Whether the person has to be read before a step: what is known of them is not what was compared, or is
-    /// not fresh enough for an effect that nobody compares again.
+    /// Returns whether the person must be read before a step: the record differs from the compared values, or
+    /// the effect needs a fresh record.
     pub fn must_compare(&self, verb: &Verb) -> bool {
         let needed = match step_rests(verb) {
             Rests::Not => false,
@@ -88,19 +87,19 @@ impl Transition<'_> {
         needed && self.can_reread()
     }
 
-    /// Whether reading the person now could tell anything new. Nobody can be asked about an applicant.
+    /// Returns whether reading the person now could give new data. Applicants are in no identity provider.
     pub fn can_reread(&self) -> bool {
         self.case.seen_at != Some(self.now()) && self.case.subject.kind != SubjectKind::Applicant
     }
 
-    /// The first field whose value is not the one that was compared.
+    /// Returns the first field whose value differs from the compared one.
     fn changed(&self) -> Option<&str> {
         let (prints, person) = (self.context.links.fingerprints(), self.person_now());
         let differs = |(field, then): &(&String, &String)| fingerprint(prints, field, person) != **then;
         self.case.compared.iter().find(differs).map(|(field, _)| field.as_str())
     }
 
-    /// What the identity provider must hold for an effect that rests on the case's proof.
+    /// Returns what the identity provider must hold for an effect that depends on the case's proof.
     pub fn proven_snapshot(&self) -> Result<Snapshot, Trouble> {
         self.still_as_compared()?;
         let person = self.person_now();
@@ -109,7 +108,7 @@ impl Transition<'_> {
         Ok(Snapshot { compared, ..self.case.snapshot() })
     }
 
-    /// An effect is not done on the strength of a proof of what somebody was called before.
+    /// Refuses an effect if a compared value changed since the proof.
     pub fn still_as_compared(&self) -> Result<(), Trouble> {
         match self.changed() {
             None => Ok(()),
@@ -120,7 +119,7 @@ impl Transition<'_> {
         }
     }
 
-    /// What the policy itself sets is not held against the person.
+    /// Excludes attributes that the policy itself sets from the comparison.
     pub fn set_by_us(&mut self, attributes: &Fields) {
         for name in attributes.keys() {
             self.case.compared.remove(name.strip_prefix("attributes.").unwrap_or(name));

@@ -1,4 +1,4 @@
-//! Who may decide: members of the team, nobody who is excluded, and no person twice.
+//! Who may decide: members of the team, except excluded persons, and each person once.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use super::transition::Transition;
 use crate::model::{Actor, Timestamp};
 use crate::policy::tree::Review;
 
-/// Refused and late decisions that one case writes into its journal. More are only logged and counted.
+/// Maximum of refused and late decisions in one case's journal. Further ones are only logged and counted.
 const MOST_REFUSALS: u32 = 20;
 
-/// A refused word is not one of the policy's, so its length is whatever was sent.
+/// Maximum length of a refused word: it is unvalidated input of any length.
 const LONGEST_WORD: usize = 64;
 
 impl Transition<'_> {
-    /// Whether somebody may decide a review, or claim it: both need the same.
+    /// Checks whether a person may decide or claim a review: both have the same conditions.
     pub(super) fn may_review(
         &self,
         reviewing: &Reviewing,
@@ -24,7 +24,7 @@ impl Transition<'_> {
         by: &Actor,
     ) -> Result<(), Refused> {
         let queue = self.policy.people.queues.get(&reviewing.queue);
-        // A queue without a team has nobody who could decide.
+        // A queue without a team has no members: every decision is refused.
         self.member(by, queue.map_or("", |queue| &queue.team))?;
         if review.compares_persons() && by.person.is_none() {
             return Err(Refused::PersonRequired { by: by.name.clone() });
@@ -37,7 +37,8 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// The policy's owner decides a contested end. An owner that is a mail address is no team.
+    /// Checks whether a person may decide a contested end: the policy's owner may. A mail address as owner has no
+    /// members to check.
     pub(super) fn may_decide_contest(&self, by: &Actor) -> Result<(), Refused> {
         if let Some(team) = self.policy.owner.strip_prefix("team:") {
             self.member(by, team)?;
@@ -52,7 +53,7 @@ impl Transition<'_> {
         Err(Refused::NotInTeam { by: by.name.clone(), team: team.to_owned() })
     }
 
-    /// Whether the case is about this person.
+    /// Returns whether the case is about this person.
     pub(super) fn is_about(&self, by: &Actor) -> bool {
         people_of(&self.case, "subject").iter().any(|id| by.is_called(id))
     }
@@ -64,7 +65,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// A decision after the end is on record and changes nothing.
+    /// Records a decision after the end; it changes nothing else.
     pub(super) fn late_decision(&mut self, decision: Decision) -> Result<(), Refused> {
         self.count_refusal(Refused::Closed)?;
         self.note(Note::LateDecision { decision });
@@ -89,7 +90,7 @@ fn taken_by_other(reviewing: &Reviewing, by: &Actor, now: Timestamp) -> Result<(
     }
 }
 
-/// Nobody named in `never` decides. Whom a rule means is known by id, login, mail address or whole name.
+/// Refuses a person that a rule in `never` excludes. Matches id, login, mail address or full name.
 fn not_excluded(case: &Case, never: &[String], by: &Actor) -> Result<(), Refused> {
     let means = |rule: &&String| people_of(case, rule).iter().any(|id| by.is_called(id));
     match never.iter().find(means) {
@@ -98,7 +99,7 @@ fn not_excluded(case: &Case, never: &[String], by: &Actor) -> Result<(), Refused
     }
 }
 
-/// The ids of the people that a rule means, as they were at the opening and as they were read last.
+/// Returns the ids of the people that a rule names, in the opening record and the latest one.
 fn people_of(case: &Case, rule: &str) -> Vec<String> {
     if rule == "event.actor" {
         let event = case.event.as_ref();
@@ -112,7 +113,7 @@ fn people_of(case: &Case, rule: &str) -> Vec<String> {
             let names = [subject.id.clone(), subject.person(), subject.display_name()];
             return names.into_iter().chain(subject.account()).chain(fields.map(str::to_owned)).collect();
         }
-        // A manager or a sponsor stands in a field of their own or among the custom ones, as text or as a record.
+        // A manager or sponsor is a top-level field or a custom attribute, as text or as a record.
         let custom = subject.fields.get("attributes").and_then(|attributes| attributes.get(rule));
         [subject.fields.get(rule), custom].into_iter().flatten().flat_map(ids_in).collect()
     };

@@ -1,5 +1,5 @@
-//! The same document for two people: one of them is not who they say. A document is known by the fingerprint of
-//! its type, country and number; who keeps cases tells who has shown it.
+//! Detects one document shown by two people, which means that one identity is false. The fingerprint covers type,
+//! country and number. The caller that stores cases supplies earlier uses.
 
 use super::entry::Note;
 use super::opening::known_as;
@@ -7,8 +7,8 @@ use super::transition::Transition;
 use crate::model::{CaseId, DocumentUse, Proof, SubjectKind};
 
 impl Transition<'_> {
-    /// Whether another person has shown a document of a proof. Their cases are named in the journal. A new
-    /// registration is another person: an account that was deleted proves nothing about the next one.
+    /// Returns whether another person has shown a document of a proof; the journal names their cases. A new
+    /// registration counts as another person: a deleted account proves nothing about the next one.
     pub fn document_elsewhere(&mut self, proof: &Proof) -> bool {
         self.documents.clone_from(&proof.fingerprints);
         let own: Vec<String> = self.names().into_iter().chain(self.mailbox()).collect();
@@ -25,8 +25,8 @@ impl Transition<'_> {
         elsewhere
     }
 
-    /// What is kept of the documents that were shown in this turn. An applicant has no account yet: the one that is
-    /// made for them later has their mailbox.
+    /// Returns the document uses of this transition. An applicant has no account yet; the account created later is
+    /// matched by their mailbox.
     pub fn shown(&self) -> Vec<DocumentUse> {
         let applies = self.case.subject.kind == SubjectKind::Applicant;
         let mailbox = if applies { self.mailbox() } else { None };
@@ -43,8 +43,8 @@ impl Transition<'_> {
         Some(self.context.links.fingerprints().mailbox(email))
     }
 
-    /// The names under which the person is known over several cases. A registration gets an account, and goes
-    /// by the account's name from then on.
+    /// Returns the ids that identify the person across cases. A registration gets an account and has the account's id
+    /// from then on.
     fn names(&self) -> Vec<String> {
         let mut names = vec![known_as(&self.case.subject)];
         let now = self.case.seen.as_ref().map(known_as);

@@ -1,4 +1,4 @@
-//! Effects that a step asks for: each becomes calls, and the step is done when the last of them is.
+//! Effects of a step: each becomes calls, and the step is done when the last of them is.
 
 use serde_json::{Value, json};
 
@@ -14,10 +14,10 @@ use crate::policy::resolve::About;
 use crate::policy::script::{Data, Function, Text};
 use crate::policy::tree::{Effect, Notify, Recipient, Request, Resolved, Step, StepIndex, Verb, Written};
 
-/// Of an answer that is longer only the status is kept.
+/// Longest answer that is kept, in bytes. Of a longer one only the status is kept.
 const LARGEST_ANSWER: usize = 16 * 1024;
 
-/// More actions than this are a function gone wrong.
+/// Maximum of actions that a function may return; more indicate a faulty function.
 const MOST_ACTIONS: usize = 50;
 
 impl Transition<'_> {
@@ -27,10 +27,10 @@ impl Transition<'_> {
             .map_err(|error| format!("a value could not be worked out: {error}"))
     }
 
-    /// Does one effect, and goes on when it is done.
+    /// Requests one effect, and continues when it is done.
     pub fn effect(&mut self, step: &Step, effect: &Effect<Resolved>) -> Result<Entered, Trouble> {
         if step.outcomes.is_empty() {
-            // What comes after it must exist before it happens.
+            // The next step must exist before the effect happens.
             next_of(step)?;
         }
         match self.ask_for(step.index, effect)? {
@@ -42,7 +42,7 @@ impl Transition<'_> {
         }
     }
 
-    /// The actions that a function returned, one after the other.
+    /// Runs the actions that a function returned, one after the other.
     pub fn act(
         &mut self,
         step: &Step,
@@ -68,7 +68,7 @@ impl Transition<'_> {
         let templates: Vec<&str> = self.policy.templates.names().collect();
         let about =
             About { subject: self.policy.subject, people: &self.policy.people, templates: &templates };
-        // All of them are read before the first is done.
+        // Validates all actions before the first one runs.
         actions.iter().map(|action| Effect::read(action, may, &about)).collect()
     }
 
@@ -108,7 +108,7 @@ impl Transition<'_> {
         }
     }
 
-    /// The calls of an effect; the number of the newest, if there is anything to do at all.
+    /// Requests the calls of an effect. Returns the number of the newest call, or `None` if there is nothing to do.
     fn ask_for(&mut self, step: StepIndex, effect: &Effect<Resolved>) -> Result<Option<u32>, Trouble> {
         let action = match effect {
             Effect::Notify(notify) => return self.notify(step, notify),
@@ -170,12 +170,12 @@ impl Transition<'_> {
         Ok(Some(self.ask(step, action, Purpose::Step, self.now())))
     }
 
-    /// Mails, and for teams the endpoint by which they are called where that is asked for.
+    /// Sends mails, and for teams also calls their paging endpoint if the step requests that.
     fn notify(&mut self, step: StepIndex, notify: &Notify) -> Result<Option<u32>, Trouble> {
         let mut actions = Vec::new();
         for recipient in &notify.to {
             let message = self.mail(recipient, &notify.template, None)?;
-            // The mail is what the step waits for: a pager that is down holds nobody up.
+            // The step waits for the mail only: an unavailable pager must not block it.
             actions.extend(self.page(recipient, notify).map(|page| (page, Purpose::Page)));
             actions.push((Action::Mail { message }, Purpose::Step));
         }
@@ -184,7 +184,7 @@ impl Transition<'_> {
         Ok(asked.last())
     }
 
-    /// An urgent notice to a team that can be called. It names the case, not the person.
+    /// Returns an urgent notice for a team with a paging endpoint. It names the case, not the person.
     fn page(&self, recipient: &Recipient, notify: &Notify) -> Option<Action> {
         let Recipient::Team(name) = recipient else { return None };
         let endpoint = self.policy.people.teams.get(name)?.call.clone().filter(|_| notify.by_call)?;
@@ -201,7 +201,7 @@ impl Transition<'_> {
         Some(Action::Request { endpoint, request })
     }
 
-    /// One call a sink, each with the same event id.
+    /// Requests one call for each sink, all with the same event id.
     fn emit(&mut self, step: StepIndex, kind: &str, data: &Fields) -> Option<u32> {
         let event = json!({
             "specversion": "1.0",
@@ -224,14 +224,14 @@ impl Transition<'_> {
         newest
     }
 
-    /// What an effect left for later steps, and what of it counts as done for good.
+    /// Records what an effect changed for later steps, and which effects are final.
     pub fn effect_done(&mut self, pending: &Pending, done: &Done) {
         self.held_or_lifted(pending, done);
         if let Some((_, IdentityChange::SetAttributes { attributes })) = pending.action.identity_change() {
             self.set_by_us(attributes);
         }
         if pending.action.changes_person() {
-            // What was read before does not hold any more.
+            // The record that was read before the change is outdated.
             self.case.seen_at = None;
         }
         let Some(settled) = pending.action.settles() else { return };
@@ -240,12 +240,12 @@ impl Transition<'_> {
         }
     }
 
-    /// The answer to the request that the case waits for: true if it decides where the case goes.
+    /// Handles the answer to the request that the case waits for. Returns true if it decided the next step.
     pub fn answered(&mut self, number: u32, status: u16, body: &Value) -> bool {
         let State::Calling { step, call } = self.case.state else { return true };
         let Ok(at) = self.step(step) else { return false };
         if call != number {
-            // What was asked before a new beginning is over.
+            // Answers to requests from before a restart are ignored.
             return false;
         }
         if matches!(at.verb, Verb::Act { .. }) && !well(status) {
@@ -253,7 +253,7 @@ impl Transition<'_> {
             return true;
         }
         let Verb::Effect(Effect::Call(request)) = &at.verb else { return false };
-        // A case is no place for a download.
+        // Bounds the size of a stored case.
         let body = if body.to_string().len() > LARGEST_ANSWER { &Value::Null } else { body };
         self.learn(step, json!({ "status": status, "body": body }));
         if at.outcomes.is_empty() {
@@ -268,8 +268,8 @@ impl Transition<'_> {
         true
     }
 
-    /// A request that failed for good, at a step that says what happens then. One that must not be
-    /// repeated may have been done, which a person has to find out.
+    /// Handles a request that failed for good at a step with a branch for it. A request that must not be repeated may
+    /// have been done; a person must check it.
     pub fn request_failed(&mut self, number: u32, pending: &Pending) -> bool {
         let Action::Request { request, .. } = &pending.action else { return false };
         let State::Calling { step, call } = self.case.state else { return false };

@@ -1,8 +1,8 @@
-//! The events that our own effects cause at the identity provider. A policy that takes a role away must not
-//! be cancelled by the role being gone, and must be by an administrator who takes it away.
+//! Events that the case's own effects cause at the identity provider. A policy that removes a role must not be
+//! cancelled by that removal; a removal by an administrator must cancel it.
 //!
-//! The provider names the program that made a change, or it does not. Where it does, that decides. Where it
-//! does not, an effect explains at most one event of each type, close to its own time.
+//! If the provider names the program that made a change, that name decides. Otherwise an effect explains at most one
+//! event of each type, close to its own time.
 
 use chrono::TimeDelta;
 
@@ -11,27 +11,27 @@ use crate::model::{
     Action, CaseId, Done, Event, EventType, FailureKind, IdentityChange, Origin, Outcome, Timestamp,
 };
 
-/// The provider's clock and ours may differ by this much where the provider names who did it.
+/// Tolerated clock difference where the provider names the author of a change.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
-/// And by this much where only the time tells; some channels leave out parts of a second.
+/// Tolerated difference where only the time identifies the author; some channels omit fractions of a second.
 const BEFORE: TimeDelta = TimeDelta::seconds(5);
 const AFTER: TimeDelta = TimeDelta::seconds(60);
 const AFTER_A_GRANT: TimeDelta = TimeDelta::minutes(10);
-/// No effect is later than this behind its first attempt, of those that nobody knows the end of.
+/// Maximum time between the first attempt and its event, for an effect whose end is unknown.
 const LATEST: TimeDelta = TimeDelta::hours(24);
-/// A daemon that was down hears of its effects afterwards.
+/// How long an echo is kept: a daemon that was down receives events of its effects later.
 const FORGET: TimeDelta = TimeDelta::days(60);
 
 const SESSION_REVOKED: &str = "session.revoked";
 
-/// One suspension is heard as one of these.
+/// One suspension is reported as one of these.
 const SHUT: [&str; 2] = ["user.suspended", "user.deactivated"];
 
-/// What an effect is heard as.
+/// Returns the event types that an effect causes, and its role.
 fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
     let Some((_, change)) = action.identity_change() else { return (&[], None) };
     let kinds: &'static [&'static str] = match change {
-        // Any write to an account may also be heard as a changed attribute.
+        // Any write to an account may also be reported as a changed attribute.
         IdentityChange::Approve => &["user.activated", "user.attribute_changed"],
         IdentityChange::EnsureInvited { .. } => &[],
         IdentityChange::Reject => &["registration.withdrawn", "user.deactivated"],
@@ -52,12 +52,12 @@ fn kinds(action: &Action) -> (&'static [&'static str], Option<&str>) {
 }
 
 impl Case {
-    /// An effect is about to begin.
+    /// Records that an effect is about to begin.
     pub(super) fn will_echo(&mut self, call: u32, action: &Action, now: Timestamp) {
         let (kinds, role) = kinds(action);
         self.echoes.retain(|echo| now - echo.from < FORGET);
         if let Some(echo) = self.echoes.iter_mut().find(|echo| echo.call == call) {
-            // An earlier attempt may have done it, and be heard of only now.
+            // An earlier attempt may have taken effect, with its event still to come.
             echo.until = None;
             echo.silent = false;
         } else if !kinds.is_empty() {
@@ -75,8 +75,8 @@ impl Case {
         }
     }
 
-    /// It ended. What changed nothing is not heard of: an event like it is somebody else's doing, unless the
-    /// provider says otherwise.
+    /// Records the end of an effect. An effect that changed nothing causes no event: a matching event came from
+    /// elsewhere, unless the provider names us.
     pub(super) fn has_echoed(&mut self, call: u32, in_doubt: bool, outcome: &Outcome, now: Timestamp) {
         let changed = match outcome {
             Outcome::Done(Done::Kept | Done::Applied { already: true, .. }) => false,
@@ -89,12 +89,12 @@ impl Case {
         }
     }
 
-    /// Whether one of the case's own effects caused an event.
+    /// Returns whether one of the case's own effects caused an event.
     pub fn explains(&self, event: &Event) -> bool {
         self.echoes.iter().any(|echo| echo.explains(event))
     }
 
-    /// An event that one of its own effects caused is noted at the effect, which explains no other like it.
+    /// Records an event at the own effect that caused it; that effect explains no other event of the type.
     pub(super) fn hear(&mut self, event: &Event) -> bool {
         let explains = |echo: &&mut Echo| echo.explains(event);
         let nearest = self.echoes.iter_mut().filter(explains).min_by_key(|echo| echo.distance(event));
@@ -107,7 +107,7 @@ impl Case {
     }
 }
 
-/// The case whose effect caused an event, if one did: the one that was nearest in time.
+/// Returns the case whose effect caused an event: the one nearest in time.
 pub fn caused_by<'a>(
     echoes: impl IntoIterator<Item = (&'a CaseId, &'a Echo)>,
     event: &Event,
@@ -116,18 +116,18 @@ pub fn caused_by<'a>(
     own.min_by_key(|(_, echo)| echo.distance(event)).map(|(case, _)| case)
 }
 
-/// The most exact name of an event: one change may be told under several names.
+/// Returns the most specific name of an event: one change may be reported under several names.
 fn name(event: &Event) -> &str {
     event.also.last().unwrap_or(&event.kind).as_str()
 }
 
 impl Echo {
-    /// Whether this effect caused an event about its account.
+    /// Returns whether this effect caused an event about its account.
     pub fn explains(&self, event: &Event) -> bool {
         let named = self.kinds.iter().any(|kind| kind == event.kind.as_str());
         let role = event.fields.get("role").and_then(serde_json::Value::as_str);
         let same_role = self.role.as_deref().is_none_or(|ours| role.is_none_or(|theirs| ours == theirs));
-        // Whoever follows the invitation minutes after we sent it activates the account, not we.
+        // The person activates the account by following the invitation; that is not our effect.
         if !named || !same_role || event.by_subject {
             return false;
         }
@@ -138,12 +138,12 @@ impl Echo {
             Origin::Others => false,
             Origin::Ours => event.time >= self.from - SKEW && event.time <= self.from + LATEST,
             Origin::Unknown => {
-                // A role that was given shows up late, and so may the word of it.
+                // A granted role is reported late.
                 let after =
                     if event.kind.as_str() == EventType::ROLE_GRANTED { AFTER_A_GRANT } else { AFTER };
                 let in_time = event.time >= self.from - BEFORE
                     && event.time <= self.until.map_or(self.from + LATEST, |until| until + after);
-                // Sessions are ended whatever the account was before.
+                // Sessions end independent of the account's earlier state.
                 let silent = self.silent && event.kind.as_str() != SESSION_REVOKED;
                 in_time && !silent && !self.heard.iter().any(|heard| heard.stands_for(event))
             }
@@ -156,7 +156,7 @@ impl Echo {
 }
 
 impl HeardAs {
-    /// Whether the same effect is not heard as `event` too.
+    /// Returns whether this event excludes `event` as a second event of the same effect.
     fn stands_for(&self, event: &Event) -> bool {
         let shut = |kind: &str| SHUT.contains(&kind);
         let other_end = shut(&self.kind) && shut(event.kind.as_str()) && self.kind != event.kind.as_str();

@@ -1,5 +1,5 @@
-//! What is known of a person at a verification provider over several cases: the account, the enrolled face,
-//! earlier runs, and passes that count again.
+//! Data about a person at a verification provider across cases: the account, the enrolled face, earlier runs, and
+//! reusable passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,12 +17,12 @@ use crate::model::{
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{StepIndex, Verb, Verification, Verify};
 
-/// The verification that a person is really asked for.
+/// Returns the verification in use: the main one or the fallback.
 pub(super) fn in_use<'a>(proving: &Verifying, verify: &'a Verify) -> &'a Verification {
     verify.fallback.as_deref().filter(|_| proving.fell_back).unwrap_or(&verify.verification)
 }
 
-/// The source of our own events.
+/// The source of proofd's own events.
 const PROOFD: &str = "proofd";
 
 impl Transition<'_> {
@@ -30,8 +30,8 @@ impl Transition<'_> {
         self.enrolments.get(provider).or_else(|| self.context.enrolments.get(provider))
     }
 
-    /// Whether the provider has something of the person that a new run can be compared with. A face stands for
-    /// somebody only as long as they are registered as its document was.
+    /// Returns whether the provider holds something that a new run can be compared with. A face counts only while the
+    /// person's registered values match those of its document.
     pub fn enrolled(&self, verify: &Verify) -> bool {
         match verify.verification.method {
             Method::Authentication => self.face(&verify.verification.provider, verify).is_some(),
@@ -41,8 +41,8 @@ impl Transition<'_> {
         }
     }
 
-    /// What the enrolled face was compared with, if the person is still so and nothing is missing. `None`: the
-    /// face proves nothing for this step.
+    /// Returns what the enrolled face was compared with, if those values are unchanged and complete. `None`: the face
+    /// proves nothing for this step.
     pub fn face(&self, provider: &str, verify: &Verify) -> Option<BTreeMap<String, String>> {
         let known = self.enrolment(provider)?;
         let since = known.enrolled_at?;
@@ -53,7 +53,7 @@ impl Transition<'_> {
         whole.then(|| passes.into_iter().flat_map(|pass| pass.compared.clone()).collect())
     }
 
-    /// Whether the person has to be read before a step that may lean on an earlier pass.
+    /// Returns whether the person must be read before a step that may use an earlier pass.
     pub fn must_know(&self, verb: &Verb) -> bool {
         let Verb::Verify(verify) = verb else { return false };
         let leans = |verification: &Verification| {
@@ -64,13 +64,13 @@ impl Transition<'_> {
             && std::iter::once(&verify.verification).chain(&verify.fallback).any(|one| leans(one.as_ref()))
     }
 
-    /// Whether a person can be asked at all.
+    /// Returns whether the verification can start for this person.
     pub fn can_begin(&self, verify: &Verify) -> bool {
         verify.verification.method == Method::Full || verify.fallback.is_some() || self.enrolled(verify)
     }
 
-    /// A pass counts at once that is recent enough, of which nothing is missing, and of somebody who is still
-    /// registered as they were. So does one of the verification that the step would fall back to.
+    /// Reuses a recent pass with all required checks and fields, if the person's registered values are unchanged. A
+    /// pass of the fallback verification counts too.
     pub fn reuse(&mut self, step: StepIndex, verify: &Verify) -> bool {
         let Some(within) = verify.reuse_within else { return false };
         let now = self.now();
@@ -108,12 +108,12 @@ impl Transition<'_> {
         self.change(provider, |enrolment| enrolment.ran(session));
     }
 
-    /// The provider says that nothing is there to compare with.
+    /// Handles the provider's report that no face is enrolled.
     pub fn forget_face(&mut self, provider: &str) {
         self.change(provider, |enrolment| enrolment.enrolled_at = None);
     }
 
-    /// A full run that ended otherwise than by a pass: whose face it left is not known.
+    /// Handles a full run without a pass: the face that it left has an unknown owner.
     pub fn distrust(&mut self, verification: &Verification) {
         if verification.method == Method::Full {
             self.change(&verification.provider, Enrolment::leave_account);
@@ -145,7 +145,7 @@ impl Transition<'_> {
         self.tell_pass(verification, session);
     }
 
-    /// A pass of another case that this one waited for, or opened on: it rests on what that one was compared with.
+    /// Takes over the values of another case's pass that this case waited for or opened on.
     pub fn passed_elsewhere(&mut self, event: &Event) {
         if event.kind.as_str() != EventType::VERIFICATION_PASSED || event.source != PROOFD {
             return;
@@ -157,7 +157,7 @@ impl Transition<'_> {
         self.rest_on(compared.unwrap_or_default());
     }
 
-    /// `verification.passed`, for whoever waits for it. A registration's account hears of it too.
+    /// Emits `verification.passed`, for the subject and for a registration's account.
     fn tell_pass(&mut self, verification: &Verification, session: &Session) {
         let subject = self.case.subject.reference();
         let account = self.case.subject.text("user_id").filter(|_| subject.kind != SubjectKind::User);
@@ -192,14 +192,14 @@ impl Transition<'_> {
         }
     }
 
-    /// Every run that is this person's own.
+    /// Returns every run of this person at the provider.
     pub fn own_runs(&self, provider: &str) -> BTreeSet<String> {
         let earlier = self.enrolment(provider).map(|known| known.runs.clone()).unwrap_or_default();
         self.case.sessions.keys().cloned().chain(earlier).collect()
     }
 }
 
-/// Whether a pass by one method is worth at least as much as one by the other.
+/// Returns whether a pass by one method is at least as strong as one by the other.
 fn covers(had: Method, wanted: Method) -> bool {
     match wanted {
         Method::Full => had == Method::Full,

@@ -1,4 +1,4 @@
-//! The journal of a case: numbered, in order, never changed.
+//! The journal of a case: numbered, in order, immutable.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +11,20 @@ use crate::policy::Revision;
 pub struct Entry {
     pub number: u64,
     pub at: Timestamp,
-    /// The step's path, where the entry belongs to one.
+    /// The step's path, if the entry belongs to one.
     pub step: Option<String>,
     #[serde(flatten)]
     pub note: Note,
 }
 
-/// What happened. Sentences carry no names, addresses or secrets.
+/// What happened. Sentences contain no names, addresses or secrets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Note {
     Opened {
         by: String,
     },
-    /// The clock had been ahead; times that it had planned moved back.
+    /// The clock had been ahead; the times planned by it moved back.
     ClockSetBack {
         seconds: i64,
     },
@@ -70,11 +70,11 @@ pub enum Note {
         execution: String,
         attempt: u32,
     },
-    /// A vendor session ended without a result, and the person may start another.
+    /// A vendor session ended without a result; the person may start another.
     SessionEnded {
         execution: String,
     },
-    /// A reading was not about the current session or did not carry its reference; it was not used.
+    /// A reading did not belong to the current session or lacked its reference; it was discarded.
     ReadingIgnored {
         execution: String,
     },
@@ -93,7 +93,7 @@ pub enum Note {
     Ordered {
         operator: Operator,
     },
-    /// The case goes on by another revision of its policy.
+    /// The case moved to another revision of its policy.
     Migrated {
         from: Revision,
         to: Revision,
@@ -109,40 +109,40 @@ pub enum Note {
     HoldPlaced {
         held: Held,
     },
-    /// `stays`: it is not free, by another case or by somebody else's doing.
+    /// `stays`: the hold ended without effect, because of another case or a change from elsewhere.
     HoldLifted {
         held: Held,
         stays: bool,
     },
-    /// Time that nobody could use was given back.
+    /// Outage credit: time that a person could not use was given back.
     Paused {
         seconds: i64,
     },
-    /// No sink is configured for an event; it went nowhere.
+    /// No sink is configured for an event; it was not sent.
     NoSink {
         kind: String,
     },
-    /// Another verification is used: nothing is enrolled for the first.
+    /// The fallback verification is used: nothing is enrolled for the first.
     FellBack {
         verification: String,
     },
-    /// A recent pass counts, so nobody is asked.
+    /// A recent pass counts; the person does not verify again.
     Reused {
         case: String,
     },
-    /// The person has started as many sessions as anybody may in a day.
+    /// The person has started the maximum of sessions in a day.
     StartRests {
         until: Timestamp,
     },
-    /// The document was shown by another person before, in these cases.
+    /// Another person showed the document before, in these cases.
     DocumentSeenBefore {
         cases: Vec<CaseId>,
     },
-    /// A decision that came after the end. It changes nothing.
+    /// A decision after the end. It changes nothing.
     LateDecision {
         decision: Decision,
     },
-    /// A decision that was not taken, and why. Only the first ones of a case are written.
+    /// A refused decision, and why. Only the first ones of a case are recorded.
     DecisionRefused {
         refused: RefusedDecision,
     },
@@ -153,11 +153,11 @@ pub enum Note {
         until: Timestamp,
     },
     Contested,
-    /// A contested adverse end stands; its clock runs again.
+    /// A contested adverse end was upheld; its clock runs again.
     Upheld {
         until: Timestamp,
     },
-    /// An adverse effect in grace does not happen.
+    /// An adverse effect in grace was undone.
     Undone,
     Destroyed {
         call: CallId,
@@ -168,7 +168,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// A word for logs. What people wrote, and who they are, stays in the journal.
+    /// Returns a word for logs. Text from people and their identities stay in the journal.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",

@@ -1,5 +1,5 @@
-//! Whose doing it is that an account is suspended or a role is gone, as far as the provider's events tell. What
-//! somebody else took is not ours to give back, and what nobody can tell is decided by a person.
+//! Determines from the provider's events who suspended an account or removed a role. proofd does not give back what
+//! another actor took; a person decides unknown cases.
 
 use chrono::TimeDelta;
 
@@ -9,10 +9,10 @@ use super::state::{Case, Held, Hold, Pending, Purpose, State, Whose};
 use super::transition::Transition;
 use crate::model::{Action, Event, EventType, Failure, Origin, Timestamp};
 
-/// Events may leave out parts of a second.
+/// Tolerance: events may omit fractions of a second.
 const WHOLE_SECONDS: TimeDelta = TimeDelta::seconds(2);
 
-/// What an event says was taken.
+/// Returns what an event reports as taken.
 fn taken(event: &Event) -> Option<Held> {
     match event.kind.as_str() {
         EventType::ROLE_REVOKED => role_of(event),
@@ -22,12 +22,12 @@ fn taken(event: &Event) -> Option<Held> {
 }
 
 impl Hold {
-    /// Events that are older say nothing about it.
+    /// Older events are not evidence about this hold.
     fn counts_from(&self) -> Timestamp {
         self.granted_at.unwrap_or(self.since) - WHOLE_SECONDS
     }
 
-    /// What the newest event tells; true if that is another than before.
+    /// Records the newest evidence. Returns true if the owner changed.
     fn tell(&mut self, at: Timestamp, whose: Whose) -> bool {
         let newer = at >= self.counts_from() && self.told.is_none_or(|(told, _)| at >= told);
         let before = self.owner();
@@ -38,14 +38,14 @@ impl Hold {
     }
 }
 
-/// Whether an event that is not of our doing takes what a case holds.
+/// Returns whether an event from elsewhere takes what a case holds.
 pub(super) fn takes_what_is_held(case: &Case, event: &Event) -> bool {
     let Some(what) = taken(event) else { return false };
     case.holds.iter().any(|hold| hold.what == what && event.time >= hold.counts_from())
 }
 
 impl Transition<'_> {
-    /// An event that one of this case's own effects caused. Where the provider names us, the doubt is over.
+    /// Records an event that this case's own effect caused. If the provider names proofd, the owner is certain.
     pub fn confirm(&mut self, event: &Event) {
         if event.origin == Origin::Ours
             && let Some(what) = taken(event)
@@ -54,14 +54,14 @@ impl Transition<'_> {
         }
     }
 
-    /// The provider accepted the change, whatever it shows.
+    /// Records that the provider accepted the change, independent of later reads.
     pub fn confirm_written(&mut self, action: &Action) {
         if let Some(change) = action.hold().filter(|change| change.places) {
             self.told(&Held::of(change), self.now(), Whose::Ours);
         }
     }
 
-    /// Somebody else took what this case holds: it stays taken. True: it was such an event.
+    /// Records that another actor took what this case holds: it stays taken. Returns true for such an event.
     pub fn disown(&mut self, event: &Event) -> bool {
         if event.origin == Origin::Ours || !takes_what_is_held(&self.case, event) {
             return false;
@@ -90,26 +90,26 @@ impl Transition<'_> {
                         self.continue_if_done(step);
                     }
                 }
-                // A person has said that it is to be lifted.
+                // A person ordered the lifting.
                 Whose::Theirs | Whose::Presumed | Whose::Unknown => {}
             }
         }
     }
 
-    /// What is held stays as it is, and this case holds it no longer.
+    /// Ends this case's hold without changing what is held.
     pub fn leave(&mut self, what: &Held) {
         self.case.holds.retain(|hold| hold.what != *what);
         self.note(Note::HoldLifted { held: what.clone(), stays: true });
     }
 
-    /// What somebody else took is no hold of a case that ends.
+    /// Ends holds on what another actor took, when the case ends.
     pub fn leave_what_others_took(&mut self) {
         let theirs = |hold: &&Hold| hold.told.is_some_and(|(_, whose)| whose == Whose::Theirs);
         let left: Vec<Held> = self.case.holds.iter().filter(theirs).map(|hold| hold.what.clone()).collect();
         left.iter().for_each(|what| self.leave(what));
     }
 
-    /// Why a step must not lift a hold by itself: nobody knows whose doing it is.
+    /// Returns why a step must not lift a hold by itself: its owner is unknown.
     pub fn doubt(&self, pending: &Pending) -> Option<Failure> {
         let doubted = |hold: &&Hold| hold.owner() == Whose::Unknown && lifts(&pending.action, &hold.what);
         let hold = self.case.holds.iter().find(doubted).filter(|_| pending.purpose == Purpose::Step)?;
@@ -123,7 +123,7 @@ impl Transition<'_> {
         )))
     }
 
-    /// A person says that what a call lifts is to be lifted.
+    /// Records a person's order to lift what a call lifts.
     pub fn own(&mut self, action: &Action) {
         let now = self.now();
         for hold in self.case.holds.iter_mut().filter(|hold| lifts(action, &hold.what)) {

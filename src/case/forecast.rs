@@ -1,4 +1,4 @@
-//! A case in plain words: what it waits for and what people may decide. Says nothing about the person.
+//! Describes a case in plain words: what it waits for and which decisions are open. Contains no personal data.
 
 use super::state::{Case, Pending, State};
 use crate::model::Timestamp;
@@ -6,7 +6,7 @@ use crate::policy::Policy;
 use crate::policy::outcome::ContestOutcome;
 use crate::policy::tree::{StepIndex, Verb};
 
-/// The decisions that a person may take now; empty: none is awaited.
+/// Returns the decisions that a person may take now; empty if none is awaited.
 pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
     match &case.state {
         State::Reviewing(reviewing) => match policy.step(reviewing.step).map(|step| &step.verb) {
@@ -26,7 +26,7 @@ pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
     }
 }
 
-/// One sentence about what would move the case on, and what keeps it from doing so at the moment.
+/// Returns one sentence about what the case waits for, and about the current failure if there is one.
 pub fn waiting_for(case: &Case, policy: &Policy) -> String {
     let awaited = awaited(case, policy);
     let failing = |pending: &Pending| Some((pending.action.word(), pending.last_failure.clone()?));

@@ -1,4 +1,4 @@
-//! An adverse effect waits for its time: until then the person can contest it and an operator can undo it.
+//! Delays an adverse effect: until grace ends the person can object and an operator can undo it.
 
 use chrono::TimeDelta;
 
@@ -9,7 +9,7 @@ use super::state::{Held, InGrace, Purpose, State};
 use super::transition::Transition;
 use crate::policy::outcome::{ContestOutcome, OwnResult};
 
-/// After a contest was turned down the person has at least this long to do something else.
+/// Minimum time left to the person after an objection was rejected.
 const LEAST_AFTER_UPHOLD: TimeDelta = TimeDelta::hours(24);
 
 impl Transition<'_> {
@@ -38,7 +38,7 @@ impl Transition<'_> {
         self.close(&result);
     }
 
-    /// The person contests. The clock stands until people have decided.
+    /// Records the person's objection. The clock stops until it is decided.
     pub fn contest(&mut self, mut grace: InGrace, link: u32) -> Result<(), Refused> {
         if link != grace.link {
             return Err(Refused::DeadLink);
@@ -56,7 +56,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// The person contests while the case still walks to its end; it stands when it gets there.
+    /// Records an objection before the case reaches its end; it counts when the end is reached.
     pub fn contest_early(&mut self, link: u32) -> Result<(), Refused> {
         let now = self.now();
         let pending_adverse = self.case.pending_adverse.as_mut().ok_or(Refused::DeadLink)?;
@@ -100,7 +100,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// The effect does not happen, unless it may have happened already.
+    /// Undoes the effect, unless it may have happened already.
     pub fn undo(&mut self, grace: &InGrace) -> Result<(), Refused> {
         if self.under_way(grace) {
             return Err(Refused::NotAwaited);
@@ -117,7 +117,7 @@ impl Transition<'_> {
         self.close(OwnResult::Undone.word());
     }
 
-    /// Whether the destruction may have happened: its attempt is under way, or the end of one is unknown.
+    /// Returns whether the destruction may have happened: an attempt is in progress or its end is unknown.
     fn under_way(&self, grace: &InGrace) -> bool {
         grace
             .call

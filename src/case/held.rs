@@ -1,45 +1,44 @@
-//! What a case holds against a person, as it is stored: an account that is suspended, a role that is withheld.
+//! Stored holds of a case on a person: a suspended account, a withheld role.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 
-/// A suspension, or a role that is withheld, which belongs to a case. What it is held against is free only
-/// when no case holds it any more.
+/// A suspension or a withheld role that belongs to a case. The account or role is free only when no case holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     pub what: Held,
     pub since: Timestamp,
-    /// The account's status before; it goes back to this.
+    /// The account's earlier status; lifting restores it.
     pub before: Option<String>,
-    /// Whose doing it is, as far as what was read back around the change tells.
+    /// The owner of the change, according to reads around it.
     pub whose: Whose,
-    /// Whose doing it is by the newest event about it, which counts more.
+    /// The owner according to the newest event; it takes precedence.
     #[serde(default)]
     pub told: Option<(Timestamp, Whose)>,
-    /// When somebody gave the role that is withheld, if an event said so.
+    /// When the withheld role was granted, if an event reported it.
     #[serde(default)]
     pub granted_at: Option<Timestamp>,
-    /// When it was read back that it is in force.
+    /// When a read confirmed that the hold is in force.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
-    /// On its way to being lifted.
+    /// Whether a lifting is in progress.
     pub lifting: bool,
-    /// How far it is on its way to being in force.
+    /// How far the placing has progressed.
     pub placed: Placed,
 }
 
-/// Whose doing it is that an account is suspended or a role is gone.
+/// Who suspended an account or removed a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
-    /// This program's: lifting the hold gives it back.
+    /// proofd: lifting the hold gives it back.
     Ours,
-    /// Ours, unless an event says otherwise soon: a role that was given moments ago was not to be seen.
+    /// proofd, unless an event soon reports otherwise: a role granted moments ago was not visible yet.
     Presumed,
-    /// Somebody else's: lifting the hold changes nothing.
+    /// Another actor: lifting the hold changes nothing.
     Theirs,
-    /// An attempt's end is not known. A person decides unless an event tells.
+    /// Unknown: an attempt's end is unknown. A person decides unless an event identifies the owner.
     Unknown,
 }
 
@@ -49,15 +48,15 @@ impl Hold {
     }
 }
 
-/// How far a hold is.
+/// Progress of placing a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placed {
-    /// Nothing was tried yet; it keeps nobody from anything.
+    /// No attempt was made; the hold has no effect yet.
     Asked,
-    /// It may be in force.
+    /// An attempt was made; the hold may be in force.
     Tried,
-    /// It is in force, or another case's is, and what was before is known.
+    /// It is in force, by this case or another one, and the earlier state is known.
     Known,
 }
 

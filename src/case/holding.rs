@@ -1,9 +1,8 @@
-//! Suspensions and withheld roles. A hold belongs to the case that placed it and is lifted by it, or by an
-//! operator if the case ended with it; what it is held against is free only when no case holds it any more.
+//! Suspensions and withheld roles. The case that placed a hold lifts it, or an operator does after the case ended. The
+//! account or role is free only when no case holds it.
 //!
-//! Only what this program took is given back. Whose doing it is that an account is suspended or a role gone
-//! is told by what is read back around the change and by the events of the provider; where neither tells, a
-//! person decides (`evidence`).
+//! proofd gives back only what it took. Reads around the change and events of the provider identify the owner of a
+//! change. Without either, a person decides (`evidence`).
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -18,14 +17,14 @@ use crate::policy::tree::StepIndex;
 
 const SUSPENDED: &str = "suspended";
 
-/// A role that was given is shown after this long, or never.
+/// Longest delay until a granted role is visible.
 const SHOWN_WITHIN: TimeDelta = TimeDelta::minutes(2);
-/// Events about a change have come after this long.
+/// Longest delay of events about a change.
 const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
 impl Transition<'_> {
-    /// Places a hold. One that this case has is placed once more: somebody may have undone it meanwhile, and
-    /// one that was to be lifted stands again.
+    /// Places a hold. An existing hold is placed again: it may have been undone elsewhere. A planned lifting is
+    /// cancelled.
     pub fn hold(&mut self, step: StepIndex, what: Held, end_sessions: bool) -> u32 {
         let change = match &what {
             Held::Account => IdentityChange::Suspend { end_sessions },
@@ -60,12 +59,12 @@ impl Transition<'_> {
         self.ask(step, action, Purpose::Step, self.now())
     }
 
-    /// Lifts this case's hold. None: it has none, it is not placed yet, or lifting it changes nothing.
+    /// Lifts this case's hold. `None`: no hold, not placed yet, or lifting changes nothing.
     pub fn lift(&mut self, step: Option<StepIndex>, what: &Held, purpose: Purpose) -> Option<u32> {
         self.lift_from(step, what, purpose, self.case.snapshot())
     }
 
-    /// The same as a step of the policy, which rests on what was proved.
+    /// Lifts a hold as a step of the policy, which depends on the case's proof.
     pub fn lift_as_proven(&mut self, step: StepIndex, what: &Held) -> Result<Option<u32>, Trouble> {
         let snapshot = self.proven_snapshot()?;
         Ok(self.lift_from(Some(step), what, Purpose::Step, snapshot))
@@ -89,9 +88,9 @@ impl Transition<'_> {
                 return None;
             }
             Whose::Ours => now,
-            // A person says so.
+            // A person ordered it.
             Whose::Presumed | Whose::Unknown if purpose == Purpose::Lift => now,
-            // Events come late; they may still tell.
+            // Waits for late events that may identify the owner.
             Whose::Presumed | Whose::Unknown => now.max(hold.read_at.unwrap_or(hold.since) + TOLD_WITHIN),
         };
         hold.lifting = true;
@@ -103,7 +102,7 @@ impl Transition<'_> {
         Some(self.ask(step, Action::change(snapshot, change), purpose, due))
     }
 
-    /// What is taken for good is not held any more: nobody can give it back by lifting a hold.
+    /// Ends a hold on an account or role that is taken for good; lifting cannot give it back.
     pub fn give_up(&mut self, what: &Held) {
         if self.case.holds.iter().any(|hold| hold.what == *what) {
             self.case.holds.retain(|hold| hold.what != *what);
@@ -111,15 +110,15 @@ impl Transition<'_> {
         }
     }
 
-    /// What is given for good is not held any more once that is done.
+    /// Marks a hold as ending because its account or role is being given for good.
     pub fn give_for_good(&mut self, what: &Held) {
         for hold in self.case.holds.iter_mut().filter(|hold| hold.what == *what) {
             hold.lifting = true;
         }
     }
 
-    /// A role that is withheld was given again, by somebody who does not know or does not care. It is taken
-    /// away again; who wants to give it decides the case. True: it was such an event.
+    /// Handles a withheld role that was granted again elsewhere: removes it again, because only the case may release
+    /// it. Returns true for such an event.
     pub fn uphold(&mut self, event: &Event) -> bool {
         if !withheld_role_given(&self.case, event) {
             return false;
@@ -127,7 +126,7 @@ impl Transition<'_> {
         let Some(what) = role_of(event) else { return false };
         let Held::Role(role) = what.clone() else { return false };
         for hold in self.case.holds.iter_mut().filter(|hold| hold.what == what) {
-            // Whoever had taken it away before, it is ours to withhold now.
+            // From now on the role is ours to withhold, independent of its earlier removal.
             hold.granted_at = Some(event.time);
             hold.told = None;
             hold.whose = Whose::Presumed;
@@ -144,7 +143,7 @@ impl Transition<'_> {
         true
     }
 
-    /// Nobody is left whom anything could be held against.
+    /// Ends all holds: the account no longer exists.
     pub fn let_go(&mut self) {
         self.drop_calls(|purpose| purpose == Purpose::Lift);
         for hold in std::mem::take(&mut self.case.holds) {
@@ -152,7 +151,7 @@ impl Transition<'_> {
         }
     }
 
-    /// An operator lifts everything that the case holds; a lifting that waits for its next attempt is
+    /// Lifts everything that the case holds, on an operator's order. A lifting that waits for its next attempt is
     /// attempted now.
     pub fn lift_all(&mut self) -> Result<(), Refused> {
         let step = self.case.step();
@@ -173,8 +172,8 @@ impl Transition<'_> {
         if any { Ok(()) } else { Err(Refused::NotAwaited) }
     }
 
-    /// An attempt that places a hold is about to begin: from now on it may be in force. Another case's hold
-    /// that is there already knows what was before; ours will not be able to tell.
+    /// Records that an attempt to place a hold is about to begin: it may be in force from now on. An earlier hold of
+    /// another case supplies the state before, which this attempt cannot read.
     pub fn hold_tried(&mut self, action: &Action) {
         for hold in self.case.holds.iter_mut().filter(|hold| places(action, &hold.what)) {
             if hold.placed == Placed::Known {
@@ -188,7 +187,7 @@ impl Transition<'_> {
         }
     }
 
-    /// What an effect that holds or lifts came to.
+    /// Records the result of an effect that places or lifts a hold.
     pub fn held_or_lifted(&mut self, pending: &Pending, done: &Done) {
         if matches!(done, Done::Deleted { .. }) {
             return self.let_go();
@@ -210,9 +209,9 @@ impl Transition<'_> {
         }
     }
 
-    /// What was before is told by the attempt that changed it. Where it was so already it is told by what we
-    /// knew, or by the first of several cases. Else it was somebody else's doing; but after an attempt whose
-    /// end is not known nobody can say whose, and a role that was given moments ago may not be shown yet.
+    /// Records the state before a hold. The attempt that made the change reports it. If nothing changed, the known
+    /// state or the first of several cases supplies it. Otherwise another actor made the change. After an attempt with
+    /// an unknown end the owner is unknown; a role granted moments ago may not be visible yet.
     fn held(&mut self, what: &Held, pending: &Pending, already: bool, before: Option<String>) {
         let (now, again) = (self.now(), pending.in_doubt || pending.attempt > 1);
         let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
@@ -229,7 +228,7 @@ impl Transition<'_> {
         hold.read_at = Some(now);
     }
 
-    /// What was before, as long as nothing was tried: as the person was when the case opened.
+    /// Returns the presumed earlier state before any attempt: the person's record at the opening.
     fn presumed(&self, what: &Held) -> (Option<String>, Whose) {
         let subject = &self.case.subject;
         let whose = |was_so: bool| if was_so { Whose::Theirs } else { Whose::Ours };
@@ -247,7 +246,7 @@ impl Transition<'_> {
         }
     }
 
-    /// When the person got this role, if the event that opened the case says so.
+    /// Returns when the person got this role, if the opening event reports it.
     fn granted_at(&self, what: &Held) -> Option<Timestamp> {
         let event =
             self.case.event.as_ref().filter(|event| event.kind.as_str() == EventType::ROLE_GRANTED)?;
@@ -258,8 +257,8 @@ impl Transition<'_> {
         self.case.open_calls().any(|(_, pending)| places(&pending.action, what))
     }
 
-    /// At the end of every turn: a hold whose placing was dropped before anything was tried is none, and
-    /// one whose lifting was dropped is not being lifted.
+    /// Settles holds at the end of every transition. A hold whose placing was dropped before any attempt is removed. A
+    /// hold whose lifting was dropped is no longer being lifted.
     pub fn settle_holds(&mut self) {
         let mut holds = std::mem::take(&mut self.case.holds);
         let asked = |found: &dyn Fn(&Action) -> bool| {
@@ -282,12 +281,12 @@ impl Transition<'_> {
 }
 
 impl Held {
-    /// What an action places or lifts.
+    /// Returns what an action places or lifts.
     pub(super) fn of(change: HoldChange<'_>) -> Self {
         change.role.map_or(Self::Account, |role| Self::Role(role.to_owned()))
     }
 
-    /// Whether it is this role, or the account where no role is named.
+    /// Returns whether it is this role, or the account if no role is given.
     fn is(&self, role: Option<&str>) -> bool {
         match self {
             Self::Account => role.is_none(),
@@ -296,29 +295,29 @@ impl Held {
     }
 }
 
-/// Of several holds that may be in force the first one knows best what was before.
+/// Returns the hold of other cases that has the most reliable earlier state: the first that may be in force.
 fn first<'a>(others: &'a [Hold], what: &Held) -> Option<&'a Hold> {
     let tried = others.iter().filter(|hold| hold.what == *what && hold.placed != Placed::Asked);
     tried.min_by_key(|hold| (hold.placed != Placed::Known, hold.since))
 }
 
-/// Whether an action lifts a hold of this kind.
+/// Returns whether an action lifts a hold of this kind.
 pub fn lifts(action: &Action, what: &Held) -> bool {
     action.hold().is_some_and(|change| !change.places && what.is(change.role))
 }
 
-/// Whether an action places a hold of this kind.
+/// Returns whether an action places a hold of this kind.
 pub(super) fn places(action: &Action, what: &Held) -> bool {
     action.hold().is_some_and(|change| change.places && what.is(change.role))
 }
 
-/// The role that an event is about.
+/// Returns the role that an event is about.
 pub(super) fn role_of(event: &Event) -> Option<Held> {
     let role = event.fields.get("role").and_then(Value::as_str)?;
     Some(Held::Role(role.to_owned()))
 }
 
-/// Whether an event gives a role that a case withholds. The one that opened the case gave it before.
+/// Returns whether an event grants a role that a case withholds. The event that opened the case is excluded.
 pub(super) fn withheld_role_given(case: &Case, event: &Event) -> bool {
     if opened_by(case, event) {
         return false;
@@ -327,8 +326,8 @@ pub(super) fn withheld_role_given(case: &Case, event: &Event) -> bool {
     event.kind.as_str() == EventType::ROLE_GRANTED && role_of(event).is_some_and(withheld)
 }
 
-/// Whether another hold keeps what an action would free. One of which nothing was tried yet does not: its
-/// own attempt comes after.
+/// Returns whether another hold blocks what an action would free. A hold without an attempt does not: its own attempt
+/// follows.
 pub fn keeps(hold: &Hold, action: &Action) -> bool {
     hold.placed != Placed::Asked && lifts(action, &hold.what)
 }

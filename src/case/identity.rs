@@ -1,4 +1,4 @@
-//! Derived names: of a case, of a person at a vendor. Same facts, same name; no counter, no random number.
+//! Derived ids of a case and of a person at a vendor. Equal facts give equal ids, without counters or random numbers.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 use super::input::OpenedBy;
 use crate::model::{CaseId, SubjectRef};
 
-/// The same opening twice is the same case: a crash between two writes, or an event that arrives again,
-/// makes no second one.
+/// Returns a case's id. A repeated opening gives the same id: a crash between two writes or a redelivered event creates
+/// no second case.
 pub fn case_id(policy: &str, key: &str, by: &OpenedBy) -> CaseId {
     let nominal_text;
     let parts: Vec<&str> = match by {
@@ -22,19 +22,19 @@ pub fn case_id(policy: &str, key: &str, by: &OpenedBy) -> CaseId {
     CaseId(format!("c{}", hash.get(..20).unwrap_or(&hash)))
 }
 
-/// What a person is called at a vendor: stable, and saying nothing about them.
+/// Returns a person's id at a vendor: stable, without personal data.
 pub fn person(subject: &SubjectRef) -> String {
     let hash = digest(["person", subject.kind.word(), &subject.person()]);
     format!("p{}", hash.get(..24).unwrap_or(&hash))
 }
 
-/// A number that differs from text to text, for spreading things without randomness.
+/// Returns a number derived from a text, for spreading without randomness.
 pub fn spread(text: &str, attempt: u32) -> u32 {
     let digest = Sha256::digest(format!("{text}#{attempt}").as_bytes());
     digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }
 
-/// Hexadecimal hash over parts with their lengths, so that no two lists of parts look alike.
+/// Returns a hexadecimal hash over parts with their lengths, which makes lists of parts unambiguous.
 fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,15 +1,15 @@
-//! Everything that can happen to a case, as one closed enum, and every way in which it is refused.
+//! All inputs of a case, as one closed enum, and all reasons for refusing them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Actor, Event, Outcome, Subject, Timestamp};
 
-/// What opens a case.
+/// The opening of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
     pub subject: Subject,
     pub by: OpenedBy,
-    /// Differs between cases that were open for the same key one after the other.
+    /// Distinguishes cases that were open for the same key one after the other.
     pub key: String,
 }
 
@@ -21,31 +21,30 @@ pub struct Opening {
 )]
 pub enum OpenedBy {
     Event(Event),
-    /// A person, with a name that may be shown and a reason; `nonce` tells two starts apart.
+    /// A person, with a display name and a reason; `nonce` distinguishes two starts.
     Hand {
         by: String,
         reason: String,
         nonce: String,
     },
-    /// A sweep found the person due. Schedule, person and nominal time are the identity of a firing, so
-    /// that none happens twice.
+    /// A sweep selected the person. Schedule, person and nominal time identify a firing, which prevents a second one.
     Sweep {
         schedule: String,
         nominal: Timestamp,
     },
 }
 
-/// The mouths of a case.
+/// An input of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// Something happened that the policy names in `when` (joins) or `cancel_when` (ends).
+    /// An event that the policy names in `when` (joins) or `cancel_when` (ends).
     Event(Event),
-    /// An attempt of a call is about to begin; only after this is on disk may it act.
+    /// An attempt of a call is about to begin; it may act only after this is on disk.
     Attempt {
         call: u32,
     },
-    /// A call's next attempt is planned for much later than calls are.
+    /// A call's next attempt is planned beyond the longest possible wait.
     Misplanned {
         call: u32,
     },
@@ -55,32 +54,32 @@ pub enum Input {
         attempt: u32,
         outcome: Outcome,
     },
-    /// An attempt's end will never be known: the daemon stopped meanwhile.
+    /// An attempt's end is unknown: the daemon stopped during it.
     Lost {
         call: u32,
         attempt: u32,
     },
-    /// `wake_at` has come.
+    /// `wake_at` is reached.
     Wake,
     /// The person pressed the button of their page. `link` is the number in their link.
     Press {
         link: u32,
         locale: Option<String>,
     },
-    /// The person contests an adverse end.
+    /// The person objects to an adverse end.
     Contest {
         link: u32,
     },
-    /// The vendor says that something may have changed.
+    /// The vendor reports a possible change.
     Hint {
         execution: String,
     },
-    /// The clock was ahead by this much and was set back: what was planned by it moves back too.
+    /// The clock was ahead by this much and was set back: times planned by it move back too.
     SetBack {
         seconds: i64,
     },
     Decision(Decision),
-    /// A decision was refused; only the journal changes.
+    /// A refused decision; only the journal changes.
     RefusedDecision(RefusedDecision),
     Operator(Operator),
 }
@@ -95,7 +94,7 @@ pub struct Decision {
     pub at: Timestamp,
 }
 
-/// A decision that was refused, for the journal.
+/// A refused decision, for the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusedDecision {
     pub decision: String,
@@ -123,23 +122,23 @@ pub struct Operator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// A stuck case tries again.
+    /// Retries a stuck case.
     Retry,
-    /// The case ends as `cancelled`; nothing more is done.
+    /// Ends the case as `cancelled`, without further effects.
     Cancel,
-    /// A held effect happens.
+    /// Runs an effect that is over limit.
     Release,
-    /// A held effect does not happen and the case ends as `dropped`.
+    /// Drops an effect that is over limit; the case ends as `dropped`.
     Drop,
-    /// An effect in grace does not happen; the case ends as `undone`.
+    /// Undoes an effect in grace; the case ends as `undone`.
     Undo,
-    /// The reminder goes out now.
+    /// Sends the reminder now.
     Remind,
-    /// Claim a review; nobody else can decide it until the claim ends.
+    /// Claims a review; only the claimer can decide it until the claim ends.
     Claim,
-    /// Release the claim of a review.
+    /// Releases the claim of a review.
     ReleaseClaim,
-    /// What the case holds against the person is lifted, also after its end.
+    /// Lifts the case's holds on the person, also after its end.
     Lift,
 }
 
@@ -192,7 +191,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// A word for logs, metrics and the journal. It names no person.
+    /// Returns a word for logs, metrics and the journal. It names no person.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Closed => "closed",

@@ -1,4 +1,4 @@
-//! A vendor's proof in the words of policies. Knows no state: a proof goes in, a judgement comes out.
+//! Translates a vendor's proof into a policy outcome. Stateless: takes a proof and returns a judgement.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,21 @@ use crate::model::{Judgement, Method, Proof, Subject, Timestamp};
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verification;
 
-/// What a proof means for the step.
+/// The result of a proof for the step.
 #[derive(Debug, PartialEq)]
 pub(super) struct Judged {
-    /// None: the attempt ended without a result, and the person may try again.
+    /// `None`: the attempt ended without a result, and the person may try again.
     pub outcome: Option<ProofOutcome>,
     pub reasons: Vec<String>,
-    /// Compared fields that do not agree, those that could not be compared among them.
+    /// Compared fields that do not match, including fields that could not be compared.
     pub mismatches: Vec<String>,
 }
 
-/// What a policy wants compared.
+/// The fields that a policy compares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Compared<'a> {
     pub fields: &'a [String],
-    /// Of these what was not registered is not compared.
+    /// Fields that are skipped if they are not registered.
     pub optional: &'a [String],
 }
 
@@ -32,11 +32,11 @@ const UNKNOWN_DECISION: &str = "unknown_decision";
 
 /// Another person has shown the same document.
 pub(super) const SEEN_BEFORE: &str = "document_seen_before";
-/// The person is registered otherwise than when their face was enrolled.
+/// The person's registered values changed since their face was enrolled.
 pub(super) const CHANGED: &str = "changed_since_enrolled";
 
 impl Judged {
-    /// Takes away a pass, for a reason; people look. What did not pass gets the reason too.
+    /// Turns a pass into a warning, which reviewers check, with a reason. A warning gets the reason too.
     pub fn doubt(&mut self, reason: &str) {
         match self.outcome {
             Some(ProofOutcome::Passed | ProofOutcome::Warning) => {
@@ -51,8 +51,8 @@ impl Judged {
 /// The label under which a provider reports that it saw the same face in another run.
 const REPEATED_FACE: &str = "REPEATED_FACE";
 
-/// Somebody who tries twice is seen twice: a warning only because of this person's own earlier sessions is
-/// not held against them. `own` are the person's runs that we know of.
+/// Clears a repeated-face warning that only the person's own earlier sessions caused. `own` are the person's known
+/// runs.
 fn forgive_own_face(proof: &Proof, own: &BTreeSet<String>) -> Option<Proof> {
     let only_the_face = proof.decision == Judgement::Warning
         && !proof.reasons.is_empty()
@@ -64,15 +64,15 @@ fn forgive_own_face(proof: &Proof, own: &BTreeSet<String>) -> Option<Proof> {
     let mut forgiven = proof.clone();
     forgiven.decision = Judgement::Passed;
     forgiven.reasons.clear();
-    // The only warning there is comes from the face search; it stands in for its check.
+    // The only warning comes from the face search; its check passes.
     for check in forgiven.checks.values_mut().filter(|check| **check == Judgement::Warning) {
         *check = Judgement::Passed;
     }
     Some(forgiven)
 }
 
-/// A pass counts only if everything that the policy's people require passed too and the document agrees
-/// with what was registered; otherwise it is a warning, which people look at.
+/// Judges a proof. A pass counts only if all required checks passed and the document matches the registration.
+/// Otherwise it is a warning, which reviewers check.
 pub(super) fn judge(
     proof: &Proof,
     verification: &Verification,
@@ -82,7 +82,7 @@ pub(super) fn judge(
 ) -> Judged {
     let forgiven = forgive_own_face(proof, own);
     let proof = forgiven.as_ref().unwrap_or(proof);
-    // A selfie shows no document: it is compared with a face, and that one came with a document once.
+    // A selfie shows no document: the enrolled face was compared with a document earlier.
     let fields = if verification.method == Method::Authentication { &[] } else { compared.fields };
     let mut reasons = proof.reasons.clone();
     let differences = || compare(fields, compared.optional, subject, proof.document.as_ref());
@@ -114,7 +114,7 @@ pub(super) fn judge(
     }
 }
 
-/// Why a required check is no pass.
+/// Returns why a required check did not pass.
 fn lacking(name: &str, proof: &Proof) -> Option<String> {
     match proof.checks.get(name) {
         Some(Judgement::Passed) => None,
@@ -125,15 +125,14 @@ fn lacking(name: &str, proof: &Proof) -> Option<String> {
     }
 }
 
-/// The fields that do not agree. Why one could not even be compared goes to the reasons.
+/// Returns the fields that do not match, and adds a reason for each field that could not be compared.
 fn told(differences: Vec<Difference>, reasons: &mut Vec<String>) -> Vec<String> {
     let unread = differences.iter().filter(|difference| difference.not_comparable);
     reasons.extend(unread.map(|difference| format!("{NOT_COMPARABLE}:{}", difference.field)));
     differences.into_iter().map(|difference| difference.field).collect()
 }
 
-/// Puts the forms in which fields were compared beside what was read from the document: who may not see the
-/// one sees none of the other.
+/// Adds the compared forms of fields to the document data: both have the same visibility.
 pub(super) fn with_forms(mut value: Value, forms: &[Forms]) -> Value {
     if let Some(document) = value.get_mut("document").and_then(Value::as_object_mut) {
         document.insert("compared".to_owned(), json!(forms));
@@ -141,7 +140,7 @@ pub(super) fn with_forms(mut value: Value, forms: &[Forms]) -> Value {
     value
 }
 
-/// `steps.<id>` of a verification: every key is always there, empty as null or as an empty list.
+/// Returns `steps.<id>` of a verification: every key is present, as null or an empty list if empty.
 pub(super) fn record(
     outcome: Option<ProofOutcome>,
     judged: Option<&Judged>,

@@ -1,4 +1,4 @@
-//! How many limited effects each policy has had, over a sliding window.
+//! Counts limited effects of each policy over a sliding window.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,14 +9,13 @@ use crate::model::Timestamp;
 use crate::policy::Policy;
 use crate::policy::tree::Amount;
 
-/// No window is longer than this; older effects are forgotten.
+/// Longest window; older effects are dropped.
 pub const LONGEST_WINDOW: TimeDelta = TimeDelta::days(31);
 
 #[derive(Debug, Default)]
 pub struct Counters {
     effects: BTreeMap<(String, EffectKind), VecDeque<Timestamp>>,
-    /// How many people the identity provider has, as it was counted last.
-    /// How many people each identity provider has.
+    /// Number of people at each identity provider, as counted last.
     populations: BTreeMap<String, u64>,
 }
 
@@ -29,7 +28,7 @@ impl Counters {
         effects.push_back(at);
     }
 
-    /// The kinds of effect that this policy may not have now.
+    /// Returns the kinds of effect whose limit is used up for this policy now.
     pub fn used_up(&self, policy: &Policy, now: Timestamp) -> BTreeSet<EffectKind> {
         let over = policy.limits.iter().filter(|limit| {
             let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
@@ -42,13 +41,13 @@ impl Counters {
         over.map(|limit| limit.action).collect()
     }
 
-    /// When a policy may have another effect of a kind that is used up; none: now, or nobody can tell.
+    /// Returns when a policy may have another effect of a used-up kind. `None`: now, or unknown.
     pub fn free_at(&self, policy: &Policy, action: EffectKind, now: Timestamp) -> Option<Timestamp> {
         let effects = self.effects.get(&(policy.name.clone(), action))?;
         let of = policy.limits.iter().filter(|limit| limit.action == action).filter_map(|limit| {
             let window = limit.per.elapsed().unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW);
             let lately = effects.iter().rev().take_while(|at| **at > now - window);
-            // As many as are allowed, and the newest of the others makes room when it leaves the window.
+            // The oldest of the newest `allowed` effects must leave the window.
             let last = self.allowed(policy, limit.at_most).checked_sub(1)?;
             lately.map(|at| *at + window).nth(last)
         });
@@ -59,7 +58,7 @@ impl Counters {
         self.populations.insert(source.to_owned(), population);
     }
 
-    /// A share of nobody knows how many is none: the first effect waits for a person.
+    /// Returns the allowed count. A share of an unknown population is zero: the first effect waits for a person.
     fn allowed(&self, policy: &Policy, amount: Amount) -> usize {
         let own = self.populations.iter().filter(|(source, _)| policy.takes(source));
         let population: u64 = own.map(|(_, population)| population).sum();

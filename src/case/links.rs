@@ -1,5 +1,5 @@
-//! Addresses into a case: the person's link and the vendor's callback path. Both are a case, a number and
-//! a code made with a key, so nothing has to be stored and nobody can make one.
+//! Builds and reads addresses into a case: the person's link and the vendor's callback path. Each holds a case, a
+//! number and a keyed code, which needs no storage and cannot be forged.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use crate::model::{CaseId, Fingerprints, Secret};
 
-/// What a link is for; codes of one kind are worthless for another.
+/// The purpose of a link; a code is valid for one kind only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkKind {
     Verify,
@@ -35,19 +35,19 @@ pub struct Links {
 }
 
 impl Links {
-    /// `key` is the store's own secret; `callback_keys` those for the callbacks of verification
-    /// providers, by name.
+    /// Builds from the store's secret `key`. `callback_keys` holds the secrets for callbacks of verification providers,
+    /// by name.
     pub fn new(public_url: &str, key: Secret, callback_keys: BTreeMap<String, Secret>) -> Self {
         let fingerprints = Fingerprints::new(key.clone());
         Self { public_url: public_url.trim_end_matches('/').to_owned(), key, callback_keys, fingerprints }
     }
 
-    /// What is made with the same key and goes nowhere: marks of values that must be known again.
+    /// Returns fingerprints made with the same key, for values that are compared later. They are not part of any link.
     pub fn fingerprints(&self) -> &Fingerprints {
         &self.fingerprints
     }
 
-    /// The address that a mail carries.
+    /// Returns the address for a mail.
     pub fn person(&self, case: &CaseId, kind: LinkKind, number: u32) -> String {
         format!("{}/v/{}", self.public_url, self.token(case, kind, number))
     }
@@ -58,7 +58,7 @@ impl Links {
         format!("{stem}.{code}")
     }
 
-    /// What a token stands for, if we made it.
+    /// Returns the content of a token if its code is valid.
     pub fn read(&self, token: &str) -> Option<(CaseId, LinkKind, u32)> {
         let (stem, given) = token.rsplit_once('.')?;
         if !same(&code(&self.key, stem), given) {
@@ -73,13 +73,13 @@ impl Links {
         Some((CaseId(case.to_owned()), kind, tail.get(1..)?.parse().ok()?))
     }
 
-    /// Where the vendor hints that something changed; none: no hints are configured.
+    /// Returns the address for the vendor's hints. `None`: no hints are configured.
     pub fn callback(&self, provider: &str, case: &CaseId, attempt: u32) -> Option<String> {
         let secret = self.callback_secret(provider, case, attempt)?;
         Some(format!("{}/hooks/{provider}/{secret}", self.public_url))
     }
 
-    /// Whether a callback's path is the one that was given out for this case and attempt.
+    /// Returns whether a callback's path was issued for this case and attempt.
     pub fn is_callback(&self, provider: &str, case: &CaseId, attempt: u32, given: &str) -> bool {
         self.callback_secret(provider, case, attempt).is_some_and(|secret| same(&secret, given))
     }
@@ -89,7 +89,7 @@ impl Links {
     }
 }
 
-/// The first 128 bits of HMAC-SHA256, in hexadecimal.
+/// Returns the first 128 bits of HMAC-SHA256, in hexadecimal.
 fn code(key: &Secret, text: &str) -> String {
     // HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) else { return String::new() };

@@ -1,4 +1,4 @@
-//! Mails of a case: who gets them, in which language, and as what frozen text. Knows no mail server.
+//! Builds the mails of a case: recipient, language and final text. Independent of mail servers.
 
 use super::links::LinkKind;
 use super::state::Purpose;
@@ -7,7 +7,7 @@ use crate::model::{Action, Address, Message, Timestamp, typed};
 use crate::policy::template::MailFacts;
 use crate::policy::tree::{Recipient, StepIndex};
 
-/// What a mail about a step that waits for the person carries.
+/// The link and deadline in a mail about a step that waits for the person.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
     pub link: u32,
@@ -15,10 +15,10 @@ pub(super) struct Asked {
 }
 
 impl Transition<'_> {
-    /// A mail as it will be sent, at every attempt the same.
+    /// Builds a mail as it will be sent, equal at every attempt.
     pub fn mail(&self, to: &Recipient, template: &str, asked: Option<Asked>) -> Result<Message, Trouble> {
         let address = self.address(to)?;
-        // Only the person themselves gets their links: whoever has one can act as them.
+        // Only the person gets their links: a link allows acting as the person.
         let personal = matches!(to, Recipient::Subject);
         let link = asked
             .filter(|_| personal)
@@ -47,7 +47,7 @@ impl Transition<'_> {
         })
     }
 
-    /// The person's language, then the policy's, then English; of `de-AT` also `de`.
+    /// Returns the person's language, then the policy's, then English; for `de-AT` also `de`.
     fn languages(&self, personal: bool) -> Vec<String> {
         let locale = self.case.subject.text("locale").filter(|_| personal);
         let mut languages: Vec<String> = Vec::new();
@@ -82,7 +82,7 @@ impl Transition<'_> {
         }
     }
 
-    /// The manager as the person was read last, which is what clauses see too.
+    /// Returns the manager from the latest record, which clauses use too.
     pub fn manager(&self) -> Option<Address> {
         let manager = self.case.seen.as_ref().unwrap_or(&self.case.subject).fields.get("manager")?;
         let text = |field: &str| manager.get(field)?.as_str().filter(|text| !text.is_empty());
@@ -94,7 +94,7 @@ impl Transition<'_> {
         Some(Address { name: None, email: team.mail.clone() })
     }
 
-    /// A policy's owner is a mail address or `team:name`.
+    /// Returns the owner's address. A policy's owner is a mail address or `team:name`.
     fn owner(&self) -> Option<Address> {
         let owner = &self.policy.owner;
         match owner.strip_prefix("team:") {
@@ -103,7 +103,7 @@ impl Transition<'_> {
         }
     }
 
-    /// Tells the policy's owner, in our own fixed words, that a person is needed.
+    /// Notifies the policy's owner, in fixed words, that the case needs a person.
     pub fn tell_owner(&mut self, step: StepIndex, reason: &str) {
         let to = self.owner();
         let paragraphs = [
@@ -115,7 +115,7 @@ impl Transition<'_> {
         self.notice(step, to, "stuck", format!("Stuck: {}", self.policy.title), &paragraphs);
     }
 
-    /// Tells a queue's team that there is something to decide, without saying about whom.
+    /// Notifies a queue's team of a pending decision, without personal data.
     pub fn tell_queue(&mut self, step: StepIndex, queue: &str, deadline: Timestamp) {
         let team = self.policy.people.queues.get(queue).map(|queue| queue.team.clone());
         let to = team.and_then(|team| self.team(&team));
@@ -130,7 +130,7 @@ impl Transition<'_> {
         self.notice(step, to, "review", format!("To decide: {}", self.policy.title), &paragraphs);
     }
 
-    /// Tells the owner that somebody contests an adverse end.
+    /// Notifies the owner of an objection to an adverse end.
     pub fn tell_contested(&mut self, step: StepIndex) {
         let to = self.owner();
         let paragraphs = [
@@ -142,7 +142,7 @@ impl Transition<'_> {
     }
 
     fn notice(&mut self, step: StepIndex, to: Option<Address>, name: &str, subject: String, text: &[String]) {
-        // Nowhere to send it: the console and the metrics still show the case.
+        // Without an address, the console and the metrics still show the case.
         let Some(to) = to else { return };
         let html = text.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect();
         let message = Message {

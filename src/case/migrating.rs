@@ -1,5 +1,5 @@
-//! An open case moves to another revision of its policy: the same place there, with the times that hold
-//! there, counted from when its step began. What cannot be carried over is refused, with the reason.
+//! Moves an open case to another revision of its policy: to the matching step, with that revision's times counted from
+//! the step's start. Refuses with a reason what cannot be carried over.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -13,42 +13,42 @@ use crate::model::{Span, Timestamp};
 use crate::policy::Revision;
 use crate::policy::tree::{Policy, Review, Step, StepIndex, Verb, Verify, Wait};
 
-/// Who moves cases, and why.
+/// The person who moves cases, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mover {
     pub by: String,
     pub reason: String,
 }
 
-/// Where a case would be.
+/// The result of a migration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Migration {
     pub advance: Advance,
     pub preview: Preview,
 }
 
-/// Where a case is, and where it would be.
+/// The current and the future position of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Preview {
     pub from: Revision,
     pub to: Revision,
-    /// The step's path now, and then. What is now is said of every case, whether it can move or not.
+    /// The step's path now and after the move. Current values are computed for every case, also if it cannot move.
     #[serde(skip)]
     pub step_now: String,
     pub step_then: String,
     #[serde(skip)]
     pub due_now: Option<Timestamp>,
     pub due_then: Option<Timestamp>,
-    /// When the next reminder goes out.
+    /// When the next reminder is sent.
     pub remind_then: Option<Timestamp>,
     pub escalate_then: Option<Timestamp>,
-    /// What would happen at once: `deadline`, `reminder`, `escalation`.
+    /// Times that are due immediately: `deadline`, `reminder`, `escalation`.
     pub overdue: Vec<&'static str>,
-    /// What is lost or begins anew.
+    /// Lost or restarted parts, as sentences.
     pub notes: Vec<String>,
 }
 
-/// Why a case stays with its revision.
+/// Why a case keeps its revision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotMigrate {
     #[error("the case is closed")]
@@ -79,7 +79,7 @@ pub enum CannotMigrate {
     NoTime { path: String },
 }
 
-/// Decides where a case is in another revision. Pure; nothing is changed.
+/// Computes a case's position in another revision. Pure; nothing is changed.
 pub fn migrate(
     case: Case,
     old: &Policy,
@@ -159,7 +159,7 @@ fn movable(case: &Case, old: &Policy, new: &Policy) -> Result<(), CannotMigrate>
     if let Some(acting) = &case.acting {
         return Err(CannotMigrate::HalfActed { path: path(acting.step) });
     }
-    // Mails that were asked for go out as they were asked for; everything else ends under its own revision.
+    // Requested mails are sent unchanged; all other calls must end under their own revision.
     let mail = |purpose| matches!(purpose, Purpose::Invite | Purpose::Reminder | Purpose::OwnerNotice);
     let idle = |purpose| mail(purpose) || matches!(purpose, Purpose::Start | Purpose::Read);
     let busy =
@@ -174,7 +174,7 @@ fn movable(case: &Case, old: &Policy, new: &Policy) -> Result<(), CannotMigrate>
     }
 }
 
-/// The step with the same id, or at the same place if it has none, that does the same.
+/// Returns the step with the same id, or without an id at the same path, if it has the same verb.
 fn same_step<'a>(old: &Step, new: &'a Policy) -> Result<&'a Step, CannotMigrate> {
     let by_id = old.id.as_ref().and_then(|id| new.step(*new.by_id.get(id)?));
     let by_path = || new.steps.iter().find(|step| step.id.is_none() && step.path == old.path);
@@ -213,7 +213,7 @@ impl Transition<'_> {
             (State::Waiting(waiting), Verb::Wait(was), Verb::Wait(is)) => {
                 self.moved_wait(waiting, was, is, after).map(State::Waiting)
             }
-            // A step that is stuck before it began begins in the new revision.
+            // A step that got stuck before it began is entered in the new revision.
             (State::Stuck(stuck), _, _) => Ok(State::Stuck(stuck)),
             (
                 State::Verifying(_)
@@ -251,7 +251,7 @@ impl Transition<'_> {
         proving.step = step;
         proving.deadline = self.after(start, is.answer_within, None)
             + self.given(start, proving.deadline, was.answer_within, None, None);
-        // What was sent is not sent again; what would have been sent since then is.
+        // Sent reminders are not repeated; later ones are rescheduled.
         let sent = is
             .remind
             .iter()
@@ -316,7 +316,7 @@ impl Transition<'_> {
         Ok(waiting)
     }
 
-    /// Time that was given back already, because of an outage or because the case was stuck.
+    /// Returns the time that was already given back for an outage or while the case was stuck.
     fn given(
         &self,
         start: Timestamp,
@@ -332,7 +332,7 @@ impl Transition<'_> {
         (end - asked).max(TimeDelta::zero())
     }
 
-    /// What a case knows by the steps of its policy. What is lost of it, in words.
+    /// Carries over what the case stores by step. Returns a sentence for each loss.
     fn carry_over(&mut self, old: &Policy, new: &Policy) -> Vec<String> {
         let mut notes = Vec::new();
         let verb = |policy: &Policy, id: &String| {

@@ -1,37 +1,37 @@
-//! Cases: what one input does to one person's way through one policy. Pure: same arguments, same answer;
-//! no clock, disk, network or random number.
+//! Cases: one person going through one policy, one input at a time. Pure: equal arguments give equal results, without
+//! clock, disk, network or random numbers.
 //!
 //! | file | what |
 //! |---|---|
-//! | `intake` | an event, a start by hand, a person of a sweep: the questions and the decision |
+//! | `intake` | an event, a manual start, a person of a sweep: the required reads and the decision |
 //! | `opening` | whether an event concerns a case, and whether a policy opens one |
 //! | `comparison` | whether a registration and a document name the same person |
-//! | `compared` | what proofs rest on, and whether it is still so |
+//! | `compared` | values that proofs depend on, and whether they are unchanged |
 //! | `documents` | whether another person has shown the same document |
 //! | `state` | a case as it is stored, and what it waits for |
-//! | `input` | everything that can happen to a case, and why an input is refused |
+//! | `input` | all inputs of a case, and why an input is refused |
 //! | `entry` | the journal of a case |
 //! | `links` | the person's and the vendor's addresses into a case |
-//! | `identity` | derived names: of a case, of a person at a vendor |
+//! | `identity` | derived ids: of a case, of a person at a vendor |
 //! | `calendar` | business days |
-//! | `advance` | the one function: every legal pair of state and input |
-//! | `transition` | one input being worked on: journal, calls, facts |
+//! | `advance` | the entry point: every legal pair of state and input |
+//! | `transition` | one input in progress: journal, calls, facts |
 //! | `walk` | entering steps until one of them waits |
-//! | `calling` | attempts of calls, how they end, when they are tried again |
-//! | `verifying`, `session` | the person is asked; the vendor's session and its result |
+//! | `calling` | attempts of calls: start, end, retry |
+//! | `verifying`, `session` | asking the person for proof; the vendor's session and its result |
 //! | `paying` | how many sessions a person and a policy may start in a day |
-//! | `enrolling` | what earlier runs left of a person at a provider |
-//! | `judge` | a vendor's proof in the words of policies |
+//! | `enrolling` | data of earlier runs about a person at a provider |
+//! | `judge` | translates a vendor's proof into a policy outcome |
 //! | `deciding` | who may decide: teams, persons, refusals |
-//! | `quarantine` | a case whose stored past is damaged does nothing by itself |
-//! | `reviewing`, `grace`, `stuck` | people decide; an adverse end waits; something failed for good |
-//! | `waiting`, `overheard`, `recheck`, `outage_credit` | a step that asks nobody; events before it; the person read again; lost time given back |
-//! | `doing`, `held`, `holding`, `echo`, `evidence` | effects; what a case holds; the events that our own effects cause; whose doing a change is |
+//! | `quarantine` | stops a case whose stored history is damaged |
+//! | `reviewing`, `grace`, `stuck` | reviews; adverse effects in grace; permanent failures |
+//! | `waiting`, `overheard`, `recheck`, `outage_credit` | waits for events or times; events before a wait; rereading the person; time given back after outages |
+//! | `doing`, `held`, `holding`, `echo`, `evidence` | effects; stored holds; placing and lifting; events caused by own effects; who made a change |
 //! | `limits` | how many effects a policy has had in a window |
 //! | `migrating` | an open case moves to another revision |
-//! | `order` | what an operator may tell a case |
-//! | `mail` | who gets a mail, in which language, frozen |
-//! | `recorded` | what a transition was decided from, so that it can be decided again |
+//! | `order` | operator orders on a case |
+//! | `mail` | recipient, language and final text of mails |
+//! | `recorded` | the inputs of a transition, for replay |
 //! | `forecast` | a case in plain words: what it waits for, what can be decided |
 
 mod advance;
@@ -104,44 +104,44 @@ use chrono::TimeDelta;
 
 use crate::model::{DocumentUse, EffectKind, Enrolment, Event, Pause, PollEvery, Timestamp};
 
-/// What a decision may look at besides the case, the policy and the input.
+/// Data for a decision besides the case, the policy and the input.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub now: Timestamp,
     pub links: &'a Links,
     /// Shown in mails.
     pub organization: &'a str,
-    /// Kinds of effect whose limit is used up for this case's policy right now.
+    /// Kinds of effect whose limit for this case's policy is used up now.
     pub over_limit: &'a BTreeSet<EffectKind>,
-    /// What earlier cases left of the person at verification providers, by their names.
+    /// Data of earlier cases about the person at verification providers, by provider name.
     pub enrolments: &'a BTreeMap<String, Enrolment>,
-    /// Who has shown the document that a result is about, this person or another.
+    /// Recorded uses of the document that a result is about, by this person or others.
     pub documents: &'a [DocumentUse],
-    /// What other cases hold against this person.
+    /// Other cases' holds on this person.
     pub others: &'a [Hold],
-    /// When somebody could not answer, through no fault of theirs.
+    /// Outages in which an answer was impossible.
     pub pauses: &'a [Pause],
-    /// Names of the sinks that events go to.
+    /// Names of the sinks for events.
     pub sinks: &'a [String],
-    /// How often a session is read while the person may be at it.
+    /// How often a session is read while the person may be using it.
     pub poll_every: &'a PollEvery,
-    /// How long an approval may take to invite the person by itself before we look.
+    /// How long the provider may take to send an invitation after an approval before it is checked.
     pub invite_grace: TimeDelta,
-    /// How long an account that was made in a system may not be found there yet, by the system's name.
+    /// How long a created account may be missing from reads, by system name.
     pub consistency: &'a BTreeMap<String, TimeDelta>,
 }
 
-/// What one input did: the new state with its calls, what is written into the journal of the case, and
-/// which limited effects were reached (each counts once, where its step is reached).
+/// The result of one input: the new state with its calls, the new journal entries, and the limited effects reached.
+/// Each effect counts once, where its step is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Advance {
     pub case: Case,
     pub entries: Vec<Entry>,
     pub effects: Vec<EffectKind>,
-    /// Events that come of it, for other policies.
+    /// Emitted events, for other policies.
     pub events: Vec<Event>,
-    /// What is now known of the person at a provider, where that changed.
+    /// New data about the person at a provider, where it changed.
     pub enrolments: BTreeMap<String, Enrolment>,
-    /// The documents that the person showed, for who keeps which person showed which.
+    /// Documents that the person showed, for the record of document uses.
     pub documents: Vec<DocumentUse>,
 }

@@ -1,5 +1,5 @@
-//! Whether an event concerns a case that is open, and whether a policy opens one. What the daemon decides
-//! about an event, and what a policy test decides about it, is decided here.
+//! Decides whether an event concerns an open case, and whether a policy opens one. The daemon and policy tests share
+//! these decisions.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -16,30 +16,30 @@ use crate::model::{
 use crate::policy::script::{Condition, Facts, Trace, Verdict};
 use crate::policy::{Mode, Policy};
 
-/// What a policy says to an opening.
+/// A policy's answer to an opening.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Offered {
     Disabled,
-    /// The clause that says no.
+    /// The clause that failed.
     Clause(Stopped),
-    /// An error in a clause is not a no: somebody has to look.
+    /// An error in a clause is not a refusal: a person must check it.
     CouldNotDecide(Stopped),
     /// A case with this key would open.
     Shadow(String),
-    /// With this key.
+    /// A case with this key opens.
     Opens(String),
 }
 
-/// What kept a policy from opening a case.
+/// Why a policy opened no case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stopped {
     /// The clause or the error, with its place and without values.
     pub says: String,
-    /// What it looked at.
+    /// The values that were evaluated.
     pub trace: Trace,
 }
 
-/// Offers an opening to one policy. Whether a case with that key is open already is for who keeps them.
+/// Offers an opening to one policy. The caller checks for an open case with the key.
 pub fn offer(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Timestamp) -> Offered {
     if policy.mode == Mode::Disabled {
         return Offered::Disabled;
@@ -50,7 +50,7 @@ pub fn offer(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Tim
     }
 }
 
-/// The same, whatever the mode of the policy says.
+/// Offers an opening independent of the policy's mode.
 pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Timestamp) -> Offered {
     let (steps, this_case) = (Fields::new(), no_case(policy));
     let settings = &policy.settings;
@@ -61,7 +61,7 @@ pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject,
     }
 }
 
-/// The case key if the policy applies, else what says no. The outer error: it could not decide.
+/// Returns the case key if the policy applies, else the failing clause. The outer error: it could not decide.
 pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopped>, Stopped> {
     let stopped = |says: String| Stopped::by(&policy.condition, says, facts);
     if let Some(no) = objection(&policy.condition, facts).map_err(stopped)? {
@@ -70,8 +70,8 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopp
     case_key(policy, facts).map(Ok).map_err(stopped)
 }
 
-/// What two cases of a policy have in common that are the same case. Ids of two identity providers are never the
-/// same person's.
+/// Returns the key under which openings of a policy are the same case. Ids of two identity providers never denote the
+/// same person.
 pub fn case_key(policy: &Policy, facts: &Facts<'_>) -> Result<String, String> {
     let subject = facts.subject;
     match &policy.case_key {
@@ -83,8 +83,8 @@ pub fn case_key(policy: &Policy, facts: &Facts<'_>) -> Result<String, String> {
     }
 }
 
-/// What of a condition says no, with its place and without values; none: it holds. The outer error: it could
-/// not be decided.
+/// Returns the failing clause of a condition, with its place and without values; `None` if it holds. The outer error:
+/// it could not decide.
 pub fn objection(condition: &Condition, facts: &Facts<'_>) -> Result<Option<String>, String> {
     match condition.decide(facts).map_err(|error| error.to_string())? {
         Verdict::Fails { clause, place } => Ok(Some(format!("{place}: {clause}"))),
@@ -93,13 +93,13 @@ pub fn objection(condition: &Condition, facts: &Facts<'_>) -> Result<Option<Stri
 }
 
 impl Stopped {
-    /// What a condition said, with what it looked at.
+    /// Records a condition's result with the values it evaluated.
     pub fn by(condition: &Condition, says: String, facts: &Facts<'_>) -> Self {
         Self { says, trace: condition.trace(facts).of_the_end() }
     }
 }
 
-/// `this_case` before there is one.
+/// Returns `this_case` before a case exists.
 pub fn no_case(policy: &Policy) -> Fields {
     let empty = json!({
         "id": null, "policy": policy.name, "revision": policy.revision.0, "opened_at": null, "attempts": 0,
@@ -110,7 +110,7 @@ pub fn no_case(policy: &Policy) -> Fields {
     }
 }
 
-/// Whether an open case of a subject hears of an event about them, whatever opens cases.
+/// Returns whether an event concerns a subject's open case, independent of opening triggers.
 pub fn concerns(case: &Case, policy: &Policy, event: &Event) -> bool {
     let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
     let awaited = case.waiting().is_some_and(|waiting| waiting.event.as_ref().is_some_and(named));
@@ -119,8 +119,8 @@ pub fn concerns(case: &Case, policy: &Policy, event: &Event) -> bool {
     awaited || gone(event) || cancels || touches_a_hold || keeps_for_a_wait(case, policy, event)
 }
 
-/// Whether an event ends a case by its policy's `cancel_when`. What happens to another role than the one that a
-/// case is about is none of its business.
+/// Returns whether an event ends a case by its policy's `cancel_when`. Events about a role other than the case's role
+/// do not.
 pub(super) fn cancels(case: &Case, policy: &Policy, event: &Event) -> bool {
     let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
     let about = case.event.as_ref().and_then(role_of);
@@ -128,12 +128,12 @@ pub(super) fn cancels(case: &Case, policy: &Policy, event: &Event) -> bool {
     policy.cancel_when.iter().any(named) && !other_role
 }
 
-/// Whether an event is the very one that opened a case.
+/// Returns whether an event is the one that opened the case.
 pub fn opened_by(case: &Case, event: &Event) -> bool {
     case.event.as_ref().is_some_and(|opening| opening.key == event.key)
 }
 
-/// Fields of the event's data with the names of an applicant's fill those, the rest are attributes.
+/// Builds an applicant from the event's data. Known names fill fields; all others become attributes.
 pub fn applicant(event: &Event) -> Subject {
     let data = event.fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
     let text = |name: &str| data.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -150,13 +150,13 @@ pub fn applicant(event: &Event) -> Subject {
     .into()
 }
 
-/// Whether a registration waits for a decision, which is when it opens a case.
+/// Whether a registration awaits a decision; only then it opens a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decidable {
     Yes,
-    /// The person has not confirmed their address yet; another event may or may not come then.
+    /// The person has not confirmed their address yet; a later event may report it.
     NotYet,
-    /// Somebody decided already: the state it is in.
+    /// A decision was already made: the current state.
     Never(String),
 }
 
@@ -174,22 +174,22 @@ pub fn decidable(event: &Event, subject: &Subject) -> Decidable {
     }
 }
 
-/// An event about somebody who is not there (yet) is looked at again this often before it is given up.
+/// Retries for an event about a person that does not exist yet.
 const LOOKS: u32 = 6;
-/// The same for a registration whose address is not confirmed.
+/// Retries for a registration whose address is not confirmed.
 const LOOKS_AT_UNCONFIRMED: u32 = 24;
 
-/// Who an event is about, as far as that is known now.
+/// The person that an event is about, as far as known.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
     Person(Subject),
-    /// Looked at again later.
+    /// Retried later.
     Later(&'static str),
     Never(String),
 }
 
-/// What is made of whom the identity provider has under the event's name. A registration opens a case only
-/// while it waits for a decision.
+/// Evaluates the identity provider's record for the event's subject. A registration opens a case only while it awaits a
+/// decision.
 pub fn found(event: &Event, person: Option<Subject>, attempts: u32) -> Found {
     let Some(person) = person else {
         return match attempts {
@@ -207,14 +207,14 @@ pub fn found(event: &Event, person: Option<Subject>, attempts: u32) -> Found {
     }
 }
 
-/// When an event that could not be dealt with is looked at again.
+/// Returns when a deferred event is retried.
 pub fn look_again_at(now: Timestamp, attempts: u32) -> Timestamp {
     let wait = TimeDelta::seconds(10) * 2_i32.pow(attempts.min(9));
     now + wait.min(TimeDelta::hours(1))
 }
 
-/// Under what a person is known over several cases. Numbers of registrations and of users are counted
-/// apart: the same one can be two people.
+/// Returns the id that identifies a person across cases. Registrations and users have separate number ranges: one
+/// number may denote two people.
 pub fn known_as(subject: &Subject) -> String {
     match (subject.account(), subject.kind) {
         (Some(account), _) => account,
@@ -223,7 +223,7 @@ pub fn known_as(subject: &Subject) -> String {
     }
 }
 
-/// Whether what an action would free is held by another case too, or by this one anew.
+/// Returns whether another case, or this one again, holds what an action would free.
 pub fn still_held(case: &Case, others: &[Hold], action: &Action) -> bool {
     if action.hold().is_none_or(|change| change.places) {
         return false;

@@ -1,4 +1,4 @@
-//! What an operator may tell a case, state by state.
+//! Applies operator orders to a case, by state.
 
 use super::entry::Note;
 use super::input::{Operator, Order, Refused};
@@ -9,7 +9,7 @@ use crate::policy::outcome::OwnResult;
 impl Transition<'_> {
     pub fn ordered(&mut self, operator: Operator) -> Result<(), Refused> {
         let state = self.case.state.clone();
-        // Written first, so that the journal reads in order; a refusal throws the whole turn away.
+        // Noted first to keep the journal in order; a refusal discards the whole transition.
         let (order, by) = (operator.order, operator.by.clone());
         if !own_business(order) && self.is_about(&by) {
             let rule = "nobody orders this in their own case".to_owned();
@@ -17,7 +17,7 @@ impl Transition<'_> {
         }
         self.note(Note::Ordered { operator });
         match (order, state) {
-            // A hold may outlive its case, and so may the wish to lift it.
+            // A hold may outlive its case; lifting is allowed after the end.
             (Order::Lift, _) => self.lift_all(),
             (_, State::Closed) => Err(Refused::Closed),
             (Order::Cancel, _) => {
@@ -42,7 +42,7 @@ impl Transition<'_> {
             }
             (Order::Undo, State::Grace(grace)) => self.undo(&grace),
             (Order::Undo, State::Stuck(stuck)) => match stuck.interrupted.as_deref() {
-                // The destruction failed for good: not doing it is the other way out.
+                // The destruction failed for good: undoing it is an alternative to a retry.
                 Some(State::Grace(grace)) if stuck.parked.iter().all(|(_, call)| !call.in_doubt) => {
                     self.undo(grace)
                 }
@@ -65,7 +65,7 @@ impl Transition<'_> {
     }
 }
 
-/// What changes nothing about the person may be ordered by themselves.
+/// Returns whether a person may order this in their own case: it changes nothing about them.
 fn own_business(order: Order) -> bool {
     match order {
         Order::Retry | Order::Remind => true,

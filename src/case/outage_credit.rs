@@ -1,5 +1,5 @@
-//! Nobody loses time to an outage: what a person or a reviewer could not use of their time, because the
-//! provider or the daemon was down, is given back when the case is touched next.
+//! Outage credit: gives back the time that a person or a reviewer could not use because the provider or the daemon was
+//! down. The credit is applied when the case is processed next.
 
 use chrono::TimeDelta;
 
@@ -10,7 +10,7 @@ use super::state::State;
 use super::transition::Transition;
 use crate::model::{Pause, Timestamp};
 
-/// How much of a stretch of time lies in pauses of any of these.
+/// Returns how much of a period overlaps outages of any of these.
 pub fn lost(pauses: &[Pause], who: &[&str], from: Timestamp, to: Timestamp) -> TimeDelta {
     let mut stretches: Vec<(Timestamp, Timestamp)> = pauses
         .iter()
@@ -31,7 +31,7 @@ pub fn lost(pauses: &[Pause], who: &[&str], from: Timestamp, to: Timestamp) -> T
 }
 
 impl Transition<'_> {
-    /// Gives back what was lost since the last look.
+    /// Gives back the time lost since the last check.
     pub fn be_fair(&mut self) {
         self.be_fair_until(self.now());
     }
@@ -65,7 +65,7 @@ impl Transition<'_> {
                 reviewing.escalate_at = reviewing.escalate_at.map(|at| at + lost);
                 lost
             }
-            // A time that a policy names is a time; only a time to react is given back.
+            // A fixed time of a policy does not move; only response times are credited.
             State::Waiting(waiting) if waiting.event.is_some() => {
                 let lost = lost(waiting.fair_until);
                 waiting.fair_until = now;
@@ -92,9 +92,8 @@ impl Transition<'_> {
 }
 
 impl Transition<'_> {
-    /// Moves what a clock that was ahead has planned back to the true time. A state that was looked at by that
-    /// clock was looked at in what is now the future; the others stay as they are, so a second order finds
-    /// nothing to move.
+    /// Moves times planned by a clock that was ahead back to the true time. Only a state whose last check is in the
+    /// future moves. A second order thus finds nothing to move.
     pub fn set_back(&mut self, by: TimeDelta) -> Result<(), Refused> {
         let now = self.now();
         if !moved(&mut self.case.state, by, now) {
@@ -105,10 +104,10 @@ impl Transition<'_> {
     }
 }
 
-/// No session is read again later than this.
+/// Longest interval between two readings of a session.
 const LATEST_POLL: TimeDelta = TimeDelta::hours(1);
 
-/// Whether the state was looked at after `now`; then all of its times are earlier by `by`.
+/// Moves the times of a state by `by` if its last check is after `now`. Returns whether it moved.
 fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
     let back = |at: &mut Timestamp| *at -= by;
     let maybe = |at: &mut Option<Timestamp>| *at = at.map(|at| at - by);
@@ -119,12 +118,12 @@ fn moved(state: &mut State, by: TimeDelta, now: Timestamp) -> bool {
             back(&mut proving.deadline);
             maybe(&mut proving.remind_at);
             maybe(&mut proving.late_until);
-            // These two are moments of a session, which may be older than the wrong clock.
+            // These two belong to a session, which may predate the wrong clock.
             for at in [&mut proving.poll_at, &mut proving.captured_at] {
                 *at = at.map(|at| if at > now { at - by } else { at });
             }
         }
-        // The step is older than the wrong clock, and only the next look at its session was planned by it.
+        // The step predates the wrong clock; only the next reading of its session was planned by it.
         State::Verifying(proving) if proving.poll_at.is_some_and(|at| at > now + LATEST_POLL) => {
             proving.poll_at = Some(now);
         }

@@ -1,11 +1,10 @@
-//! Events that come while a case is still doing what precedes a wait. A wait ends by what happened since the
-//! case began to change something: whoever answers a mail, or acts on a closed account, may be faster than the
-//! rest of the path.
+//! Events that arrive before a case reaches its wait. A person who answers a mail or acts on a closed account may be
+//! faster than the rest of the path.
 //!
-//! The rule: from the first attempt of an effect after the case last waited (for a person, a decision or an
-//! event), events that some `wait` of the policy is for are kept. The next `wait` for one of them ends at once,
-//! if the event's own time is not before that attempt. What arrives while the case waits is not asked for its
-//! time.
+//! Rule: keeping starts at the first attempt of an effect after the case last waited (for a person, a decision or an
+//! event). From then on the case keeps events that any `wait` of the policy names. The next `wait` for one of them ends
+//! at once, if the event's own time is not before that attempt. The time of an event that arrives during a wait is not
+//! checked.
 
 use chrono::TimeDelta;
 
@@ -14,12 +13,12 @@ use super::transition::Transition;
 use crate::model::{Action, Event, EventType};
 use crate::policy::Policy;
 
-/// Clocks differ a little, and some channels leave out parts of a second.
+/// Tolerated clock difference; some channels omit fractions of a second.
 const SKEW: TimeDelta = TimeDelta::seconds(5);
-/// More than this is no answer to anything.
+/// Maximum of kept events.
 const MOST: usize = 20;
 
-/// Whether a case that does not wait yet keeps an event for its next wait.
+/// Returns whether a case that does not wait yet keeps an event for its next wait.
 pub(super) fn keeps_for_a_wait(case: &Case, policy: &Policy, event: &Event) -> bool {
     let since = case.stretch.as_ref().is_some_and(|stretch| event.time >= stretch.since - SKEW);
     since && !rests(case.beneath()) && policy.awaits().any(|awaited| is(event, awaited))
@@ -29,7 +28,7 @@ fn is(event: &Event, kind: &EventType) -> bool {
     event.kind == *kind || event.also.contains(kind)
 }
 
-/// Whether somebody or something is waited for.
+/// Returns whether the case waits in this state.
 fn rests(state: &State) -> bool {
     match state {
         State::Verifying(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) | State::Closed => {
@@ -40,7 +39,7 @@ fn rests(state: &State) -> bool {
 }
 
 impl Transition<'_> {
-    /// An effect of the path is about to begin.
+    /// Records that an effect of the path is about to begin.
     pub fn will_change(&mut self, purpose: Purpose, action: &Action) {
         let changes = purpose == Purpose::Step && !action.only_reads();
         if changes && self.case.stretch.is_none() {
@@ -48,7 +47,7 @@ impl Transition<'_> {
         }
     }
 
-    /// True: the event is kept for the next wait.
+    /// Keeps an event for the next wait. Returns true if it is newly kept.
     pub fn overhear(&mut self, event: &Event) -> bool {
         if !keeps_for_a_wait(&self.case, self.policy, event) {
             return false;
@@ -62,7 +61,7 @@ impl Transition<'_> {
         !known
     }
 
-    /// Whether what a wait is for has happened already. It ends one wait.
+    /// Returns whether the awaited event was kept already, and removes it: it ends one wait.
     pub fn has_overheard(&mut self, awaited: &EventType) -> bool {
         let Some(stretch) = &mut self.case.stretch else { return false };
         let is = |kept: &Overheard| kept.kind == *awaited || kept.also.contains(awaited);
@@ -71,7 +70,7 @@ impl Transition<'_> {
         true
     }
 
-    /// At the end of every turn: a case that waits hears of what happens.
+    /// Drops kept events at the end of a transition if the case waits: later events reach it directly.
     pub fn settle_stretch(&mut self) {
         if rests(self.case.beneath()) {
             self.case.stretch = None;

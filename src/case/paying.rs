@@ -1,5 +1,5 @@
-//! Sessions at a provider cost money: how many one person may start in a day, and how many a policy. What a
-//! policy may spend is a limit like any other; a person who presses when it is used up loses no time by it.
+//! Bounds sessions at providers, which cost money: per person and day, and per policy. A policy's bound is an ordinary
+//! limit. A person who presses while it is used up loses no time.
 
 use chrono::TimeDelta;
 
@@ -14,10 +14,10 @@ const MOST_IN_A_DAY: usize = 3;
 
 const DAY: TimeDelta = TimeDelta::hours(24);
 
-/// Whether a session may be started now.
+/// Whether a session may start now.
 pub(super) enum Pays {
     Yes,
-    /// The person has to wait until then.
+    /// The person must wait until then.
     Rests(Timestamp),
     /// The policy's limit is used up.
     Held,
@@ -38,7 +38,7 @@ impl Transition<'_> {
         if used_up && self.case.released != Some(proving.step) { Pays::Held } else { Pays::Yes }
     }
 
-    /// A session is asked for; it counts once.
+    /// Counts a requested session, once.
     pub fn pay(&mut self, proving: &mut Verifying) {
         proving.rests_until = None;
         self.case.released.take_if(|step| *step == proving.step);
@@ -61,7 +61,7 @@ impl Transition<'_> {
         self.note(Note::Held { action });
     }
 
-    /// The person presses again while the case is held: they go on if others have left room by now.
+    /// Handles another press while the case is over limit: it continues if the limit has room now.
     pub fn press_again(
         &mut self,
         asked: Verifying,
@@ -81,7 +81,7 @@ impl Transition<'_> {
         self.press(proving, link, locale)
     }
 
-    /// A person has released the start: who was turned away gets a mail with the link.
+    /// Continues after an operator released the start: the person gets a mail with the link.
     pub fn ask_on(&mut self, asked: Verifying, since: Timestamp) -> Result<(), Refused> {
         let stood = self.now() - since;
         self.prove_on(asked, stood);

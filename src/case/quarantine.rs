@@ -1,13 +1,12 @@
-//! A case whose stored past is damaged does nothing by itself any more: it is stuck, and its owner retries it or
-//! cancels it.
+//! Quarantines a case whose stored history is damaged: it becomes stuck, and its owner retries or cancels it.
 
 use super::entry::{Entry, Note};
 use super::state::{Case, Purpose, State, Stuck};
 use crate::model::Timestamp;
 use crate::policy::tree::StepIndex;
 
-/// The case, stuck, with the entry that says why. None: it is closed and does nothing anyway. `known`: it is as
-/// its last commit left it; otherwise each of its calls may have been performed.
+/// Returns the stuck case with its journal entry. `None`: the case is closed. `known`: the case matches its last
+/// commit; otherwise each of its calls may have been performed.
 pub fn quarantine(mut case: Case, now: Timestamp, reason: &str, known: bool) -> Option<(Case, Entry)> {
     let step = case.step().unwrap_or(StepIndex(0));
     let calls = std::mem::take(&mut case.calls).into_iter().map(|(number, mut pending)| {
@@ -15,7 +14,7 @@ pub fn quarantine(mut case: Case, now: Timestamp, reason: &str, known: bool) -> 
         pending.begun = None;
         (number, pending)
     });
-    // Who was to be called about the case before is not any more.
+    // Pending owner notices about the earlier state are dropped.
     let mut parked: Vec<_> = calls.filter(|(_, pending)| pending.purpose != Purpose::OwnerNotice).collect();
     let (call, interrupted) = match std::mem::replace(&mut case.state, State::Closed) {
         State::Closed => return None,

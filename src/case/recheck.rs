@@ -1,5 +1,5 @@
-//! The person is read again before something is changed and whenever a case wakes, if the policy says
-//! `as_long_as`: what it looks at must be true now.
+//! Reads the person again before a change and whenever a case wakes, if the policy has `as_long_as`: its condition
+//! needs current values.
 
 use chrono::TimeDelta;
 
@@ -9,38 +9,38 @@ use crate::model::{Action, Subject, SubjectKind, Timestamp};
 use crate::policy::outcome::OwnResult;
 use crate::policy::tree::StepIndex;
 
-/// What was read this recently is true enough for the steps that follow one another.
+/// A record this recent is current enough for consecutive steps.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
 
-/// A record that was made this lately may be missing where it was not copied to yet.
+/// A record made this recently may be missing on replicas.
 const LATELY: TimeDelta = TimeDelta::minutes(10);
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(20);
 
 const ONLY_AT_THE_OPENING: &[&str] = &["profile", "profile_id"];
 
 impl Transition<'_> {
-    /// Whether the person has to be read before the policy is asked whether it still applies.
+    /// Returns whether the person must be read before `as_long_as` is evaluated.
     pub fn must_look(&self) -> bool {
         let fresh = self.case.seen_at.is_some_and(|at| (self.now() - at).abs() < FRESH_FOR);
-        // Nobody can be asked about somebody who is in no identity provider.
+        // An applicant is in no identity provider and cannot be read.
         let readable = self.case.subject.kind != SubjectKind::Applicant;
         self.policy.as_long_as.is_some() && readable && !fresh
     }
 
-    /// The only thing due is to ask the vendor how far a session is, which changes nobody.
+    /// Returns whether only a reading of the vendor session is due, which changes nothing about the person.
     pub fn only_asks(&self) -> bool {
         let State::Verifying(proving) = &self.case.state else { return false };
         let later = |at: Option<Timestamp>| at.is_none_or(|at| at > self.now());
         later(proving.remind_at) && later(proving.late_until.or(Some(proving.deadline)))
     }
 
-    /// Asks for the person; the case goes on with `looked`.
+    /// Requests a read of the person; `looked` continues the case.
     pub fn look(&mut self, step: StepIndex) -> u32 {
         let subject = self.case.subject.reference();
         self.ask(step, Action::read(subject), Purpose::Look, self.now())
     }
 
-    /// Whether a look was asked for at an earlier step than the one that the case is at.
+    /// Returns whether a look belongs to an earlier step than the current one.
     pub fn overtaken(&self, look: u32) -> bool {
         match *self.case.beneath() {
             State::Calling { call, .. } => call != look,
@@ -48,7 +48,7 @@ impl Transition<'_> {
         }
     }
 
-    /// The person's record is gone at the provider. What was to be destroyed is gone too, whoever did it.
+    /// Handles a deleted record at the provider. A pending destruction counts as done, by any actor.
     pub fn subject_gone(&mut self) {
         let result = match self.case.beneath() {
             State::Grace(_) => self.case.result.clone(),
@@ -58,7 +58,7 @@ impl Transition<'_> {
         self.let_go();
     }
 
-    /// What was made minutes ago may not be shown yet, so its absence is not believed at once.
+    /// Retries a read that found nothing: a new record may not be visible yet.
     fn not_seen(&mut self) {
         let now = self.now();
         let made = self.case.snapshot().created_at.unwrap_or(self.case.opened_at);
@@ -78,7 +78,7 @@ impl Transition<'_> {
         }
         let Some(mut subject) = subject else { return self.not_seen() };
         for field in ONLY_AT_THE_OPENING {
-            // Told by the event that opened the case, and by nothing since.
+            // Only the opening event supplied this value.
             let known = self.case.subject.fields.get(*field).filter(|value| !value.is_null());
             if let (Some(known), Some(now)) =
                 (known, subject.fields.get_mut(*field).filter(|now| now.is_null()))
@@ -94,7 +94,7 @@ impl Transition<'_> {
                 self.begin_session(proving.clone());
             }
             State::Verifying(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_) => {
-                // The answer may have come long after the question.
+                // The answer may have arrived long after the request.
                 self.be_fair();
                 self.wake_now();
             }

@@ -1,6 +1,5 @@
-//! What a transition was decided from, kept beside its result so that it can be decided again: the cause, and
-//! what it looked at that is not the same for every case. What is the same for all of them, such as the
-//! organization's name or the keys of links, is only named by a mark.
+//! Stores the inputs of a transition beside its result, for replay: the cause and the case-specific context. Context
+//! shared by all cases, such as the organization's name or link keys, is represented by a hash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,40 +19,40 @@ pub struct Recorded {
     pub facts: Facts,
 }
 
-/// What happened to a case.
+/// The cause of a transition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     Opening(Opening),
     Input(Input),
-    /// It moved to the revision that it has afterwards.
+    /// A move to the revision that the case has afterwards.
     Migration(Mover),
 }
 
-/// The part of `Here` that is of this one decision.
+/// The part of `Context` that is specific to this decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     pub now: Timestamp,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub over_limit: BTreeSet<EffectKind>,
-    /// What is known of the person at providers, by earlier cases.
+    /// Data of earlier cases about the person at providers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub enrolments: BTreeMap<String, Enrolment>,
-    /// Who has shown the document that the input is about.
+    /// Recorded uses of the document that the input is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<DocumentUse>,
-    /// What other cases hold against the person.
+    /// Other cases' holds on the person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Hold>,
-    /// Times in the life of the case in which somebody could not answer.
+    /// Outages during the life of the case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Pause>,
-    /// The mark of everything else that was looked at: settings, keys, the program's version.
+    /// The environment hash: settings, keys, the program's version.
     pub under: String,
 }
 
 impl Recorded {
-    /// The one way from a cause to a new state, the first time and every other time.
+    /// Computes the new state from a cause. The first decision and every replay use this function.
     pub fn decide(
         &self,
         before: Option<Case>,
@@ -63,16 +62,16 @@ impl Recorded {
         match (self.cause.clone(), before) {
             (Cause::Opening(opening), None) => Ok(open(opening, policy, context)),
             (Cause::Input(input), Some(case)) => advance(case, policy, input, context),
-            // It was opened already, or is not there to be changed.
+            // The case is already open, or does not exist.
             (Cause::Opening(_), Some(_)) | (Cause::Input(_) | Cause::Migration(_), None) => {
                 Err(Refused::Stale)
             }
-            // That takes both revisions; see `migrate`.
+            // A migration needs both revisions; see `migrate`.
             (Cause::Migration(_), Some(_)) => Err(Refused::WrongPolicy),
         }
     }
 
-    /// The same for a move between two revisions. `None`: it was none.
+    /// Replays a move between two revisions. `None`: the cause is not a migration.
     pub fn migrate(
         &self,
         before: Case,

@@ -1,4 +1,4 @@
-//! People decide: who may, how many must agree, what happens when nobody does.
+//! Reviews: who may decide, how many must agree, and what follows without an answer.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::model::{Actor, Timestamp};
 use crate::policy::outcome::ReviewOutcome;
 use crate::policy::tree::{Review, StepIndex, Verb};
 
-/// `steps.<id>` of a review: every key is always there.
+/// Returns `steps.<id>` of a review: every key is present.
 pub(super) fn record(outcome: Option<&str>, decision: Option<&Decision>) -> Value {
     json!({
         "outcome": outcome,
@@ -45,7 +45,7 @@ impl<'a> Transition<'a> {
         self.tell_queue(step, &queue, deadline);
     }
 
-    /// Spans of a queue's people count in their calendar.
+    /// Returns the end of a span in the calendar of a queue.
     pub fn in_queue(&self, queue: &str, start: Timestamp, span: crate::model::Span) -> Timestamp {
         let calendar = self.policy.people.queues.get(queue).and_then(|queue| queue.calendar.as_deref());
         self.after(start, span, calendar)
@@ -102,18 +102,18 @@ impl<'a> Transition<'a> {
             return Ok(());
         }
         if !agrees {
-            // Agreement starts anew with this opinion, and those above are asked to join in.
+            // Agreement restarts with this decision, and the escalation queue joins.
             reviewing.given.clear();
             self.escalate(&mut reviewing);
         }
         reviewing.given.push(decision);
-        // The next one to look at it is somebody else.
+        // The next decision must come from another person.
         reviewing.assignee = None;
         self.case.state = State::Reviewing(reviewing);
         Ok(())
     }
 
-    /// Somebody takes the review, so that no two people work on it at the same time.
+    /// Claims the review for a person, which prevents parallel work.
     pub fn take_review(&mut self, mut reviewing: Reviewing, by: Actor) -> Result<(), Refused> {
         let review = self.review_of(reviewing.step).ok_or(Refused::NotAwaited)?;
         self.may_review(&reviewing, review, &by)?;
@@ -122,7 +122,7 @@ impl<'a> Transition<'a> {
         Ok(())
     }
 
-    /// Whoever claimed the review releases it; a claim of somebody else ends by itself.
+    /// Releases the claim on the claimer's request; another person's claim must expire.
     pub fn give_back_review(&mut self, mut reviewing: Reviewing, by: &Actor) -> Result<(), Refused> {
         let assignee = reviewing.assignee.take().ok_or(Refused::NotAwaited)?;
         if assignee.until > self.now() && !assignee.by.same(by) {
@@ -139,7 +139,7 @@ impl<'a> Transition<'a> {
     }
 }
 
-/// Who took a review keeps it this long without doing anything.
+/// How long a claim lasts without activity.
 const TAKEN_FOR: TimeDelta = TimeDelta::minutes(30);
 
 pub(super) fn has_reason(decision: &Decision) -> bool {

@@ -1,5 +1,5 @@
-//! The vendor's session of a person who is asked to prove who they are: start, readings, result. Only what
-//! carries our own reference counts, and only for the session it belongs to.
+//! The vendor's session of a person: start, readings, result. A result counts only with proofd's own reference, and
+//! only for its session.
 
 use std::collections::BTreeMap;
 
@@ -24,22 +24,22 @@ use crate::policy::Policy;
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::Verb;
 
-/// Seconds after the end of the capture at which the vendor wants to be asked; then every half hour.
+/// Seconds after the end of the capture at which the vendor expects readings; then every half hour.
 const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
 const THEN_EVERY: TimeDelta = TimeDelta::minutes(30);
 
-/// Sessions of one step that may end without a result before people look at it.
+/// Sessions of one step that may end without a result before a reviewer must look.
 const MOST_SESSIONS: u32 = 8;
 const TOO_MANY: &str = "too_many_attempts";
-/// Nothing of the person is at the provider that could be compared with, and the policy has no fallback.
+/// The provider has nothing of the person to compare with, and the policy has no fallback.
 pub(super) const NOT_ENROLLED: &str = "not_enrolled";
 
-/// What vendors take as a link's life: five minutes to sixty days.
+/// Range of link lifetimes that vendors accept, in seconds: five minutes to sixty days.
 const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 300..=60 * 86_400;
 
 impl Transition<'_> {
-    /// Starts a session for a person who waits at their page; where nothing of them is known that it could
-    /// be compared with, nobody can be asked.
+    /// Starts a session for a person who waits at their page. Without anything to compare with the step ends as
+    /// unavailable.
     pub fn begin_session(&mut self, mut proving: Verifying) {
         let step = proving.step;
         match self.pays(&proving) {
@@ -57,7 +57,7 @@ impl Transition<'_> {
         }
     }
 
-    /// False: there is nothing to compare with.
+    /// Requests a session start. Returns false if there is nothing to compare with.
     fn start_session(&mut self, proving: &mut Verifying) -> Result<bool, Trouble> {
         let verify = self.verify_of(proving.step)?;
         if verify.verification.method != Method::Full && !proving.fell_back && !self.enrolled(verify) {
@@ -67,14 +67,14 @@ impl Transition<'_> {
         }
         let verification = in_use(proving, verify);
         let call = self.case.call_id(self.case.next_call);
-        // One person, one account: only one that the provider has forgotten is left behind.
+        // One person has one account; a new one replaces only an account that the provider lost.
         let known = self.enrolment(&verification.provider).map(|enrolment| enrolment.account.clone());
         let account = known.filter(|account| !account.is_empty() && !proving.anew);
         let start = StartSession {
             workflow: verification.workflow.clone(),
             method: verification.method,
             account,
-            // Each attempt puts its own number behind it.
+            // Each attempt appends its own number.
             reference: format!("{call}.1"),
             person: person(&self.case.subject.reference()),
             lifetime_seconds: (proving.deadline - self.now())
@@ -95,8 +95,8 @@ impl Transition<'_> {
         Ok(true)
     }
 
-    /// A start whose end is not known is given up: nobody ever saw its link. A fresh one takes its place
-    /// if the person still waits.
+    /// Gives up a start with an unknown end: its link was never shown. A new start replaces it if the person still
+    /// waits.
     pub fn restart_session(&mut self, call: u32) {
         let State::Verifying(mut proving) = self.case.state.clone() else { return };
         if proving.start != Some(call) {
@@ -107,7 +107,7 @@ impl Transition<'_> {
     }
 
     pub fn session_started(&mut self, call: u32, action: &Action, session: Session) {
-        // Kept in any case: a hint for it must find this case, where it is then judged.
+        // Stored in every case: a hint for the session must find this case.
         self.case.sessions.insert(session.execution.clone(), session.account.clone());
         self.case.attempts += 1;
         let attempt = self.case.attempts;
@@ -138,7 +138,7 @@ impl Transition<'_> {
         match failure.kind {
             FailureKind::Unavailable => self.end_proving(&proving, ProofOutcome::Unavailable),
             FailureKind::NotEnrolled => self.not_enrolled(proving, reason),
-            // Our request is wrong, which says nothing about the person. They press again after the retry.
+            // proofd's request was wrong, which is no result about the person. They press again after the retry.
             FailureKind::Refused | FailureKind::Changed => {
                 proving.start = None;
                 self.stick_with(proving.step, reason, None, Some(State::Verifying(proving)));
@@ -146,8 +146,8 @@ impl Transition<'_> {
         }
     }
 
-    /// The provider has forgotten the person, or their face: what the policy falls back to is asked, on a
-    /// new account if need be. Each happens once.
+    /// Handles a provider that lost the person or their face: uses the fallback, on a new account if needed. Each
+    /// happens once.
     fn not_enrolled(&mut self, mut proving: Verifying, reason: Trouble) {
         proving.start = None;
         let step = proving.step;
@@ -172,7 +172,7 @@ impl Transition<'_> {
         }
     }
 
-    /// Asks for the session's state, once at a time.
+    /// Requests the session's state, one reading at a time.
     pub fn ask_reading(&mut self, proving: &mut Verifying) {
         let Some(session) = &proving.session else { return };
         proving.poll_at = None;
@@ -184,7 +184,7 @@ impl Transition<'_> {
         proving.read = Some(self.ask(proving.step, action, Purpose::Read, self.now()));
     }
 
-    /// The vendor says that something may have changed. Only the current session is worth a look.
+    /// Handles a hint of the vendor. Only the current session is read.
     pub fn hinted(&mut self, mut proving: Verifying, execution: &str) -> Result<(), Refused> {
         if proving.session.as_ref().is_none_or(|session| session.execution != execution) {
             return Err(Refused::Stale);
@@ -195,7 +195,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    /// The provider refused to show the session, or could not be reached until the retries ran out.
+    /// Handles a refused reading, or one whose retries are used up.
     pub fn read_failed(&mut self, call: u32) {
         let State::Verifying(proving) = self.case.state.clone() else { return };
         if proving.read == Some(call) {
@@ -220,7 +220,7 @@ impl Transition<'_> {
         proving.unclear = reading.phase == Phase::Unclear;
         match (reading.phase, reading.proof) {
             (Phase::Unclear, _) => {
-                // The link was good when it was given out.
+                // The link was valid when it was issued.
                 proving.wanted = false;
                 let at = self.next_poll(&mut proving, false);
                 self.read_again(proving, at);
@@ -229,7 +229,7 @@ impl Transition<'_> {
                 self.end_proving(&proving, ProofOutcome::NoResponse);
             }
             (phase @ (Phase::Waiting | Phase::Capturing), _) => {
-                // Known good just now: the page may send the person there.
+                // The link is confirmed valid: the page may redirect the person.
                 proving.wanted = false;
                 let at = self.next_poll(&mut proving, phase == Phase::Capturing);
                 self.read_again(proving, at);
@@ -241,7 +241,7 @@ impl Transition<'_> {
             }
             (Phase::Done, Some(proof)) => self.judged(proving, &session, &proof),
             (Phase::Done, None) => {
-                // Done without a word is not an answer; ask again.
+                // A finished session without a result is read again.
                 let at = self.next_vendor_poll(&mut proving);
                 self.read_again(proving, at);
             }
@@ -254,7 +254,7 @@ impl Transition<'_> {
         self.case.state = State::Verifying(proving);
     }
 
-    /// A session that nobody is at is asked for less and less often: a press or a hint comes first anyway.
+    /// Returns when an idle session is read next, with growing intervals: a press or a hint triggers earlier.
     fn next_poll(&self, proving: &mut Verifying, busy: bool) -> Timestamp {
         let doublings = if busy { 0 } else { proving.polls.min(5) };
         proving.polls = if busy { 0 } else { proving.polls + 1 };
@@ -262,7 +262,7 @@ impl Transition<'_> {
         self.now() + (every * (1 << doublings)).min(THEN_EVERY.max(every))
     }
 
-    /// How often the provider in use is read.
+    /// Returns how often the provider in use is read.
     fn poll_every(&self, proving: &Verifying) -> TimeDelta {
         match self.verify_of(proving.step) {
             Ok(verify) => self.context.poll_every.of(&in_use(proving, verify).provider),
@@ -280,7 +280,7 @@ impl Transition<'_> {
             .unwrap_or(now + THEN_EVERY)
     }
 
-    /// A session without a result: nobody failed, nobody passed, and the person may start another.
+    /// Handles a session without a result: no pass and no failure; the person may start another.
     fn session_ended(&mut self, mut proving: Verifying, session: &Session) {
         self.note(Note::SessionEnded { execution: session.execution.clone() });
         proving.session = None;
@@ -291,7 +291,7 @@ impl Transition<'_> {
             return self.end_proving(&proving, ProofOutcome::NoResponse);
         }
         if proving.sessions >= MOST_SESSIONS {
-            // A provider holds many tries against a person, and so many mean that something is wrong.
+            // Providers count many tries against a person, and so many indicate a problem.
             let judged = Judged { outcome: None, reasons: vec![TOO_MANY.to_owned()], mismatches: Vec::new() };
             self.learn(
                 proving.step,
@@ -318,7 +318,7 @@ impl Transition<'_> {
             judged.doubt(SEEN_BEFORE);
         }
         let compared = match verification.method {
-            // A selfie rests on what the face it was compared with rests on.
+            // A selfie depends on the same values as the face it was compared with.
             Method::Authentication => self.face(&verification.provider, verify).unwrap_or_else(|| {
                 judged.doubt(CHANGED);
                 BTreeMap::new()
@@ -329,7 +329,7 @@ impl Transition<'_> {
         };
         match judged.outcome {
             Some(ProofOutcome::Passed) => {
-                // What was left out because it may be missing was not compared.
+                // Optional fields without a value were not compared.
                 let kept = |field: &String| {
                     canonical(field, &self.case.subject).is_some() || !verify.optional.contains(field)
                 };
@@ -365,7 +365,8 @@ fn read(provider: String, session: &Session) -> Action {
     Action::Verification { provider, session: SessionAction::Read(read) }
 }
 
-/// What would be read of a person's session, where a capture is still waited for and nothing is being read.
+/// Returns the reading of a person's session that a poll would request, while a capture is pending and no reading is in
+/// progress.
 pub fn reading(case: &Case, policy: &Policy) -> Option<Action> {
     let State::Verifying(proving) = &case.state else { return None };
     let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
@@ -374,13 +375,13 @@ pub fn reading(case: &Case, policy: &Policy) -> Option<Action> {
     waits.then(|| read(in_use(proving, verify).provider.clone(), session))
 }
 
-/// Whether a reading says more than that the capture is still waited for.
+/// Returns whether a reading shows progress beyond a pending capture.
 pub fn moved_on(reading: &Reading, session: &Session) -> bool {
     belongs(reading, session) && !matches!(reading.phase, Phase::Waiting | Phase::Capturing)
 }
 
-/// A result counts only for the session it belongs to, and only if it carries the reference that we gave
-/// out for it. An answer without a result need not carry it.
+/// Returns whether a reading belongs to the session. A result must carry the issued reference; an answer without a
+/// result need not.
 fn belongs(reading: &Reading, session: &Session) -> bool {
     let reference = match (&reading.reference, reading.phase) {
         (Some(reference), _) => *reference == session.reference,

@@ -1,5 +1,5 @@
-//! A case as it is stored. Everything it waits for is a field, so a restart forgets nothing and a waiting
-//! case costs no memory.
+//! A case as it is stored. Everything it waits for is a field: a restart loses nothing and a waiting case uses no
+//! memory.
 
 use std::collections::BTreeMap;
 
@@ -19,40 +19,40 @@ use crate::policy::tree::{Effect, Resolved, StepIndex};
 pub struct Case {
     pub id: CaseId,
     pub policy: String,
-    /// The revision it opened with, and keeps.
+    /// The revision of the case; only a migration changes it.
     pub revision: Revision,
-    /// What makes it different from other open cases of its policy.
+    /// Distinguishes it from other open cases of its policy.
     pub key: String,
     pub subject: Subject,
-    /// What opened it; none for a manual start.
+    /// The opening event; `None` for a manual start or a sweep.
     pub event: Option<Event>,
     pub opened_at: Timestamp,
     pub state: State,
-    /// `steps.<id>` for scripts and mails: what finished steps learned.
+    /// `steps.<id>` for scripts and mails: results of finished steps.
     pub steps: Fields,
-    /// Calls that have not ended, by number. The outbox is made of these.
+    /// Calls that have not ended, by number. They form the outbox.
     pub calls: BTreeMap<u32, Pending>,
     pub next_call: u32,
     pub next_entry: u64,
     /// How often each `retry_from` was taken.
     pub retries: BTreeMap<StepIndex, u32>,
-    /// Verification sessions started, over all steps. The callback path of the current one carries it.
+    /// Verification sessions started, over all steps. The current one's callback path contains this number.
     pub attempts: u32,
-    /// Links given out to the person; only the newest one works.
+    /// Links issued to the person; only the newest one works.
     pub links: u32,
-    /// How often an adverse end was contested; makes the number of the next contest link.
+    /// How often an adverse end was contested; determines the number of the next objection link.
     pub contests: u32,
     /// An adverse effect whose step was reached and whose grace period runs while the case walks to its end.
     pub pending_adverse: Option<InGrace>,
-    /// What has really been done to the registration or the user, in order.
+    /// Effects completed on the registration or the user, in order.
     pub settled: Vec<EffectKind>,
     /// Every vendor session of this case: execution id to account id.
     pub sessions: BTreeMap<String, String>,
     /// The word of the `close` that was reached.
     pub result: Option<String>,
     pub closed_at: Option<Timestamp>,
-    /// The person as they were read last, for what is decided now; `subject` stays what it was at the
-    /// opening, which is what an effect that cannot be undone is measured against.
+    /// The latest record of the person, for current decisions. `subject` keeps the record of the opening, which
+    /// irreversible effects are checked against.
     #[serde(default)]
     pub seen: Option<Subject>,
     #[serde(default)]
@@ -60,27 +60,27 @@ pub struct Case {
     /// Suspensions and roles that this case holds. They may outlive it.
     #[serde(default)]
     pub holds: Vec<Hold>,
-    /// What is left of the actions that an `act` function returned.
+    /// Remaining actions of an `act` function.
     #[serde(default)]
     pub acting: Option<Acting>,
-    /// Registered fields that this case's proofs were compared with, with the fingerprint of what they were.
+    /// Registered fields that this case's proofs were compared with, with fingerprints of their values.
     #[serde(default)]
     pub compared: BTreeMap<String, String>,
-    /// A step whose limit a person has lifted for this case.
+    /// A step whose limit an operator released for this case.
     #[serde(default)]
     pub released: Option<StepIndex>,
-    /// Refused and late decisions in the journal; it is bounded, so that nobody fills the store with them.
+    /// Refused and late decisions in the journal; bounded to protect the store.
     #[serde(default)]
     pub refusals: u32,
-    /// The marks that our own changes leave at the identity provider.
+    /// Expected events of this case's own changes at the identity provider.
     #[serde(default)]
     pub echoes: Vec<Echo>,
-    /// Since when the case changes things without waiting, and what happened meanwhile.
+    /// The current stretch of changes without a wait, with events that arrived during it.
     #[serde(default)]
     pub stretch: Option<Stretch>,
 }
 
-/// The way between two waits of a case.
+/// The path between two waits of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stretch {
     /// When its first effect began.
@@ -88,7 +88,7 @@ pub struct Stretch {
     pub events: Vec<Overheard>,
 }
 
-/// An event that a later wait may be for.
+/// An event that a later wait may name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Overheard {
     pub key: String,
@@ -96,33 +96,33 @@ pub struct Overheard {
     pub also: Vec<EventType>,
 }
 
-/// Where a case is. Every state says what ends it.
+/// The state of a case. Each state defines what ends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    /// A step's effects are on their way; when the last one is done the case moves on. `call` is the newest.
+    /// A step's effects are in progress; the case continues after the last one. `call` is the newest.
     Calling {
         step: StepIndex,
         call: u32,
     },
-    /// A person is asked to prove who they are.
+    /// The person is asked for proof.
     Verifying(Verifying),
-    /// People are asked to decide.
+    /// Reviewers are asked to decide.
     Reviewing(Reviewing),
-    /// An event or a time is waited for, and nobody is asked.
+    /// The case waits for an event or a time, without asking a person.
     Waiting(Waiting),
-    /// A limit stopped an effect; an admin releases or drops it.
+    /// A limit stopped an effect; an administrator releases or drops it.
     Held {
         step: StepIndex,
         action: EffectKind,
         since: Timestamp,
-        /// The person who is asked for a proof and pressed when no more could be started.
+        /// The verification of a person who pressed while the limit was used up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked: Option<Box<Verifying>>,
     },
-    /// Something failed for good; its owner retries or cancels.
+    /// A permanent failure; the owner retries or cancels.
     Stuck(Stuck),
-    /// The path has ended; an adverse effect waits for its time and can be undone.
+    /// The path has ended; an adverse effect is in grace and can be undone.
     Grace(InGrace),
     Closed,
 }
@@ -130,46 +130,46 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verifying {
     pub step: StepIndex,
-    /// Deadlines and reminders count from here.
+    /// Start of the step; deadlines and reminders count from here.
     pub started_at: Timestamp,
     pub deadline: Timestamp,
-    /// Reminders that were sent or skipped.
+    /// Number of reminders sent or skipped.
     pub reminded: u32,
     /// When the next reminder is due.
     pub remind_at: Option<Timestamp>,
-    /// The number in the person's link; a new link makes old ones dead.
+    /// The number in the person's link; a new link invalidates old ones.
     pub link: u32,
     /// The current vendor session.
     pub session: Option<Session>,
-    /// When the session is to be read next.
+    /// When the session is read next.
     pub poll_at: Option<Timestamp>,
-    /// How often in a row it was read without anybody being at it.
+    /// Consecutive readings without activity of the person.
     pub polls: u32,
-    /// When its capture was first seen to have ended.
+    /// When its capture was first seen as ended.
     pub captured_at: Option<Timestamp>,
-    /// The last reading did not say whether the person has to do anything.
+    /// The last reading did not report whether the person must act.
     #[serde(default)]
     pub unclear: bool,
-    /// The start that is under way.
+    /// The start call in progress.
     pub start: Option<u32>,
-    /// The reading that is under way.
+    /// The reading call in progress.
     pub read: Option<u32>,
-    /// The person waits at their page for a session to be sent to.
+    /// The person waits at their page for a session.
     pub wanted: bool,
     /// The language of the browser that pressed last (BCP 47).
     pub locale: Option<String>,
-    /// The deadline has come and only a result of the session is waited for, until then.
+    /// The deadline has passed; the case waits until then for a result of the session only.
     pub late_until: Option<Timestamp>,
     /// Sessions started in this step.
     pub sessions: u32,
-    /// Nothing is enrolled that the verification could look at, so its fallback is used.
+    /// The fallback is used: nothing is enrolled for the main verification.
     pub fell_back: bool,
-    /// The account that the provider has forgotten is not used again.
+    /// The account that the provider lost is not used again.
     pub anew: bool,
-    /// The person has started as many sessions as anybody may in a day, and may start another from here on.
+    /// The person used up the day's sessions, and may start another from this time on.
     #[serde(default)]
     pub rests_until: Option<Timestamp>,
-    /// Up to when pauses were looked at.
+    /// Outages up to this time are credited.
     pub fair_until: Timestamp,
 }
 
@@ -177,48 +177,47 @@ pub struct Verifying {
 pub struct Waiting {
     pub step: StepIndex,
     pub started_at: Timestamp,
-    /// None: only for the time.
+    /// `None`: waits for the time only.
     pub event: Option<EventType>,
     pub until: Timestamp,
-    /// Up to when pauses were looked at.
+    /// Outages up to this time are credited.
     pub fair_until: Timestamp,
 }
 
-/// The rest of an `act` step.
+/// Remaining actions of an `act` step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Acting {
     pub step: StepIndex,
     pub left: Vec<Effect<Resolved>>,
 }
 
-/// Events that an effect of ours causes at the identity provider, and when to expect them. Such an event
-/// neither triggers nor cancels anything.
+/// Expected events of an own effect at the identity provider. Such an event neither triggers nor cancels anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Echo {
     pub call: u32,
     pub kinds: Vec<String>,
     pub role: Option<String>,
     pub from: Timestamp,
-    /// None: the effect is not known to have ended.
+    /// `None`: the effect's end is unknown.
     pub until: Option<Timestamp>,
-    /// It changed nothing, so only an event that names us as its cause is its own.
+    /// The effect changed nothing: only an event that names proofd as its cause matches.
     #[serde(default)]
     pub silent: bool,
-    /// The events that it was heard as.
+    /// Received events that this effect caused.
     #[serde(default)]
     pub heard: Vec<HeardAs>,
 }
 
-/// An event that one of our own effects caused.
+/// An event that an own effect caused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeardAs {
     pub key: String,
     pub kind: String,
-    /// Its most exact name.
+    /// Its most specific name.
     pub name: String,
 }
 
-/// Somebody who took a review keeps it for themselves for a while.
+/// A reviewer's claim on a review, until a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignee {
     #[serde(flatten)]
@@ -237,7 +236,7 @@ pub struct Reviewing {
     pub given: Vec<Decision>,
     #[serde(default)]
     pub assignee: Option<Assignee>,
-    /// Up to when pauses were looked at.
+    /// Outages up to this time are credited.
     pub fair_until: Timestamp,
 }
 
@@ -247,31 +246,31 @@ pub struct Stuck {
     pub since: Timestamp,
     /// A sentence without names, addresses or secrets.
     pub reason: String,
-    /// The call that failed first; none: a script or a template.
+    /// The call that failed first; `None`: a script or a template failed.
     pub call: Option<u32>,
-    /// The calls that failed, with their numbers, out of the outbox until somebody says retry. A list and
-    /// not a map: numbers as keys do not survive being read as part of a tagged state.
+    /// Failed calls with their numbers, removed from the outbox until a retry. A list and not a map: numeric keys do
+    /// not deserialize inside a tagged state.
     pub parked: Vec<(u32, Pending)>,
-    /// What the case goes back to on retry, if the step had begun to wait.
+    /// The state to which a retry returns, if the step had begun to wait.
     pub interrupted: Option<Box<State>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InGrace {
-    /// The step that asked for the effect.
+    /// The step that requested the effect.
     pub step: StepIndex,
-    /// The effect that happens when the time is up.
+    /// The effect at the end of grace.
     pub action: Action,
     pub until: Timestamp,
-    /// Since when the person contests it; the clock stands and people decide.
+    /// When the person objected; the clock is stopped until a decision.
     pub contested_at: Option<Timestamp>,
-    /// The number in the contest link.
+    /// The number in the objection link.
     pub link: u32,
-    /// The call, once the time was up.
+    /// The call, once grace has ended.
     pub call: Option<u32>,
-    /// Up to when pauses were looked at.
+    /// Outages up to this time are credited.
     pub fair_until: Timestamp,
-    /// The account was suspended only for the time until then; undoing the end lets it go.
+    /// The account is suspended only during grace; undoing the effect lifts the suspension.
     #[serde(default)]
     pub blocks: bool,
 }
@@ -281,21 +280,21 @@ pub struct InGrace {
 pub struct Pending {
     pub action: Action,
     pub purpose: Purpose,
-    /// When it is to be attempted.
+    /// When it is attempted next.
     pub due: Timestamp,
     /// Attempts that have begun.
     pub attempt: u32,
-    /// When the current attempt began; none: no attempt is under way.
+    /// When the current attempt began; `None`: no attempt is in progress.
     pub begun: Option<Timestamp>,
-    /// An earlier attempt's end is not known.
+    /// An earlier attempt's end is unknown.
     #[serde(default)]
     pub in_doubt: bool,
-    /// When it was first asked for.
+    /// When it was first requested.
     pub asked_at: Timestamp,
-    /// Attempts that do not count against the bound on retries: those before a person said retry.
+    /// Attempts before a manual retry; they do not count against the bound on retries.
     #[serde(default)]
     pub forgiven: u32,
-    /// Attempts since then that failed because the other side served nobody. They do not count either.
+    /// Later attempts that failed because of an outage. They do not count either.
     #[serde(default)]
     pub outages: u32,
     /// Why the last attempt failed.
@@ -303,43 +302,43 @@ pub struct Pending {
     pub last_failure: Option<String>,
 }
 
-/// What a call is for, so that its outcome finds its place.
+/// The purpose of a call, which routes its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The step waits for it.
     Step,
-    /// The mail with the link; the step goes on waiting when it is out.
+    /// The mail with the link; the step waits on after it was sent.
     Invite,
     Reminder,
     Start,
     Read,
-    /// Is the invitation out after an approval? The step waits for it.
+    /// Checks for the invitation after an approval. The step waits for it.
     EnsureInvited,
-    /// The destruction at the end of a grace period.
+    /// The destruction at the end of grace.
     Destroy,
-    /// The person is read again before something is decided about them.
+    /// Reads the person again before a decision about them.
     Look,
-    /// An operator lifts a hold, also one that a closed case left.
+    /// An operator lifts a hold, also one of a closed case.
     Lift,
-    /// A team is called besides its mail. Nothing waits for it, and its failure changes nothing.
+    /// Pages a team in addition to its mail. The step does not wait for it, and its failure changes nothing.
     Page,
-    /// A role that the case withholds was given again by somebody; it is taken away again.
+    /// Removes a withheld role that was granted again elsewhere.
     Uphold,
-    /// Tells the owner that the case is stuck, or a team that it has to decide. Its failure changes nothing.
+    /// Notifies the owner of a stuck case, or a team of a pending decision. Its failure changes nothing.
     OwnerNotice,
 }
 
 impl Purpose {
-    /// Whether a call is made although the case has ended.
+    /// Returns whether a call is still made after the case has ended.
     pub fn outlives(self) -> bool {
         matches!(self, Self::Lift | Self::Page)
     }
 }
 
 impl Case {
-    /// Whether it is the provider who keeps a proof waiting, and not the person: its answers fail, or do not
-    /// say how far the session is.
+    /// Returns whether the provider delays the proof instead of the person: its answers fail, or do not report the
+    /// session's progress.
     pub fn waits_for_provider(&self, proving: &Verifying) -> bool {
         let tried_again = |call: Option<u32>| {
             let pending = call.and_then(|call| self.calls.get(&call));
@@ -348,10 +347,10 @@ impl Case {
         proving.unclear || tried_again(proving.read) || tried_again(proving.start)
     }
 
-    /// When the case itself has something to do next, whatever becomes of its calls.
+    /// Returns when the case itself acts next, independent of its calls.
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.calls.values().any(|pending| pending.purpose == Purpose::Look) {
-            // What comes of the look is what the case goes on with.
+            // The result of the look continues the case.
             return None;
         }
         match &self.state {
@@ -365,7 +364,7 @@ impl Case {
         }
     }
 
-    /// For lists and metrics.
+    /// Returns the state for lists and metrics.
     pub fn standing(&self) -> CaseState {
         match &self.state {
             State::Calling { .. } => CaseState::Running,
@@ -382,26 +381,26 @@ impl Case {
         self.standing().word()
     }
 
-    /// Until when somebody can still answer, decide or contest.
+    /// Returns the time limit for an answer, a decision or an objection.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
             State::Verifying(proving) => Some(proving.deadline),
             State::Reviewing(reviewing) => Some(reviewing.deadline),
             State::Waiting(waiting) => Some(waiting.until),
-            // While people decide about a contest there is no time by which it must happen.
+            // A contested end has no time limit.
             State::Grace(grace) => grace.contested_at.is_none().then_some(grace.until),
             State::Calling { .. } | State::Held { .. } | State::Stuck(_) | State::Closed => None,
         }
     }
 
-    /// A call of the outbox as a connector is handed it.
+    /// Returns a call of the outbox for a connector.
     pub fn call(&self, number: u32) -> Option<Call> {
         let pending = self.calls.get(&number)?;
         Some(Call {
             attempt: Attempt {
                 call: self.call_id(number),
                 number: pending.attempt,
-                // What is in doubt is an earlier attempt, never the one under way.
+                // Only an earlier attempt is in doubt, never the current one.
                 in_doubt: pending.in_doubt,
                 asked_at: pending.asked_at,
             },
@@ -409,7 +408,7 @@ impl Case {
         })
     }
 
-    /// The vendor session that the person can be sent to, as far as is known.
+    /// Returns the vendor session for the person's redirect, if one is known.
     pub fn session(&self) -> Option<&Session> {
         match &self.state {
             State::Verifying(proving) => proving.session.as_ref(),
@@ -423,7 +422,7 @@ impl Case {
         }
     }
 
-    /// The step the case is at.
+    /// Returns the current step.
     pub fn step(&self) -> Option<StepIndex> {
         match &self.state {
             State::Calling { step, .. } | State::Held { step, .. } => Some(*step),
@@ -436,7 +435,7 @@ impl Case {
         }
     }
 
-    /// The wait that the case is in, also while it is stuck in it.
+    /// Returns the current wait, also of a case stuck in it.
     pub fn waiting(&self) -> Option<&Waiting> {
         match self.beneath() {
             State::Waiting(waiting) => Some(waiting),
@@ -444,7 +443,7 @@ impl Case {
         }
     }
 
-    /// The state that a stuck case goes back to, else the one it is in.
+    /// Returns the state to which a stuck case returns, else the current one.
     pub fn beneath(&self) -> &State {
         match &self.state {
             State::Stuck(stuck) => stuck.interrupted.as_deref().unwrap_or(&self.state),
@@ -452,7 +451,7 @@ impl Case {
         }
     }
 
-    /// Calls that have not ended, with those that are out of the outbox until somebody says retry.
+    /// Returns calls that have not ended, including parked calls of a stuck case.
     pub fn open_calls(&self) -> impl Iterator<Item = (&u32, &Pending)> {
         let parked = match &self.state {
             State::Stuck(stuck) => stuck.parked.as_slice(),
@@ -469,7 +468,7 @@ impl Case {
         CallId { case: self.id.clone(), number }
     }
 
-    /// What the identity provider held when the case opened.
+    /// Returns what the identity provider held when the case opened.
     pub fn snapshot(&self) -> Snapshot {
         let text = |field: &str| self.subject.text(field).map(str::to_owned);
         Snapshot {
@@ -491,7 +490,7 @@ impl Verifying {
 }
 
 impl InGrace {
-    /// Whether the clock runs: nobody contests it and the effect is not on its way.
+    /// Returns whether the clock runs: no objection and no call.
     pub fn runs(&self) -> bool {
         self.contested_at.is_none() && self.call.is_none()
     }

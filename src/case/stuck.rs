@@ -1,4 +1,4 @@
-//! Something failed for good: the case stands still, its owner is told, and nothing counts as decided.
+//! Handles permanent failures: the case stops, its owner is notified, and nothing counts as decided.
 
 use chrono::TimeDelta;
 
@@ -8,12 +8,12 @@ use super::transition::{Transition, Trouble};
 use crate::policy::tree::StepIndex;
 
 impl Transition<'_> {
-    /// A step that could not even begin: retrying enters it again.
+    /// Handles a step that could not begin: a retry enters it again.
     pub fn stick(&mut self, step: StepIndex, trouble: Trouble) {
         self.stick_with(step, trouble, None, None);
     }
 
-    /// A step that waited already goes back to waiting on retry; a call that failed is tried again then.
+    /// Handles a failure in a step that already waits: a retry resumes the wait and repeats the failed call.
     pub fn stick_with(
         &mut self,
         step: StepIndex,
@@ -22,7 +22,7 @@ impl Transition<'_> {
         interrupted: Option<State>,
     ) {
         if let State::Stuck(stuck) = &mut self.case.state {
-            // A second call of the same step failed too: one retry is for both.
+            // Another call of the same step failed: one retry covers both.
             stuck.parked.extend(failed);
             return;
         }
@@ -38,7 +38,7 @@ impl Transition<'_> {
         self.tell_owner(step, &reason);
     }
 
-    /// Somebody says: try again. Whoever waited gets the time back that the case stood still.
+    /// Retries on an operator's order, and gives back the time that the case was stuck.
     pub fn retry(&mut self, stuck: Stuck) {
         self.drop_calls(|purpose| purpose == Purpose::OwnerNotice);
         let Some(interrupted) = stuck.interrupted else {
@@ -53,7 +53,7 @@ impl Transition<'_> {
             self.own(&pending.action);
             self.case.calls.insert(number, pending);
         }
-        // What was lost before is given back as ever; all of the time since then is, and only once.
+        // Outages before the failure are credited as usual; the time since then is credited once, in full.
         let stood = (now - stuck.since).max(TimeDelta::zero());
         self.case.state = *interrupted;
         self.be_fair_until(stuck.since);
@@ -66,7 +66,7 @@ impl Transition<'_> {
                 reviewing.escalate_at = reviewing.escalate_at.map(|at| at + stood);
                 self.case.state = State::Reviewing(reviewing);
             }
-            // A time that a policy names is a time.
+            // A fixed time of a policy does not move.
             State::Waiting(waiting) if waiting.event.is_none() => {}
             State::Waiting(mut waiting) => {
                 waiting.fair_until = now;
@@ -74,12 +74,12 @@ impl Transition<'_> {
                 self.case.state = State::Waiting(waiting);
             }
             State::Grace(_) | State::Held { .. } => {}
-            // Neither is ever interrupted; entering the step again is always right.
+            // Neither is ever interrupted; entering the step again is correct.
             State::Stuck(_) | State::Closed => self.walk(stuck.step),
         }
     }
 
-    /// A person is asked on, with all of the time that the case stood still.
+    /// Resumes a verification and gives back the time that the case was stopped.
     pub fn prove_on(&mut self, mut proving: Verifying, stood: TimeDelta) {
         let now = self.now();
         proving.fair_until = now;
@@ -88,7 +88,7 @@ impl Transition<'_> {
         proving.late_until = proving.late_until.map(|until| until + stood);
         proving.remind_at = proving.remind_at.map(|at| at + stood);
         proving.poll_at = proving.session.as_ref().map(|_| now);
-        // Readings and starts ended while the case stood still; they are asked for again.
+        // Readings and starts that ended meanwhile are requested again.
         proving.read = proving.read.filter(|call| self.case.calls.contains_key(call));
         proving.start = proving.start.filter(|call| self.case.calls.contains_key(call));
         if proving.read.is_some() {

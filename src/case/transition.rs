@@ -1,5 +1,5 @@
-//! One input being worked on: the case as it becomes, what is written into its journal, what it asks for.
-//! Knows how these are kept together, and nothing of what any input means.
+//! One input in progress: the changing case, its journal entries and its calls. Collects them, independent of the
+//! input's meaning.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::policy::script::{Condition, Facts, ScriptError, Verdict};
 use crate::policy::tree::{Step, StepIndex};
 
-/// Why a step cannot be done: a sentence without names, addresses or secrets, for its owner.
+/// Why a step cannot run: a sentence without names, addresses or secrets, for its owner.
 pub(super) type Trouble = String;
 
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub(super) struct Transition<'a> {
     pub context: &'a Context<'a>,
     entries: Vec<Entry>,
     effects: Vec<EffectKind>,
-    /// Events that come of this, for other policies.
+    /// Emitted events, for other policies.
     pub events: Vec<Event>,
-    /// What changed about the person at a provider.
+    /// Changed data about the person at a provider.
     pub enrolments: BTreeMap<String, Enrolment>,
     /// Fingerprints of the documents that the person showed.
     pub documents: Vec<String>,
@@ -58,7 +58,7 @@ impl<'a> Transition<'a> {
         self.context.now
     }
 
-    /// Writes into the case's journal, under the step the case is at.
+    /// Adds a journal entry under the current step.
     pub fn note(&mut self, note: Note) {
         let step = self.case.step();
         self.note_at(step, note);
@@ -70,12 +70,12 @@ impl<'a> Transition<'a> {
         self.case.next_entry += 1;
     }
 
-    /// A limited effect is reached; it counts once.
+    /// Counts a limited effect, once when it is reached.
     pub fn count(&mut self, action: EffectKind) {
         self.effects.push(action);
     }
 
-    /// Puts a call into the outbox.
+    /// Adds a call to the outbox.
     pub fn ask(&mut self, step: StepIndex, action: Action, purpose: Purpose, due: Timestamp) -> u32 {
         let number = self.case.next_call;
         self.case.next_call += 1;
@@ -93,7 +93,7 @@ impl<'a> Transition<'a> {
             last_failure: None,
         };
         self.case.calls.insert(number, pending);
-        // Readings change nothing and come by the hundred; their ends are on record.
+        // Readings change nothing and are frequent; only their ends are recorded.
         if purpose != Purpose::Read {
             let call = self.case.call_id(number);
             self.note_at(Some(step), Note::CallAsked { call, action: word });
@@ -101,13 +101,12 @@ impl<'a> Transition<'a> {
         number
     }
 
-    /// Takes calls out of the outbox that nobody needs any more. One that is under way stays until its
-    /// end is known.
+    /// Removes unneeded calls from the outbox. A call in progress stays until its end is known.
     pub fn drop_calls(&mut self, unneeded: impl Fn(Purpose) -> bool) {
         self.case.calls.retain(|_, pending| pending.begun.is_some() || !unneeded(pending.purpose));
     }
 
-    /// The case ends. Only calls that are under way are left.
+    /// Closes the case. Only calls in progress remain.
     pub fn close(&mut self, result: &str) {
         self.note(Note::Closed { result: result.to_owned() });
         self.drop_calls(|purpose| !purpose.outlives());
@@ -122,7 +121,7 @@ impl<'a> Transition<'a> {
         self.policy.step(index).ok_or_else(|| format!("the policy has no step number {}", index.0))
     }
 
-    /// Where an outcome of a step leads.
+    /// Returns the step that follows an outcome.
     pub fn branch(&self, index: StepIndex, outcome: &str) -> Result<StepIndex, Trouble> {
         let step = self.step(index)?;
         step.outcomes
@@ -131,7 +130,7 @@ impl<'a> Transition<'a> {
             .ok_or_else(|| format!("step {} does not say what follows {outcome}", step.path))
     }
 
-    /// What a step learned, for scripts and mails; steps without an id keep it to themselves.
+    /// Stores a step's result for scripts and mails; steps without an id store none.
     pub fn learn(&mut self, index: StepIndex, value: Value) {
         if let Some(id) = self.policy.step(index).and_then(|step| step.id.clone()) {
             self.case.steps.insert(id, value);
@@ -142,7 +141,7 @@ impl<'a> Transition<'a> {
         super::calendar::after(start, span, super::calendar::of(&self.policy.people, calendar))
     }
 
-    /// `this_case` of scripts and mails.
+    /// Returns `this_case` of scripts and mails.
     pub fn this_case(&self) -> Fields {
         let value = json!({
             "id": self.case.id,
@@ -153,7 +152,7 @@ impl<'a> Transition<'a> {
         });
         match value {
             Value::Object(fields) => fields,
-            // An object literal is an object.
+            // Unreachable: an object literal is an object.
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 Fields::new()
             }
@@ -175,7 +174,7 @@ impl<'a> Transition<'a> {
         condition.decide(&self.facts(&self.this_case()))
     }
 
-    /// Whether the policy's `as_long_as` still holds.
+    /// Returns whether the policy's `as_long_as` still holds.
     pub fn applies(&self) -> Result<bool, Trouble> {
         match self.policy.as_long_as.as_ref().map(|condition| self.decide(condition)) {
             None | Some(Ok(Verdict::Holds)) => Ok(true),

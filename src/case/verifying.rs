@@ -1,5 +1,4 @@
-//! The person is asked to prove who they are: invitation, reminders, the button, the deadline. What comes
-//! from the vendor is in `session`.
+//! Asks the person for proof: invitation, reminders, the button, the deadline. `session` handles the vendor's side.
 
 use chrono::TimeDelta;
 
@@ -16,8 +15,8 @@ use crate::model::{Action, Message, Method, Timestamp};
 use crate::policy::outcome::ProofOutcome;
 use crate::policy::tree::{Recipient, StepIndex, Verb, Verify};
 
-/// How long after the deadline a capture that was finished in time may still be decided by the vendor.
-/// Whoever was in time must not be taken for silent because the vendor is slow.
+/// How long after the deadline the vendor may still decide a capture that finished in time. A slow vendor must not make
+/// a person count as unresponsive.
 pub(super) const OVERTIME: TimeDelta = TimeDelta::hours(24);
 
 impl<'a> Transition<'a> {
@@ -27,7 +26,7 @@ impl<'a> Transition<'a> {
             return self.branch(step, ProofOutcome::Passed.word()).map(Entered::Go);
         }
         if !self.can_begin(verify) {
-            // Known before anybody is asked: no mail goes out for nothing.
+            // Checked before any mail is sent.
             let reasons = self.nobody_enrolled(step);
             let outcome = ProofOutcome::Unavailable.word().to_owned();
             self.note_at(Some(step), Note::StepEnded { outcome, reasons });
@@ -65,7 +64,7 @@ impl<'a> Transition<'a> {
         Ok(Entered::Rests)
     }
 
-    /// There is nothing of the person that a new run could be compared with. The reasons of that.
+    /// Records that the provider has nothing to compare a new run with. Returns the reasons.
     pub fn nobody_enrolled(&mut self, step: StepIndex) -> Vec<String> {
         let judged = Judged { outcome: None, reasons: vec![NOT_ENROLLED.to_owned()], mismatches: Vec::new() };
         self.learn(step, record(Some(ProofOutcome::Unavailable), Some(&judged), None, Some(self.now())));
@@ -79,7 +78,7 @@ impl<'a> Transition<'a> {
         Err("the case waits at a step that verifies nobody".to_owned())
     }
 
-    /// Reminders count from the start of the step. One at or after the deadline would come too late.
+    /// Returns the next reminder, counted from the start of the step. Reminders at or after the deadline are dropped.
     pub fn next_reminder(&self, proving: &Verifying, verify: &Verify) -> Option<Timestamp> {
         let next = verify.remind.get(usize::try_from(proving.reminded).ok()?)?;
         Some(self.after(proving.started_at, next.after, None)).filter(|at| *at < proving.deadline)
@@ -88,7 +87,7 @@ impl<'a> Transition<'a> {
     pub fn wake_proving(&mut self, mut proving: Verifying) {
         let (now, step) = (self.now(), proving.step);
         if proving.late_until.is_some_and(|until| now >= until) {
-            // The vendor never decided; that says nothing about the person.
+            // The vendor never decided; that is no result about the person.
             return self.end_proving(&proving, ProofOutcome::Unavailable);
         }
         if proving.late_until.is_none() && now >= proving.deadline {
@@ -105,7 +104,7 @@ impl<'a> Transition<'a> {
         self.case.state = State::Verifying(proving);
     }
 
-    /// Of several reminders that are due only the newest goes out.
+    /// Sends only the newest of several due reminders.
     fn remind_due(&mut self, proving: &mut Verifying) -> Result<(), Trouble> {
         let verify = self.verify_of(proving.step)?;
         let mut due = Vec::new();
@@ -114,7 +113,7 @@ impl<'a> Transition<'a> {
             proving.reminded += 1;
             proving.remind_at = self.next_reminder(proving, verify);
         }
-        // Who may have done it already is not asked again; a reminder after this one may still go out.
+        // A person who may have finished is not reminded; a later reminder is still possible.
         let idle = proving.captured_at.is_some() || self.case.waits_for_provider(proving);
         let skipped = if idle { due.len() } else { due.len().saturating_sub(1) };
         if skipped > 0 {
@@ -135,13 +134,13 @@ impl<'a> Transition<'a> {
         let asked = Some(Asked { link: proving.link, deadline: proving.deadline });
         let mut messages = vec![self.mail(&Recipient::Subject, template, asked)?];
         for recipient in also {
-            // Who has no manager is reminded all the same.
+            // A missing manager does not stop the reminder to the person.
             let nobody = matches!(recipient, Recipient::Manager) && self.manager().is_none();
             if !nobody {
                 messages.push(self.mail(recipient, template, asked)?);
             }
         }
-        // A reminder that is still waiting for the mail server is overtaken by this one.
+        // This reminder replaces one that still waits for the mail server.
         self.drop_calls(|purpose| purpose == Purpose::Reminder);
         self.ask_mails(proving.step, messages, Purpose::Reminder);
         Ok(())
@@ -153,7 +152,7 @@ impl<'a> Transition<'a> {
         }
     }
 
-    /// An operator wants the person to be reminded now.
+    /// Sends a reminder now, on an operator's order.
     pub fn remind_now(&mut self, proving: &Verifying) -> Result<(), Refused> {
         if proving.late_until.is_some() || self.now() >= proving.deadline {
             return Err(Refused::NotAwaited);
@@ -171,7 +170,7 @@ impl<'a> Transition<'a> {
         Ok(())
     }
 
-    /// The person's button. With a session at hand it is looked at first: it may have ended.
+    /// Handles the person's button. An existing session is read first: it may have ended.
     pub fn press(
         &mut self,
         mut proving: Verifying,
@@ -196,7 +195,7 @@ impl<'a> Transition<'a> {
         Ok(())
     }
 
-    /// Before a selfie is asked for, the person is read: whose face was enrolled must be who they are now.
+    /// Reads the person before a selfie: the enrolled face must match the current record.
     fn press_to_start(&mut self, proving: Verifying) -> Result<(), Refused> {
         let verify = self.verify_of(proving.step).map_err(|_| Refused::WrongPolicy)?;
         if in_use(&proving, verify).method != Method::Authentication || !self.can_reread() {
@@ -216,7 +215,7 @@ impl<'a> Transition<'a> {
         Ok(())
     }
 
-    /// Whether somebody waits at their page for a session, and only the look at the person was missing.
+    /// Returns whether the person waits at their page and the session needed only the read.
     pub fn waits_to_start(&self, proving: &Verifying) -> bool {
         proving.wanted
             && proving.session.is_none()
@@ -224,7 +223,7 @@ impl<'a> Transition<'a> {
             && self.now() < proving.deadline
     }
 
-    /// A call that waits for its next attempt is attempted now: somebody waits for it.
+    /// Attempts a waiting call now, because a person waits for it.
     pub fn hasten(&mut self, call: u32) {
         let now = self.now();
         if let Some(pending) = self.case.calls.get_mut(&call)
@@ -234,16 +233,16 @@ impl<'a> Transition<'a> {
         }
     }
 
-    /// Before anybody is taken for silent, a session that may hold a result is read once more.
+    /// Handles the deadline: reads a session that may hold a result once more.
     fn deadline(&mut self, mut proving: Verifying) {
         if proving.start.is_some() {
-            // The person asked in time and the vendor could not serve them.
+            // The person asked in time and the vendor could not start a session.
             return self.end_proving(&proving, ProofOutcome::Unavailable);
         }
         if proving.session.is_none() {
             let uninvited = self.case.calls.values().any(|pending| pending.purpose == Purpose::Invite);
             if uninvited {
-                // Nobody is silent who was never asked. Retrying asks them anew, with all of their time.
+                // A person without an invitation is not unresponsive. A retry invites them with the full time.
                 self.drop_calls(|purpose| matches!(purpose, Purpose::Invite | Purpose::Reminder));
                 return self
                     .stick(proving.step, "the invitation had not gone out by the deadline".to_owned());
@@ -258,14 +257,14 @@ impl<'a> Transition<'a> {
         self.case.state = State::Verifying(proving);
     }
 
-    /// The step ends without the vendor's word.
+    /// Ends the step without a result of the vendor.
     pub fn end_proving(&mut self, proving: &Verifying, outcome: ProofOutcome) {
         let step = proving.step;
         self.learn(step, record(Some(outcome), None, None, Some(self.now())));
         self.leave_proving(step, outcome, Vec::new());
     }
 
-    /// Nothing of the step is left in the outbox but what is under way, and no start is free of its limit.
+    /// Leaves the step: keeps only calls in progress and resets a released limit.
     pub fn leave_proving(&mut self, step: StepIndex, outcome: ProofOutcome, reasons: Vec<String>) {
         self.case.released.take_if(|released| *released == step);
         self.drop_calls(|purpose| {

@@ -1,4 +1,4 @@
-//! A step that waits for an event or for a time, and asks nobody.
+//! Waits for an event or a time, without asking a person.
 
 use super::entry::Note;
 use super::state::{State, Waiting};
@@ -10,7 +10,7 @@ use crate::policy::script::Text;
 use crate::policy::tree::{Step, StepIndex, Wait};
 
 impl Transition<'_> {
-    /// The case waits now, or goes on because the time has come or what it is for has happened.
+    /// Begins a wait, or continues if the time has passed or the event was kept.
     pub fn begin_wait(&mut self, step: &Step, wait: &Wait) -> Result<Entered, Trouble> {
         let now = self.now();
         if let Wait::For { event, .. } = wait
@@ -34,7 +34,7 @@ impl Transition<'_> {
         Ok(Entered::Rests)
     }
 
-    /// The time that a policy names.
+    /// Returns the time that a policy defines.
     pub fn time_of(&self, text: &Text) -> Result<Timestamp, Trouble> {
         let text = text
             .render(&self.facts(&self.this_case()))

@@ -1,5 +1,5 @@
-//! Entering steps, one after the other, until one of them waits for something. An error anywhere is never
-//! "false" and never "approved": the case is stuck and its owner is told.
+//! Enters steps until one of them waits. An error never counts as "false" or "approved": the case gets stuck and its
+//! owner is notified.
 
 use serde_json::{Value, json};
 
@@ -11,32 +11,32 @@ use crate::policy::outcome::OwnResult;
 use crate::policy::script::{Function, Verdict};
 use crate::policy::tree::{Effect, Grace, Step, StepIndex, Verb, WhenExceeded};
 
-/// The loader proves that no loop is unbounded; this is for the day it is wrong.
+/// Safety bound; the loader already proves that loops are bounded.
 const LONGEST_WALK: usize = 1_000;
 
-/// What entering a step came to.
+/// The result of entering a step.
 pub(super) enum Entered {
     Go(StepIndex),
-    /// The case waits now, or has ended.
+    /// The case waits or has ended.
     Rests,
 }
 
-/// Whether an effect still has to ask its limit.
+/// Whether an effect must still pass its limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bound {
     Limited,
-    /// A person released it.
+    /// An operator released it.
     Released,
 }
 
 impl Transition<'_> {
-    /// Walks on from a step.
+    /// Continues from a step.
     pub fn walk(&mut self, from: StepIndex) {
         let entered = self.enter(from);
         self.walk_on(from, entered);
     }
 
-    /// Walks on along the branch of an outcome.
+    /// Continues along the branch of an outcome.
     pub fn follow(&mut self, from: StepIndex, outcome: &str) {
         match self.branch(from, outcome) {
             Ok(next) => self.walk(next),
@@ -44,20 +44,19 @@ impl Transition<'_> {
         }
     }
 
-    /// Walks on after a step that is done.
+    /// Continues after a finished step.
     pub fn walk_past(&mut self, step: StepIndex) {
         let next = self.step(step).and_then(next_of).map(Entered::Go);
         self.walk_on(step, next);
     }
 
-    /// Goes on with the next action of a function.
+    /// Continues with the next action of a function.
     pub fn act_on(&mut self, index: StepIndex) {
         let entered = self.step(index).and_then(|step| self.next_action(step, Bound::Limited));
         self.walk_on(index, entered);
     }
 
-    /// Does a held effect and walks on. It may have been held for days: whether the policy still applies
-    /// is asked again.
+    /// Runs a released effect and continues. It may have waited for days: the policy's `as_long_as` is checked again.
     pub fn walk_released(&mut self, index: StepIndex) {
         self.case.released = Some(index);
         let entered = self.enter(index);
@@ -87,7 +86,7 @@ impl Transition<'_> {
             self.case.state = State::Calling { step: index, call };
             return Ok(Entered::Rests);
         }
-        // Its `if` was asked before the first action; the rest is done whatever the first ones changed.
+        // `if` was evaluated before the first action; the remaining actions run independent of the changes.
         let midway = self.case.acting.as_ref().is_some_and(|acting| acting.step == index);
         let bound = match self.case.released.take_if(|released| *released == index) {
             Some(_) => Bound::Released,
@@ -168,12 +167,12 @@ impl Transition<'_> {
         }
     }
 
-    /// What the policy says about a limit that is used up. Without a word of it, the careful way.
+    /// Applies the policy's reaction to a used-up limit; the default is to hold.
     pub fn over_limit(&mut self, step: &Step, action: EffectKind) -> Result<Option<Entered>, Trouble> {
         let limits = self.policy.limits.iter().filter(|limit| limit.action == action);
         let skips = limits.clone().count() > 0
             && limits.clone().all(|limit| limit.when_exceeded == WhenExceeded::Skip)
-            // A step with outcomes cannot be left out: nothing says where the case goes then.
+            // A step with outcomes cannot be skipped: its next step is undefined.
             && step.outcomes.is_empty();
         if skips {
             self.note_at(Some(step.index), Note::Skipped { action });
@@ -215,7 +214,7 @@ impl Transition<'_> {
         self.call(step, action)
     }
 
-    /// Rejects or deletes: now, or at the end of its grace period.
+    /// Rejects or deletes: now, or at the end of grace.
     fn adverse(
         &mut self,
         step: &Step,
@@ -237,7 +236,7 @@ impl Transition<'_> {
         let blocks = self.policy.subject == SubjectKind::User && !held;
         self.doom(step.index, effect, grace, blocks);
         if !blocks {
-            // A registration that waits cannot log in anyway.
+            // A waiting registration cannot log in anyway.
             return Ok(Entered::Go(next));
         }
         let call = self.hold(step.index, Held::Account, false);
@@ -245,7 +244,7 @@ impl Transition<'_> {
         Ok(Entered::Rests)
     }
 
-    /// Of two adverse effects on one path the graver one counts, at the later time.
+    /// Combines two adverse effects on one path: the more severe one applies, at the later time.
     fn doom(&mut self, step: StepIndex, effect: Action, grace: Grace, blocks: bool) {
         let until = self.after(self.now(), grace.length, None);
         let (action, until, contested_at, blocks) = match self.case.pending_adverse.take() {
@@ -265,21 +264,21 @@ impl Transition<'_> {
     }
 
     fn call(&mut self, step: &Step, action: Action) -> Result<Entered, Trouble> {
-        // What comes after it must exist before it happens.
+        // The next step must exist before the effect happens.
         next_of(step)?;
         let call = self.ask(step.index, action, Purpose::Step, self.now());
         self.case.state = State::Calling { step: step.index, call };
         Ok(Entered::Rests)
     }
 
-    /// The path's end. An effect in grace keeps the case open until its time is up.
+    /// Ends the path. An effect in grace keeps the case open until grace ends.
     fn arrive(&mut self, step: StepIndex, result: &str) {
         match self.case.pending_adverse.take() {
             None => {
                 self.close_at(step, result);
             }
             Some(pending_adverse) => {
-                // People are still to be told that they have to decide, about a contest for example.
+                // Notices about pending decisions, such as an objection, are still sent.
                 self.drop_calls(|purpose| purpose != Purpose::OwnerNotice && !purpose.outlives());
                 self.case.result = Some(result.to_owned());
                 self.case.state = State::Grace(pending_adverse);
@@ -288,7 +287,7 @@ impl Transition<'_> {
     }
 
     fn close_at(&mut self, step: StepIndex, result: &str) {
-        // The journal shows the `close` that was reached, not the step before it.
+        // The journal must show the reached `close`, not the step before it.
         self.case.state = State::Calling { step, call: 0 };
         self.close(result);
     }
@@ -298,14 +297,14 @@ pub(super) fn next_of(step: &Step) -> Result<StepIndex, Trouble> {
     step.next.ok_or_else(|| format!("nothing follows step {}, and the case cannot end here", step.path))
 }
 
-/// What `limits` counts a step as. The actions of an `act` are counted one by one, and so are the sessions that
-/// a verification starts.
+/// Returns the kind under which `limits` counts a step. Actions of an `act` and sessions of a verification are counted
+/// individually.
 pub(super) fn limited(verb: &Verb) -> Option<EffectKind> {
     verb.effect().filter(|kind| *kind != EffectKind::Verify)
 }
 
-/// `steps` before anything was learned: every step with an id is there, so that a script never meets a
-/// missing one.
+/// Returns `steps` without results: every step with an id is present, which keeps scripts from failing on a missing
+/// one.
 pub(super) fn nothing_learned(verb: &Verb) -> Option<Value> {
     match verb {
         Verb::Verify(_) => Some(super::judge::record(None, None, None, None)),

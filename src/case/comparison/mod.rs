@@ -1,15 +1,16 @@
-//! Whether a registration and a document name the same person. Pure; knows no provider and no policy.
+//! Compares a registration with a document: whether both name the same person. Pure; independent of providers and
+//! policies.
 //!
 //! | file | what |
 //! |---|---|
 //! | `names` | the rule for names |
-//! | `words` | from a field's text to words: what is not seen, titles, fillers |
-//! | `letters` | what passports write for letters, by script |
+//! | `words` | splits a field's text into words, without invisible characters, titles and fillers |
+//! | `letters` | romanizations in passports, by script |
 //! | `spelling` | all spellings of a word at once |
 //! | `dates` | a registered date of birth |
 //!
-//! An error is never agreement: what is missing, unreadable or of another type on either side cannot be
-//! compared, and what cannot be compared does not agree. The rule for administrators is in `docs/names.md`.
+//! An error never counts as a match: a missing or unreadable value, or one of another type, is not comparable, and such
+//! a field does not match. `docs/names.md` describes the rule for administrators.
 
 mod dates;
 mod letters;
@@ -29,16 +30,16 @@ const FIRST: &str = "first_name";
 const LAST: &str = "last_name";
 const BORN: &str = "date_of_birth";
 
-/// A compared field that does not agree.
+/// A compared field that does not match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     pub field: String,
-    /// False: both sides were read, and they differ. True: one of them could not be compared.
+    /// False: both values were read and differ. True: one of them could not be compared.
     pub not_comparable: bool,
 }
 
-/// The fields of `compare` that do not agree, in its order. Fields of `optional` are skipped where nothing was
-/// registered; what the document lacks is never skipped.
+/// Returns the fields that do not match, in the order of `fields`. Fields of `optional` are skipped if they are not
+/// registered; a value missing in the document is never skipped.
 pub fn compare(
     fields: &[String],
     optional: &[String],
@@ -66,9 +67,8 @@ pub fn compare(
     fields.iter().filter_map(differs).collect()
 }
 
-/// What was registered in a field, in the form in which it is compared: names in lower-case Latin letters, in
-/// alphabetical order, without titles; a date as `1990-01-31`. None if it cannot be compared. Two values with
-/// one form are the same name or date.
+/// Returns a registered value in canonical form: names in lower-case Latin letters, alphabetical and without titles;
+/// dates as `1990-01-31`. `None` if it cannot be compared. Values with one canonical form are equal.
 pub fn canonical(field: &str, subject: &Subject) -> Option<String> {
     match field {
         FIRST | LAST => {
@@ -84,7 +84,7 @@ pub fn canonical(field: &str, subject: &Subject) -> Option<String> {
     }
 }
 
-/// Both sides of a compared field as they were compared. None: nothing that could be.
+/// Both sides of a compared field in normalized form. `None`: not comparable.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forms {
     pub field: String,
@@ -92,14 +92,14 @@ pub struct Forms {
     pub document: Option<String>,
 }
 
-/// Names stay out of logs.
+/// Keeps names out of logs.
 impl std::fmt::Debug for Forms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Forms({})", self.field)
     }
 }
 
-/// The normalized forms of compared fields, for people who may see them.
+/// Returns the normalized forms of compared fields, for authorized viewers.
 pub fn forms(fields: &[String], subject: &Subject, document: Option<&Document>) -> Vec<Forms> {
     let sides = Sides::new(subject, document);
     let text = |name: &Name| {
@@ -121,11 +121,11 @@ pub fn forms(fields: &[String], subject: &Subject, document: Option<&Document>) 
     fields.iter().map(forms).collect()
 }
 
-/// What was registered under a name: a field, or a custom field.
+/// A registered value: a standard or a custom field.
 #[derive(Clone, Copy)]
 enum Registered<'a> {
     Missing,
-    /// There, and no text.
+    /// Present, but not text.
     Unreadable,
     Text(&'a str),
 }
@@ -166,7 +166,7 @@ enum Agreement {
     NotComparable,
 }
 
-/// What was registered and what the document says.
+/// The registered and the document's values.
 struct Sides<'a> {
     registered: Person,
     read: Person,

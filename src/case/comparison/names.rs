@@ -1,4 +1,4 @@
-//! Whether two names are of one person. See `docs/names.md` for the rule in words.
+//! Compares two names. `docs/names.md` describes the rule.
 
 use std::collections::HashSet;
 
@@ -13,24 +13,24 @@ pub(super) struct Person {
     pub(super) last: Name,
 }
 
-/// Given names: every registered word is on the document, which may have more.
+/// Compares given names: every registered word must be on the document, which may have more.
 pub(super) fn given(registered: &[Word], read: &[Word]) -> bool {
     !registered.is_empty() && covers(registered, read, false)
 }
 
-/// Family names: the same words on both sides.
+/// Compares family names: both sides must have the same words.
 pub(super) fn family(registered: &[Word], read: &[Word]) -> bool {
     !registered.is_empty() && !read.is_empty() && covers(registered, read, true)
 }
 
-/// Whether the names agree as a whole, though the fields by themselves may not: the two exchanged, the words
-/// divided otherwise, a single name in either field or in both, or a line of the zone that was too short.
+/// Compares whole names where single fields may differ: exchanged fields, another division of words, a single name in
+/// either or both fields, or a truncated zone.
 pub(super) fn whole(registered: &Person, read: &Person) -> bool {
     let names = [&registered.first, &registered.last, &read.first, &read.last];
     if names.iter().any(|name| matches!(name, Name::Unreadable)) {
         return false;
     }
-    // Registered the wrong way round; the document may still have more given names.
+    // Exchanged fields; the document may still have more given names.
     let exchanged = family(registered.first.words(), read.last.words())
         && given(registered.last.words(), read.first.words());
     exchanged || same_words(registered, read) || cut_off(registered, read)
@@ -41,7 +41,7 @@ fn same_words(registered: &Person, read: &Person) -> bool {
     !registered.is_empty() && !read.is_empty() && covers_rows(&registered, &read, true)
 }
 
-/// The names of a person as rows of words that may be joined; a name that stands in both fields once.
+/// Returns a person's names as rows of joinable words; a name in both fields appears once.
 fn once(person: &Person) -> Vec<&[Word]> {
     let (first, last) = (person.first.words(), person.last.words());
     let texts = |words: &'_ [Word]| words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
@@ -53,21 +53,21 @@ fn covers(registered: &[Word], read: &[Word], all_read: bool) -> bool {
     covers_rows(&[registered], &[read], all_read)
 }
 
-/// How many words may be one word on the other side.
+/// Maximum of words that may be one word on the other side.
 const MOST_JOINED: usize = 4;
 
-/// Steps of the search below; names of real people take a few dozen.
+/// Bound on the search below; real names take a few dozen steps.
 const MOST_STEPS: usize = 20_000;
 
-/// Registered words `from..to` are the words of the document that the mask names.
+/// A match of the registered words `from..to` with the document's words in the mask.
 struct Pair {
     from: usize,
     to: usize,
     read: u32,
 }
 
-/// Whether the registered words can be laid on words of the document, each word used once, in any order; one
-/// word may be several on the other side. With `all_read` no word of the document is left over.
+/// Returns whether the registered words match words of the document, each used once, in any order. One word may match
+/// several words of the other side. With `all_read` every word of the document must be used.
 fn covers_rows(registered: &[&[Word]], read: &[&[Word]], all_read: bool) -> bool {
     let pairs = pairs(registered, read);
     let count = |rows: &[&[Word]]| rows.iter().map(|row| row.len()).sum::<usize>();
@@ -100,7 +100,7 @@ fn pairs(registered: &[&[Word]], read: &[&[Word]]) -> Vec<Pair> {
     pairs
 }
 
-/// Words in a row of one field, with the number of the first of them.
+/// Returns runs of consecutive words of one field, with the index of the first word.
 fn stretches<'a>(rows: &[&'a [Word]]) -> Vec<(usize, &'a [Word])> {
     let mut found = Vec::new();
     let mut before = 0;
@@ -115,14 +115,14 @@ fn stretches<'a>(rows: &[&'a [Word]]) -> Vec<(usize, &'a [Word])> {
     found
 }
 
-/// Characters for both names in the zones of passports, of two-line cards and of three-line cards.
+/// Characters for both names in the zones of passports, two-line cards and three-line cards.
 const ZONES: [usize; 3] = [39, 31, 30];
 
-/// Letters of given names that must be left: brothers and sisters share the long name before them.
+/// Minimum of given-name letters in a truncated zone: siblings share the long family name before them.
 const LEAST_GIVEN: usize = 4;
 
-/// Whether the document's names are what a zone holds of the registered ones: family name first, cut where
-/// the line ends. Only a line that is full counts, so a short name is never the beginning of a longer one.
+/// Returns whether the document's names are the registered ones truncated by a zone: family name first, cut at the
+/// line's end. Only a full line counts: a short name must not match as the prefix of a longer one.
 fn cut_off(registered: &Person, read: &Person) -> bool {
     let (first, last) = (read.first.words(), read.last.words());
     if first.is_empty() || last.is_empty() || registered.last.words().is_empty() {
@@ -134,7 +134,7 @@ fn cut_off(registered: &Person, read: &Person) -> bool {
         return false;
     }
     let line = format!("{last}<<{first}");
-    // The line ends within a word, or with the filler behind one.
+    // The line ends within a word, or with the filler after one.
     let lines = [line.clone(), format!("{line}<")].into_iter().filter(|line| ZONES.contains(&line.len()));
     let units = |line: String| line.chars().map(|c| Unit::Text(c.to_string())).collect::<Vec<_>>();
     let full = full_lines(registered);
@@ -146,7 +146,7 @@ fn cut_off(registered: &Person, read: &Person) -> bool {
 
 const FILLER: &Unit = &Unit::Ways(&["<"]);
 
-/// The registered names as a zone of any length would have them.
+/// Returns the registered names as a zone line of unlimited length.
 fn full_lines(person: &Person) -> Vec<Vec<&Unit>> {
     let words: Vec<&Word> = person.last.words().iter().chain(person.first.words()).collect();
     let by = |system: usize| {
@@ -161,7 +161,8 @@ fn full_lines(person: &Person) -> Vec<Vec<&Unit>> {
     (0..SYSTEMS.len()).filter_map(by).collect()
 }
 
-/// Whether one side can only be compared with its own script, and the other is written in another.
+/// Returns whether the sides have no common script: one has no romanization, and the other is written in another
+/// script.
 pub(super) fn no_common_script(registered: &[Word], read: &[Word]) -> bool {
     let only_own = |words: &[Word]| words.iter().any(Word::has_no_latin);
     let foreign = |words: &[Word]| words.iter().any(Word::is_foreign);

@@ -1,9 +1,9 @@
-//! A word as everything that it may be written as, without writing all of it out: a sequence of units, each
-//! with its alternatives. The number of whole spellings grows with the power of the length; units do not.
+//! All spellings of a word as a sequence of units, each with its alternatives. The number of full spellings grows
+//! exponentially with the length; the number of units does not.
 
 use std::collections::HashSet;
 
-/// A letter, or letters that stand for one sound, with the ways to write it. The first way is the usual one.
+/// A letter, or letters for one sound, with its spellings. The first one is the usual spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unit {
     Ways(&'static [&'static str]),
@@ -24,12 +24,12 @@ impl Unit {
     }
 }
 
-/// Whether two sequences have a spelling in common.
+/// Returns whether two sequences have a spelling in common.
 pub(super) fn same(a: &[&Unit], b: &[&Unit]) -> bool {
     meet(a, b, |left, right, ahead| left == 0 && right == 0 && ahead.is_empty())
 }
 
-/// Whether some spelling of `whole` begins with some spelling of `start` and goes on behind it.
+/// Returns whether a spelling of `whole` starts with a spelling of `start` and is longer.
 pub(super) fn continues(whole: &[&Unit], start: &[&Unit]) -> bool {
     meet(whole, start, |left, right, ahead| match ahead {
         Ahead::First(rest) => right == 0 && (!rest.is_empty() || left > 0),
@@ -37,7 +37,7 @@ pub(super) fn continues(whole: &[&Unit], start: &[&Unit]) -> bool {
     })
 }
 
-/// What one side has already spelled that the other has not.
+/// The letters that one side has spelled ahead of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Ahead<'a> {
     First(&'a str),
@@ -50,8 +50,8 @@ impl Ahead<'_> {
     }
 }
 
-/// Walks both sequences side by side. `done` sees how many units are left on each side. Every state is
-/// visited once, so the work is bounded by the product of the lengths.
+/// Walks both sequences in parallel. `done` receives the number of remaining units on each side. Each state is visited
+/// once, which bounds the work by the product of the lengths.
 fn meet<'a>(a: &'a [&'a Unit], b: &'a [&'a Unit], done: impl Fn(usize, usize, Ahead<'_>) -> bool) -> bool {
     let mut seen = HashSet::new();
     let mut open = vec![(0, 0, Ahead::First(""))];

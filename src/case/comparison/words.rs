@@ -1,15 +1,15 @@
-//! From a field's text to the words that are compared: what is not seen, titles and fillers left out.
+//! Splits a field's text into comparable words, without invisible characters, titles and fillers.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::letters::{self, SYSTEMS, System};
 use super::spelling::{Unit, same};
 
-/// Longer than any name in a passport. What is longer is not compared, so that nobody can make it dear.
+/// Exceeds every passport name. Longer texts are not compared, which bounds the cost.
 const MOST_CHARACTERS: usize = 256;
 const MOST_WORDS: usize = 14;
 
-/// Which field a name stands in.
+/// The field of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Given,
@@ -23,25 +23,25 @@ pub(super) struct Word {
     pub(super) text: String,
     foreign: bool,
     own: Vec<Unit>,
-    /// In Latin letters, by each system; a system without an entry for a letter has none.
+    /// In Latin letters, by system; `None` for a system that lacks a letter.
     latin: Vec<Option<Vec<Unit>>>,
 }
 
-/// What a field holds, as far as it can be compared.
+/// The comparable content of a field.
 #[derive(Debug)]
 pub(super) enum Name {
-    /// Nothing that anybody sees, or only a filler such as FNU.
+    /// No visible text, or only a filler such as FNU.
     Missing,
-    /// There, and no text, or longer than a name is.
+    /// Present, but not text or too long.
     Unreadable,
     Words(Vec<Word>),
 }
 
 impl Name {
-    /// `romanized`: how else a Latin spelling of a name from another script may be written, where that is known.
+    /// Parses a field. `romanized`: the alternative romanizations of a name from another script, if known.
     pub(super) fn read(text: Option<&str>, part: Part, romanized: Option<System>) -> Self {
         let text = text.unwrap_or_default();
-        // A character may be written out as many; the second look is at what came of it.
+        // Normalization may expand a character into several; the second check covers the result.
         if text.chars().nth(4 * MOST_CHARACTERS).is_some() {
             return Self::Unreadable;
         }
@@ -74,14 +74,14 @@ impl Name {
 impl Word {
     fn new(text: String, part: Part, is_last: bool, romanized: Option<System>) -> Self {
         let foreign = text.chars().any(letters::is_foreign);
-        // The dots of ё are left out as often as not.
+        // The dots of ё are often omitted.
         let own = text.chars().map(|c| Unit::Text(if c == 'ё' { 'е' } else { c }.to_string())).collect();
         let mut systems = SYSTEMS.to_vec();
         if !letters::has_several_systems(&text) {
             systems.truncate(1);
         }
         systems.extend(romanized.filter(|_| !foreign));
-        // Articles and "son of" before a family name are spelled as one hears them.
+        // Articles and "son of" before a family name have variable spellings.
         let particle = (part == Part::Family && !is_last).then(|| particle(&text)).flatten();
         let latin = match particle {
             Some(ways) => vec![Some(vec![Unit::Ways(ways)])],
@@ -94,7 +94,7 @@ impl Word {
         self.latin.get(system).or(self.latin.first())?.as_deref()
     }
 
-    /// The usual spelling in Latin letters; in its own letters where there is none.
+    /// Returns the usual spelling in Latin letters, or the original letters without one.
     pub(super) fn usual(&self) -> String {
         match self.latin.iter().flatten().next() {
             Some(units) => units.iter().map(Unit::usual).collect(),
@@ -106,14 +106,14 @@ impl Word {
         self.foreign
     }
 
-    /// Whether the word can only be compared with words of its own script.
+    /// Returns whether the word is comparable only within its own script.
     pub(super) fn has_no_latin(&self) -> bool {
         self.latin.iter().all(Option::is_none)
     }
 }
 
-/// Whether words in a row are the same word or words, written apart or joined. Two that are not in Latin
-/// letters are compared as they are: their Latin spellings have more in common than they.
+/// Returns whether two runs of words are equal, written apart or joined. Two words in other scripts are compared in
+/// their own letters: their romanizations match more often than the originals.
 pub(super) fn alike(a: &[Word], b: &[Word]) -> bool {
     if a.iter().any(|word| word.foreign) && b.iter().any(|word| word.foreign) {
         let own = |words: &'_ [Word]| words.iter().flat_map(|word| word.own.clone()).collect::<Vec<_>>();
@@ -123,7 +123,7 @@ pub(super) fn alike(a: &[Word], b: &[Word]) -> bool {
     spelled(a).iter().any(|left| spelled(b).iter().any(|right| same(left, right)))
 }
 
-/// The words in a row by every system that has all of their letters.
+/// Returns the words in every system that has all of their letters.
 fn spelled(words: &[Word]) -> Vec<Vec<&Unit>> {
     let systems = words.iter().map(|word| word.latin.len()).max().unwrap_or(0);
     let by = |system| {
@@ -163,22 +163,23 @@ fn parts_words(c: char) -> bool {
     dash || stop || c.is_whitespace()
 }
 
-/// Apostrophes, before compatibility forms make spaces of some; and what has no shape of its own.
+/// Returns whether a character is an apostrophe or has no visible form. Checked before normalization, which turns some
+/// apostrophes into spaces.
 fn is_dropped(c: char) -> bool {
     let apostrophe = matches!(c, '\'' | '`' | '\u{b4}' | '\u{2b0}'..='\u{2d6}' | '\u{2d8}'..='\u{2ff}' | '\u{2018}'..='\u{201b}'
         | '\u{2032}' | '\u{2035}' | '\u{a78b}' | '\u{a78c}' | '\u{ff07}' | '\u{ff40}' | '\u{1fbd}' | '\u{1fbf}');
-    // Letters by their class, and nothing to see.
+    // Letters by class, but invisible.
     let blank = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{34f}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}');
     apostrophe || blank
 }
 
-/// Whether a text shows nothing, or only what stands for nothing.
+/// Returns whether a text is empty, invisible or a filler.
 pub(super) fn is_blank(text: &str) -> bool {
     matches!(Name::read(Some(text), Part::Given, None), Name::Missing)
 }
 
-/// A control or formatting character: without a shape, wherever it stands.
+/// Returns whether a character is a control or formatting character, which is never visible.
 pub(super) fn is_unseen(c: char) -> bool {
     c.is_control()
         || is_dropped(c)
@@ -186,14 +187,14 @@ pub(super) fn is_unseen(c: char) -> bool {
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The letters, digits and marks of a word.
+/// Returns the letters, digits and marks of a word.
 fn visible(word: &str) -> String {
     word.chars()
         .filter(|c| c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(*c))
         .collect()
 }
 
-/// What forms and visas put where a name is missing: FNU, LNU (first, last name unknown), XXX.
+/// Returns whether a word is a filler for a missing name: FNU, LNU (first, last name unknown), XXX.
 fn is_filler(word: &str) -> bool {
     matches!(word, "fnu" | "lnu") || (word.len() >= 3 && word.bytes().all(|byte| byte == b'x'))
 }
@@ -202,7 +203,7 @@ fn is_not_available(text: &str) -> bool {
     text.trim().eq_ignore_ascii_case("n/a")
 }
 
-/// Before a name. None is so short that it is a name of its own in a list like this.
+/// Titles before a name. The list excludes titles that could be names.
 const TITLES: [&str; 33] = [
     "dr",
     "prof",
@@ -239,17 +240,17 @@ const TITLES: [&str; 33] = [
     "drhc",
 ];
 
-/// Titles whose stops part them.
+/// Titles that punctuation splits into parts.
 const TITLES_IN_PARTS: [&[&str]; 4] = [&["h", "c"], &["med"], &["rer", "nat"], &["phil"]];
 
-/// After a name.
+/// Suffixes after a name.
 const SUFFIXES: [&str; 20] = [
     "jr", "jnr", "junior", "sr", "snr", "senior", "ii", "iii", "iv", "md", "phd", "esq", "dds", "mba", "msc",
     "bsc", "llm", "llb", "cpa", "dphil",
 ];
 const SUFFIXES_IN_PARTS: [&[&str]; 4] = [&["ph", "d"], &["m", "d"], &["m", "sc"], &["b", "sc"]];
 
-/// Titles and suffixes are no part of a name. One of them always stays: it may be a name.
+/// Removes titles and suffixes. The last word always stays, because it may be a name.
 fn strip_titles(words: &mut Vec<String>) {
     let mut titled = false;
     loop {

@@ -1,4 +1,4 @@
-//! An event and the cases that are there: the one whose effect caused it, and the open ones that it reaches.
+//! Events and existing cases: the case whose effect caused an event, and the open cases that it reaches.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::case::state::{Case, Echo};
 use crate::model::{CaseId, Event, SubjectRef, Verdict};
 use crate::policy::Policy;
 
-/// What a case made of an event.
+/// A case's reaction to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     Joined,
-    /// It ended the case.
+    /// The event ended the case.
     Cancelled,
-    /// The case refused it.
+    /// The case refused the event.
     Ignored,
 }
 
@@ -33,14 +33,14 @@ impl Heard {
     }
 }
 
-/// Which effects of cases are known of an account.
+/// Requests the known effects of cases on an account.
 #[derive(Debug)]
 pub struct AskEchoes {
     pub(super) intake: Box<Intake>,
 }
 
 impl AskEchoes {
-    /// The account.
+    /// Returns the account.
     pub fn person(&self) -> String {
         self.intake.whom.person()
     }
@@ -50,7 +50,7 @@ impl AskEchoes {
         let OpenedBy::Event(event) = &intake.by else { return intake.next() };
         match caused_by(known, event).cloned() {
             Some(case) => {
-                // Its effect explains no other event like this one.
+                // This effect explains no other event of the type.
                 let event = event.clone();
                 Step::Join(AskJoin { intake, case: case.clone(), event, after: After::Cause(case) })
             }
@@ -59,7 +59,7 @@ impl AskEchoes {
     }
 }
 
-/// Which cases about the event's subject are open, and which policies they follow.
+/// Requests the open cases about the event's subject, with their policies.
 #[derive(Debug)]
 pub struct AskConcerned {
     intake: Box<Intake>,
@@ -80,19 +80,19 @@ impl AskConcerned {
     }
 }
 
-/// Which cases about somebody are open.
+/// Requests the open cases about a subject.
 #[derive(Debug)]
 pub struct AskCases {
     pub(super) intake: Box<Intake>,
     pub(super) of: Of,
 }
 
-/// Which of the open cases matter.
+/// The relevant open cases.
 #[derive(Debug)]
 pub(super) enum Of {
-    /// An effect of this case destroyed the person's record; the others have nobody left to be about.
+    /// All other cases: an effect of this case deleted the person's record.
     Left(CaseId),
-    /// Those of the policy whose sweep looks at the person.
+    /// Those of the policy whose sweep selected the person.
     Policy(Box<Looked>),
 }
 
@@ -132,7 +132,7 @@ fn in_order(mut cases: Vec<(CaseId, Option<Arc<Policy>>)>) -> Reached {
     cases.into()
 }
 
-/// Hand the event to a case.
+/// Requests to hand the event to a case.
 #[derive(Debug)]
 pub struct AskJoin {
     pub(super) intake: Box<Intake>,
@@ -141,14 +141,14 @@ pub struct AskJoin {
     pub(super) after: After,
 }
 
-/// What follows.
+/// The continuation after the case's reaction.
 #[derive(Debug)]
 pub(super) enum After {
     /// The effect of this case caused the event.
     Cause(CaseId),
     /// More open cases; `cause` as in `Of::Left`.
     Cases { policy: Option<Arc<Policy>>, rest: Reached, cause: Option<CaseId> },
-    /// The policy that would have opened a case if this one were not open.
+    /// The policy that would have opened a case without this open one.
     Taken(Arc<Policy>),
 }
 
@@ -169,7 +169,7 @@ impl AskJoin {
     }
 }
 
-/// Hands the event to one case after the other.
+/// Hands the event to the cases in order.
 fn join(intake: Box<Intake>, mut cases: Reached, cause: Option<CaseId>) -> Step {
     match (cases.pop_front(), &intake.by) {
         (Some((case, policy)), OpenedBy::Event(event)) => {

@@ -1,13 +1,12 @@
-//! What is done with an event, a start by hand and one person of a sweep: which cases it reaches, and which
-//! policies open one. A state machine without input or output: each step is a question with a method
-//! `answer` that leads to the next step, up to a decision. The daemon, policy tests, the back-test and the dry
-//! run differ in how they answer, and in nothing else.
+//! Intake of an event, a manual start or one person of a sweep: decides which cases it reaches and which policies open
+//! one. A state machine without I/O: each step is a request with a method `answer` that returns the next step, up to a
+//! decision. The daemon, policy tests, the back-test and the dry run differ only in how they answer.
 //!
 //! | file | what |
 //! |---|---|
 //! | `event` | the case whose effect caused an event; open cases that an event reaches |
-//! | `opening` | the person is read; the policy is asked; the case opens or is there |
-//! | `sweep` | one person of a sweep: due, picked, without an open case |
+//! | `opening` | reads the person, evaluates the policy, opens a case or joins an open one |
+//! | `sweep` | one person of a sweep: due, selected, without an open case |
 
 mod event;
 mod opening;
@@ -26,48 +25,48 @@ pub use event::{AskCases, AskConcerned, AskEchoes, AskJoin, Heard};
 pub use opening::{AskOpen, AskPerson, AskTaken, Lookup, Taken};
 pub use sweep::{AskFirstSeen, AskOpened};
 
-/// A question, or the decision.
+/// A request, or the decision.
 #[derive(Debug)]
 pub enum Step {
-    /// Which effects of cases are known of an account.
+    /// Requests the known effects of cases on an account.
     Echoes(AskEchoes),
-    /// Which cases about the event's subject are open, and which policies they follow.
+    /// Requests the open cases about the event's subject, with their policies.
     Concerned(AskConcerned),
-    /// Which cases about somebody are open.
+    /// Requests the open cases about a subject.
     Cases(AskCases),
-    /// Hand the event to a case.
+    /// Requests to hand the event to a case.
     Join(AskJoin),
-    /// Read the person.
+    /// Requests a read of the person.
     Person(AskPerson),
-    /// Whether a sweep's case for this person and this run was opened before.
+    /// Requests whether this run of the sweep opened a case for the person before.
     Opened(AskOpened),
-    /// When a sweep first saw the person.
+    /// Requests when a sweep first saw the person.
     FirstSeen(AskFirstSeen),
-    /// Which open case has the key.
+    /// Requests the open case with the key.
     Taken(AskTaken),
-    /// Open a case.
+    /// Requests to open a case.
     Open(AskOpen),
     Done(Decision),
 }
 
 #[derive(Debug)]
 pub enum Decision {
-    /// An effect of this case caused the event: it triggers nothing.
+    /// An effect of this case caused the event, which triggers nothing.
     OwnChange(CaseId),
-    /// The event is looked at again later.
+    /// The event is deferred.
     Later(Failure),
     Answered {
         answers: Vec<Answered>,
-        /// Who was read, but for those that a case opened with.
+        /// The people that were read, except those of opened cases.
         people: Vec<Subject>,
     },
 }
 
-/// What one policy answered.
+/// The answer of one policy.
 #[derive(Debug)]
 pub struct Answered {
     pub policy: Arc<Policy>,
-    /// Who was asked about, where that is not the event's own subject.
+    /// The evaluated person, if different from the event's subject.
     pub about: Option<SubjectRef>,
     pub answer: Answer,
 }
@@ -76,7 +75,7 @@ pub struct Answered {
 pub enum Answer {
     NotAsked(NotAsked),
     NoSubject(String),
-    /// It is not known how the person was or whether a case is open.
+    /// The person's record then, or whether a case was open, is unknown.
     Unknown(SubjectRef),
     Disabled,
     Clause(Stopped),
@@ -85,7 +84,7 @@ pub enum Answer {
     CouldNotDecide(Stopped),
     /// A shadow policy would open this.
     Shadow(Box<Opening>),
-    /// A start by hand or a sweep met an open case.
+    /// A manual start or a sweep met an open case.
     AlreadyOpen(CaseId),
     Reached(CaseId, Heard),
     /// The open case cannot be read.
@@ -95,7 +94,7 @@ pub enum Answer {
     Opened(CaseId),
 }
 
-/// Why a policy is not asked at all.
+/// Why a policy is not evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAsked {
     NotByHand,
@@ -103,21 +102,21 @@ pub enum NotAsked {
     OtherSource,
 }
 
-/// Whether the modes of policies count.
+/// Whether policy modes apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Modes {
     AsWritten,
-    /// Every policy is asked as if it were enforced.
+    /// Evaluates every policy as enforced.
     AllEnforced,
 }
 
 impl NotAsked {
-    /// Why a policy is never asked about a person; without a kind, of any kind.
+    /// Returns why a policy never applies to a person; without a kind, for any kind.
     pub fn of_person(policy: &Policy, kind: Option<SubjectKind>, source: &str) -> Option<Self> {
         if kind.is_some_and(|kind| kind != policy.subject) {
             return Some(Self::OtherSubject);
         }
-        // Applicants are at no identity provider.
+        // Applicants are in no identity provider.
         let elsewhere = policy.subject != SubjectKind::Applicant && !policy.takes(source);
         elsewhere.then_some(Self::OtherSource)
     }
@@ -132,7 +131,7 @@ impl NotAsked {
 }
 
 impl Answer {
-    /// As the decision log has it; none: it is not kept.
+    /// Returns the verdict for the decision log; `None` if it is not recorded.
     pub fn verdict(&self) -> Option<Verdict> {
         Some(match self {
             Self::NotAsked(_) | Self::Unknown(_) | Self::NotDue(_) | Self::AlreadyOpen(_) => return None,
@@ -149,7 +148,7 @@ impl Answer {
         })
     }
 
-    /// The case, the clause or the error.
+    /// Returns the case, the clause or the error.
     pub fn detail(&self, policy: &Policy) -> String {
         match self {
             Self::NotAsked(why) => why.sentence(policy),
@@ -171,32 +170,32 @@ impl Answer {
     }
 }
 
-/// What is known so far.
+/// The state of an intake.
 #[derive(Debug)]
 struct Intake {
     by: OpenedBy,
     whom: SubjectRef,
     modes: Modes,
-    /// How often the event could not be dealt with.
+    /// How often the event was deferred.
     attempts: u32,
     now: Timestamp,
     sweeping: Option<Sweeping>,
-    /// Policies to be asked yet.
+    /// Policies that remain to be evaluated.
     policies: VecDeque<Arc<Policy>>,
     people: BTreeMap<SubjectKind, Known>,
     answers: Vec<Answered>,
 }
 
-/// A sweep that looks at one person.
+/// A sweep's evaluation of one person.
 #[derive(Debug, Clone)]
 struct Sweeping {
     sweep: Arc<Sweep>,
     nominal: Timestamp,
-    /// Everything is asked, so that one no does not hide the next.
+    /// Evaluates all conditions, to report every objection.
     thorough: bool,
 }
 
-/// Who was read.
+/// The result of reading the person.
 #[derive(Debug, Clone)]
 enum Known {
     Person(Box<Subject>),
@@ -204,7 +203,7 @@ enum Known {
     Unknown,
 }
 
-/// The policies that are asked about an event.
+/// Returns the policies that an event is evaluated by.
 pub fn asked_about(event: &Event, set: &PolicySet, modes: Modes) -> Vec<Arc<Policy>> {
     let policies = match modes {
         Modes::AsWritten => set.matching(event),
@@ -213,7 +212,7 @@ pub fn asked_about(event: &Event, set: &PolicySet, modes: Modes) -> Vec<Arc<Poli
     policies.into_iter().cloned().collect()
 }
 
-/// An event. `policies`: who is asked about it; `attempts`: how often it could not be dealt with before.
+/// Starts the intake of an event. `policies`: the policies to evaluate; `attempts`: how often it was deferred before.
 pub fn event(
     event: Event,
     policies: impl IntoIterator<Item = Arc<Policy>>,
@@ -225,14 +224,14 @@ pub fn event(
     Step::Echoes(AskEchoes { intake: Box::new(Intake::of_event(event, policies, modes, attempts, now)) })
 }
 
-/// One policy is asked about an event and a person who was read for it. Open cases are no matter.
+/// Evaluates one policy for an event and an already read person. Open cases are ignored.
 pub fn offer(policy: &Arc<Policy>, event: Event, subject: Subject, modes: Modes, now: Timestamp) -> Step {
     let mut intake = Intake::of_event(event, VecDeque::from([Arc::clone(policy)]), modes, 0, now);
     intake.people.insert(policy.subject, Known::Person(Box::new(subject)));
     Box::new(intake).next()
 }
 
-/// A person starts a case of a policy.
+/// Starts the intake of a manual start.
 pub fn by_hand(policy: &Arc<Policy>, whom: SubjectRef, by: OpenedBy, modes: Modes, now: Timestamp) -> Step {
     let no = match policy.manual() {
         true => NotAsked::of_person(policy, Some(whom.kind), &whom.source),
@@ -241,7 +240,7 @@ pub fn by_hand(policy: &Arc<Policy>, whom: SubjectRef, by: OpenedBy, modes: Mode
     Intake::of_one(policy, whom, by, modes, now).unless(no, policy)
 }
 
-/// A sweep looks at one person. `thorough`: everything is asked, so that one no does not hide the next.
+/// Starts the intake of one person of a sweep. `thorough`: evaluates all conditions, to report every objection.
 pub fn by_sweep(
     policy: &Arc<Policy>,
     sweep: &Arc<Sweep>,
@@ -304,7 +303,7 @@ impl Intake {
         }
     }
 
-    /// The event as a policy gets it: the policy's kind of subject decides whom it is about.
+    /// Returns the event for a policy: the policy's kind of subject applies.
     fn event_for(&self, policy: &Policy) -> Option<Event> {
         let OpenedBy::Event(event) = &self.by else { return None };
         let mut event = event.clone();
@@ -312,7 +311,7 @@ impl Intake {
         Some(event)
     }
 
-    /// The next policy is asked.
+    /// Evaluates the next policy.
     fn next(mut self: Box<Self>) -> Step {
         let Some(policy) = self.policies.pop_front() else { return Step::Done(self.decision()) };
         if let Some(known) = self.people.get(&policy.subject) {
@@ -321,7 +320,7 @@ impl Intake {
         }
         let event = self.event_for(&policy);
         if let (SubjectKind::Applicant, Some(event)) = (policy.subject, &event) {
-            // In no identity provider yet: the event is all there is.
+            // An applicant is in no identity provider: the event is the only source.
             let known = Known::Person(Box::new(applicant(event)));
             self.people.insert(policy.subject, known.clone());
             return self.met(policy, known);
@@ -342,7 +341,7 @@ impl Intake {
         }
     }
 
-    /// A policy has answered; the next one is asked.
+    /// Records a policy's answer and evaluates the next one.
     fn answered(mut self: Box<Self>, policy: Arc<Policy>, answer: Answer) -> Step {
         self.note(policy, answer);
         self.next()
@@ -353,7 +352,7 @@ impl Intake {
             Some(Known::Person(person)) => Some(person.reference()),
             Some(Known::Never(_) | Known::Unknown) | None => None,
         };
-        // Nearly all events are about the very person that is found.
+        // Nearly all events are about the person that was read.
         let about = read.filter(|about| *about != self.whom);
         self.answers.push(Answered { policy, about, answer });
     }
@@ -374,7 +373,7 @@ impl Intake {
         Decision::Answered { answers: self.answers, people }
     }
 
-    /// Whether a policy that applies only says what it would do.
+    /// Returns whether a matching policy only reports what it would do.
     fn only_watches(&self, policy: &Policy) -> bool {
         self.modes == Modes::AsWritten && policy.mode == Mode::Shadow
     }

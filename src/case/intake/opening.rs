@@ -1,4 +1,4 @@
-//! A policy is asked about somebody who was read, and its case opens unless one is there.
+//! Evaluates a policy for a person that was read, and opens its case unless one is open.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use crate::model::{CaseId, Event, Failure, Subject, SubjectRef, Timestamp};
 use crate::policy::Policy;
 use crate::policy::tree::IfAlreadyOpen;
 
-/// Read the person, as they are at this time.
+/// Requests a read of the person, at this time.
 #[derive(Debug)]
 pub struct AskPerson {
     pub(super) intake: Box<Intake>,
     pub(super) policy: Arc<Policy>,
-    /// For which event, if it is one.
+    /// The event, if the read is for one.
     pub event: Option<Event>,
     pub whom: SubjectRef,
 }
 
-/// What is known of somebody.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lookup {
-    /// None: they are not there.
+    /// `None`: the person does not exist.
     Read(Option<Subject>),
-    /// Nobody can be asked just now.
+    /// The source is unavailable now.
     Later(Failure),
-    /// There is nobody to ask, and never will be.
+    /// The person has no source, permanently.
     Never(String),
-    /// As they were then: nobody read them.
+    /// The earlier record is unknown: it was not read then.
     Unknown,
 }
 
@@ -39,7 +39,7 @@ impl AskPerson {
         &self.policy
     }
 
-    /// `now`: when they were read.
+    /// Continues with a lookup. `now`: the time of the read.
     pub fn answer(self, lookup: Lookup, now: Timestamp) -> Step {
         let Self { mut intake, policy, event, whom } = self;
         intake.now = now;
@@ -61,7 +61,7 @@ impl AskPerson {
 }
 
 impl Intake {
-    /// What the policy says to an opening, by its mode or in spite of it.
+    /// Returns the policy's answer to an opening, in its mode or as enforced.
     pub(super) fn says(&self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Offered {
         match self.modes {
             Modes::AsWritten => offer(policy, event, subject, self.now),
@@ -89,25 +89,25 @@ impl Intake {
     }
 }
 
-/// Which open case of the policy has the key. Whoever asks for real keeps others from opening one up to the
-/// next question that is neither `Join` nor `Open`.
+/// Requests the policy's open case with the key. The daemon must prevent other openings until the next request that is
+/// neither `Join` nor `Open`.
 #[derive(Debug)]
 pub struct AskTaken {
     pub(super) intake: Box<Intake>,
     pub(super) policy: Arc<Policy>,
     pub(super) opening: Opening,
-    /// What a thorough sweep found against the person.
+    /// Objections of a thorough sweep.
     pub(super) objections: Vec<Answer>,
 }
 
-/// Who has the key.
+/// The open case with the key.
 #[derive(Debug)]
 pub enum Taken<'a> {
     Nobody,
     Case(&'a Case),
     /// The case is open and cannot be read.
     Gone(CaseId),
-    /// Whether the case was still open is not known.
+    /// Whether the case was still open is unknown.
     Unknown,
 }
 
@@ -142,10 +142,10 @@ impl AskTaken {
             Taken::Unknown => Answer::Unknown(opening.subject.reference()),
             Taken::Gone(id) => Answer::Gone(id),
             Taken::Case(case) => match opening.by {
-                // Looked at again: the daemon stopped, or another policy could not decide, before this
-                // event's end was kept. Joining would restart or cancel what it has just opened.
+                // Redelivered event: the daemon stopped, or another policy failed, before the event was recorded as
+                // consumed. Joining would restart or cancel the case that it opened.
                 OpenedBy::Event(event) if opened_by(case, &event) => Answer::Opened(case.id.clone()),
-                // `restart` and `cancel` are decided by the case; `open_another` with the same key joins too.
+                // The case decides `restart` and `cancel`; `open_another` with the same key joins too.
                 OpenedBy::Event(event) => {
                     let case = case.id.clone();
                     return Step::Join(AskJoin { intake, case, event, after: After::Taken(policy) });
@@ -169,7 +169,7 @@ impl Intake {
     }
 }
 
-/// Open a case.
+/// Requests to open a case.
 #[derive(Debug)]
 pub struct AskOpen {
     pub(super) intake: Box<Intake>,
@@ -182,7 +182,7 @@ impl AskOpen {
         &self.policy
     }
 
-    /// None: the same opening opened a case before.
+    /// Continues with the opened case. `None`: the same opening opened a case before.
     pub fn answer(self, opened: Option<CaseId>) -> Step {
         let answer = opened.map_or(Answer::Duplicate, Answer::Opened);
         self.intake.answered(self.policy, answer)

@@ -1,5 +1,5 @@
-//! One person of a sweep: whether the person is due, picked by the sweep's and the policy's clauses, and
-//! without an open case of the policy.
+//! Evaluates one person of a sweep: due, selected by the sweep's and the policy's clauses, and without an open case of
+//! the policy.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::policy::Policy;
 use crate::policy::script::Facts;
 use crate::policy::tree::{NotATime, Standing, Sweep};
 
-/// Whether the case of this run was opened before, right before a stop. It may be closed.
+/// Requests whether this run opened the case before an interruption. It may be closed.
 #[derive(Debug)]
 pub struct AskOpened {
     intake: Box<Intake>,
@@ -33,13 +33,13 @@ impl AskOpened {
     }
 }
 
-/// When a sweep of the policy first saw the person, whose date is empty.
+/// Requests when a sweep of the policy first saw a person whose date is empty.
 #[derive(Debug)]
 pub struct AskFirstSeen {
     intake: Box<Intake>,
     policy: Arc<Policy>,
     subject: Subject,
-    /// The sweep's own clauses hold: a run sees the person now, if it did not before.
+    /// The sweep's own clauses hold: a run records the person as seen now, if not seen before.
     pub picked: bool,
 }
 
@@ -52,7 +52,7 @@ impl AskFirstSeen {
         self.subject.person()
     }
 
-    /// None: never before.
+    /// Continues with the time. `None`: never seen.
     pub fn answer(self, seen: Option<Timestamp>) -> Step {
         let Self { intake, policy, subject, picked: _ } = self;
         let standing = intake.stands(&policy, &subject, seen);
@@ -60,17 +60,17 @@ impl AskFirstSeen {
     }
 }
 
-/// What was found about a person before open cases are looked at.
+/// The results for a person before open cases are checked.
 #[derive(Debug)]
 pub(super) struct Looked {
     pub(super) policy: Arc<Policy>,
     pub(super) subject: Subject,
     objections: Vec<Answer>,
-    /// None: the policy's own clauses do not hold.
+    /// `None`: the policy's own clauses do not hold.
     key: Option<String>,
 }
 
-/// Answers with what a condition or the date says.
+/// Evaluates the sweep's conditions and date for a person.
 struct Asked<'a> {
     sweep: &'a Sweep,
     facts: Facts<'a>,
@@ -101,7 +101,7 @@ impl Asked<'_> {
 }
 
 impl Intake {
-    /// Runs a function on what clauses of the sweep look at; none: there is no sweep.
+    /// Runs a function on the facts for the sweep's clauses; `None` without a sweep.
     fn with_facts<T>(
         &self,
         policy: &Policy,
@@ -181,7 +181,7 @@ impl Intake {
         self.next()
     }
 
-    /// `open`: a case of the policy about the person, whatever its key.
+    /// Continues with `open`: a case of the policy about the person, with any key.
     pub(super) fn looked(self: Box<Self>, looked: Looked, open: Option<CaseId>) -> Step {
         let Looked { policy, subject, mut objections, key } = looked;
         match (open, key) {

@@ -1,4 +1,4 @@
-//! Armenian and Georgian, as the passports of the two countries write them.
+//! Armenian and Georgian letters, as the passports of the two countries romanize them.
 
 use super::Table;
 

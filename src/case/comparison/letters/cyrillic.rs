@@ -1,5 +1,5 @@
-//! Cyrillic: what is the same everywhere, and what differs between the East, Bulgaria and the South. Within
-//! the East a name may be spelled by Russian, Ukrainian or Belarusian rules: the letters do not tell which.
+//! Cyrillic letters: a shared table, and tables for the East, Bulgaria and the South. The East table combines Russian,
+//! Ukrainian and Belarusian rules, because the letters do not identify the language.
 
 use super::Table;
 
@@ -46,7 +46,7 @@ pub(super) const EAST: Table = &[
     ("э", &["e"]),
     ("ю", &["iu", "yu", "ju"]),
     ("я", &["ia", "ya", "ja"]),
-    // Two letters that were often written as fewer.
+    // Letter pairs that were often romanized as fewer letters.
     ("ий", &["ii", "iy", "ij", "y", "i", "yi", "yy"]),
     ("ый", &["yi", "yy", "yj", "y", "iy"]),
     ("ия", &["iia", "iya", "ia", "ya", "ija", "yia"]),
@@ -87,7 +87,7 @@ pub(super) const BULGARIAN: Table = &[
     ("дж", &["dzh", "j"]),
 ];
 
-/// Serbian, Montenegrin and Macedonian. Zones drop the hooks of the Latin letters.
+/// Serbian, Montenegrin and Macedonian. Zones omit the diacritics of the Latin letters.
 pub(super) const SOUTH: Table = &[
     ("г", &["g"]),
     ("ѓ", &["gj", "g"]),

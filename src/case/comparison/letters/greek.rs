@@ -1,4 +1,4 @@
-//! Greek: ELOT 743, which passports have, with the older spellings and the letter-by-letter one.
+//! Greek letters: ELOT 743, the passport standard, with the older and the letter-by-letter romanizations.
 
 use super::Table;
 

@@ -1,4 +1,4 @@
-//! Latin letters that are no plain letter with a mark, or that zones write with two.
+//! Latin letters that are not a base letter with a diacritic, or that zones write with two letters.
 
 use super::Table;
 

@@ -1,13 +1,13 @@
-//! Letters, and what passports write for them. A table per script; a word is written by one system as a
-//! whole, because a name is not Serbian in its first half and Russian in its second.
+//! Letters and their romanizations in passports: one table per script. One system applies to a whole word, because no
+//! name mixes for example Serbian and Russian rules.
 //!
-//! Sources: ICAO Doc 9303 part 3 section 6 (machine-readable zones), and what passports of the countries
-//! printed before it: GOST 16876, GOST R 52535.1, BGN/PCGN, ELOT 743, the laws of Ukraine (55/2010), Belarus
-//! and Bulgaria, the Georgian national system.
+//! Sources: ICAO Doc 9303 part 3 section 6 (machine-readable zones), and national standards that passports used before:
+//! GOST 16876, GOST R 52535.1, BGN/PCGN, ELOT 743, the laws of Ukraine (55/2010), Belarus and Bulgaria, the Georgian
+//! national system.
 //!
-//! Scripts that are not here (Arabic, Hebrew, Chinese, Japanese, Korean, Thai, the scripts of India) have no
-//! table that gives back the Latin spelling of a passport: they leave out vowels, or several names share one
-//! reading. They are compared with themselves only.
+//! Other scripts (Arabic, Hebrew, Chinese, Japanese, Korean, Thai, the scripts of India) have no table that restores
+//! the Latin spelling of a passport: they omit vowels, or several names share one reading. They are compared only
+//! within their own script.
 
 mod caucasian;
 mod cyrillic;
@@ -21,10 +21,10 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::spelling::Unit;
 
-/// Letters and the ways to write them. Of keys that begin alike the longest counts.
+/// Letters and their romanizations. The longest matching key applies.
 type Table = &'static [(&'static str, &'static [&'static str])];
 
-/// The tables by which a word is written in Latin letters.
+/// The tables that romanize a word.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct System(&'static [Table]);
 
@@ -41,8 +41,8 @@ pub(super) const SYSTEMS: [System; 3] = [
     System(&[latin::LETTERS, cyrillic::SHARED, cyrillic::SOUTH]),
 ];
 
-/// How else a Latin spelling may be written if the document is of a country that writes names in another script:
-/// the passport has one romanization, and the person may have registered another. `country` is ISO 3166-1 alpha-3.
+/// Returns the alternative romanizations of a Latin spelling for a document of a country with another script. The
+/// passport has one romanization, and the person may have registered another. `country` is ISO 3166-1 alpha-3.
 pub(super) fn romanized(country: &str) -> Option<System> {
     match country {
         "RUS" | "KAZ" | "KGZ" | "TJK" | "UZB" | "MNG" | "BGR" => {
@@ -57,12 +57,12 @@ pub(super) fn romanized(country: &str) -> Option<System> {
     }
 }
 
-/// Whether more than the first system is of use.
+/// Returns whether systems after the first one apply.
 pub(super) fn has_several_systems(word: &str) -> bool {
     word.chars().any(|c| matches!(c, '\u{400}'..='\u{52f}'))
 }
 
-/// A word in Latin letters; none if a letter of it has no entry. `word` is folded.
+/// Romanizes a folded word. `None` if a letter has no entry.
 pub(super) fn latin(word: &str, system: System) -> Option<Vec<Unit>> {
     let mut units = Vec::new();
     let mut rest = word;
@@ -85,7 +85,7 @@ impl System {
     }
 }
 
-/// A letter without an entry of its own: without its marks, or a rare Latin one.
+/// Romanizes a letter without an entry: removes its diacritics, or looks up a rare Latin letter.
 fn letter(c: char, system: System, units: &mut Vec<Unit>) -> Option<()> {
     if c.is_ascii_alphanumeric() {
         units.push(Unit::Text(c.to_string()));
@@ -104,7 +104,7 @@ fn letter(c: char, system: System, units: &mut Vec<Unit>) -> Option<()> {
     Some(())
 }
 
-/// The general table is right for Latin letters; for other scripts it is a rough reading.
+/// Romanizes Latin letters with the general table, which is too imprecise for other scripts.
 fn any_ascii_of_latin(c: char) -> Option<String> {
     let is_latin = matches!(c, '\u{c0}'..='\u{2af}' | '\u{1e00}'..='\u{1eff}' | '\u{2c60}'..='\u{2c7f}'
         | '\u{a720}'..='\u{a7ff}' | '\u{ab30}'..='\u{ab6f}');
@@ -116,7 +116,7 @@ fn any_ascii_of_latin(c: char) -> Option<String> {
     (is_latin && !written.is_empty()).then_some(written)
 }
 
-/// Whether a letter belongs to another script than Latin.
+/// Returns whether a letter belongs to a script other than Latin.
 pub(super) fn is_foreign(c: char) -> bool {
     c.is_alphabetic()
         && !c.is_ascii()
@@ -127,15 +127,15 @@ pub(super) fn is_foreign(c: char) -> bool {
             .any(|c| !c.is_ascii() && any_ascii_of_latin(c).is_none())
 }
 
-/// Lower case, one form of each letter, no marks that are only an accent or a vowel point. What is left
-/// tells letters apart within a script.
+/// Folds a word: lower case, one form of each letter, without accents and vowel points. Marks that distinguish letters
+/// within a script remain.
 pub(super) fn folded(word: &str) -> String {
     let lower: String = word.chars().flat_map(char::to_lowercase).nfc().collect();
     lower.chars().flat_map(fold).filter(|c| !is_accent(*c)).collect()
 }
 
-/// A mark that tells no letter from another: accents, the points of Hebrew and Arabic. The vowel signs of
-/// India and Thailand are marks too, but they are letters in all but name.
+/// Returns whether a mark does not distinguish letters: accents, the points of Hebrew and Arabic. The vowel signs of
+/// India and Thailand are marks too, but act as letters.
 fn is_accent(c: char) -> bool {
     let accent = matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{487}' | '\u{1ab0}'..='\u{1aff}'
         | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}');
@@ -147,11 +147,11 @@ fn is_accent(c: char) -> bool {
 fn fold(c: char) -> Vec<char> {
     match c {
         'ς' => vec!['σ'],
-        // Greek accents tell nothing; the diaeresis parts two vowels.
+        // Greek accents do not distinguish names; the diaeresis separates two vowels.
         '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => {
             std::iter::once(c).nfd().filter(|c| !is_combining_mark(*c) || *c == '\u{308}').nfc().collect()
         }
-        // Arabic and Persian keyboards write these in several ways.
+        // Arabic and Persian keyboards produce several forms of these.
         'أ' | 'إ' | 'آ' | 'ٱ' => vec!['ا'],
         'ى' | 'ی' | 'ئ' => vec!['ي'],
         'ک' => vec!['ك'],

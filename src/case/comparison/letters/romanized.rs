@@ -1,6 +1,6 @@
-//! Latin spellings of names that are written in another script at home. One letter there has several
-//! romanizations; a key is one of them, and its ways are all of them. Used only if the document's country writes
-//! that script: elsewhere `Ian` and `Jan` are two names.
+//! Romanizations of names from other scripts, given in Latin letters. One original letter has several romanizations: a
+//! key is one of them, and its values are all of them. They apply only if the document's country writes that script;
+//! elsewhere `Ian` and `Jan` are two names.
 
 use super::Table;
 
